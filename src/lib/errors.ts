@@ -1,0 +1,71 @@
+/**
+ * The one error vocabulary of the product. `kind` decides how every edge answers (HTTP status, tRPC code); `code` is the
+ * stable, machine-readable name a client may switch on.
+ */
+export type ErrorKind =
+  | 'invalid'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'gone'
+  | 'too_large'
+  | 'rate_limited'
+  | 'not_implemented'
+  | 'unavailable'
+  | 'internal'
+
+const HTTP_STATUS = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  gone: 410,
+  too_large: 413,
+  rate_limited: 429,
+  internal: 500,
+  not_implemented: 501,
+  unavailable: 503,
+} as const satisfies Record<ErrorKind, number>
+
+/** The wire form of an error, the same for REST and tRPC. */
+export type ErrorBody = { code: string; message: string; field?: string }
+
+/** An error whose meaning is known. `message` says what happened and what to do, and carries no personal data. */
+export class AppError extends Error {
+  readonly kind: ErrorKind
+  readonly code: string
+  readonly field: string | undefined
+
+  constructor(kind: ErrorKind, code: string, message: string, options: { field?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause })
+    this.name = 'AppError'
+    this.kind = kind
+    this.code = code
+    this.field = options.field
+  }
+
+  /** HTTP status that answers this error. */
+  get status(): (typeof HTTP_STATUS)[ErrorKind] {
+    return HTTP_STATUS[this.kind]
+  }
+
+  /** What a client may see of it. */
+  toBody(): ErrorBody {
+    return { code: this.code, message: this.message, ...(this.field === undefined ? {} : { field: this.field }) }
+  }
+}
+
+/** Any thrown value as an AppError: unknown ones become `internal` without leaking their text, the cause kept. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  return new AppError('internal', 'internal', 'Something went wrong on our side; the log has the details.', {
+    cause: error,
+  })
+}
+
+/** The text of any thrown value, for logs. */
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
