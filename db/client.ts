@@ -33,5 +33,5 @@ export function createDatabase(
     },
     onnotice: () => {},
   })
-  return { db: drizzle(sql, { schema, casing: 'snake_case' }), sql, close: () => sql.end({ timeout: 5 }) }
+  return { db: drizzle(sql, { schema }), sql, close: () => sql.end({ timeout: 5 }) }
 }
