@@ -37,6 +37,8 @@ const receiptInput = z.object({
   addressing,
 })
 const typingInput = z.object({ from: phone, to: phone, composing: z.boolean().default(true) })
+const forgetInput = z.object({ contact: phone, account: phone })
+const againInput = z.object({ contact: phone, account: phone, id: z.string().min(1) })
 const historyInput = z.object({
   account: phone,
   contact: phone,
@@ -55,7 +57,8 @@ const connectionInput = z.intersection(
 /**
  * The sandbox's remote control, JSON over HTTP under `/_control/`. A bad body gets 400 with what is wrong with it.
  *
- * POST: accounts, scan, code, send `{from,to,content}`, receipts, typing, history, faults, connections.
+ * POST: accounts, scan, code, send `{from,to,content}`, owner (the same, from the account's own phone), receipts, typing, history, faults, connections,
+ * forget `{contact,account}` (a phone loses its session), again `{contact,account,id}` (a phone asks for a message anew).
  * GET: accounts, inbox?phone=, media?phone=&id=, notices?phone=, faults, certificate. DELETE: faults.
  */
 export async function answerControl(sandbox: WhatsAppSandbox, request: Request): Promise<Response> {
@@ -105,6 +108,18 @@ async function runRoute(
       const { content, ...parties } = sendInput.parse(body)
       return Response.json({ id: await sandbox.send(parties, contentSchema.parse(content)) })
     }
+    case 'POST owner': {
+      const { content, ...parties } = sendInput.parse(body)
+      return Response.json({ id: await sandbox.sendAsOwner(parties, contentSchema.parse(content)) })
+    }
+    case 'POST forget': {
+      const input = forgetInput.parse(body)
+      await sandbox.forgetSessions(input)
+      return Response.json({})
+    }
+    case 'POST again':
+      sandbox.askAgain(againInput.parse(body))
+      return Response.json({})
     case 'POST receipts':
       sandbox.confirm(receiptInput.parse(body))
       return Response.json({})

@@ -100,7 +100,7 @@ async function fanOut(
 }
 
 /** What a real phone does with a message it cannot read: a retry receipt that carries keys for a new session. */
-function askForRetry(phone: Account, companion: Companion, id: string, attempt: number): void {
+export function askForRetry(phone: Account, companion: Companion, id: string, attempt: number): void {
   const t = String(unixSeconds())
   pushStanza(companion, {
     tag: 'receipt',
@@ -201,6 +201,28 @@ export async function sendFromContact(world: World, input: ContactMessage): Prom
   for (let copy = 0; copy < copies; copy++)
     for (const companion of account.companions.values())
       pushStanza(companion, await encryptFor(contact, account, companion, attrs, input.message, input.mediaType, 0))
+  return id
+}
+
+/**
+ * The owner of an account writes to a contact on the phone itself; linked devices are sent a copy of it.
+ * @returns the stanza id
+ */
+export async function sendFromOwner(world: World, input: ContactMessage): Promise<string> {
+  const account = world.account(input.contact)
+  const destinationJid = phoneJid(input.to)
+  const id = input.id ?? world.nextId('3D')
+  const attrs: Record<string, string> = {
+    from: phoneJid(account.phone),
+    recipient: destinationJid,
+    id,
+    t: String(input.timestamp ?? unixSeconds()),
+    type: stanzaType(input),
+  }
+  const message: proto.IMessage = { deviceSentMessage: { destinationJid, message: input.message } }
+  world.rememberSent(id, { contact: account.phone, message, attrs, mediaType: input.mediaType })
+  for (const companion of account.companions.values())
+    pushStanza(companion, await encryptFor(account, account, companion, attrs, message, input.mediaType, 0))
   return id
 }
 

@@ -52,6 +52,7 @@ export class PhoneDevice {
   private readonly creds: SignalCreds
   private readonly repository: SignalRepositoryWithLIDStore
   private nextPreKeyId = 1
+  private encrypting: Promise<unknown> = Promise.resolve()
 
   constructor(snapshot?: unknown) {
     if (snapshot === undefined) this.creds = makeCreds()
@@ -90,7 +91,14 @@ export class PhoneDevice {
   }
 
   /** Encrypts for a linked device; `bundle` is asked for only when there is no session yet. */
-  async encrypt(peer: string, bundle: () => KeyBundle, message: proto.IMessage): Promise<Ciphertext> {
+  encrypt(peer: string, bundle: () => KeyBundle, message: proto.IMessage): Promise<Ciphertext> {
+    // One after the other: two messages at once would open two sessions and leave in any order.
+    const work = this.encrypting.then(() => this.encryptNow(peer, bundle, message))
+    this.encrypting = work.catch(() => undefined)
+    return work
+  }
+
+  private async encryptNow(peer: string, bundle: () => KeyBundle, message: proto.IMessage): Promise<Ciphertext> {
     if (!(await this.repository.validateSession(peer)).exists) await this.openSession(peer, bundle())
     const data = writeRandomPadMax16(proto.Message.encode(message).finish())
     const { type, ciphertext } = await this.repository.encryptMessage({ jid: peer, data })

@@ -3,7 +3,15 @@ import { AppError } from '../../lib/errors.ts'
 import { buildContent, type ContentInput, contentSchema, openReceivedMedia } from './contents.ts'
 import type { FaultInput } from './faults.ts'
 import type { MediaServer } from './media.ts'
-import { type Addressing, type ReceiptType, sendFromContact, sendReceipt, sendTyping } from './messages.ts'
+import {
+  type Addressing,
+  askForRetry,
+  type ReceiptType,
+  sendFromContact,
+  sendFromOwner,
+  sendReceipt,
+  sendTyping,
+} from './messages.ts'
 import type { PairingDesk } from './pairing.ts'
 import type { Account, ClientNotice, Delivery, HistoryMessage, Manners, World } from './world.ts'
 
@@ -76,6 +84,18 @@ export class WhatsAppSandbox {
     return sendFromContact(this.parts.world, { contact, to: account, id, addressing, timestamp, ...built })
   }
 
+  /** The owner of an account (`from`) writes to a contact (`to`) on the phone itself. @returns the stanza id */
+  async sendAsOwner(parties: Parties, input: ContentInput): Promise<string> {
+    const [account, contact] = [digitsOf(parties.from), digitsOf(parties.to)]
+    const built = await buildContent(
+      contentSchema.parse(input),
+      { contact: account, account: contact },
+      this.parts.media,
+    )
+    const { id, timestamp } = parties
+    return sendFromOwner(this.parts.world, { contact: account, to: contact, id, timestamp, ...built })
+  }
+
   /** A contact confirms messages of an account. */
   confirm(input: { from: string; to: string; ids: string[]; type: ReceiptType; addressing?: Addressing }): void {
     const { ids, type, addressing } = input
@@ -94,6 +114,14 @@ export class WhatsAppSandbox {
     const { device } = world.account(digitsOf(input.contact))
     const account = world.account(digitsOf(input.account))
     for (const id of account.companions.keys()) await device.forgetSession(`${account.phone}:${id}@s.whatsapp.net`)
+  }
+
+  /** The contact's phone shows "waiting for this message" and asks the account's devices to send it again. */
+  askAgain(input: { contact: string; account: string; id: string }): void {
+    const { world } = this.parts
+    const contact = world.account(digitsOf(input.contact))
+    for (const companion of world.account(digitsOf(input.account)).companions.values())
+      askForRetry(contact, companion, input.id, 1)
   }
 
   /** What a phone received, oldest first; own copies are left out unless asked for. */

@@ -13,7 +13,9 @@ import makeWASocket, {
   type WASocket,
 } from '@whiskeysockets/baileys'
 import pino from 'pino'
-import type { WhatsAppSandbox } from '../../../src/sandbox/whatsapp/sandbox.ts'
+
+/** Where a client connects to, and a phone that scans its code: the sandbox, or one in another process. */
+export type PhoneLink = { readonly wsUrl: string; scan(qr: string, phone: string): Promise<unknown> }
 
 /** Auth state in memory whose every value goes through JSON text, as a database's would. */
 export class MemoryAuth {
@@ -111,7 +113,7 @@ export async function until<T>(look: () => T | undefined | false | null, what: s
 }
 
 /** Links a new client by QR code and returns it after the restart, open. */
-export async function linkByQr(sandbox: WhatsAppSandbox, auth: MemoryAuth, phone: string): Promise<Client> {
+export async function linkByQr(sandbox: PhoneLink, auth: MemoryAuth, phone: string): Promise<Client> {
   const first = new Client(sandbox.wsUrl, auth)
   await sandbox.scan(await until(() => first.qr(), 'a QR code'), phone)
   await until(() => first.closeCode() === 515, 'the restart after pairing')
@@ -119,7 +121,7 @@ export async function linkByQr(sandbox: WhatsAppSandbox, auth: MemoryAuth, phone
 }
 
 /** Connects with stored auth and waits until the client is open. */
-export async function reopen(sandbox: WhatsAppSandbox, auth: MemoryAuth): Promise<Client> {
+export async function reopen(sandbox: Pick<PhoneLink, 'wsUrl'>, auth: MemoryAuth): Promise<Client> {
   const client = new Client(sandbox.wsUrl, auth)
   await until(() => client.isOpen, 'the client to open', 15_000)
   return client

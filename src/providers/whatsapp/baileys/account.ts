@@ -115,7 +115,6 @@ export class BaileysAccount implements WhatsAppSender {
   private failures = 0
   private replacedAt: number[] = []
   private reconnectTimer: ReturnType<typeof setTimeout> | null = null
-  private caughtUp = false
   private sending: Promise<unknown> = Promise.resolve()
   private readonly stored = new Set<string>()
 
@@ -196,8 +195,8 @@ export class BaileysAccount implements WhatsAppSender {
   }
 
   /**
-   * Looks for signs that WhatsApp took a message: waits (5 s) until what was stored for us came in, then looks for receipts.
-   * WhatsApp cannot be asked, so that no sign means `undecided`, never `absent`.
+   * Looks for signs that WhatsApp took a message: its receipts, for some seconds, in which what was stored for us while we
+   * were away comes in. WhatsApp cannot be asked, so that no sign means `undecided`, never `absent`.
    */
   async reconcile(message: OutboundMessage & { since: Date }): Promise<SendOutcome | { outcome: 'undecided' }> {
     const providerMessageId = providerIdOf(message)
@@ -218,11 +217,6 @@ export class BaileysAccount implements WhatsAppSender {
   /** Fetches a file of an inbound message. @param url `media.url` of the event */
   downloadMedia(url: string, maxBytes: number): Promise<{ data: Uint8Array; contentType: string }> {
     return downloadMedia(this.requireLive().sock, url, maxBytes, this.mediaTransport())
-  }
-
-  /** Everything stored while we were away came in since the last connect. */
-  get isCaughtUp(): boolean {
-    return this.caughtUp
   }
 
   private async sendNow(message: OutboundMessage): Promise<SendOutcome> {
@@ -263,7 +257,6 @@ export class BaileysAccount implements WhatsAppSender {
       // Stopped while the credentials were read.
       if (!this.wanted) return
       this.auth = auth
-      this.caughtUp = false
       const live: LiveSocket = new LiveSocket({
         auth: auth.state,
         websocketUrl: this.options.websocketUrl,
@@ -321,7 +314,6 @@ export class BaileysAccount implements WhatsAppSender {
       const linked = { qr: null, pairingCode: null, retryAt: null }
       this.setStatus({ state: 'working', reason: null, advice: null, ...linked, phone, lid })
     }
-    if (update.receivedPendingNotifications) this.caughtUp = true
   }
 
   private onClosed(live: LiveSocket, code: number, why: string): void {

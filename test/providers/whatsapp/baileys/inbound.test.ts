@@ -195,6 +195,14 @@ test('stored, but the ratchet could not be committed: it comes again, decrypts a
   await harness.until(() => confirmed(id), 'the receipt')
 }, 15_000)
 
+test('what the owner writes on the phone itself is told as going out', async () => {
+  const id = await sandbox.sendAsOwner({ from: ME, to: BOB }, { kind: 'text', text: 'I answer myself' })
+  const event = await arrival(id)
+  expect(event).toMatchObject({ direction: 'out', content: { kind: 'text', text: 'I answer myself' } })
+  expect(event.contact).toEqual({ phone: BOB, lid: bobLid, name: null })
+  await harness.until(() => sandbox.pending(ME).flat().length === 0, 'its receipt')
+})
+
 test('duplicates of the server have one and the same key', async () => {
   sandbox.addFault({ kind: 'duplicate', to: ME })
   const id = await receive({ kind: 'text', text: 'twice' })
@@ -233,15 +241,19 @@ test('a message that cannot be decrypted is asked for again and does not hold up
 }, 15_000)
 
 test('storing may hand on to somebody who sends, without harm to the keys', async () => {
+  const carol = '+972508888888'
   const replies: Promise<unknown>[] = []
   harness.beforeStore = (event) => {
+    if (replies.length === 0) replies.push(harness.text('to-carol', carol, 'somebody wrote'))
     replies.push(harness.text(`reply-${event.id}`, BOB, `you said ${event.id}`))
   }
   const ids: string[] = []
   for (let index = 0; index < 5; index++) ids.push(await receive({ kind: 'text', text: `ping ${index}` }))
   await harness.until(() => ids.every((id) => stored(id).length > 0), 'all of them')
   const outcomes = await Promise.all(replies)
-  expect(outcomes).toHaveLength(5)
+  expect(outcomes).toHaveLength(6)
+  // What the send learned must be in the store, not in a transaction of the message that caused it.
+  expect([...store.keys.keys()]).toContain(`device-list/${carol.slice(1)}`)
   for (const outcome of outcomes) expect(outcome).toMatchObject({ outcome: 'accepted' })
   const texts = sandbox.inbox(BOB).map(({ message }) => message.extendedTextMessage?.text)
   for (const id of ids) expect(texts).toContain(`you said ${id}`)

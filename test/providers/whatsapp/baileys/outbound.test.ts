@@ -224,13 +224,27 @@ test('the ratchet is stored before the stanza leaves, so that a crash never uses
   expect(order.at(-1)).toBe('arrived')
 })
 
-test('a phone that lost its session gets the message again, also when this process never sent it', async () => {
-  const sent = message({ text: 'remember me' })
-  sandbox.putAccount({ phone: BOB, delivers: false })
-  harness.sent.set(sent.providerMessageId, sent)
+test('a phone that lost its session gets the message again', async () => {
+  const sent = message({ text: 'read me' })
   await sandbox.forgetSessions({ contact: BOB, account: ME })
   expect(await harness.account.send(sent)).toMatchObject({ outcome: 'accepted' })
   const delivery = await harness.until(() => got(sent.providerMessageId)[0], 'the retried message')
-  expect(delivery.message.extendedTextMessage?.text).toBe('remember me')
+  expect(delivery.message.extendedTextMessage?.text).toBe('read me')
   expect(delivery.attempt).toBe(2)
 })
+
+test('a message that an earlier process sent is sent again from what getMessage gives', async () => {
+  const sent = message({ text: 'remember me' })
+  expect(await harness.account.send(sent)).toMatchObject({ outcome: 'accepted' })
+  await harness.account.stop()
+  const later = new Harness(sandbox, store)
+  later.sent.set(sent.providerMessageId, sent)
+  await later.work(sandbox, ME)
+  sandbox.askAgain({ contact: BOB, account: ME, id: sent.providerMessageId })
+  await later.until(() => got(sent.providerMessageId).length === 2, 'the second copy')
+  expect(got(sent.providerMessageId)[1]?.message.extendedTextMessage?.text).toBe('remember me')
+  sandbox.askAgain({ contact: BOB, account: ME, id: 'NEVER-SENT' })
+  expect(await later.text('after', BOB, 'still here')).toMatchObject({ outcome: 'accepted' })
+  await later.account.stop()
+  await harness.account.start()
+}, 10_000)
