@@ -27,6 +27,7 @@ const sendInput = z.object({
   id: z.string().min(1).optional(),
   addressing,
   timestamp: z.number().int().optional(),
+  delayMs: z.number().int().min(0).max(60_000).optional(),
   content: z.unknown(),
 })
 const receiptInput = z.object({
@@ -59,7 +60,7 @@ const connectionInput = z.intersection(
  *
  * POST: accounts, scan, code, send `{from,to,content}`, owner (the same, from the account's own phone), receipts, typing, history, faults, connections,
  * forget `{contact,account}` (a phone loses its session), again `{contact,account,id}` (a phone asks for a message anew).
- * GET: accounts, inbox?phone=, media?phone=&id=, notices?phone=, faults, certificate. DELETE: faults.
+ * GET: accounts, inbox?phone=, media?phone=&id=, notices?phone=, undecryptable?phone=, faults, certificate. DELETE: faults.
  */
 export async function answerControl(sandbox: WhatsAppSandbox, request: Request): Promise<Response> {
   const url = new URL(request.url)
@@ -154,6 +155,8 @@ async function runRoute(
       return new Response(Buffer.from(await sandbox.receivedMedia(queryPhone(), z.string().parse(query.get('id')))))
     case 'GET notices':
       return Response.json(sandbox.notices(queryPhone()))
+    case 'GET undecryptable':
+      return Response.json(sandbox.undecryptable(queryPhone()))
     case 'GET certificate':
       return new Response(sandbox.mediaCertificate)
     default:

@@ -91,10 +91,9 @@ async function fanOut(
         message: { conversation: autoReply },
       })
   } catch (error) {
-    world.log.warn(
-      { to: maskPhone(found.account.phone), reason: errorMessage(error) },
-      'a phone could not decrypt; it asks for a retry',
-    )
+    const reason = errorMessage(error)
+    world.log.warn({ to: maskPhone(found.account.phone), reason }, 'a phone could not decrypt; it asks for a retry')
+    world.undecryptable.push({ id, from: account.phone, to: found.account.phone, attempt, reason })
     askForRetry(found.account, companion, id, attempt)
   }
 }
@@ -178,6 +177,8 @@ export type ContactMessage = {
   mediaType?: string
   /** `1` marks an edit, `7` a deletion by the sender. */
   edit?: string
+  /** Encrypted now, on its way for this long. */
+  delayMs?: number
 }
 
 /** A contact writes to an account: encrypted with a real Signal session for each linked device. @returns the stanza id */
@@ -199,8 +200,11 @@ export async function sendFromContact(world: World, input: ContactMessage): Prom
   world.rememberSent(id, { contact: contact.phone, message: input.message, attrs, mediaType: input.mediaType })
   const copies = world.faults.take('duplicate', account.phone) ? 2 : 1
   for (let copy = 0; copy < copies; copy++)
-    for (const companion of account.companions.values())
-      pushStanza(companion, await encryptFor(contact, account, companion, attrs, input.message, input.mediaType, 0))
+    for (const companion of account.companions.values()) {
+      const node = await encryptFor(contact, account, companion, attrs, input.message, input.mediaType, 0)
+      if (input.delayMs) setTimeout(() => pushStanza(companion, node), input.delayMs)
+      else pushStanza(companion, node)
+    }
   return id
 }
 
@@ -256,7 +260,7 @@ export async function serveRetry(
   const count = Number(getBinaryNodeChild(receipt, 'retry')?.attrs.count ?? '1')
   if (!entry || !sent || count > 5) return
   const contact = world.account(sent.contact)
-  await contact.device.forgetSession(phoneJid(account.phone, companion.id))
+  await contact.device.openSession(phoneJid(account.phone, companion.id), takeKeyBundle(companion))
   const node = await encryptFor(contact, account, companion, sent.attrs, sent.message, sent.mediaType, count)
   entry.node = node
   entry.retried = true

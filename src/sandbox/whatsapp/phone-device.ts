@@ -23,6 +23,7 @@ import {
 } from '@whiskeysockets/baileys'
 import pino from 'pino'
 import { z } from 'zod'
+import { undoFailedTrials } from '../../lib/signal-sessions.ts'
 
 /** The public half of a linked device, as its key upload gave it. */
 export type KeyBundle = {
@@ -52,7 +53,8 @@ export class PhoneDevice {
   private readonly creds: SignalCreds
   private readonly repository: SignalRepositoryWithLIDStore
   private nextPreKeyId = 1
-  private encrypting: Promise<unknown> = Promise.resolve()
+  private last: Promise<unknown> = Promise.resolve()
+  private trying = false
 
   constructor(snapshot?: unknown) {
     if (snapshot === undefined) this.creds = makeCreds()
@@ -92,10 +94,14 @@ export class PhoneDevice {
 
   /** Encrypts for a linked device; `bundle` is asked for only when there is no session yet. */
   encrypt(peer: string, bundle: () => KeyBundle, message: proto.IMessage): Promise<Ciphertext> {
-    // One after the other: two messages at once would open two sessions and leave in any order.
-    const work = this.encrypting.then(() => this.encryptNow(peer, bundle, message))
-    this.encrypting = work.catch(() => undefined)
-    return work
+    return this.alone(() => this.encryptNow(peer, bundle, message))
+  }
+
+  /** One thing at a time: two messages at once would open two sessions and leave in any order. */
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.last.then(work)
+    this.last = turn.catch(() => undefined)
+    return turn
   }
 
   private async encryptNow(peer: string, bundle: () => KeyBundle, message: proto.IMessage): Promise<Ciphertext> {
@@ -124,10 +130,18 @@ export class PhoneDevice {
   }
 
   /** Decrypts what a linked device sent; throws what libsignal throws, for example on a key used twice. */
-  async decrypt(peer: string, ciphertext: Ciphertext): Promise<proto.Message> {
-    const { type, bytes } = ciphertext
-    const plain = await this.repository.decryptMessage({ jid: peer, type, ciphertext: bytes })
-    return proto.Message.decode(unpadRandomMax16(plain))
+  decrypt(peer: string, ciphertext: Ciphertext): Promise<proto.Message> {
+    return this.alone(async () => {
+      const { type, bytes } = ciphertext
+      // A pkmsg names its session; only a msg is tried on one after the other.
+      this.trying = type === 'msg'
+      try {
+        const plain = await this.repository.decryptMessage({ jid: peer, type, ciphertext: bytes })
+        return proto.Message.decode(unpadRandomMax16(plain))
+      } finally {
+        this.trying = false
+      }
+    })
   }
 
   /** Forgets the session with a linked device, as a reinstalled phone does. */
@@ -155,6 +169,13 @@ export class PhoneDevice {
     ]
   }
 
+  /** A real phone's Signal library leaves the sessions alone that it only tried. */
+  private repair(id: string, record: unknown): unknown {
+    if (!this.trying) return record
+    const before = this.rows.get(rowKey('session', id))
+    return before === undefined ? record : undoFailedTrials(decode<unknown>(before), record)
+  }
+
   private makeStore(): SignalKeyStore {
     return {
       get: async <T extends keyof SignalDataTypeMap>(type: T, ids: string[]) => {
@@ -169,7 +190,7 @@ export class PhoneDevice {
         for (const [type, entries] of Object.entries(data))
           for (const [id, value] of Object.entries(entries ?? {}))
             if (value === null) this.rows.delete(rowKey(type, id))
-            else this.rows.set(rowKey(type, id), encode(value))
+            else this.rows.set(rowKey(type, id), encode(type === 'session' ? this.repair(id, value) : value))
       },
     }
   }

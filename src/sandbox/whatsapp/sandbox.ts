@@ -13,7 +13,7 @@ import {
   sendTyping,
 } from './messages.ts'
 import type { PairingDesk } from './pairing.ts'
-import type { Account, ClientNotice, Delivery, HistoryMessage, Manners, World } from './world.ts'
+import type { Account, ClientNotice, Delivery, HistoryMessage, Manners, Undecryptable, World } from './world.ts'
 
 /** What to do to the socket of a linked account. */
 export type ConnectionAction =
@@ -21,7 +21,14 @@ export type ConnectionAction =
   | { action: 'stream_error'; code: string }
 
 /** Who writes to whom, and what the stanza says besides the content. Phones with or without `+`. */
-export type Parties = { from: string; to: string; id?: string; addressing?: Addressing; timestamp?: number }
+export type Parties = {
+  from: string
+  to: string
+  id?: string
+  addressing?: Addressing
+  timestamp?: number
+  delayMs?: number
+}
 
 type Parts = { world: World; desk: PairingDesk; media: MediaServer; base: string }
 
@@ -80,8 +87,9 @@ export class WhatsAppSandbox {
     const contact = digitsOf(parties.from)
     const account = digitsOf(parties.to)
     const built = await buildContent(contentSchema.parse(input), { contact, account }, this.parts.media)
-    const { id, addressing, timestamp } = parties
-    return sendFromContact(this.parts.world, { contact, to: account, id, addressing, timestamp, ...built })
+    const { id, addressing, timestamp, delayMs } = parties
+    const how = { id, addressing, timestamp, delayMs }
+    return sendFromContact(this.parts.world, { contact, to: account, ...how, ...built })
   }
 
   /** The owner of an account (`from`) writes to a contact (`to`) on the phone itself. @returns the stanza id */
@@ -130,6 +138,11 @@ export class WhatsAppSandbox {
     return this.parts.world.deliveries.filter(
       (delivery) => delivery.to === digits && (options.ownCopies === true || !delivery.ownCopy),
     )
+  }
+
+  /** Messages of an account that phones could not decrypt. */
+  undecryptable(phone: string): Undecryptable[] {
+    return this.parts.world.undecryptable.filter(({ from }) => from === digitsOf(phone))
   }
 
   /** Decrypted bytes of media that a phone received. */

@@ -72,6 +72,9 @@ export type Delivery = {
   message: proto.IMessage
 }
 
+/** A message that a phone could not decrypt, such as one whose key was used before. */
+export type Undecryptable = { id: string; from: string; to: string; attempt: number; reason: string }
+
 /** Something a linked device told the server. */
 export type ClientNotice = {
   account: string
@@ -100,6 +103,7 @@ export class World {
   readonly deliveries: Delivery[] = []
   readonly notices: ClientNotice[] = []
   readonly history: HistoryMessage[] = []
+  readonly undecryptable: Undecryptable[] = []
   readonly sentByContacts = new Map<string, SentByContact>()
   readonly attempts = new Map<string, number>()
   readonly faults = new FaultBook()

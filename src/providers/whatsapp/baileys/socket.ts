@@ -8,6 +8,8 @@ import makeWASocket, {
   isJidGroup,
   proto,
   S_WHATSAPP_NET,
+  type SignalDataSet,
+  type SignalKeyStoreWithTransaction,
   type SocketConfig,
   unpadRandomMax16,
   type WAMessage,
@@ -15,6 +17,7 @@ import makeWASocket, {
 } from '@whiskeysockets/baileys'
 import { errorMessage } from '../../../lib/errors.ts'
 import type { Logger } from '../../../lib/log.ts'
+import { undoFailedTrials } from '../../../lib/signal-sessions.ts'
 import { createClientLogger } from './client-log.ts'
 import { isPublicJid } from './jids.ts'
 
@@ -172,34 +175,47 @@ export class LiveSocket {
    *
    * Encryption runs outside of the transaction that Baileys spans around a whole send, so that the ratchet is committed
    * before the stanza leaves: a crash never makes two messages use one key.
+   *
+   * And whatever changes a session goes one at a time. Baileys locks by JID, but one session may be reached by number and
+   * by LID, so that a message in and a message out at once would each overwrite what the other did.
    */
   private readonly wrapRepository: SocketConfig['makeSignalRepository'] = (auth, logger, toLid) => {
-    const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, toLid)
     const { keys } = auth
     if (!('transaction' in keys)) throw new Error('Baileys gave a key store without transactions')
+    const repairing = repairSessions(keys)
+    const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ ...auth, keys: repairing.keys }, logger, toLid)
     const outside = AsyncLocalStorage.snapshot()
+    let last: Promise<unknown> = Promise.resolve()
+    const alone = <T>(work: () => Promise<T>): Promise<T> => {
+      const turn = last.then(() => outside(work))
+      last = turn.catch(() => undefined)
+      return turn
+    }
     const { decryptMessage, decryptGroupMessage, encryptMessage, injectE2ESession, migrateSession } = repository
-    return Object.assign(repository, {
-      decryptMessage: ((input) =>
+    const storeThenCommit = (ciphertext: Uint8Array, lock: string, decrypt: () => Promise<Uint8Array>) =>
+      alone(() =>
         keys.transaction(async () => {
-          const plain = await decryptMessage(input)
-          await outside(() => this.deliver(input.ciphertext, plain))
+          const plain = await decrypt()
+          await outside(() => this.deliver(ciphertext, plain))
           return plain
-        }, input.jid)) satisfies typeof decryptMessage,
-      decryptGroupMessage: ((input) =>
-        keys.transaction(async () => {
-          const plain = await decryptGroupMessage(input)
-          await outside(() => this.deliver(input.msg, plain))
-          return plain
-        }, input.group)) satisfies typeof decryptGroupMessage,
-      encryptMessage: (async (input) => {
-        const result = await outside(() => encryptMessage(input))
+        }, lock),
+      )
+    const wrapped: Partial<typeof repository> = {
+      decryptMessage: (input) =>
+        storeThenCommit(input.ciphertext, input.jid, () =>
+          // A pkmsg names its session; only a msg is tried on one after the other.
+          input.type === 'msg' ? repairing.during(() => decryptMessage(input)) : decryptMessage(input),
+        ),
+      decryptGroupMessage: (input) => storeThenCommit(input.msg, input.group, () => decryptGroupMessage(input)),
+      encryptMessage: async (input) => {
+        const result = await alone(() => encryptMessage(input))
         this.encrypted += 1
         return result
-      }) satisfies typeof encryptMessage,
-      injectE2ESession: ((input) => outside(() => injectE2ESession(input))) satisfies typeof injectE2ESession,
-      migrateSession: ((from, to) => outside(() => migrateSession(from, to))) satisfies typeof migrateSession,
-    })
+      },
+      injectE2ESession: (input) => alone(() => injectE2ESession(input)),
+      migrateSession: (from, to) => alone(() => migrateSession(from, to)),
+    }
+    return Object.assign(repository, wrapped)
   }
 
   private async deliver(ciphertext: Uint8Array, plain: Uint8Array): Promise<void> {
@@ -216,6 +232,29 @@ export class LiveSocket {
       this.kill(CLOSE_LOST, 'an inbound message could not be stored')
       throw error
     }
+  }
+}
+
+/** A key store that undoes what libsignal does to the sessions it only tried. One decryption at a time may run. */
+function repairSessions(keys: SignalKeyStoreWithTransaction) {
+  let active = false
+  const set = async (data: SignalDataSet) => {
+    if (!active || !data.session) return keys.set(data)
+    const session: typeof data.session = {}
+    const before = await keys.get('session', Object.keys(data.session))
+    for (const [id, record] of Object.entries(data.session)) session[id] = undoFailedTrials(before[id], record)
+    return keys.set({ ...data, session })
+  }
+  return {
+    keys: { ...keys, set },
+    async during<T>(decrypt: () => Promise<T>): Promise<T> {
+      active = true
+      try {
+        return await decrypt()
+      } finally {
+        active = false
+      }
+    },
   }
 }
 

@@ -43,6 +43,10 @@ export class MapStore implements AuthStore {
   async write(changes: AuthChanges): Promise<void> {
     await this.onWrite(changes)
     if (this.writeError) throw this.writeError
+    this.apply(changes)
+  }
+
+  protected apply(changes: AuthChanges): void {
     this.creds = changes.creds ?? this.creds
     for (const { type, id, value } of changes.keys)
       if (value === null) this.keys.delete(`${type}/${id}`)

@@ -240,6 +240,42 @@ test('a message that cannot be decrypted is asked for again and does not hold up
   expect(stored(lost)[0]?.content).toEqual({ kind: 'text', text: 'on a session we lost' })
 }, 15_000)
 
+test('messages in and out with one person at once do not spoil their session', async () => {
+  const dan = '+972505555555'
+  await arrival(await sandbox.send({ from: dan, to: ME }, { kind: 'text', text: 'first' }))
+  await harness.text('both-first', dan, 'answer')
+  harness.beforeStore = () => Bun.sleep(15)
+  const ids: string[] = []
+  const outcomes: Promise<unknown>[] = []
+  for (let index = 0; index < 15; index++) {
+    ids.push(await sandbox.send({ from: dan, to: ME }, { kind: 'text', text: `in ${index}` }))
+    outcomes.push(harness.text(`both-${index}`, dan, `out ${index}`))
+    await Bun.sleep(7)
+  }
+  for (const outcome of await Promise.all(outcomes)) expect(outcome).toMatchObject({ outcome: 'accepted' })
+  await harness.until(() => ids.every((id) => stored(id).length === 1), 'all of them')
+  expect(sandbox.undecryptable(ME)).toEqual([])
+  expect(sandbox.notices(ME).filter(({ attrs }) => attrs.type === 'retry' && ids.includes(attrs.id ?? ''))).toEqual([])
+}, 15_000)
+
+test('sessions that both sides opened at the same time stay whole', async () => {
+  const eve = '+972506666666'
+  const text = { kind: 'text', text: 'written at the same time' } as const
+  const crossing = await sandbox.send({ from: eve, to: ME, delayMs: 150 }, text)
+  expect(await harness.text('cross-0', eve, 'hello')).toMatchObject({ outcome: 'accepted' })
+  expect(stored(crossing)).toEqual([])
+  await arrival(crossing)
+  for (let round = 1; round < 8; round++) {
+    expect(await harness.text(`cross-${round}`, eve, `out ${round}`)).toMatchObject({ outcome: 'accepted' })
+    await arrival(await sandbox.send({ from: eve, to: ME }, { kind: 'text', text: `in ${round}` }))
+  }
+  const retries = sandbox
+    .notices(ME)
+    .filter(({ attrs }) => attrs.type === 'retry' && attrs.to?.startsWith(eve.slice(1)))
+  expect(retries).toEqual([])
+  expect(sandbox.undecryptable(ME).filter(({ to }) => to === eve.slice(1))).toEqual([])
+}, 15_000)
+
 test('storing may hand on to somebody who sends, without harm to the keys', async () => {
   const carol = '+972508888888'
   const replies: Promise<unknown>[] = []
