@@ -227,13 +227,18 @@ async function startServer(server: Server): Promise<void> {
 async function stopServer({ connection, binaries, user, options }: Server): Promise<void> {
   const stop = (mode: 'fast' | 'immediate') =>
     run([binaries.pgCtl, 'stop', '--pgdata', connection.clusterDirectory, '-m', mode, '-w', '-t', '20'], user, 25_000)
-  if (!existsSync(join(connection.clusterDirectory, 'postmaster.pid'))) return
+  const pidFile = join(connection.clusterDirectory, 'postmaster.pid')
+  if (!existsSync(pidFile)) return
+  const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10)
   try {
     await stop('fast')
   } catch (error) {
     options.logger.warn({ reason: errorMessage(error) }, 'embedded postgres: does not stop, cutting it off')
     await stop('immediate')
   }
+  // pg_ctl waits for the pid file to go, which the process outlives by some milliseconds.
+  for (let waited = 0; waited < 5_000 && isPostmaster(pid, connection.clusterDirectory); waited += 10)
+    await Bun.sleep(10)
   options.logger.info('embedded postgres: stopped')
 }
 
