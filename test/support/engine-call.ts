@@ -55,6 +55,11 @@ export class EngineCall {
     while (this.nowMs < end) await Bun.sleep(5)
   }
 
+  /** The network goes away: no more frames. */
+  stall(): void {
+    clearInterval(this.#timer)
+  }
+
   hangUp(): void {
     clearInterval(this.#timer)
     this.session.close()

@@ -100,12 +100,24 @@ test('a caller who interrupts is noticed at once, and what was said answers the 
   call.speak(name)
   expect(await call.next('user_turn')).toMatchObject({ question: 'name' })
   const seen = call.events.length
+  await call.next('audio')
   await call.run(800)
   // Into the second question.
   call.speak(wish)
   expect(await call.next('user_turn', seen)).toMatchObject({ question: 'wish' })
   call.hangUp()
   expect(call.events.filter((event) => event.type === 'speech_started').length).toBe(2)
+})
+
+test('a line that goes dead in mid-sentence ends the turn all the same', async () => {
+  const script = intakeScript({ language: 'en', businessName: 'Acme' })
+  const call = new EngineCall(engine, script)
+  await call.next('ready')
+  call.speak(await speak('I would like to make an appointment', 'en'))
+  await call.next('speech_started')
+  call.stall()
+  expect(await call.next('user_turn')).toMatchObject({ question: 'name' })
+  call.hangUp()
 })
 
 test('clicks and a cough do not move the script on', async () => {
