@@ -19,7 +19,7 @@ type Lines = {
 }
 
 const HEBREW: Lines = {
-  greeting: (name) => `שָׁלוֹם, הִגַּ֫עְתֶּם אֶל ${name}. כָּאן הַמַּעֲנֶה הַקּוֹלִי, נִרְשׁוֹם אֶת הַפְּרָטִים וְנַחֲזוֹר אֲלֵיכֶם.`,
+  greeting: (name) => `שָׁלוֹם, הִגַּ֫עְתֶּם אֶל ${name}. כָּאן הַמַּעֲנֶה הַקּוֹלִי.`,
   askName: 'מַה שִּׁמְכֶם, בְּבַקָּשָׁה?',
   askWish: 'תּוֹדָה. בְּמָה אֶפְשָׁר לַעֲזוֹר לָכֶם?',
   askCallbackTime: 'מָתַי נוֹחַ לָכֶם שֶׁנַּחֲזוֹר אֲלֵיכֶם?',
@@ -33,8 +33,7 @@ const HEBREW: Lines = {
 }
 
 const ENGLISH: Lines = {
-  greeting: (name) =>
-    `Hello, you have reached ${name}. This is the voice assistant. I will take your details, and we will call you back.`,
+  greeting: (name) => `Hello, you have reached ${name}. This is the voice assistant.`,
   askName: 'What is your name, please?',
   askWish: 'Thank you. What is it about?',
   askCallbackTime: 'When is a good time to call you back?',
