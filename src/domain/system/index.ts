@@ -1,0 +1,1 @@
+export { beat, leave, type ProcessKind, processesAlive } from './heartbeats.ts'

@@ -1,0 +1,88 @@
+/** The languages a receptionist speaks. */
+export type Language = 'he' | 'en'
+
+/** Text to 8 kHz mono μ-law, no header. */
+export interface SpeechSynthesizer {
+  /** Names the engine, its version and its voices: audio made under another name may sound different. */
+  readonly version: string
+  /**
+   * Speaks one text. Runs off the caller's thread.
+   * @returns raw μ-law, 8 bytes a millisecond, with no leading silence to speak of
+   * @throws AppError `unavailable` when the engine died or did not answer; the next request gets a fresh one
+   */
+  synthesize(request: { text: string; language: Language }): Promise<Uint8Array>
+  /** Ends the engine; requests still waiting are rejected. Can be called twice. */
+  close(): Promise<void>
+}
+
+/** One thing the receptionist wants to know. `endOfTurnMs`: the silence after which the answer counts as complete. */
+export type IntakeQuestion = { key: 'name' | 'wish' | 'callback_time'; prompt: string; endOfTurnMs: number }
+
+/** Everything an intake call says, in the order of the call. The greeting contains the first question already. */
+export type IntakeScript = {
+  language: Language
+  greeting: string
+  questions: IntakeQuestion[]
+  reprompt: string
+  thanks: string
+  goodbye: string
+  oneMoment: string
+}
+
+export type EngineSessionOptions = {
+  callId: string
+  language: Language
+  script: IntakeScript
+  /** Called in order, never from within `connect`, and never after `closed`. Must not throw. */
+  onEvent: (event: EngineEvent) => void
+}
+
+/** What an engine reports. Times are milliseconds on the media clock of the caller's stream. */
+export type EngineEvent =
+  | { type: 'ready' }
+  /** The caller began to speak at `atMs`; reported some 100 to 200 ms later. Whatever plays should stop. */
+  | { type: 'speech_started'; atMs: number }
+  /** The caller fell silent at `atMs`; reported one end-of-turn silence later. */
+  | { type: 'speech_stopped'; atMs: number }
+  /** Base64 μ-law to play; `ms` is how long it plays. */
+  | { type: 'audio'; itemId: string; payload: string; ms: number; text?: string }
+  | { type: 'audio_done'; itemId: string }
+  /** The caller finished saying something. `audio` is raw μ-law with some lead-in before `startMs`. */
+  | {
+      type: 'user_turn'
+      question?: string
+      startMs: number
+      endMs: number
+      audio?: Uint8Array
+      transcript?: string
+    }
+  | { type: 'agent_transcript'; itemId: string; text: string }
+  | { type: 'tool_call'; toolCallId: string; name: string; args: unknown }
+  | { type: 'error'; code: string; message: string; fatal: boolean }
+  | { type: 'closed'; reason: string }
+
+/** One call's conversation. Every method may be called at any time, after `close` too, and none throws. */
+export interface EngineSession {
+  /** Base64 μ-law as Twilio sent it, with its `media.timestamp`. */
+  sendAudio(payload: string, timestampMs: number): void
+  /** Speak this now, as an item. */
+  say(text: string): void
+  /** Stop producing the current item. */
+  cancel(): void
+  /** What the caller really heard of an item. */
+  truncate(itemId: string, heardMs: number): void
+  toolResult(toolCallId: string, result: unknown): void
+  close(): void
+}
+
+/** Makes conversations. The engine never speaks first: the greeting is the caller of `connect`'s to play. */
+export interface SpeechEngine {
+  readonly name: string
+  connect(options: EngineSessionOptions): EngineSession
+  close(): Promise<void>
+}
+
+/** Batch transcription of an utterance; absent where none is configured. */
+export interface Transcriber {
+  transcribe(request: { wav: Uint8Array; language: Language }): Promise<{ text: string; confidence: 'high' | 'low' }>
+}

@@ -1,0 +1,101 @@
+import { afterAll, expect, test } from 'bun:test'
+import { rmsOfMulaw } from '../../../../src/media/audio/energy.ts'
+import { msOfBytes } from '../../../../src/media/audio/mulaw.ts'
+import { createEspeakSynthesizer } from '../../../../src/providers/speech/espeak/synthesizer.ts'
+
+const voice = createEspeakSynthesizer()
+afterAll(() => voice.close())
+
+/** Milliseconds of a text's audio that are loud. */
+const loudMs = (mulaw: Uint8Array) => {
+  let ms = 0
+  for (let i = 0; i < mulaw.length; i += 80) if (rmsOfMulaw(mulaw.subarray(i, i + 80)) > 300) ms += 10
+  return ms
+}
+
+test.each([
+  ['שָׁלוֹם, הִגַּעְתֶּם לַמִּרְפָּאָה. מַה הַשֵּׁם שֶׁלָּכֶם?', 'he', 2000, 5000],
+  ['אני רוצה לקבוע תור למחר', 'he', 1000, 4000],
+  ['Hello, you have reached the clinic. What is your name?', 'en', 2000, 5000],
+  ['הגעתם אל Acme', 'he', 700, 2500],
+  ['You have reached דוד לוי', 'en', 1000, 3500],
+  ['054-1234567', 'he', 3000, 9000],
+] as const)('%s is spoken: as long and as loud as speech', async (text, language, minMs, maxMs) => {
+  const mulaw = await voice.synthesize({ text, language })
+  const ms = msOfBytes(mulaw.length)
+  expect(ms).toBeGreaterThan(minMs)
+  expect(ms).toBeLessThan(maxMs)
+  expect(rmsOfMulaw(mulaw)).toBeGreaterThan(1000)
+  expect(loudMs(mulaw) / ms).toBeGreaterThan(0.5)
+  // It begins at once: what plays first is heard first.
+  expect(rmsOfMulaw(mulaw.subarray(0, 1600))).toBeGreaterThan(300)
+})
+
+test('a pause stands where the comma stands', async () => {
+  const [joined, parted] = await Promise.all(
+    ['תּוֹדָה רַבָּה', 'תּוֹדָה, רַבָּה'].map((text) => voice.synthesize({ text, language: 'he' })),
+  )
+  expect(msOfBytes(parted?.length ?? 0) - msOfBytes(joined?.length ?? 0)).toBeGreaterThan(100)
+})
+
+test('requests at once each get their own audio', async () => {
+  const texts = ['one', 'one hundred and twenty', 'one thousand two hundred and thirty four']
+  const lengths = (await Promise.all(texts.map((text) => voice.synthesize({ text, language: 'en' })))).map(
+    (audio) => audio.length,
+  )
+  expect([...lengths].sort((a, b) => a - b)).toEqual(lengths)
+  expect(new Set(lengths).size).toBe(3)
+})
+
+test('what cannot be spoken is refused', async () => {
+  expect(voice.synthesize({ text: ' ... ', language: 'he' })).rejects.toMatchObject({ code: 'nothing_to_say' })
+  expect(voice.synthesize({ text: 'a'.repeat(5000), language: 'en' })).rejects.toMatchObject({ code: 'text_too_long' })
+})
+
+test('the main thread stays free while a long text is spoken', async () => {
+  const text = 'This is a long sentence that goes on and on for the sake of the test. '.repeat(20)
+  let worst = 0
+  let last = performance.now()
+  const ticker = setInterval(() => {
+    worst = Math.max(worst, performance.now() - last)
+    last = performance.now()
+  }, 5)
+  await voice.synthesize({ text, language: 'en' })
+  clearInterval(ticker)
+  expect(worst).toBeLessThan(150)
+})
+
+const dyingUrl = new URL('../../../support/dying-voice.ts', import.meta.url)
+
+test.each(['exit now', 'throw now'])(
+  'a voice that dies ("%s") rejects what waits, and is there again',
+  async (text) => {
+    const dying = createEspeakSynthesizer({ workerUrl: dyingUrl })
+    expect((await dying.synthesize({ text: 'hello', language: 'en' })).length).toBeGreaterThan(1000)
+    const waiting = [dying.synthesize({ text, language: 'en' }), dying.synthesize({ text: 'behind', language: 'en' })]
+    for (const result of await Promise.allSettled(waiting)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { kind: 'unavailable', code: 'voice_unavailable' } })
+    }
+    expect((await dying.synthesize({ text: 'hello again', language: 'en' })).length).toBeGreaterThan(1000)
+    await dying.close()
+  },
+)
+
+test('a voice that hangs is given up after its time', async () => {
+  const hanging = createEspeakSynthesizer({ workerUrl: dyingUrl, timeoutMs: 3000 })
+  await hanging.synthesize({ text: 'warm', language: 'en' })
+  await expect(hanging.synthesize({ text: 'hang now', language: 'en' })).rejects.toThrow(
+    'did not answer within 3000 ms',
+  )
+  expect((await hanging.synthesize({ text: 'hello again', language: 'en' })).length).toBeGreaterThan(1000)
+  await hanging.close()
+})
+
+test('close rejects what waits and refuses what comes', async () => {
+  const closing = createEspeakSynthesizer()
+  const waiting = Promise.allSettled([closing.synthesize({ text: 'hello', language: 'en' })])
+  await closing.close()
+  expect(await waiting).toMatchObject([{ status: 'rejected', reason: { code: 'voice_unavailable' } }])
+  await expect(closing.synthesize({ text: 'hello', language: 'en' })).rejects.toThrow('closed')
+  await closing.close()
+})
