@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import twilio from 'twilio'
-import { findVoice, joinAudio, makeSilence, readWav, writeWav } from '../../../src/sandbox/carrier/audio.ts'
+import { concatBytes, mulawSilence } from '../../../src/media/audio/mulaw.ts'
+import { findVoice, readTelephoneWav, writeTelephoneWav } from '../../../src/sandbox/carrier/audio.ts'
 import { type PlaceCall, placeCall } from '../../../src/sandbox/carrier/caller.ts'
 import type { Carrier } from '../../../src/sandbox/carrier/server.ts'
 import {
@@ -28,7 +29,7 @@ function startVoicemail(record: string): { app: TestApp; carrier: Carrier } {
         twiml(
           `<Play>${app.url}/prompt.wav</Play><Record action="${app.url}/recorded" recordingStatusCallback="${app.url}/ready" recordingStatusCallbackEvent="completed absent" ${record}/><Say>nothing heard</Say>`,
         ),
-      '/prompt.wav': () => new Response(writeWav(voice(200)).slice(), { headers: { 'Content-Type': 'audio/wav' } }),
+      '/prompt.wav': () => new Response(writeTelephoneWav(voice(200)), { headers: { 'Content-Type': 'audio/wav' } }),
       '/recorded': () => twiml('<Hangup/>'),
       '/ready': noContent,
     },
@@ -54,7 +55,7 @@ const fetchFile = (carrier: Carrier, url: string, auth = true): Promise<Response
 describe('<Record>', () => {
   test('plays the prompt and the beep, records until silence, and the file can be had when it is ready', async () => {
     const { app, carrier } = startVoicemail('timeout="1" maxLength="10"')
-    const said = joinAudio([makeSilence(100), voice(900)])
+    const said = concatBytes([mulawSilence(100), voice(900)])
     const report = await call(app, carrier, [{ say: said, quietMs: 60 }])
     expect(report.recordings).toEqual([expect.objectContaining({ durationSeconds: 1, endedBy: 'silence' })])
     // The prompt of 200 ms and the beep of 400 ms.
@@ -93,7 +94,7 @@ describe('<Record>', () => {
     expect((await client.calls(report.callSid).recordings.list()).map((each) => each.sid)).toEqual([sid])
     const file = await fetchFile(carrier, `${url}.wav`)
     expect([file.status, file.headers.get('content-type')]).toEqual([200, 'audio/x-wav'])
-    const audio = readWav(await file.bytes())
+    const audio = readTelephoneWav(await file.bytes())
     // Silence is trimmed off both ends, to the frame.
     expect(audio?.length).toBe(900 * 8)
     expect(findVoice(audio ?? new Uint8Array())).toEqual({ start: 0, end: 900 * 8 })
@@ -141,14 +142,14 @@ describe('<Record>', () => {
 
 test('WAV files of other rates and channels become telephone audio', () => {
   const file = new Uint8Array(44 + 16_000 * 4)
-  file.set(writeWav(new Uint8Array()))
+  file.set(writeTelephoneWav(new Uint8Array()))
   const view = new DataView(file.buffer)
   view.setUint16(22, 2, true)
   view.setUint32(24, 16_000, true)
   view.setUint32(40, 16_000 * 4, true)
   for (let i = 0; i < 16_000; i += 1) view.setInt16(44 + i * 4, Math.sin(i / 10) * 9000, true)
-  const audio = readWav(file)
+  const audio = readTelephoneWav(file)
   expect(audio?.length).toBe(8000)
   expect(findVoice(audio ?? new Uint8Array())).toEqual({ start: 0, end: 8000 })
-  expect(readWav(new Uint8Array(100))).toBeNull()
+  expect(readTelephoneWav(new Uint8Array(100))).toBeNull()
 })
