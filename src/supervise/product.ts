@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { startEmbeddedPostgres } from '../../db/embedded.ts'
@@ -10,23 +10,8 @@ import type { Logger } from '../lib/log.ts'
 import { findFreePort, isPortFree } from '../lib/net.ts'
 import { tryLock } from '../lib/process-lock.ts'
 import type { ProcessSpec, ReadyMessage } from './managed-process.ts'
+import { readSandboxFile, type SandboxFile } from './sandbox-file.ts'
 import { processStep, StartRefused, type Step } from './steps.ts'
-
-/** What a command beside a running sandbox needs to place a simulated call; `DATA_DIR/sandbox.json`, mode 0600. */
-export const sandboxFile = z.object({
-  publicBaseUrl: z.string(),
-  carrierUrl: z.string(),
-  accountSid: z.string(),
-  authToken: z.string(),
-  baileysSecret: z.string(),
-})
-export type SandboxFile = z.infer<typeof sandboxFile>
-
-/** The sandbox that runs, or last ran, on `dataDir`; null when none did. */
-export function readSandboxFile(dataDir: string): SandboxFile | null {
-  const path = join(dataDir, 'sandbox.json')
-  return existsSync(path) ? sandboxFile.parse(JSON.parse(readFileSync(path, 'utf8'))) : null
-}
 
 export type ProductOptions = {
   config: Config

@@ -8,7 +8,8 @@ import { type Environment, loadConfig, processEnvironment } from '../../src/conf
 import { createLogger } from '../../src/lib/log.ts'
 import { findFreePort } from '../../src/lib/net.ts'
 import { tryLock } from '../../src/lib/process-lock.ts'
-import { productSteps, readSandboxFile } from '../../src/supervise/product.ts'
+import { productSteps } from '../../src/supervise/product.ts'
+import { readSandboxFile } from '../../src/supervise/sandbox-file.ts'
 import { createSupervision } from '../../src/supervise/steps.ts'
 import { openJournal } from './journal.ts'
 
