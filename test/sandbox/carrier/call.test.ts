@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { validateRequest } from 'twilio/lib/webhooks/webhooks'
+import { concatBytes } from '../../../src/media/audio/mulaw.ts'
+import { makeTone } from '../../../src/sandbox/carrier/audio.ts'
 import { placeCall } from '../../../src/sandbox/carrier/caller.ts'
 import { newCallRecord } from '../../../src/sandbox/carrier/state.ts'
 import {
@@ -46,7 +48,7 @@ function startStreamApp(options: Partial<AppOptions>): TestApp {
 
 function startTestedCarrier(settings: Parameters<typeof startTestCarrier>[0] = {}) {
   const carrier = startTestCarrier(settings)
-  stops.push(carrier.stop)
+  stops.push(carrier.close)
   return carrier
 }
 
@@ -256,6 +258,84 @@ describe('a media stream', () => {
     ])
     expect(report.keys.map((key) => key.digit)).toEqual(['0', '#'])
     expect(report.clears).toEqual([expect.objectContaining({ clearedMs: 0, pendingMarks: 0 })])
+  })
+
+  test('an echo gives back byte for byte what was said, turn by turn', async () => {
+    let heard: Uint8Array[] = []
+    let quiet = 0
+    const app = startStreamApp({
+      onMessage: (socket, message) => {
+        const say = (audio: Uint8Array): void =>
+          sendTo(socket, { event: 'media', streamSid: sidOf(message), media: { payload: payloadOf(audio) } })
+        if (message.event === 'start') say(voice(100))
+        if (message.event !== 'media') return
+        const frame = new Uint8Array(Buffer.from((message.media as { payload: string }).payload, 'base64'))
+        if (frame.some((byte) => byte !== 0xff)) {
+          heard.push(frame)
+          quiet = 0
+          return
+        }
+        quiet += 1
+        if (heard.length === 0 || quiet < 5) return
+        for (const each of heard) say(each)
+        heard = []
+      },
+    })
+    const carrier = startTestedCarrier()
+    const first = makeTone(300, 200)
+    const second = makeTone(700, 300)
+    const report = await placeCall({
+      carrier,
+      webhookUrl: `${app.url}/voice`,
+      from: FROM,
+      to: TO,
+      script: [
+        { say: first, quietMs: 60 },
+        { say: second, quietMs: 60 },
+        { hangup: true, when: 'agent_done', quietMs: 60 },
+      ],
+      maxSeconds: 5,
+    })
+    expect(report.ended.by).toBe('caller')
+    expect(Buffer.from(report.audio.heard).equals(concatBytes([voice(100), first, second]))).toBe(true)
+    expect(report.heardSpans.length).toBe(3)
+    expect(report.turns.length).toBe(2)
+    for (const turn of report.turns) {
+      expect(turn.responseLatencyMs).toBeGreaterThan(60)
+      expect(turn.responseLatencyMs).toBeLessThan(160)
+    }
+  })
+
+  test('a network gap loses frames but not time', async () => {
+    const timestamps: number[] = []
+    const app = startStreamApp({
+      onMessage: (_, message) => {
+        if (message.event === 'media') timestamps.push(Number((message.media as { timestamp: string }).timestamp))
+      },
+    })
+    const carrier = startTestedCarrier()
+    const script = [{ wait: 200 }, { networkGap: 300 }, { wait: 200 }, { hangup: true as const }]
+    await placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, script })
+    const gaps = timestamps.slice(1).map((each, i) => each - (timestamps[i] ?? 0))
+    const odd = gaps.filter((gap) => gap !== 20)
+    expect(odd.length).toBe(1)
+    expect(Math.abs((odd[0] ?? 0) - 320)).toBeLessThanOrEqual(40)
+  })
+
+  test('a server that vanishes in mid-call leads to the action, and what it had queued is not heard', async () => {
+    const app = startStreamApp({
+      onMessage: (socket, message) => {
+        if (message.event !== 'start') return
+        sendTo(socket, { event: 'media', streamSid: sidOf(message), media: { payload: payloadOf(voice(1000)) } })
+        setTimeout(() => socket.terminate(), 200)
+      },
+    })
+    const carrier = startTestedCarrier()
+    const report = await placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, maxSeconds: 5 })
+    expect(report.streams[0]).toMatchObject({ endedBy: 'server', closeCode: 1006 })
+    expect(app.to('/ended')[0]?.params.CallStatus).toBe('in-progress')
+    expect(report.heardMs).toBeLessThan(300)
+    expect(report.heardMs + report.unheardMs).toBeCloseTo(1000, 5)
   })
 
   test('what the server sends wrongly is found out', async () => {
