@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import postgres from 'postgres'
 import { errorMessage } from '../src/lib/errors.ts'
@@ -178,7 +187,8 @@ async function clearRemains(server: Server): Promise<void> {
 /** The postmaster's working directory is its cluster; where that cannot be read, its command line names it. */
 function isPostmaster(pid: number, clusterDirectory: string): boolean {
   try {
-    if (existsSync('/proc/self')) return readlinkSync(`/proc/${pid}/cwd`) === clusterDirectory
+    // The kernel tells the real path, whatever links DATA_DIR leads through.
+    if (existsSync('/proc/self')) return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(clusterDirectory)
   } catch {
     return false
   }

@@ -67,7 +67,7 @@ export function startProcess(spec: ProcessSpec, logger: Logger, backoff: Backoff
       ipc: (message) => {
         const parsed = readyMessage.safeParse(message)
         if (!parsed.success) return
-        logger.info({ process: spec.name, ms: Math.round(performance.now() - startedAt) }, 'ready')
+        logger.info({ child: spec.name, ms: Math.round(performance.now() - startedAt) }, 'ready')
         resolve(parsed.data)
       },
       onExit: (exited, code, signal) => {
@@ -75,7 +75,7 @@ export function startProcess(spec: ProcessSpec, logger: Logger, backoff: Backoff
         if (stopping) return
         child = null
         if (performance.now() - startedAt >= backoff.healthyMs) pauseMs = backoff.firstMs
-        logger.error({ process: spec.name, code, signal, restartInMs: pauseMs }, 'process ended, starting it again')
+        logger.error({ child: spec.name, code, signal, restartInMs: pauseMs }, 'process ended, starting it again')
         restartTimer = setTimeout(spawn, pauseMs)
         pauseMs = Math.min(pauseMs * 2, backoff.maxMs)
       },
@@ -97,7 +97,7 @@ export function startProcess(spec: ProcessSpec, logger: Logger, backoff: Backoff
       if (!running) return
       running.kill('SIGTERM')
       const killTimer = setTimeout(() => {
-        logger.error({ process: spec.name, afterMs: spec.stopTimeoutMs }, 'process does not stop, killing it')
+        logger.error({ child: spec.name, afterMs: spec.stopTimeoutMs }, 'process does not stop, killing it')
         killGroup(running.pid)
       }, spec.stopTimeoutMs)
       await running.exited

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { startEmbeddedPostgres } from '../../db/embedded.ts'
 import { migrateDatabase } from '../../db/migrate.ts'
 import type { Config, Environment } from '../config.ts'
+import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { findFreePort, isPortFree } from '../lib/net.ts'
 import { tryLock } from '../lib/process-lock.ts'
@@ -93,11 +94,18 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
 
   const migrations: Step = {
     name: 'migrations',
-    start: async () => {
-      await migrateDatabase(
-        config.database.kind === 'external' ? config.database.url : (childEnvironment.DATABASE_URL ?? ''),
-      )
-      return undefined
+    start: async (signal) => {
+      const url = config.database.kind === 'external' ? config.database.url : (childEnvironment.DATABASE_URL ?? '')
+      // A database on another machine may be starting at the same time as we are.
+      for (const deadline = Date.now() + START_MS; ; await Bun.sleep(1_000)) {
+        try {
+          await migrateDatabase(url)
+          return undefined
+        } catch (error) {
+          if (signal.aborted || Date.now() > deadline || !isAway(error)) throw error
+          logger.warn({ reason: errorMessage(error) }, 'the database does not answer yet, trying again')
+        }
+      }
     },
   }
 
@@ -113,7 +121,16 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
       async () => {
         // Chosen here, so that a sandbox that died comes back where everybody looks for it.
         carrierPort = await findFreePort('127.0.0.1')
-        const args = ['--carrier-port', String(carrierPort), '--account-sid', accountSid, '--auth-token', authToken]
+        const flags = {
+          'carrier-port': String(carrierPort),
+          'account-sid': accountSid,
+          'auth-token': authToken,
+          'log-level': config.logLevel,
+          // Whatever the public address is, the simulated carrier reaches the server on this machine.
+          'public-base-url': config.publicBaseUrl,
+          'connect-base-url': localAddress(config),
+        }
+        const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
         return [script('sandbox', 'src/sandbox/main.ts', 5_000, ...args)]
       },
       logger,
@@ -166,6 +183,18 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
     processStep('workers', () => WORKERS.map((name) => script(name, `workers/${name}.ts`, WORKER_STOP_MS)), logger),
     processStep('web', web, logger),
   ]
+}
+
+/** Where the web server is reached from this machine. */
+function localAddress({ host, port }: Config): string {
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+}
+
+/** No answer, or SQLSTATE 57P03: it is still starting. */
+function isAway(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'CONNECT_TIMEOUT', '57P03'].includes(code)
 }
 
 function sandboxPorts(message: ReadyMessage | undefined): Record<string, number> {

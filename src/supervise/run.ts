@@ -1,4 +1,3 @@
-import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { createSupervision, StartRefused, type Step } from './steps.ts'
 
@@ -23,7 +22,7 @@ export async function runSupervision(steps: Step[], logger: Logger, onUp: () => 
     // An error while stopping is the stop's doing.
     if (asked) return
     if (error instanceof StartRefused) console.error(error.message)
-    else logger.fatal({ reason: errorMessage(error), err: error }, 'the start failed')
+    else logger.fatal({ err: error }, 'the start failed')
     process.exit(1)
   }
 }

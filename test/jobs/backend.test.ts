@@ -56,3 +56,25 @@ test('on a Redis Cluster every queue lives in one slot', async () => {
   await backend.close()
   await redis.dispose()
 }, 30_000)
+
+test('a Redis that hangs without closing its connections is bounded as well', async () => {
+  const redis = await startRedis()
+  const backend = await createQueueBackend({ kind: 'redis', url: redis.url }, { logger })
+  const producer = createProducer(backend, logger, { addTimeoutMs: 500 })
+  const payload = { callSid: 'CA1', status: 'completed', at: new Date().toISOString() }
+  await producer.enqueue('call.status', payload)
+  redis.freeze()
+  const before = performance.now()
+  const error = await producer.enqueue('call.status', payload, { jobId: 'hung' }).catch((reason: unknown) => reason)
+  expect(error).toMatchObject({ kind: 'unavailable' })
+  expect(performance.now() - before).toBeLessThan(1_000)
+  expect(await backend.ping(300).catch((reason: unknown) => reason)).toMatchObject({ kind: 'unavailable' })
+  redis.thaw()
+  // What was given up may still arrive: a second try with the same id is then the same job.
+  await producer.enqueue('call.status', payload, { jobId: 'hung' })
+  const queue = producer.queues.find(({ name }) => name === 'crm')
+  expect(await queue?.getWaitingCount()).toBe(2)
+  await producer.close()
+  await backend.close()
+  await redis.dispose()
+}, 20_000)

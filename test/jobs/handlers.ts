@@ -18,3 +18,6 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
     ...some,
   }
 }
+
+// @ts-expect-error a queue with a job that nobody handles must not compile
+export const incompleteHandlers: JobHandlers<'whatsapp'> = {}

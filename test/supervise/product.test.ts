@@ -44,7 +44,8 @@ onShutdown(async () => {
 setInterval(() => {}, 60_000)
 note('started')
 note('carrier=' + (env.TWILIO_API_BASE_URL ?? 'none'))
-notifyReady({ ports: { carrier: Number(process.argv[process.argv.indexOf('--carrier-port') + 1]) || undefined } })
+const carrier = Number(process.argv.find((flag) => flag.startsWith('--carrier-port='))?.split('=')[1])
+notifyReady(carrier ? { ports: { carrier } } : {})
 `,
     )
   }
@@ -154,14 +155,22 @@ test('a taken port is said before anything is started', async () => {
   expect(embeddedPostgresUrl(config.dataDir)).toBeNull()
 }, 30_000)
 
-test('with a database of its own given, none is started', async () => {
+test('with a database of its own given, none is started, and one that is away is waited for until told to stop', async () => {
   const journal = openJournal()
   const url = `postgres://nobody:x@127.0.0.1:${await findFreePort('127.0.0.1')}/none`
   const { config, steps } = await plan(journal.path, { DATABASE_URL: url })
-  const failure = await createSupervision(steps(), logger)
+  const supervision = createSupervision(steps(), logger)
+  let ended = false
+  const outcome = supervision
     .start()
     .catch((error: unknown) => error)
-  expect(failure).toBeInstanceOf(Error)
+    .finally(() => {
+      ended = true
+    })
+  await Bun.sleep(1_500)
+  expect(ended).toBe(false)
+  await supervision.stop()
+  expect(String(await outcome)).toContain('ECONNREFUSED')
   expect(embeddedPostgresUrl(config.dataDir)).toBeNull()
   expect(journal.read()).toEqual([])
 }, 60_000)

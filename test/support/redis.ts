@@ -9,6 +9,9 @@ export type TestRedis = {
   /** Ends the server at once; what it had written is back after `start`. */
   halt(): Promise<void>
   start(): Promise<void>
+  /** Leaves connections open and answers nothing, until `thaw`. */
+  freeze(): void
+  thaw(): void
   /** Ends the server and removes its files. */
   dispose(): Promise<void>
 }
@@ -42,13 +45,15 @@ export async function startRedis(extraArguments: string[] = []): Promise<TestRed
       await Bun.sleep(20)
     }
   }
+  const freeze = () => void server?.kill('SIGSTOP')
+  const thaw = () => void server?.kill('SIGCONT')
   const dispose = async () => {
     await halt()
     rmSync(directory, { recursive: true, force: true })
   }
   await start()
   onTestRunEnd(dispose)
-  return { url: `redis://127.0.0.1:${port}`, halt, start, dispose }
+  return { url: `redis://127.0.0.1:${port}`, halt, start, freeze, thaw, dispose }
 }
 
 async function answersPing(port: number): Promise<boolean> {
