@@ -60,7 +60,7 @@ export function startSandbox(config: SandboxConfig): { ports: { carrier: number 
     logger: createLogger(config.logLevel, { process: 'sandbox' }),
     settings: { connectRules: rules },
   })
-  return { ports: { carrier: carrier.port }, stop: carrier.stop }
+  return { ports: { carrier: carrier.port }, stop: carrier.close }
 }
 
 /** Runs until a signal or, when started with an IPC channel, until the parent is gone. */

@@ -42,14 +42,21 @@ export function deliverMessage(state: CarrierState, message: MessageRecord, effe
   const copies = effects.reduce((n, effect) => (effect.kind === 'callbacks_duplicated' ? effect.times : n), 1)
   const reversed = effects.some((effect) => effect.kind === 'callbacks_reversed')
   const order = reversed ? steps.toReversed() : steps
+  // Two queues: slow media holds back the next step, a slow callback only the next callback.
+  let taken: Promise<void> = Promise.resolve()
+  let reported: Promise<void> = Promise.resolve()
   for (const [index, step] of steps.entries()) {
-    state.later(step.atMs, async () => {
-      if (step.status === 'sent') await takeMedia(state, message)
-      if (message.errorCode !== null && step.errorCode === null) return
-      applyStep(message, step)
-      const reported = order[index] ?? step
-      if (lost || message.statusCallback === null) return
-      for (let copy = 0; copy < copies; copy += 1) await reportStatus(state, message, reported)
+    const report = async (): Promise<void> => {
+      for (let copy = 0; copy < copies; copy += 1) await reportStatus(state, message, order[index] ?? step)
+    }
+    state.later(step.atMs, () => {
+      taken = taken.then(async () => {
+        if (step.status === 'sent') await takeMedia(state, message)
+        if (message.errorCode !== null && step.errorCode === null) return
+        applyStep(message, step)
+        if (!lost) reported = reported.then(report)
+      })
+      return taken
     })
   }
 }

@@ -19,7 +19,7 @@ export type StartCarrier = {
 }
 
 /** A running carrier: its state (messages, calls, recordings, faults, settings), where it listens, and its end. */
-export type Carrier = CarrierState & { readonly port: number; stop: () => Promise<void> }
+export type Carrier = CarrierState & { readonly port: number; close: () => Promise<void> }
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
@@ -43,10 +43,13 @@ export function startCarrier(options: StartCarrier): Carrier {
     hostname,
     idleTimeout: 120,
     maxRequestBodySize: 64 * 1024 * 1024,
-    fetch: async (request) => {
+    fetch: async (request, self) => {
       const url = new URL(request.url)
-      if (url.pathname === '/_control' || url.pathname.startsWith('/_control/'))
+      if (url.pathname === '/_control' || url.pathname.startsWith('/_control/')) {
+        // A call that is waited for may last longer than any idle limit.
+        self.timeout(request, 0)
         return handleControl(state, request, url)
+      }
       return handleApi(state, request, url)
     },
     error: (error) => {
@@ -56,11 +59,11 @@ export function startCarrier(options: StartCarrier): Carrier {
   })
   const port = server.port ?? options.port
   state.url = `http://${hostname === '::1' ? '[::1]' : hostname}:${port}`
-  const stop = async (): Promise<void> => {
-    state.close()
+  const close = async (): Promise<void> => {
+    state.endAll()
     await server.stop(true)
   }
-  return Object.assign(state, { port, stop })
+  return Object.assign(state, { port, close })
 }
 
 async function handleApi(state: CarrierState, request: Request, url: URL): Promise<Response> {

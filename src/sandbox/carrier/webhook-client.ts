@@ -106,11 +106,10 @@ async function tryOnce(
 ): Promise<WebhookAnswer> {
   const isGet = request.method === 'GET'
   let url = signableUrl(request.url, request.kind ?? 'voice')
-  let dial = resolveTarget(request.url, request.rules ?? [])
+  let query = ''
   if (isGet && Object.keys(request.params).length > 0) {
-    const query = toForm(request.params)
+    query = toForm(request.params)
     url += (url.includes('?') ? '&' : '?') + query
-    dial += (dial.includes('?') ? '&' : '?') + query
   }
   const headers = new Headers({ 'User-Agent': 'TwilioProxy/1.1', Accept: '*/*', 'I-Twilio-Idempotency-Token': token })
   const signature =
@@ -128,7 +127,9 @@ async function tryOnce(
     latencyMs: 0,
   }
   try {
-    const response = await fetch(dial, {
+    const dial = resolveTarget(request.url, request.rules ?? [])
+    const target = query === '' ? dial : dial + (dial.includes('?') ? '&' : '?') + query
+    const response = await fetch(target, {
       method: isGet ? 'GET' : 'POST',
       headers,
       ...(isGet ? {} : { body: toForm(request.params) }),

@@ -48,7 +48,7 @@ function startStreamApp(options: Partial<AppOptions>): TestApp {
 
 function startTestedCarrier(settings: Parameters<typeof startTestCarrier>[0] = {}) {
   const carrier = startTestCarrier(settings)
-  stops.push(carrier.stop)
+  stops.push(carrier.close)
   return carrier
 }
 
@@ -317,7 +317,9 @@ describe('a media stream', () => {
     const script = [{ wait: 200 }, { networkGap: 300 }, { wait: 200 }, { hangup: true as const }]
     await placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, script })
     const gaps = timestamps.slice(1).map((each, i) => each - (timestamps[i] ?? 0))
-    expect(gaps.filter((gap) => gap !== 20)).toEqual([expect.toBeWithin(280, 361)])
+    const odd = gaps.filter((gap) => gap !== 20)
+    expect(odd.length).toBe(1)
+    expect(Math.abs((odd[0] ?? 0) - 320)).toBeLessThanOrEqual(40)
   })
 
   test('a server that vanishes in mid-call leads to the action, and what it had queued is not heard', async () => {

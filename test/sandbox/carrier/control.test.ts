@@ -21,7 +21,7 @@ afterEach(async () => {
 function startBoth(routes: Parameters<typeof startTestApp>[0]['routes']) {
   const app = startTestApp({ routes })
   const carrier = startTestCarrier()
-  stops.push(app.stop, carrier.stop)
+  stops.push(app.stop, carrier.close)
   return { app, carrier }
 }
 

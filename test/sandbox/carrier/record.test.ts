@@ -35,7 +35,7 @@ function startVoicemail(record: string): { app: TestApp; carrier: Carrier } {
     },
   })
   const carrier = startTestCarrier({ recordingDelayMs: 100 })
-  stops.push(app.stop, carrier.stop)
+  stops.push(app.stop, carrier.close)
   return { app, carrier }
 }
 
