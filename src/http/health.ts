@@ -1,9 +1,8 @@
 import { Hono } from 'hono'
+import { authenticateApiKey } from '../domain/businesses/index.ts'
 import type { DomainContext } from '../domain/context.ts'
 import { processesAlive } from '../domain/system/index.ts'
-import { errorMessage } from '../lib/errors.ts'
-import { authenticateApiKey } from '../domain/businesses/index.ts'
-import { AppError } from '../lib/errors.ts'
+import { AppError, errorMessage } from '../lib/errors.ts'
 import { isDirectLoopback, type RequestAddress } from './principal.ts'
 
 export type HealthDeps = {

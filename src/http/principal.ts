@@ -4,7 +4,16 @@ import { type Actor, type BusinessContext, type DomainContext, within } from '..
 import { AppError } from '../lib/errors.ts'
 
 /** A proxy or tunnel in front leaves at least one of these: such a request does not come from this machine. */
-const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'via', 'cf-connecting-ip', 'ngrok-trace-id']
+const FORWARDING_HEADERS = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'via',
+  'cf-connecting-ip',
+  'ngrok-trace-id',
+]
 
 export type RequestAddress = (request: Request) => string | null
 
@@ -35,8 +44,7 @@ export async function businessOf(request: Request, deps: PrincipalDeps): Promise
   if (header) {
     const key = /^Bearer\s+(\S+)$/i.exec(header)?.[1]
     const found = key ? await authenticateApiKey(deps.ctx, key) : null
-    if (!found)
-      throw new AppError('unauthenticated', 'invalid_api_key', 'The API key is not known or was revoked.')
+    if (!found) throw new AppError('unauthenticated', 'invalid_api_key', 'The API key is not known or was revoked.')
     return within(deps.ctx, found.businessId, { kind: 'api_key', id: found.id })
   }
   const session = await deps.sessionOf(request.headers)

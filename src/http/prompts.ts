@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { AppError } from '../lib/errors.ts'
 import { writeWavMulaw } from '../media/audio/wav.ts'
-import type { PromptName, Reception } from '../media/reception.ts'
+import type { PromptName, Receptionist } from '../media/reception.ts'
 
 const NAMES: Record<string, PromptName> = {
   'voicemail.wav': 'voicemail',
@@ -10,7 +10,7 @@ const NAMES: Record<string, PromptName> = {
 }
 
 /** The sentences that the carrier fetches and plays: `/prompts/<business or default>/<name>.wav`. No secret is in them. */
-export function createPrompts(reception: Pick<Reception, 'prompt'>): Hono {
+export function createPrompts(reception: Pick<Receptionist, 'prompt'>): Hono {
   const app = new Hono()
   app.get('/:business/:file', async (c) => {
     const name = NAMES[c.req.param('file')]

@@ -3,6 +3,7 @@ import { type DomainContext, within } from '../domain/context.ts'
 import type { Producer } from '../jobs/producer.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import { writeWavMulaw } from './audio/wav.ts'
 import type { CallSink, SessionEnd } from './session.ts'
@@ -25,8 +26,9 @@ export function createCallSink(deps: {
   producer: Pick<Producer, 'enqueueEventually'>
   storage: ObjectStorage
   log: Logger
+  metrics: Pick<Metrics, 'callsEnded' | 'greetingMs' | 'responseMs'>
 }): CallSink & EndMemory {
-  const { ctx, producer, storage, log } = deps
+  const { ctx, producer, storage, log, metrics } = deps
   const ends = new Map<string, string>()
 
   function remember(callSid: string, reason: string) {
@@ -82,6 +84,9 @@ export function createCallSink(deps: {
     },
     async end(call: StreamToken, end: SessionEnd) {
       remember(call.callSid, end.reason)
+      metrics.callsEnded.inc({ reason: end.reason })
+      if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
+      if (typeof end.metrics.responseMedianMs === 'number') metrics.responseMs.observe(end.metrics.responseMedianMs)
       const at = new Date()
       const late = (why: string) => {
         log.warn({ callSid: call.callSid, error: why }, 'the end of a call goes through the queue')

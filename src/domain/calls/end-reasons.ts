@@ -1,3 +1,5 @@
+import { z } from 'zod'
+
 /** Every way the agent's part of a call can end; written before the socket closes. */
 export const callEndReasons = [
   /** The agent said goodbye and was heard to the end. */
@@ -18,7 +20,8 @@ export const callEndReasons = [
   /** Never connected, or its server died: told by the sweep. */
   'abandoned',
 ] as const
-export type CallEndReason = (typeof callEndReasons)[number]
+export const callEndReason = z.enum(callEndReasons)
+export type CallEndReason = z.infer<typeof callEndReason>
 
 /** Ends after which there is nothing to make good: the call is hung up. */
 export const AGENT_FINISHED: ReadonlySet<string> = new Set<CallEndReason>([

@@ -16,30 +16,38 @@ const RECONCILE_AFTER_MS = 20_000
 /** After this much doubt the message is left `unknown` for a person to decide. */
 const DOUBT_ENDS_AFTER_MS = 30 * 60_000
 
-type Sending = OutboundMessage & { status: string; attempts: number; lastAttemptAt: Date | null; provider: string }
+/** What a worker sends with. `pool` is where the lock's connection is reserved from. */
+export type DeliveryMeans = {
+  pool: DatabaseHandle['sql']
+  senders: { twilio: WhatsAppSender | null; baileys: WhatsAppSender | null }
+  defaultTwilioSender: string | null
+}
+
+type Sending = OutboundMessage & {
+  status: string
+  attempts: number
+  lastAttemptAt: Date | null
+  provider: 'twilio' | 'baileys'
+}
 
 /**
  * Sends one queued message, exactly once as far as the provider allows it.
  * `sending` is committed before any byte leaves. A row that is found in `sending` belongs to an attempt that died or lost
  * its answer: it is reconciled with the provider before anything is sent again. An advisory lock, which dies with its
  * connection, keeps two workers off one message.
- * @param pool the pool the lock's connection is reserved from
  */
 export async function deliverMessage(
   ctx: BusinessContext,
-  pool: DatabaseHandle['sql'],
   messageId: string,
-  sender: WhatsAppSender | null,
-  defaultSender: string | null,
+  means: DeliveryMeans,
 ): Promise<DeliveryResult> {
-  if (!sender) return { done: false, retryInMs: 60_000, reason: 'the provider is not configured' }
-  const connection = await pool.reserve()
+  const connection = await means.pool.reserve()
   try {
     const [lock] = await connection<{ locked: boolean }[]>`
       select pg_try_advisory_lock(hashtextextended(${`send:${messageId}`}, 0)) as locked`
     if (!lock?.locked) return { done: false, retryInMs: 2_000, reason: 'another worker is on it' }
     try {
-      return await deliverLocked(ctx, messageId, sender, defaultSender)
+      return await deliverLocked(ctx, messageId, means)
     } finally {
       await connection`select pg_advisory_unlock(hashtextextended(${`send:${messageId}`}, 0))`
     }
@@ -48,14 +56,11 @@ export async function deliverMessage(
   }
 }
 
-async function deliverLocked(
-  ctx: BusinessContext,
-  messageId: string,
-  sender: WhatsAppSender,
-  defaultSender: string | null,
-): Promise<DeliveryResult> {
-  const message = await loadMessage(ctx, messageId, defaultSender)
+async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryMeans): Promise<DeliveryResult> {
+  const message = await loadMessage(ctx, messageId, means.defaultTwilioSender)
   if (!message) return { done: true, status: 'gone' }
+  const sender = means.senders[message.provider]
+  if (!sender) return { done: false, retryInMs: 60_000, reason: `${message.provider} cannot send on this worker` }
   if (message.status === 'sending') return await settleDoubt(ctx, message, sender)
   if (message.status !== 'queued') return { done: true, status: message.status }
 

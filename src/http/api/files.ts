@@ -13,7 +13,9 @@ export function createFilesApi(deps: PrincipalDeps & { storage: ObjectStorage })
   const app = new Hono<BusinessEnv>()
   app.use(requireBusiness(deps))
 
-  app.get('/recordings', async (c) => c.json({ success: true, ...(await listRecordings(c.get('business'), c.req.query())) }))
+  app.get('/recordings', async (c) =>
+    c.json({ success: true, ...(await listRecordings(c.get('business'), c.req.query())) }),
+  )
 
   app.get('/recordings/:id/audio', async (c) => {
     const recording = await getRecording(c.get('business'), idParameter.parse(c.req.param()).id)
@@ -63,10 +65,7 @@ async function serve(
 }
 
 /** A single byte range; several ranges or another unit are answered with the whole. */
-export function rangeOf(
-  header: string | null,
-  size: number,
-): { start: number; end: number } | 'unsatisfiable' | null {
+export function rangeOf(header: string | null, size: number): { start: number; end: number } | 'unsatisfiable' | null {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? '')
   if (!match || (match[1] === '' && match[2] === '')) return null
   const [, first = '', last = ''] = match

@@ -96,7 +96,11 @@ export function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
 /** Waits until the caller has heard all that is queued; an interruption silences the line instead. */
 export async function waitUntilHeard(context: CallContext): Promise<void> {
   const { line, interrupt } = context
-  await sleepUnless(interrupt.signal, line.ear.bufferedMs(line.now()))
+  // A timer may fire a fraction early: look again until the last byte is played.
+  for (let left = line.ear.bufferedMs(line.now()); left > 0 && !interrupt.signal.aborted; ) {
+    await sleepUnless(interrupt.signal, left)
+    left = line.ear.bufferedMs(line.now())
+  }
   if (interrupt.signal.aborted) line.ear.clear(line.now())
   else line.flushMarks()
 }

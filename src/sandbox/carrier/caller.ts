@@ -104,6 +104,7 @@ export async function placeCall(options: PlaceCall): Promise<CallReport> {
     endCall(call, ended.by === 'rejected' ? 'busy' : undefined)
     log.note(line.now(), 'call_ended', `${ended.by}: ${ended.detail}`)
     tellStatus(context, options, 'completed')
+    line.ear.clear(line.now())
     const report = log.toReport(call, context.accountSid, line, ended, script.stepsLeft)
     line.stop()
     await settle(context.pending)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { errorMessage } from '../../lib/errors.ts'
-import { readWav, writeWav } from './audio.ts'
+import { readTelephoneWav, writeTelephoneWav } from './audio.ts'
 import { reportToJson } from './call-report.ts'
 import { placeCall } from './caller.ts'
 import type { CallerStep } from './caller-script.ts'
@@ -17,7 +17,7 @@ const audioSchema = z
   .min(1)
   .transform((text) => {
     const bytes = new Uint8Array(Buffer.from(text, 'base64'))
-    return readWav(bytes) ?? bytes
+    return readTelephoneWav(bytes) ?? bytes
   })
 const ms = z.number().min(0).max(600_000)
 const whenSchema = z.union([z.enum(['now', 'agent_done', 'barge_in']), z.strictObject({ afterMs: ms })])
@@ -135,7 +135,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   'GET /calls/:sid/heard.wav': ({ state, sid }) => {
     const report = state.calls.get(sid)?.report
     if (!report) return refuse(404, 'no_report', 'no such call, or it is not over')
-    return new Response(writeWav(report.audio.heard).slice(), { headers: { 'Content-Type': 'audio/x-wav' } })
+    return new Response(writeTelephoneWav(report.audio.heard), { headers: { 'Content-Type': 'audio/x-wav' } })
   },
   'POST /calls/:sid/hangup': ({ state, sid }) => {
     const control = state.calls.get(sid)?.control

@@ -1,4 +1,5 @@
-import { joinAudio, makeSilence, makeTone, readWav } from './audio.ts'
+import { concatBytes, mulawSilence } from '../../media/audio/mulaw.ts'
+import { makeTone, readTelephoneWav } from './audio.ts'
 import {
   ApplicationError,
   absoluteUrl,
@@ -104,7 +105,7 @@ async function runPlay(context: CallContext, verb: TwimlElement, base: string | 
 /** WAV and raw μ-law are played as they are; an MP3 is not decoded, a murmur of its length stands for it. */
 function decodeMedia(bytes: Uint8Array, contentType: string): Uint8Array | null {
   const type = contentType.split(';')[0]?.trim().toLowerCase() ?? ''
-  if (/^audio\/(x-|vnd\.)?wave?$/.test(type)) return readWav(bytes)
+  if (/^audio\/(x-|vnd\.)?wave?$/.test(type)) return readTelephoneWav(bytes)
   if (type === 'audio/basic' || type === 'audio/ulaw' || type === 'audio/x-mulaw') return bytes
   if (type === 'audio/mpeg' || type === 'audio/mp3')
     return makeTone(220, (bytes.length / MP3_BYTES_PER_SECOND) * 1000, 2000)
@@ -144,7 +145,7 @@ async function runDial(
   const ringMs =
     dial.outcome === 'no-answer' ? Math.min(dial.afterMs, Number(verb.attributes.timeout ?? '30') * 1000) : dial.afterMs
   if (verb.attributes.answerOnBridge === 'true')
-    line.hear(joinAudio([makeTone(400, Math.min(ringMs, 1000), 2000), makeSilence(20)]))
+    line.hear(concatBytes([makeTone(400, Math.min(ringMs, 1000), 2000), mulawSilence(20)]))
   await sleepUnless(interrupt.signal, ringMs)
   line.ear.clear(line.now())
   const child = newCallRecord(verb.attributes.callerId ?? call.from, number, call.sid)

@@ -1,4 +1,5 @@
-import { BYTES_PER_MS, FRAME_BYTES, makeSilence } from './audio.ts'
+import { mulawSilence } from '../../media/audio/mulaw.ts'
+import { BYTES_PER_MS, FRAME_BYTES } from './audio.ts'
 import { PlaybackBuffer, type ReturnedMark } from './playback-buffer.ts'
 
 /** Length of a frame, ms. */
@@ -28,7 +29,7 @@ export class Line {
   readonly ear = new PlaybackBuffer()
   readonly #origin = performance.now()
   readonly #background: Uint8Array | null
-  readonly #silence = makeSilence(FRAME_MS)
+  readonly #silence = mulawSilence(FRAME_MS)
   #mouth: Uint8Array = new Uint8Array()
   #backgroundAt = 0
   #gapUntil = 0

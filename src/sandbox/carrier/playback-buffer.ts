@@ -1,4 +1,5 @@
-import { BYTES_PER_MS, joinAudio } from './audio.ts'
+import { concatBytes } from '../../media/audio/mulaw.ts'
+import { BYTES_PER_MS } from './audio.ts'
 
 /** A mark that has come back. `cleared` = it came back because the buffer was emptied, so its audio was not heard. */
 export type ReturnedMark = { name: string; cleared: boolean }
@@ -107,11 +108,11 @@ export class PlaybackBuffer {
 
   /** Everything played up to the last `advance` or `clear`, joined without the gaps. */
   heard(): Uint8Array {
-    return joinAudio(this.#heard)
+    return concatBytes(this.#heard)
   }
 
   /** Everything that was queued and never played: cleared, or dropped for exceeding the limit. */
   unheard(): Uint8Array {
-    return joinAudio(this.#unheard)
+    return concatBytes(this.#unheard)
   }
 }

@@ -1,4 +1,5 @@
-import { FRAME_BYTES, findVoice, joinAudio, loudness, makeTone, VOICE_LOUDNESS } from './audio.ts'
+import { concatBytes, mulawSilence } from '../../media/audio/mulaw.ts'
+import { findVoice, isVoice, makeTone } from './audio.ts'
 import {
   type CallContext,
   type LoadedDocument,
@@ -115,15 +116,15 @@ function capture(context: CallContext, attributes: Readonly<Record<string, strin
     const finish = (endedBy: Captured['endedBy'], key: string | null = null): void => {
       line.connect(null)
       interrupt.signal.removeEventListener('abort', stop)
-      resolve({ audio: joinAudio(frames), endedBy, key })
+      resolve({ audio: concatBytes(frames), endedBy, key })
     }
     const stop = (): void => finish(interrupt.cause?.kind === 'hangup' ? 'hangup' : 'rest')
     interrupt.signal.addEventListener('abort', stop)
     line.connect({
       frame: (frame) => {
-        const audio = frame ?? new Uint8Array(FRAME_BYTES).fill(0xff)
+        const audio = frame ?? mulawSilence(FRAME_MS)
         frames.push(audio)
-        const loud = loudness(audio) >= VOICE_LOUDNESS
+        const loud = isVoice(audio)
         heardVoice ||= loud
         quietMs = loud ? 0 : quietMs + FRAME_MS
         if (frames.length * FRAME_MS >= maxMs) finish('max_length')

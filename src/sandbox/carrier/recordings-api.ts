@@ -1,4 +1,4 @@
-import { writeWav } from './audio.ts'
+import { writeTelephoneWav } from './audio.ts'
 import {
   API_ROOT,
   deliverAnswer,
@@ -75,9 +75,9 @@ export async function readRecordings(
   if (query.get('RequestedChannels') === '2') {
     return twilioError(400, 20001, 'RequestedChannels is not available for a mono recording')
   }
-  const wav = writeWav(recording.audio)
+  const wav = writeTelephoneWav(recording.audio)
   return deliverAnswer(
-    new Response(wav.slice(), { headers: { 'Content-Type': 'audio/x-wav', 'Content-Length': String(wav.length) } }),
+    new Response(wav, { headers: { 'Content-Type': 'audio/x-wav', 'Content-Length': String(wav.length) } }),
     effects,
   )
 }

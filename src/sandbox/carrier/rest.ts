@@ -59,7 +59,7 @@ export async function deliverAnswer(answer: Response, effects: readonly FaultEff
 
 /** An answer whose body breaks before its first byte: Bun then resets the connection, so the client sees ECONNRESET. */
 function cutConnection(): Response {
-  const body = new ReadableStream({ start: (controller) => controller.error(new Error('connection cut on purpose')) })
+  const body = new ReadableStream({ start: (controller) => controller.error() })
   return new Response(body)
 }
 

@@ -165,7 +165,7 @@ export class CarrierState {
   }
 
   /** Drops everything planned and hangs up every live call. */
-  close(): void {
+  endAll(): void {
     this.#closed = true
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()

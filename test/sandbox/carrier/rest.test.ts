@@ -44,7 +44,13 @@ const statusesOf = (sid: string): string[] =>
     .map((each) => each.params.MessageStatus ?? '')
 
 const send = (more: Partial<Parameters<typeof client.messages.create>[0]> = {}) =>
-  client.messages.create({ from: FROM, to: TO, body: 'שלום', statusCallback: `${app.url}/status?row=a%20b&x=1`, ...more })
+  client.messages.create({
+    from: FROM,
+    to: TO,
+    body: 'שלום',
+    statusCallback: `${app.url}/status?row=a%20b&x=1`,
+    ...more,
+  })
 
 /** The error of a promise that must fail. */
 async function errorOf(promise: Promise<unknown>): Promise<{ code?: unknown; status?: unknown; moreInfo?: unknown }> {
@@ -117,7 +123,9 @@ describe('the 24 hour window', () => {
     carrier.settings.enforceWindow = true
     const outside = await send()
     await until(() => statusesOf(outside.sid).includes('undelivered'))
-    expect(app.to('/status').find((each) => each.params.MessageStatus === 'undelivered')?.params.ErrorCode).toBe('63016')
+    expect(app.to('/status').find((each) => each.params.MessageStatus === 'undelivered')?.params.ErrorCode).toBe(
+      '63016',
+    )
     const template = await send({ body: undefined, contentSid: 'HX1', contentVariables: '{"1":"x"}' })
     await until(() => statusesOf(template.sid).includes('delivered'))
     carrier.lastInbound.set(`${FROM}|${TO}`, Date.now())

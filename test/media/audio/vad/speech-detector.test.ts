@@ -3,6 +3,7 @@ import { rmsOfMulaw, rmsOfPcm } from '../../../../src/media/audio/energy.ts'
 import { decodeMulaw, encodeMulaw, mulawSilence } from '../../../../src/media/audio/mulaw.ts'
 import { loadSilero, type SileroModel } from '../../../../src/media/audio/vad/silero.ts'
 import { SpeechDetector, type SpeechEvent } from '../../../../src/media/audio/vad/speech-detector.ts'
+import { MIN_ANSWER_MS } from '../../../../src/providers/speech/embedded/dialogue.ts'
 import { endSpeech, feed, line, speak } from '../../../support/speech.ts'
 
 let model: SileroModel
@@ -74,6 +75,8 @@ test.each(UTTERANCES)('"%s" (%s) is one turn, its edges in their place', async (
   if (started?.type !== 'speech_started' || stopped?.type !== 'speech_stopped') throw new Error('unreachable')
   expect(Math.abs(started.atMs - (1500 + edges.fromMs))).toBeLessThanOrEqual(150)
   expect(Math.abs(stopped.atMs - (1500 + edges.toMs))).toBeLessThanOrEqual(200)
+  // Even a "yes" is more than the cough that an intake ignores.
+  expect(stopped.voicedMs).toBeGreaterThanOrEqual(MIN_ANSWER_MS)
   // The audio holds the whole utterance, the onset included.
   expect(stopped.audio.length / 8).toBeGreaterThan(edges.toMs - edges.fromMs)
   expect(rmsOfMulaw(stopped.audio.subarray(0, 800))).toBeLessThan(200)
