@@ -12,7 +12,7 @@ RUN npm install --global --no-audit --no-fund "bun@$(node -p 'require("./package
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends ca-certificates tini tzdata \
+  && apt-get install -y --no-install-recommends ca-certificates libstdc++6 tini \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --system --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin agentlocator \
   && install -d -o agentlocator -g agentlocator -m 0700 /data

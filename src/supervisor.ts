@@ -40,8 +40,15 @@ function describe(config: Config): string {
   ].join('\n')
 }
 
-/** Reads the settings and runs the whole product until it is told to stop. */
-async function main(): Promise<void> {
+/**
+ * Reads the settings and runs the whole product until it is told to stop; with the word `prepare`, only brings the
+ * database up to date and fills an empty one, then ends: what deployments of single processes run first.
+ */
+async function main(command: string | undefined): Promise<void> {
+  if (command !== undefined && command !== 'prepare') {
+    console.error(`Unknown command ${JSON.stringify(command)}: wants none, to start the product, or "prepare".`)
+    process.exit(2)
+  }
   const environment = processEnvironment()
   let config: Config
   try {
@@ -53,7 +60,12 @@ async function main(): Promise<void> {
   }
   const logger = createLogger(config.logLevel, { process: 'supervisor' })
   const steps = productSteps({ config, environment, logger, prepare, bun: process.execPath, root })
-  await runSupervision(steps, logger, () => console.log(describe(config)))
+  if (command === undefined) return runSupervision(steps, logger, () => console.log(describe(config)))
+
+  const wanted = ['migrations', 'preparation', ...(config.database.kind === 'embedded' ? ['guard', 'database'] : [])]
+  const chosen = steps.filter(({ name }) => wanted.includes(name))
+  // Standing up was all that was wanted: the ordered stop follows at once.
+  await runSupervision(chosen, logger, () => process.kill(process.pid, 'SIGTERM'))
 }
 
-if (import.meta.main) await main()
+if (import.meta.main) await main(process.argv[2])

@@ -1,12 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { temporaryDirectory } from '../support/cleanup.ts'
 
 export type JournalLine = { name: string; event: string; pid: number }
 
 /** A file into which the processes of one test write what happens to them. */
 export function openJournal() {
-  const path = join(mkdtempSync(join(tmpdir(), 'agentlocator-journal-')), 'journal')
+  const path = join(temporaryDirectory('journal'), 'journal')
   writeFileSync(path, '')
   const read = (): JournalLine[] =>
     readFileSync(path, 'utf8')

@@ -1,7 +1,6 @@
 import { expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { embeddedPostgresUrl } from '../../db/embedded.ts'
 import { type Environment, loadConfig, processEnvironment } from '../../src/config.ts'
@@ -11,13 +10,14 @@ import { tryLock } from '../../src/lib/process-lock.ts'
 import { productSteps } from '../../src/supervise/product.ts'
 import { readSandboxFile } from '../../src/supervise/sandbox-file.ts'
 import { createSupervision } from '../../src/supervise/steps.ts'
+import { temporaryDirectory } from '../support/cleanup.ts'
 import { openJournal } from './journal.ts'
 
 const logger = createLogger('silent')
 
 /** A root whose programs are small, in the places where the product's are. */
 function makeRoot(journal: string): string {
-  const root = mkdtempSync(join(tmpdir(), 'agentlocator-root-'))
+  const root = temporaryDirectory('root')
   const source = join(import.meta.dir, '../../src')
   for (const file of [
     'src/sandbox/main.ts',
@@ -54,7 +54,7 @@ notifyReady(carrier ? { ports: { carrier } } : {})
 }
 
 async function plan(journal: string, extra: Environment, prepare = async (_environment: Environment) => {}) {
-  const dataDir = mkdtempSync(join(tmpdir(), 'agentlocator-data-'))
+  const dataDir = temporaryDirectory('data')
   // Reachable for the user the database runs as.
   Bun.spawnSync(['chmod', '755', dataDir])
   const port = String(await findFreePort('127.0.0.1'))

@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { findFreePort } from '../../src/lib/net.ts'
-import { onTestRunEnd } from './cleanup.ts'
+import { onTestRunEnd, temporaryDirectory } from './cleanup.ts'
 
 export type TestRedis = {
   url: string
@@ -19,7 +17,7 @@ export type TestRedis = {
 /** A real redis-server of its own on a free port. */
 export async function startRedis(extraArguments: string[] = []): Promise<TestRedis> {
   const port = await findFreePort('127.0.0.1')
-  const directory = mkdtempSync(join(tmpdir(), 'agentlocator-redis-'))
+  const directory = temporaryDirectory('redis')
   let server: ReturnType<typeof spawnServer> | null = null
 
   const spawnServer = () =>
