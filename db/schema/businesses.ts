@@ -1,0 +1,108 @@
+import { sql } from 'drizzle-orm'
+import { boolean, check, index, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { at, createdAt, id, updatedAt } from './columns.ts'
+
+export const businesses = pgTable(
+  'businesses',
+  {
+    id: id(),
+    name: text().notNull(),
+    language: text({ enum: ['he', 'en'] })
+      .notNull()
+      .default('he'),
+    timezone: text().notNull().default('Asia/Jerusalem'),
+    /** Spoken instead of the built-in greeting. */
+    greeting: text(),
+    defaultWhatsappProvider: text('default_whatsapp_provider', { enum: ['twilio', 'baileys'] })
+      .notNull()
+      .default('twilio'),
+    /** Whether the carrier's copy of a recording is deleted once ours is stored and committed. */
+    deleteRemoteRecordings: boolean('delete_remote_recordings').notNull().default(false),
+    blockedAt: at('blocked_at'),
+    blockedReason: text('blocked_reason'),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [check('businesses_language', sql`${t.language} in ('he', 'en')`)],
+)
+
+/** A number that callers dial, and the business that answers it. */
+export const phoneNumbers = pgTable(
+  'phone_numbers',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    e164: text().notNull(),
+    label: text(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('phone_numbers_e164').on(t.e164),
+    index('phone_numbers_business').on(t.businessId),
+    check('phone_numbers_e164_form', sql`${t.e164} ~ '^\\+[0-9]{6,15}$'`),
+  ],
+)
+
+/** A WhatsApp sender of a business: a Twilio sender or an account linked through Baileys. */
+export const whatsappAccounts = pgTable(
+  'whatsapp_accounts',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
+    /** The sender's number; null while a Baileys account was never linked. */
+    phone: text(),
+    state: text({ enum: ['stopped', 'starting', 'scan_qr', 'working', 'failed', 'logged_out', 'blocked'] })
+      .notNull()
+      .default('stopped'),
+    stateReason: text('state_reason'),
+    stateSince: at('state_since').notNull().defaultNow(),
+    /** When it was first linked; null means never, and sends are refused. */
+    linkedAt: at('linked_at'),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    index('whatsapp_accounts_business').on(t.businessId, t.provider),
+    uniqueIndex('whatsapp_accounts_phone').on(t.provider, t.phone).where(sql`${t.phone} is not null`),
+  ],
+)
+
+/** Keys of the REST and tRPC API, scoped to one business; only the hash is kept. */
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    name: text().notNull(),
+    /** First characters, to tell keys apart. */
+    prefix: text().notNull(),
+    hash: text().notNull(),
+    lastUsedAt: at('last_used_at'),
+    revokedAt: at('revoked_at'),
+    createdAt: createdAt(),
+  },
+  (t) => [uniqueIndex('api_keys_hash').on(t.hash), index('api_keys_business').on(t.businessId)],
+)
+
+export const auditLog = pgTable(
+  'audit_log',
+  {
+    id: id(),
+    businessId: uuid('business_id').references(() => businesses.id, { onDelete: 'cascade' }),
+    actorKind: text('actor_kind', { enum: ['user', 'api_key', 'webhook', 'system'] }).notNull(),
+    actorId: text('actor_id'),
+    action: text().notNull(),
+    entity: text().notNull(),
+    entityId: text('entity_id').notNull(),
+    data: jsonb().$type<Record<string, unknown>>(),
+    createdAt: createdAt(),
+  },
+  (t) => [index('audit_log_business').on(t.businessId, t.id), index('audit_log_entity').on(t.entity, t.entityId)],
+)

@@ -1,0 +1,139 @@
+import { sql } from 'drizzle-orm'
+import { bigint, boolean, check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { businesses } from './businesses.ts'
+import { at, createdAt, id, updatedAt } from './columns.ts'
+import { contacts, conversations } from './contacts.ts'
+
+export const calls = pgTable(
+  'calls',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'set null' }),
+    conversationId: uuid('conversation_id').references(() => conversations.id, { onDelete: 'set null' }),
+    /** The carrier's id of the call. */
+    callSid: text('call_sid').notNull(),
+    direction: text({ enum: ['inbound', 'outbound'] })
+      .notNull()
+      .default('inbound'),
+    /** As the carrier gave it: E.164, or a word such as `anonymous`. */
+    fromNumber: text('from_number').notNull(),
+    toNumber: text('to_number').notNull(),
+    forwardedFrom: text('forwarded_from'),
+    answeredBy: text('answered_by', { enum: ['agent', 'voicemail'] })
+      .notNull()
+      .default('agent'),
+    state: text({ enum: ['ringing', 'live', 'ended'] })
+      .notNull()
+      .default('ringing'),
+    /** Why the agent's part ended; written before the socket closes, so that every replica can tell. */
+    endReason: text('end_reason'),
+    endDetail: text('end_detail'),
+    /** What became of the caller after a failed agent: `voicemail` once the fallback was answered. */
+    fallback: text({ enum: ['voicemail', 'hangup'] }),
+    streamSid: text('stream_sid'),
+    streamError: text('stream_error'),
+    carrierStatus: text('carrier_status'),
+    carrierSeconds: integer('carrier_seconds'),
+    durationMs: integer('duration_ms'),
+    /** Figures in milliseconds: greeting after start, response times, counts of barge-ins. */
+    metrics: jsonb().$type<Record<string, number | null>>(),
+    startedAt: at('started_at').notNull(),
+    streamStartedAt: at('stream_started_at'),
+    endedAt: at('ended_at'),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    uniqueIndex('calls_sid').on(t.callSid),
+    index('calls_list').on(t.businessId, t.id),
+    index('calls_contact').on(t.contactId, t.id),
+    index('calls_live').on(t.updatedAt).where(sql`${t.state} <> 'ended'`),
+    check('calls_ended', sql`${t.state} <> 'ended' or ${t.endReason} is not null`),
+  ],
+)
+
+/** What was said, in order; times are milliseconds on the media clock of the caller's stream. */
+export const callTurns = pgTable(
+  'call_turns',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    callId: uuid('call_id')
+      .notNull()
+      .references(() => calls.id, { onDelete: 'cascade' }),
+    index: integer().notNull(),
+    role: text({ enum: ['agent', 'caller'] }).notNull(),
+    text: text(),
+    transcript: text({ enum: ['none', 'untranscribed', 'low_confidence', 'transcribed'] })
+      .notNull()
+      .default('none'),
+    question: text(),
+    startMs: integer('start_ms').notNull(),
+    endMs: integer('end_ms').notNull(),
+    /** How much of an agent's turn was really played to the caller. */
+    heardMs: integer('heard_ms'),
+    interrupted: boolean().notNull().default(false),
+    audioKey: text('audio_key'),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [uniqueIndex('call_turns_index').on(t.callId, t.index), index('call_turns_business').on(t.businessId)],
+)
+
+export const recordings = pgTable(
+  'recordings',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    callId: uuid('call_id')
+      .notNull()
+      .references(() => calls.id, { onDelete: 'cascade' }),
+    recordingSid: text('recording_sid').notNull(),
+    state: text({ enum: ['pending', 'stored', 'failed'] })
+      .notNull()
+      .default('pending'),
+    durationMs: integer('duration_ms'),
+    channels: integer(),
+    bytes: bigint({ mode: 'number' }),
+    sha256: text(),
+    contentType: text('content_type'),
+    storageKey: text('storage_key'),
+    error: text(),
+    deletedRemotelyAt: at('deleted_remotely_at'),
+    recordedAt: at('recorded_at').notNull(),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    uniqueIndex('recordings_sid').on(t.recordingSid),
+    index('recordings_call').on(t.callId),
+    index('recordings_list').on(t.businessId, t.id),
+  ],
+)
+
+export const leads = pgTable(
+  'leads',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'cascade' }),
+    callId: uuid('call_id').references(() => calls.id, { onDelete: 'set null' }),
+    stage: text().notNull().default('new'),
+    source: text({ enum: ['call', 'voicemail', 'whatsapp', 'manual'] }).notNull(),
+    name: text(),
+    wish: text(),
+    callbackTime: text('callback_time'),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [uniqueIndex('leads_call').on(t.callId), index('leads_list').on(t.businessId, t.id)],
+)

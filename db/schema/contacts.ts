@@ -1,0 +1,71 @@
+import { sql } from 'drizzle-orm'
+import { check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { businesses } from './businesses.ts'
+import { at, createdAt, id, updatedAt } from './columns.ts'
+
+/** A person of one business. The phone number is one identity; WhatsApp's LID and external ids stand beside it. */
+export const contacts = pgTable(
+  'contacts',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    /** E.164; null while only a LID or an external id is known. */
+    phone: text(),
+    name: text(),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    uniqueIndex('contacts_phone').on(t.businessId, t.phone),
+    index('contacts_list').on(t.businessId, t.id),
+    check('contacts_phone_form', sql`${t.phone} is null or ${t.phone} ~ '^\\+[0-9]{6,15}$'`),
+  ],
+)
+
+export const contactIdentities = pgTable(
+  'contact_identities',
+  {
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    kind: text({ enum: ['lid', 'external'] }).notNull(),
+    value: text().notNull(),
+    contactId: uuid('contact_id')
+      .notNull()
+      .references(() => contacts.id, { onDelete: 'cascade' }),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.businessId, t.kind, t.value] }),
+    index('contact_identities_contact').on(t.contactId),
+  ],
+)
+
+/** One timeline per contact. */
+export const conversations = pgTable(
+  'conversations',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    contactId: uuid('contact_id')
+      .notNull()
+      .references(() => contacts.id, { onDelete: 'cascade' }),
+    status: text({ enum: ['open', 'closed', 'snoozed'] })
+      .notNull()
+      .default('open'),
+    unread: integer().notNull().default(0),
+    /** When the contact last wrote on WhatsApp: opens the 24-hour window in which free text may be sent. */
+    lastInboundAt: at('last_inbound_at'),
+    lastEventAt: at('last_event_at').notNull().defaultNow(),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    uniqueIndex('conversations_contact').on(t.businessId, t.contactId),
+    index('conversations_recent').on(t.businessId, t.lastEventAt),
+  ],
+)

@@ -1,0 +1,6 @@
+export * from './auth.ts'
+export * from './businesses.ts'
+export * from './calls.ts'
+export * from './contacts.ts'
+export * from './messages.ts'
+export * from './system.ts'

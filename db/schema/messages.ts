@@ -1,0 +1,108 @@
+import { sql } from 'drizzle-orm'
+import { check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { businesses, whatsappAccounts } from './businesses.ts'
+import { at, createdAt, id, updatedAt } from './columns.ts'
+import { contacts, conversations } from './contacts.ts'
+
+export const MESSAGE_STATUSES = [
+  'queued',
+  'sending',
+  'sent',
+  'delivered',
+  'read',
+  'failed',
+  'unknown',
+  'received',
+] as const
+
+export type MessageTemplate = { contentSid: string; variables: Record<string, string> }
+export type OutboundMediaRow = { url: string; contentType?: string; fileName?: string; voice?: boolean }
+
+export const messages = pgTable(
+  'messages',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    conversationId: uuid('conversation_id')
+      .notNull()
+      .references(() => conversations.id, { onDelete: 'cascade' }),
+    contactId: uuid('contact_id')
+      .notNull()
+      .references(() => contacts.id, { onDelete: 'cascade' }),
+    direction: text({ enum: ['in', 'out'] }).notNull(),
+    provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
+    accountId: uuid('account_id').references(() => whatsappAccounts.id, { onDelete: 'set null' }),
+    kind: text().notNull().default('text'),
+    status: text({ enum: MESSAGE_STATUSES }).notNull(),
+    body: text().notNull().default(''),
+    template: jsonb().$type<MessageTemplate>(),
+    outboundMedia: jsonb('outbound_media').$type<OutboundMediaRow[]>(),
+    data: jsonb().$type<Record<string, unknown>>(),
+    replyTo: text('reply_to'),
+    /** The provider's id of the message, once known. */
+    providerMessageId: text('provider_message_id'),
+    /** The provider's identity of an inbound message: delivered twice, it is one row. */
+    dedupeKey: text('dedupe_key'),
+    /** The client's key: asked twice, it is one message. */
+    idempotencyKey: text('idempotency_key'),
+    /** Fingerprint of the request behind the idempotency key: another request under the same key is refused. */
+    requestHash: text('request_hash'),
+    errorCode: text('error_code'),
+    errorMessage: text('error_message'),
+    /** Send attempts begun; the sweep and a worker tell by it whether a lost response is to be reconciled first. */
+    attempts: integer().notNull().default(0),
+    lastAttemptAt: at('last_attempt_at'),
+    /** How often the sweep had to put the job back. */
+    requeues: integer().notNull().default(0),
+    sentAt: at('sent_at'),
+    deliveredAt: at('delivered_at'),
+    readAt: at('read_at'),
+    failedAt: at('failed_at'),
+    /** When the person wrote or the message was asked for. */
+    occurredAt: at('occurred_at').notNull().defaultNow(),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    uniqueIndex('messages_dedupe').on(t.businessId, t.dedupeKey),
+    uniqueIndex('messages_idempotency').on(t.businessId, t.idempotencyKey),
+    index('messages_list').on(t.businessId, t.id),
+    index('messages_conversation').on(t.conversationId, t.id),
+    index('messages_contact').on(t.contactId, t.id),
+    index('messages_provider_id').on(t.provider, t.providerMessageId),
+    index('messages_unsent').on(t.updatedAt).where(sql`${t.status} in ('queued', 'sending')`),
+    check('messages_direction_status', sql`(${t.direction} = 'in') = (${t.status} = 'received')`),
+  ],
+)
+
+/** A file that came with an inbound message. */
+export const messageMedia = pgTable(
+  'message_media',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    messageId: uuid('message_id')
+      .notNull()
+      .references(() => messages.id, { onDelete: 'cascade' }),
+    index: integer().notNull(),
+    sourceUrl: text('source_url').notNull(),
+    contentType: text('content_type').notNull(),
+    state: text({ enum: ['pending', 'stored', 'failed'] })
+      .notNull()
+      .default('pending'),
+    storageKey: text('storage_key'),
+    bytes: integer(),
+    sha256: text(),
+    error: text(),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    uniqueIndex('message_media_index').on(t.messageId, t.index),
+    index('message_media_business').on(t.businessId),
+  ],
+)

@@ -1,0 +1,18 @@
+import { index, integer, pgTable, text } from 'drizzle-orm/pg-core'
+import { at } from './columns.ts'
+
+/** A running process says here that it is alive; readiness looks at it from any replica. */
+export const heartbeats = pgTable(
+  'heartbeats',
+  {
+    /** `kind:host:pid`. */
+    id: text().primaryKey(),
+    kind: text({ enum: ['web', 'whatsapp', 'crm', 'recordings'] }).notNull(),
+    host: text().notNull(),
+    pid: integer().notNull(),
+    version: text().notNull(),
+    startedAt: at('started_at').notNull().defaultNow(),
+    seenAt: at('seen_at').notNull().defaultNow(),
+  },
+  (t) => [index('heartbeats_kind').on(t.kind, t.seenAt)],
+)

@@ -1,0 +1,127 @@
+import { eq } from 'drizzle-orm'
+import type { Database } from '../../../db/client.ts'
+import { businesses, phoneNumbers, whatsappAccounts } from '../../../db/schema/index.ts'
+import { errorMessage } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+
+/** What answering a call needs to know of a business. */
+export type BusinessEntry = {
+  id: string
+  name: string
+  language: 'he' | 'en'
+  greeting: string | null
+  blocked: boolean
+}
+
+export type NumberLookup =
+  | { found: 'business'; business: BusinessEntry }
+  /** Nobody claims the number, and there is not exactly one business to fall back on. */
+  | { found: 'nobody' }
+  /** The directory was never read: the database has been away since this process started. */
+  | { found: 'unavailable' }
+
+/** A WhatsApp sender and whose it is. */
+export type AccountEntry = {
+  id: string
+  businessId: string
+  provider: 'twilio' | 'baileys'
+  phone: string | null
+}
+
+/**
+ * The numbers and their businesses in memory, read again every few seconds: a call is answered without a query, and a
+ * known number is answered while the database is away.
+ */
+export type BusinessDirectory = {
+  /** Reads it for the first time (failure is logged, not thrown) and starts the refresh. */
+  start(): Promise<void>
+  /** @param called E.164 */
+  lookup(called: string | null): NumberLookup
+  /** @param id one of our business ids */
+  business(id: string): BusinessEntry | null
+  /** The WhatsApp account with this number (E.164) or id; null when it is nobody's. */
+  account(provider: 'twilio' | 'baileys', key: string): AccountEntry | null
+  entries(): BusinessEntry[]
+  refresh(): Promise<void>
+  stop(): void
+}
+
+export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): BusinessDirectory {
+  let byNumber: Map<string, BusinessEntry> | null = null
+  let all: BusinessEntry[] = []
+  let byId = new Map<string, BusinessEntry>()
+  let accounts: AccountEntry[] = []
+  let timer: ReturnType<typeof setInterval> | undefined
+  let stale = false
+  let reading: Promise<void> | null = null
+
+  async function read() {
+    const senders = await db
+      .select({
+        id: whatsappAccounts.id,
+        businessId: whatsappAccounts.businessId,
+        provider: whatsappAccounts.provider,
+        phone: whatsappAccounts.phone,
+      })
+      .from(whatsappAccounts)
+    const rows = await db
+      .select({
+        id: businesses.id,
+        name: businesses.name,
+        language: businesses.language,
+        greeting: businesses.greeting,
+        blockedAt: businesses.blockedAt,
+        number: phoneNumbers.e164,
+      })
+      .from(businesses)
+      .leftJoin(phoneNumbers, eq(phoneNumbers.businessId, businesses.id))
+    const entries = new Map<string, BusinessEntry>()
+    const numbers = new Map<string, BusinessEntry>()
+    for (const { number, blockedAt, ...row } of rows) {
+      const entry = entries.get(row.id) ?? { ...row, blocked: blockedAt !== null }
+      entries.set(row.id, entry)
+      if (number) numbers.set(number, entry)
+    }
+    byNumber = numbers
+    byId = entries
+    all = [...entries.values()]
+    accounts = senders
+  }
+
+  function refresh(): Promise<void> {
+    // A slow database must not pile refreshes up: one at a time, shared by who asks meanwhile.
+    reading ??= read()
+      .then(() => {
+        if (stale) log.info('the business directory is fresh again')
+        stale = false
+      })
+      .catch((error: unknown) => {
+        if (!stale) log.warn({ error: errorMessage(error) }, 'the business directory could not be refreshed')
+        stale = true
+      })
+      .finally(() => {
+        reading = null
+      })
+    return reading
+  }
+
+  return {
+    async start() {
+      await refresh()
+      timer = setInterval(refresh, refreshMs)
+      timer.unref()
+    },
+    lookup(called) {
+      if (!byNumber) return { found: 'unavailable' }
+      const only = all.length === 1 ? all[0] : undefined
+      const business = (called ? byNumber.get(called) : undefined) ?? only
+      return business ? { found: 'business', business } : { found: 'nobody' }
+    },
+    business: (id) => byId.get(id) ?? null,
+    account: (provider, key) =>
+      accounts.find((entry) => entry.provider === provider && (entry.phone === key || entry.id === key)) ?? null,
+    entries: () => all,
+    refresh,
+    stop: () => clearInterval(timer),
+  }
+}

@@ -1,0 +1,54 @@
+import { and, asc, eq, sql } from 'drizzle-orm'
+import { businesses, phoneNumbers, whatsappAccounts } from '../../../db/schema/index.ts'
+import { newId } from '../../lib/ids.ts'
+import { audit, type DomainContext, within } from '../context.ts'
+
+/** Advisory lock of installation-wide seeding: any number that nothing else uses. */
+const SEED_LOCK = 4_120_501
+
+/**
+ * Makes the installation's first business when there is none, so that a call is answered from the first start on.
+ * @param demo in the sandbox: its number and the senders that count as linked
+ * @returns the id of the first business
+ */
+export async function ensureFirstBusiness(
+  ctx: DomainContext,
+  input: {
+    name: string
+    language: 'he' | 'en'
+    demo?: { number: string; twilioSender: string; baileysPhone: string }
+  },
+): Promise<string> {
+  return await ctx.db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(${SEED_LOCK})`)
+    const [first] = await tx.select({ id: businesses.id }).from(businesses).orderBy(asc(businesses.id)).limit(1)
+    const businessId = first?.id ?? newId()
+    const bound = within(ctx, businessId)
+    if (!first) {
+      await tx.insert(businesses).values({ id: businessId, name: input.name, language: input.language })
+      await audit(tx, bound, { action: 'business.create', entity: 'business', entityId: businessId })
+    }
+    if (input.demo) {
+      await tx.insert(phoneNumbers).values({ businessId, e164: input.demo.number, label: 'Demo' }).onConflictDoNothing()
+      for (const [provider, phone] of [
+        ['twilio', input.demo.twilioSender],
+        ['baileys', input.demo.baileysPhone],
+      ] as const) {
+        const [account] = await tx
+          .select({ id: whatsappAccounts.id })
+          .from(whatsappAccounts)
+          .where(and(eq(whatsappAccounts.businessId, businessId), eq(whatsappAccounts.provider, provider)))
+          .limit(1)
+        if (account) continue
+        await tx.insert(whatsappAccounts).values({
+          businessId,
+          provider,
+          phone,
+          state: provider === 'twilio' ? 'working' : 'stopped',
+          linkedAt: new Date(),
+        })
+      }
+    }
+    return businessId
+  })
+}

@@ -1,0 +1,34 @@
+import { and, eq, isNull } from 'drizzle-orm'
+import { calls } from '../../../db/schema/index.ts'
+import type { DomainContext } from '../context.ts'
+import { AGENT_FINISHED } from './end-reasons.ts'
+
+export type AfterStream =
+  /** The agent finished: hang up. */
+  | { next: 'hangup' }
+  /** Failed, unknown, crashed or never connected: the caller leaves a message. */
+  | { next: 'voicemail'; businessId: string | null }
+
+/**
+ * What the caller hears after the stream, decided from our record of the call alone: the server that is asked need not be
+ * the one that had the socket. Asked twice, it answers the same.
+ * @param knownReason the end reason when this process has it in memory, which spares the query
+ */
+export async function decideAfterStream(
+  ctx: DomainContext,
+  call: { callSid: string; knownReason: string | null },
+): Promise<AfterStream> {
+  if (call.knownReason && AGENT_FINISHED.has(call.knownReason)) return { next: 'hangup' }
+  const [row] = await ctx.db
+    .select({ id: calls.id, businessId: calls.businessId, endReason: calls.endReason })
+    .from(calls)
+    .where(eq(calls.callSid, call.callSid))
+  if (row?.endReason && AGENT_FINISHED.has(row.endReason)) return { next: 'hangup' }
+  if (row) {
+    await ctx.db
+      .update(calls)
+      .set({ fallback: 'voicemail' })
+      .where(and(eq(calls.id, row.id), eq(calls.businessId, row.businessId), isNull(calls.fallback)))
+  }
+  return { next: 'voicemail', businessId: row?.businessId ?? null }
+}

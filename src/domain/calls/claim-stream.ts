@@ -1,0 +1,30 @@
+import { and, eq, isNull, or } from 'drizzle-orm'
+import { calls } from '../../../db/schema/index.ts'
+import type { BusinessContext } from '../context.ts'
+import { upsertCall } from './register-call.ts'
+
+/**
+ * Binds the call to the one stream that showed its token, over all servers.
+ * @returns false when another stream has it already, or the call is over: the token was used before
+ */
+export async function claimStream(
+  ctx: BusinessContext,
+  stream: { callSid: string; streamSid: string; from: string; to: string; at: Date },
+): Promise<boolean> {
+  return await ctx.db.transaction(async (tx) => {
+    const call = await upsertCall(tx, ctx, stream)
+    const claimed = await tx
+      .update(calls)
+      .set({ streamSid: stream.streamSid, streamStartedAt: stream.at, state: 'live' })
+      .where(
+        and(
+          eq(calls.id, call.id),
+          eq(calls.businessId, ctx.businessId),
+          or(isNull(calls.streamSid), eq(calls.streamSid, stream.streamSid)),
+          isNull(calls.endReason),
+        ),
+      )
+      .returning({ id: calls.id })
+    return claimed.length > 0
+  })
+}

@@ -1,0 +1,47 @@
+import { and, eq, isNull, or } from 'drizzle-orm'
+import { calls } from '../../../db/schema/index.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import type { CallEndReason } from './end-reasons.ts'
+import { upsertCall } from './register-call.ts'
+
+/**
+ * Writes why the agent's part of a call ended. The first reason stands, except that a server which comes back corrects
+ * the sweep's `abandoned`.
+ */
+export async function finishCall(
+  ctx: BusinessContext,
+  end: {
+    callSid: string
+    from: string
+    to: string
+    reason: CallEndReason
+    detail?: string | null
+    durationMs: number
+    metrics: Record<string, number | null>
+    at: Date
+  },
+): Promise<void> {
+  await ctx.db.transaction(async (tx) => {
+    const call = await upsertCall(tx, ctx, end)
+    const ended = await tx
+      .update(calls)
+      .set({
+        state: 'ended',
+        endReason: end.reason,
+        endDetail: end.detail ?? null,
+        durationMs: Math.round(end.durationMs),
+        metrics: end.metrics,
+        endedAt: end.at,
+      })
+      .where(
+        and(
+          eq(calls.id, call.id),
+          eq(calls.businessId, ctx.businessId),
+          or(isNull(calls.endReason), eq(calls.endReason, 'abandoned')),
+        ),
+      )
+      .returning({ id: calls.id })
+    if (ended.length > 0)
+      await audit(tx, ctx, { action: 'call.end', entity: 'call', entityId: call.id, data: { reason: end.reason } })
+  })
+}

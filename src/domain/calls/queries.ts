@@ -1,0 +1,128 @@
+import { and, asc, eq } from 'drizzle-orm'
+import { z } from 'zod'
+import { calls, callTurns, contacts, leads, recordings } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { BusinessContext } from '../context.ts'
+import { pageInput, pageQuery, toPage } from '../paging.ts'
+
+export const callFilters = pageInput.extend({
+  contactId: z.uuid().optional(),
+  state: z.enum(['ringing', 'live', 'ended']).optional(),
+})
+
+const view = {
+  id: calls.id,
+  callSid: calls.callSid,
+  contactId: calls.contactId,
+  contactName: contacts.name,
+  direction: calls.direction,
+  from: calls.fromNumber,
+  to: calls.toNumber,
+  answeredBy: calls.answeredBy,
+  state: calls.state,
+  endReason: calls.endReason,
+  endDetail: calls.endDetail,
+  fallback: calls.fallback,
+  streamError: calls.streamError,
+  carrierStatus: calls.carrierStatus,
+  carrierSeconds: calls.carrierSeconds,
+  durationMs: calls.durationMs,
+  metrics: calls.metrics,
+  startedAt: calls.startedAt,
+  endedAt: calls.endedAt,
+}
+
+/** The calls of the business, newest first. */
+export async function listCalls(ctx: BusinessContext, input: z.input<typeof callFilters>) {
+  const page = callFilters.parse(input)
+  const query = pageQuery(
+    calls.id,
+    page,
+    eq(calls.businessId, ctx.businessId),
+    page.contactId ? eq(calls.contactId, page.contactId) : undefined,
+    page.state ? eq(calls.state, page.state) : undefined,
+  )
+  const rows = await ctx.db
+    .select(view)
+    .from(calls)
+    .leftJoin(contacts, eq(contacts.id, calls.contactId))
+    .where(query.where)
+    .orderBy(query.orderBy)
+    .limit(query.limit)
+  return toPage(rows, page.limit)
+}
+
+/**
+ * A call with its turns, recordings and lead.
+ * @param key our id or the carrier's call SID
+ * @throws AppError `call_not_found`
+ */
+export async function getCall(ctx: BusinessContext, key: string) {
+  const [call] = await ctx.db
+    .select(view)
+    .from(calls)
+    .leftJoin(contacts, eq(contacts.id, calls.contactId))
+    .where(
+      and(
+        z.uuid().safeParse(key).success ? eq(calls.id, key) : eq(calls.callSid, key),
+        eq(calls.businessId, ctx.businessId),
+      ),
+    )
+  if (!call) throw new AppError('not_found', 'call_not_found', 'There is no such call.')
+  const [turns, files, [lead]] = await Promise.all([
+    ctx.db
+      .select({
+        id: callTurns.id,
+        index: callTurns.index,
+        role: callTurns.role,
+        text: callTurns.text,
+        transcript: callTurns.transcript,
+        question: callTurns.question,
+        startMs: callTurns.startMs,
+        endMs: callTurns.endMs,
+        heardMs: callTurns.heardMs,
+        interrupted: callTurns.interrupted,
+        audioKey: callTurns.audioKey,
+      })
+      .from(callTurns)
+      .where(and(eq(callTurns.callId, call.id), eq(callTurns.businessId, ctx.businessId)))
+      .orderBy(asc(callTurns.index)),
+    ctx.db
+      .select({
+        id: recordings.id,
+        recordingSid: recordings.recordingSid,
+        state: recordings.state,
+        durationMs: recordings.durationMs,
+        bytes: recordings.bytes,
+        sha256: recordings.sha256,
+        contentType: recordings.contentType,
+        recordedAt: recordings.recordedAt,
+      })
+      .from(recordings)
+      .where(and(eq(recordings.callId, call.id), eq(recordings.businessId, ctx.businessId)))
+      .orderBy(asc(recordings.id)),
+    ctx.db
+      .select()
+      .from(leads)
+      .where(and(eq(leads.callId, call.id), eq(leads.businessId, ctx.businessId))),
+  ])
+  return {
+    ...call,
+    turns: turns.map(({ audioKey, ...turn }) => ({ ...turn, hasAudio: audioKey !== null })),
+    recordings: files,
+    lead: lead ?? null,
+  }
+}
+
+/**
+ * Where the audio of a turn is stored.
+ * @throws AppError `audio_not_found`
+ */
+export async function getTurnAudio(ctx: BusinessContext, turnId: string): Promise<string> {
+  const [row] = await ctx.db
+    .select({ audioKey: callTurns.audioKey })
+    .from(callTurns)
+    .where(and(eq(callTurns.id, turnId), eq(callTurns.businessId, ctx.businessId)))
+  if (!row?.audioKey) throw new AppError('not_found', 'audio_not_found', 'There is no audio of this turn.')
+  return row.audioKey
+}

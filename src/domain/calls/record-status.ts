@@ -1,0 +1,33 @@
+import { and, eq, sql } from 'drizzle-orm'
+import { calls } from '../../../db/schema/index.ts'
+import type { JobPayload } from '../../jobs/registry.ts'
+import type { DomainContext } from '../context.ts'
+
+const TERMINAL = new Set(['completed', 'busy', 'failed', 'no-answer', 'canceled'])
+
+/**
+ * Takes the carrier's call status. Order of arrival is not guaranteed: a terminal status stays.
+ * A call that the carrier has ended is ended here too; why, when no agent said so, is told by what happened to it.
+ * @returns false when there is no such call yet
+ */
+export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'call.status'>): Promise<boolean> {
+  const [row] = await ctx.db.select().from(calls).where(eq(calls.callSid, news.callSid))
+  if (!row) return false
+  if (row.carrierStatus && TERMINAL.has(row.carrierStatus)) return true
+  const over = TERMINAL.has(news.status)
+  await ctx.db
+    .update(calls)
+    .set({
+      carrierStatus: news.status,
+      carrierSeconds: news.durationSeconds ?? row.carrierSeconds,
+      ...(over
+        ? {
+            state: 'ended' as const,
+            endReason: sql`coalesce(${calls.endReason}, ${row.answeredBy === 'voicemail' ? 'voicemail' : 'abandoned'})`,
+            endedAt: sql`coalesce(${calls.endedAt}, ${new Date(news.at).toISOString()}::timestamptz)`,
+          }
+        : {}),
+    })
+    .where(and(eq(calls.id, row.id), eq(calls.businessId, row.businessId)))
+  return true
+}

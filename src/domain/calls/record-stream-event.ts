@@ -1,0 +1,28 @@
+import { and, eq, isNull } from 'drizzle-orm'
+import { calls } from '../../../db/schema/index.ts'
+import type { JobPayload } from '../../jobs/registry.ts'
+import type { DomainContext } from '../context.ts'
+
+/**
+ * Takes the carrier's news of a stream. `stream-error` is the only place where a failed handshake shows
+ * (Twilio, TwiML <Stream> statusCallback). News of a call without a row yet asks to be tried again.
+ * @returns false when there is no such call yet
+ */
+export async function recordStreamEvent(ctx: DomainContext, news: JobPayload<'call.stream_event'>): Promise<boolean> {
+  const [row] = await ctx.db
+    .select({ id: calls.id, businessId: calls.businessId })
+    .from(calls)
+    .where(eq(calls.callSid, news.callSid))
+  if (!row) return false
+  if (news.event === 'stream-error')
+    await ctx.db
+      .update(calls)
+      .set({ streamError: news.error ?? 'stream-error' })
+      .where(and(eq(calls.id, row.id), eq(calls.businessId, row.businessId)))
+  if (news.event === 'stream-started')
+    await ctx.db
+      .update(calls)
+      .set({ streamStartedAt: new Date(news.at) })
+      .where(and(eq(calls.id, row.id), eq(calls.businessId, row.businessId), isNull(calls.streamStartedAt)))
+  return true
+}

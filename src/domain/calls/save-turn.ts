@@ -1,0 +1,39 @@
+import { and, eq } from 'drizzle-orm'
+import { calls, callTurns } from '../../../db/schema/index.ts'
+import type { CallTurn } from '../../jobs/registry.ts'
+import type { BusinessContext } from '../context.ts'
+
+/**
+ * Writes one turn of a call. The same turn written again (a correction, a retried job) replaces itself.
+ * @returns the turn's id and whether its audio waits for a transcriber, or null when there is no such call yet
+ */
+export async function saveTurn(
+  ctx: BusinessContext,
+  turn: CallTurn,
+): Promise<{ id: string; untranscribed: boolean } | null> {
+  const [call] = await ctx.db
+    .select({ id: calls.id })
+    .from(calls)
+    .where(and(eq(calls.callSid, turn.callSid), eq(calls.businessId, ctx.businessId)))
+  if (!call) return null
+  const untranscribed = turn.role === 'caller' && turn.text === null && !!turn.audioKey
+  const values = {
+    role: turn.role,
+    text: turn.text,
+    transcript:
+      turn.role === 'agent' ? ('none' as const) : untranscribed ? ('untranscribed' as const) : ('transcribed' as const),
+    question: turn.question ?? null,
+    startMs: Math.round(turn.startMs),
+    endMs: Math.round(turn.endMs),
+    heardMs: turn.heardMs == null ? null : Math.round(turn.heardMs),
+    interrupted: turn.interrupted,
+    audioKey: turn.audioKey ?? null,
+  }
+  const [row] = await ctx.db
+    .insert(callTurns)
+    .values({ businessId: ctx.businessId, callId: call.id, index: turn.index, ...values })
+    .onConflictDoUpdate({ target: [callTurns.callId, callTurns.index], set: values })
+    .returning({ id: callTurns.id })
+  if (!row) throw new Error('The turn upsert answered no row.')
+  return { id: row.id, untranscribed }
+}

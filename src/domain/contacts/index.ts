@@ -1,0 +1,2 @@
+export { getContact, listContacts } from './queries.ts'
+export { type ContactIdentity, resolveContact } from './resolve-contact.ts'

@@ -1,0 +1,120 @@
+import { and, eq, inArray, isNull, or, sql } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
+import { calls, contactIdentities, contacts, conversations, leads, messages } from '../../../db/schema/index.ts'
+import { newId } from '../../lib/ids.ts'
+import { audit, type BusinessContext } from '../context.ts'
+
+/** What a channel knows of a person; at least one of phone, lid and externalId. */
+export type ContactIdentity = {
+  /** E.164 */
+  phone: string | null
+  /** WhatsApp's linked identity, never a phone number. */
+  lid?: string | null
+  /** Another provider's id of the person. */
+  externalId?: string | null
+  /** A name the channel gave; a name already known is kept. */
+  name?: string | null
+}
+
+/**
+ * The one contact of these identities, made when there is none. Two contacts that turn out to be one person (a LID met
+ * before its phone number) are merged. Must run inside a transaction: it locks the identities, so that
+ * two processes meeting a person at once still make one contact.
+ */
+export async function resolveContact(tx: Executor, ctx: BusinessContext, who: ContactIdentity): Promise<string> {
+  const identities = [
+    ...(who.lid ? [{ kind: 'lid' as const, value: who.lid }] : []),
+    ...(who.externalId ? [{ kind: 'external' as const, value: who.externalId }] : []),
+  ]
+  const keys = [...(who.phone ? [`phone:${who.phone}`] : []), ...identities.map((i) => `${i.kind}:${i.value}`)].sort()
+  if (keys.length === 0) throw new Error('A contact needs a phone number, a LID or an external id.')
+  for (const key of keys)
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`contact:${ctx.businessId}:${key}`}, 0))`)
+
+  const found: { id: string; phone: string | null }[] = []
+  if (who.phone) {
+    const [row] = await tx
+      .select({ id: contacts.id, phone: contacts.phone })
+      .from(contacts)
+      .where(and(eq(contacts.businessId, ctx.businessId), eq(contacts.phone, who.phone)))
+    if (row) found.push(row)
+  }
+  if (identities.length > 0) {
+    const rows = await tx
+      .selectDistinct({ id: contacts.id, phone: contacts.phone })
+      .from(contactIdentities)
+      .innerJoin(contacts, eq(contacts.id, contactIdentities.contactId))
+      .where(
+        and(
+          eq(contactIdentities.businessId, ctx.businessId),
+          or(...identities.map((i) => and(eq(contactIdentities.kind, i.kind), eq(contactIdentities.value, i.value)))),
+        ),
+      )
+    found.push(...rows.filter((row) => row.id !== found[0]?.id).sort((a, b) => (a.id < b.id ? -1 : 1)))
+  }
+
+  // The phone number's contact stays. One that has another number is another person: only the identity moves over.
+  const [keep, ...others] = found
+  const extra = others.filter((other) => other.phone === null)
+  let contactId = keep?.id
+  if (!contactId) {
+    contactId = newId()
+    await tx
+      .insert(contacts)
+      .values({ id: contactId, businessId: ctx.businessId, phone: who.phone, name: who.name ?? null })
+    await audit(tx, ctx, { action: 'contact.create', entity: 'contact', entityId: contactId })
+  } else {
+    for (const other of extra) await mergeInto(tx, ctx, contactId, other.id)
+    if (who.phone)
+      await tx
+        .update(contacts)
+        .set({ phone: who.phone })
+        .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId), isNull(contacts.phone)))
+    if (who.name)
+      await tx
+        .update(contacts)
+        .set({ name: who.name })
+        .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId), isNull(contacts.name)))
+  }
+  if (identities.length > 0)
+    await tx
+      .insert(contactIdentities)
+      .values(identities.map((i) => ({ ...i, businessId: ctx.businessId, contactId })))
+      .onConflictDoUpdate({
+        target: [contactIdentities.businessId, contactIdentities.kind, contactIdentities.value],
+        set: { contactId },
+      })
+  return contactId
+}
+
+/** Moves everything of one contact to another and removes it. */
+async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string, gone: string) {
+  const [old] = await tx
+    .select()
+    .from(contacts)
+    .where(and(eq(contacts.id, gone), eq(contacts.businessId, ctx.businessId)))
+  if (!old) return
+  const threads = await tx
+    .select({ id: conversations.id, contactId: conversations.contactId })
+    .from(conversations)
+    .where(and(eq(conversations.businessId, ctx.businessId), inArray(conversations.contactId, [keep, gone])))
+  const kept = threads.find((t) => t.contactId === keep)
+  const moved = threads.find((t) => t.contactId === gone)
+  if (moved && !kept) {
+    await tx.update(conversations).set({ contactId: keep }).where(eq(conversations.id, moved.id))
+  } else if (moved && kept) {
+    await tx.update(messages).set({ conversationId: kept.id }).where(eq(messages.conversationId, moved.id))
+    await tx.update(calls).set({ conversationId: kept.id }).where(eq(calls.conversationId, moved.id))
+    await tx.delete(conversations).where(eq(conversations.id, moved.id))
+  }
+  await tx.update(messages).set({ contactId: keep }).where(eq(messages.contactId, gone))
+  await tx.update(calls).set({ contactId: keep }).where(eq(calls.contactId, gone))
+  await tx.update(leads).set({ contactId: keep }).where(eq(leads.contactId, gone))
+  await tx.update(contactIdentities).set({ contactId: keep }).where(eq(contactIdentities.contactId, gone))
+  await tx.delete(contacts).where(eq(contacts.id, gone))
+  await tx
+    .update(contacts)
+    .set({ phone: sql`coalesce(${contacts.phone}, ${old.phone})`, name: sql`coalesce(${contacts.name}, ${old.name})` })
+    .where(eq(contacts.id, keep))
+  await audit(tx, ctx, { action: 'contact.merge', entity: 'contact', entityId: keep, data: { merged: gone } })
+}

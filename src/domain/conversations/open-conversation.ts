@@ -1,0 +1,45 @@
+import { sql } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
+import { conversations } from '../../../db/schema/index.ts'
+import { newId } from '../../lib/ids.ts'
+import type { BusinessContext } from '../context.ts'
+
+/**
+ * The conversation with a contact, made or reopened, its clock moved forward.
+ * @param event what happened: an inbound message also counts as unread and opens the 24-hour window
+ */
+export async function openConversation(
+  tx: Executor,
+  ctx: BusinessContext,
+  contactId: string,
+  event: { at: Date; inbound: boolean },
+): Promise<string> {
+  const at = event.at.toISOString()
+  const [row] = await tx
+    .insert(conversations)
+    .values({
+      id: newId(),
+      businessId: ctx.businessId,
+      contactId,
+      lastEventAt: event.at,
+      lastInboundAt: event.inbound ? event.at : null,
+      unread: event.inbound ? 1 : 0,
+    })
+    .onConflictDoUpdate({
+      target: [conversations.businessId, conversations.contactId],
+      set: {
+        status: 'open',
+        lastEventAt: sql`greatest(${conversations.lastEventAt}, ${at}::timestamptz)`,
+        updatedAt: new Date(),
+        ...(event.inbound
+          ? {
+              unread: sql`${conversations.unread} + 1`,
+              lastInboundAt: sql`greatest(${conversations.lastInboundAt}, ${at}::timestamptz)`,
+            }
+          : {}),
+      },
+    })
+    .returning({ id: conversations.id })
+  if (!row) throw new Error('The conversation upsert answered no row.')
+  return row.id
+}

@@ -1,0 +1,2 @@
+export { getLead, listLeads } from './queries.ts'
+export { saveLead } from './save-lead.ts'

@@ -1,0 +1,58 @@
+import { and, eq, isNull, sql } from 'drizzle-orm'
+import { calls, contacts, leads } from '../../../db/schema/index.ts'
+import { newId } from '../../lib/ids.ts'
+import { audit, type BusinessContext } from '../context.ts'
+
+/**
+ * Writes the lead of a call: one per call. Written again, new answers fill in, and none is lost.
+ * @returns the lead's id, or null when there is no such call yet
+ */
+export async function saveLead(
+  ctx: BusinessContext,
+  input: {
+    callSid: string
+    source: 'call' | 'voicemail'
+    name?: string | null
+    wish?: string | null
+    callbackTime?: string | null
+    at: Date
+  },
+): Promise<string | null> {
+  return await ctx.db.transaction(async (tx) => {
+    const [call] = await tx
+      .select({ id: calls.id, contactId: calls.contactId })
+      .from(calls)
+      .where(and(eq(calls.callSid, input.callSid), eq(calls.businessId, ctx.businessId)))
+    if (!call) return null
+    const answers = { name: input.name ?? null, wish: input.wish ?? null, callbackTime: input.callbackTime ?? null }
+    const [lead] = await tx
+      .insert(leads)
+      .values({
+        id: newId(),
+        businessId: ctx.businessId,
+        contactId: call.contactId,
+        callId: call.id,
+        source: input.source,
+        ...answers,
+      })
+      .onConflictDoUpdate({
+        target: leads.callId,
+        set: {
+          contactId: sql`coalesce(${leads.contactId}, excluded.contact_id)`,
+          name: sql`coalesce(excluded.name, ${leads.name})`,
+          wish: sql`coalesce(excluded.wish, ${leads.wish})`,
+          callbackTime: sql`coalesce(excluded.callback_time, ${leads.callbackTime})`,
+          updatedAt: new Date(),
+        },
+      })
+      .returning({ id: leads.id })
+    if (!lead) throw new Error('The lead upsert answered no row.')
+    if (input.name && call.contactId)
+      await tx
+        .update(contacts)
+        .set({ name: input.name })
+        .where(and(eq(contacts.id, call.contactId), eq(contacts.businessId, ctx.businessId), isNull(contacts.name)))
+    await audit(tx, ctx, { action: 'lead.save', entity: 'lead', entityId: lead.id })
+    return lead.id
+  })
+}

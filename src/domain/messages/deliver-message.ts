@@ -1,0 +1,192 @@
+import { and, eq, gt, inArray, isNotNull, ne, sql } from 'drizzle-orm'
+import type { DatabaseHandle } from '../../../db/client.ts'
+import { contacts, messages, whatsappAccounts } from '../../../db/schema/index.ts'
+import { errorMessage } from '../../lib/errors.ts'
+import type { OutboundMessage, SendOutcome, WhatsAppSender } from '../../providers/whatsapp/port.ts'
+import type { BusinessContext } from '../context.ts'
+
+export type DeliveryResult =
+  /** Nothing more to do for this job. */
+  | { done: true; status: string }
+  /** Try again later; `reason` for the log. */
+  | { done: false; retryInMs: number; reason: string }
+
+/** A provider may show a message it took only after a while: no verdict of "absent" before this. */
+const RECONCILE_AFTER_MS = 20_000
+/** After this much doubt the message is left `unknown` for a person to decide. */
+const DOUBT_ENDS_AFTER_MS = 30 * 60_000
+
+/** What a worker sends with. `pool` is where the lock's connection is reserved from. */
+export type DeliveryMeans = {
+  pool: DatabaseHandle['sql']
+  senders: { twilio: WhatsAppSender | null; baileys: WhatsAppSender | null }
+  defaultTwilioSender: string | null
+}
+
+type Sending = OutboundMessage & {
+  status: string
+  attempts: number
+  lastAttemptAt: Date | null
+  provider: 'twilio' | 'baileys'
+}
+
+/**
+ * Sends one queued message, exactly once as far as the provider allows it.
+ * `sending` is committed before any byte leaves. A row that is found in `sending` belongs to an attempt that died or lost
+ * its answer: it is reconciled with the provider before anything is sent again. An advisory lock, which dies with its
+ * connection, keeps two workers off one message.
+ */
+export async function deliverMessage(
+  ctx: BusinessContext,
+  messageId: string,
+  means: DeliveryMeans,
+): Promise<DeliveryResult> {
+  const connection = await means.pool.reserve()
+  try {
+    const [lock] = await connection<{ locked: boolean }[]>`
+      select pg_try_advisory_lock(hashtextextended(${`send:${messageId}`}, 0)) as locked`
+    if (!lock?.locked) return { done: false, retryInMs: 2_000, reason: 'another worker is on it' }
+    try {
+      return await deliverLocked(ctx, messageId, means)
+    } finally {
+      await connection`select pg_advisory_unlock(hashtextextended(${`send:${messageId}`}, 0))`
+    }
+  } finally {
+    connection.release()
+  }
+}
+
+async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryMeans): Promise<DeliveryResult> {
+  const message = await loadMessage(ctx, messageId, means.defaultTwilioSender)
+  if (!message) return { done: true, status: 'gone' }
+  const sender = means.senders[message.provider]
+  if (!sender) return { done: false, retryInMs: 60_000, reason: `${message.provider} cannot send on this worker` }
+  if (message.status === 'sending') return await settleDoubt(ctx, message, sender)
+  if (message.status !== 'queued') return { done: true, status: message.status }
+
+  const begun = await ctx.db
+    .update(messages)
+    .set({ status: 'sending', attempts: sql`${messages.attempts} + 1`, lastAttemptAt: new Date() })
+    .where(and(eq(messages.id, messageId), eq(messages.businessId, ctx.businessId), eq(messages.status, 'queued')))
+    .returning({ id: messages.id })
+  if (begun.length === 0) return { done: false, retryInMs: 1_000, reason: 'its status moved meanwhile' }
+
+  let outcome: SendOutcome
+  try {
+    outcome = await sender.send(message)
+  } catch (error) {
+    // An adapter answers with an outcome; an exception says nothing of what left the machine.
+    outcome = { outcome: 'unknown', code: 'adapter_error', message: errorMessage(error) }
+  }
+  return await applyOutcome(ctx, messageId, outcome)
+}
+
+async function settleDoubt(ctx: BusinessContext, message: Sending, sender: WhatsAppSender): Promise<DeliveryResult> {
+  const since = message.lastAttemptAt ?? new Date(0)
+  const age = Date.now() - since.getTime()
+  if (age < RECONCILE_AFTER_MS)
+    return { done: false, retryInMs: RECONCILE_AFTER_MS - age + 100, reason: 'waiting before it is reconciled' }
+  const found = await sender.reconcile({ ...message, since, otherIds: await otherProviderIds(ctx, message, since) })
+  if (found.outcome === 'absent') {
+    await setStatus(ctx, message.id, { status: 'queued' })
+    return { done: false, retryInMs: 100, reason: 'the provider never got it' }
+  }
+  if (found.outcome === 'undecided' || found.outcome === 'unknown') {
+    if (age > DOUBT_ENDS_AFTER_MS) {
+      await setStatus(ctx, message.id, {
+        status: 'unknown',
+        errorCode: 'outcome_unknown',
+        errorMessage: 'The provider never said whether it took the message.',
+      })
+      return { done: true, status: 'unknown' }
+    }
+    return { done: false, retryInMs: 15_000, reason: 'the provider cannot tell yet' }
+  }
+  return await applyOutcome(ctx, message.id, found)
+}
+
+/** Provider ids of the contact's other messages around the attempt: a look-alike among them is not ours. */
+async function otherProviderIds(ctx: BusinessContext, message: Sending, since: Date): Promise<string[]> {
+  const rows = await ctx.db
+    .select({ providerMessageId: messages.providerMessageId })
+    .from(messages)
+    .innerJoin(contacts, eq(contacts.id, messages.contactId))
+    .where(
+      and(
+        eq(messages.businessId, ctx.businessId),
+        eq(contacts.phone, message.to),
+        ne(messages.id, message.id),
+        isNotNull(messages.providerMessageId),
+        gt(messages.updatedAt, new Date(since.getTime() - 10 * 60_000)),
+      ),
+    )
+  return rows.flatMap((row) => row.providerMessageId ?? [])
+}
+
+async function applyOutcome(ctx: BusinessContext, messageId: string, outcome: SendOutcome): Promise<DeliveryResult> {
+  switch (outcome.outcome) {
+    case 'accepted':
+      await setStatus(ctx, messageId, {
+        status: 'sent',
+        providerMessageId: outcome.providerMessageId,
+        sentAt: new Date(),
+        errorCode: null,
+        errorMessage: null,
+      })
+      return { done: true, status: 'sent' }
+    case 'rejected':
+      await setStatus(ctx, messageId, {
+        status: 'failed',
+        failedAt: new Date(),
+        errorCode: outcome.code,
+        errorMessage: outcome.message,
+      })
+      return { done: true, status: 'failed' }
+    case 'retry':
+      await setStatus(ctx, messageId, { status: 'queued', errorCode: outcome.code, errorMessage: outcome.message })
+      return { done: false, retryInMs: outcome.retryAfterMs ?? 5_000, reason: outcome.code }
+    case 'unknown':
+      await setStatus(ctx, messageId, { status: 'sending', errorCode: outcome.code, errorMessage: outcome.message })
+      return { done: false, retryInMs: RECONCILE_AFTER_MS + 500, reason: outcome.code }
+  }
+}
+
+/** Moves a message on from `sending`; a callback that was faster has moved it further already, and stays right. */
+async function setStatus(ctx: BusinessContext, messageId: string, set: Partial<typeof messages.$inferInsert>) {
+  await ctx.db
+    .update(messages)
+    .set(set)
+    .where(
+      and(
+        eq(messages.id, messageId),
+        eq(messages.businessId, ctx.businessId),
+        inArray(messages.status, ['queued', 'sending']),
+      ),
+    )
+}
+
+async function loadMessage(ctx: BusinessContext, id: string, defaultSender: string | null): Promise<Sending | null> {
+  const [row] = await ctx.db
+    .select({ message: messages, to: contacts.phone, account: whatsappAccounts.phone })
+    .from(messages)
+    .innerJoin(contacts, eq(contacts.id, messages.contactId))
+    .leftJoin(whatsappAccounts, eq(whatsappAccounts.id, messages.accountId))
+    .where(and(eq(messages.id, id), eq(messages.businessId, ctx.businessId), eq(messages.direction, 'out')))
+  const account = row?.account ?? defaultSender
+  if (!row?.to || !account) return null
+  const { message } = row
+  return {
+    id: message.id,
+    provider: message.provider,
+    status: message.status,
+    attempts: message.attempts,
+    lastAttemptAt: message.lastAttemptAt,
+    account,
+    to: row.to,
+    ...(message.body ? { text: message.body } : {}),
+    ...(message.template ? { template: message.template } : {}),
+    ...(message.outboundMedia ? { media: message.outboundMedia } : {}),
+    ...(message.replyTo ? { replyTo: message.replyTo } : {}),
+    ...(message.providerMessageId ? { providerMessageId: message.providerMessageId } : {}),
+  }
+}

@@ -1,0 +1,44 @@
+import { and, eq } from 'drizzle-orm'
+import { messageMedia } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { sha256Hex } from '../../lib/ids.ts'
+import type { ObjectStorage } from '../../providers/storage/port.ts'
+import type { BusinessContext } from '../context.ts'
+
+/** Where a file can be fetched from: the provider's own hosts, with its credentials. */
+export type MediaSource = {
+  downloadMedia(url: string, maxBytes: number): Promise<{ data: Uint8Array; contentType: string }>
+}
+
+/** WhatsApp's own limit for documents is 100 MB; what comes over Twilio is at most 16 MB. */
+const MAX_BYTES = 100 * 1024 * 1024
+
+/** Fetches and stores a file of an inbound message. Run twice, the second finds it stored. */
+export async function fetchMessageMedia(
+  ctx: BusinessContext,
+  mediaId: string,
+  source: MediaSource,
+  storage: ObjectStorage,
+): Promise<void> {
+  const mine = and(eq(messageMedia.id, mediaId), eq(messageMedia.businessId, ctx.businessId))
+  const [row] = await ctx.db.select().from(messageMedia).where(mine)
+  if (row?.state !== 'pending') return
+  try {
+    const { data, contentType } = await source.downloadMedia(row.sourceUrl, MAX_BYTES)
+    const storageKey = `media/${ctx.businessId}/${row.messageId}/${row.index}`
+    await storage.put(storageKey, data, contentType)
+    await ctx.db
+      .update(messageMedia)
+      .set({ state: 'stored', storageKey, bytes: data.byteLength, sha256: sha256Hex(data), contentType, error: null })
+      .where(mine)
+  } catch (error) {
+    if (
+      error instanceof AppError &&
+      (error.kind === 'gone' || error.kind === 'too_large' || error.kind === 'forbidden')
+    ) {
+      await ctx.db.update(messageMedia).set({ state: 'failed', error: error.code }).where(mine)
+      return
+    }
+    throw error
+  }
+}

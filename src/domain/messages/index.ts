@@ -1,0 +1,7 @@
+export { type DeliveryResult, deliverMessage } from './deliver-message.ts'
+export { fetchMessageMedia, type MediaSource } from './fetch-media.ts'
+export { getMessage, listMessages, type MessageView, messageFilters, waitForMessage } from './queries.ts'
+export { receiveMessage } from './receive-message.ts'
+export { requestMessage, type SendRequest, type SendSettings, sendRequest } from './request-message.ts'
+export { applyMessageStatus } from './status.ts'
+export { requeueLostMessages } from './sweep.ts'

@@ -1,0 +1,77 @@
+import { sql } from 'drizzle-orm'
+import { messageMedia, messages } from '../../../db/schema/index.ts'
+import type { InboundMessage } from '../../jobs/registry.ts'
+import { newId } from '../../lib/ids.ts'
+import { resolveContact } from '../contacts/index.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import { openConversation } from '../conversations/index.ts'
+
+/**
+ * Writes an inbound message: contact, conversation, message, media. Delivered any number of times, at once, from any
+ * number of processes, it is one row.
+ * @returns the message's id, the first one's when it was there already
+ */
+export async function receiveMessage(ctx: BusinessContext, input: InboundMessage): Promise<string> {
+  const at = new Date(input.at)
+  const { id, media } = await ctx.db.transaction(async (tx) => {
+    // The lock serialises duplicates, so that only the first one touches contact and conversation.
+    await tx.execute(
+      sql`select pg_advisory_xact_lock(hashtextextended(${`message:${ctx.businessId}:${input.dedupeKey}`}, 0))`,
+    )
+    const [earlier] = await tx
+      .select({ id: messages.id })
+      .from(messages)
+      .where(sql`${messages.businessId} = ${ctx.businessId} and ${messages.dedupeKey} = ${input.dedupeKey}`)
+    if (earlier) return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id) }
+
+    const contactId = await resolveContact(tx, ctx, input.from)
+    const conversationId = await openConversation(tx, ctx, contactId, { at, inbound: true })
+    const messageId = newId()
+    await tx.insert(messages).values({
+      id: messageId,
+      businessId: ctx.businessId,
+      conversationId,
+      contactId,
+      direction: 'in',
+      provider: input.provider,
+      accountId: input.accountId ?? null,
+      kind: input.kind,
+      status: 'received',
+      body: input.body,
+      providerMessageId: input.providerMessageId,
+      dedupeKey: input.dedupeKey,
+      replyTo: input.replyTo ?? null,
+      data: input.data ?? null,
+      occurredAt: at,
+    })
+    const rows = input.media.map((item, index) => ({
+      id: newId(),
+      businessId: ctx.businessId,
+      messageId,
+      index,
+      sourceUrl: item.url,
+      contentType: item.contentType,
+    }))
+    if (rows.length > 0) await tx.insert(messageMedia).values(rows)
+    await audit(tx, ctx, { action: 'message.receive', entity: 'message', entityId: messageId })
+    return { id: messageId, media: rows.map((row) => row.id) }
+  })
+  for (const mediaId of media)
+    await ctx.enqueue('message.fetch_media', { businessId: ctx.businessId, mediaId }, { jobId: `media-${mediaId}` })
+  return id
+}
+
+/** Files of a message that no job has fetched yet: a crash between commit and enqueue is made good by the retry. */
+async function pendingMedia(
+  tx: Parameters<Parameters<BusinessContext['db']['transaction']>[0]>[0],
+  ctx: BusinessContext,
+  messageId: string,
+): Promise<string[]> {
+  const rows = await tx
+    .select({ id: messageMedia.id })
+    .from(messageMedia)
+    .where(
+      sql`${messageMedia.businessId} = ${ctx.businessId} and ${messageMedia.messageId} = ${messageId} and ${messageMedia.state} = 'pending'`,
+    )
+  return rows.map((row) => row.id)
+}

@@ -1,0 +1,164 @@
+import { and, eq } from 'drizzle-orm'
+import { z } from 'zod'
+import { messages } from '../../../db/schema/index.ts'
+import { AppError, errorMessage } from '../../lib/errors.ts'
+import { newId, sha256Hex } from '../../lib/ids.ts'
+import { parsePhone } from '../../lib/phone.ts'
+import { getBusiness, senderFor } from '../businesses/index.ts'
+import { resolveContact } from '../contacts/index.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import { openConversation } from '../conversations/index.ts'
+import type { MessageStatus } from './status.ts'
+
+const MAX_TEXT = 4096
+
+/** What a client may ask to send. A text, a template or media must be there. */
+export const sendRequest = z.object({
+  /** `whatsapp:+972…`, `+972…` or `05x-…`. */
+  to: z.string().max(64),
+  text: z.string().max(MAX_TEXT).optional(),
+  provider: z.string().max(32).optional(),
+  media: z
+    .array(
+      z.object({
+        url: z.url({ protocol: /^https?$/ }).max(2048),
+        contentType: z.string().max(128).optional(),
+        fileName: z.string().max(255).optional(),
+        voice: z.boolean().optional(),
+      }),
+    )
+    .max(10)
+    .optional(),
+  template: z
+    .object({
+      contentSid: z.string().regex(/^HX[0-9a-f]{32}$/i),
+      variables: z.record(z.string(), z.string()).default({}),
+    })
+    .optional(),
+  replyTo: z.string().max(128).optional(),
+  idempotencyKey: z.string().min(1).max(128).optional(),
+})
+export type SendRequest = z.input<typeof sendRequest>
+
+/** What the installation can send with. */
+export type SendSettings = {
+  twilio: { configured: boolean; defaultSender: string | null }
+}
+
+/**
+ * Takes a WhatsApp message to send: the row is committed first, then its job. When the job cannot be queued the sweep
+ * queues it later, so an answer of this verb means the message is safe.
+ * Asked again with the same idempotency key and the same request, it answers the first message.
+ * @throws AppError `unknown_provider`, `invalid_number`, `empty_text`, `business_blocked`, `not_configured`,
+ *   `account_not_linked`, `idempotency_conflict`; nothing is written then
+ */
+export async function requestMessage(
+  ctx: BusinessContext,
+  input: SendRequest,
+  settings: SendSettings,
+): Promise<{ id: string; status: MessageStatus }> {
+  const request = sendRequest.parse(input)
+  const business = await getBusiness(ctx)
+  const provider = providerOf(request.provider ?? business.defaultWhatsappProvider)
+  const phone = parsePhone(request.to)
+  if (!phone)
+    throw new AppError(
+      'invalid',
+      'invalid_number',
+      'This is no phone number; write it as whatsapp:+972…, +972… or 05x-….',
+      {
+        field: 'to',
+      },
+    )
+  const text = request.text?.trim() ? request.text : ''
+  if (text === '' && !request.template && !request.media?.length)
+    throw new AppError('invalid', 'empty_text', 'There is nothing to send: give a text, media or a template.', {
+      field: 'text',
+    })
+  if (business.blockedAt)
+    throw new AppError('forbidden', 'business_blocked', 'This business is blocked; nothing is sent for it.')
+  if (provider === 'twilio' && !settings.twilio.configured)
+    throw new AppError(
+      'unavailable',
+      'not_configured',
+      'Twilio is not configured: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.',
+      { field: 'provider' },
+    )
+  const sender = await senderFor(ctx, provider, settings.twilio.defaultSender)
+  if (sender.kind === 'none')
+    throw new AppError('unavailable', 'not_configured', 'The business has no Twilio WhatsApp sender.', {
+      field: 'provider',
+    })
+  if (sender.kind === 'never_linked')
+    throw new AppError('conflict', 'account_not_linked', 'No WhatsApp account was ever linked; link one first.', {
+      field: 'provider',
+    })
+
+  const requestHash = sha256Hex(
+    JSON.stringify([provider, phone, text, request.media, request.template, request.replyTo]),
+  )
+  const id = newId()
+  const message = await ctx.db.transaction(async (tx) => {
+    if (request.idempotencyKey) {
+      const [earlier] = await tx
+        .select({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
+        .from(messages)
+        .where(and(eq(messages.businessId, ctx.businessId), eq(messages.idempotencyKey, request.idempotencyKey)))
+      if (earlier) return earlier
+    }
+    const now = new Date()
+    const contactId = await resolveContact(tx, ctx, { phone })
+    const conversationId = await openConversation(tx, ctx, contactId, { at: now, inbound: false })
+    const [made] = await tx
+      .insert(messages)
+      .values({
+        id,
+        businessId: ctx.businessId,
+        conversationId,
+        contactId,
+        direction: 'out',
+        provider,
+        accountId: sender.accountId,
+        kind: request.template ? 'template' : request.media?.length ? 'media' : 'text',
+        status: 'queued',
+        body: text,
+        template: request.template ?? null,
+        outboundMedia: request.media ?? null,
+        replyTo: request.replyTo ?? null,
+        idempotencyKey: request.idempotencyKey ?? null,
+        requestHash,
+        occurredAt: now,
+      })
+      .onConflictDoNothing()
+      .returning({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
+    if (made) {
+      await audit(tx, ctx, { action: 'message.request', entity: 'message', entityId: id, data: { provider } })
+      return made
+    }
+    // Somebody used the same key between our look and our insert.
+    const [winner] = await tx
+      .select({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
+      .from(messages)
+      .where(and(eq(messages.businessId, ctx.businessId), eq(messages.idempotencyKey, request.idempotencyKey ?? '')))
+    if (!winner) throw new Error('The message was neither written nor found.')
+    return winner
+  })
+  if (message.requestHash !== requestHash)
+    throw new AppError('conflict', 'idempotency_conflict', 'This idempotency key was used for another message.', {
+      field: 'idempotencyKey',
+    })
+  if (message.id === id) {
+    try {
+      await ctx.enqueue('whatsapp.send', { businessId: ctx.businessId, messageId: id }, { jobId: id })
+    } catch (error) {
+      // The row is committed: the sweep finds it.
+      ctx.log.warn({ messageId: id, error: errorMessage(error) }, 'the send job could not be queued; the sweep will')
+    }
+  }
+  return { id: message.id, status: message.status }
+}
+
+function providerOf(name: string): 'twilio' | 'baileys' {
+  if (name === 'twilio' || name === 'baileys') return name
+  throw new AppError('invalid', 'unknown_provider', 'The provider must be twilio or baileys.', { field: 'provider' })
+}

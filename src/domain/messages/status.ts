@@ -1,0 +1,64 @@
+import { and, eq, inArray, or, sql } from 'drizzle-orm'
+import { messages } from '../../../db/schema/index.ts'
+import type { JobPayload } from '../../jobs/registry.ts'
+import type { DomainContext } from '../context.ts'
+
+export type MessageStatus = (typeof messages.$inferSelect)['status']
+
+/** Statuses a message may be in for a news to count: it only ever moves forward, whatever order news arrive in. */
+const BEFORE = {
+  sent: ['queued', 'sending', 'unknown'],
+  failed: ['queued', 'sending', 'unknown', 'sent'],
+  delivered: ['queued', 'sending', 'unknown', 'sent', 'failed'],
+  read: ['queued', 'sending', 'unknown', 'sent', 'failed', 'delivered'],
+} as const satisfies Partial<Record<MessageStatus, readonly MessageStatus[]>>
+
+/** The providers' words for it; words that say nothing new (`queued`, `accepted`, `sending`) only link the id. */
+const MEANING: Record<string, keyof typeof BEFORE> = {
+  sent: 'sent',
+  delivered: 'delivered',
+  read: 'read',
+  failed: 'failed',
+  undelivered: 'failed',
+}
+
+/**
+ * Takes a provider's news of a message we sent. Run twice or out of order, it changes nothing more.
+ * A callback that carries our row's id links the provider's id to it: after a lost response this is how we learn it.
+ * @returns whether a message was found
+ */
+export async function applyMessageStatus(ctx: DomainContext, news: JobPayload<'message.status'>): Promise<boolean> {
+  const at = new Date(news.at)
+  const mine = and(
+    eq(messages.direction, 'out'),
+    eq(messages.provider, news.provider),
+    news.messageId
+      ? or(
+          eq(messages.providerMessageId, news.providerMessageId),
+          and(eq(messages.id, news.messageId), sql`${messages.providerMessageId} is null`),
+        )
+      : eq(messages.providerMessageId, news.providerMessageId),
+  )
+  // Any callback at all proves that the provider took the message.
+  const meaning = MEANING[news.status] ?? 'sent'
+  return await ctx.db.transaction(async (tx) => {
+    const linked = await tx
+      .update(messages)
+      .set({ providerMessageId: news.providerMessageId })
+      .where(mine)
+      .returning({ id: messages.id })
+    if (linked.length === 0) return false
+    await tx
+      .update(messages)
+      .set({
+        status: meaning,
+        ...(meaning === 'failed'
+          ? { failedAt: at, errorCode: news.errorCode ?? 'failed', errorMessage: 'The provider could not deliver it.' }
+          : { errorCode: null, errorMessage: null, sentAt: sql`coalesce(${messages.sentAt}, ${at.toISOString()})` }),
+        ...(meaning === 'delivered' ? { deliveredAt: at } : {}),
+        ...(meaning === 'read' ? { readAt: at } : {}),
+      })
+      .where(and(mine, inArray(messages.status, [...BEFORE[meaning]])))
+    return true
+  })
+}

@@ -1,0 +1,32 @@
+import { and, eq, inArray, lt, sql } from 'drizzle-orm'
+import { messages } from '../../../db/schema/index.ts'
+import type { DomainContext } from '../context.ts'
+
+/** A job delayed by its provider may be away this long without being lost. */
+const LOST_AFTER_MS = 90_000
+
+/**
+ * Queues again what is queued in the table but perhaps nowhere else: the job was never written, or was lost with the
+ * queue. A job too many does no harm, since delivery looks at the row first.
+ * @returns how many were queued again
+ */
+export async function requeueLostMessages(ctx: DomainContext, lostAfterMs = LOST_AFTER_MS): Promise<number> {
+  const lost = await ctx.db
+    .update(messages)
+    .set({ requeues: sql`${messages.requeues} + 1` })
+    .where(
+      and(
+        eq(messages.direction, 'out'),
+        inArray(messages.status, ['queued', 'sending']),
+        lt(messages.updatedAt, new Date(Date.now() - lostAfterMs)),
+      ),
+    )
+    .returning({ id: messages.id, businessId: messages.businessId, requeues: messages.requeues })
+  for (const row of lost)
+    await ctx.enqueue(
+      'whatsapp.send',
+      { businessId: row.businessId, messageId: row.id },
+      { jobId: `${row.id}-${row.requeues}` },
+    )
+  return lost.length
+}

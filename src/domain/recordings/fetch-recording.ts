@@ -1,0 +1,110 @@
+import { and, eq, isNull } from 'drizzle-orm'
+import { businesses, recordings } from '../../../db/schema/index.ts'
+import type { JobPayload } from '../../jobs/registry.ts'
+import { AppError } from '../../lib/errors.ts'
+import { sha256Hex } from '../../lib/ids.ts'
+import type { ObjectStorage } from '../../providers/storage/port.ts'
+import { upsertCall } from '../calls/index.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import { saveLead } from '../leads/index.ts'
+
+/** The carrier's side of a recording. */
+export type RecordingSource = {
+  downloadRecording(recordingSid: string): Promise<{ data: Uint8Array; contentType: string }>
+  deleteRecording(recordingSid: string): Promise<void>
+}
+
+/**
+ * Fetches a message that a caller left, stores it, and only then, if the business wants so, has the carrier's copy deleted.
+ * Run twice, the second finds it stored.
+ * @throws AppError `recording_not_ready` while the carrier still works on it: try again
+ */
+export async function fetchRecording(
+  ctx: BusinessContext,
+  job: JobPayload<'recording.fetch'>,
+  source: RecordingSource,
+  storage: ObjectStorage,
+  durationOf: (wav: Uint8Array) => number | null,
+): Promise<void> {
+  const at = new Date(job.at)
+  const row = await ctx.db.transaction(async (tx) => {
+    const call = await upsertCall(tx, ctx, { callSid: job.callSid, from: '', to: '', at })
+    await tx
+      .insert(recordings)
+      .values({
+        businessId: ctx.businessId,
+        callId: call.id,
+        recordingSid: job.recordingSid,
+        channels: job.channels ?? null,
+        durationMs: job.durationSeconds == null ? null : job.durationSeconds * 1000,
+        recordedAt: at,
+      })
+      .onConflictDoNothing()
+    const [found] = await tx
+      .select()
+      .from(recordings)
+      .where(and(eq(recordings.recordingSid, job.recordingSid), eq(recordings.businessId, ctx.businessId)))
+    if (!found)
+      throw new AppError('conflict', 'recording_of_another_business', 'The recording belongs to another business.')
+    return { ...found, contactId: call.contactId }
+  })
+  const mine = and(eq(recordings.id, row.id), eq(recordings.businessId, ctx.businessId))
+  if (row.state === 'pending') {
+    try {
+      const { data, contentType } = await source.downloadRecording(job.recordingSid)
+      const storageKey = `recordings/${ctx.businessId}/${row.id}.wav`
+      await storage.put(storageKey, data, contentType)
+      await ctx.db.transaction(async (tx) => {
+        await tx
+          .update(recordings)
+          .set({
+            state: 'stored',
+            storageKey,
+            contentType,
+            bytes: data.byteLength,
+            sha256: sha256Hex(data),
+            durationMs: durationOf(data) ?? row.durationMs,
+            error: null,
+          })
+          .where(mine)
+        await audit(tx, ctx, { action: 'recording.store', entity: 'recording', entityId: row.id })
+      })
+    } catch (error) {
+      if (!(error instanceof AppError && error.kind === 'gone')) throw error
+      await ctx.db.update(recordings).set({ state: 'failed', error: error.code }).where(mine)
+      return
+    }
+    await saveLead(ctx, { callSid: job.callSid, source: 'voicemail', at })
+  }
+  const [business] = await ctx.db
+    .select({ deleteRemote: businesses.deleteRemoteRecordings })
+    .from(businesses)
+    .where(eq(businesses.id, ctx.businessId))
+  if (business?.deleteRemote && row.state !== 'failed')
+    await ctx.enqueue(
+      'recording.delete_remote',
+      { businessId: ctx.businessId, recordingId: row.id },
+      { jobId: `delete-${row.id}` },
+    )
+}
+
+/** Deletes the carrier's copy of a recording that is safely ours. */
+export async function deleteRemoteRecording(
+  ctx: BusinessContext,
+  recordingId: string,
+  source: RecordingSource,
+): Promise<void> {
+  const mine = and(
+    eq(recordings.id, recordingId),
+    eq(recordings.businessId, ctx.businessId),
+    eq(recordings.state, 'stored'),
+    isNull(recordings.deletedRemotelyAt),
+  )
+  const [row] = await ctx.db.select({ sid: recordings.recordingSid }).from(recordings).where(mine)
+  if (!row) return
+  await source.deleteRecording(row.sid)
+  await ctx.db.transaction(async (tx) => {
+    await tx.update(recordings).set({ deletedRemotelyAt: new Date() }).where(mine)
+    await audit(tx, ctx, { action: 'recording.delete_remote', entity: 'recording', entityId: recordingId })
+  })
+}

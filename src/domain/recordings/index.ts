@@ -1,0 +1,2 @@
+export { deleteRemoteRecording, fetchRecording, type RecordingSource } from './fetch-recording.ts'
+export { getRecording, listRecordings } from './queries.ts'

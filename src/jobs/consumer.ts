@@ -1,0 +1,237 @@
+import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
+import { AppError, type ErrorKind, errorMessage } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { createQuietLogger, type JobProcessor, type JobWorker, type QueueBackend } from './backend.ts'
+import { type JobDefinition, type JobName, type JobPayload, jobs, type QueueName } from './registry.ts'
+
+/** The jobs that travel on queue `Q`. */
+export type JobNamesOf<Q extends QueueName> = {
+  [N in JobName]: (typeof jobs)[N]['queue'] extends Q ? N : never
+}[JobName]
+
+/** What a handler may know of its job beside the payload. */
+export type JobContext = {
+  id: string
+  name: JobName
+  /** 1 for the first try. */
+  attempt: number
+  attempts: number
+  /** Nothing retries after this try. */
+  isLastAttempt: boolean
+  enqueuedAt: Date
+  logger: Logger
+}
+
+/** One handler for every job of the queue: leaving one out does not compile. */
+export type JobHandlers<Q extends QueueName> = {
+  [N in JobNamesOf<Q>]: (payload: JobPayload<N>, job: JobContext) => Promise<void>
+}
+
+/** Thrown by a handler: trying again cannot help. The job goes to the failed set with this message. */
+export class PermanentJobError extends Error {
+  override name = 'PermanentJobError'
+}
+
+/** Thrown by a handler: run this job again in `delayMs`, without using up a try. */
+export class DelayJob extends Error {
+  override name = 'DelayJob'
+  readonly delayMs: number
+
+  constructor(delayMs: number, reason = 'not yet') {
+    super(reason)
+    this.delayMs = delayMs
+  }
+}
+
+export type JobOutcome = 'completed' | 'retried' | 'delayed' | 'failed'
+
+/** What a consumer tells about itself; the composition root hands in counters. */
+export type ConsumerMetrics = {
+  jobFinished?(event: {
+    queue: QueueName
+    job: JobName
+    outcome: JobOutcome
+    durationMs: number
+    waitedMs: number
+  }): void
+  jobsRecovered?(queue: QueueName, count: number): void
+}
+
+export type ConsumerOptions<Q extends QueueName> = {
+  backend: QueueBackend
+  queue: Q
+  handlers: JobHandlers<Q>
+  /** Jobs at once in this process. */
+  concurrency: number
+  logger: Logger
+  metrics?: ConsumerMetrics
+}
+
+export type Consumer = {
+  /** Resolves once the worker has its connections. */
+  ready(): Promise<void>
+  /** Jobs being worked on now. */
+  readonly running: number
+  /**
+   * Takes no more jobs and waits for the running ones, at most `timeoutMs` (30,000); what is cut off then is given to
+   * another worker when its lock runs out. @returns whether all jobs ended
+   */
+  close(timeoutMs?: number): Promise<boolean>
+}
+
+// A dead worker's job is free once its lock has run out and the next check has come round: at most some 8 s.
+const LOCK_MS = 5_000
+const STALLED_CHECK_MS = 2_500
+
+/** Errors that say "not now" rather than "not ever". */
+const RETRYABLE: readonly ErrorKind[] = ['unavailable', 'internal', 'rate_limited']
+
+/**
+ * Milliseconds before try `attempt + 1`: exponential from `delayMs`, capped at `maxDelayMs`, up to a fifth shorter at
+ * random so that jobs that failed together do not come back together.
+ */
+export function backoffDelay(backoff: JobDefinition['backoff'], attempt: number, random = Math.random()): number {
+  const full = Math.min(backoff.delayMs * 2 ** (attempt - 1), backoff.maxDelayMs)
+  return Math.round(full * (1 - random / 5))
+}
+
+/** Starts working on a queue: parses, runs the handler, logs and counts. */
+export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>): Consumer {
+  const { backend, queue, concurrency, metrics } = options
+  const logger = options.logger.child({ queue })
+  const logTrouble = createQuietLogger(logger, 'queue: consumer in trouble')
+  const handlers: Partial<Record<string, (payload: never, job: JobContext) => Promise<void>>> = options.handlers
+  let running = 0
+  let closing = false
+
+  const runHandler = async (job: Job<unknown, void, string>, context: JobContext): Promise<void> => {
+    const handle = handlers[context.name]
+    if (!handle) throw new PermanentJobError(`No handler for ${job.name} on queue ${queue}.`)
+    const parsed = jobs[context.name].payload.safeParse(job.data)
+    if (!parsed.success) {
+      const where = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`).join(', ')
+      throw new PermanentJobError(`The payload of ${job.name} does not fit its schema (${where}).`)
+    }
+    // The lookup by name has lost which payload belongs to which handler; the schema of that name has just proved it.
+    await handle(parsed.data as never, context)
+  }
+
+  const runJob: JobProcessor = async (job, token) => {
+    const startedAt = performance.now()
+    const waitedMs = Math.max(0, (job.processedOn ?? Date.now()) - job.timestamp - (job.opts.delay ?? 0))
+    const finish = (outcome: JobOutcome, error?: unknown) => {
+      const durationMs = performance.now() - startedAt
+      if (isJobName(job.name)) metrics?.jobFinished?.({ queue, job: job.name, outcome, durationMs, waitedMs })
+      const line = { job: job.name, jobId: job.id, attempt: job.attemptsMade + 1, ms: Math.round(durationMs) }
+      if (outcome === 'completed') logger.debug(line, 'job completed')
+      else if (outcome === 'delayed') logger.debug({ ...line, reason: errorMessage(error) }, 'job delayed')
+      else if (outcome === 'retried') logger.warn({ ...line, reason: describe(error) }, 'job failed, will be retried')
+      else logger.error({ ...line, reason: describe(error) }, 'job failed for good')
+    }
+    running += 1
+    try {
+      if (!isJobName(job.name)) throw new PermanentJobError(`Unknown job ${job.name}.`)
+      const attempts = job.opts.attempts ?? 1
+      const attempt = job.attemptsMade + 1
+      await runHandler(job, {
+        id: job.id ?? '',
+        name: job.name,
+        attempt,
+        attempts,
+        isLastAttempt: attempt >= attempts,
+        enqueuedAt: new Date(job.timestamp),
+        logger: logger.child({ job: job.name, jobId: job.id }),
+      })
+      finish('completed')
+    } catch (error) {
+      if (error instanceof DelayJob) {
+        await job.moveToDelayed(Date.now() + error.delayMs, token)
+        finish('delayed', error)
+        throw new DelayedError(error.message)
+      }
+      if (isPermanent(error)) {
+        finish('failed', error)
+        throw new UnrecoverableError(describe(error))
+      }
+      finish(job.attemptsMade + 1 < (job.opts.attempts ?? 1) ? 'retried' : 'failed', error)
+      throw error
+    } finally {
+      running -= 1
+    }
+  }
+
+  const openWorker = (): JobWorker => {
+    const worker = backend.openWorker(queue, runJob, {
+      concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      // A crash is never the job's fault alone: it may come back as often as workers die under it.
+      maxStalledCount: 1_000_000,
+      // Bounds how long a worker sleeps on a connection that died silently.
+      drainDelay: 5,
+      runRetryDelay: 1_000,
+      settings: {
+        backoffStrategy: (attemptsMade, _type, _error, job) => {
+          const name = job?.name ?? ''
+          return backoffDelay(
+            isJobName(name) ? jobs[name].backoff : { delayMs: 1_000, maxDelayMs: 60_000 },
+            attemptsMade,
+          )
+        },
+      },
+    })
+    worker.on('error', logTrouble)
+    worker.on('stalled', (jobId) => {
+      logger.warn({ jobId }, 'job recovered from a worker that died or hung')
+      metrics?.jobsRecovered?.(queue, 1)
+    })
+    return worker
+  }
+
+  let worker = openWorker()
+  // A worker whose very first round trip failed stays broken (BullMQ remembers it): open another until one stands.
+  const readiness = (async () => {
+    while (!closing) {
+      try {
+        await worker.waitUntilReady()
+        return
+      } catch (error) {
+        if (closing) return
+        logTrouble(error)
+        await worker.close(true)
+        await Bun.sleep(500)
+        worker = openWorker()
+      }
+    }
+  })()
+
+  return {
+    ready: () => readiness,
+    get running() {
+      return running
+    },
+    close: async (timeoutMs = 30_000) => {
+      closing = true
+      const { promise: late, resolve } = Promise.withResolvers<'late'>()
+      const timer = setTimeout(() => resolve('late'), timeoutMs)
+      const outcome = await Promise.race([worker.close(), late])
+      clearTimeout(timer)
+      if (outcome === 'late')
+        logger.warn({ running }, 'queue: stopping with jobs unfinished; another worker takes them')
+      return outcome !== 'late'
+    },
+  }
+}
+
+function isJobName(name: string): name is JobName {
+  return Object.hasOwn(jobs, name)
+}
+
+function isPermanent(error: unknown): boolean {
+  if (error instanceof PermanentJobError || error instanceof UnrecoverableError) return true
+  return error instanceof AppError && !RETRYABLE.includes(error.kind)
+}
+
+function describe(error: unknown): string {
+  return error instanceof AppError ? `${error.code}: ${error.message}` : errorMessage(error)
+}

@@ -1,0 +1,194 @@
+import { z } from 'zod'
+
+/**
+ * The catalogue of background work: what may be enqueued, with which payload, on which queue, and how it is retried.
+ * Producers and consumers share it; it holds no handlers, so that a producer stays light.
+ * New payload fields must be optional: jobs in flight survive a deploy.
+ */
+export const QUEUES = ['crm', 'whatsapp', 'recordings'] as const
+export type QueueName = (typeof QUEUES)[number]
+
+export type JobDefinition = {
+  queue: QueueName
+  payload: z.ZodType
+  /** Tries in all; a job that used them up stays in the failed set, visible on the board, until somebody decides. */
+  attempts: number
+  /** Exponential backoff from `delayMs`, never longer than `maxDelayMs`. */
+  backoff: { delayMs: number; maxDelayMs: number }
+}
+
+// A database that is away for hours must not use up a job's tries: about a day of patience.
+const patient = { attempts: 300, backoff: { delayMs: 500, maxDelayMs: 300_000 } }
+
+const at = z.iso.datetime()
+
+const mediaReference = z.object({ url: z.string(), contentType: z.string() })
+
+/** A WhatsApp message as both providers deliver it, normalised. `dedupeKey` is the provider's identity of the message. */
+export const inboundMessage = z.object({
+  provider: z.enum(['twilio', 'baileys']),
+  businessId: z.uuid(),
+  accountId: z.uuid().optional(),
+  dedupeKey: z.string().min(1),
+  providerMessageId: z.string().min(1),
+  kind: z.string().default('text'),
+  from: z.object({
+    phone: z.string().nullable(),
+    lid: z.string().nullish(),
+    externalId: z.string().nullish(),
+    name: z.string().nullish(),
+  }),
+  body: z.string(),
+  media: z.array(mediaReference).default([]),
+  replyTo: z.string().nullish(),
+  data: z.record(z.string(), z.unknown()).optional(),
+  at,
+})
+export type InboundMessage = z.infer<typeof inboundMessage>
+
+export const callTurn = z.object({
+  callSid: z.string(),
+  businessId: z.uuid(),
+  index: z.int().nonnegative(),
+  role: z.enum(['agent', 'caller']),
+  text: z.string().nullable(),
+  question: z.string().nullish(),
+  startMs: z.number().nonnegative(),
+  endMs: z.number().nonnegative(),
+  heardMs: z.number().nonnegative().nullish(),
+  interrupted: z.boolean().default(false),
+  audioKey: z.string().nullish(),
+})
+export type CallTurn = z.infer<typeof callTurn>
+
+export const jobs = {
+  'call.register': {
+    queue: 'crm',
+    payload: z.object({
+      callSid: z.string(),
+      businessId: z.uuid(),
+      from: z.string(),
+      to: z.string(),
+      callerName: z.string().nullish(),
+      forwardedFrom: z.string().nullish(),
+      answeredBy: z.enum(['agent', 'voicemail']).default('agent'),
+      voicemailReason: z.string().nullish(),
+      at,
+    }),
+    ...patient,
+  },
+  'call.stream_event': {
+    queue: 'crm',
+    payload: z.object({
+      callSid: z.string(),
+      streamSid: z.string(),
+      event: z.string(),
+      error: z.string().nullish(),
+      at,
+    }),
+    ...patient,
+  },
+  'call.status': {
+    queue: 'crm',
+    payload: z.object({ callSid: z.string(), status: z.string(), durationSeconds: z.number().nullish(), at }),
+    ...patient,
+  },
+  'call.turn': { queue: 'crm', payload: callTurn, ...patient },
+  'call.finish': {
+    queue: 'crm',
+    payload: z.object({
+      callSid: z.string(),
+      businessId: z.uuid(),
+      reason: z.string(),
+      detail: z.string().nullish(),
+      durationMs: z.number().nonnegative(),
+      metrics: z.record(z.string(), z.number().nullable()).default({}),
+      at,
+    }),
+    ...patient,
+  },
+  'call.transcribe': {
+    queue: 'recordings',
+    payload: z.object({ businessId: z.uuid(), turnId: z.uuid() }),
+    attempts: 8,
+    backoff: { delayMs: 2_000, maxDelayMs: 300_000 },
+  },
+  'lead.save': {
+    queue: 'crm',
+    payload: z.object({
+      callSid: z.string(),
+      businessId: z.uuid(),
+      name: z.string().nullish(),
+      wish: z.string().nullish(),
+      callbackTime: z.string().nullish(),
+      at,
+    }),
+    ...patient,
+  },
+  'message.receive': { queue: 'crm', payload: inboundMessage, ...patient },
+  'message.fetch_media': {
+    queue: 'recordings',
+    payload: z.object({ businessId: z.uuid(), mediaId: z.uuid() }),
+    attempts: 12,
+    backoff: { delayMs: 2_000, maxDelayMs: 600_000 },
+  },
+  'message.status': {
+    queue: 'crm',
+    payload: z.object({
+      provider: z.enum(['twilio', 'baileys']),
+      /** Our row's id when the callback carried it: links a provider id that a lost response never told us. */
+      messageId: z.uuid().nullish(),
+      providerMessageId: z.string(),
+      status: z.string(),
+      errorCode: z.string().nullish(),
+      at,
+    }),
+    ...patient,
+  },
+  'whatsapp.send': {
+    queue: 'whatsapp',
+    payload: z.object({ businessId: z.uuid(), messageId: z.uuid() }),
+    ...patient,
+  },
+  'recording.fetch': {
+    queue: 'recordings',
+    payload: z.object({
+      businessId: z.uuid(),
+      callSid: z.string(),
+      recordingSid: z.string(),
+      durationSeconds: z.number().nullish(),
+      channels: z.number().nullish(),
+      at,
+    }),
+    attempts: 40,
+    backoff: { delayMs: 1_000, maxDelayMs: 300_000 },
+  },
+  'recording.delete_remote': {
+    queue: 'recordings',
+    payload: z.object({ businessId: z.uuid(), recordingId: z.uuid() }),
+    attempts: 40,
+    backoff: { delayMs: 2_000, maxDelayMs: 600_000 },
+  },
+  /** Puts back what a crash between row and job left behind. */
+  'maintenance.sweep': {
+    queue: 'crm',
+    payload: z.object({}),
+    attempts: 1,
+    backoff: { delayMs: 1_000, maxDelayMs: 1_000 },
+  },
+} as const satisfies Record<string, JobDefinition>
+
+export type JobName = keyof typeof jobs
+export type JobPayload<N extends JobName> = z.output<(typeof jobs)[N]['payload']>
+/** What a producer hands in: fields with defaults may be left out. */
+export type JobInput<N extends JobName> = z.input<(typeof jobs)[N]['payload']>
+
+/** How an enqueued job is addressed. */
+export type EnqueueOptions = {
+  /** Jobs with one id are one job for as long as it is kept; characters outside [A-Za-z0-9_.-] are not allowed. */
+  jobId?: string
+  delayMs?: number
+}
+
+/** What the domain needs of a queue: the promise resolves when the job is durable, and rejects fast when it is not. */
+export type Enqueue = <N extends JobName>(name: N, payload: JobInput<N>, options?: EnqueueOptions) => Promise<void>

@@ -1,0 +1,25 @@
+import { createServer } from 'node:net'
+
+/** Whether `port` can be listened on at `host` now. */
+export function isPortFree(port: number, host: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const server = createServer()
+  server.once('error', () => resolve(false))
+  server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)))
+  return promise
+}
+
+/** A port nobody listens on at `host`, as the operating system hands it out. */
+export function findFreePort(host: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  const server = createServer()
+  server.once('error', reject)
+  server.listen({ port: 0, host, exclusive: true }, () => {
+    const address = server.address()
+    server.close(() => {
+      if (address && typeof address === 'object') resolve(address.port)
+      else reject(new Error(`No free port at ${host}.`))
+    })
+  })
+  return promise
+}

@@ -1,0 +1,43 @@
+import { Database } from 'bun:sqlite'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+export type ProcessLock = { release(): void }
+
+export type LockResult = { held: true; lock: ProcessLock } | { held: false; pid: number | null }
+
+/**
+ * A lock on `path` that the operating system lets go of when its process ends, however it ends: an exclusive SQLite
+ * transaction, hence a POSIX file lock. The holder's pid stands in `<path>.pid`, for messages only.
+ */
+export function tryLock(path: string): LockResult {
+  mkdirSync(dirname(path), { recursive: true })
+  const database = new Database(path, { create: true })
+  try {
+    database.run('PRAGMA busy_timeout = 0')
+    database.run('BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY'))) throw error
+    return { held: false, pid: readPid(`${path}.pid`) }
+  }
+  writeFileSync(`${path}.pid`, `${process.pid}\n`)
+  return { held: true, lock: { release: () => database.close() } }
+}
+
+/** As `tryLock`, waiting for the other holder. @throws Error after `timeoutMs` */
+export async function waitForLock(path: string, timeoutMs: number): Promise<ProcessLock> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    const result = tryLock(path)
+    if (result.held) return result.lock
+    if (Date.now() > deadline) throw new Error(`${path} is still held by process ${result.pid ?? 'unknown'}.`)
+    await Bun.sleep(50)
+  }
+}
+
+function readPid(path: string): number | null {
+  if (!existsSync(path)) return null
+  const pid = Number.parseInt(readFileSync(path, 'utf8'), 10)
+  return Number.isNaN(pid) ? null : pid
+}

@@ -1,0 +1,140 @@
+import { z } from 'zod'
+
+/**
+ * Twilio's Media Streams frames, pure. Source: Twilio, Media Streams WebSocket messages. Numbers arrive as strings in the
+ * documented examples and are read either way.
+ */
+export type InboundFrame =
+  | { event: 'connected' }
+  | {
+      event: 'start'
+      streamSid: string
+      callSid: string
+      parameters: Record<string, string>
+      encoding: string
+      sampleRate: number
+    }
+  /** `payload` is base64 μ-law at 8 kHz, any length; `timestampMs` counts from the start of the stream. */
+  | { event: 'media'; payload: string; timestampMs: number }
+  | { event: 'dtmf'; digit: string }
+  | { event: 'mark'; name: string }
+  | { event: 'stop' }
+  /** A kind of event this server does not know: new ones appear without notice. */
+  | { event: 'other'; name: string }
+
+const count = z.coerce.number().nonnegative()
+const frame = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('connected') }),
+  z.object({
+    event: z.literal('start'),
+    streamSid: z.string().min(1).max(64),
+    start: z.object({
+      callSid: z.string().min(1).max(64),
+      customParameters: z.record(z.string(), z.string()).default({}),
+      mediaFormat: z
+        .object({ encoding: z.string().default('audio/x-mulaw'), sampleRate: count.default(8000) })
+        .default({ encoding: 'audio/x-mulaw', sampleRate: 8000 }),
+    }),
+  }),
+  z.object({ event: z.literal('media'), media: z.object({ payload: z.string(), timestamp: count.default(0) }) }),
+  z.object({ event: z.literal('dtmf'), dtmf: z.object({ digit: z.string().min(1).max(1) }) }),
+  z.object({ event: z.literal('mark'), mark: z.object({ name: z.string().max(256) }) }),
+  z.object({ event: z.literal('stop') }),
+])
+const anyEvent = z.object({ event: z.string().max(64) })
+
+const MEDIA = '{"event":"media"'
+const PAYLOAD = '"payload":"'
+const TIMESTAMP = '"timestamp":'
+const QUOTE = 34
+
+/**
+ * Reads one text frame; null when it is malformed. A media frame, 50 a second and call, is cut out of the text without
+ * parsing it; whatever looks unusual takes the schema's way.
+ */
+export function parseFrame(text: string): InboundFrame | null {
+  if (text.startsWith(MEDIA)) {
+    const quick = cutMedia(text)
+    if (quick) return quick
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return null
+  }
+  const parsed = frame.safeParse(json)
+  if (!parsed.success) {
+    const named = anyEvent.safeParse(json)
+    return named.success && !KNOWN.has(named.data.event) ? { event: 'other', name: named.data.event } : null
+  }
+  const data = parsed.data
+  switch (data.event) {
+    case 'start':
+      return {
+        event: 'start',
+        streamSid: data.streamSid,
+        callSid: data.start.callSid,
+        parameters: data.start.customParameters,
+        encoding: data.start.mediaFormat.encoding,
+        sampleRate: data.start.mediaFormat.sampleRate,
+      }
+    case 'media':
+      return { event: 'media', payload: data.media.payload, timestampMs: data.media.timestamp }
+    case 'dtmf':
+      return { event: 'dtmf', digit: data.dtmf.digit }
+    case 'mark':
+      return { event: 'mark', name: data.mark.name }
+    default:
+      return { event: data.event }
+  }
+}
+
+const KNOWN = new Set(['connected', 'start', 'media', 'dtmf', 'mark', 'stop'])
+
+function cutMedia(text: string): InboundFrame | null {
+  const at = text.indexOf(PAYLOAD, MEDIA.length)
+  if (at < 0) return null
+  const from = at + PAYLOAD.length
+  const to = text.indexOf('"', from)
+  if (to < 0) return null
+  const payload = text.slice(from, to)
+  // A backslash would be an escape that only a parser undoes.
+  if (payload.includes('\\')) return null
+  let time = text.indexOf(TIMESTAMP, MEDIA.length)
+  if (time < 0) return null
+  time += TIMESTAMP.length
+  if (text.charCodeAt(time) === QUOTE) time++
+  let timestampMs = 0
+  for (let code = text.charCodeAt(time); code >= 48 && code <= 57; code = text.charCodeAt(++time))
+    timestampMs = timestampMs * 10 + (code - 48)
+  // The frame must end where an object ends: a frame cut short is malformed.
+  return text.charCodeAt(text.length - 1) === 125 ? { event: 'media', payload, timestampMs } : null
+}
+
+/** What may be sent to one stream: media, mark, clear, and nothing before its `start`. */
+export class StreamWriter {
+  readonly #media: string
+  readonly #mark: string
+  readonly #clear: string
+
+  constructor(streamSid: string) {
+    const sid = JSON.stringify(streamSid)
+    this.#media = `{"event":"media","streamSid":${sid},"media":{"payload":"`
+    this.#mark = `{"event":"mark","streamSid":${sid},"mark":{"name":`
+    this.#clear = `{"event":"clear","streamSid":${sid}}`
+  }
+
+  /** @param payload base64 μ-law without any header, any size */
+  media(payload: string): string {
+    return `${this.#media}${payload}"}}`
+  }
+
+  mark(name: string): string {
+    return `${this.#mark}${JSON.stringify(name)}}}`
+  }
+
+  clear(): string {
+    return this.#clear
+  }
+}

@@ -1,0 +1,32 @@
+import { S3Client } from 'bun'
+import { newId } from '../../lib/ids.ts'
+import type { ObjectStorage } from './port.ts'
+
+/** Objects in an S3-compatible bucket. */
+export function createS3Storage(options: {
+  endpoint: string
+  bucket: string
+  accessKeyId: string
+  secretAccessKey: string
+}): ObjectStorage {
+  const client = new S3Client(options)
+  return {
+    async put(key, data, contentType) {
+      await client.write(key, data, { type: contentType })
+    },
+    async get(key, range) {
+      if (!(await client.exists(key))) return null
+      const { size } = await client.stat(key)
+      const file = client.file(key)
+      return { body: range ? file.slice(range.start, range.end + 1) : file, size }
+    },
+    async delete(key) {
+      await client.delete(key)
+    },
+    async check() {
+      const key = `.check/${newId()}`
+      await this.put(key, new Uint8Array([1]), 'application/octet-stream')
+      await this.delete(key)
+    },
+  }
+}

@@ -1,0 +1,39 @@
+/** A request as the carrier sent it: everything a signature can depend on. */
+export type SignedRequest = {
+  /** Path and query as received, appended to the public base URL. */
+  pathAndQuery: string
+  signature: string | null
+  /** Every form field, untrimmed. */
+  params: Record<string, string>
+}
+
+export type RecordingDownload = { data: Uint8Array; contentType: string }
+
+/** The telephone carrier. Answers are documents in the carrier's markup. */
+export interface Telephony {
+  /** Whether the carrier signed this webhook. */
+  verifyWebhook(request: SignedRequest): boolean
+  /** Whether the carrier signed this WebSocket upgrade; `path` without trailing slash. */
+  verifyUpgrade(path: string, signature: string): boolean
+  /** Bidirectional stream to us, and what to ask when it ends. */
+  connectStream(options: {
+    streamUrl: string
+    actionUrl: string
+    statusCallbackUrl: string
+    parameters: Record<string, string>
+  }): string
+  /** A prompt, then the caller's message is recorded. */
+  voicemail(options: { promptUrl: string; actionUrl: string; recordingStatusUrl: string }): string
+  /** A prompt, then hang up. */
+  sayGoodbye(options: { promptUrl: string }): string
+  hangUp(): string
+  /**
+   * Downloads a recording as WAV.
+   * @throws AppError `recording_not_ready` (unavailable) while the carrier has not finished it; `recording_gone` when it never will
+   */
+  downloadRecording(recordingSid: string): Promise<RecordingDownload>
+  /** Deletes the carrier's copy; one that is gone already is fine. */
+  deleteRecording(recordingSid: string): Promise<void>
+  /** Downloads a file that came with an inbound message; credentials go only to the carrier's own hosts. */
+  downloadMedia(url: string, maxBytes: number): Promise<RecordingDownload>
+}

@@ -1,0 +1,141 @@
+import VoiceResponse from 'twilio/lib/twiml/VoiceResponse'
+import { validateRequest } from 'twilio/lib/webhooks/webhooks'
+import { AppError } from '../../lib/errors.ts'
+import type { RecordingDownload, Telephony } from './port.ts'
+
+export type TwilioTelephonyOptions = {
+  accountSid: string
+  authToken: string
+  /** REST root; null is Twilio's own. */
+  apiBaseUrl: string | null
+  /** No trailing slash. Signatures are over this address, never over the request's Host header. */
+  publicBaseUrl: string
+}
+
+const TWILIO_API = 'https://api.twilio.com'
+const DOWNLOAD_TIMEOUT_MS = 30_000
+/** A voicemail as WAV is about 1 MB a minute. */
+const MAX_RECORDING_BYTES = 200 * 1024 * 1024
+const VOICEMAIL_SECONDS = 300
+
+/** Twilio Voice: signatures, TwiML, recordings. Facts: Twilio's webhooks-security, TwiML and Recordings pages. */
+export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephony {
+  const { accountSid, authToken, publicBaseUrl } = options
+  const api = options.apiBaseUrl ?? TWILIO_API
+  const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString('base64')}`
+  const socketBase = publicBaseUrl.replace(/^http/, 'ws')
+  const recordingUrl = (sid: string) => `${api}/2010-04-01/Accounts/${accountSid}/Recordings/${encodeURIComponent(sid)}`
+
+  async function download(url: string, headers: Record<string, string>, maxBytes: number): Promise<Response> {
+    let response: Response
+    try {
+      response = await fetch(url, { headers, signal: AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS) })
+    } catch (cause) {
+      throw new AppError('unavailable', 'carrier_unreachable', 'The carrier could not be reached.', { cause })
+    }
+    if (Number(response.headers.get('content-length') ?? 0) > maxBytes) {
+      await response.body?.cancel()
+      throw new AppError('too_large', 'file_too_large', `The file is larger than ${maxBytes} bytes.`)
+    }
+    return response
+  }
+
+  async function bytesOf(response: Response, maxBytes: number): Promise<RecordingDownload> {
+    const data = new Uint8Array(await response.arrayBuffer())
+    if (data.byteLength > maxBytes)
+      throw new AppError('too_large', 'file_too_large', `The file is larger than ${maxBytes} bytes.`)
+    return { data, contentType: response.headers.get('content-type') ?? 'application/octet-stream' }
+  }
+
+  return {
+    verifyWebhook({ pathAndQuery, signature, params }) {
+      return signature !== null && validateRequest(authToken, signature, publicBaseUrl + pathAndQuery, params)
+    },
+    verifyUpgrade(path, signature) {
+      // Twilio: "try appending a trailing / character to the URL" (usage/security, a few notes).
+      return [path, `${path}/`].some((p) => validateRequest(authToken, signature, socketBase + p, {}))
+    },
+    connectStream({ streamUrl, actionUrl, statusCallbackUrl, parameters }) {
+      const response = new VoiceResponse()
+      const stream = response
+        .connect({ action: actionUrl })
+        .stream({ url: streamUrl, statusCallback: statusCallbackUrl, statusCallbackMethod: 'POST' })
+      for (const [name, value] of Object.entries(parameters)) stream.parameter({ name, value })
+      return response.toString()
+    },
+    voicemail({ promptUrl, actionUrl, recordingStatusUrl }) {
+      const response = new VoiceResponse()
+      response.play(promptUrl)
+      response.record({
+        action: actionUrl,
+        method: 'POST',
+        maxLength: VOICEMAIL_SECONDS,
+        timeout: 5,
+        finishOnKey: '#',
+        playBeep: true,
+        trim: 'trim-silence',
+        recordingStatusCallback: recordingStatusUrl,
+        recordingStatusCallbackMethod: 'POST',
+        recordingStatusCallbackEvent: ['completed', 'absent'],
+      })
+      return response.toString()
+    },
+    sayGoodbye({ promptUrl }) {
+      const response = new VoiceResponse()
+      response.play(promptUrl)
+      response.hangup()
+      return response.toString()
+    },
+    hangUp() {
+      const response = new VoiceResponse()
+      response.hangup()
+      return response.toString()
+    },
+    async downloadRecording(sid) {
+      // Two channels where the file has them; a <Record> file answers 400 and is fetched as it is.
+      for (const query of ['?RequestedChannels=2', '']) {
+        const response = await download(`${recordingUrl(sid)}.wav${query}`, { authorization }, MAX_RECORDING_BYTES)
+        if (response.ok) return await bytesOf(response, MAX_RECORDING_BYTES)
+        await response.body?.cancel()
+        if (response.status === 400 && query !== '') continue
+        if (response.status === 404 && (await isDeleted(sid)))
+          throw new AppError('gone', 'recording_gone', 'The carrier has no such recording.')
+        throw new AppError(
+          'unavailable',
+          response.status === 404 ? 'recording_not_ready' : 'recording_fetch_failed',
+          `The carrier answered ${response.status} for the recording.`,
+        )
+      }
+      throw new AppError('unavailable', 'recording_fetch_failed', 'The carrier refused the recording in every form.')
+    },
+    async deleteRecording(sid) {
+      const response = await fetch(`${recordingUrl(sid)}.json`, {
+        method: 'DELETE',
+        headers: { authorization },
+        signal: AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS),
+      })
+      await response.body?.cancel()
+      if (!response.ok && response.status !== 404)
+        throw new AppError('unavailable', 'recording_delete_failed', `The carrier answered ${response.status}.`)
+    },
+    async downloadMedia(url, maxBytes) {
+      const target = new URL(url)
+      // A webhook names the address: our credentials go to the carrier alone, and no other host is asked at all.
+      const ours = [new URL(api).host, 'api.twilio.com', 'media.twiliocdn.com'].includes(target.host)
+      if (!ours) throw new AppError('forbidden', 'foreign_media_host', 'The file is not on the carrier’s own host.')
+      const response = await download(url, { authorization }, maxBytes)
+      if (response.ok) return await bytesOf(response, maxBytes)
+      await response.body?.cancel()
+      if (response.status === 404 || response.status === 410)
+        throw new AppError('gone', 'media_gone', 'The carrier no longer has the file.')
+      throw new AppError('unavailable', 'media_fetch_failed', `The carrier answered ${response.status} for the file.`)
+    },
+  }
+
+  /** A recording that is being processed and one that is gone both answer 404 to a download; its resource tells. */
+  async function isDeleted(sid: string): Promise<boolean> {
+    const response = await download(`${recordingUrl(sid)}.json`, { authorization }, 1024 * 1024)
+    await response.body?.cancel()
+    return response.status === 404
+  }
+}

@@ -1,0 +1,11 @@
+const cleanups: (() => Promise<void>)[] = []
+
+/** Runs `cleanup` when the whole test run ends; it must do no harm when its thing is already gone. */
+export function onTestRunEnd(cleanup: () => Promise<void>): void {
+  cleanups.push(cleanup)
+}
+
+/** Called once by the preload, after the last test of the last file. */
+export async function runCleanups(): Promise<void> {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+}
