@@ -2,7 +2,7 @@ import { mulawSilence } from '../../src/media/audio/mulaw.ts'
 import type { EngineEvent, EngineSession, IntakeScript, SpeechEngine } from '../../src/providers/speech/port.ts'
 
 /** How many times faster than real time a test's caller lives. */
-const SPEED = 20
+const SPEED = 12
 const STEP_MS = 100
 
 /** A caller on an engine: a line that runs all the time, speech put onto it, and everything the engine reported. */
@@ -36,9 +36,9 @@ export class EngineCall {
     this.#waiting = mulaw
   }
 
-  /** The next event of a type that was not waited for before, within five seconds of the wall. */
+  /** The next event of a type that was not waited for before, within ten seconds of the wall. */
   async next<T extends EngineEvent['type']>(type: T, from = 0): Promise<Extract<EngineEvent, { type: T }>> {
-    const end = performance.now() + 5000
+    const end = performance.now() + 10_000
     while (performance.now() < end) {
       const found = this.events
         .slice(from)

@@ -48,11 +48,12 @@ test.each(['he', 'en'] as const)(
   async (language) => {
     const script = intakeScript({ language, businessName: 'Acme' })
     await prompts.render(script.greeting, language)
+    const answers = await answersOf(language)
     const call = new EngineCall(engine, script)
     await call.next('ready')
     const greetingMs = (prompts.peek(script.greeting, language)?.length ?? 0) / 8
     await call.run(greetingMs + 500)
-    for (const answer of await answersOf(language)) {
+    for (const answer of answers) {
       const seen = call.events.length
       const spokenAtMs = call.nowMs
       call.speak(answer)
@@ -111,9 +112,10 @@ test('a caller who interrupts is noticed at once, and what was said answers the 
 
 test('a line that goes dead in mid-sentence ends the turn all the same', async () => {
   const script = intakeScript({ language: 'en', businessName: 'Acme' })
+  const words = await speak('I would like to make an appointment', 'en')
   const call = new EngineCall(engine, script)
   await call.next('ready')
-  call.speak(await speak('I would like to make an appointment', 'en'))
+  call.speak(words)
   await call.next('speech_started')
   call.stall()
   expect(await call.next('user_turn')).toMatchObject({ question: 'name' })
