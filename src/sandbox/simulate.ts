@@ -61,7 +61,7 @@ export async function simulateCall(options: SimulatedCall): Promise<CallReportJs
     const script: CallerStep[] = said.map((audio) => ({ say: audio }))
     return reportToJson(await placeCall({ ...common, carrier, script, maxSeconds }))
   } finally {
-    await carrier.stop()
+    await carrier.close()
   }
 }
 

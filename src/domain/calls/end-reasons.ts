@@ -17,9 +17,15 @@ export const callEndReasons = [
   'server_draining',
   /** No live agent was tried: blocked business, no capacity, or no engine. */
   'voicemail',
-  /** Never connected, or its server died: told by the sweep. */
+  /** The carrier could not open the stream: its handshake failed. */
+  'stream_failed',
+  /** The server that had the call died. */
+  'server_lost',
+  /** The call ended before its stream began. */
   'abandoned',
 ] as const
+/** Reasons that were concluded from outside: the server that had the call corrects them when it can. */
+export const CONCLUDED = ['stream_failed', 'server_lost', 'abandoned'] as const satisfies CallEndReason[]
 export const callEndReason = z.enum(callEndReasons)
 export type CallEndReason = z.infer<typeof callEndReason>
 

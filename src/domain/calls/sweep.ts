@@ -1,4 +1,4 @@
-import { and, lt, ne } from 'drizzle-orm'
+import { and, lt, ne, sql } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
 import type { DomainContext } from '../context.ts'
 
@@ -9,7 +9,11 @@ const LONGEST_CALL_MS = 4.5 * 60 * 60_000
 export async function endAbandonedCalls(ctx: DomainContext): Promise<number> {
   const ended = await ctx.db
     .update(calls)
-    .set({ state: 'ended', endReason: 'abandoned', endedAt: new Date() })
+    .set({
+      state: 'ended',
+      endReason: sql`coalesce(${calls.endReason}, case when ${calls.streamSid} is null then 'abandoned' else 'server_lost' end)`,
+      endedAt: new Date(),
+    })
     .where(and(ne(calls.state, 'ended'), lt(calls.startedAt, new Date(Date.now() - LONGEST_CALL_MS))))
     .returning({ id: calls.id })
   return ended.length
