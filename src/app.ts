@@ -50,7 +50,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     defaults: config.business,
     log,
   })
-  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, metrics })
+  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
   const addresses = new WeakMap<Request, string>()
   const addressOf = (request: Request) => addresses.get(request) ?? null
   let draining = false
