@@ -129,7 +129,7 @@ test('a second start on the same data directory is refused, naming the first', a
       'bun',
       '-e',
       `import { tryLock } from '${join(import.meta.dir, '../../src/lib/process-lock.ts')}'
-      console.log(tryLock('${lockPath}').held); setInterval(() => {}, 1000)`,
+      console.log(tryLock('${lockPath}').held); Bun.gc(true); setTimeout(() => {}, 20_000)`,
     ],
     { stdout: 'pipe' },
   )
