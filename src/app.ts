@@ -136,6 +136,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       metrics,
     }),
   )
+  app.get('/favicon.ico', (c) => c.body(null, 204))
   app.use('/api/*', secureHeaders())
   app.on(['GET', 'POST'], '/api/auth/*', (c) => auth.handler(c.req.raw))
   app.route(
