@@ -17,10 +17,12 @@ const httpUrl = z.url({ protocol: /^https?$/, error: 'an http(s) URL' })
 const socketUrl = z.url({ protocol: /^wss?$/, error: 'a ws(s) URL' })
 const text = z.string().min(1)
 /** One URL, or the nodes of a cluster with commas between them. */
-const redisUrls = z.string().refine(
-  (value) => value.split(',').every((part) => z.url({ protocol: /^rediss?$/ }).safeParse(part.trim()).success),
-  'a redis:// URL, or several with commas between them for a cluster',
-)
+const redisUrls = z
+  .string()
+  .refine(
+    (value) => value.split(',').every((part) => z.url({ protocol: /^rediss?$/ }).safeParse(part.trim()).success),
+    'a redis:// URL, or several with commas between them for a cluster',
+  )
 
 const variables = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
