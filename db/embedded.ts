@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import postgres from 'postgres'
 import { errorMessage } from '../src/lib/errors.ts'
@@ -178,7 +187,8 @@ async function clearRemains(server: Server): Promise<void> {
 /** The postmaster's working directory is its cluster; where that cannot be read, its command line names it. */
 function isPostmaster(pid: number, clusterDirectory: string): boolean {
   try {
-    if (existsSync('/proc/self')) return readlinkSync(`/proc/${pid}/cwd`) === clusterDirectory
+    // The kernel tells the real path, whatever links DATA_DIR leads through.
+    if (existsSync('/proc/self')) return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(clusterDirectory)
   } catch {
     return false
   }
@@ -227,13 +237,18 @@ async function startServer(server: Server): Promise<void> {
 async function stopServer({ connection, binaries, user, options }: Server): Promise<void> {
   const stop = (mode: 'fast' | 'immediate') =>
     run([binaries.pgCtl, 'stop', '--pgdata', connection.clusterDirectory, '-m', mode, '-w', '-t', '20'], user, 25_000)
-  if (!existsSync(join(connection.clusterDirectory, 'postmaster.pid'))) return
+  const pidFile = join(connection.clusterDirectory, 'postmaster.pid')
+  if (!existsSync(pidFile)) return
+  const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10)
   try {
     await stop('fast')
   } catch (error) {
     options.logger.warn({ reason: errorMessage(error) }, 'embedded postgres: does not stop, cutting it off')
     await stop('immediate')
   }
+  // pg_ctl waits for the pid file to go, which the process outlives by some milliseconds.
+  for (let waited = 0; waited < 5_000 && isPostmaster(pid, connection.clusterDirectory); waited += 10)
+    await Bun.sleep(10)
   options.logger.info('embedded postgres: stopped')
 }
 

@@ -24,15 +24,22 @@ export type QueueBackendConfig =
     }
   | { kind: 'postgres'; databaseUrl: string }
 
-export type JobQueue = Queue<unknown, unknown, string, unknown, unknown, string, IQueueBackend, null>
-export type JobWorker = Worker<unknown, void, string, IQueueBackend, never, null>
+/** BullMQ insists on a connection of some kind; the factories below put the process's own in its place. */
+type SharedConnection = 'shared'
+
+export type JobQueue = Queue<unknown, unknown, string, unknown, unknown, string, IQueueBackend, SharedConnection>
+export type JobWorker = Worker<unknown, void, string, IQueueBackend, never, SharedConnection>
 export type JobProcessor = Processor<unknown, void, string, never>
 
 /** The shared connections behind every queue and worker of one process. */
 export type QueueBackend = {
   readonly kind: 'redis' | 'postgres'
   openQueue(name: QueueName): JobQueue
-  openWorker(name: QueueName, processor: JobProcessor, options: Omit<WorkerOptions<null>, 'connection'>): JobWorker
+  openWorker(
+    name: QueueName,
+    processor: JobProcessor,
+    options: Omit<WorkerOptions<SharedConnection>, 'connection'>,
+  ): JobWorker
   /** Resolves when a command would be sent now; rejects after `timeoutMs` of outage. */
   whenReachable(timeoutMs: number): Promise<void>
   /** One round trip, for readiness. @throws AppError `unavailable` after `timeoutMs` (1,000 ms) */
@@ -93,14 +100,16 @@ export function createQuietLogger(logger: Logger, message: string): (error: unkn
   }
 }
 
-function createOpeners(factory: BackendFactory<IQueueBackend, null>) {
+function createOpeners(factory: BackendFactory<IQueueBackend, SharedConnection>) {
   return {
-    openQueue: (name: QueueName): JobQueue => new Queue(name, { connection: null, prefix: redisPrefix(name) }, factory),
+    openQueue: (name: QueueName): JobQueue =>
+      new Queue(name, { connection: 'shared', prefix: redisPrefix(name) }, factory),
     openWorker: (
       name: QueueName,
       processor: JobProcessor,
-      options: Omit<WorkerOptions<null>, 'connection'>,
-    ): JobWorker => new Worker(name, processor, { ...options, connection: null, prefix: redisPrefix(name) }, factory),
+      options: Omit<WorkerOptions<SharedConnection>, 'connection'>,
+    ): JobWorker =>
+      new Worker(name, processor, { ...options, connection: 'shared', prefix: redisPrefix(name) }, factory),
   }
 }
 
@@ -169,6 +178,8 @@ async function openPostgres(databaseUrl: string, options: QueueBackendOptions): 
   })
   const logTrouble = createQuietLogger(options.logger, 'postgres queue: connection trouble')
   pool.on('error', logTrouble)
+  // A connection that breaks while it is handed out has no listener of the pool's, and would take the process down.
+  pool.on('connect', (client) => client.on('error', logTrouble))
   pool.setMaxListeners(0)
 
   const ping = async (timeoutMs = 1_000) => {

@@ -116,7 +116,7 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
     await handle(parsed.data as never, context)
   }
 
-  const process: JobProcessor = async (job, token) => {
+  const runJob: JobProcessor = async (job, token) => {
     const startedAt = performance.now()
     const waitedMs = Math.max(0, (job.processedOn ?? Date.now()) - job.timestamp - (job.opts.delay ?? 0))
     const finish = (outcome: JobOutcome, error?: unknown) => {
@@ -161,7 +161,7 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
   }
 
   const openWorker = (): JobWorker => {
-    const worker = backend.openWorker(queue, process, {
+    const worker = backend.openWorker(queue, runJob, {
       concurrency,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,

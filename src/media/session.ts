@@ -1,5 +1,6 @@
 import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
 import type { CallTurn } from '../jobs/registry.ts'
+import { stripPoints } from '../lib/hebrew.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
 import { PlaybackLedger } from './playback.ts'
@@ -52,7 +53,7 @@ export type SessionDeps = {
 export type SessionLimits = {
   /** From the upgrade to `start`. */
   startMs: number
-  /** Nobody speaks: after this the caller is asked again, and after it once more the call ends. */
+  /** Nobody has said anything for this long, the engine's own reminders included: the call ends with a goodbye. */
   silenceMs: number
   maxDurationMs: number
   /** How long the last mark may be late. */
@@ -61,7 +62,7 @@ export type SessionLimits = {
 
 export const DEFAULT_LIMITS: SessionLimits = {
   startMs: 5_000,
-  silenceMs: 8_000,
+  silenceMs: 12_000,
   maxDurationMs: 15 * 60_000,
   finalMarkMs: 3_000,
 }
@@ -85,7 +86,6 @@ export class CallSession {
   #startedAt = 0
   #mediaMs = 0
   #callerSpeaking = false
-  #silences = 0
   #closeReason: CallEndReason = 'completed'
   #heardEndAt: number | null = null
   readonly #responses: number[] = []
@@ -223,7 +223,6 @@ export class CallSession {
     switch (event.type) {
       case 'speech_started':
         this.#callerSpeaking = true
-        this.#silences = 0
         clearTimeout(this.#silenceTimer)
         if (this.#ledger.playing) this.#interrupt()
         // A caller who still speaks is listened to: the engine says goodbye again.
@@ -327,15 +326,7 @@ export class CallSession {
   #watchSilence(): void {
     clearTimeout(this.#silenceTimer)
     if (this.#state !== 'live' || this.#callerSpeaking || this.#ledger.playing) return
-    this.#silenceTimer = setTimeout(() => {
-      this.#silences++
-      if (this.#silences > 1) this.#sayGoodbye('silence')
-      else if (this.#script) {
-        this.#engine?.say(this.#script.reprompt)
-        // Should the engine stay mute, the second silence still comes.
-        this.#watchSilence()
-      }
-    }, this.deps.limits.silenceMs)
+    this.#silenceTimer = setTimeout(() => this.#sayGoodbye('silence'), this.deps.limits.silenceMs)
   }
 
   /** Says goodbye for a reason of ours, and ends when it was heard. */
@@ -365,7 +356,7 @@ export class CallSession {
     this.deps.sink.turn(this.#call, {
       index: turn.index,
       role: 'agent',
-      text: turn.text,
+      text: turn.text === null ? null : stripPoints(turn.text),
       startMs: turn.startMs,
       endMs: turn.startMs + round(interrupted ? heardMs : turn.ms),
       heardMs: round(heardMs),

@@ -1,2 +1,5 @@
 // Runs before every test file: nothing here may open a connection.
-export {}
+import { afterAll } from 'bun:test'
+import { runCleanups } from './cleanup.ts'
+
+afterAll(runCleanups)

@@ -1,6 +1,6 @@
 import { and, desc, eq, sql } from 'drizzle-orm'
 import { whatsappAccounts } from '../../../db/schema/index.ts'
-import type { BusinessContext, DomainContext } from '../context.ts'
+import type { BusinessContext } from '../context.ts'
 
 type ProviderName = 'twilio' | 'baileys'
 
@@ -55,16 +55,4 @@ export async function listAccounts(ctx: BusinessContext): Promise<AccountView[]>
     since: row.stateSince,
     linked: row.linkedAt !== null,
   }))
-}
-
-/** Whose Twilio sender a number is (E.164), or null: the skin's way from a webhook to a tenant. */
-export async function findTwilioAccount(
-  ctx: DomainContext,
-  phone: string,
-): Promise<{ businessId: string; accountId: string } | null> {
-  const [row] = await ctx.db
-    .select({ businessId: whatsappAccounts.businessId, accountId: whatsappAccounts.id })
-    .from(whatsappAccounts)
-    .where(and(eq(whatsappAccounts.provider, 'twilio'), eq(whatsappAccounts.phone, phone)))
-  return row ?? null
 }

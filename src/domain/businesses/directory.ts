@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import type { Database } from '../../../db/client.ts'
-import { businesses, phoneNumbers } from '../../../db/schema/index.ts'
+import { businesses, phoneNumbers, whatsappAccounts } from '../../../db/schema/index.ts'
 import { errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 
@@ -20,6 +20,14 @@ export type NumberLookup =
   /** The directory was never read: the database has been away since this process started. */
   | { found: 'unavailable' }
 
+/** A WhatsApp sender and whose it is. */
+export type AccountEntry = {
+  id: string
+  businessId: string
+  provider: 'twilio' | 'baileys'
+  phone: string | null
+}
+
 /**
  * The numbers and their businesses in memory, read again every few seconds: a call is answered without a query, and a
  * known number is answered while the database is away.
@@ -27,9 +35,18 @@ export type NumberLookup =
 export type BusinessDirectory = {
   /** Reads it for the first time (failure is logged, not thrown) and starts the refresh. */
   start(): Promise<void>
-  /** @param called E.164 */
+  /**
+   * The business that answers a number, as it speaks on that line.
+   * @param called E.164
+   */
   lookup(called: string | null): NumberLookup
+  /** @param id one of our business ids */
+  business(id: string): BusinessEntry | null
+  /** The WhatsApp account with this number (E.164) or id; null when it is nobody's. */
+  account(provider: 'twilio' | 'baileys', key: string): AccountEntry | null
   entries(): BusinessEntry[]
+  /** Every business once in each language it speaks. */
+  lines(): BusinessEntry[]
   refresh(): Promise<void>
   stop(): void
 }
@@ -37,11 +54,21 @@ export type BusinessDirectory = {
 export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): BusinessDirectory {
   let byNumber: Map<string, BusinessEntry> | null = null
   let all: BusinessEntry[] = []
+  let byId = new Map<string, BusinessEntry>()
+  let accounts: AccountEntry[] = []
   let timer: ReturnType<typeof setInterval> | undefined
   let stale = false
   let reading: Promise<void> | null = null
 
   async function read() {
+    const senders = await db
+      .select({
+        id: whatsappAccounts.id,
+        businessId: whatsappAccounts.businessId,
+        provider: whatsappAccounts.provider,
+        phone: whatsappAccounts.phone,
+      })
+      .from(whatsappAccounts)
     const rows = await db
       .select({
         id: businesses.id,
@@ -50,18 +77,28 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
         greeting: businesses.greeting,
         blockedAt: businesses.blockedAt,
         number: phoneNumbers.e164,
+        lineLanguage: phoneNumbers.language,
       })
       .from(businesses)
       .leftJoin(phoneNumbers, eq(phoneNumbers.businessId, businesses.id))
     const entries = new Map<string, BusinessEntry>()
     const numbers = new Map<string, BusinessEntry>()
-    for (const { number, blockedAt, ...row } of rows) {
+    for (const { number, lineLanguage, blockedAt, ...row } of rows) {
       const entry = entries.get(row.id) ?? { ...row, blocked: blockedAt !== null }
       entries.set(row.id, entry)
-      if (number) numbers.set(number, entry)
+      // A line in another language cannot be greeted with the business's own words.
+      if (number)
+        numbers.set(
+          number,
+          lineLanguage && lineLanguage !== entry.language
+            ? { ...entry, language: lineLanguage, greeting: null }
+            : entry,
+        )
     }
     byNumber = numbers
+    byId = entries
     all = [...entries.values()]
+    accounts = senders
   }
 
   function refresh(): Promise<void> {
@@ -93,7 +130,15 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
       const business = (called ? byNumber.get(called) : undefined) ?? only
       return business ? { found: 'business', business } : { found: 'nobody' }
     },
+    business: (id) => byId.get(id) ?? null,
+    account: (provider, key) =>
+      accounts.find((entry) => entry.provider === provider && (entry.phone === key || entry.id === key)) ?? null,
     entries: () => all,
+    lines() {
+      const spoken = new Map(all.map((entry) => [`${entry.id} ${entry.language}`, entry]))
+      for (const entry of byNumber?.values() ?? []) spoken.set(`${entry.id} ${entry.language}`, entry)
+      return [...spoken.values()]
+    },
     refresh,
     stop: () => clearInterval(timer),
   }

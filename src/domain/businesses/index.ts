@@ -1,4 +1,4 @@
-export { type AccountView, findTwilioAccount, listAccounts, type SenderChoice, senderFor } from './accounts.ts'
+export { type AccountView, listAccounts, type SenderChoice, senderFor } from './accounts.ts'
 export { authenticateApiKey, createApiKey, ensureApiKey } from './api-keys.ts'
 export {
   addPhoneNumber,
@@ -8,5 +8,11 @@ export {
   listBusinesses,
   unblockBusiness,
 } from './businesses.ts'
-export { type BusinessDirectory, type BusinessEntry, createDirectory, type NumberLookup } from './directory.ts'
+export {
+  type AccountEntry,
+  type BusinessDirectory,
+  type BusinessEntry,
+  createDirectory,
+  type NumberLookup,
+} from './directory.ts'
 export { ensureFirstBusiness } from './ensure-first-business.ts'

@@ -1,3 +1,5 @@
+import { z } from 'zod'
+
 /** Every way the agent's part of a call can end; written before the socket closes. */
 export const callEndReasons = [
   /** The agent said goodbye and was heard to the end. */
@@ -15,10 +17,17 @@ export const callEndReasons = [
   'server_draining',
   /** No live agent was tried: blocked business, no capacity, or no engine. */
   'voicemail',
-  /** Never connected, or its server died: told by the sweep. */
+  /** The carrier could not open the stream: its handshake failed. */
+  'stream_failed',
+  /** The server that had the call died. */
+  'server_lost',
+  /** The call ended before its stream began. */
   'abandoned',
 ] as const
-export type CallEndReason = (typeof callEndReasons)[number]
+/** Reasons that were concluded from outside: the server that had the call corrects them when it can. */
+export const CONCLUDED = ['stream_failed', 'server_lost', 'abandoned'] as const satisfies CallEndReason[]
+export const callEndReason = z.enum(callEndReasons)
+export type CallEndReason = z.infer<typeof callEndReason>
 
 /** Ends after which there is nothing to make good: the call is hung up. */
 export const AGENT_FINISHED: ReadonlySet<string> = new Set<CallEndReason>([

@@ -1,12 +1,12 @@
-import { and, eq, isNull, or } from 'drizzle-orm'
+import { and, eq, inArray, isNull, or } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
-import type { CallEndReason } from './end-reasons.ts'
+import { type CallEndReason, CONCLUDED } from './end-reasons.ts'
 import { upsertCall } from './register-call.ts'
 
 /**
- * Writes why the agent's part of a call ended. The first reason stands, except that a server which comes back corrects
- * the sweep's `abandoned`.
+ * Writes why the agent's part of a call ended. The first reason stands, except that the server which had the call
+ * corrects what was concluded without it.
  */
 export async function finishCall(
   ctx: BusinessContext,
@@ -37,7 +37,7 @@ export async function finishCall(
         and(
           eq(calls.id, call.id),
           eq(calls.businessId, ctx.businessId),
-          or(isNull(calls.endReason), eq(calls.endReason, 'abandoned')),
+          or(isNull(calls.endReason), inArray(calls.endReason, CONCLUDED)),
         ),
       )
       .returning({ id: calls.id })

@@ -1,6 +1,6 @@
 export { type AfterStream, decideAfterStream } from './after-stream.ts'
 export { claimStream } from './claim-stream.ts'
-export { AGENT_FINISHED, type CallEndReason, callEndReasons } from './end-reasons.ts'
+export { AGENT_FINISHED, type CallEndReason, callEndReason, callEndReasons } from './end-reasons.ts'
 export { finishCall } from './finish-call.ts'
 export { callFilters, getCall, getTurnAudio, listCalls } from './queries.ts'
 export { recordCallStatus } from './record-status.ts'

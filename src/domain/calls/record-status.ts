@@ -2,6 +2,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
 import type { DomainContext } from '../context.ts'
+import type { CallEndReason } from './end-reasons.ts'
 
 const TERMINAL = new Set(['completed', 'busy', 'failed', 'no-answer', 'canceled'])
 
@@ -23,11 +24,18 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
       ...(over
         ? {
             state: 'ended' as const,
-            endReason: sql`coalesce(${calls.endReason}, ${row.answeredBy === 'voicemail' ? 'voicemail' : 'abandoned'})`,
+            endReason: sql`coalesce(${calls.endReason}, ${concludeReason(row)})`,
             endedAt: sql`coalesce(${calls.endedAt}, ${new Date(news.at).toISOString()}::timestamptz)`,
           }
         : {}),
     })
     .where(and(eq(calls.id, row.id), eq(calls.businessId, row.businessId)))
   return true
+}
+
+/** Why a call ended whose agent never said so. */
+function concludeReason(call: typeof calls.$inferSelect): CallEndReason {
+  if (call.answeredBy === 'voicemail') return 'voicemail'
+  if (call.streamError) return 'stream_failed'
+  return call.streamSid ? 'server_lost' : 'abandoned'
 }

@@ -1,6 +1,7 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { calls } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { resolveContact } from '../contacts/index.ts'
@@ -39,7 +40,7 @@ export async function upsertCall(
     .select({ id: calls.id, businessId: calls.businessId, contactId: calls.contactId })
     .from(calls)
     .where(and(eq(calls.callSid, call.callSid), eq(calls.businessId, ctx.businessId)))
-  if (!row) throw new Error('The call belongs to another business.')
+  if (!row) throw new AppError('conflict', 'call_of_another_business', 'The call belongs to another business.')
   return row
 }
 

@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNotNull, ne, sql } from 'drizzle-orm'
 import type { DatabaseHandle } from '../../../db/client.ts'
 import { contacts, messages, whatsappAccounts } from '../../../db/schema/index.ts'
 import { errorMessage } from '../../lib/errors.ts'
@@ -16,30 +16,38 @@ const RECONCILE_AFTER_MS = 20_000
 /** After this much doubt the message is left `unknown` for a person to decide. */
 const DOUBT_ENDS_AFTER_MS = 30 * 60_000
 
-type Sending = OutboundMessage & { status: string; attempts: number; lastAttemptAt: Date | null; provider: string }
+/** What a worker sends with. `pool` is where the lock's connection is reserved from. */
+export type DeliveryMeans = {
+  pool: DatabaseHandle['sql']
+  senders: { twilio: WhatsAppSender | null; baileys: WhatsAppSender | null }
+  defaultTwilioSender: string | null
+}
+
+type Sending = OutboundMessage & {
+  status: string
+  attempts: number
+  lastAttemptAt: Date | null
+  provider: 'twilio' | 'baileys'
+}
 
 /**
  * Sends one queued message, exactly once as far as the provider allows it.
  * `sending` is committed before any byte leaves. A row that is found in `sending` belongs to an attempt that died or lost
  * its answer: it is reconciled with the provider before anything is sent again. An advisory lock, which dies with its
  * connection, keeps two workers off one message.
- * @param sql the pool the lock's connection is reserved from
  */
 export async function deliverMessage(
   ctx: BusinessContext,
-  sql_: DatabaseHandle['sql'],
   messageId: string,
-  sender: WhatsAppSender | null,
-  defaultSender: string | null,
+  means: DeliveryMeans,
 ): Promise<DeliveryResult> {
-  if (!sender) return { done: false, retryInMs: 60_000, reason: 'the provider is not configured' }
-  const connection = await sql_.reserve()
+  const connection = await means.pool.reserve()
   try {
     const [lock] = await connection<{ locked: boolean }[]>`
       select pg_try_advisory_lock(hashtextextended(${`send:${messageId}`}, 0)) as locked`
     if (!lock?.locked) return { done: false, retryInMs: 2_000, reason: 'another worker is on it' }
     try {
-      return await deliverLocked(ctx, messageId, sender, defaultSender)
+      return await deliverLocked(ctx, messageId, means)
     } finally {
       await connection`select pg_advisory_unlock(hashtextextended(${`send:${messageId}`}, 0))`
     }
@@ -48,14 +56,11 @@ export async function deliverMessage(
   }
 }
 
-async function deliverLocked(
-  ctx: BusinessContext,
-  messageId: string,
-  sender: WhatsAppSender,
-  defaultSender: string | null,
-): Promise<DeliveryResult> {
-  const message = await loadMessage(ctx, messageId, defaultSender)
+async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryMeans): Promise<DeliveryResult> {
+  const message = await loadMessage(ctx, messageId, means.defaultTwilioSender)
   if (!message) return { done: true, status: 'gone' }
+  const sender = means.senders[message.provider]
+  if (!sender) return { done: false, retryInMs: 60_000, reason: `${message.provider} cannot send on this worker` }
   if (message.status === 'sending') return await settleDoubt(ctx, message, sender)
   if (message.status !== 'queued') return { done: true, status: message.status }
 
@@ -81,7 +86,7 @@ async function settleDoubt(ctx: BusinessContext, message: Sending, sender: Whats
   const age = Date.now() - since.getTime()
   if (age < RECONCILE_AFTER_MS)
     return { done: false, retryInMs: RECONCILE_AFTER_MS - age + 100, reason: 'waiting before it is reconciled' }
-  const found = await sender.reconcile({ ...message, since })
+  const found = await sender.reconcile({ ...message, since, otherIds: await otherProviderIds(ctx, message, since) })
   if (found.outcome === 'absent') {
     await setStatus(ctx, message.id, { status: 'queued' })
     return { done: false, retryInMs: 100, reason: 'the provider never got it' }
@@ -98,6 +103,24 @@ async function settleDoubt(ctx: BusinessContext, message: Sending, sender: Whats
     return { done: false, retryInMs: 15_000, reason: 'the provider cannot tell yet' }
   }
   return await applyOutcome(ctx, message.id, found)
+}
+
+/** Provider ids of the contact's other messages around the attempt: a look-alike among them is not ours. */
+async function otherProviderIds(ctx: BusinessContext, message: Sending, since: Date): Promise<string[]> {
+  const rows = await ctx.db
+    .select({ providerMessageId: messages.providerMessageId })
+    .from(messages)
+    .innerJoin(contacts, eq(contacts.id, messages.contactId))
+    .where(
+      and(
+        eq(messages.businessId, ctx.businessId),
+        eq(contacts.phone, message.to),
+        ne(messages.id, message.id),
+        isNotNull(messages.providerMessageId),
+        gt(messages.updatedAt, new Date(since.getTime() - 10 * 60_000)),
+      ),
+    )
+  return rows.flatMap((row) => row.providerMessageId ?? [])
 }
 
 async function applyOutcome(ctx: BusinessContext, messageId: string, outcome: SendOutcome): Promise<DeliveryResult> {

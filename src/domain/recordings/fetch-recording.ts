@@ -44,7 +44,8 @@ export async function fetchRecording(
       .select()
       .from(recordings)
       .where(and(eq(recordings.recordingSid, job.recordingSid), eq(recordings.businessId, ctx.businessId)))
-    if (!found) throw new Error('The recording belongs to another business.')
+    if (!found)
+      throw new AppError('conflict', 'recording_of_another_business', 'The recording belongs to another business.')
     return { ...found, contactId: call.contactId }
   })
   const mine = and(eq(recordings.id, row.id), eq(recordings.businessId, ctx.businessId))

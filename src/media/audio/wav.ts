@@ -66,7 +66,7 @@ export function writeWavPcm16(pcm: Int16Array, sampleRate: number): Uint8Array {
 }
 
 /** A mono μ-law WAV file (format 7, with the `fact` chunk that non-PCM files carry); 8 KB a second at 8 kHz. */
-export function writeWavMulaw(mulaw: Uint8Array, sampleRate = 8000): Uint8Array {
+export function writeWavMulaw(mulaw: Uint8Array, sampleRate = 8000): Uint8Array<ArrayBuffer> {
   const file = new Uint8Array(58 + mulaw.length + (mulaw.length & 1))
   const view = new DataView(file.buffer)
   writeHead(view, { formatBytes: 18, dataBytes: mulaw.length, tag: FORMAT_MULAW, sampleRate, bits: 8 })
@@ -126,4 +126,14 @@ function writeTag(view: DataView, offset: number, tag: string): void {
 
 function badWav(why: string): AppError {
   return new AppError('invalid', 'bad_wav', `This is not a WAV file that can be read: ${why}.`)
+}
+
+/** How long a WAV file plays, in ms; null when it is no WAV file that can be read. */
+export function durationOfWav(bytes: Uint8Array): number | null {
+  try {
+    const { pcm, channels, sampleRate } = readWav(bytes)
+    return Math.round((pcm.length / channels / sampleRate) * 1000)
+  } catch {
+    return null
+  }
 }

@@ -23,7 +23,8 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
   const { accountSid, authToken, publicBaseUrl } = options
   const api = options.apiBaseUrl ?? TWILIO_API
   const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString('base64')}`
-  const socketBase = publicBaseUrl.replace(/^http/, 'ws')
+  // The TwiML always says wss, also where a plain-text sandbox is dialled.
+  const socketBase = publicBaseUrl.replace(/^https?:/, 'wss:')
   const recordingUrl = (sid: string) => `${api}/2010-04-01/Accounts/${accountSid}/Recordings/${encodeURIComponent(sid)}`
 
   async function download(url: string, headers: Record<string, string>, maxBytes: number): Promise<Response> {

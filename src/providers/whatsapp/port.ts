@@ -27,9 +27,13 @@ export type SendOutcome =
 export interface WhatsAppSender {
   readonly provider: WhatsAppProviderName
   send(message: OutboundMessage): Promise<SendOutcome>
-  /** After an unknown outcome: was it taken? `absent` = surely not, `undecided` = still unknown. */
+  /**
+   * After an unknown outcome: was it taken? `absent` = surely not, `undecided` = still unknown.
+   * @param message.since when the attempt began
+   * @param message.otherIds provider ids that belong to other messages of ours and so cannot be this one
+   */
   reconcile(
-    message: OutboundMessage & { since: Date },
+    message: OutboundMessage & { since: Date; otherIds: string[] },
   ): Promise<SendOutcome | { outcome: 'absent' } | { outcome: 'undecided' }>
 }
 

@@ -58,11 +58,12 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
           dateSentAfter: new Date(message.since.getTime() - CLOCK_SKEW_MS),
           limit: 200,
         })
-        // A callback that has linked the id since then settles it; else the same text since the attempt is ours.
+        // A template's text is made by Twilio: there only the recipient and the time tell.
         const ours = listed.filter(
           (item) =>
             item.direction !== 'inbound' &&
-            item.body === (message.text ?? '') &&
+            !message.otherIds.includes(item.sid) &&
+            (message.template !== undefined || item.body === (message.text ?? '')) &&
             item.dateCreated.getTime() >= message.since.getTime() - 2_000,
         )
         const [first] = ours
@@ -100,8 +101,8 @@ function outcomeOf(error: unknown): SendOutcome {
       return { outcome: 'retry', code: name, message, retryAfterMs: 5_000 }
     // A server error may come after the message was taken.
     if (status >= 500) return { outcome: 'unknown', code: name, message }
-    if (status === 401 || status === 403)
-      return { outcome: 'rejected', code: name, message: `Twilio refused our credentials or account: ${message}` }
+    // Wrong credentials are the installation's fault, not the message's: it waits until they are mended.
+    if (status === 401) return { outcome: 'retry', code: name, message, retryAfterMs: 60_000 }
     return { outcome: 'rejected', code: name, message }
   }
   if (typeof code === 'string' && NEVER_CONNECTED.has(code))

@@ -79,6 +79,7 @@ function readWord(word: string): string {
   const known = HEBREW_LEXICON[bare]
   if (known) return readPointed(known)
   const prefix = PREFIXES[bare.charAt(0)]
+  if (prefix && bare.length === 1) return prefix
   const stem = HEBREW_LEXICON[bare.slice(1)]
   if (prefix && stem && bare.length > 3) return prefix + readPointed(stem).replace(/^\?/, '')
   return guessWord(bare)

@@ -32,6 +32,7 @@ const UNPOINTED: [string, string][] = [
   ['דוד לוי', "dav'id lev'i"],
   ['אני רוצה לקבוע תור', "?an'i Rots'e likb'oa t'oR"],
   ['שלום, מחר בבוקר', "Sal'om, maX'aR beb'okeR"],
+  ['ב', 'be'],
   ['הטלפון של מיכל', "hat'elefon S'el miX'al"],
 ]
 

@@ -53,7 +53,7 @@ test('what cannot be spoken is refused', async () => {
 })
 
 test('the main thread stays free while a long text is spoken', async () => {
-  const text = 'This is a long sentence that goes on and on for the sake of the test. '.repeat(20)
+  const text = 'This is a long sentence that goes on and on for the sake of the test. '.repeat(50)
   let worst = 0
   let last = performance.now()
   const ticker = setInterval(() => {
@@ -62,7 +62,8 @@ test('the main thread stays free while a long text is spoken', async () => {
   }, 5)
   await voice.synthesize({ text, language: 'en' })
   clearInterval(ticker)
-  expect(worst).toBeLessThan(150)
+  // On this thread it would be about a second.
+  expect(worst).toBeLessThan(400)
 })
 
 const dyingUrl = new URL('../../../support/dying-voice.ts', import.meta.url)

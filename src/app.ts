@@ -1,0 +1,217 @@
+import { trpcServer } from '@hono/trpc-server'
+import type { Server } from 'bun'
+import { Hono } from 'hono'
+import { secureHeaders } from 'hono/secure-headers'
+import { type Auth, createAuth } from './auth.ts'
+import type { Deps } from './deps.ts'
+import { createDirectory } from './domain/businesses/index.ts'
+import { verifyStreamToken } from './domain/calls/index.ts'
+import { createAdmin } from './http/admin.ts'
+import { createFilesApi } from './http/api/files.ts'
+import { createWhatsAppApi } from './http/api/whatsapp.ts'
+import { createBoard } from './http/board.ts'
+import { handleError } from './http/errors.ts'
+import { createHealth } from './http/health.ts'
+import { businessOf, type PrincipalDeps } from './http/principal.ts'
+import { createPrompts } from './http/prompts.ts'
+import { WEBHOOKS } from './http/urls.ts'
+import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
+import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
+import { Admission } from './media/admission.ts'
+import { createCallSink } from './media/call-sink.ts'
+import { createReceptionist } from './media/reception.ts'
+import { DEFAULT_LIMITS, type SessionLimits } from './media/session.ts'
+import { createMediaSocket, type MediaSocketData, pathOf } from './media/socket.ts'
+import { appRouter } from './trpc/router.ts'
+
+export type App = {
+  /** Bun.serve's handlers. */
+  fetch(request: Request, server: Server<MediaSocketData>): Promise<Response | undefined> | Response | undefined
+  websocket: ReturnType<typeof createMediaSocket>['handlers']
+  /** Reads the directory and renders the first prompts. */
+  start(): Promise<void>
+  liveCalls(): number
+  sockets(): number
+  /** From now on new calls go to voicemail and readiness says so. */
+  beginDrain(): void
+  /** Ends the calls that are left, each with its reason written. */
+  endCalls(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** The web server's parts, mounted: webhooks, media socket, APIs, board, health. */
+export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits> } = {}): App {
+  const { config, ctx, log, producer, metrics, telephony } = deps
+  const directory = createDirectory(ctx.db, log)
+  const speech = deps.openSpeech()
+  const receptionist = createReceptionist({
+    directory,
+    prompts: speech.prompts,
+    defaults: config.business,
+    log,
+  })
+  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
+  const addresses = new WeakMap<Request, string>()
+  const addressOf = (request: Request) => addresses.get(request) ?? null
+  let draining = false
+
+  const admission = new Admission({
+    limit: config.maxConcurrentCalls,
+    live: () => media.liveCalls(),
+    draining: () => draining,
+  })
+  const media = createMediaSocket({
+    log,
+    verifyUpgrade: (path, signature) => telephony?.verifyUpgrade(path, signature) ?? false,
+    session: {
+      engine: speech.engine,
+      sink,
+      log,
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      now: () => performance.now(),
+      reception: (call) => receptionist.receptionOf(call.businessId, call.to),
+      verifyToken(token, callSid) {
+        const call = verifyStreamToken(config.sessionSecret, token, callSid)
+        return call && admission.useToken(call.nonce, callSid) ? call : null
+      },
+    },
+  })
+  metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
+  metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
+
+  const auth: Auth = createAuth({
+    db: ctx.db,
+    secret: config.sessionSecret,
+    publicBaseUrl: config.publicBaseUrl,
+    signUp: false,
+  })
+  const sessionOf = async (headers: Headers) => {
+    if (!headers.get('cookie')?.includes('agentlocator.')) return null
+    const session = await auth.api.getSession({ headers })
+    return session ? { userId: session.user.id } : null
+  }
+
+  const principal: PrincipalDeps = {
+    ctx,
+    sandbox: config.sandbox,
+    addressOf,
+    sessionOf,
+    firstBusiness: () => directory.entries()[0]?.id ?? null,
+  }
+  const settings = { twilio: { configured: telephony !== null, defaultSender: deps.defaultTwilioSender } }
+  const voice = {
+    ctx,
+    log,
+    telephony,
+    directory,
+    producer,
+    publicBaseUrl: config.publicBaseUrl,
+    defaultLanguage: config.business.language,
+    streamSecret: config.sessionSecret,
+    admitCall: (callSid: string) => admission.admit(callSid),
+    knownEnd: (callSid: string) => sink.reasonOf(callSid),
+    count: (event: string) => metrics.webhookEvents.inc({ event }),
+  }
+  const streamStatus = createStreamStatusHandler(voice)
+
+  const app = new Hono()
+  app.onError(handleError(log))
+  app.notFound((c) =>
+    c.json({ success: false, error: { code: 'not_found', message: `There is nothing at ${c.req.path}.` } }, 404),
+  )
+  app.use(async (c, next) => {
+    await next()
+    metrics.httpRequests.inc({ method: c.req.method, route: routeOf(c.req.path), status: String(c.res.status) })
+  })
+  app.route('/', createVoiceWebhooks(voice))
+  app.route('/', createWhatsAppWebhooks({ telephony, directory, producer, baileysSecret: config.baileys.secret }))
+  app.route('/prompts', createPrompts(receptionist))
+  app.route(
+    '/',
+    createHealth({
+      ctx,
+      addressOf,
+      version: deps.version,
+      pingQueue: () => deps.backend.ping(),
+      draining: () => draining,
+      metrics,
+    }),
+  )
+  app.get('/favicon.ico', (c) => c.body(null, 204))
+  app.use('/api/*', secureHeaders())
+  app.on(['GET', 'POST'], '/api/auth/*', (c) => auth.handler(c.req.raw))
+  app.route(
+    '/api/whatsapp',
+    createWhatsAppApi({ ...principal, settings, baileysConfigured: config.baileys.secret !== null }),
+  )
+  app.route('/api', createFilesApi({ ...principal, storage: deps.storage }))
+  app.use(
+    '/trpc/*',
+    trpcServer({
+      router: appRouter,
+      endpoint: '/trpc',
+      createContext: (_, c) => ({ authenticate: () => businessOf(c.req.raw, principal), settings }),
+      onError({ error, path }) {
+        if (error.code === 'INTERNAL_SERVER_ERROR') log.error({ path, err: error }, 'a procedure failed')
+      },
+    }),
+  )
+  app.route(
+    '/admin',
+    createAdmin({
+      sessionOf,
+      board: createBoard(producer.queues),
+      async signIn(credentials, headers) {
+        const response = await auth.api.signInEmail({ body: credentials, headers, asResponse: true })
+        return response.ok ? response.headers.getSetCookie() : null
+      },
+      async signOut(headers) {
+        const response = await auth.api.signOut({ headers, asResponse: true })
+        return response.headers.getSetCookie()
+      },
+    }),
+  )
+  // What a method is allowed is part of an address: a wrong one is told, not "not found".
+  for (const path of Object.values(WEBHOOKS).filter((path) => path !== WEBHOOKS.incomingCallPreview))
+    app.all(path, (c) =>
+      c.json({ success: false, error: { code: 'method_not_allowed', message: 'This address takes POST.' } }, 405, {
+        Allow: 'POST',
+      }),
+    )
+
+  return {
+    fetch(request, server) {
+      const path = pathOf(request.url)
+      if (path.startsWith('/ws/')) {
+        const answer = media.upgrade(request, server)
+        if (answer !== null) return answer
+      }
+      if (path === WEBHOOKS.streamStatus) return streamStatus(request)
+      addresses.set(request, server.requestIP(request)?.address ?? '')
+      return app.fetch(request)
+    },
+    websocket: media.handlers,
+    async start() {
+      await directory.start()
+      await receptionist.warm()
+    },
+    liveCalls: media.liveCalls,
+    sockets: media.sockets,
+    beginDrain() {
+      draining = true
+    },
+    endCalls: media.drain,
+    async stop() {
+      directory.stop()
+      await speech.close()
+    },
+  }
+}
+
+/** A path without its ids, so that the metrics' labels stay few. */
+function routeOf(path: string): string {
+  const [, first = '', second = '', third] = path.split('/')
+  if (first === 'api' || first === 'webhook')
+    return `/${[first, second, third].filter((part) => part && !/\d/.test(part)).join('/')}`
+  return `/${first}`
+}

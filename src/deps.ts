@@ -1,0 +1,148 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { createDatabase, type DatabaseHandle } from '../db/client.ts'
+import type { Config } from './config.ts'
+import type { DomainContext } from './domain/context.ts'
+import { beat, leave, type ProcessKind, processId } from './domain/system/index.ts'
+import { publicUrl, WEBHOOKS } from './http/urls.ts'
+import { createQueueBackend, type QueueBackend } from './jobs/backend.ts'
+import type { ConsumerMetrics } from './jobs/consumer.ts'
+import { createProducer, type Producer } from './jobs/producer.ts'
+import { AppError, errorMessage } from './lib/errors.ts'
+import { createLogger, type Logger } from './lib/log.ts'
+import { createMetrics, type Metrics } from './lib/metrics.ts'
+import { createEmbeddedEngine } from './providers/speech/embedded/engine.ts'
+import { createEspeakSynthesizer } from './providers/speech/espeak/synthesizer.ts'
+import type { SpeechEngine, Transcriber } from './providers/speech/port.ts'
+import { createPromptCache, type PromptCache } from './providers/speech/prompts.ts'
+import { createFileStorage } from './providers/storage/file.ts'
+import type { ObjectStorage } from './providers/storage/port.ts'
+import { createS3Storage } from './providers/storage/s3.ts'
+import type { Telephony } from './providers/telephony/port.ts'
+import { createTwilioTelephony } from './providers/telephony/twilio.ts'
+import type { WhatsAppSender } from './providers/whatsapp/port.ts'
+import { createTwilioWhatsApp } from './providers/whatsapp/twilio.ts'
+import { readVersion } from './version.ts'
+
+/** Everything a process works with, built from its settings: the only place where adapters are made. */
+export type Deps = {
+  config: Config
+  /** This process, as its heartbeat names it. */
+  processId: string
+  log: Logger
+  version: ReturnType<typeof readVersion>
+  database: DatabaseHandle
+  ctx: DomainContext
+  backend: QueueBackend
+  producer: Producer
+  metrics: Metrics
+  consumerMetrics: ConsumerMetrics
+  storage: ObjectStorage
+  /** Null when Twilio is not configured. */
+  telephony: Telephony | null
+  senders: { twilio: WhatsAppSender | null; baileys: WhatsAppSender | null }
+  /** E.164 of the installation's Twilio WhatsApp sender. */
+  defaultTwilioSender: string | null
+  /** Null where none is configured: what callers said stays kept as audio. */
+  transcriber: Transcriber | null
+  /** Opens the voice: only the process that speaks pays for its threads. */
+  openSpeech(): { engine: SpeechEngine; prompts: PromptCache; close(): Promise<void> }
+  close(): Promise<void>
+}
+
+/**
+ * Opens what one process needs.
+ * @param kind which process: named in logs, heartbeats and the database's list of connections
+ * @throws AppError `unavailable` when the queue does not answer at start
+ */
+export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'setup'): Promise<Deps> {
+  const log = createLogger(config.logLevel, { process: kind })
+  if (config.database.kind === 'embedded')
+    throw new AppError(
+      'unavailable',
+      'database_not_given',
+      'DATABASE_URL is not set: start everything with ./start_all.sh, which brings a Postgres along, or set it.',
+    )
+  const version = readVersion()
+  const databaseUrl = config.database.url
+  const database = createDatabase(databaseUrl, { name: `agentlocator ${kind}`, max: kind === 'web' ? 16 : 12 })
+  const backend = await createQueueBackend(
+    config.queue.kind === 'redis' ? config.queue : { kind: 'postgres', databaseUrl },
+    { logger: log },
+  )
+  const metrics = createMetrics()
+  const producer = createProducer(backend, log, {
+    metrics: { jobEnqueued: (job, outcome) => metrics.jobsEnqueued.inc({ job, outcome }) },
+  })
+  metrics.gauge('outbox_depth', 'Jobs that wait in memory for the queue to come back', () => producer.outbox.depth)
+  metrics.gauge('outbox_dropped', 'Jobs that the full outbox had to drop', () => producer.outbox.dropped)
+
+  const { twilio } = config
+  const twilioOptions = twilio.kind === 'configured' ? twilio : null
+  return {
+    config,
+    processId: processId({ kind, host: hostname(), pid: process.pid }),
+    log,
+    version,
+    database,
+    ctx: { db: database.db, enqueue: producer.enqueue, log, actor: { kind: 'system', id: kind } },
+    backend,
+    producer,
+    metrics,
+    consumerMetrics: {
+      jobFinished: ({ job, outcome }) => metrics.jobs.inc({ job, outcome }),
+      jobsRecovered: (queue, count) => metrics.jobs.inc({ job: queue, outcome: 'recovered' }, count),
+    },
+    storage:
+      config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
+    telephony: twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl: config.publicBaseUrl }),
+    senders: {
+      twilio:
+        twilioOptions &&
+        createTwilioWhatsApp({
+          ...twilioOptions,
+          statusCallbackUrl: publicUrl(config.publicBaseUrl, WEBHOOKS.whatsappStatus),
+        }),
+      baileys: null,
+    },
+    defaultTwilioSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
+    transcriber: null,
+    openSpeech() {
+      const synthesizer = createEspeakSynthesizer()
+      const prompts = createPromptCache({ dir: join(config.dataDir, 'prompts'), synthesizer, log })
+      const engine = createEmbeddedEngine({ prompts })
+      return {
+        engine,
+        prompts,
+        async close() {
+          await engine.close()
+          await synthesizer.close()
+        },
+      }
+    },
+    async close() {
+      await producer.close()
+      await backend.close()
+      await database.close()
+    },
+  }
+}
+
+const BEAT_MS = 5_000
+
+/** Tells every replica that this process lives; stopped, it says goodbye. */
+export async function startHeartbeat(deps: Deps, kind: ProcessKind): Promise<{ stop(): Promise<void> }> {
+  const self = { kind, host: hostname(), pid: process.pid, version: deps.version.version }
+  const tell = () =>
+    beat(deps.ctx, self).catch((error: unknown) =>
+      deps.log.warn({ error: errorMessage(error) }, 'the heartbeat could not be written'),
+    )
+  await tell()
+  const timer = setInterval(tell, BEAT_MS)
+  return {
+    async stop() {
+      clearInterval(timer)
+      await leave(deps.ctx, self)
+    },
+  }
+}

@@ -1,0 +1,91 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { listAccounts } from '../../domain/businesses/index.ts'
+import {
+  getMessage,
+  listMessages,
+  messageFilters,
+  requestMessage,
+  type SendSettings,
+  sendRequest,
+  waitForMessage,
+} from '../../domain/messages/index.ts'
+import { parseJson } from '../errors.ts'
+import { readText } from '../form.ts'
+import { type BusinessEnv, type PrincipalDeps, requireBusiness } from '../principal.ts'
+
+const MAX_WAIT_SECONDS = 60
+
+const idParameter = z.object({ id: z.uuid('the id of a message') })
+
+/** The unified WhatsApp API: send, status, list. */
+export function createWhatsAppApi(deps: PrincipalDeps & { settings: SendSettings; baileysConfigured: boolean }) {
+  const app = new Hono<BusinessEnv>()
+  app.use(requireBusiness(deps))
+
+  app.post('/send', async (c) => {
+    const business = c.get('business')
+    const request = parseJson(sendRequest, await readText(c.req.raw, 1024 * 1024))
+    const idempotencyKey = request.idempotencyKey ?? c.req.header('idempotency-key')
+    const { id, status } = await requestMessage(
+      business,
+      { ...request, ...(idempotencyKey ? { idempotencyKey } : {}) },
+      deps.settings,
+    )
+    const wait = waitSeconds(c.req.header('prefer'))
+    if (wait === 0) return c.json({ success: true, id, status }, 202)
+    const message = await waitForMessage(business, id, wait * 1000)
+    const decided = message.status !== 'queued' && message.status !== 'sending'
+    return c.json(
+      {
+        success: true,
+        id,
+        status: message.status,
+        ...(message.errorCode
+          ? { error: { code: message.errorCode, message: message.errorMessage ?? 'The provider refused it.' } }
+          : {}),
+      },
+      decided ? 200 : 202,
+    )
+  })
+
+  app.get('/status/:id', async (c) => {
+    const { id } = idParameter.parse(c.req.param())
+    return c.json({ success: true, message: await getMessage(c.get('business'), id) })
+  })
+
+  app.get('/list', async (c) => {
+    const page = await listMessages(c.get('business'), messageFilters.parse(c.req.query()))
+    return c.json({ success: true, ...page })
+  })
+
+  app.get('/status', async (c) => {
+    const accounts = await listAccounts(c.get('business'))
+    const of = (provider: 'twilio' | 'baileys') => accounts.filter((account) => account.provider === provider)
+    return c.json({
+      success: true,
+      providers: {
+        twilio: {
+          configured: deps.settings.twilio.configured,
+          ready:
+            deps.settings.twilio.configured &&
+            (of('twilio').some((a) => a.linked) || deps.settings.twilio.defaultSender !== null),
+          accounts: of('twilio'),
+        },
+        baileys: {
+          configured: deps.baileysConfigured,
+          ready: of('baileys').some((account) => account.state === 'working'),
+          accounts: of('baileys'),
+        },
+      },
+    })
+  })
+
+  return app
+}
+
+/** `Prefer: wait=N` (RFC 7240), bounded. */
+function waitSeconds(prefer: string | undefined): number {
+  const seconds = Number(/(?:^|[,;\s])wait=(\d+)/i.exec(prefer ?? '')?.[1] ?? 0)
+  return Math.min(seconds, MAX_WAIT_SECONDS)
+}

@@ -1,0 +1,24 @@
+import { createBullBoard } from '@bull-board/api'
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
+import { HonoAdapter } from '@bull-board/hono'
+import type { Queue } from 'bullmq'
+import { Hono } from 'hono'
+import { serveStatic } from 'hono/bun'
+import type { JobQueue } from '../jobs/backend.ts'
+
+const BASE = '/admin/queues'
+
+/** The queue board. It stands behind the console's login. */
+export function createBoard(queues: JobQueue[]): Hono {
+  const server = new HonoAdapter(serveStatic)
+  server.setBasePath(BASE)
+  createBullBoard({
+    // The board is typed for BullMQ's Redis queues; those on Postgres have the same methods.
+    queues: queues.map((queue: unknown) => new BullMQAdapter(queue as Queue)),
+    serverAdapter: server,
+    options: { uiConfig: { boardTitle: 'AgentLocator' } },
+  })
+  const app = new Hono()
+  app.route('/', server.registerPlugin())
+  return app
+}

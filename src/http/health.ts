@@ -1,0 +1,96 @@
+import { Hono } from 'hono'
+import { authenticateApiKey } from '../domain/businesses/index.ts'
+import type { DomainContext } from '../domain/context.ts'
+import { processesAlive } from '../domain/system/index.ts'
+import { AppError, errorMessage } from '../lib/errors.ts'
+import { isDirectLoopback, type RequestAddress } from './principal.ts'
+
+export type HealthDeps = {
+  ctx: DomainContext
+  addressOf: RequestAddress
+  version: { name: string; version: string; commit: string; bun: string }
+  /** Resolves when the queue answers. */
+  pingQueue(): Promise<void>
+  draining(): boolean
+  metrics: { contentType: string; metrics(): Promise<string> }
+}
+
+const CHECK_MS = 2_000
+const WORKERS = ['whatsapp', 'crm', 'recordings'] as const
+
+type Check = { ok: true } | { ok: false; why: string }
+
+/** `/`, `/healthz` (alive), `/readyz` (may be given work), `/version`, `/metrics`. */
+export function createHealth(deps: HealthDeps): Hono {
+  const app = new Hono()
+  const { name, version } = deps.version
+
+  app.get('/', (c) =>
+    c.json({
+      name,
+      version,
+      links: {
+        health: '/healthz',
+        readiness: '/readyz',
+        version: '/version',
+        metrics: '/metrics',
+        console: '/admin',
+        queues: '/admin/queues',
+        twimlPreview: '/webhook/incoming_call_preview',
+        whatsapp: '/api/whatsapp/status',
+        trpc: '/trpc',
+      },
+    }),
+  )
+
+  app.get('/healthz', (c) => c.json({ status: 'ok' }))
+
+  app.get('/readyz', async (c) => {
+    let alive: Awaited<ReturnType<typeof processesAlive>> | null = null
+    const [database, queue] = await Promise.all([
+      check(async () => {
+        alive = await processesAlive(deps.ctx)
+      }),
+      check(deps.pingQueue),
+    ])
+    const checks: Record<string, Check> = {
+      database,
+      queue,
+      draining: deps.draining() ? { ok: false, why: 'this server is stopping' } : { ok: true },
+    }
+    for (const kind of WORKERS)
+      checks[`${kind}Worker`] = alive?.[kind] ? { ok: true } : { ok: false, why: 'no heartbeat for 15 seconds' }
+    const missing = Object.keys(checks).filter((key) => !checks[key]?.ok)
+    return c.json({ status: missing.length === 0 ? 'ready' : 'not_ready', missing, checks }, missing.length ? 503 : 200)
+  })
+
+  app.get('/version', (c) => c.json(deps.version))
+
+  app.get('/metrics', async (c) => {
+    if (!isDirectLoopback(c.req.raw, deps.addressOf)) {
+      const key = /^Bearer\s+(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+      if (!key || !(await authenticateApiKey(deps.ctx, key)))
+        throw new AppError('unauthenticated', 'api_key_required', 'Metrics need an API key from afar.')
+    }
+    return c.body(await deps.metrics.metrics(), 200, { 'Content-Type': deps.metrics.contentType })
+  })
+
+  return app
+}
+
+async function check(run: () => Promise<void>): Promise<Check> {
+  let timer: Timer | undefined
+  try {
+    await Promise.race([
+      run(),
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_MS} ms`)), CHECK_MS)
+      }),
+    ])
+    return { ok: true }
+  } catch (error) {
+    return { ok: false, why: errorMessage(error) }
+  } finally {
+    clearTimeout(timer)
+  }
+}

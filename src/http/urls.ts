@@ -1,0 +1,25 @@
+/** Paths of the webhooks, in one place: what is put into TwiML is what is served. */
+export const WEBHOOKS = {
+  incomingCall: '/webhook/incoming_call',
+  incomingCallPreview: '/webhook/incoming_call_preview',
+  streamStatus: '/webhook/stream_status',
+  streamEnded: '/webhook/stream_ended',
+  callStatus: '/webhook/call_status',
+  recordingAction: '/webhook/recording_action',
+  recordingStatus: '/webhook/recording_status',
+  whatsappTwilio: '/webhook/whatsapp/twilio',
+  whatsappStatus: '/webhook/whatsapp/status',
+  whatsappBaileys: '/webhook/whatsapp/baileys',
+} as const
+
+export const MEDIA_SOCKET = '/ws/twilio-media'
+
+/** An absolute URL below the public base, with exactly one slash between the two. */
+export function publicUrl(base: string, path: string): string {
+  return `${base.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`
+}
+
+/** The same for the media socket: Twilio takes `wss` only, without a query (TwiML <Stream>). */
+export function publicSocketUrl(base: string): string {
+  return publicUrl(base, MEDIA_SOCKET).replace(/^https?:/, 'wss:')
+}

@@ -1,0 +1,310 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { BusinessDirectory, BusinessEntry } from '../../domain/businesses/index.ts'
+import { createStreamToken, decideAfterStream } from '../../domain/calls/index.ts'
+import type { DomainContext } from '../../domain/context.ts'
+import type { Producer } from '../../jobs/producer.ts'
+import { AppError, errorMessage } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { parsePhone } from '../../lib/phone.ts'
+import type { Telephony } from '../../providers/telephony/port.ts'
+import { parseForm, readText } from '../form.ts'
+import { publicSocketUrl, publicUrl, WEBHOOKS } from '../urls.ts'
+import { readCarrierForm, requireCarrierForm } from './signed.ts'
+
+export type VoiceWebhookDeps = {
+  ctx: DomainContext
+  log: Logger
+  telephony: Telephony | null
+  directory: BusinessDirectory
+  producer: Pick<Producer, 'enqueue' | 'enqueueEventually'>
+  publicBaseUrl: string
+  /** Spoken where no business is known. */
+  defaultLanguage: 'he' | 'en'
+  streamSecret: string
+  /** Whether one more call can be served by this process; notes that one is coming. */
+  admitCall(callSid: string): boolean
+  /** The end reason of a call that this process served lately. */
+  knownEnd(callSid: string): string | null
+  count(event: 'stream_status_unsigned' | 'stream_status_signed' | 'call_to_voicemail' | 'call_to_agent'): void
+}
+
+const callForm = z.object({
+  CallSid: z.string().min(1).max(64),
+  From: z.string().max(128).default('anonymous'),
+  To: z.string().max(128).default(''),
+  CallerName: z.string().max(256).optional(),
+  ForwardedFrom: z.string().max(128).optional(),
+})
+
+const endedForm = z.object({
+  CallSid: z.string().min(1).max(64),
+  To: z.string().max(128).default(''),
+  CallStatus: z.string().max(32).optional(),
+})
+
+const statusForm = z.object({
+  CallSid: z.string().min(1).max(64),
+  CallStatus: z.string().min(1).max(32),
+  CallDuration: z.coerce.number().int().nonnegative().optional(),
+})
+
+const streamForm = z.object({
+  CallSid: z.string().min(1).max(64),
+  StreamSid: z.string().min(1).max(64),
+  StreamEvent: z.string().min(1).max(64),
+  StreamError: z.string().max(1_000).optional(),
+  Timestamp: z.string().max(64).optional(),
+})
+
+const recordingForm = z.object({
+  CallSid: z.string().min(1).max(64),
+  RecordingSid: z.string().regex(/^RE[0-9a-zA-Z]{1,62}$/),
+  RecordingDuration: z.coerce.number().nonnegative().optional(),
+  RecordingChannels: z.coerce.number().int().positive().optional(),
+  RecordingStatus: z.string().max(32).optional(),
+  To: z.string().max(128).default(''),
+})
+
+/** An address that nobody can call: shown in the preview, refused by the socket. */
+const INERT_TOKEN = 'preview'
+
+/** Twilio asks again, five times, when our answer to a recording's status fails. Fragments are not signed. */
+const RETRY_FIVE_TIMES = '#rc=5&rp=all'
+
+/** The telephone's webhooks: verify, parse, answer; what follows is work of jobs. */
+export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
+  const { log, telephony, directory, producer, publicBaseUrl } = deps
+  const url = (path: string) => publicUrl(publicBaseUrl, path)
+  const app = new Hono()
+
+  const promptUrl = (business: BusinessEntry | null, name: string) =>
+    url(`/prompts/${business?.id ?? 'default'}/${business?.language ?? deps.defaultLanguage}/${name}.wav`)
+
+  const voicemail = (carrier: Telephony, business: BusinessEntry | null) => {
+    const query = business ? `?business=${business.id}&language=${business.language}` : ''
+    deps.count('call_to_voicemail')
+    return carrier.voicemail({
+      promptUrl: promptUrl(business, 'voicemail'),
+      actionUrl: url(WEBHOOKS.recordingAction + query),
+      recordingStatusUrl: url(WEBHOOKS.recordingStatus + query + RETRY_FIVE_TIMES),
+    })
+  }
+
+  const connect = (carrier: Telephony, token: string, called: string) =>
+    carrier.connectStream({
+      streamUrl: publicSocketUrl(publicBaseUrl),
+      actionUrl: url(WEBHOOKS.streamEnded),
+      statusCallbackUrl: url(WEBHOOKS.streamStatus),
+      parameters: { token, to: called },
+    })
+
+  app.post(WEBHOOKS.incomingCall, async (c) => {
+    const params = await requireCarrierForm(c, telephony)
+    if (!telephony) return c.body(null, 503)
+    const call = callForm.parse(params)
+    const found = directory.lookup(parsePhone(call.To))
+    if (found.found === 'nobody') {
+      log.warn({ callSid: call.CallSid }, 'a call to a number that no business claims')
+      return twiml(telephony.sayGoodbye({ promptUrl: promptUrl(null, 'unclaimed') }))
+    }
+    if (found.found === 'unavailable') {
+      log.error({ callSid: call.CallSid }, 'a call came before the directory could be read: voicemail')
+      return twiml(voicemail(telephony, null))
+    }
+    const { business } = found
+    const refused = business.blocked ? 'business_blocked' : deps.admitCall(call.CallSid) ? null : 'no_capacity'
+    producer.enqueueEventually(
+      'call.register',
+      {
+        callSid: call.CallSid,
+        businessId: business.id,
+        from: call.From,
+        to: call.To,
+        callerName: call.CallerName ?? null,
+        forwardedFrom: call.ForwardedFrom ?? null,
+        answeredBy: refused ? 'voicemail' : 'agent',
+        voicemailReason: refused,
+        at: new Date().toISOString(),
+      },
+      { jobId: `register-${call.CallSid}` },
+    )
+    if (refused) {
+      log.info({ callSid: call.CallSid, reason: refused }, 'a call goes straight to voicemail')
+      return twiml(voicemail(telephony, business))
+    }
+    deps.count('call_to_agent')
+    const token = createStreamToken(deps.streamSecret, {
+      callSid: call.CallSid,
+      businessId: business.id,
+      from: call.From,
+      to: call.To,
+    })
+    return twiml(connect(telephony, token, call.To))
+  })
+
+  app.get(WEBHOOKS.incomingCallPreview, (c) => {
+    if (!telephony)
+      throw new AppError('unavailable', 'telephony_not_configured', 'Twilio is not configured on this installation.')
+    return twiml(connect(telephony, INERT_TOKEN, c.req.query('To') ?? '+972000000000'))
+  })
+
+  app.post(WEBHOOKS.streamEnded, async (c) => {
+    const read = await readCarrierForm(c, telephony).catch((error: unknown) => {
+      if (error instanceof AppError) return null
+      throw error
+    })
+    const form = endedForm.safeParse(read?.params)
+    // Unsigned or wrongly signed: an empty answer, no row, no job.
+    if (!telephony || !read?.signed || !form.success) return c.body(null, 204)
+    const call = form.data
+    // The caller hung up: nobody is there to leave a message.
+    if (call.CallStatus === 'completed') return twiml(telephony.hangUp())
+    try {
+      const after = await bounded(
+        decideAfterStream(deps.ctx, { callSid: call.CallSid, knownReason: deps.knownEnd(call.CallSid) }),
+        3_000,
+      )
+      if (after.next === 'hangup') return twiml(telephony.hangUp())
+      const called = businessCalled(call.To)
+      const served = after.businessId ? directory.business(after.businessId) : null
+      return twiml(voicemail(telephony, called && (!served || served.id === called.id) ? called : served))
+    } catch (error) {
+      // The record cannot be read: a caller who may need it gets the voicemail.
+      log.error(
+        { callSid: call.CallSid, error: errorMessage(error) },
+        'the end of a stream was decided without its record',
+      )
+      return twiml(voicemail(telephony, businessCalled(call.To)))
+    }
+  })
+
+  app.post(WEBHOOKS.callStatus, async (c) => {
+    const form = statusForm.parse(await requireCarrierForm(c, telephony))
+    await producer.enqueue('call.status', {
+      callSid: form.CallSid,
+      status: form.CallStatus,
+      durationSeconds: form.CallDuration ?? null,
+      at: new Date().toISOString(),
+    })
+    return c.body(null, 204)
+  })
+
+  const recordingJob = (params: Record<string, string>, business: string | undefined) => {
+    const form = recordingForm.parse(params)
+    const businessId = z.uuid().safeParse(business).data ?? businessCalled(form.To)?.id
+    if (!businessId) {
+      log.error({ callSid: form.CallSid, recordingSid: form.RecordingSid }, 'a recording of no known business')
+      throw new AppError(
+        'not_found',
+        'business_not_found',
+        'The recording belongs to no business of this installation.',
+      )
+    }
+    return {
+      payload: {
+        businessId,
+        callSid: form.CallSid,
+        recordingSid: form.RecordingSid,
+        durationSeconds: form.RecordingDuration ?? null,
+        channels: form.RecordingChannels ?? null,
+        at: new Date().toISOString(),
+      },
+      // The action and the status callback tell of the same recording: one job.
+      options: { jobId: `recording-${form.RecordingSid}` },
+    }
+  }
+
+  app.post(WEBHOOKS.recordingAction, async (c) => {
+    const params = await requireCarrierForm(c, telephony)
+    if (!telephony) return c.body(null, 503)
+    // A caller who said nothing leaves no recording; the call ends all the same.
+    if (params.RecordingSid) {
+      const job = recordingJob(params, c.req.query('business'))
+      producer.enqueueEventually('recording.fetch', job.payload, job.options)
+    }
+    const businessId = c.req.query('business')
+    const known = businessId ? directory.business(businessId) : null
+    const language = z.enum(['he', 'en']).safeParse(c.req.query('language')).data
+    const spoken = known && language ? { ...known, language } : known
+    return twiml(telephony.sayGoodbye({ promptUrl: promptUrl(spoken, 'thanks') }))
+  })
+
+  app.post(WEBHOOKS.recordingStatus, async (c) => {
+    const params = await requireCarrierForm(c, telephony)
+    if (params.RecordingStatus === 'absent' || params.RecordingStatus === 'in-progress') return c.body(null, 204)
+    const job = recordingJob(params, c.req.query('business'))
+    await producer.enqueue('recording.fetch', job.payload, job.options)
+    return c.body(null, 204)
+  })
+
+  function businessCalled(to: string): BusinessEntry | null {
+    const found = directory.lookup(parsePhone(to))
+    return found.found === 'business' ? found.business : null
+  }
+
+  return app
+}
+
+/**
+ * `/webhook/stream_status`, before any middleware: 204 always and fast, whatever comes. A validly signed body feeds the
+ * call's record; an unsigned one is only counted.
+ */
+export function createStreamStatusHandler(
+  deps: Pick<VoiceWebhookDeps, 'telephony' | 'producer' | 'count' | 'log'>,
+): (request: Request) => Promise<Response> {
+  const noContent = () => new Response(null, { status: 204 })
+  return async (request) => {
+    if (request.method !== 'POST') return new Response(null, { status: 405, headers: { Allow: 'POST' } })
+    try {
+      const params = parseForm(await bounded(readText(request), 1_000))
+      const url = new URL(request.url)
+      const signed =
+        deps.telephony?.verifyWebhook({
+          pathAndQuery: url.pathname + url.search,
+          signature: request.headers.get('x-twilio-signature'),
+          params,
+        }) ?? false
+      deps.count(signed ? 'stream_status_signed' : 'stream_status_unsigned')
+      const form = streamForm.safeParse(params)
+      if (!signed || !form.success) return noContent()
+      const { CallSid, StreamSid, StreamEvent, StreamError } = form.data
+      const line = { callSid: CallSid, streamSid: StreamSid, event: StreamEvent, error: StreamError }
+      if (StreamEvent === 'stream-error') deps.log.warn(line, 'the carrier reports a stream error')
+      deps.producer.enqueueEventually(
+        'call.stream_event',
+        {
+          callSid: CallSid,
+          streamSid: StreamSid,
+          event: StreamEvent,
+          error: StreamError ?? null,
+          at: new Date().toISOString(),
+        },
+        { jobId: `stream-${StreamSid}-${StreamEvent}`.replace(/[^A-Za-z0-9_.-]/g, '_') },
+      )
+    } catch (error) {
+      // Too large, cut off, too slow: the carrier gets its 204 all the same.
+      deps.count('stream_status_unsigned')
+      deps.log.debug({ error: errorMessage(error) }, 'a stream status could not be read')
+    }
+    return noContent()
+  }
+}
+
+function twiml(document: string): Response {
+  return new Response(document, { headers: { 'Content-Type': 'text/xml; charset=utf-8', 'Cache-Control': 'no-store' } })
+}
+
+async function bounded<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: Timer | undefined
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+      }),
+    ])
+  } finally {
+    clearTimeout(timer)
+  }
+}

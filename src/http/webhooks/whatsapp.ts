@@ -1,0 +1,156 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { BusinessDirectory } from '../../domain/businesses/index.ts'
+import type { Producer } from '../../jobs/producer.ts'
+import type { InboundMessage } from '../../jobs/registry.ts'
+import { AppError } from '../../lib/errors.ts'
+import { secretsEqual, sha256Hex } from '../../lib/ids.ts'
+import { parsePhone } from '../../lib/phone.ts'
+import type { Telephony } from '../../providers/telephony/port.ts'
+import { parseJson } from '../errors.ts'
+import { readText } from '../form.ts'
+import { WEBHOOKS } from '../urls.ts'
+import { type BaileysEvent, baileysEvents } from './baileys-event.ts'
+import { requireCarrierForm } from './signed.ts'
+
+export type WhatsAppWebhookDeps = {
+  telephony: Telephony | null
+  directory: BusinessDirectory
+  producer: Pick<Producer, 'enqueue'>
+  baileysSecret: string | null
+}
+
+const MAX_BAILEYS_BYTES = 1024 * 1024
+
+const inboundForm = z.looseObject({
+  MessageSid: z.string().min(1).max(64),
+  From: z.string().min(1).max(128),
+  To: z.string().min(1).max(128),
+  Body: z.string().max(65_536).default(''),
+  NumMedia: z.coerce.number().int().min(0).max(20).default(0),
+  ProfileName: z.string().max(256).optional(),
+  WaId: z.string().max(64).optional(),
+  ExternalUserId: z.string().max(256).optional(),
+  MessageType: z.string().max(32).optional(),
+  OriginalRepliedMessageSid: z.string().max(64).optional(),
+  ButtonText: z.string().max(256).optional(),
+  ButtonPayload: z.string().max(1_024).optional(),
+  Latitude: z.coerce.number().optional(),
+  Longitude: z.coerce.number().optional(),
+  Address: z.string().max(1_024).optional(),
+  Label: z.string().max(256).optional(),
+})
+
+const statusForm = z.object({
+  MessageSid: z.string().min(1).max(64),
+  MessageStatus: z.string().min(1).max(32),
+  ErrorCode: z.string().max(16).optional(),
+})
+
+/** WhatsApp's webhooks: 204 once the event is durably queued, 503 when it cannot be, so that it is sent again. */
+export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
+  const { telephony, directory, producer } = deps
+  const app = new Hono()
+
+  app.post(WEBHOOKS.whatsappTwilio, async (c) => {
+    const params = await requireCarrierForm(c, telephony)
+    const form = inboundForm.parse(params)
+    const account = directory.account('twilio', parsePhone(form.To) ?? '')
+    const media = Array.from({ length: form.NumMedia }, (_, index) => ({
+      url: params[`MediaUrl${index}`] ?? '',
+      contentType: params[`MediaContentType${index}`] ?? 'application/octet-stream',
+    })).filter((item) => item.url !== '')
+    const phone = parsePhone(form.From) ?? (form.WaId ? parsePhone(`+${form.WaId}`) : null)
+    const externalId = form.ExternalUserId ?? (phone ? null : form.From)
+    await enqueueMessage({
+      provider: 'twilio',
+      businessId: account?.businessId ?? onlyBusiness(form.To),
+      ...(account ? { accountId: account.id } : {}),
+      dedupeKey: `twilio:${form.MessageSid}`,
+      providerMessageId: form.MessageSid,
+      kind: form.MessageType ?? (media.length > 0 ? 'media' : 'text'),
+      from: { phone, externalId, name: form.ProfileName ?? null },
+      body: form.Body || form.ButtonText || '',
+      media,
+      replyTo: form.OriginalRepliedMessageSid ?? null,
+      data: {
+        ...(form.ButtonPayload ? { buttonPayload: form.ButtonPayload } : {}),
+        ...(form.Latitude !== undefined && form.Longitude !== undefined
+          ? { latitude: form.Latitude, longitude: form.Longitude, address: form.Address, label: form.Label }
+          : {}),
+      },
+      at: new Date().toISOString(),
+    })
+    return c.body(null, 204)
+  })
+
+  app.post(WEBHOOKS.whatsappStatus, async (c) => {
+    const form = statusForm.parse(await requireCarrierForm(c, telephony))
+    const messageId = z.uuid().safeParse(c.req.query('message')).data
+    await producer.enqueue(
+      'message.status',
+      {
+        provider: 'twilio',
+        messageId: messageId ?? null,
+        providerMessageId: form.MessageSid,
+        status: form.MessageStatus,
+        errorCode: form.ErrorCode ?? null,
+        at: new Date().toISOString(),
+      },
+      { jobId: `status-${form.MessageSid}-${form.MessageStatus}`.replace(/[^A-Za-z0-9_.-]/g, '_') },
+    )
+    return c.body(null, 204)
+  })
+
+  app.post(WEBHOOKS.whatsappBaileys, async (c) => {
+    const secret = deps.baileysSecret
+    if (!secret)
+      throw new AppError('unavailable', 'baileys_not_configured', 'BAILEYS_SECRET is not set on this installation.')
+    if (!secretsEqual(c.req.header('x-baileys-secret') ?? '', secret))
+      throw new AppError('unauthenticated', 'invalid_secret', 'The X-BAILEYS-SECRET header is missing or wrong.')
+    for (const event of parseJson(baileysEvents, await readText(c.req.raw, MAX_BAILEYS_BYTES)))
+      if (!event.fromMe) await enqueueMessage(fromBaileys(event))
+    return c.body(null, 204)
+  })
+
+  async function enqueueMessage(message: InboundMessage) {
+    // Hashed: provider ids may hold characters that a job id must not.
+    await producer.enqueue('message.receive', message, { jobId: `in-${sha256Hex(message.dedupeKey).slice(0, 40)}` })
+  }
+
+  function fromBaileys(event: BaileysEvent): InboundMessage {
+    const account = event.accountId ? directory.account('baileys', event.accountId) : null
+    if (event.accountId && !account)
+      throw new AppError('not_found', 'account_not_found', 'There is no such WhatsApp account.', { field: 'accountId' })
+    if (event.businessId && !directory.business(event.businessId))
+      throw new AppError('not_found', 'business_not_found', 'There is no such business.', { field: 'businessId' })
+    const businessId = account?.businessId ?? event.businessId ?? onlyBusiness(event.to ?? '', 'baileys')
+    return {
+      provider: 'baileys',
+      businessId,
+      ...(account ? { accountId: account.id } : {}),
+      dedupeKey: `baileys:${account?.id ?? businessId}:${event.chat}:in:${event.id}`,
+      providerMessageId: event.id,
+      kind: event.kind,
+      from: { phone: event.phone, lid: event.lid, name: event.name },
+      body: event.text,
+      media: event.media,
+      replyTo: event.replyTo,
+      at: event.at,
+    }
+  }
+
+  /** Whom a sender nobody claims belongs to: the only business, or nobody. */
+  function onlyBusiness(to: string, provider: 'twilio' | 'baileys' = 'twilio'): string {
+    const account = directory.account(provider, parsePhone(to) ?? '')
+    if (account) return account.businessId
+    const all = directory.entries()
+    if (all.length === 0)
+      throw new AppError('unavailable', 'directory_unavailable', 'The businesses are not known yet; send it again.')
+    const [only] = all
+    if (all.length === 1 && only) return only.id
+    throw new AppError('not_found', 'account_not_found', 'No business has this WhatsApp sender.', { field: 'To' })
+  }
+
+  return app
+}

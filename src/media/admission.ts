@@ -1,0 +1,40 @@
+/** How long a call that was told to connect may take until its stream starts. */
+const ARRIVING_MS = 10_000
+/** A little longer than a token lives. */
+const TOKEN_MS = 90_000
+
+/** Decides whether one more call fits into this process, and that a token opens one stream only. */
+export class Admission {
+  /** Calls that were answered with a stream and have not started it, by the time they were. */
+  readonly #arriving = new Map<string, number>()
+  readonly #used = new Map<string, number>()
+
+  constructor(private readonly options: { limit: number; live(): number; draining(): boolean }) {}
+
+  /** Whether a call may be served; asked again for the same call, it counts once. */
+  admit(callSid: string, now = performance.now()): boolean {
+    if (this.options.draining()) return false
+    forgetBefore(this.#arriving, now - ARRIVING_MS)
+    if (!this.#arriving.has(callSid) && this.options.live() + this.#arriving.size >= this.options.limit) return false
+    this.#arriving.delete(callSid)
+    this.#arriving.set(callSid, now)
+    return true
+  }
+
+  /** Uses a token up. @returns false when it was used in this process before */
+  useToken(nonce: string, callSid: string, now = performance.now()): boolean {
+    forgetBefore(this.#used, now - TOKEN_MS)
+    if (this.#used.has(nonce)) return false
+    this.#used.set(nonce, now)
+    this.#arriving.delete(callSid)
+    return true
+  }
+}
+
+/** Entries are in order of time: the old ones are at the front. */
+function forgetBefore(entries: Map<string, number>, time: number): void {
+  for (const [key, at] of entries) {
+    if (at >= time) return
+    entries.delete(key)
+  }
+}

@@ -1,0 +1,136 @@
+import { claimStream, finishCall, type StreamToken } from '../domain/calls/index.ts'
+import { type DomainContext, within } from '../domain/context.ts'
+import type { Producer } from '../jobs/producer.ts'
+import { errorMessage } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import type { ObjectStorage } from '../providers/storage/port.ts'
+import { writeWavMulaw } from './audio/wav.ts'
+import type { CallSink, SessionEnd } from './session.ts'
+
+/** How long a caller may wait for the reason to be written before the socket closes all the same. */
+const END_DEADLINE_MS = 2_000
+const REMEMBERED_ENDS = 10_000
+
+export type EndMemory = {
+  /** The end reason of a call this process served lately, or null. */
+  reasonOf(callSid: string): string | null
+}
+
+/**
+ * Keeps a call's events: turns and leads through the queue, the end straight into the database, because another server may
+ * be asked about it within milliseconds.
+ */
+export function createCallSink(deps: {
+  ctx: DomainContext
+  producer: Pick<Producer, 'enqueueEventually'>
+  storage: ObjectStorage
+  log: Logger
+  /** This process, as its heartbeat names it. */
+  serverId: string
+  metrics: Pick<Metrics, 'callsEnded' | 'greetingMs' | 'responseMs'>
+}): CallSink & EndMemory {
+  const { ctx, producer, storage, log, metrics } = deps
+  const ends = new Map<string, string>()
+
+  function remember(callSid: string, reason: string) {
+    ends.set(callSid, reason)
+    if (ends.size > REMEMBERED_ENDS) {
+      const [oldest] = ends.keys()
+      if (oldest !== undefined) ends.delete(oldest)
+    }
+  }
+
+  async function keepTurnAudio(key: string, audio: Uint8Array): Promise<string | null> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await storage.put(key, writeWavMulaw(audio), 'audio/wav')
+        return key
+      } catch (error) {
+        if (attempt === 5) {
+          log.error({ error: errorMessage(error) }, 'the audio of a turn could not be stored')
+          return null
+        }
+        await Bun.sleep(attempt * 1_000)
+      }
+    }
+  }
+
+  return {
+    reasonOf: (callSid) => ends.get(callSid) ?? null,
+    claim: (call, streamSid) =>
+      claimStream(within(ctx, call.businessId), {
+        callSid: call.callSid,
+        streamSid,
+        serverId: deps.serverId,
+        from: call.from,
+        to: call.to,
+        at: new Date(),
+      }),
+    turn(call, turn, audio) {
+      const save = (audioKey: string | null) =>
+        producer.enqueueEventually(
+          'call.turn',
+          { ...turn, callSid: call.callSid, businessId: call.businessId, audioKey },
+          { jobId: `turn-${call.callSid}-${turn.index}` },
+        )
+      if (audio && audio.byteLength > 0)
+        void keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save)
+      else save(null)
+    },
+    lead(call, answers) {
+      producer.enqueueEventually(
+        'lead.save',
+        { callSid: call.callSid, businessId: call.businessId, ...textsOf(answers), at: new Date().toISOString() },
+        { jobId: `lead-${call.callSid}` },
+      )
+    },
+    async end(call: StreamToken, end: SessionEnd) {
+      remember(call.callSid, end.reason)
+      metrics.callsEnded.inc({ reason: end.reason })
+      if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
+      if (typeof end.metrics.responseMedianMs === 'number') metrics.responseMs.observe(end.metrics.responseMedianMs)
+      const at = new Date()
+      const late = (why: string) => {
+        log.warn({ callSid: call.callSid, error: why }, 'the end of a call goes through the queue')
+        producer.enqueueEventually(
+          'call.finish',
+          { ...end, callSid: call.callSid, businessId: call.businessId, at: at.toISOString() },
+          { jobId: `finish-${call.callSid}` },
+        )
+      }
+      let timer: Timer | undefined
+      const deadline = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error('the database did not answer in time')), END_DEADLINE_MS)
+      })
+      try {
+        await Promise.race([
+          finishCall(within(ctx, call.businessId), { ...end, callSid: call.callSid, from: call.from, to: call.to, at }),
+          deadline,
+        ])
+      } catch (error) {
+        late(errorMessage(error))
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+  }
+}
+
+/** The texts of an engine's `save_lead`: only strings, each bounded; anything else is not a text yet. */
+function textsOf(answers: unknown): { name?: string; wish?: string; callbackTime?: string } {
+  if (typeof answers !== 'object' || answers === null) return {}
+  const fields = new Map(Object.entries(answers))
+  const text = (key: string) => {
+    const value = fields.get(key)
+    return typeof value === 'string' && value.trim() ? { value: value.trim().slice(0, 2_000) } : null
+  }
+  const name = text('name')
+  const wish = text('wish')
+  const callbackTime = text('callback_time')
+  return {
+    ...(name ? { name: name.value } : {}),
+    ...(wish ? { wish: wish.value } : {}),
+    ...(callbackTime ? { callbackTime: callbackTime.value } : {}),
+  }
+}

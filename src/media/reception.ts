@@ -1,0 +1,93 @@
+import type { BusinessDirectory, BusinessEntry } from '../domain/businesses/index.ts'
+import { intakeScript, notInServiceText, voicemailPrompt } from '../domain/receptionist/index.ts'
+import { errorMessage } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { parsePhone } from '../lib/phone.ts'
+import type { IntakeScript, Language } from '../providers/speech/port.ts'
+import type { Reception } from './session.ts'
+
+export type PromptName = 'voicemail' | 'thanks' | 'unclaimed'
+
+/** Rendered sentences: from memory at once, else rendered. */
+export type Prompts = {
+  render(text: string, language: Language): Promise<Uint8Array>
+  peek(text: string, language: Language): Uint8Array | undefined
+}
+
+/** What each business says, as sound. */
+export type Receptionist = {
+  /**
+   * How a business answers one of its lines; null for a business that is not known.
+   * @param called the number as the carrier gave it
+   */
+  receptionOf(businessId: string, called: string): Reception | null
+  /** A sentence the carrier plays. @param key a business id, or anything else for the installation's own words */
+  prompt(key: string, language: Language, name: PromptName): Promise<Uint8Array>
+  /** Renders what every business says, so that the first caller does not wait; businesses that fail are logged. */
+  warm(): Promise<void>
+}
+
+export function createReceptionist(deps: {
+  directory: BusinessDirectory
+  prompts: Prompts
+  /** Spoken for where no business is known. */
+  defaults: { name: string; language: Language }
+  log: Logger
+}): Receptionist {
+  const { directory, prompts, defaults, log } = deps
+  const scriptOf = (business: BusinessEntry): IntakeScript =>
+    intakeScript({ language: business.language, businessName: business.name, greeting: business.greeting })
+
+  async function prompt(key: string, language: Language, name: PromptName): Promise<Uint8Array> {
+    const businessName = (directory.business(key) ?? defaults).name
+    switch (name) {
+      case 'voicemail':
+        return prompts.render(voicemailPrompt({ language, businessName }), language)
+      case 'thanks': {
+        const script = intakeScript({ language, businessName })
+        return prompts.render(`${script.thanks} ${script.goodbye}`, language)
+      }
+      case 'unclaimed':
+        return prompts.render(notInServiceText(language), language)
+    }
+  }
+
+  return {
+    receptionOf(businessId, called) {
+      const line = directory.lookup(parsePhone(called))
+      const business =
+        line.found === 'business' && line.business.id === businessId ? line.business : directory.business(businessId)
+      if (!business) return null
+      const script = scriptOf(business)
+      return {
+        script,
+        greeting: prompts.peek(script.greeting, script.language),
+        renderGreeting: () => prompts.render(script.greeting, script.language),
+      }
+    },
+    prompt,
+    async warm() {
+      for (const name of ['voicemail', 'thanks', 'unclaimed'] as const) await prompt('default', defaults.language, name)
+      for (const business of directory.lines()) {
+        try {
+          const script = scriptOf(business)
+          const texts = [
+            script.greeting,
+            ...script.questions.map((question) => question.prompt),
+            script.reprompt,
+            script.thanks,
+            script.goodbye,
+            script.oneMoment,
+          ]
+          for (const text of texts) await prompts.render(text, script.language)
+          for (const name of ['voicemail', 'thanks'] as const) await prompt(business.id, business.language, name)
+        } catch (error) {
+          log.warn(
+            { businessId: business.id, error: errorMessage(error) },
+            'a business’s prompts could not be rendered',
+          )
+        }
+      }
+    },
+  }
+}

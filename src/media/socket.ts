@@ -1,0 +1,116 @@
+import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
+import type { Logger } from '../lib/log.ts'
+import { CallSession, type SessionDeps } from './session.ts'
+import { parseFrame } from './wire.ts'
+
+/** What Twilio offers when it connects; echoed exactly once, and only when offered (error 31920 otherwise). */
+const SUBPROTOCOL = 'audio.twilio.com'
+const PATH = '/ws/twilio-media'
+const MAX_FRAME_BYTES = 64 * 1024
+/** Bun cuts a longer frame off without a word: leave room to refuse it with a reason. */
+const MAX_PAYLOAD_BYTES = 1024 * 1024
+/** A greeting is some 100 KB of base64; past this the carrier does not read and audio is lost. */
+const BACKPRESSURE_BYTES = 8 * 1024 * 1024
+
+export type MediaSocketData = { session: CallSession | null }
+
+export type MediaSocket = {
+  /**
+   * Answers an upgrade of the media path.
+   * @returns undefined once upgraded, a response when refused, null when the request is not for us
+   */
+  upgrade(request: Request, server: Server<MediaSocketData>): Response | undefined | null
+  handlers: WebSocketHandler<MediaSocketData>
+  /** Calls being served by this process. */
+  liveCalls(): number
+  /** Open media sockets, those that wait for their `start` included. */
+  sockets(): number
+  /** Ends every call, each with its reason written. */
+  drain(): Promise<void>
+}
+
+export function createMediaSocket(deps: {
+  session: SessionDeps
+  /** Whether the carrier signed the upgrade of `path`. */
+  verifyUpgrade(path: string, signature: string): boolean
+  log: Logger
+}): MediaSocket {
+  const sessions = new Set<CallSession>()
+  const { log } = deps
+
+  return {
+    upgrade(request, server) {
+      const path = pathOf(request.url).replace(/\/+$/, '')
+      if (path !== PATH) return null
+      if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket')
+        return refusal(426, 'upgrade_required', 'This address speaks WebSocket.', { Upgrade: 'websocket' })
+      const signature = request.headers.get('x-twilio-signature')
+      // Without a signature the handshake can be looked at by hand; the token in `start` decides in any case.
+      if (signature !== null && !deps.verifyUpgrade(PATH, signature)) {
+        log.warn('a media socket with a wrong signature was refused')
+        return refusal(403, 'invalid_signature', 'The X-Twilio-Signature does not match.')
+      }
+      const offered = (request.headers.get('sec-websocket-protocol') ?? '')
+        .split(',')
+        .some((name) => name.trim().toLowerCase() === SUBPROTOCOL)
+      // Bun echoes the first offer by itself; the header decides, and an empty one suppresses it.
+      const upgraded = server.upgrade(request, {
+        data: { session: null },
+        headers: { 'Sec-WebSocket-Protocol': offered ? SUBPROTOCOL : '' },
+      })
+      return upgraded ? undefined : refusal(400, 'bad_handshake', 'The WebSocket handshake is not valid.')
+    },
+    handlers: {
+      maxPayloadLength: MAX_PAYLOAD_BYTES,
+      backpressureLimit: BACKPRESSURE_BYTES,
+      closeOnBackpressureLimit: false,
+      perMessageDeflate: false,
+      idleTimeout: 120,
+      open(ws) {
+        const session = new CallSession(
+          {
+            send: (frame) => ws.send(frame) !== 0,
+            close: (code, reason) => ws.close(code, reason.slice(0, 120)),
+          },
+          deps.session,
+        )
+        ws.data.session = session
+        sessions.add(session)
+      },
+      message(ws: ServerWebSocket<MediaSocketData>, data) {
+        const { session } = ws.data
+        if (!session) return
+        if (typeof data !== 'string') session.onViolation('a binary frame', 1003)
+        // Base64 and JSON are ASCII: characters are bytes.
+        else if (data.length > MAX_FRAME_BYTES) session.onViolation('a frame over 64 KiB', 1009)
+        else session.onFrame(parseFrame(data))
+      },
+      close(ws, code, reason) {
+        const { session } = ws.data
+        if (!session) return
+        session.onClose(code, reason)
+        sessions.delete(session)
+      },
+    },
+    liveCalls() {
+      let live = 0
+      for (const session of sessions) if (session.live) live++
+      return live
+    },
+    sockets: () => sessions.size,
+    async drain() {
+      await Promise.all([...sessions].map((session) => session.drain()))
+    },
+  }
+}
+
+/** The path of an absolute URL without parsing all of it: this runs before every request. */
+export function pathOf(url: string): string {
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  const end = url.indexOf('?', start)
+  return url.slice(start, end < 0 ? undefined : end)
+}
+
+function refusal(status: number, code: string, message: string, headers: Record<string, string> = {}): Response {
+  return Response.json({ success: false, error: { code, message } }, { status, headers })
+}

@@ -1,0 +1,55 @@
+import { AppError } from '../../lib/errors.ts'
+import { rmsOfMulaw } from '../../media/audio/energy.ts'
+import { bytesOfMs, decodeMulaw, encodeMulaw, MULAW_RATE } from '../../media/audio/mulaw.ts'
+import { resample } from '../../media/audio/resample.ts'
+import { mixToMono, readWav, writeWavPcm16 } from '../../media/audio/wav.ts'
+
+/** Bytes of μ-law telephone audio in one millisecond (8,000 Hz, mono, one byte a sample). */
+export const BYTES_PER_MS = MULAW_RATE / 1000
+/** Bytes of one 20 ms frame, the size Twilio sends. */
+export const FRAME_BYTES = 160
+
+/** Loudness (16-bit RMS, about -40 dBFS) from which a frame counts as voice; idle lines stay far below. */
+export const VOICE_RMS = 330
+
+/** Whether a frame of μ-law carries voice rather than the hush of a line. */
+export function isVoice(frame: Uint8Array): boolean {
+  return rmsOfMulaw(frame) >= VOICE_RMS
+}
+
+/** Where the voice of an utterance begins and ends, in bytes, to the 20 ms frame; null when it is all silence. */
+export function findVoice(bytes: Uint8Array): { start: number; end: number } | null {
+  let start = -1
+  let end = -1
+  for (let at = 0; at < bytes.length; at += FRAME_BYTES) {
+    const frame = bytes.subarray(at, at + FRAME_BYTES)
+    if (!isVoice(frame)) continue
+    if (start < 0) start = at
+    end = at + frame.length
+  }
+  return start < 0 ? null : { start, end }
+}
+
+/** A sine tone as μ-law, for beeps and for speech that this carrier does not synthesize. */
+export function makeTone(hertz: number, ms: number, amplitude = 8000): Uint8Array {
+  const samples = new Int16Array(bytesOfMs(ms))
+  for (let i = 0; i < samples.length; i += 1) samples[i] = Math.sin((2 * Math.PI * hertz * i) / MULAW_RATE) * amplitude
+  return encodeMulaw(samples)
+}
+
+/** A 16-bit PCM WAV file (8,000 Hz, mono, 128 kbit/s, what Twilio serves for recordings) of μ-law audio. */
+export function writeTelephoneWav(mulaw: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(writeWavPcm16(decodeMulaw(mulaw), MULAW_RATE))
+}
+
+/** A WAV file of any rate and number of channels as telephone μ-law; null when the bytes are no readable WAV file. */
+export function readTelephoneWav(file: Uint8Array): Uint8Array | null {
+  try {
+    const audio = readWav(file)
+    const mono = mixToMono(audio)
+    return encodeMulaw(audio.sampleRate === MULAW_RATE ? mono : resample(mono, audio.sampleRate, MULAW_RATE))
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'bad_wav') return null
+    throw error
+  }
+}

@@ -1,0 +1,200 @@
+import type { Logger } from '../../lib/log.ts'
+import type { CallReport, CallStatus } from './call-report.ts'
+import { FaultBook } from './faults.ts'
+import { newSid } from './sids.ts'
+import type { ConnectRule } from './webhook-client.ts'
+
+export type MessageStatus =
+  | 'accepted'
+  | 'queued'
+  | 'sent'
+  | 'delivered'
+  | 'read'
+  | 'failed'
+  | 'undelivered'
+  | 'received'
+
+/** A file hanging on a message. */
+export type MediaRecord = { sid: string; messageSid: string; contentType: string; bytes: Uint8Array; createdAt: Date }
+
+/** A message as the carrier knows it. */
+export type MessageRecord = {
+  sid: string
+  direction: 'inbound' | 'outbound-api'
+  from: string
+  to: string
+  body: string
+  mediaUrls: readonly string[]
+  media: MediaRecord[]
+  contentSid: string | null
+  contentVariables: string | null
+  messagingServiceSid: string | null
+  statusCallback: string | null
+  status: MessageStatus
+  errorCode: number | null
+  createdAt: Date
+  updatedAt: Date
+  sentAt: Date | null
+}
+
+/** What the REST API may ask of a live call. */
+export type CallUpdate =
+  | { kind: 'twiml'; twiml: string }
+  | { kind: 'url'; url: string; method: 'GET' | 'POST' }
+  | { kind: 'complete' }
+
+/** A call as the carrier knows it; `control` is there while the call lives. */
+export type CallRecord = {
+  sid: string
+  parentSid: string | null
+  from: string
+  to: string
+  direction: 'inbound' | 'outbound-dial'
+  status: CallStatus
+  createdAt: Date
+  updatedAt: Date
+  answeredAt: Date | null
+  endedAt: Date | null
+  control: { update: (update: CallUpdate) => void; hangUp: () => void; pressKeys: (digits: string) => void } | null
+  report: CallReport | null
+}
+
+/** A recording; `audio` is μ-law at 8,000 Hz. */
+export type RecordingRecord = {
+  sid: string
+  callSid: string
+  status: 'processing' | 'completed' | 'absent'
+  channels: 1
+  source: 'RecordVerb'
+  startedAt: Date
+  createdAt: Date
+  updatedAt: Date
+  durationSeconds: number
+  audio: Uint8Array
+}
+
+/** A callback that was sent (or given up), for tests and people to look at. */
+export type CallbackRecord = {
+  at: Date
+  kind: 'message_status' | 'inbound_message' | 'call_status' | 'stream_status' | 'recording_status'
+  url: string
+  params: Readonly<Record<string, string>>
+  status: number | null
+  error: string | null
+}
+
+/** How the carrier behaves; all of it may be changed while it runs. */
+export type CarrierSettings = {
+  /** Ms after acceptance at which each status is reported. */
+  statusDelaysMs: { queued: number; sent: number; delivered: number; read: number }
+  /** Whether WhatsApp's 24 hour window is held: free text outside it ends as `undelivered` 63016. */
+  enforceWindow: boolean
+  windowMs: number
+  /** Ms from the end of a `<Record>` until its file can be fetched. */
+  recordingDelayMs: number
+  /** Whether WhatsApp readers read (a `read` status follows `delivered`). */
+  sendReadReceipts: boolean
+  /** Where to dial for public URLs. */
+  connectRules: ConnectRule[]
+}
+
+export const DEFAULT_SETTINGS: Readonly<CarrierSettings> = {
+  statusDelaysMs: { queued: 5, sent: 30, delivered: 80, read: 150 },
+  enforceWindow: false,
+  windowMs: 24 * 60 * 60 * 1000,
+  recordingDelayMs: 300,
+  sendReadReceipts: true,
+  connectRules: [],
+}
+
+/** Memory limits: a carrier that runs for days in a sandbox keeps the newest of each kind. */
+const KEEP = { messages: 5000, calls: 500, recordings: 500, callbacks: 5000 }
+
+/** Everything the carrier in a box remembers. */
+export class CarrierState {
+  readonly accountSid: string
+  readonly authToken: string
+  readonly logger: Logger
+  readonly settings: CarrierSettings
+  readonly messages = new Map<string, MessageRecord>()
+  readonly calls = new Map<string, CallRecord>()
+  readonly recordings = new Map<string, RecordingRecord>()
+  readonly callbacks: CallbackRecord[] = []
+  readonly faults = new FaultBook()
+  /** When each WhatsApp user last wrote to each sender: key `sender|user`, ms since the epoch. */
+  readonly lastInbound = new Map<string, number>()
+  /** Root URL of the REST API, set when the server listens. */
+  url = ''
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>()
+  #closed = false
+
+  constructor(options: { accountSid: string; authToken: string; logger: Logger; settings?: Partial<CarrierSettings> }) {
+    this.accountSid = options.accountSid
+    this.authToken = options.authToken
+    this.logger = options.logger
+    this.settings = { ...structuredClone(DEFAULT_SETTINGS), ...options.settings }
+  }
+
+  addMessage(message: MessageRecord): void {
+    keepNewest(this.messages, message.sid, message, KEEP.messages)
+  }
+
+  addCall(call: CallRecord): void {
+    keepNewest(this.calls, call.sid, call, KEEP.calls)
+  }
+
+  addRecording(recording: RecordingRecord): void {
+    keepNewest(this.recordings, recording.sid, recording, KEEP.recordings)
+  }
+
+  noteCallback(callback: CallbackRecord): void {
+    this.callbacks.push(callback)
+    if (this.callbacks.length > KEEP.callbacks) this.callbacks.shift()
+  }
+
+  /** Runs `task` later unless the carrier has been closed by then; a failure is logged. */
+  later(ms: number, task: () => Promise<void> | void): void {
+    if (this.#closed) return
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      Promise.resolve()
+        .then(task)
+        .catch((error: unknown) => this.logger.error({ err: error }, 'carrier task failed'))
+    }, ms)
+    this.#timers.add(timer)
+  }
+
+  /** Drops everything planned and hangs up every live call. */
+  endAll(): void {
+    this.#closed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+    for (const call of this.calls.values()) call.control?.hangUp()
+  }
+}
+
+function keepNewest<T>(map: Map<string, T>, key: string, value: T, keep: number): void {
+  map.set(key, value)
+  if (map.size <= keep) return
+  const oldest = map.keys().next().value
+  if (oldest !== undefined) map.delete(oldest)
+}
+
+/** A call record at its beginning. */
+export function newCallRecord(from: string, to: string, parentSid: string | null = null): CallRecord {
+  const now = new Date()
+  return {
+    sid: newSid('CA'),
+    parentSid,
+    from,
+    to,
+    direction: parentSid === null ? 'inbound' : 'outbound-dial',
+    status: 'ringing',
+    createdAt: now,
+    updatedAt: now,
+    answeredAt: null,
+    endedAt: null,
+    control: null,
+    report: null,
+  }
+}

@@ -1,0 +1,92 @@
+import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import { errorMessage } from '../lib/errors.ts'
+import { createLogger } from '../lib/log.ts'
+import { startCarrier } from './carrier/server.ts'
+
+const port = z.coerce.number().int().min(0).max(65535)
+
+const sandboxConfig = z.object({
+  host: z.enum(['127.0.0.1', '::1', 'localhost']).default('127.0.0.1'),
+  carrierPort: port.default(0),
+  accountSid: z.string().regex(/^AC[0-9a-f]{32}$/),
+  authToken: z.string().min(16),
+  logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  publicBaseUrl: z.url().optional(),
+  connectBaseUrl: z.url().optional(),
+})
+
+export type SandboxConfig = z.output<typeof sandboxConfig>
+
+/**
+ * The sandbox's settings from command line flags: `--carrier-port` (0 = any free one), `--account-sid`, `--auth-token`,
+ * `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for the first are dialled
+ * at the second).
+ * @throws ZodError or TypeError naming the flag that is wrong
+ */
+export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      host: { type: 'string' },
+      'carrier-port': { type: 'string' },
+      'account-sid': { type: 'string' },
+      'auth-token': { type: 'string' },
+      'log-level': { type: 'string' },
+      'public-base-url': { type: 'string' },
+      'connect-base-url': { type: 'string' },
+    },
+  })
+  return sandboxConfig.parse({
+    host: values.host,
+    carrierPort: values['carrier-port'],
+    accountSid: values['account-sid'],
+    authToken: values['auth-token'],
+    logLevel: values['log-level'],
+    publicBaseUrl: values['public-base-url'],
+    connectBaseUrl: values['connect-base-url'],
+  })
+}
+
+/** Starts the outside world in a box. `stop` ends its live calls and frees its ports. */
+export function startSandbox(config: SandboxConfig): { ports: { carrier: number }; stop: () => Promise<void> } {
+  const { publicBaseUrl, connectBaseUrl } = config
+  const rules = publicBaseUrl && connectBaseUrl ? [{ publicBaseUrl, connectBaseUrl }] : []
+  const carrier = startCarrier({
+    port: config.carrierPort,
+    hostname: config.host,
+    accountSid: config.accountSid,
+    authToken: config.authToken,
+    logger: createLogger(config.logLevel, { process: 'sandbox' }),
+    settings: { connectRules: rules },
+  })
+  return { ports: { carrier: carrier.port }, stop: carrier.close }
+}
+
+/** Runs until a signal or, when started with an IPC channel, until the parent is gone. */
+function runSandbox(): void {
+  const config = parseSandboxConfig(process.argv.slice(2))
+  const log = createLogger(config.logLevel, { process: 'sandbox' })
+  const sandbox = startSandbox(config)
+  let stopping = false
+  const stop = (why: string): void => {
+    if (stopping) return
+    stopping = true
+    log.info({ why }, 'sandbox stops')
+    void sandbox.stop().finally(() => process.exit(0))
+  }
+  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGINT', () => stop('SIGINT'))
+  process.on('disconnect', () => stop('parent gone'))
+  log.info({ ports: sandbox.ports }, 'sandbox ready')
+  process.send?.({ type: 'ready', ports: sandbox.ports })
+}
+
+if (import.meta.main) {
+  try {
+    runSandbox()
+  } catch (error) {
+    process.stderr.write(`sandbox: ${error instanceof z.ZodError ? z.prettifyError(error) : errorMessage(error)}\n`)
+    process.exit(1)
+  }
+}

@@ -1,0 +1,19 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+/** What a command beside a running sandbox needs to place a simulated call; `DATA_DIR/sandbox.json`, mode 0600. */
+export const sandboxFile = z.object({
+  publicBaseUrl: z.string(),
+  carrierUrl: z.string(),
+  accountSid: z.string(),
+  authToken: z.string(),
+  baileysSecret: z.string(),
+})
+export type SandboxFile = z.infer<typeof sandboxFile>
+
+/** The sandbox that runs, or last ran, on `dataDir`; null when none did. */
+export function readSandboxFile(dataDir: string): SandboxFile | null {
+  const path = join(dataDir, 'sandbox.json')
+  return existsSync(path) ? sandboxFile.parse(JSON.parse(readFileSync(path, 'utf8'))) : null
+}

@@ -1,0 +1,15 @@
+import { callsRouter } from './calls.ts'
+import { contactsRouter } from './contacts.ts'
+import { leadsRouter } from './leads.ts'
+import { messagesRouter } from './messages.ts'
+import { router } from './trpc.ts'
+
+export const appRouter = router({
+  calls: callsRouter,
+  messages: messagesRouter,
+  contacts: contactsRouter,
+  leads: leadsRouter,
+})
+
+/** The API's type: all that a client needs to know of the server. */
+export type AppRouter = typeof appRouter

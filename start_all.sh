@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Installs what is missing and starts the whole product. Needs node and npm, no root.
+#   ./start_all.sh           start; Ctrl-C stops everything in order
+#   ./start_all.sh install   install only
+#   ./start_all.sh bin       install, then print the directory of the Bun that is used
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+
+version=$(sed -n 's/^ *"bun": "\([0-9][0-9.]*\)".*/\1/p' package.json | head -n 1)
+say() { printf '%s\n' "$*" >&2; }
+is_pinned() { [ -x "$1" ] && [ "$("$1" --version 2>/dev/null)" = "$version" ]; }
+
+find_bun() {
+  local candidate
+  for candidate in "$(command -v bun || true)" "$PWD"/.bun/node_modules/.bin/bun \
+    "$PWD"/.bun/node_modules/@oven/bun-*/bin/bun; do
+    if [ -n "$candidate" ] && is_pinned "$candidate"; then
+      printf '%s' "$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
+install_bun() {
+  if ! command -v npm >/dev/null; then
+    say "Neither Bun $version nor npm is here. Install Node.js with npm (https://nodejs.org), then run this again."
+    exit 1
+  fi
+  say "Installing Bun $version into .bun …"
+  mkdir -p .bun
+  npm install --prefix .bun --no-save --no-audit --no-fund --loglevel error "bun@$version" >&2
+  # npm may be told to skip install scripts; this one puts the program for this machine in place.
+  if ! is_pinned .bun/node_modules/.bin/bun; then
+    (cd .bun/node_modules/bun && node install.js) >&2 || say "Bun's own install step failed; looking for the program itself."
+  fi
+}
+
+if ! bun=$(find_bun); then
+  install_bun
+  if ! bun=$(find_bun); then
+    say "Bun $version was installed into .bun but does not run on this machine."
+    exit 1
+  fi
+fi
+# The processes we start say "bun" too, and mean this one.
+PATH="$(dirname "$bun"):$PATH"
+export PATH
+
+stamp=node_modules/.installed-from-lockfile
+if ! cmp -s bun.lock "$stamp"; then
+  say "Installing the locked dependencies …"
+  "$bun" install --frozen-lockfile >&2
+  cp bun.lock "$stamp"
+fi
+
+case "${1:-}" in
+  install) exit 0 ;;
+  bin)
+    dirname "$bun"
+    exit 0
+    ;;
+esac
+exec "$bun" src/supervisor.ts "$@"

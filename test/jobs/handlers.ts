@@ -1,0 +1,23 @@
+import { type JobHandlers, PermanentJobError } from '../../src/jobs/consumer.ts'
+
+/** A full set of handlers for the crm queue in which only `some` do anything. */
+export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm'> {
+  const refuse = async () => {
+    throw new PermanentJobError('not expected in this test')
+  }
+  return {
+    'call.register': refuse,
+    'call.stream_event': refuse,
+    'call.status': refuse,
+    'call.turn': refuse,
+    'call.finish': refuse,
+    'lead.save': refuse,
+    'message.receive': refuse,
+    'message.status': refuse,
+    'maintenance.sweep': refuse,
+    ...some,
+  }
+}
+
+// @ts-expect-error a queue with a job that nobody handles must not compile
+export const incompleteHandlers: JobHandlers<'whatsapp'> = {}

@@ -1,0 +1,22 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const cleanups: (() => Promise<void>)[] = []
+
+/** Runs `cleanup` when the whole test run ends; it must do no harm when its thing is already gone. */
+export function onTestRunEnd(cleanup: () => Promise<void>): void {
+  cleanups.push(cleanup)
+}
+
+/** Called once by the preload, after the last test of the last file. */
+export async function runCleanups(): Promise<void> {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+}
+
+/** A directory of its own, gone when the test run ends. */
+export function temporaryDirectory(name: string): string {
+  const directory = mkdtempSync(join(tmpdir(), `agentlocator-${name}-`))
+  onTestRunEnd(async () => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
