@@ -14,6 +14,8 @@ export async function serve(config: Config) {
     // Several web processes share one port; the kernel spreads the connections.
     reusePort: config.webConcurrency > 1,
     idleTimeout: 60,
+    // Every reader has its own limit; Bun's would answer 413 where an address must answer 204 whatever comes.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch: app.fetch,
     websocket: app.websocket,
   })
