@@ -58,7 +58,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     defaults: config.business,
     log,
   })
-  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, metrics })
+  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
   const addresses = new WeakMap<Request, string>()
   const addressOf = (request: Request) => addresses.get(request) ?? null
   let draining = false
@@ -147,6 +147,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   // What is read by others' code, whole and before anybody has logged in.
   for (const path of ['/trpc/*', '/api/auth/*', '/admin/*'])
     app.use(path, bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseBody }))
+  app.get('/favicon.ico', (c) => c.body(null, 204))
   app.use('/api/*', secureHeaders())
   app.on(['GET', 'POST'], '/api/auth/*', (c) => auth.handler(c.req.raw))
   app.route(
