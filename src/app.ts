@@ -77,7 +77,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       now: () => performance.now(),
-      reception: (call) => receptionist.receptionOf(call.businessId),
+      reception: (call) => receptionist.receptionOf(call.businessId, call.to),
       verifyToken(token, callSid) {
         const call = verifyStreamToken(config.sessionSecret, token, callSid)
         return call && admission.useToken(call.nonce, callSid) ? call : null
@@ -114,6 +114,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     directory,
     producer,
     publicBaseUrl: config.publicBaseUrl,
+    defaultLanguage: config.business.language,
     streamSecret: config.sessionSecret,
     admitCall: (callSid: string) => admission.admit(callSid),
     knownEnd: (callSid: string) => sink.reasonOf(callSid),

@@ -9,7 +9,7 @@ import { AppError } from './lib/errors.ts'
 import { createLogger } from './lib/log.ts'
 
 /** The sandbox's own numbers: nobody in the world has them. */
-const DEMO = { number: '+97233760000', baileysPhone: '+972501110000' }
+const DEMO = { numbers: { he: '+97233760000', en: '+97233760001' }, baileysPhone: '+972501110000' }
 
 /**
  * Fills an empty installation: the first business, the bootstrap API key, the first owner. Run again, nothing changes.
@@ -57,7 +57,7 @@ export async function setUp(config: Config): Promise<string[]> {
       const { key } = await createApiKey(within(ctx, businessId), { name: 'sandbox' })
       said.push(`api key    ${key}  (printed once; not needed on this machine)`)
     }
-    if (config.sandbox) said.push(`number     ${DEMO.number} is answered by “${config.business.name}”`)
+    if (config.sandbox) said.push(`numbers    ${DEMO.numbers.he} (Hebrew), ${DEMO.numbers.en} (English)`)
     return said
   } finally {
     await database.close()
