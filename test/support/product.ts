@@ -256,6 +256,7 @@ async function startAll(product: Product, options: ProductOptions): Promise<void
         product.startWorker('recordings'),
       ]).flat(),
       (async () => {
+        if (webCount === 0) return
         const shared: Record<string, string> = shareOnePort ? { WEB_CONCURRENCY: '2' } : {}
         const first = await product.startWeb(shared)
         const same: Record<string, string> = shareOnePort ? { ...shared, PORT: String(first.port) } : {}
@@ -266,7 +267,8 @@ async function startAll(product: Product, options: ProductOptions): Promise<void
     for (const each of [...product.web, ...product.workers]) each.kill('SIGKILL')
     throw error
   }
-  product.carrier.settings.connectRules = [{ publicBaseUrl: product.publicBaseUrl, connectBaseUrl: product.url() }]
+  if (webCount > 0)
+    product.carrier.settings.connectRules = [{ publicBaseUrl: product.publicBaseUrl, connectBaseUrl: product.url() }]
 }
 
 async function prepare(
