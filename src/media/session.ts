@@ -433,8 +433,9 @@ export class CallSession {
   /** The call belongs to another stream: this one goes without touching the call's record. */
   #abandon(reason: string): void {
     if (this.#state === 'ended') return
-    this.#engine?.close()
     this.#refuse(1008, reason)
+    // Last: an engine says that it closed, which in a live call is a failure of the call.
+    this.#engine?.close()
   }
 
   #stopTimers(): void {

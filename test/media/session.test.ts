@@ -55,7 +55,10 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     cancel: note('cancel'),
     truncate: (itemId, heardMs) => asked.push(`truncate ${itemId} ${heardMs}`),
     toolResult: (id, result) => asked.push(`result ${id} ${JSON.stringify(result)}`),
-    close: note('close'),
+    close() {
+      asked.push('close')
+      tell({ type: 'closed', reason: 'told to' })
+    },
   }
   const engine: SpeechEngine = {
     name: 'scripted',
