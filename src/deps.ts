@@ -11,6 +11,7 @@ import { createProducer, type Producer } from './jobs/producer.ts'
 import { AppError, errorMessage } from './lib/errors.ts'
 import { createLogger, type Logger } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
+import { createSecretBox, deriveKey, type SecretBox } from './lib/secret-box.ts'
 import { createEmbeddedEngine } from './providers/speech/embedded/engine.ts'
 import { createEspeakSynthesizer } from './providers/speech/espeak/synthesizer.ts'
 import type { SpeechEngine, Transcriber } from './providers/speech/port.ts'
@@ -20,7 +21,7 @@ import type { ObjectStorage } from './providers/storage/port.ts'
 import { createS3Storage } from './providers/storage/s3.ts'
 import type { Telephony } from './providers/telephony/port.ts'
 import { createTwilioTelephony } from './providers/telephony/twilio.ts'
-import type { WhatsAppSender } from './providers/whatsapp/port.ts'
+import type { OpenLinkedAccount, WhatsAppSender } from './providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from './providers/whatsapp/twilio.ts'
 import { readVersion } from './version.ts'
 
@@ -40,7 +41,10 @@ export type Deps = {
   storage: ObjectStorage
   /** Null when Twilio is not configured. */
   telephony: Telephony | null
-  senders: { twilio: WhatsAppSender | null; baileys: WhatsAppSender | null }
+  /** WhatsApp over Twilio; null when it is not configured. */
+  twilioWhatsApp: WhatsAppSender | null
+  /** WhatsApp accounts linked through Baileys. `mediaCa`: a certificate that media hosts may show besides public ones. */
+  openLinkedAccounts(options: { mediaCa: string | null }): Promise<{ open: OpenLinkedAccount; box: SecretBox }>
   /** E.164 of the installation's Twilio WhatsApp sender. */
   defaultTwilioSender: string | null
   /** Null where none is configured: what callers said stays kept as audio. */
@@ -96,14 +100,18 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     storage:
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
     telephony: twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl: config.publicBaseUrl }),
-    senders: {
-      twilio:
-        twilioOptions &&
-        createTwilioWhatsApp({
-          ...twilioOptions,
-          statusCallbackUrl: publicUrl(config.publicBaseUrl, WEBHOOKS.whatsappStatus),
-        }),
-      baileys: null,
+    twilioWhatsApp:
+      twilioOptions &&
+      createTwilioWhatsApp({
+        ...twilioOptions,
+        statusCallbackUrl: publicUrl(config.publicBaseUrl, WEBHOOKS.whatsappStatus),
+      }),
+    async openLinkedAccounts({ mediaCa }) {
+      // Baileys takes a third of a second and 40 MB to load: only the process that holds sockets pays for it.
+      const { BaileysAccount } = await import('./providers/whatsapp/baileys/account.ts')
+      const { websocketUrl } = config.baileys
+      const box = createSecretBox(deriveKey(config.sessionSecret, 'whatsapp accounts'))
+      return { box, open: (options) => new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa }) }
     },
     defaultTwilioSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
     transcriber: null,

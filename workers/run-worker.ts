@@ -2,17 +2,18 @@ import { loadConfig, processEnvironment } from '../src/config.ts'
 import { createDeps, type Deps, startHeartbeat } from '../src/deps.ts'
 import { type Consumer, createConsumer, type JobHandlers } from '../src/jobs/consumer.ts'
 import type { QueueName } from '../src/jobs/registry.ts'
+import { errorMessage } from '../src/lib/errors.ts'
 import { notifyReady, onShutdown } from '../src/lib/lifecycle.ts'
 
 /**
  * Runs a worker process on one queue: ready once it has its connections, and, told to stop, ended once its jobs are.
- * @param setUp what else the process needs; its answer is closed after the jobs
+ * @param setUp what else the process does; its answer undoes it, and comes first when the process stops
  */
 export async function runWorker<Q extends QueueName>(
   queue: Q,
   concurrency: number,
   handlersOf: (deps: Deps) => JobHandlers<Q>,
-  setUp: (deps: Deps) => Promise<void> = async () => {},
+  setUp: (deps: Deps) => Promise<void | (() => Promise<void>)> = async () => {},
 ): Promise<Consumer> {
   const deps = await createDeps(loadConfig(processEnvironment()), queue)
   const consumer = createConsumer({
@@ -24,10 +25,14 @@ export async function runWorker<Q extends QueueName>(
     metrics: deps.consumerMetrics,
   })
   await consumer.ready()
-  await setUp(deps)
+  // A promise nobody waits for must not take the accounts or jobs of this process down with it.
+  process.on('unhandledRejection', (error) =>
+    deps.log.error({ reason: errorMessage(error) }, 'a promise failed that nobody waited for'),
+  )
   const heartbeat = await startHeartbeat(deps, queue)
+  const undo = await setUp(deps)
   onShutdown(async () => {
-    await heartbeat.stop()
+    await Promise.all([undo?.(), heartbeat.stop()])
     await consumer.close()
     await deps.close()
     deps.log.info('the worker has stopped')

@@ -16,6 +16,8 @@ export const businesses = pgTable(
     defaultWhatsappProvider: text('default_whatsapp_provider', { enum: ['twilio', 'baileys'] })
       .notNull()
       .default('twilio'),
+    /** Sends when the default one surely cannot: not linked, restricted, down. */
+    fallbackWhatsappProvider: text('fallback_whatsapp_provider', { enum: ['twilio', 'baileys'] }),
     /** Whether the carrier's copy of a recording is deleted once ours is stored and committed. */
     deleteRemoteRecordings: boolean('delete_remote_recordings').notNull().default(false),
     blockedAt: at('blocked_at'),

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { boolean, check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
 import { businesses, whatsappAccounts } from './businesses.ts'
 import { at, createdAt, id, updatedAt } from './columns.ts'
 import { contacts, conversations } from './contacts.ts'
@@ -54,6 +54,10 @@ export const messages = pgTable(
     /** Send attempts begun; the sweep and a worker tell by it whether a lost response is to be reconciled first. */
     attempts: integer().notNull().default(0),
     lastAttemptAt: at('last_attempt_at'),
+    /** Not tried before this. */
+    nextAttemptAt: at('next_attempt_at'),
+    /** The first message to somebody who never wrote: these are rationed. */
+    opensChat: boolean('opens_chat').notNull().default(false),
     /** How often the sweep had to put the job back. */
     requeues: integer().notNull().default(0),
     sentAt: at('sent_at'),
@@ -73,6 +77,8 @@ export const messages = pgTable(
     index('messages_contact').on(t.contactId, t.id),
     index('messages_provider_id').on(t.provider, t.providerMessageId),
     index('messages_unsent').on(t.updatedAt).where(sql`${t.status} in ('queued', 'sending')`),
+    index('messages_outbox').on(t.accountId, t.id).where(sql`${t.status} in ('queued', 'sending')`),
+    index('messages_opening').on(t.accountId, t.lastAttemptAt).where(sql`${t.opensChat}`),
     check('messages_direction_status', sql`(${t.direction} = 'in') = (${t.status} = 'received')`),
   ],
 )

@@ -138,6 +138,8 @@ export const jobs = {
       provider: z.enum(['twilio', 'baileys']),
       /** Our row's id when the callback carried it: links a provider id that a lost response never told us. */
       messageId: z.uuid().nullish(),
+      /** The account that the news came to: another account's message of the same id is left alone. */
+      accountId: z.uuid().nullish(),
       providerMessageId: z.string(),
       status: z.string(),
       errorCode: z.string().nullish(),

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import { AppError } from './errors.ts'
 
 const VERSION = 'v1.'
@@ -44,6 +44,11 @@ export function createSecretBox(key: Uint8Array): SecretBox {
       }
     },
   }
+}
+
+/** A key of its own for each purpose, from one secret (HKDF-SHA256, RFC 5869). */
+export function deriveKey(secret: string, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secret, 'agentlocator', purpose, KEY_BYTES))
 }
 
 function unreadable(why: string, cause?: unknown): AppError {

@@ -1,14 +1,19 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { errorMessage } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import { startCarrier } from './carrier/server.ts'
+import { startWhatsAppSandbox } from './whatsapp/server.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
 
 const sandboxConfig = z.object({
   host: z.enum(['127.0.0.1', '::1', 'localhost']).default('127.0.0.1'),
   carrierPort: port.default(0),
+  whatsappPort: port.default(0),
+  stateDir: z.string().min(1).optional(),
   accountSid: z.string().regex(/^AC[0-9a-f]{32}$/),
   authToken: z.string().min(16),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -19,7 +24,8 @@ const sandboxConfig = z.object({
 export type SandboxConfig = z.output<typeof sandboxConfig>
 
 /**
- * The sandbox's settings from command line flags: `--carrier-port` (0 = any free one), `--account-sid`, `--auth-token`,
+ * The sandbox's settings from command line flags: `--carrier-port` and `--whatsapp-port` (0 = any free one),
+ * `--state-dir` (where WhatsApp's accounts and links are kept; nowhere when unset), `--account-sid`, `--auth-token`,
  * `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for the first are dialled
  * at the second).
  * @throws ZodError or TypeError naming the flag that is wrong
@@ -30,6 +36,8 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
     options: {
       host: { type: 'string' },
       'carrier-port': { type: 'string' },
+      'whatsapp-port': { type: 'string' },
+      'state-dir': { type: 'string' },
       'account-sid': { type: 'string' },
       'auth-token': { type: 'string' },
       'log-level': { type: 'string' },
@@ -40,6 +48,8 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
   return sandboxConfig.parse({
     host: values.host,
     carrierPort: values['carrier-port'],
+    whatsappPort: values['whatsapp-port'],
+    stateDir: values['state-dir'],
     accountSid: values['account-sid'],
     authToken: values['auth-token'],
     logLevel: values['log-level'],
@@ -48,26 +58,49 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
   })
 }
 
+/** Somebody to write to: answers every text on WhatsApp. */
+const SCRIPTED_CONTACT = {
+  phone: '+972501234567',
+  name: 'דנה לוי',
+  reads: true,
+  autoReply: 'תודה על ההודעה! מתי נוח לכם שאגיע?',
+}
+
 /** Starts the outside world in a box. `stop` ends its live calls and frees its ports. */
-export function startSandbox(config: SandboxConfig): { ports: { carrier: number }; stop: () => Promise<void> } {
-  const { publicBaseUrl, connectBaseUrl } = config
+export async function startSandbox(
+  config: SandboxConfig,
+): Promise<{ ports: { carrier: number; whatsapp: number }; stop: () => Promise<void> }> {
+  const { publicBaseUrl, connectBaseUrl, stateDir } = config
   const rules = publicBaseUrl && connectBaseUrl ? [{ publicBaseUrl, connectBaseUrl }] : []
+  const logger = createLogger(config.logLevel, { process: 'sandbox' })
   const carrier = startCarrier({
     port: config.carrierPort,
     hostname: config.host,
     accountSid: config.accountSid,
     authToken: config.authToken,
-    logger: createLogger(config.logLevel, { process: 'sandbox' }),
+    logger,
     settings: { connectRules: rules },
   })
-  return { ports: { carrier: carrier.port }, stop: carrier.close }
+  if (stateDir) mkdirSync(stateDir, { recursive: true })
+  const whatsapp = await startWhatsAppSandbox({
+    port: config.whatsappPort,
+    logger,
+    ...(stateDir ? { stateFile: join(stateDir, 'whatsapp.json') } : {}),
+  })
+  whatsapp.putAccount(SCRIPTED_CONTACT)
+  return {
+    ports: { carrier: carrier.port, whatsapp: Number(new URL(whatsapp.controlUrl).port) },
+    async stop() {
+      await Promise.all([carrier.close(), whatsapp.close()])
+    },
+  }
 }
 
 /** Runs until a signal or, when started with an IPC channel, until the parent is gone. */
-function runSandbox(): void {
+async function runSandbox(): Promise<void> {
   const config = parseSandboxConfig(process.argv.slice(2))
   const log = createLogger(config.logLevel, { process: 'sandbox' })
-  const sandbox = startSandbox(config)
+  const sandbox = await startSandbox(config)
   let stopping = false
   const stop = (why: string): void => {
     if (stopping) return
@@ -84,7 +117,7 @@ function runSandbox(): void {
 
 if (import.meta.main) {
   try {
-    runSandbox()
+    await runSandbox()
   } catch (error) {
     process.stderr.write(`sandbox: ${error instanceof z.ZodError ? z.prettifyError(error) : errorMessage(error)}\n`)
     process.exit(1)

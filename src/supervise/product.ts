@@ -102,13 +102,17 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
     const authToken = kept?.authToken ?? randomBytes(16).toString('hex')
     const baileysSecret = kept?.baileysSecret ?? randomBytes(16).toString('hex')
     let carrierPort = 0
+    let whatsappPort = 0
     return processStep(
       'sandbox',
       async () => {
         // Chosen here, so that a sandbox that died comes back where everybody looks for it.
         carrierPort = await findFreePort('127.0.0.1')
+        whatsappPort = await findFreePort('127.0.0.1')
         const flags = {
           'carrier-port': String(carrierPort),
+          'whatsapp-port': String(whatsappPort),
+          'state-dir': join(config.dataDir, 'sandbox'),
           'account-sid': accountSid,
           'auth-token': authToken,
           'log-level': config.logLevel,
@@ -124,6 +128,7 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
         onReady: ([message]) => {
           const ports = sandboxPorts(message)
           const carrierUrl = `http://127.0.0.1:${ports.carrier ?? carrierPort}`
+          const whatsapp = `127.0.0.1:${ports.whatsapp ?? whatsappPort}`
           Object.assign(childEnvironment, {
             SANDBOX: '1',
             TWILIO_ACCOUNT_SID: accountSid,
@@ -131,7 +136,7 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
             TWILIO_API_BASE_URL: carrierUrl,
             TWILIO_WHATSAPP_FROM: SANDBOX_WHATSAPP_FROM,
             BAILEYS_SECRET: baileysSecret,
-            ...(ports.whatsapp ? { BAILEYS_WEBSOCKET_URL: `ws://127.0.0.1:${ports.whatsapp}` } : {}),
+            BAILEYS_WEBSOCKET_URL: `ws://${whatsapp}/ws/chat`,
           })
           writeSecretFile(join(config.dataDir, 'sandbox.json'), {
             publicBaseUrl: config.publicBaseUrl,
@@ -139,6 +144,7 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
             accountSid,
             authToken,
             baileysSecret,
+            whatsappUrl: `http://${whatsapp}`,
           })
         },
       },

@@ -9,6 +9,8 @@ export const sandboxFile = z.object({
   accountSid: z.string(),
   authToken: z.string(),
   baileysSecret: z.string(),
+  /** Root of the sandbox's WhatsApp; its remote control is under `/_control`. */
+  whatsappUrl: z.string().optional(),
 })
 export type SandboxFile = z.infer<typeof sandboxFile>
 

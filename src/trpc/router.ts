@@ -3,12 +3,14 @@ import { contactsRouter } from './contacts.ts'
 import { leadsRouter } from './leads.ts'
 import { messagesRouter } from './messages.ts'
 import { router } from './trpc.ts'
+import { whatsappRouter } from './whatsapp.ts'
 
 export const appRouter = router({
   calls: callsRouter,
   messages: messagesRouter,
   contacts: contactsRouter,
   leads: leadsRouter,
+  whatsapp: whatsappRouter,
 })
 
 /** The API's type: all that a client needs to know of the server. */

@@ -1,11 +1,30 @@
-import { and, desc, eq, sql } from 'drizzle-orm'
-import { whatsappAccounts } from '../../../db/schema/index.ts'
-import type { BusinessContext } from '../context.ts'
+import { and, desc, eq, gt, sql } from 'drizzle-orm'
+import { whatsappAccounts, whatsappLinks } from '../../../db/schema/index.ts'
+import type { BusinessContext, DomainContext } from '../context.ts'
+import { getBusiness } from './businesses.ts'
+
+/** Postgres channel on which workers are told to look at a linked account; the payload is its id. */
+export const WAKE_CHANNEL = 'whatsapp_account'
+
+/** Tells the worker that holds the account to look at it now. It looks every second anyway. */
+export async function wakeAccount(ctx: DomainContext, accountId: string): Promise<void> {
+  await ctx.db.execute(sql`select pg_notify(${WAKE_CHANNEL}, ${accountId})`)
+}
 
 type ProviderName = 'twilio' | 'baileys'
 
 export type SenderChoice =
-  | { kind: 'ready'; accountId: string | null; phone: string }
+  | {
+      kind: 'ready'
+      accountId: string | null
+      phone: string
+      /** Only its owner can bring it back: logged out, blocked, given up. Otherwise it sends, now or once it is back. */
+      down: boolean
+      /** WhatsApp lets it open no new chats now. */
+      restricted: boolean
+      /** Since when this product has known it. */
+      since: Date
+    }
   | { kind: 'never_linked' }
   | { kind: 'none' }
 
@@ -19,13 +38,32 @@ export async function senderFor(
   defaultSender: string | null,
 ): Promise<SenderChoice> {
   const [account] = await ctx.db
-    .select({ id: whatsappAccounts.id, phone: whatsappAccounts.phone, linkedAt: whatsappAccounts.linkedAt })
+    .select({
+      id: whatsappAccounts.id,
+      phone: whatsappAccounts.phone,
+      linkedAt: whatsappAccounts.linkedAt,
+      since: whatsappAccounts.createdAt,
+      down: sql<boolean>`${whatsappAccounts.state} in ('logged_out', 'blocked')
+        or (${whatsappAccounts.state} = 'failed' and ${whatsappLinks.retryAt} is null)`,
+      restricted: sql<boolean>`coalesce(${gt(whatsappLinks.restrictedAt, sql`now() - interval '24 hours'`)}, false)`,
+    })
     .from(whatsappAccounts)
+    .leftJoin(whatsappLinks, eq(whatsappLinks.accountId, whatsappAccounts.id))
     .where(and(eq(whatsappAccounts.businessId, ctx.businessId), eq(whatsappAccounts.provider, provider)))
-    .orderBy(sql`${whatsappAccounts.linkedAt} is null`, desc(whatsappAccounts.id))
+    .orderBy(
+      sql`${whatsappAccounts.linkedAt} is null`,
+      sql`${whatsappAccounts.state} <> 'working'`,
+      desc(whatsappAccounts.id),
+    )
     .limit(1)
-  if (account?.linkedAt && account.phone) return { kind: 'ready', accountId: account.id, phone: account.phone }
-  if (provider === 'twilio' && defaultSender) return { kind: 'ready', accountId: null, phone: defaultSender }
+  if (account?.linkedAt && account.phone) {
+    const { phone, since, down, restricted } = account
+    return { kind: 'ready', accountId: account.id, phone, since, down, restricted }
+  }
+  if (provider === 'twilio' && defaultSender) {
+    const { createdAt } = await getBusiness(ctx)
+    return { kind: 'ready', accountId: null, phone: defaultSender, since: createdAt, down: false, restricted: false }
+  }
   return provider === 'twilio' ? { kind: 'none' } : { kind: 'never_linked' }
 }
 

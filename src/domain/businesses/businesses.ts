@@ -24,6 +24,24 @@ export async function getBusiness(ctx: BusinessContext) {
   return row
 }
 
+/** Which provider the business's messages go by, and which one when that surely cannot take a message; null is none. */
+export async function setWhatsAppProviders(
+  ctx: BusinessContext,
+  input: { default?: 'twilio' | 'baileys'; fallback?: 'twilio' | 'baileys' | null },
+): Promise<void> {
+  await ctx.db.transaction(async (tx) => {
+    await tx
+      .update(businesses)
+      .set({
+        ...(input.default ? { defaultWhatsappProvider: input.default } : {}),
+        ...(input.fallback === undefined ? {} : { fallbackWhatsappProvider: input.fallback }),
+        updatedAt: new Date(),
+      })
+      .where(eq(businesses.id, ctx.businessId))
+    await audit(tx, ctx, { action: 'business.whatsapp', entity: 'business', entityId: ctx.businessId, data: input })
+  })
+}
+
 /** Every business of the installation, oldest first: for the installation's own tools, never for a tenant. */
 export function listBusinesses(ctx: DomainContext) {
   return ctx.db.select().from(businesses).orderBy(asc(businesses.id))

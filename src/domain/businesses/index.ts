@@ -1,4 +1,4 @@
-export { type AccountView, listAccounts, type SenderChoice, senderFor } from './accounts.ts'
+export { type AccountView, listAccounts, type SenderChoice, senderFor, WAKE_CHANNEL, wakeAccount } from './accounts.ts'
 export { authenticateApiKey, createApiKey, ensureApiKey } from './api-keys.ts'
 export {
   addPhoneNumber,
@@ -6,6 +6,7 @@ export {
   createBusiness,
   getBusiness,
   listBusinesses,
+  setWhatsAppProviders,
   unblockBusiness,
 } from './businesses.ts'
 export {

@@ -3,7 +3,10 @@ import type { DatabaseHandle } from '../../../db/client.ts'
 import { contacts, messages, whatsappAccounts } from '../../../db/schema/index.ts'
 import { errorMessage } from '../../lib/errors.ts'
 import type { OutboundMessage, SendOutcome, WhatsAppSender } from '../../providers/whatsapp/port.ts'
+import { wakeAccount } from '../businesses/index.ts'
 import type { BusinessContext } from '../context.ts'
+import { moveToFallback } from './fallback.ts'
+import { outboundOf } from './outbound.ts'
 
 export type DeliveryResult =
   /** Nothing more to do for this job. */
@@ -16,14 +19,18 @@ const RECONCILE_AFTER_MS = 20_000
 /** After this much doubt the message is left `unknown` for a person to decide. */
 const DOUBT_ENDS_AFTER_MS = 30 * 60_000
 
-/** What a worker sends with. `pool` is where the lock's connection is reserved from. */
+/** What a worker sends with over Twilio. `pool` is where the lock's connection is reserved from. */
 export type DeliveryMeans = {
   pool: DatabaseHandle['sql']
-  senders: { twilio: WhatsAppSender | null; baileys: WhatsAppSender | null }
+  sender: WhatsAppSender | null
   defaultTwilioSender: string | null
 }
 
+/** Twilio's errors that speak of the sender and not of the message: no such channel, its authentication failed. */
+const SENDER_IS_DOWN = new Set(['63001', '63007'])
+
 type Sending = OutboundMessage & {
+  accountId: string | null
   status: string
   attempts: number
   lastAttemptAt: Date | null
@@ -59,8 +66,13 @@ export async function deliverMessage(
 async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryMeans): Promise<DeliveryResult> {
   const message = await loadMessage(ctx, messageId, means.defaultTwilioSender)
   if (!message) return { done: true, status: 'gone' }
-  const sender = means.senders[message.provider]
-  if (!sender) return { done: false, retryInMs: 60_000, reason: `${message.provider} cannot send on this worker` }
+  if (message.provider === 'baileys') {
+    // Its owner sends it; this was only a nudge.
+    if (message.status === 'queued' && message.accountId) await wakeAccount(ctx, message.accountId)
+    return { done: true, status: message.status }
+  }
+  const { sender } = means
+  if (!sender) return { done: false, retryInMs: 60_000, reason: 'Twilio is not configured' }
   if (message.status === 'sending') return await settleDoubt(ctx, message, sender)
   if (message.status !== 'queued') return { done: true, status: message.status }
 
@@ -78,7 +90,11 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, means: Del
     // An adapter answers with an outcome; an exception says nothing of what left the machine.
     outcome = { outcome: 'unknown', code: 'adapter_error', message: errorMessage(error) }
   }
-  return await applyOutcome(ctx, messageId, outcome)
+  const result = await applyOutcome(ctx, messageId, outcome)
+  if (outcome.outcome !== 'rejected' || !SENDER_IS_DOWN.has(outcome.code)) return result
+  const settings = { twilio: { configured: true, defaultSender: means.defaultTwilioSender } }
+  const moved = await moveToFallback(ctx, messageId, settings, ['failed'])
+  return moved ? { done: true, status: 'moved' } : result
 }
 
 async function settleDoubt(ctx: BusinessContext, message: Sending, sender: WhatsAppSender): Promise<DeliveryResult> {
@@ -176,17 +192,11 @@ async function loadMessage(ctx: BusinessContext, id: string, defaultSender: stri
   if (!row?.to || !account) return null
   const { message } = row
   return {
-    id: message.id,
+    ...outboundOf(message, { to: row.to, account }),
     provider: message.provider,
+    accountId: message.accountId,
     status: message.status,
     attempts: message.attempts,
     lastAttemptAt: message.lastAttemptAt,
-    account,
-    to: row.to,
-    ...(message.body ? { text: message.body } : {}),
-    ...(message.template ? { template: message.template } : {}),
-    ...(message.outboundMedia ? { media: message.outboundMedia } : {}),
-    ...(message.replyTo ? { replyTo: message.replyTo } : {}),
-    ...(message.providerMessageId ? { providerMessageId: message.providerMessageId } : {}),
   }
 }

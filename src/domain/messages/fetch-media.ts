@@ -1,9 +1,11 @@
 import { and, eq } from 'drizzle-orm'
 import { messageMedia } from '../../../db/schema/index.ts'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, type ErrorKind } from '../../lib/errors.ts'
 import { sha256Hex } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
+import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { BusinessContext } from '../context.ts'
+import { trustedType } from './file-type.ts'
 
 /** Where a file can be fetched from: the provider's own hosts, with its credentials. */
 export type MediaSource = {
@@ -12,6 +14,8 @@ export type MediaSource = {
 
 /** WhatsApp's own limit for documents is 100 MB; what comes over Twilio is at most 16 MB. */
 const MAX_BYTES = 100 * 1024 * 1024
+
+const HOPELESS = new Set<ErrorKind>(['gone', 'too_large', 'forbidden', 'invalid'])
 
 /** Fetches and stores a file of an inbound message. Run twice, the second finds it stored. */
 export async function fetchMessageMedia(
@@ -23,20 +27,31 @@ export async function fetchMessageMedia(
   const mine = and(eq(messageMedia.id, mediaId), eq(messageMedia.businessId, ctx.businessId))
   const [row] = await ctx.db.select().from(messageMedia).where(mine)
   if (row?.state !== 'pending') return
+  // A linked account's address holds the file's key, which nobody needs any longer.
+  const spent = row.sourceUrl.startsWith(WHATSAPP_MEDIA_SCHEME) ? { sourceUrl: WHATSAPP_MEDIA_SCHEME } : {}
   try {
-    const { data, contentType } = await source.downloadMedia(row.sourceUrl, MAX_BYTES)
+    const { data, contentType: said } = await source.downloadMedia(row.sourceUrl, MAX_BYTES)
+    const contentType = trustedType(said, data)
     const storageKey = `media/${ctx.businessId}/${row.messageId}/${row.index}`
     await storage.put(storageKey, data, contentType)
     await ctx.db
       .update(messageMedia)
-      .set({ state: 'stored', storageKey, bytes: data.byteLength, sha256: sha256Hex(data), contentType, error: null })
+      .set({
+        state: 'stored',
+        storageKey,
+        bytes: data.byteLength,
+        sha256: sha256Hex(data),
+        contentType,
+        error: null,
+        ...spent,
+      })
       .where(mine)
   } catch (error) {
-    if (
-      error instanceof AppError &&
-      (error.kind === 'gone' || error.kind === 'too_large' || error.kind === 'forbidden')
-    ) {
-      await ctx.db.update(messageMedia).set({ state: 'failed', error: error.code }).where(mine)
+    if (error instanceof AppError && HOPELESS.has(error.kind)) {
+      await ctx.db
+        .update(messageMedia)
+        .set({ state: 'failed', error: error.code, ...spent })
+        .where(mine)
       return
     }
     throw error

@@ -1,7 +1,8 @@
-import { sql } from 'drizzle-orm'
+import { and, eq, or, sql } from 'drizzle-orm'
 import { messageMedia, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { newId } from '../../lib/ids.ts'
+import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import { resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
@@ -9,9 +10,15 @@ import { openConversation } from '../conversations/index.ts'
 /**
  * Writes an inbound message: contact, conversation, message, media. Delivered any number of times, at once, from any
  * number of processes, it is one row.
+ * @param how.own the business wrote it on its own phone: an outbound row; one that this product sent is left as it is
+ * @param how.history from before the link: it is not news, and nothing is unread by it
  * @returns the message's id, the first one's when it was there already
  */
-export async function receiveMessage(ctx: BusinessContext, input: InboundMessage): Promise<string> {
+export async function receiveMessage(
+  ctx: BusinessContext,
+  input: InboundMessage,
+  how: { own?: boolean; history?: boolean } = {},
+): Promise<string> {
   const at = new Date(input.at)
   const { id, media } = await ctx.db.transaction(async (tx) => {
     // The lock serialises duplicates, so that only the first one touches contact and conversation.
@@ -21,22 +28,37 @@ export async function receiveMessage(ctx: BusinessContext, input: InboundMessage
     const [earlier] = await tx
       .select({ id: messages.id })
       .from(messages)
-      .where(sql`${messages.businessId} = ${ctx.businessId} and ${messages.dedupeKey} = ${input.dedupeKey}`)
+      .where(
+        and(
+          eq(messages.businessId, ctx.businessId),
+          how.own
+            ? or(
+                eq(messages.dedupeKey, input.dedupeKey),
+                and(
+                  eq(messages.provider, input.provider),
+                  eq(messages.providerMessageId, input.providerMessageId),
+                  eq(messages.direction, 'out'),
+                ),
+              )
+            : eq(messages.dedupeKey, input.dedupeKey),
+        ),
+      )
     if (earlier) return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id) }
 
     const contactId = await resolveContact(tx, ctx, input.from)
-    const conversationId = await openConversation(tx, ctx, contactId, { at, inbound: true })
+    const conversationId = await openConversation(tx, ctx, contactId, { at, inbound: !how.own && !how.history })
     const messageId = newId()
     await tx.insert(messages).values({
       id: messageId,
       businessId: ctx.businessId,
       conversationId,
       contactId,
-      direction: 'in',
+      direction: how.own ? 'out' : 'in',
       provider: input.provider,
       accountId: input.accountId ?? null,
       kind: input.kind,
-      status: 'received',
+      status: how.own ? 'sent' : 'received',
+      ...(how.own ? { sentAt: at } : {}),
       body: input.body,
       providerMessageId: input.providerMessageId,
       dedupeKey: input.dedupeKey,
@@ -56,7 +78,9 @@ export async function receiveMessage(ctx: BusinessContext, input: InboundMessage
     await audit(tx, ctx, { action: 'message.receive', entity: 'message', entityId: messageId })
     return { id: messageId, media: rows.map((row) => row.id) }
   })
-  for (const mediaId of media)
+  // What only the linked account can fetch, its own process does.
+  const byJob = input.media.some(({ url }) => !url.startsWith(WHATSAPP_MEDIA_SCHEME))
+  for (const mediaId of byJob ? media : [])
     await ctx.enqueue('message.fetch_media', { businessId: ctx.businessId, mediaId }, { jobId: `media-${mediaId}` })
   return id
 }

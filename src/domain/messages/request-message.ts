@@ -1,13 +1,15 @@
 import { and, eq } from 'drizzle-orm'
 import { z } from 'zod'
+import type { Executor } from '../../../db/client.ts'
 import { messages } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import { getBusiness, senderFor } from '../businesses/index.ts'
+import { getBusiness } from '../businesses/index.ts'
 import { resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
+import { chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
 import type { MessageStatus } from './status.ts'
 
 const MAX_TEXT = 4096
@@ -40,17 +42,12 @@ export const sendRequest = z.object({
 })
 export type SendRequest = z.input<typeof sendRequest>
 
-/** What the installation can send with. */
-export type SendSettings = {
-  twilio: { configured: boolean; defaultSender: string | null }
-}
-
 /**
  * Takes a WhatsApp message to send: the row is committed first, then its job. When the job cannot be queued the sweep
  * queues it later, so an answer of this verb means the message is safe.
  * Asked again with the same idempotency key and the same request, it answers the first message.
  * @throws AppError `unknown_provider`, `invalid_number`, `empty_text`, `business_blocked`, `not_configured`,
- *   `account_not_linked`, `idempotency_conflict`; nothing is written then
+ *   `account_not_linked`, `template_required`, `idempotency_conflict`; nothing is written then
  */
 export async function requestMessage(
   ctx: BusinessContext,
@@ -59,7 +56,7 @@ export async function requestMessage(
 ): Promise<{ id: string; status: MessageStatus }> {
   const request = sendRequest.parse(input)
   const business = await getBusiness(ctx)
-  const provider = providerOf(request.provider ?? business.defaultWhatsappProvider)
+  const asked = request.provider === undefined ? null : providerOf(request.provider)
   const phone = parsePhone(request.to)
   if (!phone)
     throw new AppError(
@@ -77,35 +74,22 @@ export async function requestMessage(
     })
   if (business.blockedAt)
     throw new AppError('forbidden', 'business_blocked', 'This business is blocked; nothing is sent for it.')
-  if (provider === 'twilio' && !settings.twilio.configured)
-    throw new AppError(
-      'unavailable',
-      'not_configured',
-      'Twilio is not configured: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.',
-      { field: 'provider' },
-    )
-  const sender = await senderFor(ctx, provider, settings.twilio.defaultSender)
-  if (sender.kind === 'none')
-    throw new AppError('unavailable', 'not_configured', 'The business has no Twilio WhatsApp sender.', {
-      field: 'provider',
-    })
-  if (sender.kind === 'never_linked')
-    throw new AppError('conflict', 'account_not_linked', 'No WhatsApp account was ever linked; link one first.', {
-      field: 'provider',
-    })
-
   const requestHash = sha256Hex(
-    JSON.stringify([provider, phone, text, request.media, request.template, request.replyTo]),
+    JSON.stringify([
+      asked ?? business.defaultWhatsappProvider,
+      phone,
+      text,
+      request.media,
+      request.template,
+      request.replyTo,
+    ]),
   )
+  // A request that was answered once is answered the same, whatever has become of the providers since.
+  const answered = request.idempotencyKey ? await findByKey(ctx.db, ctx, request.idempotencyKey) : null
+  const sender = answered ? null : await chooseSender(ctx, asked, { to: phone, free: !request.template }, settings)
   const id = newId()
   const message = await ctx.db.transaction(async (tx) => {
-    if (request.idempotencyKey) {
-      const [earlier] = await tx
-        .select({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
-        .from(messages)
-        .where(and(eq(messages.businessId, ctx.businessId), eq(messages.idempotencyKey, request.idempotencyKey)))
-      if (earlier) return earlier
-    }
+    if (!sender) return answered
     const now = new Date()
     const contactId = await resolveContact(tx, ctx, { phone })
     const conversationId = await openConversation(tx, ctx, contactId, { at: now, inbound: false })
@@ -117,7 +101,7 @@ export async function requestMessage(
         conversationId,
         contactId,
         direction: 'out',
-        provider,
+        provider: sender.provider,
         accountId: sender.accountId,
         kind: request.template ? 'template' : request.media?.length ? 'media' : 'text',
         status: 'queued',
@@ -132,17 +116,18 @@ export async function requestMessage(
       .onConflictDoNothing()
       .returning({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
     if (made) {
-      await audit(tx, ctx, { action: 'message.request', entity: 'message', entityId: id, data: { provider } })
+      await audit(tx, ctx, {
+        action: 'message.request',
+        entity: 'message',
+        entityId: id,
+        data: { provider: sender.provider },
+      })
       return made
     }
     // Somebody used the same key between our look and our insert.
-    const [winner] = await tx
-      .select({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
-      .from(messages)
-      .where(and(eq(messages.businessId, ctx.businessId), eq(messages.idempotencyKey, request.idempotencyKey ?? '')))
-    if (!winner) throw new Error('The message was neither written nor found.')
-    return winner
+    return findByKey(tx, ctx, request.idempotencyKey ?? '')
   })
+  if (!message) throw new Error('The message was neither written nor found.')
   if (message.requestHash !== requestHash)
     throw new AppError('conflict', 'idempotency_conflict', 'This idempotency key was used for another message.', {
       field: 'idempotencyKey',
@@ -158,7 +143,15 @@ export async function requestMessage(
   return { id: message.id, status: message.status }
 }
 
-function providerOf(name: string): 'twilio' | 'baileys' {
+async function findByKey(db: Executor, ctx: BusinessContext, key: string) {
+  const [row] = await db
+    .select({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
+    .from(messages)
+    .where(and(eq(messages.businessId, ctx.businessId), eq(messages.idempotencyKey, key)))
+  return row ?? null
+}
+
+function providerOf(name: string): ProviderName {
   if (name === 'twilio' || name === 'baileys') return name
   throw new AppError('invalid', 'unknown_provider', 'The provider must be twilio or baileys.', { field: 'provider' })
 }

@@ -17,6 +17,8 @@ export async function requeueLostMessages(ctx: DomainContext, lostAfterMs = LOST
     .where(
       and(
         eq(messages.direction, 'out'),
+        // A linked account's owner looks at its rows every second.
+        eq(messages.provider, 'twilio'),
         inArray(messages.status, ['queued', 'sending']),
         lt(messages.updatedAt, new Date(Date.now() - lostAfterMs)),
       ),

@@ -133,3 +133,56 @@ export type ReceiptEvent = {
   errorCode: string | null
   at: Date
 }
+
+/** What an account tells whoever owns it. */
+export type AccountHooks = {
+  /**
+   * Stores an inbound message. The receipt leaves only after this resolved; when it rejects, the socket is cut and the
+   * message comes again. May be called more than once for one message. Must not wait for a send of this account.
+   */
+  onInbound(event: InboundEvent): Promise<void>
+  /** News of messages that were sent; called again a few times when it rejects. */
+  onReceipt(event: ReceiptEvent): Promise<void>
+  onStatus(status: AccountStatus): void
+  /** Messages from before the link, newest last; called once a link, and again when it rejects. */
+  onHistory?(events: InboundEvent[]): Promise<void>
+  /** Does this process still own the account? Asked when another connection replaced ours. Yes when unset. */
+  isOwner?(): Promise<boolean>
+  /** A message sent of late, by provider id, for a phone that could not decrypt it. */
+  getMessage?(providerMessageId: string): Promise<OutboundMessage | null>
+}
+
+/** An account whose socket this process holds. Every state it comes into is told to `onStatus`. */
+export interface LinkedAccount extends WhatsAppSender {
+  readonly provider: 'baileys'
+  status(): AccountStatus
+  /** The id under which a message is sent, the same at every attempt. */
+  fixedId(message: OutboundMessage): string
+  /** Connects, and stays connected until `stop`. */
+  start(): Promise<void>
+  /** Disconnects within some two seconds; the link is kept. */
+  stop(reason?: string): Promise<void>
+  /** Unlinks, and forgets the credentials. */
+  logout(): Promise<void>
+  /** @throws AppError `not_linking` unless it shows a QR code */
+  requestPairingCode(phone: string): Promise<string>
+  downloadMedia(url: string, maxBytes: number): Promise<{ data: Uint8Array; contentType: string }>
+}
+
+/** What a linked account is opened with, beside what every account of the installation shares. */
+export type LinkedAccountOptions = {
+  /** Our id of the account. */
+  account: string
+  store: AuthStore
+  hooks: AccountHooks
+  allowGroups: boolean
+  /** How many messages from before the link are handed to `onHistory`. */
+  historyLimit: number
+  /** Milliseconds of typing shown before a text. */
+  typingMs(text: string): number
+}
+
+export type OpenLinkedAccount = (options: LinkedAccountOptions) => LinkedAccount
+
+/** The scheme of `InboundMedia.url`. */
+export const WHATSAPP_MEDIA_SCHEME = 'whatsapp-media:'

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
 import { getMediaKeys, MEDIA_PATH_MAP, type MediaType } from '@whiskeysockets/baileys'
 import { AppError } from '../../lib/errors.ts'
-import { makeLoopbackCertificate } from './certificate.ts'
+import { makeLoopbackCertificate, type SelfSigned } from './certificate.ts'
 
 /** Media kinds that travel in messages here. */
 export type MediaKind = Extract<MediaType, 'image' | 'video' | 'audio' | 'document'>
@@ -27,8 +27,7 @@ export class MediaServer {
   /** PEM of the certificate that a client has to trust. */
   readonly certificate: string
 
-  constructor(port: number) {
-    const { certificate, privateKey } = makeLoopbackCertificate()
+  constructor(port: number, { certificate, privateKey }: SelfSigned = makeLoopbackCertificate()) {
     this.certificate = certificate
     this.server = Bun.serve({
       port,

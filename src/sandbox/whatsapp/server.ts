@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { z } from 'zod'
 import { createLogger, type Logger } from '../../lib/log.ts'
 import { LIBSIGNAL_LINES, quietConsole } from '../../lib/quiet-console.ts'
+import { makeLoopbackCertificate, type SelfSigned } from './certificate.ts'
 import { Connection } from './connection.ts'
 import { answerControl } from './control.ts'
 import { MediaServer } from './media.ts'
@@ -30,7 +32,7 @@ export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Pro
   const world = new World(options.logger ?? createLogger('silent'))
   const { stateFile } = options
   if (stateFile && existsSync(stateFile)) world.restore(readFileSync(stateFile, 'utf8'))
-  const media = new MediaServer(options.mediaPort ?? 0)
+  const media = new MediaServer(options.mediaPort ?? 0, stateFile ? keptCertificate(`${stateFile}.cert`) : undefined)
   world.mediaHost = media.host
   const desk = new PairingDesk(world)
   const identity = makeNoiseIdentity()
@@ -83,4 +85,14 @@ export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Pro
     world.close()
   })
   return sandbox
+}
+
+const selfSigned = z.object({ certificate: z.string(), privateKey: z.string() })
+
+/** The media host's certificate, the same over restarts: clients that trust it need not be told again. */
+function keptCertificate(file: string): SelfSigned {
+  if (existsSync(file)) return selfSigned.parse(JSON.parse(readFileSync(file, 'utf8')))
+  const made = makeLoopbackCertificate()
+  writeFileSync(file, JSON.stringify(made), { mode: 0o600 })
+  return made
 }

@@ -10,13 +10,13 @@ import type { Logger } from '../../../lib/log.ts'
 import { LIBSIGNAL_LINES, quietConsole } from '../../../lib/quiet-console.ts'
 import type { SecretBox } from '../../../lib/secret-box.ts'
 import type {
+  AccountHooks,
   AccountStatus,
   AuthStore,
   InboundEvent,
+  LinkedAccount,
   OutboundMessage,
-  ReceiptEvent,
   SendOutcome,
-  WhatsAppSender,
 } from '../port.ts'
 import { isStaleOwner, type LoadedAuth, loadAuth } from './auth-state.ts'
 import { type AltResolver, normaliseMessage } from './inbound.ts'
@@ -35,24 +35,6 @@ import {
 import { ReceiptBook } from './receipts.ts'
 import { type Backoff, decideAfterClose, REPLACED_WINDOW_MS } from './reconnect.ts'
 import { CLOSE_LOST, LiveSocket, type SocketTiming } from './socket.ts'
-
-/** What an account tells whoever owns it. */
-export type AccountHooks = {
-  /**
-   * Stores an inbound message. The receipt leaves only after this resolved; when it rejects, the socket is cut and the
-   * message comes again. May be called more than once for one message. Must not wait for a send of this account.
-   */
-  onInbound(event: InboundEvent): Promise<void>
-  /** News of messages that were sent; called again a few times when it rejects. */
-  onReceipt(event: ReceiptEvent): Promise<void>
-  onStatus(status: AccountStatus): void
-  /** Messages from before the link, newest last; called once a link, and again when it rejects. */
-  onHistory?(events: InboundEvent[]): Promise<void>
-  /** Does this process still own the account? Asked when another connection replaced ours. Yes when unset. */
-  isOwner?(): Promise<boolean>
-  /** A message sent of late, by provider id, for a phone that could not decrypt it. */
-  getMessage?(providerMessageId: string): Promise<OutboundMessage | null>
-}
 
 export type AccountTiming = SocketTiming & { ackMs: number; reconnect: Backoff; mediaMs: number; reconcileMs: number }
 
@@ -90,7 +72,7 @@ const FAILED_AFTER = 5
 const DEFAULT_HISTORY = 1_000
 
 /** One business's WhatsApp account, linked through Baileys: its connection, its messages, its state. */
-export class BaileysAccount implements WhatsAppSender {
+export class BaileysAccount implements LinkedAccount {
   readonly provider = 'baileys'
   private readonly options: BaileysAccountOptions
   private readonly log: Logger
@@ -128,6 +110,10 @@ export class BaileysAccount implements WhatsAppSender {
 
   status(): AccountStatus {
     return this.current
+  }
+
+  fixedId(message: OutboundMessage): string {
+    return providerIdOf(message)
   }
 
   /** Connects, and stays connected until `stop`. An account that was never linked shows a QR code. */

@@ -1,0 +1,111 @@
+import { and, eq, max, type SQL } from 'drizzle-orm'
+import { contacts, messages } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { getBusiness, type SenderChoice, senderFor } from '../businesses/index.ts'
+import type { BusinessContext } from '../context.ts'
+
+export type ProviderName = 'twilio' | 'baileys'
+
+/** What the installation can send with. */
+export type SendSettings = {
+  twilio: { configured: boolean; defaultSender: string | null }
+}
+
+export type ChosenSender = { provider: ProviderName; accountId: string | null }
+
+/** WhatsApp's customer-care window: free text may be sent over the business platform this long after the person wrote. */
+const WINDOW_MS = 24 * 3_600_000
+
+type Assessment =
+  | { verdict: 'takes'; sender: ChosenSender }
+  /** It may take the message some day; another provider takes it now, if there is one. */
+  | { verdict: 'waits'; sender: ChosenSender }
+  | { verdict: 'cannot'; error: AppError; final: boolean }
+
+/**
+ * Who sends a message: the provider asked for, or the business's second one when the first surely cannot take it (not
+ * linked, restricted, down).
+ * @param what.free it is not a template
+ * @throws AppError `not_configured`, `account_not_linked`, `template_required`
+ */
+export async function chooseSender(
+  ctx: BusinessContext,
+  asked: ProviderName | null,
+  what: { to: string; free: boolean },
+  settings: SendSettings,
+): Promise<ChosenSender> {
+  const business = await getBusiness(ctx)
+  const first = asked ?? business.defaultWhatsappProvider
+  const assessed = await assess(ctx, first, what, settings)
+  if (assessed.verdict === 'takes') return assessed.sender
+  const second = business.fallbackWhatsappProvider
+  const final = assessed.verdict === 'cannot' && assessed.final
+  if (second && second !== first && !final) {
+    const other = await assess(ctx, second, what, settings)
+    if (other.verdict === 'takes') return other.sender
+  }
+  if (assessed.verdict === 'cannot') throw assessed.error
+  return assessed.sender
+}
+
+/** How a provider stands to a message, as far as it is known before sending. */
+export async function assess(
+  ctx: BusinessContext,
+  provider: ProviderName,
+  what: { to: string; free: boolean },
+  settings: SendSettings,
+): Promise<Assessment> {
+  const cannot = (kind: 'unavailable' | 'conflict', code: string, message: string, field: string, final = false) =>
+    ({ verdict: 'cannot', error: new AppError(kind, code, message, { field }), final }) as const
+  if (provider === 'twilio' && !settings.twilio.configured)
+    return cannot(
+      'unavailable',
+      'not_configured',
+      'Twilio is not configured: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.',
+      'provider',
+    )
+  const choice = await senderFor(ctx, provider, settings.twilio.defaultSender)
+  if (choice.kind === 'none')
+    return cannot('unavailable', 'not_configured', 'The business has no Twilio WhatsApp sender.', 'provider')
+  if (choice.kind === 'never_linked')
+    return cannot('conflict', 'account_not_linked', 'No WhatsApp account was ever linked; link one first.', 'provider')
+  const sender = { provider, accountId: choice.accountId }
+  if (provider === 'twilio') {
+    if (!what.free || (await windowMayBeOpen(ctx, what.to, choice))) return { verdict: 'takes', sender }
+    return cannot(
+      'conflict',
+      'template_required',
+      'This person has not written for 24 hours: WhatsApp takes only a template (template.contentSid) now.',
+      'template',
+      true,
+    )
+  }
+  if (choice.down) return { verdict: 'waits', sender }
+  if (choice.restricted && !(await lastInbound(ctx, 'baileys', what.to))) return { verdict: 'waits', sender }
+  return { verdict: 'takes', sender }
+}
+
+/** Whether the window may be open. What people wrote to a sender before this product knew it, only WhatsApp knows. */
+async function windowMayBeOpen(
+  ctx: BusinessContext,
+  to: string,
+  sender: SenderChoice & { kind: 'ready' },
+): Promise<boolean> {
+  const last = await lastInbound(ctx, 'twilio', to)
+  return Date.now() - (last ?? sender.since).getTime() < WINDOW_MS
+}
+
+async function lastInbound(ctx: BusinessContext, provider: ProviderName, phone: string): Promise<Date | null> {
+  const where: SQL | undefined = and(
+    eq(messages.businessId, ctx.businessId),
+    eq(contacts.phone, phone),
+    eq(messages.direction, 'in'),
+    eq(messages.provider, provider),
+  )
+  const [row] = await ctx.db
+    .select({ at: max(messages.occurredAt) })
+    .from(messages)
+    .innerJoin(contacts, eq(contacts.id, messages.contactId))
+    .where(where)
+  return row?.at ?? null
+}

@@ -1,0 +1,94 @@
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import { contacts, messages } from '../../../db/schema/index.ts'
+import { errorMessage } from '../../lib/errors.ts'
+import { getBusiness, wakeAccount } from '../businesses/index.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import { assess, type SendSettings } from './choose-sender.ts'
+
+/**
+ * Gives a message, which its provider surely did not and will not take, to the business's second provider. Once a message;
+ * never one whose outcome is unknown.
+ * @param from the states in which it surely was not taken
+ * @returns whether another provider has it now
+ */
+export async function moveToFallback(
+  ctx: BusinessContext,
+  messageId: string,
+  settings: SendSettings,
+  from: readonly ('queued' | 'failed')[] = ['queued'],
+): Promise<boolean> {
+  const { fallbackWhatsappProvider: provider } = await getBusiness(ctx)
+  if (!provider) return false
+  const [row] = await ctx.db
+    .select({ message: messages, to: contacts.phone })
+    .from(messages)
+    .innerJoin(contacts, eq(contacts.id, messages.contactId))
+    .where(
+      and(eq(messages.id, messageId), eq(messages.businessId, ctx.businessId), inArray(messages.status, [...from])),
+    )
+  if (!row?.to || row.message.provider === provider || row.message.data?.fallbackFrom) return false
+  const assessed = await assess(ctx, provider, { to: row.to, free: row.message.template === null }, settings)
+  if (assessed.verdict !== 'takes') return false
+  const note = JSON.stringify({ fallbackFrom: row.message.provider, fallbackWhy: row.message.errorCode })
+  const moved = await ctx.db.transaction(async (tx) => {
+    const rows = await tx
+      .update(messages)
+      .set({
+        ...assessed.sender,
+        status: 'queued',
+        providerMessageId: null,
+        attempts: 0,
+        nextAttemptAt: null,
+        opensChat: false,
+        errorCode: null,
+        errorMessage: null,
+        failedAt: null,
+        data: sql`coalesce(${messages.data}, '{}'::jsonb) || ${note}::text::jsonb`,
+      })
+      .where(
+        and(
+          eq(messages.id, messageId),
+          eq(messages.businessId, ctx.businessId),
+          eq(messages.attempts, row.message.attempts),
+          inArray(messages.status, [...from]),
+        ),
+      )
+      .returning({ id: messages.id })
+    if (rows.length > 0)
+      await audit(tx, ctx, { action: 'message.fallback', entity: 'message', entityId: messageId, data: { provider } })
+    return rows.length > 0
+  })
+  if (!moved) return false
+  try {
+    if (assessed.sender.accountId && provider === 'baileys') await wakeAccount(ctx, assessed.sender.accountId)
+    else
+      await ctx.enqueue(
+        'whatsapp.send',
+        { businessId: ctx.businessId, messageId },
+        { jobId: `${messageId}-${provider}` },
+      )
+  } catch (error) {
+    ctx.log.warn({ messageId, error: errorMessage(error) }, 'the send job could not be queued; the sweep will')
+  }
+  return true
+}
+
+/** What waits for an account that does not come back by itself goes to the second provider, where there is one. */
+export async function moveWaitingToFallback(
+  ctx: BusinessContext,
+  accountId: string,
+  settings: SendSettings,
+): Promise<number> {
+  const { fallbackWhatsappProvider } = await getBusiness(ctx)
+  if (!fallbackWhatsappProvider) return 0
+  const waiting = await ctx.db
+    .select({ id: messages.id })
+    .from(messages)
+    .where(
+      and(eq(messages.accountId, accountId), eq(messages.businessId, ctx.businessId), eq(messages.status, 'queued')),
+    )
+    .orderBy(messages.id)
+  let moved = 0
+  for (const { id } of waiting) if (await moveToFallback(ctx, id, settings)) moved += 1
+  return moved
+}

@@ -1,0 +1,68 @@
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import { whatsappKeys, whatsappLinks } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { type AuthStore, STALE_OWNER } from '../../providers/whatsapp/port.ts'
+import type { DomainContext } from '../context.ts'
+import { holds, type Lease } from './leases.ts'
+
+/**
+ * Where a linked account keeps its credentials and keys: rows in Postgres, written only under the account's latest lease.
+ * The share lock on the link's row makes a takeover wait for a write under way, so that the next owner reads all of it.
+ */
+export function createAuthStore(ctx: DomainContext, lease: Lease): AuthStore {
+  const mine = eq(whatsappKeys.accountId, lease.accountId)
+  return {
+    async readCreds() {
+      const [row] = await ctx.db.select({ creds: whatsappLinks.creds }).from(whatsappLinks).where(holds(lease))
+      if (!row) throw staleOwner()
+      return row.creds
+    },
+    async readKeys(type, ids) {
+      const rows = await ctx.db
+        .select({ id: whatsappKeys.id, value: whatsappKeys.value })
+        .from(whatsappKeys)
+        .where(and(mine, eq(whatsappKeys.type, type), inArray(whatsappKeys.id, ids)))
+      return new Map(rows.map(({ id, value }) => [id, value]))
+    },
+    async write({ creds, keys }) {
+      const puts = keys.filter(({ value }) => value !== null)
+      const drops = keys.filter(({ value }) => value === null)
+      await ctx.db.transaction(async (tx) => {
+        const [held] =
+          creds === undefined
+            ? await tx.select({ id: whatsappLinks.accountId }).from(whatsappLinks).where(holds(lease)).for('share')
+            : await tx
+                .update(whatsappLinks)
+                .set({ creds })
+                .where(holds(lease))
+                .returning({ id: whatsappLinks.accountId })
+        if (!held) throw staleOwner()
+        if (puts.length > 0)
+          await tx.execute(sql`
+            insert into ${whatsappKeys} (account_id, type, id, value)
+            select ${lease.accountId}::uuid, type, id, value
+            from jsonb_to_recordset(${JSON.stringify(puts)}::text::jsonb) as put(type text, id text, value text)
+            on conflict (account_id, type, id) do update set value = excluded.value`)
+        if (drops.length > 0)
+          await tx.execute(sql`
+            delete from ${whatsappKeys} using jsonb_to_recordset(${JSON.stringify(drops)}::text::jsonb) as gone(type text, id text)
+            where ${mine} and ${whatsappKeys.type} = gone.type and ${whatsappKeys.id} = gone.id`)
+      })
+    },
+    async clear() {
+      await ctx.db.transaction(async (tx) => {
+        const [held] = await tx
+          .update(whatsappLinks)
+          .set({ creds: null })
+          .where(holds(lease))
+          .returning({ id: whatsappLinks.accountId })
+        if (!held) throw staleOwner()
+        await tx.delete(whatsappKeys).where(mine)
+      })
+    },
+  }
+}
+
+function staleOwner(): AppError {
+  return new AppError('conflict', STALE_OWNER, 'Another process owns this WhatsApp account now.')
+}

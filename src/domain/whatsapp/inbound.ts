@@ -1,0 +1,126 @@
+import { and, eq, gt, like } from 'drizzle-orm'
+import { contacts, messageMedia, messages } from '../../../db/schema/index.ts'
+import type { InboundMessage } from '../../jobs/registry.ts'
+import {
+  type InboundContent,
+  type InboundEvent,
+  type OutboundMessage,
+  WHATSAPP_MEDIA_SCHEME,
+} from '../../providers/whatsapp/port.ts'
+import type { BusinessContext } from '../context.ts'
+import { changeMessage, outboundOf, receiveMessage } from '../messages/index.ts'
+
+/** A phone asks again for what it could not read within minutes; older texts stay where they are. */
+const RECALL_MS = 48 * 3_600_000
+
+/**
+ * Writes what a linked account brought: a message of a contact, of the owner's own phone, or a change to an earlier one.
+ * Brought any number of times it is one row.
+ */
+export async function storeInbound(ctx: BusinessContext, accountId: string, event: InboundEvent): Promise<void> {
+  const { content } = event
+  // A group is a conversation of its own: nothing said there belongs to the thread with one person.
+  const from = event.group
+    ? { phone: null, externalId: event.group, name: null }
+    : { phone: event.contact.phone, lid: event.contact.lid, name: event.contact.name }
+  if (content.kind === 'edit' || content.kind === 'deletion') {
+    const found = await changeMessage(ctx, {
+      provider: 'baileys',
+      accountId,
+      direction: event.direction,
+      providerMessageId: content.messageId,
+      contact: from,
+      at: event.at,
+      text: content.kind === 'edit' ? content.text : null,
+    })
+    if (found || content.kind === 'deletion') return
+  }
+  const { kind, body, media, data } = describe(content)
+  const message: InboundMessage = {
+    provider: 'baileys',
+    businessId: ctx.businessId,
+    accountId,
+    dedupeKey: event.dedupeKey,
+    providerMessageId: event.id,
+    kind,
+    from,
+    body,
+    media,
+    replyTo: content.kind === 'reaction' ? content.messageId : event.replyTo,
+    data: { ...data, ...(event.group ? { author: event.contact } : {}) },
+    at: event.at.toISOString(),
+  }
+  await receiveMessage(ctx, message, { own: event.direction === 'out', history: event.source === 'history' })
+}
+
+type Described = Pick<InboundMessage, 'kind' | 'body' | 'media'> & { data: Record<string, unknown> }
+
+function describe(content: InboundContent): Described {
+  switch (content.kind) {
+    case 'text':
+    case 'edit':
+      return { kind: 'text', body: content.text, media: [], data: {} }
+    case 'reaction':
+      return { kind: 'reaction', body: content.emoji, media: [], data: {} }
+    case 'deletion':
+      return { kind: 'deleted', body: '', media: [], data: {} }
+    case 'location': {
+      const { latitude, longitude, name, address } = content
+      const body = [name, address].filter(Boolean).join(', ') || `${latitude}, ${longitude}`
+      return { kind: 'location', body, media: [], data: { latitude, longitude, name, address } }
+    }
+    case 'contacts': {
+      const { contacts: cards } = content
+      const body = cards.map(({ name, phones }) => [name, ...phones].filter(Boolean).join(' ')).join('\n')
+      return { kind: 'contacts', body, media: [], data: { contacts: cards } }
+    }
+    case 'media': {
+      const { kind, url, contentType, fileName, bytes, seconds } = content.media
+      return { kind, body: content.text, media: [{ url, contentType }], data: { fileName, bytes, seconds } }
+    }
+    case 'unsupported':
+      return { kind: 'unsupported', body: '', media: [], data: { type: content.type } }
+  }
+}
+
+export type PendingFile = { id: string; createdAt: Date }
+
+/** Files of an account's messages that are still to be fetched, oldest first. */
+export async function pendingFiles(ctx: BusinessContext, accountId: string): Promise<PendingFile[]> {
+  return await ctx.db
+    .select({ id: messageMedia.id, createdAt: messageMedia.createdAt })
+    .from(messageMedia)
+    .innerJoin(messages, eq(messages.id, messageMedia.messageId))
+    .where(
+      and(
+        eq(messageMedia.businessId, ctx.businessId),
+        eq(messages.accountId, accountId),
+        eq(messageMedia.state, 'pending'),
+        like(messageMedia.sourceUrl, `${WHATSAPP_MEDIA_SCHEME}%`),
+      ),
+    )
+    .orderBy(messageMedia.id)
+    .limit(20)
+}
+
+/** A message sent of late, for a phone that could not decrypt it. */
+export async function recallMessage(
+  ctx: BusinessContext,
+  accountId: string,
+  providerMessageId: string,
+): Promise<OutboundMessage | null> {
+  const [row] = await ctx.db
+    .select({ message: messages, to: contacts.phone })
+    .from(messages)
+    .innerJoin(contacts, eq(contacts.id, messages.contactId))
+    .where(
+      and(
+        eq(messages.businessId, ctx.businessId),
+        eq(messages.accountId, accountId),
+        eq(messages.providerMessageId, providerMessageId),
+        eq(messages.direction, 'out'),
+        gt(messages.occurredAt, new Date(Date.now() - RECALL_MS)),
+      ),
+    )
+  return row?.to ? outboundOf(row.message, { to: row.to, account: accountId }) : null
+}

@@ -1,0 +1,40 @@
+export {
+  type AccountCommand,
+  type AccountSettings,
+  accountSettings,
+  changeAccountSettings,
+  closeCommand,
+  createAccount,
+  deleteAccount,
+  getLink,
+  type LinkView,
+  listLinks,
+  logoutAccount,
+  openCommands,
+  requestLink,
+  restartAccount,
+} from './accounts.ts'
+export { createAuthStore } from './auth-store.ts'
+export { type PendingFile, pendingFiles, recallMessage, storeInbound } from './inbound.ts'
+export {
+  acquireLeases,
+  ensureLinks,
+  isCurrent,
+  type Lease,
+  type LeaseTiming,
+  releaseLease,
+  releaseOrphans,
+  renewLeases,
+  surplusOf,
+} from './leases.ts'
+export {
+  accountsWithWork,
+  beginSend,
+  endSend,
+  nextInOutbox,
+  type OutboxItem,
+  refuseQueued,
+  type SendPermit,
+  settleDoubt,
+} from './outbox.ts'
+export { isOver, saveAccountStatus } from './status.ts'

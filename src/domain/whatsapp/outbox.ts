@@ -1,0 +1,234 @@
+import { and, eq, inArray, isNull, lte, or, sql } from 'drizzle-orm'
+import { contacts, messages, whatsappLinks } from '../../../db/schema/index.ts'
+import type { OutboundMessage, SendOutcome } from '../../providers/whatsapp/port.ts'
+import type { BusinessContext, DomainContext } from '../context.ts'
+import { outboundOf } from '../messages/index.ts'
+import { holds, type Lease } from './leases.ts'
+
+/** The next message of an account, and the rules it is sent by. */
+export type OutboxItem = {
+  message: OutboundMessage
+  /** `sending`: an attempt began and nobody knows how it ended. */
+  status: 'queued' | 'sending'
+  attempts: number
+  lastAttemptAt: Date | null
+  /** Nobody on the other side ever wrote to this account, nor was written to. */
+  isFirst: boolean
+  rules: Pick<
+    typeof whatsappLinks.$inferSelect,
+    'delivery' | 'gapMs' | 'jitterMs' | 'newContactsPerDay' | 'restrictionCode' | 'restrictedAt'
+  >
+}
+
+const WAITING = ['queued', 'sending'] as const
+/** How many messages of an account are looked at for the next one: a contact's first holds back its others. */
+const LOOK_AHEAD = 2_000
+/** Refusals "for now" after which a message is given up: hours, by the growing pauses between them. */
+const MAX_ATTEMPTS = 40
+const DOUBT_ENDS_MS = 24 * 3_600_000
+const DAY_MS = 24 * 3_600_000
+
+/** Which of these accounts have something to send now. */
+export async function accountsWithWork(ctx: DomainContext, accountIds: string[]): Promise<string[]> {
+  if (accountIds.length === 0) return []
+  const rows = await ctx.db
+    .selectDistinct({ id: messages.accountId })
+    .from(messages)
+    .where(and(inArray(messages.accountId, accountIds), inArray(messages.status, [...WAITING]), isDue))
+  return rows.flatMap(({ id }) => id ?? [])
+}
+
+const isDue = or(isNull(messages.nextAttemptAt), lte(messages.nextAttemptAt, sql`now()`))
+
+/** The oldest message that may be sent now. A contact's later messages wait for its earlier ones, whatever those wait for. */
+export async function nextInOutbox(ctx: BusinessContext, lease: Lease): Promise<OutboxItem | null> {
+  const head = sql`(
+    select id from (
+      select distinct on (contact_id) id, next_attempt_at from (
+        select id, contact_id, next_attempt_at from ${messages}
+        where account_id = ${lease.accountId} and status in ('queued', 'sending') order by id limit ${LOOK_AHEAD}
+      ) as waiting order by contact_id, id
+    ) as heads where next_attempt_at is null or next_attempt_at <= now() order by id limit 1)`
+  const [row] = await ctx.db
+    .select({
+      message: messages,
+      to: contacts.phone,
+      link: whatsappLinks,
+      isFirst: sql<boolean>`not exists (
+        select from ${messages} as other where other.contact_id = ${messages.contactId}
+          and other.account_id = ${messages.accountId} and other.id <> ${messages.id}
+          and (other.direction = 'in' or other.status in ('sending', 'sent', 'delivered', 'read', 'unknown')))`,
+    })
+    .from(messages)
+    .innerJoin(contacts, eq(contacts.id, messages.contactId))
+    .innerJoin(whatsappLinks, holds(lease))
+    .where(and(eq(messages.id, head), eq(messages.businessId, ctx.businessId)))
+  if (!row) return null
+  const { message, link } = row
+  return {
+    // A contact known by a LID alone has no number to send to; an empty one is refused.
+    message: outboundOf(message, { to: row.to ?? '', account: lease.accountId }),
+    status: message.status === 'sending' ? 'sending' : 'queued',
+    attempts: message.attempts,
+    lastAttemptAt: message.lastAttemptAt,
+    isFirst: row.isFirst && !message.opensChat,
+    rules: link,
+  }
+}
+
+export type SendPermit =
+  | { may: true }
+  /** Not now: the row says when. */
+  | { may: false; why: 'daily_cap' | 'taken' }
+  /** Never, by what WhatsApp said of this account. */
+  | { may: false; why: 'restricted'; outcome: SendOutcome & { outcome: 'rejected' } }
+
+/**
+ * Begins an attempt: `sending` and the fixed provider id are committed under the latest lease before any byte leaves.
+ * The first message to somebody who never wrote is held to the account's daily ration.
+ */
+export async function beginSend(
+  ctx: BusinessContext,
+  lease: Lease,
+  item: OutboxItem,
+  providerMessageId: string,
+): Promise<SendPermit> {
+  const { rules, message } = item
+  if (item.isFirst && rules.restrictedAt && Date.now() - rules.restrictedAt.getTime() < DAY_MS)
+    return {
+      may: false,
+      why: 'restricted',
+      outcome: {
+        outcome: 'rejected',
+        code: 'account_restricted',
+        message: `WhatsApp restricts this account (${rules.restrictionCode}); it opens no new chats for a day.`,
+      },
+    }
+  if (item.isFirst && rules.newContactsPerDay !== null) {
+    const until = await rationSpentUntil(ctx, lease.accountId, rules.newContactsPerDay)
+    if (until) {
+      await ctx.db
+        .update(messages)
+        .set({
+          nextAttemptAt: until,
+          errorCode: 'daily_cap',
+          errorMessage: 'The account has opened as many new chats as it may in 24 hours; this one waits.',
+        })
+        .where(and(mine(ctx, message.id), eq(messages.status, 'queued')))
+      return { may: false, why: 'daily_cap' }
+    }
+  }
+  const begun = await ctx.db.execute(sql`
+    with held as (select 1 from ${whatsappLinks} where ${holds(lease)} for share)
+    update ${messages} set status = 'sending', attempts = attempts + 1, last_attempt_at = now(), updated_at = now(),
+      next_attempt_at = null, provider_message_id = ${providerMessageId}, opens_chat = opens_chat or ${item.isFirst}
+    where ${mine(ctx, message.id)} and status = 'queued' and exists (select from held)
+    returning id`)
+  return begun.length > 0 ? { may: true } : { may: false, why: 'taken' }
+}
+
+/** Ends an attempt that `beginSend` began. What other news have said of the message meanwhile stays right. */
+export async function endSend(ctx: BusinessContext, item: OutboxItem, outcome: SendOutcome): Promise<void> {
+  const attempt = item.attempts + 1
+  const ours = and(mine(ctx, item.message.id), eq(messages.status, 'sending'), eq(messages.attempts, attempt))
+  switch (outcome.outcome) {
+    case 'accepted':
+      await markSent(ctx, item.message.id, outcome.providerMessageId)
+      return
+    case 'rejected':
+      await ctx.db
+        .update(messages)
+        .set({ status: 'failed', failedAt: new Date(), errorCode: outcome.code, errorMessage: outcome.message })
+        .where(ours)
+      return
+    case 'retry': {
+      const over = attempt >= MAX_ATTEMPTS
+      await ctx.db
+        .update(messages)
+        .set({
+          status: over ? 'failed' : 'queued',
+          ...(over ? { failedAt: new Date() } : {}),
+          nextAttemptAt: new Date(Date.now() + pauseAfter(attempt, outcome.retryAfterMs)),
+          errorCode: outcome.code,
+          errorMessage: outcome.message,
+        })
+        .where(ours)
+      return
+    }
+    case 'unknown':
+      await ctx.db.update(messages).set({ errorCode: outcome.code, errorMessage: outcome.message }).where(ours)
+  }
+}
+
+/** A message that is refused without an attempt. */
+export async function refuseQueued(ctx: BusinessContext, id: string, why: { code: string; message: string }) {
+  await ctx.db
+    .update(messages)
+    .set({ status: 'failed', failedAt: new Date(), errorCode: why.code, errorMessage: why.message })
+    .where(and(mine(ctx, id), eq(messages.status, 'queued')))
+}
+
+/**
+ * Decides about an attempt of which nobody knows how it ended, after WhatsApp was listened to. `at-least-once` sends again
+ * under the same id; `at-most-once` leaves it `unknown` for a person.
+ */
+export async function settleDoubt(
+  ctx: BusinessContext,
+  item: OutboxItem,
+  found: SendOutcome | { outcome: 'absent' } | { outcome: 'undecided' },
+): Promise<void> {
+  if (found.outcome === 'accepted') {
+    await markSent(ctx, item.message.id, found.providerMessageId)
+    return
+  }
+  const age = Date.now() - (item.lastAttemptAt?.getTime() ?? 0)
+  const again = found.outcome === 'absent' || (item.rules.delivery === 'at-least-once' && age < DOUBT_ENDS_MS)
+  await ctx.db
+    .update(messages)
+    .set(
+      again
+        ? {
+            status: 'queued',
+            nextAttemptAt: new Date(Date.now() + (item.attempts > 2 ? pauseAfter(item.attempts, 0) : 0)),
+          }
+        : {
+            status: 'unknown',
+            errorCode: 'outcome_unknown',
+            errorMessage: 'WhatsApp never said whether it took the message. Look at the phone before sending it again.',
+          },
+    )
+    .where(and(mine(ctx, item.message.id), eq(messages.status, 'sending'), eq(messages.attempts, item.attempts)))
+}
+
+async function markSent(ctx: BusinessContext, id: string, providerMessageId: string): Promise<void> {
+  await ctx.db
+    .update(messages)
+    .set({ status: 'sent', providerMessageId, sentAt: new Date(), errorCode: null, errorMessage: null })
+    .where(and(mine(ctx, id), inArray(messages.status, ['queued', 'sending', 'unknown'])))
+}
+
+/** When the account may open the next new chat; null when it may now. */
+async function rationSpentUntil(ctx: BusinessContext, accountId: string, ration: number): Promise<Date | null> {
+  const opened = await ctx.db
+    .select({ at: messages.lastAttemptAt })
+    .from(messages)
+    .where(
+      and(
+        eq(messages.accountId, accountId),
+        eq(messages.opensChat, true),
+        sql`${messages.lastAttemptAt} > now() - interval '24 hours'`,
+      ),
+    )
+    .orderBy(messages.lastAttemptAt)
+  if (opened.length < ration) return null
+  // The first place that comes free again; with no ration at all, in a day.
+  const next = opened.at(opened.length - ration)?.at
+  return new Date((next?.getTime() ?? Date.now()) + DAY_MS)
+}
+
+function pauseAfter(attempt: number, asked: number | undefined): number {
+  return Math.max(asked ?? 0, Math.min(300_000, 1_000 * 2 ** Math.min(attempt - 1, 9)))
+}
+
+const mine = (ctx: BusinessContext, id: string) =>
+  and(eq(messages.id, id), eq(messages.businessId, ctx.businessId), eq(messages.direction, 'out'))

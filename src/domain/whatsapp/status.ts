@@ -1,0 +1,72 @@
+import { and, eq, ne, sql } from 'drizzle-orm'
+import { whatsappAccounts, whatsappLinks } from '../../../db/schema/index.ts'
+import type { AccountStatus } from '../../providers/whatsapp/port.ts'
+import type { DomainContext } from '../context.ts'
+import { holds, type Lease } from './leases.ts'
+
+const QR_MS = 60_000
+const PAIRING_MS = 160_000
+
+/**
+ * Writes how an account stands, as long as the lease is the latest.
+ * @returns `number_taken` when the phone that linked it belongs to another account already; nothing is written then
+ */
+export async function saveAccountStatus(
+  ctx: DomainContext,
+  lease: Lease,
+  status: AccountStatus,
+): Promise<'saved' | 'stale' | 'number_taken'> {
+  return await ctx.db.transaction(async (tx) => {
+    const [link] = await tx.select().from(whatsappLinks).where(holds(lease)).for('update')
+    if (!link) return 'stale'
+    const { state, phone } = status
+    if (state === 'working' && phone) {
+      const [other] = await tx
+        .select({ id: whatsappAccounts.id })
+        .from(whatsappAccounts)
+        .where(
+          and(
+            eq(whatsappAccounts.provider, 'baileys'),
+            eq(whatsappAccounts.phone, phone),
+            ne(whatsappAccounts.id, lease.accountId),
+          ),
+        )
+      if (other) return 'number_taken'
+    }
+    await tx
+      .update(whatsappAccounts)
+      .set({
+        state,
+        stateReason: status.reason,
+        stateSince: status.since,
+        ...(state === 'working' && phone
+          ? { phone, linkedAt: sql`coalesce(${whatsappAccounts.linkedAt}, now())` }
+          : {}),
+      })
+      .where(eq(whatsappAccounts.id, lease.accountId))
+    await tx
+      .update(whatsappLinks)
+      .set({
+        advice: status.advice,
+        retryAt: status.retryAt,
+        qr: status.qr,
+        ...(status.qr && status.qr !== link.qr ? { qrExpiresAt: new Date(Date.now() + QR_MS) } : {}),
+        pairingCode: status.pairingCode,
+        ...(status.pairingCode && status.pairingCode !== link.pairingCode
+          ? { pairingExpiresAt: new Date(Date.now() + PAIRING_MS) }
+          : {}),
+        ...(status.lid ? { lid: status.lid } : {}),
+        ...(status.restriction
+          ? { restrictionCode: status.restriction.code, restrictedAt: status.restriction.at }
+          : {}),
+      })
+      .where(eq(whatsappLinks.accountId, lease.accountId))
+    return 'saved'
+  })
+}
+
+/** Whether nobody needs to hold the account's socket any more: only its owner can bring it back. */
+export function isOver(status: AccountStatus): boolean {
+  const { state } = status
+  return state === 'logged_out' || state === 'blocked' || (state === 'failed' && status.retryAt === null)
+}

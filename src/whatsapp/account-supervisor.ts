@@ -1,0 +1,167 @@
+import { type DomainContext, within } from '../domain/context.ts'
+import {
+  accountsWithWork,
+  acquireLeases,
+  ensureLinks,
+  type Lease,
+  openCommands,
+  releaseLease,
+  releaseOrphans,
+  renewLeases,
+  surplusOf,
+} from '../domain/whatsapp/index.ts'
+import { errorMessage } from '../lib/errors.ts'
+import { AccountRunner, type RunnerMeans } from './account-runner.ts'
+import { ownerIsGone } from './owner.ts'
+
+export type SupervisorTiming = {
+  leaseMs: number
+  renewMs: number
+  /** How often it looks at leases, commands and outboxes; a notification makes it look at once. */
+  tickMs: number
+  /** How long a free account waits for the process with the fewest. */
+  graceMs: number
+  /** How long this process holds more than its share before it gives one away. */
+  surplusMs: number
+  /** How long handing over may take. */
+  stopMs: number
+}
+
+const DEFAULT_TIMING: SupervisorTiming = {
+  leaseMs: 30_000,
+  renewMs: 10_000,
+  tickMs: 1_000,
+  graceMs: 3_000,
+  // Longer than a dead process is counted as alive.
+  surplusMs: 20_000,
+  stopMs: 2_500,
+}
+
+export type SupervisorOptions = {
+  ctx: DomainContext
+  /** This process, as `nameOwner` names it. */
+  owner: string
+  means: RunnerMeans
+  /** Calls back with the ids of accounts to look at. */
+  listen(wake: (accountId: string) => void): Promise<() => Promise<void>>
+  timing?: Partial<SupervisorTiming>
+}
+
+export type AccountSupervisor = {
+  /** Accounts whose sockets this process holds. */
+  held(): string[]
+  /** Hands every account over, within `stopMs`. */
+  stop(): Promise<void>
+}
+
+/**
+ * Holds this process's share of all linked accounts: one socket an account over all processes, by a lease in Postgres. A process
+ * that is told to stop hands its accounts over; one that dies loses them to the others.
+ */
+export async function superviseAccounts(options: SupervisorOptions): Promise<AccountSupervisor> {
+  const { ctx, owner, means } = options
+  const { log } = means
+  const timing = { ...DEFAULT_TIMING, ...options.timing }
+  const runners = new Map<string, AccountRunner>()
+  let renewedAt = 0
+  let surplusSince: number | null = null
+  let stopping = false
+  let ticking: Promise<void> = Promise.resolve()
+  let trouble = false
+
+  const letGo = async (runner: AccountRunner, wanted: boolean) => {
+    await Promise.race([runner.stop('worker_stopped'), Bun.sleep(timing.stopMs - 300)])
+    await releaseLease(ctx, runner.lease, wanted)
+    if (runners.get(runner.lease.accountId) === runner) runners.delete(runner.lease.accountId)
+  }
+  const end = (runner: AccountRunner, wanted: boolean) => {
+    void letGo(runner, wanted).catch((error: unknown) =>
+      log.warn({ account: runner.lease.accountId, reason: errorMessage(error) }, 'an account could not be given back'),
+    )
+  }
+  const open = async (lease: Lease) => {
+    const runner = new AccountRunner(within(ctx, lease.businessId), lease, means, (done) => end(done, false))
+    runners.set(lease.accountId, runner)
+    log.info({ account: lease.accountId, epoch: lease.epoch }, 'this process holds the account now')
+    try {
+      await runner.start()
+    } catch (error) {
+      log.error({ account: lease.accountId, reason: errorMessage(error) }, 'the account could not be opened')
+      await letGo(runner, true)
+    }
+  }
+
+  const renew = async () => {
+    const held = await renewLeases(ctx, owner, timing)
+    renewedAt = Date.now()
+    for (const [id, runner] of runners)
+      if (!held.has(id)) {
+        log.warn({ account: id }, 'another process holds the account now, or it was deleted')
+        runners.delete(id)
+        void runner.stop('not_owner')
+      }
+  }
+
+  const spread = async () => {
+    const surplus = await surplusOf(ctx, owner)
+    if (surplus === 0) surplusSince = null
+    else if (surplusSince === null) surplusSince = Date.now()
+    else if (Date.now() - surplusSince >= timing.surplusMs)
+      for (const runner of [...runners.values()].slice(-surplus)) end(runner, true)
+  }
+
+  const look = async () => {
+    if (Date.now() - renewedAt >= timing.renewMs) {
+      await renew()
+      const freed = await releaseOrphans(ctx, (name) => ownerIsGone(name, owner))
+      if (freed > 0) log.info({ freed }, 'accounts of a process that died are free')
+      await spread()
+    }
+    if (stopping) return
+    await Promise.all((await acquireLeases(ctx, owner, timing)).map(open))
+    const ids = [...runners.keys()]
+    for (const command of await openCommands(ctx, ids)) runners.get(command.accountId)?.command(command)
+    for (const id of await accountsWithWork(ctx, ids)) runners.get(id)?.wake()
+  }
+
+  const tick = () => {
+    ticking = ticking.then(async () => {
+      if (stopping) return
+      try {
+        await look()
+        if (trouble) log.info('the accounts can be looked after again')
+        trouble = false
+      } catch (error) {
+        if (!trouble) log.error({ reason: errorMessage(error) }, 'the accounts cannot be looked after now')
+        trouble = true
+      }
+    })
+    return ticking
+  }
+
+  await ensureLinks(ctx)
+  let asked = false
+  const unlisten = await options.listen((accountId) => {
+    const runner = runners.get(accountId)
+    runner?.wake()
+    if (asked) return
+    asked = true
+    // Commands and new accounts are seen by a look; many wakes in a moment are one.
+    setTimeout(() => {
+      asked = false
+      void tick()
+    }, 20)
+  })
+  await tick()
+  const timer = setInterval(() => void tick(), timing.tickMs)
+
+  return {
+    held: () => [...runners.keys()],
+    async stop() {
+      stopping = true
+      clearInterval(timer)
+      await Promise.allSettled([...runners.values()].map((runner) => letGo(runner, true)))
+      await Promise.race([unlisten(), Bun.sleep(200)])
+    },
+  }
+}
