@@ -260,6 +260,8 @@ export class AccountRunner {
   }
 
   private onStatus(status: AccountStatus): void {
+    // The last word on an account that is over is why it is.
+    if (this.over) return
     this.unsaved = status
     this.saving ??= this.saveStatus().finally(() => {
       this.saving = null

@@ -20,10 +20,10 @@ export async function scanInSandbox(control: string, qr: string, phone: string):
     throw new AppError('unavailable', 'not_scanned', `The sandbox's phone did not scan: ${await response.text()}`)
 }
 
-/** The sandbox's first account links itself: it came with its number, which no real account has before it is linked. */
+/** The sandbox's first account links itself, once: it came with its number, which no other has before it was linked. */
 export function scanFirstAccount(control: string) {
   return async (account: LinkView, qr: string): Promise<void> => {
-    if (account.phone && !account.linked) await scanInSandbox(control, qr, account.phone)
+    if (account.phone && account.lid === null) await scanInSandbox(control, qr, account.phone)
   }
 }
 
