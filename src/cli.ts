@@ -6,7 +6,7 @@ import { type Config, ConfigError, loadConfig, processEnvironment } from './conf
 import { errorMessage } from './lib/errors.ts'
 import { formatPhone } from './lib/phone.ts'
 import type { CallReportJson } from './sandbox/carrier/call-report.ts'
-import { simulateCall } from './sandbox/simulate.ts'
+import { type SimulatedCallResult, simulateCall } from './sandbox/simulate.ts'
 import { readSandboxFile } from './supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
 
@@ -164,7 +164,7 @@ function buildProgram(): Command {
       const options = { ...given, to: given.to ?? DEMO_NUMBERS[given.lang] ?? '' }
       const { config, url, client, json } = target()
       if (!json) console.error(`calling ${formatPhone(options.to)} …`)
-      const report = await placeSimulatedCall(config, url, options)
+      const { report } = await placeSimulatedCall(config, url, options)
       const recorded = await recordedCall(client, report.callSid)
       show({ report, recorded }, () => `${recorded ? `${describeTurns(recorded)}\n\n` : ''}${describeCall(report)}`)
       if (report.ended.by === 'application_error') process.exitCode = 1
@@ -193,7 +193,6 @@ function buildProgram(): Command {
                     from: DEMO_CALLER,
                     to: DEMO_NUMBERS.en ?? '',
                   }),
-                  sandbox?.carrierUrl ?? null,
                 )
             : null,
         },
@@ -221,7 +220,7 @@ async function placeSimulatedCall(
   config: Config,
   url: string,
   options: { say?: string[]; lang: string; from: string; to: string },
-): Promise<CallReportJson> {
+): Promise<SimulatedCallResult> {
   if (options.lang !== 'he' && options.lang !== 'en') throw new Error('--lang wants he or en.')
   const sandbox = sandboxOf(config, url)
   const twilio = config.twilio.kind === 'configured' ? config.twilio : null
@@ -246,24 +245,12 @@ async function placeSimulatedCall(
   })
 }
 
-/** What the smoke test wants to know of a call; the callbacks' statuses are in the carrier's own list. */
-async function smokeCall(report: CallReportJson, carrierUrl: string | null) {
-  const action = report.documents.find((document) => document.source === 'connect_action')
-  const warned = report.codes.filter((code) => code.level !== 'notice').map((code) => code.code)
-  let streamStatus: number[] = []
-  if (carrierUrl) {
-    const response = await fetch(`${carrierUrl}/_control/callbacks?kind=stream_status`)
-    const { callbacks } = (await response.json()) as {
-      callbacks: { params: Record<string, string>; status: number | null }[]
-    }
-    streamStatus = callbacks
-      .filter((callback) => callback.params.CallSid === report.callSid)
-      .map((callback) => callback.status ?? 0)
-  }
+/** What the smoke test wants to know of a call. */
+function smokeCall({ report, streamStatuses }: SimulatedCallResult) {
   return {
-    streamStatus,
-    streamEnded: action?.status ?? null,
-    codes: warned,
+    streamStatus: streamStatuses,
+    streamEnded: report.documents.find((document) => document.source === 'connect_action')?.status ?? null,
+    codes: report.codes.filter((code) => code.level !== 'notice').map((code) => code.code),
     greetingMs: report.greetingLatencyMs,
     ended: report.ended.by,
   }
