@@ -1,28 +1,22 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
-import { createDatabase, type DatabaseHandle } from '../../../db/client.ts'
-import { createBusiness } from '../../../src/domain/businesses/index.ts'
-import { type BusinessContext, within } from '../../../src/domain/context.ts'
+import type { BusinessContext } from '../../../src/domain/context.ts'
 import { deliverMessage, requestMessage, requeueLostMessages } from '../../../src/domain/messages/index.ts'
-import { createLogger } from '../../../src/lib/log.ts'
 import type { WhatsAppSender } from '../../../src/providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from '../../../src/providers/whatsapp/twilio.ts'
 import { type Carrier, startCarrier } from '../../../src/sandbox/carrier/server.ts'
-import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts'
+import { openDomain, type TestDomain } from '../../support/domain.ts'
 
 const SENDER = '+14155238886'
 const LIST_REFUSED = { kind: 'http_error', status: 500, code: 20500 } as const
 
-let database: TestDatabase
-let handle: DatabaseHandle
+let domain: TestDomain
 let carrier: Carrier
 let sender: WhatsAppSender
 let ctx: BusinessContext
-const queued: string[] = []
 let last = 0
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  handle = createDatabase(database.url, { max: 6 })
+  domain = await openDomain()
   carrier = startCarrier({ port: 0, accountSid: `AC${'0'.repeat(32)}`, authToken: 'token-of-the-tests' })
   sender = createTwilioWhatsApp({
     accountSid: carrier.accountSid,
@@ -30,25 +24,22 @@ beforeAll(async () => {
     apiBaseUrl: carrier.url,
     statusCallbackUrl: 'http://127.0.0.1:9/webhook/whatsapp/status',
   })
-  const base = {
-    db: handle.db,
-    enqueue: async (_: unknown, payload: unknown) => void queued.push(JSON.stringify(payload)),
-    log: createLogger('silent'),
-    actor: { kind: 'system', id: 'test' },
-  } as const
-  ctx = within(base, await createBusiness(base, { name: 'Acme', language: 'en' }))
+  ctx = await domain.newBusiness()
 })
 afterAll(async () => {
   await carrier.close()
-  await handle.close()
-  await database.drop()
+  await domain.close()
 })
 beforeEach(() => {
   carrier.faults.clear()
-  queued.length = 0
+  domain.queued.length = 0
 })
 
-const means = () => ({ pool: handle.sql, senders: { twilio: sender, baileys: null }, defaultTwilioSender: SENDER })
+const means = () => ({
+  pool: domain.handle.sql,
+  senders: { twilio: sender, baileys: null },
+  defaultTwilioSender: SENDER,
+})
 
 const request = async () => {
   const to = `+97250${8_000_000 + ++last}`
@@ -61,11 +52,11 @@ const deliver = (id: string) => deliverMessage(ctx, id, means())
 
 /** As if the last attempt had begun that long ago. */
 const age = (id: string, seconds: number) =>
-  handle.sql`update messages set last_attempt_at = now() - ${seconds} * interval '1 second' where id = ${id}`
+  domain.handle.sql`update messages set last_attempt_at = now() - ${seconds} * interval '1 second' where id = ${id}`
 
 const rowOf = async (id: string) => {
-  const [row] =
-    await handle.sql`select status, attempts, error_code, provider_message_id from messages where id = ${id}`
+  const [row] = await domain.handle
+    .sql`select status, attempts, error_code, provider_message_id from messages where id = ${id}`
   return row
 }
 
@@ -172,21 +163,22 @@ test('a worker without that provider leaves the message queued', async () => {
 
 test('a message of another business is not there', async () => {
   const { id, arrived } = await request()
-  const other = within(ctx, await createBusiness(ctx, { name: 'Other', language: 'en' }))
+  const other = await domain.newBusiness()
   expect(await deliverMessage(other, id, means())).toEqual({ done: true, status: 'gone' })
   expect(arrived()).toHaveLength(0)
 })
 
 test('the sweep queues what has been waiting too long, and only that', async () => {
-  await handle.sql`update messages set status = 'sent' where status in ('queued', 'sending')`
+  await domain.handle.sql`update messages set status = 'sent' where status in ('queued', 'sending')`
   const old = await request()
   const fresh = await request()
   const sent = await request()
   await deliver(sent.id)
-  queued.length = 0
-  await handle.sql`update messages set updated_at = now() - interval '91 seconds' where id in (${old.id}, ${sent.id})`
+  domain.queued.length = 0
+  await domain.handle
+    .sql`update messages set updated_at = now() - interval '91 seconds' where id in (${old.id}, ${sent.id})`
   expect(await requeueLostMessages(ctx)).toBe(1)
-  expect(queued).toEqual([JSON.stringify({ businessId: ctx.businessId, messageId: old.id })])
+  expect(domain.queued).toEqual([{ name: 'whatsapp.send', payload: { businessId: ctx.businessId, messageId: old.id } }])
   // Just queued again: not lost.
   expect(await requeueLostMessages(ctx)).toBe(0)
   expect(await rowOf(fresh.id)).toMatchObject({ status: 'queued' })
