@@ -12,7 +12,7 @@ import {
 } from '../domain/whatsapp/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { AccountRunner, type RunnerMeans } from './account-runner.ts'
-import { ownerIsGone } from './owner.ts'
+import { goneProcess } from './owner.ts'
 
 export type SupervisorTiming = {
   leaseMs: number
@@ -113,7 +113,7 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
   const look = async () => {
     if (Date.now() - renewedAt >= timing.renewMs) {
       await renew()
-      const freed = await releaseOrphans(ctx, (name) => ownerIsGone(name, owner))
+      const freed = await releaseOrphans(ctx, (name) => goneProcess(name, owner))
       if (freed > 0) log.info({ freed }, 'accounts of a process that died are free')
       await spread()
     }

@@ -9,18 +9,22 @@ export function nameOwner(): string {
   return `${machine()} ${process.pid} ${crypto.randomUUID().slice(0, 8)}`
 }
 
-/** Whether an owner surely is no more: it ran on this machine, and no process has its id now, or only we have. */
-export function ownerIsGone(owner: string, self: string): boolean {
-  if (owner === self) return false
-  const [where, pid] = owner.split(' ')
-  if (where !== machine() || !/^\d+$/.test(pid ?? '')) return false
-  if (Number(pid) === process.pid) return true
+/** The process of an owner that surely is no more: it ran on this machine, and nobody has its id now, or only we have. */
+export function goneProcess(owner: string, self: string): { host: string; pid: number } | null {
+  const [where, id] = owner.split(' ')
+  if (owner === self || where !== machine() || !/^\d+$/.test(id ?? '')) return null
+  const pid = Number(id)
+  // Our own id under another mark: an earlier life, whose heartbeat is ours now.
+  return pid === process.pid ? { host: '', pid } : isAlive(pid) ? null : { host: hostname(), pid }
+}
+
+function isAlive(pid: number): boolean {
   try {
-    process.kill(Number(pid), 0)
-    return false
+    process.kill(pid, 0)
+    return true
   } catch (error) {
     // EPERM says that it runs as somebody else.
-    return error instanceof Error && 'code' in error && error.code === 'ESRCH'
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH')
   }
 }
 

@@ -84,19 +84,30 @@ export async function surplusOf(ctx: DomainContext, owner: string): Promise<numb
 }
 
 /**
- * Frees at once what processes of this machine held that are no more, instead of waiting for their leases to run out.
- * @param isGone told an owner's name; answers true only when that process surely ended
+ * Frees at once what processes of this machine held that are no more, instead of waiting for their leases to run out, and
+ * counts those processes among the living no longer.
+ * @param goneProcess told an owner's name; names the process only when that surely ended
  */
-export async function releaseOrphans(ctx: DomainContext, isGone: (owner: string) => boolean): Promise<number> {
+export async function releaseOrphans(
+  ctx: DomainContext,
+  goneProcess: (owner: string) => { host: string; pid: number } | null,
+): Promise<number> {
   const owners = await ctx.db.selectDistinct({ owner: whatsappLinks.owner }).from(whatsappLinks)
-  const gone = owners.flatMap(({ owner }) => (owner !== null && isGone(owner) ? [owner] : []))
-  if (gone.length === 0) return 0
-  const freed = await ctx.db
-    .update(whatsappLinks)
-    .set({ owner: null, leaseExpiresAt: sql`now()` })
-    .where(inArray(whatsappLinks.owner, gone))
-    .returning({ id: whatsappLinks.accountId })
-  return freed.length
+  let freed = 0
+  for (const { owner } of owners) {
+    const gone = owner === null ? null : goneProcess(owner)
+    if (!owner || !gone) continue
+    const rows = await ctx.db
+      .update(whatsappLinks)
+      .set({ owner: null, leaseExpiresAt: sql`now()` })
+      .where(eq(whatsappLinks.owner, owner))
+      .returning({ id: whatsappLinks.accountId })
+    freed += rows.length
+    await ctx.db
+      .delete(heartbeats)
+      .where(and(eq(heartbeats.kind, 'whatsapp'), eq(heartbeats.host, gone.host), eq(heartbeats.pid, gone.pid)))
+  }
+  return freed
 }
 
 /** Accounts that came into being without a link get one: those of an earlier release, and those of the sandbox. */

@@ -37,7 +37,7 @@ beforeEach(() => {
 
 const means = () => ({
   pool: domain.handle.sql,
-  senders: { twilio: sender, baileys: null },
+  sender,
   defaultTwilioSender: SENDER,
 })
 
@@ -134,7 +134,7 @@ test('wrong credentials wait to be mended; the message is neither failed nor los
     apiBaseUrl: carrier.url,
     statusCallbackUrl: 'http://127.0.0.1:9/x',
   })
-  const result = await deliverMessage(ctx, id, { ...means(), senders: { twilio: wrong, baileys: null } })
+  const result = await deliverMessage(ctx, id, { ...means(), sender: wrong })
   expect(result).toMatchObject({ done: false, retryInMs: 60_000 })
   expect(await rowOf(id)).toMatchObject({ status: 'queued' })
   expect(await deliver(id)).toEqual({ done: true, status: 'sent' })
@@ -149,14 +149,14 @@ test('a carrier that nobody reaches: surely not sent, tried again', async () => 
     apiBaseUrl: 'http://127.0.0.1:9',
     statusCallbackUrl: 'http://127.0.0.1:9/x',
   })
-  const result = await deliverMessage(ctx, id, { ...means(), senders: { twilio: nobody, baileys: null } })
+  const result = await deliverMessage(ctx, id, { ...means(), sender: nobody })
   expect(result).toMatchObject({ done: false, retryInMs: 5_000 })
   expect(await rowOf(id)).toMatchObject({ status: 'queued' })
 })
 
 test('a worker without that provider leaves the message queued', async () => {
   const { id } = await request()
-  const result = await deliverMessage(ctx, id, { ...means(), senders: { twilio: null, baileys: null } })
+  const result = await deliverMessage(ctx, id, { ...means(), sender: null })
   expect(result).toMatchObject({ done: false })
   expect(await rowOf(id)).toMatchObject({ status: 'queued', attempts: 0 })
 })
