@@ -12,12 +12,13 @@ import { openConversation } from '../conversations/index.ts'
  * number of processes, it is one row.
  * @param how.own the business wrote it on its own phone: an outbound row; one that this product sent is left as it is
  * @param how.history from before the link: it is not news, and nothing is unread by it
+ * @param how.id the row's id: a UUIDv7 of when it came
  * @returns the message's id, the first one's when it was there already
  */
 export async function receiveMessage(
   ctx: BusinessContext,
   input: InboundMessage,
-  how: { own?: boolean; history?: boolean } = {},
+  how: { own?: boolean; history?: boolean; id?: string } = {},
 ): Promise<string> {
   const at = new Date(input.at)
   const { id, media } = await ctx.db.transaction(async (tx) => {
@@ -47,7 +48,7 @@ export async function receiveMessage(
 
     const contactId = await resolveContact(tx, ctx, input.from)
     const conversationId = await openConversation(tx, ctx, contactId, { at, inbound: !how.own && !how.history })
-    const messageId = newId()
+    const messageId = how.id ?? newId()
     await tx.insert(messages).values({
       id: messageId,
       businessId: ctx.businessId,

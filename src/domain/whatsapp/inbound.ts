@@ -50,7 +50,11 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, even
     data: { ...data, ...(event.group ? { author: event.contact } : {}) },
     at: event.at.toISOString(),
   }
-  await receiveMessage(ctx, message, { own: event.direction === 'out', history: event.source === 'history' })
+  await receiveMessage(ctx, message, {
+    own: event.direction === 'out',
+    history: event.source === 'history',
+    ...(event.arrival ? { id: event.arrival } : {}),
+  })
 }
 
 type Described = Pick<InboundMessage, 'kind' | 'body' | 'media'> & { data: Record<string, unknown> }

@@ -111,6 +111,8 @@ export type InboundEvent = {
   id: string
   /** `account/chat/direction/id`: the same message, however often it comes, has the same key. */
   dedupeKey: string
+  /** A UUIDv7 made when it came: what was stored in another order sorts right by it. */
+  arrival?: string
   /** `out`: the business wrote it, on its own phone. */
   direction: 'in' | 'out'
   /** The person of the chat; who wrote in a group. */

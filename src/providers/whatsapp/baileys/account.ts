@@ -250,7 +250,7 @@ export class BaileysAccount implements LinkedAccount {
         allowGroups: this.options.allowGroups === true,
         log: this.log,
         getMessage: (key) => this.findSent(live, key),
-        onDecrypted: (message) => this.storeInbound(live, message),
+        onDecrypted: (message, arrival) => this.storeInbound(live, message, arrival),
         onUpdate: (update) => this.onUpdate(live, update),
         onClosed: (code, why) => this.onClosed(live, code, why),
       })
@@ -394,14 +394,14 @@ export class BaileysAccount implements LinkedAccount {
     this.auth = null
   }
 
-  private async storeInbound(live: LiveSocket, message: WAMessage): Promise<void> {
+  private async storeInbound(live: LiveSocket, message: WAMessage, arrival: string | null): Promise<void> {
     const event = await normaliseMessage(message, {
       account: this.options.account,
       allowGroups: this.options.allowGroups === true,
       source: 'live',
       resolver: resolverOf(live),
     })
-    if (event) await this.options.hooks.onInbound(event)
+    if (event) await this.options.hooks.onInbound(arrival ? { ...event, arrival } : event)
     if (message.key.id) this.stored.add(message.key.id)
     const oldest = this.stored.values().next()
     if (this.stored.size > 2_000 && !oldest.done) this.stored.delete(oldest.value)
@@ -410,7 +410,7 @@ export class BaileysAccount implements LinkedAccount {
   /** What reaches us without being decrypted here, such as a message that the phone sent us once more. */
   private storeLate(live: LiveSocket, message: WAMessage): void {
     if (!message.message || (message.key.id && this.stored.has(message.key.id))) return
-    this.storeInbound(live, message).catch((error: unknown) => {
+    this.storeInbound(live, message, null).catch((error: unknown) => {
       this.log.error({ reason: errorMessage(error) }, 'a message that came late could not be stored')
     })
   }

@@ -16,6 +16,7 @@ import makeWASocket, {
   type WASocket,
 } from '@whiskeysockets/baileys'
 import { errorMessage } from '../../../lib/errors.ts'
+import { newId } from '../../../lib/ids.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { undoFailedTrials } from '../../../lib/signal-sessions.ts'
 import { createClientLogger } from './client-log.ts'
@@ -37,12 +38,17 @@ export type LiveSocketOptions = {
   allowGroups: boolean
   log: Logger
   getMessage: SocketConfig['getMessage']
-  /** A decrypted message. While this runs, nothing was acknowledged and nothing committed. */
-  onDecrypted(message: WAMessage): Promise<void>
+  /**
+   * A decrypted message. While this runs, nothing was acknowledged and nothing committed.
+   * @param arrival an id that sorts by when its stanza came: a burst is not always decrypted in that order
+   */
+  onDecrypted(message: WAMessage, arrival: string): Promise<void>
   onUpdate(update: Partial<ConnectionState>): void
   /** Once, with WhatsApp's code for it. */
   onClosed(code: number, why: string): void
 }
+
+type Arrival = { stanza: BinaryNode; id: string }
 
 /** Codes of our own closes, in WhatsApp's numbers. */
 export const CLOSE_LOST = 408
@@ -53,7 +59,7 @@ const CLOSE_UNAVAILABLE = 503
 export class LiveSocket {
   readonly sock: WASocket
   private readonly options: LiveSocketOptions
-  private readonly stanzas = new WeakMap<Uint8Array, BinaryNode>()
+  private readonly stanzas = new WeakMap<Uint8Array, Arrival>()
   private readonly timers: ReturnType<typeof setInterval>[] = []
   private lastFrameAt = Date.now()
   private lastCheckAt = Date.now()
@@ -134,7 +140,8 @@ export class LiveSocket {
   private readonly onFrame = (frame: unknown) => {
     this.lastFrameAt = Date.now()
     if (!isNode(frame) || frame.tag !== 'message' || !Array.isArray(frame.content)) return
-    for (const { content } of frame.content) if (content instanceof Uint8Array) this.stanzas.set(content, frame)
+    const arrival = { stanza: frame, id: newId() }
+    for (const { content } of frame.content) if (content instanceof Uint8Array) this.stanzas.set(content, arrival)
   }
 
   private readonly onUpdate = (update: Partial<ConnectionState>) => {
@@ -219,14 +226,14 @@ export class LiveSocket {
   }
 
   private async deliver(ciphertext: Uint8Array, plain: Uint8Array): Promise<void> {
-    const stanza = this.stanzas.get(ciphertext)
+    const arrival = this.stanzas.get(ciphertext)
     const { me } = this.options.auth.creds
-    if (!stanza || !me) throw new Error('a message was decrypted that no stanza brought')
-    const { fullMessage } = decodeMessageNode(stanza, me.id, me.lid ?? '')
+    if (!arrival || !me) throw new Error('a message was decrypted that no stanza brought')
+    const { fullMessage } = decodeMessageNode(arrival.stanza, me.id, me.lid ?? '')
     const message = proto.Message.decode(unpadRandomMax16(plain))
     fullMessage.message = message.deviceSentMessage?.message ?? message
     try {
-      await this.options.onDecrypted(fullMessage)
+      await this.options.onDecrypted(fullMessage, arrival.id)
     } catch (error) {
       // With the socket gone no receipt can leave; WhatsApp brings the message again.
       this.kill(CLOSE_LOST, 'an inbound message could not be stored')

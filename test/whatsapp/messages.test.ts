@@ -1,0 +1,276 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { setWhatsAppProviders } from '../../src/domain/businesses/index.ts'
+import type { BusinessContext } from '../../src/domain/context.ts'
+import { getMessage, listMessages, receiveMessage, requestMessage } from '../../src/domain/messages/index.ts'
+import { changeAccountSettings, getLink, logoutAccount } from '../../src/domain/whatsapp/index.ts'
+import { newId } from '../../src/lib/ids.ts'
+import { AT_ONCE, type LinkedWorld, openLinkedWorld } from '../support/linked.ts'
+
+const PHONE = '+972501000009'
+const TWILIO = { twilio: { configured: true, defaultSender: '+14155238886' } }
+
+let world: LinkedWorld
+let ctx: BusinessContext
+let id: string
+let last = 0
+
+beforeAll(async () => {
+  world = await openLinkedWorld()
+  await world.supervise({ settings: TWILIO })
+  const made = await world.linked(PHONE)
+  ctx = made.ctx
+  id = made.id
+})
+afterAll(() => world.close())
+beforeEach(() => {
+  world.sandbox.clearFaults()
+})
+
+const newContact = () => `+97252${7_000_000 + ++last}`
+const send = async (to: string, text: string, extra: object = {}) =>
+  (await requestMessage(ctx, { to, text, provider: 'baileys', ...extra }, TWILIO)).id
+const settled = (messageId: string, statuses: string[], timeoutMs?: number) =>
+  world.until(
+    async () => {
+      const message = await getMessage(ctx, messageId)
+      return statuses.includes(message.status) ? message : null
+    },
+    `the message to be ${statuses.join(' or ')}`,
+    timeoutMs,
+  )
+const messagesOf = async (phone: string) =>
+  (await listMessages(ctx, { limit: 100 })).items.filter((item) => item.phone === phone).reverse()
+const received = (phone: string, count: number) =>
+  world.until(async () => {
+    const items = (await messagesOf(phone)).filter(({ direction }) => direction === 'in')
+    return items.length >= count ? items : null
+  }, `${count} messages of ${phone}`)
+const textsAt = (phone: string) =>
+  world.sandbox.inbox(phone).map(({ message }) => message.conversation || message.extendedTextMessage?.text)
+
+test('texts go out in order, and their receipts come back', async () => {
+  const [one, two] = [newContact(), newContact()]
+  world.sandbox.putAccount({ phone: one, reads: true })
+  const ids = []
+  for (let index = 0; index < 10; index++) ids.push(await send(index % 2 ? one : two, `n${index}`))
+  for (const [index, messageId] of ids.entries()) await settled(messageId, [index % 2 ? 'read' : 'delivered'])
+  expect(textsAt(one)).toEqual(['n1', 'n3', 'n5', 'n7', 'n9'])
+  expect(textsAt(two)).toEqual(['n0', 'n2', 'n4', 'n6', 'n8'])
+})
+
+test('a refusal that speaks of the message fails it once; one that speaks of the moment is tried again', async () => {
+  const to = newContact()
+  world.sandbox.addFault({ kind: 'ack_error', code: '400', to })
+  expect(await settled(await send(to, 'refused'), ['failed'])).toMatchObject({ errorCode: '400' })
+  world.sandbox.addFault({ kind: 'ack_error', code: '429', to })
+  // WhatsApp asks for ten seconds; the next message to the same person waits behind it.
+  const first = await send(to, 'first')
+  const second = await send(to, 'second')
+  await settled(second, ['delivered'], 20_000)
+  await settled(first, ['delivered'])
+  expect(textsAt(to)).toEqual(['first', 'second'])
+}, 40_000)
+
+test('a lost acknowledgement is sent again under the same id, or left for a person, as the account says', async () => {
+  const to = newContact()
+  // Nothing tells that it arrived: no acknowledgement, no receipt.
+  world.sandbox.putAccount({ phone: to, delivers: false })
+  world.sandbox.addFault({ kind: 'drop_ack', to })
+  await settled(await send(to, 'again'), ['sent'])
+  const copies = world.sandbox.inbox(to).map(({ id: stanza }) => stanza)
+  expect(copies).toHaveLength(2)
+  expect(new Set(copies).size).toBe(1)
+
+  await changeAccountSettings(ctx, id, { delivery: 'at-most-once' })
+  world.sandbox.addFault({ kind: 'drop_ack', to })
+  const doubtful = await send(to, 'once')
+  const after = await send(to, 'next')
+  expect(await settled(doubtful, ['unknown'])).toMatchObject({ errorCode: 'outcome_unknown' })
+  await settled(after, ['sent'])
+  expect(textsAt(to)).toEqual(['again', 'again', 'once', 'next'])
+  // The phone comes online: the doubt ends.
+  const once = world.sandbox
+    .inbox(to)
+    .find(({ message }) => (message.conversation || message.extendedTextMessage?.text) === 'once')
+  world.sandbox.confirm({ from: to, to: PHONE, ids: [once?.id ?? ''], type: 'delivered' })
+  await settled(doubtful, ['delivered'])
+  await changeAccountSettings(ctx, id, { delivery: 'at-least-once' })
+})
+
+test('a message that was taken before the line was cut is not sent again when its receipt comes', async () => {
+  const to = newContact()
+  world.sandbox.addFault({ kind: 'cut_after_accept', to })
+  await settled(await send(to, 'taken'), ['delivered'])
+  expect(textsAt(to)).toEqual(['taken'])
+})
+
+test('new contacts are rationed by the day; who wrote first is no new contact', async () => {
+  await changeAccountSettings(ctx, id, { newContactsPerDay: 0 })
+  const [cold, warm] = [newContact(), newContact()]
+  await world.sandbox.send({ from: warm, to: PHONE }, { kind: 'text', text: 'hello' })
+  await received(warm, 1)
+  const rationed = await send(cold, 'cold')
+  await settled(await send(warm, 'warm'), ['delivered'])
+  expect(await getMessage(ctx, rationed)).toMatchObject({ status: 'queued', errorCode: 'daily_cap' })
+  expect(textsAt(cold)).toEqual([])
+  await world.domain.handle.sql`update messages set status = 'failed' where id = ${rationed}`
+  await changeAccountSettings(ctx, id, AT_ONCE)
+})
+
+test('everything a contact sends is one row, with its files', async () => {
+  const from = newContact()
+  const photo = new Uint8Array([0xff, 0xd8, 0xff, ...Buffer.from('a photo')])
+  const write = (content: Parameters<typeof world.sandbox.send>[1]) => world.sandbox.send({ from, to: PHONE }, content)
+  world.sandbox.addFault({ kind: 'duplicate' })
+  const first = await write({ kind: 'text', text: 'שלום' })
+  await write({ kind: 'text', text: 'typo' })
+  await write({ kind: 'reaction', emoji: '👍', messageId: first, ofAccount: false })
+  await write({ kind: 'location', latitude: 32.08, longitude: 34.78, name: 'Office' })
+  await write({ kind: 'contact', name: 'Noa', phone: '+972521112222' })
+  await write({ kind: 'image', data: photo, caption: 'look' })
+  await write({ kind: 'image', data: new Uint8Array(Buffer.from('<script>')), mimeType: 'image/png' })
+  const rows = await received(from, 7)
+  expect(rows.map(({ kind, body }) => [kind, body])).toEqual([
+    ['text', 'שלום'],
+    ['text', 'typo'],
+    ['reaction', '👍'],
+    ['location', 'Office'],
+    ['contacts', 'Noa +972521112222'],
+    ['image', 'look'],
+    ['image', ''],
+  ])
+  const typo = rows[1]?.providerMessageId ?? ''
+  await write({ kind: 'edit', messageId: typo, text: 'text' })
+  await world.until(async () => (await messagesOf(from))[1]?.body === 'text', 'the edit')
+  await write({ kind: 'delete', messageId: typo })
+  await world.until(async () => (await messagesOf(from))[1]?.kind === 'deleted', 'the deletion')
+  // Somebody else cannot change it.
+  const other = newContact()
+  await world.sandbox.send({ from: other, to: PHONE }, { kind: 'edit', messageId: first, text: 'forged' })
+  await received(other, 1)
+  expect((await messagesOf(from))[0]).toMatchObject({ body: 'שלום' })
+
+  const files = await world.until(async () => {
+    const found = await world.domain.handle.sql<
+      { state: string; content_type: string; source_url: string; bytes: number }[]
+    >`
+      select m.state, m.content_type, m.source_url, m.bytes from message_media m
+      join messages on messages.id = m.message_id join contacts on contacts.id = messages.contact_id
+      where contacts.phone = ${from} order by messages.id`
+    return found.every(({ state }) => state === 'stored') && found.length === 2 ? found : null
+  }, 'the files')
+  // What says that it is a picture and is none is not served as one; no file's key is kept.
+  expect(files.map((file) => ({ ...file }))).toEqual([
+    { state: 'stored', content_type: 'image/jpeg', source_url: 'whatsapp-media:', bytes: photo.length },
+    { state: 'stored', content_type: 'application/octet-stream', source_url: 'whatsapp-media:', bytes: 8 },
+  ])
+})
+
+test('number and LID are one contact, and a LID is never shown as a number', async () => {
+  const from = newContact()
+  await world.sandbox.send({ from, to: PHONE, addressing: 'lid' }, { kind: 'text', text: 'by lid' })
+  await world.sandbox.send({ from, to: PHONE, addressing: 'pn' }, { kind: 'text', text: 'by number' })
+  const rows = await received(from, 2)
+  expect(new Set(rows.map(({ contactId }) => contactId)).size).toBe(1)
+  const [strange] = await world.domain.handle.sql`
+    select count(*)::int as lids from contacts where phone in (select '+' || split_part(value, '@', 1) from contact_identities where kind = 'lid')`
+  expect(strange).toEqual({ lids: 0 })
+})
+
+test('what the owner writes on the phone is in the conversation, once', async () => {
+  const to = newContact()
+  await world.sandbox.sendAsOwner({ from: PHONE, to }, { kind: 'text', text: 'from my phone' })
+  const own = await world.until(async () => (await messagesOf(to))[0], 'the own message')
+  expect(own).toMatchObject({ direction: 'out', status: 'sent', body: 'from my phone' })
+})
+
+test('history before the link is taken over once, and is no news', async () => {
+  const account = '+972501000010'
+  const contact = newContact()
+  world.sandbox.addHistory({ account, contact, text: 'old question', fromMe: false, at: 1_700_000_000 })
+  world.sandbox.addHistory({ account, contact, text: 'old answer', fromMe: true, at: 1_700_000_060 })
+  const other = await world.linked(account)
+  const items = await world.until(async () => {
+    const page = await listMessages(other.ctx, { limit: 10 })
+    return page.items.length === 2 ? page.items : null
+  }, 'the history')
+  expect(items.map(({ direction, body }) => [direction, body]).sort()).toEqual([
+    ['in', 'old question'],
+    ['out', 'old answer'],
+  ])
+  const [conversation] = await world.domain.handle
+    .sql`select unread from conversations where business_id = ${other.ctx.businessId}`
+  expect(conversation).toEqual({ unread: 0 })
+  await logoutAccount(other.ctx, other.id)
+})
+
+test('a restricted account opens no new chats: they go by the second provider, once', async () => {
+  await setWhatsAppProviders(ctx, { fallback: 'twilio' })
+  const to = newContact()
+  world.sandbox.addFault({ kind: 'ack_error', code: '463', to })
+  const messageId = await send(to, 'hello')
+  const moved = await world.until(async () => {
+    const message = await getMessage(ctx, messageId)
+    return message.provider === 'twilio' ? message : null
+  }, 'the message to move')
+  expect(moved).toMatchObject({ status: 'queued', providerMessageId: null })
+  expect(world.domain.queued).toContainEqual({
+    name: 'whatsapp.send',
+    payload: { businessId: ctx.businessId, messageId },
+  })
+  expect((await getLink(ctx, id)).restriction).toMatchObject({ code: '463' })
+  expect(textsAt(to)).toEqual([])
+
+  // The next one goes there at once; who wrote to us is still answered from the account.
+  const next = await getMessage(ctx, await send(newContact(), 'another'))
+  expect(next.provider).toBe('twilio')
+  const warm = newContact()
+  await world.sandbox.send({ from: warm, to: PHONE }, { kind: 'text', text: 'hi' })
+  await received(warm, 1)
+  expect(await settled(await send(warm, 'answer'), ['delivered'])).toMatchObject({ provider: 'baileys' })
+
+  // Without a second provider it fails, and is not tried.
+  await setWhatsAppProviders(ctx, { fallback: null })
+  expect(await settled(await send(newContact(), 'alone'), ['failed'])).toMatchObject({
+    errorCode: 'account_restricted',
+  })
+  await world.domain.handle.sql`update whatsapp_links set restricted_at = null, restriction_code = null`
+})
+
+test('over Twilio, a closed 24-hour window is known before sending', async () => {
+  const business = await world.domain.newBusiness()
+  const inbound = (from: string, hoursAgo: number) =>
+    receiveMessage(business, {
+      provider: 'twilio',
+      businessId: business.businessId,
+      dedupeKey: newId(),
+      providerMessageId: newId(),
+      kind: 'text',
+      from: { phone: from },
+      body: 'hi',
+      media: [],
+      at: new Date(Date.now() - hoursAgo * 3_600_000).toISOString(),
+    })
+  const ask = (to: string, extra: object = { text: 'free' }) =>
+    requestMessage(business, { to, provider: 'twilio', ...extra }, TWILIO)
+  const [open, closed, stranger] = [newContact(), newContact(), newContact()]
+  await inbound(open, 23)
+  await inbound(closed, 25)
+  await ask(open)
+  await expect(ask(closed)).rejects.toMatchObject({ code: 'template_required', field: 'template', status: 409 })
+  await ask(closed, { template: { contentSid: `HX${'0'.repeat(32)}`, variables: { 1: 'Dana' } } })
+  // Whether a stranger wrote to the number before it came here, a fresh installation cannot know; an older one does.
+  await ask(stranger)
+  await world.domain.handle
+    .sql`update businesses set created_at = now() - interval '2 days' where id = ${business.businessId}`
+  await expect(ask(stranger)).rejects.toMatchObject({ code: 'template_required' })
+})
+
+test('what waits for an account that was logged out goes by the second provider', async () => {
+  const other = await world.linked('+972501000011')
+  await setWhatsAppProviders(other.ctx, { default: 'baileys', fallback: 'twilio' })
+  world.sandbox.act('+972501000011', { action: 'unlink' })
+  await world.untilState(other.ctx, other.id, 'logged_out')
+  const { id: messageId } = await requestMessage(other.ctx, { to: newContact(), text: 'x' }, TWILIO)
+  expect((await getMessage(other.ctx, messageId)).provider).toBe('twilio')
+})
