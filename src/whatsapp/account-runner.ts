@@ -246,8 +246,9 @@ export class AccountRunner {
   }
 
   private async onReceipt(event: ReceiptEvent): Promise<void> {
-    // The refusal of a message under way is its send's to judge: some may be tried again.
-    if (event.status === 'failed' && event.providerMessageId === this.inFlight) return
+    // The answer to a message under way is its send's to judge: some refusals may be tried again.
+    const answer = event.status === 'failed' || event.status === 'sent'
+    if (answer && event.providerMessageId === this.inFlight) return
     const { providerMessageId, status, errorCode, at } = event
     await applyMessageStatus(this.ctx, {
       provider: 'baileys',

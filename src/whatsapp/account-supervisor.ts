@@ -1,3 +1,4 @@
+import { type Wake, wake } from '../domain/businesses/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
 import {
   accountsWithWork,
@@ -42,8 +43,8 @@ export type SupervisorOptions = {
   /** This process, as `nameOwner` names it. */
   owner: string
   means: RunnerMeans
-  /** Calls back with the ids of accounts to look at. */
-  listen(wake: (accountId: string) => void): Promise<() => Promise<void>>
+  /** Calls back with what is told on `WAKE_CHANNEL`. */
+  listen(told: (payload: string) => void): Promise<() => Promise<void>>
   timing?: Partial<SupervisorTiming>
 }
 
@@ -141,12 +142,12 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
 
   await ensureLinks(ctx)
   let asked = false
-  const unlisten = await options.listen((accountId) => {
-    const runner = runners.get(accountId)
-    runner?.wake()
-    if (asked) return
+  const unlisten = await options.listen((payload) => {
+    const told = readWake(payload)
+    if (told?.why === 'outbox') runners.get(told.accountId)?.wake()
+    if (told?.why !== 'command' || asked) return
+    // Commands and new accounts are seen by a look; many in a moment are one.
     asked = true
-    // Commands and new accounts are seen by a look; many wakes in a moment are one.
     setTimeout(() => {
       asked = false
       void tick()
@@ -163,5 +164,14 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
       await Promise.allSettled([...runners.values()].map((runner) => letGo(runner, true)))
       await Promise.race([unlisten(), Bun.sleep(200)])
     },
+  }
+}
+
+function readWake(payload: string): Wake | null {
+  try {
+    return wake.parse(JSON.parse(payload))
+  } catch {
+    // Not ours: everything is looked at every second anyway.
+    return null
   }
 }

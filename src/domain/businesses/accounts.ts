@@ -1,14 +1,22 @@
 import { and, desc, eq, gt, sql } from 'drizzle-orm'
+import { z } from 'zod'
 import { whatsappAccounts, whatsappLinks } from '../../../db/schema/index.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
 import { getBusiness } from './businesses.ts'
 
-/** Postgres channel on which workers are told to look at a linked account; the payload is its id. */
+/** Postgres channel on which workers are told to look at a linked account; the payload is a `Wake` as JSON. */
 export const WAKE_CHANNEL = 'whatsapp_account'
 
+export const wake = z.object({
+  accountId: z.uuid(),
+  /** There is a message to send, or something was asked of the account itself. */
+  why: z.enum(['outbox', 'command']),
+})
+export type Wake = z.infer<typeof wake>
+
 /** Tells the worker that holds the account to look at it now. It looks every second anyway. */
-export async function wakeAccount(ctx: DomainContext, accountId: string): Promise<void> {
-  await ctx.db.execute(sql`select pg_notify(${WAKE_CHANNEL}, ${accountId})`)
+export async function wakeAccount(ctx: DomainContext, accountId: string, why: Wake['why']): Promise<void> {
+  await ctx.db.execute(sql`select pg_notify(${WAKE_CHANNEL}, ${JSON.stringify({ accountId, why })})`)
 }
 
 type ProviderName = 'twilio' | 'baileys'

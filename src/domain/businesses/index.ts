@@ -1,4 +1,13 @@
-export { type AccountView, listAccounts, type SenderChoice, senderFor, WAKE_CHANNEL, wakeAccount } from './accounts.ts'
+export {
+  type AccountView,
+  listAccounts,
+  type SenderChoice,
+  senderFor,
+  WAKE_CHANNEL,
+  type Wake,
+  wake,
+  wakeAccount,
+} from './accounts.ts'
 export { authenticateApiKey, createApiKey, ensureApiKey } from './api-keys.ts'
 export {
   addPhoneNumber,

@@ -68,7 +68,7 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, means: Del
   if (!message) return { done: true, status: 'gone' }
   if (message.provider === 'baileys') {
     // Its owner sends it; this was only a nudge.
-    if (message.status === 'queued' && message.accountId) await wakeAccount(ctx, message.accountId)
+    if (message.status === 'queued' && message.accountId) await wakeAccount(ctx, message.accountId, 'outbox')
     return { done: true, status: message.status }
   }
   const { sender } = means

@@ -60,7 +60,7 @@ export async function moveToFallback(
   })
   if (!moved) return false
   try {
-    if (assessed.sender.accountId && provider === 'baileys') await wakeAccount(ctx, assessed.sender.accountId)
+    if (assessed.sender.accountId && provider === 'baileys') await wakeAccount(ctx, assessed.sender.accountId, 'outbox')
     else
       await ctx.enqueue(
         'whatsapp.send',

@@ -5,7 +5,7 @@ import { messages } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import { getBusiness } from '../businesses/index.ts'
+import { getBusiness, wakeAccount } from '../businesses/index.ts'
 import { resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
@@ -43,8 +43,8 @@ export const sendRequest = z.object({
 export type SendRequest = z.input<typeof sendRequest>
 
 /**
- * Takes a WhatsApp message to send: the row is committed first, then its job. When the job cannot be queued the sweep
- * queues it later, so an answer of this verb means the message is safe.
+ * Takes a WhatsApp message to send: the row is committed first, then its job, or, for a linked account, a word to the worker
+ * that holds it. When the job cannot be queued the sweep queues it later, so an answer of this verb means the message is safe.
  * Asked again with the same idempotency key and the same request, it answers the first message.
  * @throws AppError `unknown_provider`, `invalid_number`, `empty_text`, `business_blocked`, `not_configured`,
  *   `account_not_linked`, `template_required`, `idempotency_conflict`; nothing is written then
@@ -134,9 +134,11 @@ export async function requestMessage(
     })
   if (message.id === id) {
     try {
-      await ctx.enqueue('whatsapp.send', { businessId: ctx.businessId, messageId: id }, { jobId: id })
+      // A linked account's owner reads its rows itself and needs no job.
+      if (sender?.provider === 'baileys' && sender.accountId) await wakeAccount(ctx, sender.accountId, 'outbox')
+      else await ctx.enqueue('whatsapp.send', { businessId: ctx.businessId, messageId: id }, { jobId: id })
     } catch (error) {
-      // The row is committed: the sweep finds it.
+      // The row is committed: the sweep finds it, or the account's owner.
       ctx.log.warn({ messageId: id, error: errorMessage(error) }, 'the send job could not be queued; the sweep will')
     }
   }

@@ -83,7 +83,7 @@ export async function createAccount(ctx: BusinessContext, settings: AccountSetti
     await tx.insert(whatsappLinks).values({ ...given, accountId: id, businessId: ctx.businessId })
     await audit(tx, ctx, { action: 'whatsapp.create', entity: 'whatsapp_account', entityId: id })
   })
-  await wakeAccount(ctx, id)
+  await wakeAccount(ctx, id, 'command')
   return getLink(ctx, id)
 }
 
@@ -178,7 +178,7 @@ async function want(ctx: BusinessContext, id: string, action: string, command: C
     if (command) await tx.insert(whatsappCommands).values({ id: commandId, accountId: id, ...command })
     await audit(tx, ctx, { action, entity: 'whatsapp_account', entityId: id })
   })
-  await wakeAccount(ctx, id)
+  await wakeAccount(ctx, id, 'command')
   return commandId
 }
 

@@ -25,29 +25,26 @@ export function createAuthStore(ctx: DomainContext, lease: Lease): AuthStore {
       return new Map(rows.map(({ id, value }) => [id, value]))
     },
     async write({ creds, keys }) {
-      const puts = keys.filter(({ value }) => value !== null)
-      const drops = keys.filter(({ value }) => value === null)
-      await ctx.db.transaction(async (tx) => {
-        const [held] =
-          creds === undefined
-            ? await tx.select({ id: whatsappLinks.accountId }).from(whatsappLinks).where(holds(lease)).for('share')
-            : await tx
-                .update(whatsappLinks)
-                .set({ creds })
-                .where(holds(lease))
-                .returning({ id: whatsappLinks.accountId })
-        if (!held) throw staleOwner()
-        if (puts.length > 0)
-          await tx.execute(sql`
-            insert into ${whatsappKeys} (account_id, type, id, value)
-            select ${lease.accountId}::uuid, type, id, value
-            from jsonb_to_recordset(${JSON.stringify(puts)}::text::jsonb) as put(type text, id text, value text)
-            on conflict (account_id, type, id) do update set value = excluded.value`)
-        if (drops.length > 0)
-          await tx.execute(sql`
-            delete from ${whatsappKeys} using jsonb_to_recordset(${JSON.stringify(drops)}::text::jsonb) as gone(type text, id text)
-            where ${mine} and ${whatsappKeys.type} = gone.type and ${whatsappKeys.id} = gone.id`)
-      })
+      // One statement, one round trip: a message that goes out or comes in waits for it.
+      const puts = JSON.stringify(keys.filter(({ value }) => value !== null))
+      const drops = JSON.stringify(keys.filter(({ value }) => value === null))
+      const held =
+        creds === undefined
+          ? sql`select 1 from ${whatsappLinks} where ${holds(lease)} for share`
+          : sql`update ${whatsappLinks} set creds = ${creds}, updated_at = now() where ${holds(lease)} returning 1`
+      const rows = await ctx.db.execute(sql`
+        with held as (${held}),
+        put as (
+          insert into ${whatsappKeys} (account_id, type, id, value)
+          select ${lease.accountId}::uuid, put.type, put.id, put.value
+          from jsonb_to_recordset(${puts}::text::jsonb) as put(type text, id text, value text)
+          where exists (select from held)
+          on conflict (account_id, type, id) do update set value = excluded.value),
+        dropped as (
+          delete from ${whatsappKeys} using jsonb_to_recordset(${drops}::text::jsonb) as gone(type text, id text)
+          where ${mine} and ${whatsappKeys.type} = gone.type and ${whatsappKeys.id} = gone.id and exists (select from held))
+        select 1 from held`)
+      if (rows.length === 0) throw staleOwner()
     },
     async clear() {
       await ctx.db.transaction(async (tx) => {

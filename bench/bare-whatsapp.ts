@@ -1,0 +1,103 @@
+// The floor: Baileys alone, keys in memory. Arguments: socket URL, control URL, messages, idle accounts.
+import makeWASocket, {
+  type AuthenticationState,
+  initAuthCreds,
+  type SignalDataSet,
+  type SignalDataTypeMap,
+  type WASocket,
+} from '@whiskeysockets/baileys'
+import pino from 'pino'
+import { z } from 'zod'
+import { LIBSIGNAL_LINES, quietConsole } from '../src/lib/quiet-console.ts'
+
+export const bareReport = z.object({
+  outbound: z.number(),
+  inbound: z.number(),
+  perAccountMb: z.number(),
+  processMb: z.number(),
+})
+export type BareReport = z.infer<typeof bareReport>
+
+const CONTACT = '972509999998'
+
+function memoryState(): AuthenticationState {
+  const kept = new Map<string, unknown>()
+  return {
+    creds: initAuthCreds(),
+    keys: {
+      get: <T extends keyof SignalDataTypeMap>(type: T, ids: string[]) => {
+        const found: { [id: string]: SignalDataTypeMap[T] } = {}
+        for (const id of ids) {
+          const value = kept.get(`${type}/${id}`)
+          // What `set` put there under this type.
+          if (value !== undefined) found[id] = value as SignalDataTypeMap[T]
+        }
+        return found
+      },
+      set: (data: SignalDataSet) => {
+        for (const [type, entries] of Object.entries(data))
+          for (const [id, value] of Object.entries(entries ?? {}))
+            if (value === null) kept.delete(`${type}/${id}`)
+            else kept.set(`${type}/${id}`, value)
+      },
+    },
+  }
+}
+
+/** Links a number and resolves with the socket that works. */
+async function open(wsUrl: string, control: string, phone: string): Promise<WASocket> {
+  const auth = memoryState()
+  const { promise, resolve, reject } = Promise.withResolvers<WASocket>()
+  const connect = () => {
+    const sock = makeWASocket({ auth, waWebSocketUrl: wsUrl, logger: pino({ level: 'silent' }) })
+    sock.ev.on('connection.update', ({ connection, qr }) => {
+      if (qr) fetch(`${control}/scan`, { method: 'POST', body: JSON.stringify({ qr, phone }) }).catch(reject)
+      if (connection === 'open') resolve(sock)
+      if (connection === 'close') connect()
+    })
+  }
+  connect()
+  return promise
+}
+
+async function run(wsUrl: string, control: string, messages: number, idle: number): Promise<BareReport> {
+  quietConsole(LIBSIGNAL_LINES)
+  const mb = () => process.memoryUsage.rss() / 1_048_576
+  // Two runs against one server must not share a number.
+  const own = `9725081${String(process.pid % 100_000).padStart(5, '0')}`
+  const sock = await open(wsUrl, control, own)
+  await Bun.sleep(3_000)
+  const processMb = mb()
+  const jid = `${CONTACT}@s.whatsapp.net`
+  await sock.sendMessage(jid, { text: 'warm up' })
+  const outBegin = performance.now()
+  for (let index = 0; index < messages; index++) {
+    const id = `BARE${index}`
+    const taken = sock.waitForMessage(id, 20_000)
+    await sock.sendMessage(jid, { text: `out ${index}` }, { messageId: id })
+    await taken
+  }
+  const outbound = messages / ((performance.now() - outBegin) / 1_000)
+  let got = 0
+  sock.ev.on('messages.upsert', ({ messages: batch }) => {
+    got += batch.filter(({ key }) => !key.fromMe).length
+  })
+  const inBegin = performance.now()
+  for (let index = 0; index < messages; index++)
+    await fetch(`${control}/send`, {
+      method: 'POST',
+      body: JSON.stringify({ from: CONTACT, to: own, content: { kind: 'text', text: `in ${index}` } }),
+    })
+  while (got < messages) await Bun.sleep(5)
+  const inbound = messages / ((performance.now() - inBegin) / 1_000)
+  const before = mb()
+  for (let index = 1; index <= idle; index++) await open(wsUrl, control, `9725082${String(index).padStart(5, '0')}`)
+  await Bun.sleep(8_000)
+  return { outbound, inbound, perAccountMb: idle > 0 ? (mb() - before) / idle : 0, processMb }
+}
+
+if (import.meta.main) {
+  const [wsUrl = '', control = '', messages = '0', idle = '0'] = process.argv.slice(2)
+  console.log(JSON.stringify(await run(wsUrl, control, Number(messages), Number(idle))))
+  process.exit(0)
+}

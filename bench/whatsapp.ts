@@ -1,0 +1,125 @@
+// Messages a second and memory an account: bun bench/whatsapp.ts [--messages 500] [--idle 20]
+// The floor beside it is a bare Baileys socket with its keys in memory, in the same run against the same server.
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { loadConfig } from '../src/config.ts'
+import { createDeps } from '../src/deps.ts'
+import { createBusiness } from '../src/domain/businesses/index.ts'
+import { type BusinessContext, within } from '../src/domain/context.ts'
+import { requestMessage } from '../src/domain/messages/index.ts'
+import { createAccount, getLink } from '../src/domain/whatsapp/index.ts'
+import { startWhatsAppSandbox } from '../src/sandbox/whatsapp/server.ts'
+import { runCleanups, temporaryDirectory } from '../test/support/cleanup.ts'
+import { createTestDatabase } from '../test/support/postgres.ts'
+import { startProductProcess } from '../test/support/product-process.ts'
+import { type BareReport, bareReport } from './bare-whatsapp.ts'
+
+const { values } = parseArgs({
+  options: { messages: { type: 'string', default: '500' }, idle: { type: 'string', default: '20' } },
+})
+const messages = Number(values.messages)
+const idle = Number(values.idle)
+const CONTACT = '+972509999999'
+const AT_ONCE = { gapMs: 0, jitterMs: 0, typingMsPerChar: 0, newContactsPerDay: null }
+
+const sandbox = await startWhatsAppSandbox({ port: 0 })
+const database = await createTestDatabase()
+const env = {
+  NODE_ENV: 'test',
+  SANDBOX: '1',
+  DATA_DIR: temporaryDirectory('bench'),
+  DATABASE_URL: database.url,
+  SESSION_SECRET: 'the-secret-of-the-benchmark',
+  BAILEYS_WEBSOCKET_URL: sandbox.wsUrl,
+  LOG_LEVEL: 'warn',
+}
+const deps = await createDeps(loadConfig(env), 'cli')
+const worker = await startProductProcess('workers/whatsapp.ts', env)
+
+const until = async (look: () => Promise<boolean> | boolean, what: string) => {
+  for (const deadline = Date.now() + 120_000; !(await look()); await Bun.sleep(10))
+    if (Date.now() > deadline) throw new Error(`waited two minutes for ${what}`)
+}
+const rate = (beginAt: number) => messages / ((performance.now() - beginAt) / 1_000)
+const memoryOf = async (pid: number) => {
+  const status = await Bun.file(`/proc/${pid}/status`).text()
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1_024
+}
+
+async function link(index: number): Promise<BusinessContext> {
+  const ctx = within(deps.ctx, await createBusiness(deps.ctx, { name: `Bench ${index}`, language: 'en' }))
+  const { id } = await createAccount(ctx, AT_ONCE)
+  let scanned = ''
+  await until(async () => {
+    const { qr, state } = await getLink(ctx, id)
+    if (qr && qr !== scanned) {
+      scanned = qr
+      await sandbox.scan(qr, `+97250800${String(index).padStart(4, '0')}`)
+    }
+    return state === 'working'
+  }, 'the account to be linked')
+  return ctx
+}
+
+const ctx = await link(0)
+await Bun.sleep(3_000)
+const oneAccount = await memoryOf(worker.pid)
+
+const settings = { twilio: { configured: false, defaultSender: null } }
+for (let index = 0; index < 10; index++)
+  await requestMessage(ctx, { to: CONTACT, text: `warm up ${index}`, provider: 'baileys' }, settings)
+await until(() => sandbox.inbox(CONTACT).length >= 10, 'the warm-up')
+const outBegin = performance.now()
+const asking = (async () => {
+  for (let index = 0; index < messages; index++)
+    await requestMessage(ctx, { to: CONTACT, text: `out ${index}`, provider: 'baileys' }, settings)
+})()
+await until(() => sandbox.inbox(CONTACT).length >= messages + 10, 'the messages to arrive')
+const outbound = rate(outBegin)
+await asking
+
+const inBegin = performance.now()
+for (let index = 0; index < messages; index++)
+  await sandbox.send({ from: CONTACT, to: '+972508000000' }, { kind: 'text', text: `in ${index}` })
+await until(async () => {
+  const [row] = await deps.database.sql<
+    { count: number }[]
+  >`select count(*)::int as count from messages where direction = 'in'`
+  return (row?.count ?? 0) >= messages
+}, 'the messages to be stored')
+const inbound = rate(inBegin)
+
+// Memory is measured in fresh processes: what a burst left behind is no cost of an idle account.
+await worker.stop(10_000)
+const fresh = await startProductProcess('workers/whatsapp.ts', env)
+await Bun.sleep(5_000)
+const withOne = await memoryOf(fresh.pid)
+for (let index = 1; index <= idle; index++) await link(index)
+await Bun.sleep(8_000)
+const withMany = await memoryOf(fresh.pid)
+await fresh.stop(10_000)
+
+// The floor's memory is measured in a process of its own too.
+const measureBare = async (count: number, accounts: number): Promise<BareReport> => {
+  const script = join(import.meta.dir, 'bare-whatsapp.ts')
+  const command = [process.execPath, script, sandbox.wsUrl, sandbox.controlUrl, String(count), String(accounts)]
+  const bare = Bun.spawn(command, { stdout: 'pipe', stderr: 'inherit' })
+  return bareReport.parse(JSON.parse(await new Response(bare.stdout).text()))
+}
+const { outbound: outboundFloor, inbound: inboundFloor } = await measureBare(messages, 0)
+const floor = await measureBare(0, idle)
+const perAccount = (withMany - withOne) / idle
+console.log(`                         product     bare Baileys   ratio
+outbound, messages/s     ${cell(outbound)}${cell(outboundFloor, 15)}${cell(outbound / outboundFloor, 8)}
+inbound, messages/s      ${cell(inbound)}${cell(inboundFloor, 15)}${cell(inbound / inboundFloor, 8)}
+an idle account, MB      ${cell(perAccount)}${cell(floor.perAccountMb, 15)}${cell(perAccount / floor.perAccountMb, 8)}
+process with one, MB     ${cell(oneAccount)}${cell(floor.processMb, 15)}${cell(oneAccount / floor.processMb, 8)}`)
+
+await deps.close()
+await sandbox.close()
+await runCleanups()
+process.exit(0)
+
+function cell(value: number, width = 7): string {
+  return value.toFixed(value < 10 ? 2 : 1).padStart(width)
+}
