@@ -42,6 +42,8 @@ export type BusinessDirectory = {
   /** The WhatsApp account with this number (E.164) or id; null when it is nobody's. */
   account(provider: 'twilio' | 'baileys', key: string): AccountEntry | null
   entries(): BusinessEntry[]
+  /** The id of the oldest business, whose owners run the installation. */
+  first(): string | null
   refresh(): Promise<void>
   stop(): void
 }
@@ -121,6 +123,7 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
     account: (provider, key) =>
       accounts.find((entry) => entry.provider === provider && (entry.phone === key || entry.id === key)) ?? null,
     entries: () => all,
+    first: () => all.reduce<string | null>((oldest, { id }) => (oldest === null || id < oldest ? id : oldest), null),
     refresh,
     stop: () => clearInterval(timer),
   }
