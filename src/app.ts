@@ -6,6 +6,7 @@ import { type Auth, CLIENT_ADDRESS_HEADER, createAuth, createLogin } from './aut
 import type { Deps } from './deps.ts'
 import { createDirectory } from './domain/businesses/index.ts'
 import { verifyStreamToken } from './domain/calls/index.ts'
+import { createEventHub } from './domain/events/index.ts'
 import { membershipsOf } from './domain/members/index.ts'
 import { createAdmin } from './http/admin.ts'
 import { createFilesApi } from './http/api/files.ts'
@@ -155,7 +156,13 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     createWhatsAppApi({ ...principal, settings, baileysConfigured: config.baileys.secret !== null }),
   )
   app.route('/api', createFilesApi({ ...principal, storage: deps.storage }))
-  const services: ApiServices = { createLogin: (login) => createLogin(authOptions, login) }
+  const hub = createEventHub({ ctx, sql: deps.database.sql })
+  metrics.gauge('event_subscribers', 'Open event streams of this process', () => hub.subscribers)
+  const services: ApiServices = {
+    createLogin: (login) => createLogin(authOptions, login),
+    queues: () => producer.queues,
+    events: hub,
+  }
   const createApiContext = (request: Request, chosen: string | null = null) => {
     let access: ReturnType<typeof businessOf> | null = null
     return {
@@ -164,6 +171,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
         access ??= businessOf(request, principal, chosen)
         return access
       },
+      authenticateAgain: () => businessOf(request, principal, chosen),
       settings,
       services,
     }
@@ -227,6 +235,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     websocket: media.handlers,
     async start() {
       await directory.start()
+      await hub.start()
       await receptionist.warm()
     },
     liveCalls: media.liveCalls,
@@ -237,6 +246,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     endCalls: media.drain,
     async stop() {
       directory.stop()
+      await hub.stop()
       await speech.close()
     },
   }

@@ -4,6 +4,7 @@ import { createDatabase, type DatabaseHandle } from '../db/client.ts'
 import type { Config } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
 import { beat, leave, type ProcessKind } from './domain/system/index.ts'
+import type { PostOut } from './domain/webhooks/index.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createQueueBackend, type QueueBackend } from './jobs/backend.ts'
 import type { ConsumerMetrics } from './jobs/consumer.ts'
@@ -20,6 +21,7 @@ import type { ObjectStorage } from './providers/storage/port.ts'
 import { createS3Storage } from './providers/storage/s3.ts'
 import type { Telephony } from './providers/telephony/port.ts'
 import { createTwilioTelephony } from './providers/telephony/twilio.ts'
+import { createPublicPost } from './providers/webhooks/public-post.ts'
 import type { WhatsAppSender } from './providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from './providers/whatsapp/twilio.ts'
 import { readVersion } from './version.ts'
@@ -36,6 +38,8 @@ export type Deps = {
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
+  /** Posts to addresses that tenants chose: public ones only, outside of the sandbox. */
+  postOut: PostOut
   /** Null when Twilio is not configured. */
   telephony: Telephony | null
   senders: { twilio: WhatsAppSender | null; baileys: WhatsAppSender | null }
@@ -92,6 +96,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     },
     storage:
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
+    postOut: createPublicPost(config.sandbox),
     telephony: twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl: config.publicBaseUrl }),
     senders: {
       twilio:

@@ -169,6 +169,25 @@ export const jobs = {
     attempts: 40,
     backoff: { delayMs: 2_000, maxDelayMs: 600_000 },
   },
+  /** Tells a business's own server of an event. */
+  'webhook.deliver': {
+    queue: 'crm',
+    payload: z.object({ businessId: z.uuid(), endpointId: z.uuid(), eventId: z.string().regex(/^\d{1,18}$/) }),
+    // Twelve tries over about a day.
+    attempts: 12,
+    backoff: { delayMs: 5_000, maxDelayMs: 6 * 3_600_000 },
+  },
+  'import.run': {
+    queue: 'crm',
+    payload: z.object({ businessId: z.uuid(), importId: z.uuid() }),
+    ...patient,
+  },
+  /** Deletes what an erasure or a retention period left to be deleted outside the database. */
+  'privacy.delete': {
+    queue: 'recordings',
+    payload: z.object({ businessId: z.uuid(), deletionId: z.uuid() }),
+    ...patient,
+  },
   /** Puts back what a crash between row and job left behind. */
   'maintenance.sweep': {
     queue: 'crm',

@@ -73,4 +73,32 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
   'leads.saveStages': MANAGE,
 
   'search.all': READ,
+
+  'events.list': READ,
+  'events.stream': READ,
+
+  'imports.preview': MANAGE,
+  'imports.create': MANAGE,
+  'imports.get': MANAGE,
+  'imports.list': MANAGE,
+
+  'exports.csv': MANAGE,
+
+  'privacy.retention': READ,
+  'privacy.setRetention': OWN,
+  'privacy.eraseContact': OWN,
+
+  'webhooks.list': MANAGE,
+  'webhooks.create': OWN,
+  'webhooks.update': OWN,
+  'webhooks.remove': OWN,
+  'webhooks.deliveries': MANAGE,
+  'webhooks.replay': MANAGE,
+
+  'system.processes': OPERATE,
+  'system.queues': OPERATE,
+  'system.failedJobs': OPERATE,
+  'system.retryJobs': OPERATE,
+  'system.drainQueue': OPERATE,
+  'system.watchQueues': OPERATE,
 }

@@ -3,12 +3,18 @@ import { businessesRouter } from './businesses.ts'
 import { callsRouter } from './calls.ts'
 import { contactsRouter } from './contacts.ts'
 import { conversationsRouter } from './conversations.ts'
+import { eventsRouter } from './events.ts'
+import { exportsRouter } from './exports.ts'
+import { importsRouter } from './imports.ts'
 import { keysRouter } from './keys.ts'
 import { leadsRouter } from './leads.ts'
 import { membersRouter } from './members.ts'
 import { messagesRouter } from './messages.ts'
+import { privacyRouter } from './privacy.ts'
 import { searchRouter } from './search.ts'
+import { systemRouter } from './system.ts'
 import { router } from './trpc.ts'
+import { webhooksRouter } from './webhooks.ts'
 
 export const appRouter = router({
   account: accountRouter,
@@ -21,6 +27,12 @@ export const appRouter = router({
   conversations: conversationsRouter,
   leads: leadsRouter,
   search: searchRouter,
+  webhooks: webhooksRouter,
+  system: systemRouter,
+  privacy: privacyRouter,
+  imports: importsRouter,
+  exports: exportsRouter,
+  events: eventsRouter,
 })
 
 /** The API's type: all that a client needs to know of the server. */

@@ -1,20 +1,27 @@
 import { initTRPC, TRPCError } from '@trpc/server'
 import { ZodError, z } from 'zod'
+import type { EventHub } from '../domain/events/index.ts'
 import type { CreateLogin } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import { requireAccess } from '../http/access.ts'
 import type { AccessContext } from '../http/principal.ts'
+import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
 import { PERMISSIONS } from './permissions.ts'
 
 /** What procedures need beside the domain's context; made once a process. */
 export type ApiServices = {
   createLogin: CreateLogin
+  /** The open queues of this process. */
+  queues(): JobQueue[]
+  events: EventHub
 }
 
 /** What every procedure gets: whom the request speaks for is found out when it is asked for. */
 export type TrpcContext = {
   authenticate(): Promise<AccessContext>
+  /** Looks again, for what outlives its request. */
+  authenticateAgain(): Promise<AccessContext>
   settings: SendSettings
   services: ApiServices
 }

@@ -14,6 +14,8 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
     'lead.save': refuse,
     'message.receive': refuse,
     'message.status': refuse,
+    'webhook.deliver': refuse,
+    'import.run': refuse,
     'maintenance.sweep': refuse,
     ...some,
   }

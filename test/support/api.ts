@@ -3,7 +3,7 @@ import { users } from '../../db/schema/index.ts'
 import { createBusiness } from '../../src/domain/businesses/index.ts'
 import { type BusinessContext, type DomainContext, within } from '../../src/domain/context.ts'
 import { grantMembership, type Role, type Scope } from '../../src/domain/members/index.ts'
-import type { Access } from '../../src/http/principal.ts'
+import type { Access, AccessContext } from '../../src/http/principal.ts'
 import type { JobName, JobPayload } from '../../src/jobs/registry.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { createLogger } from '../../src/lib/log.ts'
@@ -70,11 +70,13 @@ export async function createTestApi(): Promise<TestApi> {
         options.businessId ?? businessId,
         options.userId ? { kind: 'user', id: options.userId } : { kind: 'system', id: 'test' },
       )
+      const authenticate = async (): Promise<AccessContext> => ({
+        ...bound,
+        access: { role: 'owner', scope: null, operator: false, ...access },
+      })
       const context: TrpcContext = {
-        authenticate: async () => ({
-          ...bound,
-          access: { role: 'owner', scope: null, operator: false, ...access },
-        }),
+        authenticate,
+        authenticateAgain: authenticate,
         settings: { twilio: { configured: true, defaultSender: '+14155238886' } },
         services: services.api,
       }

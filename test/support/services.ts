@@ -1,24 +1,38 @@
 import type { DatabaseHandle } from '../../db/client.ts'
 import { createLogin } from '../../src/auth.ts'
 import type { DomainContext } from '../../src/domain/context.ts'
+import { createEventHub } from '../../src/domain/events/index.ts'
+import { createQueueBackend } from '../../src/jobs/backend.ts'
+import { createProducer, type Producer } from '../../src/jobs/producer.ts'
 import type { ApiServices } from '../../src/trpc/trpc.ts'
 
-export type TestServices = { api: ApiServices; close(): Promise<void> }
+export type TestServices = { api: ApiServices; producer: Producer; close(): Promise<void> }
 
-/** The services behind the router, on a test's own database. */
+/** The services behind the router, on a test's own database: queues in it, events listened to. */
 export async function createTestServices(
-  _url: string,
+  url: string,
   database: DatabaseHandle,
-  _ctx: DomainContext,
+  ctx: DomainContext,
 ): Promise<TestServices> {
+  const backend = await createQueueBackend({ kind: 'postgres', databaseUrl: url }, { logger: ctx.log, poolSize: 4 })
+  const producer = createProducer(backend, ctx.log)
+  const events = createEventHub({ ctx, sql: database.sql })
+  await events.start()
   return {
+    producer,
     api: {
       createLogin: (login) =>
         createLogin(
           { db: database.db, secret: 'a secret of the tests', publicBaseUrl: 'http://localhost:5000' },
           login,
         ),
+      queues: () => producer.queues,
+      events,
     },
-    close: async () => {},
+    async close() {
+      await events.stop()
+      await producer.close(100)
+      await backend.close()
+    },
   }
 }

@@ -9,7 +9,7 @@ export {
   writeTags,
 } from './change-contact.ts'
 export { mergeContacts } from './merge-contacts.ts'
-export { addNote, editNote, listNotes, noteBody, noteView, removeNote } from './notes.ts'
+export { addNote, addNoteWithin, editNote, listNotes, noteBody, noteView, removeNote } from './notes.ts'
 export {
   type ContactView,
   contactFilters,

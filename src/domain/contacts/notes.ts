@@ -1,5 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import { z } from 'zod'
+import type { Executor } from '../../../db/client.ts'
 import { notes } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
@@ -29,32 +30,39 @@ export async function listNotes(ctx: BusinessContext, input: z.input<typeof page
 
 /** Writes a private note; asked again with the same id, it stays one. @throws AppError `contact_not_found` */
 export async function addNote(ctx: BusinessContext, input: { id?: string; contactId: string; body: string }) {
+  return await ctx.db.transaction((tx) => addNoteWithin(tx, ctx, input))
+}
+
+/** The same inside a transaction of the caller's. */
+export async function addNoteWithin(
+  tx: Executor,
+  ctx: BusinessContext,
+  input: { id?: string; contactId: string; body: string },
+) {
   const id = input.id ?? newId()
-  return await ctx.db.transaction(async (tx) => {
-    await lockContact(tx, ctx, input.contactId)
-    const [made] = await tx
-      .insert(notes)
-      .values({
-        id,
-        businessId: ctx.businessId,
-        contactId: input.contactId,
-        authorKind: ctx.actor.kind,
-        authorId: ctx.actor.id,
-        body: noteBody.parse(input.body),
-      })
-      .onConflictDoNothing()
-      .returning()
-    if (made) {
-      await audit(tx, ctx, { action: 'note.add', entity: 'note', entityId: id, data: { contactId: input.contactId } })
-      return made
-    }
-    const [earlier] = await tx
-      .select()
-      .from(notes)
-      .where(and(eq(notes.id, id), eq(notes.businessId, ctx.businessId)))
-    if (!earlier) throw new AppError('conflict', 'id_taken', 'This id is taken; choose another.', { field: 'id' })
-    return earlier
-  })
+  await lockContact(tx, ctx, input.contactId)
+  const [made] = await tx
+    .insert(notes)
+    .values({
+      id,
+      businessId: ctx.businessId,
+      contactId: input.contactId,
+      authorKind: ctx.actor.kind,
+      authorId: ctx.actor.id,
+      body: noteBody.parse(input.body),
+    })
+    .onConflictDoNothing()
+    .returning()
+  if (made) {
+    await audit(tx, ctx, { action: 'note.add', entity: 'note', entityId: id, data: { contactId: input.contactId } })
+    return made
+  }
+  const [earlier] = await tx
+    .select()
+    .from(notes)
+    .where(and(eq(notes.id, id), eq(notes.businessId, ctx.businessId)))
+  if (!earlier) throw new AppError('conflict', 'id_taken', 'This id is taken; choose another.', { field: 'id' })
+  return earlier
 }
 
 /** @throws AppError `note_not_found` */
