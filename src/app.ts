@@ -10,6 +10,7 @@ import { createEventHub } from './domain/events/index.ts'
 import { membershipsOf } from './domain/members/index.ts'
 import { createAdmin } from './http/admin.ts'
 import { createFilesApi } from './http/api/files.ts'
+import { createRestApi } from './http/api/rest.ts'
 import { createWhatsAppApi } from './http/api/whatsapp.ts'
 import { createBoard } from './http/board.ts'
 import { handleError } from './http/errors.ts'
@@ -185,6 +186,14 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       onError({ error, path }) {
         if (error.code === 'INTERNAL_SERVER_ERROR') log.error({ path, err: error }, 'a procedure failed')
       },
+    }),
+  )
+  app.route(
+    '/api',
+    createRestApi({
+      createContext: (request) => createApiContext(request),
+      version: deps.version.version,
+      publicBaseUrl: config.publicBaseUrl,
     }),
   )
   app.route(

@@ -34,7 +34,7 @@ type Row = {
 }
 
 /**
- * Events behind a position, in order, of one business or of all. A row of a transaction younger than the oldest one under
+ * Events behind a position, in order (the bare names would be those of the answer's text columns), of one business or of all. A row of a transaction younger than the oldest one under
  * way is not ripe: an earlier one could still appear before it.
  * @returns the ripe ones, and whether unripe ones wait
  */
@@ -49,7 +49,7 @@ export async function readEvents(
     from events
     where (xid, seq) > (${after.xid}::xid8, ${after.seq}::bigint)
       ${options.businessId ? sql`and business_id = ${options.businessId}` : sql``}
-    order by xid, seq limit ${options.limit}`)
+    order by events.xid, events.seq limit ${options.limit}`)
   const ripe = [...rows].filter((row) => row.ripe)
   return {
     events: ripe.map((row) => ({
