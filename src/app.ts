@@ -1,6 +1,7 @@
 import { trpcServer } from '@hono/trpc-server'
 import type { Server } from 'bun'
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
 import { type Auth, CLIENT_ADDRESS_HEADER, createAuth, createLogin } from './auth.ts'
 import type { Deps } from './deps.ts'
@@ -21,6 +22,7 @@ import { createPrompts } from './http/prompts.ts'
 import { WEBHOOKS } from './http/urls.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
+import { AppError } from './lib/errors.ts'
 import { Admission } from './media/admission.ts'
 import { createCallSink } from './media/call-sink.ts'
 import { createReceptionist } from './media/reception.ts'
@@ -44,6 +46,12 @@ export type App = {
   stop(): Promise<void>
 }
 
+const MAX_BODY_BYTES = 1024 * 1024
+
+function refuseBody(): never {
+  throw new AppError('too_large', 'body_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
+}
+
 /** The web server's parts, mounted: webhooks, media socket, APIs, board, health. */
 export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits> } = {}): App {
   const { config, ctx, log, producer, metrics, telephony } = deps
@@ -55,7 +63,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     defaults: config.business,
     log,
   })
-  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, metrics })
+  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
   const addresses = new WeakMap<Request, string>()
   const addressOf = (request: Request) => addresses.get(request) ?? null
   let draining = false
@@ -74,7 +82,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       now: () => performance.now(),
-      reception: (call) => receptionist.receptionOf(call.businessId),
+      reception: (call) => receptionist.receptionOf(call.businessId, call.to),
       verifyToken(token, callSid) {
         const call = verifyStreamToken(config.sessionSecret, token, callSid)
         return call && admission.useToken(call.nonce, callSid) ? call : null
@@ -120,6 +128,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     directory,
     producer,
     publicBaseUrl: config.publicBaseUrl,
+    defaultLanguage: config.business.language,
     streamSecret: config.sessionSecret,
     admitCall: (callSid: string) => admission.admit(callSid),
     knownEnd: (callSid: string) => sink.reasonOf(callSid),
@@ -150,6 +159,10 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       metrics,
     }),
   )
+  // What is read by others' code, whole and before anybody has logged in.
+  for (const path of ['/trpc/*', '/api/auth/*', '/admin/*'])
+    app.use(path, bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseBody }))
+  app.get('/favicon.ico', (c) => c.body(null, 204))
   app.use('/api/*', secureHeaders())
   app.on(['GET', 'POST'], '/api/auth/*', (c) => authenticate(c.req.raw, c.req.raw))
   app.route(

@@ -31,10 +31,20 @@ export const businessesRouter = router({
     .output(z.object({ items: z.array(phoneNumberView) }))
     .query(async ({ ctx }) => ({ items: await listPhoneNumbers(ctx.business) })),
   addNumber: businessProcedure
-    .input(z.object({ number: z.string().max(64), label: z.string().trim().min(1).max(80).optional() }))
+    .input(
+      z.object({
+        number: z.string().max(64),
+        label: z.string().trim().min(1).max(80).optional(),
+        language: z.enum(['he', 'en']).optional(),
+      }),
+    )
     .output(phoneNumberView)
     .mutation(({ ctx, input }) =>
-      addPhoneNumber(ctx.business, { number: input.number, ...(input.label ? { label: input.label } : {}) }),
+      addPhoneNumber(ctx.business, {
+        number: input.number,
+        ...(input.label ? { label: input.label } : {}),
+        ...(input.language ? { language: input.language } : {}),
+      }),
     ),
   removeNumber: businessProcedure
     .input(z.object({ numberId: z.uuid() }))

@@ -53,6 +53,8 @@ export const phoneNumberView = z.object({
   id: z.uuid(),
   e164: z.string(),
   label: z.string().nullable(),
+  /** What is spoken on this line, when it is not the business's language. */
+  language: z.enum(['he', 'en']).nullable(),
   createdAt: z.date(),
 })
 
@@ -114,14 +116,17 @@ export function listPhoneNumbers(ctx: BusinessContext) {
  * Lets a business answer a number.
  * @throws AppError `invalid_number`, or `number_taken` when another business answers it
  */
-export async function addPhoneNumber(ctx: BusinessContext, input: { number: string; label?: string }) {
+export async function addPhoneNumber(
+  ctx: BusinessContext,
+  input: { number: string; label?: string; language?: 'he' | 'en' },
+) {
   const e164 = parsePhone(input.number)
   if (!e164)
     throw new AppError('invalid', 'invalid_number', 'This is no phone number; write it as +972…', { field: 'number' })
   return await ctx.db.transaction(async (tx) => {
     const [made] = await tx
       .insert(phoneNumbers)
-      .values({ businessId: ctx.businessId, e164, label: input.label ?? null })
+      .values({ businessId: ctx.businessId, e164, label: input.label ?? null, language: input.language ?? null })
       .onConflictDoNothing()
       .returning()
     if (made) {
