@@ -41,55 +41,108 @@ export async function searchEverything(
   const { q, kinds, limit } = searchInput.parse(input)
   const wanted = (kind: SearchKind) => kinds === undefined || kinds.includes(kind)
   const words = textQuery(ctx.businessId, q)
-  const byWords = (kind: SearchKind, query: (words: SQL) => SQL) =>
-    wanted(kind) && words ? readHits(ctx, query(words)) : []
-  const [contacts, messages, calls, leads, notes] = await Promise.all([
-    wanted('contacts') ? findContacts(ctx, q, words, limit) : [],
-    byWords('messages', (query) => messageHits(ctx.businessId, query, limit)),
-    byWords('calls', (query) => callHits(ctx.businessId, query, limit)),
-    byWords('leads', (query) => leadHits(ctx.businessId, query, limit)),
-    byWords('notes', (query) => noteHits(ctx.businessId, query, limit)),
-  ])
-  return { contacts, messages, calls, leads, notes }
+  const texts = words
+    ? await findTexts(
+        ctx,
+        TEXT_KINDS.filter((kind) => wanted(kind)),
+        words,
+        limit,
+      )
+    : NOTHING
+  return { ...texts, contacts: wanted('contacts') ? await findContacts(ctx, q, words, limit) : [] }
 }
 
-/** Each expression below is the one that its index is made of, word for word: otherwise the index is not used. */
-const scoped = sql.raw('array_to_tsvector(array[business_id::text])')
+const TEXT_KINDS = ['messages', 'calls', 'leads', 'notes'] as const
+type TextKind = (typeof TEXT_KINDS)[number]
 
-function messageHits(businessId: string, query: SQL, limit: number): SQL {
-  return sql`
-    select found.id, found.contact_id, contacts.name as contact_name, found.text, found.at from (
-      select id, contact_id, body as text, occurred_at as at from messages
-      where business_id = ${businessId} and (${scoped} || to_tsvector('simple', body)) @@ ${query}
-      order by id desc limit ${limit}
-    ) found left join contacts on contacts.id = found.contact_id order by found.id desc`
+const NOTHING: Record<TextKind, SearchHit[]> = { messages: [], calls: [], leads: [], notes: [] }
+
+/** A word with more matches than this is common: the newest rows are simply looked through until enough have it. */
+const COMMON = 2_000
+
+/**
+ * The text index says which rows have the words, but in no order. A few of them are sorted; for a common word the rows are
+ * read newest first instead, where the next match is never far. Postgres cannot tell the two apart beforehand for words that
+ * nobody wrote, so the index is asked first.
+ */
+async function findTexts(
+  ctx: BusinessContext,
+  kinds: TextKind[],
+  words: SQL,
+  limit: number,
+): Promise<Record<TextKind, SearchHit[]>> {
+  const probed = await ctx.db.transaction(async (tx) => {
+    await tx.execute(sql`select set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true),
+      set_config('enable_indexonlyscan', 'off', true)`)
+    const found = new Map<TextKind, string[]>()
+    for (const kind of kinds) {
+      const { table, text } = TEXTS[kind]
+      const rows = await tx.execute<{ id: string }>(sql`
+        select id from ${sql.identifier(table)}
+        where business_id = ${ctx.businessId} and ${matches(text, words)} limit ${COMMON}`)
+      found.set(
+        kind,
+        [...rows].map((row) => row.id),
+      )
+    }
+    return found
+  })
+  const hits = await Promise.all(
+    kinds.map(async (kind) => {
+      const ids = probed.get(kind) ?? []
+      if (ids.length === 0) return [kind, []] as const
+      const { table, text, read } = TEXTS[kind]
+      const newest = ids.toSorted((a, b) => (a < b ? 1 : -1)).slice(0, limit)
+      const which =
+        ids.length < COMMON
+          ? sql`select * from ${sql.identifier(table)} where id in (${sql.join(
+              newest.map((id) => sql`${id}::uuid`),
+              sql`, `,
+            )})`
+          : sql`select * from ${sql.identifier(table)} where business_id = ${ctx.businessId} and ${matches(text, words)}
+              order by id desc limit ${limit}`
+      return [kind, await readHits(ctx, read(which))] as const
+    }),
+  )
+  return { ...NOTHING, ...Object.fromEntries(hits) }
 }
 
-function callHits(businessId: string, query: SQL, limit: number): SQL {
-  return sql`
-    select calls.id, calls.contact_id, contacts.name as contact_name, found.text, calls.started_at as at from (
-      select id, call_id, text from call_turns
-      where business_id = ${businessId} and (${scoped} || to_tsvector('simple', coalesce(text, ''))) @@ ${query}
-      order by id desc limit ${limit}
-    ) found join calls on calls.id = found.call_id left join contacts on contacts.id = calls.contact_id
-    order by found.id desc`
+/** The expression that the text index is made of, word for word: otherwise the index is not used. */
+function matches(text: string, words: SQL): SQL {
+  return sql`(array_to_tsvector(array[business_id::text]) || to_tsvector('simple', ${sql.raw(text)})) @@ ${words}`
 }
 
-function leadHits(businessId: string, query: SQL, limit: number): SQL {
-  return sql`
-    select id, contact_id, name as contact_name, coalesce(wish, name, '') as text, created_at as at from leads
-    where business_id = ${businessId}
-      and (${scoped} || to_tsvector('simple', coalesce(name, '') || ' ' || coalesce(wish, ''))) @@ ${query}
-    order by id desc limit ${limit}`
-}
-
-function noteHits(businessId: string, query: SQL, limit: number): SQL {
-  return sql`
-    select found.id, found.contact_id, contacts.name as contact_name, found.text, found.at from (
-      select id, contact_id, body as text, created_at as at from notes
-      where business_id = ${businessId} and (${scoped} || to_tsvector('simple', body)) @@ ${query}
-      order by id desc limit ${limit}
-    ) found left join contacts on contacts.id = found.contact_id order by found.id desc`
+/** Where each kind's text lies, and how its rows become hits. */
+const TEXTS: Record<TextKind, { table: string; text: string; read(rows: SQL): SQL }> = {
+  messages: {
+    table: 'messages',
+    text: 'body',
+    read: (rows) => sql`
+      select found.id, found.contact_id, contacts.name as contact_name, found.body as text, found.occurred_at as at
+      from (${rows}) found left join contacts on contacts.id = found.contact_id order by found.id desc`,
+  },
+  calls: {
+    table: 'call_turns',
+    text: "coalesce(text, '')",
+    read: (rows) => sql`
+      select calls.id, calls.contact_id, contacts.name as contact_name, found.text, calls.started_at as at
+      from (${rows}) found join calls on calls.id = found.call_id left join contacts on contacts.id = calls.contact_id
+      order by found.id desc`,
+  },
+  leads: {
+    table: 'leads',
+    text: "coalesce(name, '') || ' ' || coalesce(wish, '')",
+    read: (rows) => sql`
+      select id, contact_id, name as contact_name, coalesce(wish, name, '') as text, created_at as at
+      from (${rows}) found order by id desc`,
+  },
+  notes: {
+    table: 'notes',
+    text: 'body',
+    read: (rows) => sql`
+      select found.id, found.contact_id, contacts.name as contact_name, found.body as text, found.created_at as at
+      from (${rows}) found left join contacts on contacts.id = found.contact_id order by found.id desc`,
+  },
 }
 
 async function readHits(ctx: BusinessContext, query: SQL): Promise<SearchHit[]> {
@@ -114,9 +167,7 @@ async function findContacts(ctx: BusinessContext, q: string, words: SQL | null, 
   const ways = [
     ...(phone?.start ? [sql`phone like ${`${phone.start}%`}`] : []),
     ...(phone ? [sql`reverse(phone) like ${`${[...phone.end].reverse().join('')}%`}`] : []),
-    ...(!phone && words
-      ? [sql`(${scoped} || to_tsvector('simple', coalesce(name, '') || ' ' || coalesce(email, ''))) @@ ${words}`]
-      : []),
+    ...(!phone && words ? [matches("coalesce(name, '') || ' ' || coalesce(email, '')", words)] : []),
   ]
   if (ways.length === 0) return []
   // One way a query: each is one index scan, where an `or` would read the whole table.
