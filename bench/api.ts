@@ -1,15 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import type { Sql, TransactionSql } from 'postgres'
 import { audit, within } from '../src/domain/context.ts'
 import { createQueueBackend } from '../src/jobs/backend.ts'
 import { createLogger } from '../src/lib/log.ts'
 import { signTwilioRequest } from '../src/sandbox/carrier/signature.ts'
-import { createTestApi, type TestApi } from '../test/support/api.ts'
+import { createTestApi } from '../test/support/api.ts'
 import { fillBigBusiness } from '../test/support/big-business.ts'
 import { runCleanups } from '../test/support/cleanup.ts'
 import { createTestDatabase } from '../test/support/postgres.ts'
 import { startRedis } from '../test/support/redis.ts'
 import { startTestServer } from '../test/support/server.ts'
+import { recordStatements, replayStatements, type Statement } from '../test/support/statements.ts'
 
 /**
  * The API beside its floors, in one run: `bun bench/api.ts [--calls 300] [--subscribers 100] [--seconds 4] [--only lists]`.
@@ -65,9 +67,9 @@ async function benchLists() {
     const ours: number[] = []
     const floor: number[] = []
     for (let index = 0; index < Number(values.calls); index += 1) {
-      const statements = await record(api, () => run(index))
+      const statements = await recordStatements(api.database.sql, () => run(index))
       ours.push(await time(() => run(index)))
-      floor.push(await time(() => replay(api, statements)))
+      floor.push(await time(() => replayStatements(api.database.sql, statements, send)))
     }
     const [a, b] = [summary(ours), summary(floor)]
     console.log(`${name.padEnd(28)}${ms(a.p50)}${ms(a.p99)}${ms(b.p50)}${ms(b.p99)}   ${(a.p99 / b.p99).toFixed(2)}`)
@@ -75,31 +77,9 @@ async function benchLists() {
   await api.close()
 }
 
-type Statement = { query: string; params: unknown[] }
-
-/** What a procedure sends to the database, as groups that it sent at the same time. */
-async function record({ database }: TestApi, run: () => Promise<unknown>): Promise<Statement[]> {
-  const statements: Statement[] = []
-  const { sql } = database
-  const original = sql.unsafe
-  sql.unsafe = ((query: string, params: unknown[] = [], ...rest: []) => {
-    statements.push({ query, params })
-    return original.call(sql, query, params as never[], ...rest)
-  }) as typeof sql.unsafe
-  try {
-    await run()
-  } finally {
-    sql.unsafe = original
-  }
-  return statements
-}
-
-/** The same statements by the driver alone, all at once where the procedure may have waited in between. */
-async function replay({ database }: TestApi, statements: Statement[]) {
-  await Promise.all(
-    statements.map(({ query, params }) => database.sql.unsafe(query, params as never[], { prepare: true })),
-  )
-}
+/** The same statement by the driver alone. */
+const send = (on: Sql | TransactionSql, { query, params }: Statement) =>
+  on.unsafe(query, params as never[], { prepare: true })
 
 async function benchEvents() {
   const database = await createTestDatabase()

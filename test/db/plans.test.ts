@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
 import { createTestApi, type TestApi } from '../support/api.ts'
 import { fillBigBusiness, MESSAGES } from '../support/big-business.ts'
+import { recordStatements, replayStatements } from '../support/statements.ts'
 
 let api: TestApi
 let contactId: string
@@ -25,37 +26,20 @@ afterAll(() => api.close())
 
 type Plan = { 'Node Type': string; 'Relation Name'?: string; 'Actual Rows'?: number; Plans?: Plan[] }
 
-/** Every statement that a procedure sends, with its plan. */
+/** Every statement that a procedure sends, with its plan. Settings that it makes for a transaction hold for its plans too. */
 async function plansOf(run: () => Promise<unknown>): Promise<{ statement: string; plan: Plan; ms: number }[]> {
-  const statements: { query: string; params: unknown[] }[] = []
-  const spied = spyOnStatements(statements)
-  try {
-    await run()
-  } finally {
-    spied.stop()
-  }
-  const plans: { statement: string; plan: Plan; ms: number }[] = []
-  for (const { query, params } of statements.filter(({ query }) => /^\s*(select|\(|with)/i.test(query))) {
-    const [row] = await api.database.sql.unsafe(`explain (analyze, format json) ${query}`, params as never[])
+  const { sql } = api.database
+  const statements = await recordStatements(sql, run)
+  const plans = await replayStatements(sql, statements, async (on, { query, params }) => {
+    if (query.includes('set_config')) {
+      await on.unsafe(query)
+      return []
+    }
+    const [row] = await on.unsafe(`explain (analyze, format json) ${query}`, params as never[])
     const [explained] = row?.['QUERY PLAN'] ?? []
-    plans.push({ statement: query, plan: explained.Plan, ms: explained['Execution Time'] })
-  }
-  return plans
-}
-
-/** drizzle sends everything through `unsafe` of its client: there it is seen with its parameters. */
-function spyOnStatements(into: { query: string; params: unknown[] }[]) {
-  const client = api.database.sql
-  const original = client.unsafe
-  client.unsafe = ((query: string, params: unknown[] = [], ...rest: []) => {
-    into.push({ query, params })
-    return original.call(client, query, params as never[], ...rest)
-  }) as typeof client.unsafe
-  return {
-    stop() {
-      client.unsafe = original
-    },
-  }
+    return [{ statement: query, plan: explained.Plan, ms: explained['Execution Time'] }]
+  })
+  return plans.flat()
 }
 
 const BIG = new Set([
