@@ -20,6 +20,7 @@ export {
   listContacts,
   listTags,
   lockContact,
+  noContact,
   tag,
 } from './queries.ts'
 export { type ContactIdentity, resolveContact } from './resolve-contact.ts'

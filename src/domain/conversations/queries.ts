@@ -2,7 +2,7 @@ import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { contacts, conversations } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
-import { getContact } from '../contacts/index.ts'
+import { noContact } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { olderThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
 
@@ -120,14 +120,18 @@ export async function readTimeline(
   input: z.input<typeof timePageInput>,
 ): Promise<z.infer<typeof timelinePage>> {
   const page = timePageInput.parse(input)
-  await getContact(ctx, contactId)
   const limit = page.limit + 1
   const scope = sql`business_id = ${ctx.businessId} and contact_id = ${contactId}`
   const older = (at: string) => {
     const condition = olderThan(sql.raw(at), sql.raw('id'), page.cursor)
     return condition ? sql`and ${condition}` : sql``
   }
-  const rows = await ctx.db.execute<{ kind: string; id: string; at: string; at_text: string; data: unknown }>(sql`
+  const [contact, rows] = await Promise.all([
+    ctx.db
+      .select({ id: contacts.id })
+      .from(contacts)
+      .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId))),
+    ctx.db.execute<{ kind: string; id: string; at: string; at_text: string; data: unknown }>(sql`
     select kind, id, at, at::text as at_text, data from (
       (select 'message' as kind, id, occurred_at as at, jsonb_build_object('direction', direction, 'provider', provider,
           'kind', kind, 'status', status, 'body', body, 'errorCode', error_code) as data
@@ -140,7 +144,9 @@ export async function readTimeline(
       (select 'note', id, created_at, jsonb_build_object('body', body, 'authorKind', author_kind, 'authorId', author_id)
         from notes where ${scope} ${older('created_at')} order by created_at desc, id desc limit ${limit})
     ) everything
-    order by at desc, id desc limit ${limit}`)
+    order by at desc, id desc limit ${limit}`),
+  ])
+  if (contact.length === 0) throw noContact()
   const { items, nextCursor } = toTimePage(
     [...rows].map((row) => ({ ...row, at: new Date(row.at), atText: row.at_text })),
     page.limit,
