@@ -211,7 +211,10 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     beginDrain() {
       draining = true
     },
-    endCalls: media.drain,
+    async endCalls() {
+      await media.drain()
+      await sink.settled()
+    },
     async stop() {
       directory.stop()
       await speech.close()

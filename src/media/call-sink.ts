@@ -11,10 +11,13 @@ import type { CallSink, SessionEnd } from './session.ts'
 /** How long a caller may wait for the reason to be written before the socket closes all the same. */
 const END_DEADLINE_MS = 2_000
 const REMEMBERED_ENDS = 10_000
+const SETTLE_MS = 5_000
 
 export type EndMemory = {
   /** The end reason of a call this process served lately, or null. */
   reasonOf(callSid: string): string | null
+  /** Resolves when what calls have left to be written is written or handed to the queue, within 5 s in any case. */
+  settled(): Promise<void>
 }
 
 /**
@@ -32,6 +35,13 @@ export function createCallSink(deps: {
 }): CallSink & EndMemory {
   const { ctx, producer, storage, log, metrics } = deps
   const ends = new Map<string, string>()
+  const pending = new Set<Promise<unknown>>()
+
+  /** Notes work that a server which stops must wait for. */
+  function track<T>(work: Promise<T>): Promise<T> {
+    pending.add(work)
+    return work.finally(() => pending.delete(work))
+  }
 
   function remember(callSid: string, reason: string) {
     ends.set(callSid, reason)
@@ -56,6 +66,36 @@ export function createCallSink(deps: {
     }
   }
 
+  async function writeEnd(call: StreamToken, end: SessionEnd): Promise<void> {
+    remember(call.callSid, end.reason)
+    metrics.callsEnded.inc({ reason: end.reason })
+    if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
+    if (typeof end.metrics.responseMedianMs === 'number') metrics.responseMs.observe(end.metrics.responseMedianMs)
+    const at = new Date()
+    const late = (why: string) => {
+      log.warn({ callSid: call.callSid, error: why }, 'the end of a call goes through the queue')
+      producer.enqueueEventually(
+        'call.finish',
+        { ...end, callSid: call.callSid, businessId: call.businessId, at: at.toISOString() },
+        { jobId: `finish-${call.callSid}` },
+      )
+    }
+    let timer: Timer | undefined
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('the database did not answer in time')), END_DEADLINE_MS)
+    })
+    try {
+      await Promise.race([
+        finishCall(within(ctx, call.businessId), { ...end, callSid: call.callSid, from: call.from, to: call.to, at }),
+        deadline,
+      ])
+    } catch (error) {
+      late(errorMessage(error))
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
   return {
     reasonOf: (callSid) => ends.get(callSid) ?? null,
     claim: (call, streamSid) =>
@@ -75,7 +115,7 @@ export function createCallSink(deps: {
           { jobId: `turn-${call.callSid}-${turn.index}` },
         )
       if (audio && audio.byteLength > 0)
-        void keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save)
+        void track(keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save))
       else save(null)
     },
     lead(call, answers) {
@@ -85,34 +125,9 @@ export function createCallSink(deps: {
         { jobId: `lead-${call.callSid}` },
       )
     },
-    async end(call: StreamToken, end: SessionEnd) {
-      remember(call.callSid, end.reason)
-      metrics.callsEnded.inc({ reason: end.reason })
-      if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
-      if (typeof end.metrics.responseMedianMs === 'number') metrics.responseMs.observe(end.metrics.responseMedianMs)
-      const at = new Date()
-      const late = (why: string) => {
-        log.warn({ callSid: call.callSid, error: why }, 'the end of a call goes through the queue')
-        producer.enqueueEventually(
-          'call.finish',
-          { ...end, callSid: call.callSid, businessId: call.businessId, at: at.toISOString() },
-          { jobId: `finish-${call.callSid}` },
-        )
-      }
-      let timer: Timer | undefined
-      const deadline = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error('the database did not answer in time')), END_DEADLINE_MS)
-      })
-      try {
-        await Promise.race([
-          finishCall(within(ctx, call.businessId), { ...end, callSid: call.callSid, from: call.from, to: call.to, at }),
-          deadline,
-        ])
-      } catch (error) {
-        late(errorMessage(error))
-      } finally {
-        clearTimeout(timer)
-      }
+    end: (call, end) => track(writeEnd(call, end)),
+    async settled() {
+      await Promise.race([Promise.allSettled([...pending]), Bun.sleep(SETTLE_MS)])
     },
   }
 }
