@@ -1,15 +1,8 @@
 import type { Logger } from '../../lib/log.ts'
 import type { ConnectRule } from '../carrier/webhook-client.ts'
+import { SANDBOX_PAYMENTS } from './accounts.ts'
 import { startPayPal } from './paypal.ts'
 import { startTranzila } from './tranzila.ts'
-
-/** The sandbox's accounts: names that say what they are, and one secret for all. */
-export const SANDBOX_PAYMENTS = {
-  clientId: 'sandbox-client',
-  webhookId: 'WH-SANDBOX',
-  terminal: 'sandbox',
-  appKey: 'sandbox-app-key',
-} as const
 
 export type StartPayments = {
   host: '127.0.0.1' | '::1' | 'localhost'
