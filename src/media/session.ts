@@ -1,5 +1,6 @@
 import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
 import type { CallTurn } from '../jobs/registry.ts'
+import { stripPoints } from '../lib/hebrew.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
 import { PlaybackLedger } from './playback.ts'
@@ -355,7 +356,7 @@ export class CallSession {
     this.deps.sink.turn(this.#call, {
       index: turn.index,
       role: 'agent',
-      text: turn.text,
+      text: turn.text === null ? null : stripPoints(turn.text),
       startMs: turn.startMs,
       endMs: turn.startMs + round(interrupted ? heardMs : turn.ms),
       heardMs: round(heardMs),
