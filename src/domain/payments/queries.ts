@@ -1,10 +1,11 @@
-import { and, asc, desc, eq } from 'drizzle-orm'
+import { and, asc, desc, eq, isNull } from 'drizzle-orm'
 import { z } from 'zod'
 import {
   businesses,
   contacts,
   PAYMENT_PROVIDERS,
   PAYMENT_STATES,
+  paymentCheckouts,
   paymentEvents,
   payments,
   paymentTransactions,
@@ -111,7 +112,7 @@ export type PublicPayment = {
   /** `processing`: money is under way, paying again would be wrong. `unavailable`: the business takes no payments now. */
   status: 'payable' | 'processing' | 'paid' | 'failed' | 'expired' | 'refunded' | 'unavailable'
   /** Whether the customer was sent to the provider and nothing is known of it yet. */
-  started: boolean
+  attemptOpen: boolean
   business: { name: string; language: 'he' | 'en' }
   paidAt: Date | null
 }
@@ -139,6 +140,11 @@ export async function getPublicPayment(ctx: DomainContext, id: string, means: Pa
     .where(and(eq(paymentTransactions.paymentId, id), eq(paymentTransactions.status, 'pending')))
     .orderBy(desc(paymentTransactions.id))
     .limit(1)
+  const [attempt] = await ctx.db
+    .select({ id: paymentCheckouts.id })
+    .from(paymentCheckouts)
+    .where(and(eq(paymentCheckouts.paymentId, id), isNull(paymentCheckouts.closedAt)))
+    .limit(1)
   return {
     id: payment.id,
     amount: payment.amount,
@@ -150,7 +156,7 @@ export async function getPublicPayment(ctx: DomainContext, id: string, means: Pa
       over: payment.expiresAt.getTime() <= Date.now(),
       closed: row.blockedAt !== null || means.providers[payment.provider] === null,
     }),
-    started: payment.state === 'pending',
+    attemptOpen: attempt !== undefined,
     business: { name: row.name, language: row.language },
     paidAt: payment.paidAt,
   }

@@ -22,8 +22,6 @@ const COOKIE = 'pay_lang'
 const REFRESH_SECONDS = 2
 /** So often the page looks again by itself after the customer came back. */
 const LOOKS = 15
-/** An earlier attempt's failure is not shown as the new one's before it was looked at this often. */
-const LOOKS_BEFORE_FAILED = 3
 
 const language = z.enum(['he', 'en']).optional().catch(undefined)
 const query = z.object({
@@ -121,7 +119,8 @@ function lookOf(
 ): Pick<PayView, 'status' | 'notice' | 'refresh'> {
   const { status } = payment
   const look = asked.checking ?? 0
-  const undecided = status === 'payable' || (status === 'failed' && look <= LOOKS_BEFORE_FAILED)
+  // An earlier attempt's failure says nothing of the one that is just under way.
+  const undecided = (status === 'payable' || status === 'failed') && payment.attemptOpen
   if (look > 0 && undecided && look < LOOKS)
     return {
       status: 'checking',

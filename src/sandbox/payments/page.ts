@@ -1,6 +1,7 @@
 import { html, raw } from 'hono/html'
 
 const STYLE = `:root { color-scheme: light dark; font: 1.0625rem/1.5 system-ui, sans-serif; }
+* { box-sizing: border-box; }
 body { margin: 0; min-height: 100svh; display: grid; place-items: center; background: light-dark(#fff8e6, #201c12); }
 main { width: min(24rem, 92vw); padding: 2rem; border-radius: 16px; background: light-dark(#fff, #2a2620); text-align: center;
   border: 2px dashed #c98a00; } h1 { margin: 0; font-size: 1.25rem; } p { margin: .5rem 0; }
