@@ -57,7 +57,7 @@ export function payPage(view: PayView) {
     ${notice ? html`<p class="notice" role="${notice === 'trouble' ? 'alert' : 'status'}">${texts[notice]}</p>` : ''}
     <dl>
       <div class="what"><dt class="unseen">${texts.title}</dt><dd><bdi>${payment.description}</bdi></dd></div>
-      <div class="sum"><dt>${texts.amount}</dt><dd><bdi>${view.money}</bdi></dd></div>
+      <div class="sum"><dt>${payable ? texts.toPay : texts.amount}</dt><dd><bdi>${view.money}</bdi></dd></div>
       ${
         payment.paidAt && (status === 'paid' || status === 'refunded')
           ? html`<div class="fact"><dt>${texts.paidOn}</dt><dd><bdi>${dateOf(language, payment.paidAt)}</bdi></dd></div>
@@ -153,11 +153,12 @@ nav a, .more a { display: inline-flex; align-items: center; min-height: 44px; pa
 main { width: min(27rem, 100% - 2rem); margin: 0 auto 2rem; align-self: start; padding: 1.75rem 1.5rem; border-radius: 20px;
   background: var(--paper); border: 1px solid var(--line); text-align: center; }
 h1, h2, p, dl, dd { margin: 0; }
+h1, h2, p { text-wrap: balance; }
 .to { color: var(--soft); font-size: .9375rem; }
 h1 { font-size: 1.375rem; line-height: 1.3; overflow-wrap: anywhere; }
 .status { margin-top: 1.5rem; }
 .status h2 { font-size: 1.25rem; }
-.status p { color: var(--soft); }
+.status p { margin-top: .25rem; color: var(--soft); }
 .status svg { width: 56px; height: 56px; margin-bottom: .5rem; fill: none; stroke: currentColor; stroke-width: 3;
   stroke-linecap: round; stroke-linejoin: round; }
 .good svg, .good h2 { color: var(--good); } .bad svg, .bad h2, .bad h1 { color: var(--bad); } .wait svg, .wait h2 { color: var(--wait); }
