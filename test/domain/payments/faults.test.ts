@@ -180,6 +180,20 @@ test('a forged Tranzila notify changes nothing: no index, an index of somebody e
   expect((await reached(victim, 'paid')).transactions).toHaveLength(1)
 })
 
+test('somebody else’s charge of the same amount cannot be claimed by naming its index first', async () => {
+  world.tranzila.faults.add({ operation: 'webhook', effect: { kind: 'webhook_lost' } })
+  const honest = await askFor(world, { provider: 'tranzila' })
+  const thief = await askFor(world, { provider: 'tranzila' })
+  await pressPay(world, thief)
+  await decideAt(await pressPay(world, honest), 'pay')
+  const index = world.tranzila.ledger.entries.at(-1)?.id.split(':')[1] ?? ''
+  await settleNow(world, thief, index)
+  expect(await stateOf(world, thief)).toMatchObject({ state: 'pending', transactions: [] })
+  // And a wrong index does not keep the honest one from being found.
+  await settleNow(world, honest, '999999')
+  expect((await stateOf(world, honest)).state).toBe('paid')
+})
+
 test('another amount or currency is never called paid, is kept, and is for a person to sort out', async () => {
   world.paypal.faults.add({ operation: 'orders.capture', times: 1, effect: { kind: 'wrong_amount', amount: 790 } })
   const first = await askFor(world)
