@@ -56,6 +56,8 @@ export type SessionLimits = {
   /** Nobody has said anything for this long, the engine's own reminders included: the call ends with a goodbye. */
   silenceMs: number
   maxDurationMs: number
+  /** After it a goodbye may take this long; then the call ends, also for a caller who talks on. */
+  goodbyeMs: number
   /** How long the last mark may be late. */
   finalMarkMs: number
 }
@@ -64,6 +66,7 @@ export const DEFAULT_LIMITS: SessionLimits = {
   startMs: 5_000,
   silenceMs: 12_000,
   maxDurationMs: 15 * 60_000,
+  goodbyeMs: 15_000,
   finalMarkMs: 3_000,
 }
 
@@ -196,7 +199,7 @@ export class CallSession {
         (audio) => this.#greet(audio),
         (error: unknown) => this.#end('engine_failed', `the greeting could not be rendered: ${String(error)}`),
       )
-    this.#durationTimer = setTimeout(() => this.#sayGoodbye('max_duration'), this.deps.limits.maxDurationMs)
+    this.#durationTimer = setTimeout(() => this.#endOvertime(), this.deps.limits.maxDurationMs)
     this.#engine = this.deps.engine.connect({
       callId: call.callSid,
       language: reception.script.language,
@@ -337,6 +340,14 @@ export class CallSession {
     this.#awaitLastMark(reason)
   }
 
+  #endOvertime(): void {
+    this.#sayGoodbye('max_duration')
+    this.#durationTimer = setTimeout(
+      () => void this.#end('max_duration', 'the caller talked on'),
+      this.deps.limits.goodbyeMs,
+    )
+  }
+
   #awaitLastMark(reason: CallEndReason): void {
     this.#state = 'closing'
     this.#closeReason = reason
@@ -422,8 +433,9 @@ export class CallSession {
   /** The call belongs to another stream: this one goes without touching the call's record. */
   #abandon(reason: string): void {
     if (this.#state === 'ended') return
-    this.#engine?.close()
     this.#refuse(1008, reason)
+    // Last: an engine says that it closed, which in a live call is a failure of the call.
+    this.#engine?.close()
   }
 
   #stopTimers(): void {
