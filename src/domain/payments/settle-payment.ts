@@ -4,7 +4,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import type { PaymentProvider, PaymentProviderName, PaymentReport } from '../../providers/payments/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
 import { applyReport } from './apply-report.ts'
-import { chooseProvider, ofPayment, type PaymentMeans, withPaymentLock } from './means.ts'
+import { ofPayment, type PaymentMeans, withPaymentLock } from './means.ts'
 import { AMOUNT_MISMATCH, moveTo, type PaymentRow } from './states.ts'
 
 const FIRST_CHECK_MS = 15_000
@@ -74,9 +74,10 @@ export async function settleLocked(
     .where(and(eq(paymentCheckouts.paymentId, paymentId), isNull(paymentCheckouts.closedAt)))
     .orderBy(asc(paymentCheckouts.attempt))
   const first = await firstCheckout(ctx, paymentId)
-  if (!first) return await concludeSettling(ctx, payment)
+  const provider = means.providers[payment.provider]
+  if (first && !provider) ctx.log.warn({ paymentId, provider: payment.provider }, 'nobody to ask about a payment')
+  if (!first || !provider) return await concludeSettling(ctx, payment)
 
-  const provider = chooseProvider(means, payment.provider)
   const inspect = (pointedAt: string | null) =>
     provider.inspect({
       paymentId,

@@ -14,13 +14,14 @@ const RECEIPT_LOST_AFTER_MS = 60_000
  */
 export async function sweepPayments(ctx: DomainContext): Promise<number> {
   const due = await ctx.db
-    .select({ id: payments.id, checks: payments.checks })
+    .select({ id: payments.id, checks: payments.checks, dueAt: payments.nextCheckAt })
     .from(payments)
     .where(lte(payments.nextCheckAt, new Date()))
     .orderBy(asc(payments.nextCheckAt))
     .limit(BATCH)
-  for (const { id, checks } of due) {
-    await ctx.enqueue('payment.settle', { paymentId: id }, { jobId: `settle-${id}-${checks}` })
+  for (const { id, checks, dueAt } of due) {
+    // Two sweeps that meet ask once; the next due moment is another job.
+    await ctx.enqueue('payment.settle', { paymentId: id }, { jobId: `settle-${id}-${dueAt?.getTime()}` })
     // Pushed on even when the job is lost: the next sweep after that asks again.
     await ctx.db
       .update(payments)

@@ -336,6 +336,54 @@ test('what no notify came for is settled by the sweep', async () => {
   await reached(second, 'paid')
 })
 
+test('the sweep settles every attempt of a payment, not the first alone', async () => {
+  world.tranzila.faults.add({ operation: 'webhook', effect: { kind: 'webhook_lost' } })
+  const id = await askFor(world, { provider: 'tranzila' })
+  const sweep = async () => {
+    await world.sql`update payments set next_check_at = now() where id = ${id}`
+    await world.deps.producer.enqueue('payment.sweep', {})
+  }
+  await decideAt(await pressPay(world, id), 'decline')
+  await sweep()
+  await reached(id, 'failed')
+  await decideAt(await pressPay(world, id), 'pay')
+  await sweep()
+  await reached(id, 'paid')
+})
+
+test('a payment nobody paid ends with its time, and then has nothing to be asked about', async () => {
+  const id = await askFor(world)
+  await world.sql`update payments set expires_at = now(), next_check_at = now() where id = ${id}`
+  await world.deps.producer.enqueue('payment.sweep', {})
+  await reached(id, 'expired')
+  const row = await until(async () => {
+    const [found] = await world.sql<
+      { next: Date | null }[]
+    >`select next_check_at as next from payments where id = ${id}`
+    return found?.next === null && found
+  })
+  expect(row.next).toBeNull()
+})
+
+test('the database itself refuses a second counted charge, a used transaction, a state without its facts', async () => {
+  const id = await askFor(world)
+  const charge = (transaction: string) => world.sql`
+    insert into payment_transactions
+      (id, business_id, payment_id, provider, kind, provider_transaction_id, status, amount, currency, counted)
+    values (gen_random_uuid(), ${world.ctx.businessId}, ${id}, 'paypal', 'charge', ${transaction}, 'completed', 1, 'ILS', true)`
+  await charge('T1')
+  const refused = (work: PromiseLike<unknown>) =>
+    Promise.resolve(work).then(
+      () => 'taken',
+      (error: unknown) => (error instanceof Error && 'code' in error ? error.code : error),
+    )
+  expect(await refused(charge('T2'))).toBe('23505')
+  expect(await refused(world.sql`update payments set state = 'paid' where id = ${id}`)).toBe('23514')
+  expect(await refused(world.sql`update payments set amount = 0 where id = ${id}`)).toBe('23514')
+  expect(await refused(world.sql`update payments set refunded_amount = amount where id = ${id}`)).toBe('23514')
+  await world.sql`delete from payments where id = ${id}`
+})
+
 test('a refund is given once, also when its answer is lost', async () => {
   world.paypal.faults.add({ operation: 'captures.refund', times: 1, effect: { kind: 'response_lost' } })
   const id = await askFor(world)
