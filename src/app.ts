@@ -225,6 +225,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     },
     endCalls: media.drain,
     async stop() {
+      await sink.settled()
       directory.stop()
       await speech.close()
     },

@@ -89,6 +89,7 @@ export class CallSession {
   #startedAt = 0
   #mediaMs = 0
   #callerSpeaking = false
+  #ending = false
   #closeReason: CallEndReason = 'completed'
   #heardEndAt: number | null = null
   readonly #responses: number[] = []
@@ -258,6 +259,7 @@ export class CallSession {
         this.#onTool(event)
         return
       case 'error':
+        if (this.#ending) return
         this.#log.warn(
           { code: event.code, fatal: event.fatal, error: event.message },
           'the speech engine reports an error',
@@ -265,6 +267,7 @@ export class CallSession {
         if (event.fatal) void this.#end('engine_failed', event.code)
         return
       case 'closed':
+        if (this.#ending) return
         void this.#end('engine_failed', `the engine closed: ${event.reason}`)
         return
     }
@@ -395,10 +398,12 @@ export class CallSession {
 
   /** Ends the call's agent: the reason is written, then the socket closes. */
   async #end(reason: CallEndReason, detail: string | null = null, code = 1000): Promise<void> {
-    if (this.#state === 'ended') return
+    if (this.#state === 'ended' || this.#ending) return
+    // The engine hands over what it still has before it closes.
+    this.#ending = true
+    this.#engine?.close()
     this.#state = 'ended'
     this.#stopTimers()
-    this.#engine?.close()
     const call = this.#call
     if (call) {
       for (const item of this.#ledger.clear(this.deps.now())) this.#saveAgentTurn(item.itemId, item.heardMs, true)
