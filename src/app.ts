@@ -9,13 +9,17 @@ import { createDirectory } from './domain/businesses/index.ts'
 import { verifyStreamToken } from './domain/calls/index.ts'
 import { createAdmin } from './http/admin.ts'
 import { createFilesApi } from './http/api/files.ts'
+import { createPaymentsApi } from './http/api/payments.ts'
 import { createWhatsAppApi } from './http/api/whatsapp.ts'
 import { createBoard } from './http/board.ts'
 import { handleError } from './http/errors.ts'
+import { createGone } from './http/gone.ts'
 import { createHealth } from './http/health.ts'
+import { createPayPages } from './http/pay/routes.ts'
 import { businessOf, type PrincipalDeps } from './http/principal.ts'
 import { createPrompts } from './http/prompts.ts'
 import { WEBHOOKS } from './http/urls.ts'
+import { createPaymentWebhooks } from './http/webhooks/payments.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
 import { AppError } from './lib/errors.ts'
@@ -133,6 +137,9 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   })
   app.route('/', createVoiceWebhooks(voice))
   app.route('/', createWhatsAppWebhooks({ telephony, directory, producer, baileysSecret: config.baileys.secret }))
+  app.route('/', createPaymentWebhooks({ means: deps.payments, producer, log }))
+  app.route('/', createGone())
+  app.route('/pay', createPayPages({ ctx, means: deps.payments, producer }))
   app.route('/prompts', createPrompts(receptionist))
   app.route(
     '/',
@@ -155,13 +162,18 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     '/api/whatsapp',
     createWhatsAppApi({ ...principal, settings, baileysConfigured: config.baileys.secret !== null }),
   )
+  app.route('/api/payments', createPaymentsApi({ ...principal, means: deps.payments }))
   app.route('/api', createFilesApi({ ...principal, storage: deps.storage }))
   app.use(
     '/trpc/*',
     trpcServer({
       router: appRouter,
       endpoint: '/trpc',
-      createContext: (_, c) => ({ authenticate: () => businessOf(c.req.raw, principal), settings }),
+      createContext: (_, c) => ({
+        authenticate: () => businessOf(c.req.raw, principal),
+        settings,
+        payments: deps.payments,
+      }),
       onError({ error, path }) {
         if (error.code === 'INTERNAL_SERVER_ERROR') log.error({ path, err: error }, 'a procedure failed')
       },
@@ -211,11 +223,9 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     beginDrain() {
       draining = true
     },
-    async endCalls() {
-      await media.drain()
-      await sink.settled()
-    },
+    endCalls: media.drain,
     async stop() {
+      await sink.settled()
       directory.stop()
       await speech.close()
     },

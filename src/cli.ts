@@ -1,6 +1,7 @@
 import { TRPCClientError } from '@trpc/client'
 import { Command, CommanderError } from 'commander'
 import { formatTable, formatTime, shorten } from './cli/output.ts'
+import { addPaymentCommands } from './cli/payments.ts'
 import { runSmoke } from './cli/smoke.ts'
 import { type Config, ConfigError, loadConfig, processEnvironment } from './config.ts'
 import { errorMessage } from './lib/errors.ts'
@@ -151,6 +152,8 @@ function buildProgram(): Command {
       const sent = await target().client.messages.send.mutate({ to, text, ...options })
       show(sent, () => `${sent.status}  ${sent.id}`)
     })
+
+  addPaymentCommands(program, { client: () => target().client, show })
 
   const call = program.command('call').description('simulated calls')
   call

@@ -11,9 +11,11 @@ import { within } from '../src/domain/context.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
 import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/domain/messages/index.ts'
 import { AppError } from '../src/lib/errors.ts'
+import { paymentHandlers } from './payment-handlers.ts'
 import { runWorker } from './run-worker.ts'
 
 const SWEEP_EVERY_MS = 30_000
+const PAYMENT_SWEEP_EVERY_MS = 10_000
 
 /** News of a call can overtake the call itself: tried again until its row is there. */
 function expectCall<T>(found: T | null | false): T {
@@ -26,7 +28,8 @@ if (import.meta.main)
   await runWorker(
     'crm',
     8,
-    ({ ctx }) => ({
+    ({ ctx, payments }) => ({
+      ...paymentHandlers(ctx, payments),
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
       },
@@ -69,5 +72,8 @@ if (import.meta.main)
         if (requeued + ended > 0) job.logger.info({ requeued, ended }, 'the sweep put things right')
       },
     }),
-    (deps) => deps.producer.scheduleEvery('maintenance.sweep', {}, SWEEP_EVERY_MS),
+    async ({ producer }) => {
+      await producer.scheduleEvery('maintenance.sweep', {}, SWEEP_EVERY_MS)
+      await producer.scheduleEvery('payment.sweep', {}, PAYMENT_SWEEP_EVERY_MS)
+    },
   )

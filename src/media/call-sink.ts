@@ -11,12 +11,11 @@ import type { CallSink, SessionEnd } from './session.ts'
 /** How long a caller may wait for the reason to be written before the socket closes all the same. */
 const END_DEADLINE_MS = 2_000
 const REMEMBERED_ENDS = 10_000
-const SETTLE_MS = 5_000
 
 export type EndMemory = {
   /** The end reason of a call this process served lately, or null. */
   reasonOf(callSid: string): string | null
-  /** Resolves when what calls have left to be written is written or handed to the queue, within 5 s in any case. */
+  /** Resolves once everything handed over so far is written, or is the queue's: before that a process must not end. */
   settled(): Promise<void>
 }
 
@@ -35,12 +34,12 @@ export function createCallSink(deps: {
 }): CallSink & EndMemory {
   const { ctx, producer, storage, log, metrics } = deps
   const ends = new Map<string, string>()
-  const pending = new Set<Promise<unknown>>()
+  const writing = new Set<Promise<void>>()
 
-  /** Notes work that a server which stops must wait for. */
-  function track<T>(work: Promise<T>): Promise<T> {
-    pending.add(work)
-    return work.finally(() => pending.delete(work))
+  function track(work: Promise<void>): Promise<void> {
+    const tracked = work.finally(() => writing.delete(tracked))
+    writing.add(tracked)
+    return tracked
   }
 
   function remember(callSid: string, reason: string) {
@@ -64,6 +63,41 @@ export function createCallSink(deps: {
         await Bun.sleep(attempt * 1_000)
       }
     }
+  }
+
+  return {
+    reasonOf: (callSid) => ends.get(callSid) ?? null,
+    async settled() {
+      while (writing.size > 0) await Promise.allSettled(writing)
+    },
+    claim: (call, streamSid) =>
+      claimStream(within(ctx, call.businessId), {
+        callSid: call.callSid,
+        streamSid,
+        serverId: deps.serverId,
+        from: call.from,
+        to: call.to,
+        at: new Date(),
+      }),
+    turn(call, turn, audio) {
+      const save = (audioKey: string | null) =>
+        producer.enqueueEventually(
+          'call.turn',
+          { ...turn, callSid: call.callSid, businessId: call.businessId, audioKey },
+          { jobId: `turn-${call.callSid}-${turn.index}` },
+        )
+      if (audio && audio.byteLength > 0)
+        void track(keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save))
+      else save(null)
+    },
+    lead(call, answers) {
+      producer.enqueueEventually(
+        'lead.save',
+        { callSid: call.callSid, businessId: call.businessId, ...textsOf(answers), at: new Date().toISOString() },
+        { jobId: `lead-${call.callSid}` },
+      )
+    },
+    end: (call, end) => track(writeEnd(call, end)),
   }
 
   async function writeEnd(call: StreamToken, end: SessionEnd): Promise<void> {
@@ -94,41 +128,6 @@ export function createCallSink(deps: {
     } finally {
       clearTimeout(timer)
     }
-  }
-
-  return {
-    reasonOf: (callSid) => ends.get(callSid) ?? null,
-    claim: (call, streamSid) =>
-      claimStream(within(ctx, call.businessId), {
-        callSid: call.callSid,
-        streamSid,
-        serverId: deps.serverId,
-        from: call.from,
-        to: call.to,
-        at: new Date(),
-      }),
-    turn(call, turn, audio) {
-      const save = (audioKey: string | null) =>
-        producer.enqueueEventually(
-          'call.turn',
-          { ...turn, callSid: call.callSid, businessId: call.businessId, audioKey },
-          { jobId: `turn-${call.callSid}-${turn.index}` },
-        )
-      if (audio && audio.byteLength > 0)
-        void track(keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save))
-      else save(null)
-    },
-    lead(call, answers) {
-      producer.enqueueEventually(
-        'lead.save',
-        { callSid: call.callSid, businessId: call.businessId, ...textsOf(answers), at: new Date().toISOString() },
-        { jobId: `lead-${call.callSid}` },
-      )
-    },
-    end: (call, end) => track(writeEnd(call, end)),
-    async settled() {
-      await Promise.race([Promise.allSettled([...pending]), Bun.sleep(SETTLE_MS)])
-    },
   }
 }
 

@@ -2,12 +2,14 @@ import { initTRPC, TRPCError } from '@trpc/server'
 import { ZodError } from 'zod'
 import type { BusinessContext } from '../domain/context.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
+import type { PaymentMeans } from '../domain/payments/index.ts'
 import { type AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
 
 /** What every procedure gets: whom the request speaks for is found out when it is asked for. */
 export type TrpcContext = {
   authenticate(): Promise<BusinessContext>
   settings: SendSettings
+  payments: PaymentMeans
 }
 
 const CODES = {

@@ -15,6 +15,10 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
     'message.receive': refuse,
     'message.status': refuse,
     'maintenance.sweep': refuse,
+    'payment.request': refuse,
+    'payment.settle': refuse,
+    'payment.receipt': refuse,
+    'payment.sweep': refuse,
     ...some,
   }
 }

@@ -1,6 +1,14 @@
 import { and, eq, inArray, isNull, or, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { calls, contactIdentities, contacts, conversations, leads, messages } from '../../../db/schema/index.ts'
+import {
+  calls,
+  contactIdentities,
+  contacts,
+  conversations,
+  leads,
+  messages,
+  payments,
+} from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
@@ -110,6 +118,7 @@ async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string, gone:
   await tx.update(messages).set({ contactId: keep }).where(eq(messages.contactId, gone))
   await tx.update(calls).set({ contactId: keep }).where(eq(calls.contactId, gone))
   await tx.update(leads).set({ contactId: keep }).where(eq(leads.contactId, gone))
+  await tx.update(payments).set({ contactId: keep }).where(eq(payments.contactId, gone))
   await tx.update(contactIdentities).set({ contactId: keep }).where(eq(contactIdentities.contactId, gone))
   await tx.delete(contacts).where(eq(contacts.id, gone))
   await tx

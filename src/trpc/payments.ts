@@ -1,0 +1,28 @@
+import { z } from 'zod'
+import {
+  getPayment,
+  listPayments,
+  paymentFilters,
+  paymentRequest,
+  refundPayment,
+  requestPayment,
+} from '../domain/payments/index.ts'
+import { businessProcedure, router } from './trpc.ts'
+
+const byId = z.object({ id: z.uuid() })
+
+export const paymentsRouter = router({
+  list: businessProcedure
+    .input(paymentFilters.prefault({}))
+    .query(({ ctx, input }) => listPayments(ctx.business, input, ctx.payments)),
+  /** With the money that moved and the history. */
+  get: businessProcedure.input(byId).query(({ ctx, input }) => getPayment(ctx.business, input.id, ctx.payments)),
+  /** Makes a payment and its link. */
+  request: businessProcedure
+    .input(paymentRequest)
+    .mutation(({ ctx, input }) => requestPayment(ctx.business, input, ctx.payments)),
+  /** Gives a paid payment back in full. */
+  refund: businessProcedure
+    .input(byId)
+    .mutation(({ ctx, input }) => refundPayment(ctx.business, input.id, ctx.payments)),
+})
