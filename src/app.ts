@@ -11,15 +11,19 @@ import { createEventHub } from './domain/events/index.ts'
 import { membershipsOf } from './domain/members/index.ts'
 import { createAdmin } from './http/admin.ts'
 import { createFilesApi } from './http/api/files.ts'
+import { createPaymentsApi } from './http/api/payments.ts'
 import { createRestApi } from './http/api/rest.ts'
 import { createWhatsAppApi } from './http/api/whatsapp.ts'
 import { createBoard } from './http/board.ts'
 import { handleError } from './http/errors.ts'
+import { createGone } from './http/gone.ts'
 import { createHealth } from './http/health.ts'
 import { isOwnOrigin } from './http/origin.ts'
+import { createPayPages } from './http/pay/routes.ts'
 import { businessOf, clientAddress, type PrincipalDeps } from './http/principal.ts'
 import { createPrompts } from './http/prompts.ts'
 import { WEBHOOKS } from './http/urls.ts'
+import { createPaymentWebhooks } from './http/webhooks/payments.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
 import { AppError } from './lib/errors.ts'
@@ -147,6 +151,9 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   })
   app.route('/', createVoiceWebhooks(voice))
   app.route('/', createWhatsAppWebhooks({ telephony, directory, producer, baileysSecret: config.baileys.secret }))
+  app.route('/', createPaymentWebhooks({ means: deps.payments, producer, log }))
+  app.route('/', createGone())
+  app.route('/pay', createPayPages({ ctx, means: deps.payments, producer }))
   app.route('/prompts', createPrompts(receptionist))
   app.route(
     '/',
@@ -169,6 +176,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     '/api/whatsapp',
     createWhatsAppApi({ ...principal, settings, baileysConfigured: config.baileys.secret !== null }),
   )
+  app.route('/api/payments', createPaymentsApi({ ...principal, means: deps.payments }))
   app.route('/api', createFilesApi({ ...principal, storage: deps.storage }))
   const hub = createEventHub({ ctx, sql: deps.database.sql })
   metrics.gauge('event_subscribers', 'Open event streams of this process', () => hub.subscribers)
@@ -188,6 +196,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       authenticateAgain: () => businessOf(request, principal, chosen),
       settings,
       services,
+      payments: deps.payments,
     }
   }
   app.use(

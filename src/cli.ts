@@ -4,6 +4,7 @@ import { addAdminCommands } from './cli/admin-commands.ts'
 import { completionScript } from './cli/completion.ts'
 import { addCsvCommands, addDataCommands } from './cli/data-commands.ts'
 import { formatTable, formatTime, shorten } from './cli/output.ts'
+import { addPaymentCommands } from './cli/payments.ts'
 import type { Cli } from './cli/session.ts'
 import { runSmoke } from './cli/smoke.ts'
 import { type Config, ConfigError, loadConfig, processEnvironment } from './config.ts'
@@ -223,6 +224,8 @@ function buildProgram(): Command {
       const sent = await (await cli.session()).client.messages.send.mutate({ to, text, ...options })
       await show(sent, () => `${sent.status}  ${sent.id}`)
     })
+
+  addPaymentCommands(program, { client: () => target().client, show })
 
   const call = program.command('call').description('simulated calls')
   call

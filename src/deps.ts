@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createDatabase, type DatabaseHandle } from '../db/client.ts'
 import type { Config } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
+import type { PaymentMeans } from './domain/payments/index.ts'
 import { beat, leave, type ProcessKind, processId } from './domain/system/index.ts'
 import type { PostOut } from './domain/webhooks/index.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
@@ -12,6 +13,8 @@ import { createProducer, type Producer } from './jobs/producer.ts'
 import { AppError, errorMessage } from './lib/errors.ts'
 import { createLogger, type Logger } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
+import { createPayPal } from './providers/payments/paypal.ts'
+import { createTranzila } from './providers/payments/tranzila.ts'
 import { createEmbeddedEngine } from './providers/speech/embedded/engine.ts'
 import { createEspeakSynthesizer } from './providers/speech/espeak/synthesizer.ts'
 import type { SpeechEngine, Transcriber } from './providers/speech/port.ts'
@@ -47,6 +50,7 @@ export type Deps = {
   senders: { twilio: WhatsAppSender | null; baileys: WhatsAppSender | null }
   /** E.164 of the installation's Twilio WhatsApp sender. */
   defaultTwilioSender: string | null
+  payments: PaymentMeans
   /** Null where none is configured: what callers said stays kept as audio. */
   transcriber: Transcriber | null
   /** Opens the voice: only the process that speaks pays for its threads. */
@@ -111,6 +115,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       baileys: null,
     },
     defaultTwilioSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
+    payments: paymentMeans(config, database),
     transcriber: null,
     openSpeech() {
       const synthesizer = createEspeakSynthesizer()
@@ -130,6 +135,30 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       await backend.close()
       await database.close()
     },
+  }
+}
+
+function paymentMeans(config: Config, database: DatabaseHandle): PaymentMeans {
+  const { paypal, tranzila, publicBaseUrl, twilio } = config
+  const page = (id: string, rest = '') => publicUrl(publicBaseUrl, `/pay/${id}${rest}`)
+  return {
+    providers: {
+      paypal: paypal.kind === 'configured' ? createPayPal(paypal) : null,
+      tranzila: tranzila.kind === 'configured' ? createTranzila(tranzila) : null,
+    },
+    urls: {
+      page: (id) => page(id),
+      returned: (id) => page(id, '/return'),
+      canceled: (id) => page(id, '/cancel'),
+      notify: (provider) => publicUrl(publicBaseUrl, WEBHOOKS[provider]),
+    },
+    messages: {
+      twilio: {
+        configured: twilio.kind === 'configured',
+        defaultSender: twilio.kind === 'configured' ? (twilio.whatsappFrom?.replace('whatsapp:', '') ?? null) : null,
+      },
+    },
+    pool: database.sql,
   }
 }
 

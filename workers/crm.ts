@@ -17,9 +17,11 @@ import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/
 import { requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
 import { deliverWebhook, queueDeliveries } from '../src/domain/webhooks/index.ts'
 import { AppError, errorMessage } from '../src/lib/errors.ts'
+import { paymentHandlers } from './payment-handlers.ts'
 import { runWorker } from './run-worker.ts'
 
 const SWEEP_EVERY_MS = 30_000
+const PAYMENT_SWEEP_EVERY_MS = 10_000
 /** A delivery that was left alone for longer than its job's longest pause has lost its job. */
 const LONGEST_WEBHOOK_PAUSE_MS = 8 * 3_600_000
 
@@ -58,7 +60,8 @@ if (import.meta.main)
   await runWorker(
     'crm',
     8,
-    ({ ctx, postOut }) => ({
+    ({ ctx, postOut, payments }) => ({
+      ...paymentHandlers(ctx, payments),
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
       },
@@ -116,6 +119,7 @@ if (import.meta.main)
     }),
     async (deps) => {
       await deps.producer.scheduleEvery('maintenance.sweep', {}, SWEEP_EVERY_MS)
+      await deps.producer.scheduleEvery('payment.sweep', {}, PAYMENT_SWEEP_EVERY_MS)
       await startWebhookPump(deps)
     },
   )

@@ -32,6 +32,7 @@ export async function createLocalClient(
     authenticate: async () => access,
     authenticateAgain: async () => access,
     settings: { twilio: { configured: deps.telephony !== null, defaultSender: deps.defaultTwilioSender } },
+    payments: deps.payments,
     services: {
       createLogin,
       queues: () => deps.producer.queues,

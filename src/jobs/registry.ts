@@ -188,6 +188,44 @@ export const jobs = {
     payload: z.object({ businessId: z.uuid(), deletionId: z.uuid() }),
     ...patient,
   },
+  /** A payment asked for during a call: its link is sent by WhatsApp. */
+  'payment.request': {
+    queue: 'crm',
+    payload: z.object({
+      businessId: z.uuid(),
+      /** E.164, or the id of a contact. */
+      contact: z.string(),
+      /** Agorot, cents. */
+      amount: z.int().positive(),
+      currency: z.enum(['ILS', 'USD', 'EUR']).default('ILS'),
+      description: z.string(),
+      provider: z.enum(['paypal', 'tranzila']).nullish(),
+      idempotencyKey: z.string(),
+    }),
+    ...patient,
+  },
+  /** Asks the provider how a payment stands: this one, or the one that this transaction of this provider belongs to. */
+  'payment.settle': {
+    queue: 'crm',
+    payload: z.object({
+      provider: z.enum(['paypal', 'tranzila']).nullish(),
+      paymentId: z.uuid().nullish(),
+      transactionId: z.string().nullish(),
+    }),
+    ...patient,
+  },
+  'payment.receipt': {
+    queue: 'crm',
+    payload: z.object({ businessId: z.uuid(), paymentId: z.uuid() }),
+    ...patient,
+  },
+  /** Settles what no notify came for, and ends what nobody paid. */
+  'payment.sweep': {
+    queue: 'crm',
+    payload: z.object({}),
+    attempts: 1,
+    backoff: { delayMs: 1_000, maxDelayMs: 1_000 },
+  },
   /** Puts back what a crash between row and job left behind. */
   'maintenance.sweep': {
     queue: 'crm',

@@ -3,12 +3,16 @@ import { z } from 'zod'
 import { errorMessage } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import { startCarrier } from './carrier/server.ts'
+import { startPayments } from './payments/start.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
 
 const sandboxConfig = z.object({
   host: z.enum(['127.0.0.1', '::1', 'localhost']).default('127.0.0.1'),
   carrierPort: port.default(0),
+  paypalPort: port.default(0),
+  tranzilaPort: port.default(0),
+  paymentsSecret: z.string().min(16).optional(),
   accountSid: z.string().regex(/^AC[0-9a-f]{32}$/),
   authToken: z.string().min(16),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -20,6 +24,7 @@ export type SandboxConfig = z.output<typeof sandboxConfig>
 
 /**
  * The sandbox's settings from command line flags: `--carrier-port` (0 = any free one), `--account-sid`, `--auth-token`,
+ * `--paypal-port`, `--tranzila-port`, `--payments-secret` (without it there are no payment servers),
  * `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for the first are dialled
  * at the second).
  * @throws ZodError or TypeError naming the flag that is wrong
@@ -30,6 +35,9 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
     options: {
       host: { type: 'string' },
       'carrier-port': { type: 'string' },
+      'paypal-port': { type: 'string' },
+      'tranzila-port': { type: 'string' },
+      'payments-secret': { type: 'string' },
       'account-sid': { type: 'string' },
       'auth-token': { type: 'string' },
       'log-level': { type: 'string' },
@@ -40,6 +48,9 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
   return sandboxConfig.parse({
     host: values.host,
     carrierPort: values['carrier-port'],
+    paypalPort: values['paypal-port'],
+    tranzilaPort: values['tranzila-port'],
+    paymentsSecret: values['payments-secret'],
     accountSid: values['account-sid'],
     authToken: values['auth-token'],
     logLevel: values['log-level'],
@@ -49,7 +60,7 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
 }
 
 /** Starts the outside world in a box. `stop` ends its live calls and frees its ports. */
-export function startSandbox(config: SandboxConfig): { ports: { carrier: number }; stop: () => Promise<void> } {
+export function startSandbox(config: SandboxConfig): { ports: Record<string, number>; stop: () => Promise<void> } {
   const { publicBaseUrl, connectBaseUrl } = config
   const rules = publicBaseUrl && connectBaseUrl ? [{ publicBaseUrl, connectBaseUrl }] : []
   const carrier = startCarrier({
@@ -60,7 +71,25 @@ export function startSandbox(config: SandboxConfig): { ports: { carrier: number 
     logger: createLogger(config.logLevel, { process: 'sandbox' }),
     settings: { connectRules: rules },
   })
-  return { ports: { carrier: carrier.port }, stop: carrier.close }
+  const payments = config.paymentsSecret
+    ? startPayments({
+        ...config,
+        secret: config.paymentsSecret,
+        paypalWebhookUrl: publicBaseUrl ? `${publicBaseUrl.replace(/\/+$/, '')}/webhook/paypal` : null,
+        rules,
+        logger: createLogger(config.logLevel, { process: 'sandbox' }),
+      })
+    : null
+  return {
+    ports: {
+      carrier: carrier.port,
+      ...(payments ? { paypal: payments.paypal.port, tranzila: payments.tranzila.port } : {}),
+    },
+    async stop() {
+      await carrier.close()
+      await payments?.close()
+    },
+  }
 }
 
 /** Runs until a signal or, when started with an IPC channel, until the parent is gone. */

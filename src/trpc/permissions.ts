@@ -72,6 +72,11 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
   'leads.stages': READ,
   'leads.saveStages': MANAGE,
 
+  'payments.list': READ,
+  'payments.get': READ,
+  'payments.request': WORK,
+  'payments.refund': MANAGE,
+
   'search.all': READ,
 
   'events.list': READ,

@@ -10,6 +10,7 @@ import { keysRouter } from './keys.ts'
 import { leadsRouter } from './leads.ts'
 import { membersRouter } from './members.ts'
 import { messagesRouter } from './messages.ts'
+import { paymentsRouter } from './payments.ts'
 import { privacyRouter } from './privacy.ts'
 import { searchRouter } from './search.ts'
 import { systemRouter } from './system.ts'
@@ -33,6 +34,7 @@ export const appRouter = router({
   imports: importsRouter,
   exports: exportsRouter,
   events: eventsRouter,
+  payments: paymentsRouter,
 })
 
 /** The API's type: all that a client needs to know of the server. */

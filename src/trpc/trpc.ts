@@ -3,6 +3,7 @@ import { ZodError, z } from 'zod'
 import type { EventHub } from '../domain/events/index.ts'
 import type { CreateLogin } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
+import type { PaymentMeans } from '../domain/payments/index.ts'
 import { requireAccess } from '../http/access.ts'
 import type { AccessContext } from '../http/principal.ts'
 import type { JobQueue } from '../jobs/backend.ts'
@@ -24,6 +25,7 @@ export type TrpcContext = {
   authenticateAgain(): Promise<AccessContext>
   settings: SendSettings
   services: ApiServices
+  payments: PaymentMeans
 }
 
 const CODES = {

@@ -17,6 +17,10 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
     'webhook.deliver': refuse,
     'import.run': refuse,
     'maintenance.sweep': refuse,
+    'payment.request': refuse,
+    'payment.settle': refuse,
+    'payment.receipt': refuse,
+    'payment.sweep': refuse,
     ...some,
   }
 }

@@ -79,6 +79,7 @@ export async function createTestApi(): Promise<TestApi> {
         authenticateAgain: authenticate,
         settings: { twilio: { configured: true, defaultSender: '+14155238886' } },
         services: services.api,
+        payments: services.payments,
       }
       return createCaller(context)
     },

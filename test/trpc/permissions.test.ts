@@ -70,6 +70,7 @@ describe('the permission table', () => {
       authenticateAgain: async () => ({ ...api.business, access }),
       settings: { twilio: { configured: false, defaultSender: null } },
       services: api.services.api,
+      payments: api.services.payments,
     }
     expect(createCallerFactory(extended)(context).fresh.unlisted()).rejects.toThrow(/Nobody is allowed/)
   })
@@ -207,6 +208,10 @@ describe('a stranger of another business', () => {
       'leads.remove': { id: lead.id },
       'leads.stages': undefined,
       'leads.saveStages': { stages: [{ key: 'new', name: 'b', kind: 'open' }] },
+      'payments.list': { contactId: contact.id },
+      'payments.get': { id: lead.id },
+      'payments.request': { contact: contact.id, amount: 100, description: 'b', idempotencyKey: 'b' },
+      'payments.refund': { id: lead.id },
       'search.all': { q: mark },
       'events.list': { cursor: event.id },
       'events.stream': { lastEventId: event.id },

@@ -104,13 +104,21 @@ export const timelineEntry = z.discriminatedUnion('kind', [
     durationMs: z.number().nullable(),
     callSid: z.string(),
   }),
+  entry('payment', {
+    /** In the smallest unit of the currency. */
+    amount: z.number(),
+    currency: z.string(),
+    description: z.string(),
+    provider: z.string(),
+    state: z.string(),
+  }),
   entry('note', { body: z.string(), authorKind: z.string(), authorId: z.string() }),
 ])
 
 export const timelinePage = z.object({ items: z.array(timelineEntry), nextCursor: z.string().nullable() })
 
 /**
- * Everything that happened with a contact, newest first: messages, calls, private notes. Each kind is read from its own
+ * Everything that happened with a contact, newest first: messages, calls, payments, private notes. Each kind is read from its own
  * index to the page's length, so that a page costs the same however long the history is.
  * @throws AppError `contact_not_found`
  */
@@ -140,6 +148,10 @@ export async function readTimeline(
       (select 'call', id, started_at, jsonb_build_object('direction', direction, 'state', state, 'answeredBy', answered_by,
           'endReason', end_reason, 'durationMs', duration_ms, 'callSid', call_sid)
         from calls where ${scope} ${older('started_at')} order by started_at desc, id desc limit ${limit})
+      union all
+      (select 'payment', id, created_at, jsonb_build_object('amount', amount, 'currency', currency,
+          'description', description, 'provider', provider, 'state', state)
+        from payments where ${scope} ${older('created_at')} order by created_at desc, id desc limit ${limit})
       union all
       (select 'note', id, created_at, jsonb_build_object('body', body, 'authorKind', author_kind, 'authorId', author_id)
         from notes where ${scope} ${older('created_at')} order by created_at desc, id desc limit ${limit})
