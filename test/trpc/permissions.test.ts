@@ -162,7 +162,9 @@ describe('a stranger of another business', () => {
       requestHash: '',
       expiresAt: new Date(Date.now() + 60_000),
     })
-    expect((await owner.conversations.timeline({ contactId: contact.id })).items.map(({ kind }) => kind)).toContain('payment')
+    expect((await owner.conversations.timeline({ contactId: contact.id })).items.map(({ kind }) => kind)).toContain(
+      'payment',
+    )
     const [event] = (await owner.events.list()).items
     if (!conversation || !member || !event) throw new Error('the business is not complete')
 
@@ -259,11 +261,25 @@ describe('a stranger of another business', () => {
       try {
         const answer = JSON.stringify((await call(stranger, path, inputs[path])) ?? null)
         allowed.push(path)
-        for (const secret of [mark, contact.id, lead.id, messageId, callId, conversation.id, member.id, note.id, paymentId, a])
+        for (const secret of [
+          mark,
+          contact.id,
+          lead.id,
+          messageId,
+          callId,
+          conversation.id,
+          member.id,
+          note.id,
+          paymentId,
+          a,
+        ])
           if (answer.includes(secret)) throw new Error(`${path} showed ${secret}: ${answer.slice(0, 300)}`)
       } catch (error) {
         if (!(error instanceof TRPCError)) throw error
-        expect(['NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'BAD_REQUEST', 'NOT_IMPLEMENTED'], `${path}: ${error.message}`).toContain(error.code)
+        expect(
+          ['NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'BAD_REQUEST', 'NOT_IMPLEMENTED'],
+          `${path}: ${error.message}`,
+        ).toContain(error.code)
       }
       expect(await fingerprint(a), path).toEqual(before)
     }
