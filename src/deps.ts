@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { createDatabase, type DatabaseHandle } from '../db/client.ts'
 import type { Config } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
+import type { PaymentMeans } from './domain/payments/index.ts'
 import { beat, leave, type ProcessKind, processId } from './domain/system/index.ts'
+import type { PostOut } from './domain/webhooks/index.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createQueueBackend, type QueueBackend } from './jobs/backend.ts'
 import type { ConsumerMetrics } from './jobs/consumer.ts'
@@ -12,6 +14,8 @@ import { AppError, errorMessage } from './lib/errors.ts'
 import { createLogger, type Logger } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { createSecretBox, deriveKey, type SecretBox } from './lib/secret-box.ts'
+import { createPayPal } from './providers/payments/paypal.ts'
+import { createTranzila } from './providers/payments/tranzila.ts'
 import { createEmbeddedEngine } from './providers/speech/embedded/engine.ts'
 import { createEspeakSynthesizer } from './providers/speech/espeak/synthesizer.ts'
 import type { SpeechEngine, Transcriber } from './providers/speech/port.ts'
@@ -21,6 +25,7 @@ import type { ObjectStorage } from './providers/storage/port.ts'
 import { createS3Storage } from './providers/storage/s3.ts'
 import type { Telephony } from './providers/telephony/port.ts'
 import { createTwilioTelephony } from './providers/telephony/twilio.ts'
+import { createPublicPost } from './providers/webhooks/public-post.ts'
 import type { OpenLinkedAccount, WhatsAppSender } from './providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from './providers/whatsapp/twilio.ts'
 import { readVersion } from './version.ts'
@@ -39,6 +44,8 @@ export type Deps = {
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
+  /** Posts to addresses that tenants chose: public ones only, outside of the sandbox. */
+  postOut: PostOut
   /** Null when Twilio is not configured. */
   telephony: Telephony | null
   /** WhatsApp over Twilio; null when it is not configured. */
@@ -47,6 +54,7 @@ export type Deps = {
   openLinkedAccounts(options: { mediaCa: string | null }): Promise<{ open: OpenLinkedAccount; box: SecretBox }>
   /** E.164 of the installation's Twilio WhatsApp sender. */
   defaultTwilioSender: string | null
+  payments: PaymentMeans
   /** Null where none is configured: what callers said stays kept as audio. */
   transcriber: Transcriber | null
   /** Opens the voice: only the process that speaks pays for its threads. */
@@ -99,6 +107,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     },
     storage:
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
+    postOut: createPublicPost(config.sandbox),
     telephony: twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl: config.publicBaseUrl }),
     twilioWhatsApp:
       twilioOptions &&
@@ -114,6 +123,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       return { box, open: (options) => new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa }) }
     },
     defaultTwilioSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
+    payments: paymentMeans(config, database),
     transcriber: null,
     openSpeech() {
       const synthesizer = createEspeakSynthesizer()
@@ -133,6 +143,30 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       await backend.close()
       await database.close()
     },
+  }
+}
+
+function paymentMeans(config: Config, database: DatabaseHandle): PaymentMeans {
+  const { paypal, tranzila, publicBaseUrl, twilio } = config
+  const page = (id: string, rest = '') => publicUrl(publicBaseUrl, `/pay/${id}${rest}`)
+  return {
+    providers: {
+      paypal: paypal.kind === 'configured' ? createPayPal(paypal) : null,
+      tranzila: tranzila.kind === 'configured' ? createTranzila(tranzila) : null,
+    },
+    urls: {
+      page: (id) => page(id),
+      returned: (id) => page(id, '/return'),
+      canceled: (id) => page(id, '/cancel'),
+      notify: (provider) => publicUrl(publicBaseUrl, WEBHOOKS[provider]),
+    },
+    messages: {
+      twilio: {
+        configured: twilio.kind === 'configured',
+        defaultSender: twilio.kind === 'configured' ? (twilio.whatsappFrom?.replace('whatsapp:', '') ?? null) : null,
+      },
+    },
+    pool: database.sql,
   }
 }
 

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { errorMessage } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import { startCarrier } from './carrier/server.ts'
+import { startPayments } from './payments/start.ts'
 import { startWhatsAppSandbox } from './whatsapp/server.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
@@ -14,6 +15,9 @@ const sandboxConfig = z.object({
   carrierPort: port.default(0),
   whatsappPort: port.default(0),
   stateDir: z.string().min(1).optional(),
+  paypalPort: port.default(0),
+  tranzilaPort: port.default(0),
+  paymentsSecret: z.string().min(16).optional(),
   accountSid: z.string().regex(/^AC[0-9a-f]{32}$/),
   authToken: z.string().min(16),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -26,6 +30,7 @@ export type SandboxConfig = z.output<typeof sandboxConfig>
 /**
  * The sandbox's settings from command line flags: `--carrier-port` and `--whatsapp-port` (0 = any free one),
  * `--state-dir` (where WhatsApp's accounts and links are kept; nowhere when unset), `--account-sid`, `--auth-token`,
+ * `--paypal-port`, `--tranzila-port`, `--payments-secret` (without it there are no payment servers),
  * `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for the first are dialled
  * at the second).
  * @throws ZodError or TypeError naming the flag that is wrong
@@ -38,6 +43,9 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
       'carrier-port': { type: 'string' },
       'whatsapp-port': { type: 'string' },
       'state-dir': { type: 'string' },
+      'paypal-port': { type: 'string' },
+      'tranzila-port': { type: 'string' },
+      'payments-secret': { type: 'string' },
       'account-sid': { type: 'string' },
       'auth-token': { type: 'string' },
       'log-level': { type: 'string' },
@@ -50,6 +58,9 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
     carrierPort: values['carrier-port'],
     whatsappPort: values['whatsapp-port'],
     stateDir: values['state-dir'],
+    paypalPort: values['paypal-port'],
+    tranzilaPort: values['tranzila-port'],
+    paymentsSecret: values['payments-secret'],
     accountSid: values['account-sid'],
     authToken: values['auth-token'],
     logLevel: values['log-level'],
@@ -69,7 +80,7 @@ const SCRIPTED_CONTACT = {
 /** Starts the outside world in a box. `stop` ends its live calls and frees its ports. */
 export async function startSandbox(
   config: SandboxConfig,
-): Promise<{ ports: { carrier: number; whatsapp: number }; stop: () => Promise<void> }> {
+): Promise<{ ports: Record<string, number>; stop: () => Promise<void> }> {
   const { publicBaseUrl, connectBaseUrl, stateDir } = config
   const rules = publicBaseUrl && connectBaseUrl ? [{ publicBaseUrl, connectBaseUrl }] : []
   const logger = createLogger(config.logLevel, { process: 'sandbox' })
@@ -88,10 +99,24 @@ export async function startSandbox(
     ...(stateDir ? { stateFile: join(stateDir, 'whatsapp.json') } : {}),
   })
   whatsapp.putAccount(SCRIPTED_CONTACT)
+  const payments = config.paymentsSecret
+    ? startPayments({
+        ...config,
+        secret: config.paymentsSecret,
+        paypalWebhookUrl: publicBaseUrl ? `${publicBaseUrl.replace(/\/+$/, '')}/webhook/paypal` : null,
+        rules,
+        logger,
+      })
+    : null
   return {
-    ports: { carrier: carrier.port, whatsapp: Number(new URL(whatsapp.controlUrl).port) },
+    ports: {
+      carrier: carrier.port,
+      whatsapp: Number(new URL(whatsapp.controlUrl).port),
+      ...(payments ? { paypal: payments.paypal.port, tranzila: payments.tranzila.port } : {}),
+    },
     async stop() {
       await Promise.all([carrier.close(), whatsapp.close()])
+      await payments?.close()
     },
   }
 }

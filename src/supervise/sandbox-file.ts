@@ -11,6 +11,9 @@ export const sandboxFile = z.object({
   baileysSecret: z.string(),
   /** Root of the sandbox's WhatsApp; its remote control is under `/_control`. */
   whatsappUrl: z.string().optional(),
+  paymentsSecret: z.string().optional(),
+  paypalUrl: z.string().optional(),
+  tranzilaUrl: z.string().optional(),
 })
 export type SandboxFile = z.infer<typeof sandboxFile>
 

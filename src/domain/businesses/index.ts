@@ -8,15 +8,22 @@ export {
   wake,
   wakeAccount,
 } from './accounts.ts'
-export { authenticateApiKey, createApiKey, ensureApiKey } from './api-keys.ts'
+export { apiKeyView, authenticateApiKey, createApiKey, ensureApiKey, listApiKeys, revokeApiKey } from './api-keys.ts'
 export {
   addPhoneNumber,
   blockBusiness,
+  businessSettings,
+  businessView,
   createBusiness,
   getBusiness,
   listBusinesses,
+  listPhoneNumbers,
+  phoneNumberView,
+  removePhoneNumber,
   setWhatsAppProviders,
   unblockBusiness,
+  updateBusiness,
+  weekHours,
 } from './businesses.ts'
 export {
   type AccountEntry,

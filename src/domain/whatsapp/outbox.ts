@@ -1,7 +1,7 @@
-import { and, eq, inArray, isNull, lte, or, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm'
 import { contacts, messages, whatsappLinks } from '../../../db/schema/index.ts'
 import type { OutboundMessage, SendOutcome } from '../../providers/whatsapp/port.ts'
-import type { BusinessContext, DomainContext } from '../context.ts'
+import { type BusinessContext, type DomainContext, emit } from '../context.ts'
 import { outboundOf } from '../messages/index.ts'
 import { holds, type Lease } from './leases.ts'
 
@@ -129,43 +129,34 @@ export async function beginSend(
 
 /** Ends an attempt that `beginSend` began. What other news have said of the message meanwhile stays right. */
 export async function endSend(ctx: BusinessContext, item: OutboxItem, outcome: SendOutcome): Promise<void> {
+  const { id } = item.message
   const attempt = item.attempts + 1
-  const ours = and(mine(ctx, item.message.id), eq(messages.status, 'sending'), eq(messages.attempts, attempt))
+  const ours = and(eq(messages.status, 'sending'), eq(messages.attempts, attempt))
   switch (outcome.outcome) {
     case 'accepted':
-      await markSent(ctx, item.message.id, outcome.providerMessageId)
+      await markSent(ctx, id, outcome.providerMessageId)
       return
     case 'rejected':
-      await ctx.db
-        .update(messages)
-        .set({ status: 'failed', failedAt: new Date(), errorCode: outcome.code, errorMessage: outcome.message })
-        .where(ours)
+      await move(ctx, id, ours, failure(outcome))
       return
     case 'retry': {
+      const nextAttemptAt = new Date(Date.now() + pauseAfter(attempt, outcome.retryAfterMs))
+      const { code: errorCode, message: errorMessage } = outcome
       const over = attempt >= MAX_ATTEMPTS
-      await ctx.db
-        .update(messages)
-        .set({
-          status: over ? 'failed' : 'queued',
-          ...(over ? { failedAt: new Date() } : {}),
-          nextAttemptAt: new Date(Date.now() + pauseAfter(attempt, outcome.retryAfterMs)),
-          errorCode: outcome.code,
-          errorMessage: outcome.message,
-        })
-        .where(ours)
+      await move(ctx, id, ours, over ? failure(outcome) : { status: 'queued', nextAttemptAt, errorCode, errorMessage })
       return
     }
     case 'unknown':
-      await ctx.db.update(messages).set({ errorCode: outcome.code, errorMessage: outcome.message }).where(ours)
+      await ctx.db
+        .update(messages)
+        .set({ errorCode: outcome.code, errorMessage: outcome.message })
+        .where(and(mine(ctx, id), ours))
   }
 }
 
 /** A message that is refused without an attempt. */
 export async function refuseQueued(ctx: BusinessContext, id: string, why: { code: string; message: string }) {
-  await ctx.db
-    .update(messages)
-    .set({ status: 'failed', failedAt: new Date(), errorCode: why.code, errorMessage: why.message })
-    .where(and(mine(ctx, id), eq(messages.status, 'queued')))
+  await move(ctx, id, eq(messages.status, 'queued'), failure(why))
 }
 
 /**
@@ -183,28 +174,51 @@ export async function settleDoubt(
   }
   const age = Date.now() - (item.lastAttemptAt?.getTime() ?? 0)
   const again = found.outcome === 'absent' || (item.rules.delivery === 'at-least-once' && age < DOUBT_ENDS_MS)
-  await ctx.db
-    .update(messages)
-    .set(
-      again
-        ? {
-            status: 'queued',
-            nextAttemptAt: new Date(Date.now() + (item.attempts > 2 ? pauseAfter(item.attempts, 0) : 0)),
-          }
-        : {
-            status: 'unknown',
-            errorCode: 'outcome_unknown',
-            errorMessage: 'WhatsApp never said whether it took the message. Look at the phone before sending it again.',
-          },
-    )
-    .where(and(mine(ctx, item.message.id), eq(messages.status, 'sending'), eq(messages.attempts, item.attempts)))
+  const pause = item.attempts > 2 ? pauseAfter(item.attempts, 0) : 0
+  await move(
+    ctx,
+    item.message.id,
+    and(eq(messages.status, 'sending'), eq(messages.attempts, item.attempts)),
+    again
+      ? { status: 'queued', nextAttemptAt: new Date(Date.now() + pause) }
+      : {
+          status: 'unknown',
+          errorCode: 'outcome_unknown',
+          errorMessage: 'WhatsApp never said whether it took the message. Look at the phone before sending it again.',
+        },
+  )
 }
 
 async function markSent(ctx: BusinessContext, id: string, providerMessageId: string): Promise<void> {
-  await ctx.db
-    .update(messages)
-    .set({ status: 'sent', providerMessageId, sentAt: new Date(), errorCode: null, errorMessage: null })
-    .where(and(mine(ctx, id), inArray(messages.status, ['queued', 'sending', 'unknown'])))
+  await move(ctx, id, inArray(messages.status, ['queued', 'sending', 'unknown']), {
+    status: 'sent',
+    providerMessageId,
+    sentAt: new Date(),
+    errorCode: null,
+    errorMessage: null,
+  })
+}
+
+const failure = ({ code, message }: { code: string; message: string }) =>
+  ({ status: 'failed', failedAt: new Date(), errorCode: code, errorMessage: message }) as const
+
+/** Moves a message on from where it is expected to be, and tells who follows it; back in the queue is no news. */
+async function move(
+  ctx: BusinessContext,
+  id: string,
+  from: SQL | undefined,
+  set: Partial<typeof messages.$inferInsert>,
+): Promise<void> {
+  await ctx.db.transaction(async (tx) => {
+    const moved = await tx
+      .update(messages)
+      .set(set)
+      .where(and(mine(ctx, id), from))
+      .returning({ status: messages.status })
+    for (const { status } of moved)
+      if (status !== 'queued')
+        await emit(tx, ctx, { action: 'message.status', entity: 'message', entityId: id, data: { status } })
+  })
 }
 
 /** When the account may open the next new chat; null when it may now. */
