@@ -71,14 +71,12 @@ export function addLinkCommands(whatsapp: Command, target: () => Target): void {
       .action(async (options: { account?: string }) => {
         const { client } = target()
         const { id } = pickOne(await client.whatsapp.list.query(), options.account)
-        const done =
+        const { done } =
           name === 'logout'
-            ? (await client.whatsapp.logout.mutate({ id })).done
-            : await client.whatsapp.restart.mutate({ id })
-        show({ id, done: done !== false }, () =>
-          done === false
-            ? 'asked for; no worker has done it yet'
-            : `${name === 'logout' ? 'logged out' : 'restarting'}  ${id}`,
+            ? await client.whatsapp.logout.mutate({ id })
+            : { done: (await client.whatsapp.restart.mutate({ id })).ok }
+        show({ id, done }, () =>
+          !done ? 'asked for; no worker has done it yet' : `${name === 'logout' ? 'logged out' : 'restarting'}  ${id}`,
         )
       })
 }

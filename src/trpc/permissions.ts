@@ -85,7 +85,6 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
   'whatsapp.logout': MANAGE,
   'whatsapp.delete': MANAGE,
   'whatsapp.settings': MANAGE,
-  'whatsapp.providers': MANAGE,
 
   'search.all': READ,
 

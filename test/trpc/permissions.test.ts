@@ -150,6 +150,7 @@ describe('a stranger of another business', () => {
     const hook = await owner.webhooks.create({ url: 'https://example.com/hook', description: mark })
     const started = await owner.imports.create({ kind: 'contacts', csv: `phone,name\n0501114444,${mark}\n` })
     await owner.privacy.setRetention({ messageDays: 1234, callDays: null, recordingDays: null })
+    const account = await owner.whatsapp.create({})
     const paymentId = newId()
     await api.database.db.insert(payments).values({
       id: paymentId,
@@ -245,6 +246,14 @@ describe('a stranger of another business', () => {
       'webhooks.remove': { id: hook.id },
       'webhooks.deliveries': { id: hook.id },
       'webhooks.replay': { id: hook.id, eventId: event.id },
+      'whatsapp.list': undefined,
+      'whatsapp.status': { id: account.id },
+      'whatsapp.create': {},
+      'whatsapp.link': { id: account.id },
+      'whatsapp.restart': { id: account.id },
+      'whatsapp.logout': { id: account.id },
+      'whatsapp.delete': { id: account.id },
+      'whatsapp.settings': { id: account.id, gapMs: 1 },
       'system.processes': undefined,
       'system.queues': undefined,
       'system.failedJobs': { queue: 'crm' },
@@ -271,6 +280,7 @@ describe('a stranger of another business', () => {
           member.id,
           note.id,
           paymentId,
+          account.id,
           a,
         ])
           if (answer.includes(secret)) throw new Error(`${path} showed ${secret}: ${answer.slice(0, 300)}`)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
-import { setWhatsAppProviders } from '../../src/domain/businesses/index.ts'
+import { updateBusiness } from '../../src/domain/businesses/index.ts'
 import type { BusinessContext } from '../../src/domain/context.ts'
 import { getMessage, listMessages, receiveMessage, requestMessage } from '../../src/domain/messages/index.ts'
 import { changeAccountSettings, getLink, logoutAccount } from '../../src/domain/whatsapp/index.ts'
@@ -205,7 +205,7 @@ test('history before the link is taken over once, and is no news', async () => {
 })
 
 test('a restricted account opens no new chats: they go by the second provider, once', async () => {
-  await setWhatsAppProviders(ctx, { fallback: 'twilio' })
+  await updateBusiness(ctx, { fallbackWhatsappProvider: 'twilio' })
   const to = newContact()
   world.sandbox.addFault({ kind: 'ack_error', code: '463', to })
   const messageId = await send(to, 'hello')
@@ -230,7 +230,7 @@ test('a restricted account opens no new chats: they go by the second provider, o
   expect(await settled(await send(warm, 'answer'), ['delivered'])).toMatchObject({ provider: 'baileys' })
 
   // Without a second provider it fails, and is not tried.
-  await setWhatsAppProviders(ctx, { fallback: null })
+  await updateBusiness(ctx, { fallbackWhatsappProvider: null })
   expect(await settled(await send(newContact(), 'alone'), ['failed'])).toMatchObject({
     errorCode: 'account_restricted',
   })
@@ -268,7 +268,7 @@ test('over Twilio, a closed 24-hour window is known before sending', async () =>
 
 test('what waits for an account that was logged out goes by the second provider', async () => {
   const other = await world.linked('+972501000011')
-  await setWhatsAppProviders(other.ctx, { default: 'baileys', fallback: 'twilio' })
+  await updateBusiness(other.ctx, { defaultWhatsappProvider: 'baileys', fallbackWhatsappProvider: 'twilio' })
   world.sandbox.act('+972501000011', { action: 'unlink' })
   await world.untilState(other.ctx, other.id, 'logged_out')
   const { id: messageId } = await requestMessage(other.ctx, { to: newContact(), text: 'x' }, TWILIO)

@@ -31,6 +31,8 @@ export const businessSettings = z.object({
   /** Spoken instead of the built-in greeting; null is the built-in one. */
   greeting: z.string().trim().min(1).max(500).nullable(),
   defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
+  /** Sends when the default one surely cannot. */
+  fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
 })
@@ -42,6 +44,8 @@ export const businessView = z.object({
   timezone: z.string(),
   greeting: z.string().nullable(),
   defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
+  /** Sends when the default one surely cannot. */
+  fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
   blockedAt: z.date().nullable(),
@@ -80,24 +84,6 @@ export async function getBusiness(ctx: BusinessContext) {
   const [row] = await ctx.db.select().from(businesses).where(eq(businesses.id, ctx.businessId))
   if (!row) throw new AppError('not_found', 'business_not_found', 'There is no such business.')
   return row
-}
-
-/** Which provider the business's messages go by, and which one when that surely cannot take a message; null is none. */
-export async function setWhatsAppProviders(
-  ctx: BusinessContext,
-  input: { default?: 'twilio' | 'baileys'; fallback?: 'twilio' | 'baileys' | null },
-): Promise<void> {
-  await ctx.db.transaction(async (tx) => {
-    await tx
-      .update(businesses)
-      .set({
-        ...(input.default ? { defaultWhatsappProvider: input.default } : {}),
-        ...(input.fallback === undefined ? {} : { fallbackWhatsappProvider: input.fallback }),
-        updatedAt: new Date(),
-      })
-      .where(eq(businesses.id, ctx.businessId))
-    await audit(tx, ctx, { action: 'business.whatsapp', entity: 'business', entityId: ctx.businessId, data: input })
-  })
 }
 
 /** Settings that are not given stay. */

@@ -20,7 +20,6 @@ export {
   listPhoneNumbers,
   phoneNumberView,
   removePhoneNumber,
-  setWhatsAppProviders,
   unblockBusiness,
   updateBusiness,
   weekHours,

@@ -22,25 +22,26 @@ export const accountSettings = z.object({
 })
 export type AccountSettings = z.input<typeof accountSettings>
 
-export type LinkView = {
-  id: string
-  phone: string | null
-  state: AccountState
-  since: Date
-  reason: string | null
-  advice: string | null
-  linked: boolean
+export const linkView = z.object({
+  id: z.uuid(),
+  phone: z.string().nullable(),
+  state: z.enum(whatsappAccounts.state.enumValues),
+  since: z.date(),
+  reason: z.string().nullable(),
+  advice: z.string().nullable(),
+  linked: z.boolean(),
   /** The code to scan, while there is one that still serves. */
-  qr: string | null
-  qrExpiresAt: Date | null
-  pairingCode: string | null
-  lid: string | null
-  retryAt: Date | null
-  restriction: { code: string; at: Date } | null
+  qr: z.string().nullable(),
+  qrExpiresAt: z.date().nullable(),
+  pairingCode: z.string().nullable(),
+  lid: z.string().nullable(),
+  retryAt: z.date().nullable(),
+  restriction: z.object({ code: z.string(), at: z.date() }).nullable(),
   /** The process that holds the socket. */
-  owner: string | null
-  settings: Required<z.output<typeof accountSettings>>
-}
+  owner: z.string().nullable(),
+  settings: accountSettings.required(),
+})
+export type LinkView = z.output<typeof linkView>
 
 const linkColumns = {
   id: whatsappAccounts.id,

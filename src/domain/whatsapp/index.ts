@@ -8,6 +8,7 @@ export {
   deleteAccount,
   getLink,
   type LinkView,
+  linkView,
   listLinks,
   logoutAccount,
   openCommands,
