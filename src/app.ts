@@ -19,8 +19,9 @@ import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
 import { Admission } from './media/admission.ts'
 import { createCallSink } from './media/call-sink.ts'
+import { systemClock } from './media/clock.ts'
 import { createReceptionist } from './media/reception.ts'
-import { DEFAULT_LIMITS, type SessionLimits } from './media/session.ts'
+import { DEFAULT_LIMITS, type SessionLimits } from './media/session-ports.ts'
 import { createMediaSocket, type MediaSocketData, pathOf } from './media/socket.ts'
 import { appRouter } from './trpc/router.ts'
 
@@ -68,7 +69,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       sink,
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
-      now: () => performance.now(),
+      clock: systemClock,
       reception: (call) => receptionist.receptionOf(call.businessId),
       verifyToken(token, callSid) {
         const call = verifyStreamToken(config.sessionSecret, token, callSid)

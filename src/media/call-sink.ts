@@ -6,7 +6,7 @@ import type { Logger } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import { writeWavMulaw } from './audio/wav.ts'
-import type { CallSink, SessionEnd } from './session.ts'
+import type { CallSink, SessionEnd } from './session-ports.ts'
 
 /** How long a caller may wait for the reason to be written before the socket closes all the same. */
 const END_DEADLINE_MS = 2_000

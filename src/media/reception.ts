@@ -3,7 +3,7 @@ import { intakeScript, notInServiceText, voicemailPrompt } from '../domain/recep
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { IntakeScript, Language } from '../providers/speech/port.ts'
-import type { Reception } from './session.ts'
+import type { Reception } from './session-ports.ts'
 
 export type PromptName = 'voicemail' | 'thanks' | 'unclaimed'
 

@@ -5,8 +5,8 @@ const FRAME_BYTES = 160
 const FRAME_MS = 20
 /** Loudness (16-bit RMS) that counts as voice at the default threshold. */
 const VOICE_RMS = 330
-/** Loud frames among the last five that begin a turn. */
-const START_FRAMES = 4
+/** Loud frames among the last ten that begin a turn: 160 ms, about when the real one reports. */
+const START_FRAMES = 8
 
 export type VadMark = { type: 'started'; atMs: number } | { type: 'stopped'; atMs: number }
 
@@ -46,7 +46,7 @@ export class LoudnessVad {
       return
     }
     this.#recent.push(loud)
-    if (this.#recent.length > 5) this.#recent.shift()
+    if (this.#recent.length > 10) this.#recent.shift()
     if (!loud || this.#recent.filter(Boolean).length < START_FRAMES) return
     this.#speaking = true
     this.#silentMs = 0
