@@ -24,6 +24,10 @@ COPY db ./db
 COPY src ./src
 COPY workers ./workers
 
+# docker build --build-arg COMMIT=$(git rev-parse HEAD): what /version says.
+ARG COMMIT=unknown
+RUN echo "$COMMIT" > .commit
+
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=5000 DATA_DIR=/data
 USER agentlocator
 VOLUME /data

@@ -51,7 +51,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     defaults: config.business,
     log,
   })
-  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, metrics })
+  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
   const addresses = new WeakMap<Request, string>()
   const addressOf = (request: Request) => addresses.get(request) ?? null
   let draining = false
@@ -70,7 +70,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       clock: systemClock,
-      reception: (call) => receptionist.receptionOf(call.businessId),
+      reception: (call) => receptionist.receptionOf(call.businessId, call.to),
       verifyToken(token, callSid) {
         const call = verifyStreamToken(config.sessionSecret, token, callSid)
         return call && admission.useToken(call.nonce, callSid) ? call : null
@@ -107,6 +107,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     directory,
     producer,
     publicBaseUrl: config.publicBaseUrl,
+    defaultLanguage: config.business.language,
     streamSecret: config.sessionSecret,
     admitCall: (callSid: string) => admission.admit(callSid),
     knownEnd: (callSid: string) => sink.reasonOf(callSid),
@@ -137,6 +138,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       metrics,
     }),
   )
+  app.get('/favicon.ico', (c) => c.body(null, 204))
   app.use('/api/*', secureHeaders())
   app.on(['GET', 'POST'], '/api/auth/*', (c) => auth.handler(c.req.raw))
   app.route(

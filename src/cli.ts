@@ -6,12 +6,12 @@ import { type Config, ConfigError, loadConfig, processEnvironment } from './conf
 import { errorMessage } from './lib/errors.ts'
 import { formatPhone } from './lib/phone.ts'
 import type { CallReportJson } from './sandbox/carrier/call-report.ts'
-import { simulateCall } from './sandbox/simulate.ts'
+import { type SimulatedCallResult, simulateCall } from './sandbox/simulate.ts'
 import { readSandboxFile } from './supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
 
-/** The number that the sandbox's first business answers, and a caller nobody has. */
-const DEMO_NUMBER = '+97233760000'
+/** The lines that the sandbox's first business answers, and a caller nobody has. */
+const DEMO_NUMBERS: Record<string, string> = { he: '+97233760000', en: '+97233760001' }
 const DEMO_CALLER = '+972501234567'
 
 type Global = { url?: string; key?: string; json?: boolean }
@@ -28,7 +28,9 @@ function buildProgram(): Command {
   const target = () => {
     const config = loadConfig(processEnvironment())
     const options = program.opts<Global>()
-    const url = (options.url ?? config.publicBaseUrl).replace(/\/+$/, '')
+    // A sandbox on this data directory is what is meant, whatever port it was given.
+    const beside = config.sandbox ? readSandboxFile(config.dataDir)?.publicBaseUrl : undefined
+    const url = (options.url ?? beside ?? config.publicBaseUrl).replace(/\/+$/, '')
     const apiKey = options.key ?? config.apiKey
     return { config, url, apiKey, json: options.json ?? false, client: createClient({ url, apiKey }) }
   }
@@ -65,20 +67,7 @@ function buildProgram(): Command {
       show(call, () =>
         [
           `${formatTime(call.startedAt)}  ${formatPhone(call.from)} → ${formatPhone(call.to)}  ${call.state}  ${call.endReason ?? ''}`,
-          formatTable(
-            ['#', 'who', 'at', 'heard', 'text'],
-            call.turns.map((turn) => [
-              String(turn.index),
-              turn.role,
-              `${(turn.startMs / 1000).toFixed(1)}s`,
-              turn.role === 'caller'
-                ? turn.hasAudio
-                  ? 'audio kept'
-                  : ''
-                : `${((turn.heardMs ?? 0) / 1000).toFixed(1)}s${turn.interrupted ? ' cut' : ''}`,
-              turn.text ?? `(${turn.transcript}${turn.question ? `, answer to ${turn.question}` : ''})`,
-            ]),
-          ),
+          describeTurns(call),
           ...call.recordings.map(
             (file) => `recording ${file.id}  ${file.state}  ${((file.durationMs ?? 0) / 1000).toFixed(1)}s`,
           ),
@@ -170,11 +159,14 @@ function buildProgram(): Command {
     .option('--say <file...>', 'WAV files to say, in order, instead of the prepared answers')
     .option('--lang <language>', 'he or en', 'he')
     .option('--from <number>', 'the caller', DEMO_CALLER)
-    .option('--to <number>', 'the number called', DEMO_NUMBER)
-    .action(async (options: { say?: string[]; lang: string; from: string; to: string }) => {
-      const { config, url } = target()
-      const report = await placeSimulatedCall(config, url, options)
-      show(report, () => describeCall(report))
+    .option('--to <number>', 'the number called (default: the sandbox’s line in that language)')
+    .action(async (given: { say?: string[]; lang: string; from: string; to?: string }) => {
+      const options = { ...given, to: given.to ?? DEMO_NUMBERS[given.lang] ?? '' }
+      const { config, url, client, json } = target()
+      if (!json) console.error(`calling ${formatPhone(options.to)} …`)
+      const { report } = await placeSimulatedCall(config, url, options)
+      const recorded = await recordedCall(client, report.callSid)
+      show({ report, recorded }, () => `${recorded ? `${describeTurns(recorded)}\n\n` : ''}${describeCall(report)}`)
       if (report.ended.by === 'application_error') process.exitCode = 1
     })
 
@@ -196,8 +188,11 @@ function buildProgram(): Command {
           placeCall: token
             ? async () =>
                 smokeCall(
-                  await placeSimulatedCall(config, base, { lang: 'en', from: DEMO_CALLER, to: DEMO_NUMBER }),
-                  sandbox?.carrierUrl ?? null,
+                  await placeSimulatedCall(config, base, {
+                    lang: 'en',
+                    from: DEMO_CALLER,
+                    to: DEMO_NUMBERS.en ?? '',
+                  }),
                 )
             : null,
         },
@@ -225,7 +220,7 @@ async function placeSimulatedCall(
   config: Config,
   url: string,
   options: { say?: string[]; lang: string; from: string; to: string },
-): Promise<CallReportJson> {
+): Promise<SimulatedCallResult> {
   if (options.lang !== 'he' && options.lang !== 'en') throw new Error('--lang wants he or en.')
   const sandbox = sandboxOf(config, url)
   const twilio = config.twilio.kind === 'configured' ? config.twilio : null
@@ -250,27 +245,51 @@ async function placeSimulatedCall(
   })
 }
 
-/** What the smoke test wants to know of a call; the callbacks' statuses are in the carrier's own list. */
-async function smokeCall(report: CallReportJson, carrierUrl: string | null) {
-  const action = report.documents.find((document) => document.source === 'connect_action')
-  const warned = report.codes.filter((code) => code.level !== 'notice').map((code) => code.code)
-  let streamStatus: number[] = []
-  if (carrierUrl) {
-    const response = await fetch(`${carrierUrl}/_control/callbacks?kind=stream_status`)
-    const { callbacks } = (await response.json()) as {
-      callbacks: { params: Record<string, string>; status: number | null }[]
-    }
-    streamStatus = callbacks
-      .filter((callback) => callback.params.CallSid === report.callSid)
-      .map((callback) => callback.status ?? 0)
-  }
+/** What the smoke test wants to know of a call. */
+function smokeCall({ report, streamStatuses }: SimulatedCallResult) {
   return {
-    streamStatus,
-    streamEnded: action?.status ?? null,
-    codes: warned,
+    streamStatus: streamStatuses,
+    streamEnded: report.documents.find((document) => document.source === 'connect_action')?.status ?? null,
+    codes: report.codes.filter((code) => code.level !== 'notice').map((code) => code.code),
     greetingMs: report.greetingLatencyMs,
     ended: report.ended.by,
   }
+}
+
+type RecordedCall = Awaited<ReturnType<ReturnType<typeof createClient>['calls']['get']['query']>>
+
+const CRM_WAIT_MS = 8_000
+
+/** The call as it stands in the CRM, once its end is written; null when we may not read it or it never comes. */
+async function recordedCall(client: ReturnType<typeof createClient>, callSid: string): Promise<RecordedCall | null> {
+  const deadline = Date.now() + CRM_WAIT_MS
+  for (;;) {
+    try {
+      const call = await client.calls.get.query({ id: callSid })
+      const complete = call.state === 'ended' && call.carrierStatus !== null
+      if (complete || Date.now() > deadline) return call
+    } catch (error) {
+      if (Date.now() > deadline) {
+        console.error(`The call could not be read from the CRM: ${errorMessage(error)}`)
+        return null
+      }
+    }
+    await Bun.sleep(200)
+  }
+}
+
+/** The conversation, a line a turn. */
+function describeTurns(call: RecordedCall): string {
+  return formatTable(
+    ['#', 'who', 'at', 'heard', 'said'],
+    call.turns.map((turn) => [
+      String(turn.index),
+      turn.role,
+      `${(turn.startMs / 1000).toFixed(1)}s`,
+      `${((turn.role === 'caller' ? turn.endMs - turn.startMs : (turn.heardMs ?? 0)) / 1000).toFixed(1)}s${turn.interrupted ? ' cut' : ''}`,
+      turn.text ?? `[${turn.hasAudio ? 'audio kept' : turn.transcript}${turn.question ? `: ${turn.question}` : ''}]`,
+    ]),
+  )
 }
 
 function describeCall(report: CallReportJson): string {

@@ -16,6 +16,13 @@ const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'an http(s) URL' })
 const socketUrl = z.url({ protocol: /^wss?$/, error: 'a ws(s) URL' })
 const text = z.string().min(1)
+/** One URL, or the nodes of a cluster with commas between them. */
+const redisUrls = z
+  .string()
+  .refine(
+    (value) => value.split(',').every((part) => z.url({ protocol: /^rediss?$/ }).safeParse(part.trim()).success),
+    'a redis:// URL, or several with commas between them for a cluster',
+  )
 
 const variables = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
@@ -24,7 +31,7 @@ const variables = z.object({
   PUBLIC_BASE_URL: httpUrl.optional(),
   DATA_DIR: text.default('./data'),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'a postgres:// URL' }).optional(),
-  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'a redis:// URL' }).optional(),
+  REDIS_URL: redisUrls.optional(),
   WEB_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(1),
   SANDBOX: flag.optional(),
   BUSINESS_NAME: text.default('My business'),

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createDatabase, type DatabaseHandle } from '../db/client.ts'
 import type { Config } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
-import { beat, leave, type ProcessKind } from './domain/system/index.ts'
+import { beat, leave, type ProcessKind, processId } from './domain/system/index.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createQueueBackend, type QueueBackend } from './jobs/backend.ts'
 import type { ConsumerMetrics } from './jobs/consumer.ts'
@@ -27,6 +27,8 @@ import { readVersion } from './version.ts'
 /** Everything a process works with, built from its settings: the only place where adapters are made. */
 export type Deps = {
   config: Config
+  /** This process, as its heartbeat names it. */
+  processId: string
   log: Logger
   version: ReturnType<typeof readVersion>
   database: DatabaseHandle
@@ -79,6 +81,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   const twilioOptions = twilio.kind === 'configured' ? twilio : null
   return {
     config,
+    processId: processId({ kind, host: hostname(), pid: process.pid }),
     log,
     version,
     database,

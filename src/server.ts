@@ -1,42 +1,85 @@
+import { z } from 'zod'
 import { createApp } from './app.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
 import { createDeps, startHeartbeat } from './deps.ts'
 import { notifyReady, onShutdown } from './lib/lifecycle.ts'
 
-/** The web server: webhooks, media socket, APIs, console. Ends after its live calls, or after DRAIN_SECONDS. */
-export async function serve(config: Config) {
+/** A port that a dying server still holds is free within moments. */
+const PORT_TRIES = 200
+
+/**
+ * The web server: webhooks, media socket, APIs, console. Everything is ready when this resolves but the port, which
+ * `listen` takes. `stop` lets live calls end, for DRAIN_SECONDS at most.
+ */
+export async function prepareServer(config: Config) {
   const deps = await createDeps(config, 'web')
   const app = createApp(deps)
   await app.start()
-  const server = Bun.serve({
-    hostname: config.host,
-    port: config.port,
-    // Several web processes share one port; the kernel spreads the connections.
-    reusePort: config.webConcurrency > 1,
-    idleTimeout: 60,
-    fetch: app.fetch,
-    websocket: app.websocket,
-  })
-  const heartbeat = await startHeartbeat(deps, 'web')
-  deps.log.info({ host: server.hostname, port: server.port }, 'the web server listens')
+  let server: ReturnType<typeof open> | undefined
+  let heartbeat: Awaited<ReturnType<typeof startHeartbeat>> | undefined
 
-  async function stop() {
-    app.beginDrain()
-    await heartbeat.stop()
-    deps.log.info({ liveCalls: app.liveCalls(), drainSeconds: config.drainSeconds }, 'the web server drains')
-    const deadline = Date.now() + config.drainSeconds * 1_000
-    while (app.liveCalls() > 0 && Date.now() < deadline) await Bun.sleep(100)
-    await app.endCalls()
-    await server.stop(true)
-    await app.stop()
-    await deps.close()
-    deps.log.info('the web server has stopped')
+  function open() {
+    return Bun.serve({
+      hostname: config.host,
+      port: config.port,
+      // Several web processes share one port; the kernel spreads the connections.
+      reusePort: config.webConcurrency > 1,
+      idleTimeout: 60,
+      fetch: app.fetch,
+      websocket: app.websocket,
+    })
   }
-  return { server, app, deps, stop }
+
+  return {
+    app,
+    deps,
+    async listen() {
+      for (let tries = 1; !server; tries++) {
+        try {
+          server = open()
+        } catch (error) {
+          const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+          if (!taken || tries === PORT_TRIES) throw error
+          await Bun.sleep(5)
+        }
+      }
+      deps.log.info({ host: server.hostname, port: server.port }, 'the web server listens')
+      heartbeat = await startHeartbeat(deps, 'web')
+      return server
+    },
+    async stop() {
+      app.beginDrain()
+      await heartbeat?.stop()
+      deps.log.info({ liveCalls: app.liveCalls(), drainSeconds: config.drainSeconds }, 'the web server drains')
+      const deadline = Date.now() + config.drainSeconds * 1_000
+      while (app.liveCalls() > 0 && Date.now() < deadline) await Bun.sleep(100)
+      await app.endCalls()
+      await server?.stop(true)
+      await app.stop()
+      await deps.close()
+      deps.log.info('the web server has stopped')
+    },
+  }
 }
 
 if (import.meta.main) {
-  const { server, deps, stop } = await serve(loadConfig(processEnvironment()))
-  onShutdown(stop, deps.log)
-  notifyReady({ port: server.port })
+  const prepared = await prepareServer(loadConfig(processEnvironment()))
+  onShutdown(prepared.stop, prepared.deps.log)
+  if (process.argv.includes('--standby')) {
+    // Told by the supervisor when to take the port.
+    process.on('message', (message) => {
+      if (!z.object({ type: z.literal('listen') }).safeParse(message).success) return
+      prepared.listen().then(
+        ({ port }) => process.send?.({ type: 'listening', port }),
+        (error: unknown) => {
+          prepared.deps.log.fatal({ err: error }, 'the port could not be taken')
+          process.exit(1)
+        },
+      )
+    })
+    notifyReady()
+  } else {
+    const { port } = await prepared.listen()
+    notifyReady({ port })
+  }
 }

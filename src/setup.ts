@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { createDatabase } from '../db/client.ts'
 import { createAuth } from './auth.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
-import { ensureApiKey, ensureFirstBusiness } from './domain/businesses/index.ts'
+import { createApiKey, ensureApiKey, ensureFirstBusiness } from './domain/businesses/index.ts'
 import { type DomainContext, within } from './domain/context.ts'
 import { usersExist } from './domain/system/index.ts'
 import { AppError } from './lib/errors.ts'
 import { createLogger } from './lib/log.ts'
 
 /** The sandbox's own numbers: nobody in the world has them. */
-const DEMO = { number: '+97233760000', baileysPhone: '+972501110000' }
+const DEMO = { numbers: { he: '+97233760000', en: '+97233760001' }, baileysPhone: '+972501110000' }
 
 /**
  * Fills an empty installation: the first business, the bootstrap API key, the first owner. Run again, nothing changes.
@@ -38,7 +38,8 @@ export async function setUp(config: Config): Promise<string[]> {
         : {}),
     })
     if (config.apiKey) await ensureApiKey(within(ctx, businessId), { name: 'bootstrap', key: config.apiKey })
-    if (!(await usersExist(ctx))) {
+    const first = !(await usersExist(ctx))
+    if (first) {
       const email = config.admin.email ?? (config.sandbox ? 'owner@example.com' : null)
       const password = config.admin.password ?? (config.sandbox ? randomBytes(9).toString('base64url') : null)
       if (email && password) {
@@ -52,7 +53,11 @@ export async function setUp(config: Config): Promise<string[]> {
         if (!config.admin.password) said.push(`login      ${email}  password ${password}  (printed once)`)
       } else said.push('login      none yet: set ADMIN_EMAIL and ADMIN_PASSWORD and start again')
     }
-    if (config.sandbox) said.push(`number     ${DEMO.number} is answered by “${config.business.name}”`)
+    if (config.sandbox && first && !config.apiKey) {
+      const { key } = await createApiKey(within(ctx, businessId), { name: 'sandbox' })
+      said.push(`api key    ${key}  (printed once; not needed on this machine)`)
+    }
+    if (config.sandbox) said.push(`numbers    ${DEMO.numbers.he} (Hebrew), ${DEMO.numbers.en} (English)`)
     return said
   } finally {
     await database.close()

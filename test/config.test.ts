@@ -60,3 +60,9 @@ test('any TWILIO_ variable leaves the sandbox', () => {
   expect(loadConfig({ DATA_DIR, TWILIO_API_BASE_URL: 'http://127.0.0.1:1' }).sandbox).toBe(false)
   expect(problemsOf({ TWILIO_ACCOUNT_SID: `AC${'0'.repeat(32)}` })).toContain('TWILIO_AUTH_TOKEN: is not set')
 })
+
+test('a Redis Cluster is several addresses', () => {
+  const REDIS_URL = 'redis://a:6379,redis://b:6379'
+  expect(loadConfig({ DATA_DIR, REDIS_URL }).queue).toEqual({ kind: 'redis', url: REDIS_URL })
+  expect(problemsOf({ REDIS_URL: 'redis://a:6379,http://b' })).toContain('REDIS_URL')
+})

@@ -30,8 +30,13 @@ bin=$(./start_all.sh bin) || exit 1
 export PATH="$bin:$PATH"
 
 output=$(mktemp)
-timeout --kill-after=30 "$limit" bun test --timeout 60000 "$@" 2>&1 | tee "$output"
-status=${PIPESTATUS[0]}
+timeout --kill-after=30 "$limit" bun test --timeout 60000 "$@" >"$output" 2>&1 &
+tests=$!
+trap 'kill "$tests" 2>/dev/null' INT TERM
+# Not a pipe: a process that outlives its test would keep it open, and us waiting.
+tail -n +1 -f --pid="$tests" "$output"
+wait "$tests"
+status=$?
 
 # Bun sums up as " 12 pass", " 0 fail" and, for what broke outside of a test, " 1 error".
 count() { grep -Eo "^ *[0-9]+ ($1)\$" "$output" | tail -n 1 | grep -Eo '[0-9]+' || echo 0; }

@@ -36,11 +36,14 @@ export const phoneNumbers = pgTable(
       .references(() => businesses.id, { onDelete: 'cascade' }),
     e164: text().notNull(),
     label: text(),
+    /** What is spoken on this line, when it is not the business's language. */
+    language: text({ enum: ['he', 'en'] }),
     createdAt: createdAt(),
   },
   (t) => [
     uniqueIndex('phone_numbers_e164').on(t.e164),
     index('phone_numbers_business').on(t.businessId),
+    check('phone_numbers_language', sql`${t.language} in ('he', 'en')`),
     check('phone_numbers_e164_form', sql`${t.e164} ~ '^\\+[0-9]{6,15}$'`),
   ],
 )

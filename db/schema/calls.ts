@@ -34,6 +34,8 @@ export const calls = pgTable(
     /** What became of the caller after a failed agent: `voicemail` once the fallback was answered. */
     fallback: text({ enum: ['voicemail', 'hangup'] }),
     streamSid: text('stream_sid'),
+    /** The process that has the call's socket, by its heartbeat: when that stops, the call is lost. */
+    serverId: text('server_id'),
     streamError: text('stream_error'),
     carrierStatus: text('carrier_status'),
     carrierSeconds: integer('carrier_seconds'),

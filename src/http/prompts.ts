@@ -1,7 +1,10 @@
 import { Hono } from 'hono'
+import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
 import { writeWavMulaw } from '../media/audio/wav.ts'
 import type { PromptName, Receptionist } from '../media/reception.ts'
+
+const languages = z.enum(['he', 'en'])
 
 const NAMES: Record<string, PromptName> = {
   'voicemail.wav': 'voicemail',
@@ -9,13 +12,14 @@ const NAMES: Record<string, PromptName> = {
   'unclaimed.wav': 'unclaimed',
 }
 
-/** The sentences that the carrier fetches and plays: `/prompts/<business or default>/<name>.wav`. No secret is in them. */
+/** The sentences that the carrier fetches and plays: `/prompts/<business or default>/<language>/<name>.wav`. No secret is in them. */
 export function createPrompts(reception: Pick<Receptionist, 'prompt'>): Hono {
   const app = new Hono()
-  app.get('/:business/:file', async (c) => {
+  app.get('/:business/:language/:file', async (c) => {
     const name = NAMES[c.req.param('file')]
-    if (!name) throw new AppError('not_found', 'prompt_not_found', 'There is no such prompt.')
-    const audio = await reception.prompt(c.req.param('business'), name)
+    const language = languages.safeParse(c.req.param('language')).data
+    if (!name || !language) throw new AppError('not_found', 'prompt_not_found', 'There is no such prompt.')
+    const audio = await reception.prompt(c.req.param('business'), language, name)
     return new Response(writeWavMulaw(audio), {
       headers: { 'Content-Type': 'audio/wav', 'Cache-Control': 'public, max-age=60' },
     })

@@ -6,6 +6,9 @@ export type ProcessLock = { release(): void }
 
 export type LockResult = { held: true; lock: ProcessLock } | { held: false; pid: number | null }
 
+/** A database that is collected is closed, and its lock with it: held here, a caller may forget what it got. */
+const held = new Set<Database>()
+
 /**
  * A lock on `path` that the operating system lets go of when its process ends, however it ends: an exclusive SQLite
  * transaction, hence a POSIX file lock. The holder's pid stands in `<path>.pid`, for messages only.
@@ -21,8 +24,13 @@ export function tryLock(path: string): LockResult {
     if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY'))) throw error
     return { held: false, pid: readPid(`${path}.pid`) }
   }
+  held.add(database)
   writeFileSync(`${path}.pid`, `${process.pid}\n`)
-  return { held: true, lock: { release: () => database.close() } }
+  const release = () => {
+    held.delete(database)
+    database.close()
+  }
+  return { held: true, lock: { release } }
 }
 
 /** As `tryLock`, waiting for the other holder. @throws Error after `timeoutMs` */

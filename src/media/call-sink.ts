@@ -26,6 +26,8 @@ export function createCallSink(deps: {
   producer: Pick<Producer, 'enqueueEventually'>
   storage: ObjectStorage
   log: Logger
+  /** This process, as its heartbeat names it. */
+  serverId: string
   metrics: Pick<Metrics, 'callsEnded' | 'greetingMs' | 'responseMs'>
 }): CallSink & EndMemory {
   const { ctx, producer, storage, log, metrics } = deps
@@ -60,6 +62,7 @@ export function createCallSink(deps: {
       claimStream(within(ctx, call.businessId), {
         callSid: call.callSid,
         streamSid,
+        serverId: deps.serverId,
         from: call.from,
         to: call.to,
         at: new Date(),

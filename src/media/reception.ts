@@ -2,6 +2,7 @@ import type { BusinessDirectory, BusinessEntry } from '../domain/businesses/inde
 import { intakeScript, notInServiceText, voicemailPrompt } from '../domain/receptionist/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import { parsePhone } from '../lib/phone.ts'
 import type { IntakeScript, Language } from '../providers/speech/port.ts'
 import type { Reception } from './session-ports.ts'
 
@@ -15,10 +16,13 @@ export type Prompts = {
 
 /** What each business says, as sound. */
 export type Receptionist = {
-  /** Null for a business that is not known. */
-  receptionOf(businessId: string): Reception | null
+  /**
+   * How a business answers one of its lines; null for a business that is not known.
+   * @param called the number as the carrier gave it
+   */
+  receptionOf(businessId: string, called: string): Reception | null
   /** A sentence the carrier plays. @param key a business id, or anything else for the installation's own words */
-  prompt(key: string, name: PromptName): Promise<Uint8Array>
+  prompt(key: string, language: Language, name: PromptName): Promise<Uint8Array>
   /** Renders what every business says, so that the first caller does not wait; businesses that fail are logged. */
   warm(): Promise<void>
 }
@@ -26,6 +30,7 @@ export type Receptionist = {
 export function createReceptionist(deps: {
   directory: BusinessDirectory
   prompts: Prompts
+  /** Spoken for where no business is known. */
   defaults: { name: string; language: Language }
   log: Logger
 }): Receptionist {
@@ -33,9 +38,8 @@ export function createReceptionist(deps: {
   const scriptOf = (business: BusinessEntry): IntakeScript =>
     intakeScript({ language: business.language, businessName: business.name, greeting: business.greeting })
 
-  async function prompt(key: string, name: PromptName): Promise<Uint8Array> {
-    const known = directory.business(key)
-    const { name: businessName, language } = known ?? defaults
+  async function prompt(key: string, language: Language, name: PromptName): Promise<Uint8Array> {
+    const businessName = (directory.business(key) ?? defaults).name
     switch (name) {
       case 'voicemail':
         return prompts.render(voicemailPrompt({ language, businessName }), language)
@@ -49,8 +53,10 @@ export function createReceptionist(deps: {
   }
 
   return {
-    receptionOf(businessId) {
-      const business = directory.business(businessId)
+    receptionOf(businessId, called) {
+      const line = directory.lookup(parsePhone(called))
+      const business =
+        line.found === 'business' && line.business.id === businessId ? line.business : directory.business(businessId)
       if (!business) return null
       const script = scriptOf(business)
       return {
@@ -61,8 +67,8 @@ export function createReceptionist(deps: {
     },
     prompt,
     async warm() {
-      for (const name of ['voicemail', 'thanks', 'unclaimed'] as const) await prompt('default', name)
-      for (const business of directory.entries()) {
+      for (const name of ['voicemail', 'thanks', 'unclaimed'] as const) await prompt('default', defaults.language, name)
+      for (const business of directory.lines()) {
         try {
           const script = scriptOf(business)
           const texts = [
@@ -74,7 +80,7 @@ export function createReceptionist(deps: {
             script.oneMoment,
           ]
           for (const text of texts) await prompts.render(text, script.language)
-          for (const name of ['voicemail', 'thanks'] as const) await prompt(business.id, name)
+          for (const name of ['voicemail', 'thanks'] as const) await prompt(business.id, business.language, name)
         } catch (error) {
           log.warn(
             { businessId: business.id, error: errorMessage(error) },

@@ -1,4 +1,5 @@
 import type { CallTurn } from '../jobs/registry.ts'
+import { stripPoints } from '../lib/hebrew.ts'
 import type { EngineEvent, SpokenTurn } from '../providers/speech/port.ts'
 
 type SavedTurn = Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>
@@ -47,7 +48,7 @@ export class Transcript {
     this.keep({
       index: turn.index,
       role: 'agent',
-      text: turn.text,
+      text: turn.text === null ? null : stripPoints(turn.text),
       startMs: round(turn.startMs),
       endMs: round(turn.startMs + (interrupted ? heardMs : sentMs)),
       heardMs: round(heardMs),

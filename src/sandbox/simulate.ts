@@ -33,8 +33,14 @@ export type SimulatedCall = {
   cacheDir: string
 }
 
+export type SimulatedCallResult = {
+  report: CallReportJson
+  /** What the product answered to the stream's status callbacks. */
+  streamStatuses: number[]
+}
+
 /** Places a call with a synthesized caller who answers the agent's questions, and tells how it went. */
-export async function simulateCall(options: SimulatedCall): Promise<CallReportJson> {
+export async function simulateCall(options: SimulatedCall): Promise<SimulatedCallResult> {
   const said = options.say ?? (await speakAnswers(options.language, options.cacheDir))
   const webhookUrl = `${options.publicBaseUrl}/webhook/incoming_call`
   const statusCallbackUrl = `${options.publicBaseUrl}/webhook/call_status`
@@ -54,15 +60,26 @@ export async function simulateCall(options: SimulatedCall): Promise<CallReportJs
       signal: AbortSignal.timeout((maxSeconds + 30) * 1_000),
     })
     if (!response.ok) throw new Error(`The sandbox's carrier answered ${response.status}: ${await response.text()}`)
-    return (await response.json()) as CallReportJson
+    const report = (await response.json()) as CallReportJson
+    const kept = await fetch(`${options.carrierUrl}/_control/callbacks?kind=stream_status`)
+    const { callbacks } = (await kept.json()) as { callbacks: Callback[] }
+    return { report, streamStatuses: statusesOf(callbacks, report.callSid) }
   }
   const carrier = startCarrier({ port: 0, accountSid: options.accountSid, authToken: options.authToken })
   try {
     const script: CallerStep[] = said.map((audio) => ({ say: audio }))
-    return reportToJson(await placeCall({ ...common, carrier, script, maxSeconds }))
+    const report = reportToJson(await placeCall({ ...common, carrier, script, maxSeconds }))
+    const callbacks = carrier.callbacks.filter((callback) => callback.kind === 'stream_status')
+    return { report, streamStatuses: statusesOf(callbacks, report.callSid) }
   } finally {
     await carrier.close()
   }
+}
+
+type Callback = { params: Readonly<Record<string, string>>; status: number | null }
+
+function statusesOf(callbacks: readonly Callback[], callSid: string): number[] {
+  return callbacks.filter((callback) => callback.params.CallSid === callSid).map((callback) => callback.status ?? 0)
 }
 
 async function speakAnswers(language: Language, cacheDir: string): Promise<Uint8Array[]> {

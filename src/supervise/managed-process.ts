@@ -35,13 +35,28 @@ export type ManagedProcess = {
   stop(): Promise<void>
   /** SIGKILL. */
   kill(): void
+  /** Says something to the process; lost when it is not running. */
+  send(message: { type: string }): void
+}
+
+/** Told of every life of a process, not only the first. */
+export type ProcessHooks = {
+  onReady?(): void
+  onMessage?(message: unknown): void
+  /** It ended by itself; another life follows after the backoff. */
+  onExit?(): void
 }
 
 /**
  * Starts a process and starts it again with growing pauses whenever it ends by itself. It runs in a session of its own,
  * so that Ctrl-C reaches it only through the supervisor's ordered stop.
  */
-export function startProcess(spec: ProcessSpec, logger: Logger, backoff: Backoff = RESTART_BACKOFF): ManagedProcess {
+export function startProcess(
+  spec: ProcessSpec,
+  logger: Logger,
+  backoff: Backoff = RESTART_BACKOFF,
+  hooks: ProcessHooks = {},
+): ManagedProcess {
   const { promise: ready, resolve, reject } = Promise.withResolvers<ReadyMessage>()
   let child: Bun.Subprocess | null = null
   let stopping = false
@@ -66,14 +81,20 @@ export function startProcess(spec: ProcessSpec, logger: Logger, backoff: Backoff
       serialization: 'json',
       ipc: (message) => {
         const parsed = readyMessage.safeParse(message)
-        if (!parsed.success) return
+        if (!parsed.success) {
+          hooks.onMessage?.(message)
+          return
+        }
         logger.info({ child: spec.name, ms: Math.round(performance.now() - startedAt) }, 'ready')
         resolve(parsed.data)
+        hooks.onReady?.()
       },
       onExit: (exited, code, signal) => {
         killGroup(exited.pid)
         if (stopping) return
         child = null
+        // First of all: whoever takes over must not wait for our book-keeping.
+        hooks.onExit?.()
         if (performance.now() - startedAt >= backoff.healthyMs) pauseMs = backoff.firstMs
         logger.error({ child: spec.name, code, signal, restartInMs: pauseMs }, 'process ended, starting it again')
         restartTimer = setTimeout(spawn, pauseMs)
@@ -108,6 +129,7 @@ export function startProcess(spec: ProcessSpec, logger: Logger, backoff: Backoff
       if (restartTimer) clearTimeout(restartTimer)
       if (child) killGroup(child.pid)
     },
+    send: (message) => child?.send(message),
   }
 }
 

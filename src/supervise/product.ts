@@ -12,6 +12,7 @@ import { tryLock } from '../lib/process-lock.ts'
 import type { ProcessSpec, ReadyMessage } from './managed-process.ts'
 import { readSandboxFile, type SandboxFile } from './sandbox-file.ts'
 import { processStep, StartRefused, type Step } from './steps.ts'
+import { webStep } from './web-pool.ts'
 
 export type ProductOptions = {
   config: Config
@@ -152,11 +153,11 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
     },
   }
 
-  const web = () =>
-    Array.from({ length: config.webConcurrency }, (_, index) =>
-      // A little longer than the server's own patience with live calls, so that it ends them itself.
-      script(`web ${index + 1}`, 'src/server.ts', (config.drainSeconds + 15) * 1_000),
-    )
+  const web = () => ({
+    listening: config.webConcurrency,
+    // A little longer than the server's own patience with live calls, so that it ends them itself.
+    spec: (name: string) => script(name, 'src/server.ts', (config.drainSeconds + 15) * 1_000, '--standby'),
+  })
 
   return [
     guard,
@@ -166,7 +167,7 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
     preparation,
     processStep('whatsapp', () => [script('whatsapp', 'workers/whatsapp.ts', WORKER_STOP_MS)], logger),
     processStep('workers', () => WORKERS.map((name) => script(name, `workers/${name}.ts`, WORKER_STOP_MS)), logger),
-    processStep('web', web, logger),
+    webStep('web', web, logger),
   ]
 }
 

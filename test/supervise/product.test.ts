@@ -47,6 +47,11 @@ note('started')
 note('carrier=' + (env.TWILIO_API_BASE_URL ?? 'none'))
 const carrier = Number(process.argv.find((flag) => flag.startsWith('--carrier-port='))?.split('=')[1])
 notifyReady(carrier ? { ports: { carrier } } : {})
+process.on('message', (message) => {
+  if (message.type !== 'listen') return
+  note('listening')
+  process.send({ type: 'listening' })
+})
 `,
     )
   }
@@ -86,17 +91,20 @@ test('the product comes up in order around its own database and goes down with t
   // What the processes get must itself be a configuration that loads.
   expect(loadConfig(prepared)).toMatchObject({ sandbox: true, twilio: { kind: 'configured' } })
 
+  await journal.waitFor('src/server.ts started', 3)
   const started = journal.events().filter((event) => event.endsWith(' started'))
   expect(started.slice(0, 2)).toEqual(['src/sandbox/main.ts started', 'workers/whatsapp.ts started'])
   expect(started.slice(2, 4).sort()).toEqual(['workers/crm.ts started', 'workers/recordings.ts started'])
-  expect(started.slice(4)).toEqual(['src/server.ts started', 'src/server.ts started'])
+  // Two that serve, and one that waits to take over.
+  expect(started.slice(4)).toEqual(['src/server.ts started', 'src/server.ts started', 'src/server.ts started'])
+  expect(journal.events().filter((event) => event === 'src/server.ts listening')).toHaveLength(2)
   expect(journal.events()).toContain(`src/server.ts carrier=${sandbox?.carrierUrl}`)
 
   const postmaster = join(config.dataDir, 'postgres', 'cluster', 'postmaster.pid')
   const pid = Number.parseInt(readFileSync(postmaster, 'utf8'), 10)
   await supervision.stop()
   const stopped = journal.events().filter((event) => event.includes('stopped'))
-  expect(stopped.slice(0, 2)).toEqual(['src/server.ts stopped-with-database', 'src/server.ts stopped-with-database'])
+  expect(stopped.slice(0, 3)).toEqual(Array(3).fill('src/server.ts stopped-with-database'))
   expect(stopped.slice(-2)).toEqual([
     'workers/whatsapp.ts stopped-with-database',
     'src/sandbox/main.ts stopped-with-database',
@@ -121,7 +129,7 @@ test('a second start on the same data directory is refused, naming the first', a
       'bun',
       '-e',
       `import { tryLock } from '${join(import.meta.dir, '../../src/lib/process-lock.ts')}'
-      console.log(tryLock('${lockPath}').held); setInterval(() => {}, 1000)`,
+      console.log(tryLock('${lockPath}').held); Bun.gc(true); setTimeout(() => {}, 20_000)`,
     ],
     { stdout: 'pipe' },
   )

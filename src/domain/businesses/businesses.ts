@@ -33,14 +33,17 @@ export function listBusinesses(ctx: DomainContext) {
  * Lets a business answer a number.
  * @throws AppError `invalid_number`, or `number_taken` when another business answers it
  */
-export async function addPhoneNumber(ctx: BusinessContext, input: { number: string; label?: string }) {
+export async function addPhoneNumber(
+  ctx: BusinessContext,
+  input: { number: string; label?: string; language?: 'he' | 'en' },
+) {
   const e164 = parsePhone(input.number)
   if (!e164)
     throw new AppError('invalid', 'invalid_number', 'This is no phone number; write it as +972…', { field: 'number' })
   await ctx.db.transaction(async (tx) => {
     const [made] = await tx
       .insert(phoneNumbers)
-      .values({ businessId: ctx.businessId, e164, label: input.label ?? null })
+      .values({ businessId: ctx.businessId, e164, label: input.label ?? null, language: input.language ?? null })
       .onConflictDoNothing()
       .returning({ id: phoneNumbers.id })
     if (made) {

@@ -35,13 +35,18 @@ export type AccountEntry = {
 export type BusinessDirectory = {
   /** Reads it for the first time (failure is logged, not thrown) and starts the refresh. */
   start(): Promise<void>
-  /** @param called E.164 */
+  /**
+   * The business that answers a number, as it speaks on that line.
+   * @param called E.164
+   */
   lookup(called: string | null): NumberLookup
   /** @param id one of our business ids */
   business(id: string): BusinessEntry | null
   /** The WhatsApp account with this number (E.164) or id; null when it is nobody's. */
   account(provider: 'twilio' | 'baileys', key: string): AccountEntry | null
   entries(): BusinessEntry[]
+  /** Every business once in each language it speaks. */
+  lines(): BusinessEntry[]
   refresh(): Promise<void>
   stop(): void
 }
@@ -72,15 +77,23 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
         greeting: businesses.greeting,
         blockedAt: businesses.blockedAt,
         number: phoneNumbers.e164,
+        lineLanguage: phoneNumbers.language,
       })
       .from(businesses)
       .leftJoin(phoneNumbers, eq(phoneNumbers.businessId, businesses.id))
     const entries = new Map<string, BusinessEntry>()
     const numbers = new Map<string, BusinessEntry>()
-    for (const { number, blockedAt, ...row } of rows) {
+    for (const { number, lineLanguage, blockedAt, ...row } of rows) {
       const entry = entries.get(row.id) ?? { ...row, blocked: blockedAt !== null }
       entries.set(row.id, entry)
-      if (number) numbers.set(number, entry)
+      // A line in another language cannot be greeted with the business's own words.
+      if (number)
+        numbers.set(
+          number,
+          lineLanguage && lineLanguage !== entry.language
+            ? { ...entry, language: lineLanguage, greeting: null }
+            : entry,
+        )
     }
     byNumber = numbers
     byId = entries
@@ -121,6 +134,11 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
     account: (provider, key) =>
       accounts.find((entry) => entry.provider === provider && (entry.phone === key || entry.id === key)) ?? null,
     entries: () => all,
+    lines() {
+      const spoken = new Map(all.map((entry) => [`${entry.id} ${entry.language}`, entry]))
+      for (const entry of byNumber?.values() ?? []) spoken.set(`${entry.id} ${entry.language}`, entry)
+      return [...spoken.values()]
+    },
     refresh,
     stop: () => clearInterval(timer),
   }

@@ -16,7 +16,7 @@ export async function ensureFirstBusiness(
   input: {
     name: string
     language: 'he' | 'en'
-    demo?: { number: string; twilioSender: string; baileysPhone: string }
+    demo?: { numbers: { he: string; en: string }; twilioSender: string; baileysPhone: string }
   },
 ): Promise<string> {
   return await ctx.db.transaction(async (tx) => {
@@ -29,7 +29,14 @@ export async function ensureFirstBusiness(
       await audit(tx, bound, { action: 'business.create', entity: 'business', entityId: businessId })
     }
     if (input.demo) {
-      await tx.insert(phoneNumbers).values({ businessId, e164: input.demo.number, label: 'Demo' }).onConflictDoNothing()
+      const { he, en } = input.demo.numbers
+      await tx
+        .insert(phoneNumbers)
+        .values([
+          { businessId, e164: he, label: 'Hebrew line', language: 'he' },
+          { businessId, e164: en, label: 'English line', language: 'en' },
+        ])
+        .onConflictDoNothing()
       for (const [provider, phone] of [
         ['twilio', input.demo.twilioSender],
         ['baileys', input.demo.baileysPhone],

@@ -9,13 +9,18 @@ import { upsertCall } from './register-call.ts'
  */
 export async function claimStream(
   ctx: BusinessContext,
-  stream: { callSid: string; streamSid: string; from: string; to: string; at: Date },
+  stream: { callSid: string; streamSid: string; serverId: string; from: string; to: string; at: Date },
 ): Promise<boolean> {
   return await ctx.db.transaction(async (tx) => {
     const call = await upsertCall(tx, ctx, stream)
     const claimed = await tx
       .update(calls)
-      .set({ streamSid: stream.streamSid, streamStartedAt: stream.at, state: 'live' })
+      .set({
+        streamSid: stream.streamSid,
+        serverId: stream.serverId,
+        streamStartedAt: stream.at,
+        state: 'live',
+      })
       .where(
         and(
           eq(calls.id, call.id),

@@ -1,20 +1,38 @@
-import { and, lt, ne, sql } from 'drizzle-orm'
-import { calls } from '../../../db/schema/index.ts'
+import { and, eq, lt, ne, notExists, sql } from 'drizzle-orm'
+import { calls, heartbeats } from '../../../db/schema/index.ts'
 import type { DomainContext } from '../context.ts'
 
 /** No call lives this long: the carrier itself ends one after 4 hours. */
 const LONGEST_CALL_MS = 4.5 * 60 * 60_000
 
-/** Ends the calls whose end nobody told: their server died and the carrier's status never came. */
+/**
+ * Ends the calls whose end nobody told: those of a server whose heartbeat stopped, and those older than any call can be.
+ * @returns how many
+ */
 export async function endAbandonedCalls(ctx: DomainContext): Promise<number> {
-  const ended = await ctx.db
+  const orphaned = await ctx.db
+    .update(calls)
+    .set({ state: 'ended', endReason: 'server_lost', endedAt: new Date() })
+    .where(
+      and(
+        eq(calls.state, 'live'),
+        notExists(
+          ctx.db
+            .select({ id: heartbeats.id })
+            .from(heartbeats)
+            .where(and(eq(heartbeats.id, calls.serverId), sql`${heartbeats.seenAt} > now() - interval '30 seconds'`)),
+        ),
+      ),
+    )
+    .returning({ id: calls.id })
+  const overdue = await ctx.db
     .update(calls)
     .set({
       state: 'ended',
-      endReason: sql`coalesce(${calls.endReason}, case when ${calls.streamSid} is null then 'abandoned' else 'server_lost' end)`,
+      endReason: sql`case when ${calls.streamSid} is null then 'abandoned' else 'server_lost' end`,
       endedAt: new Date(),
     })
     .where(and(ne(calls.state, 'ended'), lt(calls.startedAt, new Date(Date.now() - LONGEST_CALL_MS))))
     .returning({ id: calls.id })
-  return ended.length
+  return orphaned.length + overdue.length
 }

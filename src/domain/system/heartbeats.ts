@@ -13,14 +13,14 @@ export async function beat(
 ): Promise<void> {
   await ctx.db
     .insert(heartbeats)
-    .values({ id: idOf(process), ...process })
+    .values({ id: processId(process), ...process })
     .onConflictDoUpdate({ target: heartbeats.id, set: { seenAt: sql`now()`, version: process.version } })
   await ctx.db.delete(heartbeats).where(lt(heartbeats.seenAt, sql`now() - interval '1 hour'`))
 }
 
 /** Says that this process goes. */
 export async function leave(ctx: DomainContext, process: { kind: ProcessKind; host: string; pid: number }) {
-  await ctx.db.delete(heartbeats).where(eq(heartbeats.id, idOf(process)))
+  await ctx.db.delete(heartbeats).where(eq(heartbeats.id, processId(process)))
 }
 
 /** How many processes of each kind were heard of lately. */
@@ -35,6 +35,7 @@ export async function processesAlive(ctx: DomainContext): Promise<Record<Process
   return alive
 }
 
-function idOf(process: { kind: string; host: string; pid: number }): string {
+/** A process' name over all machines. */
+export function processId(process: { kind: string; host: string; pid: number }): string {
   return `${process.kind}:${process.host}:${process.pid}`
 }

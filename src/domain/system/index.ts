@@ -1,2 +1,2 @@
-export { beat, leave, type ProcessKind, processesAlive } from './heartbeats.ts'
+export { beat, leave, type ProcessKind, processesAlive, processId } from './heartbeats.ts'
 export { usersExist } from './users.ts'

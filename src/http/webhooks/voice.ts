@@ -19,6 +19,8 @@ export type VoiceWebhookDeps = {
   directory: BusinessDirectory
   producer: Pick<Producer, 'enqueue' | 'enqueueEventually'>
   publicBaseUrl: string
+  /** Spoken where no business is known. */
+  defaultLanguage: 'he' | 'en'
   streamSecret: string
   /** Whether one more call can be served by this process; notes that one is coming. */
   admitCall(callSid: string): boolean
@@ -76,11 +78,14 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
   const url = (path: string) => publicUrl(publicBaseUrl, path)
   const app = new Hono()
 
-  const voicemail = (carrier: Telephony, businessId: string | null) => {
-    const query = businessId ? `?business=${businessId}` : ''
+  const promptUrl = (business: BusinessEntry | null, name: string) =>
+    url(`/prompts/${business?.id ?? 'default'}/${business?.language ?? deps.defaultLanguage}/${name}.wav`)
+
+  const voicemail = (carrier: Telephony, business: BusinessEntry | null) => {
+    const query = business ? `?business=${business.id}&language=${business.language}` : ''
     deps.count('call_to_voicemail')
     return carrier.voicemail({
-      promptUrl: url(`/prompts/${businessId ?? 'default'}/voicemail.wav`),
+      promptUrl: promptUrl(business, 'voicemail'),
       actionUrl: url(WEBHOOKS.recordingAction + query),
       recordingStatusUrl: url(WEBHOOKS.recordingStatus + query + RETRY_FIVE_TIMES),
     })
@@ -101,7 +106,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     const found = directory.lookup(parsePhone(call.To))
     if (found.found === 'nobody') {
       log.warn({ callSid: call.CallSid }, 'a call to a number that no business claims')
-      return twiml(telephony.sayGoodbye({ promptUrl: url('/prompts/default/unclaimed.wav') }))
+      return twiml(telephony.sayGoodbye({ promptUrl: promptUrl(null, 'unclaimed') }))
     }
     if (found.found === 'unavailable') {
       log.error({ callSid: call.CallSid }, 'a call came before the directory could be read: voicemail')
@@ -126,7 +131,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     )
     if (refused) {
       log.info({ callSid: call.CallSid, reason: refused }, 'a call goes straight to voicemail')
-      return twiml(voicemail(telephony, business.id))
+      return twiml(voicemail(telephony, business))
     }
     deps.count('call_to_agent')
     const token = createStreamToken(deps.streamSecret, {
@@ -161,14 +166,16 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
         3_000,
       )
       if (after.next === 'hangup') return twiml(telephony.hangUp())
-      return twiml(voicemail(telephony, after.businessId ?? businessCalled(call.To)?.id ?? null))
+      const called = businessCalled(call.To)
+      const served = after.businessId ? directory.business(after.businessId) : null
+      return twiml(voicemail(telephony, called && (!served || served.id === called.id) ? called : served))
     } catch (error) {
       // The record cannot be read: a caller who may need it gets the voicemail.
       log.error(
         { callSid: call.CallSid, error: errorMessage(error) },
         'the end of a stream was decided without its record',
       )
-      return twiml(voicemail(telephony, businessCalled(call.To)?.id ?? null))
+      return twiml(voicemail(telephony, businessCalled(call.To)))
     }
   })
 
@@ -218,7 +225,9 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     }
     const businessId = c.req.query('business')
     const known = businessId ? directory.business(businessId) : null
-    return twiml(telephony.sayGoodbye({ promptUrl: url(`/prompts/${known?.id ?? 'default'}/thanks.wav`) }))
+    const language = z.enum(['he', 'en']).safeParse(c.req.query('language')).data
+    const spoken = known && language ? { ...known, language } : known
+    return twiml(telephony.sayGoodbye({ promptUrl: promptUrl(spoken, 'thanks') }))
   })
 
   app.post(WEBHOOKS.recordingStatus, async (c) => {

@@ -76,6 +76,8 @@ export type SendWebhook = {
   signature?: string | null
 }
 
+const ROUND_TRIP_MS = 100
+
 /**
  * A signed request as Twilio makes it: form-encoded, 15 s at most with all retries, one retry on a failed connection
  * unless the URL's fragment says otherwise, every try with the same `I-Twilio-Idempotency-Token`. Never throws: what went
@@ -89,6 +91,8 @@ export async function sendWebhook(request: SendWebhook): Promise<WebhookAnswer> 
   for (let attempt = 1; attempt <= overrides.retries + 1; attempt += 1) {
     const left = overrides.totalMs - (performance.now() - started)
     if (left <= 0) break
+    // Twilio asks from afar: between two tries lies at least a round trip.
+    if (attempt > 1) await Bun.sleep(ROUND_TRIP_MS)
     last = await tryOnce(request, token, Math.min(left, overrides.readMs), attempt, started)
     if (!deservesRetry(last, overrides.policy)) break
   }
