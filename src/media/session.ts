@@ -13,6 +13,9 @@ import { type InboundFrame, MediaCut, parseFrame, StreamWriter } from './wire.ts
 /** A mark stands behind so much audio at most; a smaller item has one at its end. */
 const MARK_EVERY_MS = 500
 
+/** How often a voice that began is looked at again. */
+const WEIGH_MS = 40
+
 type Cancel = () => void
 const nothing: Cancel = () => {}
 
@@ -301,7 +304,7 @@ export class CallSession {
         this.#metrics.used(event.usage)
         return
       case 'quiet':
-        this.#filler()
+        this.#filler(true)
         return
       case 'error':
         this.#log.warn(
@@ -334,7 +337,18 @@ export class CallSession {
     if (this.#transferring) return
     const missingMs = voicedMs === undefined ? 0 : this.#policy.minSpeechMs - voicedMs
     if (missingMs <= 0 || !this.#ledger.playing) this.#yieldToCaller()
-    else this.#stopInterrupt = this.deps.clock.after(missingMs, () => this.#yieldToCaller())
+    else this.#weighVoice(missingMs)
+  }
+
+  /** Too short to tell: the caller has the word once enough of a voice was heard. */
+  #weighVoice(missingMs: number): void {
+    this.#stopInterrupt = this.deps.clock.after(WEIGH_MS, () => {
+      const heard = this.#engine?.hearsVoice() ?? true
+      this.#note('voice', { heard })
+      const left = missingMs - (heard ? WEIGH_MS : 0)
+      if (left <= 0) this.#yieldToCaller()
+      else this.#weighVoice(left)
+    })
   }
 
   #yieldToCaller(): void {
@@ -520,10 +534,14 @@ export class CallSession {
       )
   }
 
-  /** Something to hear while the caller waits, not too often. */
-  #filler(): void {
+  /**
+   * Something to hear while the caller waits, not too often.
+   * @param waiting the caller is known to wait, though the engine may not have said that they fell silent
+   */
+  #filler(waiting = false): void {
     const now = this.deps.clock.now()
-    if (!this.live || this.#ledger.playing || this.#callerSpeaking || this.#state === 'closing') return
+    if (!this.live || this.#ledger.playing || this.#state === 'closing') return
+    if (this.#callerSpeaking && !waiting) return
     if (now - this.#lastFillerAt < this.#policy.fillerEveryMs) return
     this.#lastFillerAt = now
     this.#metrics.fillers++

@@ -104,6 +104,8 @@ export interface EngineSession {
   truncate(itemId: string, heardMs: number): void
   /** @param options.silent the result wants no answer: the call ends or goes elsewhere */
   toolResult(toolCallId: string, result: unknown, options?: { silent?: boolean }): void
+  /** Whether a voice is on the caller's line right now; true where the engine cannot tell. */
+  hearsVoice(): boolean
   /** The last speech was a noise or a murmur: it wants no answer. */
   ignoreTurn(): void
   close(): void

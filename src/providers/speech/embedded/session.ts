@@ -102,6 +102,11 @@ export class EmbeddedSession implements EngineSession {
   /** The script goes on without waiting for its tools. */
   toolResult(_toolCallId: string, _result: unknown): void {}
 
+  /** What is reported as speech was long enough already. */
+  hearsVoice(): boolean {
+    return true
+  }
+
   /** The dialogue judges noises itself. */
   ignoreTurn(): void {}
 

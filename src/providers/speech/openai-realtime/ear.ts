@@ -51,11 +51,12 @@ export class LineEar {
     return this.#voiceAt === null ? null : now - this.#voiceAt
   }
 
-  /** Voice among the last 320 ms, in ms. */
-  voicedMs(): number {
+  /** Voice among the last frames, 320 ms of them at most, in ms. */
+  voicedMs(frames = KEPT): number {
     let ms = 0
-    for (const payload of this.#kept) {
-      if (payload === '') continue
+    for (let back = 1; back <= Math.min(frames, this.#frames, KEPT); back++) {
+      const payload = this.#kept[(this.#frames - back) % KEPT]
+      if (!payload) continue
       const frame = Buffer.from(payload, 'base64')
       if (rmsOfMulaw(frame) >= VOICE_RMS) ms += frame.length / 8
     }

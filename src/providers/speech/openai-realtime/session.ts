@@ -35,7 +35,12 @@ const SILENCE = Buffer.from(mulawSilence(SILENCE_MS)).toString('base64')
 const APPEND = '{"type":"input_audio_buffer.append","audio":"'
 const WATCH_MS = 250
 /** A voice that the engine did not report for this long after it fell silent: is anybody there? */
-const PROBE_AFTER_MS = 900
+const PROBE_AFTER_MS = 700
+/** The same for a voice whose beginning it did report, behind the silence that ends a turn. */
+const PROBE_TURN_AFTER_MS = 350
+/** Without an answer to that the caller should hear something, and then the engine is gone. */
+const PROBE_QUIET_MS = 500
+const PROBE_DEAD_MS = 2_500
 /** Unsent bytes at which the engine does not read. */
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024
 
@@ -148,6 +153,10 @@ export class RealtimeEngineSession implements EngineSession {
       }),
     )
     if (!options.silent && this.#tools.size === 0) this.#ask({})
+  }
+
+  hearsVoice(): boolean {
+    return this.#ear.voicedMs(4) >= 40
   }
 
   ignoreTurn(): void {
@@ -411,32 +420,41 @@ export class RealtimeEngineSession implements EngineSession {
       this.#fail('engine_stalled', 'A response stopped in the middle.', true)
       return
     }
-    this.#probe(now)
-    const since = this.#probedAt ?? this.#expectingSince
-    if (since === null || (this.#probedAt === null && this.#speaking)) return
-    const waited = now - since
+    if (this.#probe(now) || this.#expectingSince === null || this.#speaking) return
+    const waited = now - this.#expectingSince
     if (waited > stallMs) this.#fail('engine_stalled', 'The engine does not answer.', true)
-    else if (waited > quietMs && !this.#toldQuiet) {
-      this.#toldQuiet = true
-      this.#emit({ type: 'quiet', forMs: Math.round(waited) })
-    }
+    else if (waited > quietMs) this.#tellQuiet(waited)
   }
 
-  /** Our own ear heard somebody, the engine did not say so: it is asked something that it must answer. */
-  #probe(now: number): void {
+  /**
+   * Our own ear heard somebody, the engine did not say so: it is asked something that it must answer.
+   * @returns whether an answer to that is awaited
+   */
+  #probe(now: number): boolean {
     if (this.#probedAt !== null) {
-      if (this.#lastMessageAt > this.#probedAt) this.#probedAt = null
-      return
+      if (this.#lastMessageAt > this.#probedAt) {
+        this.#probedAt = null
+        return false
+      }
+      const waited = now - this.#probedAt
+      if (waited > PROBE_DEAD_MS) this.#fail('engine_stalled', 'The engine does not answer.', true)
+      else if (waited > PROBE_QUIET_MS) this.#tellQuiet(waited)
+      return true
     }
-    const silentMs = this.#speaking
-      ? (this.#ear.silentFor(now) ?? 0) - this.#parts.settings.silenceMs
-      : (this.#ear.unansweredFor(now) ?? 0)
-    if (silentMs < PROBE_AFTER_MS || now - this.#lastMessageAt < PROBE_AFTER_MS) return
+    const silentMs = (this.#speaking ? this.#ear.silentFor(now) : this.#ear.unansweredFor(now)) ?? 0
+    const after = this.#speaking ? this.#parts.settings.silenceMs + PROBE_TURN_AFTER_MS : PROBE_AFTER_MS
+    if (silentMs < after || now - this.#lastMessageAt < PROBE_TURN_AFTER_MS) return false
     this.#ear.reported()
-    // Counted from the caller's last word, as the caller does.
-    this.#probedAt = Math.max(now - PROBE_AFTER_MS, this.#lastMessageAt)
+    this.#probedAt = now
     this.#toldQuiet = false
     this.#send('{"type":"session.update","session":{"type":"realtime"}}')
+    return true
+  }
+
+  #tellQuiet(waited: number): void {
+    if (this.#toldQuiet) return
+    this.#toldQuiet = true
+    this.#emit({ type: 'quiet', forMs: Math.round(waited) })
   }
 
   /** The media clock jumped: what the server hears keeps the same clock. */

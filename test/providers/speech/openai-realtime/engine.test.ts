@@ -129,7 +129,7 @@ describe('the session', () => {
     const { sandbox, call } = start({ steps: [{ say: 'Pardon?', ms: 800, delayMs: 150 }] })
     const caller = call()
     await caller.next('ready')
-    caller.speak(120)
+    caller.speak(240)
     await caller.next('speech_stopped')
     caller.session.ignoreTurn()
     await until(() => lastReport(sandbox).responses[0]?.status === 'cancelled')
