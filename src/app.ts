@@ -1,6 +1,7 @@
 import { trpcServer } from '@hono/trpc-server'
 import type { Server } from 'bun'
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
 import { type Auth, createAuth } from './auth.ts'
 import type { Deps } from './deps.ts'
@@ -17,6 +18,7 @@ import { createPrompts } from './http/prompts.ts'
 import { WEBHOOKS } from './http/urls.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
+import { AppError } from './lib/errors.ts'
 import { Admission } from './media/admission.ts'
 import { createCallSink } from './media/call-sink.ts'
 import { systemClock } from './media/clock.ts'
@@ -38,6 +40,12 @@ export type App = {
   /** Ends the calls that are left, each with its reason written. */
   endCalls(): Promise<void>
   stop(): Promise<void>
+}
+
+const MAX_BODY_BYTES = 1024 * 1024
+
+function refuseBody(): never {
+  throw new AppError('too_large', 'body_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
 }
 
 /** The web server's parts, mounted: webhooks, media socket, APIs, board, health. */
@@ -138,6 +146,9 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       metrics,
     }),
   )
+  // What is read by others' code, whole and before anybody has logged in.
+  for (const path of ['/trpc/*', '/api/auth/*', '/admin/*'])
+    app.use(path, bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseBody }))
   app.get('/favicon.ico', (c) => c.body(null, 204))
   app.use('/api/*', secureHeaders())
   app.on(['GET', 'POST'], '/api/auth/*', (c) => auth.handler(c.req.raw))

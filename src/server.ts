@@ -6,6 +6,8 @@ import { notifyReady, onShutdown } from './lib/lifecycle.ts'
 
 /** A port that a dying server still holds is free within moments. */
 const PORT_TRIES = 200
+/** How long a server that had to end calls stays to answer the carrier about them. */
+const CUT_OFF_MS = 2_000
 
 /**
  * The web server: webhooks, media socket, APIs, console. Everything is ready when this resolves but the port, which
@@ -25,6 +27,8 @@ export async function prepareServer(config: Config) {
       // Several web processes share one port; the kernel spreads the connections.
       reusePort: config.webConcurrency > 1,
       idleTimeout: 60,
+      // Every reader has its own limit; Bun's would answer 413 where an address must answer 204 whatever comes.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: app.fetch,
       websocket: app.websocket,
     })
@@ -49,11 +53,15 @@ export async function prepareServer(config: Config) {
     },
     async stop() {
       app.beginDrain()
-      await heartbeat?.stop()
       deps.log.info({ liveCalls: app.liveCalls(), drainSeconds: config.drainSeconds }, 'the web server drains')
       const deadline = Date.now() + config.drainSeconds * 1_000
       while (app.liveCalls() > 0 && Date.now() < deadline) await Bun.sleep(100)
+      const cutOff = app.liveCalls()
       await app.endCalls()
+      // Their carrier asks within moments what to do with the caller, and may have nobody else to ask.
+      if (cutOff > 0) await Bun.sleep(CUT_OFF_MS)
+      // Only now: a server without a heartbeat is one whose calls are lost.
+      await heartbeat?.stop()
       await server?.stop(true)
       await app.stop()
       await deps.close()

@@ -57,9 +57,31 @@ export class AppError extends Error {
   }
 }
 
-/** Any thrown value as an AppError: unknown ones become `internal` without leaking their text, the cause kept. */
+/** What the database's driver and its server say when they are away, starting, stopping or full. */
+const AWAY = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'CONNECT_TIMEOUT',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+  '57P01',
+  '57P02',
+  '57P03',
+  '53300',
+])
+
+/**
+ * Any thrown value as an AppError: a database that is away is `unavailable`, so that clients try again; unknown ones
+ * become `internal` without leaking their text. The cause is kept.
+ */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++)
+    if ('code' in cause && AWAY.has(String(cause.code)))
+      return new AppError('unavailable', 'database_unavailable', 'The database is away; try again shortly.', {
+        cause: error,
+      })
   return new AppError('internal', 'internal', 'Something went wrong on our side; the log has the details.', {
     cause: error,
   })

@@ -91,6 +91,8 @@ export type SessionLimits = {
   /** Nobody has said anything for this long, the engine's own reminders included: the call ends with a goodbye. */
   silenceMs: number
   maxDurationMs: number
+  /** After it a goodbye may take this long; then the call ends, also for a caller who talks on. */
+  goodbyeMs: number
   /** How long the last mark may be late. */
   finalMarkMs: number
 }
@@ -99,5 +101,6 @@ export const DEFAULT_LIMITS: SessionLimits = {
   startMs: 5_000,
   silenceMs: 12_000,
   maxDurationMs: 15 * 60_000,
+  goodbyeMs: 15_000,
   finalMarkMs: 3_000,
 }

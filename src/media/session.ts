@@ -48,7 +48,7 @@ export class CallSession {
   #callerSpeaking = false
   /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
   #remainder: Cut | null = null
-  #afterLastMark: (() => void) | null = null
+  #afterLastMark: ((detail: string | null) => void) | null = null
   #closeReason: CallEndReason = 'completed'
   #transferring = false
   #heardEndAt: number | null = null
@@ -193,7 +193,7 @@ export class CallSession {
         (audio) => this.#greet(audio),
         (error: unknown) => this.#end('engine_failed', `the greeting could not be rendered: ${errorMessage(error)}`),
       )
-    this.#stopDuration = deps.clock.after(deps.limits.maxDurationMs, () => this.#sayGoodbye('max_duration'))
+    this.#stopDuration = deps.clock.after(deps.limits.maxDurationMs, () => this.#endOvertime())
     const opened = deps.adopt?.(call.callSid) ?? null
     if (opened) {
       const generation = ++this.#generation
@@ -630,7 +630,7 @@ export class CallSession {
     }
     this.#afterLastMark = null
     this.#stopFinal()
-    next()
+    next(null)
   }
 
   #watchSilence(): void {
@@ -649,8 +649,16 @@ export class CallSession {
     this.#state = 'closing'
     this.#closeReason = reason
     this.#stopSilence()
-    this.#afterLastMark = () => void this.#end(reason)
+    this.#afterLastMark = (detail) => void this.#end(reason, detail)
     this.#armFinal()
+  }
+
+  #endOvertime(): void {
+    this.#sayGoodbye('max_duration')
+    this.#stopDuration = this.deps.clock.after(
+      this.deps.limits.goodbyeMs,
+      () => void this.#end('max_duration', 'the caller talked on'),
+    )
   }
 
   /** The engine has said its goodbye: the call ends when that was heard. */
@@ -658,11 +666,11 @@ export class CallSession {
     this.#state = 'closing'
     this.#closeReason = reason
     this.#stopSilence()
-    this.#whenHeard(() => void this.#end(reason))
+    this.#whenHeard((detail) => void this.#end(reason, detail))
   }
 
   /** Does something when all that was sent is heard, or its last mark is too late. */
-  #whenHeard(act: () => void): void {
+  #whenHeard(act: (detail: string | null) => void): void {
     this.#afterLastMark = act
     this.#armFinal()
     if (!this.#ledger.playing) this.#stopFinalSoon()
@@ -685,7 +693,7 @@ export class CallSession {
   #finalTime(): void {
     const next = this.#afterLastMark
     this.#afterLastMark = null
-    if (next && this.live) next()
+    if (next && this.live) next('the last mark did not come back')
   }
 
   /** Ends the call's agent: the reason is written, then the socket closes. */

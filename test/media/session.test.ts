@@ -1,313 +1,446 @@
-import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import type { CallTools } from '../../src/media/session-ports.ts'
-import { say, startVoiceLine, type VoiceLine } from '../support/voice-line.ts'
+import { expect, test } from 'bun:test'
+import type { StreamToken } from '../../src/domain/calls/index.ts'
+import type { CallTurn } from '../../src/jobs/registry.ts'
+import { createLogger } from '../../src/lib/log.ts'
+import { systemClock } from '../../src/media/clock.ts'
+import { CallSession } from '../../src/media/session.ts'
+import { DEFAULT_LIMITS, type SessionDeps, type SessionEnd, type SessionLimits } from '../../src/media/session-ports.ts'
+import type { InboundFrame } from '../../src/media/wire.ts'
+import type { EngineEvent, EngineSession, SpeechEngine } from '../../src/providers/speech/port.ts'
 
-setDefaultTimeout(40_000)
-
-const lines: VoiceLine[] = []
-
-function start(options: Parameters<typeof startVoiceLine>[0]): VoiceLine {
-  const line = startVoiceLine(options)
-  lines.push(line)
-  return line
+const CALL: StreamToken = {
+  callSid: 'CA1',
+  businessId: '019d0000-0000-7000-8000-000000000001',
+  from: '+972501234567',
+  to: '+97233760000',
+  expiresAt: 0,
+  nonce: 'n1',
 }
 
-afterEach(async () => {
-  for (const line of lines.splice(0)) {
-    await line.close()
-    // Nothing of a call is left behind.
-    expect(line.media.liveCalls()).toBe(0)
-    expect(line.engine.sessionCount).toBe(0)
+const START: InboundFrame = {
+  event: 'start',
+  streamSid: 'MZ1',
+  callSid: 'CA1',
+  parameters: { token: 'good' },
+  encoding: 'audio/x-mulaw',
+  sampleRate: 8000,
+}
+
+type Sent = { event: string; mark?: { name: string }; media?: { payload: string } }
+type SavedTurn = Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>
+
+/** A session with an engine that says what the test tells it to, on a clock that the test moves. */
+function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Partial<SessionDeps> } = {}) {
+  const sent: Sent[] = []
+  const closes: { code: number; reason: string }[] = []
+  const turns: SavedTurn[] = []
+  const leads: unknown[] = []
+  const ends: SessionEnd[] = []
+  const asked: string[] = []
+  const clock = { now: 0 }
+  const control = { accepts: true, claims: true }
+  let tell: (event: EngineEvent) => void = () => {
+    throw new Error('The engine was not connected.')
   }
-})
-
-const goodbye = { say: 'Goodbye.', ms: 400, tools: [{ name: 'end_call', args: { reason: 'completed' } }] }
-
-describe('a conversation', () => {
-  test('greets at once, answers turns, keeps the lead, ends when the goodbye was heard', async () => {
-    const line = start({
-      script: {
-        heard: ['Dana', 'A flat'],
-        steps: [
-          { say: 'How can I help?', ms: 600 },
-          { tools: [{ name: 'save_lead', args: { name: 'Dana', wish: 'A flat' } }] },
-          goodbye,
-        ],
+  const note = (name: string) => (value?: unknown) => {
+    asked.push(value === undefined ? name : `${name} ${String(value)}`)
+  }
+  const engineSession: EngineSession = {
+    sendAudio: note('audio'),
+    say: note('say'),
+    cancel: note('cancel'),
+    truncate: (itemId, heardMs) => asked.push(`truncate ${itemId} ${heardMs}`),
+    toolResult: (id, result) => asked.push(`result ${id} ${JSON.stringify(result)}`),
+    hearsVoice: () => true,
+    ignoreTurn: note('ignore turn'),
+    close() {
+      asked.push('close')
+      tell({ type: 'closed', reason: 'told to' })
+    },
+  }
+  const engine: SpeechEngine = {
+    name: 'scripted',
+    remote: false,
+    connect(options) {
+      tell = options.onEvent
+      return engineSession
+    },
+    close: async () => {},
+  }
+  const session = new CallSession(
+    {
+      send(frame) {
+        if (control.accepts) sent.push(JSON.parse(frame))
+        return control.accepts
       },
-    })
-    const { report, end } = await line.call({ script: [{ say: say(600) }, { say: say(600) }] })
-    expect(end?.reason).toBe('completed')
-    expect(report.streams[0]?.greetingLatencyMs ?? 999).toBeLessThan(50)
-    expect(report.streams[0]?.endedBy).toBe('server')
-    expect(line.leads).toEqual([{ name: 'Dana', wish: 'A flat' }])
-    expect(line.turns.filter((turn) => turn.role === 'caller').map((turn) => turn.text)).toEqual(['Dana', 'A flat'])
-    expect(line.turns.find((turn) => turn.text === 'Goodbye.')).toMatchObject({ interrupted: false, heardMs: 400 })
-    expect(end?.metrics.greetingMs).toBeLessThan(20)
-    expect(end?.metrics.responseMedianMs).toBeGreaterThan(300)
-    expect(end?.metrics.outputAudioTokens).toBe(20)
-    expect(end?.metrics.costMicroUsd).toBeGreaterThan(0)
-    expect(line.openai.sessions[0]?.report.audioBeforeConfiguredMs).toBe(0)
-    expect(line.openai.sessions[0]?.report.errors).toEqual([])
-    expect(report.codes.filter((code) => code.level !== 'notice')).toEqual([])
-  })
-
-  test('ten interruptions in a row: each cuts at once, each truncates to what was heard', async () => {
-    const line = start({
-      greetingMs: 300,
-      script: { steps: Array.from({ length: 12 }, (_, i) => ({ say: `Answer ${i}`, ms: 5_000 })), speed: 10 },
-    })
-    const { report, end } = await line.call({
-      script: [
-        { say: say(500) },
-        ...Array.from({ length: 10 }, (_, i) => ({
-          say: say(500),
-          when: 'barge_in' as const,
-          bargeInMs: 300 + 70 * i,
-        })),
-        { hangup: true, when: { afterMs: 200 } },
-      ],
-      maxSeconds: 40,
-    })
-    expect(end?.metrics.bargeIns).toBe(10)
-    const session = line.openai.sessions[0]?.report
-    expect(session?.errors).toEqual([])
-    expect(session?.truncations.length).toBe(10)
-    const cut = line.turns.filter((turn) => turn.interrupted && turn.text !== null)
-    const spans = report.heardSpans.filter((span) => span.endMs - span.startMs > 100)
-    expect(spans.length).toBeGreaterThanOrEqual(10)
-    session?.truncations.forEach((each, i) => {
-      // The first span is the greeting.
-      const span = spans[i + 1]
-      const heardMs = (span?.endMs ?? 0) - (span?.startMs ?? 0)
-      expect(Math.abs(each.audioEndMs - heardMs)).toBeLessThanOrEqual(60)
-    })
-    expect(cut.length).toBeGreaterThanOrEqual(9)
-    expect(end?.metrics.clearP95Ms).toBeLessThan(10)
-  }, 60_000)
-
-  test('a short noise does not interrupt, and is not answered', async () => {
-    const line = start({
-      policy: { minSpeechMs: 420 },
-      script: {
-        steps: [
-          { say: 'A long answer', ms: 3_000 },
-          { say: 'Pardon?', ms: 400 },
-        ],
-        speed: 0,
+      close: (code, reason) => closes.push({ code, reason }),
+    },
+    {
+      engine,
+      sink: {
+        claim: async () => control.claims,
+        turn: (_, turn) => turns.push(turn),
+        lead: (_, answers) => leads.push(answers),
+        end: async (_, end) => void ends.push(end),
       },
-    })
-    const { report, end } = await line.call({
-      script: [
-        { say: say(700) },
-        { say: say(240), when: 'barge_in', bargeInMs: 500 },
-        { hangup: true, when: { afterMs: 2_600 } },
-      ],
-    })
-    expect(end?.metrics).toMatchObject({ bargeIns: 0, ignoredNoises: 1 })
-    expect(line.turns.find((turn) => turn.text === 'A long answer')).toMatchObject({ interrupted: false })
-    expect(report.turns[1]?.clearLatencyMs).toBeNull()
-    expect(line.openai.sessions[0]?.report.said).toEqual(['A long answer'])
-  })
-
-  test('a murmur of agreement lets the agent go on where it was cut', async () => {
-    const line = start({
-      script: {
-        heard: ['I want a flat', 'Mm-hm.'],
-        steps: [
-          { say: 'A long answer', ms: 3_000 },
-          { say: 'Pardon?', ms: 400, delayMs: 400 },
-        ],
-        speed: 0,
-      },
-    })
-    const { report, end } = await line.call({
-      script: [
-        { say: say(700) },
-        { say: say(400), when: 'barge_in', bargeInMs: 600 },
-        { hangup: true, when: { afterMs: 4_000 } },
-      ],
-    })
-    expect(end?.metrics).toMatchObject({ bargeIns: 1, resumed: 1 })
-    expect(line.openai.sessions[0]?.report.said).toEqual(['A long answer'])
-    const after = report.turns[1]?.endMs ?? 0
-    const resumed = report.heardSpans
-      .filter((span) => span.startMs > after)
-      .reduce((sum, s) => sum + s.endMs - s.startMs, 0)
-    expect(resumed).toBeGreaterThan(1_800)
-    expect(resumed).toBeLessThan(2_700)
-  })
-
-  test('a caller who hangs up: the reason is the caller’s', async () => {
-    const line = start({ script: { steps: [{ say: 'A long answer', ms: 4_000 }] } })
-    for (const script of [
-      [{ hangup: true as const }],
-      [{ wait: 300 }, { hangup: true as const }],
-      [{ say: say(500) }, { hangup: true as const, when: 'barge_in' as const, bargeInMs: 300 }],
-    ]) {
-      const { end, report } = await line.call({ script })
-      if (report.streams[0]?.startAtMs !== null && end) expect(end.reason).toBe('caller_hung_up')
-    }
-    expect(line.media.sockets()).toBe(0)
-  })
-
-  test('silence, too long a call, the key 0, a draining server: each has its reason', async () => {
-    const silent = start({ limits: { silenceMs: 700 }, script: {} })
-    expect((await silent.call({})).end?.reason).toBe('silence')
-    expect(silent.openai.sessions[0]?.report.said.length).toBe(1)
-
-    const long = start({ limits: { maxDurationMs: 900 }, script: {} })
-    expect((await long.call({})).end?.reason).toBe('max_duration')
-
-    const zero = start({ script: {} })
-    expect((await zero.call({ script: [{ dtmf: '0' }] })).end?.reason).toBe('voicemail_requested')
-
-    const draining = start({ script: {} })
-    const call = draining.call({})
-    await Bun.sleep(900)
-    await draining.media.drain()
-    expect((await call).end?.reason).toBe('server_draining')
-  })
-
-  test('a wrong token gets no agent', async () => {
-    const line = start({ script: {} })
-    line.spoilTokens(true)
-    const { report, end } = await line.call({})
-    expect(end).toBeNull()
-    expect(report.streams[0]?.closeCode).toBe(1008)
-    expect(line.openai.sessions.length).toBe(0)
-  })
-})
-
-describe('tools', () => {
-  const tools = (overrides: Partial<CallTools> = {}): CallTools => ({
-    list: () => [{ name: 'lookup_business_info', description: 'Looks it up.', parameters: {} }],
-    run: async (_call, name, args) => ({ ok: true, name, args }),
-    transfer: async () => null,
-    canTransfer: () => true,
-    ...overrides,
-  })
-
-  test('a result goes back, a failure too, a slow one is bridged, an unknown one is refused', async () => {
-    let runs = 0
-    const line = start({
-      policy: { fillerAfterMs: 300, toolTimeoutMs: 1_200 },
-      tools: tools({
-        async run() {
-          runs++
-          if (runs === 2) throw new Error('The calendar is not there.')
-          if (runs === 3) await Bun.sleep(5_000)
-          return { answer: 'nine to five' }
-        },
-      }),
-      script: {
-        steps: [
-          { tools: [{ name: 'lookup_business_info', args: { query: 'hours' } }] },
-          { tools: [{ name: 'lookup_business_info', args: { query: 'more' } }] },
-          { tools: [{ name: 'lookup_business_info', args: { query: 'slow' } }] },
-          { tools: [{ name: 'make_coffee', args: {} }] },
-          { tools: [{ name: 'lookup_business_info', args: '{"broken' }] },
-          goodbye,
-        ],
-      },
-    })
-    const { end } = await line.call({ script: [{ say: say(600) }] })
-    expect(end?.reason).toBe('completed')
-    const outputs = line.openai.sessions[0]?.report.toolOutputs.map((each) => each.output) ?? []
-    expect(outputs[0]).toContain('nine to five')
-    expect(outputs[1]).toContain('The calendar is not there.')
-    expect(outputs[2]).toContain('took too long')
-    expect(outputs[3]).toContain('There is no tool named make_coffee')
-    expect(outputs[4]).toContain('not valid JSON')
-    expect(end?.metrics).toMatchObject({ fillers: 1, toolFailures: 3 })
-  })
-
-  test('a transfer is announced, heard, then done; the reason is written', async () => {
-    const line = start({
-      tools: tools({
-        async transfer(call) {
-          await line
-            .telephony()
-            .updateCall(call.callSid, '<Response><Dial answerOnBridge="true">+97235550000</Dial></Response>')
-          return null
-        },
-      }),
-      script: { steps: [{ tools: [{ name: 'transfer_to_human', args: { reason: 'asked' } }] }] },
-    })
-    const { report, end } = await line.call({ script: [{ say: say(600) }], dial: { outcome: 'answered', talkMs: 200 } })
-    expect(end?.reason).toBe('transferred')
-    expect(report.documents.map((each) => each.source)).toEqual(['webhook', 'rest'])
-    // The announcement of 500 ms was heard whole before the call was taken away.
-    const taken = report.timeline.find((each) => each.event === 'stream_ended')?.atMs ?? 0
-    const announced = report.heardSpans.at(-1)?.startMs ?? 0
-    expect(taken - announced).toBeGreaterThan(490)
-  })
-
-  test('a transfer that fails is told to the model, and the call goes on', async () => {
-    const line = start({
-      tools: tools({ transfer: async () => 'Nobody answers.' }),
-      script: { steps: [{ tools: [{ name: 'transfer_to_human', args: {} }] }, goodbye] },
-    })
-    const { end } = await line.call({ script: [{ say: say(600) }] })
-    expect(end?.reason).toBe('completed')
-    expect(line.openai.sessions[0]?.report.toolOutputs[0]?.output).toContain('Nobody answers.')
-  })
-})
-
-describe('an engine that fails in mid-call', () => {
-  const effects = [
-    { kind: 'close' as const },
-    { kind: 'vanish' as const },
-    { kind: 'stall' as const },
-    { kind: 'session_expired' as const },
-    { kind: 'server_error' as const },
-  ]
-  for (const effect of effects)
-    test(`${effect.kind}: one moment is heard, the engine is tried again with the conversation so far`, async () => {
-      const line = start({
+      log: createLogger('silent'),
+      verifyToken: (token, callSid) => (token === 'good' && callSid === CALL.callSid ? CALL : null),
+      reception: () => ({
         script: {
-          heard: ['I want a flat', 'In Haifa'],
-          steps: [
-            { say: 'Where?', ms: 400 },
-            { say: 'Here again.', ms: 400 },
-          ],
+          language: 'en',
+          greeting: 'Hello',
+          questions: [],
+          reprompt: 'What?',
+          thanks: 'Thanks',
+          goodbye: 'Goodbye',
+          oneMoment: 'One moment',
         },
-      })
-      line.openai.faults.add({ at: 'turn', skip: 1, effect })
-      const { report, end } = await line.call({
-        script: [{ say: say(600) }, { say: say(600) }, { hangup: true, when: { afterMs: 3_500 } }],
-      })
-      expect(end?.reason).toBe('caller_hung_up')
-      expect(end?.metrics.engineFailures).toBe(1)
-      expect(line.openai.sessions.length).toBe(2)
-      expect(line.openai.sessions[1]?.report.said[0]).toBe('Where?')
-      const items = line.openai.sessions[1]?.report.items ?? []
-      expect(JSON.stringify(items)).toContain('I want a flat')
-      expect(report.turns[1]?.audibleLatencyMs ?? 9_999).toBeLessThan(2_000)
-    })
+        greeting: new Uint8Array(8_000),
+        renderGreeting: async () => new Uint8Array(8_000),
+      }),
+      limits: { ...DEFAULT_LIMITS, ...overrides.limits },
+      clock: { now: () => clock.now, after: systemClock.after },
+      ...overrides.deps,
+    },
+  )
+  return {
+    session,
+    sent,
+    closes,
+    turns,
+    leads,
+    ends,
+    asked,
+    clock,
+    control,
+    tell: (event: EngineEvent) => tell(event),
+    /** Starts the call; the greeting of one second is under way. */
+    start: () => session.onFrame(START),
+    /** The carrier has played everything: its marks come back. */
+    playAll() {
+      for (const { mark } of [...sent]) if (mark) session.onFrame({ event: 'mark', name: mark.name })
+    },
+    events: () => sent.map((frame) => frame.event),
+  }
+}
 
-  test('gone for good: its reason ends the call, and voicemail is asked for', async () => {
-    for (const [effect, reason] of [
-      [{ kind: 'close' as const }, 'engine_lost'],
-      [{ kind: 'rate_limit' as const }, 'engine_rate_limited'],
-      [{ kind: 'session_expired' as const }, 'engine_expired'],
-      [{ kind: 'stall' as const }, 'engine_stalled'],
-    ] as const) {
-      const line = start({ script: { steps: [{ say: 'Yes?', ms: 300 }] } })
-      line.openai.faults.add({ at: 'turn', times: 3, effect })
-      line.openai.faults.add({ at: 'connect', skip: 1, times: 5, effect: { kind: 'refuse', status: 503 } })
-      const { report, end } = await line.call({ script: [{ say: say(600) }] })
-      if (reason === 'engine_rate_limited') expect(end?.reason).toBe(reason)
-      else expect(end?.reason).toBe('engine_refused')
-      expect(end?.detail).toContain('engine_')
-      expect(line.answers.at(-1)?.path).toBe('/ended')
-      expect(report.streams[0]?.endedBy).toBe('server')
-    }
-  }, 30_000)
+type Scripted = ReturnType<typeof startSession>
 
-  test('refused from the start: no silence, the reason says so', async () => {
-    const line = start({ apiKey: 'sk-wrong', script: {} })
-    const { end, report } = await line.call({})
-    expect(end?.reason).toBe('engine_refused')
-    expect(report.streams[0]?.greetingLatencyMs ?? 999).toBeLessThan(50)
+/** What is written at the end is written in the next turn of the loop. */
+const settle = () => Bun.sleep(1)
+const say = (itemId: string, ms = 500): EngineEvent => ({
+  type: 'audio',
+  itemId,
+  payload: Buffer.alloc(ms * 8).toString('base64'),
+  ms,
+  text: itemId,
+})
+
+test('before its start a stream gets nothing; then the greeting, with a mark behind it', () => {
+  const call = startSession()
+  call.session.onFrame({ event: 'connected' })
+  call.session.onFrame({ event: 'media', payload: 'AAAA', timestampMs: 0 })
+  expect(call.sent).toEqual([])
+  expect(call.session.live).toBe(false)
+  call.start()
+  expect(call.events()).toEqual(['media', 'mark'])
+  expect(Buffer.from(call.sent[0]?.media?.payload ?? '', 'base64').length).toBe(8_000)
+  expect(call.session.live).toBe(true)
+})
+
+test('a greeting that has to be rendered first is played when it is there', async () => {
+  const { promise, resolve } = Promise.withResolvers<Uint8Array>()
+  const call = startSession({
+    deps: {
+      reception: () => ({
+        script: { language: 'en', greeting: 'Hi', questions: [], reprompt: '', thanks: '', goodbye: '', oneMoment: '' },
+        greeting: undefined,
+        renderGreeting: () => promise,
+      }),
+    },
   })
+  call.start()
+  expect(call.sent).toEqual([])
+  resolve(new Uint8Array(800))
+  await settle()
+  expect(call.events()).toEqual(['media', 'mark'])
+})
+
+test('a greeting that cannot be rendered ends in voicemail', async () => {
+  const call = startSession({
+    deps: {
+      reception: () => ({
+        script: { language: 'en', greeting: 'Hi', questions: [], reprompt: '', thanks: '', goodbye: '', oneMoment: '' },
+        greeting: undefined,
+        renderGreeting: () => Promise.reject(new Error('no voice')),
+      }),
+    },
+  })
+  call.start()
+  await settle()
+  expect(call.ends).toMatchObject([{ reason: 'engine_failed' }])
+})
+
+test('an item that was played to its end is a turn that was heard; the reason is written before the socket closes', async () => {
+  const call = startSession()
+  call.start()
+  call.clock.now = 1_000
+  call.playAll()
+  expect(call.turns).toEqual([
+    { index: 0, role: 'agent', text: 'Hello', startMs: 0, endMs: 1_000, heardMs: 1_000, interrupted: false },
+  ])
+  call.tell({ type: 'tool_call', toolCallId: 't1', name: 'save_lead', args: { name: 'Dana' } })
+  call.tell({ type: 'tool_call', toolCallId: 't2', name: 'order_pizza', args: {} })
+  call.tell(say('bye'))
+  call.tell({ type: 'tool_call', toolCallId: 't3', name: 'end_call', args: {} })
+  await settle()
+  expect(call.ends).toEqual([])
+  call.clock.now = 1_500
+  call.playAll()
+  await settle()
+  expect(call.leads).toEqual([{ name: 'Dana' }])
+  expect(call.asked.filter((line) => line.startsWith('result'))).toEqual([
+    'result t1 {"ok":true}',
+    'result t2 {"error":"There is no tool named order_pizza."}',
+    'result t3 {"ok":true}',
+  ])
+  expect(call.ends).toMatchObject([{ reason: 'completed', durationMs: 1_500, metrics: { turns: 2, bargeIns: 0 } }])
+  expect(call.closes).toEqual([{ code: 1000, reason: 'completed' }])
+  expect(call.session.live).toBe(false)
+})
+
+test('a goodbye whose mark never comes back does not keep the line', async () => {
+  const call = startSession({ limits: { finalMarkMs: 20 } })
+  call.start()
+  call.clock.now = 1_000
+  call.playAll()
+  call.tell({ type: 'tool_call', toolCallId: 't1', name: 'end_call', args: {} })
+  await Bun.sleep(60)
+  expect(call.ends).toMatchObject([{ reason: 'completed', detail: 'the last mark did not come back' }])
+})
+
+test('a caller who speaks over the agent: stop, clear, and the record of what was heard', () => {
+  const call = startSession()
+  call.start()
+  call.clock.now = 400
+  call.tell({ type: 'speech_started', atMs: 250 })
+  expect(call.events()).toEqual(['media', 'mark', 'clear'])
+  expect(call.asked).toEqual(['cancel', 'truncate greeting 400'])
+  expect(call.turns).toMatchObject([{ index: 0, heardMs: 400, endMs: 400, interrupted: true }])
+  // The carrier returns the cleared marks: they count for nothing.
+  call.playAll()
+  expect(call.turns).toHaveLength(1)
+  // Nobody speaks over silence.
+  call.tell({ type: 'speech_started', atMs: 900 })
+  expect(call.events()).toEqual(['media', 'mark', 'clear'])
+})
+
+test('what the caller said becomes a turn with its question and its audio', () => {
+  const call = startSession()
+  call.start()
+  call.tell({ type: 'user_turn', question: 'name', startMs: 1_200.4, endMs: 2_100.6, audio: new Uint8Array(10) })
+  expect(call.turns).toEqual([
+    {
+      index: 1,
+      role: 'caller',
+      text: null,
+      question: 'name',
+      startMs: 1_200,
+      endMs: 2_101,
+      heardMs: null,
+      interrupted: false,
+    },
+  ])
+})
+
+test('a caller who speaks into the goodbye is listened to', async () => {
+  const call = startSession({ limits: { finalMarkMs: 30 } })
+  call.start()
+  call.clock.now = 1_000
+  call.playAll()
+  call.tell(say('bye'))
+  call.tell({ type: 'tool_call', toolCallId: 't1', name: 'end_call', args: {} })
+  call.tell({ type: 'speech_started', atMs: 1_100 })
+  await Bun.sleep(80)
+  expect(call.ends).toEqual([])
+  call.tell(say('bye again'))
+  call.tell({ type: 'tool_call', toolCallId: 't2', name: 'end_call', args: {} })
+  call.clock.now = 2_000
+  call.playAll()
+  await settle()
+  expect(call.ends).toMatchObject([{ reason: 'completed' }])
+})
+
+test.each([
+  [
+    '0 is pressed',
+    'voicemail_requested',
+    (call: Scripted): void => call.session.onFrame({ event: 'dtmf', digit: '0' }),
+  ],
+  ['the caller hangs up', 'caller_hung_up', (call: Scripted): void => call.session.onFrame({ event: 'stop' })],
+  ['the socket is gone', 'stream_lost', (call: Scripted): void => call.session.onClose(1006, '')],
+  [
+    'the engine fails',
+    'engine_failed',
+    (call: Scripted): void => call.tell({ type: 'error', code: 'x', message: 'y', fatal: true }),
+  ],
+  ['the engine closes', 'engine_lost', (call: Scripted): void => call.tell({ type: 'closed', reason: 'gone' })],
+  ['a rule is broken', 'protocol_error', (call: Scripted): void => call.session.onViolation('a binary frame', 1003)],
+  ['a second start comes', 'protocol_error', (call: Scripted): void => call.session.onFrame(START)],
+  ['the server stops', 'server_draining', (call: Scripted): void => void call.session.drain()],
+] as const)('when %s the reason is %s, once', async (_, reason, happen) => {
+  const call = startSession()
+  call.start()
+  call.clock.now = 300
+  happen(call)
+  happen(call)
+  call.session.onClose(1000, '')
+  await settle()
+  expect(call.ends.map((end) => end.reason)).toEqual([reason])
+  expect(call.closes.length).toBeLessThanOrEqual(1)
+  // The greeting that was under way is not lost, nor taken for heard.
+  expect(call.turns).toMatchObject([{ role: 'agent', heardMs: 300, interrupted: true }])
+  expect(call.asked.at(-1)).toBe('close')
+  expect(call.session.live).toBe(false)
+})
+
+test('other keys, and errors the engine survives, change nothing', async () => {
+  const call = startSession()
+  call.start()
+  for (const digit of ['1', '#', '*']) call.session.onFrame({ event: 'dtmf', digit })
+  call.tell({ type: 'error', code: 'hiccup', message: '', fatal: false })
+  call.session.onFrame({ event: 'other', name: 'tomorrow' })
+  await settle()
+  expect(call.ends).toEqual([])
+})
+
+test('no start in time, a bad token, an unknown business, a wrong format: refused or ended, with nothing said', async () => {
+  const late = startSession({ limits: { startMs: 15 } })
+  await Bun.sleep(40)
+  expect(late.closes).toMatchObject([{ code: 1008 }])
+  const forged = startSession()
+  forged.session.onFrame({ ...START, parameters: { token: 'bad' } })
+  expect(forged.closes).toMatchObject([{ code: 1008 }])
+  const unknown = startSession({ deps: { reception: () => null } })
+  unknown.start()
+  expect(unknown.closes).toMatchObject([{ code: 1008 }])
+  const format = startSession()
+  format.session.onFrame({ ...START, encoding: 'audio/l16', sampleRate: 16_000 })
+  await settle()
+  expect(format.ends).toMatchObject([{ reason: 'protocol_error' }])
+  for (const call of [late, forged, unknown, format]) {
+    expect(call.sent).toEqual([])
+    expect(call.session.live).toBe(false)
+  }
+  for (const call of [late, forged, unknown]) expect(call.ends).toEqual([])
+})
+
+test('a stream that another one was faster than goes without touching the record', async () => {
+  const call = startSession()
+  call.control.claims = false
+  call.start()
+  await settle()
+  expect(call.closes).toMatchObject([{ code: 1008 }])
+  expect(call.ends).toEqual([])
+})
+
+test('a database that cannot be asked does not end the call', async () => {
+  const call = startSession({
+    deps: {
+      sink: {
+        claim: () => Promise.reject(new Error('away')),
+        turn: () => {},
+        lead: () => {},
+        end: async () => {},
+      },
+    },
+  })
+  call.start()
+  await settle()
+  expect(call.session.live).toBe(true)
+})
+
+test('silence: a goodbye, and the end when it was heard', async () => {
+  const call = startSession({ limits: { silenceMs: 15 } })
+  call.start()
+  await Bun.sleep(40)
+  // Nobody is silent while the agent speaks.
+  expect(call.asked).toEqual([])
+  call.playAll()
+  await Bun.sleep(40)
+  expect(call.asked).toEqual(['say Goodbye'])
+  call.tell(say('goodbye'))
+  expect(call.ends).toEqual([])
+  call.playAll()
+  await settle()
+  expect(call.ends).toMatchObject([{ reason: 'silence' }])
+})
+
+test('a caller who speaks is not silent', async () => {
+  const call = startSession({ limits: { silenceMs: 15 } })
+  call.start()
+  call.playAll()
+  call.tell({ type: 'speech_started', atMs: 0 })
+  await Bun.sleep(40)
+  expect(call.asked).toEqual([])
+  call.tell({ type: 'speech_stopped', atMs: 30 })
+  await Bun.sleep(40)
+  expect(call.asked).toEqual(['say Goodbye'])
+})
+
+test('the maximum duration: what is being said is cut, a goodbye, the end', async () => {
+  const call = startSession({ limits: { maxDurationMs: 15 } })
+  call.start()
+  await Bun.sleep(40)
+  expect(call.asked).toEqual(['cancel', 'truncate greeting 0', 'say Goodbye'])
+  call.tell(say('goodbye'))
+  call.playAll()
+  await settle()
+  expect(call.ends).toMatchObject([{ reason: 'max_duration' }])
+})
+
+test('the maximum duration ends the call of a caller who talks on, too', async () => {
+  const call = startSession({ limits: { maxDurationMs: 15, goodbyeMs: 60 } })
+  call.start()
+  await Bun.sleep(30)
+  call.tell(say('goodbye'))
+  call.tell({ type: 'speech_started', atMs: 30 })
+  call.tell(say('go on'))
+  call.tell({ type: 'speech_stopped', atMs: 40 })
+  call.playAll()
+  await Bun.sleep(120)
+  expect(call.ends).toMatchObject([{ reason: 'max_duration' }])
+})
+
+test('a carrier that takes no audio is a lost stream', async () => {
+  const call = startSession()
+  call.control.accepts = false
+  call.start()
+  await settle()
+  expect(call.ends).toMatchObject([{ reason: 'stream_lost' }])
+})
+
+test('what cannot be read is counted', async () => {
+  const call = startSession()
+  call.session.onFrame(null)
+  call.start()
+  call.session.onFrame(null)
+  call.session.onFrame({ event: 'stop' })
+  await settle()
+  expect(call.ends).toMatchObject([{ metrics: { malformedFrames: 2 } }])
+})
+
+test('how long the caller waited for an answer is measured from the end of the words', async () => {
+  const call = startSession()
+  call.start()
+  call.clock.now = 1_000
+  call.playAll()
+  call.tell({ type: 'speech_started', atMs: 1_500 })
+  call.clock.now = 3_000
+  call.tell({ type: 'speech_stopped', atMs: 2_300 })
+  call.clock.now = 3_050
+  call.tell(say('next'))
+  call.session.onFrame({ event: 'stop' })
+  await settle()
+  expect(call.ends).toMatchObject([{ metrics: { responseMedianMs: 750, responseMaxMs: 750 } }])
 })

@@ -36,3 +36,100 @@ export interface WhatsAppSender {
     message: OutboundMessage & { since: Date; otherIds: string[] },
   ): Promise<SendOutcome | { outcome: 'absent' } | { outcome: 'undecided' }>
 }
+
+/** Where a linked account keeps its credentials and keys. Values are encrypted texts: a store never sees plaintext. */
+export interface AuthStore {
+  /** null only when the account surely has none; anything else that goes wrong must throw. */
+  readCreds(): Promise<string | null>
+  /** What is there of the ids asked for. Throws on errors: an empty answer means "surely absent". */
+  readKeys(type: string, ids: string[]): Promise<Map<string, string>>
+  /** All of it or nothing. Throws an AppError `stale_owner` when another process owns the account now. */
+  write(changes: AuthChanges): Promise<void>
+  clear(): Promise<void>
+}
+
+/** `value: null` deletes. */
+export type AuthChanges = { creds?: string; keys: { type: string; id: string; value: string | null }[] }
+
+/** Code of the AppError with which an AuthStore refuses a write of a process that lost the account. */
+export const STALE_OWNER = 'stale_owner'
+
+export type AccountState = 'stopped' | 'starting' | 'scan_qr' | 'working' | 'failed' | 'logged_out' | 'blocked'
+
+/** How a linked account is, in words for its owner. */
+export type AccountStatus = {
+  state: AccountState
+  since: Date
+  /** Machine-readable cause of the state, such as `connection_lost`. */
+  reason: string | null
+  /** What the owner is to do; null when nothing. */
+  advice: string | null
+  /** The code to scan, while `scan_qr`. */
+  qr: string | null
+  /** The code to type on the phone, once one was asked for. */
+  pairingCode: string | null
+  /** Own number as E.164, once linked. */
+  phone: string | null
+  /** Own LID, once known. */
+  lid: string | null
+  /** When the next attempt to connect is due. */
+  retryAt: Date | null
+  /** WhatsApp refused a message because the account is restricted. */
+  restriction: { code: string; at: Date } | null
+}
+
+/** A person as WhatsApp names them. A LID is never a phone number. */
+export type WhatsAppParty = { phone: string | null; lid: string | null; name: string | null }
+
+export type InboundMedia = {
+  kind: 'image' | 'video' | 'audio' | 'voice' | 'document' | 'sticker'
+  /** What `downloadMedia` takes; serves for weeks, from any process that holds the account. Holds the file's key. */
+  url: string
+  contentType: string
+  fileName: string | null
+  bytes: number | null
+  seconds: number | null
+}
+
+export type InboundContent =
+  | { kind: 'text'; text: string }
+  /** `emoji` is empty when a reaction was taken back. */
+  | { kind: 'reaction'; emoji: string; messageId: string }
+  | { kind: 'edit'; messageId: string; text: string }
+  | { kind: 'deletion'; messageId: string }
+  | { kind: 'location'; latitude: number; longitude: number; name: string | null; address: string | null }
+  | { kind: 'contacts'; contacts: { name: string; phones: string[] }[] }
+  | { kind: 'media'; media: InboundMedia; text: string }
+  /** Something this product has no words for, so that a conversation shows that it happened. */
+  | { kind: 'unsupported'; type: string }
+
+/** A message of a conversation, not written by this product. */
+export type InboundEvent = {
+  provider: 'baileys'
+  account: string
+  /** Provider's message id; unique together with account, chat and direction. */
+  id: string
+  /** `account/chat/direction/id`: the same message, however often it comes, has the same key. */
+  dedupeKey: string
+  /** `out`: the business wrote it, on its own phone. */
+  direction: 'in' | 'out'
+  /** The person of the chat; who wrote in a group. */
+  contact: WhatsAppParty
+  /** JID of the group, in a group. */
+  group: string | null
+  at: Date
+  /** `history`: from before the link. */
+  source: 'live' | 'history'
+  /** Provider id of the message that is answered. */
+  replyTo: string | null
+  content: InboundContent
+}
+
+/** News of a message that was sent. They come in any order and more than once. */
+export type ReceiptEvent = {
+  account: string
+  providerMessageId: string
+  status: 'sent' | 'delivered' | 'read' | 'failed'
+  errorCode: string | null
+  at: Date
+}

@@ -1,0 +1,488 @@
+import {
+  type ConnectionState,
+  jidNormalizedUser,
+  type proto,
+  type WAMessage,
+  type WAMessageKey,
+} from '@whiskeysockets/baileys'
+import { AppError, errorMessage } from '../../../lib/errors.ts'
+import type { Logger } from '../../../lib/log.ts'
+import { LIBSIGNAL_LINES, quietConsole } from '../../../lib/quiet-console.ts'
+import type { SecretBox } from '../../../lib/secret-box.ts'
+import type {
+  AccountStatus,
+  AuthStore,
+  InboundEvent,
+  OutboundMessage,
+  ReceiptEvent,
+  SendOutcome,
+  WhatsAppSender,
+} from '../port.ts'
+import { isStaleOwner, type LoadedAuth, loadAuth } from './auth-state.ts'
+import { type AltResolver, normaliseMessage } from './inbound.ts'
+import { jidToLid, jidToPhone, phoneToJid } from './jids.ts'
+import { downloadMedia } from './media.ts'
+import {
+  buildContent,
+  fetchMediaByUrl,
+  type MediaFetcher,
+  type OutboundOptions,
+  providerIdOf,
+  Recipients,
+  refuseAtOnce,
+  sendOverSocket,
+} from './outbound.ts'
+import { ReceiptBook } from './receipts.ts'
+import { type Backoff, decideAfterClose, REPLACED_WINDOW_MS } from './reconnect.ts'
+import { CLOSE_LOST, LiveSocket, type SocketTiming } from './socket.ts'
+
+/** What an account tells whoever owns it. */
+export type AccountHooks = {
+  /**
+   * Stores an inbound message. The receipt leaves only after this resolved; when it rejects, the socket is cut and the
+   * message comes again. May be called more than once for one message. Must not wait for a send of this account.
+   */
+  onInbound(event: InboundEvent): Promise<void>
+  /** News of messages that were sent; called again a few times when it rejects. */
+  onReceipt(event: ReceiptEvent): Promise<void>
+  onStatus(status: AccountStatus): void
+  /** Messages from before the link, newest last; called once a link, and again when it rejects. */
+  onHistory?(events: InboundEvent[]): Promise<void>
+  /** Does this process still own the account? Asked when another connection replaced ours. Yes when unset. */
+  isOwner?(): Promise<boolean>
+  /** A message sent of late, by provider id, for a phone that could not decrypt it. */
+  getMessage?(providerMessageId: string): Promise<OutboundMessage | null>
+}
+
+export type AccountTiming = SocketTiming & { ackMs: number; reconnect: Backoff; mediaMs: number; reconcileMs: number }
+
+export type BaileysAccountOptions = {
+  /** Our id of the account. */
+  account: string
+  store: AuthStore
+  box: SecretBox
+  log: Logger
+  hooks: AccountHooks
+  /** WhatsApp's own when null. */
+  websocketUrl: string | null
+  /** PEM of a certificate that media hosts may show besides the public ones; for hosts that play WhatsApp. */
+  mediaCa?: string | null
+  allowGroups?: boolean
+  /** How many messages from before the link are handed to `onHistory`. */
+  historyLimit?: number
+  /** Milliseconds of typing shown before a text; none when unset. */
+  typingMs?: (text: string) => number
+  fetchMedia?: MediaFetcher
+  timing?: Partial<AccountTiming>
+}
+
+const DEFAULT_TIMING: AccountTiming = {
+  connectMs: 20_000,
+  livenessMs: 15_000,
+  queryMs: 20_000,
+  ackMs: 20_000,
+  mediaMs: 60_000,
+  reconcileMs: 5_000,
+  reconnect: { minMs: 1_000, maxMs: 60_000 },
+}
+/** Failures in a row after which the owner is told that it does not work, while it is still tried. */
+const FAILED_AFTER = 5
+const DEFAULT_HISTORY = 1_000
+
+/** One business's WhatsApp account, linked through Baileys: its connection, its messages, its state. */
+export class BaileysAccount implements WhatsAppSender {
+  readonly provider = 'baileys'
+  private readonly options: BaileysAccountOptions
+  private readonly log: Logger
+  private readonly timing: AccountTiming
+  private readonly recipients = new Recipients()
+  private readonly receipts: ReceiptBook
+  private current: AccountStatus = {
+    state: 'stopped',
+    since: new Date(),
+    reason: null,
+    advice: null,
+    qr: null,
+    pairingCode: null,
+    phone: null,
+    lid: null,
+    retryAt: null,
+    restriction: null,
+  }
+  private auth: LoadedAuth | null = null
+  private live: LiveSocket | null = null
+  private wanted = false
+  private failures = 0
+  private replacedAt: number[] = []
+  private reconnectTimer: ReturnType<typeof setTimeout> | null = null
+  private sending: Promise<unknown> = Promise.resolve()
+  private readonly stored = new Set<string>()
+
+  constructor(options: BaileysAccountOptions) {
+    quietConsole(LIBSIGNAL_LINES)
+    this.options = options
+    this.log = options.log.child({ account: options.account })
+    this.timing = { ...DEFAULT_TIMING, ...options.timing }
+    this.receipts = new ReceiptBook(options.account, this.log, (event) => options.hooks.onReceipt(event))
+  }
+
+  status(): AccountStatus {
+    return this.current
+  }
+
+  /** Connects, and stays connected until `stop`. An account that was never linked shows a QR code. */
+  async start(): Promise<void> {
+    if (this.wanted && this.current.state !== 'failed') return
+    this.wanted = true
+    this.failures = 0
+    this.setStatus({ state: 'starting', reason: null, advice: null })
+    await this.connect()
+  }
+
+  /** Disconnects and stays away; the link is kept. */
+  async stop(reason = 'requested'): Promise<void> {
+    this.wanted = false
+    this.clearReconnect()
+    const live = this.live
+    this.live = null
+    await live?.close()
+    await this.endAuth()
+    this.setStatus({ state: 'stopped', reason, advice: null, qr: null, pairingCode: null, retryAt: null })
+  }
+
+  /** Unlinks: tells the phone where that is possible, and forgets the credentials. */
+  async logout(): Promise<void> {
+    const { live } = this
+    this.wanted = false
+    this.clearReconnect()
+    this.live = null
+    if (live && !live.isOver) {
+      try {
+        await live.sock.logout()
+      } catch (error) {
+        this.log.warn({ reason: errorMessage(error) }, 'the phone could not be told of the unlinking')
+      }
+      await live.close()
+    }
+    await this.endAuth()
+    await this.options.store.clear()
+    const advice = 'Link the account again when it is to be used.'
+    this.setStatus({ state: 'logged_out', reason: 'requested', advice, qr: null, pairingCode: null, retryAt: null })
+  }
+
+  /**
+   * Asks for a code that the owner types on the phone instead of scanning. Only while `scan_qr`.
+   * @param phone own number, E.164
+   */
+  async requestPairingCode(phone: string): Promise<string> {
+    const { live } = this
+    if (!live || this.current.state !== 'scan_qr')
+      throw new AppError(
+        'conflict',
+        'not_linking',
+        'A pairing code can be asked for while the account shows a QR code.',
+      )
+    const pairingCode = await live.sock.requestPairingCode(phone.replace(/\D/g, ''))
+    this.setStatus({ pairingCode })
+    return pairingCode
+  }
+
+  /** One send at a time; a send waits for those before it. Never throws. */
+  send(message: OutboundMessage): Promise<SendOutcome> {
+    const work = this.sending.then(() => this.sendNow(message))
+    this.sending = work.catch(() => undefined)
+    return work
+  }
+
+  /**
+   * Looks for signs that WhatsApp took a message: its receipts, for some seconds, in which what was stored for us while we
+   * were away comes in. WhatsApp cannot be asked, so that no sign means `undecided`, never `absent`.
+   */
+  async reconcile(message: OutboundMessage & { since: Date }): Promise<SendOutcome | { outcome: 'undecided' }> {
+    const providerMessageId = providerIdOf(message)
+    const deadline = Date.now() + this.timing.reconcileMs
+    for (;;) {
+      if (this.receipts.has(providerMessageId)) return { outcome: 'accepted', providerMessageId, status: 'sent' }
+      if (Date.now() >= deadline) return { outcome: 'undecided' }
+      await Bun.sleep(50)
+    }
+  }
+
+  /** Marks messages of a contact as read. */
+  async markRead(input: { phone: string; ids: string[] }): Promise<void> {
+    const live = this.requireLive()
+    await live.sock.readMessages(input.ids.map((id): WAMessageKey => ({ remoteJid: phoneToJid(input.phone), id })))
+  }
+
+  /** Fetches a file of an inbound message. @param url `media.url` of the event */
+  downloadMedia(url: string, maxBytes: number): Promise<{ data: Uint8Array; contentType: string }> {
+    return downloadMedia(this.requireLive().sock, url, maxBytes, this.mediaTransport())
+  }
+
+  private async sendNow(message: OutboundMessage): Promise<SendOutcome> {
+    const refusal = refuseAtOnce(message)
+    if (refusal) return refusal
+    const { live } = this
+    if (!live || this.current.state !== 'working') return this.notWorking()
+    try {
+      const outcome = await sendOverSocket(live, message, this.recipients, this.outboundOptions())
+      if (outcome.outcome === 'rejected' && outcome.code === '463')
+        this.setStatus({ restriction: { code: outcome.code, at: new Date() } })
+      return outcome
+    } catch (error) {
+      return { outcome: 'unknown', code: 'adapter_error', message: errorMessage(error) }
+    }
+  }
+
+  private notWorking(): SendOutcome {
+    const { state } = this.current
+    const retryAfterMs = state === 'starting' ? 2_000 : 60_000
+    return {
+      outcome: 'retry',
+      code: `account_${state}`,
+      message: `The account is not connected (${state}).`,
+      retryAfterMs,
+    }
+  }
+
+  private requireLive(): LiveSocket {
+    if (this.live && this.current.state === 'working') return this.live
+    throw new AppError('unavailable', 'account_not_working', 'The WhatsApp account is not connected now.')
+  }
+
+  private async connect(): Promise<void> {
+    this.reconnectTimer = null
+    try {
+      const auth = await loadAuth(this.options.store, this.options.box, (error) => this.onAuthFault(error))
+      // Stopped while the credentials were read.
+      if (!this.wanted) return
+      this.auth = auth
+      const live: LiveSocket = new LiveSocket({
+        auth: auth.state,
+        websocketUrl: this.options.websocketUrl,
+        timing: this.timing,
+        allowGroups: this.options.allowGroups === true,
+        log: this.log,
+        getMessage: (key) => this.findSent(live, key),
+        onDecrypted: (message) => this.storeInbound(live, message),
+        onUpdate: (update) => this.onUpdate(live, update),
+        onClosed: (code, why) => this.onClosed(live, code, why),
+      })
+      this.live = live
+      this.listen(live, auth)
+    } catch (error) {
+      this.log.error({ reason: errorMessage(error) }, 'the account cannot connect')
+      this.afterClose(CLOSE_LOST, 'auth_unreadable')
+    }
+  }
+
+  private listen(live: LiveSocket, auth: LoadedAuth): void {
+    const { ev } = live.sock
+    ev.on('creds.update', () => {
+      if (live !== this.live) return
+      auth.saveCreds().catch((error: unknown) => {
+        this.log.error({ reason: errorMessage(error) }, 'credentials could not be stored')
+      })
+    })
+    ev.on('messages.update', (updates) => {
+      for (const { key, update } of updates) this.receipts.note(key, update.status, update.messageStubParameters)
+    })
+    ev.on('messages.upsert', ({ messages }) => {
+      for (const message of messages) {
+        this.receipts.note(message.key, message.status, message.messageStubParameters)
+        this.storeLate(live, message)
+      }
+    })
+    ev.on('messaging-history.set', ({ messages }) => {
+      this.importHistory(live, messages).catch((error: unknown) => {
+        this.log.error({ reason: errorMessage(error) }, 'the history before the link could not be stored')
+      })
+    })
+  }
+
+  private onUpdate(live: LiveSocket, update: Partial<ConnectionState>): void {
+    if (live !== this.live) return
+    if (update.qr) {
+      const advice = 'Open WhatsApp on the phone, Linked devices, Link a device, and scan the code.'
+      this.setStatus({ state: 'scan_qr', reason: 'not_linked', advice, qr: update.qr, retryAt: null })
+    }
+    if (update.connection === 'open') {
+      this.failures = 0
+      const { user } = live.sock
+      const phone = jidToPhone(user?.id && jidNormalizedUser(user.id))
+      const lid = jidToLid(user?.lid)
+      const linked = { qr: null, pairingCode: null, retryAt: null }
+      this.setStatus({ state: 'working', reason: null, advice: null, ...linked, phone, lid })
+    }
+  }
+
+  private onClosed(live: LiveSocket, code: number, why: string): void {
+    if (live !== this.live) return
+    this.live = null
+    this.auth?.revoke()
+    this.log.info({ code, why }, 'the connection closed')
+    if (this.wanted) this.afterClose(code, null)
+  }
+
+  private afterClose(code: number, cause: string | null): void {
+    this.decide(code, cause).catch((error: unknown) => {
+      this.log.error({ reason: errorMessage(error) }, 'nothing could be decided after a close')
+      this.scheduleReconnect(this.timing.reconnect.maxMs, 'undecided')
+    })
+  }
+
+  private async decide(code: number, cause: string | null): Promise<void> {
+    await this.auth?.settled()
+    const owner = code === 440 && this.options.hooks.isOwner ? await this.options.hooks.isOwner() : true
+    const now = Date.now()
+    if (code === 440) this.replacedAt.push(now)
+    this.replacedAt = this.replacedAt.filter((at) => now - at < REPLACED_WINDOW_MS)
+    const facts = {
+      code,
+      owner,
+      linked: cause !== null || this.auth?.isLinked() === true,
+      failures: this.failures,
+      recentReplacements: this.replacedAt.length,
+    }
+    const decision = decideAfterClose(facts, this.timing.reconnect, Math.random())
+    if (!this.wanted) return
+    if (decision.action === 'reconnect') {
+      if (decision.delayMs > 0) this.failures += 1
+      this.scheduleReconnect(decision.delayMs, cause ?? decision.reason)
+      return
+    }
+    this.wanted = false
+    if (decision.clearAuth) {
+      this.auth = null
+      await this.options.store.clear()
+    }
+    const { state, reason, advice } = decision
+    this.setStatus({ state, reason, advice, qr: null, pairingCode: null, retryAt: null })
+  }
+
+  private scheduleReconnect(delayMs: number, reason: string): void {
+    const failed = this.failures >= FAILED_AFTER
+    this.setStatus({
+      state: failed ? 'failed' : 'starting',
+      reason,
+      advice: failed ? 'The connection keeps failing; it is tried again. Look at the phone and at the network.' : null,
+      qr: null,
+      pairingCode: null,
+      retryAt: new Date(Date.now() + delayMs),
+    })
+    this.clearReconnect()
+    this.reconnectTimer = setTimeout(() => {
+      if (this.wanted) void this.connect()
+    }, delayMs)
+  }
+
+  private clearReconnect(): void {
+    if (this.reconnectTimer) clearTimeout(this.reconnectTimer)
+    this.reconnectTimer = null
+  }
+
+  /** A read or write of the auth store failed: nothing may leave that was built on it. */
+  private onAuthFault(error: unknown): void {
+    const { live } = this
+    this.log.error({ reason: errorMessage(error) }, 'the auth store failed; the connection is cut')
+    if (isStaleOwner(error)) {
+      this.wanted = false
+      this.live = null
+      this.auth?.revoke()
+      this.clearReconnect()
+      live?.kill(CLOSE_LOST, 'another process owns the account')
+      this.setStatus({
+        state: 'stopped',
+        reason: 'not_owner',
+        advice: null,
+        qr: null,
+        pairingCode: null,
+        retryAt: null,
+      })
+    } else live?.kill(CLOSE_LOST, 'the auth store failed')
+  }
+
+  private async endAuth(): Promise<void> {
+    this.auth?.revoke()
+    await this.auth?.settled()
+    this.auth = null
+  }
+
+  private async storeInbound(live: LiveSocket, message: WAMessage): Promise<void> {
+    const event = await normaliseMessage(message, {
+      account: this.options.account,
+      allowGroups: this.options.allowGroups === true,
+      source: 'live',
+      resolver: resolverOf(live),
+    })
+    if (event) await this.options.hooks.onInbound(event)
+    if (message.key.id) this.stored.add(message.key.id)
+    const oldest = this.stored.values().next()
+    if (this.stored.size > 2_000 && !oldest.done) this.stored.delete(oldest.value)
+  }
+
+  /** What reaches us without being decrypted here, such as a message that the phone sent us once more. */
+  private storeLate(live: LiveSocket, message: WAMessage): void {
+    if (!message.message || (message.key.id && this.stored.has(message.key.id))) return
+    this.storeInbound(live, message).catch((error: unknown) => {
+      this.log.error({ reason: errorMessage(error) }, 'a message that came late could not be stored')
+    })
+  }
+
+  private async importHistory(live: LiveSocket, messages: WAMessage[]): Promise<void> {
+    const { onHistory } = this.options.hooks
+    if (!onHistory) return
+    const limit = this.options.historyLimit ?? DEFAULT_HISTORY
+    const time = (message: WAMessage) => Number(message.messageTimestamp ?? 0)
+    const newest = messages.toSorted((a, b) => time(a) - time(b)).slice(-limit)
+    const events: InboundEvent[] = []
+    for (const message of newest) {
+      const event = await normaliseMessage(message, {
+        account: this.options.account,
+        allowGroups: this.options.allowGroups === true,
+        source: 'history',
+        resolver: resolverOf(live),
+      })
+      if (event) events.push(event)
+    }
+    if (events.length > 0) await onHistory.call(this.options.hooks, events)
+  }
+
+  private async findSent(live: LiveSocket, key: WAMessageKey): Promise<proto.IMessage | undefined> {
+    const { getMessage } = this.options.hooks
+    if (!getMessage || !key.id) return undefined
+    const message = await getMessage.call(this.options.hooks, key.id)
+    return message ? buildContent(live, message, phoneToJid(message.to), this.outboundOptions()) : undefined
+  }
+
+  private outboundOptions(): OutboundOptions {
+    return {
+      ackMs: this.timing.ackMs,
+      typingMs: this.options.typingMs ?? (() => 0),
+      fetchMedia: this.options.fetchMedia ?? fetchMediaByUrl,
+      media: this.mediaTransport(),
+      log: this.log,
+    }
+  }
+
+  private mediaTransport() {
+    return { ca: this.options.mediaCa ?? null, timeoutMs: this.timing.mediaMs }
+  }
+
+  private setStatus(change: Partial<AccountStatus>): void {
+    const since = change.state !== undefined && change.state !== this.current.state ? new Date() : this.current.since
+    this.current = { ...this.current, ...change, since }
+    this.options.hooks.onStatus(this.current)
+  }
+}
+
+function resolverOf({ sock }: LiveSocket): AltResolver {
+  const { lidMapping } = sock.signalRepository
+  return {
+    phoneJidOf: async (lid) => {
+      const jid = await lidMapping.getPNForLID(lid)
+      return jid && jidNormalizedUser(jid)
+    },
+    lidOf: (phoneJid) => lidMapping.getLIDForPN(phoneJid),
+  }
+}

@@ -1,0 +1,220 @@
+import {
+  type AnyMessageContent,
+  type BinaryNode,
+  generateWAMessageContent,
+  generateWAMessageFromContent,
+  type proto,
+  type WAMessage,
+} from '@whiskeysockets/baileys'
+import { AppError, errorMessage } from '../../../lib/errors.ts'
+import { sha256Hex } from '../../../lib/ids.ts'
+import type { Logger } from '../../../lib/log.ts'
+import type { OutboundMedia, OutboundMessage, SendOutcome } from '../port.ts'
+import { phoneToJid } from './jids.ts'
+import { createUploader, type MediaTransport, readCapped } from './media.ts'
+import type { LiveSocket } from './socket.ts'
+
+/** Fetches a file that is to be sent. Throws an AppError: `unavailable` may get better, other kinds will not. */
+export type MediaFetcher = (media: OutboundMedia) => Promise<{ data: Uint8Array; contentType: string }>
+
+export type OutboundOptions = {
+  /** How long the server may take to acknowledge. */
+  ackMs: number
+  /** Milliseconds of typing that are shown before a text. */
+  typingMs(text: string): number
+  fetchMedia: MediaFetcher
+  media: MediaTransport
+  log: Logger
+}
+
+/** The longest time between asking for an acknowledgement and the stanza leaving. */
+const WAIT_CAP_MS = 180_000
+/** Refusals after which the same message may be taken a little later. 479: a stale device list, refreshed by then. */
+const REFUSED_FOR_NOW = new Set(['408', '429', '479', '500', '503'])
+
+/** The id under which a message is sent: the caller's, or one derived from our row's id, the same at every attempt. */
+export function providerIdOf(message: OutboundMessage): string {
+  return message.providerMessageId ?? `3EB0${sha256Hex(message.id).slice(0, 18).toUpperCase()}`
+}
+
+/** What can be said about a message without asking anybody. */
+export function refuseAtOnce(message: OutboundMessage): SendOutcome | null {
+  const refuse = (code: string, text: string): SendOutcome => ({ outcome: 'rejected', code, message: text })
+  const media = message.media ?? []
+  if (message.template) return refuse('template_not_supported', 'A linked account sends no templates; send text.')
+  if (!message.text && media.length === 0) return refuse('empty_message', 'The message has neither text nor media.')
+  if (media.length > 1) return refuse('too_many_media', 'A WhatsApp message holds one file; send one message a file.')
+  if (media[0]?.voice && message.text)
+    return refuse('voice_with_text', 'A voice note has no caption; send two messages.')
+  return null
+}
+
+/** Knows who is on WhatsApp, so that a known number costs no question. */
+export class Recipients {
+  private readonly known = new Set<string>()
+
+  async isOnWhatsApp(live: LiveSocket, phone: string): Promise<boolean> {
+    if (this.known.has(phone)) return true
+    const results = await live.sock.onWhatsApp(phone)
+    if (!results) throw new AppError('unavailable', 'lookup_failed', 'WhatsApp did not say who is there.')
+    const found = results.some(({ exists }) => exists)
+    if (found) this.known.add(phone)
+    if (this.known.size > 10_000) this.known.clear()
+    return found
+  }
+}
+
+/**
+ * Sends one message and waits for the server's word on it.
+ * Everything before the encryption is `retry` when it fails: nothing can have left. After it, only an acknowledgement decides.
+ */
+export async function sendOverSocket(
+  live: LiveSocket,
+  message: OutboundMessage,
+  recipients: Recipients,
+  options: OutboundOptions,
+): Promise<SendOutcome> {
+  const jid = phoneToJid(message.to)
+  const id = providerIdOf(message)
+  let content: proto.IMessage
+  try {
+    if (!(await recipients.isOnWhatsApp(live, message.to)))
+      return { outcome: 'rejected', code: 'not_on_whatsapp', message: 'This number is not on WhatsApp.' }
+    content = await buildContent(live, message, jid, options)
+    await showTyping(live, jid, message.text, options)
+  } catch (error) {
+    return outcomeBeforeSending(error)
+  }
+  return relay(live, jid, id, content, options)
+}
+
+async function relay(
+  live: LiveSocket,
+  jid: string,
+  id: string,
+  content: proto.IMessage,
+  options: OutboundOptions,
+): Promise<SendOutcome> {
+  const { sock } = live
+  const before = live.encryptions
+  const answer = sock.waitForMessage<BinaryNode>(id, WAIT_CAP_MS).then(
+    (node) => node ?? null,
+    () => null,
+  )
+  try {
+    await sock.relayMessage(jid, content, { messageId: id })
+  } catch (error) {
+    if (live.encryptions === before) return outcomeBeforeSending(error)
+    return { outcome: 'unknown', code: 'send_interrupted', message: errorMessage(error) }
+  }
+  const node = await Promise.race([answer, Bun.sleep(options.ackMs).then(() => null)])
+  if (!node) {
+    const code = live.isOver ? 'connection_lost' : 'no_acknowledgement'
+    return { outcome: 'unknown', code, message: 'The message left, and WhatsApp did not say that it took it.' }
+  }
+  return readAnswer(node, id)
+}
+
+/** An acknowledgement, or already the receipt of somebody who got it: either proves that the server took it. */
+function readAnswer(node: BinaryNode, id: string): SendOutcome {
+  const { error } = node.attrs
+  if (node.tag !== 'ack' || !error) return { outcome: 'accepted', providerMessageId: id, status: 'sent' }
+  if (REFUSED_FOR_NOW.has(error))
+    return {
+      outcome: 'retry',
+      code: error,
+      message: `WhatsApp refused the message for now (${error}).`,
+      retryAfterMs: 10_000,
+    }
+  if (error === '463')
+    return {
+      outcome: 'rejected',
+      code: error,
+      message: 'WhatsApp restricts this account: it may not open new chats now.',
+    }
+  return { outcome: 'rejected', code: error, message: `WhatsApp refused the message (${error}).` }
+}
+
+/** Builds the message, files uploaded; also used to send a message again that a phone could not decrypt. */
+export async function buildContent(
+  live: LiveSocket,
+  message: OutboundMessage,
+  jid: string,
+  options: OutboundOptions,
+): Promise<proto.IMessage> {
+  const { sock } = live
+  const userJid = sock.user?.id ?? ''
+  const body = await bodyOf(message, options.fetchMedia)
+  const generated = await generateWAMessageContent(body, { upload: createUploader(sock, options.media), jid })
+  const full = generateWAMessageFromContent(jid, generated, {
+    userJid,
+    messageId: providerIdOf(message),
+    ...(message.replyTo ? { quoted: quotedStub(jid, message.replyTo) } : {}),
+  })
+  if (!full.message) throw new AppError('internal', 'message_not_built', 'The message could not be built.')
+  return full.message
+}
+
+async function bodyOf(message: OutboundMessage, fetchMedia: MediaFetcher): Promise<AnyMessageContent> {
+  const [media] = message.media ?? []
+  if (!media) return { text: message.text ?? '' }
+  const { data, contentType } = await fetchMedia(media)
+  const mimetype = (media.contentType ?? contentType).toLowerCase()
+  const [bare = ''] = mimetype.split(';')
+  const bytes = Buffer.from(data)
+  const caption = message.text
+  // An empty thumbnail keeps Baileys from looking for image tools; phones make their own preview.
+  if (media.voice)
+    return { audio: bytes, ptt: true, mimetype: bare === 'audio/ogg' ? 'audio/ogg; codecs=opus' : mimetype }
+  if (bare === 'image/jpeg' || bare === 'image/png') return { image: bytes, caption, mimetype: bare, jpegThumbnail: '' }
+  if (bare === 'video/mp4' || bare === 'video/3gpp') return { video: bytes, caption, mimetype: bare, jpegThumbnail: '' }
+  if (bare.startsWith('audio/') && !caption) return { audio: bytes, mimetype }
+  return { document: bytes, caption, mimetype: bare || 'application/octet-stream', fileName: media.fileName ?? 'file' }
+}
+
+/** A quote needs the message's id and its author; the reader's phone finds the text by the id. */
+function quotedStub(jid: string, id: string): WAMessage {
+  return { key: { remoteJid: jid, id, fromMe: false }, message: { conversation: '' } }
+}
+
+async function showTyping(
+  live: LiveSocket,
+  jid: string,
+  text: string | undefined,
+  options: OutboundOptions,
+): Promise<void> {
+  const duration = text ? options.typingMs(text) : 0
+  if (duration <= 0) return
+  await live.sock.sendPresenceUpdate('composing', jid)
+  await Bun.sleep(duration)
+  await live.sock.sendPresenceUpdate('paused', jid)
+}
+
+function outcomeBeforeSending(error: unknown): SendOutcome {
+  const known = error instanceof AppError ? error : null
+  const message = errorMessage(error)
+  if (known && known.kind !== 'unavailable' && known.kind !== 'internal')
+    return { outcome: 'rejected', code: known.code, message }
+  return { outcome: 'retry', code: known?.code ?? 'not_sent', message }
+}
+
+const FETCH_MS = 30_000
+const MAX_OUTBOUND_BYTES = 64 * 1_048_576
+
+/** Fetches a file over http(s), at most 64 MiB, within 30 s. */
+export const fetchMediaByUrl: MediaFetcher = async (media) => {
+  const url = URL.canParse(media.url) ? new URL(media.url) : null
+  if (url?.protocol !== 'https:' && url?.protocol !== 'http:')
+    throw new AppError('invalid', 'bad_media_url', 'Media to send needs an http or https address.')
+  let response: Response
+  try {
+    response = await fetch(url, { signal: AbortSignal.timeout(FETCH_MS) })
+  } catch (cause) {
+    throw new AppError('unavailable', 'media_unreachable', 'The media address could not be reached.', { cause })
+  }
+  if (response.status >= 500)
+    throw new AppError('unavailable', 'media_unreachable', `The media address answered ${response.status}.`)
+  if (!response.ok) throw new AppError('not_found', 'media_missing', `The media address answered ${response.status}.`)
+  const data = await readCapped(response, MAX_OUTBOUND_BYTES)
+  return { data, contentType: response.headers.get('content-type') ?? 'application/octet-stream' }
+}

@@ -1,0 +1,87 @@
+import type { AccountState } from '../port.ts'
+
+/** What to do after a socket closed. */
+export type CloseDecision =
+  | { action: 'reconnect'; delayMs: number; reason: string }
+  | { action: 'stop'; state: AccountState; reason: string; advice: string | null; clearAuth: boolean }
+
+export type CloseFacts = {
+  /** Status code of the close, in WhatsApp's numbers. */
+  code: number
+  linked: boolean
+  /** This process still owns the account. */
+  owner: boolean
+  /** Failed attempts in a row, this one not counted. */
+  failures: number
+  /** Times another connection replaced ours within the last 30 s, this one counted. */
+  recentReplacements: number
+}
+
+export type Backoff = { minMs: number; maxMs: number }
+
+export const REPLACED_WINDOW_MS = 30_000
+const REPLACED_LIMIT = 5
+const REPLACED_PAUSE_MS = 30_000
+
+/**
+ * The reconnect policy by code. Unknown codes are taken as a lost connection: an account that can come back is never
+ * given up because WhatsApp learned a new number.
+ * @param random 0…1, the jitter
+ */
+export function decideAfterClose(facts: CloseFacts, backoff: Backoff, random: number): CloseDecision {
+  const { code, linked, owner } = facts
+  if (code === 515) return { action: 'reconnect', delayMs: 0, reason: 'restart_required' }
+  if (code === 401)
+    return {
+      action: 'stop',
+      state: 'logged_out',
+      reason: 'logged_out',
+      advice: 'Link the account again: the link was removed on the phone or by WhatsApp.',
+      clearAuth: true,
+    }
+  if (code === 402 || code === 403 || code === 406)
+    return {
+      action: 'stop',
+      state: 'blocked',
+      reason: `refused_${code}`,
+      advice: 'WhatsApp refuses this account. Open WhatsApp on the phone and look what it says there.',
+      clearAuth: false,
+    }
+  if (code === 440) {
+    if (!owner) return { action: 'stop', state: 'stopped', reason: 'not_owner', advice: null, clearAuth: false }
+    const delayMs = facts.recentReplacements >= REPLACED_LIMIT ? REPLACED_PAUSE_MS : waitFor(facts, backoff, random)
+    return { action: 'reconnect', delayMs, reason: 'replaced' }
+  }
+  if (code === 408 && !linked)
+    return {
+      action: 'stop',
+      state: 'failed',
+      reason: 'link_expired',
+      advice: 'Nobody scanned the code in time. Start linking again for a fresh one.',
+      clearAuth: false,
+    }
+  return { action: 'reconnect', delayMs: waitFor(facts, backoff, random), reason: reasonOf(code) }
+}
+
+/** Exponential, half of it jitter, so that many accounts do not come back in one moment. */
+function waitFor({ failures }: CloseFacts, { minMs, maxMs }: Backoff, random: number): number {
+  const full = Math.min(maxMs, minMs * 2 ** Math.min(failures, 16))
+  return Math.round(full * (0.5 + random / 2))
+}
+
+function reasonOf(code: number): string {
+  switch (code) {
+    case 405:
+      return 'client_outdated'
+    case 408:
+      return 'connection_lost'
+    case 428:
+      return 'connection_closed'
+    case 500:
+      return 'bad_session'
+    case 503:
+      return 'unavailable'
+    default:
+      return `closed_${code}`
+  }
+}

@@ -1,0 +1,270 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import makeWASocket, {
+  type AuthenticationState,
+  type BinaryNode,
+  type ConnectionState,
+  DEFAULT_CONNECTION_CONFIG,
+  decodeMessageNode,
+  isJidGroup,
+  proto,
+  S_WHATSAPP_NET,
+  type SignalDataSet,
+  type SignalKeyStoreWithTransaction,
+  type SocketConfig,
+  unpadRandomMax16,
+  type WAMessage,
+  type WASocket,
+} from '@whiskeysockets/baileys'
+import { errorMessage } from '../../../lib/errors.ts'
+import type { Logger } from '../../../lib/log.ts'
+import { undoFailedTrials } from '../../../lib/signal-sessions.ts'
+import { createClientLogger } from './client-log.ts'
+import { isPublicJid } from './jids.ts'
+
+export type SocketTiming = {
+  /** From the first byte to `open` or a QR code. */
+  connectMs: number
+  /** Without any frame for this long the peer is taken for dead. */
+  livenessMs: number
+  /** How long one question to the server may take. */
+  queryMs: number
+}
+
+export type LiveSocketOptions = {
+  auth: AuthenticationState
+  websocketUrl: string | null
+  timing: SocketTiming
+  allowGroups: boolean
+  log: Logger
+  getMessage: SocketConfig['getMessage']
+  /** A decrypted message. While this runs, nothing was acknowledged and nothing committed. */
+  onDecrypted(message: WAMessage): Promise<void>
+  onUpdate(update: Partial<ConnectionState>): void
+  /** Once, with WhatsApp's code for it. */
+  onClosed(code: number, why: string): void
+}
+
+/** Codes of our own closes, in WhatsApp's numbers. */
+export const CLOSE_LOST = 408
+const CLOSE_OUTDATED = 405
+const CLOSE_UNAVAILABLE = 503
+
+/** One connection to WhatsApp, from the first byte to its end. */
+export class LiveSocket {
+  readonly sock: WASocket
+  private readonly options: LiveSocketOptions
+  private readonly stanzas = new WeakMap<Uint8Array, BinaryNode>()
+  private readonly timers: ReturnType<typeof setInterval>[] = []
+  private lastFrameAt = Date.now()
+  private lastCheckAt = Date.now()
+  private encrypted = 0
+  private over = false
+
+  constructor(options: LiveSocketOptions) {
+    this.options = options
+    const { websocketUrl, timing } = options
+    this.sock = makeWASocket({
+      ...(websocketUrl ? { waWebSocketUrl: websocketUrl } : {}),
+      auth: options.auth,
+      logger: createClientLogger(options.log),
+      connectTimeoutMs: timing.connectMs,
+      defaultQueryTimeoutMs: timing.queryMs,
+      // The watchdog below is quicker; this only keeps the line busy.
+      keepAliveIntervalMs: 30_000,
+      // The owner's phone stays the one that rings.
+      markOnlineOnConnect: false,
+      emitOwnEvents: false,
+      syncFullHistory: false,
+      transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
+      shouldIgnoreJid: (jid) => isPublicJid(jid) || (!options.allowGroups && isJidGroup(jid) === true),
+      getMessage: options.getMessage,
+      makeSignalRepository: this.wrapRepository,
+    })
+    this.sock.ws.on('frame', this.onFrame)
+    this.sock.ws.on('error', (error: unknown) => this.finish(CLOSE_LOST, errorMessage(error)))
+    // Baileys listens to this event, and so keeps `ws` from raising the error it would raise otherwise.
+    this.sock.ws.on('unexpected-response', (_request: unknown, response: unknown) => {
+      const status = typeof response === 'object' && response !== null ? Reflect.get(response, 'statusCode') : 0
+      this.kill(status === 405 ? CLOSE_OUTDATED : CLOSE_UNAVAILABLE, `the upgrade was answered ${status}`)
+    })
+    this.sock.ev.on('connection.update', this.onUpdate)
+    this.timers.push(setTimeout(() => this.kill(CLOSE_LOST, 'it took too long to connect'), timing.connectMs))
+    this.timers.push(setInterval(() => this.checkLiveness(), timing.livenessMs / 3))
+  }
+
+  get isOver(): boolean {
+    return this.over
+  }
+
+  /** How many messages this socket has encrypted. When it did not change during a send, nothing can have left. */
+  get encryptions(): number {
+    return this.encrypted
+  }
+
+  /** Cuts the connection now, without waiting for the other side to agree. */
+  kill(code: number, why: string): void {
+    const socket: unknown = Reflect.get(this.sock.ws, 'socket')
+    this.finish(code, why)
+    if (
+      typeof socket === 'object' &&
+      socket !== null &&
+      'terminate' in socket &&
+      typeof socket.terminate === 'function'
+    )
+      socket.terminate()
+  }
+
+  /** Says goodbye and resolves when the connection is gone, after two seconds at the latest. */
+  async close(): Promise<void> {
+    this.finish(0, 'closed by us')
+    void this.sock.end(undefined)
+    const { ws } = this.sock
+    const gone = ws.isClosed ? Promise.resolve() : new Promise((resolve) => ws.once('close', resolve))
+    await Promise.race([gone, Bun.sleep(2_000)])
+    this.kill(0, 'closed by us')
+  }
+
+  private finish(code: number, why: string): void {
+    if (this.over) return
+    this.over = true
+    for (const timer of this.timers) clearInterval(timer)
+    this.options.onClosed(code, why)
+  }
+
+  private readonly onFrame = (frame: unknown) => {
+    this.lastFrameAt = Date.now()
+    if (!isNode(frame) || frame.tag !== 'message' || !Array.isArray(frame.content)) return
+    for (const { content } of frame.content) if (content instanceof Uint8Array) this.stanzas.set(content, frame)
+  }
+
+  private readonly onUpdate = (update: Partial<ConnectionState>) => {
+    if (this.over) return
+    if (update.connection === 'open' || update.qr) clearTimeout(this.timers[0])
+    if (update.connection === 'close') {
+      const error = update.lastDisconnect?.error
+      this.finish(statusCodeOf(error), error ? errorMessage(error) : 'closed')
+      return
+    }
+    this.options.onUpdate(update)
+  }
+
+  private checkLiveness(): void {
+    const { livenessMs } = this.options.timing
+    const now = Date.now()
+    const late = now - this.lastCheckAt > livenessMs
+    this.lastCheckAt = now
+    // A check that comes late says that this process slept, not that the peer did: ask first.
+    if (!late && now - this.lastFrameAt >= livenessMs) {
+      this.kill(CLOSE_LOST, 'the server fell silent')
+      return
+    }
+    if (now - this.lastFrameAt < livenessMs / 3 || !this.sock.ws.isOpen) return
+    const ping: BinaryNode = {
+      tag: 'iq',
+      attrs: { to: S_WHATSAPP_NET, type: 'get', xmlns: 'w:p' },
+      content: [{ tag: 'ping', attrs: {} }],
+    }
+    this.sock.query(ping, livenessMs).catch((error: unknown) => {
+      this.options.log.debug({ reason: errorMessage(error) }, 'a ping was not answered')
+    })
+  }
+
+  /**
+   * Puts our storage between decryption and receipt. The plaintext is stored inside the transaction that moves the
+   * ratchet on, before it commits: a crash at any point leaves the message either stored or decryptable again.
+   *
+   * Encryption runs outside of the transaction that Baileys spans around a whole send, so that the ratchet is committed
+   * before the stanza leaves: a crash never makes two messages use one key.
+   *
+   * And whatever changes a session goes one at a time. Baileys locks by JID, but one session may be reached by number and
+   * by LID, so that a message in and a message out at once would each overwrite what the other did.
+   */
+  private readonly wrapRepository: SocketConfig['makeSignalRepository'] = (auth, logger, toLid) => {
+    const { keys } = auth
+    if (!('transaction' in keys)) throw new Error('Baileys gave a key store without transactions')
+    const repairing = repairSessions(keys)
+    const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ ...auth, keys: repairing.keys }, logger, toLid)
+    const outside = AsyncLocalStorage.snapshot()
+    let last: Promise<unknown> = Promise.resolve()
+    const alone = <T>(work: () => Promise<T>): Promise<T> => {
+      const turn = last.then(() => outside(work))
+      last = turn.catch(() => undefined)
+      return turn
+    }
+    const { decryptMessage, decryptGroupMessage, encryptMessage, injectE2ESession, migrateSession } = repository
+    const storeThenCommit = (ciphertext: Uint8Array, lock: string, decrypt: () => Promise<Uint8Array>) =>
+      alone(() =>
+        keys.transaction(async () => {
+          const plain = await decrypt()
+          await outside(() => this.deliver(ciphertext, plain))
+          return plain
+        }, lock),
+      )
+    const wrapped: Partial<typeof repository> = {
+      decryptMessage: (input) =>
+        storeThenCommit(input.ciphertext, input.jid, () =>
+          // A pkmsg names its session; only a msg is tried on one after the other.
+          input.type === 'msg' ? repairing.during(() => decryptMessage(input)) : decryptMessage(input),
+        ),
+      decryptGroupMessage: (input) => storeThenCommit(input.msg, input.group, () => decryptGroupMessage(input)),
+      encryptMessage: async (input) => {
+        const result = await alone(() => encryptMessage(input))
+        this.encrypted += 1
+        return result
+      },
+      injectE2ESession: (input) => alone(() => injectE2ESession(input)),
+      migrateSession: (from, to) => alone(() => migrateSession(from, to)),
+    }
+    return Object.assign(repository, wrapped)
+  }
+
+  private async deliver(ciphertext: Uint8Array, plain: Uint8Array): Promise<void> {
+    const stanza = this.stanzas.get(ciphertext)
+    const { me } = this.options.auth.creds
+    if (!stanza || !me) throw new Error('a message was decrypted that no stanza brought')
+    const { fullMessage } = decodeMessageNode(stanza, me.id, me.lid ?? '')
+    const message = proto.Message.decode(unpadRandomMax16(plain))
+    fullMessage.message = message.deviceSentMessage?.message ?? message
+    try {
+      await this.options.onDecrypted(fullMessage)
+    } catch (error) {
+      // With the socket gone no receipt can leave; WhatsApp brings the message again.
+      this.kill(CLOSE_LOST, 'an inbound message could not be stored')
+      throw error
+    }
+  }
+}
+
+/** A key store that undoes what libsignal does to the sessions it only tried. One decryption at a time may run. */
+function repairSessions(keys: SignalKeyStoreWithTransaction) {
+  let active = false
+  const set = async (data: SignalDataSet) => {
+    if (!active || !data.session) return keys.set(data)
+    const session: typeof data.session = {}
+    const before = await keys.get('session', Object.keys(data.session))
+    for (const [id, record] of Object.entries(data.session)) session[id] = undoFailedTrials(before[id], record)
+    return keys.set({ ...data, session })
+  }
+  return {
+    keys: { ...keys, set },
+    async during<T>(decrypt: () => Promise<T>): Promise<T> {
+      active = true
+      try {
+        return await decrypt()
+      } finally {
+        active = false
+      }
+    },
+  }
+}
+
+function isNode(value: unknown): value is BinaryNode {
+  return typeof value === 'object' && value !== null && 'tag' in value && 'attrs' in value
+}
+
+function statusCodeOf(error: unknown): number {
+  if (typeof error !== 'object' || error === null || !('output' in error)) return 0
+  const { output } = error
+  if (typeof output !== 'object' || output === null || !('statusCode' in output)) return 0
+  return typeof output.statusCode === 'number' ? output.statusCode : 0
+}

@@ -1,0 +1,180 @@
+import { z } from 'zod'
+import { AppError, toAppError } from '../../lib/errors.ts'
+import { contentSchema, describeMessage } from './contents.ts'
+import { faultSchema } from './faults.ts'
+import type { WhatsAppSandbox } from './sandbox.ts'
+import { type Account, toE164 } from './world.ts'
+
+const phone = z.string().regex(/^\+?\d{6,15}$/, 'a phone number in digits, with or without +')
+const addressing = z.enum(['pn', 'lid']).optional()
+const accountInput = z.object({
+  phone,
+  name: z.string().optional(),
+  onWhatsApp: z.boolean().optional(),
+  delivers: z.boolean().optional(),
+  reads: z.boolean().optional(),
+  autoReply: z
+    .string()
+    .nullable()
+    .transform((text) => text ?? undefined)
+    .optional(),
+})
+const scanInput = z.object({ qr: z.string().min(1), phone, businessName: z.string().optional() })
+const codeInput = z.object({ phone, code: z.string().min(8).max(9) })
+const sendInput = z.object({
+  from: phone,
+  to: phone,
+  id: z.string().min(1).optional(),
+  addressing,
+  timestamp: z.number().int().optional(),
+  delayMs: z.number().int().min(0).max(60_000).optional(),
+  content: z.unknown(),
+})
+const receiptInput = z.object({
+  from: phone,
+  to: phone,
+  ids: z.array(z.string()).min(1),
+  type: z.enum(['delivered', 'read', 'played']),
+  addressing,
+})
+const typingInput = z.object({ from: phone, to: phone, composing: z.boolean().default(true) })
+const forgetInput = z.object({ contact: phone, account: phone })
+const againInput = z.object({ contact: phone, account: phone, id: z.string().min(1) })
+const historyInput = z.object({
+  account: phone,
+  contact: phone,
+  text: z.string(),
+  fromMe: z.boolean().default(false),
+  at: z.number().int(),
+})
+const connectionInput = z.intersection(
+  z.object({ phone }),
+  z.discriminatedUnion('action', [
+    z.object({ action: z.enum(['cut', 'freeze', 'thaw', 'replace', 'unlink']) }),
+    z.object({ action: z.literal('stream_error'), code: z.string().regex(/^\d+$/) }),
+  ]),
+)
+
+/**
+ * The sandbox's remote control, JSON over HTTP under `/_control/`. A bad body gets 400 with what is wrong with it.
+ *
+ * POST: accounts, scan, code, send `{from,to,content}`, owner (the same, from the account's own phone), receipts, typing, history, faults, connections,
+ * forget `{contact,account}` (a phone loses its session), again `{contact,account,id}` (a phone asks for a message anew).
+ * GET: accounts, inbox?phone=, media?phone=&id=, notices?phone=, undecryptable?phone=, faults, certificate. DELETE: faults.
+ */
+export async function answerControl(sandbox: WhatsAppSandbox, request: Request): Promise<Response> {
+  const url = new URL(request.url)
+  const route = `${request.method} ${url.pathname.slice('/_control/'.length)}`
+  try {
+    const body = request.method === 'POST' ? await readJson(request) : undefined
+    return await runRoute(sandbox, route, url.searchParams, body)
+  } catch (error) {
+    if (error instanceof z.ZodError)
+      return Response.json({ error: { code: 'invalid', message: z.prettifyError(error) } }, { status: 400 })
+    const known = toAppError(error)
+    return Response.json({ error: known.toBody() }, { status: known.status })
+  }
+}
+
+async function readJson(request: Request): Promise<unknown> {
+  try {
+    return await request.json()
+  } catch (cause) {
+    throw new AppError('invalid', 'bad_json', 'The body is not JSON.', { cause })
+  }
+}
+
+async function runRoute(
+  sandbox: WhatsAppSandbox,
+  route: string,
+  query: URLSearchParams,
+  body: unknown,
+): Promise<Response> {
+  const queryPhone = () => phone.parse(query.get('phone'))
+  switch (route) {
+    case 'POST accounts':
+      return Response.json(describeAccount(sandbox.putAccount(accountInput.parse(body))))
+    case 'GET accounts':
+      return Response.json(sandbox.accounts().map(describeAccount))
+    case 'POST scan': {
+      const input = scanInput.parse(body)
+      return Response.json(await sandbox.scan(input.qr, input.phone, input.businessName))
+    }
+    case 'POST code': {
+      const input = codeInput.parse(body)
+      await sandbox.enterCode(input.phone, input.code)
+      return Response.json({})
+    }
+    case 'POST send': {
+      const { content, ...parties } = sendInput.parse(body)
+      return Response.json({ id: await sandbox.send(parties, contentSchema.parse(content)) })
+    }
+    case 'POST owner': {
+      const { content, ...parties } = sendInput.parse(body)
+      return Response.json({ id: await sandbox.sendAsOwner(parties, contentSchema.parse(content)) })
+    }
+    case 'POST forget': {
+      const input = forgetInput.parse(body)
+      await sandbox.forgetSessions(input)
+      return Response.json({})
+    }
+    case 'POST again':
+      sandbox.askAgain(againInput.parse(body))
+      return Response.json({})
+    case 'POST receipts':
+      sandbox.confirm(receiptInput.parse(body))
+      return Response.json({})
+    case 'POST typing':
+      sandbox.typing(typingInput.parse(body))
+      return Response.json({})
+    case 'POST history':
+      sandbox.addHistory(historyInput.parse(body))
+      return Response.json({})
+    case 'POST faults':
+      sandbox.addFault(faultSchema.parse(body))
+      return Response.json({})
+    case 'GET faults':
+      return Response.json(sandbox.faults())
+    case 'DELETE faults':
+      sandbox.clearFaults()
+      return Response.json({})
+    case 'POST connections': {
+      const input = connectionInput.parse(body)
+      return Response.json({ sockets: sandbox.act(input.phone, input) })
+    }
+    case 'GET inbox':
+      return Response.json(
+        sandbox.inbox(queryPhone(), { ownCopies: query.get('copies') === '1' }).map(({ message, ...delivery }) => ({
+          ...delivery,
+          from: toE164(delivery.from),
+          to: toE164(delivery.to),
+          ...describeMessage(message),
+        })),
+      )
+    case 'GET media':
+      return new Response(Buffer.from(await sandbox.receivedMedia(queryPhone(), z.string().parse(query.get('id')))))
+    case 'GET notices':
+      return Response.json(sandbox.notices(queryPhone()))
+    case 'GET undecryptable':
+      return Response.json(sandbox.undecryptable(queryPhone()))
+    case 'GET certificate':
+      return new Response(sandbox.mediaCertificate)
+    default:
+      throw new AppError('not_found', 'unknown_route', `The sandbox's WhatsApp knows no ${route}.`)
+  }
+}
+
+function describeAccount(account: Account) {
+  return {
+    phone: toE164(account.phone),
+    lid: account.lid,
+    name: account.name,
+    onWhatsApp: account.onWhatsApp,
+    manners: account.manners,
+    devices: [...account.companions.values()].map(({ id, link, pending }) => ({
+      id,
+      online: link !== undefined,
+      pending: pending.length,
+    })),
+  }
+}

@@ -1,0 +1,94 @@
+import { type BinaryNode, getBinaryNodeChild, getBinaryNodeChildren } from '@whiskeysockets/baileys'
+import { keyNode, readSignedPreKey, storeUploadedKeys, usyncResult } from './key-server.ts'
+import { childrenOf, requireAttr, requireChild } from './nodes.ts'
+import type { Account, Companion, World } from './world.ts'
+
+/** Whom a query comes from; nobody is logged in while a client waits to be linked. */
+export type Asker = { account: Account; companion: Companion } | undefined
+
+/**
+ * Answers an `<iq>` of a logged-in client: the content of the result.
+ * Namespaces that a business client never depends on get an empty result, as WhatsApp gives for nothing to say.
+ */
+export function answerQuery(world: World, asker: Asker, iq: BinaryNode): BinaryNode[] | undefined {
+  const [first] = childrenOf(iq)
+  switch (iq.attrs.xmlns) {
+    case 'encrypt':
+      return answerKeys(world, asker, iq, first)
+    case 'usync':
+      return [usyncResult(world, requireChild(iq, 'usync'))]
+    case 'w:m':
+      return [mediaConnection(world)]
+    case 'privacy':
+      return iq.attrs.type === 'get' ? [privacySettings()] : undefined
+    case 'blocklist':
+      return [{ tag: 'list', attrs: {}, content: [] }]
+    case 'abt':
+      return [{ tag: 'props', attrs: { hash: 'h1' }, content: [] }]
+    case 'w:sync:app:state':
+      return [emptyCollections(first)]
+    case 'md':
+      if (first?.tag === 'remove-companion-device' && asker) {
+        asker.account.companions.delete(asker.companion.id)
+        world.changed()
+      }
+      return undefined
+    default:
+      return undefined
+  }
+}
+
+function answerKeys(
+  world: World,
+  asker: Asker,
+  iq: BinaryNode,
+  first: BinaryNode | undefined,
+): BinaryNode[] | undefined {
+  if (first?.tag === 'key')
+    return [
+      {
+        tag: 'list',
+        attrs: {},
+        content: getBinaryNodeChildren(first, 'user').map((user) => keyNode(world, requireAttr(user, 'jid'))),
+      },
+    ]
+  if (first?.tag === 'digest') return [{ tag: 'digest', attrs: {}, content: [] }]
+  if (!asker) return undefined
+  const { companion } = asker
+  if (first?.tag === 'count') return [{ tag: 'count', attrs: { value: String(companion.preKeys.length) } }]
+  if (first?.tag === 'rotate') {
+    companion.signedPreKey = readSignedPreKey(requireChild(first, 'skey'))
+    return undefined
+  }
+  if (iq.attrs.type === 'set' && getBinaryNodeChild(iq, 'list')) {
+    storeUploadedKeys(companion, iq)
+    world.changed()
+  }
+  return undefined
+}
+
+function mediaConnection(world: World): BinaryNode {
+  const host = { tag: 'host', attrs: { hostname: world.mediaHost, maxContentLengthBytes: '104857600' } }
+  return {
+    tag: 'media_conn',
+    attrs: { auth: 'sandbox-media', ttl: '300', auth_ttl: '21600', max_buckets: '12' },
+    content: [host],
+  }
+}
+
+function privacySettings(): BinaryNode {
+  const readReceipts = { tag: 'category', attrs: { name: 'readreceipts', value: 'all' } }
+  return { tag: 'privacy', attrs: {}, content: [readReceipts] }
+}
+
+/** The sandbox keeps no settings of chats: every collection is as old as the client says it is. */
+function emptyCollections(sync: BinaryNode | undefined): BinaryNode {
+  const collections = getBinaryNodeChildren(sync, 'collection').map(
+    ({ attrs }): BinaryNode => ({
+      tag: 'collection',
+      attrs: { name: attrs.name ?? '', version: attrs.version ?? '0', has_more_patches: 'false' },
+      content: [],
+    }),
+  )
+  return { tag: 'sync', attrs: {}, content: collections }
+}

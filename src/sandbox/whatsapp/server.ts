@@ -1,0 +1,86 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { createLogger, type Logger } from '../../lib/log.ts'
+import { LIBSIGNAL_LINES, quietConsole } from '../../lib/quiet-console.ts'
+import { Connection } from './connection.ts'
+import { answerControl } from './control.ts'
+import { MediaServer } from './media.ts'
+import { makeNoiseIdentity } from './noise.ts'
+import { PairingDesk } from './pairing.ts'
+import { WhatsAppSandbox } from './sandbox.ts'
+import { World } from './world.ts'
+
+export type WhatsAppSandboxOptions = {
+  /** Port of the WebSocket and the control; 0 takes a free one. */
+  port: number
+  /** Port of the media host (TLS); a free one when unset. */
+  mediaPort?: number
+  /** Where to keep accounts and links over a restart; nothing is kept when unset. */
+  stateFile?: string
+  logger?: Logger
+}
+
+const SAVE_EVERY_MS = 1_000
+
+/**
+ * Starts WhatsApp in a box on the loopback interface: an unmodified Baileys client links to it, sends, and receives.
+ * `wsUrl` goes into the client's socket URL; `controlUrl` takes the requests of `control.ts` from any process.
+ */
+export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Promise<WhatsAppSandbox> {
+  quietConsole(LIBSIGNAL_LINES)
+  const world = new World(options.logger ?? createLogger('silent'))
+  const { stateFile } = options
+  if (stateFile && existsSync(stateFile)) world.restore(readFileSync(stateFile, 'utf8'))
+  const media = new MediaServer(options.mediaPort ?? 0)
+  world.mediaHost = media.host
+  const desk = new PairingDesk(world)
+  const identity = makeNoiseIdentity()
+  const server = Bun.serve<{ connection: Connection | undefined }>({
+    port: options.port,
+    hostname: '127.0.0.1',
+    idleTimeout: 120,
+    fetch(request, listener) {
+      const { pathname } = new URL(request.url)
+      if (pathname.startsWith('/_control/')) return answerControl(sandbox, request)
+      if (pathname !== '/ws/chat') return new Response('not found', { status: 404 })
+      const refusal = world.faults.take('refuse_upgrade')
+      if (refusal) return new Response('refused', { status: refusal.status })
+      if (listener.upgrade(request, { data: { connection: undefined } })) return undefined
+      return new Response('this is a WebSocket', { status: 426 })
+    },
+    websocket: {
+      idleTimeout: 960,
+      maxPayloadLength: 64 * 1_048_576,
+      backpressureLimit: 64 * 1_048_576,
+      open(socket) {
+        socket.data.connection = new Connection(world, desk, identity, {
+          send: (bytes) => void socket.sendBinary(bytes),
+          close: () => socket.close(),
+          terminate: () => socket.terminate(),
+        })
+      },
+      message(socket, data) {
+        if (typeof data === 'string') socket.terminate()
+        else socket.data.connection?.receive(data)
+      },
+      close(socket) {
+        socket.data.connection?.onClosed()
+      },
+    },
+  })
+  const save = () => {
+    if (!stateFile) return
+    // Written beside and moved, so that a crash leaves the old state or the new one.
+    writeFileSync(`${stateFile}.new`, world.snapshot(), { mode: 0o600 })
+    renameSync(`${stateFile}.new`, stateFile)
+  }
+  const saving = stateFile ? setInterval(save, SAVE_EVERY_MS) : undefined
+  const base = `127.0.0.1:${server.port}`
+  const sandbox = new WhatsAppSandbox({ world, desk, media, base }, async () => {
+    clearInterval(saving)
+    save()
+    await server.stop(true)
+    await media.stop()
+    world.close()
+  })
+  return sandbox
+}

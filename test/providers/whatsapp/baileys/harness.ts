@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import { AppError } from '../../../../src/lib/errors.ts'
+import { createLogger, type Logger } from '../../../../src/lib/log.ts'
+import { createSecretBox, type SecretBox } from '../../../../src/lib/secret-box.ts'
+import { BaileysAccount, type BaileysAccountOptions } from '../../../../src/providers/whatsapp/baileys/account.ts'
+import {
+  type AccountStatus,
+  type AuthChanges,
+  type AuthStore,
+  type InboundEvent,
+  type OutboundMessage,
+  type ReceiptEvent,
+  STALE_OWNER,
+} from '../../../../src/providers/whatsapp/port.ts'
+import type { WhatsAppSandbox } from '../../../../src/sandbox/whatsapp/sandbox.ts'
+
+/** A store that keeps its texts in a Map: what a database is to the adapter, with its troubles on demand. */
+export class MapStore implements AuthStore {
+  creds: string | null = null
+  readonly keys = new Map<string, string>()
+  readonly box: SecretBox = createSecretBox(randomBytes(32))
+  /** Thrown by the next reads or writes, as long as it is set. */
+  readError: Error | null = null
+  writeError: Error | null = null
+  /** Called before every write; may wait. */
+  onWrite: (changes: AuthChanges) => Promise<void> | void = () => {}
+
+  async readCreds(): Promise<string | null> {
+    if (this.readError) throw this.readError
+    return this.creds
+  }
+
+  async readKeys(type: string, ids: string[]): Promise<Map<string, string>> {
+    if (this.readError) throw this.readError
+    const found = new Map<string, string>()
+    for (const id of ids) {
+      const value = this.keys.get(`${type}/${id}`)
+      if (value !== undefined) found.set(id, value)
+    }
+    return found
+  }
+
+  async write(changes: AuthChanges): Promise<void> {
+    await this.onWrite(changes)
+    if (this.writeError) throw this.writeError
+    this.apply(changes)
+  }
+
+  protected apply(changes: AuthChanges): void {
+    this.creds = changes.creds ?? this.creds
+    for (const { type, id, value } of changes.keys)
+      if (value === null) this.keys.delete(`${type}/${id}`)
+      else this.keys.set(`${type}/${id}`, value)
+  }
+
+  async clear(): Promise<void> {
+    this.creds = null
+    this.keys.clear()
+  }
+}
+
+export const staleOwner = () => new AppError('conflict', STALE_OWNER, 'another worker owns this account')
+
+/** An account, everything it told, and helpers to wait for it. */
+export class Harness {
+  readonly inbound: InboundEvent[] = []
+  readonly history: InboundEvent[] = []
+  readonly receipts: ReceiptEvent[] = []
+  readonly statuses: AccountStatus[] = []
+  readonly sent = new Map<string, OutboundMessage>()
+  readonly account: BaileysAccount
+  /** Runs before an inbound message counts as stored; may throw. */
+  beforeStore: (event: InboundEvent) => Promise<void> | void = () => {}
+
+  constructor(
+    sandbox: WhatsAppSandbox,
+    readonly store: MapStore,
+    extra: Partial<BaileysAccountOptions> & { log?: Logger; isOwner?: () => Promise<boolean> } = {},
+  ) {
+    const { isOwner, ...options } = extra
+    this.account = new BaileysAccount({
+      account: 'acc-1',
+      store,
+      box: store.box,
+      log: createLogger('silent'),
+      websocketUrl: sandbox.wsUrl,
+      mediaCa: sandbox.mediaCertificate,
+      ...options,
+      timing: { ackMs: 1_000, reconcileMs: 500, reconnect: { minMs: 20, maxMs: 200 }, ...options.timing },
+      hooks: {
+        onInbound: async (event) => {
+          await this.beforeStore(event)
+          this.inbound.push(event)
+        },
+        onReceipt: async (event) => void this.receipts.push(event),
+        onStatus: (status) => void this.statuses.push(status),
+        onHistory: async (events) => void this.history.push(...events),
+        getMessage: async (id) => this.sent.get(id) ?? null,
+        ...(isOwner ? { isOwner } : {}),
+      },
+    })
+  }
+
+  get state(): string {
+    return this.account.status().state
+  }
+
+  async until<T>(look: () => T | undefined | null | false, what: string, timeoutMs = 8_000): Promise<T> {
+    const deadline = Date.now() + timeoutMs
+    for (;;) {
+      const value = look()
+      if (value) return value
+      if (Date.now() > deadline)
+        throw new Error(`waited ${timeoutMs} ms for ${what}; the account is ${JSON.stringify(this.account.status())}`)
+      await Bun.sleep(5)
+    }
+  }
+
+  /** Starts and waits until it works, scanning a QR code where one is shown. */
+  async work(sandbox: WhatsAppSandbox, phone: string): Promise<void> {
+    await this.account.start()
+    await this.until(() => this.state === 'working' || this.account.status().qr, 'a QR code or a login')
+    const { qr } = this.account.status()
+    if (qr) await sandbox.scan(qr, phone)
+    await this.until(() => this.state === 'working', 'the account to work', 15_000)
+  }
+
+  async text(id: string, to: string, text: string) {
+    return this.account.send({ id, account: 'acc-1', to, text })
+  }
+
+  receiptsOf(providerMessageId: string): string[] {
+    return this.receipts
+      .filter((receipt) => receipt.providerMessageId === providerMessageId)
+      .map(({ status }) => status)
+  }
+}

@@ -1,0 +1,297 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
+import type { InboundEvent } from '../../../../src/providers/whatsapp/port.ts'
+import type { ContentInput } from '../../../../src/sandbox/whatsapp/contents.ts'
+import type { WhatsAppSandbox } from '../../../../src/sandbox/whatsapp/sandbox.ts'
+import { startWhatsAppSandbox } from '../../../../src/sandbox/whatsapp/server.ts'
+import { Harness, MapStore } from './harness.ts'
+
+const ME = '+972501111111'
+const BOB = '+972502222222'
+const PIXEL = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+)
+const store = new MapStore()
+let sandbox: WhatsAppSandbox
+let harness: Harness
+let bobLid: string
+
+beforeAll(async () => {
+  sandbox = await startWhatsAppSandbox({ port: 0 })
+  bobLid = `${sandbox.putAccount({ phone: BOB, name: 'Bob' }).lid}@lid`
+  sandbox.addHistory({ account: ME, contact: BOB, text: 'long ago', fromMe: false, at: 1_700_000_000 })
+  sandbox.addHistory({ account: ME, contact: BOB, text: 'a while ago', fromMe: true, at: 1_700_000_100 })
+  sandbox.addHistory({ account: ME, contact: BOB, text: 'just before', fromMe: false, at: 1_700_000_200 })
+  harness = new Harness(sandbox, store, { historyLimit: 2 })
+  await harness.work(sandbox, ME)
+}, 30_000)
+afterEach(async () => {
+  sandbox.clearFaults()
+  harness.beforeStore = () => {}
+  store.onWrite = () => {}
+  store.writeError = null
+  await harness.until(() => harness.state === 'working', 'the account to work')
+})
+afterAll(async () => {
+  await harness.account.stop()
+  await sandbox.close()
+})
+
+const receive = (content: ContentInput, extra: { addressing?: 'pn' | 'lid'; id?: string } = {}) =>
+  sandbox.send({ from: BOB, to: ME, ...extra }, content)
+const stored = (id: string) => harness.inbound.filter((event) => event.id === id)
+const arrival = (id: string) => harness.until(() => stored(id)[0], 'the event')
+const confirmed = (id: string) =>
+  sandbox.notices(ME).some(({ tag, attrs }) => tag === 'receipt' && attrs.id === id && attrs.type !== 'retry')
+
+test('the history before the link is handed over up to its limit', async () => {
+  await harness.until(() => harness.history.length > 0, 'the history')
+  expect(harness.history.map(({ content, direction, source }) => ({ content, direction, source }))).toEqual([
+    { content: { kind: 'text', text: 'a while ago' }, direction: 'out', source: 'history' },
+    { content: { kind: 'text', text: 'just before' }, direction: 'in', source: 'history' },
+  ])
+  expect(harness.history[0]?.contact).toMatchObject({ phone: BOB, lid: bobLid })
+})
+
+test('a text by number and a text by LID come from one and the same person', async () => {
+  const events = [
+    await arrival(await receive({ kind: 'text', text: 'by number' })),
+    await arrival(await receive({ kind: 'text', text: 'by LID' }, { addressing: 'lid' })),
+  ]
+  for (const event of events) expect(event.contact).toEqual({ phone: BOB, lid: bobLid, name: 'Bob' })
+  expect(events[0]).toMatchObject({
+    provider: 'baileys',
+    account: 'acc-1',
+    direction: 'in',
+    group: null,
+    source: 'live',
+    replyTo: null,
+    content: { kind: 'text', text: 'by number' },
+  })
+  expect(Math.abs((events[0]?.at.getTime() ?? 0) - Date.now())).toBeLessThan(5_000)
+})
+
+test.each<[string, ContentInput, Partial<InboundEvent> & { content: InboundEvent['content'] }]>([
+  [
+    'reply',
+    { kind: 'text', text: 'yes', replyTo: { id: 'OURS1', text: 'coming?' } },
+    { replyTo: 'OURS1', content: { kind: 'text', text: 'yes' } },
+  ],
+  [
+    'reaction',
+    { kind: 'reaction', emoji: '👍', messageId: 'OURS1' },
+    { content: { kind: 'reaction', emoji: '👍', messageId: 'OURS1' } },
+  ],
+  [
+    'reaction taken back',
+    { kind: 'reaction', emoji: '', messageId: 'OURS1' },
+    { content: { kind: 'reaction', emoji: '', messageId: 'OURS1' } },
+  ],
+  [
+    'edit',
+    { kind: 'edit', messageId: 'THEIRS1', text: 'better' },
+    { content: { kind: 'edit', messageId: 'THEIRS1', text: 'better' } },
+  ],
+  ['deletion', { kind: 'delete', messageId: 'THEIRS1' }, { content: { kind: 'deletion', messageId: 'THEIRS1' } }],
+  [
+    'location',
+    { kind: 'location', latitude: 32.08, longitude: 34.78, name: 'Office' },
+    { content: { kind: 'location', latitude: 32.08, longitude: 34.78, name: 'Office', address: null } },
+  ],
+  [
+    'contact',
+    { kind: 'contact', name: 'Dana', phone: '+972503333333' },
+    { content: { kind: 'contacts', contacts: [{ name: 'Dana', phones: ['+972503333333'] }] } },
+  ],
+])('%s', async (_name, content, expected) => {
+  expect(await arrival(await receive(content))).toMatchObject(expected)
+})
+
+test.each<[string, ContentInput, object, string]>([
+  [
+    'image',
+    { kind: 'image', data: PIXEL, mimeType: 'image/png', caption: 'look' },
+    { kind: 'image', contentType: 'image/png' },
+    'look',
+  ],
+  ['video', { kind: 'video', data: PIXEL }, { kind: 'video', contentType: 'video/mp4' }, ''],
+  [
+    'voice note',
+    { kind: 'voice', data: PIXEL, seconds: 7 },
+    { kind: 'voice', seconds: 7, contentType: 'audio/ogg; codecs=opus' },
+    '',
+  ],
+  [
+    'document',
+    { kind: 'document', data: PIXEL, fileName: 'offer.pdf' },
+    { kind: 'document', fileName: 'offer.pdf' },
+    '',
+  ],
+])('%s: described, downloaded, and capped', async (_name, content, media, text) => {
+  const event = await arrival(await receive(content))
+  expect(event.content).toMatchObject({ kind: 'media', text, media: { ...media, bytes: PIXEL.length } })
+  if (event.content.kind !== 'media') throw new Error('no media')
+  const { url, contentType } = event.content.media
+  expect(await harness.account.downloadMedia(url, 1_000)).toEqual({ data: PIXEL, contentType })
+  await expect(harness.account.downloadMedia(url, PIXEL.length - 1)).rejects.toMatchObject({ code: 'media_too_large' })
+})
+
+test('media: a forged reference, a file that is gone, and a changed hash are refused', async () => {
+  const event = await arrival(await receive({ kind: 'image', data: PIXEL }))
+  if (event.content.kind !== 'media') throw new Error('no media')
+  const { url } = event.content.media
+  const [scheme = '', body = ''] = url.split(':')
+  const reference = JSON.parse(Buffer.from(body, 'base64url').toString())
+  const forge = (change: object) =>
+    `${scheme}:${Buffer.from(JSON.stringify({ ...reference, ...change })).toString('base64url')}`
+  await expect(harness.account.downloadMedia('https://evil.example/x', 1_000)).rejects.toMatchObject({
+    code: 'bad_media_reference',
+  })
+  await expect(harness.account.downloadMedia(forge({ path: 'evil' }), 1_000)).rejects.toMatchObject({
+    code: 'bad_media_reference',
+  })
+  await expect(harness.account.downloadMedia(forge({ path: '/mms/image/gone' }), 1_000)).rejects.toMatchObject({
+    code: 'media_gone',
+  })
+  const hash = Buffer.alloc(32).toString('base64')
+  await expect(harness.account.downloadMedia(forge({ hash }), 1_000)).rejects.toMatchObject({ code: 'media_corrupt' })
+})
+
+test('the message is stored before its receipt leaves', async () => {
+  const order: string[] = []
+  harness.beforeStore = async (event) => {
+    await Bun.sleep(80)
+    order.push(confirmed(event.id) ? 'receipt came first' : 'stored')
+  }
+  const id = await receive({ kind: 'text', text: 'a lead' })
+  await arrival(id)
+  await harness.until(() => confirmed(id), 'the receipt')
+  expect(order).toEqual(['stored'])
+})
+
+test('storing fails: no receipt leaves, and the message comes again until it is stored', async () => {
+  let failures = 0
+  harness.beforeStore = () => {
+    if (failures++ < 3) throw new Error('the database is away')
+  }
+  const id = await receive({ kind: 'text', text: 'do not lose me' })
+  await arrival(id)
+  expect(failures).toBe(4)
+  expect(stored(id)).toHaveLength(1)
+  await harness.until(() => confirmed(id), 'the receipt')
+  expect(sandbox.notices(ME).filter(({ attrs }) => attrs.id === id && attrs.type === 'retry')).toEqual([])
+  await harness.until(() => sandbox.pending(ME).flat().length === 0, 'everything to be confirmed')
+}, 15_000)
+
+test('stored, but the ratchet could not be committed: it comes again, decrypts again, and has the same key', async () => {
+  await arrival(await receive({ kind: 'text', text: 'a session first' }))
+  let tries = 0
+  store.onWrite = (changes) => {
+    if (changes.keys.some(({ type }) => type === 'session') && tries++ < 1) throw new Error('the database died')
+  }
+  const id = await receive({ kind: 'text', text: 'twice told' })
+  await harness.until(() => stored(id).length === 2, 'the second telling', 10_000)
+  expect(new Set(stored(id).map(({ dedupeKey }) => dedupeKey)).size).toBe(1)
+  await harness.until(() => confirmed(id), 'the receipt')
+}, 15_000)
+
+test('what the owner writes on the phone itself is told as going out', async () => {
+  const id = await sandbox.sendAsOwner({ from: ME, to: BOB }, { kind: 'text', text: 'I answer myself' })
+  const event = await arrival(id)
+  expect(event).toMatchObject({ direction: 'out', content: { kind: 'text', text: 'I answer myself' } })
+  expect(event.contact).toEqual({ phone: BOB, lid: bobLid, name: null })
+  await harness.until(() => sandbox.pending(ME).flat().length === 0, 'its receipt')
+})
+
+test('duplicates of the server have one and the same key', async () => {
+  sandbox.addFault({ kind: 'duplicate', to: ME })
+  const id = await receive({ kind: 'text', text: 'twice' })
+  await harness.until(() => stored(id).length === 2, 'both')
+  expect(new Set(stored(id).map(({ dedupeKey }) => dedupeKey)).size).toBe(1)
+})
+
+test('what came while the account was away arrives after the restart, in order', async () => {
+  await harness.account.stop()
+  const ids: string[] = []
+  for (let index = 0; index < 20; index++) ids.push(await receive({ kind: 'text', text: `offline ${index}` }))
+  await harness.account.start()
+  await harness.until(() => ids.every((id) => stored(id).length > 0), 'all of them')
+  expect(harness.inbound.filter(({ id }) => ids.includes(id)).map(({ id }) => id)).toEqual(ids)
+}, 15_000)
+
+test('an account killed in mid-message gets every message after it came back', async () => {
+  const ids: string[] = []
+  for (let index = 0; index < 20; index++) {
+    ids.push(await receive({ kind: 'text', text: `storm ${index}` }))
+    if (index % 5 === 2) sandbox.act(ME, { action: 'cut' })
+  }
+  await harness.until(() => ids.every((id) => stored(id).length > 0), 'all of them', 15_000)
+  await harness.until(() => sandbox.pending(ME).flat().length === 0, 'everything to be confirmed', 10_000)
+}, 30_000)
+
+test('a message that cannot be decrypted is asked for again and does not hold up the next one', async () => {
+  await harness.account.stop()
+  for (const key of [...store.keys.keys()]) if (key.startsWith('session/')) store.keys.delete(key)
+  const lost = await receive({ kind: 'text', text: 'on a session we lost' })
+  const next = await sandbox.send({ from: '+972507777777', to: ME }, { kind: 'text', text: 'from somebody else' })
+  await harness.account.start()
+  await arrival(next)
+  await arrival(lost)
+  expect(stored(lost)[0]?.content).toEqual({ kind: 'text', text: 'on a session we lost' })
+}, 15_000)
+
+test('messages in and out with one person at once do not spoil their session', async () => {
+  const dan = '+972505555555'
+  await arrival(await sandbox.send({ from: dan, to: ME }, { kind: 'text', text: 'first' }))
+  await harness.text('both-first', dan, 'answer')
+  harness.beforeStore = () => Bun.sleep(15)
+  const ids: string[] = []
+  const outcomes: Promise<unknown>[] = []
+  for (let index = 0; index < 15; index++) {
+    ids.push(await sandbox.send({ from: dan, to: ME }, { kind: 'text', text: `in ${index}` }))
+    outcomes.push(harness.text(`both-${index}`, dan, `out ${index}`))
+    await Bun.sleep(7)
+  }
+  for (const outcome of await Promise.all(outcomes)) expect(outcome).toMatchObject({ outcome: 'accepted' })
+  await harness.until(() => ids.every((id) => stored(id).length === 1), 'all of them')
+  expect(sandbox.undecryptable(ME)).toEqual([])
+  expect(sandbox.notices(ME).filter(({ attrs }) => attrs.type === 'retry' && ids.includes(attrs.id ?? ''))).toEqual([])
+}, 15_000)
+
+test('sessions that both sides opened at the same time stay whole', async () => {
+  const eve = '+972506666666'
+  const text = { kind: 'text', text: 'written at the same time' } as const
+  const crossing = await sandbox.send({ from: eve, to: ME, delayMs: 150 }, text)
+  expect(await harness.text('cross-0', eve, 'hello')).toMatchObject({ outcome: 'accepted' })
+  expect(stored(crossing)).toEqual([])
+  await arrival(crossing)
+  for (let round = 1; round < 8; round++) {
+    expect(await harness.text(`cross-${round}`, eve, `out ${round}`)).toMatchObject({ outcome: 'accepted' })
+    await arrival(await sandbox.send({ from: eve, to: ME }, { kind: 'text', text: `in ${round}` }))
+  }
+  const retries = sandbox
+    .notices(ME)
+    .filter(({ attrs }) => attrs.type === 'retry' && attrs.to?.startsWith(eve.slice(1)))
+  expect(retries).toEqual([])
+  expect(sandbox.undecryptable(ME).filter(({ to }) => to === eve.slice(1))).toEqual([])
+}, 15_000)
+
+test('storing may hand on to somebody who sends, without harm to the keys', async () => {
+  const carol = '+972508888888'
+  const replies: Promise<unknown>[] = []
+  harness.beforeStore = (event) => {
+    if (replies.length === 0) replies.push(harness.text('to-carol', carol, 'somebody wrote'))
+    replies.push(harness.text(`reply-${event.id}`, BOB, `you said ${event.id}`))
+  }
+  const ids: string[] = []
+  for (let index = 0; index < 5; index++) ids.push(await receive({ kind: 'text', text: `ping ${index}` }))
+  await harness.until(() => ids.every((id) => stored(id).length > 0), 'all of them')
+  const outcomes = await Promise.all(replies)
+  expect(outcomes).toHaveLength(6)
+  // What the send learned must be in the store, not in a transaction of the message that caused it.
+  expect([...store.keys.keys()]).toContain(`device-list/${carol.slice(1)}`)
+  for (const outcome of outcomes) expect(outcome).toMatchObject({ outcome: 'accepted' })
+  const texts = sandbox.inbox(BOB).map(({ message }) => message.extendedTextMessage?.text)
+  for (const id of ids) expect(texts).toContain(`you said ${id}`)
+  expect(sandbox.inbox(BOB).every(({ attempt }) => attempt === 1)).toBe(true)
+}, 15_000)

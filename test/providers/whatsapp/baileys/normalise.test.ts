@@ -1,0 +1,57 @@
+import { expect, test } from 'bun:test'
+import type { WAMessage } from '@whiskeysockets/baileys'
+import { normaliseMessage } from '../../../../src/providers/whatsapp/baileys/inbound.ts'
+
+const LID = '100200300400500@lid'
+const resolver = { phoneJidOf: async () => null, lidOf: async () => null }
+const options = { account: 'acc-1', allowGroups: false, source: 'live', resolver } as const
+
+function message(key: WAMessage['key'], body: WAMessage['message'] = { conversation: 'hello' }): WAMessage {
+  return { key: { id: 'X1', fromMe: false, ...key }, message: body, messageTimestamp: 1_700_000_000, pushName: 'Bob' }
+}
+
+test('a LID whose number is unknown is never shown as a phone number', async () => {
+  const event = await normaliseMessage(message({ remoteJid: LID }), options)
+  expect(event?.contact).toEqual({ phone: null, lid: LID, name: 'Bob' })
+  expect(event?.dedupeKey).toBe(`acc-1/${LID}/in/X1`)
+})
+
+test('a LID is resolved to its number, from the message or from what is known', async () => {
+  const alt = await normaliseMessage(message({ remoteJid: LID, remoteJidAlt: '972502222222@s.whatsapp.net' }), options)
+  expect(alt?.contact.phone).toBe('+972502222222')
+  const known = { ...options, resolver: { ...resolver, phoneJidOf: async () => '972502222222@s.whatsapp.net' } }
+  expect((await normaliseMessage(message({ remoteJid: LID }), known))?.dedupeKey).toBe(alt?.dedupeKey)
+})
+
+test('status updates, channels and broadcasts are nobody’s conversation', async () => {
+  for (const remoteJid of ['status@broadcast', '123@newsletter', '123@broadcast'])
+    expect(await normaliseMessage(message({ remoteJid, participant: LID }), options)).toBeNull()
+})
+
+test('groups are ignored unless the account says otherwise; then the writer is the participant', async () => {
+  const inGroup = message({ remoteJid: '123-456@g.us', participant: '972502222222@s.whatsapp.net' })
+  expect(await normaliseMessage(inGroup, options)).toBeNull()
+  expect(await normaliseMessage(inGroup, { ...options, allowGroups: true })).toMatchObject({
+    group: '123-456@g.us',
+    contact: { phone: '+972502222222' },
+    dedupeKey: 'acc-1/123-456@g.us/in/X1',
+  })
+})
+
+test('protocol talk is no message; what has no words here is told as unsupported', async () => {
+  const key = { remoteJid: '972502222222@s.whatsapp.net' }
+  expect(await normaliseMessage(message(key, { protocolMessage: { type: 5 } }), options)).toBeNull()
+  expect(await normaliseMessage(message(key, null), options)).toBeNull()
+  expect(await normaliseMessage(message(key, {}), options)).toBeNull()
+  expect(await normaliseMessage(message(key, { pollCreationMessage: { name: 'when?' } }), options)).toMatchObject({
+    content: { kind: 'unsupported', type: 'pollCreationMessage' },
+  })
+})
+
+test('disappearing and view-once wrappers are looked into', async () => {
+  const body = {
+    ephemeralMessage: { message: { extendedTextMessage: { text: 'gone soon', contextInfo: { stanzaId: 'Q1' } } } },
+  }
+  const event = await normaliseMessage(message({ remoteJid: '972502222222@s.whatsapp.net' }, body), options)
+  expect(event).toMatchObject({ content: { kind: 'text', text: 'gone soon' }, replyTo: 'Q1' })
+})
