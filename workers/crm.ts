@@ -6,10 +6,12 @@ import {
   recordStreamEvent,
   registerCall,
   saveTurn,
+  summarizeCall,
 } from '../src/domain/calls/index.ts'
 import { within } from '../src/domain/context.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
 import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/domain/messages/index.ts'
+import { sendFollowUp } from '../src/domain/receptionist/index.ts'
 import { AppError } from '../src/lib/errors.ts'
 import { runWorker } from './run-worker.ts'
 
@@ -26,7 +28,7 @@ if (import.meta.main)
   await runWorker(
     'crm',
     8,
-    ({ ctx }) => ({
+    ({ ctx, model, sendSettings }) => ({
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
       },
@@ -53,6 +55,11 @@ if (import.meta.main)
           to: '',
           at: new Date(at),
         })
+      },
+      'call.summarize': async ({ businessId, callSid }) => {
+        const business = within(ctx, businessId)
+        const call = expectCall(await summarizeCall(business, callSid, model))
+        await sendFollowUp(business, { ...call, callSid }, sendSettings)
       },
       'lead.save': async ({ businessId, at, ...lead }) => {
         expectCall(await saveLead(within(ctx, businessId), { ...lead, source: 'call', at: new Date(at) }))

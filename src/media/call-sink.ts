@@ -10,6 +10,7 @@ import type { CallSink, SessionEnd } from './session-ports.ts'
 
 /** How long a caller may wait for the reason to be written before the socket closes all the same. */
 const END_DEADLINE_MS = 2_000
+const SUMMARY_DELAY_MS = 5_000
 const REMEMBERED_ENDS = 10_000
 
 export type EndMemory = {
@@ -90,6 +91,12 @@ export function createCallSink(deps: {
       metrics.callsEnded.inc({ reason: end.reason })
       if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
       if (typeof end.metrics.responseMedianMs === 'number') metrics.responseMs.observe(end.metrics.responseMedianMs)
+      producer.enqueueEventually(
+        'call.summarize',
+        { callSid: call.callSid, businessId: call.businessId },
+        // Its turns are on their way through the queue.
+        { jobId: `summarize-${call.callSid}`, delayMs: SUMMARY_DELAY_MS },
+      )
       const at = new Date()
       const late = (why: string) => {
         log.warn({ callSid: call.callSid, error: why }, 'the end of a call goes through the queue')

@@ -2,13 +2,18 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { errorMessage } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
+import { createEspeakSynthesizer } from '../providers/speech/espeak/synthesizer.ts'
 import { startCarrier } from './carrier/server.ts'
+import { type OpenAiSandbox, startOpenAi } from './openai/server.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
 
 const sandboxConfig = z.object({
   host: z.enum(['127.0.0.1', '::1', 'localhost']).default('127.0.0.1'),
   carrierPort: port.default(0),
+  openaiPort: port.default(0),
+  /** OpenAI is played when it is given. */
+  openaiKey: z.string().min(16).optional(),
   accountSid: z.string().regex(/^AC[0-9a-f]{32}$/),
   authToken: z.string().min(16),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -19,7 +24,7 @@ const sandboxConfig = z.object({
 export type SandboxConfig = z.output<typeof sandboxConfig>
 
 /**
- * The sandbox's settings from command line flags: `--carrier-port` (0 = any free one), `--account-sid`, `--auth-token`,
+ * The sandbox's settings from command line flags: `--carrier-port`, `--openai-port` (0 = any free one), `--openai-key`, `--account-sid`, `--auth-token`,
  * `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for the first are dialled
  * at the second).
  * @throws ZodError or TypeError naming the flag that is wrong
@@ -30,6 +35,8 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
     options: {
       host: { type: 'string' },
       'carrier-port': { type: 'string' },
+      'openai-port': { type: 'string' },
+      'openai-key': { type: 'string' },
       'account-sid': { type: 'string' },
       'auth-token': { type: 'string' },
       'log-level': { type: 'string' },
@@ -40,6 +47,8 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
   return sandboxConfig.parse({
     host: values.host,
     carrierPort: values['carrier-port'],
+    openaiPort: values['openai-port'],
+    openaiKey: values['openai-key'],
     accountSid: values['account-sid'],
     authToken: values['auth-token'],
     logLevel: values['log-level'],
@@ -49,7 +58,10 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
 }
 
 /** Starts the outside world in a box. `stop` ends its live calls and frees its ports. */
-export function startSandbox(config: SandboxConfig): { ports: { carrier: number }; stop: () => Promise<void> } {
+export function startSandbox(config: SandboxConfig): {
+  ports: { carrier: number; openai?: number }
+  stop: () => Promise<void>
+} {
   const { publicBaseUrl, connectBaseUrl } = config
   const rules = publicBaseUrl && connectBaseUrl ? [{ publicBaseUrl, connectBaseUrl }] : []
   const carrier = startCarrier({
@@ -60,7 +72,33 @@ export function startSandbox(config: SandboxConfig): { ports: { carrier: number 
     logger: createLogger(config.logLevel, { process: 'sandbox' }),
     settings: { connectRules: rules },
   })
-  return { ports: { carrier: carrier.port }, stop: carrier.close }
+  const openai = config.openaiKey ? startSpeakingOpenAi(config, config.openaiKey) : null
+  return {
+    ports: { carrier: carrier.port, ...(openai ? { openai: openai.port } : {}) },
+    async stop() {
+      await carrier.close()
+      await openai?.close()
+    },
+  }
+}
+
+/** OpenAI in a box, with a voice. */
+function startSpeakingOpenAi(config: SandboxConfig, apiKey: string): OpenAiSandbox {
+  const synthesizer = createEspeakSynthesizer()
+  const openai = startOpenAi({
+    port: config.openaiPort,
+    hostname: config.host,
+    apiKey,
+    logger: createLogger(config.logLevel, { process: 'sandbox' }),
+    speak: (text, language) => synthesizer.synthesize({ text, language: language === 'he' ? 'he' : 'en' }),
+  })
+  return {
+    ...openai,
+    async close() {
+      await openai.close()
+      await synthesizer.close()
+    },
+  }
 }
 
 /** Runs until a signal or, when started with an IPC channel, until the parent is gone. */

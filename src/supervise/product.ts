@@ -102,13 +102,19 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
     const authToken = kept?.authToken ?? randomBytes(16).toString('hex')
     const baileysSecret = kept?.baileysSecret ?? randomBytes(16).toString('hex')
     let carrierPort = 0
+    let openaiPort = 0
+    // Asked for without a key of its own: then the sandbox plays OpenAI too.
+    const playsOpenAi = config.speech.engine === 'openai-realtime' && config.speech.openai.kind === 'absent'
+    const openaiKey = `sk-sandbox-${randomBytes(16).toString('hex')}`
     return processStep(
       'sandbox',
       async () => {
         // Chosen here, so that a sandbox that died comes back where everybody looks for it.
         carrierPort = await findFreePort('127.0.0.1')
+        openaiPort = await findFreePort('127.0.0.1')
         const flags = {
           'carrier-port': String(carrierPort),
+          ...(playsOpenAi ? { 'openai-key': openaiKey, 'openai-port': String(openaiPort) } : {}),
           'account-sid': accountSid,
           'auth-token': authToken,
           'log-level': config.logLevel,
@@ -131,6 +137,12 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
             TWILIO_API_BASE_URL: carrierUrl,
             TWILIO_WHATSAPP_FROM: SANDBOX_WHATSAPP_FROM,
             BAILEYS_SECRET: baileysSecret,
+            ...(playsOpenAi
+              ? {
+                  OPENAI_API_KEY: openaiKey,
+                  OPENAI_REALTIME_URL: `ws://127.0.0.1:${ports.openai ?? openaiPort}/v1/realtime`,
+                }
+              : {}),
             ...(ports.whatsapp ? { BAILEYS_WEBSOCKET_URL: `ws://127.0.0.1:${ports.whatsapp}` } : {}),
           })
           writeSecretFile(join(config.dataDir, 'sandbox.json'), {
