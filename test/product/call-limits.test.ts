@@ -137,7 +137,7 @@ test.concurrent(
         ['Play', 'Record'],
         ['Play', 'Hangup'],
       ])
-      expect(await endOf(report.callSid)).toMatchObject({ end_reason: 'engine_failed', fallback: 'voicemail' })
+      expect(await endOf(report.callSid)).toMatchObject({ end_reason: 'engine_lost', fallback: 'voicemail' })
       await eventually(
         async () =>
           (
@@ -167,7 +167,7 @@ test.concurrent(
     try {
       const report = await server.call({ script: [{ hangup: true, when: { afterMs: 3_000 } }] })
       expect(report.documents[1]?.verbs).toEqual(['Play', 'Record'])
-      expect(await endOf(report.callSid)).toMatchObject({ end_reason: 'engine_failed', fallback: 'voicemail' })
+      expect(await endOf(report.callSid)).toMatchObject({ end_reason: 'engine_lost', fallback: 'voicemail' })
     } finally {
       await server.stop()
     }
