@@ -37,14 +37,21 @@ type Figures = {
 
 const usage = z.object({ cpu: z.object({ user: z.number(), system: z.number() }), rss: z.number() })
 
-/** A frame that carries the time it was sent at; loud, so that it counts as a voice. */
+/** A frame that carries the time it was sent at, or zeros; loud, so that it counts as a voice. */
 const frame = new Uint8Array(160)
 const stampView = new DataView(frame.buffer)
 for (let i = 8; i < 160; i++) frame[i] = i % 2 ? 0x10 : 0x90
 
+const UNSTAMPED = Buffer.from(frame).toString('base64')
+
 function stamped(): string {
   stampView.setFloat64(0, performance.now())
   return Buffer.from(frame).toString('base64')
+}
+
+/** How old a piece is; null for one without a time. */
+function noteAge(latencies: number[], base64: string): void {
+  if (!base64.startsWith('AAAAAAAA')) latencies.push(ageOf(base64))
 }
 
 function ageOf(base64: string): number {
@@ -74,10 +81,8 @@ function startEngine() {
         if (text.startsWith('{"type":"input_audio_buffer.append"')) {
           ws.data.streaming = true
           ws.data.received++
-          if (ws.data.received % TIMED === 0) {
-            const at = text.indexOf('"audio":"') + 9
-            inLatencies.push(ageOf(text.slice(at, at + 12)))
-          }
+          const at = text.indexOf('"audio":"') + 9
+          noteAge(inLatencies, text.slice(at, at + 12))
         } else if (text.includes('session.update')) {
           ws.send('{"type":"session.created","event_id":"event_1","session":{}}')
           ws.send('{"type":"session.updated","event_id":"event_2","session":{}}')
@@ -98,7 +103,6 @@ function sendPiece(ws: Bun.ServerWebSocket<EngineCall>) {
     `{"type":"response.output_audio.delta","event_id":"event_${call.sent}","response_id":"resp_1","item_id":"item_${call.item}","output_index":0,"content_index":0,"delta":"${payload}"}`,
   )
 }
-const UNSTAMPED = Buffer.from(frame).toString('base64')
 
 type Carrier = {
   socket: WebSocket
@@ -124,9 +128,10 @@ async function openCarrier(port: number, index: number, outLatencies: number[], 
     const text = String(event.data)
     if (text.startsWith(media)) {
       if (carrier.greetingMs === null && mode === 'product') carrier.greetingMs = performance.now() - carrier.startedAt
-      else if (++carrier.received % TIMED === 0) {
+      else {
+        carrier.received++
         const at = text.indexOf('"payload":"') + 11
-        outLatencies.push(ageOf(text.slice(at, at + 12)))
+        noteAge(outLatencies, text.slice(at, at + 12))
       }
       return
     }

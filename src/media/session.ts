@@ -566,10 +566,11 @@ export class CallSession {
     if (!writer) return
     const now = this.deps.clock.now()
     this.#stopSilence()
-    this.#transcript.agentSays(itemId, text, this.#ledger.endsAt(now) - this.#startedAt)
+    if (!this.#transcript.knows(itemId))
+      this.#transcript.agentSays(itemId, text, this.#ledger.endsAt(now) - this.#startedAt)
     const sent = this.transport.send(writer.media(payload))
     this.#ledger.sent(itemId, payload, ms, now)
-    if (this.#recorder) this.#noteAudio(itemId, ms)
+    if (this.#recorder) this.#noteAudio(itemId, ms, now - this.#startedAt)
     if (!sent) {
       void this.#end('stream_lost', 'the carrier does not take the audio')
       return
@@ -772,9 +773,8 @@ export class CallSession {
     this.#note('out', { o: decision, ...data })
   }
 
-  #noteAudio(item: string, ms: number): void {
+  #noteAudio(item: string, ms: number, t: number): void {
     const pending = this.#pendingAudio
-    const t = this.#t()
     if (pending && pending.item === item && t <= pending.t + pending.ms + 20) {
       pending.ms += ms
       return
@@ -787,7 +787,7 @@ export class CallSession {
     const pending = this.#pendingAudio
     if (!pending) return
     this.#pendingAudio = null
-    this.#recorder?.line({ t: pending.t, k: 'audio', item: pending.item, ms: pending.ms })
+    this.#recorder?.line({ t: Number(pending.t.toFixed(1)), k: 'audio', item: pending.item, ms: pending.ms })
   }
 
   #t(): number {

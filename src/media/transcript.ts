@@ -25,6 +25,10 @@ export class Transcript {
     return this.#callerTurns
   }
 
+  knows(itemId: string): boolean {
+    return this.#agentTurns.has(itemId)
+  }
+
   /** Audio of an item begins to be sent. */
   agentSays(itemId: string, text: string | null, startMs: number): void {
     if (!this.#agentTurns.has(itemId)) this.#agentTurns.set(itemId, { index: this.#turns++, text, startMs, ms: 0 })

@@ -1,7 +1,7 @@
 import { mulawSilence } from '../../../media/audio/mulaw.ts'
 import type { EngineEvent, EngineSession, EngineSessionOptions } from '../port.ts'
 import { LineEar } from './ear.ts'
-import { cutAudioDelta, KINDS, kindOf, msOfBase64, type ServerEvent, serverEvent } from './events.ts'
+import { DeltaCut, KINDS, kindOf, msOfBase64, type ServerEvent, serverEvent } from './events.ts'
 import { priceOf } from './prices.ts'
 import { historyItems, type RealtimeSettings, sessionUpdate } from './settings.ts'
 
@@ -77,8 +77,17 @@ export class RealtimeEngineSession implements EngineSession {
   #offsetMs = 0
   #expectedMs: number | null = null
   #paddedMs = 0
+  #frameLength = -1
+  #frameMs = 0
+  readonly #delta = new DeltaCut()
+  /** Counted as they come; when the counts last grew is seen by the watchdog. */
+  #frames = 0
+  #messages = 0
+  #framesSeen = 0
+  #messagesSeen = 0
   #lastFrameAt = 0
-  #lastMessageAt = 0
+  #lastMessageAt = performance.now()
+  #messagesAtProbe = 0
   #expectingSince: number | null = null
   #probedAt: number | null = null
   #toldQuiet = false
@@ -109,13 +118,20 @@ export class RealtimeEngineSession implements EngineSession {
     }
     const expected = this.#expectedMs
     if (expected !== null && timestampMs - expected > GAP_MS) this.#fillGap(timestampMs - expected)
-    const ms = msOfBase64(payload)
+    const ms = payload.length === this.#frameLength ? this.#frameMs : this.#measureFrame(payload)
     this.#appendedMs += ms
     this.#expectedMs = timestampMs + ms
     this.#offsetMs = this.#expectedMs - this.#appendedMs
-    this.#lastFrameAt = performance.now()
+    this.#frames++
     this.#ear.push(payload, monotonic)
     this.#socket.send(`${APPEND}${payload}"}`)
+  }
+
+  /** Frames of a call are of one length; it is measured once, since looking into a slice costs more than passing it on. */
+  #measureFrame(payload: string): number {
+    this.#frameLength = payload.length
+    this.#frameMs = msOfBase64(payload)
+    return this.#frameMs
   }
 
   say(text: string): void {
@@ -180,10 +196,10 @@ export class RealtimeEngineSession implements EngineSession {
 
   #receive(text: string): void {
     if (this.#state === 'closed') return
-    this.#lastMessageAt = performance.now()
-    const delta = cutAudioDelta(text)
-    if (delta) {
-      this.#audio(delta.responseId, delta.itemId, delta.payload)
+    this.#messages++
+    const delta = this.#delta
+    if (delta.read(text)) {
+      this.#audio(delta.responseId, delta.itemId, delta.payload, delta.ms)
       return
     }
     const kind = kindOf(text)
@@ -206,10 +222,9 @@ export class RealtimeEngineSession implements EngineSession {
       })
   }
 
-  #audio(responseId: string, itemId: string, payload: string): void {
+  #audio(responseId: string, itemId: string, payload: string, ms: number): void {
     this.#expectingSince = null
     if (this.#dropped.size > 0 && this.#dropped.has(responseId)) return
-    const ms = msOfBase64(payload)
     this.#itemMs.set(itemId, (this.#itemMs.get(itemId) ?? 0) + ms)
     this.#call.onEvent({ type: 'audio', itemId, payload, ms })
   }
@@ -241,7 +256,7 @@ export class RealtimeEngineSession implements EngineSession {
         }
         return
       case 'response.output_audio.delta':
-        this.#audio(event.response_id, event.item_id, event.delta)
+        this.#audio(event.response_id, event.item_id, event.delta, msOfBase64(event.delta))
         return
       case 'response.output_audio.done':
         if (!this.#dropped.has(event.response_id)) this.#emit({ type: 'audio_done', itemId: event.item_id })
@@ -408,6 +423,10 @@ export class RealtimeEngineSession implements EngineSession {
       if (now - this.#startedAt > connectMs) this.#fail('engine_refused', 'The session was not ready in time.', true)
       return
     }
+    if (this.#frames !== this.#framesSeen) this.#lastFrameAt = now
+    if (this.#messages !== this.#messagesSeen) this.#lastMessageAt = now
+    this.#framesSeen = this.#frames
+    this.#messagesSeen = this.#messages
     if (this.#socket.bufferedAmount > MAX_UNSENT_BYTES) {
       this.#fail('engine_stalled', 'The engine does not read.', true)
       return
@@ -432,7 +451,7 @@ export class RealtimeEngineSession implements EngineSession {
    */
   #probe(now: number): boolean {
     if (this.#probedAt !== null) {
-      if (this.#lastMessageAt > this.#probedAt) {
+      if (this.#messages > this.#messagesAtProbe) {
         this.#probedAt = null
         return false
       }
@@ -446,6 +465,7 @@ export class RealtimeEngineSession implements EngineSession {
     if (silentMs < after || now - this.#lastMessageAt < PROBE_TURN_AFTER_MS) return false
     this.#ear.reported()
     this.#probedAt = now
+    this.#messagesAtProbe = this.#messages
     this.#toldQuiet = false
     this.#send('{"type":"session.update","session":{"type":"realtime"}}')
     return true
