@@ -1,6 +1,7 @@
 import { TRPCClientError } from '@trpc/client'
 import { Command, CommanderError } from 'commander'
 import { formatTable, formatTime, shorten } from './cli/output.ts'
+import { replayFile } from './cli/replay.ts'
 import { runSmoke } from './cli/smoke.ts'
 import { type Config, ConfigError, loadConfig, processEnvironment } from './config.ts'
 import { errorMessage } from './lib/errors.ts'
@@ -152,7 +153,16 @@ function buildProgram(): Command {
       show(sent, () => `${sent.status}  ${sent.id}`)
     })
 
-  const call = program.command('call').description('simulated calls')
+  const call = program.command('call').description('simulated and recorded calls')
+  call
+    .command('replay')
+    .description('live a recorded call through again: what was said, and whether every decision is the same')
+    .argument('<file>', 'the record, DATA_DIR/call-records/CA….jsonl')
+    .action(async (file: string) => {
+      const replay = await replayFile(file)
+      show(replay.data, () => replay.text)
+      if (!replay.same) process.exitCode = 1
+    })
   call
     .command('simulate')
     .description('place a call with a synthesized caller and print how it went')

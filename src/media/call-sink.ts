@@ -29,7 +29,17 @@ export function createCallSink(deps: {
   log: Logger
   /** This process, as its heartbeat names it. */
   serverId: string
-  metrics: Pick<Metrics, 'callsEnded' | 'greetingMs' | 'responseMs'>
+  metrics: Pick<
+    Metrics,
+    | 'callsEnded'
+    | 'greetingMs'
+    | 'responseMs'
+    | 'clearMs'
+    | 'relayInUs'
+    | 'relayOutUs'
+    | 'engineCostMicroUsd'
+    | 'engineFailures'
+  >
 }): CallSink & EndMemory {
   const { ctx, producer, storage, log, metrics } = deps
   const ends = new Map<string, string>()
@@ -90,7 +100,14 @@ export function createCallSink(deps: {
       remember(call.callSid, end.reason)
       metrics.callsEnded.inc({ reason: end.reason })
       if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
-      if (typeof end.metrics.responseMedianMs === 'number') metrics.responseMs.observe(end.metrics.responseMedianMs)
+      const business = call.businessId
+      const { responseMedianMs, clearP95Ms, relayInP95Us, relayOutP95Us, costMicroUsd, engineFailures } = end.metrics
+      if (typeof responseMedianMs === 'number') metrics.responseMs.observe({ business }, responseMedianMs)
+      if (typeof clearP95Ms === 'number') metrics.clearMs.observe(clearP95Ms)
+      if (typeof relayInP95Us === 'number') metrics.relayInUs.observe(relayInP95Us)
+      if (typeof relayOutP95Us === 'number') metrics.relayOutUs.observe(relayOutP95Us)
+      if (typeof costMicroUsd === 'number') metrics.engineCostMicroUsd.inc({ business }, costMicroUsd)
+      if (engineFailures) metrics.engineFailures.inc(engineFailures)
       producer.enqueueEventually(
         'call.summarize',
         { callSid: call.callSid, businessId: call.businessId },

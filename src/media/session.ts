@@ -199,6 +199,7 @@ export class CallSession {
       const generation = ++this.#generation
       this.#engine = opened.session
       this.#engineKind = deps.engine
+      this.#out('connect', { engine: deps.engine.name, resume: false })
       opened.attach((event) => this.#fromEngine(generation, event))
     } else this.#connect(deps.engine, false)
     this.#log.info({ early: opened !== null }, 'the call is live')

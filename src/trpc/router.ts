@@ -2,6 +2,7 @@ import { callsRouter } from './calls.ts'
 import { contactsRouter } from './contacts.ts'
 import { leadsRouter } from './leads.ts'
 import { messagesRouter } from './messages.ts'
+import { appointmentsRouter, receptionistRouter } from './receptionist.ts'
 import { router } from './trpc.ts'
 
 export const appRouter = router({
@@ -9,6 +10,8 @@ export const appRouter = router({
   messages: messagesRouter,
   contacts: contactsRouter,
   leads: leadsRouter,
+  receptionist: receptionistRouter,
+  appointments: appointmentsRouter,
 })
 
 /** The API's type: all that a client needs to know of the server. */

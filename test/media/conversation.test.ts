@@ -15,6 +15,8 @@ function start(options: Parameters<typeof startVoiceLine>[0]): VoiceLine {
 afterEach(async () => {
   for (const line of lines.splice(0)) {
     await line.close()
+    // Every call of these tests, lived through again from its record, comes to the same decisions.
+    for (const replay of line.replays) expect(replay.firstDifference).toBeNull()
     // Nothing of a call is left behind.
     expect(line.media.liveCalls()).toBe(0)
     expect(line.engine.sessionCount).toBe(0)

@@ -3,6 +3,7 @@ import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { systemClock } from '../../src/media/clock.ts'
 import { createFileRecorders, recordPath } from '../../src/media/recorder.ts'
+import { parseRecord, type Replay, replayCall } from '../../src/media/replay.ts'
 import {
   type CallTools,
   DEFAULT_LIMITS,
@@ -99,6 +100,7 @@ export function startVoiceLine(options: {
     },
   })
   const answers: { path: string; params: Record<string, string> }[] = []
+  const replays: Replay[] = []
   let badToken = false
   const server = Bun.serve<Parameters<typeof media.handlers.open & object>[0]['data']>({
     port: 0,
@@ -149,12 +151,17 @@ export function startVoiceLine(options: {
     turns,
     leads,
     answers,
+    replays,
     ends,
     spoilTokens(spoil: boolean) {
       badToken = spoil
     },
     recordOf: (callSid: string) => recordPath(directory, callSid),
-    async call(call: Partial<PlaceCall>): Promise<{ report: CallReport; end: SessionEnd | null }> {
+    async call(call: Partial<PlaceCall>): Promise<{
+      report: CallReport
+      end: SessionEnd | null
+      replay: Replay | null
+    }> {
       const report = await placeCall({
         carrier,
         webhookUrl: `${base}/incoming`,
@@ -164,7 +171,14 @@ export function startVoiceLine(options: {
         ...call,
       })
       await recorders.flush()
-      return { report, end: ends.get(report.callSid) ?? null }
+      const file = Bun.file(recordPath(directory, report.callSid))
+      const replay = (await file.exists()) ? await replayCall(parseRecord(await file.text())) : null
+      if (replay) replays.push(replay)
+      return {
+        replay,
+        report,
+        end: ends.get(report.callSid) ?? null,
+      }
     },
     async close() {
       await media.drain()

@@ -84,7 +84,12 @@ export async function summarizeCall(
       summary: answer.summary,
       sentiment: answer.sentiment,
       nextStep: answer.next_step,
-      fields: filled({ ...known, ...answer, callback_time: answer.callback_time }),
+      fields: filled({
+        ...answer,
+        name: known.name ?? answer.name,
+        wish: known.wish ?? answer.wish,
+        callback_time: known.callbackTime ?? answer.callback_time,
+      }),
       madeBy: 'model',
     })
     // What the caller said to the agent stands; the model fills gaps.
@@ -98,6 +103,15 @@ export async function summarizeCall(
       .where(and(eq(leads.callId, row.id), eq(leads.businessId, ctx.businessId)))
   }
   return { callId: row.id, from: row.from, name, businessName: row.businessName, language: row.language }
+}
+
+/** What a call came to, or null while nobody has said. */
+export async function getSummary(ctx: BusinessContext, callId: string) {
+  const [row] = await ctx.db
+    .select()
+    .from(callSummaries)
+    .where(and(eq(callSummaries.callId, callId), eq(callSummaries.businessId, ctx.businessId)))
+  return row ?? null
 }
 
 /** Pure: what can be said of a call without understanding it. */
