@@ -193,8 +193,8 @@ export class CallSession {
         (audio) => this.#greet(audio),
         (error: unknown) => this.#end('engine_failed', `the greeting could not be rendered: ${errorMessage(error)}`),
       )
-    this.#stopDuration = deps.clock.after(deps.limits.maxDurationMs, () => this.#endOvertime())
-    const opened = deps.adopt?.(call.callSid) ?? null
+    this.#stopDuration = this.#after(deps.limits.maxDurationMs, () => this.#endOvertime())
+    const opened = this.live ? (deps.adopt?.(call.callSid) ?? null) : null
     if (opened) {
       const generation = ++this.#generation
       this.#engine = opened.session
@@ -237,7 +237,8 @@ export class CallSession {
     const { deps } = this
     const call = this.#call
     const reception = this.#reception
-    if (!call || !reception) return
+    // A word to the caller may have found the carrier gone.
+    if (!call || !reception || !this.live) return
     const generation = ++this.#generation
     this.#engineKind = engine
     this.#out('connect', { engine: engine.name, resume })
@@ -343,7 +344,8 @@ export class CallSession {
 
   /** Too short to tell: the caller has the word once enough of a voice was heard. */
   #weighVoice(missingMs: number): void {
-    this.#stopInterrupt = this.deps.clock.after(WEIGH_MS, () => {
+    this.#stopInterrupt()
+    this.#stopInterrupt = this.#after(WEIGH_MS, () => {
       const heard = this.#engine?.hearsVoice() ?? true
       this.#note('voice', { heard })
       const left = missingMs - (heard ? WEIGH_MS : 0)
@@ -417,7 +419,7 @@ export class CallSession {
   }
 
   #runTool(call: StreamToken, tool: Extract<EngineEvent, { type: 'tool_call' }>): void {
-    const { clock, tools } = this.deps
+    const { tools } = this.deps
     if (!tools) return
     let open = true
     const timers: Cancel[] = []
@@ -434,8 +436,8 @@ export class CallSession {
       this.#toolResult(tool.toolCallId, result)
     }
     timers.push(
-      clock.after(this.#policy.fillerAfterMs, () => this.#filler()),
-      clock.after(this.#policy.toolTimeoutMs, () =>
+      this.#after(this.#policy.fillerAfterMs, () => this.#filler()),
+      this.#after(this.#policy.toolTimeoutMs, () =>
         settle(
           { error: 'It took too long. Tell the caller that it could not be done, and offer to take a message.' },
           true,
@@ -517,7 +519,7 @@ export class CallSession {
     }
     // A call that is being handed on needs no engine.
     if (this.#transferring) return
-    const { engine, standby, clock } = this.deps
+    const { engine, standby } = this.deps
     const resume = this.#transcript.callerTurns > 0
     const again = retry && !this.#retried && this.#engineKind === engine && engine.remote
     const next = again ? engine : standby && this.#engineKind !== standby ? standby : null
@@ -529,8 +531,9 @@ export class CallSession {
     if (again) this.#retried = true
     if (resume || !this.#ledger.playing) this.#phrase('oneMoment')
     this.#connect(next, resume)
-    if (next.remote)
-      this.#stopReconnect = clock.after(this.#policy.reconnectMs, () =>
+    // One that could not even be connected has been replaced by now.
+    if (next.remote && this.#engineKind === next && this.#engine)
+      this.#stopReconnect = this.#after(this.#policy.reconnectMs, () =>
         this.#engineDown('engine_refused', 'The engine was not ready in time.', false),
       )
   }
@@ -638,7 +641,7 @@ export class CallSession {
   #watchSilence(): void {
     this.#stopSilence()
     if (this.#state !== 'live' || this.#callerSpeaking || this.#ledger.playing || this.#transferring) return
-    this.#stopSilence = this.deps.clock.after(this.deps.limits.silenceMs, () => this.#sayGoodbye('silence'))
+    this.#stopSilence = this.#after(this.deps.limits.silenceMs, () => this.#sayGoodbye('silence'))
   }
 
   /** Says goodbye for a reason of ours, and ends when it was heard. */
@@ -657,7 +660,7 @@ export class CallSession {
 
   #endOvertime(): void {
     this.#sayGoodbye('max_duration')
-    this.#stopDuration = this.deps.clock.after(
+    this.#stopDuration = this.#after(
       this.deps.limits.goodbyeMs,
       () => void this.#end('max_duration', 'the caller talked on'),
     )
@@ -681,13 +684,13 @@ export class CallSession {
   /** Nothing plays: more may be on its way from the engine, so a moment is waited. */
   #stopFinalSoon(): void {
     this.#stopFinal()
-    this.#stopFinal = this.deps.clock.after(Math.min(600, this.deps.limits.finalMarkMs), () => this.#finalTime())
+    this.#stopFinal = this.#after(Math.min(600, this.deps.limits.finalMarkMs), () => this.#finalTime())
   }
 
   #armFinal(): void {
     this.#stopFinal()
     const now = this.deps.clock.now()
-    this.#stopFinal = this.deps.clock.after(this.#ledger.endsAt(now) - now + this.deps.limits.finalMarkMs, () =>
+    this.#stopFinal = this.#after(this.#ledger.endsAt(now) - now + this.deps.limits.finalMarkMs, () =>
       this.#finalTime(),
     )
   }
@@ -746,6 +749,11 @@ export class CallSession {
     this.#engine?.close()
     this.#engine = null
     this.#refuse(1008, reason)
+  }
+
+  /** A timer of the call; none is set once it has ended. */
+  #after(ms: number, act: () => void): Cancel {
+    return this.#state === 'ended' ? nothing : this.deps.clock.after(ms, act)
   }
 
   #stopTimers(): void {
