@@ -18,7 +18,7 @@ export type Recorders = {
   flush(): Promise<void>
 }
 
-const FLUSH_MS = 400
+const FLUSH_MS = 2_000
 /** A record that cannot be written is given up rather than kept in memory for ever. */
 const MAX_WAITING_LINES = 20_000
 

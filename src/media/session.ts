@@ -11,7 +11,7 @@ import { DEFAULT_POLICY, isBackchannel, type TurnPolicy } from './turn-policy.ts
 import { type InboundFrame, MediaCut, parseFrame, StreamWriter } from './wire.ts'
 
 /** A mark stands behind so much audio at most; a smaller item has one at its end. */
-const MARK_EVERY_MS = 500
+const MARK_EVERY_MS = 1_000
 
 /** How often a voice that began is looked at again. */
 const WEIGH_MS = 40
