@@ -4,20 +4,28 @@ import type { Server } from 'bun'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
-import { type Auth, createAuth } from './auth.ts'
+import { type Auth, CLIENT_ADDRESS_HEADER, createAuth, createLogin } from './auth.ts'
 import type { Deps } from './deps.ts'
 import { createDirectory } from './domain/businesses/index.ts'
 import { verifyStreamToken } from './domain/calls/index.ts'
+import { createEventHub } from './domain/events/index.ts'
+import { membershipsOf } from './domain/members/index.ts'
 import { createProfileCache } from './domain/receptionist/index.ts'
 import { createAdmin } from './http/admin.ts'
 import { createFilesApi } from './http/api/files.ts'
+import { createPaymentsApi } from './http/api/payments.ts'
+import { createRestApi } from './http/api/rest.ts'
 import { createWhatsAppApi } from './http/api/whatsapp.ts'
 import { createBoard } from './http/board.ts'
 import { handleError } from './http/errors.ts'
+import { createGone } from './http/gone.ts'
 import { createHealth } from './http/health.ts'
-import { businessOf, type PrincipalDeps } from './http/principal.ts'
+import { isOwnOrigin } from './http/origin.ts'
+import { createPayPages } from './http/pay/routes.ts'
+import { businessOf, clientAddress, type PrincipalDeps } from './http/principal.ts'
 import { createPrompts } from './http/prompts.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
+import { createPaymentWebhooks } from './http/webhooks/payments.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
 import { AppError } from './lib/errors.ts'
@@ -32,6 +40,7 @@ import { createFileRecorders } from './media/recorder.ts'
 import { DEFAULT_LIMITS, type SessionLimits } from './media/session-ports.ts'
 import { createMediaSocket, type MediaSocketData, pathOf } from './media/socket.ts'
 import { appRouter } from './trpc/router.ts'
+import type { ApiServices } from './trpc/trpc.ts'
 
 export type App = {
   /** Bun.serve's handlers. */
@@ -117,12 +126,19 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
   metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
 
-  const auth: Auth = createAuth({
+  const authOptions = {
     db: ctx.db,
     secret: config.sessionSecret,
     publicBaseUrl: config.publicBaseUrl,
-    signUp: false,
-  })
+    isOwnOrigin: (origin: string, request: Request) => isOwnOrigin(origin, request, config.publicBaseUrl),
+  }
+  const auth: Auth = createAuth({ ...authOptions, signUp: false })
+  /** What goes through here is rate limited by the client's address. */
+  const authenticate = (request: Request, from: Request) => {
+    const headers = new Headers(request.headers)
+    headers.set(CLIENT_ADDRESS_HEADER, clientAddress(from, addressOf))
+    return auth.handler(new Request(request, { headers }))
+  }
   const sessionOf = async (headers: Headers) => {
     if (!headers.get('cookie')?.includes('agentlocator.')) return null
     const session = await auth.api.getSession({ headers })
@@ -132,9 +148,11 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   const principal: PrincipalDeps = {
     ctx,
     sandbox: config.sandbox,
+    publicBaseUrl: config.publicBaseUrl,
     addressOf,
     sessionOf,
-    firstBusiness: () => directory.entries()[0]?.id ?? null,
+    firstBusiness: directory.first,
+    businessExists: (id) => directory.business(id) !== null,
   }
   const settings = deps.sendSettings
   const voice = {
@@ -175,6 +193,9 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   })
   app.route('/', createVoiceWebhooks(voice))
   app.route('/', createWhatsAppWebhooks({ telephony, directory, producer, baileysSecret: config.baileys.secret }))
+  app.route('/', createPaymentWebhooks({ means: deps.payments, producer, log }))
+  app.route('/', createGone())
+  app.route('/pay', createPayPages({ ctx, means: deps.payments, producer }))
   app.route('/prompts', createPrompts(receptionist))
   app.route(
     '/',
@@ -192,36 +213,77 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     app.use(path, bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseBody }))
   app.get('/favicon.ico', (c) => c.body(null, 204))
   app.use('/api/*', secureHeaders())
-  app.on(['GET', 'POST'], '/api/auth/*', (c) => auth.handler(c.req.raw))
+  app.on(['GET', 'POST'], '/api/auth/*', (c) => authenticate(c.req.raw, c.req.raw))
   app.route(
     '/api/whatsapp',
     createWhatsAppApi({ ...principal, settings, baileysConfigured: config.baileys.secret !== null }),
   )
+  app.route('/api/payments', createPaymentsApi({ ...principal, means: deps.payments }))
   app.route('/api', createFilesApi({ ...principal, storage: deps.storage }))
+  const hub = createEventHub({ ctx, sql: deps.database.sql })
+  metrics.gauge('event_subscribers', 'Open event streams of this process', () => hub.subscribers)
+  const services: ApiServices = {
+    createLogin: (login) => createLogin(authOptions, login),
+    queues: () => producer.queues,
+    events: hub,
+  }
+  const createApiContext = (request: Request, chosen: string | null = null) => {
+    let access: ReturnType<typeof businessOf> | null = null
+    return {
+      // The calls of one batch ask once.
+      authenticate() {
+        access ??= businessOf(request, principal, chosen)
+        return access
+      },
+      authenticateAgain: () => businessOf(request, principal, chosen),
+      settings,
+      services,
+      payments: deps.payments,
+    }
+  }
   app.use(
     '/trpc/*',
     trpcServer({
       router: appRouter,
       endpoint: '/trpc',
-      createContext: (_, c) => ({ authenticate: () => businessOf(c.req.raw, principal), settings }),
+      createContext: ({ info }, c) => createApiContext(c.req.raw, info.connectionParams?.businessId ?? null),
       onError({ error, path }) {
         if (error.code === 'INTERNAL_SERVER_ERROR') log.error({ path, err: error }, 'a procedure failed')
       },
     }),
   )
   app.route(
+    '/api',
+    createRestApi({
+      createContext: (request) => createApiContext(request),
+      version: deps.version.version,
+      publicBaseUrl: config.publicBaseUrl,
+    }),
+  )
+  app.route(
     '/admin',
     createAdmin({
       sessionOf,
+      publicBaseUrl: config.publicBaseUrl,
+      isOperator: async (userId) => {
+        const first = directory.first()
+        return (await membershipsOf(ctx, userId)).some((m) => m.role === 'owner' && m.businessId === first)
+      },
       board: createBoard(producer.queues),
-      async signIn(credentials, headers) {
-        const response = await auth.api.signInEmail({ body: credentials, headers, asResponse: true })
-        return response.ok ? response.headers.getSetCookie() : null
-      },
-      async signOut(headers) {
-        const response = await auth.api.signOut({ headers, asResponse: true })
-        return response.headers.getSetCookie()
-      },
+      ask: (path, body, from) =>
+        authenticate(
+          new Request(`${config.publicBaseUrl}/api/auth${path}`, {
+            method: 'POST',
+            headers: {
+              'Content-Type': 'application/json',
+              Origin: new URL(config.publicBaseUrl).origin,
+              Cookie: from.headers.get('cookie') ?? '',
+              'User-Agent': from.headers.get('user-agent') ?? '',
+            },
+            body: JSON.stringify(body),
+          }),
+          from,
+        ),
     }),
   )
   // What a method is allowed is part of an address: a wrong one is told, not "not found".
@@ -247,6 +309,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     async start() {
       await directory.start()
       await profiles.start()
+      await hub.start()
       await receptionist.warm()
     },
     liveCalls: media.liveCalls,
@@ -256,10 +319,12 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     },
     endCalls: media.drain,
     async stop() {
+      await sink.settled()
       directory.stop()
       profiles.stop()
       early.close()
       await recorders.flush()
+      await hub.stop()
       await speech.close()
     },
   }

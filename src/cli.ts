@@ -1,9 +1,15 @@
 import { TRPCClientError } from '@trpc/client'
 import { Command, CommanderError } from 'commander'
+import { addAdminCommands } from './cli/admin-commands.ts'
+import { completionScript } from './cli/completion.ts'
+import { addCsvCommands, addDataCommands } from './cli/data-commands.ts'
 import { formatTable, formatTime, shorten } from './cli/output.ts'
+import { addPaymentCommands } from './cli/payments.ts'
 import { replayFile } from './cli/replay.ts'
+import type { Cli } from './cli/session.ts'
 import { runSmoke } from './cli/smoke.ts'
 import { type Config, ConfigError, loadConfig, processEnvironment } from './config.ts'
+import type { Deps } from './deps.ts'
 import { errorMessage } from './lib/errors.ts'
 import { formatPhone } from './lib/phone.ts'
 import type { CallReportJson } from './sandbox/carrier/call-report.ts'
@@ -15,7 +21,7 @@ import { createClient } from './trpc/client.ts'
 const DEMO_NUMBERS: Record<string, string> = { he: '+97233760000', en: '+97233760001' }
 const DEMO_CALLER = '+972501234567'
 
-type Global = { url?: string; key?: string; json?: boolean }
+type Global = { url?: string; key?: string; business?: string; local?: boolean; json?: boolean }
 
 function buildProgram(): Command {
   const program = new Command()
@@ -23,6 +29,8 @@ function buildProgram(): Command {
     .description('AgentLocator from the command line: a typed client of the running installation.')
     .option('--url <url>', 'base URL of the installation (default: PUBLIC_BASE_URL)')
     .option('--key <key>', 'API key (default: API_KEY; the sandbox needs none on its own machine)')
+    .option('--business <id>', 'for which business, where there are several')
+    .option('--local', 'work on this machine’s database itself; needs no key')
     .option('--json', 'answer as JSON')
     .exitOverride()
 
@@ -33,9 +41,71 @@ function buildProgram(): Command {
     const beside = config.sandbox ? readSandboxFile(config.dataDir)?.publicBaseUrl : undefined
     const url = (options.url ?? beside ?? config.publicBaseUrl).replace(/\/+$/, '')
     const apiKey = options.key ?? config.apiKey
-    return { config, url, apiKey, json: options.json ?? false, client: createClient({ url, apiKey }) }
+    return {
+      config,
+      url,
+      apiKey,
+      json: options.json ?? false,
+      client: createClient({ url, apiKey, businessId: options.business ?? null }),
+    }
   }
-  const show = (data: unknown, table: () => string) => console.log(target().json ? JSON.stringify(data) : table())
+  const show = async (data: unknown, table: () => string) => console.log(target().json ? JSON.stringify(data) : table())
+  const local = async <T>(run: (deps: Deps) => Promise<T>): Promise<T> => {
+    const { createDeps } = await import('./deps.ts')
+    const { withDatabase } = await import('./maintenance.ts')
+    const deps = await createDeps({ ...withDatabase(target().config), logLevel: 'warn' }, 'cli')
+    try {
+      return await run(deps)
+    } finally {
+      await deps.close()
+    }
+  }
+  const cli: Cli = {
+    show,
+    local,
+    async session() {
+      const { config, url, json, client } = target()
+      return { config, url, json, client: program.opts<Global>().local ? await openLocal() : client }
+    },
+  }
+  /** Stays open until the command ends: its process ends with it. */
+  const openLocal = async () => {
+    const { createDeps } = await import('./deps.ts')
+    const { withDatabase } = await import('./maintenance.ts')
+    const { createLogin } = await import('./auth.ts')
+    const { createLocalClient } = await import('./cli/local-client.ts')
+    const config = withDatabase(target().config)
+    const deps = await createDeps({ ...config, logLevel: 'warn' }, 'cli')
+    return createLocalClient(
+      deps,
+      (login) =>
+        createLogin({ db: deps.ctx.db, secret: config.sessionSecret, publicBaseUrl: config.publicBaseUrl }, login),
+      program.opts<Global>().business,
+    )
+  }
+  addAdminCommands(program, cli)
+  addDataCommands(program, cli)
+  program
+    .command('doctor')
+    .description('look at everything the installation needs, and say what to do')
+    .action(async () => {
+      const { config, json } = target()
+      const { examine } = await import('./cli/doctor.ts')
+      const sound = await examine(config, local, (finding) => {
+        if (json) console.log(JSON.stringify(finding))
+        else
+          console.log(
+            `${{ ok: 'ok     ', warning: 'warning', problem: 'PROBLEM' }[finding.state]}  ${finding.check.padEnd(20)} ${finding.found}${finding.advice ? `\n         ${finding.advice}` : ''}`,
+          )
+      })
+      if (!sound) process.exitCode = 1
+    })
+  program
+    .command('completion')
+    .description('print a completion script: source <(… completion bash)')
+    .argument('<shell>', 'bash or zsh')
+    .option('--name <name>', 'what the command line is called in your shell', 'agentlocator')
+    .action((shell: string, { name }: { name: string }) => console.log(completionScript(program, shell, name)))
 
   const calls = program.command('calls').description('calls')
   calls
@@ -43,8 +113,8 @@ function buildProgram(): Command {
     .description('the latest calls')
     .option('--limit <n>', 'how many', '20')
     .action(async ({ limit }: { limit: string }) => {
-      const page = await target().client.calls.list.query({ limit: Number(limit) })
-      show(page, () =>
+      const page = await (await cli.session()).client.calls.list.query({ limit: Number(limit) })
+      await show(page, () =>
         formatTable(
           ['started', 'from', 'name', 'state', 'reason', 'seconds', 'id'],
           page.items.map((call) => [
@@ -64,8 +134,8 @@ function buildProgram(): Command {
     .description('one call with its turns, recordings and lead')
     .argument('<id>', 'the id of the call or the carrier’s call SID')
     .action(async (id: string) => {
-      const call = await target().client.calls.get.query({ id })
-      show(call, () =>
+      const call = await (await cli.session()).client.calls.get.query({ id })
+      await show(call, () =>
         [
           `${formatTime(call.startedAt)}  ${formatPhone(call.from)} → ${formatPhone(call.to)}  ${call.state}  ${call.endReason ?? ''}`,
           describeTurns(call),
@@ -82,8 +152,8 @@ function buildProgram(): Command {
     .description('the latest messages')
     .option('--limit <n>', 'how many', '20')
     .action(async ({ limit }: { limit: string }) => {
-      const page = await target().client.messages.list.query({ limit: Number(limit) })
-      show(page, () =>
+      const page = await (await cli.session()).client.messages.list.query({ limit: Number(limit) })
+      await show(page, () =>
         formatTable(
           ['at', 'dir', 'by', 'status', 'who', 'text', 'id'],
           page.items.map((message) => [
@@ -104,8 +174,8 @@ function buildProgram(): Command {
     .command('list')
     .description('the latest leads')
     .action(async () => {
-      const page = await target().client.leads.list.query({})
-      show(page, () =>
+      const page = await (await cli.session()).client.leads.list.query({})
+      await show(page, () =>
         formatTable(
           ['at', 'stage', 'source', 'phone', 'name', 'wish', 'call back'],
           page.items.map((lead) => [
@@ -121,13 +191,16 @@ function buildProgram(): Command {
       )
     })
 
+  addCsvCommands(leads, 'leads', cli)
+
   const contacts = program.command('contacts').description('contacts')
+  addCsvCommands(contacts, 'contacts', cli)
   contacts
     .command('list')
     .description('the latest contacts')
     .action(async () => {
-      const page = await target().client.contacts.list.query({})
-      show(page, () =>
+      const page = await (await cli.session()).client.contacts.list.query({})
+      await show(page, () =>
         formatTable(
           ['since', 'phone', 'name', 'id'],
           page.items.map((contact) => [
@@ -149,9 +222,11 @@ function buildProgram(): Command {
     .option('--provider <name>', 'twilio or baileys (default: the business’s own)')
     .option('--idempotency-key <key>', 'asked twice, it is one message')
     .action(async (to: string, text: string, options: { provider?: string; idempotencyKey?: string }) => {
-      const sent = await target().client.messages.send.mutate({ to, text, ...options })
-      show(sent, () => `${sent.status}  ${sent.id}`)
+      const sent = await (await cli.session()).client.messages.send.mutate({ to, text, ...options })
+      await show(sent, () => `${sent.status}  ${sent.id}`)
     })
+
+  addPaymentCommands(program, { client: () => target().client, show })
 
   const call = program.command('call').description('simulated and recorded calls')
   call
@@ -176,7 +251,10 @@ function buildProgram(): Command {
       if (!json) console.error(`calling ${formatPhone(options.to)} …`)
       const { report } = await placeSimulatedCall(config, url, options)
       const recorded = await recordedCall(client, report.callSid)
-      show({ report, recorded }, () => `${recorded ? `${describeTurns(recorded)}\n\n` : ''}${describeCall(report)}`)
+      await show(
+        { report, recorded },
+        () => `${recorded ? `${describeTurns(recorded)}\n\n` : ''}${describeCall(report)}`,
+      )
       if (report.ended.by === 'application_error') process.exitCode = 1
     })
 

@@ -4,7 +4,9 @@ import { createDatabase, type DatabaseHandle } from '../db/client.ts'
 import type { Config } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
 import type { SendSettings } from './domain/messages/index.ts'
+import type { PaymentMeans } from './domain/payments/index.ts'
 import { beat, leave, type ProcessKind, processId } from './domain/system/index.ts'
+import type { PostOut } from './domain/webhooks/index.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createQueueBackend, type QueueBackend } from './jobs/backend.ts'
 import type { ConsumerMetrics } from './jobs/consumer.ts'
@@ -14,6 +16,8 @@ import { createLogger, type Logger } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { createOpenAiModel } from './providers/model/openai.ts'
 import type { TextModel } from './providers/model/port.ts'
+import { createPayPal } from './providers/payments/paypal.ts'
+import { createTranzila } from './providers/payments/tranzila.ts'
 import { createEmbeddedEngine } from './providers/speech/embedded/engine.ts'
 import { createEspeakSynthesizer } from './providers/speech/espeak/synthesizer.ts'
 import { createRealtimeEngine } from './providers/speech/openai-realtime/engine.ts'
@@ -25,6 +29,7 @@ import type { ObjectStorage } from './providers/storage/port.ts'
 import { createS3Storage } from './providers/storage/s3.ts'
 import type { Telephony } from './providers/telephony/port.ts'
 import { createTwilioTelephony } from './providers/telephony/twilio.ts'
+import { createPublicPost } from './providers/webhooks/public-post.ts'
 import type { WhatsAppSender } from './providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from './providers/whatsapp/twilio.ts'
 import { readVersion } from './version.ts'
@@ -46,11 +51,14 @@ export type Deps = {
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
+  /** Posts to addresses that tenants chose: public ones only, outside of the sandbox. */
+  postOut: PostOut
   /** Null when Twilio is not configured. */
   telephony: Telephony | null
   senders: { twilio: WhatsAppSender | null; baileys: WhatsAppSender | null }
   /** E.164 of the installation's Twilio WhatsApp sender. */
   defaultTwilioSender: string | null
+  payments: PaymentMeans
   /** Null where none is configured: what callers said stays kept as audio. */
   transcriber: Transcriber | null
   /** Null where none is configured: calls are summed up by rules. */
@@ -107,6 +115,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     },
     storage:
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
+    postOut: createPublicPost(config.sandbox),
     telephony: twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl: config.publicBaseUrl }),
     senders: {
       twilio:
@@ -128,6 +137,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
         defaultSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
       },
     },
+    payments: paymentMeans(config, database),
     openSpeech() {
       const synthesizer = createEspeakSynthesizer()
       const prompts = createPromptCache({ dir: join(config.dataDir, 'prompts'), synthesizer, log })
@@ -149,6 +159,30 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       await backend.close()
       await database.close()
     },
+  }
+}
+
+function paymentMeans(config: Config, database: DatabaseHandle): PaymentMeans {
+  const { paypal, tranzila, publicBaseUrl, twilio } = config
+  const page = (id: string, rest = '') => publicUrl(publicBaseUrl, `/pay/${id}${rest}`)
+  return {
+    providers: {
+      paypal: paypal.kind === 'configured' ? createPayPal(paypal) : null,
+      tranzila: tranzila.kind === 'configured' ? createTranzila(tranzila) : null,
+    },
+    urls: {
+      page: (id) => page(id),
+      returned: (id) => page(id, '/return'),
+      canceled: (id) => page(id, '/cancel'),
+      notify: (provider) => publicUrl(publicBaseUrl, WEBHOOKS[provider]),
+    },
+    messages: {
+      twilio: {
+        configured: twilio.kind === 'configured',
+        defaultSender: twilio.kind === 'configured' ? (twilio.whatsappFrom?.replace('whatsapp:', '') ?? null) : null,
+      },
+    },
+    pool: database.sql,
   }
 }
 

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { createDatabase } from '../db/client.ts'
-import { createAuth } from './auth.ts'
+import { createLogin } from './auth.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
 import { createApiKey, ensureApiKey, ensureFirstBusiness } from './domain/businesses/index.ts'
 import { type DomainContext, within } from './domain/context.ts'
+import { ensureOwner } from './domain/members/index.ts'
 import { usersExist } from './domain/system/index.ts'
 import { AppError } from './lib/errors.ts'
 import { createLogger } from './lib/log.ts'
@@ -43,16 +44,14 @@ export async function setUp(config: Config): Promise<string[]> {
       const email = config.admin.email ?? (config.sandbox ? 'owner@example.com' : null)
       const password = config.admin.password ?? (config.sandbox ? randomBytes(9).toString('base64url') : null)
       if (email && password) {
-        const auth = createAuth({
-          db: database.db,
-          secret: config.sessionSecret,
-          publicBaseUrl: config.publicBaseUrl,
-          signUp: true,
-        })
-        await auth.api.signUpEmail({ body: { email, password, name: 'Owner' } })
+        await createLogin(
+          { db: database.db, secret: config.sessionSecret, publicBaseUrl: config.publicBaseUrl },
+          { email, password, name: 'Owner' },
+        )
         if (!config.admin.password) said.push(`login      ${email}  password ${password}  (printed once)`)
       } else said.push('login      none yet: set ADMIN_EMAIL and ADMIN_PASSWORD and start again')
     }
+    await ensureOwner(within(ctx, businessId))
     if (config.sandbox && first && !config.apiKey) {
       const { key } = await createApiKey(within(ctx, businessId), { name: 'sandbox' })
       said.push(`api key    ${key}  (printed once; not needed on this machine)`)

@@ -1,3 +1,4 @@
+import type { Deps } from '../src/deps.ts'
 import {
   callEndReason,
   endAbandonedCalls,
@@ -8,14 +9,47 @@ import {
   saveTurn,
   summarizeCall,
 } from '../src/domain/calls/index.ts'
-import { within } from '../src/domain/context.ts'
+import { EVENT_CHANNEL, within } from '../src/domain/context.ts'
+import { wakeConversations } from '../src/domain/conversations/index.ts'
+import { pruneEvents } from '../src/domain/events/index.ts'
+import { requeueImports, runImport } from '../src/domain/imports/index.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
 import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/domain/messages/index.ts'
+import { requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
 import { sendFollowUp } from '../src/domain/receptionist/index.ts'
-import { AppError } from '../src/lib/errors.ts'
+import { deliverWebhook, queueDeliveries } from '../src/domain/webhooks/index.ts'
+import { AppError, errorMessage } from '../src/lib/errors.ts'
+import { paymentHandlers } from './payment-handlers.ts'
 import { runWorker } from './run-worker.ts'
 
 const SWEEP_EVERY_MS = 30_000
+const PAYMENT_SWEEP_EVERY_MS = 10_000
+/** A delivery that was left alone for longer than its job's longest pause has lost its job. */
+const LONGEST_WEBHOOK_PAUSE_MS = 8 * 3_600_000
+
+/** Queues the webhook deliveries of what was just committed; told by the database, one round at a time. */
+async function startWebhookPump({ ctx, database, log }: Deps): Promise<void> {
+  let running = false
+  let again = false
+  const pump = async () => {
+    if (running) {
+      again = true
+      return
+    }
+    running = true
+    do {
+      again = false
+      try {
+        await queueDeliveries(ctx)
+      } catch (error) {
+        // What is not queued now is queued with the next event, or by the sweep.
+        log.warn({ error: errorMessage(error) }, 'webhook deliveries could not be queued')
+      }
+    } while (again)
+    running = false
+  }
+  await database.sql.listen(EVENT_CHANNEL, pump, pump)
+}
 
 /** News of a call can overtake the call itself: tried again until its row is there. */
 function expectCall<T>(found: T | null | false): T {
@@ -28,7 +62,8 @@ if (import.meta.main)
   await runWorker(
     'crm',
     8,
-    ({ ctx, model, sendSettings }) => ({
+    ({ ctx, model, sendSettings, postOut, payments }) => ({
+      ...paymentHandlers(ctx, payments),
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
       },
@@ -70,11 +105,28 @@ if (import.meta.main)
       'message.status': async (news, job) => {
         if (!(await applyMessageStatus(ctx, news))) job.logger.info('news of a message that is not ours')
       },
+      'webhook.deliver': async ({ businessId, ...ref }) => {
+        await deliverWebhook(within(ctx, businessId), ref, postOut)
+      },
+      'import.run': async ({ businessId, importId }) => {
+        await runImport(within(ctx, businessId), importId)
+      },
       'maintenance.sweep': async (_, job) => {
         const requeued = await requeueLostMessages(ctx)
         const ended = await endAbandonedCalls(ctx)
-        if (requeued + ended > 0) job.logger.info({ requeued, ended }, 'the sweep put things right')
+        const woken = await wakeConversations(ctx)
+        const imports = await requeueImports(ctx)
+        const deletions = await requeueDeletions(ctx)
+        const hooks = await queueDeliveries(ctx, LONGEST_WEBHOOK_PAUSE_MS)
+        const expired = await sweepRetention(ctx)
+        await pruneEvents(ctx)
+        const done = { requeued, ended, woken, imports, deletions, hooks, expired }
+        if (Object.values(done).some((count) => count > 0)) job.logger.info(done, 'the sweep put things right')
       },
     }),
-    (deps) => deps.producer.scheduleEvery('maintenance.sweep', {}, SWEEP_EVERY_MS),
+    async (deps) => {
+      await deps.producer.scheduleEvery('maintenance.sweep', {}, SWEEP_EVERY_MS)
+      await deps.producer.scheduleEvery('payment.sweep', {}, PAYMENT_SWEEP_EVERY_MS)
+      await startWebhookPump(deps)
+    },
   )

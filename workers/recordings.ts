@@ -1,6 +1,7 @@
 import { transcribeTurn } from '../src/domain/calls/index.ts'
 import { within } from '../src/domain/context.ts'
 import { fetchMessageMedia } from '../src/domain/messages/index.ts'
+import { deletePending } from '../src/domain/privacy/index.ts'
 import { deleteRemoteRecording, fetchRecording } from '../src/domain/recordings/index.ts'
 import { AppError } from '../src/lib/errors.ts'
 import { durationOfWav } from '../src/media/audio/wav.ts'
@@ -20,6 +21,11 @@ if (import.meta.main)
       'recording.delete_remote': (job) =>
         deleteRemoteRecording(within(ctx, job.businessId), job.recordingId, carrier()),
       'message.fetch_media': (job) => fetchMessageMedia(within(ctx, job.businessId), job.mediaId, carrier(), storage),
+      'privacy.delete': ({ businessId, deletionId }) =>
+        deletePending(within(ctx, businessId), deletionId, {
+          storage,
+          deleteCarrierRecording: deps.telephony ? (sid) => carrier().deleteRecording(sid) : null,
+        }),
       'call.transcribe': async (job) => {
         await transcribeTurn(within(ctx, job.businessId), job.turnId, deps.transcriber, storage)
       },

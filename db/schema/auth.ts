@@ -1,4 +1,4 @@
-import { boolean, index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { bigint, boolean, index, integer, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { at, createdAt, updatedAt } from './columns.ts'
 
 /** People who log in to the console; the shapes are better-auth's core schema. */
@@ -10,6 +10,7 @@ export const users = pgTable(
     email: text().notNull(),
     emailVerified: boolean('email_verified').notNull().default(false),
     image: text(),
+    twoFactorEnabled: boolean('two_factor_enabled').notNull().default(false),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
@@ -66,4 +67,33 @@ export const verifications = pgTable(
     updatedAt: updatedAt(),
   },
   (t) => [index('auth_verifications_identifier').on(t.identifier)],
+)
+
+/** One-time passwords (RFC 6238) of people who switched them on; secret and backup codes are encrypted. */
+export const twoFactors = pgTable(
+  'auth_two_factors',
+  {
+    id: text().primaryKey(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    secret: text().notNull(),
+    backupCodes: text('backup_codes').notNull(),
+    verified: boolean().notNull().default(true),
+    failedVerificationCount: integer('failed_verification_count').notNull().default(0),
+    lockedUntil: at('locked_until'),
+  },
+  (t) => [index('auth_two_factors_user').on(t.userId), index('auth_two_factors_secret').on(t.secret)],
+)
+
+/** Sign-in attempts and the like, counted for all web processes together. */
+export const rateLimits = pgTable(
+  'auth_rate_limits',
+  {
+    id: text().primaryKey(),
+    key: text().notNull(),
+    count: integer().notNull(),
+    lastRequest: bigint('last_request', { mode: 'number' }).notNull(),
+  },
+  (t) => [uniqueIndex('auth_rate_limits_key').on(t.key)],
 )

@@ -2,6 +2,9 @@ import { sql } from 'drizzle-orm'
 import { boolean, check, index, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
 import { at, createdAt, id, updatedAt } from './columns.ts'
 
+/** Opening hours: spans `[from, to)` of local `HH:MM` times a weekday. */
+export type WeekHours = Partial<Record<'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat', [string, string][]>>
+
 export const businesses = pgTable(
   'businesses',
   {
@@ -18,6 +21,8 @@ export const businesses = pgTable(
       .default('twilio'),
     /** Whether the carrier's copy of a recording is deleted once ours is stored and committed. */
     deleteRemoteRecordings: boolean('delete_remote_recordings').notNull().default(false),
+    /** When people are there, by weekday, local time; null is not said. */
+    hours: jsonb().$type<WeekHours>(),
     blockedAt: at('blocked_at'),
     blockedReason: text('blocked_reason'),
     createdAt: createdAt(),
@@ -87,11 +92,18 @@ export const apiKeys = pgTable(
     /** First characters, to tell keys apart. */
     prefix: text().notNull(),
     hash: text().notNull(),
+    scope: text({ enum: ['read', 'write', 'admin'] })
+      .notNull()
+      .default('admin'),
     lastUsedAt: at('last_used_at'),
     revokedAt: at('revoked_at'),
     createdAt: createdAt(),
   },
-  (t) => [uniqueIndex('api_keys_hash').on(t.hash), index('api_keys_business').on(t.businessId)],
+  (t) => [
+    uniqueIndex('api_keys_hash').on(t.hash),
+    index('api_keys_business').on(t.businessId, t.id),
+    check('api_keys_scope', sql`${t.scope} in ('read', 'write', 'admin')`),
+  ],
 )
 
 export const auditLog = pgTable(

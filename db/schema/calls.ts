@@ -1,5 +1,18 @@
 import { sql } from 'drizzle-orm'
-import { bigint, boolean, check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  boolean,
+  check,
+  doublePrecision,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import { users } from './auth.ts'
 import { businesses } from './businesses.ts'
 import { at, createdAt, id, updatedAt } from './columns.ts'
 import { contacts, conversations } from './contacts.ts'
@@ -52,6 +65,10 @@ export const calls = pgTable(
     uniqueIndex('calls_sid').on(t.callSid),
     index('calls_list').on(t.businessId, t.id),
     index('calls_contact').on(t.contactId, t.id),
+    index('calls_timeline').on(t.contactId, t.startedAt, t.id),
+    index('calls_state').on(t.businessId, t.state, t.id),
+    index('calls_age').on(t.businessId, t.startedAt),
+    index('calls_conversation').on(t.conversationId),
     index('calls_live').on(t.updatedAt).where(sql`${t.state} <> 'ended'`),
     check('calls_ended', sql`${t.state} <> 'ended' or ${t.endReason} is not null`),
   ],
@@ -84,7 +101,14 @@ export const callTurns = pgTable(
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (t) => [uniqueIndex('call_turns_index').on(t.callId, t.index), index('call_turns_business').on(t.businessId)],
+  (t) => [
+    uniqueIndex('call_turns_index').on(t.callId, t.index),
+    index('call_turns_business').on(t.businessId),
+    index('call_turns_search').using(
+      'gin',
+      sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', coalesce(${t.text}, '')))`,
+    ),
+  ],
 )
 
 export const recordings = pgTable(
@@ -130,12 +154,28 @@ export const leads = pgTable(
     contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'cascade' }),
     callId: uuid('call_id').references(() => calls.id, { onDelete: 'set null' }),
     stage: text().notNull().default('new'),
-    source: text({ enum: ['call', 'voicemail', 'whatsapp', 'manual'] }).notNull(),
+    source: text({ enum: ['call', 'voicemail', 'whatsapp', 'manual', 'import'] }).notNull(),
     name: text(),
     wish: text(),
     callbackTime: text('callback_time'),
+    /** What it may be worth, in agorot. */
+    valueAgorot: bigint('value_agorot', { mode: 'number' }),
+    ownerId: text('owner_id').references(() => users.id, { onDelete: 'set null' }),
+    /** Order within the stage on the board, smallest first; a move writes the middle of its neighbours. */
+    position: doublePrecision().notNull().default(sql`-extract(epoch from now())`),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (t) => [uniqueIndex('leads_call').on(t.callId), index('leads_list').on(t.businessId, t.id)],
+  (t) => [
+    uniqueIndex('leads_call').on(t.callId),
+    index('leads_list').on(t.businessId, t.id),
+    index('leads_board').on(t.businessId, t.stage, t.position, t.id),
+    index('leads_owner').on(t.businessId, t.ownerId, t.id),
+    index('leads_contact').on(t.contactId),
+    index('leads_search').using(
+      'gin',
+      sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', coalesce(${t.name}, '') || ' ' || coalesce(${t.wish}, '')))`,
+    ),
+    check('leads_value', sql`${t.valueAgorot} is null or ${t.valueAgorot} >= 0`),
+  ],
 )

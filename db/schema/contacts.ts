@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
-import { check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { check, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { users } from './auth.ts'
 import { businesses } from './businesses.ts'
 import { at, createdAt, id, updatedAt } from './columns.ts'
 
@@ -14,12 +15,24 @@ export const contacts = pgTable(
     /** E.164; null while only a LID or an external id is known. */
     phone: text(),
     name: text(),
+    email: text(),
+    /** The business's own fields. */
+    custom: jsonb().$type<Record<string, string | number | boolean | null>>().notNull().default({}),
+    /** When the person asked not to be written to; no message leaves after it. */
+    optedOutAt: at('opted_out_at'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
   (t) => [
     uniqueIndex('contacts_phone').on(t.businessId, t.phone),
     index('contacts_list').on(t.businessId, t.id),
+    // A number is found by how it begins and, as people remember it, by how it ends.
+    index('contacts_phone_start').on(t.businessId, sql`${t.phone} text_pattern_ops`),
+    index('contacts_phone_end').on(t.businessId, sql`reverse(${t.phone}) text_pattern_ops`),
+    index('contacts_search').using(
+      'gin',
+      sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', coalesce(${t.name}, '') || ' ' || coalesce(${t.email}, '')))`,
+    ),
     check('contacts_phone_form', sql`${t.phone} is null or ${t.phone} ~ '^\\+[0-9]{6,15}$'`),
   ],
 )
@@ -58,6 +71,9 @@ export const conversations = pgTable(
       .notNull()
       .default('open'),
     unread: integer().notNull().default(0),
+    /** The member who looks after it. */
+    assigneeId: text('assignee_id').references(() => users.id, { onDelete: 'set null' }),
+    snoozedUntil: at('snoozed_until'),
     /** When the contact last wrote on WhatsApp: opens the 24-hour window in which free text may be sent. */
     lastInboundAt: at('last_inbound_at'),
     lastEventAt: at('last_event_at').notNull().defaultNow(),
@@ -66,6 +82,10 @@ export const conversations = pgTable(
   },
   (t) => [
     uniqueIndex('conversations_contact').on(t.businessId, t.contactId),
-    index('conversations_recent').on(t.businessId, t.lastEventAt),
+    index('conversations_recent').on(t.businessId, t.lastEventAt, t.id),
+    index('conversations_status').on(t.businessId, t.status, t.lastEventAt, t.id),
+    index('conversations_assignee').on(t.businessId, t.assigneeId, t.lastEventAt, t.id),
+    index('conversations_by_contact').on(t.contactId),
+    index('conversations_snoozed').on(t.snoozedUntil).where(sql`${t.status} = 'snoozed'`),
   ],
 )

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import type { Database, Executor } from '../../db/client.ts'
 import { auditLog } from '../../db/schema/index.ts'
 import type { Enqueue } from '../jobs/registry.ts'
@@ -33,7 +34,10 @@ export type AuditEntry = {
   data?: Record<string, unknown>
 }
 
-/** Writes the audit row; called inside the transaction of the change it describes. */
+/** The channel on which a commit tells the server processes that there are events to read. */
+export const EVENT_CHANNEL = 'agentlocator_events'
+
+/** Writes the audit row and the event of a change; called inside the transaction of the change it describes. */
 export async function audit(tx: Executor, ctx: DomainContext & { businessId?: string }, entry: AuditEntry) {
   await tx.insert(auditLog).values({
     businessId: ctx.businessId ?? null,
@@ -41,4 +45,26 @@ export async function audit(tx: Executor, ctx: DomainContext & { businessId?: st
     actorId: ctx.actor.id,
     ...entry,
   })
+  if (ctx.businessId) await emit(tx, { ...ctx, businessId: ctx.businessId }, entry)
+}
+
+/**
+ * Writes an event with its webhook deliveries, and wakes those who listen when the transaction commits. Ids and small facts
+ * only: an event leaves the installation by webhook, and outlives an erasure.
+ */
+export async function emit(tx: Executor, ctx: Pick<BusinessContext, 'businessId' | 'actor'>, entry: AuditEntry) {
+  await tx.execute(sql`
+    with event as (
+      insert into events (business_id, type, entity, entity_id, actor_kind, data)
+      values (${ctx.businessId}, ${entry.action}, ${entry.entity}, ${entry.entityId}, ${ctx.actor.kind},
+        ${entry.data ? JSON.stringify(entry.data) : null}::jsonb)
+      returning seq, business_id, type
+    ), deliveries as (
+      insert into webhook_deliveries (endpoint_id, event_seq, business_id)
+      select endpoint.id, event.seq, event.business_id
+      from event join webhook_endpoints endpoint on endpoint.business_id = event.business_id
+      where endpoint.enabled and (endpoint.types is null or event.type = any(endpoint.types)
+        or split_part(event.type, '.', 1) || '.*' = any(endpoint.types))
+    )
+    select pg_notify(${EVENT_CHANNEL}, '') from event`)
 }

@@ -1,12 +1,17 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
+import { z } from 'zod'
+import { AppError } from '../lib/errors.ts'
 import { parseForm, readText } from './form.ts'
+import { refuseForeignOrigin } from './origin.ts'
 
 export type AdminDeps = {
-  /** Signs in; answers the cookies to set, or null when e-mail or password are wrong. */
-  signIn(credentials: { email: string; password: string }, headers: Headers): Promise<string[] | null>
-  signOut(headers: Headers): Promise<string[]>
+  /** Puts a question to the login service as the browser behind `from`; its cookies are handed on. */
+  ask(path: string, body: Record<string, unknown>, from: Request): Promise<Response>
   sessionOf(headers: Headers): Promise<{ userId: string } | null>
+  /** Whether a user runs the installation: the queues hold the jobs of every business. */
+  isOperator(userId: string): Promise<boolean>
+  publicBaseUrl: string
   /** The queue board, served under `/admin/queues`. */
   board: Hono
 }
@@ -15,19 +20,31 @@ export type AdminDeps = {
 export function createAdmin(deps: AdminDeps): Hono {
   const app = new Hono()
 
-  app.get('/login', (c) => c.html(loginPage(false, safeTarget(c.req.query('next')))))
+  app.use('*', async (c, next) => {
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') refuseForeignOrigin(c.req.raw, deps.publicBaseUrl)
+    await next()
+  })
+
+  app.get('/login', (c) => c.html(loginPage({ next: safeTarget(c.req.query('next')) })))
 
   app.post('/login', async (c) => {
     const form = parseForm(await readText(c.req.raw))
-    const target = safeTarget(form.next)
-    const cookies = await deps.signIn({ email: form.email ?? '', password: form.password ?? '' }, c.req.raw.headers)
-    if (!cookies) return c.html(loginPage(true, target), 401)
-    for (const cookie of cookies) c.header('Set-Cookie', cookie, { append: true })
-    return c.redirect(target, 303)
+    const next = safeTarget(form.next)
+    const step = form.code === undefined ? 'password' : 'code'
+    const answer =
+      step === 'password'
+        ? await deps.ask('/sign-in/email', { email: form.email ?? '', password: form.password ?? '' }, c.req.raw)
+        : await deps.ask('/two-factor/verify-totp', { code: form.code?.trim() ?? '' }, c.req.raw)
+    if (answer.status === 429) return c.html(loginPage({ next, step, problem: TOO_MANY }), 429)
+    if (!answer.ok) return c.html(loginPage({ next, step, problem: WRONG[step] }), 401)
+    for (const cookie of answer.headers.getSetCookie()) c.header('Set-Cookie', cookie, { append: true })
+    const { twoFactorRedirect } = signInAnswer.parse(await answer.json())
+    return twoFactorRedirect ? c.html(loginPage({ next, step: 'code' })) : c.redirect(next, 303)
   })
 
   app.post('/logout', async (c) => {
-    for (const cookie of await deps.signOut(c.req.raw.headers)) c.header('Set-Cookie', cookie, { append: true })
+    const answer = await deps.ask('/sign-out', {}, c.req.raw)
+    for (const cookie of answer.headers.getSetCookie()) c.header('Set-Cookie', cookie, { append: true })
     return c.redirect('/admin/login', 303)
   })
 
@@ -41,17 +58,36 @@ export function createAdmin(deps: AdminDeps): Hono {
     return c.json({ success: false, error: { code: 'login_required', message: 'Log in at /admin/login.' } }, 401)
   })
 
+  app.use('/queues/*', async (c, next) => {
+    const session = await deps.sessionOf(c.req.raw.headers)
+    if (!session || !(await deps.isOperator(session.userId)))
+      throw new AppError('forbidden', 'operator_only', 'Only an owner of the first business may see the queues.')
+    await next()
+  })
+
   app.get('/', (c) => c.redirect('/admin/queues', 302))
   app.route('/queues', deps.board)
   return app
 }
+
+const signInAnswer = z.object({ twoFactorRedirect: z.boolean().optional() })
+const TOO_MANY = 'Too many attempts; wait a minute.'
+const WRONG = { password: 'E-mail or password is wrong.', code: 'The code is wrong.' }
 
 /** Only a path of our own may be the target of a redirect. */
 function safeTarget(next: string | undefined): string {
   return next && /^\/admin(\/[\w/-]*)?$/.test(next) ? next : '/admin'
 }
 
-function loginPage(failed: boolean, next: string) {
+function loginPage({
+  next,
+  step = 'password',
+  problem,
+}: {
+  next: string
+  step?: 'password' | 'code'
+  problem?: string
+}) {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -74,10 +110,14 @@ function loginPage(failed: boolean, next: string) {
       <body>
         <form method="post" action="/admin/login">
           <h1>AgentLocator</h1>
-          ${failed ? html`<p role="alert">E-mail or password is wrong.</p>` : ''}
+          ${problem ? html`<p role="alert">${problem}</p>` : ''}
           <input type="hidden" name="next" value="${next}" />
-          <label>E-mail <input name="email" type="email" autocomplete="username" required autofocus /></label>
-          <label>Password <input name="password" type="password" autocomplete="current-password" required /></label>
+          ${
+            step === 'code'
+              ? html`<label>One-time code <input name="code" inputmode="numeric" autocomplete="one-time-code" required autofocus /></label>`
+              : html`<label>E-mail <input name="email" type="email" autocomplete="username" required autofocus /></label>
+                  <label>Password <input name="password" type="password" autocomplete="current-password" required /></label>`
+          }
           <button type="submit">Log in</button>
         </form>
       </body>

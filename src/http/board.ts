@@ -5,6 +5,7 @@ import type { Queue } from 'bullmq'
 import { Hono } from 'hono'
 import { serveStatic } from 'hono/bun'
 import type { JobQueue } from '../jobs/backend.ts'
+import { redactPayload } from '../jobs/redact.ts'
 
 const BASE = '/admin/queues'
 
@@ -14,7 +15,13 @@ export function createBoard(queues: JobQueue[]): Hono {
   server.setBasePath(BASE)
   createBullBoard({
     // The board is typed for BullMQ's Redis queues; those on Postgres have the same methods.
-    queues: queues.map((queue: unknown) => new BullMQAdapter(queue as Queue)),
+    queues: queues.map((queue: unknown) => {
+      const adapter = new BullMQAdapter(queue as Queue)
+      // The board shows why a job failed and whose it is, never what people said or a secret.
+      adapter.setFormatter('data', redactPayload)
+      adapter.setFormatter('returnValue', redactPayload)
+      return adapter
+    }),
     serverAdapter: server,
     options: { uiConfig: { boardTitle: 'AgentLocator' } },
   })

@@ -1,7 +1,10 @@
 import type { Context } from 'hono'
 import { authenticateApiKey } from '../domain/businesses/index.ts'
-import { type Actor, type BusinessContext, type DomainContext, within } from '../domain/context.ts'
+import { type BusinessContext, type DomainContext, within } from '../domain/context.ts'
+import { membershipsOf, type Role, type Scope } from '../domain/members/index.ts'
 import { AppError } from '../lib/errors.ts'
+import { requireAccess } from './access.ts'
+import { namesLoopback, refuseForeignOrigin } from './origin.ts'
 
 /** A proxy or tunnel in front leaves at least one of these: such a request does not come from this machine. */
 const FORWARDING_HEADERS = [
@@ -24,47 +27,111 @@ export function isDirectLoopback(request: Request, addressOf: RequestAddress): b
   return address !== null && /^(127\.|::1$|::ffff:127\.)/.test(address)
 }
 
+/**
+ * The address of the client, for rate limits. A proxy on this machine or in its private network is believed about whom it
+ * speaks for, nobody else is.
+ */
+export function clientAddress(request: Request, addressOf: RequestAddress): string {
+  const address = addressOf(request) ?? ''
+  const near = /^(::ffff:)?(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)|^(::1$|f[cd])/i.test(address)
+  const told = request.headers.get('x-forwarded-for')?.split(',').at(-1)?.trim()
+  return near && told ? told : address
+}
+
+/** How far a request may go: `scope` bounds an API key, `operator` stands for the whole installation. */
+export type Access = { role: Role; scope: Scope | null; operator: boolean }
+
+/** A business and how far the request may go in it. */
+export type AccessContext = BusinessContext & { access: Access }
+
 export type PrincipalDeps = {
   ctx: DomainContext
   sandbox: boolean
+  publicBaseUrl: string
   addressOf: RequestAddress
-  /** The installation's first business: whom a keyless request of the sandbox speaks for. */
+  /** The installation's first business: its owners and admin keys run the installation. */
   firstBusiness(): string | null
+  /** Whether there is such a business. */
+  businessExists(id: string): boolean
   /** The console's session, if the request has one. */
   sessionOf(headers: Headers): Promise<{ userId: string } | null>
 }
 
 /**
- * Whom a request speaks for: the business of its API key, the owner logged in to the console, or, in the sandbox and from
- * this machine alone, the first business.
- * @throws AppError `api_key_required`, `invalid_api_key`, `no_business`
+ * Whom a request speaks for: the business of its API key; the member logged in to the console, for the business that
+ * `x-business-id` names or the oldest membership; or, in the sandbox and from this machine alone, the first business.
+ * @param chosen the business asked for where no header can be set (a browser's EventSource)
+ * @throws AppError `api_key_required`, `invalid_api_key`, `no_business`, `not_a_member`, `foreign_origin`
  */
-export async function businessOf(request: Request, deps: PrincipalDeps): Promise<BusinessContext> {
+export async function businessOf(
+  request: Request,
+  deps: PrincipalDeps,
+  chosen: string | null = null,
+): Promise<AccessContext> {
+  const wanted = request.headers.get('x-business-id') ?? chosen
+  const first = deps.firstBusiness()
   const header = request.headers.get('authorization')
   if (header) {
     const key = /^Bearer\s+(\S+)$/i.exec(header)?.[1]
     const found = key ? await authenticateApiKey(deps.ctx, key) : null
     if (!found) throw new AppError('unauthenticated', 'invalid_api_key', 'The API key is not known or was revoked.')
-    return within(deps.ctx, found.businessId, { kind: 'api_key', id: found.id })
+    if (wanted && wanted !== found.businessId) throw notAMember()
+    return {
+      ...within(deps.ctx, found.businessId, { kind: 'api_key', id: found.id }),
+      access: {
+        role: ROLE_OF_SCOPE[found.scope],
+        scope: found.scope,
+        operator: found.scope === 'admin' && found.businessId === first,
+      },
+    }
   }
+  refuseForeignOrigin(request, deps.publicBaseUrl)
   const session = await deps.sessionOf(request.headers)
-  if (session) return first(deps, { kind: 'user', id: session.userId })
-  if (deps.sandbox && isDirectLoopback(request, deps.addressOf)) return first(deps, { kind: 'system', id: 'loopback' })
+  if (session) {
+    const memberships = await membershipsOf(deps.ctx, session.userId)
+    const membership = wanted ? memberships.find((entry) => entry.businessId === wanted) : memberships[0]
+    if (!membership) throw notAMember()
+    return {
+      ...within(deps.ctx, membership.businessId, { kind: 'user', id: session.userId }),
+      access: {
+        role: membership.role,
+        scope: null,
+        operator: membership.role === 'owner' && membership.businessId === first,
+      },
+    }
+  }
+  if (deps.sandbox && isDirectLoopback(request, deps.addressOf) && namesLoopback(request)) {
+    const id = wanted ?? first
+    if (!id) throw new AppError('unavailable', 'no_business', 'There is no business yet.')
+    if (!deps.businessExists(id)) throw notAMember()
+    return {
+      ...within(deps.ctx, id, { kind: 'system', id: 'loopback' }),
+      access: { role: 'owner', scope: null, operator: true },
+    }
+  }
   throw new AppError('unauthenticated', 'api_key_required', 'Send an API key: Authorization: Bearer <key>.')
 }
 
-function first(deps: PrincipalDeps, actor: Actor): BusinessContext {
-  const id = deps.firstBusiness()
-  if (!id) throw new AppError('unavailable', 'no_business', 'There is no business yet.')
-  return within(deps.ctx, id, actor)
+const ROLE_OF_SCOPE = { read: 'viewer', write: 'agent', admin: 'owner' } as const satisfies Record<Scope, Role>
+
+/** The same answer for a business that is not there and one that is somebody else's. */
+function notAMember() {
+  return new AppError('forbidden', 'not_a_member', 'You are no member of this business.')
 }
 
 /** Guards a route by `businessOf`; the context is read back with `c.get('business')`. */
-export type BusinessEnv = { Variables: { business: BusinessContext } }
+export type BusinessEnv = { Variables: { business: AccessContext } }
 
-export function requireBusiness(deps: PrincipalDeps) {
+/** @param needs what changing requests need; reading ones need a viewer or a reading key */
+export function requireBusiness(deps: PrincipalDeps, needs: { role: Role; scope: Scope } = WRITES) {
   return async (c: Context<BusinessEnv>, next: () => Promise<void>) => {
-    c.set('business', await businessOf(c.req.raw, deps))
+    const business = await businessOf(c.req.raw, deps)
+    const reads = c.req.method === 'GET' || c.req.method === 'HEAD'
+    requireAccess(business.access, reads ? READS : needs)
+    c.set('business', business)
     await next()
   }
 }
+
+const READS = { role: 'viewer', scope: 'read' } as const
+const WRITES = { role: 'agent', scope: 'write' } as const

@@ -12,6 +12,8 @@ export const WEBHOOKS = {
   whatsappTwilio: '/webhook/whatsapp/twilio',
   whatsappStatus: '/webhook/whatsapp/status',
   whatsappBaileys: '/webhook/whatsapp/baileys',
+  paypal: '/webhook/paypal',
+  tranzila: '/webhook/tranzila',
 } as const
 
 export const MEDIA_SOCKET = '/ws/twilio-media'

@@ -29,6 +29,14 @@ export function createOutbox<T>(options: OutboxOptions<T>): Outbox<T> {
   let stopped = false
   let wake = () => {}
 
+  /** One pump at a time; what is put between its last look and its end starts the next. */
+  const start = () => {
+    pumping ??= pump().finally(() => {
+      pumping = null
+      if (line.length > 0 && !stopped) start()
+    })
+  }
+
   const changed = () => options.onChange({ depth: line.length, dropped })
 
   const pump = async () => {
@@ -64,9 +72,7 @@ export function createOutbox<T>(options: OutboxOptions<T>): Outbox<T> {
       }
       line.push(item)
       changed()
-      pumping ??= pump().finally(() => {
-        pumping = null
-      })
+      start()
     },
     get depth() {
       return line.length

@@ -176,6 +176,63 @@ export const jobs = {
     attempts: 40,
     backoff: { delayMs: 2_000, maxDelayMs: 600_000 },
   },
+  /** Tells a business's own server of an event. */
+  'webhook.deliver': {
+    queue: 'crm',
+    payload: z.object({ businessId: z.uuid(), endpointId: z.uuid(), eventId: z.string().regex(/^\d{1,18}$/) }),
+    // Twelve tries over about a day.
+    attempts: 12,
+    backoff: { delayMs: 5_000, maxDelayMs: 6 * 3_600_000 },
+  },
+  'import.run': {
+    queue: 'crm',
+    payload: z.object({ businessId: z.uuid(), importId: z.uuid() }),
+    ...patient,
+  },
+  /** Deletes what an erasure or a retention period left to be deleted outside the database. */
+  'privacy.delete': {
+    queue: 'recordings',
+    payload: z.object({ businessId: z.uuid(), deletionId: z.uuid() }),
+    ...patient,
+  },
+  /** A payment asked for during a call: its link is sent by WhatsApp. */
+  'payment.request': {
+    queue: 'crm',
+    payload: z.object({
+      businessId: z.uuid(),
+      /** E.164, or the id of a contact. */
+      contact: z.string(),
+      /** Agorot, cents. */
+      amount: z.int().positive(),
+      currency: z.enum(['ILS', 'USD', 'EUR']).default('ILS'),
+      description: z.string(),
+      provider: z.enum(['paypal', 'tranzila']).nullish(),
+      idempotencyKey: z.string(),
+    }),
+    ...patient,
+  },
+  /** Asks the provider how a payment stands: this one, or the one that this transaction of this provider belongs to. */
+  'payment.settle': {
+    queue: 'crm',
+    payload: z.object({
+      provider: z.enum(['paypal', 'tranzila']).nullish(),
+      paymentId: z.uuid().nullish(),
+      transactionId: z.string().nullish(),
+    }),
+    ...patient,
+  },
+  'payment.receipt': {
+    queue: 'crm',
+    payload: z.object({ businessId: z.uuid(), paymentId: z.uuid() }),
+    ...patient,
+  },
+  /** Settles what no notify came for, and ends what nobody paid. */
+  'payment.sweep': {
+    queue: 'crm',
+    payload: z.object({}),
+    attempts: 1,
+    backoff: { delayMs: 1_000, maxDelayMs: 1_000 },
+  },
   /** Puts back what a crash between row and job left behind. */
   'maintenance.sweep': {
     queue: 'crm',

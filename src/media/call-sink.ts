@@ -16,6 +16,8 @@ const REMEMBERED_ENDS = 10_000
 export type EndMemory = {
   /** The end reason of a call this process served lately, or null. */
   reasonOf(callSid: string): string | null
+  /** Resolves once everything handed over so far is written, or is the queue's: before that a process must not end. */
+  settled(): Promise<void>
 }
 
 /**
@@ -43,6 +45,13 @@ export function createCallSink(deps: {
 }): CallSink & EndMemory {
   const { ctx, producer, storage, log, metrics } = deps
   const ends = new Map<string, string>()
+  const writing = new Set<Promise<void>>()
+
+  function track(work: Promise<void>): Promise<void> {
+    const tracked = work.finally(() => writing.delete(tracked))
+    writing.add(tracked)
+    return tracked
+  }
 
   function remember(callSid: string, reason: string) {
     ends.set(callSid, reason)
@@ -69,6 +78,9 @@ export function createCallSink(deps: {
 
   return {
     reasonOf: (callSid) => ends.get(callSid) ?? null,
+    async settled() {
+      while (writing.size > 0) await Promise.allSettled(writing)
+    },
     claim: (call, streamSid) =>
       claimStream(within(ctx, call.businessId), {
         callSid: call.callSid,
@@ -86,7 +98,7 @@ export function createCallSink(deps: {
           { jobId: `turn-${call.callSid}-${turn.index}` },
         )
       if (audio && audio.byteLength > 0)
-        void keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save)
+        void track(keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save))
       else save(null)
     },
     lead(call, answers) {
@@ -96,48 +108,50 @@ export function createCallSink(deps: {
         { jobId: `lead-${call.callSid}` },
       )
     },
-    async end(call: StreamToken, end: SessionEnd) {
-      remember(call.callSid, end.reason)
-      metrics.callsEnded.inc({ reason: end.reason })
-      if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
-      const business = call.businessId
-      const { responseMedianMs, clearP95Ms, relayInP95Us, relayOutP95Us, costMicroUsd, engineFailures } = end.metrics
-      if (typeof responseMedianMs === 'number') metrics.responseMs.observe({ business }, responseMedianMs)
-      if (typeof clearP95Ms === 'number') metrics.clearMs.observe(clearP95Ms)
-      if (typeof relayInP95Us === 'number') metrics.relayInUs.observe(relayInP95Us)
-      if (typeof relayOutP95Us === 'number') metrics.relayOutUs.observe(relayOutP95Us)
-      if (typeof costMicroUsd === 'number') metrics.engineCostMicroUsd.inc({ business }, costMicroUsd)
-      if (engineFailures) metrics.engineFailures.inc(engineFailures)
+    end: (call, end) => track(writeEnd(call, end)),
+  }
+
+  async function writeEnd(call: StreamToken, end: SessionEnd): Promise<void> {
+    remember(call.callSid, end.reason)
+    metrics.callsEnded.inc({ reason: end.reason })
+    if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
+    const business = call.businessId
+    const { responseMedianMs, clearP95Ms, relayInP95Us, relayOutP95Us, costMicroUsd, engineFailures } = end.metrics
+    if (typeof responseMedianMs === 'number') metrics.responseMs.observe({ business }, responseMedianMs)
+    if (typeof clearP95Ms === 'number') metrics.clearMs.observe(clearP95Ms)
+    if (typeof relayInP95Us === 'number') metrics.relayInUs.observe(relayInP95Us)
+    if (typeof relayOutP95Us === 'number') metrics.relayOutUs.observe(relayOutP95Us)
+    if (typeof costMicroUsd === 'number') metrics.engineCostMicroUsd.inc({ business }, costMicroUsd)
+    if (engineFailures) metrics.engineFailures.inc(engineFailures)
+    producer.enqueueEventually(
+      'call.summarize',
+      { callSid: call.callSid, businessId: call.businessId },
+      // Its turns are on their way through the queue.
+      { jobId: `summarize-${call.callSid}`, delayMs: SUMMARY_DELAY_MS },
+    )
+    const at = new Date()
+    const late = (why: string) => {
+      log.warn({ callSid: call.callSid, error: why }, 'the end of a call goes through the queue')
       producer.enqueueEventually(
-        'call.summarize',
-        { callSid: call.callSid, businessId: call.businessId },
-        // Its turns are on their way through the queue.
-        { jobId: `summarize-${call.callSid}`, delayMs: SUMMARY_DELAY_MS },
+        'call.finish',
+        { ...end, callSid: call.callSid, businessId: call.businessId, at: at.toISOString() },
+        { jobId: `finish-${call.callSid}` },
       )
-      const at = new Date()
-      const late = (why: string) => {
-        log.warn({ callSid: call.callSid, error: why }, 'the end of a call goes through the queue')
-        producer.enqueueEventually(
-          'call.finish',
-          { ...end, callSid: call.callSid, businessId: call.businessId, at: at.toISOString() },
-          { jobId: `finish-${call.callSid}` },
-        )
-      }
-      let timer: Timer | undefined
-      const deadline = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error('the database did not answer in time')), END_DEADLINE_MS)
-      })
-      try {
-        await Promise.race([
-          finishCall(within(ctx, call.businessId), { ...end, callSid: call.callSid, from: call.from, to: call.to, at }),
-          deadline,
-        ])
-      } catch (error) {
-        late(errorMessage(error))
-      } finally {
-        clearTimeout(timer)
-      }
-    },
+    }
+    let timer: Timer | undefined
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('the database did not answer in time')), END_DEADLINE_MS)
+    })
+    try {
+      await Promise.race([
+        finishCall(within(ctx, call.businessId), { ...end, callSid: call.callSid, from: call.from, to: call.to, at }),
+        deadline,
+      ])
+    } catch (error) {
+      late(errorMessage(error))
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }
 

@@ -48,6 +48,7 @@ export class CallSession {
   #callerSpeaking = false
   /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
   #remainder: Cut | null = null
+  #ending = false
   #afterLastMark: ((detail: string | null) => void) | null = null
   #closeReason: CallEndReason = 'completed'
   #transferring = false
@@ -267,6 +268,11 @@ export class CallSession {
 
   #fromEngine(generation: number, event: EngineEvent): void {
     if (generation !== this.#generation || !this.live) return
+    if (this.#ending) {
+      // What the caller was saying is kept; everything else comes too late.
+      if (event.type === 'user_turn') this.#transcript.callerSaid(event)
+      return
+    }
     if (event.type === 'audio') {
       const timed = this.#metrics.timesOut()
       const from = timed ? performance.now() : 0
@@ -703,11 +709,13 @@ export class CallSession {
 
   /** Ends the call's agent: the reason is written, then the socket closes. */
   async #end(reason: CallEndReason, detail: string | null = null, code = 1000): Promise<void> {
-    if (this.#state === 'ended') return
+    if (this.#state === 'ended' || this.#ending) return
+    // The engine hands over what it still has before it closes.
+    this.#ending = true
+    this.#engine?.close()
     this.#state = 'ended'
     this.#stopTimers()
     this.#generation++
-    this.#engine?.close()
     this.#engine = null
     const call = this.#call
     if (call) {

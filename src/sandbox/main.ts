@@ -5,6 +5,7 @@ import { createLogger } from '../lib/log.ts'
 import { createEspeakSynthesizer } from '../providers/speech/espeak/synthesizer.ts'
 import { startCarrier } from './carrier/server.ts'
 import { type OpenAiSandbox, startOpenAi } from './openai/server.ts'
+import { startPayments } from './payments/start.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
 
@@ -14,6 +15,9 @@ const sandboxConfig = z.object({
   openaiPort: port.default(0),
   /** OpenAI is played when it is given. */
   openaiKey: z.string().min(16).optional(),
+  paypalPort: port.default(0),
+  tranzilaPort: port.default(0),
+  paymentsSecret: z.string().min(16).optional(),
   accountSid: z.string().regex(/^AC[0-9a-f]{32}$/),
   authToken: z.string().min(16),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -24,7 +28,9 @@ const sandboxConfig = z.object({
 export type SandboxConfig = z.output<typeof sandboxConfig>
 
 /**
- * The sandbox's settings from command line flags: `--carrier-port`, `--openai-port` (0 = any free one), `--openai-key`, `--account-sid`, `--auth-token`,
+ * The sandbox's settings from command line flags: `--carrier-port` (0 = any free one), `--account-sid`, `--auth-token`,
+ * `--openai-port` with `--openai-key` (without it there is no OpenAI),
+ * `--paypal-port`, `--tranzila-port`, `--payments-secret` (without it there are no payment servers),
  * `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for the first are dialled
  * at the second).
  * @throws ZodError or TypeError naming the flag that is wrong
@@ -37,6 +43,9 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
       'carrier-port': { type: 'string' },
       'openai-port': { type: 'string' },
       'openai-key': { type: 'string' },
+      'paypal-port': { type: 'string' },
+      'tranzila-port': { type: 'string' },
+      'payments-secret': { type: 'string' },
       'account-sid': { type: 'string' },
       'auth-token': { type: 'string' },
       'log-level': { type: 'string' },
@@ -49,6 +58,9 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
     carrierPort: values['carrier-port'],
     openaiPort: values['openai-port'],
     openaiKey: values['openai-key'],
+    paypalPort: values['paypal-port'],
+    tranzilaPort: values['tranzila-port'],
+    paymentsSecret: values['payments-secret'],
     accountSid: values['account-sid'],
     authToken: values['auth-token'],
     logLevel: values['log-level'],
@@ -58,10 +70,7 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
 }
 
 /** Starts the outside world in a box. `stop` ends its live calls and frees its ports. */
-export function startSandbox(config: SandboxConfig): {
-  ports: { carrier: number; openai?: number }
-  stop: () => Promise<void>
-} {
+export function startSandbox(config: SandboxConfig): { ports: Record<string, number>; stop: () => Promise<void> } {
   const { publicBaseUrl, connectBaseUrl } = config
   const rules = publicBaseUrl && connectBaseUrl ? [{ publicBaseUrl, connectBaseUrl }] : []
   const carrier = startCarrier({
@@ -72,11 +81,25 @@ export function startSandbox(config: SandboxConfig): {
     logger: createLogger(config.logLevel, { process: 'sandbox' }),
     settings: { connectRules: rules },
   })
+  const payments = config.paymentsSecret
+    ? startPayments({
+        ...config,
+        secret: config.paymentsSecret,
+        paypalWebhookUrl: publicBaseUrl ? `${publicBaseUrl.replace(/\/+$/, '')}/webhook/paypal` : null,
+        rules,
+        logger: createLogger(config.logLevel, { process: 'sandbox' }),
+      })
+    : null
   const openai = config.openaiKey ? startSpeakingOpenAi(config, config.openaiKey) : null
   return {
-    ports: { carrier: carrier.port, ...(openai ? { openai: openai.port } : {}) },
+    ports: {
+      carrier: carrier.port,
+      ...(openai ? { openai: openai.port } : {}),
+      ...(payments ? { paypal: payments.paypal.port, tranzila: payments.tranzila.port } : {}),
+    },
     async stop() {
       await carrier.close()
+      await payments?.close()
       await openai?.close()
     },
   }

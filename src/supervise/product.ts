@@ -9,6 +9,7 @@ import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { findFreePort, isPortFree } from '../lib/net.ts'
 import { tryLock } from '../lib/process-lock.ts'
+import { SANDBOX_PAYMENTS } from '../sandbox/payments/accounts.ts'
 import type { ProcessSpec, ReadyMessage } from './managed-process.ts'
 import { readSandboxFile, type SandboxFile } from './sandbox-file.ts'
 import { processStep, StartRefused, type Step } from './steps.ts'
@@ -101,22 +102,28 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
     const accountSid = kept?.accountSid ?? `AC${randomBytes(16).toString('hex')}`
     const authToken = kept?.authToken ?? randomBytes(16).toString('hex')
     const baileysSecret = kept?.baileysSecret ?? randomBytes(16).toString('hex')
+    const paymentsSecret = kept?.paymentsSecret ?? randomBytes(16).toString('hex')
     let carrierPort = 0
     let openaiPort = 0
     // Asked for without a key of its own: then the sandbox plays OpenAI too.
     const playsOpenAi = config.speech.engine === 'openai-realtime' && config.speech.openai.kind === 'absent'
     const openaiKey = `sk-sandbox-${randomBytes(16).toString('hex')}`
+    let paymentPorts = { paypal: 0, tranzila: 0 }
     return processStep(
       'sandbox',
       async () => {
         // Chosen here, so that a sandbox that died comes back where everybody looks for it.
         carrierPort = await findFreePort('127.0.0.1')
         openaiPort = await findFreePort('127.0.0.1')
+        paymentPorts = { paypal: await findFreePort('127.0.0.1'), tranzila: await findFreePort('127.0.0.1') }
         const flags = {
           'carrier-port': String(carrierPort),
           ...(playsOpenAi ? { 'openai-key': openaiKey, 'openai-port': String(openaiPort) } : {}),
           'account-sid': accountSid,
           'auth-token': authToken,
+          'paypal-port': String(paymentPorts.paypal),
+          'tranzila-port': String(paymentPorts.tranzila),
+          'payments-secret': paymentsSecret,
           'log-level': config.logLevel,
           // Whatever the public address is, the simulated carrier reaches the server on this machine.
           'public-base-url': config.publicBaseUrl,
@@ -130,6 +137,8 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
         onReady: ([message]) => {
           const ports = sandboxPorts(message)
           const carrierUrl = `http://127.0.0.1:${ports.carrier ?? carrierPort}`
+          const paypalUrl = `http://127.0.0.1:${ports.paypal ?? paymentPorts.paypal}`
+          const tranzilaUrl = `http://127.0.0.1:${ports.tranzila ?? paymentPorts.tranzila}`
           Object.assign(childEnvironment, {
             SANDBOX: '1',
             TWILIO_ACCOUNT_SID: accountSid,
@@ -143,6 +152,7 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
                   OPENAI_REALTIME_URL: `ws://127.0.0.1:${ports.openai ?? openaiPort}/v1/realtime`,
                 }
               : {}),
+            ...paymentVariables(paypalUrl, tranzilaUrl, paymentsSecret),
             ...(ports.whatsapp ? { BAILEYS_WEBSOCKET_URL: `ws://127.0.0.1:${ports.whatsapp}` } : {}),
           })
           writeSecretFile(join(config.dataDir, 'sandbox.json'), {
@@ -151,6 +161,9 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
             accountSid,
             authToken,
             baileysSecret,
+            paymentsSecret,
+            paypalUrl,
+            tranzilaUrl,
           })
         },
       },
@@ -181,6 +194,22 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
     processStep('workers', () => WORKERS.map((name) => script(name, `workers/${name}.ts`, WORKER_STOP_MS)), logger),
     webStep('web', web, logger),
   ]
+}
+
+/** The accounts at the simulated payment providers. */
+function paymentVariables(paypalUrl: string, tranzilaUrl: string, secret: string): Environment {
+  return {
+    PAYPAL_CLIENT_ID: SANDBOX_PAYMENTS.clientId,
+    PAYPAL_CLIENT_SECRET: secret,
+    PAYPAL_WEBHOOK_ID: SANDBOX_PAYMENTS.webhookId,
+    PAYPAL_API_BASE_URL: paypalUrl,
+    TRANZILA_TERMINAL: SANDBOX_PAYMENTS.terminal,
+    TRANZILA_APP_KEY: SANDBOX_PAYMENTS.appKey,
+    TRANZILA_SECRET: secret,
+    TRANZILA_API_BASE_URL: tranzilaUrl,
+    TRANZILA_REPORT_BASE_URL: tranzilaUrl,
+    TRANZILA_PAY_BASE_URL: tranzilaUrl,
+  }
 }
 
 /** Where the web server is reached from this machine. */

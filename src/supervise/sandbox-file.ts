@@ -9,6 +9,9 @@ export const sandboxFile = z.object({
   accountSid: z.string(),
   authToken: z.string(),
   baileysSecret: z.string(),
+  paymentsSecret: z.string().optional(),
+  paypalUrl: z.string().optional(),
+  tranzilaUrl: z.string().optional(),
 })
 export type SandboxFile = z.infer<typeof sandboxFile>
 

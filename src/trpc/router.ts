@@ -1,17 +1,43 @@
+import { accountRouter } from './account.ts'
+import { businessesRouter } from './businesses.ts'
 import { callsRouter } from './calls.ts'
 import { contactsRouter } from './contacts.ts'
+import { conversationsRouter } from './conversations.ts'
+import { eventsRouter } from './events.ts'
+import { exportsRouter } from './exports.ts'
+import { importsRouter } from './imports.ts'
+import { keysRouter } from './keys.ts'
 import { leadsRouter } from './leads.ts'
+import { membersRouter } from './members.ts'
 import { messagesRouter } from './messages.ts'
+import { paymentsRouter } from './payments.ts'
+import { privacyRouter } from './privacy.ts'
 import { appointmentsRouter, receptionistRouter } from './receptionist.ts'
+import { searchRouter } from './search.ts'
+import { systemRouter } from './system.ts'
 import { router } from './trpc.ts'
+import { webhooksRouter } from './webhooks.ts'
 
 export const appRouter = router({
+  account: accountRouter,
+  businesses: businessesRouter,
+  members: membersRouter,
+  keys: keysRouter,
   calls: callsRouter,
   messages: messagesRouter,
   contacts: contactsRouter,
+  conversations: conversationsRouter,
   leads: leadsRouter,
   receptionist: receptionistRouter,
   appointments: appointmentsRouter,
+  search: searchRouter,
+  webhooks: webhooksRouter,
+  system: systemRouter,
+  privacy: privacyRouter,
+  imports: importsRouter,
+  exports: exportsRouter,
+  events: eventsRouter,
+  payments: paymentsRouter,
 })
 
 /** The API's type: all that a client needs to know of the server. */

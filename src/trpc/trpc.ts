@@ -1,13 +1,31 @@
 import { initTRPC, TRPCError } from '@trpc/server'
-import { ZodError } from 'zod'
-import type { BusinessContext } from '../domain/context.ts'
+import { ZodError, z } from 'zod'
+import type { EventHub } from '../domain/events/index.ts'
+import type { CreateLogin } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
-import { type AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
+import type { PaymentMeans } from '../domain/payments/index.ts'
+import { requireAccess } from '../http/access.ts'
+import type { AccessContext } from '../http/principal.ts'
+import type { JobQueue } from '../jobs/backend.ts'
+import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
+import { PERMISSIONS } from './permissions.ts'
+
+/** What procedures need beside the domain's context; made once a process. */
+export type ApiServices = {
+  createLogin: CreateLogin
+  /** The open queues of this process. */
+  queues(): JobQueue[]
+  events: EventHub
+}
 
 /** What every procedure gets: whom the request speaks for is found out when it is asked for. */
 export type TrpcContext = {
-  authenticate(): Promise<BusinessContext>
+  authenticate(): Promise<AccessContext>
+  /** Looks again, for what outlives its request. */
+  authenticateAgain(): Promise<AccessContext>
   settings: SendSettings
+  services: ApiServices
+  payments: PaymentMeans
 }
 
 const CODES = {
@@ -54,10 +72,17 @@ function bodyOf(error: TRPCError): ErrorBody {
 export const router = t.router
 export const createCallerFactory = t.createCallerFactory
 
-/** A procedure within the business that the request speaks for. */
-export const businessProcedure = t.procedure.use(async ({ ctx, next }) => {
+/**
+ * A procedure within the business that the request speaks for. What it asks for stands in the permission table under its
+ * path; without an entry it is refused to everybody.
+ */
+export const businessProcedure = t.procedure.use(async ({ ctx, path, next }) => {
   try {
-    const result = await next({ ctx: { business: await ctx.authenticate() } })
+    const business = await ctx.authenticate()
+    const needs = PERMISSIONS[path]
+    if (!needs) throw new AppError('forbidden', 'no_permission_entry', `Nobody is allowed to call ${path}.`)
+    requireAccess(business.access, needs)
+    const result = await next({ ctx: { business } })
     // tRPC wraps what a procedure threw; known errors get their own code.
     if (!result.ok && result.error.code === 'INTERNAL_SERVER_ERROR' && result.error.cause)
       throw toTrpcError(toAppError(result.error.cause))
@@ -66,3 +91,11 @@ export const businessProcedure = t.procedure.use(async ({ ctx, next }) => {
     throw error instanceof TRPCError ? error : toTrpcError(toAppError(error))
   }
 })
+
+/** Pages as every list answers them. */
+export const pageOf = <Item extends z.ZodType>(item: Item) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() })
+
+/** What a change answers that has nothing else to say. */
+export const done = z.object({ ok: z.literal(true) })
+export const OK = { ok: true } as const

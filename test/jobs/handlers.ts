@@ -15,7 +15,13 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
     'lead.save': refuse,
     'message.receive': refuse,
     'message.status': refuse,
+    'webhook.deliver': refuse,
+    'import.run': refuse,
     'maintenance.sweep': refuse,
+    'payment.request': refuse,
+    'payment.settle': refuse,
+    'payment.receipt': refuse,
+    'payment.sweep': refuse,
     ...some,
   }
 }

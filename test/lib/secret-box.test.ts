@@ -16,7 +16,9 @@ test('what was sealed opens with the same key in the same place only', () => {
 test('changed, foreign, and cut texts are refused, and so is a key of the wrong length', () => {
   const box = createSecretBox(key)
   const sealed = box.seal('secret', 'row-1')
-  const flipped = sealed.slice(0, -1) + (sealed.endsWith('A') ? 'B' : 'A')
+  // Not the last character: its low bits may be padding that decodes to the same bytes.
+  const at = sealed.length - 6
+  const flipped = sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1)
   for (const text of [flipped, sealed.slice(0, 20), sealed.slice(3), 'v1.', ''])
     expect(() => box.open(text, 'row-1')).toThrow('cannot be opened')
   expect(() => createSecretBox(key.subarray(1))).toThrow('31 bytes')

@@ -55,6 +55,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     ignoreTurn: note('ignore turn'),
     close() {
       asked.push('close')
+      call.onClose()
       tell({ type: 'closed', reason: 'told to' })
     },
   }
@@ -103,9 +104,11 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
       ...overrides.deps,
     },
   )
-  return {
+  const call = {
     session,
     sent,
+    /** What the engine does when it is told to close. */
+    onClose: () => {},
     closes,
     turns,
     leads,
@@ -122,6 +125,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     },
     events: () => sent.map((frame) => frame.event),
   }
+  return call
 }
 
 type Scripted = ReturnType<typeof startSession>
@@ -302,6 +306,20 @@ test.each([
   expect(call.turns).toMatchObject([{ role: 'agent', heardMs: 300, interrupted: true }])
   expect(call.asked.at(-1)).toBe('close')
   expect(call.session.live).toBe(false)
+})
+
+test('what an engine hands over while it is closed belongs to the call', async () => {
+  const call = startSession()
+  call.onClose = () => {
+    call.tell({ type: 'user_turn', question: 'wish', startMs: 100, endMs: 200 })
+    call.tell({ type: 'tool_call', toolCallId: 't1', name: 'save_lead', args: { name: 'Dana' } })
+  }
+  call.start()
+  call.session.onFrame({ event: 'stop' })
+  await settle()
+  expect(call.turns.map((turn) => [turn.role, turn.question])).toContainEqual(['caller', 'wish'])
+  expect(call.leads).toEqual([{ name: 'Dana' }])
+  expect(call.ends).toMatchObject([{ reason: 'caller_hung_up', metrics: { turns: 2 } }])
 })
 
 test('other keys, and errors the engine survives, change nothing', async () => {

@@ -230,6 +230,50 @@ test.concurrent(
     expect(turns[2]?.heard_ms).toBeGreaterThan(300)
     expect(report.documents.at(-1)?.body).toContain('<Hangup/>')
     expect(await product.sql`select 1 from recordings where call_id = ${call.id}`).toHaveLength(0)
+    // Somebody who gave a name and went is somebody to call back.
+    const lead = await eventually(
+      async () => (await product.sql`select source, contact_id from leads where call_id = ${call.id}`)[0],
+      'the lead',
+    )
+    expect(lead).toEqual({ source: 'call', contact_id: call.contact_id })
+  },
+  LONG_MS,
+)
+
+test.concurrent(
+  'a caller who hangs up in mid-sentence: the half sentence is kept',
+  async () => {
+    const words = await speak('My name is David Levy and I would like to', 'en')
+    const report = await product.call({
+      from: '+972501111107',
+      to: ENGLISH,
+      script: [{ say: words }, { hangup: true, when: 'now' }],
+    })
+    const call = await ended(report)
+    expect(call.end_reason).toBe('caller_hung_up')
+    const turns = await turnsOf(call.id, 2)
+    const said = turns.find((turn) => turn.role === 'caller')
+    expect(said).toMatchObject({ question: 'name' })
+    expect(said?.end_ms ?? 0).toBeGreaterThan((said?.start_ms ?? 0) + words.length / 8 - 800)
+    expect(said?.audio_key).not.toBeNull()
+    await eventually(async () => (await product.sql`select 1 from leads where call_id = ${call.id}`)[0], 'the lead')
+  },
+  LONG_MS,
+)
+
+test.concurrent(
+  'a caller who hangs up without a word leaves no lead',
+  async () => {
+    const report = await product.call({
+      from: '+972501111108',
+      to: ENGLISH,
+      script: [{ hangup: true, when: { afterMs: 2_000 } }],
+    })
+    const call = await ended(report)
+    expect(call.end_reason).toBe('caller_hung_up')
+    await turnsOf(call.id, 1)
+    await Bun.sleep(300)
+    expect(await product.sql`select 1 from leads where call_id = ${call.id}`).toHaveLength(0)
   },
   LONG_MS,
 )

@@ -250,9 +250,15 @@ describe('a server that goes away', () => {
       expect(asked.every((twiml) => twiml.includes('<Stream') || twiml.includes('<Record'))).toBe(true)
       const report = await reported
       expect(report.streams[0]).toMatchObject({ endedBy: 'caller' })
-      const [call] = await product.sql`select end_reason, fallback from calls where call_sid = ${sid}`
-      expect(call).toEqual({ end_reason: 'caller_hung_up', fallback: null })
       expect(await Promise.race([server.exited, Bun.sleep(10_000).then(() => 'still there')])).toBe(0)
+      // It does not go before all is written that the call left.
+      const [call] = await product.sql`select id, end_reason, fallback from calls where call_sid = ${sid}`
+      expect(call).toMatchObject({ end_reason: 'caller_hung_up', fallback: null })
+      await eventually(
+        async () =>
+          (await product.sql`select 1 from call_turns where call_id = ${call?.id} and audio_key is not null`)[0],
+        'what the caller said',
+      )
     },
     LONG_MS,
   )

@@ -87,9 +87,17 @@ test('the product comes up in order around its own database and goes down with t
     TWILIO_ACCOUNT_SID: sandbox?.accountSid ?? 'none',
     TWILIO_AUTH_TOKEN: sandbox?.authToken ?? 'none',
     TWILIO_API_BASE_URL: sandbox?.carrierUrl ?? 'none',
+    PAYPAL_API_BASE_URL: sandbox?.paypalUrl ?? 'none',
+    PAYPAL_CLIENT_SECRET: sandbox?.paymentsSecret ?? 'none',
+    TRANZILA_PAY_BASE_URL: sandbox?.tranzilaUrl ?? 'none',
   })
   // What the processes get must itself be a configuration that loads.
-  expect(loadConfig(prepared)).toMatchObject({ sandbox: true, twilio: { kind: 'configured' } })
+  expect(loadConfig(prepared)).toMatchObject({
+    sandbox: true,
+    twilio: { kind: 'configured' },
+    paypal: { kind: 'configured' },
+    tranzila: { kind: 'configured' },
+  })
 
   await journal.waitFor('src/server.ts started', 3)
   const started = journal.events().filter((event) => event.endsWith(' started'))

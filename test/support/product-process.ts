@@ -29,7 +29,7 @@ export async function startProductProcess(file: string, env: Record<string, stri
   const { promise: ready, resolve, reject } = Promise.withResolvers<z.infer<typeof readyMessage>>()
   const child = Bun.spawn([process.execPath, join(ROOT, file)], {
     cwd: ROOT,
-    env: { ...environment(), ...env },
+    env: { ...machineEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     serialization: 'json',
     ipc: (message) => {
@@ -83,7 +83,7 @@ export async function runToEnd(
 ): Promise<string> {
   const child = Bun.spawn([process.execPath, join(ROOT, file), ...args], {
     cwd: ROOT,
-    env: { ...environment(), ...env },
+    env: { ...machineEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
@@ -98,7 +98,7 @@ export async function runToEnd(
 }
 
 /** What a program needs of this machine, and none of its settings: those are the test's. */
-function environment(): Record<string, string> {
+export function machineEnvironment(): Record<string, string> {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = processEnvironment()
   return { PATH, HOME, TMPDIR }
 }

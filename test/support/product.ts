@@ -154,12 +154,12 @@ export class Product {
     return { ...row }
   }
 
-  /** How many jobs this web server has stored, by its own metrics. */
-  async jobsStored(index = 0): Promise<number> {
+  /** How many jobs (of that name) this web server has stored, by its own metrics. */
+  async jobsStored(index = 0, job = ''): Promise<number> {
     const text = await (await fetch(`${this.url(index)}/metrics`, { signal: AbortSignal.timeout(5_000) })).text()
     return text
       .split('\n')
-      .filter((line) => /jobs_enqueued\w*\{/.test(line))
+      .filter((line) => /jobs_enqueued\w*\{/.test(line) && line.includes(`job="${job}`))
       .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   }
 

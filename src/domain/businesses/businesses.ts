@@ -1,18 +1,76 @@
-import { asc, eq } from 'drizzle-orm'
+import { and, asc, eq } from 'drizzle-orm'
+import { z } from 'zod'
 import { businesses, phoneNumbers } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
+import { grantMembership } from '../members/index.ts'
 
 export type NewBusiness = { name: string; language: 'he' | 'en'; greeting?: string | null }
 
-/** Creates a business; answers its id. */
-export async function createBusiness(ctx: DomainContext, input: NewBusiness): Promise<string> {
-  const id = newId()
+const time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'a time as HH:MM')
+const day = z
+  .array(z.tuple([time, time]))
+  .max(6)
+  .refine(
+    (spans) => spans.every(([from, to], index) => from < to && (spans[index - 1]?.[1] ?? '') <= from),
+    'spans in order, each ending after it begins, none inside another',
+  )
+
+export const weekHours = z.partialRecord(z.enum(['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']), day)
+
+const timezone = z.string().refine((zone) => Intl.supportedValuesOf('timeZone').includes(zone) || zone === 'UTC', {
+  error: 'an IANA time zone such as Asia/Jerusalem',
+})
+
+export const businessSettings = z.object({
+  name: z.string().trim().min(1).max(120),
+  language: z.enum(['he', 'en']),
+  timezone,
+  /** Spoken instead of the built-in greeting; null is the built-in one. */
+  greeting: z.string().trim().min(1).max(500).nullable(),
+  defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
+  deleteRemoteRecordings: z.boolean(),
+  hours: weekHours.nullable(),
+})
+
+export const businessView = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  language: z.enum(['he', 'en']),
+  timezone: z.string(),
+  greeting: z.string().nullable(),
+  defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
+  deleteRemoteRecordings: z.boolean(),
+  hours: weekHours.nullable(),
+  blockedAt: z.date().nullable(),
+  blockedReason: z.string().nullable(),
+  createdAt: z.date(),
+})
+
+export const phoneNumberView = z.object({
+  id: z.uuid(),
+  e164: z.string(),
+  label: z.string().nullable(),
+  /** What is spoken on this line, when it is not the business's language. */
+  language: z.enum(['he', 'en']).nullable(),
+  createdAt: z.date(),
+})
+
+/** Creates a business; answers its id. Asked again with the same id, there is one. */
+export async function createBusiness(ctx: DomainContext, input: NewBusiness & { id?: string }): Promise<string> {
+  const id = input.id ?? newId()
   await ctx.db.transaction(async (tx) => {
-    await tx.insert(businesses).values({ id, ...input })
-    await audit(tx, within(ctx, id), { action: 'business.create', entity: 'business', entityId: id })
+    const made = await tx
+      .insert(businesses)
+      .values({ ...input, id })
+      .onConflictDoNothing()
+      .returning({ id: businesses.id })
+    if (made.length === 0) return
+    const bound = within(ctx, id)
+    await audit(tx, bound, { action: 'business.create', entity: 'business', entityId: id })
+    if (ctx.actor.kind === 'user') await grantMembership(tx, bound, ctx.actor.id, 'owner')
   })
   return id
 }
@@ -24,9 +82,34 @@ export async function getBusiness(ctx: BusinessContext) {
   return row
 }
 
+/** Settings that are not given stay. */
+export async function updateBusiness(ctx: BusinessContext, input: Partial<z.input<typeof businessSettings>>) {
+  const changes = businessSettings.partial().parse(input)
+  if (Object.keys(changes).length > 0)
+    await ctx.db.transaction(async (tx) => {
+      await tx.update(businesses).set(changes).where(eq(businesses.id, ctx.businessId))
+      await audit(tx, ctx, {
+        action: 'business.update',
+        entity: 'business',
+        entityId: ctx.businessId,
+        data: { fields: Object.keys(changes) },
+      })
+    })
+  return await getBusiness(ctx)
+}
+
 /** Every business of the installation, oldest first: for the installation's own tools, never for a tenant. */
 export function listBusinesses(ctx: DomainContext) {
   return ctx.db.select().from(businesses).orderBy(asc(businesses.id))
+}
+
+/** The numbers that the business answers. */
+export function listPhoneNumbers(ctx: BusinessContext) {
+  return ctx.db
+    .select()
+    .from(phoneNumbers)
+    .where(eq(phoneNumbers.businessId, ctx.businessId))
+    .orderBy(asc(phoneNumbers.id))
 }
 
 /**
@@ -40,22 +123,32 @@ export async function addPhoneNumber(
   const e164 = parsePhone(input.number)
   if (!e164)
     throw new AppError('invalid', 'invalid_number', 'This is no phone number; write it as +972…', { field: 'number' })
-  await ctx.db.transaction(async (tx) => {
+  return await ctx.db.transaction(async (tx) => {
     const [made] = await tx
       .insert(phoneNumbers)
       .values({ businessId: ctx.businessId, e164, label: input.label ?? null, language: input.language ?? null })
       .onConflictDoNothing()
-      .returning({ id: phoneNumbers.id })
+      .returning()
     if (made) {
       await audit(tx, ctx, { action: 'number.add', entity: 'phone_number', entityId: made.id })
-      return
+      return made
     }
-    const [taken] = await tx
-      .select({ businessId: phoneNumbers.businessId })
-      .from(phoneNumbers)
-      .where(eq(phoneNumbers.e164, e164))
+    const [taken] = await tx.select().from(phoneNumbers).where(eq(phoneNumbers.e164, e164))
     if (taken?.businessId !== ctx.businessId)
       throw new AppError('conflict', 'number_taken', 'Another business answers this number.', { field: 'number' })
+    return taken
+  })
+}
+
+/** @throws AppError `number_not_found` */
+export async function removePhoneNumber(ctx: BusinessContext, id: string): Promise<void> {
+  await ctx.db.transaction(async (tx) => {
+    const gone = await tx
+      .delete(phoneNumbers)
+      .where(and(eq(phoneNumbers.id, id), eq(phoneNumbers.businessId, ctx.businessId)))
+      .returning({ id: phoneNumbers.id })
+    if (gone.length === 0) throw new AppError('not_found', 'number_not_found', 'The business has no such number.')
+    await audit(tx, ctx, { action: 'number.remove', entity: 'phone_number', entityId: id })
   })
 }
 
@@ -70,6 +163,12 @@ export async function unblockBusiness(ctx: BusinessContext) {
 
 async function setBlocked(ctx: BusinessContext, at: Date | null, reason: string | null, action: string) {
   await ctx.db.transaction(async (tx) => {
+    const [row] = await tx
+      .select({ blockedAt: businesses.blockedAt })
+      .from(businesses)
+      .where(eq(businesses.id, ctx.businessId))
+      .for('update')
+    if (!row || (row.blockedAt !== null) === (at !== null)) return
     await tx.update(businesses).set({ blockedAt: at, blockedReason: reason }).where(eq(businesses.id, ctx.businessId))
     await audit(tx, ctx, { action, entity: 'business', entityId: ctx.businessId })
   })

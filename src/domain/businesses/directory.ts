@@ -46,6 +46,8 @@ export type BusinessDirectory = {
   /** The WhatsApp account with this number (E.164) or id; null when it is nobody's. */
   account(provider: 'twilio' | 'baileys', key: string): AccountEntry | null
   entries(): BusinessEntry[]
+  /** The id of the oldest business, whose owners run the installation. */
+  first(): string | null
   /** Every business once in each language it speaks. */
   lines(): BusinessEntry[]
   refresh(): Promise<void>
@@ -136,6 +138,7 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
     account: (provider, key) =>
       accounts.find((entry) => entry.provider === provider && (entry.phone === key || entry.id === key)) ?? null,
     entries: () => all,
+    first: () => all.reduce<string | null>((oldest, { id }) => (oldest === null || id < oldest ? id : oldest), null),
     lines() {
       const spoken = new Map(all.map((entry) => [`${entry.id} ${entry.language}`, entry]))
       for (const entry of byNumber?.values() ?? []) spoken.set(`${entry.id} ${entry.language}`, entry)

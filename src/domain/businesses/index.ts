@@ -1,12 +1,19 @@
 export { type AccountView, listAccounts, type SenderChoice, senderFor } from './accounts.ts'
-export { authenticateApiKey, createApiKey, ensureApiKey } from './api-keys.ts'
+export { apiKeyView, authenticateApiKey, createApiKey, ensureApiKey, listApiKeys, revokeApiKey } from './api-keys.ts'
 export {
   addPhoneNumber,
   blockBusiness,
+  businessSettings,
+  businessView,
   createBusiness,
   getBusiness,
   listBusinesses,
+  listPhoneNumbers,
+  phoneNumberView,
+  removePhoneNumber,
   unblockBusiness,
+  updateBusiness,
+  weekHours,
 } from './businesses.ts'
 export {
   type AccountEntry,

@@ -1,6 +1,6 @@
 import { and, eq, isNull, or } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
-import type { BusinessContext } from '../context.ts'
+import { type BusinessContext, emit } from '../context.ts'
 import { upsertCall } from './register-call.ts'
 
 /**
@@ -30,6 +30,7 @@ export async function claimStream(
         ),
       )
       .returning({ id: calls.id })
+    if (claimed.length > 0) await emit(tx, ctx, { action: 'call.live', entity: 'call', entityId: call.id })
     return claimed.length > 0
   })
 }

@@ -12,3 +12,4 @@ export { createStreamToken, type StreamToken, verifyStreamToken } from './stream
 export { type CallSummary, getSummary, summarizeCall, summaryByRules } from './summarize-call.ts'
 export { endAbandonedCalls } from './sweep.ts'
 export { transcribeTurn } from './transcribe-turn.ts'
+export { callDetail, callView } from './views.ts'

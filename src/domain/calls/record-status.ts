@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
-import type { DomainContext } from '../context.ts'
+import { type DomainContext, emit } from '../context.ts'
 import type { CallEndReason } from './end-reasons.ts'
 
 const TERMINAL = new Set(['completed', 'busy', 'failed', 'no-answer', 'canceled'])
@@ -16,20 +16,27 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
   if (!row) return false
   if (row.carrierStatus && TERMINAL.has(row.carrierStatus)) return true
   const over = TERMINAL.has(news.status)
-  await ctx.db
-    .update(calls)
-    .set({
-      carrierStatus: news.status,
-      carrierSeconds: news.durationSeconds ?? row.carrierSeconds,
-      ...(over
-        ? {
-            state: 'ended' as const,
-            endReason: sql`coalesce(${calls.endReason}, ${concludeReason(row)})`,
-            endedAt: sql`coalesce(${calls.endedAt}, ${new Date(news.at).toISOString()}::timestamptz)`,
-          }
-        : {}),
-    })
-    .where(and(eq(calls.id, row.id), eq(calls.businessId, row.businessId)))
+  await ctx.db.transaction(async (tx) => {
+    await tx
+      .update(calls)
+      .set({
+        carrierStatus: news.status,
+        carrierSeconds: news.durationSeconds ?? row.carrierSeconds,
+        ...(over
+          ? {
+              state: 'ended' as const,
+              endReason: sql`coalesce(${calls.endReason}, ${concludeReason(row)})`,
+              endedAt: sql`coalesce(${calls.endedAt}, ${new Date(news.at).toISOString()}::timestamptz)`,
+            }
+          : {}),
+      })
+      .where(and(eq(calls.id, row.id), eq(calls.businessId, row.businessId)))
+    await emit(
+      tx,
+      { ...ctx, businessId: row.businessId },
+      { action: 'call.status', entity: 'call', entityId: row.id, data: { status: news.status } },
+    )
+  })
   return true
 }
 

@@ -1,6 +1,6 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { calls } from '../../../db/schema/index.ts'
+import { calls, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
@@ -74,6 +74,12 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
       })
       .where(and(eq(calls.id, call.id), eq(calls.businessId, ctx.businessId), isNull(calls.contactId)))
       .returning({ id: calls.id })
+    // A lead that was faster than the call it is of.
+    if (contactId)
+      await tx
+        .update(leads)
+        .set({ contactId })
+        .where(and(eq(leads.callId, call.id), eq(leads.businessId, ctx.businessId), isNull(leads.contactId)))
     if (registered.length > 0) await audit(tx, ctx, { action: 'call.register', entity: 'call', entityId: call.id })
     return call.id
   })

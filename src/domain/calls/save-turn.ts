@@ -1,7 +1,7 @@
 import { and, eq } from 'drizzle-orm'
 import { calls, callTurns } from '../../../db/schema/index.ts'
 import type { CallTurn } from '../../jobs/registry.ts'
-import type { BusinessContext } from '../context.ts'
+import { type BusinessContext, emit } from '../context.ts'
 
 /**
  * Writes one turn of a call. The same turn written again (a correction, a retried job) replaces itself.
@@ -29,11 +29,21 @@ export async function saveTurn(
     interrupted: turn.interrupted,
     audioKey: turn.audioKey ?? null,
   }
-  const [row] = await ctx.db
-    .insert(callTurns)
-    .values({ businessId: ctx.businessId, callId: call.id, index: turn.index, ...values })
-    .onConflictDoUpdate({ target: [callTurns.callId, callTurns.index], set: values })
-    .returning({ id: callTurns.id })
+  const row = await ctx.db.transaction(async (tx) => {
+    const [row] = await tx
+      .insert(callTurns)
+      .values({ businessId: ctx.businessId, callId: call.id, index: turn.index, ...values })
+      .onConflictDoUpdate({ target: [callTurns.callId, callTurns.index], set: values })
+      .returning({ id: callTurns.id })
+    if (row)
+      await emit(tx, ctx, {
+        action: 'call.turn',
+        entity: 'call',
+        entityId: call.id,
+        data: { turnId: row.id, index: turn.index, role: turn.role },
+      })
+    return row
+  })
   if (!row) throw new Error('The turn upsert answered no row.')
   return { id: row.id, untranscribed }
 }

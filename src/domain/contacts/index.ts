@@ -1,3 +1,27 @@
-export { getContact, listContacts } from './queries.ts'
+export {
+  contactChanges,
+  createContact,
+  newContact,
+  phoneOf,
+  setOptOut,
+  tagContact,
+  updateContact,
+  writeTags,
+} from './change-contact.ts'
+export { mergeContacts } from './merge-contacts.ts'
+export { addNote, addNoteWithin, editNote, listNotes, noteBody, noteView, removeNote } from './notes.ts'
+export {
+  type ContactView,
+  contactFilters,
+  contactView,
+  customFields,
+  getContact,
+  getContacts,
+  listContacts,
+  listTags,
+  lockContact,
+  noContact,
+  tag,
+} from './queries.ts'
 export { renameCaller } from './rename-contact.ts'
 export { type ContactIdentity, resolveContact } from './resolve-contact.ts'

@@ -1,8 +1,9 @@
-import { and, eq, inArray, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, isNull, or, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { calls, contactIdentities, contacts, conversations, leads, messages } from '../../../db/schema/index.ts'
+import { contactIdentities, contacts } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { mergeInto } from './merge-contacts.ts'
 
 /** What a channel knows of a person; at least one of phone, lid and externalId. */
 export type ContactIdentity = {
@@ -28,8 +29,7 @@ export async function resolveContact(tx: Executor, ctx: BusinessContext, who: Co
   ]
   const keys = [...(who.phone ? [`phone:${who.phone}`] : []), ...identities.map((i) => `${i.kind}:${i.value}`)].sort()
   if (keys.length === 0) throw new Error('A contact needs a phone number, a LID or an external id.')
-  for (const key of keys)
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`contact:${ctx.businessId}:${key}`}, 0))`)
+  await lockIdentities(tx, ctx, keys)
 
   const found: { id: string; phone: string | null }[] = []
   if (who.phone) {
@@ -87,34 +87,8 @@ export async function resolveContact(tx: Executor, ctx: BusinessContext, who: Co
   return contactId
 }
 
-/** Moves everything of one contact to another and removes it. */
-async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string, gone: string) {
-  const [old] = await tx
-    .select()
-    .from(contacts)
-    .where(and(eq(contacts.id, gone), eq(contacts.businessId, ctx.businessId)))
-  if (!old) return
-  const threads = await tx
-    .select({ id: conversations.id, contactId: conversations.contactId })
-    .from(conversations)
-    .where(and(eq(conversations.businessId, ctx.businessId), inArray(conversations.contactId, [keep, gone])))
-  const kept = threads.find((t) => t.contactId === keep)
-  const moved = threads.find((t) => t.contactId === gone)
-  if (moved && !kept) {
-    await tx.update(conversations).set({ contactId: keep }).where(eq(conversations.id, moved.id))
-  } else if (moved && kept) {
-    await tx.update(messages).set({ conversationId: kept.id }).where(eq(messages.conversationId, moved.id))
-    await tx.update(calls).set({ conversationId: kept.id }).where(eq(calls.conversationId, moved.id))
-    await tx.delete(conversations).where(eq(conversations.id, moved.id))
-  }
-  await tx.update(messages).set({ contactId: keep }).where(eq(messages.contactId, gone))
-  await tx.update(calls).set({ contactId: keep }).where(eq(calls.contactId, gone))
-  await tx.update(leads).set({ contactId: keep }).where(eq(leads.contactId, gone))
-  await tx.update(contactIdentities).set({ contactId: keep }).where(eq(contactIdentities.contactId, gone))
-  await tx.delete(contacts).where(eq(contacts.id, gone))
-  await tx
-    .update(contacts)
-    .set({ phone: sql`coalesce(${contacts.phone}, ${old.phone})`, name: sql`coalesce(${contacts.name}, ${old.name})` })
-    .where(eq(contacts.id, keep))
-  await audit(tx, ctx, { action: 'contact.merge', entity: 'contact', entityId: keep, data: { merged: gone } })
+/** Keeps everybody else off these identities until the transaction ends. */
+export async function lockIdentities(tx: Executor, ctx: BusinessContext, keys: string[]): Promise<void> {
+  for (const key of keys)
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`contact:${ctx.businessId}:${key}`}, 0))`)
 }

@@ -1,1 +1,19 @@
+export {
+  assignConversation,
+  closeConversation,
+  markConversation,
+  reopenConversation,
+  snoozeConversation,
+  wakeConversations,
+} from './change-conversation.ts'
 export { openConversation } from './open-conversation.ts'
+export {
+  CONVERSATION_STATUSES,
+  conversationFilters,
+  conversationView,
+  getConversation,
+  listConversations,
+  readTimeline,
+  timelineEntry,
+  timelinePage,
+} from './queries.ts'

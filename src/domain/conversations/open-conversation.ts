@@ -29,6 +29,7 @@ export async function openConversation(
       target: [conversations.businessId, conversations.contactId],
       set: {
         status: 'open',
+        snoozedUntil: null,
         lastEventAt: sql`greatest(${conversations.lastEventAt}, ${at}::timestamptz)`,
         updatedAt: new Date(),
         ...(event.inbound

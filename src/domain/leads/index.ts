@@ -1,2 +1,23 @@
-export { getLead, listLeads } from './queries.ts'
+export {
+  createLead,
+  insertLead,
+  leadChanges,
+  moveLead,
+  newLead,
+  removeLead,
+  updateLead,
+} from './change-lead.ts'
+export {
+  boardColumn,
+  getLead,
+  LEAD_SOURCES,
+  leadFilters,
+  leadHistoryEntry,
+  leadView,
+  listLeadHistory,
+  listLeads,
+  readBoard,
+  readColumn,
+} from './queries.ts'
 export { saveLead } from './save-lead.ts'
+export { leadStage, listStages, saveStages, stageKey } from './stages.ts'

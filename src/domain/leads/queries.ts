@@ -1,10 +1,37 @@
-import { and, eq } from 'drizzle-orm'
-import { contacts, leads } from '../../../db/schema/index.ts'
+import { and, asc, desc, eq, type SQL, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { contacts, leadHistory, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
-import { type PageInput, pageInput, pageQuery, toPage } from '../paging.ts'
+import { pageInput, pageQuery, toPage } from '../paging.ts'
+import { type LeadStage, leadStage, listStages, stageKey } from './stages.ts'
 
-const view = {
+export const LEAD_SOURCES = ['call', 'voicemail', 'whatsapp', 'manual', 'import'] as const
+
+export const leadFilters = pageInput.extend({
+  stage: stageKey.optional(),
+  /** A user's id or `me`. */
+  owner: z.string().min(1).max(64).optional(),
+  contactId: z.uuid().optional(),
+})
+
+export const leadView = z.object({
+  id: z.uuid(),
+  contactId: z.uuid().nullable(),
+  phone: z.string().nullable(),
+  callId: z.uuid().nullable(),
+  stage: z.string(),
+  source: z.enum(LEAD_SOURCES),
+  name: z.string().nullable(),
+  wish: z.string().nullable(),
+  callbackTime: z.string().nullable(),
+  valueAgorot: z.number().int().nullable(),
+  ownerId: z.string().nullable(),
+  createdAt: z.date(),
+  updatedAt: z.date(),
+})
+
+export const leadColumns = {
   id: leads.id,
   contactId: leads.contactId,
   phone: contacts.phone,
@@ -14,15 +41,26 @@ const view = {
   name: leads.name,
   wish: leads.wish,
   callbackTime: leads.callbackTime,
+  valueAgorot: leads.valueAgorot,
+  ownerId: leads.ownerId,
   createdAt: leads.createdAt,
+  updatedAt: leads.updatedAt,
 }
 
 /** The leads of the business, newest first. */
-export async function listLeads(ctx: BusinessContext, input: PageInput) {
-  const page = pageInput.parse(input)
-  const query = pageQuery(leads.id, page, eq(leads.businessId, ctx.businessId))
+export async function listLeads(ctx: BusinessContext, input: z.input<typeof leadFilters>) {
+  const page = leadFilters.parse(input)
+  const owner = page.owner === 'me' ? ctx.actor.id : page.owner
+  const query = pageQuery(
+    leads.id,
+    page,
+    eq(leads.businessId, ctx.businessId),
+    page.stage ? eq(leads.stage, page.stage) : undefined,
+    owner ? eq(leads.ownerId, owner) : undefined,
+    page.contactId ? eq(leads.contactId, page.contactId) : undefined,
+  )
   const rows = await ctx.db
-    .select(view)
+    .select(leadColumns)
     .from(leads)
     .leftJoin(contacts, eq(contacts.id, leads.contactId))
     .where(query.where)
@@ -34,10 +72,85 @@ export async function listLeads(ctx: BusinessContext, input: PageInput) {
 /** @throws AppError `lead_not_found` */
 export async function getLead(ctx: BusinessContext, id: string) {
   const [row] = await ctx.db
-    .select(view)
+    .select(leadColumns)
     .from(leads)
     .leftJoin(contacts, eq(contacts.id, leads.contactId))
     .where(and(eq(leads.id, id), eq(leads.businessId, ctx.businessId)))
-  if (!row) throw new AppError('not_found', 'lead_not_found', 'There is no such lead.')
+  if (!row) throw noLead()
   return row
+}
+
+export const boardColumn = z.object({
+  stage: leadStage,
+  /** In all, with those that are not among the items. */
+  count: z.number().int(),
+  valueAgorot: z.number().int(),
+  items: z.array(leadView),
+})
+
+/**
+ * The board: each stage's first leads in the order people gave them.
+ * @param perStage leads a column at most; the rest is read with `readColumn`
+ */
+export async function readBoard(ctx: BusinessContext, language: 'he' | 'en', perStage: number) {
+  const stages = await listStages(ctx, language)
+  const totals = await ctx.db
+    .select({
+      stage: leads.stage,
+      count: sql<number>`count(*)::int`,
+      valueAgorot: sql<string>`coalesce(sum(${leads.valueAgorot}), 0)`,
+    })
+    .from(leads)
+    .where(eq(leads.businessId, ctx.businessId))
+    .groupBy(leads.stage)
+  return await Promise.all(
+    stages.map(async (stage: LeadStage) => {
+      const total = totals.find((row) => row.stage === stage.key)
+      return {
+        stage,
+        count: total?.count ?? 0,
+        valueAgorot: Number(total?.valueAgorot ?? 0),
+        items: await readColumn(ctx, stage.key, perStage),
+      }
+    }),
+  )
+}
+
+/** The leads of a stage in board order. @param after the lead behind which to go on */
+export async function readColumn(ctx: BusinessContext, stage: string, limit: number, after?: string) {
+  const mark: SQL | undefined = after
+    ? sql`(${leads.position}, ${leads.id}) > (select position, id from leads where id = ${after} and business_id = ${ctx.businessId})`
+    : undefined
+  return await ctx.db
+    .select(leadColumns)
+    .from(leads)
+    .leftJoin(contacts, eq(contacts.id, leads.contactId))
+    .where(and(eq(leads.businessId, ctx.businessId), eq(leads.stage, stage), mark))
+    .orderBy(asc(leads.position), asc(leads.id))
+    .limit(limit)
+}
+
+export const leadHistoryEntry = z.object({
+  id: z.uuid(),
+  actorKind: z.string(),
+  actorId: z.string().nullable(),
+  field: z.string(),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+  createdAt: z.date(),
+})
+
+/** What was changed in a lead, newest first. @throws AppError `lead_not_found` */
+export async function listLeadHistory(ctx: BusinessContext, id: string) {
+  await getLead(ctx, id)
+  return await ctx.db
+    .select()
+    .from(leadHistory)
+    .where(and(eq(leadHistory.leadId, id), eq(leadHistory.businessId, ctx.businessId)))
+    .orderBy(desc(leadHistory.id))
+    .limit(500)
+}
+
+export function noLead() {
+  return new AppError('not_found', 'lead_not_found', 'There is no such lead.')
 }

@@ -23,6 +23,8 @@ export async function saveLead(
       .select({ id: calls.id, contactId: calls.contactId })
       .from(calls)
       .where(and(eq(calls.callSid, input.callSid), eq(calls.businessId, ctx.businessId)))
+      // Held: the call's contact may just be on its way.
+      .for('update')
     if (!call) return null
     const answers = { name: input.name ?? null, wish: input.wish ?? null, callbackTime: input.callbackTime ?? null }
     const [lead] = await tx

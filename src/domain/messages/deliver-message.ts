@@ -3,7 +3,7 @@ import type { DatabaseHandle } from '../../../db/client.ts'
 import { contacts, messages, whatsappAccounts } from '../../../db/schema/index.ts'
 import { errorMessage } from '../../lib/errors.ts'
 import type { OutboundMessage, SendOutcome, WhatsAppSender } from '../../providers/whatsapp/port.ts'
-import type { BusinessContext } from '../context.ts'
+import { type BusinessContext, emit } from '../context.ts'
 
 export type DeliveryResult =
   /** Nothing more to do for this job. */
@@ -153,16 +153,21 @@ async function applyOutcome(ctx: BusinessContext, messageId: string, outcome: Se
 
 /** Moves a message on from `sending`; a callback that was faster has moved it further already, and stays right. */
 async function setStatus(ctx: BusinessContext, messageId: string, set: Partial<typeof messages.$inferInsert>) {
-  await ctx.db
-    .update(messages)
-    .set(set)
-    .where(
-      and(
-        eq(messages.id, messageId),
-        eq(messages.businessId, ctx.businessId),
-        inArray(messages.status, ['queued', 'sending']),
-      ),
-    )
+  await ctx.db.transaction(async (tx) => {
+    const moved = await tx
+      .update(messages)
+      .set(set)
+      .where(
+        and(
+          eq(messages.id, messageId),
+          eq(messages.businessId, ctx.businessId),
+          inArray(messages.status, ['queued', 'sending']),
+        ),
+      )
+      .returning({ status: messages.status })
+    for (const { status } of moved)
+      await emit(tx, ctx, { action: 'message.status', entity: 'message', entityId: messageId, data: { status } })
+  })
 }
 
 async function loadMessage(ctx: BusinessContext, id: string, defaultSender: string | null): Promise<Sending | null> {

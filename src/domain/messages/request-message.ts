@@ -1,6 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import { z } from 'zod'
-import { messages } from '../../../db/schema/index.ts'
+import { contacts, messages } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
@@ -50,7 +50,7 @@ export type SendSettings = {
  * queues it later, so an answer of this verb means the message is safe.
  * Asked again with the same idempotency key and the same request, it answers the first message.
  * @throws AppError `unknown_provider`, `invalid_number`, `empty_text`, `business_blocked`, `not_configured`,
- *   `account_not_linked`, `idempotency_conflict`; nothing is written then
+ *   `account_not_linked`, `idempotency_conflict`, `contact_opted_out`; nothing is written then
  */
 export async function requestMessage(
   ctx: BusinessContext,
@@ -108,6 +108,12 @@ export async function requestMessage(
     }
     const now = new Date()
     const contactId = await resolveContact(tx, ctx, { phone })
+    const [contact] = await tx
+      .select({ optedOutAt: contacts.optedOutAt })
+      .from(contacts)
+      .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
+    if (contact?.optedOutAt)
+      throw new AppError('forbidden', 'contact_opted_out', 'This person asked not to be written to.', { field: 'to' })
     const conversationId = await openConversation(tx, ctx, contactId, { at: now, inbound: false })
     const [made] = await tx
       .insert(messages)

@@ -1,7 +1,7 @@
 import { and, eq, inArray, or, sql } from 'drizzle-orm'
 import { messages } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
-import type { DomainContext } from '../context.ts'
+import { type DomainContext, emit } from '../context.ts'
 
 export type MessageStatus = (typeof messages.$inferSelect)['status']
 
@@ -48,7 +48,7 @@ export async function applyMessageStatus(ctx: DomainContext, news: JobPayload<'m
       .where(mine)
       .returning({ id: messages.id })
     if (linked.length === 0) return false
-    await tx
+    const moved = await tx
       .update(messages)
       .set({
         status: meaning,
@@ -59,6 +59,13 @@ export async function applyMessageStatus(ctx: DomainContext, news: JobPayload<'m
         ...(meaning === 'read' ? { readAt: at } : {}),
       })
       .where(and(mine, inArray(messages.status, [...BEFORE[meaning]])))
+      .returning({ id: messages.id, businessId: messages.businessId })
+    for (const row of moved)
+      await emit(
+        tx,
+        { ...ctx, businessId: row.businessId },
+        { action: 'message.status', entity: 'message', entityId: row.id, data: { status: meaning } },
+      )
     return true
   })
 }

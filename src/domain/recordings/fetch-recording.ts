@@ -1,5 +1,5 @@
-import { and, eq, isNull } from 'drizzle-orm'
-import { businesses, recordings } from '../../../db/schema/index.ts'
+import { and, eq, isNull, sql } from 'drizzle-orm'
+import { businesses, calls, recordings } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
 import { AppError } from '../../lib/errors.ts'
 import { sha256Hex } from '../../lib/ids.ts'
@@ -67,6 +67,15 @@ export async function fetchRecording(
             error: null,
           })
           .where(mine)
+        // A message that was left ends the call, also where the number tells us no status.
+        await tx
+          .update(calls)
+          .set({
+            state: 'ended',
+            endReason: sql`coalesce(${calls.endReason}, 'voicemail')`,
+            endedAt: sql`coalesce(${calls.endedAt}, ${at.toISOString()}::timestamptz)`,
+          })
+          .where(and(eq(calls.id, row.callId), eq(calls.businessId, ctx.businessId), eq(calls.state, 'ringing')))
         await audit(tx, ctx, { action: 'recording.store', entity: 'recording', entityId: row.id })
       })
     } catch (error) {

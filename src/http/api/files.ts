@@ -11,7 +11,8 @@ const idParameter = z.object({ id: z.uuid('an id') })
 /** Recordings and the heard audio of a call's turns, playable in a browser: range requests are answered. */
 export function createFilesApi(deps: PrincipalDeps & { storage: ObjectStorage }) {
   const app = new Hono<BusinessEnv>()
-  app.use(requireBusiness(deps))
+  // Only these: other parts of the API have doors of their own.
+  for (const path of ['/recordings/*', '/turns/*']) app.use(path, requireBusiness(deps))
 
   app.get('/recordings', async (c) =>
     c.json({ success: true, ...(await listRecordings(c.get('business'), c.req.query())) }),

@@ -9,6 +9,9 @@ export type SignedRequest = {
 
 export type RecordingDownload = { data: Uint8Array; contentType: string }
 
+/** A number of the carrier's account; addresses are empty where none is set. */
+export type CarrierNumber = { number: string; voiceUrl: string; voiceMethod: string; statusCallback: string }
+
 /** The telephone carrier. Answers are documents in the carrier's markup. */
 export interface Telephony {
   /** Whether the carrier signed this webhook. */
@@ -43,6 +46,8 @@ export interface Telephony {
   downloadRecording(recordingSid: string): Promise<RecordingDownload>
   /** Deletes the carrier's copy; one that is gone already is fine. */
   deleteRecording(recordingSid: string): Promise<void>
+  /** The account's numbers and where their webhooks lead. */
+  listNumbers(): Promise<CarrierNumber[]>
   /** Downloads a file that came with an inbound message; credentials go only to the carrier's own hosts. */
   downloadMedia(url: string, maxBytes: number): Promise<RecordingDownload>
 }

@@ -2,7 +2,7 @@ import VoiceResponse from 'twilio/lib/twiml/VoiceResponse'
 import { validateRequest } from 'twilio/lib/webhooks/webhooks'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import type { RecordingDownload, Telephony } from './port.ts'
+import type { CarrierNumber, RecordingDownload, Telephony } from './port.ts'
 
 export type TwilioTelephonyOptions = {
   accountSid: string
@@ -12,6 +12,19 @@ export type TwilioTelephonyOptions = {
   /** No trailing slash. Signatures are over this address, never over the request's Host header. */
   publicBaseUrl: string
 }
+
+/** A page of the account's numbers (Twilio REST, IncomingPhoneNumbers). */
+const numbersPage = z.object({
+  incoming_phone_numbers: z.array(
+    z.object({
+      phone_number: z.string(),
+      voice_url: z.string().nullish(),
+      voice_method: z.string().nullish(),
+      status_callback: z.string().nullish(),
+    }),
+  ),
+  next_page_uri: z.string().nullable(),
+})
 
 const TWILIO_API = 'https://api.twilio.com'
 const DOWNLOAD_TIMEOUT_MS = 30_000
@@ -161,6 +174,32 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
       await response.body?.cancel()
       if (!response.ok && response.status !== 404)
         throw new AppError('unavailable', 'recording_delete_failed', `The carrier answered ${response.status}.`)
+    },
+    async listNumbers() {
+      const numbers: CarrierNumber[] = []
+      let path: string | null = `/2010-04-01/Accounts/${accountSid}/IncomingPhoneNumbers.json?PageSize=100`
+      while (path) {
+        const response: Response = await fetch(`${api}${path}`, {
+          headers: { authorization },
+          signal: AbortSignal.timeout(10_000),
+        })
+        if (!response.ok)
+          throw new AppError(
+            'unavailable',
+            'carrier_refused',
+            `The carrier answered ${response.status} for its numbers.`,
+          )
+        const page = numbersPage.parse(await response.json())
+        for (const row of page.incoming_phone_numbers)
+          numbers.push({
+            number: row.phone_number,
+            voiceUrl: row.voice_url ?? '',
+            voiceMethod: row.voice_method ?? '',
+            statusCallback: row.status_callback ?? '',
+          })
+        path = page.next_page_uri
+      }
+      return numbers
     },
     async downloadMedia(url, maxBytes) {
       const target = new URL(url)

@@ -8,7 +8,7 @@ import {
   listAppointments,
   wallClock,
 } from '../../../src/domain/appointments/index.ts'
-import { startDomain } from '../../support/domain.ts'
+import { startDomain } from '../../support/call-domain.ts'
 
 const ZONE = 'Asia/Jerusalem'
 const NOW = new Date('2026-11-22T08:00:00Z')

@@ -20,7 +20,7 @@ import { createCallTools } from '../../../src/media/call-tools.ts'
 import { createOpenAiModel } from '../../../src/providers/model/openai.ts'
 import { createOpenAiTranscriber, restBaseOf } from '../../../src/providers/speech/openai-realtime/transcriber.ts'
 import { restPlan } from '../../../src/sandbox/openai/rest.ts'
-import { startDomain } from '../../support/domain.ts'
+import { startDomain } from '../../support/call-domain.ts'
 import { OPENAI_KEY, startTestOpenAi } from '../../support/realtime.ts'
 
 const SENDER = { twilio: { configured: true, defaultSender: '+14155238886' } }

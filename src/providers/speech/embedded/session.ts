@@ -111,6 +111,7 @@ export class EmbeddedSession implements EngineSession {
   ignoreTurn(): void {}
 
   close(): void {
+    this.#keepUnfinished()
     this.#release('closed')
   }
 
@@ -136,6 +137,25 @@ export class EmbeddedSession implements EngineSession {
     for (const text of texts)
       if (text !== '')
         this.#parts.prompts.render(text, language).catch((error) => this.#fail('render_failed', errorMessage(error)))
+  }
+
+  /** A caller who hangs up in mid-sentence, or before the last question, has said something all the same. */
+  #keepUnfinished(): void {
+    if (this.#closed) return
+    if (this.#speechStartMs !== undefined) {
+      const startMs = this.#speechStartMs
+      const spokenMs = this.#nowMs - startMs
+      const { state, actions } = stepDialogue(this.#dialogue, {
+        type: 'speech_stopped',
+        startMs,
+        endMs: this.#nowMs,
+        voicedMs: spokenMs,
+      })
+      this.#dialogue = state
+      for (const action of actions) if (action.type === 'user_turn' || action.type === 'save_lead') this.#act(action)
+    }
+    const { phase, answers } = this.#dialogue
+    if (phase === 'asking' && Object.keys(answers).length > 0) this.#act({ type: 'save_lead', answers })
   }
 
   #onMark(mark: SpeechMark): void {

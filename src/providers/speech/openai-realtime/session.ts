@@ -186,6 +186,8 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   close(): void {
+    // Turns whose words are still awaited are told without them rather than lost.
+    for (const itemId of [...this.#turns.keys()]) this.#transcribed(itemId, '')
     this.#release('closed')
   }
 
@@ -330,7 +332,7 @@ export class RealtimeEngineSession implements EngineSession {
       type: 'user_turn',
       startMs: turn.startMs,
       endMs: turn.endMs ?? turn.startMs,
-      transcript: transcript.trim(),
+      ...(transcript.trim() ? { transcript: transcript.trim() } : {}),
     })
   }
 

@@ -54,16 +54,12 @@ test('what cannot be spoken is refused', async () => {
 
 test('the main thread stays free while a long text is spoken', async () => {
   const text = 'This is a long sentence that goes on and on for the sake of the test. '.repeat(50)
-  let worst = 0
-  let last = performance.now()
-  const ticker = setInterval(() => {
-    worst = Math.max(worst, performance.now() - last)
-    last = performance.now()
-  }, 5)
+  let ticks = 0
+  const ticker = setInterval(() => ticks++, 5)
   await voice.synthesize({ text, language: 'en' })
   clearInterval(ticker)
-  // On this thread it would be about a second.
-  expect(worst).toBeLessThan(400)
+  // On this thread nothing else would run meanwhile: one tick or two at its end.
+  expect(ticks).toBeGreaterThan(10)
 })
 
 const dyingUrl = new URL('../../../support/dying-voice.ts', import.meta.url)

@@ -1,0 +1,57 @@
+import { createTRPCClient, TRPCClientError, type TRPCLink } from '@trpc/client'
+import { observable } from '@trpc/server/observable'
+import type { Deps } from '../deps.ts'
+import { listBusinesses } from '../domain/businesses/index.ts'
+import { within } from '../domain/context.ts'
+import { createEventHub } from '../domain/events/index.ts'
+import type { CreateLogin } from '../domain/members/index.ts'
+import type { AccessContext } from '../http/principal.ts'
+import { AppError } from '../lib/errors.ts'
+import type { Client } from '../trpc/client.ts'
+import { type AppRouter, appRouter } from '../trpc/router.ts'
+import { createCallerFactory } from '../trpc/trpc.ts'
+
+/**
+ * A client that calls the router in this process, on the machine's own database: who holds that may do everything.
+ * Answers pass through JSON as they do on the wire.
+ * @param businessId for which business; left out, the oldest
+ */
+export async function createLocalClient(
+  deps: Deps,
+  createLogin: CreateLogin,
+  businessId: string | undefined,
+): Promise<Client> {
+  const all = await listBusinesses(deps.ctx)
+  const business = businessId ? all.find((row) => row.id === businessId) : all[0]
+  if (!business) throw new AppError('not_found', 'business_not_found', 'There is no such business.')
+  const access: AccessContext = {
+    ...within(deps.ctx, business.id, { kind: 'system', id: 'cli' }),
+    access: { role: 'owner', scope: null, operator: true },
+  }
+  const caller = createCallerFactory(appRouter)({
+    authenticate: async () => access,
+    authenticateAgain: async () => access,
+    settings: { twilio: { configured: deps.telephony !== null, defaultSender: deps.defaultTwilioSender } },
+    payments: deps.payments,
+    services: {
+      createLogin,
+      queues: () => deps.producer.queues,
+      events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
+    },
+  })
+  const link: TRPCLink<AppRouter> = () => (options) =>
+    observable((observer) => {
+      const { path, input } = options.op
+      const procedure = path.split('.').reduce<unknown>((node, name) => Reflect.get(Object(node), name), caller)
+      if (typeof procedure !== 'function') throw new Error(`${path} is no procedure.`)
+      procedure(input)
+        .then((data: unknown) => {
+          observer.next({ result: { type: 'data', data: JSON.parse(JSON.stringify(data ?? null)) } })
+          observer.complete()
+        })
+        .catch((error: unknown) =>
+          observer.error(TRPCClientError.from(error instanceof Error ? error : new Error(String(error)))),
+        )
+    })
+  return createTRPCClient<AppRouter>({ links: [link] })
+}

@@ -1,0 +1,21 @@
+import type { Config } from '../config.ts'
+import type { Client } from '../trpc/client.ts'
+
+/** What a command works with. */
+export type Session = {
+  config: Config
+  /** Base URL of the installation. */
+  url: string
+  json: boolean
+  /** The typed client: of the running server, or of the database itself with `--local`. */
+  client: Client
+}
+
+/** Handed to the command modules, so that settings are read when a command runs, not when help is shown. */
+export type Cli = {
+  session(): Promise<Session>
+  /** Prints data for a machine or a table for a person. */
+  show(data: unknown, table: () => string): Promise<void>
+  /** Runs on the machine's own database, with everything that a server process has. */
+  local<T>(run: (deps: import('../deps.ts').Deps) => Promise<T>): Promise<T>
+}

@@ -1,0 +1,65 @@
+import { z } from 'zod'
+
+/** A call as lists answer it. */
+export const callView = z.object({
+  id: z.uuid(),
+  callSid: z.string(),
+  contactId: z.uuid().nullable(),
+  contactName: z.string().nullable(),
+  direction: z.enum(['inbound', 'outbound']),
+  from: z.string(),
+  to: z.string(),
+  answeredBy: z.enum(['agent', 'voicemail']),
+  state: z.enum(['ringing', 'live', 'ended']),
+  endReason: z.string().nullable(),
+  endDetail: z.string().nullable(),
+  fallback: z.enum(['voicemail', 'hangup']).nullable(),
+  streamError: z.string().nullable(),
+  carrierStatus: z.string().nullable(),
+  carrierSeconds: z.number().nullable(),
+  durationMs: z.number().nullable(),
+  metrics: z.record(z.string(), z.number().nullable()).nullable(),
+  startedAt: z.date(),
+  endedAt: z.date().nullable(),
+})
+
+/** A call with all that belongs to it. `recordings` are fetched from `/api/recordings/<id>/audio`, turns alike. */
+export const callDetail = callView.extend({
+  turns: z.array(
+    z.object({
+      id: z.uuid(),
+      index: z.number(),
+      role: z.enum(['agent', 'caller']),
+      text: z.string().nullable(),
+      transcript: z.enum(['none', 'untranscribed', 'low_confidence', 'transcribed']),
+      question: z.string().nullable(),
+      startMs: z.number(),
+      endMs: z.number(),
+      heardMs: z.number().nullable(),
+      interrupted: z.boolean(),
+      hasAudio: z.boolean(),
+    }),
+  ),
+  recordings: z.array(
+    z.object({
+      id: z.uuid(),
+      recordingSid: z.string(),
+      state: z.enum(['pending', 'stored', 'failed']),
+      durationMs: z.number().nullable(),
+      bytes: z.number().nullable(),
+      sha256: z.string().nullable(),
+      contentType: z.string().nullable(),
+      recordedAt: z.date(),
+    }),
+  ),
+  lead: z
+    .object({
+      id: z.uuid(),
+      stage: z.string(),
+      source: z.string(),
+      name: z.string().nullable(),
+      wish: z.string().nullable(),
+      callbackTime: z.string().nullable(),
+    })
+    .nullable(),
+})

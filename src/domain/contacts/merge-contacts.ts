@@ -1,0 +1,84 @@
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
+import { calls, contacts, contactTags, conversations, messages } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import { type ContactView, getContact, lockContact } from './queries.ts'
+
+/** Makes two contacts one: everything of `goneId` moves to `keepId`. @throws AppError `contact_not_found`, `same_contact` */
+export async function mergeContacts(ctx: BusinessContext, keepId: string, goneId: string): Promise<ContactView> {
+  if (keepId === goneId)
+    throw new AppError('invalid', 'same_contact', 'A contact cannot be merged with itself.', { field: 'goneId' })
+  await ctx.db.transaction(async (tx) => {
+    // One order for everybody, so that two merges of the same pair do not lock each other out.
+    for (const id of [keepId, goneId].sort()) await lockContact(tx, ctx, id)
+    await mergeInto(tx, ctx, keepId, goneId)
+  })
+  return await getContact(ctx, keepId)
+}
+
+/** Moves everything of one contact to another and removes it. */
+export async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string, gone: string) {
+  const [old] = await tx
+    .select()
+    .from(contacts)
+    .where(and(eq(contacts.id, gone), eq(contacts.businessId, ctx.businessId)))
+  if (!old) return
+  const threads = await tx
+    .select()
+    .from(conversations)
+    .where(and(eq(conversations.businessId, ctx.businessId), inArray(conversations.contactId, [keep, gone])))
+  const kept = threads.find((thread) => thread.contactId === keep)
+  const moved = threads.find((thread) => thread.contactId === gone)
+  if (moved && kept) {
+    await tx.update(messages).set({ conversationId: kept.id }).where(eq(messages.conversationId, moved.id))
+    await tx.update(calls).set({ conversationId: kept.id }).where(eq(calls.conversationId, moved.id))
+    await tx.delete(conversations).where(eq(conversations.id, moved.id))
+    await tx
+      .update(conversations)
+      .set({
+        unread: kept.unread + moved.unread,
+        lastEventAt: later(kept.lastEventAt, moved.lastEventAt) ?? kept.lastEventAt,
+        lastInboundAt: later(kept.lastInboundAt, moved.lastInboundAt),
+        status: kept.status === 'open' || moved.status === 'open' ? 'open' : kept.status,
+      })
+      .where(eq(conversations.id, kept.id))
+  }
+  await tx.execute(sql`
+    delete from ${contactTags} gone using ${contactTags} kept
+    where gone.contact_id = ${gone} and kept.contact_id = ${keep} and gone.tag = kept.tag`)
+  for (const { table, column } of await tablesOfContacts(tx))
+    await tx.execute(
+      sql`update ${sql.identifier(table)} set ${sql.identifier(column)} = ${keep} where ${sql.identifier(column)} = ${gone}`,
+    )
+  await tx.delete(contacts).where(eq(contacts.id, gone))
+  await tx
+    .update(contacts)
+    .set({
+      phone: sql`coalesce(${contacts.phone}, ${old.phone})`,
+      name: sql`coalesce(${contacts.name}, ${old.name})`,
+      email: sql`coalesce(${contacts.email}, ${old.email})`,
+      custom: sql`${JSON.stringify(old.custom)}::jsonb || ${contacts.custom}`,
+      // Whoever asked once not to be written to is not written to.
+      optedOutAt: sql`coalesce(${contacts.optedOutAt}, ${old.optedOutAt?.toISOString() ?? null}::timestamptz)`,
+    })
+    .where(eq(contacts.id, keep))
+  await audit(tx, ctx, { action: 'contact.merge', entity: 'contact', entityId: keep, data: { merged: gone } })
+}
+
+/** Every column that refers to a contact: asked of the database, so that a new table is never forgotten. */
+async function tablesOfContacts(tx: Executor): Promise<{ table: string; column: string }[]> {
+  const rows = await tx.execute<{ table: string; column: string }>(sql`
+    select child.relname as "table", attribute.attname as "column"
+    from pg_constraint reference
+    join pg_class child on child.oid = reference.conrelid
+    join pg_attribute attribute on attribute.attrelid = child.oid and attribute.attnum = reference.conkey[1]
+    where reference.contype = 'f' and reference.confrelid = 'contacts'::regclass and cardinality(reference.conkey) = 1
+    order by 1, 2`)
+  return [...rows]
+}
+
+function later(a: Date | null, b: Date | null): Date | null {
+  if (!a || !b) return a ?? b
+  return a > b ? a : b
+}

@@ -1,0 +1,171 @@
+import type { DatabaseHandle } from '../../../db/client.ts'
+import { errorMessage } from '../../lib/errors.ts'
+import { type BusinessContext, type DomainContext, EVENT_CHANNEL } from '../context.ts'
+import { currentPosition, type EventPosition, positionOf, readEvents, type StoredEvent } from './events.ts'
+
+/** What a subscriber gets: an event, or the word that its place is gone and everything is to be read anew. */
+export type StreamItem = { kind: 'event'; event: StoredEvent } | { kind: 'reset' }
+
+/**
+ * Hands the events of this installation to the subscribers of this process. One connection listens, one reader reads for
+ * all; who comes back with an event's id first gets what was missed, from the table.
+ */
+export type EventHub = {
+  start(): Promise<void>
+  /** @param after the id of the last event that was seen; without it, only what is new */
+  subscribe(ctx: BusinessContext, after: string | null, signal: AbortSignal): AsyncGenerator<StreamItem>
+  readonly subscribers: number
+  stop(): Promise<void>
+}
+
+const BATCH = 500
+/** How soon an event is looked at again whose transaction is younger than one under way. */
+const UNRIPE_MS = 10
+/** A lost notification costs this much at most. */
+const POLL_MS = 5_000
+/** A subscriber that is this far behind reads from the table instead. */
+const MAX_WAITING = 2_000
+
+type Subscriber = {
+  businessId: string
+  waiting: StoredEvent[]
+  overflowed: boolean
+  wake(): void
+}
+
+export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandle['sql'] }): EventHub {
+  const { ctx } = options
+  const subscribers = new Set<Subscriber>()
+  let position: EventPosition | null = null
+  let listening: { unlisten(): Promise<void> } | null = null
+  let timer: ReturnType<typeof setInterval> | undefined
+  let reading: Promise<void> | null = null
+  let again = false
+  let stopped = false
+
+  function dispatch(event: StoredEvent) {
+    for (const subscriber of subscribers) {
+      if (subscriber.businessId !== event.businessId) continue
+      if (subscriber.waiting.length >= MAX_WAITING) {
+        subscriber.waiting = []
+        subscriber.overflowed = true
+      } else if (!subscriber.overflowed) subscriber.waiting.push(event)
+      subscriber.wake()
+    }
+  }
+
+  async function read() {
+    do {
+      again = false
+      position ??= await currentPosition(ctx)
+      const page = await readEvents(ctx, position, { limit: BATCH })
+      for (const event of page.events) {
+        position = event.position
+        dispatch(event)
+      }
+      if (page.more) again = true
+      else if (page.unripe) {
+        await Bun.sleep(UNRIPE_MS)
+        again = true
+      }
+    } while (again && !stopped)
+  }
+
+  function wakeReader() {
+    if (stopped) return
+    if (reading) {
+      again = true
+      return
+    }
+    reading = read()
+      .catch((error: unknown) => ctx.log.warn({ error: errorMessage(error) }, 'events could not be read; trying again'))
+      .finally(() => {
+        reading = null
+      })
+  }
+
+  async function* subscribe(
+    business: BusinessContext,
+    after: string | null,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamItem> {
+    let wake = () => {}
+    const subscriber: Subscriber = {
+      businessId: business.businessId,
+      waiting: [],
+      overflowed: false,
+      wake: () => wake(),
+    }
+    // Registered before the table is read: what becomes readable after that read comes through here.
+    subscribers.add(subscriber)
+    const abort = () => wake()
+    signal.addEventListener('abort', abort)
+    try {
+      let last: EventPosition | null = null
+      if (after !== null) {
+        last = await positionOf(business, after)
+        if (!last) yield { kind: 'reset' }
+      }
+      let behind = last !== null
+      while (!signal.aborted && !stopped) {
+        if (subscriber.overflowed) {
+          subscriber.overflowed = false
+          behind = true
+        }
+        if (behind) {
+          if (!last) {
+            yield { kind: 'reset' }
+            behind = false
+            continue
+          }
+          const page = await readEvents(business, last, { businessId: business.businessId, limit: BATCH })
+          for (const event of page.events) {
+            last = event.position
+            yield { kind: 'event', event }
+          }
+          behind = page.more
+          continue
+        }
+        const event = subscriber.waiting.shift()
+        if (event) {
+          if (last && !isBehind(event.position, last)) continue
+          last = event.position
+          yield { kind: 'event', event }
+          continue
+        }
+        const { promise, resolve } = Promise.withResolvers<void>()
+        wake = resolve
+        if (!signal.aborted && subscriber.waiting.length === 0 && !subscriber.overflowed) await promise
+      }
+    } finally {
+      signal.removeEventListener('abort', abort)
+      subscribers.delete(subscriber)
+    }
+  }
+
+  return {
+    async start() {
+      position = await currentPosition(ctx)
+      // Called again after a lost connection came back: what was committed meanwhile is read then.
+      listening = await options.sql.listen(EVENT_CHANNEL, wakeReader, wakeReader)
+      timer = setInterval(wakeReader, POLL_MS)
+      timer.unref()
+    },
+    subscribe,
+    get subscribers() {
+      return subscribers.size
+    },
+    async stop() {
+      stopped = true
+      clearInterval(timer)
+      for (const subscriber of subscribers) subscriber.wake()
+      await listening?.unlisten()
+      await reading
+    },
+  }
+}
+
+function isBehind(a: EventPosition, b: EventPosition): boolean {
+  const [ax, bx] = [BigInt(a.xid), BigInt(b.xid)]
+  return ax > bx || (ax === bx && BigInt(a.seq) > BigInt(b.seq))
+}

@@ -1,0 +1,12 @@
+export {
+  getImport,
+  importInput,
+  importPreview,
+  importView,
+  listImports,
+  previewImport,
+  requeueImports,
+  runImport,
+  startImport,
+} from './imports.ts'
+export { IMPORT_FIELDS, IMPORT_KINDS } from './read-csv.ts'

@@ -1,0 +1,16 @@
+/** What a member may do in a business, from least to most. */
+export const ROLES = ['viewer', 'agent', 'manager', 'owner'] as const
+export type Role = (typeof ROLES)[number]
+
+/** What an API key may do, from least to most. */
+export const SCOPES = ['read', 'write', 'admin'] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** Whether `has` reaches `needs` on its ladder. */
+export function roleReaches(has: Role, needs: Role): boolean {
+  return ROLES.indexOf(has) >= ROLES.indexOf(needs)
+}
+
+export function scopeReaches(has: Scope, needs: Scope): boolean {
+  return SCOPES.indexOf(has) >= SCOPES.indexOf(needs)
+}

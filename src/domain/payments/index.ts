@@ -1,0 +1,16 @@
+export { isPaymentBusy, type PaymentMeans } from './means.ts'
+export { formatMoney } from './messages.ts'
+export { getPayment, getPublicPayment, listPayments, type PublicPayment, paymentFilters } from './queries.ts'
+export { refundPayment } from './refund-payment.ts'
+export {
+  checkPayments,
+  type PaymentRequest,
+  paymentRequest,
+  type RequestedPayment,
+  requestPayment,
+} from './request-payment.ts'
+export { sendReceipt } from './send-receipt.ts'
+export { findPaymentOf, settlePayment } from './settle-payment.ts'
+export { type CheckoutStart, startCheckout } from './start-checkout.ts'
+export { sweepPayments } from './sweep.ts'
+export { paymentDetail, paymentRequested, paymentView, refundResult } from './views.ts'

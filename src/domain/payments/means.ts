@@ -1,0 +1,104 @@
+import type { DatabaseHandle } from '../../../db/client.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { PaymentProvider, PaymentProviderName } from '../../providers/payments/port.ts'
+import { type BusinessContext, type DomainContext, within } from '../context.ts'
+import type { SendSettings } from '../messages/index.ts'
+import type { PaymentRow } from './states.ts'
+
+/** What payments work with, the same in every process. */
+export type PaymentMeans = {
+  /** Null: not configured on this installation. */
+  providers: Record<PaymentProviderName, PaymentProvider | null>
+  /** Absolute addresses below the public base. */
+  urls: {
+    page(paymentId: string): string
+    returned(paymentId: string): string
+    canceled(paymentId: string): string
+    notify(provider: PaymentProviderName): string
+  }
+  /** What receipts and links are sent with. */
+  messages: SendSettings
+  /** Where the lock of a payment reserves its connection. */
+  pool: DatabaseHandle['sql']
+}
+
+/**
+ * The provider by name, or the one to take when none is named: shekels go to Tranzila where it is set up.
+ * @throws AppError `unknown_provider`, `payments_not_configured` (501)
+ */
+export function chooseProvider(means: PaymentMeans, name: string | undefined, currency?: string): PaymentProvider {
+  const { paypal, tranzila } = means.providers
+  if (name !== undefined && name !== 'paypal' && name !== 'tranzila')
+    throw new AppError('invalid', 'unknown_provider', 'The provider must be paypal or tranzila.', { field: 'provider' })
+  const shekels = currency === undefined || currency === 'ILS'
+  const chosen = name ? means.providers[name] : shekels ? (tranzila ?? paypal) : (paypal ?? tranzila)
+  if (!chosen)
+    throw new AppError(
+      'not_implemented',
+      'payments_not_configured',
+      name
+        ? `${name === 'paypal' ? 'PayPal' : 'Tranzila'} is not configured on this installation: set its ${name.toUpperCase()}_… variables.`
+        : 'No payment provider is configured on this installation: set the PAYPAL_… or TRANZILA_… variables.',
+      { field: 'provider' },
+    )
+  return chosen
+}
+
+/** The context of the business that a payment belongs to. */
+export function ofPayment(ctx: DomainContext, payment: Pick<PaymentRow, 'businessId'>): BusinessContext {
+  return within(ctx, payment.businessId)
+}
+
+/** Locks held at once by one process: each holds a connection, and the pool must keep some for everybody else. */
+const MAX_HELD = 4
+const WAIT_MS = 12_000
+const waiting: (() => void)[] = []
+let held = 0
+
+const busy = () =>
+  new AppError('unavailable', 'payment_busy', 'This payment is being worked on; try again in a moment.')
+
+/** Whether an error says that somebody else is at the payment just now. */
+export function isPaymentBusy(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'payment_busy'
+}
+
+/**
+ * Runs `work` while nobody else talks to the provider about this payment: two captures or two mintings at once could take
+ * money twice. The lock dies with its connection.
+ * @param options.wait whether to wait for it some seconds, as a customer does, or to come back later, as a job does
+ * @throws AppError `payment_busy`
+ */
+export async function withPaymentLock<T>(
+  means: PaymentMeans,
+  paymentId: string,
+  work: () => Promise<T>,
+  options: { wait: boolean } = { wait: true },
+): Promise<T> {
+  if (held < MAX_HELD) held += 1
+  else if (options.wait) await new Promise<void>((resolve) => waiting.push(resolve))
+  else throw busy()
+  try {
+    const connection = await means.pool.reserve()
+    try {
+      for (const deadline = Date.now() + WAIT_MS; ; await Bun.sleep(100)) {
+        const [lock] = await connection<{ locked: boolean }[]>`
+          select pg_try_advisory_lock(hashtextextended(${`payment:${paymentId}`}, 0)) as locked`
+        if (lock?.locked) break
+        if (!options.wait || Date.now() > deadline) throw busy()
+      }
+      try {
+        return await work()
+      } finally {
+        await connection`select pg_advisory_unlock(hashtextextended(${`payment:${paymentId}`}, 0))`
+      }
+    } finally {
+      connection.release()
+    }
+  } finally {
+    // The place goes to who waits longest, or is free again.
+    const next = waiting.shift()
+    if (next) next()
+    else held -= 1
+  }
+}

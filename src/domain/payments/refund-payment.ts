@@ -1,0 +1,78 @@
+import { and, eq } from 'drizzle-orm'
+import { payments, paymentTransactions } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import { applyReport } from './apply-report.ts'
+import { type PaymentMeans, withPaymentLock } from './means.ts'
+import { paymentNotFound } from './queries.ts'
+import { checkPayments } from './request-payment.ts'
+import { checkAfter, settleLocked } from './settle-payment.ts'
+import type { PaymentState } from './states.ts'
+
+/**
+ * Gives a paid payment back in full. Asked again, it answers how the first refund stands.
+ * @returns `refunded`, or `paid` while the provider still works on it
+ * @throws AppError `payment_not_found`, `business_blocked`, `payments_not_configured`, `refund_not_supported` (501),
+ *   `payment_not_paid`, `refund_partly_done`, `refund_refused`
+ */
+export async function refundPayment(
+  ctx: BusinessContext,
+  paymentId: string,
+  means: PaymentMeans,
+): Promise<{ id: string; state: PaymentState; refundedAmount: number }> {
+  const mine = and(eq(payments.id, paymentId), eq(payments.businessId, ctx.businessId))
+  const [known] = await ctx.db.select({ provider: payments.provider }).from(payments).where(mine)
+  if (!known) throw paymentNotFound()
+  const { provider } = await checkPayments(ctx, means, known.provider)
+  const { refund } = provider
+  if (!refund)
+    throw new AppError(
+      'not_implemented',
+      'refund_not_supported',
+      'Refunds of this provider are made in its own console.',
+    )
+  return await withPaymentLock(means, paymentId, async () => {
+    let payment = await settleLocked(ctx, paymentId, means)
+    const answer = () => ({ id: paymentId, state: payment.state, refundedAmount: payment.refundedAmount })
+    if (payment.state === 'refunded') return answer()
+    const charge = await countedCharge(ctx, paymentId)
+    if (payment.state !== 'paid' || !charge)
+      throw new AppError('conflict', 'payment_not_paid', 'Only a paid payment can be refunded.')
+    if (payment.refundedAmount > 0)
+      throw new AppError('conflict', 'refund_partly_done', 'A part was refunded already; refund the rest at PayPal.')
+    await ctx.db.transaction(async (tx) => {
+      await audit(tx, ctx, { action: 'payment.refund', entity: 'payment', entityId: paymentId })
+      // Should the answer be lost with this process, the sweep learns how it ended.
+      await tx
+        .update(payments)
+        .set({ checks: 0, nextCheckAt: checkAfter(0) })
+        .where(mine)
+    })
+    const made = await refund({
+      paymentId,
+      transactionId: charge,
+      requestId: `${paymentId}-refund`,
+      amount: payment.amount,
+      currency: payment.currency,
+    })
+    if (made) payment = (await applyReport(ctx, paymentId, { checkouts: [], charges: [], refunds: [made] })).payment
+    // Refunded before, by us or in PayPal's console: its books say how.
+    else payment = await settleLocked(ctx, paymentId, means)
+    return answer()
+  })
+}
+
+async function countedCharge(ctx: BusinessContext, paymentId: string): Promise<string | null> {
+  const [row] = await ctx.db
+    .select({ id: paymentTransactions.providerTransactionId })
+    .from(paymentTransactions)
+    .where(
+      and(
+        eq(paymentTransactions.paymentId, paymentId),
+        eq(paymentTransactions.businessId, ctx.businessId),
+        eq(paymentTransactions.kind, 'charge'),
+        eq(paymentTransactions.counted, true),
+      ),
+    )
+  return row?.id ?? null
+}

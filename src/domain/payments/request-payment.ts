@@ -1,0 +1,161 @@
+import { and, eq } from 'drizzle-orm'
+import { z } from 'zod'
+import { payments } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { newId, sha256Hex } from '../../lib/ids.ts'
+import { parsePhone } from '../../lib/phone.ts'
+import { getBusiness } from '../businesses/index.ts'
+import { getContact, resolveContact } from '../contacts/index.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import { requestMessage } from '../messages/index.ts'
+import { chooseProvider, type PaymentMeans } from './means.ts'
+import { linkText } from './messages.ts'
+import { recordEvent } from './states.ts'
+
+/** A million shekels: more is a slip of the keyboard. */
+const MAX_AMOUNT = 100_000_000
+const DEFAULT_HOURS = 7 * 24
+
+/** What a client may ask to be paid. */
+export const paymentRequest = z.object({
+  /** The id of a contact, or a phone number. */
+  contact: z.string().min(1).max(64),
+  /** In agorot (cents): 7900 is 79.00. */
+  amount: z.int('a whole number of agorot').min(1).max(MAX_AMOUNT),
+  currency: z.enum(['ILS', 'USD', 'EUR']).default('ILS'),
+  /** What it is for; the customer reads it. */
+  description: z.string().trim().min(1).max(127),
+  /** `paypal` or `tranzila`; the installation's own choice when absent. */
+  provider: z.string().max(32).optional(),
+  idempotencyKey: z.string().min(1).max(128).optional(),
+  /** How long the link lives, in hours. */
+  expiresInHours: z
+    .number()
+    .positive()
+    .max(90 * 24)
+    .default(DEFAULT_HOURS),
+  /** Sends the link to the contact by WhatsApp. */
+  send: z.boolean().default(false),
+})
+export type PaymentRequest = z.input<typeof paymentRequest>
+
+export type RequestedPayment = {
+  id: string
+  url: string
+  state: (typeof payments.$inferSelect)['state']
+  provider: 'paypal' | 'tranzila'
+  /** The message that carries the link, when one was asked for. */
+  messageId: string | null
+}
+
+/**
+ * Whether this business can ask for a payment through this provider: looked at before anything else of a request is.
+ * @throws AppError `business_blocked` (403) first, then `unknown_provider`, `payments_not_configured` (501)
+ */
+export async function checkPayments(ctx: BusinessContext, means: PaymentMeans, provider?: string, currency?: string) {
+  const business = await getBusiness(ctx)
+  if (business.blockedAt)
+    throw new AppError('forbidden', 'business_blocked', 'This business is blocked; it cannot take payments.')
+  return { business, provider: chooseProvider(means, provider, currency) }
+}
+
+/**
+ * Makes a payment and its link. Nothing is minted at the provider until the customer presses the link's button.
+ * Asked again with the same idempotency key and the same request, it answers the first payment.
+ * @throws AppError `business_blocked`, `payments_not_configured`, `unknown_provider`, `currency_not_supported`,
+ *   `invalid_number`, `contact_not_found`, `idempotency_conflict`: nothing is written then; and what sending throws, when the
+ *   payment itself stands
+ */
+export async function requestPayment(
+  ctx: BusinessContext,
+  input: PaymentRequest,
+  means: PaymentMeans,
+): Promise<RequestedPayment> {
+  const request = paymentRequest.parse(input)
+  const { business, provider } = await checkPayments(ctx, means, request.provider, request.currency)
+  if (!provider.currencies.includes(request.currency))
+    throw new AppError(
+      'invalid',
+      'currency_not_supported',
+      `${provider.name} takes ${provider.currencies.join(', ')} here.`,
+      { field: 'currency' },
+    )
+  const known = z.uuid().safeParse(request.contact).success
+    ? (await getContact(ctx, request.contact)).id
+    : { phone: phoneOf(request.contact) }
+  const { contact: _, idempotencyKey, ...rest } = request
+  const requestHash = sha256Hex(JSON.stringify([known, { ...rest, provider: provider.name }]))
+
+  const id = newId()
+  const payment = await ctx.db.transaction(async (tx) => {
+    const earlier = async () => {
+      if (!idempotencyKey) return undefined
+      const [row] = await tx
+        .select()
+        .from(payments)
+        .where(and(eq(payments.businessId, ctx.businessId), eq(payments.idempotencyKey, idempotencyKey)))
+      return row
+    }
+    const found = await earlier()
+    if (found) return found
+    const contactId = typeof known === 'string' ? known : await resolveContact(tx, ctx, known)
+    const expiresAt = new Date(Date.now() + request.expiresInHours * 3_600_000)
+    const [made] = await tx
+      .insert(payments)
+      .values({
+        id,
+        businessId: ctx.businessId,
+        contactId,
+        amount: request.amount,
+        currency: request.currency,
+        description: request.description,
+        provider: provider.name,
+        idempotencyKey: idempotencyKey ?? null,
+        requestHash,
+        expiresAt,
+        nextCheckAt: expiresAt,
+      })
+      .onConflictDoNothing()
+      .returning()
+    if (made) {
+      const data = { amount: made.amount, currency: made.currency, provider: made.provider }
+      await recordEvent(tx, ctx, id, { kind: 'payment.requested', to: 'created', data })
+      await audit(tx, ctx, { action: 'payment.request', entity: 'payment', entityId: id, data })
+      return made
+    }
+    // Somebody used the same key between our look and our insert.
+    const winner = await earlier()
+    if (!winner) throw new Error('The payment was neither written nor found.')
+    return winner
+  })
+  if (payment.requestHash !== requestHash)
+    throw new AppError('conflict', 'idempotency_conflict', 'This idempotency key was used for another payment.', {
+      field: 'idempotencyKey',
+    })
+
+  const url = means.urls.page(payment.id)
+  let messageId: string | null = null
+  if (request.send) {
+    const phone = typeof known === 'string' ? (await getContact(ctx, known)).phone : known.phone
+    if (!phone) throw new AppError('invalid', 'no_phone', 'The contact has no phone number to send the link to.')
+    const message = await requestMessage(
+      ctx,
+      {
+        to: phone,
+        text: linkText(business.language, { ...payment, businessName: business.name, url }),
+        idempotencyKey: `payment-link-${payment.id}`,
+      },
+      means.messages,
+    )
+    messageId = message.id
+  }
+  return { id: payment.id, url, state: payment.state, provider: payment.provider, messageId }
+}
+
+function phoneOf(input: string): string {
+  const phone = parsePhone(input)
+  if (phone) return phone
+  throw new AppError('invalid', 'invalid_number', 'Name the contact by its id or by a phone number: +972… or 05x-….', {
+    field: 'contact',
+  })
+}

@@ -1,0 +1,193 @@
+import { and, asc, eq, isNull } from 'drizzle-orm'
+import { paymentCheckouts, payments, paymentTransactions } from '../../../db/schema/index.ts'
+import { errorMessage } from '../../lib/errors.ts'
+import type { PaymentProvider, PaymentProviderName, PaymentReport } from '../../providers/payments/port.ts'
+import type { BusinessContext, DomainContext } from '../context.ts'
+import { applyReport } from './apply-report.ts'
+import { ofPayment, type PaymentMeans, withPaymentLock } from './means.ts'
+import { AMOUNT_MISMATCH, moveTo, type PaymentRow } from './states.ts'
+
+const FIRST_CHECK_MS = 15_000
+const MAX_CHECK_MS = 30 * 60_000
+/** Money can come in after the end: a page that stood open, a notify that was late. */
+const WATCH_AFTER_END_MS = 24 * 3_600_000
+
+/** When the provider is asked again: soon at first, ever more rarely later. */
+export function checkAfter(checks: number): Date {
+  return new Date(Date.now() + Math.min(FIRST_CHECK_MS * 2 ** checks, MAX_CHECK_MS))
+}
+
+/**
+ * Finds out at the provider how a payment stands, takes the money of an approved order, and writes what is so. Whoever
+ * asks (a webhook, a notify, the returning customer, the sweep) only points at the payment; run any number of times, at
+ * once, it settles once.
+ * @param transactionId a transaction that a notify pointed at
+ * @returns the payment, or null when there is none of this id
+ * @throws AppError `unavailable` when the provider cannot tell now, `payment_busy` at once when somebody is at it
+ */
+export async function settlePayment(
+  ctx: DomainContext,
+  paymentId: string,
+  means: PaymentMeans,
+  transactionId: string | null = null,
+): Promise<PaymentRow | null> {
+  const [known] = await ctx.db
+    .select({ businessId: payments.businessId })
+    .from(payments)
+    .where(eq(payments.id, paymentId))
+  if (!known) return null
+  return await withPaymentLock(
+    means,
+    paymentId,
+    () => settleLocked(ofPayment(ctx, known), paymentId, means, transactionId),
+    { wait: false },
+  )
+}
+
+/** The payment that a transaction we know of belongs to, or null. */
+export async function findPaymentOf(
+  ctx: DomainContext,
+  provider: PaymentProviderName,
+  transactionId: string,
+): Promise<string | null> {
+  const [row] = await ctx.db
+    .select({ paymentId: paymentTransactions.paymentId })
+    .from(paymentTransactions)
+    .where(
+      and(eq(paymentTransactions.provider, provider), eq(paymentTransactions.providerTransactionId, transactionId)),
+    )
+  return row?.paymentId ?? null
+}
+
+/** The same for who holds the payment's lock. */
+export async function settleLocked(
+  ctx: BusinessContext,
+  paymentId: string,
+  means: PaymentMeans,
+  transactionId: string | null = null,
+): Promise<PaymentRow> {
+  const payment = await loadPayment(ctx, paymentId)
+  // Closed ones have said their last word, but for refunds of the one that was paid, and that one stays open.
+  const open = await ctx.db
+    .select()
+    .from(paymentCheckouts)
+    .where(and(eq(paymentCheckouts.paymentId, paymentId), isNull(paymentCheckouts.closedAt)))
+    .orderBy(asc(paymentCheckouts.attempt))
+  const first = await firstCheckout(ctx, paymentId)
+  const provider = means.providers[payment.provider]
+  if (first && !provider) ctx.log.warn({ paymentId, provider: payment.provider }, 'nobody to ask about a payment')
+  if (!first || !provider) return await concludeSettling(ctx, payment)
+
+  const inspect = (pointedAt: string | null) =>
+    provider.inspect({
+      paymentId,
+      refs: open.map((checkout) => checkout.providerRef),
+      transactionId: pointedAt,
+      since: first.createdAt,
+    })
+  let report = await inspect(transactionId)
+  // A pointer that leads nowhere may be forged: then the books are asked without it.
+  if (transactionId !== null && report.charges.length === 0) report = await inspect(null)
+  const applied = await applyReport(ctx, paymentId, report)
+  let now = applied.payment
+  let becamePaid = applied.becamePaid
+  const approved = report.checkouts.find(({ state }) => state === 'approved')
+  const checkout = open.find(({ providerRef }) => providerRef === approved?.ref)
+  if (checkout && (await mayCapture(ctx, now))) {
+    const captured = await captureOrder(provider, checkout)
+    const result = await applyReport(ctx, paymentId, captured)
+    now = result.payment
+    becamePaid ||= result.becamePaid
+  }
+  if (becamePaid) await enqueueReceipt(ctx, paymentId)
+  return await concludeSettling(ctx, now)
+}
+
+/** Whether another attempt may follow. Money of another amount that was taken already is for a person to sort out. */
+export function isPayable(payment: PaymentRow): boolean {
+  if (payment.reason === AMOUNT_MISMATCH) return false
+  return payment.state === 'created' || payment.state === 'pending' || payment.state === 'failed'
+}
+
+/** Money is taken while the payment waits for it, within its time, and never while other money is under way. */
+async function mayCapture(ctx: BusinessContext, payment: PaymentRow): Promise<boolean> {
+  return isPayable(payment) && payment.expiresAt.getTime() > Date.now() && !(await moneyUnderWay(ctx, payment.id))
+}
+
+async function captureOrder(
+  provider: PaymentProvider,
+  checkout: { paymentId: string; attempt: number; providerRef: string },
+): Promise<PaymentReport> {
+  if (!provider.capture) return { checkouts: [], charges: [], refunds: [] }
+  return await provider.capture({ ref: checkout.providerRef, requestId: `${checkout.paymentId}-${checkout.attempt}` })
+}
+
+/** Whether a charge or refund waits for the provider's decision. */
+export async function moneyUnderWay(ctx: BusinessContext, paymentId: string): Promise<boolean> {
+  const [row] = await ctx.db
+    .select({ id: paymentTransactions.id })
+    .from(paymentTransactions)
+    .where(
+      and(
+        eq(paymentTransactions.paymentId, paymentId),
+        eq(paymentTransactions.businessId, ctx.businessId),
+        eq(paymentTransactions.status, 'pending'),
+      ),
+    )
+    .limit(1)
+  return row !== undefined
+}
+
+/** Ends a payment whose time is over, and says when the sweep looks again. */
+async function concludeSettling(ctx: BusinessContext, payment: PaymentRow): Promise<PaymentRow> {
+  const started = (await firstCheckout(ctx, payment.id)) !== null
+  const underWay = await moneyUnderWay(ctx, payment.id)
+  const over = payment.expiresAt.getTime() <= Date.now()
+  return await ctx.db.transaction(async (tx) => {
+    if (over && !underWay) await moveTo(tx, ctx, payment, 'expired')
+    const checks = payment.checks + 1
+    let nextCheckAt: Date | null = null
+    if (underWay) nextCheckAt = checkAfter(checks)
+    else if (payment.state === 'paid' || payment.state === 'refunded') nextCheckAt = null
+    else if (!over) nextCheckAt = started ? earlier(checkAfter(checks), payment.expiresAt) : payment.expiresAt
+    else if (started && Date.now() - payment.expiresAt.getTime() < WATCH_AFTER_END_MS) nextCheckAt = checkAfter(checks)
+    const [row] = await tx
+      .update(payments)
+      .set({ nextCheckAt, checks })
+      .where(and(eq(payments.id, payment.id), eq(payments.businessId, ctx.businessId)))
+      .returning()
+    return row ?? payment
+  })
+}
+
+export function earlier(a: Date, b: Date): Date {
+  return new Date(Math.min(a.getTime(), b.getTime()))
+}
+
+async function firstCheckout(ctx: BusinessContext, paymentId: string) {
+  const [row] = await ctx.db
+    .select({ createdAt: paymentCheckouts.createdAt })
+    .from(paymentCheckouts)
+    .where(and(eq(paymentCheckouts.paymentId, paymentId), eq(paymentCheckouts.businessId, ctx.businessId)))
+    .orderBy(asc(paymentCheckouts.attempt))
+    .limit(1)
+  return row ?? null
+}
+
+export async function loadPayment(ctx: BusinessContext, paymentId: string): Promise<PaymentRow> {
+  const [row] = await ctx.db
+    .select()
+    .from(payments)
+    .where(and(eq(payments.id, paymentId), eq(payments.businessId, ctx.businessId)))
+  if (!row) throw new Error('The payment was there a moment ago.')
+  return row
+}
+
+async function enqueueReceipt(ctx: BusinessContext, paymentId: string) {
+  try {
+    await ctx.enqueue('payment.receipt', { businessId: ctx.businessId, paymentId }, { jobId: `receipt-${paymentId}` })
+  } catch (error) {
+    // It is marked as due: the sweep finds it.
+    ctx.log.warn({ paymentId, error: errorMessage(error) }, 'the receipt could not be queued; the sweep will')
+  }
+}

@@ -1,0 +1,85 @@
+import { and, desc, eq } from 'drizzle-orm'
+import { paymentCheckouts, payments } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { getBusiness } from '../businesses/index.ts'
+import { audit, type BusinessContext, type DomainContext } from '../context.ts'
+import { chooseProvider, ofPayment, type PaymentMeans, withPaymentLock } from './means.ts'
+import { paymentNotFound } from './queries.ts'
+import { checkAfter, earlier, isPayable, moneyUnderWay, settleLocked } from './settle-payment.ts'
+import { moveTo, type PaymentRow, recordEvent } from './states.ts'
+
+/** Where the customer goes next: to the provider's page, or back to ours, since there is nothing to pay. */
+export type CheckoutStart = { kind: 'redirect'; url: string } | { kind: 'done'; state: PaymentRow['state'] }
+
+/**
+ * The press of the button: mints an order or a handshake, or leads to the one that is still open. What happened to an
+ * earlier one is found out first, so that nobody pays twice.
+ * @throws AppError `payment_not_found`, `business_blocked`, `payments_not_configured`, `unavailable`
+ */
+export async function startCheckout(
+  ctx: DomainContext,
+  paymentId: string,
+  means: PaymentMeans,
+  options: { language?: 'he' | 'en' } = {},
+): Promise<CheckoutStart> {
+  const [known] = await ctx.db
+    .select({ businessId: payments.businessId })
+    .from(payments)
+    .where(eq(payments.id, paymentId))
+  if (!known) throw paymentNotFound()
+  const bound = ofPayment(ctx, known)
+  const business = await getBusiness(bound)
+  if (business.blockedAt)
+    throw new AppError('forbidden', 'business_blocked', 'This business is blocked; it cannot take payments.')
+  return await withPaymentLock(means, paymentId, async () => {
+    const payment = await settleLocked(bound, paymentId, means)
+    if (!isPayable(payment) || (await moneyUnderWay(bound, paymentId))) return { kind: 'done', state: payment.state }
+    const last = await lastCheckout(bound, paymentId)
+    if (last && !last.closedAt && last.expiresAt.getTime() > Date.now()) return { kind: 'redirect', url: last.url }
+
+    const provider = chooseProvider(means, payment.provider)
+    const attempt = (last?.attempt ?? 0) + 1
+    const checkout = await provider.createCheckout({
+      paymentId,
+      requestId: `${paymentId}-${attempt}`,
+      amount: payment.amount,
+      currency: payment.currency,
+      description: payment.description,
+      businessName: business.name,
+      language: options.language ?? business.language,
+      returnUrl: means.urls.returned(paymentId),
+      cancelUrl: means.urls.canceled(paymentId),
+      notifyUrl: means.urls.notify(payment.provider),
+    })
+    await ctx.db.transaction(async (tx) => {
+      await tx.insert(paymentCheckouts).values({
+        businessId: bound.businessId,
+        paymentId,
+        attempt,
+        provider: payment.provider,
+        providerRef: checkout.ref,
+        url: checkout.url,
+        expiresAt: checkout.expiresAt,
+      })
+      const data = { attempt, ref: checkout.ref }
+      if (!(await moveTo(tx, bound, payment, 'pending', {}, data)))
+        await recordEvent(tx, bound, paymentId, { kind: 'checkout.started', data })
+      await audit(tx, bound, { action: 'payment.checkout', entity: 'payment', entityId: paymentId, data: { attempt } })
+      await tx
+        .update(payments)
+        .set({ checks: 0, nextCheckAt: earlier(checkAfter(0), payment.expiresAt) })
+        .where(and(eq(payments.id, paymentId), eq(payments.businessId, bound.businessId)))
+    })
+    return { kind: 'redirect', url: checkout.url }
+  })
+}
+
+async function lastCheckout(ctx: BusinessContext, paymentId: string) {
+  const [row] = await ctx.db
+    .select()
+    .from(paymentCheckouts)
+    .where(and(eq(paymentCheckouts.paymentId, paymentId), eq(paymentCheckouts.businessId, ctx.businessId)))
+    .orderBy(desc(paymentCheckouts.attempt))
+    .limit(1)
+  return row
+}

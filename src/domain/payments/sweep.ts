@@ -1,0 +1,45 @@
+import { and, asc, eq, inArray, lt, lte } from 'drizzle-orm'
+import { payments } from '../../../db/schema/index.ts'
+import type { DomainContext } from '../context.ts'
+import { checkAfter } from './settle-payment.ts'
+
+const BATCH = 200
+/** A receipt's job may be away this long without being lost. */
+const RECEIPT_LOST_AFTER_MS = 60_000
+
+/**
+ * Asks about every payment whose time has come: those no webhook came for, those nobody paid in time, receipts whose job
+ * was lost. A job too many does no harm.
+ * @returns how many jobs were queued
+ */
+export async function sweepPayments(ctx: DomainContext): Promise<number> {
+  const due = await ctx.db
+    .select({ id: payments.id, checks: payments.checks, dueAt: payments.nextCheckAt })
+    .from(payments)
+    .where(lte(payments.nextCheckAt, new Date()))
+    .orderBy(asc(payments.nextCheckAt))
+    .limit(BATCH)
+  for (const { id, checks, dueAt } of due) {
+    // Two sweeps that meet ask once; the next due moment is another job.
+    await ctx.enqueue('payment.settle', { paymentId: id }, { jobId: `settle-${id}-${dueAt?.getTime()}` })
+    // Pushed on even when the job is lost: the next sweep after that asks again.
+    await ctx.db
+      .update(payments)
+      .set({ checks: checks + 1, nextCheckAt: checkAfter(checks + 1) })
+      .where(and(eq(payments.id, id), eq(payments.checks, checks)))
+  }
+  const unthanked = await ctx.db
+    .select({ id: payments.id, businessId: payments.businessId })
+    .from(payments)
+    .where(
+      and(
+        eq(payments.receipt, 'due'),
+        inArray(payments.state, ['paid', 'refunded']),
+        lt(payments.updatedAt, new Date(Date.now() - RECEIPT_LOST_AFTER_MS)),
+      ),
+    )
+    .limit(BATCH)
+  for (const { id, businessId } of unthanked)
+    await ctx.enqueue('payment.receipt', { businessId, paymentId: id }, { jobId: `receipt-${id}-${Date.now()}` })
+  return due.length + unthanked.length
+}

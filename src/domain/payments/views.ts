@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import { PAYMENT_CURRENCIES, PAYMENT_PROVIDERS, PAYMENT_STATES } from '../../../db/schema/index.ts'
+
+/** A payment as lists answer it; amounts in the smallest unit of the currency. */
+export const paymentView = z.object({
+  id: z.uuid(),
+  contactId: z.uuid().nullable(),
+  contactName: z.string().nullable(),
+  phone: z.string().nullable(),
+  amount: z.number(),
+  currency: z.enum(PAYMENT_CURRENCIES),
+  description: z.string(),
+  provider: z.enum(PAYMENT_PROVIDERS),
+  state: z.enum(PAYMENT_STATES),
+  reason: z.string().nullable(),
+  refundedAmount: z.number(),
+  receipt: z.enum(['none', 'due', 'sent', 'failed']),
+  expiresAt: z.date(),
+  paidAt: z.date().nullable(),
+  refundedAt: z.date().nullable(),
+  createdAt: z.date(),
+  /** Where the customer pays. */
+  url: z.string(),
+})
+
+/** With the money that moved and the history. */
+export const paymentDetail = paymentView.extend({
+  transactions: z.array(
+    z.object({
+      kind: z.enum(['charge', 'refund']),
+      transactionId: z.string(),
+      status: z.enum(['pending', 'completed', 'failed']),
+      amount: z.number(),
+      currency: z.string(),
+      reason: z.string().nullable(),
+      counted: z.boolean(),
+      createdAt: z.date(),
+    }),
+  ),
+  events: z.array(
+    z.object({
+      kind: z.string(),
+      from: z.enum(PAYMENT_STATES).nullable(),
+      to: z.enum(PAYMENT_STATES).nullable(),
+      data: z.record(z.string(), z.unknown()).nullable(),
+      at: z.date(),
+    }),
+  ),
+})
+
+export const refundResult = z.object({ id: z.uuid(), state: z.enum(PAYMENT_STATES), refundedAmount: z.number() })
+
+export const paymentRequested = z.object({
+  id: z.uuid(),
+  url: z.string(),
+  state: z.enum(PAYMENT_STATES),
+  provider: z.enum(PAYMENT_PROVIDERS),
+  /** The message that carries the link, when one was asked for. */
+  messageId: z.uuid().nullable(),
+})

@@ -1,0 +1,163 @@
+import { createHmac } from 'node:crypto'
+import { and, eq, lt, sql } from 'drizzle-orm'
+import { events, webhookDeliveries, webhookEndpoints } from '../../../db/schema/index.ts'
+import { AppError, errorMessage } from '../../lib/errors.ts'
+import { audit, type BusinessContext, type DomainContext } from '../context.ts'
+import { mine, noEndpoint } from './endpoints.ts'
+
+/**
+ * Posts to an address that a tenant chose. Handed in by the composition root, which lets it reach public addresses only.
+ * @returns the answer's status
+ */
+export type PostOut = (url: string, body: string, headers: Record<string, string>) => Promise<number>
+
+/** A delivery is given up after this many attempts: with the job's backoff, after about a day. */
+export const MAX_ATTEMPTS = 12
+
+/**
+ * The signature of a delivery: HMAC-SHA256 over id, time and body, so that neither can be changed nor played back later
+ * (Standard Webhooks, "Webhook signatures").
+ */
+export function signDelivery(secret: string, id: string, timestamp: number, body: string): string {
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64url')
+  return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
+}
+
+/**
+ * Delivers one event to one endpoint. Delivered already, it does nothing.
+ * @throws AppError `webhook_refused` (unavailable) when it is worth trying again
+ */
+export async function deliverWebhook(
+  ctx: BusinessContext,
+  ref: { endpointId: string; eventId: string },
+  post: PostOut,
+): Promise<'delivered' | 'failed' | 'gone'> {
+  const seq = BigInt(ref.eventId)
+  const where = and(
+    eq(webhookDeliveries.endpointId, ref.endpointId),
+    eq(webhookDeliveries.eventSeq, seq),
+    eq(webhookDeliveries.businessId, ctx.businessId),
+  )
+  const [row] = await ctx.db
+    .select({ delivery: webhookDeliveries, endpoint: webhookEndpoints, event: events })
+    .from(webhookDeliveries)
+    .innerJoin(webhookEndpoints, eq(webhookEndpoints.id, webhookDeliveries.endpointId))
+    .innerJoin(events, eq(events.seq, webhookDeliveries.eventSeq))
+    .where(where)
+  if (!row) return 'gone'
+  const { delivery, endpoint, event } = row
+  if (delivery.state !== 'pending') return delivery.state
+  if (!endpoint.enabled) {
+    await ctx.db.update(webhookDeliveries).set({ state: 'failed', error: 'the webhook is switched off' }).where(where)
+    return 'failed'
+  }
+  const id = `evt_${ref.eventId}`
+  const body = JSON.stringify({
+    id,
+    type: event.type,
+    createdAt: event.createdAt,
+    businessId: event.businessId,
+    entity: event.entity,
+    entityId: event.entityId,
+    data: event.data ?? {},
+  })
+  const timestamp = Math.floor(Date.now() / 1_000)
+  let status: number | null = null
+  let error: string | null = null
+  try {
+    status = await post(endpoint.url, body, {
+      'Content-Type': 'application/json',
+      'User-Agent': 'AgentLocator-Webhooks/1',
+      'webhook-id': id,
+      'webhook-timestamp': String(timestamp),
+      'webhook-signature': signDelivery(endpoint.secret, id, timestamp, body),
+    })
+    if (status < 200 || status > 299) error = `the receiver answered ${status}`
+  } catch (cause) {
+    error = errorMessage(cause).slice(0, 300)
+    if (cause instanceof AppError && cause.kind === 'forbidden') {
+      await ctx.db
+        .update(webhookDeliveries)
+        .set({ state: 'failed', attempts: delivery.attempts + 1, status: null, error })
+        .where(where)
+      return 'failed'
+    }
+  }
+  const attempts = delivery.attempts + 1
+  if (error === null) {
+    await ctx.db
+      .update(webhookDeliveries)
+      .set({ state: 'delivered', attempts, status, error: null, deliveredAt: new Date() })
+      .where(where)
+    return 'delivered'
+  }
+  const over = attempts >= MAX_ATTEMPTS
+  await ctx.db
+    .update(webhookDeliveries)
+    .set({ state: over ? 'failed' : 'pending', attempts, status, error })
+    .where(where)
+  if (over) return 'failed'
+  throw new AppError('unavailable', 'webhook_refused', `The webhook was not taken: ${error}.`)
+}
+
+/**
+ * Queues the deliveries that are written but not under way. One that is under way is queued once, since its job's id says
+ * which it is.
+ * @param idleMs how long a delivery must have been left alone
+ * @returns how many were queued
+ */
+export async function queueDeliveries(ctx: DomainContext, idleMs = 0): Promise<number> {
+  const rows = await ctx.db
+    .select()
+    .from(webhookDeliveries)
+    .where(
+      and(
+        eq(webhookDeliveries.state, 'pending'),
+        idleMs > 0 ? lt(webhookDeliveries.updatedAt, new Date(Date.now() - idleMs)) : eq(webhookDeliveries.attempts, 0),
+      ),
+    )
+    .orderBy(webhookDeliveries.updatedAt)
+    .limit(500)
+  for (const row of rows) {
+    const eventId = String(row.eventSeq)
+    const round = idleMs > 0 ? `-${row.attempts}-${row.updatedAt.getTime()}` : ''
+    await ctx.enqueue(
+      'webhook.deliver',
+      { businessId: row.businessId, endpointId: row.endpointId, eventId },
+      { jobId: `hook-${row.endpointId}-${eventId}-${row.replays}${round}` },
+    )
+  }
+  return rows.length
+}
+
+/** Delivers an event once more, whatever became of it. @throws AppError `webhook_not_found`, `delivery_not_found` */
+export async function replayDelivery(ctx: BusinessContext, ref: { endpointId: string; eventId: string }) {
+  await ctx.db.transaction(async (tx) => {
+    const [endpoint] = await tx.select().from(webhookEndpoints).where(mine(ctx, ref.endpointId))
+    if (!endpoint) throw noEndpoint()
+    const [row] = await tx
+      .update(webhookDeliveries)
+      .set({
+        state: 'pending',
+        replays: sql`${webhookDeliveries.replays} + 1`,
+        attempts: 0,
+        status: null,
+        error: null,
+        updatedAt: new Date(),
+      })
+      .where(
+        and(
+          eq(webhookDeliveries.endpointId, ref.endpointId),
+          sql`${webhookDeliveries.eventSeq} = ${ref.eventId}::bigint`,
+        ),
+      )
+      .returning({ replays: webhookDeliveries.replays })
+    if (!row) throw new AppError('not_found', 'delivery_not_found', 'This event was never meant for this webhook.')
+    await audit(tx, ctx, {
+      action: 'webhook.replay',
+      entity: 'webhook',
+      entityId: ref.endpointId,
+      data: { eventId: ref.eventId },
+    })
+  })
+}

@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto'
+import { and, eq, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { webhookDeliveries, webhookEndpoints } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { newId } from '../../lib/ids.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import { pageInput, pageQuery, toPage } from '../paging.ts'
+
+const eventType = z.string().regex(/^[a-z_]+\.(\*|[a-z_]+)$/, 'an event type such as call.end, or call.*')
+
+export const endpointSettings = z.object({
+  url: z.url({ protocol: /^https?$/, error: 'an http(s) URL' }).max(2_048),
+  description: z.string().trim().max(200).nullable().default(null),
+  /** Null is every event. */
+  types: z.array(eventType).min(1).max(100).nullable().default(null),
+  enabled: z.boolean().default(true),
+})
+
+export const endpointView = z.object({
+  id: z.uuid(),
+  url: z.string(),
+  description: z.string().nullable(),
+  types: z.array(z.string()).nullable(),
+  enabled: z.boolean(),
+  createdAt: z.date(),
+})
+
+export const deliveryView = z.object({
+  endpointId: z.uuid(),
+  eventId: z.string(),
+  state: z.enum(['pending', 'delivered', 'failed']),
+  attempts: z.number(),
+  status: z.number().nullable(),
+  error: z.string().nullable(),
+  deliveredAt: z.date().nullable(),
+  createdAt: z.date(),
+})
+
+export async function listEndpoints(ctx: BusinessContext, input: z.input<typeof pageInput>) {
+  const page = pageInput.parse(input)
+  const query = pageQuery(webhookEndpoints.id, page, eq(webhookEndpoints.businessId, ctx.businessId))
+  const rows = await ctx.db.select().from(webhookEndpoints).where(query.where).orderBy(query.orderBy).limit(query.limit)
+  return toPage(rows, page.limit)
+}
+
+/** Adds an endpoint; its signing secret is answered this once. Asked again with the same id, there is one. */
+export async function addEndpoint(ctx: BusinessContext, input: z.input<typeof endpointSettings> & { id?: string }) {
+  const id = input.id ?? newId()
+  const settings = endpointSettings.parse(input)
+  return await ctx.db.transaction(async (tx) => {
+    const [made] = await tx
+      .insert(webhookEndpoints)
+      .values({
+        id,
+        businessId: ctx.businessId,
+        ...settings,
+        secret: `whsec_${randomBytes(32).toString('base64url')}`,
+      })
+      .onConflictDoNothing()
+      .returning()
+    if (made) {
+      await audit(tx, ctx, { action: 'webhook.add', entity: 'webhook', entityId: id })
+      return made
+    }
+    const [earlier] = await tx.select().from(webhookEndpoints).where(mine(ctx, id))
+    if (!earlier) throw new AppError('conflict', 'id_taken', 'This id is taken; choose another.', { field: 'id' })
+    return earlier
+  })
+}
+
+/** Settings that are not given stay. @throws AppError `webhook_not_found` */
+export async function updateEndpoint(
+  ctx: BusinessContext,
+  id: string,
+  changes: Partial<z.output<typeof endpointSettings>>,
+) {
+  return await ctx.db.transaction(async (tx) => {
+    const [row] = await tx
+      .update(webhookEndpoints)
+      .set({ ...changes, updatedAt: new Date() })
+      .where(mine(ctx, id))
+      .returning()
+    if (!row) throw noEndpoint()
+    await audit(tx, ctx, {
+      action: 'webhook.update',
+      entity: 'webhook',
+      entityId: id,
+      data: { fields: Object.keys(changes) },
+    })
+    return row
+  })
+}
+
+/** @throws AppError `webhook_not_found` */
+export async function removeEndpoint(ctx: BusinessContext, id: string): Promise<void> {
+  await ctx.db.transaction(async (tx) => {
+    const gone = await tx.delete(webhookEndpoints).where(mine(ctx, id)).returning({ id: webhookEndpoints.id })
+    if (gone.length === 0) throw noEndpoint()
+    await audit(tx, ctx, { action: 'webhook.remove', entity: 'webhook', entityId: id })
+  })
+}
+
+/** The deliveries to an endpoint, newest event first. @throws AppError `webhook_not_found` */
+export async function listDeliveries(
+  ctx: BusinessContext,
+  input: {
+    id: string
+    cursor?: string | undefined
+    limit: number
+    state?: 'pending' | 'delivered' | 'failed' | undefined
+  },
+) {
+  const [endpoint] = await ctx.db.select({ id: webhookEndpoints.id }).from(webhookEndpoints).where(mine(ctx, input.id))
+  if (!endpoint) throw noEndpoint()
+  const rows = await ctx.db
+    .select()
+    .from(webhookDeliveries)
+    .where(
+      and(
+        eq(webhookDeliveries.endpointId, input.id),
+        input.state ? eq(webhookDeliveries.state, input.state) : undefined,
+        input.cursor ? sql`${webhookDeliveries.eventSeq} < ${input.cursor}::bigint` : undefined,
+      ),
+    )
+    .orderBy(sql`${webhookDeliveries.eventSeq} desc`)
+    .limit(input.limit + 1)
+  const items = rows.slice(0, input.limit).map(({ eventSeq, ...row }) => ({ ...row, eventId: String(eventSeq) }))
+  return { items, nextCursor: rows.length > input.limit ? (items.at(-1)?.eventId ?? null) : null }
+}
+
+export function mine(ctx: BusinessContext, id: string) {
+  return and(eq(webhookEndpoints.id, id), eq(webhookEndpoints.businessId, ctx.businessId))
+}
+
+export function noEndpoint() {
+  return new AppError('not_found', 'webhook_not_found', 'There is no such webhook.')
+}

@@ -1,0 +1,11 @@
+export { deliverWebhook, MAX_ATTEMPTS, type PostOut, queueDeliveries, replayDelivery, signDelivery } from './deliver.ts'
+export {
+  addEndpoint,
+  deliveryView,
+  endpointSettings,
+  endpointView,
+  listDeliveries,
+  listEndpoints,
+  removeEndpoint,
+  updateEndpoint,
+} from './endpoints.ts'

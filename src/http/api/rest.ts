@@ -1,0 +1,124 @@
+import { getTRPCErrorFromUnknown, TRPCError } from '@trpc/server'
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { EXPORT_KINDS, streamExport } from '../../domain/exports/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { PERMISSIONS } from '../../trpc/permissions.ts'
+import { appRouter } from '../../trpc/router.ts'
+import { createCallerFactory, type TrpcContext } from '../../trpc/trpc.ts'
+import { requireAccess } from '../access.ts'
+import { readText } from '../form.ts'
+import { createDocsPage } from './docs-page.ts'
+import { type JsonSchema, openApiDocument, type RestOperation, restOperations } from './openapi.ts'
+
+export type RestDeps = {
+  createContext(request: Request): TrpcContext
+  version: string
+  publicBaseUrl: string
+}
+
+/** A CSV to import is the largest thing that is sent. */
+const MAX_BODY = 10 * 1024 * 1024
+
+const createCaller = createCallerFactory(appRouter)
+
+/** Every procedure by REST under `/v1`, its OpenAPI document, the reference page, and whole exports. */
+export function createRestApi(deps: RestDeps): Hono {
+  const app = new Hono()
+  let document: JsonSchema | null = null
+  const describe = () => {
+    document ??= openApiDocument(deps)
+    return document
+  }
+  app.get('/openapi.json', (c) => c.json(describe()))
+  app.route('/docs', createDocsPage(describe))
+
+  app.get('/exports/:file', async (c) => {
+    const kind = z.enum(EXPORT_KINDS).safeParse(c.req.param('file').replace(/\.csv$/, ''))
+    if (!kind.success) throw new AppError('not_found', 'export_not_found', `There are ${EXPORT_KINDS.join(', ')}.`)
+    const business = await deps.createContext(c.req.raw).authenticate()
+    const needs = PERMISSIONS['exports.csv']
+    if (needs) requireAccess(business.access, needs)
+    const lines = streamExport(business, kind.data)
+    return new Response(
+      new ReadableStream({
+        async pull(controller) {
+          const { value, done } = await lines.next()
+          if (done) controller.close()
+          else controller.enqueue(new TextEncoder().encode(value))
+        },
+        async cancel() {
+          await lines.return(undefined)
+        },
+      }),
+      {
+        headers: {
+          'Content-Type': 'text/csv; charset=utf-8',
+          'Content-Disposition': `attachment; filename="${kind.data}.csv"`,
+        },
+      },
+    )
+  })
+
+  // Fixed words before ids: `/contacts/tags` is not the contact named `tags`.
+  const operations = restOperations().sort((a, b) => Number(a.route.includes(':')) - Number(b.route.includes(':')))
+  for (const operation of operations)
+    app.on(operation.method, `/v1${operation.route}`, async (c) => {
+      const context = deps.createContext(c.req.raw)
+      const input = {
+        ...readQuery(operation, new URL(c.req.url).searchParams),
+        ...(c.req.method === 'GET' || c.req.method === 'DELETE' ? {} : await readBody(c.req.raw)),
+        ...c.req.param(),
+      }
+      return c.json(await callProcedure(createCaller(context), operation, input))
+    })
+  return app
+}
+
+async function callProcedure(caller: object, operation: RestOperation, input: object): Promise<unknown> {
+  const [module = '', verb = ''] = operation.path.split('.')
+  const procedure: unknown = Reflect.get(Object(Reflect.get(caller, module)), verb)
+  if (typeof procedure !== 'function') throw new Error(`${operation.path} is no procedure.`)
+  try {
+    return await procedure(operation.input === null ? undefined : input)
+  } catch (thrown) {
+    const error = thrown instanceof TRPCError ? thrown : getTRPCErrorFromUnknown(thrown)
+    // What lies under tRPC's error says it in the product's own words.
+    throw error.cause ?? error
+  }
+}
+
+async function readBody(request: Request): Promise<object> {
+  const text = await readText(request, MAX_BODY)
+  if (text.trim() === '') return {}
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new AppError('invalid', 'invalid_json', 'The body is not JSON.', { cause })
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new AppError('invalid', 'invalid_json', 'The body must be a JSON object.')
+  return json
+}
+
+/** A query string is text: numbers, flags and lists are read as the schema has them. */
+function readQuery(operation: RestOperation, query: URLSearchParams): Record<string, unknown> {
+  return Object.fromEntries(
+    [...new Set(query.keys())].map((name) => {
+      const type = typeOf(operation.fields[name])
+      const value = query.get(name) ?? ''
+      if (type === 'array') return [name, query.getAll(name).flatMap((part) => part.split(','))]
+      if (type === 'number' || type === 'integer') return [name, value === '' ? value : Number(value)]
+      if (type === 'boolean') return [name, value === 'true' ? true : value === 'false' ? false : value]
+      return [name, value]
+    }),
+  )
+}
+
+function typeOf(schema: JsonSchema | undefined): unknown {
+  if (!schema) return undefined
+  if (schema.type !== undefined) return schema.type
+  const options = Array.isArray(schema.anyOf) ? schema.anyOf : []
+  return options.map((option: JsonSchema) => option.type).find((type) => type !== 'null')
+}

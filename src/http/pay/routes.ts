@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto'
+import { type Context, Hono } from 'hono'
+import { getCookie, setCookie } from 'hono/cookie'
+import { z } from 'zod'
+import type { DomainContext } from '../../domain/context.ts'
+import {
+  formatMoney,
+  getPublicPayment,
+  type PaymentMeans,
+  type PublicPayment,
+  startCheckout,
+} from '../../domain/payments/index.ts'
+import type { Producer } from '../../jobs/producer.ts'
+import { AppError, errorMessage } from '../../lib/errors.ts'
+import { parseForm, readText } from '../form.ts'
+import type { PayLanguage } from './texts.ts'
+import { missingPage, type PayView, payPage } from './view.ts'
+
+export type PayDeps = { ctx: DomainContext; means: PaymentMeans; producer: Pick<Producer, 'enqueue'> }
+
+const COOKIE = 'pay_lang'
+const REFRESH_SECONDS = 2
+/** So often the page looks again by itself after the customer came back. */
+const LOOKS = 15
+
+const language = z.enum(['he', 'en']).optional().catch(undefined)
+const query = z.object({
+  lang: language,
+  checking: z.coerce.number().int().min(1).max(LOOKS).optional().catch(undefined),
+  canceled: z.literal('1').optional().catch(undefined),
+  trouble: z.literal('1').optional().catch(undefined),
+})
+/** What the providers add when they send the customer back; only Tranzila's index is of use, as a pointer. */
+const returned = z.looseObject({
+  index: z
+    .string()
+    .regex(/^\d{1,18}$/)
+    .optional()
+    .catch(undefined),
+})
+
+/** The public pages of payments, at `/pay/:id`. */
+export function createPayPages({ ctx, means, producer }: PayDeps): Hono {
+  const app = new Hono()
+
+  app.use(async (c, next) => {
+    await next()
+    c.header('Cache-Control', 'no-store')
+    c.header('Referrer-Policy', 'no-referrer')
+    c.header('X-Content-Type-Options', 'nosniff')
+  })
+
+  app.get('/:id', async (c) => {
+    const asked = query.parse(c.req.query())
+    if (asked.lang) setCookie(c, COOKIE, asked.lang, { path: '/pay', sameSite: 'Lax', httpOnly: true })
+    const payment = await find(c)
+    if (!payment) return missing(c)
+    return c.html(payPage({ ...lookOf(payment, asked), ...frame(c, payment, asked.lang) }))
+  })
+
+  app.post('/:id/checkout', async (c) => {
+    const payment = await find(c)
+    if (!payment) return missing(c)
+    const { lang } = z.object({ lang: language }).parse(parseForm(await readText(c.req.raw)))
+    try {
+      const start = await startCheckout(ctx, payment.id, means, lang ? { language: lang } : {})
+      return c.redirect(start.kind === 'redirect' ? start.url : `/pay/${payment.id}`, 303)
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      // Whatever went wrong, a customer needs a page that says so and a way to go on.
+      ctx.log.warn({ paymentId: payment.id, code: error.code, reason: errorMessage(error) }, 'a checkout did not start')
+      const view = lookOf(payment, { trouble: '1' })
+      return c.html(payPage({ ...view, ...frame(c, payment, lang) }), error.status)
+    }
+  })
+
+  // PayPal sends the customer back with GET, Tranzila's page with a POST of its answer.
+  app.on(['GET', 'POST'], '/:id/return', async (c) => {
+    const payment = await find(c)
+    if (!payment) return missing(c)
+    const fields = c.req.method === 'POST' ? parseForm(await readText(c.req.raw)) : c.req.query()
+    const { index } = returned.parse(fields)
+    try {
+      await producer.enqueue('payment.settle', {
+        provider: payment.provider,
+        paymentId: payment.id,
+        transactionId: payment.provider === 'tranzila' ? (index ?? null) : null,
+      })
+    } catch (error) {
+      // The provider's own webhook and the sweep ask as well.
+      ctx.log.warn({ paymentId: payment.id, error: errorMessage(error) }, 'a return could not be queued')
+    }
+    return c.redirect(`/pay/${payment.id}?checking=1`, 303)
+  })
+
+  app.on(['GET', 'POST'], '/:id/cancel', async (c) => {
+    const payment = await find(c)
+    return payment ? c.redirect(`/pay/${payment.id}?canceled=1`, 303) : missing(c)
+  })
+
+  async function find(c: Context): Promise<PublicPayment | null> {
+    const id = z.uuid().safeParse(c.req.param('id'))
+    if (!id.success) return null
+    try {
+      return await getPublicPayment(ctx, id.data, means)
+    } catch (error) {
+      if (error instanceof AppError && error.kind === 'not_found') return null
+      throw error
+    }
+  }
+
+  return app
+}
+
+/** What there is to see of a payment, given how the customer came here. */
+function lookOf(
+  payment: PublicPayment,
+  asked: Partial<z.infer<typeof query>>,
+): Pick<PayView, 'status' | 'notice' | 'refresh'> {
+  const { status } = payment
+  const look = asked.checking ?? 0
+  // An earlier attempt's failure says nothing of the one that is just under way.
+  const undecided = (status === 'payable' || status === 'failed') && payment.attemptOpen
+  if (look > 0 && undecided && look < LOOKS)
+    return {
+      status: 'checking',
+      notice: null,
+      refresh: { seconds: REFRESH_SECONDS, url: `/pay/${payment.id}?checking=${look + 1}` },
+    }
+  const open = status === 'payable' || status === 'failed'
+  const notice = !open
+    ? null
+    : asked.trouble
+      ? 'trouble'
+      : asked.canceled
+        ? 'canceled'
+        : look > 0
+          ? 'unconfirmed'
+          : null
+  return { status, notice: status === 'failed' && notice !== 'trouble' ? null : notice, refresh: null }
+}
+
+/** Language, money and the header that lets in this page's own style and nothing else. */
+function frame(c: Context, payment: PublicPayment, asked: PayLanguage | undefined) {
+  const chosen = asked ?? language.parse(getCookie(c, COOKIE)) ?? payment.business.language
+  return {
+    payment,
+    language: chosen,
+    money: formatMoney(chosen, payment.amount, payment.currency),
+    nonce: protect(c),
+  }
+}
+
+function missing(c: Context) {
+  const asked = language.parse(c.req.query('lang')) ?? language.parse(getCookie(c, COOKIE)) ?? 'he'
+  return c.html(missingPage(asked, protect(c)), 404)
+}
+
+/** No form-action: a form's redirect to the provider would be held against it. */
+function protect(c: Context): string {
+  const nonce = randomBytes(16).toString('base64')
+  c.header(
+    'Content-Security-Policy',
+    `default-src 'none'; style-src 'nonce-${nonce}'; base-uri 'none'; frame-ancestors 'none'`,
+  )
+  return nonce
+}

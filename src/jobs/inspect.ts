@@ -1,0 +1,105 @@
+import { AppError } from '../lib/errors.ts'
+import type { JobQueue } from './backend.ts'
+import { redactPayload, redactReason } from './redact.ts'
+import { QUEUES, type QueueName } from './registry.ts'
+
+export type QueueHealth = {
+  name: QueueName
+  waiting: number
+  active: number
+  delayed: number
+  completed: number
+  failed: number
+  paused: boolean
+  /** Age of the job that waits longest, in ms; null when none waits. */
+  oldestWaitingMs: number | null
+}
+
+export type FailedJob = {
+  id: string
+  name: string
+  attempts: number
+  /** Why, without personal data or secrets. */
+  reason: string
+  payload: unknown
+  enqueuedAt: Date
+  failedAt: Date | null
+}
+
+/** How the queues of the installation are. */
+export async function readQueueHealth(queues: JobQueue[]): Promise<QueueHealth[]> {
+  return await Promise.all(
+    queues.map(async (queue) => {
+      const [counts, oldest, paused] = await Promise.all([
+        queue.getJobCounts('waiting', 'active', 'delayed', 'completed', 'failed', 'prioritized'),
+        queue.getJobs(['waiting'], 0, 0, true),
+        queue.isPaused(),
+      ])
+      return {
+        name: nameOf(queue),
+        waiting: (counts.waiting ?? 0) + (counts.prioritized ?? 0),
+        active: counts.active ?? 0,
+        delayed: counts.delayed ?? 0,
+        completed: counts.completed ?? 0,
+        failed: counts.failed ?? 0,
+        paused,
+        oldestWaitingMs: oldest[0] ? Math.max(0, Date.now() - oldest[0].timestamp) : null,
+      }
+    }),
+  )
+}
+
+/** The failed jobs of a queue, the latest first. @throws AppError `queue_not_found` */
+export async function readFailedJobs(queues: JobQueue[], name: string, limit: number): Promise<FailedJob[]> {
+  const jobs = await find(queues, name).getJobs(['failed'], 0, limit - 1, false)
+  return jobs.map((job) => ({
+    id: job.id ?? '',
+    name: job.name,
+    attempts: job.attemptsMade,
+    reason: redactReason(job.failedReason ?? ''),
+    payload: redactPayload(job.data),
+    enqueuedAt: new Date(job.timestamp),
+    failedAt: job.finishedOn ? new Date(job.finishedOn) : null,
+  }))
+}
+
+/**
+ * Gives failed jobs all their tries again: one, or every one of the queue.
+ * @returns how many
+ * @throws AppError `queue_not_found`, `job_not_found`, `job_not_failed`
+ */
+export async function retryFailedJobs(queues: JobQueue[], name: string, jobId?: string): Promise<number> {
+  const queue = find(queues, name)
+  if (jobId === undefined) {
+    const jobs = await queue.getJobs(['failed'], 0, 999, true)
+    await Promise.all(jobs.map((job) => job.retry('failed', { resetAttemptsMade: true })))
+    return jobs.length
+  }
+  const job = await queue.getJob(jobId)
+  if (!job) throw new AppError('not_found', 'job_not_found', 'There is no such job.')
+  if (!(await job.isFailed())) throw new AppError('conflict', 'job_not_failed', 'This job has not failed.')
+  await job.retry('failed', { resetAttemptsMade: true })
+  return 1
+}
+
+/** Throws away what waits in a queue, and on request what waits for a later time. @throws AppError `queue_not_found` */
+export async function drainQueue(queues: JobQueue[], name: string, delayed: boolean): Promise<number> {
+  const queue = find(queues, name)
+  const before = await queue.getJobCounts('waiting', 'prioritized', 'delayed')
+  await queue.drain(delayed)
+  const after = await queue.getJobCounts('waiting', 'prioritized', 'delayed')
+  const sum = (counts: Record<string, number>) => Object.values(counts).reduce((total, count) => total + count, 0)
+  return Math.max(0, sum(before) - sum(after))
+}
+
+function find(queues: JobQueue[], name: string): JobQueue {
+  const queue = queues.find((candidate) => candidate.name === name)
+  if (!queue) throw new AppError('not_found', 'queue_not_found', `There is no queue ${name}.`, { field: 'queue' })
+  return queue
+}
+
+function nameOf(queue: JobQueue): QueueName {
+  const name = QUEUES.find((candidate) => candidate === queue.name)
+  if (!name) throw new Error(`${queue.name} is no queue of ours.`)
+  return name
+}

@@ -1,0 +1,37 @@
+import { AppError } from '../../lib/errors.ts'
+
+const TIMEOUT_MS = 10_000
+
+/**
+ * One request to a provider. Answers whatever it answered below 500, with its JSON (null for none).
+ * @throws AppError `unavailable` when it was not reached, broke, or asks for patience (429, 5xx): what it did is not known
+ */
+export async function callProvider(
+  provider: string,
+  url: string,
+  init: { method: string; headers: Record<string, string>; body?: string },
+): Promise<{ status: number; json: unknown }> {
+  let status: number
+  let text: string
+  try {
+    const response = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
+    status = response.status
+    text = await response.text()
+  } catch (cause) {
+    throw new AppError('unavailable', 'payment_provider_unreachable', `${provider} could not be reached.`, { cause })
+  }
+  if (status >= 500 || status === 429)
+    throw new AppError('unavailable', 'payment_provider_unavailable', `${provider} answered ${status}.`)
+  try {
+    return { status, json: text === '' ? null : JSON.parse(text) }
+  } catch (cause) {
+    throw new AppError('unavailable', 'payment_provider_unreadable', `${provider} answered no JSON.`, { cause })
+  }
+}
+
+/** An answer that has to fit a schema, or is as good as none. */
+export function unexpectedAnswer(provider: string, what: string, status: number, cause?: unknown): AppError {
+  return new AppError('unavailable', 'payment_provider_unexpected', `${provider} answered ${status} to ${what}.`, {
+    cause,
+  })
+}

@@ -1,0 +1,7 @@
+/** The sandbox's accounts: names that say what they are, and one secret for all. */
+export const SANDBOX_PAYMENTS = {
+  clientId: 'sandbox-client',
+  webhookId: 'WH-SANDBOX',
+  terminal: 'sandbox',
+  appKey: 'sandbox-app-key',
+} as const

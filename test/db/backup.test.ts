@@ -1,0 +1,107 @@
+import { expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { sql } from 'drizzle-orm'
+import { backUp, restore } from '../../db/backup.ts'
+import { createDatabase } from '../../db/client.ts'
+import { recordings } from '../../db/schema/index.ts'
+import { createApiKey } from '../../src/domain/businesses/index.ts'
+import { registerCall } from '../../src/domain/calls/index.ts'
+import { audit } from '../../src/domain/context.ts'
+import { receiveMessage } from '../../src/domain/messages/index.ts'
+import { newId } from '../../src/lib/ids.ts'
+import { createFileStorage } from '../../src/providers/storage/file.ts'
+import { createTestApi } from '../support/api.ts'
+import { temporaryDirectory } from '../support/cleanup.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+
+test('a backup restored into an empty installation is the same, row by row and file by file', async () => {
+  const api = await createTestApi()
+  const directory = temporaryDirectory('backup')
+  const storage = createFileStorage(mkdtempSync(join(directory, 'old-')))
+  const owner = api.as({}, { userId: await api.addUser('owner') })
+  const tricky = 'tab\tnewline\nback\\slash "quotes" \\N שלום 🙂'
+  const contact = await owner.contacts.create({ phone: '+972501234567', name: tricky, custom: { a: tricky, n: null } })
+  await owner.contacts.addNote({ id: contact.id, body: tricky })
+  await owner.leads.create({ contactId: contact.id, name: tricky, valueAgorot: 9_007_199_254_740_991 })
+  await owner.webhooks.create({ url: 'https://example.com/x', types: ['contact.*'] })
+  await createApiKey(api.business, { name: 'k', scope: 'read' })
+  for (let index = 0; index < 20; index += 1)
+    await receiveMessage(api.business, {
+      provider: 'baileys',
+      businessId: api.businessId,
+      dedupeKey: newId(),
+      providerMessageId: String(index),
+      kind: 'text',
+      from: { phone: '+972501234567', lid: 'lid-1' },
+      body: tricky,
+      media: [],
+      data: { raw: tricky },
+      at: new Date().toISOString(),
+    })
+  const callId = await registerCall(api.business, {
+    callSid: 'CA1',
+    from: '+972501234567',
+    to: '+97230000000',
+    at: new Date(),
+  })
+  const wav = crypto.getRandomValues(new Uint8Array(100_000))
+  for (const [sid, storageKey] of [
+    ['RE1', 'recordings/one.wav'],
+    ['RE2', 'recordings/lost.wav'],
+  ] as const)
+    await api.database.db
+      .insert(recordings)
+      .values({ businessId: api.businessId, callId, recordingSid: sid, storageKey, recordedAt: new Date() })
+  await storage.put('recordings/one.wav', wav, 'audio/wav')
+
+  const path = join(directory, 'backup.tar')
+  const steps: string[] = []
+  const manifest = await backUp(api.database.sql, storage, path, {
+    version: '0.1.0',
+    progress: ({ what }) => void steps.push(what),
+  })
+  expect(manifest.missing).toEqual(['recordings/lost.wav'])
+  expect(steps).toContain('messages')
+  // Any tar opens it.
+  const listing = await new Response(Bun.spawn(['tar', 'tf', path], { stdout: 'pipe' }).stdout).text()
+  expect(listing).toContain('tables/messages.copy')
+
+  const empty = await createTestDatabase()
+  const target = createDatabase(empty.url, { max: 4 })
+  const newStorage = createFileStorage(mkdtempSync(join(directory, 'new-')))
+
+  // One flipped byte anywhere is noticed, and nothing is written.
+  const damaged = readFileSync(path)
+  const at = damaged.indexOf('שלום')
+  damaged[at] = (damaged[at] ?? 0) ^ 1
+  writeFileSync(join(directory, 'damaged.tar'), damaged)
+  expect(restore(target.sql, newStorage, join(directory, 'damaged.tar'))).rejects.toThrow()
+  writeFileSync(join(directory, 'short.tar'), readFileSync(path).subarray(0, 5_000))
+  expect(restore(target.sql, newStorage, join(directory, 'short.tar'))).rejects.toThrow(/no whole backup/)
+
+  await restore(target.sql, newStorage, path)
+  const tables = manifest.tables.filter((table) => table.rows > 0).map((table) => table.name)
+  expect(tables.length).toBeGreaterThan(12)
+  for (const table of manifest.tables) {
+    const rows = (database: typeof target) =>
+      database.sql.unsafe(
+        `select to_jsonb(t) ${table.name === 'events' ? "- 'xid'" : ''} as row from "${table.name}" t order by t::text`,
+      )
+    const [before, after] = [await rows(api.database), await rows(target)]
+    const plain = (list: Awaited<ReturnType<typeof rows>>) => list.map((row) => JSON.stringify(row.row)).sort()
+    expect({ table: table.name, rows: plain(after) }).toEqual({ table: table.name, rows: plain(before) })
+  }
+  const restored = await newStorage.get('recordings/one.wav')
+  expect(new Uint8Array((await restored?.body.arrayBuffer()) ?? new ArrayBuffer(0))).toEqual(wav)
+
+  // The restored installation goes on: identities continue, events are readable.
+  const ctx = { ...api.business, db: target.db }
+  await target.db.transaction((tx) => audit(tx, ctx, { action: 'test.after', entity: 'test', entityId: '1' }))
+  const [last] = await target.db.execute<{ type: string }>(sql`select type from events order by seq desc limit 1`)
+  expect(last?.type).toBe('test.after')
+  expect(restore(target.sql, newStorage, path)).rejects.toThrow(/empty database/)
+  await target.close()
+  await empty.drop()
+  await api.close()
+}, 60_000)

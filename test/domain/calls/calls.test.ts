@@ -1,0 +1,240 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import {
+  type CallEndReason,
+  claimStream,
+  createStreamToken,
+  endAbandonedCalls,
+  finishCall,
+  getCall,
+  recordCallStatus,
+  recordStreamEvent,
+  registerCall,
+  saveTurn,
+  verifyStreamToken,
+} from '../../../src/domain/calls/index.ts'
+import type { BusinessContext } from '../../../src/domain/context.ts'
+import { saveLead } from '../../../src/domain/leads/index.ts'
+import { openDomain, type TestDomain } from '../../support/domain.ts'
+
+let domain: TestDomain
+let ctx: BusinessContext
+let last = 0
+const at = new Date('2026-01-01T10:00:00Z')
+
+beforeAll(async () => {
+  domain = await openDomain()
+  ctx = await domain.newBusiness()
+})
+afterAll(() => domain.close())
+
+const newCall = () => ({ callSid: `CA${++last}`, from: '+972501234567', to: '+97233760000', at })
+type Call = ReturnType<typeof newCall>
+
+const finish = (call: Call, reason: CallEndReason) =>
+  finishCall(ctx, { ...call, reason, durationMs: 1_234.6, metrics: { greetingMs: 3 } })
+const status = (call: Call, word: string) =>
+  recordCallStatus(domain.ctx, { callSid: call.callSid, status: word, durationSeconds: 5, at: at.toISOString() })
+const claim = (call: Call, streamSid = 'MZ1') => claimStream(ctx, { ...call, streamSid, serverId: 'web@here:1' })
+
+/** Every order of the events. */
+function permutations<T>(items: T[]): T[][] {
+  if (items.length < 2) return [items]
+  return items.flatMap((item, index) => permutations(items.toSpliced(index, 1)).map((rest) => [item, ...rest]))
+}
+
+/** As a queue runs it: again until it finds what it needs. */
+async function insist(run: () => Promise<unknown>): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const done = await run()
+    if (done !== null && done !== false) return
+    await Bun.sleep(5)
+  }
+  throw new Error('It never found its call.')
+}
+
+describe('in whatever order the news of a call arrive, each twice, the record is the same', () => {
+  const order = ['register', 'finish', 'lead', 'status'] as const
+  test.each(permutations([...order]).map((each) => [each.join(' '), each] as const))('%s', async (_, names) => {
+    const call = newCall()
+    await claim(call)
+    const events: Record<(typeof order)[number], () => Promise<unknown>> = {
+      register: () => registerCall(ctx, { ...call, callerName: 'Dana' }),
+      finish: () => finish(call, 'completed').then(() => true),
+      lead: () => saveLead(ctx, { ...call, source: 'call', wish: 'a haircut' }),
+      status: () => status(call, 'completed'),
+    }
+    for (const name of names) for (let time = 0; time < 2; time += 1) await events[name]()
+    const found = await getCall(ctx, call.callSid)
+    expect(found).toMatchObject({
+      state: 'ended',
+      endReason: 'completed',
+      carrierStatus: 'completed',
+      carrierSeconds: 5,
+      durationMs: 1_235,
+      contactName: 'Dana',
+      lead: { wish: 'a haircut', source: 'call', contactId: found.contactId },
+    })
+    expect(found.contactId).not.toBeNull()
+    const audits = await domain.handle.sql`select action from audit_log where entity_id = ${found.id}`
+    expect(audits.map((row) => row.action).toSorted()).toEqual(['call.end', 'call.register'])
+  })
+
+  test('all at once, as many workers run them', async () => {
+    for (let round = 0; round < 15; round += 1) {
+      const call = newCall()
+      const run = [
+        () => registerCall(ctx, call),
+        () => finish(call, 'completed').then(() => true),
+        () => saveLead(ctx, { ...call, source: 'call' }),
+        () => status(call, 'completed'),
+        () => claim(call).then(() => true),
+        () =>
+          saveTurn(ctx, {
+            ...call,
+            businessId: ctx.businessId,
+            index: 0,
+            role: 'agent',
+            text: 'hi',
+            startMs: 0,
+            endMs: 9,
+            interrupted: false,
+          }),
+      ]
+      await Promise.all([...run, ...run].map(insist))
+      const found = await getCall(ctx, call.callSid)
+      expect(found).toMatchObject({ state: 'ended', endReason: 'completed' })
+      expect(found.turns).toHaveLength(1)
+      expect(found.lead?.contactId).toBe(found.contactId ?? 'none')
+      expect(await domain.handle.sql`select 1 from calls where call_sid = ${call.callSid}`).toHaveLength(1)
+    }
+    expect(await domain.handle.sql`select 1 from contacts where business_id = ${ctx.businessId}`).toHaveLength(1)
+  })
+})
+
+describe('why a call ended', () => {
+  const reasonOf = async (call: Call) => (await getCall(ctx, call.callSid)).endReason
+
+  test('the first reason stands', async () => {
+    const call = newCall()
+    await finish(call, 'engine_failed')
+    await finish(call, 'completed')
+    expect(await reasonOf(call)).toBe('engine_failed')
+  })
+
+  test('what was concluded from outside is corrected by the server that had the call', async () => {
+    const call = newCall()
+    await registerCall(ctx, call)
+    await claim(call)
+    await status(call, 'completed')
+    expect(await reasonOf(call)).toBe('server_lost')
+    await finish(call, 'caller_hung_up')
+    expect(await reasonOf(call)).toBe('caller_hung_up')
+  })
+
+  test('concluded from what happened: no stream, a stream error, voicemail', async () => {
+    const [plain, failed, voicemail] = [newCall(), newCall(), newCall()]
+    await registerCall(ctx, plain)
+    await status(plain, 'no-answer')
+    expect(await reasonOf(plain)).toBe('abandoned')
+    await registerCall(ctx, failed)
+    await recordStreamEvent(domain.ctx, {
+      callSid: failed.callSid,
+      streamSid: 'MZ9',
+      event: 'stream-error',
+      error: '31920',
+      at: at.toISOString(),
+    })
+    await status(failed, 'completed')
+    expect(await reasonOf(failed)).toBe('stream_failed')
+    await registerCall(ctx, { ...voicemail, answeredBy: 'voicemail', voicemailReason: 'no_capacity' })
+    await status(voicemail, 'completed')
+    expect(await getCall(ctx, voicemail.callSid)).toMatchObject({ endReason: 'voicemail', endDetail: 'no_capacity' })
+  })
+
+  test('the sweep ends the calls of a server that is gone, and no others', async () => {
+    const [orphan, alive, ringing] = [newCall(), newCall(), newCall()]
+    for (const call of [orphan, alive, ringing]) await registerCall(ctx, { ...call, at: new Date() })
+    await claimStream(ctx, { ...orphan, streamSid: 'MZ1', serverId: 'web@gone:1' })
+    await claimStream(ctx, { ...alive, streamSid: 'MZ1', serverId: 'web@here:2' })
+    await domain.handle.sql`insert into heartbeats (id, kind, host, pid, version, seen_at)
+      values ('web@here:2', 'web', 'here', 2, '0', now())`
+    expect(await endAbandonedCalls(domain.ctx)).toBeGreaterThanOrEqual(1)
+    expect(await reasonOf(orphan)).toBe('server_lost')
+    expect(await reasonOf(alive)).toBeNull()
+    expect(await reasonOf(ringing)).toBeNull()
+    expect(await endAbandonedCalls(domain.ctx)).toBe(0)
+  })
+})
+
+describe('the claim of a stream', () => {
+  test('one stream has the call; it may ask again', async () => {
+    const call = newCall()
+    const claims = await Promise.all(['MZa', 'MZb', 'MZc'].map((sid) => claim(call, sid)))
+    expect(claims.filter(Boolean)).toHaveLength(1)
+    const winner = ['MZa', 'MZb', 'MZc'][claims.indexOf(true)] ?? ''
+    expect(await claim(call, winner)).toBe(true)
+  })
+
+  test('a call that is over has no stream any more', async () => {
+    const call = newCall()
+    await claim(call)
+    await finish(call, 'caller_hung_up')
+    expect(await claim(call, 'MZlate')).toBe(false)
+  })
+
+  test("another business cannot touch the call by the carrier's id", async () => {
+    const call = newCall()
+    await registerCall(ctx, call)
+    const other = await domain.newBusiness()
+    const stranger = { ...call, streamSid: 'MZx', serverId: 'web@here:1' }
+    expect(claimStream(other, stranger)).rejects.toMatchObject({ code: 'call_of_another_business' })
+    expect(registerCall(other, call)).rejects.toMatchObject({ code: 'call_of_another_business' })
+    expect(getCall(other, call.callSid)).rejects.toMatchObject({ code: 'call_not_found' })
+    expect(await saveLead(other, { ...call, source: 'call' })).toBeNull()
+  })
+})
+
+describe('the token of a stream', () => {
+  const secret = 'a-secret-of-the-tests'
+  const about = {
+    callSid: 'CA1',
+    businessId: '019d0000-0000-7000-8000-000000000001',
+    from: '+972501234567',
+    to: '+97233760000',
+  }
+
+  test('says again what it was made of, for a minute', () => {
+    const token = createStreamToken(secret, about, 1_000_000)
+    expect(verifyStreamToken(secret, token, 'CA1', 1_000_000)).toMatchObject(about)
+    expect(verifyStreamToken(secret, token, 'CA1', 1_059_000)).toMatchObject(about)
+    expect(verifyStreamToken(secret, token, 'CA1', 1_061_000)).toBeNull()
+  })
+
+  test('is no other twice', () => {
+    expect(createStreamToken(secret, about)).not.toBe(createStreamToken(secret, about))
+  })
+
+  test('is refused when a single character of it is another', () => {
+    const token = createStreamToken(secret, about)
+    for (let index = 0; index < token.length; index += 1) {
+      const other = token[index] === 'A' ? 'B' : 'A'
+      const forged = token.slice(0, index) + other + token.slice(index + 1)
+      // The last character of base64 holds bits that mean nothing.
+      const same = Buffer.from(forged.split('.')[1] ?? '', 'base64url').equals(
+        Buffer.from(token.split('.')[1] ?? '', 'base64url'),
+      )
+      if (forged.split('.')[0] === token.split('.')[0] && same) continue
+      expect([index, verifyStreamToken(secret, forged, 'CA1')]).toEqual([index, null])
+    }
+  })
+
+  test('stays under 500 characters whatever the numbers are', () => {
+    const long = createStreamToken(secret, {
+      ...about,
+      callSid: 'C'.repeat(200),
+      from: 'ש'.repeat(200),
+      to: 'ש'.repeat(200),
+    })
+    expect(long.length + 'token'.length).toBeLessThan(500)
+  })
+})

@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import type { BusinessContext } from '../../../src/domain/context.ts'
+import { deliverMessage, requestMessage, requeueLostMessages } from '../../../src/domain/messages/index.ts'
+import type { WhatsAppSender } from '../../../src/providers/whatsapp/port.ts'
+import { createTwilioWhatsApp } from '../../../src/providers/whatsapp/twilio.ts'
+import { type Carrier, startCarrier } from '../../../src/sandbox/carrier/server.ts'
+import { openDomain, type TestDomain } from '../../support/domain.ts'
+
+const SENDER = '+14155238886'
+const LIST_REFUSED = { kind: 'http_error', status: 500, code: 20500 } as const
+
+let domain: TestDomain
+let carrier: Carrier
+let sender: WhatsAppSender
+let ctx: BusinessContext
+let last = 0
+
+beforeAll(async () => {
+  domain = await openDomain()
+  carrier = startCarrier({ port: 0, accountSid: `AC${'0'.repeat(32)}`, authToken: 'token-of-the-tests' })
+  sender = createTwilioWhatsApp({
+    accountSid: carrier.accountSid,
+    authToken: carrier.authToken,
+    apiBaseUrl: carrier.url,
+    statusCallbackUrl: 'http://127.0.0.1:9/webhook/whatsapp/status',
+  })
+  ctx = await domain.newBusiness()
+})
+afterAll(async () => {
+  await carrier.close()
+  await domain.close()
+})
+beforeEach(() => {
+  carrier.faults.clear()
+  domain.queued.length = 0
+})
+
+const means = () => ({
+  pool: domain.handle.sql,
+  senders: { twilio: sender, baileys: null },
+  defaultTwilioSender: SENDER,
+})
+
+const request = async () => {
+  const to = `+97250${8_000_000 + ++last}`
+  const settings = { twilio: { configured: true, defaultSender: SENDER } }
+  const { id } = await requestMessage(ctx, { to, text: `to ${to}`, provider: 'twilio' }, settings)
+  return { id, arrived: () => [...carrier.messages.values()].filter((message) => message.to === `whatsapp:${to}`) }
+}
+
+const deliver = (id: string) => deliverMessage(ctx, id, means())
+
+/** As if the last attempt had begun that long ago. */
+const age = (id: string, seconds: number) =>
+  domain.handle.sql`update messages set last_attempt_at = now() - ${seconds} * interval '1 second' where id = ${id}`
+
+const rowOf = async (id: string) => {
+  const [row] = await domain.handle
+    .sql`select status, attempts, error_code, provider_message_id from messages where id = ${id}`
+  return row
+}
+
+test('a message is sent once, however often and by however many its job is run', async () => {
+  const { id, arrived } = await request()
+  const results = await Promise.all(Array.from({ length: 5 }, () => deliver(id)))
+  expect(results.filter((result) => result.done && result.status === 'sent').length).toBeGreaterThan(0)
+  expect(await deliver(id)).toEqual({ done: true, status: 'sent' })
+  expect(arrived()).toHaveLength(1)
+  expect(await rowOf(id)).toMatchObject({ status: 'sent', attempts: 1, provider_message_id: arrived()[0]?.sid })
+})
+
+test('a row in "sending" is not sent again before it was looked up; found, it is sent', async () => {
+  const { id, arrived } = await request()
+  carrier.faults.add({ times: 1, effect: { kind: 'response_lost' } })
+  expect(await deliver(id)).toMatchObject({ done: false })
+  expect(await rowOf(id)).toMatchObject({ status: 'sending' })
+  expect(await deliver(id)).toMatchObject({ done: false, reason: 'waiting before it is reconciled' })
+  await age(id, 21)
+  // The clock of the row was moved, the carrier's was not: what it has lies after the attempt.
+  expect(await deliver(id)).toEqual({ done: true, status: 'sent' })
+  expect(arrived()).toHaveLength(1)
+  expect(await rowOf(id)).toMatchObject({ provider_message_id: arrived()[0]?.sid, error_code: null })
+})
+
+test('a provider that surely never got it gets it, once', async () => {
+  const { id, arrived } = await request()
+  carrier.faults.add({ times: 1, effect: { kind: 'http_error', status: 500, code: 20500 } })
+  expect(await deliver(id)).toMatchObject({ done: false })
+  expect(arrived()).toHaveLength(0)
+  await age(id, 21)
+  expect(await deliver(id)).toMatchObject({ done: false, reason: 'the provider never got it' })
+  expect(await deliver(id)).toEqual({ done: true, status: 'sent' })
+  expect(arrived()).toHaveLength(1)
+  expect(await rowOf(id)).toMatchObject({ attempts: 2 })
+})
+
+test('in doubt nothing is sent; after half an hour of doubt a person decides', async () => {
+  const { id, arrived } = await request()
+  carrier.faults.add({ times: 1, effect: { kind: 'response_lost' } })
+  carrier.faults.add({ operation: 'messages.list', effect: LIST_REFUSED })
+  await deliver(id)
+  await age(id, 60)
+  expect(await deliver(id)).toMatchObject({ done: false, reason: 'the provider cannot tell yet' })
+  await age(id, 31 * 60)
+  expect(await deliver(id)).toEqual({ done: true, status: 'unknown' })
+  expect(await rowOf(id)).toMatchObject({ status: 'unknown', error_code: 'outcome_unknown' })
+  expect(arrived()).toHaveLength(1)
+  expect(await deliver(id)).toEqual({ done: true, status: 'unknown' })
+})
+
+test('a look-alike that belongs to another message of ours is not taken for this one', async () => {
+  const to = `+97250${8_000_000 + ++last}`
+  const settings = { twilio: { configured: true, defaultSender: SENDER } }
+  const same = { to, text: 'the same words', provider: 'twilio' }
+  const first = await requestMessage(ctx, same, settings)
+  expect(await deliver(first.id)).toEqual({ done: true, status: 'sent' })
+  const second = await requestMessage(ctx, same, settings)
+  carrier.faults.add({ times: 1, effect: { kind: 'http_error', status: 500, code: 20500 } })
+  await deliver(second.id)
+  await age(second.id, 21)
+  await deliver(second.id)
+  expect(await deliver(second.id)).toEqual({ done: true, status: 'sent' })
+  const far = [...carrier.messages.values()].filter((message) => message.to === `whatsapp:${to}`)
+  expect(far).toHaveLength(2)
+  const rows = await Promise.all([rowOf(first.id), rowOf(second.id)])
+  expect(new Set(rows.map((row) => row?.provider_message_id)).size).toBe(2)
+})
+
+test('wrong credentials wait to be mended; the message is neither failed nor lost', async () => {
+  const { id, arrived } = await request()
+  const wrong = createTwilioWhatsApp({
+    accountSid: carrier.accountSid,
+    authToken: 'another-token',
+    apiBaseUrl: carrier.url,
+    statusCallbackUrl: 'http://127.0.0.1:9/x',
+  })
+  const result = await deliverMessage(ctx, id, { ...means(), senders: { twilio: wrong, baileys: null } })
+  expect(result).toMatchObject({ done: false, retryInMs: 60_000 })
+  expect(await rowOf(id)).toMatchObject({ status: 'queued' })
+  expect(await deliver(id)).toEqual({ done: true, status: 'sent' })
+  expect(arrived()).toHaveLength(1)
+})
+
+test('a carrier that nobody reaches: surely not sent, tried again', async () => {
+  const { id } = await request()
+  const nobody = createTwilioWhatsApp({
+    accountSid: carrier.accountSid,
+    authToken: carrier.authToken,
+    apiBaseUrl: 'http://127.0.0.1:9',
+    statusCallbackUrl: 'http://127.0.0.1:9/x',
+  })
+  const result = await deliverMessage(ctx, id, { ...means(), senders: { twilio: nobody, baileys: null } })
+  expect(result).toMatchObject({ done: false, retryInMs: 5_000 })
+  expect(await rowOf(id)).toMatchObject({ status: 'queued' })
+})
+
+test('a worker without that provider leaves the message queued', async () => {
+  const { id } = await request()
+  const result = await deliverMessage(ctx, id, { ...means(), senders: { twilio: null, baileys: null } })
+  expect(result).toMatchObject({ done: false })
+  expect(await rowOf(id)).toMatchObject({ status: 'queued', attempts: 0 })
+})
+
+test('a message of another business is not there', async () => {
+  const { id, arrived } = await request()
+  const other = await domain.newBusiness()
+  expect(await deliverMessage(other, id, means())).toEqual({ done: true, status: 'gone' })
+  expect(arrived()).toHaveLength(0)
+})
+
+test('the sweep queues what has been waiting too long, and only that', async () => {
+  await domain.handle.sql`update messages set status = 'sent' where status in ('queued', 'sending')`
+  const old = await request()
+  const fresh = await request()
+  const sent = await request()
+  await deliver(sent.id)
+  domain.queued.length = 0
+  await domain.handle
+    .sql`update messages set updated_at = now() - interval '91 seconds' where id in (${old.id}, ${sent.id})`
+  expect(await requeueLostMessages(ctx)).toBe(1)
+  expect(domain.queued).toEqual([{ name: 'whatsapp.send', payload: { businessId: ctx.businessId, messageId: old.id } }])
+  // Just queued again: not lost.
+  expect(await requeueLostMessages(ctx)).toBe(0)
+  expect(await rowOf(fresh.id)).toMatchObject({ status: 'queued' })
+})

@@ -1,0 +1,305 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { z } from 'zod'
+import { createLogin } from '../../../src/auth.ts'
+import { createBusiness } from '../../../src/domain/businesses/index.ts'
+import { within } from '../../../src/domain/context.ts'
+import { grantMembership } from '../../../src/domain/members/index.ts'
+import { restOperations } from '../../../src/http/api/openapi.ts'
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts'
+import { startTestServer, type TestServer } from '../../support/server.ts'
+
+let database: TestDatabase
+let web: TestServer
+let admin: string
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  web = await startTestServer(database.url)
+  admin = await web.key('admin')
+})
+
+afterAll(async () => {
+  await web.stop()
+  await database.drop()
+})
+
+const body = z.record(z.string(), z.unknown())
+
+async function ask(
+  method: string,
+  path: string,
+  options: { key?: string; json?: unknown; headers?: HeadersInit } = {},
+) {
+  const response = await fetch(`${web.url}${path}`, {
+    method,
+    headers: {
+      ...(options.key ? { Authorization: `Bearer ${options.key}` } : {}),
+      ...(options.json === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...Object.fromEntries(new Headers(options.headers)),
+    },
+    ...(options.json === undefined ? {} : { body: JSON.stringify(options.json) }),
+    redirect: 'manual',
+  })
+  const text = await response.text()
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json: response.headers.get('content-type')?.includes('json') ? body.parse(JSON.parse(text)) : {},
+  }
+}
+
+describe('the OpenAPI document', () => {
+  test('is valid OpenAPI 3.1 and names every procedure once', async () => {
+    const { json } = await ask('GET', '/api/openapi.json')
+    const verdict = await new Validator().validate(json)
+    expect(verdict).toMatchObject({ valid: true })
+    expect(json.openapi).toBe('3.1.0')
+    const ids = [...JSON.stringify(json).matchAll(/"operationId":"([^"]+)"/g)].map((match) => match[1])
+    expect(ids.toSorted()).toEqual(
+      restOperations()
+        .map((operation) => operation.path)
+        .sort(),
+    )
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  test('has a reference page that loads nothing from elsewhere', async () => {
+    const { status, text, headers } = await ask('GET', '/api/docs')
+    expect(status).toBe(200)
+    expect(text).toContain('/contacts/{id}')
+    expect(
+      [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]).every((url) => url?.startsWith('/')),
+    ).toBe(true)
+    expect(headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect((await ask('GET', '/api/docs/filter.js')).status).toBe(200)
+  })
+
+  test('every operation is really there: none answers 404 or 405 to its own address', async () => {
+    for (const operation of restOperations()) {
+      const path = operation.route.replace(':id', '01900000-0000-7000-8000-000000000000')
+      const { status, json } = await ask(operation.method, `/api/v1${path}`, {
+        ...(operation.method === 'GET' || operation.method === 'DELETE' ? {} : { json: {} }),
+      })
+      // Without a key each is refused, which only a mounted route does.
+      expect({
+        path: operation.path,
+        status,
+        code: z.looseObject({ code: z.string() }).parse(json.error).code,
+      }).toEqual({
+        path: operation.path,
+        status: 401,
+        code: 'api_key_required',
+      })
+    }
+  })
+})
+
+describe('REST', () => {
+  test('makes, reads, changes and lists, with numbers and flags from the query', async () => {
+    const made = await ask('POST', '/api/v1/contacts', { key: admin, json: { phone: '050-765-4321', name: 'נועה' } })
+    expect(made.status).toBe(200)
+    const id = z.uuid().parse(made.json.id)
+    expect((await ask('GET', `/api/v1/contacts/${id}`, { key: admin })).json.phone).toBe('+972507654321')
+    expect((await ask('PATCH', `/api/v1/contacts/${id}`, { key: admin, json: { name: 'נועה לוי' } })).json.name).toBe(
+      'נועה לוי',
+    )
+    await ask('POST', `/api/v1/contacts/${id}/tag`, { key: admin, json: { add: ['x'] } })
+    const list = await ask('GET', '/api/v1/contacts?limit=1&optedOut=false&tag=x', { key: admin })
+    expect(list.json.items).toHaveLength(1)
+    expect((await ask('GET', '/api/v1/contacts/tags', { key: admin })).json.items).toEqual([{ tag: 'x', contacts: 1 }])
+    const found = await ask('GET', `/api/v1/search/all?q=${encodeURIComponent('לוי')}&kinds=contacts,notes`, {
+      key: admin,
+    })
+    expect(found.json.contacts).toHaveLength(1)
+  })
+
+  test('speaks one error vocabulary', async () => {
+    const bad = await ask('GET', '/api/v1/contacts?limit=9999', { key: admin })
+    expect([bad.status, bad.json]).toEqual([
+      400,
+      { success: false, error: { code: 'invalid_input', field: 'limit', message: expect.any(String) } },
+    ])
+    const none = await ask('GET', '/api/v1/contacts/01900000-0000-7000-8000-000000000000', { key: admin })
+    expect([none.status, none.json.error]).toEqual([404, { code: 'contact_not_found', message: expect.any(String) }])
+    expect(
+      (await ask('POST', '/api/v1/contacts', { key: admin, headers: { 'content-type': 'application/json' } })).status,
+    ).toBe(200)
+    expect((await ask('GET', '/api/v1/nothing', { key: admin })).status).toBe(404)
+  })
+
+  test('a key goes as far as its scope, its own business, and until it is revoked', async () => {
+    const read = await web.key('read')
+    expect((await ask('GET', '/api/v1/contacts', { key: read })).status).toBe(200)
+    expect((await ask('POST', '/api/v1/contacts', { key: read, json: { name: 'x' } })).json.error).toMatchObject({
+      code: 'scope_too_low',
+    })
+    // The older doors ask the same.
+    expect((await ask('POST', '/api/whatsapp/send', { key: read, json: { to: '0501234567', text: 'x' } })).status).toBe(
+      403,
+    )
+    const other = await createBusiness(web.deps.ctx, { name: 'Other', language: 'en' })
+    expect(
+      (await ask('GET', '/api/v1/contacts', { key: read, headers: { 'x-business-id': other } })).json.error,
+    ).toMatchObject({
+      code: 'not_a_member',
+    })
+    const foreign = await web.key('admin', other)
+    expect((await ask('GET', '/api/v1/system/queues', { key: foreign })).json.error).toMatchObject({
+      code: 'operator_only',
+    })
+    expect((await ask('GET', '/api/v1/system/queues', { key: admin })).status).toBe(200)
+    const keys = z.object({ items: z.array(z.object({ id: z.uuid(), scope: z.string() })) })
+    const mine = keys
+      .parse((await ask('GET', '/api/v1/keys', { key: admin })).json)
+      .items.find(({ scope }) => scope === 'read')
+    await ask('POST', `/api/v1/keys/${mine?.id}/revoke`, { key: admin })
+    expect((await ask('GET', '/api/v1/contacts', { key: read })).json.error).toMatchObject({ code: 'invalid_api_key' })
+  })
+
+  test('a whole export is CSV that a spreadsheet opens and does not run', async () => {
+    await ask('POST', '/api/v1/contacts', { key: admin, json: { name: '=HYPERLINK("http://evil")' } })
+    const { text, headers } = await ask('GET', '/api/exports/contacts.csv', { key: admin })
+    expect(headers.get('content-type')).toContain('text/csv')
+    expect(text.startsWith('id,phone') || text.startsWith('\ufeffid,phone')).toBe(true)
+    expect(text).toContain(`"'=HYPERLINK(""http://evil"")"`)
+    expect((await ask('GET', '/api/exports/contacts.csv', { key: await web.key('write') })).status).toBe(403)
+  })
+})
+
+describe('a login', () => {
+  const credentials = { email: 'owner@example.com', password: 'correct horse' }
+  let cookie = ''
+
+  const signIn = (login: object, headers: Record<string, string> = {}) =>
+    ask('POST', '/api/auth/sign-in/email', { json: login, headers: { Origin: web.url, ...headers } })
+
+  beforeAll(async () => {
+    const { db } = web.deps.ctx
+    const userId = await createLogin(
+      { db, secret: web.deps.config.sessionSecret, publicBaseUrl: web.deps.config.publicBaseUrl },
+      { ...credentials, name: 'Owner' },
+    )
+    await db.transaction((tx) => grantMembership(tx, within(web.deps.ctx, web.businessId), userId, 'owner'))
+    const answer = await signIn(credentials)
+    expect(answer.status).toBe(200)
+    cookie = answer.headers
+      .getSetCookie()
+      .map((line) => line.split(';')[0])
+      .join('; ')
+  })
+
+  test('speaks for its membership, and for no business without one', async () => {
+    const me = await ask('GET', '/api/v1/account/me', { headers: { cookie } })
+    expect(me.json).toMatchObject({ role: 'owner', operator: true, businessId: web.businessId, scope: null })
+    const other = await createBusiness(web.deps.ctx, { name: 'Not theirs', language: 'en' })
+    expect(
+      (await ask('GET', '/api/v1/account/me', { headers: { cookie, 'x-business-id': other } })).json.error,
+    ).toMatchObject({
+      code: 'not_a_member',
+    })
+  })
+
+  test('is not lent to pages of other sites', async () => {
+    const change = (headers: Record<string, string>) =>
+      ask('POST', '/api/v1/contacts', { json: { name: 'csrf' }, headers: { cookie, ...headers } })
+    expect((await change({ Origin: 'https://evil.example' })).json.error).toMatchObject({ code: 'foreign_origin' })
+    expect((await change({ Origin: 'null' })).json.error).toMatchObject({ code: 'foreign_origin' })
+    expect((await change({ 'Sec-Fetch-Site': 'cross-site' })).json.error).toMatchObject({ code: 'foreign_origin' })
+    expect((await change({ Origin: 'http://127.0.0.1:1' })).json.error).toMatchObject({ code: 'foreign_origin' })
+    expect((await change({ Origin: web.url })).status).toBe(200)
+    const trpc = await fetch(`${web.url}/trpc/contacts.create`, {
+      method: 'POST',
+      headers: { cookie, Origin: 'https://evil.example', 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name: 'csrf' }),
+    })
+    expect(trpc.status).toBe(403)
+  })
+
+  test('guards the queue board, whoever is no owner of the first business', async () => {
+    expect((await ask('GET', '/admin/queues', { headers: { accept: 'text/html' } })).status).toBe(302)
+    expect((await ask('GET', '/admin/queues', { headers: { cookie } })).status).toBe(200)
+    const login = await createLogin(
+      { db: web.deps.ctx.db, secret: web.deps.config.sessionSecret, publicBaseUrl: web.deps.config.publicBaseUrl },
+      { email: 'agent@example.com', password: 'correct horse', name: 'Agent' },
+    )
+    await web.deps.ctx.db.transaction((tx) =>
+      grantMembership(tx, within(web.deps.ctx, web.businessId), login, 'manager'),
+    )
+    const answer = await signIn({ email: 'agent@example.com', password: 'correct horse' })
+    const theirs = answer.headers
+      .getSetCookie()
+      .map((line) => line.split(';')[0])
+      .join('; ')
+    expect((await ask('GET', '/admin/queues', { headers: { cookie: theirs } })).status).toBe(403)
+  })
+
+  test('asks for a one-time code once that is switched on', async () => {
+    const enabled = await ask('POST', '/api/auth/two-factor/enable', {
+      json: { password: credentials.password },
+      headers: { cookie, Origin: web.url },
+    })
+    expect(enabled.status).toBe(200)
+    const uri = new URL(z.string().parse(enabled.json.totpURI))
+    const code = await oneTimeCode(uri.searchParams.get('secret') ?? '')
+    const verified = await ask('POST', '/api/auth/two-factor/verify-totp', {
+      json: { code },
+      headers: { cookie, Origin: web.url },
+    })
+    expect(verified.status).toBe(200)
+    const again = await signIn(credentials)
+    expect(again.json.twoFactorRedirect).toBe(true)
+    const half = again.headers
+      .getSetCookie()
+      .map((line) => line.split(';')[0])
+      .join('; ')
+    // The password alone opens nothing.
+    expect((await ask('GET', '/api/v1/account/me', { headers: { cookie: half } })).status).toBe(401)
+    // The console's own form asks for the code as well.
+    const form = (fields: Record<string, string>, headers: Record<string, string> = {}) =>
+      fetch(`${web.url}/admin/login`, {
+        method: 'POST',
+        body: new URLSearchParams(fields),
+        headers,
+        redirect: 'manual',
+      })
+    const first = await form(credentials)
+    expect(await first.text()).toContain('one-time-code')
+    const partial = first.headers
+      .getSetCookie()
+      .map((line) => line.split(';')[0])
+      .join('; ')
+    const second = await form({ code: await oneTimeCode(uri.searchParams.get('secret') ?? '') }, { cookie: partial })
+    expect(second.status).toBe(303)
+  })
+
+  test('stops guessing after ten tries a minute', async () => {
+    const statuses: number[] = []
+    for (let index = 0; index < 12; index += 1)
+      statuses.push(
+        (
+          await signIn(
+            { email: 'owner@example.com', password: `guess ${index}` },
+            { 'x-forwarded-for': '198.51.100.7' },
+          )
+        ).status,
+      )
+    expect(statuses.slice(0, 10).every((status) => status === 401)).toBe(true)
+    expect(statuses.slice(10)).toEqual([429, 429])
+  })
+})
+
+/** RFC 6238 with SHA-1, six digits, thirty seconds. */
+async function oneTimeCode(secret: string): Promise<string> {
+  const bits = [...secret.replace(/=+$/, '')]
+    .map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'))
+    .join('')
+  const key = Uint8Array.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)))
+  const counter = new DataView(new ArrayBuffer(8))
+  counter.setBigUint64(0, BigInt(Math.floor(Date.now() / 30_000)))
+  const hmac = new Bun.CryptoHasher('sha1', key).update(new Uint8Array(counter.buffer)).digest()
+  const at = (hmac[19] ?? 0) & 15
+  const value = new DataView(hmac.buffer, hmac.byteOffset + at, 4).getUint32(0) & 0x7fffffff
+  return String(value % 1_000_000).padStart(6, '0')
+}

@@ -1,0 +1,301 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { createHash } from 'node:crypto'
+import { createBusiness } from '../../src/domain/businesses/index.ts'
+import { type InboundWhatsApp, sendInboundWhatsApp } from '../../src/sandbox/carrier/inbound-whatsapp.ts'
+import { BAILEYS_SECRET, eventually, type Product, startProduct, WHATSAPP_SENDER } from '../support/product.ts'
+
+type Row = Record<string, unknown>
+
+describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) => {
+  let product: Product
+  let accountId = ''
+  let last = 0
+  const customer = () => `+97250${6_000_000 + ++last}`
+
+  beforeAll(async () => {
+    product = await startProduct({
+      queue,
+      prepare: async (ctx) => {
+        // Two businesses: whom a message is for is told by its sender account alone.
+        await createBusiness(ctx, { name: 'Second', language: 'en' })
+      },
+    })
+    const [account] = await product.sql<{ id: string }[]>`select id from whatsapp_accounts where provider = 'baileys'`
+    accountId = account?.id ?? ''
+  })
+  afterAll(() => product.stop())
+
+  const messageOf = (providerId: string) =>
+    eventually(
+      async () =>
+        (
+          await product.sql<Row[]>`select m.*, c.phone, c.name as contact_name from messages m
+            join contacts c on c.id = m.contact_id where m.provider_message_id = ${providerId}`
+        )[0],
+      `the message ${providerId}`,
+    )
+
+  describe('from Twilio', () => {
+    const receive = (options: Partial<InboundWhatsApp> & { from: string }) =>
+      sendInboundWhatsApp({
+        carrier: product.carrier,
+        webhookUrl: `${product.publicBaseUrl}/webhook/whatsapp/twilio`,
+        to: WHATSAPP_SENDER,
+        ...options,
+      })
+
+    test('a text: 204 with an empty body, a contact, a conversation, a message', async () => {
+      const from = customer()
+      const { messageSid, deliveries } = await receive({ from, body: 'שלום, יש תור?', profileName: 'דנה' })
+      expect(deliveries).toMatchObject([{ status: 204, body: '' }])
+      expect(deliveries[0]?.latencyMs).toBeLessThan(1_000)
+      const row = await messageOf(messageSid)
+      expect(row).toMatchObject({
+        business_id: product.businessId,
+        direction: 'in',
+        status: 'received',
+        provider: 'twilio',
+        kind: 'text',
+        body: 'שלום, יש תור?',
+        phone: from,
+        contact_name: 'דנה',
+      })
+      const [thread] = await product.sql`select contact_id from conversations where id = ${String(row.conversation_id)}`
+      expect(thread?.contact_id).toBe(row.contact_id)
+      // The next one goes to the same person and thread.
+      const next = await messageOf((await receive({ from, body: 'עוד משהו' })).messageSid)
+      expect([next.contact_id, next.conversation_id]).toEqual([row.contact_id, row.conversation_id])
+    })
+
+    test('delivered ten times at once it is one row', async () => {
+      const from = customer()
+      const { messageSid, deliveries } = await receive({ from, body: 'once', deliveries: 10, parallel: true })
+      expect(deliveries.map((each) => each.status)).toEqual(Array(10).fill(204))
+      await messageOf(messageSid)
+      await receive({ from, body: 'once', messageSid })
+      await Bun.sleep(200)
+      expect(await product.sql`select 1 from messages where provider_message_id = ${messageSid}`).toHaveLength(1)
+      expect(await product.sql`select 1 from contacts where phone = ${from}`).toHaveLength(1)
+    })
+
+    test('files are fetched, stored and checked', async () => {
+      const files = [
+        { bytes: crypto.getRandomValues(new Uint8Array(40_000)), contentType: 'image/jpeg' },
+        { bytes: new TextEncoder().encode('%PDF-1.4 not really'), contentType: 'application/pdf' },
+      ]
+      const { messageSid } = await receive({ from: customer(), media: files })
+      const row = await messageOf(messageSid)
+      expect(row.kind).toBe('image')
+      const stored = await eventually(async () => {
+        const rows = await product.sql<Row[]>`select * from message_media where message_id = ${String(row.id)}
+          and state = 'stored' order by index`
+        return rows.length === 2 && rows
+      }, 'both files')
+      for (const [index, file] of files.entries())
+        expect(stored[index]).toMatchObject({
+          content_type: file.contentType,
+          bytes: file.bytes.length,
+          sha256: createHash('sha256').update(file.bytes).digest('hex'),
+        })
+    })
+
+    test('a button, a place, a reply keep what they carry', async () => {
+      const from = customer()
+      const button = await receive({ from, buttonText: 'כן', buttonPayload: 'confirm:7' })
+      expect(await messageOf(button.messageSid)).toMatchObject({
+        kind: 'button',
+        body: 'כן',
+        data: { buttonPayload: 'confirm:7' },
+      })
+      const place = await receive({ from, location: { latitude: 32.08, longitude: 34.78, label: 'Tel Aviv' } })
+      expect(await messageOf(place.messageSid)).toMatchObject({
+        kind: 'location',
+        data: { latitude: 32.08, longitude: 34.78, label: 'Tel Aviv' },
+      })
+      const reply = await receive({ from, body: 'to that', repliedTo: button.messageSid })
+      expect(await messageOf(reply.messageSid)).toMatchObject({ reply_to: button.messageSid })
+    })
+
+    test('a sender without a number is a contact all the same', async () => {
+      const fields = {
+        MessageSid: `SM${'a'.repeat(31)}${queue === 'redis' ? 1 : 2}`,
+        From: 'whatsapp:ID.abcdef0123456789',
+        ExternalUserId: 'whatsapp:ID.abcdef0123456789',
+        To: `whatsapp:${WHATSAPP_SENDER}`,
+        Body: 'who am I',
+        NumMedia: '0',
+      }
+      expect((await product.post('/webhook/whatsapp/twilio', fields)).status).toBe(204)
+      expect(await messageOf(fields.MessageSid)).toMatchObject({ phone: null, body: 'who am I' })
+    })
+
+    test.each(['wrong', 'none'] as const)('with a %s signature: refused, nothing written', async (mode) => {
+      const rows = await product.countRows()
+      const jobs = await product.jobsStored(0, 'message.receive')
+      const fields = { MessageSid: 'SMforged', From: 'whatsapp:+972501', To: `whatsapp:${WHATSAPP_SENDER}`, Body: 'x' }
+      for (const path of ['/webhook/whatsapp/twilio', '/webhook/whatsapp/status'])
+        expect((await product.post(path, { ...fields, MessageStatus: 'read' }, mode)).status).toBe(403)
+      expect(await product.jobsStored(0, 'message.receive')).toBe(jobs)
+      expect((await product.countRows()).messages).toBe(rows.messages ?? -1)
+    })
+
+    test('a sender account that nobody has, and a form that is none', async () => {
+      const jobs = await product.jobsStored(0, 'message.receive')
+      const fields = { MessageSid: 'SMx', From: 'whatsapp:+972501234567', To: 'whatsapp:+14150000000', Body: 'x' }
+      const nobody = await product.post('/webhook/whatsapp/twilio', fields)
+      expect(nobody.status).toBe(404)
+      expect(await nobody.json()).toMatchObject({ error: { code: 'account_not_found', field: 'To' } })
+      for (const broken of [{}, { MessageSid: 'SMx' }, { ...fields, NumMedia: 'many' }]) {
+        const answer = await product.post('/webhook/whatsapp/twilio', broken as Record<string, string>)
+        expect([answer.status, ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([
+          400,
+          'invalid_input',
+        ])
+      }
+      expect(await product.jobsStored(0, 'message.receive')).toBe(jobs)
+    })
+  })
+
+  describe('from Baileys', () => {
+    const post = (body: unknown, secret: string | null = BAILEYS_SECRET) =>
+      fetch(`${product.url()}/webhook/whatsapp/baileys`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...(secret === null ? {} : { 'X-BAILEYS-SECRET': secret }) },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      })
+
+    test.each([
+      ['none', null],
+      ['an empty one', ''],
+      ['another', 'baileys-secret-of-the-testX'],
+      ['a longer one', `${BAILEYS_SECRET}x`],
+      ['a shorter one', BAILEYS_SECRET.slice(0, -1)],
+      ['the right one in capitals', BAILEYS_SECRET.toUpperCase()],
+    ])('secret: %s is refused', async (_, secret) => {
+      const jobs = await product.jobsStored(0, 'message.receive')
+      const answer = await post({ accountId, id: 'B0', from: customer(), text: 'x' }, secret)
+      expect([answer.status, ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([
+        401,
+        'invalid_secret',
+      ])
+      expect(await product.jobsStored(0, 'message.receive')).toBe(jobs)
+    })
+
+    test('a message in its plain form', async () => {
+      const from = customer()
+      const answer = await post({ accountId, id: 'B1', from, name: 'Avi', text: 'היי', timestamp: 1_750_000_000 })
+      expect([answer.status, await answer.text()]).toEqual([204, ''])
+      expect(await messageOf('B1')).toMatchObject({
+        business_id: product.businessId,
+        account_id: accountId,
+        provider: 'baileys',
+        direction: 'in',
+        status: 'received',
+        body: 'היי',
+        phone: from,
+        contact_name: 'Avi',
+        occurred_at: new Date(1_750_000_000_000),
+      })
+    })
+
+    test("a message in Baileys' own form, its sender behind a LID, is the person of that number", async () => {
+      const from = customer()
+      await post({ accountId, id: 'B2', from, text: 'by number' })
+      const first = await messageOf('B2')
+      const answer = await post({
+        accountId,
+        key: {
+          id: 'B3',
+          remoteJid: '98765432109876@lid',
+          remoteJidAlt: `${from.slice(1)}@s.whatsapp.net`,
+          fromMe: false,
+        },
+        message: { extendedTextMessage: { text: 'by lid' } },
+        pushName: 'Noa',
+        messageTimestamp: 1_750_000_100,
+      })
+      expect(answer.status).toBe(204)
+      const second = await messageOf('B3')
+      expect(second).toMatchObject({ body: 'by lid', contact_id: first.contact_id, phone: from })
+    })
+
+    test('a LID is never taken for a number; met with its number later, it is one person', async () => {
+      const lid = '11122233344455@lid'
+      await post({ accountId, id: 'B4', from: lid, text: 'who' })
+      const before = await messageOf('B4')
+      expect(before.phone).toBeNull()
+      const from = customer()
+      await post({ accountId, id: 'B5', from, lid, text: 'me' })
+      const after = await messageOf('B5')
+      expect(after.phone).toBe(from)
+      expect((await messageOf('B4')).contact_id).toBe(after.contact_id)
+    })
+
+    test('many at once, the same ten times, and our own words among them', async () => {
+      const from = customer()
+      const events = [
+        { accountId, id: 'B6', from, text: 'one' },
+        { accountId, id: 'B7', from, text: 'two' },
+        {
+          accountId,
+          key: { id: 'B8', remoteJid: `${from.slice(1)}@s.whatsapp.net`, fromMe: true },
+          message: { conversation: 'our own' },
+        },
+      ]
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, (_, index) => post(index % 2 ? events : { messages: events })),
+      )
+      expect(answers.map((answer) => answer.status)).toEqual(Array(10).fill(204))
+      await messageOf('B6')
+      await messageOf('B7')
+      await Bun.sleep(200)
+      const rows =
+        await product.sql`select provider_message_id as id from messages where provider_message_id in ('B6', 'B7', 'B8')`
+      expect(rows.map((row) => row.id).toSorted()).toEqual(['B6', 'B7'])
+    })
+
+    test('the same id in another chat is another message', async () => {
+      const [one, two] = [customer(), customer()]
+      await post([
+        { accountId, id: 'B9', from: one, text: 'a' },
+        { accountId, id: 'B9', from: two, text: 'b' },
+      ])
+      await eventually(
+        async () => (await product.sql`select 1 from messages where provider_message_id = 'B9'`).length === 2,
+        'both messages',
+      )
+    })
+
+    test.each([
+      ['no JSON', '{', 400, 'invalid_json'],
+      ['nothing', [], 400, 'invalid_input'],
+      ['no id', { from: '+972501234567', text: 'x' }, 400, 'invalid_input'],
+      ['no sender', { id: 'BX', text: 'x' }, 400, 'invalid_input'],
+      ['a sender that is no number', { id: 'BX', from: 'somebody', text: 'x' }, 400, 'invalid_input'],
+      [
+        'an unknown account',
+        { id: 'BX', accountId: '019d0000-0000-7000-8000-000000000000', from: '+972501234567' },
+        404,
+        'account_not_found',
+      ],
+      [
+        'nobody in particular, with two businesses',
+        { id: 'BX', from: '+972501234567', text: 'x' },
+        404,
+        'account_not_found',
+      ],
+      ['too much', { id: 'BX', from: '+972501234567', text: 'x'.repeat(1_100_000) }, 413, 'body_too_large'],
+    ] as [string, unknown, number, string][])(
+      '%s is refused, and nothing is written',
+      async (_, body, status, code) => {
+        const jobs = await product.jobsStored(0, 'message.receive')
+        const answer = await post(body)
+        expect([answer.status, ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([
+          status,
+          code,
+        ])
+        expect(await product.jobsStored(0, 'message.receive')).toBe(jobs)
+      },
+    )
+  })
+})

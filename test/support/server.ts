@@ -1,0 +1,58 @@
+import type { Server } from 'bun'
+import { createApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import { createDeps, type Deps } from '../../src/deps.ts'
+import { createApiKey, ensureFirstBusiness } from '../../src/domain/businesses/index.ts'
+import { within } from '../../src/domain/context.ts'
+import type { Scope } from '../../src/domain/members/index.ts'
+import type { MediaSocketData } from '../../src/media/socket.ts'
+import { temporaryDirectory } from './cleanup.ts'
+
+export type TestServer = {
+  url: string
+  deps: Deps
+  server: Server<MediaSocketData>
+  businessId: string
+  key(scope: Scope, businessId?: string): Promise<string>
+  stop(): Promise<void>
+}
+
+/** A real web server on a free port and a test's own database. */
+export async function startTestServer(
+  databaseUrl: string,
+  environment: Record<string, string> = {},
+): Promise<TestServer> {
+  const config = loadConfig({
+    DATA_DIR: temporaryDirectory('web'),
+    DATABASE_URL: databaseUrl,
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    SANDBOX: '0',
+    SESSION_SECRET: 'a secret of the tests',
+    ...environment,
+  })
+  const deps = await createDeps(config, 'web')
+  const businessId = await ensureFirstBusiness(deps.ctx, config.business)
+  const app = createApp(deps)
+  await app.start()
+  const server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    idleTimeout: 60,
+    fetch: app.fetch,
+    websocket: app.websocket,
+  })
+  return {
+    url: `http://127.0.0.1:${server.port}`,
+    deps,
+    server,
+    businessId,
+    key: async (scope, business = businessId) =>
+      (await createApiKey(within(deps.ctx, business), { name: scope, scope })).key,
+    async stop() {
+      await server.stop(true)
+      await app.stop()
+      await deps.close()
+    },
+  }
+}

@@ -1,0 +1,51 @@
+import type { DatabaseHandle } from '../../db/client.ts'
+import { createLogin } from '../../src/auth.ts'
+import type { DomainContext } from '../../src/domain/context.ts'
+import { createEventHub } from '../../src/domain/events/index.ts'
+import type { PaymentMeans } from '../../src/domain/payments/index.ts'
+import { createQueueBackend } from '../../src/jobs/backend.ts'
+import { createProducer, type Producer } from '../../src/jobs/producer.ts'
+import type { ApiServices } from '../../src/trpc/trpc.ts'
+
+export type TestServices = { api: ApiServices; payments: PaymentMeans; producer: Producer; close(): Promise<void> }
+
+/** The services behind the router, on a test's own database: queues in it, events listened to. */
+export async function createTestServices(
+  url: string,
+  database: DatabaseHandle,
+  ctx: DomainContext,
+): Promise<TestServices> {
+  const backend = await createQueueBackend({ kind: 'postgres', databaseUrl: url }, { logger: ctx.log, poolSize: 4 })
+  const producer = createProducer(backend, ctx.log)
+  const events = createEventHub({ ctx, sql: database.sql })
+  await events.start()
+  const payments: PaymentMeans = {
+    providers: { paypal: null, tranzila: null },
+    urls: {
+      page: (id: string) => `http://localhost:5000/pay/${id}`,
+      returned: (id: string) => `http://localhost:5000/pay/${id}/return`,
+      canceled: (id: string) => `http://localhost:5000/pay/${id}/cancel`,
+      notify: (provider: string) => `http://localhost:5000/webhook/payments/${provider}`,
+    },
+    messages: { twilio: { configured: false, defaultSender: null } },
+    pool: database.sql,
+  }
+  return {
+    producer,
+    payments,
+    api: {
+      createLogin: (login) =>
+        createLogin(
+          { db: database.db, secret: 'a secret of the tests', publicBaseUrl: 'http://localhost:5000' },
+          login,
+        ),
+      queues: () => producer.queues,
+      events,
+    },
+    async close() {
+      await events.stop()
+      await producer.close(100)
+      await backend.close()
+    },
+  }
+}

@@ -1,0 +1,306 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { TRPCError } from '@trpc/server'
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { payments } from '../../db/schema/index.ts'
+import { createApiKey } from '../../src/domain/businesses/index.ts'
+import { registerCall } from '../../src/domain/calls/index.ts'
+import { ROLES, roleReaches, SCOPES, scopeReaches } from '../../src/domain/members/index.ts'
+import { receiveMessage } from '../../src/domain/messages/index.ts'
+import type { Access } from '../../src/http/principal.ts'
+import { newId } from '../../src/lib/ids.ts'
+import { PERMISSIONS } from '../../src/trpc/permissions.ts'
+import { appRouter } from '../../src/trpc/router.ts'
+import { createTestApi, SCOPE_ACCESS, type TestApi } from '../support/api.ts'
+
+const PATHS = Object.keys(appRouter._def.procedures).sort()
+
+let api: TestApi
+
+beforeAll(async () => {
+  api = await createTestApi()
+})
+
+afterAll(() => api.close())
+
+const definition = z.object({ type: z.string(), output: z.unknown().optional() })
+
+type Caller = ReturnType<TestApi['as']>
+
+/** Calls a procedure by its path; a subscription is opened and left. */
+async function call(caller: Caller, path: string, input: unknown): Promise<unknown> {
+  const procedure = path.split('.').reduce<unknown>((node, name) => {
+    if ((typeof node !== 'object' && typeof node !== 'function') || node === null) throw new Error(`no ${path}`)
+    return Reflect.get(node, name)
+  }, caller)
+  if (typeof procedure !== 'function') throw new Error(`${path} is no procedure`)
+  const result: unknown = await procedure(input)
+  if (typeof result === 'object' && result !== null && Symbol.asyncIterator in result) return 'a stream'
+  return result
+}
+
+async function outcome(caller: Caller, path: string, input: unknown = {}): Promise<'allowed' | 'refused'> {
+  try {
+    await call(caller, path, input)
+    return 'allowed'
+  } catch (error) {
+    if (error instanceof TRPCError && (error.code === 'FORBIDDEN' || error.code === 'UNAUTHORIZED')) return 'refused'
+    // A wrong input or a missing thing is found after the permission was.
+    return 'allowed'
+  }
+}
+
+describe('the permission table', () => {
+  test('has an entry for every procedure and for nothing else', () => {
+    expect(Object.keys(PERMISSIONS).sort()).toEqual(PATHS)
+  })
+
+  test('every procedure declares what it takes in and gives out', () => {
+    for (const [path, procedure] of Object.entries(appRouter._def.procedures)) {
+      const { type, output } = definition.parse(Reflect.get(procedure, '_def'))
+      if (type !== 'subscription') expect({ path, output: output !== undefined }).toEqual({ path, output: true })
+    }
+  })
+
+  test('what has no entry is refused to everybody', async () => {
+    const { businessProcedure, createCallerFactory, router } = await import('../../src/trpc/trpc.ts')
+    const extended = router({ fresh: router({ unlisted: businessProcedure.query(() => 'reached') }) })
+    const access: Access = { role: 'owner', scope: null, operator: true }
+    const context = {
+      authenticate: async () => ({ ...api.business, access }),
+      authenticateAgain: async () => ({ ...api.business, access }),
+      settings: { twilio: { configured: false, defaultSender: null } },
+      services: api.services.api,
+      payments: api.services.payments,
+    }
+    expect(createCallerFactory(extended)(context).fresh.unlisted()).rejects.toThrow(/Nobody is allowed/)
+  })
+})
+
+describe.each(PATHS)('%s', (path) => {
+  const needs = PERMISSIONS[path]
+
+  test('lets through the roles and scopes that it should, and no others', async () => {
+    if (!needs) throw new Error(`no entry for ${path}`)
+    const seen: Record<string, string> = {}
+    const wanted: Record<string, string> = {}
+    const look = async (name: string, access: Access, allowed: boolean) => {
+      // A business of its own, so that what is allowed here changes nothing for the others.
+      seen[name] = await outcome(api.as(access), path, harmless(path))
+      wanted[name] = allowed ? 'allowed' : 'refused'
+    }
+    for (const role of ROLES) {
+      const allowed = roleReaches(role, needs.role)
+      await look(`${role}`, { role, scope: null, operator: false }, allowed && !needs.operator)
+      if (role === 'owner') await look('operator', { role, scope: null, operator: true }, allowed)
+    }
+    for (const scope of SCOPES) {
+      const allowed = scopeReaches(scope, needs.scope)
+      await look(`key ${scope}`, SCOPE_ACCESS[scope], allowed && !needs.operator)
+    }
+    expect(seen).toEqual(wanted)
+  })
+})
+
+/** Input on which nothing happens even where it is allowed: an id that nobody has. */
+function harmless(path: string): Record<string, unknown> {
+  return path.startsWith('system.')
+    ? { queue: 'crm' }
+    : { id: NOBODY, numberId: NOBODY, noteId: NOBODY, contactId: NOBODY }
+}
+
+const NOBODY = '01900000-0000-7000-8000-000000000000'
+
+describe('a stranger of another business', () => {
+  test('sees nothing and changes nothing, whatever ids it names', async () => {
+    const mark = 'SECRET-OF-A'
+    const a = await api.addBusiness(`${mark} business`)
+    const b = await api.addBusiness('B')
+    const ownerOfA = await api.addUser('owner', a)
+    const ownerOfB = await api.addUser('owner', b)
+    const inA = { ...api.business, businessId: a }
+    const owner = api.as({ operator: true }, { businessId: a, userId: ownerOfA })
+    const stranger = api.as({}, { businessId: b, userId: ownerOfB })
+
+    const contact = await owner.contacts.create({ phone: '+972501112222', name: mark, tags: [mark] })
+    const second = await owner.contacts.create({ phone: '+972501113333', name: mark })
+    const note = await owner.contacts.addNote({ id: contact.id, body: mark })
+    const lead = await owner.leads.create({ contactId: contact.id, name: mark, wish: mark })
+    const messageId = await receiveMessage(inA, {
+      provider: 'twilio',
+      businessId: a,
+      dedupeKey: newId(),
+      providerMessageId: 'x',
+      kind: 'text',
+      from: { phone: '+972501112222' },
+      body: mark,
+      media: [],
+      at: new Date().toISOString(),
+    })
+    const callId = await registerCall(inA, {
+      callSid: 'CA-a',
+      from: '+972501112222',
+      to: '+97233330000',
+      at: new Date(),
+    })
+    const [conversation] = (await owner.conversations.list()).items
+    const [member] = (await owner.members.list()).items
+    const number = await owner.businesses.addNumber({ number: '+97233330000', label: mark })
+    const key = await createApiKey(inA, { name: mark })
+    const hook = await owner.webhooks.create({ url: 'https://example.com/hook', description: mark })
+    const started = await owner.imports.create({ kind: 'contacts', csv: `phone,name\n0501114444,${mark}\n` })
+    await owner.privacy.setRetention({ messageDays: 1234, callDays: null, recordingDays: null })
+    const paymentId = newId()
+    await api.database.db.insert(payments).values({
+      id: paymentId,
+      businessId: a,
+      contactId: contact.id,
+      amount: 100,
+      currency: 'ILS',
+      description: mark,
+      provider: 'tranzila',
+      requestHash: '',
+      expiresAt: new Date(Date.now() + 60_000),
+    })
+    expect((await owner.conversations.timeline({ contactId: contact.id })).items.map(({ kind }) => kind)).toContain(
+      'payment',
+    )
+    const [event] = (await owner.events.list()).items
+    if (!conversation || !member || !event) throw new Error('the business is not complete')
+
+    const inputs: Record<string, unknown> = {
+      'account.me': undefined,
+      'members.list': {},
+      'members.get': { id: member.id },
+      'members.add': { email: `${ownerOfA}@example.com`, role: 'viewer' },
+      'members.setRole': { id: member.id, role: 'viewer' },
+      'members.remove': { id: member.id },
+      'keys.list': {},
+      'keys.create': { name: 'b' },
+      'keys.revoke': { id: key.id },
+      'businesses.get': undefined,
+      'businesses.update': { greeting: 'hello' },
+      'businesses.numbers': undefined,
+      'businesses.addNumber': { number: '+97233330000' },
+      'businesses.removeNumber': { numberId: number.id },
+      'businesses.providers': undefined,
+      'businesses.all': undefined,
+      'businesses.create': { name: 'c' },
+      'businesses.block': { businessId: a, reason: 'no' },
+      'businesses.unblock': { businessId: a },
+      'calls.list': { contactId: contact.id },
+      'calls.get': { id: callId },
+      'messages.list': { contactId: contact.id, conversationId: conversation.id },
+      'messages.get': { id: messageId },
+      'messages.send': { to: '+972501112222', text: 'hello', provider: 'twilio' },
+      'contacts.list': { tag: mark },
+      'contacts.get': { id: contact.id },
+      'contacts.create': { id: contact.id, name: 'b' },
+      'contacts.update': { id: contact.id, name: 'b' },
+      'contacts.merge': { id: contact.id, goneId: second.id },
+      'contacts.tag': { id: contact.id, add: ['b'] },
+      'contacts.tags': undefined,
+      'contacts.optOut': { id: contact.id, optedOut: true },
+      'contacts.notes': { id: contact.id },
+      'contacts.addNote': { id: contact.id, body: 'b' },
+      'contacts.editNote': { noteId: note.id, body: 'b' },
+      'contacts.removeNote': { noteId: note.id },
+      'conversations.list': { assignee: ownerOfA },
+      'conversations.get': { id: conversation.id },
+      'conversations.timeline': { contactId: contact.id },
+      'conversations.assign': { id: conversation.id, assigneeId: ownerOfB },
+      'conversations.close': { id: conversation.id },
+      'conversations.reopen': { id: conversation.id },
+      'conversations.snooze': { id: conversation.id, until: '2090-01-01T00:00:00Z' },
+      'conversations.mark': { id: conversation.id, unread: true },
+      'leads.list': { contactId: contact.id },
+      'leads.get': { id: lead.id },
+      'leads.board': {},
+      'leads.column': { stage: 'new', after: lead.id },
+      'leads.history': { id: lead.id },
+      'leads.create': { id: lead.id, contactId: contact.id, name: 'b' },
+      'leads.update': { id: lead.id, name: 'b' },
+      'leads.move': { id: lead.id, stage: 'won' },
+      'leads.remove': { id: lead.id },
+      'leads.stages': undefined,
+      'leads.saveStages': { stages: [{ key: 'new', name: 'b', kind: 'open' }] },
+      'payments.list': { contactId: contact.id },
+      'payments.get': { id: paymentId },
+      'payments.request': { contact: contact.id, amount: 100, description: 'b', idempotencyKey: 'b' },
+      'payments.refund': { id: paymentId },
+      'search.all': { q: mark },
+      'events.list': { cursor: event.id },
+      'events.stream': { lastEventId: event.id },
+      'imports.preview': { kind: 'contacts', csv: 'name\nb\n' },
+      'imports.create': { id: started.id, kind: 'contacts', csv: 'name\nb\n' },
+      'imports.get': { id: started.id },
+      'imports.list': {},
+      'exports.csv': { kind: 'contacts' },
+      'privacy.retention': undefined,
+      'privacy.setRetention': { messageDays: 1, callDays: 1, recordingDays: 1 },
+      'privacy.eraseContact': { contactId: contact.id },
+      'webhooks.list': {},
+      'webhooks.create': { id: hook.id, url: 'https://example.com/b' },
+      'webhooks.update': { id: hook.id, enabled: false },
+      'webhooks.remove': { id: hook.id },
+      'webhooks.deliveries': { id: hook.id },
+      'webhooks.replay': { id: hook.id, eventId: event.id },
+      'system.processes': undefined,
+      'system.queues': undefined,
+      'system.failedJobs': { queue: 'crm' },
+      'system.retryJobs': { queue: 'crm' },
+      'system.drainQueue': { queue: 'crm' },
+      'system.watchQueues': {},
+    }
+    // A procedure that is new is tried here too, or this fails.
+    expect(Object.keys(inputs).sort()).toEqual(PATHS)
+
+    const before = await fingerprint(a)
+    const allowed: string[] = []
+    for (const path of PATHS) {
+      try {
+        const answer = JSON.stringify((await call(stranger, path, inputs[path])) ?? null)
+        allowed.push(path)
+        for (const secret of [
+          mark,
+          contact.id,
+          lead.id,
+          messageId,
+          callId,
+          conversation.id,
+          member.id,
+          note.id,
+          paymentId,
+          a,
+        ])
+          if (answer.includes(secret)) throw new Error(`${path} showed ${secret}: ${answer.slice(0, 300)}`)
+      } catch (error) {
+        if (!(error instanceof TRPCError)) throw error
+        expect(
+          ['NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'BAD_REQUEST', 'NOT_IMPLEMENTED'],
+          `${path}: ${error.message}`,
+        ).toContain(error.code)
+      }
+      expect(await fingerprint(a), path).toEqual(before)
+    }
+    // The lists and the stranger's own settings did answer: the test has looked.
+    expect(allowed.length).toBeGreaterThan(20)
+  })
+
+  /** Every row of a business in every table that has a business, as one hash a table. */
+  async function fingerprint(businessId: string): Promise<Record<string, string>> {
+    const tables = await api.database.db.execute<{ name: string }>(
+      sql`select table_name as name from information_schema.columns
+        where table_schema = 'public' and column_name = 'business_id' order by 1`,
+    )
+    const hashes: Record<string, string> = {}
+    for (const { name } of tables) {
+      const [row] = await api.database.db.execute<{ hash: string }>(
+        sql`select coalesce(md5(string_agg(t::text, '|' order by t::text)), '') as hash
+          from ${sql.identifier(name)} t where business_id = ${businessId}`,
+      )
+      hashes[name] = row?.hash ?? ''
+    }
+    return hashes
+  }
+})

@@ -1,0 +1,42 @@
+import { type DomainContext, within } from '../src/domain/context.ts'
+import {
+  findPaymentOf,
+  isPaymentBusy,
+  type PaymentMeans,
+  requestPayment,
+  sendReceipt,
+  settlePayment,
+  sweepPayments,
+} from '../src/domain/payments/index.ts'
+import { DelayJob, type JobHandlers } from '../src/jobs/consumer.ts'
+
+type PaymentJob = Extract<keyof JobHandlers<'crm'>, `payment.${string}`>
+
+/** The work on payments that waits in the queue. */
+export function paymentHandlers(ctx: DomainContext, means: PaymentMeans): Pick<JobHandlers<'crm'>, PaymentJob> {
+  return {
+    'payment.request': async ({ businessId, provider, ...request }) => {
+      await requestPayment(
+        within(ctx, businessId),
+        { ...request, ...(provider ? { provider } : {}), send: true },
+        means,
+      )
+    },
+    'payment.settle': async ({ provider, paymentId, transactionId }, job) => {
+      const id = paymentId ?? (provider && transactionId ? await findPaymentOf(ctx, provider, transactionId) : null)
+      try {
+        // A transaction is a hint only where it is the payment's notify that named it.
+        const found = id && (await settlePayment(ctx, id, means, paymentId ? (transactionId ?? null) : null))
+        if (!found) job.logger.info('news of a payment that is not ours')
+      } catch (error) {
+        if (isPaymentBusy(error)) throw new DelayJob(500 + Math.random() * 1_000, 'somebody is at this payment')
+        throw error
+      }
+    },
+    'payment.receipt': ({ businessId, paymentId }) => sendReceipt(within(ctx, businessId), paymentId, means),
+    'payment.sweep': async (_, job) => {
+      const queued = await sweepPayments(ctx)
+      if (queued > 0) job.logger.debug({ queued }, 'payments are asked about')
+    },
+  }
+}
