@@ -11,7 +11,7 @@ import { DEFAULT_POLICY, isBackchannel, type TurnPolicy } from './turn-policy.ts
 import { type InboundFrame, MediaCut, parseFrame, StreamWriter } from './wire.ts'
 
 /** A mark stands behind so much audio at most; a smaller item has one at its end. */
-const MARK_EVERY_MS = 1_000
+const MARK_EVERY_MS = 500
 
 /** How often a voice that began is looked at again. */
 const WEIGH_MS = 40
@@ -269,8 +269,10 @@ export class CallSession {
   #fromEngine(generation: number, event: EngineEvent): void {
     if (generation !== this.#generation || !this.live) return
     if (this.#ending) {
-      // What the caller was saying is kept; everything else comes too late.
+      // What the caller said, and what is known of it, is kept; everything else comes too late.
       if (event.type === 'user_turn') this.#transcript.callerSaid(event)
+      else if (event.type === 'tool_call' && event.name === 'save_lead' && this.#call)
+        this.deps.sink.lead(this.#call, event.args)
       return
     }
     if (event.type === 'audio') {
