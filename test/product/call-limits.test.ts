@@ -137,7 +137,7 @@ test.concurrent(
         ['Play', 'Record'],
         ['Play', 'Hangup'],
       ])
-      expect(await endOf(report.callSid)).toMatchObject({ end_reason: 'engine_lost', fallback: 'voicemail' })
+      expect(await endOf(report.callSid)).toMatchObject({ end_reason: 'engine_failed', fallback: 'voicemail' })
       await eventually(
         async () =>
           (
