@@ -26,6 +26,13 @@ export function createBoard(queues: JobQueue[]): Hono {
     options: { uiConfig: { boardTitle: 'AgentLocator' } },
   })
   const app = new Hono()
+  // The board's page asks Google for its fonts; a self-hosted console asks nobody.
+  app.use(async (c, next) => {
+    await next()
+    if (!c.res.headers.get('content-type')?.startsWith('text/html')) return
+    const page = await c.res.text()
+    c.res = new Response(page.replace(/<link [^>]*fonts\.(googleapis|gstatic)\.com[^>]*>/g, ''), c.res)
+  })
   app.route('/', server.registerPlugin())
   return app
 }

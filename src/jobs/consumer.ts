@@ -1,5 +1,5 @@
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
-import { AppError, type ErrorKind, errorMessage } from '../lib/errors.ts'
+import { AppError, type ErrorKind, errorMessage, stackFrames } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { createQuietLogger, type JobProcessor, type JobWorker, type QueueBackend } from './backend.ts'
 import { type JobDefinition, type JobName, type JobPayload, jobs, type QueueName } from './registry.ts'
@@ -154,7 +154,7 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
         throw new UnrecoverableError(describe(error))
       }
       finish(job.attemptsMade + 1 < (job.opts.attempts ?? 1) ? 'retried' : 'failed', error)
-      throw error
+      throw keepableError(error)
     } finally {
       running -= 1
     }
@@ -230,6 +230,13 @@ function isJobName(name: string): name is JobName {
 function isPermanent(error: unknown): boolean {
   if (error instanceof PermanentJobError || error instanceof UnrecoverableError) return true
   return error instanceof AppError && !RETRYABLE.includes(error.kind)
+}
+
+/** What the queue keeps of an error: why and where, without the data that a statement carried. */
+function keepableError(error: unknown): Error {
+  const kept = new Error(describe(error))
+  kept.stack = `${kept.message}\n${stackFrames(error)}`
+  return kept
 }
 
 function describe(error: unknown): string {

@@ -87,7 +87,25 @@ export function toAppError(error: unknown): AppError {
   })
 }
 
-/** The text of any thrown value, for logs. */
+/**
+ * The text of any thrown value, for logs and failed jobs. The query builder puts a statement's parameters, which are
+ * people's data, into its message: of those only what the database said is told.
+ */
 export function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  if ('query' in error && 'params' in error) {
+    const { cause } = error
+    const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
+    return `A query failed${code}: ${cause instanceof Error ? cause.message : 'no reason given'}`
+  }
+  return error.message
+}
+
+/** Where an error was thrown: its stack without the message that stands at its top. */
+export function stackFrames(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .join('\n')
 }

@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino'
+import { errorMessage, stackFrames } from './errors.ts'
 
 export type { Logger }
 
@@ -12,11 +13,24 @@ export function createLogger(level: string, base: Record<string, unknown> = {}):
     level,
     base,
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: describeError },
     redact: {
       paths: ['authorization', 'token', 'password', 'secret', 'apiKey', 'authToken', '*.authorization', '*.token'],
       censor: '[redacted]',
     },
   })
+}
+
+/** An error for the log: what, why and where, with its causes; no parameters of statements. */
+export function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  return {
+    type: error.name,
+    message: errorMessage(error),
+    ...('code' in error ? { code: error.code } : {}),
+    stack: stackFrames(error),
+    ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
+  }
 }
 
 /** The last digits of a phone number, all that a log line may carry of it. */

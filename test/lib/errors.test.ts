@@ -1,8 +1,11 @@
 import { expect, test } from 'bun:test'
 import { createDatabase } from '../../db/client.ts'
-import { users } from '../../db/schema/index.ts'
-import { AppError, toAppError } from '../../src/lib/errors.ts'
+import { contacts, users } from '../../db/schema/index.ts'
+import { AppError, errorMessage, stackFrames, toAppError } from '../../src/lib/errors.ts'
+import { newId } from '../../src/lib/ids.ts'
+import { describeError } from '../../src/lib/log.ts'
 import { findFreePort } from '../../src/lib/net.ts'
+import { createTestDatabase } from '../support/postgres.ts'
 
 test('a known error stays what it is', () => {
   const error = new AppError('conflict', 'number_taken', 'Another business answers it.', { field: 'number' })
@@ -17,6 +20,26 @@ test('an unknown error says nothing of its text and keeps its cause', () => {
   expect(error.status).toBe(500)
   expect(JSON.stringify(error.toBody())).not.toContain('hunter2')
   expect(error.cause).toBe(cause)
+})
+
+test('a failed statement is told without the data it carried', async () => {
+  const database = await createTestDatabase()
+  const { db, close } = createDatabase(database.url)
+  const failure = await db
+    .insert(contacts)
+    .values({ businessId: newId(), phone: '+972501234567', name: 'Dana' })
+    .then(
+      () => null,
+      (error: unknown) => error,
+    )
+  expect(String(failure)).toContain('+972501234567')
+  expect(errorMessage(failure)).toContain('violates foreign key constraint')
+  for (const told of [errorMessage(failure), stackFrames(failure), JSON.stringify(describeError(failure))]) {
+    expect(told).not.toContain('972501234567')
+    expect(told).not.toContain('Dana')
+  }
+  await close()
+  await database.drop()
 })
 
 test('a database that is away is unavailable, not broken', async () => {
