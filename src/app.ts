@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { trpcServer } from '@hono/trpc-server'
 import type { Server } from 'bun'
 import { Hono } from 'hono'
@@ -9,6 +10,7 @@ import { createDirectory } from './domain/businesses/index.ts'
 import { verifyStreamToken } from './domain/calls/index.ts'
 import { createEventHub } from './domain/events/index.ts'
 import { membershipsOf } from './domain/members/index.ts'
+import { createProfileCache } from './domain/receptionist/index.ts'
 import { createAdmin } from './http/admin.ts'
 import { createFilesApi } from './http/api/files.ts'
 import { createPaymentsApi } from './http/api/payments.ts'
@@ -22,15 +24,20 @@ import { isOwnOrigin } from './http/origin.ts'
 import { createPayPages } from './http/pay/routes.ts'
 import { businessOf, clientAddress, type PrincipalDeps } from './http/principal.ts'
 import { createPrompts } from './http/prompts.ts'
-import { WEBHOOKS } from './http/urls.ts'
+import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createPaymentWebhooks } from './http/webhooks/payments.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
 import { AppError } from './lib/errors.ts'
+import { parsePhone } from './lib/phone.ts'
 import { Admission } from './media/admission.ts'
 import { createCallSink } from './media/call-sink.ts'
+import { createCallTools } from './media/call-tools.ts'
+import { systemClock } from './media/clock.ts'
+import { EarlyEngines } from './media/early-engines.ts'
 import { createReceptionist } from './media/reception.ts'
-import { DEFAULT_LIMITS, type SessionLimits } from './media/session.ts'
+import { createFileRecorders } from './media/recorder.ts'
+import { DEFAULT_LIMITS, type SessionLimits } from './media/session-ports.ts'
 import { createMediaSocket, type MediaSocketData, pathOf } from './media/socket.ts'
 import { appRouter } from './trpc/router.ts'
 import type { ApiServices } from './trpc/trpc.ts'
@@ -61,11 +68,13 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   const { config, ctx, log, producer, metrics, telephony } = deps
   const directory = createDirectory(ctx.db, log)
   const speech = deps.openSpeech()
+  const profiles = createProfileCache(ctx.db, log)
   const receptionist = createReceptionist({
     directory,
     prompts: speech.prompts,
     defaults: config.business,
     log,
+    profiles,
   })
   const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
   const addresses = new WeakMap<Request, string>()
@@ -77,15 +86,36 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     live: () => media.liveCalls(),
     draining: () => draining,
   })
+  const recorders = createFileRecorders({ dir: join(config.dataDir, 'call-records'), log })
+  const early = new EarlyEngines(speech.engine)
+  const tools = createCallTools({
+    ctx,
+    profiles,
+    sink,
+    settings: deps.sendSettings,
+    telephony,
+    timeZone: (businessId) => directory.business(businessId)?.timezone ?? 'Asia/Jerusalem',
+    transferDocument: (call, number) =>
+      telephony?.dialPerson({
+        number,
+        callerId: parsePhone(call.to),
+        whisperUrl: publicUrl(config.publicBaseUrl, `${WEBHOOKS.whisper}?business=${call.businessId}`),
+        actionUrl: publicUrl(config.publicBaseUrl, `${WEBHOOKS.dialEnded}?business=${call.businessId}`),
+      }) ?? '',
+  })
   const media = createMediaSocket({
     log,
     verifyUpgrade: (path, signature) => telephony?.verifyUpgrade(path, signature) ?? false,
     session: {
       engine: speech.engine,
+      standby: speech.standby,
+      adopt: (callSid) => early.adopt(callSid),
+      tools,
+      record: (callSid) => recorders.open(callSid),
       sink,
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
-      now: () => performance.now(),
+      clock: systemClock,
       reception: (call) => receptionist.receptionOf(call.businessId, call.to),
       verifyToken(token, callSid) {
         const call = verifyStreamToken(config.sessionSecret, token, callSid)
@@ -124,7 +154,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     firstBusiness: directory.first,
     businessExists: (id) => directory.business(id) !== null,
   }
-  const settings = { twilio: { configured: telephony !== null, defaultSender: deps.defaultTwilioSender } }
+  const settings = deps.sendSettings
   const voice = {
     ctx,
     log,
@@ -134,6 +164,18 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     publicBaseUrl: config.publicBaseUrl,
     defaultLanguage: config.business.language,
     streamSecret: config.sessionSecret,
+    expectCall(call: { callSid: string; businessId: string; from: string; to: string }) {
+      const reception = receptionist.receptionOf(call.businessId, call.to)
+      if (!reception) return
+      early.open(call.callSid, {
+        callId: call.callSid,
+        language: reception.script.language,
+        script: reception.script,
+        ...(reception.instructions ? { instructions: reception.instructions } : {}),
+        ...(reception.voice ? { voice: reception.voice } : {}),
+        tools: tools.list({ ...call, expiresAt: 0, nonce: '' }),
+      })
+    },
     admitCall: (callSid: string) => admission.admit(callSid),
     knownEnd: (callSid: string) => sink.reasonOf(callSid),
     count: (event: string) => metrics.webhookEvents.inc({ event }),
@@ -266,6 +308,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     websocket: media.handlers,
     async start() {
       await directory.start()
+      await profiles.start()
       await hub.start()
       await receptionist.warm()
     },
@@ -278,6 +321,9 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     async stop() {
       await sink.settled()
       directory.stop()
+      profiles.stop()
+      early.close()
+      await recorders.flush()
       await hub.stop()
       await speech.close()
     },

@@ -5,6 +5,7 @@ import { completionScript } from './cli/completion.ts'
 import { addCsvCommands, addDataCommands } from './cli/data-commands.ts'
 import { formatTable, formatTime, shorten } from './cli/output.ts'
 import { addPaymentCommands } from './cli/payments.ts'
+import { replayFile } from './cli/replay.ts'
 import type { Cli } from './cli/session.ts'
 import { runSmoke } from './cli/smoke.ts'
 import { addLinkCommands } from './cli/whatsapp.ts'
@@ -229,7 +230,16 @@ function buildProgram(): Command {
   addLinkCommands(whatsapp, target)
   addPaymentCommands(program, { client: () => target().client, show })
 
-  const call = program.command('call').description('simulated calls')
+  const call = program.command('call').description('simulated and recorded calls')
+  call
+    .command('replay')
+    .description('live a recorded call through again: what was said, and whether every decision is the same')
+    .argument('<file>', 'the record, DATA_DIR/call-records/CA….jsonl')
+    .action(async (file: string) => {
+      const replay = await replayFile(file)
+      show(replay.data, () => replay.text)
+      if (!replay.same) process.exitCode = 1
+    })
   call
     .command('simulate')
     .description('place a call with a synthesized caller and print how it went')

@@ -57,6 +57,7 @@ const variables = z.object({
   OPENAI_API_KEY: text.optional(),
   OPENAI_REALTIME_URL: socketUrl.default('wss://api.openai.com/v1/realtime'),
   OPENAI_REALTIME_MODEL: text.default('gpt-realtime-2.1'),
+  OPENAI_TEXT_MODEL: text.default('gpt-5-mini'),
   STORAGE: z.enum(['file', 's3']).default('file'),
   S3_ENDPOINT: httpUrl.optional(),
   S3_BUCKET: text.optional(),
@@ -115,7 +116,7 @@ export type Config = {
   baileys: { secret: string | null; websocketUrl: string | null }
   speech: {
     engine: 'openai-realtime' | 'embedded'
-    openai: Provider<{ apiKey: string; url: string; model: string }>
+    openai: Provider<{ apiKey: string; url: string; model: string; textModel: string }>
   }
   storage: StorageConfig
   paypal: Provider<{ clientId: string; clientSecret: string; webhookId: string | null; apiBaseUrl: string }>
@@ -173,7 +174,8 @@ export function loadConfig(environment: Environment): Config {
   if (production && !v.PUBLIC_BASE_URL) need('PUBLIC_BASE_URL', 'when NODE_ENV=production')
   if (!v.TWILIO_ACCOUNT_SID && v.TWILIO_AUTH_TOKEN) need('TWILIO_ACCOUNT_SID', 'beside TWILIO_AUTH_TOKEN')
   if (v.TWILIO_ACCOUNT_SID && !v.TWILIO_AUTH_TOKEN) need('TWILIO_AUTH_TOKEN', 'beside TWILIO_ACCOUNT_SID')
-  if (v.SPEECH_ENGINE === 'openai-realtime' && !v.OPENAI_API_KEY)
+  // In the sandbox the key is the sandbox's own, made when it starts.
+  if (v.SPEECH_ENGINE === 'openai-realtime' && !v.OPENAI_API_KEY && !sandbox)
     need('OPENAI_API_KEY', 'when SPEECH_ENGINE=openai-realtime')
   if (v.ADMIN_EMAIL && !v.ADMIN_PASSWORD && production) need('ADMIN_PASSWORD', 'beside ADMIN_EMAIL')
 
@@ -220,7 +222,13 @@ export function loadConfig(environment: Environment): Config {
     speech: {
       engine: v.SPEECH_ENGINE ?? (v.OPENAI_API_KEY ? 'openai-realtime' : 'embedded'),
       openai: v.OPENAI_API_KEY
-        ? { kind: 'configured', apiKey: v.OPENAI_API_KEY, url: v.OPENAI_REALTIME_URL, model: v.OPENAI_REALTIME_MODEL }
+        ? {
+            kind: 'configured',
+            apiKey: v.OPENAI_API_KEY,
+            url: v.OPENAI_REALTIME_URL,
+            model: v.OPENAI_REALTIME_MODEL,
+            textModel: v.OPENAI_TEXT_MODEL,
+          }
         : { kind: 'absent' },
     },
     storage,

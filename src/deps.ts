@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createDatabase, type DatabaseHandle } from '../db/client.ts'
 import type { Config } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
+import type { SendSettings } from './domain/messages/index.ts'
 import type { PaymentMeans } from './domain/payments/index.ts'
 import { beat, leave, type ProcessKind, processId } from './domain/system/index.ts'
 import type { PostOut } from './domain/webhooks/index.ts'
@@ -14,10 +15,14 @@ import { AppError, errorMessage } from './lib/errors.ts'
 import { createLogger, type Logger } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { createSecretBox, deriveKey, type SecretBox } from './lib/secret-box.ts'
+import { createOpenAiModel } from './providers/model/openai.ts'
+import type { TextModel } from './providers/model/port.ts'
 import { createPayPal } from './providers/payments/paypal.ts'
 import { createTranzila } from './providers/payments/tranzila.ts'
 import { createEmbeddedEngine } from './providers/speech/embedded/engine.ts'
 import { createEspeakSynthesizer } from './providers/speech/espeak/synthesizer.ts'
+import { createRealtimeEngine } from './providers/speech/openai-realtime/engine.ts'
+import { createOpenAiTranscriber, restBaseOf } from './providers/speech/openai-realtime/transcriber.ts'
 import type { SpeechEngine, Transcriber } from './providers/speech/port.ts'
 import { createPromptCache, type PromptCache } from './providers/speech/prompts.ts'
 import { createFileStorage } from './providers/storage/file.ts'
@@ -29,6 +34,9 @@ import { createPublicPost } from './providers/webhooks/public-post.ts'
 import type { OpenLinkedAccount, WhatsAppSender } from './providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from './providers/whatsapp/twilio.ts'
 import { readVersion } from './version.ts'
+
+/** Transcribes what was kept as audio. */
+const TRANSCRIBER = 'gpt-transcribe'
 
 /** Everything a process works with, built from its settings: the only place where adapters are made. */
 export type Deps = {
@@ -57,8 +65,11 @@ export type Deps = {
   payments: PaymentMeans
   /** Null where none is configured: what callers said stays kept as audio. */
   transcriber: Transcriber | null
+  /** Null where none is configured: calls are summed up by rules. */
+  model: TextModel | null
+  sendSettings: SendSettings
   /** Opens the voice: only the process that speaks pays for its threads. */
-  openSpeech(): { engine: SpeechEngine; prompts: PromptCache; close(): Promise<void> }
+  openSpeech(): { engine: SpeechEngine; standby: SpeechEngine | null; prompts: PromptCache; close(): Promise<void> }
   close(): Promise<void>
 }
 
@@ -91,6 +102,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
 
   const { twilio } = config
   const twilioOptions = twilio.kind === 'configured' ? twilio : null
+  const openai = config.speech.openai.kind === 'configured' ? config.speech.openai : null
   return {
     config,
     processId: processId({ kind, host: hostname(), pid: process.pid }),
@@ -123,17 +135,29 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       return { box, open: (options) => new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa }) }
     },
     defaultTwilioSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
+    transcriber:
+      openai && createOpenAiTranscriber({ baseUrl: restBaseOf(openai.url), apiKey: openai.apiKey, model: TRANSCRIBER }),
+    model:
+      openai && createOpenAiModel({ baseUrl: restBaseOf(openai.url), apiKey: openai.apiKey, model: openai.textModel }),
+    sendSettings: {
+      twilio: {
+        configured: twilioOptions !== null,
+        defaultSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
+      },
+    },
     payments: paymentMeans(config, database),
-    transcriber: null,
     openSpeech() {
       const synthesizer = createEspeakSynthesizer()
       const prompts = createPromptCache({ dir: join(config.dataDir, 'prompts'), synthesizer, log })
-      const engine = createEmbeddedEngine({ prompts })
+      const embedded = createEmbeddedEngine({ prompts })
+      const remote = config.speech.engine === 'openai-realtime' && openai ? createRealtimeEngine(openai) : null
       return {
-        engine,
+        engine: remote ?? embedded,
+        standby: remote ? embedded : null,
         prompts,
         async close() {
-          await engine.close()
+          await remote?.close()
+          await embedded.close()
           await synthesizer.close()
         },
       }

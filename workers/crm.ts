@@ -7,6 +7,7 @@ import {
   recordStreamEvent,
   registerCall,
   saveTurn,
+  summarizeCall,
 } from '../src/domain/calls/index.ts'
 import { EVENT_CHANNEL, within } from '../src/domain/context.ts'
 import { wakeConversations } from '../src/domain/conversations/index.ts'
@@ -15,6 +16,7 @@ import { requeueImports, runImport } from '../src/domain/imports/index.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
 import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/domain/messages/index.ts'
 import { requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
+import { sendFollowUp } from '../src/domain/receptionist/index.ts'
 import { deliverWebhook, queueDeliveries } from '../src/domain/webhooks/index.ts'
 import { AppError, errorMessage } from '../src/lib/errors.ts'
 import { paymentHandlers } from './payment-handlers.ts'
@@ -60,7 +62,7 @@ if (import.meta.main)
   await runWorker(
     'crm',
     8,
-    ({ ctx, postOut, payments }) => ({
+    ({ ctx, model, sendSettings, postOut, payments }) => ({
       ...paymentHandlers(ctx, payments),
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
@@ -88,6 +90,11 @@ if (import.meta.main)
           to: '',
           at: new Date(at),
         })
+      },
+      'call.summarize': async ({ businessId, callSid }) => {
+        const business = within(ctx, businessId)
+        const call = expectCall(await summarizeCall(business, callSid, model))
+        await sendFollowUp(business, { ...call, callSid }, sendSettings)
       },
       'lead.save': async ({ businessId, at, ...lead }) => {
         expectCall(await saveLead(within(ctx, businessId), { ...lead, source: 'call', at: new Date(at) }))

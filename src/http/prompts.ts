@@ -10,6 +10,7 @@ const NAMES: Record<string, PromptName> = {
   'voicemail.wav': 'voicemail',
   'thanks.wav': 'thanks',
   'unclaimed.wav': 'unclaimed',
+  'whisper.wav': 'whisper',
 }
 
 /** The sentences that the carrier fetches and plays: `/prompts/<business or default>/<language>/<name>.wav`. No secret is in them. */

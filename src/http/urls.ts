@@ -3,6 +3,8 @@ export const WEBHOOKS = {
   incomingCall: '/webhook/incoming_call',
   incomingCallPreview: '/webhook/incoming_call_preview',
   streamStatus: '/webhook/stream_status',
+  dialEnded: '/webhook/dial_ended',
+  whisper: '/webhook/whisper',
   streamEnded: '/webhook/stream_ended',
   callStatus: '/webhook/call_status',
   recordingAction: '/webhook/recording_action',

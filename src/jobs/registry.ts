@@ -107,6 +107,13 @@ export const jobs = {
     }),
     ...patient,
   },
+  /** What a call came to, and the message that follows it. */
+  'call.summarize': {
+    queue: 'crm',
+    payload: z.object({ callSid: z.string(), businessId: z.uuid() }),
+    attempts: 8,
+    backoff: { delayMs: 2_000, maxDelayMs: 300_000 },
+  },
   'call.transcribe': {
     queue: 'recordings',
     payload: z.object({ businessId: z.uuid(), turnId: z.uuid() }),

@@ -11,7 +11,12 @@ export type Metrics = {
   webhookEvents: Counter<'event'>
   callsEnded: Counter<'reason'>
   greetingMs: Histogram<string>
-  responseMs: Histogram<string>
+  responseMs: Histogram<'business'>
+  clearMs: Histogram<string>
+  relayInUs: Histogram<string>
+  relayOutUs: Histogram<string>
+  engineCostMicroUsd: Counter<'business'>
+  engineFailures: Counter<string>
   jobs: Counter<'job' | 'outcome'>
   jobsEnqueued: Counter<'job' | 'outcome'>
   /** A value read when scraped. */
@@ -53,6 +58,36 @@ export function createMetrics(): Metrics {
       name: `${PREFIX}call_response_milliseconds`,
       help: 'From the end of the caller’s speech to the agent’s first audio, median of a call',
       buckets: [100, 250, 500, 750, 1000, 1500, 2000, 3000, 5000],
+      labelNames: ['business'],
+      registers,
+    }),
+    clearMs: new Histogram({
+      name: `${PREFIX}call_clear_milliseconds`,
+      help: 'From the engine’s speech start to the clear, 95th percentile of a call',
+      buckets: [0.5, 1, 2, 5, 10, 20, 50, 100],
+      registers,
+    }),
+    relayInUs: new Histogram({
+      name: `${PREFIX}call_relay_in_microseconds`,
+      help: 'A caller’s frame on its way to the engine, 95th percentile of a call',
+      buckets: [5, 10, 25, 50, 100, 250, 1000, 10000],
+      registers,
+    }),
+    relayOutUs: new Histogram({
+      name: `${PREFIX}call_relay_out_microseconds`,
+      help: 'A piece of the engine on its way to the caller, 95th percentile of a call',
+      buckets: [5, 10, 25, 50, 100, 250, 1000, 10000],
+      registers,
+    }),
+    engineCostMicroUsd: new Counter({
+      name: `${PREFIX}engine_cost_microusd_total`,
+      help: 'What the speech engine cost, in millionths of a US dollar',
+      labelNames: ['business'],
+      registers,
+    }),
+    engineFailures: new Counter({
+      name: `${PREFIX}engine_failures_total`,
+      help: 'Speech engines that failed in mid-call',
       registers,
     }),
     jobs: new Counter({

@@ -6,10 +6,11 @@ import type { Logger } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import { writeWavMulaw } from './audio/wav.ts'
-import type { CallSink, SessionEnd } from './session.ts'
+import type { CallSink, SessionEnd } from './session-ports.ts'
 
 /** How long a caller may wait for the reason to be written before the socket closes all the same. */
 const END_DEADLINE_MS = 2_000
+const SUMMARY_DELAY_MS = 5_000
 const REMEMBERED_ENDS = 10_000
 
 export type EndMemory = {
@@ -30,7 +31,17 @@ export function createCallSink(deps: {
   log: Logger
   /** This process, as its heartbeat names it. */
   serverId: string
-  metrics: Pick<Metrics, 'callsEnded' | 'greetingMs' | 'responseMs'>
+  metrics: Pick<
+    Metrics,
+    | 'callsEnded'
+    | 'greetingMs'
+    | 'responseMs'
+    | 'clearMs'
+    | 'relayInUs'
+    | 'relayOutUs'
+    | 'engineCostMicroUsd'
+    | 'engineFailures'
+  >
 }): CallSink & EndMemory {
   const { ctx, producer, storage, log, metrics } = deps
   const ends = new Map<string, string>()
@@ -104,7 +115,20 @@ export function createCallSink(deps: {
     remember(call.callSid, end.reason)
     metrics.callsEnded.inc({ reason: end.reason })
     if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
-    if (typeof end.metrics.responseMedianMs === 'number') metrics.responseMs.observe(end.metrics.responseMedianMs)
+    const business = call.businessId
+    const { responseMedianMs, clearP95Ms, relayInP95Us, relayOutP95Us, costMicroUsd, engineFailures } = end.metrics
+    if (typeof responseMedianMs === 'number') metrics.responseMs.observe({ business }, responseMedianMs)
+    if (typeof clearP95Ms === 'number') metrics.clearMs.observe(clearP95Ms)
+    if (typeof relayInP95Us === 'number') metrics.relayInUs.observe(relayInP95Us)
+    if (typeof relayOutP95Us === 'number') metrics.relayOutUs.observe(relayOutP95Us)
+    if (typeof costMicroUsd === 'number') metrics.engineCostMicroUsd.inc({ business }, costMicroUsd)
+    if (engineFailures) metrics.engineFailures.inc(engineFailures)
+    producer.enqueueEventually(
+      'call.summarize',
+      { callSid: call.callSid, businessId: call.businessId },
+      // Its turns are on their way through the queue.
+      { jobId: `summarize-${call.callSid}`, delayMs: SUMMARY_DELAY_MS },
+    )
     const at = new Date()
     const late = (why: string) => {
       log.warn({ callSid: call.callSid, error: why }, 'the end of a call goes through the queue')

@@ -1,39 +1,95 @@
-/** Audio of one item that was sent and has not been reported played. */
-type Chunk = { mark: string; itemId: string; startsAt: number; ms: number; itemOffsetMs: number }
+/** Audio of one item that was sent and has not been reported played; `mark` is null while more may join it. */
+type Chunk = {
+  mark: string | null
+  itemId: string
+  startsAt: number
+  ms: number
+  itemOffsetMs: number
+  payloads: string[]
+}
 
 /** How much of an item the caller heard. */
 export type Heard = { itemId: string; heardMs: number; sentMs: number }
+
+/** What of an item was cut off: base64 pieces, the first of which was heard for `skipMs`. */
+export type Cut = Heard & { rest: { payloads: string[]; skipMs: number } }
+
+type Item = { sentMs: number; pendingMs: number; finished: boolean }
+
+/** Pieces that come this much after the last one was played out were not played right behind it. */
+const UNDERRUN_MS = 20
 
 /**
  * The mark ledger: what was sent to the carrier's playback buffer, what of it was heard. Pure; times in ms on one
  * monotonic clock.
  *
  * After `clear` Twilio returns every pending mark (Media Streams, `clear`), so a returned mark proves nothing by itself:
- * each carries a generation, and marks of an older one do not count.
+ * each carries a generation, and marks of an older one do not count. Pieces share a mark, so that small ones cost none.
  */
 export class PlaybackLedger {
   #generation = 0
   #serial = 0
   #pending: Chunk[] = []
-  readonly #sentMs = new Map<string, number>()
+  readonly #items = new Map<string, Item>()
+
+  /** Notes audio that was just sent. @param payload its base64, kept until it was played */
+  sent(itemId: string, payload: string, ms: number, now: number): void {
+    const last = this.#pending.at(-1)
+    const item = this.#items.get(itemId)
+    if (last && last.mark === null && last.itemId === itemId && now <= last.startsAt + last.ms + UNDERRUN_MS && item) {
+      last.ms += ms
+      last.payloads.push(payload)
+      item.sentMs += ms
+      item.pendingMs += ms
+      return
+    }
+    this.#pending.push({
+      mark: null,
+      itemId,
+      startsAt: last ? Math.max(now, last.startsAt + last.ms) : now,
+      ms,
+      itemOffsetMs: item?.sentMs ?? 0,
+      payloads: [payload],
+    })
+    if (item) {
+      item.sentMs += ms
+      item.pendingMs += ms
+    } else this.#items.set(itemId, { sentMs: ms, pendingMs: ms, finished: false })
+  }
+
+  /** Audio at the end that no mark stands behind yet, in ms. */
+  get unmarkedMs(): number {
+    const last = this.#pending.at(-1)
+    return last && last.mark === null ? last.ms : 0
+  }
+
+  /** The name of the mark to send behind what was sent; null when all of it has one. */
+  mark(): string | null {
+    const last = this.#pending.at(-1)
+    if (!last || last.mark !== null) return null
+    last.mark = `${last.itemId}:${Math.round(last.itemOffsetMs + last.ms)}:g${this.#generation}:m${++this.#serial}`
+    return last.mark
+  }
 
   /**
-   * Notes audio that was just sent.
-   * @returns the name of the mark to send behind it
+   * No more audio of this item will come.
+   * @returns the item when all of it is played already
    */
-  sent(itemId: string, ms: number, now: number): string {
-    const last = this.#pending.at(-1)
-    const startsAt = last ? Math.max(now, last.startsAt + last.ms) : now
-    const itemOffsetMs = this.#sentMs.get(itemId) ?? 0
-    this.#sentMs.set(itemId, itemOffsetMs + ms)
-    const mark = `${itemId}:${Math.round(itemOffsetMs + ms)}:g${this.#generation}:m${++this.#serial}`
-    this.#pending.push({ mark, itemId, startsAt, ms, itemOffsetMs })
-    return mark
+  finish(itemId: string): Heard | null {
+    const item = this.#items.get(itemId)
+    if (!item) return null
+    item.finished = true
+    return item.pendingMs > 0 ? null : this.#forget(itemId, item.sentMs)
+  }
+
+  /** Items of which more audio may come. */
+  open(): string[] {
+    return [...this.#items].filter(([, item]) => !item.finished).map(([itemId]) => itemId)
   }
 
   /**
    * Takes a mark that came back.
-   * @returns the items whose every sent piece is now played; empty for a mark that does not count
+   * @returns the finished items whose every piece is now played; empty for a mark that does not count
    */
   markReturned(mark: string, now: number): Heard[] {
     const at = this.#pending.findIndex((chunk) => chunk.mark === mark)
@@ -45,26 +101,41 @@ export class PlaybackLedger {
       chunk.startsAt = startsAt
       startsAt += chunk.ms
     }
-    const items = new Set(played.map((chunk) => chunk.itemId))
-    return [...items]
-      .filter((itemId) => !this.#pending.some((chunk) => chunk.itemId === itemId))
-      .map((itemId) => this.#forget(itemId, this.#sentMs.get(itemId) ?? 0))
+    const heard: Heard[] = []
+    for (const chunk of played) {
+      const item = this.#items.get(chunk.itemId)
+      if (!item) continue
+      item.pendingMs -= chunk.ms
+      if (item.finished && item.pendingMs <= 0.001) heard.push(this.#forget(chunk.itemId, item.sentMs))
+    }
+    return heard
   }
 
   /**
    * Drops everything pending, as the carrier does on `clear`.
-   * @returns how much of each cut item was heard
+   * @returns how much of each cut item was heard, and what was not
    */
-  clear(now: number): Heard[] {
+  clear(now: number): Cut[] {
     this.#generation++
-    const cut = new Map<string, number>()
+    const cut = new Map<string, { heardMs: number; rest: Cut['rest'] }>()
     for (const chunk of this.#pending) {
       const heard = Math.min(Math.max(now - chunk.startsAt, 0), chunk.ms)
-      const before = cut.get(chunk.itemId) ?? chunk.itemOffsetMs
-      cut.set(chunk.itemId, before + heard)
+      const known = cut.get(chunk.itemId)
+      if (known) {
+        known.heardMs += heard
+        known.rest.payloads.push(...chunk.payloads)
+      } else
+        cut.set(chunk.itemId, {
+          heardMs: chunk.itemOffsetMs + heard,
+          rest: { payloads: chunk.payloads, skipMs: heard },
+        })
     }
     this.#pending = []
-    return [...cut].map(([itemId, heardMs]) => this.#forget(itemId, heardMs))
+    // An item that was played out and was to go on is cut too, at its end.
+    for (const itemId of this.open())
+      if (!cut.has(itemId))
+        cut.set(itemId, { heardMs: this.#items.get(itemId)?.sentMs ?? 0, rest: { payloads: [], skipMs: 0 } })
+    return [...cut].map(([itemId, { heardMs, rest }]) => ({ ...this.#forget(itemId, heardMs), rest }))
   }
 
   /** Whether something is still to be played. */
@@ -79,8 +150,8 @@ export class PlaybackLedger {
   }
 
   #forget(itemId: string, heardMs: number): Heard {
-    const sentMs = this.#sentMs.get(itemId) ?? 0
-    this.#sentMs.delete(itemId)
+    const sentMs = this.#items.get(itemId)?.sentMs ?? 0
+    this.#items.delete(itemId)
     return { itemId, heardMs, sentMs }
   }
 }

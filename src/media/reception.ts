@@ -1,12 +1,22 @@
 import type { BusinessDirectory, BusinessEntry } from '../domain/businesses/index.ts'
-import { intakeScript, notInServiceText, voicemailPrompt } from '../domain/receptionist/index.ts'
+import {
+  buildInstructions,
+  connectingText,
+  DEFAULT_RECEPTIONIST,
+  intakeScript,
+  notInServiceText,
+  openingWords,
+  type ProfileCache,
+  voicemailPrompt,
+  whisperText,
+} from '../domain/receptionist/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { parsePhone } from '../lib/phone.ts'
 import type { IntakeScript, Language } from '../providers/speech/port.ts'
-import type { Reception } from './session.ts'
+import type { Reception } from './session-ports.ts'
 
-export type PromptName = 'voicemail' | 'thanks' | 'unclaimed'
+export type PromptName = 'voicemail' | 'thanks' | 'unclaimed' | 'whisper'
 
 /** Rendered sentences: from memory at once, else rendered. */
 export type Prompts = {
@@ -33,10 +43,17 @@ export function createReceptionist(deps: {
   /** Spoken for where no business is known. */
   defaults: { name: string; language: Language }
   log: Logger
+  /** How each business wants its receptionist; the defaults for all without it. */
+  profiles?: Pick<ProfileCache, 'of'>
 }): Receptionist {
   const { directory, prompts, defaults, log } = deps
+  const profileOf = (business: BusinessEntry) => deps.profiles?.of(business.id) ?? DEFAULT_RECEPTIONIST
   const scriptOf = (business: BusinessEntry): IntakeScript =>
-    intakeScript({ language: business.language, businessName: business.name, greeting: business.greeting })
+    intakeScript({
+      language: business.language,
+      businessName: business.name,
+      ...openingWords(profileOf(business), business.language, business.greeting),
+    })
 
   async function prompt(key: string, language: Language, name: PromptName): Promise<Uint8Array> {
     const businessName = (directory.business(key) ?? defaults).name
@@ -47,6 +64,8 @@ export function createReceptionist(deps: {
         const script = intakeScript({ language, businessName })
         return prompts.render(`${script.thanks} ${script.goodbye}`, language)
       }
+      case 'whisper':
+        return prompts.render(whisperText({ language, businessName }), language)
       case 'unclaimed':
         return prompts.render(notInServiceText(language), language)
     }
@@ -63,6 +82,16 @@ export function createReceptionist(deps: {
         script,
         greeting: prompts.peek(script.greeting, script.language),
         renderGreeting: () => prompts.render(script.greeting, script.language),
+        phrase: (name) =>
+          prompts.peek(name === 'connecting' ? connectingText(script.language) : script.oneMoment, script.language),
+        instructions: buildInstructions({
+          businessName: business.name,
+          language: business.language,
+          timeZone: business.timezone,
+          settings: profileOf(business),
+          now: new Date(),
+        }),
+        voice: profileOf(business).voice,
       }
     },
     prompt,
@@ -78,9 +107,11 @@ export function createReceptionist(deps: {
             script.thanks,
             script.goodbye,
             script.oneMoment,
+            connectingText(script.language),
           ]
           for (const text of texts) await prompts.render(text, script.language)
-          for (const name of ['voicemail', 'thanks'] as const) await prompt(business.id, business.language, name)
+          for (const name of ['voicemail', 'thanks', 'whisper'] as const)
+            await prompt(business.id, business.language, name)
         } catch (error) {
           log.warn(
             { businessId: business.id, error: errorMessage(error) },

@@ -1,76 +1,23 @@
 import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
-import type { CallTurn } from '../jobs/registry.ts'
-import { stripPoints } from '../lib/hebrew.ts'
+import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
-import type { EngineEvent, EngineSession, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
-import { PlaybackLedger } from './playback.ts'
-import { type InboundFrame, StreamWriter } from './wire.ts'
+import type { EngineEvent, EngineSession, SpeechEngine } from '../providers/speech/port.ts'
+import { CallMetrics } from './call-metrics.ts'
+import { type Cut, PlaybackLedger } from './playback.ts'
+import type { CallRecorder } from './recorder.ts'
+import type { PhraseName, Reception, SessionDeps, SessionEnd, StreamTransport } from './session-ports.ts'
+import { Transcript } from './transcript.ts'
+import { DEFAULT_POLICY, isBackchannel, type TurnPolicy } from './turn-policy.ts'
+import { type InboundFrame, MediaCut, parseFrame, StreamWriter } from './wire.ts'
 
-/** The carrier's socket, as the session sees it. */
-export type StreamTransport = {
-  /** @returns false when the frame was dropped */
-  send(frame: string): boolean
-  close(code: number, reason: string): void
-}
+/** A mark stands behind so much audio at most; a smaller item has one at its end. */
+const MARK_EVERY_MS = 500
 
-export type SessionEnd = {
-  reason: CallEndReason
-  detail: string | null
-  durationMs: number
-  metrics: Record<string, number | null>
-}
+/** How often a voice that began is looked at again. */
+const WEIGH_MS = 40
 
-/** Where a call's events are kept; nothing here is waited for on the audio path. */
-export type CallSink = {
-  /** Binds the call to this stream; false when another stream has it. */
-  claim(call: StreamToken, streamSid: string): Promise<boolean>
-  turn(call: StreamToken, turn: Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>, audio?: Uint8Array): void
-  lead(call: StreamToken, answers: unknown): void
-  /** Resolves once the reason is written, or within a bound when it cannot be. */
-  end(call: StreamToken, end: SessionEnd): Promise<void>
-}
-
-/** What a business says in a call. */
-export type Reception = {
-  script: IntakeScript
-  /** The greeting as μ-law when it is at hand, so that it can leave at once. */
-  greeting: Uint8Array | undefined
-  renderGreeting(): Promise<Uint8Array>
-}
-
-export type SessionDeps = {
-  engine: SpeechEngine
-  sink: CallSink
-  log: Logger
-  /** The token's claims, or null when it is forged, expired, used, or of another call. */
-  verifyToken(token: string, callSid: string): StreamToken | null
-  reception(call: StreamToken): Reception | null
-  limits: SessionLimits
-  /** Monotonic ms. */
-  now(): number
-}
-
-export type SessionLimits = {
-  /** From the upgrade to `start`. */
-  startMs: number
-  /** Nobody has said anything for this long, the engine's own reminders included: the call ends with a goodbye. */
-  silenceMs: number
-  maxDurationMs: number
-  /** After it a goodbye may take this long; then the call ends, also for a caller who talks on. */
-  goodbyeMs: number
-  /** How long the last mark may be late. */
-  finalMarkMs: number
-}
-
-export const DEFAULT_LIMITS: SessionLimits = {
-  startMs: 5_000,
-  silenceMs: 12_000,
-  maxDurationMs: 15 * 60_000,
-  goodbyeMs: 15_000,
-  finalMarkMs: 3_000,
-}
-
-type AgentTurn = { index: number; text: string | null; startMs: number; ms: number }
+type Cancel = () => void
+const nothing: Cancel = () => {}
 
 /**
  * One call. States: `waiting` (for `start`) → `live` → `closing` (goodbye said, its last mark awaited) → `ended`.
@@ -79,25 +26,42 @@ type AgentTurn = { index: number; text: string | null; startMs: number; ms: numb
 export class CallSession {
   #state: 'waiting' | 'live' | 'closing' | 'ended' = 'waiting'
   #call: StreamToken | null = null
-  #script: IntakeScript | null = null
+  #reception: Reception | null = null
+  #policy: TurnPolicy = DEFAULT_POLICY
   #writer: StreamWriter | null = null
+  #recorder: CallRecorder | null = null
   #engine: EngineSession | null = null
+  #engineKind: SpeechEngine | null = null
+  /** Events of an engine session that was replaced do not count. */
+  #generation = 0
+  #retried = false
   readonly #ledger = new PlaybackLedger()
-  readonly #agentTurns = new Map<string, AgentTurn>()
-  #turns = 0
+  readonly #metrics = new CallMetrics()
+  readonly #cut = new MediaCut()
+  readonly #transcript = new Transcript((turn, audio) => {
+    if (this.#call) this.deps.sink.turn(this.#call, turn, audio)
+  })
+  #phrases = 0
   #malformed = 0
   #startedAt = 0
   #mediaMs = 0
   #callerSpeaking = false
+  /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
+  #remainder: Cut | null = null
   #ending = false
+  #afterLastMark: ((detail: string | null) => void) | null = null
   #closeReason: CallEndReason = 'completed'
+  #transferring = false
   #heardEndAt: number | null = null
-  readonly #responses: number[] = []
-  readonly #metrics: Record<string, number | null> = { greetingMs: null, bargeIns: 0 }
-  #startTimer: Timer | undefined
-  #silenceTimer: Timer | undefined
-  #durationTimer: Timer | undefined
-  #finalTimer: Timer | undefined
+  #lastFillerAt = Number.NEGATIVE_INFINITY
+  #pendingAudio: { item: string; ms: number; t: number } | null = null
+  #stopStartTimer: Cancel = nothing
+  #stopSilence: Cancel = nothing
+  #stopDuration: Cancel = nothing
+  #stopFinal: Cancel = nothing
+  #stopInterrupt: Cancel = nothing
+  #stopReconnect: Cancel = nothing
+  readonly #toolTimers = new Set<Cancel>()
   #log: Logger
 
   constructor(
@@ -105,7 +69,7 @@ export class CallSession {
     private readonly deps: SessionDeps,
   ) {
     this.#log = deps.log
-    this.#startTimer = setTimeout(() => this.#refuse(1008, 'no start within 5 s'), deps.limits.startMs)
+    this.#stopStartTimer = deps.clock.after(deps.limits.startMs, () => this.#refuse(1008, 'no start within 5 s'))
   }
 
   /** Whether a call is being served: counts against the capacity. */
@@ -117,7 +81,26 @@ export class CallSession {
     return this.#call?.callSid ?? null
   }
 
-  /** Takes a text frame; `null` is one that could not be read. */
+  /** Takes a text frame as it came. A caller's audio, 50 frames a second, goes to the engine without any object made. */
+  onText(text: string): void {
+    const cut = this.#cut
+    if (!cut.read(text)) {
+      this.onFrame(parseFrame(text))
+      return
+    }
+    const engine = this.#engine
+    if (this.#metrics.timesIn()) {
+      const from = performance.now()
+      this.#mediaMs = cut.timestampMs
+      engine?.sendAudio(cut.payload, cut.timestampMs)
+      this.#metrics.relayedIn(performance.now() - from)
+    } else if (engine) {
+      this.#mediaMs = cut.timestampMs
+      engine.sendAudio(cut.payload, cut.timestampMs)
+    }
+  }
+
+  /** Takes a frame that was read; `null` is one that could not be. */
   onFrame(frame: InboundFrame | null): void {
     if (this.#state === 'ended') return
     if (!frame) {
@@ -135,13 +118,16 @@ export class CallSession {
         this.#start(frame)
         return
       case 'mark':
+        this.#note('mark', { name: frame.name })
         this.#markReturned(frame.name)
         return
       case 'dtmf':
+        this.#note('dtmf', { digit: frame.digit })
         if (frame.digit === '0' && this.live) void this.#end('voicemail_requested')
         return
       case 'stop':
-        if (this.live) void this.#end('caller_hung_up')
+        this.#note('stop')
+        if (this.live) void this.#end(this.#transferring ? 'transferred' : 'caller_hung_up')
         else this.#refuse(1000, 'stopped before it started')
         return
     }
@@ -149,66 +135,76 @@ export class CallSession {
 
   /** A frame that no stream may send: the socket ends, and so does the call's agent. */
   onViolation(reason: string, code = 1008): void {
+    this.#note('violation', { reason, code })
     if (this.live) void this.#end('protocol_error', reason, code)
     else this.#refuse(code, reason)
   }
 
   /** The socket is gone. */
   onClose(code: number, reason: string): void {
-    if (this.live) void this.#end('stream_lost', `socket closed with ${code} ${reason}`.trim())
-    else this.#stopTimers()
+    if (this.live) {
+      this.#note('lost', { code })
+      void this.#end(this.#transferring ? 'transferred' : 'stream_lost', `socket closed with ${code} ${reason}`.trim())
+    } else this.#stopTimers()
     this.#state = 'ended'
   }
 
   /** This server must stop: the caller goes to voicemail through whichever server is asked next. */
   drain(): Promise<void> {
-    return this.live ? this.#end('server_draining') : Promise.resolve()
+    if (!this.live) return Promise.resolve()
+    this.#note('drain')
+    return this.#end('server_draining')
   }
 
   #start(frame: Extract<InboundFrame, { event: 'start' }>): void {
-    const receivedAt = this.deps.now()
+    const { deps } = this
+    const receivedAt = deps.clock.now()
     if (this.#state !== 'waiting') {
       this.onViolation('a second start')
       return
     }
-    clearTimeout(this.#startTimer)
-    const call = this.deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
+    this.#stopStartTimer()
+    const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
     if (!call) {
       this.#refuse(1008, 'the token is missing, wrong, used or expired')
       return
     }
-    const reception = this.deps.reception(call)
+    const reception = deps.reception(call)
     if (!reception) {
       this.#refuse(1008, 'the business is unknown')
       return
     }
 
     this.#call = call
-    this.#script = reception.script
+    this.#reception = reception
+    this.#policy = reception.policy ?? DEFAULT_POLICY
     this.#state = 'live'
     this.#startedAt = receivedAt
     this.#writer = new StreamWriter(frame.streamSid)
-    this.#log = this.deps.log.child({ callSid: call.callSid, streamSid: frame.streamSid })
+    this.#log = deps.log.child({ callSid: call.callSid, streamSid: frame.streamSid })
     if (frame.encoding !== 'audio/x-mulaw' || frame.sampleRate !== 8000) {
       this.onViolation(`unexpected media format ${frame.encoding} ${frame.sampleRate}`)
       return
     }
 
     if (reception.greeting) this.#greet(reception.greeting)
-    else
+    this.#openRecord(call, reception)
+    if (!reception.greeting)
       reception.renderGreeting().then(
         (audio) => this.#greet(audio),
-        (error: unknown) => this.#end('engine_failed', `the greeting could not be rendered: ${String(error)}`),
+        (error: unknown) => this.#end('engine_failed', `the greeting could not be rendered: ${errorMessage(error)}`),
       )
-    this.#durationTimer = setTimeout(() => this.#endOvertime(), this.deps.limits.maxDurationMs)
-    this.#engine = this.deps.engine.connect({
-      callId: call.callSid,
-      language: reception.script.language,
-      script: reception.script,
-      onEvent: (event) => this.#onEngine(event),
-    })
-    this.#log.info('the call is live')
-    this.deps.sink.claim(call, frame.streamSid).then(
+    this.#stopDuration = this.#after(deps.limits.maxDurationMs, () => this.#endOvertime())
+    const opened = this.live ? (deps.adopt?.(call.callSid) ?? null) : null
+    if (opened) {
+      const generation = ++this.#generation
+      this.#engine = opened.session
+      this.#engineKind = deps.engine
+      this.#out('connect', { engine: deps.engine.name, resume: false })
+      opened.attach((event) => this.#fromEngine(generation, event))
+    } else this.#connect(deps.engine, false)
+    this.#log.info({ early: opened !== null }, 'the call is live')
+    deps.sink.claim(call, frame.streamSid).then(
       (mine) => {
         if (!mine) this.#abandon('the token was used by another stream')
       },
@@ -216,184 +212,501 @@ export class CallSession {
     )
   }
 
-  #greet(audio: Uint8Array): void {
-    if (this.#state !== 'live') return
-    this.#play('greeting', Buffer.from(audio).toString('base64'), audio.byteLength / 8, this.#script?.greeting ?? null)
-    this.#metrics.greetingMs = round(this.deps.now() - this.#startedAt)
+  #openRecord(call: StreamToken, reception: Reception): void {
+    this.#recorder = this.deps.record?.(call.callSid) ?? null
+    if (!this.#recorder) return
+    const ms = (name: PhraseName) => (reception.phrase?.(name)?.byteLength ?? 0) / 8
+    this.#recorder.line({
+      t: 0,
+      k: 'start',
+      version: 1,
+      callSid: call.callSid,
+      businessId: call.businessId,
+      engine: this.deps.engine.name,
+      standby: this.deps.standby?.name ?? null,
+      script: reception.script,
+      policy: this.#policy,
+      limits: this.deps.limits,
+      greetingMs: reception.greeting ? reception.greeting.byteLength / 8 : null,
+      phraseMs: { oneMoment: ms('oneMoment'), connecting: ms('connecting') },
+      canTransfer: this.deps.tools?.canTransfer(call) ?? false,
+    })
   }
 
-  #onEngine(event: EngineEvent): void {
-    if (!this.live) return
+  /** Opens an engine session; one that cannot be opened has failed. */
+  #connect(engine: SpeechEngine, resume: boolean): void {
+    const { deps } = this
+    const call = this.#call
+    const reception = this.#reception
+    // A word to the caller may have found the carrier gone.
+    if (!call || !reception || !this.live) return
+    const generation = ++this.#generation
+    this.#engineKind = engine
+    this.#out('connect', { engine: engine.name, resume })
+    try {
+      this.#engine = engine.connect({
+        callId: call.callSid,
+        language: reception.script.language,
+        script: reception.script,
+        ...(reception.instructions === undefined ? {} : { instructions: reception.instructions }),
+        ...(deps.tools ? { tools: deps.tools.list(call) } : {}),
+        ...(reception.voice ? { voice: reception.voice } : {}),
+        ...(resume ? { resume: this.#transcript.history() } : {}),
+        onEvent: (event) => this.#fromEngine(generation, event),
+      })
+    } catch (error) {
+      this.#engine = null
+      this.#engineDown('engine_refused', errorMessage(error), false)
+    }
+  }
+
+  #greet(audio: Uint8Array): void {
+    if (this.#state !== 'live') return
+    this.#playBytes('greeting', audio, this.#reception?.script.greeting ?? null)
+    this.#metrics.greetingMs = Number((this.deps.clock.now() - this.#startedAt).toFixed(2))
+  }
+
+  #fromEngine(generation: number, event: EngineEvent): void {
+    if (generation !== this.#generation || !this.live) return
+    if (this.#ending) {
+      // What the caller said, and what is known of it, is kept; everything else comes too late.
+      if (event.type === 'user_turn') this.#transcript.callerSaid(event)
+      else if (event.type === 'tool_call' && event.name === 'save_lead' && this.#call)
+        this.deps.sink.lead(this.#call, event.args)
+      return
+    }
+    if (event.type === 'audio') {
+      const timed = this.#metrics.timesOut()
+      const from = timed ? performance.now() : 0
+      this.#hear(event.itemId, event.payload, event.ms, event.text ?? null)
+      if (timed) this.#metrics.relayedOut(performance.now() - from)
+      return
+    }
+    this.#note('engine', { event: event.type === 'user_turn' ? { ...event, audio: undefined } : event })
+    this.#onEngine(event)
+  }
+
+  #onEngine(event: Exclude<EngineEvent, { type: 'audio' }>): void {
     switch (event.type) {
+      case 'ready':
+        this.#stopReconnect()
+        return
       case 'speech_started':
-        this.#callerSpeaking = true
-        clearTimeout(this.#silenceTimer)
-        if (this.#ledger.playing) this.#interrupt()
-        // A caller who still speaks is listened to: the engine says goodbye again.
-        if (this.#state === 'closing') {
-          this.#state = 'live'
-          clearTimeout(this.#finalTimer)
-        }
+        this.#speechStarted(event.voicedMs)
         return
       case 'speech_stopped':
-        this.#callerSpeaking = false
-        this.#heardEndAt = this.#startedAt + event.atMs
-        this.#watchSilence()
+        this.#speechStopped(event.atMs)
         return
       case 'user_turn':
-        this.#saveCallerTurn(event)
+        this.#transcript.callerSaid(event)
+        this.#weighWords(event.transcript ?? '', event.endMs - event.startMs)
         return
-      case 'audio':
-        if (this.#heardEndAt !== null) {
-          this.#responses.push(Math.max(0, this.deps.now() - this.#heardEndAt))
-          this.#heardEndAt = null
-        }
-        this.#play(event.itemId, event.payload, event.ms, event.text ?? null)
+      case 'audio_done':
+        this.#finish(event.itemId)
         return
-      case 'agent_transcript': {
-        const turn = this.#agentTurns.get(event.itemId)
-        if (turn) turn.text = event.text
+      case 'agent_transcript':
+        this.#transcript.agentText(event.itemId, event.text)
         return
-      }
       case 'tool_call':
         this.#onTool(event)
         return
+      case 'usage':
+        this.#metrics.used(event.usage)
+        return
+      case 'quiet':
+        this.#filler(true)
+        return
       case 'error':
-        if (this.#ending) return
         this.#log.warn(
           { code: event.code, fatal: event.fatal, error: event.message },
           'the speech engine reports an error',
         )
-        if (event.fatal) void this.#end('engine_failed', event.code)
+        if (event.fatal) this.#engineDown(event.code, event.message, event.retry ?? false)
         return
       case 'closed':
-        if (this.#ending) return
-        void this.#end('engine_failed', `the engine closed: ${event.reason}`)
+        this.#engineDown('engine_lost', `the engine closed: ${event.reason}`, true)
         return
     }
+  }
+
+  /** Audio of the engine. */
+  #hear(itemId: string, payload: string, ms: number, text: string | null): void {
+    if (this.#heardEndAt !== null) {
+      this.#metrics.responses.push(Math.max(0, this.deps.clock.now() - this.#heardEndAt))
+      this.#heardEndAt = null
+    }
+    this.#remainder = null
+    this.#play(itemId, payload, ms, text)
+  }
+
+  #speechStarted(voicedMs: number | undefined): void {
+    this.#callerSpeaking = true
+    this.#remainder = null
+    this.#stopSilence()
+    // A caller who still speaks is listened to, except while the call is handed on.
+    if (this.#transferring) return
+    const missingMs = voicedMs === undefined ? 0 : this.#policy.minSpeechMs - voicedMs
+    if (missingMs <= 0 || !this.#ledger.playing) this.#yieldToCaller()
+    else this.#weighVoice(missingMs)
+  }
+
+  /** Too short to tell: the caller has the word once enough of a voice was heard. */
+  #weighVoice(missingMs: number): void {
+    this.#stopInterrupt()
+    this.#stopInterrupt = this.#after(WEIGH_MS, () => {
+      const heard = this.#engine?.hearsVoice() ?? true
+      this.#note('voice', { heard })
+      const left = missingMs - (heard ? WEIGH_MS : 0)
+      if (left <= 0) this.#yieldToCaller()
+      else this.#weighVoice(left)
+    })
+  }
+
+  #yieldToCaller(): void {
+    this.#stopInterrupt()
+    this.#stopInterrupt = nothing
+    if (!this.live || this.#transferring) return
+    if (this.#ledger.playing) this.#interrupt()
+    if (this.#state !== 'closing') return
+    // The engine says goodbye again.
+    this.#state = 'live'
+    this.#afterLastMark = null
+    this.#stopFinal()
+  }
+
+  #speechStopped(atMs: number): void {
+    this.#callerSpeaking = false
+    if (this.#stopInterrupt !== nothing) {
+      // It ended before it was long enough: a noise, and the agent speaks on.
+      this.#stopInterrupt()
+      this.#stopInterrupt = nothing
+      this.#metrics.ignoredNoises++
+      this.#out('ignore_turn')
+      this.#engine?.ignoreTurn()
+      return
+    }
+    this.#heardEndAt = this.#startedAt + atMs
+    this.#watchSilence()
+  }
+
+  /** The words of a turn are known: a murmur that cut the agent short lets it go on. */
+  #weighWords(text: string, ms: number): void {
+    const rest = this.#remainder
+    const reception = this.#reception
+    if (!rest || !reception || this.#callerSpeaking || this.#ledger.playing) return
+    this.#remainder = null
+    if (!isBackchannel(this.#policy, reception.script.language, text, ms)) return
+    const audio = Buffer.concat(rest.rest.payloads.map((payload) => Buffer.from(payload, 'base64')))
+    const left = audio.subarray(Math.floor(rest.rest.skipMs) * 8)
+    if (left.length === 0) return
+    this.#metrics.resumed++
+    this.#out('resume', { item: rest.itemId })
+    this.#out('ignore_turn')
+    this.#engine?.ignoreTurn()
+    this.#heardEndAt = null
+    this.#playBytes(`${rest.itemId}+`, left, null)
   }
 
   #onTool(tool: Extract<EngineEvent, { type: 'tool_call' }>): void {
     const call = this.#call
     if (!call) return
+    this.#metrics.tools++
+    const { tools } = this.deps
     if (tool.name === 'save_lead') {
       this.deps.sink.lead(call, tool.args)
-      this.#engine?.toolResult(tool.toolCallId, { ok: true })
+      this.#toolResult(tool.toolCallId, { ok: true })
     } else if (tool.name === 'end_call') {
-      this.#engine?.toolResult(tool.toolCallId, { ok: true })
-      this.#awaitLastMark('completed')
-    } else {
-      this.#engine?.toolResult(tool.toolCallId, { error: `There is no tool named ${tool.name}.` })
+      this.#toolResult(tool.toolCallId, { ok: true }, true)
+      this.#closeAfterLastMark('completed')
+    } else if (tool.name === 'transfer_to_human' && tools) this.#transfer(call, tool.toolCallId)
+    else if (tools?.list(call).some((each) => each.name === tool.name)) this.#runTool(call, tool)
+    else {
+      this.#metrics.toolFailures++
+      this.#toolResult(tool.toolCallId, { error: `There is no tool named ${tool.name}.` })
     }
+  }
+
+  #runTool(call: StreamToken, tool: Extract<EngineEvent, { type: 'tool_call' }>): void {
+    const { tools } = this.deps
+    if (!tools) return
+    let open = true
+    const timers: Cancel[] = []
+    const settle = (result: unknown, failed: boolean) => {
+      if (!open) return
+      open = false
+      for (const stop of timers) {
+        stop()
+        this.#toolTimers.delete(stop)
+      }
+      if (!this.live) return
+      if (failed) this.#metrics.toolFailures++
+      this.#note('tool_done', { id: tool.toolCallId, result, failed })
+      this.#toolResult(tool.toolCallId, result)
+    }
+    timers.push(
+      this.#after(this.#policy.fillerAfterMs, () => this.#filler()),
+      this.#after(this.#policy.toolTimeoutMs, () =>
+        settle(
+          { error: 'It took too long. Tell the caller that it could not be done, and offer to take a message.' },
+          true,
+        ),
+      ),
+    )
+    for (const stop of timers) this.#toolTimers.add(stop)
+    tools.run(call, tool.name, tool.args).then(
+      (result) => settle(result, false),
+      (error: unknown) => {
+        this.#log.warn({ tool: tool.name, error: errorMessage(error) }, 'a tool failed')
+        settle({ error: errorMessage(error) }, true)
+      },
+    )
+  }
+
+  #toolResult(toolCallId: string, result: unknown, silent = false): void {
+    this.#out('tool_result', { id: toolCallId, silent })
+    this.#engine?.toolResult(toolCallId, result, { silent })
+  }
+
+  /** Says so, waits until that was heard, then hands the call on; a refusal is told to the model. */
+  #transfer(call: StreamToken, toolCallId: string): void {
+    const { tools } = this.deps
+    if (!tools?.canTransfer(call)) {
+      this.#metrics.toolFailures++
+      this.#toolResult(toolCallId, { error: 'Nobody can be reached. Offer to take a message.' })
+      return
+    }
+    if (this.#transferring) return
+    this.#transferring = true
+    this.#out('transfer')
+    this.#phrase('connecting')
+    this.#whenHeard(() => {
+      tools.transfer(call).then(
+        (problem) => {
+          if (!this.live) return
+          this.#note('transfer_done', { problem })
+          if (problem === null) {
+            void this.#end('transferred')
+            return
+          }
+          this.#transferFailed(toolCallId, problem)
+        },
+        (error: unknown) => {
+          if (!this.live) return
+          this.#note('transfer_done', { problem: 'failed' })
+          this.#log.warn({ error: errorMessage(error) }, 'a call could not be transferred')
+          this.#transferFailed(toolCallId, 'The transfer failed. Offer to take a message.')
+        },
+      )
+    })
+  }
+
+  #transferFailed(toolCallId: string, problem: string): void {
+    this.#transferring = false
+    this.#metrics.toolFailures++
+    if (this.#engine) this.#toolResult(toolCallId, { error: problem })
+    else void this.#end('engine_lost', 'the engine died while the call was handed on, and nobody took it')
+  }
+
+  /** The engine is gone: a word to the caller, then once more, then the other engine, then voicemail. */
+  #engineDown(code: string, message: string, retry: boolean): void {
+    if (!this.live) return
+    this.#generation++
+    this.#engine?.close()
+    this.#engine = null
+    this.#metrics.engineFailures++
+    this.#stopReconnect()
+    this.#stopInterrupt()
+    this.#stopInterrupt = nothing
+    this.#callerSpeaking = false
+    this.#heardEndAt = null
+    for (const itemId of this.#ledger.open()) this.#finish(itemId)
+    // A goodbye that is under way is heard to its end.
+    if (this.#state === 'closing') {
+      if (!this.#ledger.playing) void this.#end(this.#closeReason)
+      return
+    }
+    // A call that is being handed on needs no engine.
+    if (this.#transferring) return
+    const { engine, standby } = this.deps
+    const resume = this.#transcript.callerTurns > 0
+    const again = retry && !this.#retried && this.#engineKind === engine && engine.remote
+    const next = again ? engine : standby && this.#engineKind !== standby ? standby : null
+    if (!next) {
+      void this.#end(reasonOf(code), `${code}: ${message}`.slice(0, 300))
+      return
+    }
+    this.#log.warn({ code, next: next.name, again }, 'the speech engine is replaced in mid-call')
+    if (again) this.#retried = true
+    if (resume || !this.#ledger.playing) this.#phrase('oneMoment')
+    this.#connect(next, resume)
+    // One that could not even be connected has been replaced by now.
+    if (next.remote && this.#engineKind === next && this.#engine)
+      this.#stopReconnect = this.#after(this.#policy.reconnectMs, () =>
+        this.#engineDown('engine_refused', 'The engine was not ready in time.', false),
+      )
+  }
+
+  /**
+   * Something to hear while the caller waits, not too often.
+   * @param waiting the caller is known to wait, though the engine may not have said that they fell silent
+   */
+  #filler(waiting = false): void {
+    const now = this.deps.clock.now()
+    if (!this.live || this.#ledger.playing || this.#state === 'closing') return
+    if (this.#callerSpeaking && !waiting) return
+    if (now - this.#lastFillerAt < this.#policy.fillerEveryMs) return
+    this.#lastFillerAt = now
+    this.#metrics.fillers++
+    this.#phrase('oneMoment')
+  }
+
+  #phrase(name: PhraseName): void {
+    const audio = this.#reception?.phrase?.(name)
+    this.#out('phrase', { name })
+    if (!audio) return
+    const text = name === 'oneMoment' ? (this.#reception?.script.oneMoment ?? null) : null
+    this.#playBytes(`phrase_${++this.#phrases}`, audio, text)
+  }
+
+  #playBytes(itemId: string, audio: Uint8Array, text: string | null): void {
+    this.#play(itemId, Buffer.from(audio).toString('base64'), audio.byteLength / 8, text)
+    this.#finish(itemId)
   }
 
   #play(itemId: string, payload: string, ms: number, text: string | null): void {
-    if (!this.#writer) return
-    clearTimeout(this.#silenceTimer)
-    const now = this.deps.now()
-    if (!this.#agentTurns.has(itemId))
-      this.#agentTurns.set(itemId, {
-        index: this.#turns++,
-        text,
-        startMs: round(this.#ledger.endsAt(now) - this.#startedAt),
-        ms: 0,
-      })
-    const turn = this.#agentTurns.get(itemId)
-    if (turn) turn.ms += ms
-    const sent = this.transport.send(this.#writer.media(payload))
-    const mark = this.#ledger.sent(itemId, ms, now)
-    // Audio of the goodbye moves the end it is waited for.
-    if (this.#state === 'closing') this.#awaitLastMark(this.#closeReason)
-    if (!sent || !this.transport.send(this.#writer.mark(mark)))
+    const writer = this.#writer
+    if (!writer) return
+    const now = this.deps.clock.now()
+    this.#stopSilence()
+    if (!this.#transcript.knows(itemId))
+      this.#transcript.agentSays(itemId, text, this.#ledger.endsAt(now) - this.#startedAt)
+    const sent = this.transport.send(writer.media(payload))
+    this.#ledger.sent(itemId, payload, ms, now)
+    if (this.#recorder) this.#noteAudio(itemId, ms, now - this.#startedAt)
+    if (!sent) {
       void this.#end('stream_lost', 'the carrier does not take the audio')
+      return
+    }
+    if (this.#ledger.unmarkedMs >= MARK_EVERY_MS) this.#sendMark()
+    // Audio of the goodbye moves the end it is waited for.
+    if (this.#afterLastMark) this.#armFinal()
+  }
+
+  #sendMark(): void {
+    const name = this.#ledger.mark()
+    if (name === null || !this.#writer) return
+    this.#flushAudio()
+    if (!this.transport.send(this.#writer.mark(name))) void this.#end('stream_lost', 'the carrier does not take a mark')
+  }
+
+  /** No more audio of an item: its last mark, and its turn when it was heard already. */
+  #finish(itemId: string): void {
+    this.#sendMark()
+    const heard = this.#ledger.finish(itemId)
+    if (heard) this.#transcript.agentHeard(itemId, heard.heardMs, heard.sentMs, false)
+    this.#settled()
   }
 
   #interrupt(): void {
-    if (!this.#writer) return
+    const writer = this.#writer
+    if (!writer) return
+    const from = this.deps.clock.now()
     // Stop producing first: audio that comes after the clear would be heard.
+    this.#out('cancel')
     this.#engine?.cancel()
-    const cut = this.#ledger.clear(this.deps.now())
-    this.transport.send(this.#writer.clear())
-    this.#metrics.bargeIns = (this.#metrics.bargeIns ?? 0) + 1
+    const cut = this.#ledger.clear(this.deps.clock.now())
+    this.transport.send(writer.clear())
+    this.#metrics.clears.push(this.deps.clock.now() - from)
+    this.#metrics.bargeIns++
+    this.#out('clear')
     for (const item of cut) {
+      this.#out('truncate', { item: item.itemId, ms: Math.round(item.heardMs) })
       this.#engine?.truncate(item.itemId, item.heardMs)
-      this.#saveAgentTurn(item.itemId, item.heardMs, true)
+      this.#transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, true)
     }
+    this.#remainder = cut[0] ?? null
   }
 
   #markReturned(name: string): void {
-    for (const item of this.#ledger.markReturned(name, this.deps.now()))
-      this.#saveAgentTurn(item.itemId, item.heardMs, false)
-    if (this.#ledger.playing) return
-    if (this.#state === 'closing') void this.#end(this.#closeReason)
-    else this.#watchSilence()
+    for (const item of this.#ledger.markReturned(name, this.deps.clock.now()))
+      this.#transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, false)
+    this.#settled()
+  }
+
+  /** Everything that was sent may be heard now: what waited for that goes on. */
+  #settled(): void {
+    if (this.#ledger.playing || !this.live) return
+    const next = this.#afterLastMark
+    if (!next) {
+      this.#watchSilence()
+      return
+    }
+    this.#afterLastMark = null
+    this.#stopFinal()
+    next(null)
   }
 
   #watchSilence(): void {
-    clearTimeout(this.#silenceTimer)
-    if (this.#state !== 'live' || this.#callerSpeaking || this.#ledger.playing) return
-    this.#silenceTimer = setTimeout(() => this.#sayGoodbye('silence'), this.deps.limits.silenceMs)
+    this.#stopSilence()
+    if (this.#state !== 'live' || this.#callerSpeaking || this.#ledger.playing || this.#transferring) return
+    this.#stopSilence = this.#after(this.deps.limits.silenceMs, () => this.#sayGoodbye('silence'))
   }
 
   /** Says goodbye for a reason of ours, and ends when it was heard. */
   #sayGoodbye(reason: CallEndReason): void {
-    if (this.#state !== 'live' || !this.#script) return
+    const reception = this.#reception
+    if (this.#state !== 'live' || !reception) return
     if (this.#ledger.playing) this.#interrupt()
-    this.#engine?.say(this.#script.goodbye)
-    this.#awaitLastMark(reason)
+    this.#out('say', { text: reception.script.goodbye })
+    this.#engine?.say(reception.script.goodbye)
+    this.#state = 'closing'
+    this.#closeReason = reason
+    this.#stopSilence()
+    this.#afterLastMark = (detail) => void this.#end(reason, detail)
+    this.#armFinal()
   }
 
   #endOvertime(): void {
     this.#sayGoodbye('max_duration')
-    this.#durationTimer = setTimeout(
-      () => void this.#end('max_duration', 'the caller talked on'),
+    this.#stopDuration = this.#after(
       this.deps.limits.goodbyeMs,
+      () => void this.#end('max_duration', 'the caller talked on'),
     )
   }
 
-  #awaitLastMark(reason: CallEndReason): void {
+  /** The engine has said its goodbye: the call ends when that was heard. */
+  #closeAfterLastMark(reason: CallEndReason): void {
     this.#state = 'closing'
     this.#closeReason = reason
-    clearTimeout(this.#silenceTimer)
-    clearTimeout(this.#finalTimer)
-    const now = this.deps.now()
-    this.#finalTimer = setTimeout(
-      () => void this.#end(this.#closeReason, 'the last mark did not come back'),
-      this.#ledger.endsAt(now) - now + this.deps.limits.finalMarkMs,
+    this.#stopSilence()
+    this.#whenHeard((detail) => void this.#end(reason, detail))
+  }
+
+  /** Does something when all that was sent is heard, or its last mark is too late. */
+  #whenHeard(act: (detail: string | null) => void): void {
+    this.#afterLastMark = act
+    this.#armFinal()
+    if (!this.#ledger.playing) this.#stopFinalSoon()
+  }
+
+  /** Nothing plays: more may be on its way from the engine, so a moment is waited. */
+  #stopFinalSoon(): void {
+    this.#stopFinal()
+    this.#stopFinal = this.#after(Math.min(600, this.deps.limits.finalMarkMs), () => this.#finalTime())
+  }
+
+  #armFinal(): void {
+    this.#stopFinal()
+    const now = this.deps.clock.now()
+    this.#stopFinal = this.#after(this.#ledger.endsAt(now) - now + this.deps.limits.finalMarkMs, () =>
+      this.#finalTime(),
     )
   }
 
-  #saveAgentTurn(itemId: string, heardMs: number, interrupted: boolean): void {
-    const turn = this.#agentTurns.get(itemId)
-    if (!turn || !this.#call) return
-    this.#agentTurns.delete(itemId)
-    this.deps.sink.turn(this.#call, {
-      index: turn.index,
-      role: 'agent',
-      text: turn.text === null ? null : stripPoints(turn.text),
-      startMs: turn.startMs,
-      endMs: turn.startMs + round(interrupted ? heardMs : turn.ms),
-      heardMs: round(heardMs),
-      interrupted,
-    })
-  }
-
-  #saveCallerTurn(event: Extract<EngineEvent, { type: 'user_turn' }>): void {
-    if (!this.#call) return
-    this.deps.sink.turn(
-      this.#call,
-      {
-        index: this.#turns++,
-        role: 'caller',
-        text: event.transcript ?? null,
-        question: event.question ?? null,
-        startMs: round(event.startMs),
-        endMs: round(event.endMs),
-        heardMs: null,
-        interrupted: false,
-      },
-      event.audio,
-    )
+  #finalTime(): void {
+    const next = this.#afterLastMark
+    this.#afterLastMark = null
+    if (next && this.live) next('the last mark did not come back')
   }
 
   /** Ends the call's agent: the reason is written, then the socket closes. */
@@ -404,22 +717,25 @@ export class CallSession {
     this.#engine?.close()
     this.#state = 'ended'
     this.#stopTimers()
+    this.#generation++
+    this.#engine = null
     const call = this.#call
     if (call) {
-      for (const item of this.#ledger.clear(this.deps.now())) this.#saveAgentTurn(item.itemId, item.heardMs, true)
+      for (const item of this.#ledger.clear(this.deps.clock.now()))
+        this.#transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, item.heardMs < item.sentMs)
       const end: SessionEnd = {
         reason,
         detail,
-        durationMs: round(this.deps.now() - this.#startedAt),
+        durationMs: Math.round(this.deps.clock.now() - this.#startedAt),
         metrics: {
-          ...this.#metrics,
-          turns: this.#turns,
+          ...this.#metrics.toRecord(),
+          turns: this.#transcript.turns,
           malformedFrames: this.#malformed,
           mediaMs: this.#mediaMs,
-          responseMedianMs: median(this.#responses),
-          responseMaxMs: this.#responses.length > 0 ? round(Math.max(...this.#responses)) : null,
         },
       }
+      this.#out('end', { reason, detail, metrics: end.metrics })
+      this.#recorder?.close()
       await this.deps.sink.end(call, end)
       this.#log.info({ reason, detail, ...end.metrics, durationMs: end.durationMs }, 'the call has ended')
     }
@@ -438,23 +754,75 @@ export class CallSession {
   /** The call belongs to another stream: this one goes without touching the call's record. */
   #abandon(reason: string): void {
     if (this.#state === 'ended') return
-    this.#refuse(1008, reason)
-    // Last: an engine says that it closed, which in a live call is a failure of the call.
+    this.#note('abandon')
+    this.#generation++
     this.#engine?.close()
+    this.#engine = null
+    this.#refuse(1008, reason)
+  }
+
+  /** A timer of the call; none is set once it has ended. */
+  #after(ms: number, act: () => void): Cancel {
+    return this.#state === 'ended' ? nothing : this.deps.clock.after(ms, act)
   }
 
   #stopTimers(): void {
-    for (const timer of [this.#startTimer, this.#silenceTimer, this.#durationTimer, this.#finalTimer])
-      clearTimeout(timer)
+    for (const stop of [
+      this.#stopStartTimer,
+      this.#stopSilence,
+      this.#stopDuration,
+      this.#stopFinal,
+      this.#stopInterrupt,
+      this.#stopReconnect,
+      ...this.#toolTimers,
+    ])
+      stop()
+    this.#toolTimers.clear()
+  }
+
+  /** Something that happened to the call. */
+  #note(kind: string, data: Record<string, unknown> = {}): void {
+    if (!this.#recorder) return
+    this.#flushAudio()
+    this.#recorder.line({ t: this.#t(), k: kind, ...data })
+  }
+
+  /** Something that the call decided. */
+  #out(decision: string, data: Record<string, unknown> = {}): void {
+    this.#note('out', { o: decision, ...data })
+  }
+
+  #noteAudio(item: string, ms: number, t: number): void {
+    const pending = this.#pendingAudio
+    if (pending && pending.item === item && t <= pending.t + pending.ms + 20) {
+      pending.ms += ms
+      return
+    }
+    this.#flushAudio()
+    this.#pendingAudio = { item, ms, t }
+  }
+
+  #flushAudio(): void {
+    const pending = this.#pendingAudio
+    if (!pending) return
+    this.#pendingAudio = null
+    this.#recorder?.line({ t: Number(pending.t.toFixed(1)), k: 'audio', item: pending.item, ms: pending.ms })
+  }
+
+  #t(): number {
+    return Number((this.deps.clock.now() - this.#startedAt).toFixed(1))
   }
 }
 
-function round(ms: number): number {
-  return Math.max(0, Math.round(ms))
+const REASONS: Record<string, CallEndReason> = {
+  engine_refused: 'engine_refused',
+  engine_lost: 'engine_lost',
+  engine_stalled: 'engine_stalled',
+  engine_rate_limited: 'engine_rate_limited',
+  engine_expired: 'engine_expired',
 }
 
-function median(values: number[]): number | null {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted[sorted.length >> 1]
-  return middle === undefined ? null : round(middle)
+/** What an engine's failure is called when nothing could take its place. */
+function reasonOf(code: string): CallEndReason {
+  return REASONS[code] ?? 'engine_failed'
 }

@@ -1,7 +1,7 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Logger } from '../lib/log.ts'
-import { CallSession, type SessionDeps } from './session.ts'
-import { parseFrame } from './wire.ts'
+import { CallSession } from './session.ts'
+import type { SessionDeps } from './session-ports.ts'
 
 /** What Twilio offers when it connects; echoed exactly once, and only when offered (error 31920 otherwise). */
 const SUBPROTOCOL = 'audio.twilio.com'
@@ -83,7 +83,7 @@ export function createMediaSocket(deps: {
         if (typeof data !== 'string') session.onViolation('a binary frame', 1003)
         // Base64 and JSON are ASCII: characters are bytes.
         else if (data.length > MAX_FRAME_BYTES) session.onViolation('a frame over 64 KiB', 1009)
-        else session.onFrame(parseFrame(data))
+        else session.onText(data)
       },
       close(ws, code, reason) {
         const { session } = ws.data

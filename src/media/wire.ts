@@ -44,6 +44,8 @@ const frame = z.discriminatedUnion('event', [
 const anyEvent = z.object({ event: z.string().max(64) })
 
 const MEDIA = '{"event":"media"'
+const MARK = '{"event":"mark"'
+const NAME = '"name":"'
 const PAYLOAD = '"payload":"'
 const TIMESTAMP = '"timestamp":'
 const QUOTE = 34
@@ -55,6 +57,10 @@ const QUOTE = 34
 export function parseFrame(text: string): InboundFrame | null {
   if (text.startsWith(MEDIA)) {
     const quick = cutMedia(text)
+    if (quick) return quick
+  }
+  if (text.startsWith(MARK)) {
+    const quick = cutMark(text)
     if (quick) return quick
   }
   let json: unknown
@@ -93,23 +99,45 @@ export function parseFrame(text: string): InboundFrame | null {
 const KNOWN = new Set(['connected', 'start', 'media', 'dtmf', 'mark', 'stop'])
 
 function cutMedia(text: string): InboundFrame | null {
-  const at = text.indexOf(PAYLOAD, MEDIA.length)
-  if (at < 0) return null
-  const from = at + PAYLOAD.length
+  const cut = new MediaCut()
+  return cut.read(text) ? { event: 'media', payload: cut.payload, timestampMs: cut.timestampMs } : null
+}
+
+/** Marks come twice a second and call. */
+function cutMark(text: string): InboundFrame | null {
+  const from = text.indexOf(NAME, MARK.length) + NAME.length
   const to = text.indexOf('"', from)
-  if (to < 0) return null
-  const payload = text.slice(from, to)
-  // A backslash would be an escape that only a parser undoes.
-  if (payload.includes('\\')) return null
-  let time = text.indexOf(TIMESTAMP, MEDIA.length)
-  if (time < 0) return null
-  time += TIMESTAMP.length
-  if (text.charCodeAt(time) === QUOTE) time++
-  let timestampMs = 0
-  for (let code = text.charCodeAt(time); code >= 48 && code <= 57; code = text.charCodeAt(++time))
-    timestampMs = timestampMs * 10 + (code - 48)
-  // The frame must end where an object ends: a frame cut short is malformed.
-  return text.charCodeAt(text.length - 1) === 125 ? { event: 'media', payload, timestampMs } : null
+  if (from < NAME.length || to < 0 || to - from > 256 || text.includes('\\') || !text.endsWith('}}')) return null
+  return { event: 'mark', name: text.slice(from, to) }
+}
+
+/** Reads media frames one after the other into itself, so that a frame costs no object. */
+export class MediaCut {
+  payload = ''
+  timestampMs = 0
+
+  /** @returns whether this was a media frame of the usual form; the fields hold it then */
+  read(text: string): boolean {
+    if (!text.startsWith(MEDIA)) return false
+    const at = text.indexOf(PAYLOAD, MEDIA.length)
+    if (at < 0) return false
+    const from = at + PAYLOAD.length
+    const to = text.indexOf('"', from)
+    if (to < 0) return false
+    // A backslash would be an escape that only a parser undoes; looked for in the text, so that the slice stays one.
+    if (text.includes('\\')) return false
+    let time = text.indexOf(TIMESTAMP, MEDIA.length)
+    // The frame must end where an object ends: a frame cut short is malformed.
+    if (time < 0 || text.charCodeAt(text.length - 1) !== 125) return false
+    time += TIMESTAMP.length
+    if (text.charCodeAt(time) === QUOTE) time++
+    let timestampMs = 0
+    for (let code = text.charCodeAt(time); code >= 48 && code <= 57; code = text.charCodeAt(++time))
+      timestampMs = timestampMs * 10 + (code - 48)
+    this.payload = text.slice(from, to)
+    this.timestampMs = timestampMs
+    return true
+  }
 }
 
 /** What may be sent to one stream: media, mark, clear, and nothing before its `start`. */

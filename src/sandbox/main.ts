@@ -4,7 +4,9 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { errorMessage } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
+import { createEspeakSynthesizer } from '../providers/speech/espeak/synthesizer.ts'
 import { startCarrier } from './carrier/server.ts'
+import { type OpenAiSandbox, startOpenAi } from './openai/server.ts'
 import { startPayments } from './payments/start.ts'
 import { startWhatsAppSandbox } from './whatsapp/server.ts'
 
@@ -15,6 +17,9 @@ const sandboxConfig = z.object({
   carrierPort: port.default(0),
   whatsappPort: port.default(0),
   stateDir: z.string().min(1).optional(),
+  openaiPort: port.default(0),
+  /** OpenAI is played when it is given. */
+  openaiKey: z.string().min(16).optional(),
   paypalPort: port.default(0),
   tranzilaPort: port.default(0),
   paymentsSecret: z.string().min(16).optional(),
@@ -30,6 +35,7 @@ export type SandboxConfig = z.output<typeof sandboxConfig>
 /**
  * The sandbox's settings from command line flags: `--carrier-port` and `--whatsapp-port` (0 = any free one),
  * `--state-dir` (where WhatsApp's accounts and links are kept; nowhere when unset), `--account-sid`, `--auth-token`,
+ * `--openai-port` with `--openai-key` (without it there is no OpenAI),
  * `--paypal-port`, `--tranzila-port`, `--payments-secret` (without it there are no payment servers),
  * `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for the first are dialled
  * at the second).
@@ -43,6 +49,8 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
       'carrier-port': { type: 'string' },
       'whatsapp-port': { type: 'string' },
       'state-dir': { type: 'string' },
+      'openai-port': { type: 'string' },
+      'openai-key': { type: 'string' },
       'paypal-port': { type: 'string' },
       'tranzila-port': { type: 'string' },
       'payments-secret': { type: 'string' },
@@ -58,6 +66,8 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
     carrierPort: values['carrier-port'],
     whatsappPort: values['whatsapp-port'],
     stateDir: values['state-dir'],
+    openaiPort: values['openai-port'],
+    openaiKey: values['openai-key'],
     paypalPort: values['paypal-port'],
     tranzilaPort: values['tranzila-port'],
     paymentsSecret: values['payments-secret'],
@@ -108,15 +118,37 @@ export async function startSandbox(
         logger,
       })
     : null
+  const openai = config.openaiKey ? startSpeakingOpenAi(config, config.openaiKey) : null
   return {
     ports: {
       carrier: carrier.port,
       whatsapp: Number(new URL(whatsapp.controlUrl).port),
+      ...(openai ? { openai: openai.port } : {}),
       ...(payments ? { paypal: payments.paypal.port, tranzila: payments.tranzila.port } : {}),
     },
     async stop() {
       await Promise.all([carrier.close(), whatsapp.close()])
       await payments?.close()
+      await openai?.close()
+    },
+  }
+}
+
+/** OpenAI in a box, with a voice. */
+function startSpeakingOpenAi(config: SandboxConfig, apiKey: string): OpenAiSandbox {
+  const synthesizer = createEspeakSynthesizer()
+  const openai = startOpenAi({
+    port: config.openaiPort,
+    hostname: config.host,
+    apiKey,
+    logger: createLogger(config.logLevel, { process: 'sandbox' }),
+    speak: (text, language) => synthesizer.synthesize({ text, language: language === 'he' ? 'he' : 'en' }),
+  })
+  return {
+    ...openai,
+    async close() {
+      await openai.close()
+      await synthesizer.close()
     },
   }
 }

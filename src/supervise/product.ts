@@ -105,6 +105,10 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
     const paymentsSecret = kept?.paymentsSecret ?? randomBytes(16).toString('hex')
     let carrierPort = 0
     let whatsappPort = 0
+    let openaiPort = 0
+    // Asked for without a key of its own: then the sandbox plays OpenAI too.
+    const playsOpenAi = config.speech.engine === 'openai-realtime' && config.speech.openai.kind === 'absent'
+    const openaiKey = `sk-sandbox-${randomBytes(16).toString('hex')}`
     let paymentPorts = { paypal: 0, tranzila: 0 }
     return processStep(
       'sandbox',
@@ -112,11 +116,13 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
         // Chosen here, so that a sandbox that died comes back where everybody looks for it.
         carrierPort = await findFreePort('127.0.0.1')
         whatsappPort = await findFreePort('127.0.0.1')
+        openaiPort = await findFreePort('127.0.0.1')
         paymentPorts = { paypal: await findFreePort('127.0.0.1'), tranzila: await findFreePort('127.0.0.1') }
         const flags = {
           'carrier-port': String(carrierPort),
           'whatsapp-port': String(whatsappPort),
           'state-dir': join(config.dataDir, 'sandbox'),
+          ...(playsOpenAi ? { 'openai-key': openaiKey, 'openai-port': String(openaiPort) } : {}),
           'account-sid': accountSid,
           'auth-token': authToken,
           'paypal-port': String(paymentPorts.paypal),
@@ -146,6 +152,12 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
             TWILIO_WHATSAPP_FROM: SANDBOX_WHATSAPP_FROM,
             BAILEYS_SECRET: baileysSecret,
             BAILEYS_WEBSOCKET_URL: `ws://${whatsapp}/ws/chat`,
+            ...(playsOpenAi
+              ? {
+                  OPENAI_API_KEY: openaiKey,
+                  OPENAI_REALTIME_URL: `ws://127.0.0.1:${ports.openai ?? openaiPort}/v1/realtime`,
+                }
+              : {}),
             ...paymentVariables(paypalUrl, tranzilaUrl, paymentsSecret),
           })
           writeSecretFile(join(config.dataDir, 'sandbox.json'), {

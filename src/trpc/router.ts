@@ -12,6 +12,7 @@ import { membersRouter } from './members.ts'
 import { messagesRouter } from './messages.ts'
 import { paymentsRouter } from './payments.ts'
 import { privacyRouter } from './privacy.ts'
+import { appointmentsRouter, receptionistRouter } from './receptionist.ts'
 import { searchRouter } from './search.ts'
 import { systemRouter } from './system.ts'
 import { router } from './trpc.ts'
@@ -29,6 +30,8 @@ export const appRouter = router({
   conversations: conversationsRouter,
   leads: leadsRouter,
   whatsapp: whatsappRouter,
+  receptionist: receptionistRouter,
+  appointments: appointmentsRouter,
   search: searchRouter,
   webhooks: webhooksRouter,
   system: systemRouter,

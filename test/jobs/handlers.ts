@@ -11,6 +11,7 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
     'call.status': refuse,
     'call.turn': refuse,
     'call.finish': refuse,
+    'call.summarize': refuse,
     'lead.save': refuse,
     'message.receive': refuse,
     'message.status': refuse,

@@ -1,10 +1,21 @@
 import { expect, test } from 'bun:test'
 import { PlaybackLedger } from '../../src/media/playback.ts'
 
+/** Sends a piece with a mark right behind it. */
+function send(ledger: PlaybackLedger, itemId: string, ms: number, now: number): string {
+  ledger.sent(itemId, Buffer.alloc(ms * 8).toString('base64'), ms, now)
+  return ledger.mark() ?? ''
+}
+
+/** What was heard of each cut item, without what was not. */
+const heardOf = (ledger: PlaybackLedger, now: number) =>
+  ledger.clear(now).map(({ itemId, heardMs, sentMs }) => ({ itemId, heardMs, sentMs }))
+
 test('an item is heard when the mark of its last piece is back', () => {
   const ledger = new PlaybackLedger()
-  const first = ledger.sent('a', 400, 0)
-  const second = ledger.sent('a', 600, 10)
+  const first = send(ledger, 'a', 400, 0)
+  const second = send(ledger, 'a', 600, 10)
+  ledger.finish('a')
   expect(ledger.playing).toBe(true)
   expect(ledger.endsAt(10)).toBe(1_000)
   expect(ledger.markReturned(first, 400)).toEqual([])
@@ -15,8 +26,9 @@ test('an item is heard when the mark of its last piece is back', () => {
 
 test('a mark proves what was before it too; a mark that is not ours proves nothing', () => {
   const ledger = new PlaybackLedger()
-  ledger.sent('a', 100, 0)
-  const last = ledger.sent('b', 200, 0)
+  send(ledger, 'a', 100, 0)
+  const last = send(ledger, 'b', 200, 0)
+  for (const item of ['a', 'b']) ledger.finish(item)
   expect(ledger.markReturned('b:200:g0:m9', 50)).toEqual([])
   expect(ledger.markReturned(last, 300)).toEqual([
     { itemId: 'a', heardMs: 100, sentMs: 100 },
@@ -27,10 +39,10 @@ test('a mark proves what was before it too; a mark that is not ours proves nothi
 
 test('clear tells what was heard of the playing item, nothing of those behind, and all of those before', () => {
   const ledger = new PlaybackLedger()
-  ledger.sent('a', 1_000, 0)
-  ledger.sent('b', 1_000, 0)
-  ledger.sent('c', 1_000, 0)
-  expect(ledger.clear(1_250)).toEqual([
+  send(ledger, 'a', 1_000, 0)
+  send(ledger, 'b', 1_000, 0)
+  send(ledger, 'c', 1_000, 0)
+  expect(heardOf(ledger, 1_250)).toEqual([
     { itemId: 'a', heardMs: 1_000, sentMs: 1_000 },
     { itemId: 'b', heardMs: 250, sentMs: 1_000 },
     { itemId: 'c', heardMs: 0, sentMs: 1_000 },
@@ -40,17 +52,18 @@ test('clear tells what was heard of the playing item, nothing of those behind, a
 
 test('pieces of one item that were heard before a clear count', () => {
   const ledger = new PlaybackLedger()
-  const first = ledger.sent('a', 500, 0)
-  ledger.sent('a', 500, 0)
+  const first = send(ledger, 'a', 500, 0)
+  send(ledger, 'a', 500, 0)
   ledger.markReturned(first, 520)
-  expect(ledger.clear(620)).toEqual([{ itemId: 'a', heardMs: 600, sentMs: 1_000 }])
+  expect(heardOf(ledger, 620)).toEqual([{ itemId: 'a', heardMs: 600, sentMs: 1_000 }])
 })
 
 test('the marks that come back after a clear do not count, also for an item of the same name', () => {
   const ledger = new PlaybackLedger()
-  const cleared = ledger.sent('a', 500, 0)
+  const cleared = send(ledger, 'a', 500, 0)
   ledger.clear(100)
-  const again = ledger.sent('a', 500, 110)
+  const again = send(ledger, 'a', 500, 110)
+  ledger.finish('a')
   expect(again).not.toBe(cleared)
   expect(ledger.markReturned(cleared, 120)).toEqual([])
   expect(ledger.playing).toBe(true)
@@ -59,13 +72,41 @@ test('the marks that come back after a clear do not count, also for an item of t
 
 test('the carrier, not our estimate, is the clock: what follows a late mark starts then', () => {
   const ledger = new PlaybackLedger()
-  const first = ledger.sent('a', 100, 0)
-  ledger.sent('b', 1_000, 0)
+  const first = send(ledger, 'a', 100, 0)
+  send(ledger, 'b', 1_000, 0)
+  ledger.finish('a')
   ledger.markReturned(first, 400)
   expect(ledger.endsAt(400)).toBe(1_400)
-  expect(ledger.clear(600)).toEqual([{ itemId: 'b', heardMs: 200, sentMs: 1_000 }])
+  expect(heardOf(ledger, 600)).toEqual([{ itemId: 'b', heardMs: 200, sentMs: 1_000 }])
 })
 
 test('nothing pending: clear cuts nothing', () => {
-  expect(new PlaybackLedger().clear(5)).toEqual([])
+  expect(heardOf(new PlaybackLedger(), 5)).toEqual([])
+})
+
+test('pieces share a mark: what is played in one go needs one only', () => {
+  const ledger = new PlaybackLedger()
+  for (let i = 0; i < 10; i++) ledger.sent('a', '', 20, i)
+  expect(ledger.unmarkedMs).toBe(200)
+  const mark = ledger.mark()
+  expect(mark).toBe('a:200:g0:m1')
+  expect(ledger.mark()).toBeNull()
+  expect(ledger.unmarkedMs).toBe(0)
+  expect(ledger.markReturned(mark ?? '', 200)).toEqual([])
+  expect(ledger.finish('a')).toEqual({ itemId: 'a', heardMs: 200, sentMs: 200 })
+})
+
+test('audio that comes after the last was played out starts when it comes', () => {
+  const ledger = new PlaybackLedger()
+  ledger.sent('a', '', 100, 0)
+  ledger.sent('a', '', 100, 500)
+  expect(ledger.endsAt(500)).toBe(600)
+  expect(heardOf(ledger, 550)).toEqual([{ itemId: 'a', heardMs: 150, sentMs: 200 }])
+})
+
+test('what was cut is given back with where it was cut', () => {
+  const ledger = new PlaybackLedger()
+  ledger.sent('a', 'one', 100, 0)
+  ledger.sent('a', 'two', 100, 0)
+  expect(ledger.clear(130)[0]?.rest).toEqual({ payloads: ['one', 'two'], skipMs: 130 })
 })

@@ -2,13 +2,9 @@ import { expect, test } from 'bun:test'
 import type { StreamToken } from '../../src/domain/calls/index.ts'
 import type { CallTurn } from '../../src/jobs/registry.ts'
 import { createLogger } from '../../src/lib/log.ts'
-import {
-  CallSession,
-  DEFAULT_LIMITS,
-  type SessionDeps,
-  type SessionEnd,
-  type SessionLimits,
-} from '../../src/media/session.ts'
+import { systemClock } from '../../src/media/clock.ts'
+import { CallSession } from '../../src/media/session.ts'
+import { DEFAULT_LIMITS, type SessionDeps, type SessionEnd, type SessionLimits } from '../../src/media/session-ports.ts'
 import type { InboundFrame } from '../../src/media/wire.ts'
 import type { EngineEvent, EngineSession, SpeechEngine } from '../../src/providers/speech/port.ts'
 
@@ -55,6 +51,8 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     cancel: note('cancel'),
     truncate: (itemId, heardMs) => asked.push(`truncate ${itemId} ${heardMs}`),
     toolResult: (id, result) => asked.push(`result ${id} ${JSON.stringify(result)}`),
+    hearsVoice: () => true,
+    ignoreTurn: note('ignore turn'),
     close() {
       asked.push('close')
       call.onClose()
@@ -63,6 +61,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
   }
   const engine: SpeechEngine = {
     name: 'scripted',
+    remote: false,
     connect(options) {
       tell = options.onEvent
       return engineSession
@@ -101,7 +100,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
         renderGreeting: async () => new Uint8Array(8_000),
       }),
       limits: { ...DEFAULT_LIMITS, ...overrides.limits },
-      now: () => clock.now,
+      clock: { now: () => clock.now, after: systemClock.after },
       ...overrides.deps,
     },
   )
@@ -289,7 +288,7 @@ test.each([
     'engine_failed',
     (call: Scripted): void => call.tell({ type: 'error', code: 'x', message: 'y', fatal: true }),
   ],
-  ['the engine closes', 'engine_failed', (call: Scripted): void => call.tell({ type: 'closed', reason: 'gone' })],
+  ['the engine closes', 'engine_lost', (call: Scripted): void => call.tell({ type: 'closed', reason: 'gone' })],
   ['a rule is broken', 'protocol_error', (call: Scripted): void => call.session.onViolation('a binary frame', 1003)],
   ['a second start comes', 'protocol_error', (call: Scripted): void => call.session.onFrame(START)],
   ['the server stops', 'server_draining', (call: Scripted): void => void call.session.drain()],

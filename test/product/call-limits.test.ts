@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createDeps, type Deps } from '../../src/deps.ts'
-import type { SessionLimits } from '../../src/media/session.ts'
+import type { SessionLimits } from '../../src/media/session-ports.ts'
 import type { SpeechEngine } from '../../src/providers/speech/port.ts'
 import { placeCall } from '../../src/sandbox/carrier/caller.ts'
 import { CALLER, eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
@@ -167,7 +167,7 @@ test.concurrent(
     try {
       const report = await server.call({ script: [{ hangup: true, when: { afterMs: 3_000 } }] })
       expect(report.documents[1]?.verbs).toEqual(['Play', 'Record'])
-      expect(await endOf(report.callSid)).toMatchObject({ end_reason: 'engine_failed', fallback: 'voicemail' })
+      expect(await endOf(report.callSid)).toMatchObject({ end_reason: 'engine_lost', fallback: 'voicemail' })
     } finally {
       await server.stop()
     }

@@ -10,6 +10,7 @@ export type BusinessEntry = {
   name: string
   language: 'he' | 'en'
   greeting: string | null
+  timezone: string
   blocked: boolean
 }
 
@@ -77,6 +78,7 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
         name: businesses.name,
         language: businesses.language,
         greeting: businesses.greeting,
+        timezone: businesses.timezone,
         blockedAt: businesses.blockedAt,
         number: phoneNumbers.e164,
         lineLanguage: phoneNumbers.language,

@@ -10,6 +10,14 @@ export const callEndReasons = [
   'silence',
   'max_duration',
   'engine_failed',
+  /** The speech engine would not open a session, closed it, fell silent, was over its limit, or ended it for its age. */
+  'engine_refused',
+  'engine_lost',
+  'engine_stalled',
+  'engine_rate_limited',
+  'engine_expired',
+  /** A person has the call. */
+  'transferred',
   /** The carrier's socket vanished without a word. */
   'stream_lost',
   'protocol_error',
@@ -35,4 +43,5 @@ export const AGENT_FINISHED: ReadonlySet<string> = new Set<CallEndReason>([
   'caller_hung_up',
   'silence',
   'max_duration',
+  'transferred',
 ])

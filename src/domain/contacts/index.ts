@@ -23,4 +23,5 @@ export {
   noContact,
   tag,
 } from './queries.ts'
+export { renameCaller } from './rename-contact.ts'
 export { type ContactIdentity, resolveContact } from './resolve-contact.ts'

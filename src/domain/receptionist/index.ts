@@ -1,5 +1,30 @@
 import type { IntakeScript, Language } from '../../providers/speech/port.ts'
 
+export { sendFollowUp } from './follow-up.ts'
+export { buildInstructions, type InstructionsInput, openingWords } from './instructions.ts'
+export {
+  createProfileCache,
+  DEFAULT_RECEPTIONIST,
+  getProfile,
+  getProfileVersion,
+  listProfiles,
+  type Profile,
+  type ProfileCache,
+  type ReceptionistSettings,
+  type ReceptionistSettingsInput,
+  receptionistSettings,
+  saveProfile,
+} from './settings.ts'
+export {
+  businessText,
+  listBusinessTexts,
+  lookupBusinessInfo,
+  rankTexts,
+  removeBusinessText,
+  saveBusinessText,
+} from './texts.ts'
+export { type CallToolArgs, type CallToolName, callTools, engineTools } from './tools.ts'
+
 /**
  * What the receptionist says. Hebrew is pointed, since a synthesizer cannot read it right otherwise, U+05AB marking a
  * stress off the last syllable; it addresses the caller in the plural, which fits everybody.
@@ -16,6 +41,8 @@ type Lines = {
   voicemail: (businessName: string) => string
   apology: string
   notInService: string
+  connecting: string
+  whisper: (businessName: string) => string
 }
 
 const HEBREW: Lines = {
@@ -29,6 +56,8 @@ const HEBREW: Lines = {
   oneMoment: 'רַק רֶ֫גַע, בְּבַקָּשָׁה.',
   voicemail: (name) => `שָׁלוֹם, הִגַּ֫עְתֶּם אֶל ${name}. אֵין מַעֲנֶה כָּרֶ֫גַע. אָ֫נָּא הַשְׁאִ֫ירוּ הוֹדָעָה אַחֲרֵי הַצְּלִיל, וְנַחֲזוֹר אֲלֵיכֶם.`,
   apology: 'סְלִיחָה, יֵשׁ לָ֫נוּ תַּקָּלָה קְטַנָּה.',
+  connecting: 'רֶ֫גַע אֶחָד, אֲנִי מַעֲבִירָה אֶת הַשִּׂיחָה.',
+  whisper: (name) => `שִׂיחָה שֶׁל ${name}.`,
   notInService: 'הַמִּסְפָּר שֶׁחִיַּגְתֶּם אֵינוֹ בְּשֵׁירוּת. תּוֹדָה, וְיוֹם טוֹב.',
 }
 
@@ -44,6 +73,8 @@ const ENGLISH: Lines = {
   voicemail: (name) =>
     `Hello, you have reached ${name}. Nobody can take your call right now. Please leave a message after the tone, and we will call you back.`,
   apology: 'Sorry, we have a small technical problem.',
+  connecting: 'One moment, I will put you through.',
+  whisper: (name) => `A caller for ${name}.`,
   notInService: 'The number you have called is not in service here. Thank you, and goodbye.',
 }
 
@@ -54,15 +85,18 @@ export type ScriptOptions = {
   businessName: string
   /** The business's own greeting. The first question is added to it unless it ends with a question of its own. */
   greeting?: string | null
+  /** Spoken in front of the greeting. */
+  notice?: string | null
 }
 
 /**
  * The script of an intake call: name, wish, a good time to call back. The greeting ends with the first question; the
  * silence that ends an answer is longer where people think while they speak.
  */
-export function intakeScript({ language, businessName, greeting }: ScriptOptions): IntakeScript {
+export function intakeScript({ language, businessName, greeting, notice }: ScriptOptions): IntakeScript {
   const lines = LINES[language]
-  const opening = greeting?.trim() || lines.greeting(businessName.trim())
+  const own = greeting?.trim() || lines.greeting(businessName.trim())
+  const opening = notice?.trim() ? `${notice.trim()} ${own}` : own
   return {
     language,
     greeting: opening.endsWith('?') ? opening : `${opening} ${lines.askName}`,
@@ -91,4 +125,14 @@ export function apologyText(language: Language): string {
 /** Said to a caller of a number that belongs to no business here. */
 export function notInServiceText(language: Language): string {
   return LINES[language].notInService
+}
+
+/** Said while the call is handed to a person. */
+export function connectingText(language: Language): string {
+  return LINES[language].connecting
+}
+
+/** What the person hears before the caller. */
+export function whisperText({ language, businessName }: Pick<ScriptOptions, 'language' | 'businessName'>): string {
+  return LINES[language].whisper(businessName.trim())
 }

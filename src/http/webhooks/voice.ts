@@ -24,6 +24,8 @@ export type VoiceWebhookDeps = {
   streamSecret: string
   /** Whether one more call can be served by this process; notes that one is coming. */
   admitCall(callSid: string): boolean
+  /** A call was told to connect: what it needs may be opened while it does. */
+  expectCall?(call: { callSid: string; businessId: string; from: string; to: string }): void
   /** The end reason of a call that this process served lately. */
   knownEnd(callSid: string): string | null
   count(event: 'stream_status_unsigned' | 'stream_status_signed' | 'call_to_voicemail' | 'call_to_agent'): void
@@ -41,6 +43,13 @@ const endedForm = z.object({
   CallSid: z.string().min(1).max(64),
   To: z.string().max(128).default(''),
   CallStatus: z.string().max(32).optional(),
+})
+
+const dialForm = z.object({
+  CallSid: z.string().min(1).max(64),
+  To: z.string().max(128).default(''),
+  CallStatus: z.string().max(32).optional(),
+  DialCallStatus: z.string().max(32).default(''),
 })
 
 const statusForm = z.object({
@@ -140,6 +149,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
       from: call.From,
       to: call.To,
     })
+    deps.expectCall?.({ callSid: call.CallSid, businessId: business.id, from: call.From, to: call.To })
     return twiml(connect(telephony, token, call.To))
   })
 
@@ -177,6 +187,22 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
       )
       return twiml(voicemail(telephony, businessCalled(call.To)))
     }
+  })
+
+  /** The person that a call was handed to has hung up, or never answered: then the caller leaves a message. */
+  app.post(WEBHOOKS.dialEnded, async (c) => {
+    const dial = dialForm.parse(await requireCarrierForm(c, telephony))
+    if (!telephony) return c.body(null, 503)
+    const answered = dial.DialCallStatus === 'completed' || dial.DialCallStatus === 'answered'
+    if (answered || dial.CallStatus === 'completed') return twiml(telephony.hangUp())
+    return twiml(voicemail(telephony, businessOfQuery(c.req.query('business')) ?? businessCalled(dial.To)))
+  })
+
+  app.post(WEBHOOKS.whisper, async (c) => {
+    await requireCarrierForm(c, telephony)
+    if (!telephony) return c.body(null, 503)
+    const business = businessOfQuery(c.req.query('business'))
+    return twiml(telephony.playPrompt({ promptUrl: promptUrl(business, 'whisper') }))
   })
 
   app.post(WEBHOOKS.callStatus, async (c) => {
@@ -237,6 +263,10 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     await producer.enqueue('recording.fetch', job.payload, job.options)
     return c.body(null, 204)
   })
+
+  function businessOfQuery(id: string | undefined): BusinessEntry | null {
+    return id ? directory.business(id) : null
+  }
 
   function businessCalled(to: string): BusinessEntry | null {
     const found = directory.lookup(parsePhone(to))

@@ -29,10 +29,22 @@ export type IntakeScript = {
   oneMoment: string
 }
 
+/** Something said in a call so far. */
+export type SpokenTurn = { role: 'agent' | 'caller'; text: string }
+
+/** A tool that an engine's model may call; `parameters` is a JSON schema. */
+export type EngineTool = { name: string; description: string; parameters: Record<string, unknown> }
+
 export type EngineSessionOptions = {
   callId: string
   language: Language
   script: IntakeScript
+  /** What the model is told to be; engines that follow the script alone ignore it. */
+  instructions?: string
+  tools?: readonly EngineTool[]
+  voice?: string | null
+  /** The conversation so far, when this session takes over from one that died. It speaks first then. */
+  resume?: readonly SpokenTurn[]
   /** Called in order, never from within `connect`, and never after `closed`. Must not throw. */
   onEvent: (event: EngineEvent) => void
 }
@@ -41,7 +53,11 @@ export type EngineSessionOptions = {
 export type EngineEvent =
   | { type: 'ready' }
   /** The caller began to speak at `atMs`; reported some 100 to 200 ms later. Whatever plays should stop. */
-  | { type: 'speech_started'; atMs: number }
+  | {
+      type: 'speech_started'
+      atMs: number /** Voice heard so far, where known: a click has little. */
+      voicedMs?: number
+    }
   /** The caller fell silent at `atMs`; reported one end-of-turn silence later. */
   | { type: 'speech_stopped'; atMs: number }
   /** Base64 μ-law to play; `ms` is how long it plays. */
@@ -58,8 +74,23 @@ export type EngineEvent =
     }
   | { type: 'agent_transcript'; itemId: string; text: string }
   | { type: 'tool_call'; toolCallId: string; name: string; args: unknown }
-  | { type: 'error'; code: string; message: string; fatal: boolean }
+  /** The engine should have reacted and has not: the caller should hear something. */
+  | { type: 'quiet'; forMs: number }
+  /** What a response cost. */
+  | { type: 'usage'; usage: EngineUsage }
+  /** `retry`: whether the same engine may be tried again at once. */
+  | { type: 'error'; code: string; message: string; fatal: boolean; retry?: boolean }
   | { type: 'closed'; reason: string }
+
+/** Tokens of one response, and their price where the model's is known. */
+export type EngineUsage = {
+  inputTextTokens: number
+  inputAudioTokens: number
+  cachedTokens: number
+  outputTextTokens: number
+  outputAudioTokens: number
+  costMicroUsd: number | null
+}
 
 /** One call's conversation. Every method may be called at any time, after `close` too, and none throws. */
 export interface EngineSession {
@@ -71,13 +102,20 @@ export interface EngineSession {
   cancel(): void
   /** What the caller really heard of an item. */
   truncate(itemId: string, heardMs: number): void
-  toolResult(toolCallId: string, result: unknown): void
+  /** @param options.silent the result wants no answer: the call ends or goes elsewhere */
+  toolResult(toolCallId: string, result: unknown, options?: { silent?: boolean }): void
+  /** Whether a voice is on the caller's line right now; true where the engine cannot tell. */
+  hearsVoice(): boolean
+  /** The last speech was a noise or a murmur: it wants no answer. */
+  ignoreTurn(): void
   close(): void
 }
 
 /** Makes conversations. The engine never speaks first: the greeting is the caller of `connect`'s to play. */
 export interface SpeechEngine {
   readonly name: string
+  /** Whether connecting takes a while, so that it is worth beginning before the stream comes. */
+  readonly remote: boolean
   connect(options: EngineSessionOptions): EngineSession
   close(): Promise<void>
 }

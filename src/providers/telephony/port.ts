@@ -30,6 +30,15 @@ export interface Telephony {
   /** A prompt, then hang up. */
   sayGoodbye(options: { promptUrl: string }): string
   hangUp(): string
+  /** A person is rung and hears a prompt before the caller; what follows is asked at `actionUrl`. */
+  dialPerson(options: { number: string; callerId: string | null; whisperUrl: string; actionUrl: string }): string
+  /** A prompt, nothing more. */
+  playPrompt(options: { promptUrl: string }): string
+  /**
+   * Gives a live call another document; its stream ends with that.
+   * @throws AppError `call_not_live` when the call is over, `call_update_failed` when the carrier refuses or is away
+   */
+  updateCall(callSid: string, document: string): Promise<void>
   /**
    * Downloads a recording as WAV.
    * @throws AppError `recording_not_ready` (unavailable) while the carrier has not finished it; `recording_gone` when it never will

@@ -31,6 +31,11 @@ const DOWNLOAD_TIMEOUT_MS = 30_000
 /** A voicemail as WAV is about 1 MB a minute. */
 const MAX_RECORDING_BYTES = 200 * 1024 * 1024
 const VOICEMAIL_SECONDS = 300
+/** How long a person's telephone rings. */
+const DIAL_SECONDS = 20
+const UPDATE_TIMEOUT_MS = 8_000
+
+const carrierError = z.object({ code: z.number().optional() })
 
 /** Twilio Voice: signatures, TwiML, recordings. Facts: Twilio's webhooks-security, TwiML and Recordings pages. */
 export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephony {
@@ -105,6 +110,43 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
       const response = new VoiceResponse()
       response.hangup()
       return response.toString()
+    },
+    dialPerson({ number, callerId, whisperUrl, actionUrl }) {
+      const response = new VoiceResponse()
+      response
+        .dial({
+          answerOnBridge: true,
+          timeout: DIAL_SECONDS,
+          action: actionUrl,
+          method: 'POST',
+          ...(callerId ? { callerId } : {}),
+        })
+        .number({ url: whisperUrl, method: 'POST' }, number)
+      return response.toString()
+    },
+    playPrompt({ promptUrl }) {
+      const response = new VoiceResponse()
+      response.play(promptUrl)
+      return response.toString()
+    },
+    async updateCall(callSid, document) {
+      let response: Response
+      try {
+        response = await fetch(`${api}/2010-04-01/Accounts/${accountSid}/Calls/${encodeURIComponent(callSid)}.json`, {
+          method: 'POST',
+          headers: { authorization },
+          body: new URLSearchParams({ Twiml: document }),
+          signal: AbortSignal.timeout(UPDATE_TIMEOUT_MS),
+        })
+      } catch (cause) {
+        throw new AppError('unavailable', 'call_update_failed', 'The carrier could not be reached.', { cause })
+      }
+      const answer = carrierError.safeParse(await response.json().catch(() => null))
+      if (response.ok) return
+      // 21220: the call is not in progress (Twilio's error list).
+      if (answer.data?.code === 21220 || response.status === 404)
+        throw new AppError('gone', 'call_not_live', 'The call is over.')
+      throw new AppError('unavailable', 'call_update_failed', `The carrier answered ${response.status}.`)
     },
     async downloadRecording(sid) {
       // Two channels where the file has them; a <Record> file answers 400 and is fetched as it is.

@@ -24,6 +24,7 @@ export function createEmbeddedEngine({ prompts, vad }: EmbeddedEngineOptions): E
   let closed = false
   return {
     name: 'embedded',
+    remote: false,
     get sessionCount() {
       return sessions.size
     },

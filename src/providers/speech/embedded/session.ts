@@ -56,9 +56,12 @@ export class EmbeddedSession implements EngineSession {
     this.#parts = parts
     const { script } = options
     const greeting = parts.prompts.peek(script.greeting, options.language)
-    this.#dialogue = startDialogue(script, greeting ? msOfBytes(greeting.length) : GREETING_GUESS_MS)
+    this.#dialogue = startDialogue(
+      script,
+      options.resume ? 0 : greeting ? msOfBytes(greeting.length) : GREETING_GUESS_MS,
+    )
     this.#line = parts.openLine(script.questions[0]?.endOfTurnMs ?? 700, {
-      onOpen: () => this.#emit({ type: 'ready' }),
+      onOpen: () => this.#begin(),
       onMark: (mark) => this.#onMark(mark),
       onFailure: (error) => this.#fail(error.code, error.message),
     })
@@ -99,6 +102,14 @@ export class EmbeddedSession implements EngineSession {
   /** The script goes on without waiting for its tools. */
   toolResult(_toolCallId: string, _result: unknown): void {}
 
+  /** What is reported as speech was long enough already. */
+  hearsVoice(): boolean {
+    return true
+  }
+
+  /** The dialogue judges noises itself. */
+  ignoreTurn(): void {}
+
   close(): void {
     this.#keepUnfinished()
     this.#release('closed')
@@ -107,6 +118,15 @@ export class EmbeddedSession implements EngineSession {
   /** Ends the session for a reason of the engine's own. */
   endBecause(reason: string): void {
     this.#release(reason)
+  }
+
+  /** A session that takes over asks what the other may not have learned: from the first question on. */
+  #begin(): void {
+    this.#emit({ type: 'ready' })
+    const first = this.#options.script.questions[0]
+    if (!this.#options.resume || !first) return
+    this.#dialogue = { ...this.#dialogue, pending: this.#dialogue.pending + 1 }
+    this.#enqueue({ text: first.prompt, asked: true })
   }
 
   /** Every sentence of the script is made ready while the greeting plays; one that cannot be is news now, not later. */

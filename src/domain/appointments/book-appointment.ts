@@ -1,0 +1,142 @@
+import { and, asc, eq, gt, lt, sql } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
+import { appointments, calls } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { newId } from '../../lib/ids.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import { type BusinessHours, instantOf, isOpen, possibleStarts, wallClock } from './hours.ts'
+
+export type AppointmentRequest = {
+  /** On the business's walls. */
+  date: string
+  time: string
+  minutes: number
+  name?: string | null
+  note?: string | null
+  /** The call it was made in. */
+  callSid?: string | null
+}
+
+const MAX_AHEAD_MS = 366 * 86_400_000
+
+/**
+ * Books an appointment. The same call asking for the same time again gets the one it has.
+ * @throws AppError `in_the_past`, `too_far`, `closed`, `slot_taken`; the last two name free times in their message
+ */
+export async function bookAppointment(
+  ctx: BusinessContext,
+  request: AppointmentRequest,
+  settings: { hours: BusinessHours; timeZone: string; now?: Date },
+): Promise<{ id: string; startsAt: Date; endsAt: Date }> {
+  const { hours, timeZone } = settings
+  const now = settings.now ?? new Date()
+  const startsAt = instantOf(request.date, request.time, timeZone)
+  if (Number.isNaN(startsAt.getTime())) throw new AppError('invalid', 'invalid_date', 'This is no date.')
+  const endsAt = new Date(startsAt.getTime() + request.minutes * 60_000)
+  if (startsAt <= now) throw new AppError('invalid', 'in_the_past', 'This time has passed.')
+  if (startsAt.getTime() - now.getTime() > MAX_AHEAD_MS)
+    throw new AppError('invalid', 'too_far', 'This is more than a year away.')
+  return await ctx.db.transaction(async (tx) => {
+    // One booking of a business at a time: two that overlap cannot both see a free slot.
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`appointments:${ctx.businessId}`}, 0))`)
+    const [call] = request.callSid
+      ? await tx
+          .select({ id: calls.id, contactId: calls.contactId })
+          .from(calls)
+          .where(and(eq(calls.callSid, request.callSid), eq(calls.businessId, ctx.businessId)))
+      : []
+    const busy = await overlapping(tx, ctx, startsAt, endsAt)
+    const own = busy.find((each) => each.callId !== null && each.callId === call?.id)
+    if (own && own.startsAt.getTime() === startsAt.getTime())
+      return { id: own.id, startsAt: own.startsAt, endsAt: own.endsAt }
+    const open = isOpen(hours, startsAt, endsAt, timeZone)
+    if (!open || busy.length > 0) {
+      const free = await freeTimes(tx, ctx, startsAt, request.minutes, settings)
+      const times = free.length > 0 ? ` Free: ${free.join(', ')}.` : ''
+      throw open
+        ? new AppError('conflict', 'slot_taken', `This time is taken.${times}`)
+        : new AppError('invalid', 'closed', `The business is closed then.${times}`)
+    }
+    const id = newId()
+    await tx.insert(appointments).values({
+      id,
+      businessId: ctx.businessId,
+      contactId: call?.contactId ?? null,
+      callId: call?.id ?? null,
+      startsAt,
+      endsAt,
+      name: request.name ?? null,
+      note: request.note ?? null,
+    })
+    await audit(tx, ctx, { action: 'appointment.book', entity: 'appointment', entityId: id })
+    return { id, startsAt, endsAt }
+  })
+}
+
+/** Takes an appointment back. @throws AppError `appointment_not_found` */
+export async function cancelAppointment(ctx: BusinessContext, id: string): Promise<void> {
+  await ctx.db.transaction(async (tx) => {
+    const [row] = await tx
+      .update(appointments)
+      .set({ state: 'cancelled' })
+      .where(and(eq(appointments.id, id), eq(appointments.businessId, ctx.businessId)))
+      .returning({ id: appointments.id })
+    if (!row) throw new AppError('not_found', 'appointment_not_found', 'There is no such appointment.')
+    await audit(tx, ctx, { action: 'appointment.cancel', entity: 'appointment', entityId: id })
+  })
+}
+
+/** The appointments of the business from an instant on, soonest first. */
+export function listAppointments(ctx: BusinessContext, input: { from?: Date; limit?: number } = {}) {
+  return ctx.db
+    .select()
+    .from(appointments)
+    .where(
+      and(
+        eq(appointments.businessId, ctx.businessId),
+        eq(appointments.state, 'booked'),
+        gt(appointments.endsAt, input.from ?? new Date()),
+      ),
+    )
+    .orderBy(asc(appointments.startsAt))
+    .limit(input.limit ?? 100)
+}
+
+async function overlapping(tx: Executor, ctx: BusinessContext, startsAt: Date, endsAt: Date) {
+  return await tx
+    .select({
+      id: appointments.id,
+      callId: appointments.callId,
+      startsAt: appointments.startsAt,
+      endsAt: appointments.endsAt,
+    })
+    .from(appointments)
+    .where(
+      and(
+        eq(appointments.businessId, ctx.businessId),
+        eq(appointments.state, 'booked'),
+        lt(appointments.startsAt, endsAt),
+        gt(appointments.endsAt, startsAt),
+      ),
+    )
+}
+
+/** The next three free times, as words that a voice can say. */
+async function freeTimes(
+  tx: Executor,
+  ctx: BusinessContext,
+  after: Date,
+  minutes: number,
+  { hours, timeZone }: { hours: BusinessHours; timeZone: string },
+): Promise<string[]> {
+  const taken = await overlapping(tx, ctx, after, new Date(after.getTime() + 15 * 86_400_000))
+  const free: string[] = []
+  for (const start of possibleStarts(hours, after, minutes, timeZone)) {
+    const end = new Date(start.getTime() + minutes * 60_000)
+    if (taken.some((each) => each.startsAt < end && each.endsAt > start)) continue
+    const { date, time } = wallClock(start, timeZone)
+    free.push(`${date} ${time}`)
+    if (free.length === 3) break
+  }
+  return free
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+
+const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time such as 09:30')
+const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date such as 2026-11-30')
+
+/** Opening hours by weekday, 0 = Sunday; a day that is missing is closed. */
+export const businessHours = z.object({
+  week: z.partialRecord(
+    z.enum(['0', '1', '2', '3', '4', '5', '6']),
+    z.array(z.object({ from: clockTime, to: clockTime })).max(4),
+  ),
+  /** Closed all day. */
+  holidays: z.array(day).default([]),
+})
+export type BusinessHours = z.output<typeof businessHours>
+
+/** Sunday to Thursday, nine to five: what most Israeli offices keep. */
+export const DEFAULT_HOURS: BusinessHours = {
+  week: Object.fromEntries(['0', '1', '2', '3', '4'].map((each) => [each, [{ from: '09:00', to: '17:00' }]])),
+  holidays: [],
+}
+
+/** A wall-clock time of a zone as an instant. @param date `YYYY-MM-DD` @param time `HH:MM` */
+export function instantOf(date: string, time: string, timeZone: string): Date {
+  const wanted = Date.parse(`${date}T${time}:00Z`)
+  // Twice: the zone's offset at the guess may differ from the one at the result.
+  let instant = wanted
+  for (let i = 0; i < 2; i++) instant = wanted - offsetMs(instant, timeZone)
+  return new Date(instant)
+}
+
+/** Date, time and weekday of an instant on the walls of a zone. */
+export function wallClock(instant: Date, timeZone: string): { date: string; time: string; weekday: number } {
+  const local = new Date(instant.getTime() + offsetMs(instant.getTime(), timeZone))
+  const text = local.toISOString()
+  return { date: text.slice(0, 10), time: text.slice(11, 16), weekday: local.getUTCDay() }
+}
+
+function offsetMs(instant: number, timeZone: string): number {
+  const parts = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  }).formatToParts(instant)
+  const get = (type: string) => Number(parts.find((part) => part.type === type)?.value ?? 0)
+  const local = Date.UTC(get('year'), get('month') - 1, get('day'), get('hour'), get('minute'), get('second'))
+  return local - Math.floor(instant / 1000) * 1000
+}
+
+/** Whether all of a span lies within one opening of its day. */
+export function isOpen(hours: BusinessHours, startsAt: Date, endsAt: Date, timeZone: string): boolean {
+  const from = wallClock(startsAt, timeZone)
+  const to = wallClock(endsAt, timeZone)
+  if (hours.holidays.includes(from.date)) return false
+  const end = to.date === from.date ? to.time : '24:00'
+  return openings(hours, from.weekday).some((open) => open.from <= from.time && end <= open.to)
+}
+
+/** Every start of a free span of `minutes` from `after` on, within `days` days, in steps of half an hour. */
+export function* possibleStarts(
+  hours: BusinessHours,
+  after: Date,
+  minutes: number,
+  timeZone: string,
+  days = 14,
+): Generator<Date> {
+  for (let i = 0; i <= days; i++) {
+    const { date, weekday } = wallClock(new Date(after.getTime() + i * 86_400_000), timeZone)
+    for (const open of openings(hours, weekday))
+      for (let at = minutesOf(open.from); at + minutes <= minutesOf(open.to); at += 30) {
+        const time = `${String(Math.floor(at / 60)).padStart(2, '0')}:${String(at % 60).padStart(2, '0')}`
+        const start = instantOf(date, time, timeZone)
+        if (start > after && isOpen(hours, start, new Date(start.getTime() + minutes * 60_000), timeZone)) yield start
+      }
+  }
+}
+
+function openings(hours: BusinessHours, weekday: number): { from: string; to: string }[] {
+  const days: Record<string, { from: string; to: string }[] | undefined> = hours.week
+  return days[String(weekday)] ?? []
+}
+
+function minutesOf(time: string): number {
+  return Number(time.slice(0, 2)) * 60 + Number(time.slice(3, 5))
+}

@@ -1,0 +1,29 @@
+import { AppError } from '../../lib/errors.ts'
+import { parsePhone } from '../../lib/phone.ts'
+import type { BusinessContext } from '../context.ts'
+import { requestMessage, type SendSettings } from '../messages/index.ts'
+import { getProfile } from './settings.ts'
+
+/**
+ * Sends the caller the message that the business wants sent after a call, once a call.
+ * @returns whether one was asked for
+ */
+export async function sendFollowUp(
+  ctx: BusinessContext,
+  call: { callSid: string; from: string; name: string | null; businessName: string; language: 'he' | 'en' },
+  settings: SendSettings,
+): Promise<boolean> {
+  const template = (await getProfile(ctx)).settings.followUp[call.language]?.trim()
+  const to = parsePhone(call.from)
+  if (!template || !to) return false
+  const text = template.replaceAll('{name}', call.name ?? '').replaceAll('{business}', call.businessName)
+  try {
+    await requestMessage(ctx, { to, text, idempotencyKey: `follow-up-${call.callSid}` }, settings)
+    return true
+  } catch (error) {
+    // No sender, a blocked business, a text that changed since it was sent: trying again changes nothing.
+    if (!(error instanceof AppError)) throw error
+    ctx.log.warn({ callSid: call.callSid, code: error.code }, 'the message after a call was not sent')
+    return false
+  }
+}

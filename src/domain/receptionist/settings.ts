@@ -1,0 +1,163 @@
+import { and, desc, eq, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import type { Database } from '../../../db/client.ts'
+import { receptionistProfiles } from '../../../db/schema/index.ts'
+import { AppError, errorMessage } from '../../lib/errors.ts'
+import { newId } from '../../lib/ids.ts'
+import type { Logger } from '../../lib/log.ts'
+import { parsePhone } from '../../lib/phone.ts'
+import { businessHours, DEFAULT_HOURS } from '../appointments/index.ts'
+import { audit, type BusinessContext } from '../context.ts'
+
+const words = z.string().trim().max(2_000)
+const perLanguage = z.object({ he: words.optional(), en: words.optional() })
+
+/** How a business's receptionist behaves. Everything has a default, so that an empty object is a receptionist. */
+export const receptionistSettings = z.object({
+  /** Added to what every receptionist is told. */
+  instructions: z.string().max(12_000).default(''),
+  /** Spoken first, by language; the business's greeting otherwise. */
+  greeting: perLanguage.default({}),
+  /** The engine's voice; its own choice when null. */
+  voice: z.string().max(64).nullable().default(null),
+  /** Spoken in front of the greeting: that the call is recorded, for example. */
+  consentNotice: perLanguage.default({}),
+  /** Languages it may switch to when the caller does. */
+  languages: z.array(z.enum(['he', 'en'])).default([]),
+  hours: businessHours.default(DEFAULT_HOURS),
+  appointmentMinutes: z.int().min(5).max(480).default(30),
+  /** Rung when a caller wants a person; E.164 or as people write it. */
+  transferNumber: z
+    .string()
+    .transform((value, issue) => {
+      const phone = parsePhone(value)
+      if (!phone) issue.addIssue({ code: 'custom', message: 'This is no phone number.' })
+      return phone ?? ''
+    })
+    .nullable()
+    .default(null),
+  /** Sent to the caller by WhatsApp after a call; `{name}` and `{business}` are filled in. */
+  followUp: perLanguage.default({}),
+})
+export type ReceptionistSettings = z.output<typeof receptionistSettings>
+export type ReceptionistSettingsInput = z.input<typeof receptionistSettings>
+
+export const DEFAULT_RECEPTIONIST: ReceptionistSettings = receptionistSettings.parse({})
+
+export type Profile = { version: number; settings: ReceptionistSettings }
+
+/** The settings that count now; version 0 are the defaults. */
+export async function getProfile(ctx: BusinessContext): Promise<Profile> {
+  const [row] = await ctx.db
+    .select({ version: receptionistProfiles.version, settings: receptionistProfiles.settings })
+    .from(receptionistProfiles)
+    .where(eq(receptionistProfiles.businessId, ctx.businessId))
+    .orderBy(desc(receptionistProfiles.version))
+    .limit(1)
+  return row ? { version: row.version, settings: receptionistSettings.parse(row.settings) } : defaults()
+}
+
+/** @throws AppError `profile_not_found` */
+export async function getProfileVersion(ctx: BusinessContext, version: number): Promise<Profile> {
+  const [row] = await ctx.db
+    .select({ version: receptionistProfiles.version, settings: receptionistProfiles.settings })
+    .from(receptionistProfiles)
+    .where(and(eq(receptionistProfiles.businessId, ctx.businessId), eq(receptionistProfiles.version, version)))
+  if (!row) throw new AppError('not_found', 'profile_not_found', 'There is no such version.')
+  return { version: row.version, settings: receptionistSettings.parse(row.settings) }
+}
+
+/** The versions of the settings, newest first. */
+export function listProfiles(ctx: BusinessContext) {
+  return ctx.db
+    .select({
+      version: receptionistProfiles.version,
+      note: receptionistProfiles.note,
+      createdAt: receptionistProfiles.createdAt,
+    })
+    .from(receptionistProfiles)
+    .where(eq(receptionistProfiles.businessId, ctx.businessId))
+    .orderBy(desc(receptionistProfiles.version))
+    .limit(200)
+}
+
+/**
+ * Saves settings as a new version, which counts from now on.
+ * @param input.basedOn the version that was changed; another one since then is a conflict
+ * @throws AppError `version_conflict`
+ */
+export async function saveProfile(
+  ctx: BusinessContext,
+  input: { settings: ReceptionistSettingsInput; note?: string | null; basedOn?: number },
+): Promise<number> {
+  const settings = receptionistSettings.parse(input.settings)
+  return await ctx.db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`receptionist:${ctx.businessId}`}, 0))`)
+    const [last] = await tx
+      .select({ version: receptionistProfiles.version })
+      .from(receptionistProfiles)
+      .where(eq(receptionistProfiles.businessId, ctx.businessId))
+      .orderBy(desc(receptionistProfiles.version))
+      .limit(1)
+    const current = last?.version ?? 0
+    if (input.basedOn !== undefined && input.basedOn !== current)
+      throw new AppError('conflict', 'version_conflict', `Somebody else saved version ${current} meanwhile.`)
+    const id = newId()
+    const version = current + 1
+    await tx
+      .insert(receptionistProfiles)
+      .values({ id, businessId: ctx.businessId, version, settings, note: input.note ?? null })
+    await audit(tx, ctx, { action: 'receptionist.save', entity: 'receptionist', entityId: id, data: { version } })
+    return version
+  })
+}
+
+/** Every business's settings in memory, read again every few seconds: a call is answered without a query. */
+export type ProfileCache = {
+  start(): Promise<void>
+  of(businessId: string): ReceptionistSettings
+  refresh(): Promise<void>
+  stop(): void
+}
+
+export function createProfileCache(db: Database, log: Logger, refreshMs = 3_000): ProfileCache {
+  let profiles = new Map<string, ReceptionistSettings>()
+  let timer: ReturnType<typeof setInterval> | undefined
+
+  async function refresh() {
+    try {
+      const rows = await db
+        .selectDistinctOn([receptionistProfiles.businessId], {
+          businessId: receptionistProfiles.businessId,
+          settings: receptionistProfiles.settings,
+        })
+        .from(receptionistProfiles)
+        .orderBy(receptionistProfiles.businessId, desc(receptionistProfiles.version))
+      const next = new Map<string, ReceptionistSettings>()
+      for (const row of rows) {
+        const parsed = receptionistSettings.safeParse(row.settings)
+        if (parsed.success) next.set(row.businessId, parsed.data)
+        else log.error({ businessId: row.businessId }, 'kept receptionist settings cannot be read; the defaults count')
+      }
+      profiles = next
+    } catch (error) {
+      // What is known is still true enough to answer a call.
+      log.warn({ error: errorMessage(error) }, 'the receptionist settings could not be read')
+    }
+  }
+
+  return {
+    async start() {
+      await refresh()
+      timer = setInterval(refresh, refreshMs)
+      timer.unref()
+    },
+    of: (businessId) => profiles.get(businessId) ?? DEFAULT_RECEPTIONIST,
+    refresh,
+    stop: () => clearInterval(timer),
+  }
+}
+
+function defaults(): Profile {
+  return { version: 0, settings: DEFAULT_RECEPTIONIST }
+}

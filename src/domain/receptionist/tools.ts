@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import type { EngineTool } from '../../providers/speech/port.ts'
+
+const short = z.string().trim().min(1).max(200)
+const long = z.string().trim().min(1).max(2_000)
+
+/** What a model may do in a call: its arguments, and what it is told of it. */
+export const callTools = {
+  save_lead: {
+    description:
+      'Keep what the caller wants. Call it as soon as you know the name or the wish, and again when you learn more.',
+    args: z.object({
+      name: short.optional(),
+      wish: long.optional(),
+      callback_time: short.optional(),
+      area: short.optional(),
+      budget: short.optional(),
+    }),
+  },
+  update_contact: {
+    description: 'Correct the name of the caller in the address book, when the caller gives or corrects it.',
+    args: z.object({ name: short }),
+  },
+  book_appointment: {
+    description:
+      'Book an appointment in local time. Say the day and the time back to the caller first. When the time is not free, offer one of the free ones that the answer names.',
+    args: z.object({
+      date: z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date such as 2026-11-30'),
+      time: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time such as 09:30'),
+      minutes: z.int().min(5).max(480).optional(),
+      name: short.optional(),
+      note: long.optional(),
+    }),
+  },
+  lookup_business_info: {
+    description: 'Look up prices, addresses, opening hours and other facts of the business. Never invent them.',
+    args: z.object({ query: short }),
+  },
+  send_whatsapp: {
+    description: 'Send the caller a WhatsApp message, for example an address or a link that the caller asked for.',
+    args: z.object({ text: z.string().trim().min(1).max(1_000) }),
+  },
+  take_message: {
+    description: 'Take a message for the business, in the caller’s words.',
+    args: z.object({ message: long, callback_time: short.optional() }),
+  },
+  transfer_to_human: {
+    description: 'Hand the call to a person, when the caller asks for one. Do not announce it; that is done for you.',
+    args: z.object({ reason: short.optional() }),
+  },
+  end_call: {
+    description: 'End the call, after you have said goodbye in the same answer.',
+    args: z.object({ reason: short.optional() }),
+  },
+} as const satisfies Record<string, { description: string; args: z.ZodType }>
+export type CallToolName = keyof typeof callTools
+export type CallToolArgs<N extends CallToolName> = z.output<(typeof callTools)[N]['args']>
+
+/** The tools as a model is given them. @param without those that make no sense in this call */
+export function engineTools(without: readonly CallToolName[] = []): EngineTool[] {
+  return Object.entries(callTools)
+    .filter(([name]) => !without.some((each) => each === name))
+    .map(([name, { description, args }]) => {
+      const { $schema: _, ...parameters } = z.toJSONSchema(args, { io: 'input' })
+      return { name, description, parameters }
+    })
+}

@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import { bookAppointment, wallClock } from '../domain/appointments/index.ts'
+import type { StreamToken } from '../domain/calls/index.ts'
+import { renameCaller } from '../domain/contacts/index.ts'
+import { type BusinessContext, type DomainContext, within } from '../domain/context.ts'
+import { requestMessage, type SendSettings } from '../domain/messages/index.ts'
+import {
+  type CallToolName,
+  callTools,
+  engineTools,
+  lookupBusinessInfo,
+  type ProfileCache,
+} from '../domain/receptionist/index.ts'
+import { AppError } from '../lib/errors.ts'
+import { sha256Hex } from '../lib/ids.ts'
+import type { EngineTool } from '../providers/speech/port.ts'
+import type { Telephony } from '../providers/telephony/port.ts'
+import type { CallSink, CallTools } from './session-ports.ts'
+
+export type CallToolsDeps = {
+  ctx: DomainContext
+  profiles: Pick<ProfileCache, 'of'>
+  sink: Pick<CallSink, 'lead'>
+  settings: SendSettings
+  telephony: Telephony | null
+  timeZone(businessId: string): string
+  /** The document that rings a person for this call. */
+  transferDocument(call: StreamToken, number: string): string
+}
+
+/** What a model does in a call, each a verb of the domain; run twice, each does its work once. */
+export function createCallTools(deps: CallToolsDeps): CallTools {
+  const { ctx, profiles, telephony } = deps
+  const all = engineTools()
+  const withoutTransfer = engineTools(['transfer_to_human'])
+
+  const canTransfer = (call: StreamToken) => telephony !== null && profiles.of(call.businessId).transferNumber !== null
+
+  async function perform(business: BusinessContext, call: StreamToken, name: CallToolName, args: unknown) {
+    switch (name) {
+      case 'update_contact':
+        await renameCaller(business, call.callSid, callTools.update_contact.args.parse(args).name)
+        return { ok: true }
+      case 'book_appointment': {
+        const wanted = callTools.book_appointment.args.parse(args)
+        const profile = profiles.of(call.businessId)
+        const timeZone = deps.timeZone(call.businessId)
+        const booked = await bookAppointment(
+          business,
+          { ...wanted, minutes: wanted.minutes ?? profile.appointmentMinutes, callSid: call.callSid },
+          { hours: profile.hours, timeZone },
+        )
+        const { date, time } = wallClock(booked.startsAt, timeZone)
+        return { ok: true, date, time, appointment_id: booked.id }
+      }
+      case 'lookup_business_info': {
+        const texts = await lookupBusinessInfo(business, callTools.lookup_business_info.args.parse(args).query)
+        return texts.length > 0
+          ? { texts }
+          : { texts, note: 'Nothing is known of that. Offer to have somebody call back.' }
+      }
+      case 'send_whatsapp': {
+        const { text } = callTools.send_whatsapp.args.parse(args)
+        await requestMessage(
+          business,
+          { to: call.from, text, idempotencyKey: `call-${call.callSid}-${sha256Hex(text).slice(0, 16)}` },
+          deps.settings,
+        )
+        return { ok: true, note: 'It is on its way.' }
+      }
+      case 'take_message': {
+        const { message, callback_time } = callTools.take_message.args.parse(args)
+        deps.sink.lead(call, { wish: message, ...(callback_time ? { callback_time } : {}) })
+        return { ok: true }
+      }
+      case 'save_lead':
+      case 'transfer_to_human':
+      case 'end_call':
+        throw new AppError('internal', 'tool_of_the_session', `${name} is the session's own.`)
+    }
+  }
+
+  return {
+    list: (call): readonly EngineTool[] => (canTransfer(call) ? all : withoutTransfer),
+    async run(call, name, args) {
+      if (!isCallTool(name)) throw new AppError('not_found', 'unknown_tool', `There is no tool named ${name}.`)
+      const business = within(ctx, call.businessId, { kind: 'system', id: `call ${call.callSid}` })
+      try {
+        return await perform(business, call, name, args)
+      } catch (error) {
+        // The model mends its arguments by what it is told.
+        if (error instanceof z.ZodError)
+          throw new AppError('invalid', 'invalid_arguments', z.prettifyError(error), { cause: error })
+        if (error instanceof AppError) throw error
+        throw new AppError('internal', 'tool_failed', 'It did not work. Offer to take a message.', { cause: error })
+      }
+    },
+    canTransfer,
+    async transfer(call) {
+      const number = profiles.of(call.businessId).transferNumber
+      if (!telephony || !number) return 'Nobody can be reached. Offer to take a message.'
+      try {
+        await telephony.updateCall(call.callSid, deps.transferDocument(call, number))
+        return null
+      } catch (error) {
+        ctx.log.warn({ callSid: call.callSid, err: error }, 'a transfer was refused')
+        return 'The transfer failed. Offer to take a message.'
+      }
+    },
+  }
+}
+
+function isCallTool(name: string): name is CallToolName {
+  return Object.hasOwn(callTools, name)
+}

@@ -1,0 +1,276 @@
+import { z } from 'zod'
+import type { StreamToken } from '../domain/calls/index.ts'
+import { AppError } from '../lib/errors.ts'
+import { createLogger } from '../lib/log.ts'
+import type { EngineEvent, EngineSession, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
+import { mulawSilence } from './audio/mulaw.ts'
+import { VirtualClock } from './clock.ts'
+import type { RecordLine } from './recorder.ts'
+import { CallSession } from './session.ts'
+import type { CallTools, PhraseName } from './session-ports.ts'
+import { DEFAULT_LIMITS } from './session-ports.ts'
+import { DEFAULT_POLICY, type TurnPolicy } from './turn-policy.ts'
+
+/** Times of a decision may differ by this much: a real timer fires a little late. */
+const TOLERANCE_MS = 60
+
+const engineEvent = z.custom<EngineEvent>((value) => recordedEvent.safeParse(value).success)
+const recordedEvent = z.looseObject({ type: z.string() })
+const recordLine = z.looseObject({ t: z.number(), k: z.string() })
+const startLine = z.looseObject({
+  callSid: z.string(),
+  businessId: z.string(),
+  engine: z.string(),
+  standby: z.string().nullable(),
+  script: z.custom<IntakeScript>((value) => typeof value === 'object' && value !== null),
+  policy: z.custom<TurnPolicy>((value) => typeof value === 'object' && value !== null).default(DEFAULT_POLICY),
+  limits: z.record(z.string(), z.number()),
+  greetingMs: z.number().nullable(),
+  phraseMs: z.record(z.string(), z.number()),
+  canTransfer: z.boolean(),
+})
+
+/** A decision as it is compared: what was decided, and the number that may differ a little. */
+export type Decision = { what: string; ms: number | null }
+
+export type Replay = {
+  callSid: string
+  same: boolean
+  recorded: Decision[]
+  replayed: Decision[]
+  /** The first decision that differs. */
+  firstDifference: { index: number; recorded: Decision | null; replayed: Decision | null } | null
+}
+
+/**
+ * Reads a call's record.
+ * @throws AppError `bad_record` naming the line
+ */
+export function parseRecord(text: string): RecordLine[] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line, i) => {
+      try {
+        return recordLine.parse(JSON.parse(line))
+      } catch (cause) {
+        throw new AppError('invalid', 'bad_record', `Line ${i + 1} of the record cannot be read.`, { cause })
+      }
+    })
+}
+
+/**
+ * Lives a recorded call through again: the same session on a clock that follows the record, with what the carrier and the
+ * engine did, and without either of them. The decisions must be those that were recorded.
+ * @throws AppError `bad_record` for one without a beginning
+ */
+export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> {
+  const begin = startLine.safeParse(lines.find((line) => line.k === 'start'))
+  if (!begin.success) throw new AppError('invalid', 'bad_record', 'The record has no beginning that can be read.')
+  const start = begin.data
+  const clock = new VirtualClock()
+  const replayed: RecordLine[] = []
+  const voices = lines.filter((line) => line.k === 'voice').map((line) => line.heard === true)
+  const tools = new Map<string, (result: { failed: boolean; result: unknown }) => void>()
+  const transfers: ((problem: string | null) => void)[] = []
+  let tell: (event: EngineEvent) => void = () => {}
+
+  const engineNamed = (name: string): SpeechEngine => ({
+    name,
+    remote: name !== 'embedded',
+    connect(options): EngineSession {
+      tell = options.onEvent
+      return {
+        sendAudio() {},
+        say() {},
+        cancel() {},
+        truncate() {},
+        toolResult() {},
+        hearsVoice: () => voices.shift() ?? true,
+        ignoreTurn() {},
+        close() {},
+      }
+    },
+    async close() {},
+  })
+  const call: StreamToken = {
+    callSid: start.callSid,
+    businessId: start.businessId,
+    from: '',
+    to: '',
+    expiresAt: 0,
+    nonce: '',
+  }
+  const pending: string[] = []
+  const callTools: CallTools = {
+    // Whatever was run when it was recorded can be run now.
+    list: () => toolNames.map((name) => ({ name, description: '', parameters: {} })),
+    run: () =>
+      new Promise((resolve, reject) => {
+        const id = pending.shift() ?? ''
+        tools.set(id, ({ failed, result }) => (failed ? reject(new Error('failed when recorded')) : resolve(result)))
+      }),
+    transfer: () => new Promise((resolve) => transfers.push(resolve)),
+    canTransfer: () => start.canTransfer,
+  }
+  const done = new Set(lines.filter((line) => line.k === 'tool_done').map((line) => String(line.id)))
+  const toolNames = lines.flatMap((line) => {
+    const event = toolCallOf(line)
+    return event && done.has(event.toolCallId) ? [event.name] : []
+  })
+
+  const phrase = (name: PhraseName) => {
+    const ms = start.phraseMs[name] ?? 0
+    return ms > 0 ? mulawSilence(ms) : undefined
+  }
+  const session = new CallSession(
+    { send: () => true, close() {} },
+    {
+      engine: engineNamed(start.engine),
+      standby: start.standby === null ? null : engineNamed(start.standby),
+      tools: callTools,
+      log: createLogger('silent'),
+      clock,
+      limits: { ...DEFAULT_LIMITS, ...start.limits },
+      record: () => ({ line: (line) => void replayed.push(line), close() {} }),
+      verifyToken: () => call,
+      reception: () => ({
+        script: start.script,
+        greeting: start.greetingMs === null ? undefined : mulawSilence(start.greetingMs),
+        renderGreeting: () => new Promise(() => {}),
+        phrase,
+        policy: start.policy,
+      }),
+      sink: { claim: async () => true, turn() {}, lead() {}, async end() {} },
+    },
+  )
+  const settle = async () => {
+    for (let i = 0; i < 8; i++) await Promise.resolve()
+  }
+
+  session.onFrame({
+    event: 'start',
+    streamSid: 'MZreplay',
+    callSid: start.callSid,
+    parameters: {},
+    encoding: 'audio/x-mulaw',
+    sampleRate: 8000,
+  })
+  await settle()
+  for (const line of lines) {
+    if (line.k === 'start' || line.k === 'out' || line.k === 'voice') continue
+    await clock.goTo(line.t, settle)
+    feed(line)
+    await settle()
+  }
+  // What was due after the last thing that happened.
+  const end = lines.find((line) => line.k === 'out' && line.o === 'end')
+  await clock.goTo((end?.t ?? lines.at(-1)?.t ?? 0) + TOLERANCE_MS, settle)
+
+  function feed(line: RecordLine): void {
+    switch (line.k) {
+      case 'audio': {
+        const ms = Number(line.ms)
+        // The greeting and the phrases are played by the session itself.
+        if (String(line.item) === 'greeting' || /^phrase_|\+$/.test(String(line.item))) return
+        tell({
+          type: 'audio',
+          itemId: String(line.item),
+          payload: Buffer.from(mulawSilence(ms)).toString('base64'),
+          ms,
+        })
+        return
+      }
+      case 'engine': {
+        const tool = toolCallOf(line)
+        if (tool && done.has(tool.toolCallId)) pending.push(tool.toolCallId)
+        const event = engineEvent.parse(line.event)
+        tell(event)
+        return
+      }
+      case 'mark':
+        session.onFrame({ event: 'mark', name: String(line.name) })
+        return
+      case 'dtmf':
+        session.onFrame({ event: 'dtmf', digit: String(line.digit) })
+        return
+      case 'stop':
+        session.onFrame({ event: 'stop' })
+        return
+      case 'lost':
+        session.onClose(Number(line.code), '')
+        return
+      case 'violation':
+        session.onViolation(String(line.reason), Number(line.code))
+        return
+      case 'drain':
+        void session.drain()
+        return
+      case 'tool_done':
+        tools.get(String(line.id))?.({ failed: line.failed === true, result: line.result })
+        return
+      case 'transfer_done':
+        transfers.shift()?.(line.problem === null ? null : String(line.problem))
+    }
+  }
+
+  const recordedDecisions = decisionsOf(lines)
+  const replayedDecisions = decisionsOf(replayed)
+  const length = Math.max(recordedDecisions.length, replayedDecisions.length)
+  let firstDifference: Replay['firstDifference'] = null
+  for (let index = 0; index < length && !firstDifference; index++) {
+    const one = recordedDecisions[index] ?? null
+    const other = replayedDecisions[index] ?? null
+    if (!one || !other || !sameDecision(one, other)) firstDifference = { index, recorded: one, replayed: other }
+  }
+  return {
+    callSid: start.callSid,
+    same: firstDifference === null,
+    recorded: recordedDecisions,
+    replayed: replayedDecisions,
+    firstDifference,
+  }
+}
+
+function toolCallOf(line: RecordLine): { toolCallId: string; name: string } | null {
+  const parsed = z
+    .object({ event: z.object({ type: z.literal('tool_call'), toolCallId: z.string(), name: z.string() }) })
+    .safeParse(line)
+  return parsed.success ? parsed.data.event : null
+}
+
+/** The decisions of a record in order, without what only measures. */
+function decisionsOf(lines: readonly RecordLine[]): Decision[] {
+  return lines
+    .filter((line) => line.k === 'out')
+    .map((line) => {
+      const parts = ['o', 'engine', 'resume', 'item', 'id', 'silent', 'name', 'text', 'reason']
+      const what = parts
+        .flatMap((part) => (line[part] === undefined ? [] : [`${part}=${String(line[part])}`]))
+        .join(' ')
+      return { what, ms: typeof line.ms === 'number' ? line.ms : null }
+    })
+}
+
+function sameDecision(one: Decision, other: Decision): boolean {
+  return one.what === other.what && (one.ms === null || Math.abs(one.ms - (other.ms ?? 0)) <= TOLERANCE_MS)
+}
+
+/** What was said in a recorded call, as lines to read. */
+export function transcriptOf(lines: readonly RecordLine[]): string[] {
+  const start = startLine.safeParse(lines.find((line) => line.k === 'start'))
+  const said: { t: number; text: string }[] = []
+  if (start.success) said.push({ t: 0, text: `agent   ${start.data.script.greeting}` })
+  for (const line of lines) {
+    const event = z
+      .looseObject({ type: z.string(), text: z.string().optional(), transcript: z.string().optional() })
+      .safeParse(line.event)
+    if (line.k === 'out' && ['clear', 'phrase', 'transfer', 'resume', 'end'].includes(String(line.o)))
+      said.push({ t: line.t, text: `        (${String(line.o)} ${String(line.name ?? line.reason ?? '')})`.trimEnd() })
+    if (!event.success) continue
+    if (event.data.type === 'agent_transcript') said.push({ t: line.t, text: `agent   ${event.data.text ?? ''}` })
+    if (event.data.type === 'user_turn') said.push({ t: line.t, text: `caller  ${event.data.transcript ?? '(audio)'}` })
+    if (event.data.type === 'tool_call') said.push({ t: line.t, text: `        [${String(event.data.name ?? '')}]` })
+  }
+  return said.sort((a, b) => a.t - b.t).map(({ t, text }) => `${(t / 1000).toFixed(1).padStart(6)}s  ${text}`)
+}

@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import type { TextModel } from './port.ts'
+
+const TIMEOUT_MS = 60_000
+
+const completion = z.object({ choices: z.array(z.object({ message: z.object({ content: z.string() }) })).min(1) })
+
+/** A model behind an OpenAI-compatible chat endpoint. @param options.baseUrl such as `https://api.openai.com/v1` */
+export function createOpenAiModel(options: { baseUrl: string; apiKey: string; model: string }): TextModel {
+  return {
+    name: options.model,
+    async askForJson({ system, user }) {
+      let response: Response
+      try {
+        response = await fetch(`${options.baseUrl}/chat/completions`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${options.apiKey}`, 'content-type': 'application/json' },
+          body: JSON.stringify({
+            model: options.model,
+            messages: [
+              { role: 'system', content: system },
+              { role: 'user', content: user },
+            ],
+            response_format: { type: 'json_object' },
+          }),
+          signal: AbortSignal.timeout(TIMEOUT_MS),
+        })
+      } catch (cause) {
+        throw new AppError('unavailable', 'model_unreachable', 'The model could not be reached.', { cause })
+      }
+      if (!response.ok) {
+        await response.body?.cancel()
+        throw new AppError('unavailable', 'model_refused', `The model answered ${response.status}.`)
+      }
+      const parsed = completion.safeParse(await response.json())
+      try {
+        return JSON.parse(parsed.data?.choices[0]?.message.content ?? '')
+      } catch (cause) {
+        throw new AppError('unavailable', 'model_garbled', 'The model answered no JSON.', { cause })
+      }
+    },
+  }
+}

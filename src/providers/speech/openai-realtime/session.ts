@@ -1,0 +1,523 @@
+import { mulawSilence } from '../../../media/audio/mulaw.ts'
+import type { EngineEvent, EngineSession, EngineSessionOptions } from '../port.ts'
+import { LineEar } from './ear.ts'
+import { DeltaCut, KINDS, kindOf, msOfBase64, type ServerEvent, serverEvent } from './events.ts'
+import { priceOf } from './prices.ts'
+import { historyItems, type RealtimeSettings, sessionUpdate } from './settings.ts'
+
+export type RealtimeLimits = {
+  /** From the connect to the configured session. */
+  connectMs: number
+  /** Without an answer for this long the caller should hear something. */
+  quietMs: number
+  /** Without an answer for this long the engine counts as dead. */
+  stallMs: number
+}
+
+export type RealtimeParts = {
+  url: string
+  apiKey: string
+  settings: RealtimeSettings
+  limits: RealtimeLimits
+  onRelease: () => void
+}
+
+/** Caller audio kept while the session is not configured: half a minute of frames. */
+const MAX_EARLY_FRAMES = 1_500
+/** A jump of the media clock by more than this is a gap; it is filled with silence, up to ten seconds. */
+const GAP_MS = 60
+const MAX_GAP_MS = 10_000
+/** A speaking caller whose frames stop for this long gets a second of silence, so that the turn can end. */
+const LOST_MS = 750
+/** 120 ms of silence are 960 bytes: base64 without padding, so that pieces can be joined. */
+const SILENCE_MS = 120
+const SILENCE = Buffer.from(mulawSilence(SILENCE_MS)).toString('base64')
+const APPEND = '{"type":"input_audio_buffer.append","audio":"'
+const WATCH_MS = 250
+/** A voice that the engine did not report for this long after it fell silent: is anybody there? */
+const PROBE_AFTER_MS = 700
+/** The same for a voice whose beginning it did report, behind the silence that ends a turn. */
+const PROBE_TURN_AFTER_MS = 350
+/** Without an answer to that the caller should hear something, and then the engine is gone. */
+const PROBE_QUIET_MS = 500
+const PROBE_DEAD_MS = 2_500
+/** Unsent bytes at which the engine does not read. */
+const MAX_UNSENT_BYTES = 4 * 1024 * 1024
+
+const monotonic = () => performance.now()
+
+/** A turn of the caller; `responseId` is what the server answered it with. */
+type Turn = { startMs: number; endMs: number | null; ignored: boolean; responseId: string | null }
+
+/** One call on OpenAI Realtime. Audio goes through as the base64 it came in, both ways. */
+export class RealtimeEngineSession implements EngineSession {
+  readonly #call: EngineSessionOptions
+  readonly #parts: RealtimeParts
+  readonly #socket: WebSocket
+  readonly #watchdog: Timer
+  readonly #startedAt = performance.now()
+  readonly #ear = new LineEar()
+  readonly #turns = new Map<string, Turn>()
+  /** Audio sent to us by item, in ms. */
+  readonly #itemMs = new Map<string, number>()
+  readonly #tools = new Set<string>()
+  /** Responses whose audio is no longer wanted. */
+  readonly #dropped = new Set<string>()
+  #early: { payload: string; atMs: number }[] = []
+  #state: 'connecting' | 'ready' | 'closed' = 'connecting'
+  #opened = false
+  #active: string | null = null
+  /** A response to ask for as soon as the present one is over. */
+  #wanted: { instructions?: string } | null = null
+  #ignoreNext = false
+  #failedOnce = false
+  #lastTurn: Turn | null = null
+  #speaking = false
+  #appendedMs = 0
+  #offsetMs = 0
+  #expectedMs: number | null = null
+  #paddedMs = 0
+  #frameLength = -1
+  #frameMs = 0
+  readonly #delta = new DeltaCut()
+  /** Counted as they come; when the counts last grew is seen by the watchdog. */
+  #frames = 0
+  #messages = 0
+  #framesSeen = 0
+  #messagesSeen = 0
+  #lastFrameAt = 0
+  #lastMessageAt = performance.now()
+  #messagesAtProbe = 0
+  #expectingSince: number | null = null
+  #probedAt: number | null = null
+  #toldQuiet = false
+
+  constructor(call: EngineSessionOptions, parts: RealtimeParts) {
+    this.#call = call
+    this.#parts = parts
+    const url = new URL(parts.url)
+    url.searchParams.set('model', parts.settings.model)
+    // Bun's client takes headers; the DOM's type of the same constructor does not know them.
+    const options = { headers: { Authorization: `Bearer ${parts.apiKey}` }, perMessageDeflate: false }
+    this.#socket = Reflect.construct(WebSocket, [url.href, options])
+    this.#socket.onopen = () => {
+      this.#opened = true
+      this.#send(sessionUpdate(parts.settings, call))
+    }
+    this.#socket.onmessage = (event) => this.#receive(String(event.data))
+    this.#socket.onclose = (event) => this.#lost(`${event.code} ${event.reason}`.trim())
+    this.#watchdog = setInterval(() => this.#watch(), WATCH_MS)
+  }
+
+  sendAudio(payload: string, timestampMs: number): void {
+    if (this.#state !== 'ready') {
+      if (this.#state === 'closed') return
+      if (this.#early.length >= MAX_EARLY_FRAMES) this.#early.shift()
+      this.#early.push({ payload, atMs: timestampMs })
+      return
+    }
+    const expected = this.#expectedMs
+    if (expected !== null && timestampMs - expected > GAP_MS) this.#fillGap(timestampMs - expected)
+    const ms = payload.length === this.#frameLength ? this.#frameMs : this.#measureFrame(payload)
+    this.#appendedMs += ms
+    this.#expectedMs = timestampMs + ms
+    this.#offsetMs = this.#expectedMs - this.#appendedMs
+    this.#frames++
+    this.#ear.push(payload, monotonic)
+    this.#socket.send(`${APPEND}${payload}"}`)
+  }
+
+  /** Frames of a call are of one length; it is measured once, since looking into a slice costs more than passing it on. */
+  #measureFrame(payload: string): number {
+    this.#frameLength = payload.length
+    this.#frameMs = msOfBase64(payload)
+    return this.#frameMs
+  }
+
+  say(text: string): void {
+    this.#ask({ instructions: `Say exactly this to the caller, word for word, and nothing else: "${text}"` })
+    if (this.#active) this.cancel()
+  }
+
+  cancel(): void {
+    const active = this.#active
+    if (!active || this.#dropped.has(active)) return
+    this.#dropped.add(active)
+    this.#send(JSON.stringify({ type: 'response.cancel', response_id: active }))
+  }
+
+  truncate(itemId: string, heardMs: number): void {
+    const sentMs = this.#itemMs.get(itemId)
+    // More than there is would be an error and truncate nothing.
+    if (sentMs === undefined || heardMs >= sentMs) return
+    this.#send(
+      JSON.stringify({
+        type: 'conversation.item.truncate',
+        item_id: itemId,
+        content_index: 0,
+        audio_end_ms: Math.floor(Math.max(0, heardMs)),
+      }),
+    )
+  }
+
+  toolResult(toolCallId: string, result: unknown, options: { silent?: boolean } = {}): void {
+    if (!this.#tools.delete(toolCallId)) return
+    this.#send(
+      JSON.stringify({
+        type: 'conversation.item.create',
+        item: { type: 'function_call_output', call_id: toolCallId, output: JSON.stringify(result ?? null) },
+      }),
+    )
+    if (!options.silent && this.#tools.size === 0) this.#ask({})
+  }
+
+  hearsVoice(): boolean {
+    return this.#ear.voicedMs(4) >= 40
+  }
+
+  ignoreTurn(): void {
+    const turn = this.#lastTurn
+    if (!turn || turn.ignored) return
+    turn.ignored = true
+    this.#expectingSince = null
+    if (turn.responseId !== null && turn.responseId === this.#active) this.cancel()
+    // The server is about to answer; while another response is under way it will not.
+    else if (turn.responseId === null && !this.#active) this.#ignoreNext = true
+  }
+
+  close(): void {
+    // Turns whose words are still awaited are told without them rather than lost.
+    for (const itemId of [...this.#turns.keys()]) this.#transcribed(itemId, '')
+    this.#release('closed')
+  }
+
+  /** Ends the session for a reason of the engine's own. */
+  endBecause(reason: string): void {
+    this.#release(reason)
+  }
+
+  #receive(text: string): void {
+    if (this.#state === 'closed') return
+    this.#messages++
+    const delta = this.#delta
+    if (delta.read(text)) {
+      this.#audio(delta.responseId, delta.itemId, delta.payload, delta.ms)
+      return
+    }
+    const kind = kindOf(text)
+    if (kind !== null && !KINDS.has(kind)) return
+    let json: unknown
+    try {
+      json = JSON.parse(text)
+    } catch {
+      this.#emit({ type: 'error', code: 'engine_garbled', message: 'An event is not valid JSON.', fatal: false })
+      return
+    }
+    const parsed = serverEvent.safeParse(json)
+    if (parsed.success) this.#handle(parsed.data)
+    else if (kind !== null)
+      this.#emit({
+        type: 'error',
+        code: 'engine_garbled',
+        message: `An event of kind ${kind} has an unknown form.`,
+        fatal: false,
+      })
+  }
+
+  #audio(responseId: string, itemId: string, payload: string, ms: number): void {
+    this.#expectingSince = null
+    if (this.#dropped.size > 0 && this.#dropped.has(responseId)) return
+    this.#itemMs.set(itemId, (this.#itemMs.get(itemId) ?? 0) + ms)
+    this.#call.onEvent({ type: 'audio', itemId, payload, ms })
+  }
+
+  #handle(event: ServerEvent): void {
+    switch (event.type) {
+      case 'session.created':
+      case 'input_audio_buffer.timeout_triggered':
+        return
+      case 'session.updated':
+        if (this.#state === 'connecting') this.#begin()
+        return
+      case 'input_audio_buffer.speech_started':
+        this.#speechStarted(event.item_id, event.audio_start_ms)
+        return
+      case 'input_audio_buffer.speech_stopped':
+        this.#speechStopped(event.item_id, event.audio_end_ms)
+        return
+      case 'conversation.item.input_audio_transcription.completed':
+        this.#transcribed(event.item_id, event.transcript)
+        return
+      case 'response.created':
+        this.#active = event.response.id
+        if (this.#lastTurn?.endMs != null) this.#lastTurn.responseId ??= event.response.id
+        this.#expect()
+        if (this.#ignoreNext) {
+          this.#ignoreNext = false
+          this.cancel()
+        }
+        return
+      case 'response.output_audio.delta':
+        this.#audio(event.response_id, event.item_id, event.delta, msOfBase64(event.delta))
+        return
+      case 'response.output_audio.done':
+        if (!this.#dropped.has(event.response_id)) this.#emit({ type: 'audio_done', itemId: event.item_id })
+        return
+      case 'response.output_audio_transcript.done':
+        if (!this.#dropped.has(event.response_id))
+          this.#emit({ type: 'agent_transcript', itemId: event.item_id, text: event.transcript })
+        return
+      case 'response.output_item.added':
+        if (event.item.call_id && event.item.name) this.#toolNames.set(event.item.call_id, event.item.name)
+        return
+      case 'response.function_call_arguments.done':
+        this.#toolCall(event)
+        return
+      case 'response.done':
+        this.#responseDone(event.response)
+        return
+      case 'error':
+        this.#failure(event.error.type, event.error.code ?? '', event.error.message)
+    }
+  }
+
+  readonly #toolNames = new Map<string, string>()
+
+  /** Configured: history first, then the audio that waited, in order. */
+  #begin(): void {
+    this.#state = 'ready'
+    for (const item of historyItems(this.#call)) this.#send(item)
+    const early = this.#early
+    this.#early = []
+    for (const { payload, atMs } of early) this.sendAudio(payload, atMs)
+    this.#emit({ type: 'ready' })
+    if (this.#call.resume) this.#ask({})
+  }
+
+  #speechStarted(itemId: string, audioStartMs: number): void {
+    const { settings } = this.#parts
+    const prefix = settings.turnDetection === 'server' ? settings.prefixMs : 0
+    const startMs = Math.max(0, audioStartMs + prefix + this.#offsetMs)
+    const turn: Turn = { startMs, endMs: null, ignored: false, responseId: null }
+    this.#turns.set(itemId, turn)
+    this.#lastTurn = turn
+    this.#speaking = true
+    this.#ignoreNext = false
+    this.#ear.reported()
+    this.#probedAt = null
+    this.#expectingSince = null
+    this.#emit({ type: 'speech_started', atMs: startMs, voicedMs: this.#ear.voicedMs() })
+  }
+
+  #speechStopped(itemId: string, audioEndMs: number): void {
+    const { settings } = this.#parts
+    // The end that is reported includes the silence that proved it.
+    const silence = settings.turnDetection === 'server' ? settings.silenceMs : 0
+    const endMs = Math.max(0, audioEndMs - silence + this.#offsetMs)
+    const turn = this.#turns.get(itemId)
+    if (turn) turn.endMs = endMs
+    this.#speaking = false
+    this.#ear.reported()
+    this.#expect()
+    this.#emit({ type: 'speech_stopped', atMs: endMs })
+    // The server answers by itself, unless a response was under way: then it is asked for when that one is over.
+    if (this.#active && turn && !turn.ignored) this.#wanted ??= {}
+  }
+
+  #transcribed(itemId: string, transcript: string): void {
+    const turn = this.#turns.get(itemId)
+    if (!turn) return
+    this.#turns.delete(itemId)
+    this.#emit({
+      type: 'user_turn',
+      startMs: turn.startMs,
+      endMs: turn.endMs ?? turn.startMs,
+      ...(transcript.trim() ? { transcript: transcript.trim() } : {}),
+    })
+  }
+
+  #toolCall(event: Extract<ServerEvent, { type: 'response.function_call_arguments.done' }>): void {
+    if (this.#dropped.has(event.response_id)) return
+    this.#expectingSince = null
+    this.#tools.add(event.call_id)
+    let args: unknown
+    try {
+      args = JSON.parse(event.arguments || '{}')
+    } catch {
+      this.toolResult(event.call_id, { error: 'The arguments are not valid JSON.' })
+      return
+    }
+    const name = event.name ?? this.#toolNames.get(event.call_id) ?? ''
+    this.#emit({ type: 'tool_call', toolCallId: event.call_id, name, args })
+  }
+
+  #responseDone(response: Extract<ServerEvent, { type: 'response.done' }>['response']): void {
+    if (this.#active === response.id) this.#active = null
+    this.#dropped.delete(response.id)
+    this.#expectingSince = null
+    if (response.usage) {
+      const { input_token_details: input, output_token_details: output } = response.usage
+      const tokens = {
+        inputTextTokens: input.text_tokens,
+        inputAudioTokens: input.audio_tokens,
+        cachedTokens: input.cached_tokens,
+        outputTextTokens: output.text_tokens,
+        outputAudioTokens: output.audio_tokens,
+      }
+      const usage = { ...tokens, costMicroUsd: priceOf(this.#parts.settings.model, tokens) }
+      this.#emit({ type: 'usage', usage })
+    }
+    if (response.status === 'failed') {
+      const error = response.status_details?.error
+      if (isRateLimit('', error?.code ?? '')) this.#failure('', error?.code ?? '', error?.message ?? '')
+      else if (this.#failedOnce) this.#fail('engine_response_failed', error?.code ?? 'a response failed', true)
+      else {
+        this.#failedOnce = true
+        this.#ask({})
+      }
+      return
+    }
+    if (response.status === 'completed') this.#failedOnce = false
+    const wanted = this.#wanted
+    this.#wanted = null
+    if (wanted && this.#state === 'ready') this.#create(wanted)
+  }
+
+  /** Asks for a response, at once or when the present one is over: two at a time are refused. */
+  #ask(wanted: { instructions?: string }): void {
+    if (this.#active || this.#state !== 'ready') this.#wanted = wanted
+    else this.#create(wanted)
+  }
+
+  #create(wanted: { instructions?: string }): void {
+    this.#ignoreNext = false
+    this.#expect()
+    this.#send(
+      JSON.stringify({
+        type: 'response.create',
+        ...(wanted.instructions ? { response: { instructions: wanted.instructions, tool_choice: 'none' } } : {}),
+      }),
+    )
+  }
+
+  #failure(type: string, code: string, message: string): void {
+    if (code === 'session_expired') this.#fail('engine_expired', message, true)
+    else if (isRateLimit(type, code)) this.#fail('engine_rate_limited', message, false)
+    else if (type === 'server_error') this.#fail('engine_error', message, true)
+    else if (this.#state === 'connecting') this.#fail('engine_refused', `${code} ${message}`.trim(), false)
+    else this.#emit({ type: 'error', code: code || 'engine_error', message, fatal: false })
+  }
+
+  #lost(detail: string): void {
+    if (this.#opened) this.#fail('engine_lost', `The connection closed: ${detail}`, true)
+    else this.#fail('engine_refused', `The connection was refused: ${detail}`, true)
+  }
+
+  #expect(): void {
+    this.#expectingSince = performance.now()
+    this.#toldQuiet = false
+  }
+
+  #watch(): void {
+    const now = performance.now()
+    const { connectMs, quietMs, stallMs } = this.#parts.limits
+    if (this.#state === 'connecting') {
+      if (now - this.#startedAt > connectMs) this.#fail('engine_refused', 'The session was not ready in time.', true)
+      return
+    }
+    if (this.#frames !== this.#framesSeen) this.#lastFrameAt = now
+    if (this.#messages !== this.#messagesSeen) this.#lastMessageAt = now
+    this.#framesSeen = this.#frames
+    this.#messagesSeen = this.#messages
+    if (this.#socket.bufferedAmount > MAX_UNSENT_BYTES) {
+      this.#fail('engine_stalled', 'The engine does not read.', true)
+      return
+    }
+    if (this.#speaking && this.#paddedMs === 0 && now - this.#lastFrameAt > LOST_MS) {
+      this.#append(1_000)
+      this.#paddedMs = 1_000
+    }
+    if (this.#active && now - this.#lastMessageAt > stallMs) {
+      this.#fail('engine_stalled', 'A response stopped in the middle.', true)
+      return
+    }
+    if (this.#probe(now) || this.#expectingSince === null || this.#speaking) return
+    const waited = now - this.#expectingSince
+    if (waited > stallMs) this.#fail('engine_stalled', 'The engine does not answer.', true)
+    else if (waited > quietMs) this.#tellQuiet(waited)
+  }
+
+  /**
+   * Our own ear heard somebody, the engine did not say so: it is asked something that it must answer.
+   * @returns whether an answer to that is awaited
+   */
+  #probe(now: number): boolean {
+    if (this.#probedAt !== null) {
+      if (this.#messages > this.#messagesAtProbe) {
+        this.#probedAt = null
+        return false
+      }
+      const waited = now - this.#probedAt
+      if (waited > PROBE_DEAD_MS) this.#fail('engine_stalled', 'The engine does not answer.', true)
+      else if (waited > PROBE_QUIET_MS) this.#tellQuiet(waited)
+      return true
+    }
+    const silentMs = (this.#speaking ? this.#ear.silentFor(now) : this.#ear.unansweredFor(now)) ?? 0
+    const after = this.#speaking ? this.#parts.settings.silenceMs + PROBE_TURN_AFTER_MS : PROBE_AFTER_MS
+    if (silentMs < after || now - this.#lastMessageAt < PROBE_TURN_AFTER_MS) return false
+    this.#ear.reported()
+    this.#probedAt = now
+    this.#messagesAtProbe = this.#messages
+    this.#toldQuiet = false
+    this.#send('{"type":"session.update","session":{"type":"realtime"}}')
+    return true
+  }
+
+  #tellQuiet(waited: number): void {
+    if (this.#toldQuiet) return
+    this.#toldQuiet = true
+    this.#emit({ type: 'quiet', forMs: Math.round(waited) })
+  }
+
+  /** The media clock jumped: what the server hears keeps the same clock. */
+  #fillGap(gapMs: number): void {
+    const missing = Math.min(gapMs, MAX_GAP_MS) - this.#paddedMs
+    this.#paddedMs = 0
+    if (missing >= SILENCE_MS / 2) this.#append(missing)
+  }
+
+  #append(ms: number): void {
+    const pieces = Math.max(1, Math.round(ms / SILENCE_MS))
+    this.#appendedMs += pieces * SILENCE_MS
+    this.#socket.send(`${APPEND}${SILENCE.repeat(pieces)}"}`)
+  }
+
+  #send(message: string): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(message)
+  }
+
+  #emit(event: EngineEvent): void {
+    if (this.#state !== 'closed') this.#call.onEvent(event)
+  }
+
+  #fail(code: string, message: string, retry: boolean): void {
+    if (this.#state === 'closed') return
+    this.#emit({ type: 'error', code, message, fatal: true, retry })
+    this.#release(code)
+  }
+
+  #release(reason: string): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    clearInterval(this.#watchdog)
+    this.#early = []
+    this.#socket.onmessage = null
+    this.#socket.close(1000)
+    this.#parts.onRelease()
+    this.#call.onEvent({ type: 'closed', reason })
+  }
+}
+
+function isRateLimit(type: string, code: string): boolean {
+  return type === 'rate_limit_error' || code === 'rate_limit_exceeded' || code === 'insufficient_quota'
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { AppError } from '../../../lib/errors.ts'
+import type { Transcriber } from '../port.ts'
+
+const TIMEOUT_MS = 120_000
+const answer = z.object({ text: z.string() })
+
+/** Transcribes utterances at `/audio/transcriptions`. @param options.baseUrl such as `https://api.openai.com/v1` */
+export function createOpenAiTranscriber(options: { baseUrl: string; apiKey: string; model: string }): Transcriber {
+  return {
+    async transcribe({ wav, language }) {
+      const form = new FormData()
+      form.set('model', options.model)
+      form.set('language', language)
+      form.set('response_format', 'json')
+      form.set('file', new File([new Uint8Array(wav)], 'turn.wav', { type: 'audio/wav' }))
+      let response: Response
+      try {
+        response = await fetch(`${options.baseUrl}/audio/transcriptions`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${options.apiKey}` },
+          body: form,
+          signal: AbortSignal.timeout(TIMEOUT_MS),
+        })
+      } catch (cause) {
+        throw new AppError('unavailable', 'transcriber_unreachable', 'The transcriber could not be reached.', { cause })
+      }
+      if (!response.ok) {
+        await response.body?.cancel()
+        throw new AppError('unavailable', 'transcriber_refused', `The transcriber answered ${response.status}.`)
+      }
+      return { text: answer.parse(await response.json()).text.trim(), confidence: 'high' }
+    },
+  }
+}
+
+/** The REST base beside a realtime address: `wss://host/v1/realtime` → `https://host/v1`. */
+export function restBaseOf(realtimeUrl: string): string {
+  return realtimeUrl
+    .replace(/^ws/, 'http')
+    .replace(/[?#].*$/, '')
+    .replace(/\/realtime\/?$/, '')
+}

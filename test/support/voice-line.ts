@@ -1,0 +1,194 @@
+import { createStreamToken, verifyStreamToken } from '../../src/domain/calls/index.ts'
+import { intakeScript } from '../../src/domain/receptionist/index.ts'
+import { createLogger } from '../../src/lib/log.ts'
+import { systemClock } from '../../src/media/clock.ts'
+import { createFileRecorders, recordPath } from '../../src/media/recorder.ts'
+import { parseRecord, type Replay, replayCall } from '../../src/media/replay.ts'
+import {
+  type CallTools,
+  DEFAULT_LIMITS,
+  type PhraseName,
+  type SessionDeps,
+  type SessionEnd,
+  type SessionLimits,
+} from '../../src/media/session-ports.ts'
+import { createMediaSocket } from '../../src/media/socket.ts'
+import { DEFAULT_POLICY, type TurnPolicy } from '../../src/media/turn-policy.ts'
+import { createRealtimeEngine } from '../../src/providers/speech/openai-realtime/engine.ts'
+import type { RealtimeLimits } from '../../src/providers/speech/openai-realtime/session.ts'
+import type { SpeechEngine } from '../../src/providers/speech/port.ts'
+import { createTwilioTelephony } from '../../src/providers/telephony/twilio.ts'
+import { makeTone } from '../../src/sandbox/carrier/audio.ts'
+import type { CallReport } from '../../src/sandbox/carrier/call-report.ts'
+import { type PlaceCall, placeCall } from '../../src/sandbox/carrier/caller.ts'
+import type { RealtimeScriptInput } from '../../src/sandbox/openai/script.ts'
+import { ACCOUNT_SID, AUTH_TOKEN, startTestCarrier } from '../sandbox/carrier/support.ts'
+import { temporaryDirectory } from './cleanup.ts'
+import { OPENAI_KEY, startTestOpenAi } from './realtime.ts'
+
+const SECRET = 'a secret for stream tokens'
+const BUSINESS = '0190a000-0000-7000-8000-000000000001'
+
+export type SavedTurn = Parameters<SessionDeps['sink']['turn']>[1]
+
+export type VoiceLine = ReturnType<typeof startVoiceLine>
+
+/**
+ * The media socket with the real session and the OpenAI engine, between a carrier and an OpenAI in boxes. What would go into
+ * the database is kept in lists.
+ */
+export function startVoiceLine(options: {
+  script?: RealtimeScriptInput
+  limits?: Partial<SessionLimits>
+  policy?: Partial<TurnPolicy>
+  engineLimits?: Partial<RealtimeLimits>
+  standby?: SpeechEngine | null
+  tools?: CallTools
+  greetingMs?: number
+  apiKey?: string
+}) {
+  const openai = startTestOpenAi(options.script ?? {})
+  const carrier = startTestCarrier()
+  const log = createLogger('silent')
+  const engine = createRealtimeEngine({
+    apiKey: options.apiKey ?? OPENAI_KEY,
+    url: openai.realtimeUrl,
+    model: 'gpt-realtime-2.1',
+    limits: { connectMs: 1_500, quietMs: 700, stallMs: 1_600, ...options.engineLimits },
+  })
+  const ends = new Map<string, SessionEnd>()
+  const turns: SavedTurn[] = []
+  const leads: unknown[] = []
+  const script = intakeScript({ language: 'en', businessName: 'Levi' })
+  const phrases: Record<PhraseName, Uint8Array> = { oneMoment: makeTone(500, 600), connecting: makeTone(500, 500) }
+  const directory = temporaryDirectory('records')
+  const recorders = createFileRecorders({ dir: directory, log })
+  let telephony = createTwilioTelephony({
+    accountSid: ACCOUNT_SID,
+    authToken: AUTH_TOKEN,
+    apiBaseUrl: carrier.url,
+    publicBaseUrl: '',
+  })
+  const media = createMediaSocket({
+    log,
+    verifyUpgrade: (path, signature) => telephony.verifyUpgrade(path, signature),
+    session: {
+      engine,
+      standby: options.standby ?? null,
+      ...(options.tools ? { tools: options.tools } : {}),
+      log,
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      clock: systemClock,
+      record: (callSid) => recorders.open(callSid),
+      verifyToken: (token, callSid) => verifyStreamToken(SECRET, token, callSid),
+      reception: () => ({
+        script,
+        greeting: makeTone(350, options.greetingMs ?? 600),
+        renderGreeting: async () => makeTone(350, 600),
+        phrase: (name) => phrases[name],
+        instructions: 'You answer the telephone.',
+        policy: { ...DEFAULT_POLICY, ...options.policy },
+      }),
+      sink: {
+        claim: async () => true,
+        turn: (_, turn) => void turns.push(turn),
+        lead: (_, answers) => void leads.push(answers),
+        async end(call, end) {
+          ends.set(call.callSid, end)
+        },
+      },
+    },
+  })
+  const answers: { path: string; params: Record<string, string> }[] = []
+  const replays: Replay[] = []
+  let badToken = false
+  const server = Bun.serve<Parameters<typeof media.handlers.open & object>[0]['data']>({
+    port: 0,
+    hostname: '127.0.0.1',
+    async fetch(request, self) {
+      const upgraded = media.upgrade(request, self)
+      if (upgraded !== null) return upgraded
+      const params = Object.fromEntries(new URLSearchParams(await request.text()))
+      const path = new URL(request.url).pathname
+      answers.push({ path, params })
+      const callSid = params.CallSid ?? ''
+      const xml = (document: string) => new Response(document, { headers: { 'Content-Type': 'text/xml' } })
+      if (path !== '/incoming') return xml(telephony.hangUp())
+      const token = createStreamToken(SECRET, {
+        callSid,
+        businessId: BUSINESS,
+        from: params.From ?? '',
+        to: params.To ?? '',
+      })
+      return xml(
+        telephony.connectStream({
+          streamUrl: `wss://127.0.0.1:${self.port}/ws/twilio-media`,
+          actionUrl: `http://127.0.0.1:${self.port}/ended`,
+          statusCallbackUrl: `http://127.0.0.1:${self.port}/status`,
+          parameters: { token: badToken ? `${token}x` : token },
+        }),
+      )
+    },
+    websocket: media.handlers,
+  })
+  const base = `http://127.0.0.1:${server.port}`
+  telephony = createTwilioTelephony({
+    accountSid: ACCOUNT_SID,
+    authToken: AUTH_TOKEN,
+    apiBaseUrl: carrier.url,
+    publicBaseUrl: base,
+  })
+
+  return {
+    openai,
+    carrier,
+    engine,
+    media,
+    server,
+    recorders,
+    telephony: () => telephony,
+    base,
+    turns,
+    leads,
+    answers,
+    replays,
+    ends,
+    spoilTokens(spoil: boolean) {
+      badToken = spoil
+    },
+    recordOf: (callSid: string) => recordPath(directory, callSid),
+    async call(call: Partial<PlaceCall>): Promise<{
+      report: CallReport
+      end: SessionEnd | null
+      replay: Replay | null
+    }> {
+      const report = await placeCall({
+        carrier,
+        webhookUrl: `${base}/incoming`,
+        from: '+972501234567',
+        to: '+97233760000',
+        maxSeconds: 20,
+        ...call,
+      })
+      await recorders.flush()
+      const file = Bun.file(recordPath(directory, report.callSid))
+      const replay = (await file.exists()) ? await replayCall(parseRecord(await file.text())) : null
+      if (replay) replays.push(replay)
+      return {
+        replay,
+        report,
+        end: ends.get(report.callSid) ?? null,
+      }
+    },
+    async close() {
+      await media.drain()
+      await server.stop(true)
+      await engine.close()
+      await openai.close()
+      await carrier.close()
+    },
+  }
+}
+
+/** What a caller says: a tone of that length, which every detector takes for a voice. */
+export const say = (ms: number) => makeTone(440, ms)
