@@ -64,6 +64,7 @@ function buildProgram(): Command {
   const cli: Cli = {
     show,
     local,
+    settings: () => target().config,
     async session() {
       const { config, url, json, client } = target()
       return { config, url, json, client: program.opts<Global>().local ? await openLocal() : client }

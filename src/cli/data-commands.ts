@@ -15,7 +15,7 @@ export function addDataCommands(program: Command, cli: Cli): void {
     .command('migrate')
     .description('bring the database’s tables up to date')
     .action(async () => {
-      const { config } = await session()
+      const config = cli.settings()
       const applied = await migrate(config)
       await show({ applied }, () => (applied.length ? applied.join('\n') : 'nothing to do'))
     })
@@ -26,7 +26,7 @@ export function addDataCommands(program: Command, cli: Cli): void {
     .argument('[file]', 'default: agentlocator-<time>.tar')
     .action(async (file: string | undefined) => {
       const path = file ?? `agentlocator-${new Date().toISOString().replace(/[:.]/g, '-')}.tar`
-      const { config } = await session()
+      const config = cli.settings()
       const bar = progressBar('backup')
       const manifest = await cli.local(({ storage, version }) =>
         backupTo(withDatabase(config), storage, path, {
@@ -49,7 +49,7 @@ export function addDataCommands(program: Command, cli: Cli): void {
     .description('fill an empty installation from an archive')
     .argument('<file>')
     .action(async (file: string) => {
-      const { config } = await session()
+      const config = cli.settings()
       const bar = progressBar('restore')
       const manifest = await cli.local(({ storage }) =>
         restoreFrom(withDatabase(config), storage, file, ({ what, done, total }) => bar.update(done, total, what)),

@@ -17,5 +17,7 @@ export type Cli = {
   /** Prints data for a machine or a table for a person. */
   show(data: unknown, table: () => string): Promise<void>
   /** Runs on the machine's own database, with everything that a server process has. */
+  /** The settings alone: for what works before there is anything to log in to. */
+  settings(): Config
   local<T>(run: (deps: import('../deps.ts').Deps) => Promise<T>): Promise<T>
 }

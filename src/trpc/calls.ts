@@ -10,6 +10,26 @@ import {
 } from '../domain/calls/index.ts'
 import { businessProcedure, pageOf, router } from './trpc.ts'
 
+const summaryView = z.object({
+  callId: z.uuid(),
+  summary: z.string(),
+  sentiment: z.enum(['positive', 'neutral', 'negative']).nullable(),
+  nextStep: z.string().nullable(),
+  fields: z.record(z.string(), z.string()),
+  madeBy: z.enum(['rules', 'model']),
+  createdAt: z.date(),
+})
+
+const figuresView = z.object({
+  days: z.number(),
+  calls: z.number(),
+  costMicroUsd: z.number().nullable(),
+  bargeIns: z.number(),
+  engineFailures: z.number(),
+  /** Each measure's p50 and p95 over the calls; null where nothing was measured. */
+  measures: z.record(z.string(), z.object({ p50: z.number().nullable(), p95: z.number().nullable() })),
+})
+
 export const callsRouter = router({
   list: businessProcedure
     .input(callFilters.prefault({}))
@@ -23,9 +43,11 @@ export const callsRouter = router({
   /** What a call came to; null while nobody has said. */
   summary: businessProcedure
     .input(z.object({ id: z.uuid() }))
+    .output(summaryView.nullable())
     .query(({ ctx, input }) => getSummary(ctx.business, input.id)),
   /** How the calls of the last days went: counts, p50 and p95 of their figures, what the engine cost. */
   figures: businessProcedure
-    .input(z.object({ days: z.int().min(1).max(366).default(30) }).prefault({}))
+    .input(z.object({ days: z.coerce.number().int().min(1).max(366).default(30) }).prefault({}))
+    .output(figuresView)
     .query(({ ctx, input }) => callFigures(ctx.business, input.days)),
 })

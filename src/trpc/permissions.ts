@@ -33,6 +33,20 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
 
   'calls.list': READ,
   'calls.get': READ,
+  'calls.summary': READ,
+  'calls.figures': READ,
+
+  'receptionist.get': READ,
+  'receptionist.version': READ,
+  'receptionist.versions': READ,
+  'receptionist.preview': READ,
+  'receptionist.save': MANAGE,
+  'receptionist.texts': READ,
+  'receptionist.saveText': MANAGE,
+  'receptionist.removeText': MANAGE,
+
+  'appointments.list': READ,
+  'appointments.cancel': WORK,
 
   'messages.list': READ,
   'messages.get': READ,

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { cancelAppointment, listAppointments } from '../domain/appointments/index.ts'
 import { getBusiness } from '../domain/businesses/index.ts'
 import {
   buildInstructions,
@@ -15,17 +14,31 @@ import {
   saveBusinessText,
   saveProfile,
 } from '../domain/receptionist/index.ts'
-import { businessProcedure, router } from './trpc.ts'
+import { businessProcedure, done, OK, router } from './trpc.ts'
 
 const id = z.object({ id: z.uuid() })
+const language = z.enum(['he', 'en'])
+const settingsView = receptionistSettings.extend({ transferNumber: z.string().nullable() })
+const profileView = z.object({ version: z.number(), settings: settingsView })
+const versionView = z.object({ version: z.number(), note: z.string().nullable(), createdAt: z.date() })
+const textView = z.object({
+  id: z.uuid(),
+  title: z.string(),
+  body: z.string(),
+  createdAt: z.date(),
+  updatedAt: z.date(),
+})
 
 export const receptionistRouter = router({
   /** The settings that count now. */
-  get: businessProcedure.query(({ ctx }) => getProfile(ctx.business)),
+  get: businessProcedure.output(profileView).query(({ ctx }) => getProfile(ctx.business)),
   version: businessProcedure
-    .input(z.object({ version: z.int().positive() }))
+    .input(z.object({ version: z.coerce.number().int().positive() }))
+    .output(profileView)
     .query(({ ctx, input }) => getProfileVersion(ctx.business, input.version)),
-  versions: businessProcedure.query(({ ctx }) => listProfiles(ctx.business)),
+  versions: businessProcedure
+    .output(z.object({ items: z.array(versionView) }))
+    .query(async ({ ctx }) => ({ items: await listProfiles(ctx.business) })),
   save: businessProcedure
     .input(
       z.object({
@@ -34,6 +47,7 @@ export const receptionistRouter = router({
         basedOn: z.int().nonnegative().optional(),
       }),
     )
+    .output(z.object({ version: z.number() }))
     .mutation(async ({ ctx, input }) => ({
       version: await saveProfile(ctx.business, {
         settings: input.settings,
@@ -43,37 +57,36 @@ export const receptionistRouter = router({
     })),
   /** What a caller would hear first, and what the model would be told, under these settings or the ones that count. */
   preview: businessProcedure
-    .input(
-      z.object({ settings: receptionistSettings.optional(), language: z.enum(['he', 'en']).optional() }).prefault({}),
-    )
+    .input(z.object({ settings: receptionistSettings.optional(), language: language.optional() }).prefault({}))
+    .output(z.object({ greeting: z.string(), instructions: z.string() }))
     .query(async ({ ctx, input }) => {
       const business = await getBusiness(ctx.business)
       const settings = input.settings ?? (await getProfile(ctx.business)).settings
-      const language = input.language ?? business.language
-      const words = openingWords(settings, language, language === business.language ? business.greeting : null)
+      const spoken = input.language ?? business.language
+      const words = openingWords(settings, spoken, spoken === business.language ? business.greeting : null)
       return {
-        greeting: intakeScript({ language, businessName: business.name, ...words }).greeting,
+        greeting: intakeScript({ language: spoken, businessName: business.name, ...words }).greeting,
         instructions: buildInstructions({
           businessName: business.name,
-          language,
+          language: spoken,
           timeZone: business.timezone,
           settings,
           now: new Date(),
         }),
       }
     }),
-  texts: businessProcedure.query(({ ctx }) => listBusinessTexts(ctx.business)),
+  texts: businessProcedure
+    .output(z.object({ items: z.array(textView) }))
+    .query(async ({ ctx }) => ({ items: await listBusinessTexts(ctx.business) })),
   saveText: businessProcedure
     .input(businessText)
+    .output(id)
     .mutation(async ({ ctx, input }) => ({ id: await saveBusinessText(ctx.business, input) })),
-  removeText: businessProcedure.input(id).mutation(({ ctx, input }) => removeBusinessText(ctx.business, input.id)),
-})
-
-export const appointmentsRouter = router({
-  list: businessProcedure
-    .input(z.object({ from: z.coerce.date().optional(), limit: z.int().min(1).max(500).default(100) }).prefault({}))
-    .query(({ ctx, input }) =>
-      listAppointments(ctx.business, { limit: input.limit, ...(input.from ? { from: input.from } : {}) }),
-    ),
-  cancel: businessProcedure.input(id).mutation(({ ctx, input }) => cancelAppointment(ctx.business, input.id)),
+  removeText: businessProcedure
+    .input(id)
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await removeBusinessText(ctx.business, input.id)
+      return OK
+    }),
 })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { TRPCError } from '@trpc/server'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { payments } from '../../db/schema/index.ts'
+import { appointments, payments } from '../../db/schema/index.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
 import { registerCall } from '../../src/domain/calls/index.ts'
 import { ROLES, roleReaches, SCOPES, scopeReaches } from '../../src/domain/members/index.ts'
@@ -147,6 +147,16 @@ describe('a stranger of another business', () => {
     const [member] = (await owner.members.list()).items
     const number = await owner.businesses.addNumber({ number: '+97233330000', label: mark })
     const key = await createApiKey(inA, { name: mark })
+    await owner.receptionist.save({ settings: { instructions: mark } })
+    const text = await owner.receptionist.saveText({ title: mark, body: mark })
+    const appointment = { id: newId() }
+    await api.database.db.insert(appointments).values({
+      ...appointment,
+      businessId: a,
+      startsAt: new Date('2090-01-01T08:00:00Z'),
+      endsAt: new Date('2090-01-01T08:30:00Z'),
+      name: mark,
+    })
     const hook = await owner.webhooks.create({ url: 'https://example.com/hook', description: mark })
     const started = await owner.imports.create({ kind: 'contacts', csv: `phone,name\n0501114444,${mark}\n` })
     await owner.privacy.setRetention({ messageDays: 1234, callDays: null, recordingDays: null })
@@ -191,6 +201,18 @@ describe('a stranger of another business', () => {
       'businesses.unblock': { businessId: a },
       'calls.list': { contactId: contact.id },
       'calls.get': { id: callId },
+      'calls.summary': { id: callId },
+      'calls.figures': {},
+      'receptionist.get': undefined,
+      'receptionist.version': { version: 1 },
+      'receptionist.versions': undefined,
+      'receptionist.preview': {},
+      'receptionist.save': { settings: { instructions: 'b' } },
+      'receptionist.texts': undefined,
+      'receptionist.saveText': { title: 'b', body: 'b' },
+      'receptionist.removeText': { id: text.id },
+      'appointments.list': {},
+      'appointments.cancel': { id: appointment.id },
       'messages.list': { contactId: contact.id, conversationId: conversation.id },
       'messages.get': { id: messageId },
       'messages.send': { to: '+972501112222', text: 'hello', provider: 'twilio' },
