@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { createApp } from './app.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
 import { createDeps, startHeartbeat } from './deps.ts'
-import { notifyReady, onShutdown } from './lib/lifecycle.ts'
+import { guardProcess, notifyReady, onShutdown } from './lib/lifecycle.ts'
 
 /** A port that a dying server still holds is free within moments. */
 const PORT_TRIES = 200
@@ -72,6 +72,7 @@ export async function prepareServer(config: Config) {
 
 if (import.meta.main) {
   const prepared = await prepareServer(loadConfig(processEnvironment()))
+  guardProcess(prepared.deps.log)
   onShutdown(prepared.stop, prepared.deps.log)
   if (process.argv.includes('--standby')) {
     // Told by the supervisor when to take the port.

@@ -2,8 +2,7 @@ import { loadConfig, processEnvironment } from '../src/config.ts'
 import { createDeps, type Deps, startHeartbeat } from '../src/deps.ts'
 import { type Consumer, createConsumer, type JobHandlers } from '../src/jobs/consumer.ts'
 import type { QueueName } from '../src/jobs/registry.ts'
-import { errorMessage } from '../src/lib/errors.ts'
-import { notifyReady, onShutdown } from '../src/lib/lifecycle.ts'
+import { guardProcess, notifyReady, onShutdown } from '../src/lib/lifecycle.ts'
 
 /**
  * Runs a worker process on one queue: ready once it has its connections, and, told to stop, ended once its jobs are.
@@ -25,10 +24,7 @@ export async function runWorker<Q extends QueueName>(
     metrics: deps.consumerMetrics,
   })
   await consumer.ready()
-  // A promise nobody waits for must not take the accounts or jobs of this process down with it.
-  process.on('unhandledRejection', (error) =>
-    deps.log.error({ reason: errorMessage(error) }, 'a promise failed that nobody waited for'),
-  )
+  guardProcess(deps.log)
   const heartbeat = await startHeartbeat(deps, queue)
   const undo = await setUp(deps)
   onShutdown(async () => {

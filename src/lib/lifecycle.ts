@@ -1,4 +1,4 @@
-import { errorMessage } from './errors.ts'
+import { errorMessage, stackFrames } from './errors.ts'
 import type { Logger } from './log.ts'
 
 export type ShutdownReason = 'SIGTERM' | 'SIGINT' | 'disconnect'
@@ -22,6 +22,27 @@ export function onShutdown(handler: Handler, logger?: Logger): void {
     process.on('disconnect', () => stop('disconnect'))
   }
   handlers.unshift(handler)
+}
+
+/**
+ * Keeps one stray failure from taking a process down with all its calls, accounts or jobs: a promise that nobody waited
+ * for, and the database driver writing to a socket that has just gone (its queries are rejected by themselves). Any other
+ * uncaught error leaves the process in a state nobody knows: it ends, and its place is taken.
+ */
+export function guardProcess(logger: Logger): void {
+  process.on('unhandledRejection', (error) =>
+    logger.error({ reason: errorMessage(error), stack: stackFrames(error) }, 'a promise failed that nobody waited for'),
+  )
+  process.on('uncaughtException', (error) => {
+    const stack = stackFrames(error)
+    const line = { reason: errorMessage(error), stack }
+    if (/[\\/]postgres[\\/](src|cjs|cf)[\\/]/.test(stack.split('\n')[0] ?? '')) {
+      logger.error(line, 'the database driver lost its socket')
+      return
+    }
+    logger.fatal(line, 'an error nobody caught: this process ends')
+    process.exit(1)
+  })
 }
 
 /** Tells the supervisor, if there is one, that this process does its work now. `extra` travels with it. */
