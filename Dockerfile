@@ -5,6 +5,7 @@ FROM node:22-bookworm-slim AS dependencies
 WORKDIR /app
 # The version that package.json pins.
 COPY package.json bun.lock ./
+COPY patches ./patches
 RUN npm install --global --no-audit --no-fund "bun@$(node -p 'require("./package.json").engines.bun')" \
   && bun install --frozen-lockfile --production \
   && install -m 0755 "$(node -p 'require("fs").realpathSync(process.argv[1])' "$(command -v bun)")" /usr/local/bin/bun-program \
