@@ -754,7 +754,8 @@ export class CallSession {
   /** The call belongs to another stream: this one goes without touching the call's record. */
   #abandon(reason: string): void {
     if (this.#state === 'ended') return
-    this.#note('abandon')
+    this.#recorder?.discard?.()
+    this.#recorder = null
     this.#generation++
     this.#engine?.close()
     this.#engine = null
