@@ -38,6 +38,7 @@ import { EarlyEngines } from './media/early-engines.ts'
 import { createReceptionist } from './media/reception.ts'
 import { createRecordKeeper } from './media/record-keeper.ts'
 import { createFileRecorders } from './media/recorder.ts'
+import { createRefusals } from './media/refusals.ts'
 import { replayStored } from './media/replay.ts'
 import { DEFAULT_LIMITS, type SessionLimits } from './media/session-ports.ts'
 import { createMediaSocket, type MediaSocketData, pathOf } from './media/socket.ts'
@@ -116,7 +117,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       adopt: (callSid) => early.adopt(callSid),
       tools,
       record: (callSid) => recorders.open(callSid),
-      sink,
+      sink: { ...sink, refuse: createRefusals({ ctx, producer, metrics }) },
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       clock: systemClock,
