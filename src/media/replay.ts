@@ -3,6 +3,7 @@ import type { StreamToken } from '../domain/calls/index.ts'
 import { AppError } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
+import type { ObjectStorage } from '../providers/storage/port.ts'
 import { mulawSilence } from './audio/mulaw.ts'
 import { VirtualClock } from './clock.ts'
 import type { RecordLine } from './recorder.ts'
@@ -10,6 +11,9 @@ import { CallSession } from './session.ts'
 import type { CallTools, PhraseName } from './session-ports.ts'
 import { DEFAULT_LIMITS } from './session-ports.ts'
 import { DEFAULT_POLICY, type TurnPolicy } from './turn-policy.ts'
+
+/** Lines after which others get their turn: a record may be replayed beside live calls. */
+const YIELD_EVERY = 100
 
 /** Times of a decision may differ by this much: a real timer fires a little late. */
 const TOLERANCE_MS = 60
@@ -157,7 +161,8 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
     sampleRate: 8000,
   })
   await settle()
-  for (const line of lines) {
+  for (const [index, line] of lines.entries()) {
+    if (index % YIELD_EVERY === YIELD_EVERY - 1) await new Promise<void>((resolve) => setImmediate(resolve))
     if (line.k === 'start' || line.k === 'out' || line.k === 'voice') continue
     await clock.goTo(line.t, settle)
     feed(line)
@@ -273,4 +278,31 @@ export function transcriptOf(lines: readonly RecordLine[]): string[] {
     if (event.data.type === 'tool_call') said.push({ t: line.t, text: `        [${String(event.data.name ?? '')}]` })
   }
   return said.sort((a, b) => a.t - b.t).map(({ t, text }) => `${(t / 1000).toFixed(1).padStart(6)}s  ${text}`)
+}
+
+/** A replay as it is shown: what was said, and whether every decision was the same. */
+export type ReplayReport = Pick<Replay, 'callSid' | 'same' | 'firstDifference'> & {
+  decisions: Decision[]
+  transcript: string[]
+}
+
+/**
+ * Replays a record.
+ * @param text its lines
+ * @throws AppError `bad_record`
+ */
+export async function replayRecord(text: string): Promise<ReplayReport> {
+  const lines = parseRecord(text)
+  const { callSid, same, recorded, firstDifference } = await replayCall(lines)
+  return { callSid, same, firstDifference, decisions: recorded, transcript: transcriptOf(lines) }
+}
+
+/**
+ * Replays a record of the storage.
+ * @throws AppError `record_not_found`, `bad_record`
+ */
+export async function replayStored(storage: Pick<ObjectStorage, 'get'>, key: string): Promise<ReplayReport> {
+  const object = await storage.get(key)
+  if (!object) throw new AppError('not_found', 'record_not_found', 'The record is no longer in the storage.')
+  return await replayRecord(await object.body.text())
 }

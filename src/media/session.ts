@@ -166,7 +166,8 @@ export class CallSession {
     this.#stopStartTimer()
     const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
     if (!call) {
-      this.#refuse(1008, 'the token is missing, wrong, used or expired')
+      const why = 'the token is missing, wrong, used or expired'
+      this.#refuse(1008, why, this.transport.signed ? deps.sink.refuse?.(frame.callSid, why) : undefined)
       return
     }
     const reception = deps.reception(call)
@@ -742,19 +743,24 @@ export class CallSession {
     this.transport.close(code, reason)
   }
 
-  /** A socket that never became a call: closed with a reason in the log, nothing written. */
-  #refuse(code: number, reason: string): void {
+  /**
+   * A socket that never became a call: closed with a reason in the log.
+   * @param written what is awaited before that
+   */
+  #refuse(code: number, reason: string, written?: Promise<void>): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     this.#stopTimers()
     this.#log.warn({ reason, malformedFrames: this.#malformed }, 'a media socket was refused')
-    this.transport.close(code, reason)
+    if (written) void written.then(() => this.transport.close(code, reason))
+    else this.transport.close(code, reason)
   }
 
   /** The call belongs to another stream: this one goes without touching the call's record. */
   #abandon(reason: string): void {
     if (this.#state === 'ended') return
-    this.#note('abandon')
+    this.#recorder?.discard?.()
+    this.#recorder = null
     this.#generation++
     this.#engine?.close()
     this.#engine = null

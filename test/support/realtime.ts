@@ -49,7 +49,11 @@ export class RealtimeCaller {
     this.#lost = lost
   }
 
-  async next<T extends EngineEvent['type']>(type: T, from = 0, ms = 4_000): Promise<Extract<EngineEvent, { type: T }>> {
+  async next<T extends EngineEvent['type']>(
+    type: T,
+    from = 0,
+    ms = 12_000,
+  ): Promise<Extract<EngineEvent, { type: T }>> {
     const end = performance.now() + ms
     for (;;) {
       const found = this.events

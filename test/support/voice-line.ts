@@ -2,7 +2,7 @@ import { createStreamToken, verifyStreamToken } from '../../src/domain/calls/ind
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { systemClock } from '../../src/media/clock.ts'
-import { createFileRecorders, recordPath } from '../../src/media/recorder.ts'
+import { createFileRecorders } from '../../src/media/recorder.ts'
 import { parseRecord, type Replay, replayCall } from '../../src/media/replay.ts'
 import {
   type CallTools,
@@ -156,7 +156,7 @@ export function startVoiceLine(options: {
     spoilTokens(spoil: boolean) {
       badToken = spoil
     },
-    recordOf: (callSid: string) => recordPath(directory, callSid),
+    recordOf: recorders.pathOf,
     async call(call: Partial<PlaceCall>): Promise<{
       report: CallReport
       end: SessionEnd | null
@@ -171,7 +171,7 @@ export function startVoiceLine(options: {
         ...call,
       })
       await recorders.flush()
-      const file = Bun.file(recordPath(directory, report.callSid))
+      const file = Bun.file(recorders.pathOf(report.callSid))
       const replay = (await file.exists()) ? await replayCall(parseRecord(await file.text())) : null
       if (replay) replays.push(replay)
       return {

@@ -66,6 +66,8 @@ export class RealtimeEngineSession implements EngineSession {
   #early: { payload: string; atMs: number }[] = []
   #state: 'connecting' | 'ready' | 'closed' = 'connecting'
   #opened = false
+  /** What the upgrade was answered with, when it was refused. */
+  #refusedWith: number | null = null
   #active: string | null = null
   /** A response to ask for as soon as the present one is over. */
   #wanted: { instructions?: string } | null = null
@@ -105,6 +107,9 @@ export class RealtimeEngineSession implements EngineSession {
       this.#send(sessionUpdate(parts.settings, call))
     }
     this.#socket.onmessage = (event) => this.#receive(String(event.data))
+    this.#socket.onerror = (event) => {
+      this.#refusedWith = statusOf(event)
+    }
     this.#socket.onclose = (event) => this.#lost(`${event.code} ${event.reason}`.trim())
     this.#watchdog = setInterval(() => this.#watch(), WATCH_MS)
   }
@@ -409,8 +414,16 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   #lost(detail: string): void {
+    const status = this.#refusedWith
     if (this.#opened) this.#fail('engine_lost', `The connection closed: ${detail}`, true)
-    else this.#fail('engine_refused', `The connection was refused: ${detail}`, true)
+    else if (status === 429) this.#fail('engine_rate_limited', 'The connection was refused with status 429.', false)
+    else
+      this.#fail(
+        'engine_refused',
+        `The connection was refused${status === null ? `: ${detail}` : ` with status ${status}.`}`,
+        // A key that is wrong now is wrong in a moment.
+        status !== 401 && status !== 403,
+      )
   }
 
   #expect(): void {
@@ -520,4 +533,11 @@ export class RealtimeEngineSession implements EngineSession {
 
 function isRateLimit(type: string, code: string): boolean {
   return type === 'rate_limit_error' || code === 'rate_limit_exceeded' || code === 'insufficient_quota'
+}
+
+/** The HTTP status that a WebSocket was refused with; Bun tells it in words alone. */
+function statusOf(event: Event): number | null {
+  const message = 'message' in event && typeof event.message === 'string' ? event.message : ''
+  const status = /status code: (\d{3})\b/.exec(message)?.[1]
+  return status === undefined ? null : Number(status)
 }
