@@ -1,6 +1,12 @@
-import type { CallSummary } from './summarize-call.ts'
-
 type Language = 'he' | 'en'
+
+export type CallSummary = {
+  summary: string
+  sentiment: 'positive' | 'neutral' | 'negative' | null
+  nextStep: string | null
+  fields: Record<string, string>
+  madeBy: 'rules' | 'model'
+}
 
 export type CallForRules = {
   language: Language
