@@ -154,7 +154,10 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       const synthesizer = createEspeakSynthesizer()
       const prompts = createPromptCache({ dir: join(config.dataDir, 'prompts'), synthesizer, log })
       const embedded = createEmbeddedEngine({ prompts })
-      const remote = config.speech.engine === 'openai-realtime' && openai ? createRealtimeEngine(openai) : null
+      const remote =
+        config.speech.engine === 'openai-realtime' && openai
+          ? createRealtimeEngine({ ...openai, settings: { turnDetection: openai.turnDetection } })
+          : null
       return {
         engine: remote ?? embedded,
         standby: remote ? embedded : null,

@@ -12,6 +12,9 @@ import type { CallTools, PhraseName } from './session-ports.ts'
 import { DEFAULT_LIMITS } from './session-ports.ts'
 import { DEFAULT_POLICY, type TurnPolicy } from './turn-policy.ts'
 
+/** What the session does itself. */
+const OWN_TOOLS = new Set(['save_lead', 'end_call', 'transfer_to_human'])
+
 /** Lines after which others get their turn: a record may be replayed beside live calls. */
 const YIELD_EVERY = 100
 
@@ -118,9 +121,12 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
     canTransfer: () => start.canTransfer,
   }
   const done = new Set(lines.filter((line) => line.k === 'tool_done').map((line) => String(line.id)))
+  const answered = new Set(lines.filter((line) => line.o === 'tool_result').map((line) => String(line.id)))
+  /** It was run, or was still running when the call ended; one that was answered without that was refused. */
+  const wasRun = (id: string) => done.has(id) || !answered.has(id)
   const toolNames = lines.flatMap((line) => {
     const event = toolCallOf(line)
-    return event && done.has(event.toolCallId) ? [event.name] : []
+    return event && wasRun(event.toolCallId) ? [event.name] : []
   })
 
   const phrase = (name: PhraseName) => {
@@ -188,7 +194,7 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
       }
       case 'engine': {
         const tool = toolCallOf(line)
-        if (tool && done.has(tool.toolCallId)) pending.push(tool.toolCallId)
+        if (tool && !OWN_TOOLS.has(tool.name) && wasRun(tool.toolCallId)) pending.push(tool.toolCallId)
         const event = engineEvent.parse(line.event)
         tell(event)
         return

@@ -46,6 +46,8 @@ export class CallSession {
   #startedAt = 0
   #mediaMs = 0
   #callerSpeaking = false
+  /** How often the engine has asked again since the caller last spoke. */
+  #reminders = 0
   /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
   #remainder: Cut | null = null
   #ending = false
@@ -317,6 +319,9 @@ export class CallSession {
       case 'quiet':
         this.#filler(true)
         return
+      case 'reminder':
+        if (++this.#reminders > (this.#policy.maxReminders ?? Number.POSITIVE_INFINITY)) this.#sayGoodbye('silence')
+        return
       case 'error':
         this.#log.warn(
           { code: event.code, fatal: event.fatal, error: event.message },
@@ -342,6 +347,7 @@ export class CallSession {
 
   #speechStarted(voicedMs: number | undefined): void {
     this.#callerSpeaking = true
+    this.#reminders = 0
     this.#remainder = null
     this.#stopSilence()
     // A caller who still speaks is listened to, except while the call is handed on.
@@ -605,7 +611,9 @@ export class CallSession {
     this.#sendMark()
     const heard = this.#ledger.finish(itemId)
     if (heard) this.#transcript.agentHeard(itemId, heard.heardMs, heard.sentMs, false)
-    this.#settled()
+    // Its marks may never come back: a silent caller is noticed all the same.
+    if (this.#ledger.playing) this.#watchSilence()
+    else this.#settled()
   }
 
   #interrupt(): void {
@@ -649,8 +657,10 @@ export class CallSession {
 
   #watchSilence(): void {
     this.#stopSilence()
-    if (this.#state !== 'live' || this.#callerSpeaking || this.#ledger.playing || this.#transferring) return
-    this.#stopSilence = this.#after(this.deps.limits.silenceMs, () => this.#sayGoodbye('silence'))
+    if (this.#state !== 'live' || this.#callerSpeaking || this.#transferring) return
+    const now = this.deps.clock.now()
+    const playingMs = this.#ledger.playing ? this.#ledger.endsAt(now) - now + this.deps.limits.finalMarkMs : 0
+    this.#stopSilence = this.#after(playingMs + this.deps.limits.silenceMs, () => this.#sayGoodbye('silence'))
   }
 
   /** Says goodbye for a reason of ours, and ends when it was heard. */

@@ -9,8 +9,11 @@ import type { SessionReport } from '../../src/sandbox/openai/session.ts'
 export const OPENAI_KEY = 'sk-sandbox-0123456789'
 
 /** OpenAI in a box on a free port. */
-export function startTestOpenAi(script: RealtimeScriptInput): OpenAiSandbox {
-  return startOpenAi({ port: 0, apiKey: OPENAI_KEY, script })
+export function startTestOpenAi(
+  script: RealtimeScriptInput,
+  speak?: (text: string, language: string) => Promise<Uint8Array>,
+): OpenAiSandbox {
+  return startOpenAi({ port: 0, apiKey: OPENAI_KEY, script, ...(speak ? { speak } : {}) })
 }
 
 const SILENT = Buffer.alloc(160, 0xff).toString('base64')

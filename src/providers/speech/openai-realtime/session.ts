@@ -72,6 +72,10 @@ export class RealtimeEngineSession implements EngineSession {
   /** A response to ask for as soon as the present one is over. */
   #wanted: { instructions?: string } | null = null
   #ignoreNext = false
+  /** The server is about to ask a silent caller again. */
+  #reminding = false
+  /** What was last asked for. */
+  #asked: { instructions?: string } = {}
   #failedOnce = false
   #lastTurn: Turn | null = null
   #speaking = false
@@ -239,7 +243,9 @@ export class RealtimeEngineSession implements EngineSession {
   #handle(event: ServerEvent): void {
     switch (event.type) {
       case 'session.created':
+        return
       case 'input_audio_buffer.timeout_triggered':
+        this.#reminding = true
         return
       case 'session.updated':
         if (this.#state === 'connecting') this.#begin()
@@ -261,6 +267,9 @@ export class RealtimeEngineSession implements EngineSession {
           this.#ignoreNext = false
           this.cancel()
         }
+        // Told with the response at hand, so that the call can have something else said in its place.
+        if (this.#reminding) this.#emit({ type: 'reminder' })
+        this.#reminding = false
         return
       case 'response.output_audio.delta':
         this.#audio(event.response_id, event.item_id, event.delta, msOfBase64(event.delta))
@@ -396,6 +405,7 @@ export class RealtimeEngineSession implements EngineSession {
 
   #create(wanted: { instructions?: string }): void {
     this.#ignoreNext = false
+    this.#asked = wanted
     this.#expect()
     this.#send(
       JSON.stringify({
@@ -410,7 +420,18 @@ export class RealtimeEngineSession implements EngineSession {
     else if (isRateLimit(type, code)) this.#fail('engine_rate_limited', message, false)
     else if (type === 'server_error') this.#fail('engine_error', message, true)
     else if (this.#state === 'connecting') this.#fail('engine_refused', `${code} ${message}`.trim(), false)
+    else if (code === 'conversation_already_has_active_response') this.#askAgain()
     else this.#emit({ type: 'error', code: code || 'engine_error', message, fatal: false })
+  }
+
+  /** The server began a response of its own in the same moment: what was asked for follows it, or takes its place. */
+  #askAgain(): void {
+    this.#wanted ??= this.#asked
+    if (!this.#active) {
+      const wanted = this.#wanted
+      this.#wanted = null
+      this.#create(wanted)
+    } else if (this.#wanted.instructions) this.cancel()
   }
 
   #lost(detail: string): void {
