@@ -5,7 +5,7 @@ import { completionScript } from './cli/completion.ts'
 import { addCsvCommands, addDataCommands } from './cli/data-commands.ts'
 import { formatTable, formatTime, shorten } from './cli/output.ts'
 import { addPaymentCommands } from './cli/payments.ts'
-import { replayFile } from './cli/replay.ts'
+import { describeReplay, replayTarget } from './cli/replay.ts'
 import type { Cli } from './cli/session.ts'
 import { runSmoke } from './cli/smoke.ts'
 import { addLinkCommands } from './cli/whatsapp.ts'
@@ -235,10 +235,10 @@ function buildProgram(): Command {
   call
     .command('replay')
     .description('live a recorded call through again: what was said, and whether every decision is the same')
-    .argument('<file>', 'the record, DATA_DIR/call-records/CA….jsonl')
-    .action(async (file: string) => {
-      const replay = await replayFile(file)
-      show(replay.data, () => replay.text)
+    .argument('<call>', 'its id or call SID, or a file with its record')
+    .action(async (which: string) => {
+      const replay = await replayTarget(which, (id) => target().client.calls.replay.query({ id }))
+      show(replay, () => describeReplay(replay))
       if (!replay.same) process.exitCode = 1
     })
   call
