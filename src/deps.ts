@@ -88,7 +88,11 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     )
   const version = readVersion()
   const databaseUrl = config.database.url
-  const database = createDatabase(databaseUrl, { name: `agentlocator ${kind}`, max: kind === 'web' ? 16 : 12 })
+  const database = createDatabase(databaseUrl, {
+    name: `agentlocator ${kind}`,
+    max: kind === 'web' ? 16 : 12,
+    keepPlans: kind === 'whatsapp',
+  })
   const backend = await createQueueBackend(
     config.queue.kind === 'redis' ? config.queue : { kind: 'postgres', databaseUrl },
     { logger: log },

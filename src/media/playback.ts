@@ -2,8 +2,11 @@
 type Chunk = {
   mark: string | null
   itemId: string
+  item: Item
   startsAt: number
   ms: number
+  /** How much of `ms` its item knows of. */
+  countedMs: number
   itemOffsetMs: number
   payloads: string[]
 }
@@ -30,43 +33,68 @@ export class PlaybackLedger {
   #generation = 0
   #serial = 0
   #pending: Chunk[] = []
+  /** The last of them while more may join it. */
+  #open: Chunk | null = null
   readonly #items = new Map<string, Item>()
 
-  /** Notes audio that was just sent. @param payload its base64, kept until it was played */
-  sent(itemId: string, payload: string, ms: number, now: number): void {
-    const last = this.#pending.at(-1)
-    const item = this.#items.get(itemId)
-    if (last && last.mark === null && last.itemId === itemId && now <= last.startsAt + last.ms + UNDERRUN_MS && item) {
-      last.ms += ms
-      last.payloads.push(payload)
-      item.sentMs += ms
-      item.pendingMs += ms
-      return
+  /**
+   * Notes audio that was just sent.
+   * @param payload its base64, kept until it was played
+   * @returns how much audio at the end no mark stands behind yet, in ms
+   */
+  sent(itemId: string, payload: string, ms: number, now: number): number {
+    const open = this.#open
+    if (open && open.itemId === itemId && now <= open.startsAt + open.ms + UNDERRUN_MS) {
+      open.ms += ms
+      open.payloads.push(payload)
+      return open.ms
     }
-    this.#pending.push({
+    return this.#begin(itemId, payload, ms, now)
+  }
+
+  #begin(itemId: string, payload: string, ms: number, now: number): number {
+    this.#settle()
+    const last = this.#pending.at(-1)
+    let item = this.#items.get(itemId)
+    if (!item) {
+      item = { sentMs: 0, pendingMs: 0, finished: false }
+      this.#items.set(itemId, item)
+    }
+    this.#open = {
       mark: null,
       itemId,
+      item,
       startsAt: last ? Math.max(now, last.startsAt + last.ms) : now,
       ms,
-      itemOffsetMs: item?.sentMs ?? 0,
+      countedMs: 0,
+      itemOffsetMs: item.sentMs,
       payloads: [payload],
-    })
-    if (item) {
-      item.sentMs += ms
-      item.pendingMs += ms
-    } else this.#items.set(itemId, { sentMs: ms, pendingMs: ms, finished: false })
+    }
+    this.#pending.push(this.#open)
+    return ms
+  }
+
+  /** Counts the open chunk's audio to its item: left until it matters, since pieces come fifty times a second. */
+  #settle(): void {
+    const open = this.#open
+    if (!open) return
+    const ms = open.ms - open.countedMs
+    open.countedMs = open.ms
+    open.item.sentMs += ms
+    open.item.pendingMs += ms
   }
 
   /** Audio at the end that no mark stands behind yet, in ms. */
   get unmarkedMs(): number {
-    const last = this.#pending.at(-1)
-    return last && last.mark === null ? last.ms : 0
+    return this.#open?.ms ?? 0
   }
 
   /** The name of the mark to send behind what was sent; null when all of it has one. */
   mark(): string | null {
-    const last = this.#pending.at(-1)
-    if (!last || last.mark !== null) return null
+    const last = this.#open
+    if (!last) return null
+    this.#settle()
+    this.#open = null
     last.mark = `${last.itemId}:${Math.round(last.itemOffsetMs + last.ms)}:g${this.#generation}:m${++this.#serial}`
     return last.mark
   }
@@ -76,6 +104,7 @@ export class PlaybackLedger {
    * @returns the item when all of it is played already
    */
   finish(itemId: string): Heard | null {
+    this.#settle()
     const item = this.#items.get(itemId)
     if (!item) return null
     item.finished = true
@@ -94,6 +123,7 @@ export class PlaybackLedger {
   markReturned(mark: string, now: number): Heard[] {
     const at = this.#pending.findIndex((chunk) => chunk.mark === mark)
     if (at < 0) return []
+    this.#settle()
     const played = this.#pending.splice(0, at + 1)
     // What follows starts now, whatever was estimated: the carrier's buffer is the clock.
     let startsAt = now
@@ -103,8 +133,8 @@ export class PlaybackLedger {
     }
     const heard: Heard[] = []
     for (const chunk of played) {
-      const item = this.#items.get(chunk.itemId)
-      if (!item) continue
+      const { item } = chunk
+      if (this.#items.get(chunk.itemId) !== item) continue
       item.pendingMs -= chunk.ms
       if (item.finished && item.pendingMs <= 0.001) heard.push(this.#forget(chunk.itemId, item.sentMs))
     }
@@ -117,6 +147,7 @@ export class PlaybackLedger {
    */
   clear(now: number): Cut[] {
     this.#generation++
+    this.#settle()
     const cut = new Map<string, { heardMs: number; rest: Cut['rest'] }>()
     for (const chunk of this.#pending) {
       const heard = Math.min(Math.max(now - chunk.startsAt, 0), chunk.ms)
@@ -131,6 +162,7 @@ export class PlaybackLedger {
         })
     }
     this.#pending = []
+    this.#open = null
     // An item that was played out and was to go on is cut too, at its end.
     for (const itemId of this.open())
       if (!cut.has(itemId))
@@ -152,6 +184,7 @@ export class PlaybackLedger {
   #forget(itemId: string, heardMs: number): Heard {
     const sentMs = this.#items.get(itemId)?.sentMs ?? 0
     this.#items.delete(itemId)
+    if (this.#open?.itemId === itemId) this.#open = null
     return { itemId, heardMs, sentMs }
   }
 }

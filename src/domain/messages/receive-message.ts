@@ -1,11 +1,13 @@
 import { and, eq, or, sql } from 'drizzle-orm'
 import { messageMedia, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
+import { isUniqueViolation } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import { resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
+import { receiveFromKnown, receiveLock } from './receive-known.ts'
 
 /**
  * Writes an inbound message: contact, conversation, message, media. Delivered any number of times, at once, from any
@@ -20,12 +22,18 @@ export async function receiveMessage(
   input: InboundMessage,
   how: { own?: boolean; history?: boolean; id?: string } = {},
 ): Promise<string> {
+  if (!how.own && input.media.length === 0) {
+    const written = await receiveFromKnown(ctx, input, { id: how.id, counts: !how.history }).catch((error: unknown) => {
+      // Somebody else wrote it while this statement waited for the lock; the steps below find it.
+      if (isUniqueViolation(error)) return null
+      throw error
+    })
+    if (written) return written
+  }
   const at = new Date(input.at)
   const { id, media } = await ctx.db.transaction(async (tx) => {
     // The lock serialises duplicates, so that only the first one touches contact and conversation.
-    await tx.execute(
-      sql`select pg_advisory_xact_lock(hashtextextended(${`message:${ctx.businessId}:${input.dedupeKey}`}, 0))`,
-    )
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${receiveLock(ctx, input)}, 0))`)
     const [earlier] = await tx
       .select({ id: messages.id })
       .from(messages)

@@ -26,6 +26,8 @@ export type Parties = {
   to: string
   id?: string
   addressing?: Addressing
+  /** JID of a group of both, or `status@broadcast`. */
+  group?: string
   timestamp?: number
   delayMs?: number
 }
@@ -87,8 +89,8 @@ export class WhatsAppSandbox {
     const contact = digitsOf(parties.from)
     const account = digitsOf(parties.to)
     const built = await buildContent(contentSchema.parse(input), { contact, account }, this.parts.media)
-    const { id, addressing, timestamp, delayMs } = parties
-    const how = { id, addressing, timestamp, delayMs }
+    const { id, addressing, group, timestamp, delayMs } = parties
+    const how = { id, addressing, group, timestamp, delayMs }
     return sendFromContact(this.parts.world, { contact, to: account, ...how, ...built })
   }
 
@@ -143,6 +145,12 @@ export class WhatsAppSandbox {
   /** Messages of an account that phones could not decrypt. */
   undecryptable(phone: string): Undecryptable[] {
     return this.parts.world.undecryptable.filter(({ from }) => from === digitsOf(phone))
+  }
+
+  /** Kinds of the stanzas that an account's linked devices were given and have not acknowledged. */
+  unacknowledged(phone: string): string[] {
+    const companions = [...this.parts.world.account(digitsOf(phone)).companions.values()]
+    return companions.flatMap(({ pending }) => pending.map(({ node }) => node.tag))
   }
 
   /** Decrypted bytes of media that a phone received. */

@@ -17,6 +17,9 @@ export type RealtimeEngine = SpeechEngine & {
   readonly sessionCount: number
 }
 
+/** How often every conversation is looked after. */
+const WATCH_MS = 250
+
 const DEFAULT_LIMITS: RealtimeLimits = { connectMs: 4_000, quietMs: 1_500, stallMs: 5_000 }
 
 /** The engine on OpenAI Realtime, one WebSocket a call. */
@@ -25,6 +28,21 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
   const settings: RealtimeSettings = { ...DEFAULT_SETTINGS, ...options.settings, model: options.model }
   const limits: RealtimeLimits = { ...DEFAULT_LIMITS, ...options.limits }
   let closed = false
+  let ticking: Timer | undefined
+
+  /** One timer looks after all conversations: one each would wake the process hundreds of times a second. */
+  function tick(): void {
+    const now = performance.now()
+    for (const session of sessions) session.watch(now)
+  }
+
+  function release(session: RealtimeEngineSession): void {
+    sessions.delete(session)
+    if (sessions.size > 0) return
+    clearInterval(ticking)
+    ticking = undefined
+  }
+
   return {
     name: 'openai-realtime',
     remote: true,
@@ -38,9 +56,10 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
         apiKey: options.apiKey,
         settings,
         limits,
-        onRelease: () => sessions.delete(session),
+        onRelease: () => release(session),
       })
       sessions.add(session)
+      ticking ??= setInterval(tick, WATCH_MS)
       return session
     },
     async close() {

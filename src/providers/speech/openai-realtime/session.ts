@@ -33,7 +33,6 @@ const LOST_MS = 750
 const SILENCE_MS = 120
 const SILENCE = Buffer.from(mulawSilence(SILENCE_MS)).toString('base64')
 const APPEND = '{"type":"input_audio_buffer.append","audio":"'
-const WATCH_MS = 250
 /** A voice that the engine did not report for this long after it fell silent: is anybody there? */
 const PROBE_AFTER_MS = 700
 /** The same for a voice whose beginning it did report, behind the silence that ends a turn. */
@@ -51,20 +50,33 @@ type Turn = { startMs: number; endMs: number | null; ignored: boolean; responseI
 
 /** One call on OpenAI Realtime. Audio goes through as the base64 it came in, both ways. */
 export class RealtimeEngineSession implements EngineSession {
-  readonly #call: EngineSessionOptions
-  readonly #parts: RealtimeParts
-  readonly #socket: WebSocket
-  readonly #watchdog: Timer
-  readonly #startedAt = performance.now()
+  // What every frame and piece looks at comes first, so that it lies together.
+  #state: 'connecting' | 'ready' | 'closed' = 'connecting'
+  #expectedMs: number | null = null
+  #frameLength = -1
+  #frameMs = 0
+  #appendedMs = 0
+  #offsetMs = 0
+  /** Counted as they come; when the counts last grew is seen by the watch. */
+  #frames = 0
+  #messages = 0
   readonly #ear = new LineEar()
-  readonly #turns = new Map<string, Turn>()
-  /** Audio sent to us by item, in ms. */
-  readonly #itemMs = new Map<string, number>()
-  readonly #tools = new Set<string>()
+  readonly #socket: WebSocket
+  readonly #delta = new DeltaCut()
+  #expectingSince: number | null = null
+  /** Audio sent to us by item, in ms; that of the present item is counted beside. */
+  #item = ''
+  #itemSentMs = 0
+  readonly #onEvent: (event: EngineEvent) => void
   /** Responses whose audio is no longer wanted. */
   readonly #dropped = new Set<string>()
+  readonly #itemMs = new Map<string, number>()
+  readonly #call: EngineSessionOptions
+  readonly #parts: RealtimeParts
+  readonly #startedAt = performance.now()
+  readonly #turns = new Map<string, Turn>()
+  readonly #tools = new Set<string>()
   #early: { payload: string; atMs: number }[] = []
-  #state: 'connecting' | 'ready' | 'closed' = 'connecting'
   #opened = false
   /** What the upgrade was answered with, when it was refused. */
   #refusedWith: number | null = null
@@ -79,27 +91,18 @@ export class RealtimeEngineSession implements EngineSession {
   #failedOnce = false
   #lastTurn: Turn | null = null
   #speaking = false
-  #appendedMs = 0
-  #offsetMs = 0
-  #expectedMs: number | null = null
   #paddedMs = 0
-  #frameLength = -1
-  #frameMs = 0
-  readonly #delta = new DeltaCut()
-  /** Counted as they come; when the counts last grew is seen by the watchdog. */
-  #frames = 0
-  #messages = 0
   #framesSeen = 0
   #messagesSeen = 0
   #lastFrameAt = 0
   #lastMessageAt = performance.now()
   #messagesAtProbe = 0
-  #expectingSince: number | null = null
   #probedAt: number | null = null
   #toldQuiet = false
 
   constructor(call: EngineSessionOptions, parts: RealtimeParts) {
     this.#call = call
+    this.#onEvent = call.onEvent
     this.#parts = parts
     const url = new URL(parts.url)
     url.searchParams.set('model', parts.settings.model)
@@ -115,7 +118,6 @@ export class RealtimeEngineSession implements EngineSession {
       this.#refusedWith = statusOf(event)
     }
     this.#socket.onclose = (event) => this.#lost(`${event.code} ${event.reason}`.trim())
-    this.#watchdog = setInterval(() => this.#watch(), WATCH_MS)
   }
 
   sendAudio(payload: string, timestampMs: number): void {
@@ -132,7 +134,7 @@ export class RealtimeEngineSession implements EngineSession {
     this.#expectedMs = timestampMs + ms
     this.#offsetMs = this.#expectedMs - this.#appendedMs
     this.#frames++
-    this.#ear.push(payload, monotonic)
+    this.#ear.push(payload, ms, monotonic)
     this.#socket.send(`${APPEND}${payload}"}`)
   }
 
@@ -156,7 +158,7 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   truncate(itemId: string, heardMs: number): void {
-    const sentMs = this.#itemMs.get(itemId)
+    const sentMs = itemId === this.#item ? this.#itemSentMs : this.#itemMs.get(itemId)
     // More than there is would be an error and truncate nothing.
     if (sentMs === undefined || heardMs >= sentMs) return
     this.#send(
@@ -236,8 +238,13 @@ export class RealtimeEngineSession implements EngineSession {
   #audio(responseId: string, itemId: string, payload: string, ms: number): void {
     this.#expectingSince = null
     if (this.#dropped.size > 0 && this.#dropped.has(responseId)) return
-    this.#itemMs.set(itemId, (this.#itemMs.get(itemId) ?? 0) + ms)
-    this.#call.onEvent({ type: 'audio', itemId, payload, ms })
+    if (itemId !== this.#item) {
+      this.#itemMs.set(this.#item, this.#itemSentMs)
+      this.#item = itemId
+      this.#itemSentMs = this.#itemMs.get(itemId) ?? 0
+    }
+    this.#itemSentMs += ms
+    this.#onEvent({ type: 'audio', itemId, payload, ms })
   }
 
   #handle(event: ServerEvent): void {
@@ -452,8 +459,8 @@ export class RealtimeEngineSession implements EngineSession {
     this.#toldQuiet = false
   }
 
-  #watch(): void {
-    const now = performance.now()
+  /** Looks for what did not happen; to be called a few times a second. @param now monotonic ms */
+  watch(now: number): void {
     const { connectMs, quietMs, stallMs } = this.#parts.limits
     if (this.#state === 'connecting') {
       if (now - this.#startedAt > connectMs) this.#fail('engine_refused', 'The session was not ready in time.', true)
@@ -531,7 +538,7 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   #emit(event: EngineEvent): void {
-    if (this.#state !== 'closed') this.#call.onEvent(event)
+    if (this.#state !== 'closed') this.#onEvent(event)
   }
 
   #fail(code: string, message: string, retry: boolean): void {
@@ -543,12 +550,11 @@ export class RealtimeEngineSession implements EngineSession {
   #release(reason: string): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    clearInterval(this.#watchdog)
     this.#early = []
     this.#socket.onmessage = null
     this.#socket.close(1000)
     this.#parts.onRelease()
-    this.#call.onEvent({ type: 'closed', reason })
+    this.#onEvent({ type: 'closed', reason })
   }
 }
 
