@@ -663,7 +663,17 @@ export class CallSession {
 
   #wasHeard(item: Heard, interrupted: boolean): void {
     if (item.itemId === this.#playingItem) this.#playingItem = ''
+    this.#learnWords(item.itemId)
     this.#transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, interrupted)
+  }
+
+  /** An answer that is cut off while it is still being made has told its words in part only. */
+  #learnWords(itemId: string): void {
+    if (!this.#transcript.knows(itemId) || this.#transcript.textOf(itemId) !== null) return
+    const text = this.#engine?.wordsOf?.(itemId)
+    if (!text) return
+    this.#transcript.agentText(itemId, text)
+    this.#note('engine', { event: { type: 'agent_transcript', itemId, text } })
   }
 
   #markReturned(name: string): void {
