@@ -237,8 +237,8 @@ function buildProgram(): Command {
     .description('live a recorded call through again: what was said, and whether every decision is the same')
     .argument('<call>', 'its id or call SID, or a file with its record')
     .action(async (which: string) => {
-      const replay = await replayTarget(which, (id) => target().client.calls.replay.query({ id }))
-      show(replay, () => describeReplay(replay))
+      const replay = await replayTarget(which, async (id) => (await cli.session()).client.calls.replay.query({ id }))
+      await show(replay, () => describeReplay(replay))
       if (!replay.same) process.exitCode = 1
     })
   call

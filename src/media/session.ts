@@ -73,6 +73,8 @@ export class CallSession {
   #reminders = 0
   #closeReason: CallEndReason = 'completed'
   #transferring = false
+  /** The carrier was asked to take the call on: from now on it is that which ends the stream. */
+  #handedOn = false
   #lastFillerAt = Number.NEGATIVE_INFINITY
   #stopStartTimer: Cancel = nothing
   #stopDuration: Cancel = nothing
@@ -146,7 +148,7 @@ export class CallSession {
         return
       case 'stop':
         this.#note('stop')
-        if (this.live) void this.#end(this.#transferring ? 'transferred' : 'caller_hung_up')
+        if (this.live) void this.#end(this.#handedOn ? 'transferred' : 'caller_hung_up')
         else this.#refuse(1000, 'stopped before it started')
         return
     }
@@ -163,7 +165,7 @@ export class CallSession {
   onClose(code: number, reason: string): void {
     if (this.live) {
       this.#note('lost', { code })
-      void this.#end(this.#transferring ? 'transferred' : 'stream_lost', `socket closed with ${code} ${reason}`.trim())
+      void this.#end(this.#handedOn ? 'transferred' : 'stream_lost', `socket closed with ${code} ${reason}`.trim())
     } else this.#stopTimers()
     this.#state = 'ended'
   }
@@ -505,6 +507,7 @@ export class CallSession {
     this.#out('transfer')
     this.#phrase('connecting')
     this.#whenHeard(() => {
+      this.#handedOn = true
       tools.transfer(call).then(
         (problem) => {
           if (!this.live) return
@@ -527,6 +530,7 @@ export class CallSession {
 
   #transferFailed(toolCallId: string, problem: string): void {
     this.#transferring = false
+    this.#handedOn = false
     this.#metrics.toolFailures++
     if (this.#engine) this.#toolResult(toolCallId, { error: problem })
     else void this.#end('engine_lost', 'the engine died while the call was handed on, and nobody took it')

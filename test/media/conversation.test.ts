@@ -94,7 +94,8 @@ describe('a conversation', () => {
       script: {
         steps: [
           { say: 'A long answer', ms: 3_000 },
-          { say: 'Pardon?', ms: 400 },
+          // A model thinks before it speaks: time to be told that nobody waits for it.
+          { say: 'Pardon?', ms: 400, delayMs: 400 },
         ],
         speed: 0,
       },
