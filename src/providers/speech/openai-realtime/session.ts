@@ -20,6 +20,8 @@ export type RealtimeParts = {
   settings: RealtimeSettings
   limits: RealtimeLimits
   onRelease: () => void
+  /** A connection that is open already, and silent. */
+  socket?: WebSocket
 }
 
 /** Caller audio kept while the session is not configured: half a minute of frames. */
@@ -104,15 +106,13 @@ export class RealtimeEngineSession implements EngineSession {
     this.#call = call
     this.#onEvent = call.onEvent
     this.#parts = parts
-    const url = new URL(parts.url)
-    url.searchParams.set('model', parts.settings.model)
-    // Bun's client takes headers; the DOM's type of the same constructor does not know them.
-    const options = { headers: { Authorization: `Bearer ${parts.apiKey}` }, perMessageDeflate: false }
-    this.#socket = Reflect.construct(WebSocket, [url.href, options])
-    this.#socket.onopen = () => {
+    this.#socket = parts.socket ?? openSocket(parts)
+    const configure = () => {
       this.#opened = true
       this.#send(sessionUpdate(parts.settings, call))
     }
+    if (parts.socket) configure()
+    else this.#socket.onopen = configure
     this.#socket.onmessage = (event) => this.#receive(String(event.data))
     this.#socket.onerror = (event) => {
       this.#refusedWith = statusOf(event)
@@ -572,6 +572,15 @@ export class RealtimeEngineSession implements EngineSession {
 
 function isRateLimit(type: string, code: string): boolean {
   return type === 'rate_limit_error' || code === 'rate_limit_exceeded' || code === 'insufficient_quota'
+}
+
+/** Begins a connection. */
+export function openSocket(to: Pick<RealtimeParts, 'url' | 'apiKey' | 'settings'>): WebSocket {
+  const url = new URL(to.url)
+  url.searchParams.set('model', to.settings.model)
+  // Bun's client takes headers; the DOM's type of the same constructor does not know them.
+  const options = { headers: { Authorization: `Bearer ${to.apiKey}` }, perMessageDeflate: false }
+  return Reflect.construct(WebSocket, [url.href, options])
 }
 
 /** The HTTP status that a WebSocket was refused with; Bun tells it in words alone. */
