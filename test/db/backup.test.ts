@@ -55,6 +55,10 @@ test('a backup restored into an empty installation is the same, row by row and f
       .values({ businessId: api.businessId, callId, recordingSid: sid, storageKey, recordedAt: new Date() })
   await storage.put('recordings/one.wav', wav, 'audio/wav')
 
+  // More than a stream holds before it asks the database to wait.
+  for (let index = 0; index < 40; index += 1)
+    await owner.contacts.addNote({ id: contact.id, body: `${index} ${tricky.repeat(60)}` })
+
   const path = join(directory, 'backup.tar')
   const steps: string[] = []
   const manifest = await backUp(api.database.sql, storage, path, {
