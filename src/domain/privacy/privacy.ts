@@ -2,6 +2,7 @@ import { and, eq, inArray, lt, or, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import {
+  appointments,
   auditLog,
   calls,
   callTurns,
@@ -57,14 +58,16 @@ export const erasure = z.object({
   calls: z.number(),
   leads: z.number(),
   notes: z.number(),
+  appointments: z.number(),
   /** Files and carrier's copies whose deletion is under way. */
   files: z.number(),
 })
 
-const ERASED = ['contact', 'call', 'message', 'lead', 'note', 'conversation']
+const ERASED = ['contact', 'call', 'message', 'lead', 'note', 'conversation', 'appointment']
 
 /**
- * Erases everything of one contact: messages, calls with their turns and recordings, leads, notes, the person. What the audit
+ * Erases everything of one contact: messages, calls with their turns, recordings, leads, appointments, notes, the
+ * person; payments stay in the books without the person. What the audit
  * log and the events say of these loses its data. Files, and the carrier's copies of recordings, are written down in the same
  * transaction and deleted by jobs, so that none is forgotten.
  * @throws AppError `contact_not_found`
@@ -106,10 +109,24 @@ export async function eraseContact(ctx: BusinessContext, contactId: string): Pro
         .where(and(eq(notes.businessId, ctx.businessId), eq(notes.contactId, contactId)))
         .returning({ id: notes.id }),
     )
+    const appointmentIds = await gone(
+      tx
+        .delete(appointments)
+        .where(
+          and(
+            eq(appointments.businessId, ctx.businessId),
+            or(
+              eq(appointments.contactId, contactId),
+              callIds.length ? inArray(appointments.callId, callIds) : undefined,
+            ),
+          ),
+        )
+        .returning({ id: appointments.id }),
+    )
     if (callIds.length > 0) await tx.delete(calls).where(and(scope, inArray(calls.id, callIds)))
     await tx.delete(messages).where(and(eq(messages.businessId, ctx.businessId), eq(messages.contactId, contactId)))
     await tx.delete(contacts).where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
-    const ids = [contactId, ...callIds, ...messageIds, ...leadIds, ...noteIds]
+    const ids = [contactId, ...callIds, ...messageIds, ...leadIds, ...noteIds, ...appointmentIds]
     for (let at = 0; at < ids.length; at += 5_000) {
       const some = ids.slice(at, at + 5_000)
       await tx
@@ -126,6 +143,7 @@ export async function eraseContact(ctx: BusinessContext, contactId: string): Pro
       calls: callIds.length,
       leads: leadIds.length,
       notes: noteIds.length,
+      appointments: appointmentIds.length,
       files: pending.length,
     }
     await audit(tx, ctx, { action: 'contact.erase', entity: 'contact', entityId: contactId, data: counts })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
-import { callTurns, messageMedia, pendingDeletions, recordings } from '../../../db/schema/index.ts'
+import { appointments, callTurns, messageMedia, pendingDeletions, recordings } from '../../../db/schema/index.ts'
 import { registerCall, saveTurn } from '../../../src/domain/calls/index.ts'
 import { getImport, runImport } from '../../../src/domain/imports/index.ts'
 import { receiveMessage } from '../../../src/domain/messages/index.ts'
@@ -144,8 +144,27 @@ describe('an erasure', () => {
     await owner.contacts.addNote({ id: contact.id, body: mark })
     await owner.leads.create({ contactId: contact.id, name: mark })
 
+    for (const [hour, link] of [
+      [10, { contactId: contact.id }],
+      [11, { callId }],
+    ] as const)
+      await api.database.db.insert(appointments).values({
+        businessId: api.businessId,
+        ...link,
+        startsAt: new Date(`2027-01-03T${hour}:00:00Z`),
+        endsAt: new Date(`2027-01-03T${hour}:30:00Z`),
+        name: mark,
+        note: phone,
+      })
+    const timeline = await owner.conversations.timeline({ contactId: contact.id })
+    expect(timeline.items.find((item) => item.kind === 'appointment')?.data).toMatchObject({
+      startsAt: expect.stringContaining('2027-01-03T10:00:00'),
+      state: 'booked',
+      name: mark,
+    })
+
     const erased = await owner.privacy.eraseContact({ contactId: contact.id })
-    expect(erased).toEqual({ messages: 1, calls: 1, leads: 1, notes: 1, files: 4 })
+    expect(erased).toEqual({ messages: 1, calls: 1, leads: 1, notes: 1, appointments: 2, files: 4 })
     const carrier: string[] = []
     for (const job of api.jobs.filter(({ name }) => name === 'privacy.delete'))
       if ('deletionId' in job.payload)
