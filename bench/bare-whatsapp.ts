@@ -9,6 +9,7 @@ import makeWASocket, {
 import pino from 'pino'
 import { z } from 'zod'
 import { LIBSIGNAL_LINES, quietConsole } from '../src/lib/quiet-console.ts'
+import { collect, collectedMemory } from './collected-memory.ts'
 
 export const bareReport = z.object({
   outbound: z.number(),
@@ -18,6 +19,9 @@ export const bareReport = z.object({
 })
 export type BareReport = z.infer<typeof bareReport>
 
+/** Idle accounts that are there before the first look at the memory. */
+export const IDLE_BEFORE = 5
+const WARM_UP = 50
 const CONTACT = '972509999998'
 
 function memoryState(): AuthenticationState {
@@ -62,14 +66,11 @@ async function open(wsUrl: string, control: string, phone: string): Promise<WASo
 
 async function run(wsUrl: string, control: string, messages: number, idle: number): Promise<BareReport> {
   quietConsole(LIBSIGNAL_LINES)
-  const mb = () => process.memoryUsage.rss() / 1_048_576
   // Two runs against one server must not share a number.
   const own = `9725081${String(process.pid % 100_000).padStart(5, '0')}`
   const sock = await open(wsUrl, control, own)
-  await Bun.sleep(3_000)
-  const processMb = mb()
   const jid = `${CONTACT}@s.whatsapp.net`
-  await sock.sendMessage(jid, { text: 'warm up' })
+  for (let index = 0; index < WARM_UP; index++) await sock.sendMessage(jid, { text: `warm up ${index}` })
   const outBegin = performance.now()
   for (let index = 0; index < messages; index++) {
     const id = `BARE${index}`
@@ -90,10 +91,19 @@ async function run(wsUrl: string, control: string, messages: number, idle: numbe
     })
   while (got < messages) await Bun.sleep(5)
   const inbound = messages / ((performance.now() - inBegin) / 1_000)
-  const before = mb()
-  for (let index = 1; index <= idle; index++) await open(wsUrl, control, `9725082${String(index).padStart(5, '0')}`)
-  await Bun.sleep(8_000)
-  return { outbound, inbound, perAccountMb: idle > 0 ? (mb() - before) / idle : 0, processMb }
+  if (idle === 0) return { outbound, inbound, perAccountMb: 0, processMb: 0 }
+  const openIdle = (index: number) => open(wsUrl, control, `9725082${String(index).padStart(5, '0')}`)
+  for (let index = 1; index <= IDLE_BEFORE; index++) await openIdle(index)
+  await Bun.sleep(5_000)
+  const processMb = await collectedMemory(process.pid, collect)
+  for (let index = 1; index <= idle; index++) await openIdle(IDLE_BEFORE + index)
+  await Bun.sleep(5_000)
+  return {
+    outbound,
+    inbound,
+    perAccountMb: ((await collectedMemory(process.pid, collect)) - processMb) / idle,
+    processMb,
+  }
 }
 
 if (import.meta.main) {

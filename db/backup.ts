@@ -213,7 +213,7 @@ async function migrationHashes(tx: TransactionSql): Promise<string[]> {
 async function listStorageKeys(tx: TransactionSql): Promise<string[]> {
   const columns = await tx<{ table: string; column: string }[]>`
     select table_name as "table", column_name as "column" from information_schema.columns
-    where table_schema = 'public' and column_name in ('storage_key', 'audio_key') order by 1, 2`
+    where table_schema = 'public' and column_name in ('storage_key', 'audio_key', 'record_key') order by 1, 2`
   const keys = new Set<string>()
   for (const { table, column } of columns)
     for (const row of await tx.unsafe<{ key: string }[]>(

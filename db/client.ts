@@ -1,5 +1,5 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
-import postgres, { type Sql } from 'postgres'
+import postgres, { type ISql, type Sql } from 'postgres'
 import * as schema from './schema/index.ts'
 
 export type Database = PostgresJsDatabase<typeof schema>
@@ -16,11 +16,12 @@ export type DatabaseHandle = {
 /**
  * Opens a pool; connections are made when first needed.
  * @param options.max connections of this process
+ * @param options.keepPlans has each connection plan a statement once: for a process that runs few of them very often
  * @param options.statementTimeoutMs how long one statement may run before Postgres ends it
  */
 export function createDatabase(
   url: string,
-  options: { max?: number; statementTimeoutMs?: number; name?: string } = {},
+  options: { max?: number; statementTimeoutMs?: number; name?: string; keepPlans?: boolean } = {},
 ): DatabaseHandle {
   const sql = postgres(url, {
     max: options.max ?? 10,
@@ -33,5 +34,29 @@ export function createDatabase(
     },
     onnotice: () => {},
   })
-  return { db: drizzle(sql, { schema }), sql, close: () => sql.end({ timeout: 5 }) }
+  return {
+    db: drizzle(options.keepPlans ? keepPlans(sql) : sql, { schema }),
+    sql,
+    close: () => sql.end({ timeout: 5 }),
+  }
+}
+
+/** Drizzle asks for an unnamed statement each time, which Postgres parses and plans each time. */
+function keepPlans<T extends ISql>(sql: T): T {
+  return new Proxy(sql, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name === 'unsafe')
+        return (text: string, params?: unknown[], options?: object) =>
+          value.call(target, text, params, { ...options, prepare: true })
+      if (name === 'begin' || name === 'savepoint')
+        return (...given: unknown[]) => {
+          const work = given.pop()
+          if (typeof work !== 'function') throw new TypeError(`${name} needs a function`)
+          return value.call(target, ...given, (inner: ISql) => work(keepPlans(inner)))
+        }
+      return value
+    },
+  })
 }

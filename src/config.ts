@@ -57,6 +57,7 @@ const variables = z.object({
   OPENAI_API_KEY: text.optional(),
   OPENAI_REALTIME_URL: socketUrl.default('wss://api.openai.com/v1/realtime'),
   OPENAI_REALTIME_MODEL: text.default('gpt-realtime-2.1'),
+  OPENAI_TURN_DETECTION: z.enum(['server', 'semantic-low', 'semantic-medium', 'semantic-high']).default('server'),
   OPENAI_TEXT_MODEL: text.default('gpt-5-mini'),
   STORAGE: z.enum(['file', 's3']).default('file'),
   S3_ENDPOINT: httpUrl.optional(),
@@ -116,7 +117,13 @@ export type Config = {
   baileys: { secret: string | null; websocketUrl: string | null }
   speech: {
     engine: 'openai-realtime' | 'embedded'
-    openai: Provider<{ apiKey: string; url: string; model: string; textModel: string }>
+    openai: Provider<{
+      apiKey: string
+      url: string
+      model: string
+      turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
+      textModel: string
+    }>
   }
   storage: StorageConfig
   paypal: Provider<{ clientId: string; clientSecret: string; webhookId: string | null; apiBaseUrl: string }>
@@ -227,6 +234,7 @@ export function loadConfig(environment: Environment): Config {
             apiKey: v.OPENAI_API_KEY,
             url: v.OPENAI_REALTIME_URL,
             model: v.OPENAI_REALTIME_MODEL,
+            turnDetection: v.OPENAI_TURN_DETECTION,
             textModel: v.OPENAI_TEXT_MODEL,
           }
         : { kind: 'absent' },

@@ -88,7 +88,11 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     )
   const version = readVersion()
   const databaseUrl = config.database.url
-  const database = createDatabase(databaseUrl, { name: `agentlocator ${kind}`, max: kind === 'web' ? 16 : 12 })
+  const database = createDatabase(databaseUrl, {
+    name: `agentlocator ${kind}`,
+    max: kind === 'web' ? 16 : 12,
+    keepPlans: kind === 'whatsapp',
+  })
   const backend = await createQueueBackend(
     config.queue.kind === 'redis' ? config.queue : { kind: 'postgres', databaseUrl },
     { logger: log },
@@ -150,7 +154,10 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       const synthesizer = createEspeakSynthesizer()
       const prompts = createPromptCache({ dir: join(config.dataDir, 'prompts'), synthesizer, log })
       const embedded = createEmbeddedEngine({ prompts })
-      const remote = config.speech.engine === 'openai-realtime' && openai ? createRealtimeEngine(openai) : null
+      const remote =
+        config.speech.engine === 'openai-realtime' && openai
+          ? createRealtimeEngine({ ...openai, settings: { turnDetection: openai.turnDetection } })
+          : null
       return {
         engine: remote ?? embedded,
         standby: remote ? embedded : null,

@@ -5,6 +5,7 @@ import {
   finishCall,
   recordCallStatus,
   recordStreamEvent,
+  refuseStream,
   registerCall,
   saveTurn,
   summarizeCall,
@@ -69,6 +70,9 @@ if (import.meta.main)
       },
       'call.stream_event': async (news) => {
         expectCall(await recordStreamEvent(ctx, news))
+      },
+      'call.refuse_stream': async ({ at, ...refused }) => {
+        expectCall(await refuseStream(ctx, { ...refused, at: new Date(at) }))
       },
       'call.status': async (news) => {
         expectCall(await recordCallStatus(ctx, news))

@@ -9,7 +9,7 @@ import type { Client, Outputs } from '../trpc/client.ts'
 import { describeReport, describeTurns } from './describe-call.ts'
 import { EXIT, UsageError } from './exit.ts'
 import { print } from './output.ts'
-import { replayFile } from './replay.ts'
+import { describeReplay, replayTarget } from './replay.ts'
 import type { Cli } from './session.ts'
 import { runSmoke } from './smoke.ts'
 
@@ -25,10 +25,10 @@ export function addCallCommands(program: Command, { session, show }: Cli): void 
   call
     .command('replay')
     .description('live a recorded call through again: what was said, and whether every decision is the same')
-    .argument('<file>', 'the record, DATA_DIR/call-records/CA….jsonl')
-    .action(async (file: string) => {
-      const replay = await replayFile(file)
-      await show(replay.data, () => replay.text)
+    .argument('<call>', 'its id or call SID, or a file with its record')
+    .action(async (which: string) => {
+      const replay = await replayTarget(which, async (id) => (await session()).client.calls.replay.query({ id }))
+      await show(replay, () => describeReplay(replay))
       if (!replay.same) process.exitCode = EXIT.failed
     })
   call

@@ -8,6 +8,7 @@ import { createEventHub } from '../domain/events/index.ts'
 import type { CreateLogin } from '../domain/members/index.ts'
 import type { AccessContext } from '../http/principal.ts'
 import { AppError } from '../lib/errors.ts'
+import { replayStored } from '../media/replay.ts'
 import type { Client } from '../trpc/client.ts'
 import { type AppRouter, appRouter } from '../trpc/router.ts'
 import { createCallerFactory } from '../trpc/trpc.ts'
@@ -38,6 +39,7 @@ export async function createLocalClient(
       createLogin,
       queues: () => deps.producer.queues,
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
+      replayRecord: (key) => replayStored(deps.storage, key),
     },
   })
   const link: TRPCLink<AppRouter> = () => (options) =>

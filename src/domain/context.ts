@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import type { Database, Executor } from '../../db/client.ts'
 import { auditLog } from '../../db/schema/index.ts'
 import type { Enqueue } from '../jobs/registry.ts'
@@ -53,11 +53,24 @@ export async function audit(tx: Executor, ctx: DomainContext & { businessId?: st
  * only: an event leaves the installation by webhook, and outlives an erasure.
  */
 export async function emit(tx: Executor, ctx: Pick<BusinessContext, 'businessId' | 'actor'>, entry: AuditEntry) {
+  const { action, entity, entityId, data } = entry
   await tx.execute(sql`
-    with event as (
+    with ${eventsOf(
+      ctx.actor,
+      sql`select ${ctx.businessId}::uuid as business_id, ${action}::text as type, ${entity}::text as entity,
+        ${entityId}::text as entity_id, ${data ? JSON.stringify(data) : null}::jsonb as data`,
+    )}
+    select told from told`)
+}
+
+/**
+ * Parts of a `with` that write events for `rows` (business_id, type, entity, entity_id, data), for a statement that makes a
+ * change and its events in one round trip. They do their work when the statement reads from the last, `told`.
+ */
+export function eventsOf(actor: Actor, rows: SQL): SQL {
+  return sql`event as (
       insert into events (business_id, type, entity, entity_id, actor_kind, data)
-      values (${ctx.businessId}, ${entry.action}, ${entry.entity}, ${entry.entityId}, ${ctx.actor.kind},
-        ${entry.data ? JSON.stringify(entry.data) : null}::jsonb)
+      select business_id, type, entity, entity_id, ${actor.kind}, data from (${rows}) as news
       returning seq, business_id, type
     ), deliveries as (
       insert into webhook_deliveries (endpoint_id, event_seq, business_id)
@@ -65,6 +78,7 @@ export async function emit(tx: Executor, ctx: Pick<BusinessContext, 'businessId'
       from event join webhook_endpoints endpoint on endpoint.business_id = event.business_id
       where endpoint.enabled and (endpoint.types is null or event.type = any(endpoint.types)
         or split_part(event.type, '.', 1) || '.*' = any(endpoint.types))
-    )
-    select pg_notify(${EVENT_CHANNEL}, '') from event`)
+    ), told as (
+      select pg_notify(${EVENT_CHANNEL}, '') as told from event limit 1
+    )`
 }

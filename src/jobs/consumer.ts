@@ -74,7 +74,8 @@ export type Consumer = {
   readonly running: number
   /**
    * Takes no more jobs and waits for the running ones, at most `timeoutMs` (30,000); what is cut off then is given to
-   * another worker when its lock runs out. @returns whether all jobs ended
+   * another worker when its lock runs out. With nothing running, it waits no more than a few seconds for a queue that does
+   * not answer. @returns whether all jobs ended
    */
   close(timeoutMs?: number): Promise<boolean>
 }
@@ -82,6 +83,9 @@ export type Consumer = {
 // A dead worker's job is free once its lock has run out and the next check has come round: at most some 8 s.
 const LOCK_MS = 5_000
 const STALLED_CHECK_MS = 2_500
+
+/** How long a queue may take to let an idle worker go. */
+const IDLE_CLOSE_MS = 2_000
 
 /** Errors that say "not now" rather than "not ever". */
 const RETRYABLE: readonly ErrorKind[] = ['unavailable', 'internal', 'rate_limited']
@@ -212,13 +216,22 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
     },
     close: async (timeoutMs = 30_000) => {
       closing = true
-      const { promise: late, resolve } = Promise.withResolvers<'late'>()
-      const timer = setTimeout(() => resolve('late'), timeoutMs)
-      const outcome = await Promise.race([worker.close(), late])
-      clearTimeout(timer)
-      if (outcome === 'late')
-        logger.warn({ running }, 'queue: stopping with jobs unfinished; another worker takes them')
-      return outcome !== 'late'
+      let closed = false
+      const goodbye = worker.close().finally(() => {
+        closed = true
+      })
+      // Given up on below, its failure is nobody's.
+      goodbye.catch(() => undefined)
+      const beganAt = Date.now()
+      let idleSince: number | null = null
+      while (!closed && Date.now() - beganAt < timeoutMs) {
+        idleSince = running > 0 ? null : (idleSince ?? Date.now())
+        if (idleSince !== null && Date.now() - idleSince > IDLE_CLOSE_MS) break
+        await Promise.race([goodbye, Bun.sleep(50)])
+      }
+      if (running > 0) logger.warn({ running }, 'queue: stopping with jobs unfinished; another worker takes them')
+      else if (!closed) logger.warn('queue: stopping without a goodbye; the queue does not answer')
+      return running === 0
     },
   }
 }

@@ -71,20 +71,32 @@ const AWAY = new Set([
   '53300',
 ])
 
+const UNIQUE_VIOLATION = new Set(['23505'])
+
 /**
  * Any thrown value as an AppError: a database that is away is `unavailable`, so that clients try again; unknown ones
  * become `internal` without leaking their text. The cause is kept.
  */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
-  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++)
-    if ('code' in cause && AWAY.has(String(cause.code)))
-      return new AppError('unavailable', 'database_unavailable', 'The database is away; try again shortly.', {
-        cause: error,
-      })
+  if (hasCode(error, AWAY))
+    return new AppError('unavailable', 'database_unavailable', 'The database is away; try again shortly.', {
+      cause: error,
+    })
   return new AppError('internal', 'internal', 'Something went wrong on our side; the log has the details.', {
     cause: error,
   })
+}
+
+/** Postgres refused a row because one like it is there. */
+export function isUniqueViolation(error: unknown): boolean {
+  return hasCode(error, UNIQUE_VIOLATION)
+}
+
+function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++)
+    if ('code' in cause && codes.has(String(cause.code))) return true
+  return false
 }
 
 /**

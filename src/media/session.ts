@@ -46,6 +46,8 @@ export class CallSession {
   #startedAt = 0
   #mediaMs = 0
   #callerSpeaking = false
+  /** How often the engine has asked again since the caller last spoke. */
+  #reminders = 0
   /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
   #remainder: Cut | null = null
   #ending = false
@@ -166,7 +168,8 @@ export class CallSession {
     this.#stopStartTimer()
     const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
     if (!call) {
-      this.#refuse(1008, 'the token is missing, wrong, used or expired')
+      const why = 'the token is missing, wrong, used or expired'
+      this.#refuse(1008, why, this.transport.signed ? deps.sink.refuse?.(frame.callSid, why) : undefined)
       return
     }
     const reception = deps.reception(call)
@@ -316,6 +319,9 @@ export class CallSession {
       case 'quiet':
         this.#filler(true)
         return
+      case 'reminder':
+        if (++this.#reminders > (this.#policy.maxReminders ?? Number.POSITIVE_INFINITY)) this.#sayGoodbye('silence')
+        return
       case 'error':
         this.#log.warn(
           { code: event.code, fatal: event.fatal, error: event.message },
@@ -341,6 +347,7 @@ export class CallSession {
 
   #speechStarted(voicedMs: number | undefined): void {
     this.#callerSpeaking = true
+    this.#reminders = 0
     this.#remainder = null
     this.#stopSilence()
     // A caller who still speaks is listened to, except while the call is handed on.
@@ -604,7 +611,9 @@ export class CallSession {
     this.#sendMark()
     const heard = this.#ledger.finish(itemId)
     if (heard) this.#transcript.agentHeard(itemId, heard.heardMs, heard.sentMs, false)
-    this.#settled()
+    // Its marks may never come back: a silent caller is noticed all the same.
+    if (this.#ledger.playing) this.#watchSilence()
+    else this.#settled()
   }
 
   #interrupt(): void {
@@ -648,8 +657,10 @@ export class CallSession {
 
   #watchSilence(): void {
     this.#stopSilence()
-    if (this.#state !== 'live' || this.#callerSpeaking || this.#ledger.playing || this.#transferring) return
-    this.#stopSilence = this.#after(this.deps.limits.silenceMs, () => this.#sayGoodbye('silence'))
+    if (this.#state !== 'live' || this.#callerSpeaking || this.#transferring) return
+    const now = this.deps.clock.now()
+    const playingMs = this.#ledger.playing ? this.#ledger.endsAt(now) - now + this.deps.limits.finalMarkMs : 0
+    this.#stopSilence = this.#after(playingMs + this.deps.limits.silenceMs, () => this.#sayGoodbye('silence'))
   }
 
   /** Says goodbye for a reason of ours, and ends when it was heard. */
@@ -742,19 +753,24 @@ export class CallSession {
     this.transport.close(code, reason)
   }
 
-  /** A socket that never became a call: closed with a reason in the log, nothing written. */
-  #refuse(code: number, reason: string): void {
+  /**
+   * A socket that never became a call: closed with a reason in the log.
+   * @param written what is awaited before that
+   */
+  #refuse(code: number, reason: string, written?: Promise<void>): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     this.#stopTimers()
     this.#log.warn({ reason, malformedFrames: this.#malformed }, 'a media socket was refused')
-    this.transport.close(code, reason)
+    if (written) void written.then(() => this.transport.close(code, reason))
+    else this.transport.close(code, reason)
   }
 
   /** The call belongs to another stream: this one goes without touching the call's record. */
   #abandon(reason: string): void {
     if (this.#state === 'ended') return
-    this.#note('abandon')
+    this.#recorder?.discard?.()
+    this.#recorder = null
     this.#generation++
     this.#engine?.close()
     this.#engine = null

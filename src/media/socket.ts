@@ -12,7 +12,8 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024
 /** A greeting is some 100 KB of base64; past this the carrier does not read and audio is lost. */
 const BACKPRESSURE_BYTES = 8 * 1024 * 1024
 
-export type MediaSocketData = { session: CallSession | null }
+/** `signed`: whether the carrier signed the upgrade. */
+export type MediaSocketData = { session: CallSession | null; signed: boolean }
 
 export type MediaSocket = {
   /**
@@ -55,7 +56,7 @@ export function createMediaSocket(deps: {
         .some((name) => name.trim().toLowerCase() === SUBPROTOCOL)
       // Bun echoes the first offer by itself; the header decides, and an empty one suppresses it.
       const upgraded = server.upgrade(request, {
-        data: { session: null },
+        data: { session: null, signed: signature !== null },
         headers: { 'Sec-WebSocket-Protocol': offered ? SUBPROTOCOL : '' },
       })
       return upgraded ? undefined : refusal(400, 'bad_handshake', 'The WebSocket handshake is not valid.')
@@ -69,6 +70,7 @@ export function createMediaSocket(deps: {
       open(ws) {
         const session = new CallSession(
           {
+            signed: ws.data.signed,
             send: (frame) => ws.send(frame) !== 0,
             close: (code, reason) => ws.close(code, reason.slice(0, 120)),
           },

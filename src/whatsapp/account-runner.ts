@@ -1,22 +1,21 @@
 import type { BusinessContext } from '../domain/context.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
+import { fetchMessageMedia, moveToFallback, moveWaitingToFallback } from '../domain/messages/index.ts'
 import {
-  applyMessageStatus,
-  fetchMessageMedia,
-  moveToFallback,
-  moveWaitingToFallback,
-} from '../domain/messages/index.ts'
-import {
+  type AcceptedSend,
   type AccountCommand,
+  applyReceipts,
   beginSend,
   closeCommand,
   createAuthStore,
+  endAndBegin,
   endSend,
   getLink,
   isCurrent,
   isOver,
   type Lease,
   type LinkView,
+  markSent,
   nextInOutbox,
   type OutboxItem,
   pendingFiles,
@@ -57,6 +56,9 @@ const LONGEST_TYPING_MS = 6_000
 const SEND_GRACE_MS = 700
 const COMMAND_MS = 20_000
 const FILE_RETRY_MS = 60_000
+/** How many messages are read from the outbox at once, and for how long what was read serves. */
+const AHEAD = 16
+const AHEAD_MS = 1_000
 
 /** One linked account in the process that owns it: its connection, what comes in, and its outbox. */
 export class AccountRunner {
@@ -71,10 +73,14 @@ export class AccountRunner {
   private inFlight: string | null = null
   private pumping: Promise<void> | null = null
   private again = false
+  private ahead: { items: OutboxItem[]; at: number } = { items: [], at: 0 }
+  /** Taken by WhatsApp, and not yet written down as sent. */
+  private accepted: AcceptedSend | null = null
   private lastSendAt = 0
   private unsaved: AccountStatus | null = null
   private saving: Promise<void> | null = null
   private fetching = false
+  private fileTimer: ReturnType<typeof setTimeout> | null = null
   private readonly fileRetryAt = new Map<string, number>()
   private commands: Promise<void> = Promise.resolve()
   private readonly seenCommands = new Set<string>()
@@ -102,7 +108,7 @@ export class AccountRunner {
         onHistory: async (events) => {
           for (const event of events) await this.store(event)
         },
-        onReceipt: (event) => this.onReceipt(event),
+        onReceipts: (events) => this.onReceipts(events),
         onStatus: (status) => this.onStatus(status),
         isOwner: () => isCurrent(this.ctx, this.lease),
         getMessage: (id) => recallMessage(this.ctx, this.lease.accountId, id),
@@ -111,10 +117,9 @@ export class AccountRunner {
     await this.account.start()
   }
 
-  /** Sends what waits and fetches what is still to be fetched; asked as often as one likes. */
+  /** Sends what waits; asked as often as one likes. */
   wake(): void {
     if (this.stopped || this.account?.status().state !== 'working') return
-    void this.fetchFiles()
     if (this.pumping) {
       this.again = true
       return
@@ -151,6 +156,7 @@ export class AccountRunner {
     if (this.stopped) return
     this.stopped = true
     this.stopping.resolve()
+    if (this.fileTimer) clearTimeout(this.fileTimer)
     await Promise.race([this.pumping ?? Promise.resolve(), Bun.sleep(SEND_GRACE_MS)])
     await this.account?.stop(reason)
     await this.saving
@@ -185,54 +191,91 @@ export class AccountRunner {
       do {
         this.again = false
         while (!this.stopped && this.account?.status().state === 'working') {
-          const item = await nextInOutbox(this.ctx, this.lease)
+          const item = await this.nextItem()
           if (!item) break
-          await this.handle(this.account, item)
+          if (!(await this.handle(this.account, item))) this.ahead.items = []
         }
+        await this.endAccepted()
       } while (this.again && !this.stopped)
     } catch (error) {
       this.log.warn({ reason: errorMessage(error) }, 'the outbox could not be worked on; it is looked at again')
     }
   }
 
-  private async handle(account: LinkedAccount, item: OutboxItem): Promise<void> {
+  private async nextItem(): Promise<OutboxItem | null> {
+    const { items, at } = this.ahead
+    const next = Date.now() - at < AHEAD_MS ? items.shift() : undefined
+    if (next) return next
+    // What was accepted and is not written down would be read as in doubt.
+    await this.endAccepted()
+    this.ahead = { items: await nextInOutbox(this.ctx, this.lease, AHEAD), at: Date.now() }
+    return this.ahead.items.shift() ?? null
+  }
+
+  /** @returns whether it was accepted, so that those read after it may follow */
+  private async handle(account: LinkedAccount, item: OutboxItem): Promise<boolean> {
     const { message } = item
     if (item.status === 'sending') {
+      await this.endAccepted()
       const since = item.lastAttemptAt ?? new Date(0)
       const found = await account.reconcile({ ...message, since, otherIds: [] })
       // Away again: what WhatsApp kept for us has not come yet.
-      if (found.outcome === 'undecided' && account.status().state !== 'working') return
+      if (found.outcome === 'undecided' && account.status().state !== 'working') return false
       await settleDoubt(this.ctx, item, found)
-      return
+      return false
     }
     await this.pace(item)
-    if (this.stopped || account.status().state !== 'working') return
+    if (this.stopped || account.status().state !== 'working') return false
     const providerMessageId = account.fixedId(message)
-    const permit = await beginSend(this.ctx, this.lease, item, providerMessageId)
-    if (!permit.may) {
-      if (permit.why !== 'restricted') return
-      await refuseQueued(this.ctx, message.id, permit.outcome)
-      await moveToFallback(this.ctx, message.id, this.means.settings, ['failed'])
-      return
-    }
+    if (!(await this.begin(item, providerMessageId))) return false
     this.inFlight = providerMessageId
     try {
       const outcome = await account.send({ ...message, providerMessageId })
       this.lastSendAt = Date.now()
-      if (outcome.outcome !== 'accepted')
-        this.log.info({ messageId: message.id, outcome: outcome.outcome, code: outcome.code }, 'a send did not go well')
+      if (outcome.outcome === 'accepted') {
+        this.accepted = { id: message.id, providerMessageId: outcome.providerMessageId }
+        return true
+      }
+      this.log.info({ messageId: message.id, outcome: outcome.outcome, code: outcome.code }, 'a send did not go well')
       await endSend(this.ctx, item, outcome)
       if (outcome.outcome === 'rejected' && ACCOUNT_REFUSED.has(outcome.code))
         await moveToFallback(this.ctx, message.id, this.means.settings, ['failed'])
+      return false
     } finally {
       this.inFlight = null
     }
   }
 
+  private async begin(item: OutboxItem, providerMessageId: string): Promise<boolean> {
+    const { id } = item.message
+    if (this.accepted && !item.isFirst) {
+      const begun = await endAndBegin(this.ctx, this.lease, this.accepted, { id, providerMessageId })
+      this.accepted = null
+      return begun
+    }
+    await this.endAccepted()
+    const permit = await beginSend(this.ctx, this.lease, item, providerMessageId)
+    if (permit.may) return true
+    if (permit.why === 'restricted') {
+      await refuseQueued(this.ctx, id, permit.outcome)
+      await moveToFallback(this.ctx, id, this.means.settings, ['failed'])
+    }
+    return false
+  }
+
+  private async endAccepted(): Promise<void> {
+    const { accepted } = this
+    if (!accepted) return
+    await markSent(this.ctx, accepted)
+    this.accepted = null
+  }
+
   /** People do not write like machines: a pause between two messages, never the same. */
   private async pace({ rules }: OutboxItem): Promise<void> {
     const pause = this.lastSendAt + rules.gapMs + Math.random() * rules.jitterMs - Date.now()
-    if (this.lastSendAt > 0 && pause > 0) await Promise.race([Bun.sleep(pause), this.stopping.promise])
+    if (this.lastSendAt === 0 || pause <= 0) return
+    await this.endAccepted()
+    await Promise.race([Bun.sleep(pause), this.stopping.promise])
   }
 
   private async store(event: InboundEvent): Promise<void> {
@@ -245,19 +288,16 @@ export class AccountRunner {
     if (content.kind === 'media') void this.fetchFiles()
   }
 
-  private async onReceipt(event: ReceiptEvent): Promise<void> {
+  private async onReceipts(events: ReceiptEvent[]): Promise<void> {
     // The answer to a message under way is its send's to judge: some refusals may be tried again.
-    const answer = event.status === 'failed' || event.status === 'sent'
-    if (answer && event.providerMessageId === this.inFlight) return
-    const { providerMessageId, status, errorCode, at } = event
-    await applyMessageStatus(this.ctx, {
-      provider: 'baileys',
-      accountId: this.lease.accountId,
-      providerMessageId,
-      status,
-      errorCode,
-      at: at.toISOString(),
-    })
+    const isAnswer = ({ status, providerMessageId }: ReceiptEvent) =>
+      (status === 'failed' || status === 'sent') && providerMessageId === this.inFlight
+    const { accountId } = this.lease
+    await applyReceipts(
+      this.ctx,
+      accountId,
+      events.filter((event) => !isAnswer(event)),
+    )
   }
 
   private onStatus(status: AccountStatus): void {
@@ -267,7 +307,9 @@ export class AccountRunner {
     this.saving ??= this.saveStatus().finally(() => {
       this.saving = null
     })
-    if (status.state === 'working') this.wake()
+    if (status.state !== 'working') return
+    this.wake()
+    void this.fetchFiles()
   }
 
   private async saveStatus(): Promise<void> {
@@ -334,6 +376,10 @@ export class AccountRunner {
           this.fileRetryAt.delete(id)
         } catch (error) {
           this.fileRetryAt.set(id, Date.now() + FILE_RETRY_MS)
+          this.fileTimer ??= setTimeout(() => {
+            this.fileTimer = null
+            void this.fetchFiles()
+          }, FILE_RETRY_MS + 100)
           this.log.warn({ mediaId: id, reason: errorMessage(error) }, 'a file could not be fetched; it is tried again')
         }
       }

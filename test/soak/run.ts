@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { runCleanups } from '../support/cleanup.ts'
-import { runSoak } from './whatsapp-soak.ts'
+import { runSoak, STRIKES } from './whatsapp-soak.ts'
 
 const { values } = parseArgs({
   options: {
@@ -28,7 +28,7 @@ const report = await runSoak(
     workers: Number(values.workers),
     delivery: z.enum(['at-least-once', 'at-most-once']).parse(values.delivery),
     every: [Number(values.from), Number(values.to)],
-    strike: z.array(z.enum(['worker', 'redis', 'postgres'])).parse(values.strike.split(',')),
+    strike: z.array(z.enum(STRIKES)).parse(values.strike.split(',')),
     limitMs: Number(values.minutes) * 60_000,
     seed: Number(values.seed),
     ...(values.log ? { logFile: values.log } : {}),

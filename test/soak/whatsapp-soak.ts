@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { proto } from '@whiskeysockets/baileys'
 import postgres from 'postgres'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../db/embedded.ts'
@@ -17,6 +18,9 @@ import { ownPostgresDirectory, TEST_SETTINGS } from '../support/postgres.ts'
 import { type ProductProcess, startProductProcess } from '../support/product-process.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
+export const STRIKES = ['worker', 'redis', 'postgres', 'postgres-stop'] as const
+export type Strike = (typeof STRIKES)[number]
+
 export type SoakOptions = {
   accounts: number
   contactsPerAccount: number
@@ -26,8 +30,11 @@ export type SoakOptions = {
   delivery: 'at-least-once' | 'at-most-once'
   /** Pauses between two blows, in ms, drawn evenly from this range. */
   every: [number, number]
-  /** What is struck; `worker` is killed by SIGKILL and started again, a server is killed and comes back. */
-  strike: ('worker' | 'redis' | 'postgres')[]
+  /**
+   * What is struck, and comes back. `worker`, `redis` and `postgres` are killed by SIGKILL; `postgres-stop` is stopped in
+   * order, its clients cut off.
+   */
+  strike: Strike[]
   limitMs: number
   /** Draws the moments and victims; named in the report, so that a run can be repeated. */
   seed: number
@@ -39,6 +46,10 @@ export type SoakReport = {
   seed: number
   seconds: number
   strikes: Record<string, number>
+  /** The longest time in which no message was sent and none came in, ms. */
+  longestStallMs: number
+  /** Messages that a phone confirmed, whose rows do not say so. */
+  unconfirmed: number
   /** Rows by status. */
   rows: Record<string, number>
   /** Messages that no phone got though their row says they were sent. */
@@ -71,7 +82,9 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
   const dataDir = temporaryDirectory('soak')
   const databaseDir = ownPostgresDirectory(`soak-${options.seed}`)
   const log = createLogger('silent')
-  const startDatabase = () => startEmbeddedPostgres({ dataDir: databaseDir, logger: log, settings: TEST_SETTINGS })
+  // A server that is killed keeps what it committed only when a commit is more than a promise.
+  const settings = { ...TEST_SETTINGS, synchronous_commit: 'on' }
+  const startDatabase = () => startEmbeddedPostgres({ dataDir: databaseDir, logger: log, settings })
   let database: EmbeddedPostgres = await startDatabase()
   const redis: TestRedis = await startRedis()
   const sandbox = await startWhatsAppSandbox({ port: 0 })
@@ -119,8 +132,9 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
           await redis.halt()
           await Bun.sleep(500)
           await redis.start()
-        } else if (what === 'postgres') {
-          await database.stop()
+        } else if (what === 'postgres' || what === 'postgres-stop') {
+          if (what === 'postgres') killPostgres(databaseDir)
+          else await database.stop()
           await Bun.sleep(500)
           database = await startDatabase()
         } else {
@@ -131,17 +145,21 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
         }
       }
     })()
+    const stall = watchForStalls(() => arrivals(sandbox, setups))
     const writing = writeInbound(sandbox, setups, options, random)
     await askForAll(setups, options)
     tell(`asked for ${options.sends} messages`)
     await writing
     await untilSettled(deps, options, deadline, tell)
+    const longestStallMs = stall.end()
     over = true
     end.resolve()
     await striking
     await untilSettled(deps, options, deadline, tell)
     const seconds = (performance.now() - beginAt) / 1_000
-    return { seed: options.seed, seconds, strikes, ...(await judge(deps, sandbox, setups, options)) }
+    const unconfirmed = await untilConfirmed(deps, Date.now() + 30_000)
+    const judged = await judge(deps, sandbox, setups, options)
+    return { seed: options.seed, seconds, strikes, longestStallMs, unconfirmed, ...judged }
   } finally {
     over = true
     for (const worker of workers) await worker.stop(5_000)
@@ -156,6 +174,19 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
     await database.stop()
     rmSync(databaseDir, { recursive: true, force: true })
   }
+}
+
+/** The server and all its processes at once, as when the machine runs out of memory. */
+function killPostgres(dataDir: string): void {
+  const server = Number.parseInt(readFileSync(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8'), 10)
+  const children = readFileSync(`/proc/${server}/task/${server}/children`, 'utf8').split(' ').filter(Boolean)
+  for (const pid of [server, ...children.map(Number)])
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch (error) {
+      // A process of one connection may have ended by itself.
+      if (pid === server) throw error
+    }
 }
 
 async function link(deps: Deps, sandbox: WhatsAppSandbox, index: number, options: SoakOptions): Promise<Setup> {
@@ -240,6 +271,44 @@ async function untilSettled(deps: Deps, options: SoakOptions, deadline: number, 
       tell(`waiting: ${count.open} open, ${count.inbound} of ${options.inbound} inbound`)
     }
     if (Date.now() > deadline) return
+    await Bun.sleep(250)
+  }
+}
+
+function arrivals(sandbox: WhatsAppSandbox, setups: Setup[]): number {
+  return setups.flatMap(({ contacts }) => contacts).reduce((sum, contact) => sum + sandbox.inbox(contact).length, 0)
+}
+
+function watchForStalls(look: () => number) {
+  let last = look()
+  let since = performance.now()
+  let longest = 0
+  const check = () => {
+    const now = performance.now()
+    longest = Math.max(longest, now - since)
+    const count = look()
+    if (count === last) return
+    last = count
+    since = now
+  }
+  const timer = setInterval(check, 250)
+  return {
+    end: () => {
+      clearInterval(timer)
+      return Math.round(longest)
+    },
+  }
+}
+
+/** Receipts come in for a while after the last message. @returns how many never came */
+async function untilConfirmed(deps: Deps, deadline: number): Promise<number> {
+  for (;;) {
+    const unconfirmed = await insist(async () => {
+      const [row] = await deps.database.sql<{ count: number }[]>`
+        select count(*)::int as count from messages where direction = 'out' and status = 'sent'`
+      return row?.count ?? -1
+    })
+    if (unconfirmed === 0 || Date.now() > deadline) return unconfirmed
     await Bun.sleep(250)
   }
 }

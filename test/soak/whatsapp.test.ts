@@ -12,11 +12,13 @@ for (const delivery of ['at-most-once', 'at-least-once'] as const)
       workers: 2,
       delivery,
       every: [1_500, 3_000],
-      strike: ['worker', 'worker', 'redis', 'postgres'],
+      strike: ['worker', 'worker', 'redis', 'postgres', 'postgres-stop'],
       limitMs: 100_000,
       seed: Date.now() % 100_000,
     })
     const { rows, repeated, ...rest } = report
+    // Every phone here confirms what it gets, and no confirmation may be lost.
+    expect(report.unconfirmed, `seed ${report.seed}`).toBe(0)
     expect(
       Object.values(report.strikes).reduce((sum, count) => sum + count, 0),
       JSON.stringify(report),

@@ -1,12 +1,14 @@
 import { and, eq, or, sql } from 'drizzle-orm'
 import { messageMedia, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
+import { isUniqueViolation } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
-import { resolveContact } from '../contacts/index.ts'
+import { readConsentWord, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { applyConsentWord } from './consent.ts'
+import { receiveFromKnown, receiveLock } from './receive-known.ts'
 import { startSending } from './start-sending.ts'
 
 /**
@@ -22,12 +24,20 @@ export async function receiveMessage(
   input: InboundMessage,
   how: { own?: boolean; history?: boolean; id?: string } = {},
 ): Promise<string> {
+  // A word of consent brings a change and an answer with it: it goes the long way.
+  const consents = !how.own && !how.history && readConsentWord(input.body) !== null
+  if (!how.own && !consents && input.media.length === 0) {
+    const written = await receiveFromKnown(ctx, input, { id: how.id, counts: !how.history }).catch((error: unknown) => {
+      // Somebody else wrote it while this statement waited for the lock; the steps below find it.
+      if (isUniqueViolation(error)) return null
+      throw error
+    })
+    if (written) return written
+  }
   const at = new Date(input.at)
   const { id, media, confirmation } = await ctx.db.transaction(async (tx) => {
     // The lock serialises duplicates, so that only the first one touches contact and conversation.
-    await tx.execute(
-      sql`select pg_advisory_xact_lock(hashtextextended(${`message:${ctx.businessId}:${input.dedupeKey}`}, 0))`,
-    )
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${receiveLock(ctx, input)}, 0))`)
     const [earlier] = await tx
       .select({ id: messages.id })
       .from(messages)
@@ -80,16 +90,15 @@ export async function receiveMessage(
     if (rows.length > 0) await tx.insert(messageMedia).values(rows)
     await audit(tx, ctx, { action: 'message.receive', entity: 'message', entityId: messageId })
     const confirmation =
-      how.own || how.history
-        ? null
-        : await applyConsentWord(tx, ctx, {
-            id: messageId,
-            contactId,
-            conversationId,
-            provider: input.provider,
-            accountId: input.accountId ?? null,
-            body: input.body,
-          })
+      consents &&
+      (await applyConsentWord(tx, ctx, {
+        id: messageId,
+        contactId,
+        conversationId,
+        provider: input.provider,
+        accountId: input.accountId ?? null,
+        body: input.body,
+      }))
     return { id: messageId, media: rows.map((row) => row.id), confirmation }
   })
   if (confirmation) await startSending(ctx, confirmation, input)

@@ -307,6 +307,7 @@ async function writeDown(
   return await insertPending(tx, ctx, [
     ...(await filesOfRecordings(tx, ctx, inArray(recordings.callId, callIds), callIds.length)),
     ...(await filesOfTurns(tx, ctx, inArray(callTurns.callId, callIds), callIds.length)),
+    ...(await recordsOfCalls(tx, ctx, callIds)),
     ...(messageIds.length > 0
       ? (
           await tx
@@ -336,6 +337,17 @@ async function filesOfTurns(tx: Executor, ctx: BusinessContext, which: ReturnTyp
     .select({ key: callTurns.audioKey })
     .from(callTurns)
     .where(and(eq(callTurns.businessId, ctx.businessId), which))
+  return rows.flatMap((row): Ref[] => (row.key ? [{ kind: 'file', ref: row.key }] : []))
+}
+
+/** Locks the calls: a record that is being stored is attached before this, and found, or never. */
+async function recordsOfCalls(tx: Executor, ctx: BusinessContext, callIds: string[]): Promise<Ref[]> {
+  if (callIds.length === 0) return []
+  const rows = await tx
+    .select({ key: calls.recordKey })
+    .from(calls)
+    .where(and(eq(calls.businessId, ctx.businessId), inArray(calls.id, callIds)))
+    .for('update')
   return rows.flatMap((row): Ref[] => (row.key ? [{ kind: 'file', ref: row.key }] : []))
 }
 

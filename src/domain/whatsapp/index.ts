@@ -29,13 +29,17 @@ export {
   surplusOf,
 } from './leases.ts'
 export {
+  type AcceptedSend,
   accountsWithWork,
   beginSend,
+  endAndBegin,
   endSend,
+  markSent,
   nextInOutbox,
   type OutboxItem,
   refuseQueued,
   type SendPermit,
   settleDoubt,
 } from './outbox.ts'
+export { applyReceipts } from './receipts.ts'
 export { isOver, saveAccountStatus } from './status.ts'

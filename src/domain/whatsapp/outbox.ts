@@ -1,7 +1,7 @@
 import { and, eq, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm'
 import { contacts, messages, whatsappLinks } from '../../../db/schema/index.ts'
 import type { OutboundMessage, SendOutcome } from '../../providers/whatsapp/port.ts'
-import { type BusinessContext, type DomainContext, emit } from '../context.ts'
+import { type BusinessContext, type DomainContext, emit, eventsOf } from '../context.ts'
 import { outboundOf } from '../messages/index.ts'
 import { holds, type Lease } from './leases.ts'
 
@@ -40,16 +40,21 @@ export async function accountsWithWork(ctx: DomainContext, accountIds: string[])
 
 const isDue = or(isNull(messages.nextAttemptAt), lte(messages.nextAttemptAt, sql`now()`))
 
-/** The oldest message that may be sent now. A contact's later messages wait for its earlier ones, whatever those wait for. */
-export async function nextInOutbox(ctx: BusinessContext, lease: Lease): Promise<OutboxItem | null> {
-  const head = sql`(
+/**
+ * The oldest messages that may be sent now, in order. A contact's later messages wait for its earlier ones, whatever those
+ * wait for; the list therefore holds only as long as each of it is accepted.
+ */
+export async function nextInOutbox(ctx: BusinessContext, lease: Lease, limit = 1): Promise<OutboxItem[]> {
+  const free = sql`(
     select id from (
-      select distinct on (contact_id) id, next_attempt_at from (
+      select id, bool_or(next_attempt_at is not null and next_attempt_at > now())
+        over (partition by contact_id order by id) as held
+      from (
         select id, contact_id, next_attempt_at from ${messages}
         where account_id = ${lease.accountId} and status in ('queued', 'sending') order by id limit ${LOOK_AHEAD}
-      ) as waiting order by contact_id, id
-    ) as heads where next_attempt_at is null or next_attempt_at <= now() order by id limit 1)`
-  const [row] = await ctx.db
+      ) as waiting
+    ) as due where not held order by id limit ${limit})`
+  const rows = await ctx.db
     .select({
       message: messages,
       to: contacts.phone,
@@ -62,18 +67,22 @@ export async function nextInOutbox(ctx: BusinessContext, lease: Lease): Promise<
     .from(messages)
     .innerJoin(contacts, eq(contacts.id, messages.contactId))
     .innerJoin(whatsappLinks, holds(lease))
-    .where(and(eq(messages.id, head), eq(messages.businessId, ctx.businessId)))
-  if (!row) return null
-  const { message, link } = row
-  return {
-    // A contact known by a LID alone has no number to send to; an empty one is refused.
-    message: outboundOf(message, { to: row.to ?? '', account: lease.accountId }),
-    status: message.status === 'sending' ? 'sending' : 'queued',
-    attempts: message.attempts,
-    lastAttemptAt: message.lastAttemptAt,
-    isFirst: row.isFirst && !message.opensChat,
-    rules: link,
-  }
+    .where(and(sql`${messages.id} in ${free}`, eq(messages.businessId, ctx.businessId)))
+    .orderBy(messages.id)
+  const opened = new Set<string>()
+  return rows.map(({ message, to, link, isFirst }) => {
+    const first = isFirst && !message.opensChat && !opened.has(message.contactId)
+    opened.add(message.contactId)
+    return {
+      // A contact known by a LID alone has no number to send to; an empty one is refused.
+      message: outboundOf(message, { to: to ?? '', account: lease.accountId }),
+      status: message.status === 'sending' ? 'sending' : 'queued',
+      attempts: message.attempts,
+      lastAttemptAt: message.lastAttemptAt,
+      isFirst: first,
+      rules: link,
+    }
+  })
 }
 
 export type SendPermit =
@@ -127,6 +136,33 @@ export async function beginSend(
   return begun.length > 0 ? { may: true } : { may: false, why: 'taken' }
 }
 
+/**
+ * Ends an attempt that was accepted and begins the next, in one statement: of two messages that follow one another without
+ * a pause, the first is known to be sent before any byte of the second leaves.
+ * @param next neither the first to its contact nor in doubt: what `beginSend` would ask about, there is nothing to ask
+ * @returns whether the next one was begun
+ */
+export async function endAndBegin(
+  ctx: BusinessContext,
+  lease: Lease,
+  ended: AcceptedSend,
+  next: { id: string; providerMessageId: string },
+): Promise<boolean> {
+  const rows = await ctx.db.execute<{ begun: number }>(sql`
+    with held as (select 1 from ${whatsappLinks} where ${holds(lease)} for share),
+    ${sentWithEvents(ctx, ended)},
+    begun as (
+      update ${messages} set status = 'sending', attempts = attempts + 1, last_attempt_at = now(), updated_at = now(),
+        next_attempt_at = null, provider_message_id = ${next.providerMessageId}
+      where ${mine(ctx, next.id)} and status = 'queued' and exists (select from held)
+      returning 1)
+    select (select count(*)::int from begun) as begun, (select count(*) from told) as told`)
+  return (rows[0]?.begun ?? 0) > 0
+}
+
+/** A message that WhatsApp took, and under which id. */
+export type AcceptedSend = { id: string; providerMessageId: string }
+
 /** Ends an attempt that `beginSend` began. What other news have said of the message meanwhile stays right. */
 export async function endSend(ctx: BusinessContext, item: OutboxItem, outcome: SendOutcome): Promise<void> {
   const { id } = item.message
@@ -134,7 +170,7 @@ export async function endSend(ctx: BusinessContext, item: OutboxItem, outcome: S
   const ours = and(eq(messages.status, 'sending'), eq(messages.attempts, attempt))
   switch (outcome.outcome) {
     case 'accepted':
-      await markSent(ctx, id, outcome.providerMessageId)
+      await markSent(ctx, { id, providerMessageId: outcome.providerMessageId })
       return
     case 'rejected':
       await move(ctx, id, ours, failure(outcome))
@@ -169,7 +205,7 @@ export async function settleDoubt(
   found: SendOutcome | { outcome: 'absent' } | { outcome: 'undecided' },
 ): Promise<void> {
   if (found.outcome === 'accepted') {
-    await markSent(ctx, item.message.id, found.providerMessageId)
+    await markSent(ctx, { id: item.message.id, providerMessageId: found.providerMessageId })
     return
   }
   const age = Date.now() - (item.lastAttemptAt?.getTime() ?? 0)
@@ -189,14 +225,21 @@ export async function settleDoubt(
   )
 }
 
-async function markSent(ctx: BusinessContext, id: string, providerMessageId: string): Promise<void> {
-  await move(ctx, id, inArray(messages.status, ['queued', 'sending', 'unknown']), {
-    status: 'sent',
-    providerMessageId,
-    sentAt: new Date(),
-    errorCode: null,
-    errorMessage: null,
-  })
+/** Writes down that WhatsApp took a message. */
+export async function markSent(ctx: BusinessContext, ended: AcceptedSend): Promise<void> {
+  await ctx.db.execute(sql`with ${sentWithEvents(ctx, ended)} select told from told`)
+}
+
+/** Parts of a `with`, the last of them `told`. */
+function sentWithEvents(ctx: BusinessContext, { id, providerMessageId }: AcceptedSend): SQL {
+  const rows = sql`select business_id, 'message.status' as type, 'message' as entity, id::text as entity_id,
+    jsonb_build_object('status', status) as data from sent`
+  return sql`sent as (
+      update ${messages} set status = 'sent', provider_message_id = ${providerMessageId}, sent_at = now(),
+        error_code = null, error_message = null, updated_at = now()
+      where ${mine(ctx, id)} and status in ('queued', 'sending', 'unknown')
+      returning business_id, id, status),
+    ${eventsOf(ctx.actor, rows)}`
 }
 
 const failure = ({ code, message }: { code: string; message: string }) =>

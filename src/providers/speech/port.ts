@@ -76,6 +76,8 @@ export type EngineEvent =
   | { type: 'tool_call'; toolCallId: string; name: string; args: unknown }
   /** The engine should have reacted and has not: the caller should hear something. */
   | { type: 'quiet'; forMs: number }
+  /** The caller says nothing: the engine is about to ask again by itself. */
+  | { type: 'reminder' }
   /** What a response cost. */
   | { type: 'usage'; usage: EngineUsage }
   /** `retry`: whether the same engine may be tried again at once. */

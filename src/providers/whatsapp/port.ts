@@ -143,8 +143,11 @@ export type AccountHooks = {
    * message comes again. May be called more than once for one message. Must not wait for a send of this account.
    */
   onInbound(event: InboundEvent): Promise<void>
-  /** News of messages that were sent; called again a few times when it rejects. */
-  onReceipt(event: ReceiptEvent): Promise<void>
+  /**
+   * Stores news of messages that were sent. What came as a receipt is acknowledged only after this resolved; it is called
+   * again a few times when it rejects, and in the end the socket is cut, so that WhatsApp brings the receipts again.
+   */
+  onReceipts(events: ReceiptEvent[]): Promise<void>
   onStatus(status: AccountStatus): void
   /** Messages from before the link, newest last; called once a link, and again when it rejects. */
   onHistory?(events: InboundEvent[]): Promise<void>

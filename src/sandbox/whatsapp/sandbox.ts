@@ -145,6 +145,12 @@ export class WhatsAppSandbox {
     return this.parts.world.undecryptable.filter(({ from }) => from === digitsOf(phone))
   }
 
+  /** Kinds of the stanzas that an account's linked devices were given and have not acknowledged. */
+  unacknowledged(phone: string): string[] {
+    const companions = [...this.parts.world.account(digitsOf(phone)).companions.values()]
+    return companions.flatMap(({ pending }) => pending.map(({ node }) => node.tag))
+  }
+
   /** Decrypted bytes of media that a phone received. */
   async receivedMedia(phone: string, id: string): Promise<Uint8Array> {
     const bytes = await openReceivedMedia(this.parts.world, this.parts.media, digitsOf(phone), id)

@@ -3,11 +3,13 @@ import {
   type CallEndReason,
   claimStream,
   createStreamToken,
+  decideAfterStream,
   endAbandonedCalls,
   finishCall,
   getCall,
   recordCallStatus,
   recordStreamEvent,
+  refuseStream,
   registerCall,
   saveTurn,
   verifyStreamToken,
@@ -200,6 +202,33 @@ describe('the claim of a stream', () => {
     expect(registerCall(other, call)).rejects.toMatchObject({ code: 'call_of_another_business' })
     expect(getCall(other, call.callSid)).rejects.toMatchObject({ code: 'call_not_found' })
     expect(await saveLead(other, { ...call, source: 'call' })).toBeNull()
+  })
+})
+
+describe('a stream that is refused', () => {
+  const refuse = (call: Call) => refuseStream(domain.ctx, { callSid: call.callSid, detail: 'no token', at })
+
+  test('ends its call, once; one that has no row yet, one that another stream has, one that is over: left alone', async () => {
+    const [refused, unknown, live, over] = [newCall(), newCall(), newCall(), newCall()]
+    await registerCall(ctx, refused)
+    expect(await refuse(refused)).toBe('refused')
+    expect(await refuse(refused)).toBe('left_alone')
+    expect(await getCall(ctx, refused.callSid)).toMatchObject({
+      state: 'ended',
+      endReason: 'bad_token',
+      endDetail: 'no token',
+    })
+    expect(await decideAfterStream(domain.ctx, { callSid: refused.callSid, knownReason: null })).toEqual({
+      next: 'voicemail',
+      businessId: ctx.businessId,
+    })
+    expect(await refuse(unknown)).toBeNull()
+    await claim(live)
+    expect(await refuse(live)).toBe('left_alone')
+    expect((await getCall(ctx, live.callSid)).endReason).toBeNull()
+    await finish(over, 'caller_hung_up')
+    expect(await refuse(over)).toBe('left_alone')
+    expect((await getCall(ctx, over.callSid)).endReason).toBe('caller_hung_up')
   })
 })
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
 import { appointments, callTurns, messageMedia, pendingDeletions, recordings } from '../../../db/schema/index.ts'
-import { registerCall, saveTurn } from '../../../src/domain/calls/index.ts'
+import { attachCallRecord, registerCall, saveTurn } from '../../../src/domain/calls/index.ts'
 import { getImport, runImport } from '../../../src/domain/imports/index.ts'
 import { receiveMessage } from '../../../src/domain/messages/index.ts'
 import { deletePending, requeueDeletions, sweepRetention } from '../../../src/domain/privacy/index.ts'
@@ -139,6 +139,8 @@ describe('an erasure', () => {
       recordedAt: new Date(),
     })
     for (const key of ['turns/a', 'media/a', 'recordings/a']) await storage.put(key, new Uint8Array([1]), 'audio/wav')
+    await storage.put('calls/record', new Uint8Array([1]), 'application/x-ndjson')
+    expect(await attachCallRecord(api.business, { callSid: 'CA-erase', key: 'calls/record', lines: 1 })).toBe(true)
     const [contact] = (await owner.search.all({ q: phone })).contacts
     if (!contact) throw new Error('no contact')
     await owner.contacts.addNote({ id: contact.id, body: mark })
@@ -164,7 +166,7 @@ describe('an erasure', () => {
     })
 
     const erased = await owner.privacy.eraseContact({ contactId: contact.id })
-    expect(erased).toEqual({ messages: 1, calls: 1, leads: 1, notes: 1, appointments: 2, files: 4 })
+    expect(erased).toEqual({ messages: 1, calls: 1, leads: 1, notes: 1, appointments: 2, files: 5 })
     const carrier: string[] = []
     for (const job of api.jobs.filter(({ name }) => name === 'privacy.delete'))
       if ('deletionId' in job.payload)
@@ -173,7 +175,7 @@ describe('an erasure', () => {
             storage,
             deleteCarrierRecording: async (sid) => void carrier.push(sid),
           })
-    for (const key of ['turns/a', 'media/a', 'recordings/a']) expect(await storage.get(key)).toBeNull()
+    for (const key of ['turns/a', 'media/a', 'recordings/a', 'calls/record']) expect(await storage.get(key)).toBeNull()
     expect(carrier).toEqual(['RE-erase'])
     expect(await api.database.db.select().from(pendingDeletions)).toEqual([])
 

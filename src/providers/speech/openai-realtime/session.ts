@@ -66,10 +66,16 @@ export class RealtimeEngineSession implements EngineSession {
   #early: { payload: string; atMs: number }[] = []
   #state: 'connecting' | 'ready' | 'closed' = 'connecting'
   #opened = false
+  /** What the upgrade was answered with, when it was refused. */
+  #refusedWith: number | null = null
   #active: string | null = null
   /** A response to ask for as soon as the present one is over. */
   #wanted: { instructions?: string } | null = null
   #ignoreNext = false
+  /** The server is about to ask a silent caller again. */
+  #reminding = false
+  /** What was last asked for. */
+  #asked: { instructions?: string } = {}
   #failedOnce = false
   #lastTurn: Turn | null = null
   #speaking = false
@@ -105,6 +111,9 @@ export class RealtimeEngineSession implements EngineSession {
       this.#send(sessionUpdate(parts.settings, call))
     }
     this.#socket.onmessage = (event) => this.#receive(String(event.data))
+    this.#socket.onerror = (event) => {
+      this.#refusedWith = statusOf(event)
+    }
     this.#socket.onclose = (event) => this.#lost(`${event.code} ${event.reason}`.trim())
     this.#watchdog = setInterval(() => this.#watch(), WATCH_MS)
   }
@@ -234,7 +243,9 @@ export class RealtimeEngineSession implements EngineSession {
   #handle(event: ServerEvent): void {
     switch (event.type) {
       case 'session.created':
+        return
       case 'input_audio_buffer.timeout_triggered':
+        this.#reminding = true
         return
       case 'session.updated':
         if (this.#state === 'connecting') this.#begin()
@@ -256,6 +267,9 @@ export class RealtimeEngineSession implements EngineSession {
           this.#ignoreNext = false
           this.cancel()
         }
+        // Told with the response at hand, so that the call can have something else said in its place.
+        if (this.#reminding) this.#emit({ type: 'reminder' })
+        this.#reminding = false
         return
       case 'response.output_audio.delta':
         this.#audio(event.response_id, event.item_id, event.delta, msOfBase64(event.delta))
@@ -391,6 +405,7 @@ export class RealtimeEngineSession implements EngineSession {
 
   #create(wanted: { instructions?: string }): void {
     this.#ignoreNext = false
+    this.#asked = wanted
     this.#expect()
     this.#send(
       JSON.stringify({
@@ -405,12 +420,31 @@ export class RealtimeEngineSession implements EngineSession {
     else if (isRateLimit(type, code)) this.#fail('engine_rate_limited', message, false)
     else if (type === 'server_error') this.#fail('engine_error', message, true)
     else if (this.#state === 'connecting') this.#fail('engine_refused', `${code} ${message}`.trim(), false)
+    else if (code === 'conversation_already_has_active_response') this.#askAgain()
     else this.#emit({ type: 'error', code: code || 'engine_error', message, fatal: false })
   }
 
+  /** The server began a response of its own in the same moment: what was asked for follows it, or takes its place. */
+  #askAgain(): void {
+    this.#wanted ??= this.#asked
+    if (!this.#active) {
+      const wanted = this.#wanted
+      this.#wanted = null
+      this.#create(wanted)
+    } else if (this.#wanted.instructions) this.cancel()
+  }
+
   #lost(detail: string): void {
+    const status = this.#refusedWith
     if (this.#opened) this.#fail('engine_lost', `The connection closed: ${detail}`, true)
-    else this.#fail('engine_refused', `The connection was refused: ${detail}`, true)
+    else if (status === 429) this.#fail('engine_rate_limited', 'The connection was refused with status 429.', false)
+    else
+      this.#fail(
+        'engine_refused',
+        `The connection was refused${status === null ? `: ${detail}` : ` with status ${status}.`}`,
+        // A key that is wrong now is wrong in a moment.
+        status !== 401 && status !== 403,
+      )
   }
 
   #expect(): void {
@@ -520,4 +554,11 @@ export class RealtimeEngineSession implements EngineSession {
 
 function isRateLimit(type: string, code: string): boolean {
   return type === 'rate_limit_error' || code === 'rate_limit_exceeded' || code === 'insufficient_quota'
+}
+
+/** The HTTP status that a WebSocket was refused with; Bun tells it in words alone. */
+function statusOf(event: Event): number | null {
+  const message = 'message' in event && typeof event.message === 'string' ? event.message : ''
+  const status = /status code: (\d{3})\b/.exec(message)?.[1]
+  return status === undefined ? null : Number(status)
 }

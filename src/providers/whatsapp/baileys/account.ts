@@ -105,7 +105,7 @@ export class BaileysAccount implements LinkedAccount {
     this.options = options
     this.log = options.log.child({ account: options.account })
     this.timing = { ...DEFAULT_TIMING, ...options.timing }
-    this.receipts = new ReceiptBook(options.account, this.log, (event) => options.hooks.onReceipt(event))
+    this.receipts = new ReceiptBook(options.account, this.log, (events) => options.hooks.onReceipts(events))
   }
 
   status(): AccountStatus {
@@ -244,13 +244,14 @@ export class BaileysAccount implements LinkedAccount {
       if (!this.wanted) return
       this.auth = auth
       const live: LiveSocket = new LiveSocket({
-        auth: auth.state,
+        auth,
         websocketUrl: this.options.websocketUrl,
         timing: this.timing,
         allowGroups: this.options.allowGroups === true,
         log: this.log,
         getMessage: (key) => this.findSent(live, key),
         onDecrypted: (message, arrival) => this.storeInbound(live, message, arrival),
+        onReceipt: (node) => this.receipts.noteReceipt(node, auth.state.creds.me ?? {}),
         onUpdate: (update) => this.onUpdate(live, update),
         onClosed: (code, why) => this.onClosed(live, code, why),
       })
@@ -271,11 +272,11 @@ export class BaileysAccount implements LinkedAccount {
       })
     })
     ev.on('messages.update', (updates) => {
-      for (const { key, update } of updates) this.receipts.note(key, update.status, update.messageStubParameters)
+      for (const { key, update } of updates) this.noteStatus(key, update.status, update.messageStubParameters)
     })
     ev.on('messages.upsert', ({ messages }) => {
       for (const message of messages) {
-        this.receipts.note(message.key, message.status, message.messageStubParameters)
+        this.noteStatus(message.key, message.status, message.messageStubParameters)
         this.storeLate(live, message)
       }
     })
@@ -283,6 +284,12 @@ export class BaileysAccount implements LinkedAccount {
       this.importHistory(live, messages).catch((error: unknown) => {
         this.log.error({ reason: errorMessage(error) }, 'the history before the link could not be stored')
       })
+    })
+  }
+
+  private noteStatus(...news: Parameters<ReceiptBook['note']>): void {
+    this.receipts.note(...news).catch((error: unknown) => {
+      this.log.error({ reason: errorMessage(error) }, 'news of a message is lost: it could not be stored')
     })
   }
 

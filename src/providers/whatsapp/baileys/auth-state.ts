@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import {
   type AuthenticationCreds,
   type AuthenticationState,
@@ -7,9 +8,11 @@ import {
   type SignalDataSet,
   type SignalDataTypeMap,
 } from '@whiskeysockets/baileys'
+import { createBatcher } from '../../../lib/batcher.ts'
 import { AppError } from '../../../lib/errors.ts'
 import type { SecretBox } from '../../../lib/secret-box.ts'
 import { type AuthChanges, type AuthStore, STALE_OWNER } from '../port.ts'
+import { KeyCache } from './key-cache.ts'
 
 /** Auth state of one account for one socket. */
 export type LoadedAuth = {
@@ -18,11 +21,19 @@ export type LoadedAuth = {
   isLinked(): boolean
   /** Writes the credentials as they are now; writes follow one another in order. Rejects when the store does. */
   saveCreds(): Promise<void>
+  /**
+   * Runs `work` without waiting for the keys it writes: they are read as written at once. Nothing that was built on them may
+   * leave before `written` resolves.
+   */
+  deferWrites<T>(work: () => Promise<T>): Promise<{ result: T; written: Promise<void> }>
   /** No write is begun after this: the socket is gone, and the next one must not be overwritten by its last words. */
   revoke(): void
   /** Resolves when every write that was begun is done, well or badly. */
   settled(): Promise<void>
 }
+
+/** The writes that the work under way does not wait for. */
+const deferred = new AsyncLocalStorage<Promise<void>[]>()
 
 /**
  * Baileys' authentication state over a store of encrypted texts.
@@ -51,23 +62,36 @@ export async function loadAuth(
     }
   }
   let revoked = false
-  let lastCreds: Promise<void> = Promise.resolve()
-  const begun = new Set<Promise<void>>()
-  const write = async (changes: () => AuthChanges, after: Promise<void>) => {
+  let credsChanged = false
+  let failure: { error: unknown } | null = null
+  const cache = new KeyCache()
+  const writes = createBatcher(async () => {
+    // What follows a write that failed may rest on it.
+    if (failure) throw failure.error
+    const keys = cache.takeUnwritten()
+    const withCreds = credsChanged ? { creds: box.seal(encode(creds), 'creds') } : {}
+    credsChanged = false
+    try {
+      await guard(() => store.write({ ...withCreds, keys }))
+      cache.written()
+    } catch (error) {
+      failure = { error }
+      revoked = true
+      // Nobody knows what the store holds now.
+      cache.clear()
+      throw error
+    }
+  })
+  const write = async (note: () => void) => {
     if (revoked)
       throw new AppError('conflict', 'socket_closed', 'The socket is gone; its keys are not written any more.')
-    const work = after.then(() => guard(() => store.write(changes())))
-    begun.add(work)
-    try {
-      await work
-    } finally {
-      begun.delete(work)
-    }
-  }
-  const saveCreds = () => {
-    const work = write(() => ({ creds: box.seal(encode(creds), 'creds'), keys: [] }), lastCreds)
-    lastCreds = work.catch(() => undefined)
-    return work
+    note()
+    const written = writes.ask()
+    const later = deferred.getStore()
+    if (!later) return written
+    later.push(written)
+    // Whoever deferred it waits for it; until then its failure is nobody's.
+    written.catch(() => undefined)
   }
   return {
     state: {
@@ -76,22 +100,43 @@ export async function loadAuth(
         get: <T extends keyof SignalDataTypeMap>(type: T, ids: string[]) =>
           guard(async () => {
             const found: { [id: string]: SignalDataTypeMap[T] } = {}
-            if (ids.length === 0) return found
-            for (const [id, value] of await store.readKeys(type, ids))
-              found[id] = revive(type, decode(box.open(value, keyContext(type, id))))
+            const give = (id: string, value: string | null | undefined) => {
+              if (value) found[id] = revive(type, decode(box.open(value, keyContext(type, id))))
+            }
+            const asked = ids.filter((id) => {
+              const value = cache.get(type, id)
+              give(id, value)
+              return value === undefined
+            })
+            if (asked.length === 0) return found
+            const { version } = cache
+            const rows = await store.readKeys(type, asked)
+            for (const id of asked) {
+              // What was put meanwhile is newer than what was read.
+              const put = cache.get(type, id)
+              const value = put === undefined ? (rows.get(id) ?? null) : put
+              if (version === cache.version) cache.learn(type, id, value)
+              give(id, value)
+            }
             return found
           }),
-        set: (data: SignalDataSet) => write(() => ({ keys: sealKeys(data, box) }), Promise.resolve()),
+        set: (data: SignalDataSet) => write(() => cache.put(sealKeys(data, box))),
       },
     },
     isLinked: () => creds.account !== undefined,
-    saveCreds,
+    saveCreds: () =>
+      write(() => {
+        credsChanged = true
+      }),
+    async deferWrites(work) {
+      const begun: Promise<void>[] = []
+      const result = await deferred.run(begun, work)
+      return { result, written: Promise.all(begun).then(() => undefined) }
+    },
     revoke: () => {
       revoked = true
     },
-    settled: async () => {
-      await Promise.allSettled([lastCreds, ...begun])
-    },
+    settled: () => writes.settled(),
   }
 }
 

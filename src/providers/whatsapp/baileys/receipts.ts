@@ -1,26 +1,31 @@
-import { proto, type WAMessageKey } from '@whiskeysockets/baileys'
+import { areJidsSameUser, type BinaryNode, isJidGroup, proto, type WAMessageKey } from '@whiskeysockets/baileys'
+import { type Batcher, createBatcher } from '../../../lib/batcher.ts'
 import { errorMessage } from '../../../lib/errors.ts'
 import type { Logger } from '../../../lib/log.ts'
 import type { ReceiptEvent } from '../port.ts'
+import { isPublicJid } from './jids.ts'
 
 const REMEMBERED = 10_000
 const ATTEMPTS = 5
 const { Status } = proto.WebMessageInfo
 
 /**
- * What is known of messages that were sent. Baileys tells a status in an update, or, when its buffer holds the message
- * still, folded into the message itself; both end here, and each status is passed on once.
+ * What is known of messages that were sent. A status is told in a receipt, in an update by Baileys, or, when Baileys' buffer
+ * holds the message still, folded into the message itself; all end here, and each status is passed on once.
  */
 export class ReceiptBook {
   private readonly account: string
   private readonly log: Logger
-  private readonly tell: (event: ReceiptEvent) => Promise<void>
+  private readonly tell: (events: ReceiptEvent[]) => Promise<void>
   private readonly seen = new Map<string, Set<string>>()
+  private waiting: ReceiptEvent[] = []
+  private readonly passing: Batcher
 
-  constructor(account: string, log: Logger, tell: (event: ReceiptEvent) => Promise<void>) {
+  constructor(account: string, log: Logger, tell: (events: ReceiptEvent[]) => Promise<void>) {
     this.account = account
     this.log = log
     this.tell = tell
+    this.passing = createBatcher(() => this.pass())
   }
 
   /** WhatsApp said something of this message that it only says of messages it took. */
@@ -29,34 +34,83 @@ export class ReceiptBook {
     return statuses !== undefined && [...statuses].some((status) => status !== 'failed')
   }
 
-  /** Takes a status from wherever it came; what says nothing of a message of ours is left alone. */
-  note(key: WAMessageKey, code: proto.WebMessageInfo.Status | null | undefined, details?: string[] | null): void {
+  /**
+   * Takes a status from wherever it came; what says nothing of a message of ours is left alone.
+   * @returns once it is stored; rejects when it could not be, and is taken anew then when it comes again
+   */
+  note(
+    key: WAMessageKey,
+    code: proto.WebMessageInfo.Status | null | undefined,
+    details?: string[] | null,
+  ): Promise<void> {
     const status = meaningOf(code)
-    if (!key.fromMe || !key.id || !status) return
+    if (!key.fromMe || !key.id || !status) return Promise.resolve()
     const statuses = this.seen.get(key.id) ?? new Set()
-    if (statuses.has(status)) return
+    // It may be on its way to the store still.
+    if (statuses.has(status)) return this.passing.settled()
     statuses.add(status)
     this.remember(key.id, statuses)
     const errorCode = status === 'failed' ? (details?.[0] ?? null) : null
-    void this.pass({ account: this.account, providerMessageId: key.id, status, errorCode, at: new Date() })
+    this.waiting.push({ account: this.account, providerMessageId: key.id, status, errorCode, at: new Date() })
+    return this.passing.ask()
   }
 
-  private async pass(event: ReceiptEvent): Promise<void> {
-    for (let attempt = 1; attempt <= ATTEMPTS; attempt++)
+  /** Takes the statuses of a receipt as it came over the wire. @param me own names, by number and by LID */
+  async noteReceipt(node: BinaryNode, me: { id?: string | undefined; lid?: string | undefined }): Promise<void> {
+    const { keys, status } = readReceipt(node, me)
+    await Promise.all(keys.map((key) => this.note(key, status)))
+  }
+
+  private async pass(): Promise<void> {
+    const events = this.waiting
+    this.waiting = []
+    for (let attempt = 1; ; attempt++)
       try {
-        await this.tell(event)
+        if (events.length > 0) await this.tell(events)
         return
       } catch (error) {
-        this.log.warn({ status: event.status, attempt, reason: errorMessage(error) }, 'a receipt could not be stored')
+        this.log.warn({ count: events.length, attempt, reason: errorMessage(error) }, 'receipts could not be stored')
+        if (attempt >= ATTEMPTS) {
+          for (const { providerMessageId, status } of events) this.seen.get(providerMessageId)?.delete(status)
+          throw error
+        }
         await Bun.sleep(200 * 2 ** attempt)
       }
-    this.log.error({ status: event.status }, 'a receipt is lost: it could not be stored')
   }
 
   private remember(id: string, statuses: Set<string>): void {
     this.seen.set(id, statuses)
     const oldest = this.seen.keys().next()
     if (this.seen.size > REMEMBERED && !oldest.done) this.seen.delete(oldest.value)
+  }
+}
+
+/** Which messages a receipt speaks of, by the same rules as Baileys' own reading of it; none in groups and broadcasts. */
+function readReceipt({ attrs, content }: BinaryNode, me: { id?: string | undefined; lid?: string | undefined }) {
+  const { from = '', recipient, participant, type, id } = attrs
+  const status = statusOf(type)
+  const byMe = areJidsSameUser(participant || from, from.includes('lid') ? me.lid : me.id)
+  const fromMe = !recipient || (type === 'sender' && byMe)
+  if (status === null || !fromMe || isJidGroup(from) || isPublicJid(from)) return { keys: [], status }
+  const [list] = Array.isArray(content) ? content : []
+  const items = list && Array.isArray(list.content) ? list.content.filter(({ tag }) => tag === 'item') : []
+  const ids = [id, ...items.map((item) => item.attrs.id)].filter((one): one is string => Boolean(one))
+  return { keys: ids.map((one): WAMessageKey => ({ remoteJid: from, id: one, fromMe })), status }
+}
+
+function statusOf(type: string | undefined): proto.WebMessageInfo.Status | null {
+  switch (type) {
+    case undefined:
+      return Status.DELIVERY_ACK
+    case 'sender':
+      return Status.SERVER_ACK
+    case 'read':
+    case 'read-self':
+      return Status.READ
+    case 'played':
+      return Status.PLAYED
+    default:
+      return null
   }
 }
 

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import makeWASocket, {
-  type AuthenticationState,
   type BinaryNode,
   type ConnectionState,
   DEFAULT_CONNECTION_CONFIG,
@@ -19,6 +18,7 @@ import { errorMessage } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { undoFailedTrials } from '../../../lib/signal-sessions.ts'
+import type { LoadedAuth } from './auth-state.ts'
 import { createClientLogger } from './client-log.ts'
 import { isPublicJid } from './jids.ts'
 
@@ -32,7 +32,7 @@ export type SocketTiming = {
 }
 
 export type LiveSocketOptions = {
-  auth: AuthenticationState
+  auth: LoadedAuth
   websocketUrl: string | null
   timing: SocketTiming
   allowGroups: boolean
@@ -43,6 +43,8 @@ export type LiveSocketOptions = {
    * @param arrival an id that sorts by when its stanza came: a burst is not always decrypted in that order
    */
   onDecrypted(message: WAMessage, arrival: string): Promise<void>
+  /** A receipt. While this runs, it is not acknowledged. */
+  onReceipt(node: BinaryNode): Promise<void>
   onUpdate(update: Partial<ConnectionState>): void
   /** Once, with WhatsApp's code for it. */
   onClosed(code: number, why: string): void
@@ -50,6 +52,8 @@ export type LiveSocketOptions = {
 
 type Arrival = { stanza: BinaryNode; id: string }
 
+/** The event with which Baileys' socket hands over a receipt. */
+const RECEIPT = 'CB:receipt'
 /** Codes of our own closes, in WhatsApp's numbers. */
 export const CLOSE_LOST = 408
 const CLOSE_OUTDATED = 405
@@ -65,13 +69,14 @@ export class LiveSocket {
   private lastCheckAt = Date.now()
   private encrypted = 0
   private over = false
+  private receipts: Promise<unknown> = Promise.resolve()
 
   constructor(options: LiveSocketOptions) {
     this.options = options
     const { websocketUrl, timing } = options
     this.sock = makeWASocket({
       ...(websocketUrl ? { waWebSocketUrl: websocketUrl } : {}),
-      auth: options.auth,
+      auth: options.auth.state,
       logger: createClientLogger(options.log),
       connectTimeoutMs: timing.connectMs,
       defaultQueryTimeoutMs: timing.queryMs,
@@ -93,6 +98,7 @@ export class LiveSocket {
       const status = typeof response === 'object' && response !== null ? Reflect.get(response, 'statusCode') : 0
       this.kill(status === 405 ? CLOSE_OUTDATED : CLOSE_UNAVAILABLE, `the upgrade was answered ${status}`)
     })
+    this.holdReceipts()
     this.sock.ev.on('connection.update', this.onUpdate)
     this.timers.push(setTimeout(() => this.kill(CLOSE_LOST, 'it took too long to connect'), timing.connectMs))
     this.timers.push(setInterval(() => this.checkLiveness(), timing.livenessMs / 3))
@@ -142,6 +148,25 @@ export class LiveSocket {
     if (!isNode(frame) || frame.tag !== 'message' || !Array.isArray(frame.content)) return
     const arrival = { stanza: frame, id: newId() }
     for (const { content } of frame.content) if (content instanceof Uint8Array) this.stanzas.set(content, arrival)
+  }
+
+  /**
+   * Puts our storage between a receipt and Baileys, which acknowledges it without waiting for whoever hears of it: a receipt
+   * that was acknowledged never comes again.
+   */
+  private holdReceipts(): void {
+    const { ws } = this.sock
+    const handlers = ws.listeners(RECEIPT)
+    ws.removeAllListeners(RECEIPT)
+    ws.on(RECEIPT, (node: BinaryNode) => {
+      const stored = this.options.onReceipt(node)
+      this.receipts = Promise.all([this.receipts, stored]).then(
+        () => {
+          if (!this.over) for (const handle of handlers) handle.call(ws, node)
+        },
+        () => this.kill(CLOSE_LOST, 'a receipt could not be stored'),
+      )
+    })
   }
 
   private readonly onUpdate = (update: Partial<ConnectionState>) => {
@@ -215,7 +240,9 @@ export class LiveSocket {
         ),
       decryptGroupMessage: (input) => storeThenCommit(input.msg, input.group, () => decryptGroupMessage(input)),
       encryptMessage: async (input) => {
-        const result = await alone(() => encryptMessage(input))
+        // The copies of one message for its devices are encrypted one after the other and written together.
+        const { result, written } = await alone(() => this.options.auth.deferWrites(() => encryptMessage(input)))
+        await written
         this.encrypted += 1
         return result
       },
@@ -227,7 +254,7 @@ export class LiveSocket {
 
   private async deliver(ciphertext: Uint8Array, plain: Uint8Array): Promise<void> {
     const arrival = this.stanzas.get(ciphertext)
-    const { me } = this.options.auth.creds
+    const { me } = this.options.auth.state.creds
     if (!arrival || !me) throw new Error('a message was decrypted that no stanza brought')
     const { fullMessage } = decodeMessageNode(arrival.stanza, me.id, me.lid ?? '')
     const message = proto.Message.decode(unpadRandomMax16(plain))

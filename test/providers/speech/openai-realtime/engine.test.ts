@@ -186,12 +186,15 @@ describe('an engine that fails', () => {
         expect(engine.sessionCount).toBe(0)
       })
 
-  test('refuses the key, is over its limit, never configures the session: refused', async () => {
+  test('refuses the key, is over its limit, has no room, never configures the session: each told as what it is', async () => {
     const wrong = start({}, 'sk-wrong').call()
-    expect(await wrong.next('error')).toMatchObject({ code: 'engine_refused', fatal: true })
+    expect(await wrong.next('error')).toMatchObject({ code: 'engine_refused', fatal: true, retry: false })
     const limited = start({})
     limited.sandbox.faults.add({ at: 'connect', effect: { kind: 'refuse', status: 429 } })
-    expect(await limited.call().next('error')).toMatchObject({ code: 'engine_refused', retry: true })
+    expect(await limited.call().next('error')).toMatchObject({ code: 'engine_rate_limited', retry: false })
+    const full = start({})
+    full.sandbox.faults.add({ at: 'connect', effect: { kind: 'refuse', status: 503 } })
+    expect(await full.call().next('error')).toMatchObject({ code: 'engine_refused', retry: true })
     const mute = start({})
     mute.sandbox.faults.add({ at: 'configure', effect: { kind: 'stall' } })
     expect(await mute.call().next('error')).toMatchObject({ code: 'engine_refused' })

@@ -52,7 +52,7 @@ const account = new BaileysAccount({
   timing: { ackMs: 1_000, reconcileMs: 200, reconnect: { minMs: 20, maxMs: 100 } },
   hooks: {
     onInbound: async (event) => note('inbox', event.id),
-    onReceipt: async () => {},
+    onReceipts: async () => {},
     onStatus: ({ qr, state }) => console.log(JSON.stringify({ qr, state })),
     getMessage: async (id) => message(Number(id.slice(3))),
   },

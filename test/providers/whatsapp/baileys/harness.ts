@@ -71,6 +71,8 @@ export class Harness {
   readonly account: BaileysAccount
   /** Runs before an inbound message counts as stored; may throw. */
   beforeStore: (event: InboundEvent) => Promise<void> | void = () => {}
+  /** Runs before receipts count as stored; may throw. */
+  beforeReceipts: (events: ReceiptEvent[]) => Promise<void> | void = () => {}
 
   constructor(
     sandbox: WhatsAppSandbox,
@@ -92,7 +94,10 @@ export class Harness {
           await this.beforeStore(event)
           this.inbound.push(event)
         },
-        onReceipt: async (event) => void this.receipts.push(event),
+        onReceipts: async (events) => {
+          await this.beforeReceipts(events)
+          this.receipts.push(...events)
+        },
         onStatus: (status) => void this.statuses.push(status),
         onHistory: async (events) => void this.history.push(...events),
         getMessage: async (id) => this.sent.get(id) ?? null,

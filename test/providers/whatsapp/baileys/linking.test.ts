@@ -127,6 +127,9 @@ test('a read error in the middle of work cuts the connection and loses no sessio
   await harness.work(sandbox, phone)
   await harness.text('m1', BOB, 'one')
   const sessions = [...store.keys.keys()].filter((key) => key.startsWith('session/')).sort()
+  // A new socket has read nothing of this chat yet.
+  await harness.account.stop()
+  await harness.work(sandbox, phone)
   store.readError = new Error('the database is away')
   const outcome = await harness.text('m2', BOB, 'two')
   expect(outcome.outcome).toBe('retry')

@@ -4,6 +4,8 @@ import type { WhatsAppSandbox } from '../../../../src/sandbox/whatsapp/sandbox.t
 import { startWhatsAppSandbox } from '../../../../src/sandbox/whatsapp/server.ts'
 import { Harness, MapStore } from './harness.ts'
 
+const unacknowledged = (phone: string) => sandbox.unacknowledged(phone).filter((tag) => tag === 'receipt').length
+
 const ME = '+972501111111'
 const BOB = '+972502222222'
 const PIXEL = Buffer.from(
@@ -248,3 +250,49 @@ test('a message that an earlier process sent is sent again from what getMessage 
   await later.account.stop()
   await harness.account.start()
 }, 10_000)
+
+test('a receipt is acknowledged only once it is stored', async () => {
+  const stored = Promise.withResolvers<void>()
+  harness.beforeReceipts = () => stored.promise
+  const sent = message()
+  expect(await harness.account.send(sent)).toMatchObject({ outcome: 'accepted' })
+  await harness.until(() => unacknowledged(ME) > 0, 'the receipt to be on its way')
+  await Bun.sleep(300)
+  expect(unacknowledged(ME)).toBe(1)
+  stored.resolve()
+  await harness.until(() => unacknowledged(ME) === 0, 'the acknowledgement')
+  expect(harness.receiptsOf(sent.providerMessageId)).toContain('delivered')
+  harness.beforeReceipts = () => {}
+})
+
+test('a receipt that cannot be stored cuts the connection, comes again and is stored', async () => {
+  let refused = 0
+  harness.beforeReceipts = () => {
+    refused += 1
+    throw new Error('the database is away')
+  }
+  const sent = message()
+  expect(await harness.account.send(sent)).toMatchObject({ outcome: 'accepted' })
+  await harness.until(() => harness.state !== 'working', 'the connection to be cut', 25_000)
+  expect(refused).toBeGreaterThan(1)
+  expect(harness.receiptsOf(sent.providerMessageId)).toEqual([])
+  harness.beforeReceipts = () => {}
+  await harness.until(() => harness.receiptsOf(sent.providerMessageId).includes('delivered'), 'the receipt', 15_000)
+  await harness.until(() => unacknowledged(ME) === 0, 'the acknowledgement')
+}, 60_000)
+
+test('a message costs one write of keys, before any byte of it leaves', async () => {
+  await harness.account.send(message())
+  let writes = 0
+  let gotBefore = -1
+  const sent = message()
+  store.onWrite = async () => {
+    writes += 1
+    await Bun.sleep(50)
+    gotBefore = got(sent.providerMessageId).length
+  }
+  await harness.account.send(sent)
+  store.onWrite = () => {}
+  expect({ writes, gotBefore }).toEqual({ writes: 1, gotBefore: 0 })
+  expect(got(sent.providerMessageId)).toHaveLength(1)
+})
