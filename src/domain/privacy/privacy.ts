@@ -6,6 +6,7 @@ import {
   auditLog,
   calls,
   callTurns,
+  contactIdentities,
   contacts,
   events,
   leads,
@@ -70,10 +71,14 @@ const ERASED = ['contact', 'call', 'message', 'lead', 'note', 'conversation', 'a
  * person; payments stay in the books without the person. What the audit
  * log and the events say of these loses its data. Files, and the carrier's copies of recordings, are written down in the same
  * transaction and deleted by jobs, so that none is forgotten.
+ * @returns what went, and under which names the person may stand in jobs that are done
  * @throws AppError `contact_not_found`
  */
-export async function eraseContact(ctx: BusinessContext, contactId: string): Promise<z.infer<typeof erasure>> {
-  const { counts, pending } = await ctx.db.transaction(async (tx) => {
+export async function eraseContact(
+  ctx: BusinessContext,
+  contactId: string,
+): Promise<z.infer<typeof erasure> & { mentions: string[] }> {
+  const { counts, pending, mentions } = await ctx.db.transaction(async (tx) => {
     const contact = await lockContact(tx, ctx, contactId)
     const scope = eq(calls.businessId, ctx.businessId)
     // A call that came in while the contact was being made may know the number alone.
@@ -83,7 +88,17 @@ export async function eraseContact(ctx: BusinessContext, contactId: string): Pro
         ? or(eq(calls.contactId, contactId), and(eq(calls.fromNumber, contact.phone), sql`${calls.contactId} is null`))
         : eq(calls.contactId, contactId),
     )
-    const callIds = (await tx.select({ id: calls.id }).from(calls).where(theirs)).map((row) => row.id)
+    const callRows = await tx.select({ id: calls.id, callSid: calls.callSid }).from(calls).where(theirs)
+    const callIds = callRows.map((row) => row.id)
+    const identities = await tx
+      .select({ value: contactIdentities.value })
+      .from(contactIdentities)
+      .where(and(eq(contactIdentities.businessId, ctx.businessId), eq(contactIdentities.contactId, contactId)))
+    const mentions = [
+      ...(contact.phone ? [contact.phone] : []),
+      ...identities.map((row) => row.value),
+      ...callRows.map((row) => row.callSid),
+    ]
     const messageIds = (
       await tx
         .select({ id: messages.id })
@@ -147,10 +162,10 @@ export async function eraseContact(ctx: BusinessContext, contactId: string): Pro
       files: pending.length,
     }
     await audit(tx, ctx, { action: 'contact.erase', entity: 'contact', entityId: contactId, data: counts })
-    return { counts, pending }
+    return { counts, pending, mentions }
   })
   await queueDeletions(ctx, pending)
-  return counts
+  return { ...counts, mentions }
 }
 
 /** Deletes one thing outside the database, then forgets that it was to be deleted. Gone already is fine. */

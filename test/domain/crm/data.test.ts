@@ -277,6 +277,41 @@ describe('a webhook out', () => {
     await receiver.stop(true)
   })
 
+  test('is switched off when its receiver is gone, or has taken nothing of many events', async () => {
+    const owner = api.as({})
+    const hook = await owner.webhooks.create({ url: 'https://example.com/off', types: ['contact.*'] })
+    const ask = async () => (await owner.webhooks.list({})).items.find(({ id }) => id === hook.id)?.enabled
+    const refuse = async (status: number) => {
+      const { id } = await owner.contacts.create({ name: 'x' })
+      await api.database.db.execute(sql`update webhook_deliveries set attempts = 11
+        where endpoint_id = ${hook.id} and event_seq = (select max(seq) from events where entity_id = ${id})`)
+      const [delivery] = (await owner.webhooks.deliveries({ id: hook.id, state: 'pending' })).items
+      if (!delivery) throw new Error('no delivery')
+      const ref = { endpointId: hook.id, eventId: delivery.eventId }
+      expect(await deliverWebhook(api.business, ref, async () => status)).toBe('failed')
+      return ref
+    }
+    const taken = await refuse(500)
+    await owner.webhooks.replay({ id: hook.id, eventId: taken.eventId })
+    expect(await deliverWebhook(api.business, taken, async () => 204)).toBe('delivered')
+    for (let count = 0; count < 20; count += 1) await refuse(503)
+    // It took one within the last days.
+    expect(await ask()).toBe(true)
+    await api.database.db.execute(
+      sql`update webhook_deliveries set delivered_at = now() - interval '4 days' where endpoint_id = ${hook.id} and state = 'delivered'`,
+    )
+    await refuse(500)
+    expect(await ask()).toBe(false)
+    const events = await api.database.db.execute<{ data: unknown }>(
+      sql`select data from audit_log where entity_id = ${hook.id} and action = 'webhook.disable'`,
+    )
+    expect([...events].map((row) => row.data)).toEqual([{ reason: 'refused' }])
+
+    await owner.webhooks.update({ id: hook.id, enabled: true })
+    await refuse(410)
+    expect(await ask()).toBe(false)
+  })
+
   test('never leads inside', async () => {
     const strict = createPublicPost(false)
     for (const url of [
