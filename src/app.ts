@@ -36,7 +36,10 @@ import { createCallTools } from './media/call-tools.ts'
 import { systemClock } from './media/clock.ts'
 import { EarlyEngines } from './media/early-engines.ts'
 import { createReceptionist } from './media/reception.ts'
+import { createRecordKeeper } from './media/record-keeper.ts'
 import { createFileRecorders } from './media/recorder.ts'
+import { createRefusals } from './media/refusals.ts'
+import { replayStored } from './media/replay.ts'
 import { DEFAULT_LIMITS, type SessionLimits } from './media/session-ports.ts'
 import { createMediaSocket, type MediaSocketData, pathOf } from './media/socket.ts'
 import { appRouter } from './trpc/router.ts'
@@ -86,7 +89,9 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     live: () => media.liveCalls(),
     draining: () => draining,
   })
-  const recorders = createFileRecorders({ dir: join(config.dataDir, 'call-records'), log })
+  const recordsDir = join(config.dataDir, 'call-records')
+  const recorders = createFileRecorders({ dir: recordsDir, log, onClosed: (path) => keeper.keep(path) })
+  const keeper = createRecordKeeper({ dir: recordsDir, storage: deps.storage, ctx, writes: recorders.writes })
   const early = new EarlyEngines(speech.engine)
   const tools = createCallTools({
     ctx,
@@ -112,7 +117,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       adopt: (callSid) => early.adopt(callSid),
       tools,
       record: (callSid) => recorders.open(callSid),
-      sink,
+      sink: { ...sink, refuse: createRefusals({ ctx, producer, metrics }) },
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       clock: systemClock,
@@ -125,6 +130,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   })
   metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
   metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
+  metrics.gauge('call_records_waiting', 'Records of calls on this disk that are to be stored', () => keeper.waiting)
 
   const authOptions = {
     db: ctx.db,
@@ -226,6 +232,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     createLogin: (login) => createLogin(authOptions, login),
     queues: () => producer.queues,
     events: hub,
+    replayRecord: (key) => replayStored(deps.storage, key),
   }
   const createApiContext = (request: Request, chosen: string | null = null) => {
     let access: ReturnType<typeof businessOf> | null = null
@@ -311,6 +318,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       await profiles.start()
       await hub.start()
       await receptionist.warm()
+      keeper.start()
     },
     liveCalls: media.liveCalls,
     sockets: media.sockets,
@@ -324,6 +332,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       profiles.stop()
       early.close()
       await recorders.flush()
+      await keeper.stop()
       await hub.stop()
       await speech.close()
     },

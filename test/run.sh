@@ -42,6 +42,12 @@ status=$?
 count() { grep -Eo "^ *[0-9]+ ($1)\$" "$output" | tail -n 1 | grep -Eo '[0-9]+' || echo 0; }
 passed=$(count pass)
 failed=$(($(count fail) + $(count 'errors?')))
+if [ "$failed" != 0 ]; then
+  # What went wrong scrolled away long ago: say it again where a reader looks first, before the summary.
+  echo "== what failed"
+  grep -E '^(\(pass\)|\(skip\)|test/.*:$)' -v "$output" | grep -E '^\(fail\) .*\[' -B 40 | cut -c1-400 | head -n 400
+  tail -n 5 "$output"
+fi
 rm -f "$output"
 [ "$status" = 124 ] && echo "The tests did not end within $limit s." >&2
 if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi

@@ -55,6 +55,8 @@ export const calls = pgTable(
     durationMs: integer('duration_ms'),
     /** Figures in milliseconds: greeting after start, response times, counts of barge-ins. */
     metrics: jsonb().$type<Record<string, number | null>>(),
+    /** What happened in it, line by line, in the storage. */
+    recordKey: text('record_key'),
     startedAt: at('started_at').notNull(),
     streamStartedAt: at('stream_started_at'),
     endedAt: at('ended_at'),

@@ -1,4 +1,5 @@
 import { createTRPCClient, TRPCClientError, type TRPCLink } from '@trpc/client'
+import { getTRPCErrorFromUnknown, getTRPCErrorShape } from '@trpc/server'
 import { observable } from '@trpc/server/observable'
 import type { Deps } from '../deps.ts'
 import { listBusinesses } from '../domain/businesses/index.ts'
@@ -7,6 +8,7 @@ import { createEventHub } from '../domain/events/index.ts'
 import type { CreateLogin } from '../domain/members/index.ts'
 import type { AccessContext } from '../http/principal.ts'
 import { AppError } from '../lib/errors.ts'
+import { replayStored } from '../media/replay.ts'
 import type { Client } from '../trpc/client.ts'
 import { type AppRouter, appRouter } from '../trpc/router.ts'
 import { createCallerFactory } from '../trpc/trpc.ts'
@@ -37,6 +39,7 @@ export async function createLocalClient(
       createLogin,
       queues: () => deps.producer.queues,
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
+      replayRecord: (key) => replayStored(deps.storage, key),
     },
   })
   const link: TRPCLink<AppRouter> = () => (options) =>
@@ -49,9 +52,18 @@ export async function createLocalClient(
           observer.next({ result: { type: 'data', data: JSON.parse(JSON.stringify(data ?? null)) } })
           observer.complete()
         })
-        .catch((error: unknown) =>
-          observer.error(TRPCClientError.from(error instanceof Error ? error : new Error(String(error)))),
-        )
+        .catch((thrown: unknown) => {
+          const error = getTRPCErrorFromUnknown(thrown)
+          const shape = getTRPCErrorShape({
+            config: appRouter._def._config,
+            error,
+            type: options.op.type,
+            path,
+            input,
+            ctx: undefined,
+          })
+          observer.error(TRPCClientError.from({ error: shape }))
+        })
     })
   return createTRPCClient<AppRouter>({ links: [link] })
 }

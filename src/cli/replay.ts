@@ -1,15 +1,23 @@
-import { parseRecord, replayCall, transcriptOf } from '../media/replay.ts'
+import { type ReplayReport, replayRecord } from '../media/replay.ts'
 
 /**
- * Lives a recorded call through again and tells what was said and whether every decision was the same.
- * @param file a call's record, `DATA_DIR/call-records/CA….jsonl`
- * @returns what to print, and whether the decisions were the same
+ * Lives a recorded call through again.
+ * @param target a file with a call's record, else a call, by our id or the carrier's SID
+ * @param fromStorage replays what the installation keeps of a call
  */
-export async function replayFile(file: string): Promise<{ text: string; same: boolean; data: unknown }> {
-  const lines = parseRecord(await Bun.file(file).text())
-  const replay = await replayCall(lines)
-  const verdict = replay.same
-    ? `${replay.recorded.length} decisions, all the same`
-    : `decision ${(replay.firstDifference?.index ?? 0) + 1} differs: recorded ${JSON.stringify(replay.firstDifference?.recorded)}, replayed ${JSON.stringify(replay.firstDifference?.replayed)}`
-  return { text: [...transcriptOf(lines), '', verdict].join('\n'), same: replay.same, data: replay }
+export async function replayTarget(
+  target: string,
+  fromStorage: (call: string) => Promise<ReplayReport>,
+): Promise<ReplayReport> {
+  const file = Bun.file(target)
+  return (await file.exists()) ? await replayRecord(await file.text()) : await fromStorage(target)
+}
+
+/** What was said, and whether every decision was the same. */
+export function describeReplay(replay: ReplayReport): string {
+  const { firstDifference: other } = replay
+  const verdict = other
+    ? `decision ${other.index + 1} differs: recorded ${JSON.stringify(other.recorded)}, replayed ${JSON.stringify(other.replayed)}`
+    : `${replay.decisions.length} decisions, all the same`
+  return [...replay.transcript, '', verdict].join('\n')
 }

@@ -107,6 +107,13 @@ export const jobs = {
     }),
     ...patient,
   },
+  /** A stream that was refused before its call had a row. The call comes within moments, or was never one. */
+  'call.refuse_stream': {
+    queue: 'crm',
+    payload: z.object({ callSid: z.string(), detail: z.string(), at }),
+    attempts: 12,
+    backoff: { delayMs: 500, maxDelayMs: 60_000 },
+  },
   /** What a call came to, and the message that follows it. */
   'call.summarize': {
     queue: 'crm',

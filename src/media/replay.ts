@@ -3,6 +3,7 @@ import type { StreamToken } from '../domain/calls/index.ts'
 import { AppError } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
+import type { ObjectStorage } from '../providers/storage/port.ts'
 import { mulawSilence } from './audio/mulaw.ts'
 import { VirtualClock } from './clock.ts'
 import type { RecordLine } from './recorder.ts'
@@ -10,6 +11,12 @@ import { CallSession } from './session.ts'
 import type { CallTools, PhraseName } from './session-ports.ts'
 import { DEFAULT_LIMITS } from './session-ports.ts'
 import { DEFAULT_POLICY, type TurnPolicy } from './turn-policy.ts'
+
+/** What the session does itself. */
+const OWN_TOOLS = new Set(['save_lead', 'end_call', 'transfer_to_human'])
+
+/** Lines after which others get their turn: a record may be replayed beside live calls. */
+const YIELD_EVERY = 100
 
 /** Times of a decision may differ by this much: a real timer fires a little late. */
 const TOLERANCE_MS = 60
@@ -114,9 +121,12 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
     canTransfer: () => start.canTransfer,
   }
   const done = new Set(lines.filter((line) => line.k === 'tool_done').map((line) => String(line.id)))
+  const answered = new Set(lines.filter((line) => line.o === 'tool_result').map((line) => String(line.id)))
+  /** It was run, or was still running when the call ended; one that was answered without that was refused. */
+  const wasRun = (id: string) => done.has(id) || !answered.has(id)
   const toolNames = lines.flatMap((line) => {
     const event = toolCallOf(line)
-    return event && done.has(event.toolCallId) ? [event.name] : []
+    return event && wasRun(event.toolCallId) ? [event.name] : []
   })
 
   const phrase = (name: PhraseName) => {
@@ -157,7 +167,8 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
     sampleRate: 8000,
   })
   await settle()
-  for (const line of lines) {
+  for (const [index, line] of lines.entries()) {
+    if (index % YIELD_EVERY === YIELD_EVERY - 1) await new Promise<void>((resolve) => setImmediate(resolve))
     if (line.k === 'start' || line.k === 'out' || line.k === 'voice') continue
     await clock.goTo(line.t, settle)
     feed(line)
@@ -183,7 +194,7 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
       }
       case 'engine': {
         const tool = toolCallOf(line)
-        if (tool && done.has(tool.toolCallId)) pending.push(tool.toolCallId)
+        if (tool && !OWN_TOOLS.has(tool.name) && wasRun(tool.toolCallId)) pending.push(tool.toolCallId)
         const event = engineEvent.parse(line.event)
         tell(event)
         return
@@ -273,4 +284,31 @@ export function transcriptOf(lines: readonly RecordLine[]): string[] {
     if (event.data.type === 'tool_call') said.push({ t: line.t, text: `        [${String(event.data.name ?? '')}]` })
   }
   return said.sort((a, b) => a.t - b.t).map(({ t, text }) => `${(t / 1000).toFixed(1).padStart(6)}s  ${text}`)
+}
+
+/** A replay as it is shown: what was said, and whether every decision was the same. */
+export type ReplayReport = Pick<Replay, 'callSid' | 'same' | 'firstDifference'> & {
+  decisions: Decision[]
+  transcript: string[]
+}
+
+/**
+ * Replays a record.
+ * @param text its lines
+ * @throws AppError `bad_record`
+ */
+export async function replayRecord(text: string): Promise<ReplayReport> {
+  const lines = parseRecord(text)
+  const { callSid, same, recorded, firstDifference } = await replayCall(lines)
+  return { callSid, same, firstDifference, decisions: recorded, transcript: transcriptOf(lines) }
+}
+
+/**
+ * Replays a record of the storage.
+ * @throws AppError `record_not_found`, `bad_record`
+ */
+export async function replayStored(storage: Pick<ObjectStorage, 'get'>, key: string): Promise<ReplayReport> {
+  const object = await storage.get(key)
+  if (!object) throw new AppError('not_found', 'record_not_found', 'The record is no longer in the storage.')
+  return await replayRecord(await object.body.text())
 }

@@ -8,6 +8,8 @@ import type { TurnPolicy } from './turn-policy.ts'
 
 /** The carrier's socket, as the session sees it. */
 export type StreamTransport = {
+  /** Whether the carrier signed its upgrade: only then does what it says of a call count without a token. */
+  signed?: boolean
   /** @returns false when the frame was dropped */
   send(frame: string): boolean
   close(code: number, reason: string): void
@@ -26,6 +28,8 @@ export type CallSink = {
   claim(call: StreamToken, streamSid: string): Promise<boolean>
   turn(call: StreamToken, turn: Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>, audio?: Uint8Array): void
   lead(call: StreamToken, answers: unknown): void
+  /** The carrier's stream of a call was refused. Resolves once that is written, within a bound; never rejects. */
+  refuse?(callSid: string, detail: string): Promise<void>
   /** Resolves once the reason is written, or within a bound when it cannot be. */
   end(call: StreamToken, end: SessionEnd): Promise<void>
 }

@@ -1,7 +1,7 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Logger } from '../lib/log.ts'
 import { CallSession } from './session.ts'
-import type { SessionDeps } from './session-ports.ts'
+import type { SessionDeps, StreamTransport } from './session-ports.ts'
 
 /** What Twilio offers when it connects; echoed exactly once, and only when offered (error 31920 otherwise). */
 const SUBPROTOCOL = 'audio.twilio.com'
@@ -12,7 +12,8 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024
 /** A greeting is some 100 KB of base64; past this the carrier does not read and audio is lost. */
 const BACKPRESSURE_BYTES = 8 * 1024 * 1024
 
-export type MediaSocketData = { session: CallSession | null }
+/** `signed`: whether the carrier signed the upgrade. */
+export type MediaSocketData = { session: CallSession | null; signed: boolean }
 
 export type MediaSocket = {
   /**
@@ -55,7 +56,7 @@ export function createMediaSocket(deps: {
         .some((name) => name.trim().toLowerCase() === SUBPROTOCOL)
       // Bun echoes the first offer by itself; the header decides, and an empty one suppresses it.
       const upgraded = server.upgrade(request, {
-        data: { session: null },
+        data: { session: null, signed: signature !== null },
         headers: { 'Sec-WebSocket-Protocol': offered ? SUBPROTOCOL : '' },
       })
       return upgraded ? undefined : refusal(400, 'bad_handshake', 'The WebSocket handshake is not valid.')
@@ -67,13 +68,7 @@ export function createMediaSocket(deps: {
       perMessageDeflate: false,
       idleTimeout: 120,
       open(ws) {
-        const session = new CallSession(
-          {
-            send: (frame) => ws.send(frame) !== 0,
-            close: (code, reason) => ws.close(code, reason.slice(0, 120)),
-          },
-          deps.session,
-        )
+        const session = new CallSession(new CarrierSocket(ws), deps.session)
         ws.data.session = session
         sessions.add(session)
       },
@@ -101,6 +96,23 @@ export function createMediaSocket(deps: {
     async drain() {
       await Promise.all([...sessions].map((session) => session.drain()))
     },
+  }
+}
+
+/** A class rather than two closures: what a frame passes through lies in fewer places. */
+class CarrierSocket implements StreamTransport {
+  readonly signed: boolean
+
+  constructor(private readonly ws: ServerWebSocket<MediaSocketData>) {
+    this.signed = ws.data.signed
+  }
+
+  send(frame: string): boolean {
+    return this.ws.send(frame) !== 0
+  }
+
+  close(code: number, reason: string): void {
+    this.ws.close(code, reason.slice(0, 120))
   }
 }
 

@@ -15,6 +15,8 @@ export type TurnPolicy = {
   fillerEveryMs: number
   /** How long an engine that is tried again may take until it is ready. */
   reconnectMs: number
+  /** How often the engine may ask a silent caller again before the call ends; without a limit where it is not given. */
+  maxReminders?: number
 }
 
 export const DEFAULT_POLICY: TurnPolicy = {
@@ -48,6 +50,7 @@ export const DEFAULT_POLICY: TurnPolicy = {
   toolTimeoutMs: 8_000,
   fillerEveryMs: 6_000,
   reconnectMs: 3_000,
+  maxReminders: 2,
 }
 
 /** Whether what was said while the agent spoke only says "go on". */

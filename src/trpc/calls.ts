@@ -5,6 +5,7 @@ import {
   callFilters,
   callView,
   getCall,
+  getCallRecordKey,
   getSummary,
   listCalls,
 } from '../domain/calls/index.ts'
@@ -30,6 +31,19 @@ const figuresView = z.object({
   measures: z.record(z.string(), z.object({ p50: z.number().nullable(), p95: z.number().nullable() })),
 })
 
+const decision = z.object({ what: z.string(), ms: z.number().nullable() })
+const replayView = z.object({
+  callSid: z.string(),
+  same: z.boolean(),
+  firstDifference: z
+    .object({ index: z.number(), recorded: decision.nullable(), replayed: decision.nullable() })
+    .nullable(),
+  /** As they were recorded. */
+  decisions: z.array(decision),
+  /** What was said, as lines to read. */
+  transcript: z.array(z.string()),
+})
+
 export const callsRouter = router({
   list: businessProcedure
     .input(callFilters.prefault({}))
@@ -50,4 +64,9 @@ export const callsRouter = router({
     .input(z.object({ days: z.coerce.number().int().min(1).max(366).default(30) }).prefault({}))
     .output(figuresView)
     .query(({ ctx, input }) => callFigures(ctx.business, input.days)),
+  /** The recorded call lived through again, by our id or its call SID: the decisions must be those that were recorded. */
+  replay: businessProcedure
+    .input(z.object({ id: z.string().min(1).max(64) }))
+    .output(replayView)
+    .query(async ({ ctx, input }) => ctx.services.replayRecord(await getCallRecordKey(ctx.business, input.id))),
 })

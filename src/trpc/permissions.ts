@@ -35,6 +35,7 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
   'calls.get': READ,
   'calls.summary': READ,
   'calls.figures': READ,
+  'calls.replay': READ,
 
   'receptionist.get': READ,
   'receptionist.version': READ,

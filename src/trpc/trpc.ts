@@ -8,6 +8,7 @@ import { requireAccess } from '../http/access.ts'
 import type { AccessContext } from '../http/principal.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
+import type { ReplayReport } from '../media/replay.ts'
 import { PERMISSIONS } from './permissions.ts'
 
 /** What procedures need beside the domain's context; made once a process. */
@@ -16,6 +17,8 @@ export type ApiServices = {
   /** The open queues of this process. */
   queues(): JobQueue[]
   events: EventHub
+  /** Lives a stored record through again. @throws AppError `record_not_found`, `bad_record` */
+  replayRecord(key: string): Promise<ReplayReport>
 }
 
 /** What every procedure gets: whom the request speaks for is found out when it is asked for. */

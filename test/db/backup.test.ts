@@ -6,7 +6,7 @@ import { backUp, restore } from '../../db/backup.ts'
 import { createDatabase } from '../../db/client.ts'
 import { recordings } from '../../db/schema/index.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
-import { registerCall } from '../../src/domain/calls/index.ts'
+import { attachCallRecord, registerCall } from '../../src/domain/calls/index.ts'
 import { audit } from '../../src/domain/context.ts'
 import { receiveMessage } from '../../src/domain/messages/index.ts'
 import { newId } from '../../src/lib/ids.ts'
@@ -54,6 +54,12 @@ test('a backup restored into an empty installation is the same, row by row and f
       .insert(recordings)
       .values({ businessId: api.businessId, callId, recordingSid: sid, storageKey, recordedAt: new Date() })
   await storage.put('recordings/one.wav', wav, 'audio/wav')
+  await storage.put('calls/one/record.jsonl', wav.subarray(0, 500), 'application/x-ndjson')
+  await attachCallRecord(api.business, { callSid: 'CA1', key: 'calls/one/record.jsonl', lines: 1 })
+
+  // More than a stream holds before it asks the database to wait.
+  for (let index = 0; index < 40; index += 1)
+    await owner.contacts.addNote({ id: contact.id, body: `${index} ${tricky.repeat(60)}` })
 
   const path = join(directory, 'backup.tar')
   const steps: string[] = []
@@ -94,6 +100,7 @@ test('a backup restored into an empty installation is the same, row by row and f
   }
   const restored = await newStorage.get('recordings/one.wav')
   expect(new Uint8Array((await restored?.body.arrayBuffer()) ?? new ArrayBuffer(0))).toEqual(wav)
+  expect((await newStorage.get('calls/one/record.jsonl'))?.size).toBe(500)
 
   // The restored installation goes on: identities continue, events are readable.
   const ctx = { ...api.business, db: target.db }

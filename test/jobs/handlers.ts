@@ -8,6 +8,7 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
   return {
     'call.register': refuse,
     'call.stream_event': refuse,
+    'call.refuse_stream': refuse,
     'call.status': refuse,
     'call.turn': refuse,
     'call.finish': refuse,

@@ -144,6 +144,61 @@ describe('a socket that breaks the rules', () => {
     expect(await product.sql`select 1 from calls where call_sid = ${sid}`).toHaveLength(0)
   })
 
+  test('a token that opens nothing ends its call with that reason, and the caller is asked for a message', async () => {
+    const sid = callSid()
+    const rightToken = await announceCall(product, sid)
+    await eventually(async () => (await product.sql`select 1 from calls where call_sid = ${sid}`)[0], 'the call')
+    const stream = await openStream(product)
+    stream.start(sid, `${rightToken}x`)
+    await expectEnd(stream, 1008, /token is missing/)
+    const call = await eventually(
+      async () =>
+        (
+          await product.sql`select state, end_reason, end_detail, stream_sid from calls where call_sid = ${sid} and end_reason is not null`
+        )[0],
+      'the reason',
+    )
+    expect(call).toEqual({
+      state: 'ended',
+      end_reason: 'bad_token',
+      end_detail: 'the token is missing, wrong, used or expired',
+      stream_sid: null,
+    })
+    const twiml = await (await product.post('/webhook/stream_ended', { CallSid: sid, To: '' })).text()
+    expect(twiml).toContain('<Record')
+    expect(await product.metric('agentlocator_calls_ended_total{reason="bad_token"}')).toBe(1)
+  })
+
+  test('a stream that is refused before its call has a row: the reason is written once it has', async () => {
+    const sid = callSid()
+    const stream = await openStream(product)
+    stream.start(sid, 'no token')
+    await expectEnd(stream, 1008, /token is missing/)
+    await announceCall(product, sid)
+    await eventually(
+      async () => (await product.sql`select 1 from calls where call_sid = ${sid} and end_reason = 'bad_token'`)[0],
+      'the reason',
+      30_000,
+    )
+  }, 40_000)
+
+  test('a stranger without the carrier’s signature cannot end a call', async () => {
+    const sid = callSid()
+    const token = await announceCall(product, sid)
+    await eventually(async () => (await product.sql`select 1 from calls where call_sid = ${sid}`)[0], 'the call')
+    const stranger = await openStream(product, 0, 'none')
+    stranger.start(sid, `${token}x`)
+    await expectEnd(stranger, 1008, /token is missing/)
+    expect(await product.sql`select end_reason from calls where call_sid = ${sid}`).toMatchObject([
+      { end_reason: null },
+    ])
+    const carrier = await openStream(product)
+    carrier.start(sid, token)
+    await eventually(() => carrier.received.length > 0, 'the greeting')
+    carrier.send({ event: 'stop', streamSid: `MZ${sid.slice(2)}` })
+    await expectEnd(carrier, 1000, /caller_hung_up/)
+  })
+
   test('a token that was used before', async () => {
     const sid = callSid()
     const token = await announceCall(product, sid)

@@ -16,7 +16,7 @@ export type HandStream = {
 }
 
 /** Opens the media socket of the n-th web server. @throws Error when the upgrade is refused */
-export async function openStream(product: Product, index = 0): Promise<HandStream> {
+export async function openStream(product: Product, index = 0, signed: 'right' | 'none' = 'right'): Promise<HandStream> {
   const received: Record<string, unknown>[] = []
   const { promise: closed, resolve: close } = Promise.withResolvers<{ code: number; reason: string }>()
   const { promise: opened, resolve: open, reject } = Promise.withResolvers<void>()
@@ -25,7 +25,7 @@ export async function openStream(product: Product, index = 0): Promise<HandStrea
   // Bun's client takes headers; the DOM's type of the same constructor does not know them.
   const socket: WebSocket = Reflect.construct(WebSocket, [
     `ws://127.0.0.1:${product.server(index).port}/ws/twilio-media`,
-    { headers: { 'X-Twilio-Signature': signature }, protocols: ['audio.twilio.com'] },
+    { headers: signed === 'right' ? { 'X-Twilio-Signature': signature } : {}, protocols: ['audio.twilio.com'] },
   ])
   socket.onopen = () => open()
   socket.onerror = () => reject(new Error('the media socket was refused'))
@@ -71,8 +71,14 @@ export async function openStream(product: Product, index = 0): Promise<HandStrea
 }
 
 /** Announces a call to the n-th web server as the carrier does; answers the token of its stream. */
-export async function announceCall(product: Product, callSid: string, index = 0, to = '+97233760000'): Promise<string> {
-  const fields = { CallSid: callSid, From: '+972501234567', To: to }
+export async function announceCall(
+  product: Product,
+  callSid: string,
+  index = 0,
+  to = '+97233760000',
+  from = '+972501234567',
+): Promise<string> {
+  const fields = { CallSid: callSid, From: from, To: to }
   const twiml = await (await product.post('/webhook/incoming_call', fields, 'right', index)).text()
   const token = /name="token" value="([^"]*)"/.exec(twiml)?.[1]
   if (!token) throw new Error(`The call was not connected to a stream: ${twiml}`)

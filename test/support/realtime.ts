@@ -9,8 +9,11 @@ import type { SessionReport } from '../../src/sandbox/openai/session.ts'
 export const OPENAI_KEY = 'sk-sandbox-0123456789'
 
 /** OpenAI in a box on a free port. */
-export function startTestOpenAi(script: RealtimeScriptInput): OpenAiSandbox {
-  return startOpenAi({ port: 0, apiKey: OPENAI_KEY, script })
+export function startTestOpenAi(
+  script: RealtimeScriptInput,
+  speak?: (text: string, language: string) => Promise<Uint8Array>,
+): OpenAiSandbox {
+  return startOpenAi({ port: 0, apiKey: OPENAI_KEY, script, ...(speak ? { speak } : {}) })
 }
 
 const SILENT = Buffer.alloc(160, 0xff).toString('base64')
@@ -32,7 +35,10 @@ export class RealtimeCaller {
       script: intakeScript({ language: 'en', businessName: 'Levi' }),
       instructions: 'You answer the telephone.',
       ...options,
-      onEvent: (event) => this.events.push(event),
+      onEvent: (event) => {
+        this.events.push(event)
+        options.onEvent?.(event)
+      },
     })
     this.#timer = setInterval(() => this.#run(), 20)
   }
@@ -49,7 +55,11 @@ export class RealtimeCaller {
     this.#lost = lost
   }
 
-  async next<T extends EngineEvent['type']>(type: T, from = 0, ms = 4_000): Promise<Extract<EngineEvent, { type: T }>> {
+  async next<T extends EngineEvent['type']>(
+    type: T,
+    from = 0,
+    ms = 12_000,
+  ): Promise<Extract<EngineEvent, { type: T }>> {
     const end = performance.now() + ms
     for (;;) {
       const found = this.events

@@ -5,9 +5,21 @@ import { createEventHub } from '../../src/domain/events/index.ts'
 import type { PaymentMeans } from '../../src/domain/payments/index.ts'
 import { createQueueBackend } from '../../src/jobs/backend.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
+import { replayStored } from '../../src/media/replay.ts'
+import { createFileStorage } from '../../src/providers/storage/file.ts'
+import type { ObjectStorage } from '../../src/providers/storage/port.ts'
 import type { ApiServices } from '../../src/trpc/trpc.ts'
 
-export type TestServices = { api: ApiServices; payments: PaymentMeans; producer: Producer; close(): Promise<void> }
+import { temporaryDirectory } from './cleanup.ts'
+
+export type TestServices = {
+  api: ApiServices
+  /** Where call records are replayed from. */
+  storage: ObjectStorage
+  payments: PaymentMeans
+  producer: Producer
+  close(): Promise<void>
+}
 
 /** The services behind the router, on a test's own database: queues in it, events listened to. */
 export async function createTestServices(
@@ -30,8 +42,10 @@ export async function createTestServices(
     messages: { twilio: { configured: false, defaultSender: null } },
     pool: database.sql,
   }
+  const storage = createFileStorage(temporaryDirectory('services'))
   return {
     producer,
+    storage,
     payments,
     api: {
       createLogin: (login) =>
@@ -41,6 +55,7 @@ export async function createTestServices(
         ),
       queues: () => producer.queues,
       events,
+      replayRecord: (key) => replayStored(storage, key),
     },
     async close() {
       await events.stop()

@@ -2,7 +2,7 @@ import { createStreamToken, verifyStreamToken } from '../../src/domain/calls/ind
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { systemClock } from '../../src/media/clock.ts'
-import { createFileRecorders, recordPath } from '../../src/media/recorder.ts'
+import { createFileRecorders } from '../../src/media/recorder.ts'
 import { parseRecord, type Replay, replayCall } from '../../src/media/replay.ts'
 import {
   type CallTools,
@@ -16,7 +16,9 @@ import { createMediaSocket } from '../../src/media/socket.ts'
 import { DEFAULT_POLICY, type TurnPolicy } from '../../src/media/turn-policy.ts'
 import { createRealtimeEngine } from '../../src/providers/speech/openai-realtime/engine.ts'
 import type { RealtimeLimits } from '../../src/providers/speech/openai-realtime/session.ts'
-import type { SpeechEngine } from '../../src/providers/speech/port.ts'
+import type { RealtimeSettings } from '../../src/providers/speech/openai-realtime/settings.ts'
+import type { SpareTimes } from '../../src/providers/speech/openai-realtime/spare.ts'
+import type { Language, SpeechEngine } from '../../src/providers/speech/port.ts'
 import { createTwilioTelephony } from '../../src/providers/telephony/twilio.ts'
 import { makeTone } from '../../src/sandbox/carrier/audio.ts'
 import type { CallReport } from '../../src/sandbox/carrier/call-report.ts'
@@ -46,20 +48,28 @@ export function startVoiceLine(options: {
   tools?: CallTools
   greetingMs?: number
   apiKey?: string
+  settings?: Partial<Omit<RealtimeSettings, 'model'>>
+  /** Speaks the model's words; without it they are tones. */
+  speak?: (text: string, language: string) => Promise<Uint8Array>
+  language?: Language
+  spare?: SpareTimes
 }) {
-  const openai = startTestOpenAi(options.script ?? {})
+  const openai = startTestOpenAi(options.script ?? {}, options.speak)
   const carrier = startTestCarrier()
   const log = createLogger('silent')
   const engine = createRealtimeEngine({
     apiKey: options.apiKey ?? OPENAI_KEY,
     url: openai.realtimeUrl,
     model: 'gpt-realtime-2.1',
+    ...(options.settings ? { settings: options.settings } : {}),
+    ...(options.spare ? { spare: options.spare } : {}),
     limits: { connectMs: 1_500, quietMs: 700, stallMs: 1_600, ...options.engineLimits },
   })
   const ends = new Map<string, SessionEnd>()
+  const refusals = new Map<string, string>()
   const turns: SavedTurn[] = []
   const leads: unknown[] = []
-  const script = intakeScript({ language: 'en', businessName: 'Levi' })
+  const script = intakeScript({ language: options.language ?? 'en', businessName: 'Levi' })
   const phrases: Record<PhraseName, Uint8Array> = { oneMoment: makeTone(500, 600), connecting: makeTone(500, 500) }
   const directory = temporaryDirectory('records')
   const recorders = createFileRecorders({ dir: directory, log })
@@ -95,6 +105,9 @@ export function startVoiceLine(options: {
         lead: (_, answers) => void leads.push(answers),
         async end(call, end) {
           ends.set(call.callSid, end)
+        },
+        async refuse(callSid, detail) {
+          refusals.set(callSid, detail)
         },
       },
     },
@@ -153,10 +166,11 @@ export function startVoiceLine(options: {
     answers,
     replays,
     ends,
+    refusals,
     spoilTokens(spoil: boolean) {
       badToken = spoil
     },
-    recordOf: (callSid: string) => recordPath(directory, callSid),
+    recordOf: recorders.pathOf,
     async call(call: Partial<PlaceCall>): Promise<{
       report: CallReport
       end: SessionEnd | null
@@ -171,7 +185,7 @@ export function startVoiceLine(options: {
         ...call,
       })
       await recorders.flush()
-      const file = Bun.file(recordPath(directory, report.callSid))
+      const file = Bun.file(recorders.pathOf(report.callSid))
       const replay = (await file.exists()) ? await replayCall(parseRecord(await file.text())) : null
       if (replay) replays.push(replay)
       return {

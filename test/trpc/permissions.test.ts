@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { appointments, payments } from '../../db/schema/index.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
-import { registerCall } from '../../src/domain/calls/index.ts'
+import { attachCallRecord, registerCall } from '../../src/domain/calls/index.ts'
 import { ROLES, roleReaches, SCOPES, scopeReaches } from '../../src/domain/members/index.ts'
 import { receiveMessage } from '../../src/domain/messages/index.ts'
 import type { Access } from '../../src/http/principal.ts'
@@ -12,6 +12,7 @@ import { newId } from '../../src/lib/ids.ts'
 import { PERMISSIONS } from '../../src/trpc/permissions.ts'
 import { appRouter } from '../../src/trpc/router.ts'
 import { createTestApi, SCOPE_ACCESS, type TestApi } from '../support/api.ts'
+import { recordOfCall } from '../support/call-record.ts'
 
 const PATHS = Object.keys(appRouter._def.procedures).sort()
 
@@ -143,6 +144,11 @@ describe('a stranger of another business', () => {
       to: '+97233330000',
       at: new Date(),
     })
+    const recordKey = `calls/${a}/CA-a/record.jsonl`
+    const record = recordOfCall({ callSid: 'CA-a', businessId: a, said: mark })
+    await api.services.storage.put(recordKey, new TextEncoder().encode(record), 'application/x-ndjson')
+    await attachCallRecord(inA, { callSid: 'CA-a', key: recordKey, lines: 1 })
+    expect((await owner.calls.replay({ id: callId })).transcript.join(' ')).toContain(mark)
     const [conversation] = (await owner.conversations.list()).items
     const [member] = (await owner.members.list()).items
     const number = await owner.businesses.addNumber({ number: '+97233330000', label: mark })
@@ -203,6 +209,7 @@ describe('a stranger of another business', () => {
       'calls.get': { id: callId },
       'calls.summary': { id: callId },
       'calls.figures': {},
+      'calls.replay': { id: callId },
       'receptionist.get': undefined,
       'receptionist.version': { version: 1 },
       'receptionist.versions': undefined,

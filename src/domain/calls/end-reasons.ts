@@ -21,6 +21,8 @@ export const callEndReasons = [
   /** The carrier's socket vanished without a word. */
   'stream_lost',
   'protocol_error',
+  /** The carrier opened the call's stream with a token that opens none. */
+  'bad_token',
   /** This server is stopping and could not wait for the end. */
   'server_draining',
   /** No live agent was tried: blocked business, no capacity, or no engine. */

@@ -58,8 +58,8 @@ export async function listCalls(ctx: BusinessContext, input: z.input<typeof call
  * @throws AppError `call_not_found`
  */
 export async function getCall(ctx: BusinessContext, key: string) {
-  const [call] = await ctx.db
-    .select(view)
+  const [found] = await ctx.db
+    .select({ ...view, recordKey: calls.recordKey })
     .from(calls)
     .leftJoin(contacts, eq(contacts.id, calls.contactId))
     .where(
@@ -68,7 +68,8 @@ export async function getCall(ctx: BusinessContext, key: string) {
         eq(calls.businessId, ctx.businessId),
       ),
     )
-  if (!call) throw new AppError('not_found', 'call_not_found', 'There is no such call.')
+  if (!found) throw new AppError('not_found', 'call_not_found', 'There is no such call.')
+  const { recordKey, ...call } = found
   const [turns, files, [lead]] = await Promise.all([
     ctx.db
       .select({
@@ -108,6 +109,7 @@ export async function getCall(ctx: BusinessContext, key: string) {
   ])
   return {
     ...call,
+    hasRecord: recordKey !== null,
     turns: turns.map(({ audioKey, ...turn }) => ({ ...turn, hasAudio: audioKey !== null })),
     recordings: files,
     lead: lead ?? null,

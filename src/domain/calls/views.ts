@@ -25,6 +25,8 @@ export const callView = z.object({
 
 /** A call with all that belongs to it. `recordings` are fetched from `/api/recordings/<id>/audio`, turns alike. */
 export const callDetail = callView.extend({
+  /** Whether its record is stored: what happened in it, to be lived through again. */
+  hasRecord: z.boolean(),
   turns: z.array(
     z.object({
       id: z.uuid(),

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, isNull } from 'drizzle-orm'
+import { and, asc, eq, exists, isNull, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import {
   businesses,
@@ -122,29 +122,30 @@ export type PublicPayment = {
  * @throws AppError `payment_not_found`
  */
 export async function getPublicPayment(ctx: DomainContext, id: string, means: PaymentMeans): Promise<PublicPayment> {
+  // One statement sees one moment: asked one after the other, the payment of before and its attempts of after the provider's
+  // answer would look like one that nobody ever began.
+  const underWay = ctx.db
+    .select({ id: paymentTransactions.id })
+    .from(paymentTransactions)
+    .where(and(eq(paymentTransactions.paymentId, payments.id), eq(paymentTransactions.status, 'pending')))
+  const attempt = ctx.db
+    .select({ id: paymentCheckouts.id })
+    .from(paymentCheckouts)
+    .where(and(eq(paymentCheckouts.paymentId, payments.id), isNull(paymentCheckouts.closedAt)))
   const [row] = await ctx.db
     .select({
       payment: payments,
       name: businesses.name,
       language: businesses.language,
       blockedAt: businesses.blockedAt,
+      underWay: sql<boolean>`${exists(underWay)}`,
+      attemptOpen: sql<boolean>`${exists(attempt)}`,
     })
     .from(payments)
     .innerJoin(businesses, eq(businesses.id, payments.businessId))
     .where(eq(payments.id, id))
   if (!row) throw paymentNotFound()
   const { payment } = row
-  const [underWay] = await ctx.db
-    .select({ status: paymentTransactions.status })
-    .from(paymentTransactions)
-    .where(and(eq(paymentTransactions.paymentId, id), eq(paymentTransactions.status, 'pending')))
-    .orderBy(desc(paymentTransactions.id))
-    .limit(1)
-  const [attempt] = await ctx.db
-    .select({ id: paymentCheckouts.id })
-    .from(paymentCheckouts)
-    .where(and(eq(paymentCheckouts.paymentId, id), isNull(paymentCheckouts.closedAt)))
-    .limit(1)
   return {
     id: payment.id,
     amount: payment.amount,
@@ -152,11 +153,11 @@ export async function getPublicPayment(ctx: DomainContext, id: string, means: Pa
     description: payment.description,
     provider: payment.provider,
     status: statusOf(payment.state, {
-      underWay: underWay !== undefined || payment.reason === AMOUNT_MISMATCH,
+      underWay: row.underWay || payment.reason === AMOUNT_MISMATCH,
       over: payment.expiresAt.getTime() <= Date.now(),
       closed: row.blockedAt !== null || means.providers[payment.provider] === null,
     }),
-    attemptOpen: attempt !== undefined,
+    attemptOpen: row.attemptOpen,
     business: { name: row.name, language: row.language },
     paidAt: payment.paidAt,
   }

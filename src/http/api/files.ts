@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { getTurnAudio } from '../../domain/calls/index.ts'
+import { getCallRecordKey, getTurnAudio } from '../../domain/calls/index.ts'
 import { getRecording, listRecordings } from '../../domain/recordings/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
@@ -8,11 +8,11 @@ import { type BusinessEnv, type PrincipalDeps, requireBusiness } from '../princi
 
 const idParameter = z.object({ id: z.uuid('an id') })
 
-/** Recordings and the heard audio of a call's turns, playable in a browser: range requests are answered. */
+/** Recordings, the heard audio of a call's turns, and a call's record: range requests are answered, as browsers want. */
 export function createFilesApi(deps: PrincipalDeps & { storage: ObjectStorage }) {
   const app = new Hono<BusinessEnv>()
   // Only these: other parts of the API have doors of their own.
-  for (const path of ['/recordings/*', '/turns/*']) app.use(path, requireBusiness(deps))
+  for (const path of ['/recordings/*', '/turns/*', '/calls/:id/record']) app.use(path, requireBusiness(deps))
 
   app.get('/recordings', async (c) =>
     c.json({ success: true, ...(await listRecordings(c.get('business'), c.req.query())) }),
@@ -28,6 +28,12 @@ export function createFilesApi(deps: PrincipalDeps & { storage: ObjectStorage })
   app.get('/turns/:id/audio', async (c) => {
     const key = await getTurnAudio(c.get('business'), idParameter.parse(c.req.param()).id)
     return serve(c.req.raw, deps.storage, key, 'audio/wav', null)
+  })
+
+  /** What happened in a call, one JSON object a line. */
+  app.get('/calls/:id/record', async (c) => {
+    const key = await getCallRecordKey(c.get('business'), c.req.param('id').slice(0, 64))
+    return serve(c.req.raw, deps.storage, key, 'application/x-ndjson', null)
   })
 
   return app
@@ -52,10 +58,10 @@ async function serve(
   const asked = rangeOf(request.headers.get('range'), whole.size)
   if (asked === 'unsatisfiable')
     return new Response(null, { status: 416, headers: { ...headers, 'Content-Range': `bytes */${whole.size}` } })
-  if (!asked) return new Response(whole.body, { headers: { ...headers, 'Content-Length': String(whole.size) } })
+  if (!asked) return new Response(bodyOf(whole.body), { headers: { ...headers, 'Content-Length': String(whole.size) } })
   const part = await storage.get(key, asked)
   if (!part) throw new AppError('not_found', 'file_not_found', 'The file is no longer in the storage.')
-  return new Response(part.body, {
+  return new Response(bodyOf(part.body), {
     status: 206,
     headers: {
       ...headers,
@@ -63,6 +69,11 @@ async function serve(
       'Content-Range': `bytes ${asked.start}-${asked.end}/${whole.size}`,
     },
   })
+}
+
+/** Bun would answer an S3 object with a redirect to it, and takes no headers beside: it is passed through as a stream. */
+function bodyOf(blob: Blob): BodyInit {
+  return 'presign' in blob ? blob.stream() : blob
 }
 
 /** A single byte range; several ranges or another unit are answered with the whole. */

@@ -76,6 +76,8 @@ export type EngineEvent =
   | { type: 'tool_call'; toolCallId: string; name: string; args: unknown }
   /** The engine should have reacted and has not: the caller should hear something. */
   | { type: 'quiet'; forMs: number }
+  /** The caller says nothing: the engine is about to ask again by itself. */
+  | { type: 'reminder' }
   /** What a response cost. */
   | { type: 'usage'; usage: EngineUsage }
   /** `retry`: whether the same engine may be tried again at once. */
@@ -100,6 +102,8 @@ export interface EngineSession {
   say(text: string): void
   /** Stop producing the current item. */
   cancel(): void
+  /** What an item that is still being made has said so far, where that is known before `agent_transcript` tells it. */
+  wordsOf?(itemId: string): string | null
   /** What the caller really heard of an item. */
   truncate(itemId: string, heardMs: number): void
   /** @param options.silent the result wants no answer: the call ends or goes elsewhere */

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
@@ -19,8 +19,9 @@ export function createFileStorage(directory: string): ObjectStorage {
       // Rename is atomic: a reader or a crash never sees half a file.
       const draft = `${path}.${newId()}.part`
       try {
-        await Bun.write(draft, data)
+        await writeDurably(draft, data)
         await rename(draft, path)
+        await syncDirectory(dirname(path))
       } finally {
         await rm(draft, { force: true })
       }
@@ -38,5 +39,26 @@ export function createFileStorage(directory: string): ObjectStorage {
       await this.put(key, new Uint8Array([1]), 'application/octet-stream')
       await this.delete(key)
     },
+  }
+}
+
+/** On the disk, not only in its cache: whoever stored something may delete the source. */
+async function writeDurably(path: string, data: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx')
+  try {
+    await file.writeFile(data)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Makes a rename in it survive a power failure. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
   }
 }

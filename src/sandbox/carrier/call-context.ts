@@ -57,6 +57,9 @@ export type LoadedDocument = { root: TwimlElement; url: string | null }
 /** How a Dial ends in this carrier; nobody is really called. */
 export type DialPlan = { outcome: 'answered' | 'no-answer' | 'busy' | 'failed'; afterMs: number; talkMs: number }
 
+/** How the marks of a stream come back: late, or never (also those that a `clear` brings back). */
+export type MarkPlan = { lateMs: number; lost: boolean }
+
 /** All that carrying out a call needs. */
 export type CallContext = {
   state: CarrierState
@@ -69,6 +72,7 @@ export type CallContext = {
   rules: readonly ConnectRule[]
   extraParams: Readonly<Record<string, string>>
   dial: DialPlan
+  marks: MarkPlan
   signature: SignatureMode
   /** Callbacks on their way; the report waits for them. */
   pending: Set<Promise<unknown>>

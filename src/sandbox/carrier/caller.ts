@@ -5,6 +5,7 @@ import {
   Interrupt,
   type LoadedDocument,
   loadDocument,
+  type MarkPlan,
   notify,
   parseDocument,
   type SignatureMode,
@@ -44,6 +45,8 @@ export type PlaceCall = {
   extraParams?: Readonly<Record<string, string>>
   /** How a `<Dial>` ends. Default: nobody answers, after 200 ms. */
   dial?: Partial<DialPlan>
+  /** How marks come back. Default: at once. */
+  marks?: Partial<MarkPlan>
   /** μ-law sound of the caller's room under the silences. */
   background?: Uint8Array
   /** Told as soon as the call has a sid. */
@@ -93,6 +96,7 @@ export async function placeCall(options: PlaceCall): Promise<CallReport> {
     rules: connectRules(options),
     extraParams: options.extraParams ?? {},
     dial: { outcome: 'no-answer', afterMs: 200, talkMs: 300, ...options.dial },
+    marks: { lateMs: 0, lost: false, ...options.marks },
     signature: options.signature ?? 'right',
     pending: new Set(),
     onClear: (now) => script.noteClear(now),

@@ -210,11 +210,16 @@ class StreamSession {
   }
 
   #returnMarks(marks: readonly ReturnedMark[]): void {
-    const { line, log } = this.#context
-    for (const { name, cleared } of marks) {
-      log.marks.returned.push({ atMs: Math.round(line.now()), name, cleared })
-      this.#sendNumbered({ event: 'mark' }, { mark: { name } })
+    const { line, log, marks: plan } = this.#context
+    if (plan.lost) return
+    const send = (): void => {
+      for (const { name, cleared } of marks) {
+        log.marks.returned.push({ atMs: Math.round(line.now()), name, cleared })
+        this.#sendNumbered({ event: 'mark' }, { mark: { name } })
+      }
     }
+    if (plan.lateMs > 0) setTimeout(send, plan.lateMs)
+    else send()
   }
 
   #raise(code: number, message: string): void {

@@ -43,6 +43,8 @@ export type SessionReport = {
   items: NewItem[]
   said: string[]
   errors: string[]
+  /** How often the caller's silence was answered. */
+  idleTimeouts: number
   closed: boolean
 }
 
@@ -51,6 +53,8 @@ type ActiveResponse = {
   step: ScriptStep
   audioItemId: string | null
   sentMs: number
+  /** When its first audio left. */
+  startedAt: number
   transcript: string
   timer: Timer | undefined
 }
@@ -82,6 +86,7 @@ export class RealtimeSession {
   #voice = 'alloy'
   #spoke = false
   #stalled = false
+  #idle: Timer | undefined
 
   constructor(socket: SessionSocket, parts: SessionParts) {
     this.#socket = socket
@@ -100,6 +105,7 @@ export class RealtimeSession {
       items: [],
       said: [],
       errors: [],
+      idleTimeouts: 0,
       closed: false,
     }
     this.#send('session.created', { session: this.#describe() })
@@ -129,6 +135,7 @@ export class RealtimeSession {
   end(): void {
     this.report.closed = true
     clearTimeout(this.#active?.timer)
+    clearTimeout(this.#idle)
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
   }
@@ -235,6 +242,7 @@ export class RealtimeSession {
     for (const mark of marks) {
       if (mark.type === 'started') {
         if (this.#strikes('speech')) return
+        clearTimeout(this.#idle)
         this.#userItem = newName('item')
         this.#send('input_audio_buffer.speech_started', { audio_start_ms: mark.atMs, item_id: this.#userItem })
         if (this.#turnDetection?.interrupt_response && this.#active) this.#cancel('turn_detected')
@@ -330,6 +338,7 @@ export class RealtimeSession {
       step,
       audioItemId: null,
       sentMs: 0,
+      startedAt: performance.now(),
       transcript: '',
       timer: undefined,
     }
@@ -386,6 +395,7 @@ export class RealtimeSession {
   #beginAudio(response: ActiveResponse, words: string): void {
     const id = newName('item')
     response.audioItemId = id
+    response.startedAt = performance.now()
     this.#spoke = true
     this.#audioMs.set(id, 0)
     this.report.said.push(words)
@@ -415,7 +425,8 @@ export class RealtimeSession {
     if (kept) kept.sentMs = response.sentMs
   }
 
-  #endAudio(response: ActiveResponse, words: string): void {
+  /** Also told of an answer that is cut off, with the words so far. */
+  #endAudio(response: ActiveResponse, words: string, status: 'completed' | 'incomplete' = 'completed'): void {
     const id = response.audioItemId ?? ''
     const place = { response_id: response.id, item_id: id, output_index: 0, content_index: 0 }
     const item = {
@@ -423,7 +434,7 @@ export class RealtimeSession {
       object: 'realtime.item',
       type: 'message',
       role: 'assistant',
-      status: 'completed',
+      status,
       content: [{ type: 'output_audio', transcript: words }],
     }
     this.#send('response.output_audio.done', place)
@@ -454,7 +465,9 @@ export class RealtimeSession {
 
   #cancel(reason: 'turn_detected' | 'client_cancelled'): void {
     const response = this.#active
-    if (response) this.#finish(response, 'cancelled', { type: 'cancelled', reason })
+    if (!response) return
+    if (response.audioItemId !== null) this.#endAudio(response, response.transcript, 'incomplete')
+    this.#finish(response, 'cancelled', { type: 'cancelled', reason })
   }
 
   #finish(response: ActiveResponse, status: string, details: unknown): void {
@@ -463,6 +476,7 @@ export class RealtimeSession {
     this.#active = null
     const kept = this.report.responses.find((each) => each.id === response.id)
     if (kept) kept.status = status
+    if (status === 'completed') this.#awaitSpeech(response)
     const inputAudio = Math.round(this.#vad.totalMs / 100)
     const outputAudio = Math.round(response.sentMs / 50)
     const outputText = Math.ceil(response.transcript.length / 4)
@@ -488,6 +502,33 @@ export class RealtimeSession {
     this.#send('rate_limits.updated', {
       rate_limits: [{ name: 'tokens', limit: 40_000, remaining: 39_000, reset_seconds: 1 }],
     })
+  }
+
+  /**
+   * Without speech for `idle_timeout_ms` after an answer was played out, by its length, the model answers by itself
+   * (realtime server_vad, `idle_timeout_ms`).
+   */
+  #awaitSpeech(response: ActiveResponse): void {
+    clearTimeout(this.#idle)
+    const detection = this.#turnDetection
+    if (detection?.type !== 'server_vad' || !detection.idle_timeout_ms) return
+    const playedAt = response.startedAt + response.sentMs
+    this.#idle = setTimeout(
+      () => {
+        if (this.#stalled || this.report.closed || this.#active || this.#userItem) return
+        const now = this.#vad.totalMs
+        const itemId = newName('item')
+        this.report.idleTimeouts++
+        this.#send('input_audio_buffer.timeout_triggered', {
+          audio_start_ms: Math.max(0, now - (detection.idle_timeout_ms ?? 0)),
+          audio_end_ms: now,
+          item_id: itemId,
+        })
+        this.#send('input_audio_buffer.committed', { item_id: itemId, previous_item_id: null })
+        this.#create()
+      },
+      Math.max(0, playedAt - performance.now()) + detection.idle_timeout_ms,
+    )
   }
 
   #describeResponse(response: ActiveResponse, status: string): Record<string, unknown> {

@@ -3,11 +3,13 @@ import {
   type CallEndReason,
   claimStream,
   createStreamToken,
+  decideAfterStream,
   endAbandonedCalls,
   finishCall,
   getCall,
   recordCallStatus,
   recordStreamEvent,
+  refuseStream,
   registerCall,
   saveTurn,
   verifyStreamToken,
@@ -77,6 +79,15 @@ describe('in whatever order the news of a call arrive, each twice, the record is
     expect(found.contactId).not.toBeNull()
     const audits = await domain.handle.sql`select action from audit_log where entity_id = ${found.id}`
     expect(audits.map((row) => row.action).toSorted()).toEqual(['call.end', 'call.register'])
+  })
+
+  test('a call of a withheld number is registered once, however often its news comes', async () => {
+    const call = { ...newCall(), from: 'anonymous' }
+    await Promise.all([registerCall(ctx, call), registerCall(ctx, call)])
+    const id = await registerCall(ctx, { ...call, at: new Date(at.getTime() + 60_000) })
+    const audits = await domain.handle.sql`select action from audit_log where entity_id = ${id}`
+    expect(audits.map((row) => row.action)).toEqual(['call.register'])
+    expect(await getCall(ctx, call.callSid)).toMatchObject({ from: 'anonymous', contactId: null, startedAt: at })
   })
 
   test('all at once, as many workers run them', async () => {
@@ -160,6 +171,10 @@ describe('why a call ended', () => {
       values ('web@here:2', 'web', 'here', 2, '0', now())`
     expect(await endAbandonedCalls(domain.ctx)).toBeGreaterThanOrEqual(1)
     expect(await reasonOf(orphan)).toBe('server_lost')
+    // What it came to is still told.
+    const summed = domain.queued.filter((job) => job.name === 'call.summarize')
+    expect(summed.map((job) => job.payload)).toContainEqual({ callSid: orphan.callSid, businessId: ctx.businessId })
+    expect(JSON.stringify(summed)).not.toContain(alive.callSid)
     expect(await reasonOf(alive)).toBeNull()
     expect(await reasonOf(ringing)).toBeNull()
     expect(await endAbandonedCalls(domain.ctx)).toBe(0)
@@ -191,6 +206,33 @@ describe('the claim of a stream', () => {
     expect(registerCall(other, call)).rejects.toMatchObject({ code: 'call_of_another_business' })
     expect(getCall(other, call.callSid)).rejects.toMatchObject({ code: 'call_not_found' })
     expect(await saveLead(other, { ...call, source: 'call' })).toBeNull()
+  })
+})
+
+describe('a stream that is refused', () => {
+  const refuse = (call: Call) => refuseStream(domain.ctx, { callSid: call.callSid, detail: 'no token', at })
+
+  test('ends its call, once; one that has no row yet, one that another stream has, one that is over: left alone', async () => {
+    const [refused, unknown, live, over] = [newCall(), newCall(), newCall(), newCall()]
+    await registerCall(ctx, refused)
+    expect(await refuse(refused)).toBe('refused')
+    expect(await refuse(refused)).toBe('left_alone')
+    expect(await getCall(ctx, refused.callSid)).toMatchObject({
+      state: 'ended',
+      endReason: 'bad_token',
+      endDetail: 'no token',
+    })
+    expect(await decideAfterStream(domain.ctx, { callSid: refused.callSid, knownReason: null })).toEqual({
+      next: 'voicemail',
+      businessId: ctx.businessId,
+    })
+    expect(await refuse(unknown)).toBeNull()
+    await claim(live)
+    expect(await refuse(live)).toBe('left_alone')
+    expect((await getCall(ctx, live.callSid)).endReason).toBeNull()
+    await finish(over, 'caller_hung_up')
+    expect(await refuse(over)).toBe('left_alone')
+    expect((await getCall(ctx, over.callSid)).endReason).toBe('caller_hung_up')
   })
 })
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
-import { refundPayment } from '../../../src/domain/payments/index.ts'
+import { getPublicPayment, refundPayment } from '../../../src/domain/payments/index.ts'
 import {
   askFor,
   decideAt,
@@ -417,6 +417,31 @@ test('refunds made in PayPal’s own console are learnt of, in part and in full'
   expect((await stateOf(world, id)).state).toBe('paid')
   await giveBack(6_990)
   expect((await reached(id, 'refunded')).refundedAmount).toBe(7_990)
+})
+
+test('the page sees one moment of a payment, also while the refusal is being written', async () => {
+  const id = await askFor(world, { provider: 'tranzila' })
+  await pressPay(world, id)
+  let turning = true
+  const turn = (async () => {
+    for (let refused = true; turning; refused = !refused)
+      await world.sql.begin(async (sql) => {
+        await sql`update payments set state = ${refused ? 'failed' : 'pending'}, reason = ${refused ? '033' : null} where id = ${id}`
+        await sql`update payment_checkouts set closed_at = case when ${refused} then now() end where payment_id = ${id}`
+      })
+  })()
+  const seen = new Set<string>()
+  await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      for (let look = 0; look < 300; look += 1) {
+        const { status, attemptOpen } = await getPublicPayment(world.ctx, id, world.means)
+        seen.add(`${status} ${attemptOpen ? 'open' : 'closed'}`)
+      }
+    }),
+  )
+  turning = false
+  await turn
+  expect([...seen].sort()).toEqual(['failed closed', 'payable open'])
 })
 
 test('after all of this the books agree to the agora', async () => {

@@ -153,7 +153,11 @@ describe('after a call', () => {
       await expect(summarizeCall(business, callSid, model)).rejects.toMatchObject({ code: 'model_refused' })
       const found = await summarizeCall(business, callSid, null)
       const byRules = await getSummary(business, found?.callId ?? '')
-      expect(byRules).toMatchObject({ madeBy: 'rules', summary: 'Dana called.', nextStep: 'Call back.' })
+      expect(byRules).toMatchObject({
+        madeBy: 'rules',
+        summary: 'Dana called. Area: Haifa.',
+        nextStep: 'Call back.',
+      })
       await summarizeCall(business, callSid, model)
       expect(await getSummary(business, found?.callId ?? '')).toMatchObject({
         madeBy: 'model',

@@ -1,5 +1,6 @@
 import type { EngineSessionOptions } from '../port.ts'
 
+/** Who says that a turn is over: silence, or a model that reads whether the caller is done, more or less eagerly. */
 export type TurnDetectionSetting = 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
 
 export type RealtimeSettings = {
@@ -10,6 +11,8 @@ export type RealtimeSettings = {
   /** Silence that ends a turn under server detection. */
   silenceMs: number
   prefixMs: number
+  /** After so much silence behind an answer the model asks again by itself; server detection only, 5 to 30 seconds. */
+  idleMs: number
   voice: string
 }
 
@@ -18,11 +21,9 @@ export const DEFAULT_SETTINGS: Omit<RealtimeSettings, 'model'> = {
   turnDetection: 'server',
   silenceMs: 450,
   prefixMs: 300,
+  idleMs: 8_000,
   voice: 'marin',
 }
-
-/** After so much silence behind an answer the model asks again by itself (server detection only). */
-const IDLE_MS = 8_000
 
 /** The `session.update` of a call: μ-law both ways, interruptions decided by us, low effort. */
 export function sessionUpdate(settings: RealtimeSettings, call: EngineSessionOptions): string {
@@ -35,7 +36,7 @@ export function sessionUpdate(settings: RealtimeSettings, call: EngineSessionOpt
           threshold: 0.5,
           prefix_padding_ms: settings.prefixMs,
           silence_duration_ms: settings.silenceMs,
-          idle_timeout_ms: IDLE_MS,
+          idle_timeout_ms: settings.idleMs,
           ...responses,
         }
       : { type: 'semantic_vad', eagerness: settings.turnDetection.slice('semantic-'.length), ...responses }

@@ -125,6 +125,22 @@ describe('the session', () => {
     expect(lastReport(sandbox).errors).toEqual([])
   })
 
+  test('says what it is told in the very moment in which the server answers by itself', async () => {
+    const { sandbox, call } = start({ steps: [{ say: 'A long answer.', ms: 3_000, delayMs: 200 }], speed: 1 })
+    const caller = call({
+      onEvent(event) {
+        if (event.type === 'speech_stopped') caller.session.say('Goodbye.')
+      },
+    })
+    await caller.next('ready')
+    caller.speak(400)
+    await until(() => lastReport(sandbox).said.includes('Goodbye.'), 10_000)
+    // Two at a time are refused: the answer gave way, and nobody is told that anything went wrong.
+    expect(lastReport(sandbox).errors).toEqual(['conversation_already_has_active_response'])
+    expect(lastReport(sandbox).responses[0]?.status).toBe('cancelled')
+    expect(caller.events.filter((event) => event.type === 'error')).toEqual([])
+  })
+
   test('a noise is ignored: its response is cancelled before it is heard', async () => {
     const { sandbox, call } = start({ steps: [{ say: 'Pardon?', ms: 800, delayMs: 150 }] })
     const caller = call()
@@ -186,12 +202,15 @@ describe('an engine that fails', () => {
         expect(engine.sessionCount).toBe(0)
       })
 
-  test('refuses the key, is over its limit, never configures the session: refused', async () => {
+  test('refuses the key, is over its limit, has no room, never configures the session: each told as what it is', async () => {
     const wrong = start({}, 'sk-wrong').call()
-    expect(await wrong.next('error')).toMatchObject({ code: 'engine_refused', fatal: true })
+    expect(await wrong.next('error')).toMatchObject({ code: 'engine_refused', fatal: true, retry: false })
     const limited = start({})
     limited.sandbox.faults.add({ at: 'connect', effect: { kind: 'refuse', status: 429 } })
-    expect(await limited.call().next('error')).toMatchObject({ code: 'engine_refused', retry: true })
+    expect(await limited.call().next('error')).toMatchObject({ code: 'engine_rate_limited', retry: false })
+    const full = start({})
+    full.sandbox.faults.add({ at: 'connect', effect: { kind: 'refuse', status: 503 } })
+    expect(await full.call().next('error')).toMatchObject({ code: 'engine_refused', retry: true })
     const mute = start({})
     mute.sandbox.faults.add({ at: 'configure', effect: { kind: 'stall' } })
     expect(await mute.call().next('error')).toMatchObject({ code: 'engine_refused' })

@@ -1,0 +1,42 @@
+import { refuseStream } from '../domain/calls/index.ts'
+import type { DomainContext } from '../domain/context.ts'
+import type { Producer } from '../jobs/producer.ts'
+import { errorMessage } from '../lib/errors.ts'
+import type { Metrics } from '../lib/metrics.ts'
+
+/** How long a refused stream may wait for its reason to be written. */
+const DEADLINE_MS = 2_000
+
+/**
+ * Writes why a call got no agent: at once where its row is known, else through the queue.
+ * @returns what resolves once it is written, or the queue's; it never rejects
+ */
+export function createRefusals(deps: {
+  ctx: DomainContext
+  producer: Pick<Producer, 'enqueueEventually'>
+  metrics: Pick<Metrics, 'callsEnded'>
+}): (callSid: string, detail: string) => Promise<void> {
+  return async (callSid, detail) => {
+    const at = new Date()
+    const later = () =>
+      deps.producer.enqueueEventually(
+        'call.refuse_stream',
+        { callSid, detail, at: at.toISOString() },
+        { jobId: `refuse-${callSid}`.replace(/[^A-Za-z0-9_.-]/g, '_') },
+      )
+    let timer: Timer | undefined
+    const deadline = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), DEADLINE_MS)
+    })
+    try {
+      const outcome = await Promise.race([refuseStream(deps.ctx, { callSid, detail, at }), deadline])
+      if (outcome === null) later()
+      else if (outcome === 'refused') deps.metrics.callsEnded.inc({ reason: 'bad_token' })
+    } catch (error) {
+      deps.ctx.log.warn({ callSid, error: errorMessage(error) }, 'the refusal of a stream goes through the queue')
+      later()
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
