@@ -1,7 +1,7 @@
 import { and, eq, or, sql } from 'drizzle-orm'
 import { messageMedia, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
-import { isUniqueViolation } from '../../lib/errors.ts'
+import { isOvertaken } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import { readConsentWord, resolveContact } from '../contacts/index.ts'
@@ -28,8 +28,8 @@ export async function receiveMessage(
   const consents = !how.own && !how.history && readConsentWord(input.body) !== null
   if (!how.own && !consents && input.media.length === 0) {
     const written = await receiveFromKnown(ctx, input, { id: how.id, counts: !how.history }).catch((error: unknown) => {
-      // Somebody else wrote it while this statement waited for the lock; the steps below find it.
-      if (isUniqueViolation(error)) return null
+      // Somebody else wrote it meanwhile, or merged the contact; the steps below find out.
+      if (isOvertaken(error)) return null
       throw error
     })
     if (written) return written
