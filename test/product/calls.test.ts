@@ -51,7 +51,7 @@ const ended = (report: CallReport) =>
     async () =>
       (
         await product.sql<CallRow[]>`select * from calls where call_sid = ${report.callSid}
-          and end_reason <> 'server_lost' and carrier_status is not null and contact_id is not null`
+          and end_reason not in ('server_lost', 'abandoned') and carrier_status is not null and contact_id is not null`
       )[0],
     `the end of the call; ${JSON.stringify(report.timeline.slice(-5))}`,
   )
