@@ -75,6 +75,7 @@ const variables = z.object({
   TRANZILA_API_BASE_URL: httpUrl.default('https://api.tranzila.com'),
   TRANZILA_REPORT_BASE_URL: httpUrl.default('https://report.tranzila.com'),
   TRANZILA_PAY_BASE_URL: httpUrl.default('https://direct.tranzila.com'),
+  WEBHOOKS_ALLOW_PRIVATE: flag.optional(),
   MAX_CONCURRENT_CALLS: z.coerce.number().int().min(0).default(200),
   DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(300),
 })
@@ -138,6 +139,8 @@ export type Config = {
     reportBaseUrl: string
     payBaseUrl: string
   }>
+  /** Whether webhooks may lead to addresses of this machine or network; a sandbox's receivers are there. */
+  webhooksAllowPrivate: boolean
   maxConcurrentCalls: number
   drainSeconds: number
 }
@@ -266,6 +269,7 @@ export function loadConfig(environment: Environment): Config {
             payBaseUrl: v.TRANZILA_PAY_BASE_URL,
           }
         : { kind: 'absent' },
+    webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
     maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
     drainSeconds: v.DRAIN_SECONDS,
   }

@@ -1,3 +1,6 @@
+import { concatBytes } from './audio/mulaw.ts'
+import { KeptAudio } from './kept-audio.ts'
+
 /** Audio of one item that was sent and has not been reported played; `mark` is null while more may join it. */
 type Chunk = {
   mark: string | null
@@ -8,14 +11,17 @@ type Chunk = {
   /** How much of `ms` its item knows of. */
   countedMs: number
   itemOffsetMs: number
-  payloads: string[]
+  /** Its audio: handed over as bytes, or kept between two places. */
+  audio: Uint8Array | null
+  keptFrom: number
+  keptTo: number
 }
 
 /** How much of an item the caller heard. */
 export type Heard = { itemId: string; heardMs: number; sentMs: number }
 
-/** What of an item was cut off: base64 pieces, the first of which was heard for `skipMs`. */
-export type Cut = Heard & { rest: { payloads: string[]; skipMs: number } }
+/** What of an item was cut off: `rest` is the μ-law that was not heard. */
+export type Cut = Heard & { rest: Uint8Array }
 
 type Item = { sentMs: number; pendingMs: number; finished: boolean }
 
@@ -35,6 +41,7 @@ export class PlaybackLedger {
   #pending: Chunk[] = []
   /** The last of them while more may join it. */
   #open: Chunk | null = null
+  readonly #kept = new KeptAudio()
   readonly #items = new Map<string, Item>()
 
   /**
@@ -44,15 +51,22 @@ export class PlaybackLedger {
    */
   sent(itemId: string, payload: string, ms: number, now: number): number {
     const open = this.#open
-    if (open && open.itemId === itemId && now <= open.startsAt + open.ms + UNDERRUN_MS) {
+    if (open && open.audio === null && open.itemId === itemId && now <= open.startsAt + open.ms + UNDERRUN_MS) {
       open.ms += ms
-      open.payloads.push(payload)
+      this.#kept.keep(payload)
       return open.ms
     }
-    return this.#begin(itemId, payload, ms, now)
+    this.#begin(itemId, null, ms, now)
+    this.#kept.keep(payload)
+    return ms
   }
 
-  #begin(itemId: string, payload: string, ms: number, now: number): number {
+  /** Notes audio that is at hand as bytes, which must not change; nothing joins it. */
+  sentBytes(itemId: string, audio: Uint8Array, now: number): void {
+    this.#begin(itemId, audio, audio.byteLength / 8, now)
+  }
+
+  #begin(itemId: string, audio: Uint8Array | null, ms: number, now: number): void {
     this.#settle()
     const last = this.#pending.at(-1)
     let item = this.#items.get(itemId)
@@ -68,10 +82,11 @@ export class PlaybackLedger {
       ms,
       countedMs: 0,
       itemOffsetMs: item.sentMs,
-      payloads: [payload],
+      audio,
+      keptFrom: this.#kept.end,
+      keptTo: this.#kept.end,
     }
     this.#pending.push(this.#open)
-    return ms
   }
 
   /** Counts the open chunk's audio to its item: left until it matters, since pieces come fifty times a second. */
@@ -80,6 +95,7 @@ export class PlaybackLedger {
     if (!open) return
     const ms = open.ms - open.countedMs
     open.countedMs = open.ms
+    if (open.audio === null) open.keptTo = this.#kept.end
     open.item.sentMs += ms
     open.item.pendingMs += ms
   }
@@ -125,6 +141,7 @@ export class PlaybackLedger {
     if (at < 0) return []
     this.#settle()
     const played = this.#pending.splice(0, at + 1)
+    this.#kept.release(this.#pending[0]?.keptFrom ?? this.#kept.end)
     // What follows starts now, whatever was estimated: the carrier's buffer is the clock.
     let startsAt = now
     for (const chunk of this.#pending) {
@@ -148,26 +165,31 @@ export class PlaybackLedger {
   clear(now: number): Cut[] {
     this.#generation++
     this.#settle()
-    const cut = new Map<string, { heardMs: number; rest: Cut['rest'] }>()
+    const cut = new Map<string, { heardMs: number; rest: Uint8Array[] }>()
     for (const chunk of this.#pending) {
       const heard = Math.min(Math.max(now - chunk.startsAt, 0), chunk.ms)
       const known = cut.get(chunk.itemId)
+      const rest = this.#unheard(chunk, heard)
       if (known) {
         known.heardMs += heard
-        known.rest.payloads.push(...chunk.payloads)
-      } else
-        cut.set(chunk.itemId, {
-          heardMs: chunk.itemOffsetMs + heard,
-          rest: { payloads: chunk.payloads, skipMs: heard },
-        })
+        known.rest.push(rest)
+      } else cut.set(chunk.itemId, { heardMs: chunk.itemOffsetMs + heard, rest: [rest] })
     }
     this.#pending = []
     this.#open = null
+    this.#kept.release(this.#kept.end)
     // An item that was played out and was to go on is cut too, at its end.
     for (const itemId of this.open())
-      if (!cut.has(itemId))
-        cut.set(itemId, { heardMs: this.#items.get(itemId)?.sentMs ?? 0, rest: { payloads: [], skipMs: 0 } })
-    return [...cut].map(([itemId, { heardMs, rest }]) => ({ ...this.#forget(itemId, heardMs), rest }))
+      if (!cut.has(itemId)) cut.set(itemId, { heardMs: this.#items.get(itemId)?.sentMs ?? 0, rest: [] })
+    return [...cut].map(([itemId, { heardMs, rest }]) => ({
+      ...this.#forget(itemId, heardMs),
+      rest: concatBytes(rest),
+    }))
+  }
+
+  #unheard(chunk: Chunk, heardMs: number): Uint8Array {
+    const heard = Math.floor(heardMs) * 8
+    return (chunk.audio ?? this.#kept.decode(chunk.keptFrom, chunk.keptTo)).subarray(heard)
   }
 
   /** Whether something is still to be played. */

@@ -2,6 +2,7 @@ import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, SpeechEngine } from '../providers/speech/port.ts'
+import { base64Of } from './audio/base64.ts'
 import { CallMetrics } from './call-metrics.ts'
 import type { Clock } from './clock.ts'
 import { type Cut, type Heard, PlaybackLedger } from './playback.ts'
@@ -423,15 +424,13 @@ export class CallSession {
     if (!rest || !reception || this.#callerSpeaking || this.#ledger.playing) return
     this.#remainder = null
     if (!isBackchannel(this.#policy, reception.script.language, text, ms)) return
-    const audio = Buffer.concat(rest.rest.payloads.map((payload) => Buffer.from(payload, 'base64')))
-    const left = audio.subarray(Math.floor(rest.rest.skipMs) * 8)
-    if (left.length === 0) return
+    if (rest.rest.length === 0) return
     this.#metrics.resumed++
     this.#out('resume', { item: rest.itemId })
     this.#out('ignore_turn')
     this.#engine?.ignoreTurn()
     this.#heardEndAt = null
-    this.#playBytes(`${rest.itemId}+`, left, null)
+    this.#playBytes(`${rest.itemId}+`, rest.rest, null)
   }
 
   #onTool(tool: Extract<EngineEvent, { type: 'tool_call' }>): void {
@@ -597,34 +596,45 @@ export class CallSession {
     this.#playBytes(`phrase_${++this.#phrases}`, audio, text)
   }
 
+  /** Audio of our own, whole. */
   #playBytes(itemId: string, audio: Uint8Array, text: string | null): void {
-    this.#play(itemId, Buffer.from(audio).toString('base64'), audio.byteLength / 8, text)
+    const now = this.#clock.now()
+    if (this.#beforeAudio(itemId, text, now)) {
+      const sent = this.#transport.send(this.#mediaHead + base64Of(audio) + MEDIA_TAIL)
+      this.#ledger.sentBytes(itemId, audio, now)
+      this.#afterAudio(itemId, audio.byteLength / 8, now, sent)
+    }
     this.#finish(itemId)
   }
 
+  /** A piece of the engine's. */
   #play(itemId: string, payload: string, ms: number, text: string | null): void {
-    const head = this.#mediaHead
-    if (head === null) return
     const now = this.#clock.now()
+    if (!this.#beforeAudio(itemId, text, now)) return
+    const sent = this.#transport.send(this.#mediaHead + payload + MEDIA_TAIL)
+    const unmarkedMs = this.#ledger.sent(itemId, payload, ms, now)
+    this.#afterAudio(itemId, ms, now, sent)
+    if (sent && unmarkedMs >= MARK_EVERY_MS) this.#sendMark()
+  }
+
+  #beforeAudio(itemId: string, text: string | null, now: number): boolean {
+    if (this.#mediaHead === null) return false
     if (this.#stopSilence !== nothing) {
       this.#stopSilence()
       this.#stopSilence = nothing
     }
-    if (itemId !== this.#playingItem) {
-      this.#playingItem = itemId
-      if (!this.#transcript.knows(itemId))
-        this.#transcript.agentSays(itemId, text, this.#ledger.endsAt(now) - this.#startedAt)
-    }
-    const sent = this.#transport.send(head + payload + MEDIA_TAIL)
-    const unmarkedMs = this.#ledger.sent(itemId, payload, ms, now)
+    if (itemId === this.#playingItem) return true
+    this.#playingItem = itemId
+    if (!this.#transcript.knows(itemId))
+      this.#transcript.agentSays(itemId, text, this.#ledger.endsAt(now) - this.#startedAt)
+    return true
+  }
+
+  #afterAudio(itemId: string, ms: number, now: number, sent: boolean): void {
     if (this.#recorder) this.#noteAudio(itemId, ms, now - this.#startedAt)
-    if (!sent) {
-      void this.#end('stream_lost', 'the carrier does not take the audio')
-      return
-    }
-    if (unmarkedMs >= MARK_EVERY_MS) this.#sendMark()
+    if (!sent) void this.#end('stream_lost', 'the carrier does not take the audio')
     // Audio of the goodbye moves the end it is waited for.
-    if (this.#afterLastMark) this.#armFinal()
+    else if (this.#afterLastMark) this.#armFinal()
   }
 
   #sendMark(): void {
@@ -667,7 +677,17 @@ export class CallSession {
 
   #wasHeard(item: Heard, interrupted: boolean): void {
     if (item.itemId === this.#playingItem) this.#playingItem = ''
+    this.#learnWords(item.itemId)
     this.#transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, interrupted)
+  }
+
+  /** An answer that is cut off while it is still being made has told its words in part only. */
+  #learnWords(itemId: string): void {
+    if (!this.#transcript.knows(itemId) || this.#transcript.textOf(itemId) !== null) return
+    const text = this.#engine?.wordsOf?.(itemId)
+    if (!text) return
+    this.#transcript.agentText(itemId, text)
+    this.#note('engine', { event: { type: 'agent_transcript', itemId, text } })
   }
 
   #markReturned(name: string): void {

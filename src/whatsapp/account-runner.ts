@@ -194,6 +194,8 @@ export class AccountRunner {
     try {
       do {
         this.again = false
+        // What an earlier round read holds only as long as that round went well.
+        this.ahead.items = []
         while (!this.stopped && this.account?.status().state === 'working') {
           const item = await this.nextItem()
           if (!item) break

@@ -116,15 +116,36 @@ export async function tagContact(
 /** From now on no message leaves to this person, or may leave again. @throws AppError `contact_not_found` */
 export async function setOptOut(ctx: BusinessContext, id: string, optedOut: boolean): Promise<ContactView> {
   await ctx.db.transaction(async (tx) => {
-    const contact = await lockContact(tx, ctx, id)
-    if ((contact.optedOutAt !== null) === optedOut) return
-    await tx
-      .update(contacts)
-      .set({ optedOutAt: optedOut ? new Date() : null })
-      .where(and(eq(contacts.id, id), eq(contacts.businessId, ctx.businessId)))
-    await audit(tx, ctx, { action: optedOut ? 'contact.opt_out' : 'contact.opt_in', entity: 'contact', entityId: id })
+    await writeOptOut(tx, ctx, id, optedOut)
   })
   return await getContact(ctx, id)
+}
+
+/**
+ * Writes the opt-out with its audit.
+ * @param data what brought it about
+ * @returns whether it was another before
+ */
+export async function writeOptOut(
+  tx: Executor,
+  ctx: BusinessContext,
+  id: string,
+  optedOut: boolean,
+  data?: Record<string, unknown>,
+): Promise<boolean> {
+  const contact = await lockContact(tx, ctx, id)
+  if ((contact.optedOutAt !== null) === optedOut) return false
+  await tx
+    .update(contacts)
+    .set({ optedOutAt: optedOut ? new Date() : null })
+    .where(and(eq(contacts.id, id), eq(contacts.businessId, ctx.businessId)))
+  await audit(tx, ctx, {
+    action: optedOut ? 'contact.opt_out' : 'contact.opt_in',
+    entity: 'contact',
+    entityId: id,
+    ...(data ? { data } : {}),
+  })
+  return true
 }
 
 export async function writeTags(

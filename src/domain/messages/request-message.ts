@@ -2,14 +2,15 @@ import { and, eq } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { contacts, messages } from '../../../db/schema/index.ts'
-import { AppError, errorMessage } from '../../lib/errors.ts'
+import { AppError } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import { getBusiness, wakeAccount } from '../businesses/index.ts'
+import { getBusiness } from '../businesses/index.ts'
 import { resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
+import { startSending } from './start-sending.ts'
 import type { MessageStatus } from './status.ts'
 
 const MAX_TEXT = 4096
@@ -138,16 +139,7 @@ export async function requestMessage(
     throw new AppError('conflict', 'idempotency_conflict', 'This idempotency key was used for another message.', {
       field: 'idempotencyKey',
     })
-  if (message.id === id) {
-    try {
-      // A linked account's owner reads its rows itself and needs no job.
-      if (sender?.provider === 'baileys' && sender.accountId) await wakeAccount(ctx, sender.accountId, 'outbox')
-      else await ctx.enqueue('whatsapp.send', { businessId: ctx.businessId, messageId: id }, { jobId: id })
-    } catch (error) {
-      // The row is committed: the sweep finds it, or the account's owner.
-      ctx.log.warn({ messageId: id, error: errorMessage(error) }, 'the send job could not be queued; the sweep will')
-    }
-  }
+  if (message.id === id && sender) await startSending(ctx, id, sender)
   return { id: message.id, status: message.status }
 }
 

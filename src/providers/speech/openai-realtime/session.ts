@@ -157,6 +157,10 @@ export class RealtimeEngineSession implements EngineSession {
     this.#send(JSON.stringify({ type: 'response.cancel', response_id: active }))
   }
 
+  wordsOf(itemId: string): string | null {
+    return (this.#words.itemId === itemId && this.#words.text.trim()) || null
+  }
+
   truncate(itemId: string, heardMs: number): void {
     const sentMs = itemId === this.#item ? this.#itemSentMs : this.#itemMs.get(itemId)
     // More than there is would be an error and truncate nothing.
@@ -284,6 +288,12 @@ export class RealtimeEngineSession implements EngineSession {
       case 'response.output_audio.done':
         if (!this.#dropped.has(event.response_id)) this.#emit({ type: 'audio_done', itemId: event.item_id })
         return
+      case 'response.output_audio_transcript.delta':
+        this.#words =
+          this.#words.itemId === event.item_id
+            ? { itemId: event.item_id, text: this.#words.text + event.delta }
+            : { itemId: event.item_id, text: event.delta }
+        return
       case 'response.output_audio_transcript.done':
         if (!this.#dropped.has(event.response_id))
           this.#emit({ type: 'agent_transcript', itemId: event.item_id, text: event.transcript })
@@ -303,6 +313,8 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   readonly #toolNames = new Map<string, string>()
+  /** What the item that is being made has said so far. */
+  #words = { itemId: '', text: '' }
 
   /** Configured: history first, then the audio that waited, in order. */
   #begin(): void {
