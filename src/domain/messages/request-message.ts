@@ -87,7 +87,8 @@ export async function requestMessage(
   )
   // A request that was answered once is answered the same, whatever has become of the providers since.
   const answered = request.idempotencyKey ? await findByKey(ctx.db, ctx, request.idempotencyKey) : null
-  const sender = answered ? null : await chooseSender(ctx, asked, { to: phone, free: !request.template }, settings)
+  const what = { to: phone, free: !request.template }
+  const sender = answered ? null : await chooseSender(ctx, asked, what, settings, business)
   const id = newId()
   const message = await ctx.db.transaction(async (tx) => {
     if (!sender) return answered
