@@ -26,6 +26,7 @@ type Figures = {
   framesOut: Tally
   kbPerCall: number
   lateP99: number
+  waited: number
   greetingP99: number | null
   clearP99: number | null
 }
@@ -70,6 +71,7 @@ async function measure(mode: Mode, calls: number, seconds: number): Promise<Figu
       framesOut,
       kbPerCall: (after.rss - idle.rss) / 1024 / calls,
       lateP99: at(lateMs, 0.99),
+      waited: (after.waitedSeconds - before.waitedSeconds) / seconds,
       greetingP99: mode === 'product' ? at(greetings, 0.99) : null,
       clearP99: mode === 'product' ? at(clears, 0.99) : null,
     }
@@ -118,6 +120,7 @@ function show(mode: Mode, calls: number, figures: Figures, floor: number | undef
       `${figures.kbPerCall.toFixed(0)} KB a call`,
       figures.greetingP99 === null ? '' : `greeting p99 ${ms(figures.greetingP99)} ms`,
       figures.clearP99 === null ? '' : `clear p99 ${ms(figures.clearP99)} ms`,
+      `waited for a core ${(figures.waited * 100).toFixed(0)} %`,
       `load late p99 ${ms(figures.lateP99)} ms`,
     ]
       .filter(Boolean)

@@ -58,6 +58,7 @@ const variables = z.object({
   OPENAI_REALTIME_URL: socketUrl.default('wss://api.openai.com/v1/realtime'),
   OPENAI_REALTIME_MODEL: text.default('gpt-realtime-2.1'),
   OPENAI_TURN_DETECTION: z.enum(['server', 'semantic-low', 'semantic-medium', 'semantic-high']).default('server'),
+  OPENAI_WARM_SPARE: flag.default(false),
   OPENAI_TEXT_MODEL: text.default('gpt-5-mini'),
   STORAGE: z.enum(['file', 's3']).default('file'),
   S3_ENDPOINT: httpUrl.optional(),
@@ -123,6 +124,8 @@ export type Config = {
       url: string
       model: string
       turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
+      /** Whether each web process keeps a connection open for the next call. */
+      spare: boolean
       textModel: string
     }>
   }
@@ -238,6 +241,7 @@ export function loadConfig(environment: Environment): Config {
             url: v.OPENAI_REALTIME_URL,
             model: v.OPENAI_REALTIME_MODEL,
             turnDetection: v.OPENAI_TURN_DETECTION,
+            spare: v.OPENAI_WARM_SPARE,
             textModel: v.OPENAI_TEXT_MODEL,
           }
         : { kind: 'absent' },

@@ -97,8 +97,17 @@ if (import.meta.main)
       },
       'call.summarize': async ({ businessId, callSid }) => {
         const business = within(ctx, businessId)
-        const call = expectCall(await summarizeCall(business, callSid, model))
-        await sendFollowUp(business, { ...call, callSid }, sendSettings)
+        const sumUp = async (by: typeof model) => {
+          const call = expectCall(await summarizeCall(business, callSid, by))
+          await sendFollowUp(business, { ...call, callSid }, sendSettings)
+        }
+        try {
+          await sumUp(model)
+        } catch (error) {
+          // The caller's message does not wait for a model that is away; the summary by it is tried again.
+          if (model) await sumUp(null)
+          throw error
+        }
       },
       'lead.save': async ({ businessId, at, ...lead }) => {
         expectCall(await saveLead(within(ctx, businessId), { ...lead, source: 'call', at: new Date(at) }))

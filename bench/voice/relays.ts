@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -10,8 +10,11 @@ export const PUBLIC = 'https://bench.example'
 export const MODES = ['bun', 'node', 'product'] as const
 export type Mode = (typeof MODES)[number]
 
-/** CPU since the process began, in seconds; memory in bytes. */
-export type Usage = { cpuSeconds: number; rss: number }
+/**
+ * CPU since the process began, and how long its main thread was ready and had no core (Linux tells; else 0): what other
+ * processes did to the figures. In seconds; memory in bytes.
+ */
+export type Usage = { cpuSeconds: number; waitedSeconds: number; rss: number }
 
 export type Relay = {
   port: number
@@ -32,37 +35,52 @@ export async function startRelay(mode: Mode, enginePort: number): Promise<Relay>
     node: ['node', join(here, 'relay-node.mjs'), engineUrl],
     product: [process.execPath, join(here, 'product.ts'), engineUrl, SECRET, AUTH_TOKEN, records, PUBLIC],
   }[mode]
-  return spawnRelay(command, () => rmSync(records, { recursive: true, force: true }))
+  const server = await spawnServer(command)
+  return {
+    port: portAnswer.parse(server.first).port,
+    usage: async () => usageOf(await server.ask(), server.pid),
+    async stop() {
+      await server.stop()
+      rmSync(records, { recursive: true, force: true })
+    },
+  }
 }
 
-/** Runs a server that tells its port first, and its usage whenever it is asked. */
-export async function spawnRelay(command: readonly string[], clean: () => void = () => {}): Promise<Relay> {
+/** Reads what a server answers when it is asked. */
+export function usageOf(answer: unknown, pid: number): Usage {
+  const { cpu, rss } = usageAnswer.parse(answer)
+  const schedule = `/proc/${pid}/schedstat`
+  const waited = existsSync(schedule) ? Number(readFileSync(schedule, 'utf8').split(' ')[1]) : 0
+  return { cpuSeconds: (cpu.user + cpu.system) / 1e6, waitedSeconds: waited / 1e9, rss }
+}
+
+/** Runs a server that says something once it is ready, and gives one answer whenever it is asked. */
+export async function spawnServer(
+  command: readonly string[],
+): Promise<{ pid: number; first: unknown; ask(): Promise<unknown>; stop(): Promise<void> }> {
   const answers: ((message: unknown) => void)[] = []
   const child = Bun.spawn([...command], {
     stdio: ['ignore', 'inherit', 'inherit'],
     serialization: 'json',
     ipc: (message) => answers.shift()?.(message),
   })
-  const next = () => {
-    const answer = new Promise<unknown>((resolve) => answers.push(resolve))
-    const ended = child.exited.then((code) => {
-      throw new Error(`${command.join(' ')} ended with ${code}`)
-    })
-    return Promise.race([answer, ended])
-  }
-  const { port } = portAnswer.parse(await next())
+  const ended = child.exited.then((code) => {
+    throw new Error(`${command.join(' ')} ended with ${code}`)
+  })
+  // Ending it ourselves is no failure.
+  ended.catch(() => {})
+  const next = () => Promise.race([new Promise<unknown>((resolve) => answers.push(resolve)), ended])
   return {
-    port,
-    async usage() {
+    pid: child.pid,
+    first: await next(),
+    ask() {
       const answer = next()
       child.send({ usage: true })
-      const { cpu, rss } = usageAnswer.parse(await answer)
-      return { cpuSeconds: (cpu.user + cpu.system) / 1e6, rss }
+      return answer
     },
     async stop() {
       child.kill()
       await child.exited
-      clean()
     },
   }
 }

@@ -1,6 +1,6 @@
 import { percentile } from '../../src/media/call-metrics.ts'
 import { Load } from './load.ts'
-import { type Mode, startRelay } from './relays.ts'
+import { type Mode, type Relay, startRelay } from './relays.ts'
 
 const FIRST = 300
 const STEP = 100
@@ -9,7 +9,16 @@ const SETTLE_MS = 2_000
 const WINDOW_MS = 5_000
 const MAX_CALLS = 2_000
 
-type Step = { calls: number; inP99: number; outP99: number; lost: number; lateP99: number; cpu: number; kept: boolean }
+type Step = {
+  calls: number
+  inP99: number
+  outP99: number
+  lost: number
+  lateP99: number
+  cpu: number
+  waited: number
+  kept: boolean
+}
 
 /**
  * How many calls each relay keeps up with: the most at which no numbered frame is lost and 99 of 100 frames are through within
@@ -61,12 +70,7 @@ async function openUpTo(load: Load, calls: number): Promise<void> {
   }
 }
 
-async function look(
-  load: Load,
-  relay: { usage(): Promise<{ cpuSeconds: number }> },
-  calls: number,
-  limitMs: number,
-): Promise<Step> {
+async function look(load: Load, relay: Pick<Relay, 'usage'>, calls: number, limitMs: number): Promise<Step> {
   load.forgetTimes()
   const lostBefore = load.lostSoFar()
   const sentBefore = load.sentSoFar()
@@ -86,6 +90,7 @@ async function look(
     lost,
     lateP99: p99(load.lateMs),
     cpu: (after.cpuSeconds - before.cpuSeconds) / (WINDOW_MS / 1_000),
+    waited: (after.waitedSeconds - before.waitedSeconds) / (WINDOW_MS / 1_000),
     kept:
       inP99 <= limitMs && outP99 <= limitMs && lost === 0 && behind <= (load.inMs.length + load.outMs.length) * 0.02,
   }
@@ -94,6 +99,6 @@ async function look(
 function show(mode: Mode, step: Step): void {
   const ms = (value: number) => value.toFixed(1).padStart(7)
   console.log(
-    `${mode.padEnd(8)} ${String(step.calls).padStart(5)} calls  in p99 ${ms(step.inP99)} ms  out p99 ${ms(step.outP99)} ms  lost ${step.lost}  core ${(step.cpu * 100).toFixed(0)} %  load late p99 ${ms(step.lateP99)} ms  ${step.kept ? 'kept' : 'not kept'}`,
+    `${mode.padEnd(8)} ${String(step.calls).padStart(5)} calls  in p99 ${ms(step.inP99)} ms  out p99 ${ms(step.outP99)} ms  lost ${step.lost}  core ${(step.cpu * 100).toFixed(0)} %, waited for it ${(step.waited * 100).toFixed(0)} %  load late p99 ${ms(step.lateP99)} ms  ${step.kept ? 'kept' : 'not kept'}`,
   )
 }

@@ -1,8 +1,5 @@
 import type { EngineUsage } from '../providers/speech/port.ts'
 
-/** One relay of this many is timed. */
-const SAMPLE_EVERY = 64
-
 /** The figures of one call. Times in ms, relay times in µs. */
 export class CallMetrics {
   greetingMs: number | null = null
@@ -15,8 +12,6 @@ export class CallMetrics {
   toolFailures = 0
   readonly responses: number[] = []
   readonly clears: number[] = []
-  #relayIn = 0
-  #relayOut = 0
   readonly #relayInUs: number[] = []
   readonly #relayOutUs: number[] = []
   #usage: Omit<EngineUsage, 'costMicroUsd'> = {
@@ -28,15 +23,6 @@ export class CallMetrics {
   }
   #costMicroUsd: number | null = null
   #hasUsage = false
-
-  /** Whether this frame of the caller is one to time. */
-  timesIn(): boolean {
-    return this.#relayIn++ % SAMPLE_EVERY === 0
-  }
-
-  timesOut(): boolean {
-    return this.#relayOut++ % SAMPLE_EVERY === 0
-  }
 
   relayedIn(ms: number): void {
     this.#relayInUs.push(ms * 1_000)
@@ -67,8 +53,6 @@ export class CallMetrics {
       engineFailures: this.engineFailures,
       tools: this.tools,
       toolFailures: this.toolFailures,
-      framesIn: this.#relayIn,
-      framesOut: this.#relayOut,
       responseMedianMs: percentile(this.responses, 0.5),
       responseP95Ms: percentile(this.responses, 0.95),
       responseMaxMs: percentile(this.responses, 1),

@@ -1,18 +1,27 @@
+import { concatBytes } from './audio/mulaw.ts'
+import { KeptAudio } from './kept-audio.ts'
+
 /** Audio of one item that was sent and has not been reported played; `mark` is null while more may join it. */
 type Chunk = {
   mark: string | null
   itemId: string
+  item: Item
   startsAt: number
   ms: number
+  /** How much of `ms` its item knows of. */
+  countedMs: number
   itemOffsetMs: number
-  payloads: string[]
+  /** Its audio: handed over as bytes, or kept between two places. */
+  audio: Uint8Array | null
+  keptFrom: number
+  keptTo: number
 }
 
 /** How much of an item the caller heard. */
 export type Heard = { itemId: string; heardMs: number; sentMs: number }
 
-/** What of an item was cut off: base64 pieces, the first of which was heard for `skipMs`. */
-export type Cut = Heard & { rest: { payloads: string[]; skipMs: number } }
+/** What of an item was cut off: `rest` is the μ-law that was not heard. */
+export type Cut = Heard & { rest: Uint8Array }
 
 type Item = { sentMs: number; pendingMs: number; finished: boolean }
 
@@ -30,43 +39,78 @@ export class PlaybackLedger {
   #generation = 0
   #serial = 0
   #pending: Chunk[] = []
+  /** The last of them while more may join it. */
+  #open: Chunk | null = null
+  readonly #kept = new KeptAudio()
   readonly #items = new Map<string, Item>()
 
-  /** Notes audio that was just sent. @param payload its base64, kept until it was played */
-  sent(itemId: string, payload: string, ms: number, now: number): void {
-    const last = this.#pending.at(-1)
-    const item = this.#items.get(itemId)
-    if (last && last.mark === null && last.itemId === itemId && now <= last.startsAt + last.ms + UNDERRUN_MS && item) {
-      last.ms += ms
-      last.payloads.push(payload)
-      item.sentMs += ms
-      item.pendingMs += ms
-      return
+  /**
+   * Notes audio that was just sent.
+   * @param payload its base64, kept until it was played
+   * @returns how much audio at the end no mark stands behind yet, in ms
+   */
+  sent(itemId: string, payload: string, ms: number, now: number): number {
+    const open = this.#open
+    if (open && open.audio === null && open.itemId === itemId && now <= open.startsAt + open.ms + UNDERRUN_MS) {
+      open.ms += ms
+      this.#kept.keep(payload)
+      return open.ms
     }
-    this.#pending.push({
+    this.#begin(itemId, null, ms, now)
+    this.#kept.keep(payload)
+    return ms
+  }
+
+  /** Notes audio that is at hand as bytes, which must not change; nothing joins it. */
+  sentBytes(itemId: string, audio: Uint8Array, now: number): void {
+    this.#begin(itemId, audio, audio.byteLength / 8, now)
+  }
+
+  #begin(itemId: string, audio: Uint8Array | null, ms: number, now: number): void {
+    this.#settle()
+    const last = this.#pending.at(-1)
+    let item = this.#items.get(itemId)
+    if (!item) {
+      item = { sentMs: 0, pendingMs: 0, finished: false }
+      this.#items.set(itemId, item)
+    }
+    this.#open = {
       mark: null,
       itemId,
+      item,
       startsAt: last ? Math.max(now, last.startsAt + last.ms) : now,
       ms,
-      itemOffsetMs: item?.sentMs ?? 0,
-      payloads: [payload],
-    })
-    if (item) {
-      item.sentMs += ms
-      item.pendingMs += ms
-    } else this.#items.set(itemId, { sentMs: ms, pendingMs: ms, finished: false })
+      countedMs: 0,
+      itemOffsetMs: item.sentMs,
+      audio,
+      keptFrom: this.#kept.end,
+      keptTo: this.#kept.end,
+    }
+    this.#pending.push(this.#open)
+  }
+
+  /** Counts the open chunk's audio to its item: left until it matters, since pieces come fifty times a second. */
+  #settle(): void {
+    const open = this.#open
+    if (!open) return
+    const ms = open.ms - open.countedMs
+    open.countedMs = open.ms
+    if (open.audio === null) open.keptTo = this.#kept.end
+    open.item.sentMs += ms
+    open.item.pendingMs += ms
   }
 
   /** Audio at the end that no mark stands behind yet, in ms. */
   get unmarkedMs(): number {
-    const last = this.#pending.at(-1)
-    return last && last.mark === null ? last.ms : 0
+    return this.#open?.ms ?? 0
   }
 
   /** The name of the mark to send behind what was sent; null when all of it has one. */
   mark(): string | null {
-    const last = this.#pending.at(-1)
-    if (!last || last.mark !== null) return null
+    const last = this.#open
+    if (!last) return null
+    this.#settle()
+    this.#open = null
     last.mark = `${last.itemId}:${Math.round(last.itemOffsetMs + last.ms)}:g${this.#generation}:m${++this.#serial}`
     return last.mark
   }
@@ -76,6 +120,7 @@ export class PlaybackLedger {
    * @returns the item when all of it is played already
    */
   finish(itemId: string): Heard | null {
+    this.#settle()
     const item = this.#items.get(itemId)
     if (!item) return null
     item.finished = true
@@ -94,7 +139,9 @@ export class PlaybackLedger {
   markReturned(mark: string, now: number): Heard[] {
     const at = this.#pending.findIndex((chunk) => chunk.mark === mark)
     if (at < 0) return []
+    this.#settle()
     const played = this.#pending.splice(0, at + 1)
+    this.#kept.release(this.#pending[0]?.keptFrom ?? this.#kept.end)
     // What follows starts now, whatever was estimated: the carrier's buffer is the clock.
     let startsAt = now
     for (const chunk of this.#pending) {
@@ -103,8 +150,8 @@ export class PlaybackLedger {
     }
     const heard: Heard[] = []
     for (const chunk of played) {
-      const item = this.#items.get(chunk.itemId)
-      if (!item) continue
+      const { item } = chunk
+      if (this.#items.get(chunk.itemId) !== item) continue
       item.pendingMs -= chunk.ms
       if (item.finished && item.pendingMs <= 0.001) heard.push(this.#forget(chunk.itemId, item.sentMs))
     }
@@ -117,25 +164,32 @@ export class PlaybackLedger {
    */
   clear(now: number): Cut[] {
     this.#generation++
-    const cut = new Map<string, { heardMs: number; rest: Cut['rest'] }>()
+    this.#settle()
+    const cut = new Map<string, { heardMs: number; rest: Uint8Array[] }>()
     for (const chunk of this.#pending) {
       const heard = Math.min(Math.max(now - chunk.startsAt, 0), chunk.ms)
       const known = cut.get(chunk.itemId)
+      const rest = this.#unheard(chunk, heard)
       if (known) {
         known.heardMs += heard
-        known.rest.payloads.push(...chunk.payloads)
-      } else
-        cut.set(chunk.itemId, {
-          heardMs: chunk.itemOffsetMs + heard,
-          rest: { payloads: chunk.payloads, skipMs: heard },
-        })
+        known.rest.push(rest)
+      } else cut.set(chunk.itemId, { heardMs: chunk.itemOffsetMs + heard, rest: [rest] })
     }
     this.#pending = []
+    this.#open = null
+    this.#kept.release(this.#kept.end)
     // An item that was played out and was to go on is cut too, at its end.
     for (const itemId of this.open())
-      if (!cut.has(itemId))
-        cut.set(itemId, { heardMs: this.#items.get(itemId)?.sentMs ?? 0, rest: { payloads: [], skipMs: 0 } })
-    return [...cut].map(([itemId, { heardMs, rest }]) => ({ ...this.#forget(itemId, heardMs), rest }))
+      if (!cut.has(itemId)) cut.set(itemId, { heardMs: this.#items.get(itemId)?.sentMs ?? 0, rest: [] })
+    return [...cut].map(([itemId, { heardMs, rest }]) => ({
+      ...this.#forget(itemId, heardMs),
+      rest: concatBytes(rest),
+    }))
+  }
+
+  #unheard(chunk: Chunk, heardMs: number): Uint8Array {
+    const heard = Math.floor(heardMs) * 8
+    return (chunk.audio ?? this.#kept.decode(chunk.keptFrom, chunk.keptTo)).subarray(heard)
   }
 
   /** Whether something is still to be played. */
@@ -152,6 +206,7 @@ export class PlaybackLedger {
   #forget(itemId: string, heardMs: number): Heard {
     const sentMs = this.#items.get(itemId)?.sentMs ?? 0
     this.#items.delete(itemId)
+    if (this.#open?.itemId === itemId) this.#open = null
     return { itemId, heardMs, sentMs }
   }
 }

@@ -2,16 +2,24 @@ import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, SpeechEngine } from '../providers/speech/port.ts'
+import { base64Of } from './audio/base64.ts'
 import { CallMetrics } from './call-metrics.ts'
-import { type Cut, PlaybackLedger } from './playback.ts'
+import type { Clock } from './clock.ts'
+import { type Cut, type Heard, PlaybackLedger } from './playback.ts'
 import type { CallRecorder } from './recorder.ts'
 import type { PhraseName, Reception, SessionDeps, SessionEnd, StreamTransport } from './session-ports.ts'
 import { Transcript } from './transcript.ts'
 import { DEFAULT_POLICY, isBackchannel, type TurnPolicy } from './turn-policy.ts'
-import { type InboundFrame, MediaCut, parseFrame, StreamWriter } from './wire.ts'
+import { type InboundFrame, MEDIA_TAIL, MediaCut, parseFrame, StreamWriter } from './wire.ts'
 
 /** A mark stands behind so much audio at most; a smaller item has one at its end. */
 const MARK_EVERY_MS = 500
+
+/** Read and used up at once, so that one serves all calls and stays near. */
+const cut = new MediaCut()
+
+/** One relay of 64 is timed. */
+const TIMED = 63
 
 /** How often a voice that began is looked at again. */
 const WEIGH_MS = 40
@@ -24,41 +32,52 @@ const nothing: Cancel = () => {}
  * Every way out passes `#end`, which writes the reason before the socket closes.
  */
 export class CallSession {
+  // What every frame looks at comes first, so that it lies together.
   #state: 'waiting' | 'live' | 'closing' | 'ended' = 'waiting'
+  #engine: EngineSession | null = null
+  #framesIn = 0
+  #mediaMs = 0
+  /** Events of an engine session that was replaced do not count. */
+  #generation = 0
+  #ending = false
+  #framesOut = 0
+  #heardEndAt: number | null = null
+  /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
+  #remainder: Cut | null = null
+  #mediaHead: string | null = null
+  readonly #clock: Clock
+  readonly #transport: StreamTransport
+  #stopSilence: Cancel = nothing
+  /** The item that is being sent, whose turn is known. */
+  #playingItem = ''
+  #notedItem = ''
+  #notedMs = 0
+  #notedAt = 0
+  #startedAt = 0
+  #recorder: CallRecorder | null = null
+  readonly #ledger = new PlaybackLedger()
+  #afterLastMark: ((detail: string | null) => void) | null = null
+  #writer: StreamWriter | null = null
   #call: StreamToken | null = null
   #reception: Reception | null = null
   #policy: TurnPolicy = DEFAULT_POLICY
-  #writer: StreamWriter | null = null
-  #recorder: CallRecorder | null = null
-  #engine: EngineSession | null = null
   #engineKind: SpeechEngine | null = null
-  /** Events of an engine session that was replaced do not count. */
-  #generation = 0
   #retried = false
-  readonly #ledger = new PlaybackLedger()
   readonly #metrics = new CallMetrics()
-  readonly #cut = new MediaCut()
   readonly #transcript = new Transcript((turn, audio) => {
     if (this.#call) this.deps.sink.turn(this.#call, turn, audio)
   })
   #phrases = 0
   #malformed = 0
-  #startedAt = 0
-  #mediaMs = 0
   #callerSpeaking = false
   /** How often the engine has asked again since the caller last spoke. */
   #reminders = 0
-  /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
-  #remainder: Cut | null = null
-  #ending = false
-  #afterLastMark: ((detail: string | null) => void) | null = null
   #closeReason: CallEndReason = 'completed'
   #transferring = false
-  #heardEndAt: number | null = null
+  /** The carrier was asked to take the call on: from now on it is that which ends the stream. */
+  #handedOn = false
   #lastFillerAt = Number.NEGATIVE_INFINITY
-  #pendingAudio: { item: string; ms: number; t: number } | null = null
   #stopStartTimer: Cancel = nothing
-  #stopSilence: Cancel = nothing
   #stopDuration: Cancel = nothing
   #stopFinal: Cancel = nothing
   #stopInterrupt: Cancel = nothing
@@ -67,9 +86,11 @@ export class CallSession {
   #log: Logger
 
   constructor(
-    private readonly transport: StreamTransport,
+    transport: StreamTransport,
     private readonly deps: SessionDeps,
   ) {
+    this.#transport = transport
+    this.#clock = deps.clock
     this.#log = deps.log
     this.#stopStartTimer = deps.clock.after(deps.limits.startMs, () => this.#refuse(1008, 'no start within 5 s'))
   }
@@ -85,13 +106,12 @@ export class CallSession {
 
   /** Takes a text frame as it came. A caller's audio, 50 frames a second, goes to the engine without any object made. */
   onText(text: string): void {
-    const cut = this.#cut
     if (!cut.read(text)) {
       this.onFrame(parseFrame(text))
       return
     }
     const engine = this.#engine
-    if (this.#metrics.timesIn()) {
+    if ((this.#framesIn++ & TIMED) === 0) {
       const from = performance.now()
       this.#mediaMs = cut.timestampMs
       engine?.sendAudio(cut.payload, cut.timestampMs)
@@ -129,7 +149,7 @@ export class CallSession {
         return
       case 'stop':
         this.#note('stop')
-        if (this.live) void this.#end(this.#transferring ? 'transferred' : 'caller_hung_up')
+        if (this.live) void this.#end(this.#handedOn ? 'transferred' : 'caller_hung_up')
         else this.#refuse(1000, 'stopped before it started')
         return
     }
@@ -146,7 +166,7 @@ export class CallSession {
   onClose(code: number, reason: string): void {
     if (this.live) {
       this.#note('lost', { code })
-      void this.#end(this.#transferring ? 'transferred' : 'stream_lost', `socket closed with ${code} ${reason}`.trim())
+      void this.#end(this.#handedOn ? 'transferred' : 'stream_lost', `socket closed with ${code} ${reason}`.trim())
     } else this.#stopTimers()
     this.#state = 'ended'
   }
@@ -169,7 +189,7 @@ export class CallSession {
     const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
     if (!call) {
       const why = 'the token is missing, wrong, used or expired'
-      this.#refuse(1008, why, this.transport.signed ? deps.sink.refuse?.(frame.callSid, why) : undefined)
+      this.#refuse(1008, why, this.#transport.signed ? deps.sink.refuse?.(frame.callSid, why) : undefined)
       return
     }
     const reception = deps.reception(call)
@@ -184,6 +204,7 @@ export class CallSession {
     this.#state = 'live'
     this.#startedAt = receivedAt
     this.#writer = new StreamWriter(frame.streamSid)
+    this.#mediaHead = this.#writer.mediaHead
     this.#log = deps.log.child({ callSid: call.callSid, streamSid: frame.streamSid })
     if (frame.encoding !== 'audio/x-mulaw' || frame.sampleRate !== 8000) {
       this.onViolation(`unexpected media format ${frame.encoding} ${frame.sampleRate}`)
@@ -266,7 +287,7 @@ export class CallSession {
   #greet(audio: Uint8Array): void {
     if (this.#state !== 'live') return
     this.#playBytes('greeting', audio, this.#reception?.script.greeting ?? null)
-    this.#metrics.greetingMs = Number((this.deps.clock.now() - this.#startedAt).toFixed(2))
+    this.#metrics.greetingMs = Number((this.#clock.now() - this.#startedAt).toFixed(2))
   }
 
   #fromEngine(generation: number, event: EngineEvent): void {
@@ -279,7 +300,7 @@ export class CallSession {
       return
     }
     if (event.type === 'audio') {
-      const timed = this.#metrics.timesOut()
+      const timed = (this.#framesOut++ & TIMED) === 0
       const from = timed ? performance.now() : 0
       this.#hear(event.itemId, event.payload, event.ms, event.text ?? null)
       if (timed) this.#metrics.relayedOut(performance.now() - from)
@@ -338,7 +359,7 @@ export class CallSession {
   /** Audio of the engine. */
   #hear(itemId: string, payload: string, ms: number, text: string | null): void {
     if (this.#heardEndAt !== null) {
-      this.#metrics.responses.push(Math.max(0, this.deps.clock.now() - this.#heardEndAt))
+      this.#metrics.responses.push(Math.max(0, this.#clock.now() - this.#heardEndAt))
       this.#heardEndAt = null
     }
     this.#remainder = null
@@ -403,15 +424,13 @@ export class CallSession {
     if (!rest || !reception || this.#callerSpeaking || this.#ledger.playing) return
     this.#remainder = null
     if (!isBackchannel(this.#policy, reception.script.language, text, ms)) return
-    const audio = Buffer.concat(rest.rest.payloads.map((payload) => Buffer.from(payload, 'base64')))
-    const left = audio.subarray(Math.floor(rest.rest.skipMs) * 8)
-    if (left.length === 0) return
+    if (rest.rest.length === 0) return
     this.#metrics.resumed++
     this.#out('resume', { item: rest.itemId })
     this.#out('ignore_turn')
     this.#engine?.ignoreTurn()
     this.#heardEndAt = null
-    this.#playBytes(`${rest.itemId}+`, left, null)
+    this.#playBytes(`${rest.itemId}+`, rest.rest, null)
   }
 
   #onTool(tool: Extract<EngineEvent, { type: 'tool_call' }>): void {
@@ -487,6 +506,7 @@ export class CallSession {
     this.#out('transfer')
     this.#phrase('connecting')
     this.#whenHeard(() => {
+      this.#handedOn = true
       tools.transfer(call).then(
         (problem) => {
           if (!this.live) return
@@ -509,6 +529,7 @@ export class CallSession {
 
   #transferFailed(toolCallId: string, problem: string): void {
     this.#transferring = false
+    this.#handedOn = false
     this.#metrics.toolFailures++
     if (this.#engine) this.#toolResult(toolCallId, { error: problem })
     else void this.#end('engine_lost', 'the engine died while the call was handed on, and nobody took it')
@@ -558,7 +579,7 @@ export class CallSession {
    * @param waiting the caller is known to wait, though the engine may not have said that they fell silent
    */
   #filler(waiting = false): void {
-    const now = this.deps.clock.now()
+    const now = this.#clock.now()
     if (!this.live || this.#ledger.playing || this.#state === 'closing') return
     if (this.#callerSpeaking && !waiting) return
     if (now - this.#lastFillerAt < this.#policy.fillerEveryMs) return
@@ -575,42 +596,60 @@ export class CallSession {
     this.#playBytes(`phrase_${++this.#phrases}`, audio, text)
   }
 
+  /** Audio of our own, whole. */
   #playBytes(itemId: string, audio: Uint8Array, text: string | null): void {
-    this.#play(itemId, Buffer.from(audio).toString('base64'), audio.byteLength / 8, text)
+    const now = this.#clock.now()
+    if (this.#beforeAudio(itemId, text, now)) {
+      const sent = this.#transport.send(this.#mediaHead + base64Of(audio) + MEDIA_TAIL)
+      this.#ledger.sentBytes(itemId, audio, now)
+      this.#afterAudio(itemId, audio.byteLength / 8, now, sent)
+    }
     this.#finish(itemId)
   }
 
+  /** A piece of the engine's. */
   #play(itemId: string, payload: string, ms: number, text: string | null): void {
-    const writer = this.#writer
-    if (!writer) return
-    const now = this.deps.clock.now()
-    this.#stopSilence()
+    const now = this.#clock.now()
+    if (!this.#beforeAudio(itemId, text, now)) return
+    const sent = this.#transport.send(this.#mediaHead + payload + MEDIA_TAIL)
+    const unmarkedMs = this.#ledger.sent(itemId, payload, ms, now)
+    this.#afterAudio(itemId, ms, now, sent)
+    if (sent && unmarkedMs >= MARK_EVERY_MS) this.#sendMark()
+  }
+
+  #beforeAudio(itemId: string, text: string | null, now: number): boolean {
+    if (this.#mediaHead === null) return false
+    if (this.#stopSilence !== nothing) {
+      this.#stopSilence()
+      this.#stopSilence = nothing
+    }
+    if (itemId === this.#playingItem) return true
+    this.#playingItem = itemId
     if (!this.#transcript.knows(itemId))
       this.#transcript.agentSays(itemId, text, this.#ledger.endsAt(now) - this.#startedAt)
-    const sent = this.transport.send(writer.media(payload))
-    this.#ledger.sent(itemId, payload, ms, now)
+    return true
+  }
+
+  #afterAudio(itemId: string, ms: number, now: number, sent: boolean): void {
     if (this.#recorder) this.#noteAudio(itemId, ms, now - this.#startedAt)
-    if (!sent) {
-      void this.#end('stream_lost', 'the carrier does not take the audio')
-      return
-    }
-    if (this.#ledger.unmarkedMs >= MARK_EVERY_MS) this.#sendMark()
+    if (!sent) void this.#end('stream_lost', 'the carrier does not take the audio')
     // Audio of the goodbye moves the end it is waited for.
-    if (this.#afterLastMark) this.#armFinal()
+    else if (this.#afterLastMark) this.#armFinal()
   }
 
   #sendMark(): void {
     const name = this.#ledger.mark()
     if (name === null || !this.#writer) return
     this.#flushAudio()
-    if (!this.transport.send(this.#writer.mark(name))) void this.#end('stream_lost', 'the carrier does not take a mark')
+    if (!this.#transport.send(this.#writer.mark(name)))
+      void this.#end('stream_lost', 'the carrier does not take a mark')
   }
 
   /** No more audio of an item: its last mark, and its turn when it was heard already. */
   #finish(itemId: string): void {
     this.#sendMark()
     const heard = this.#ledger.finish(itemId)
-    if (heard) this.#transcript.agentHeard(itemId, heard.heardMs, heard.sentMs, false)
+    if (heard) this.#wasHeard(heard, false)
     // Its marks may never come back: a silent caller is noticed all the same.
     if (this.#ledger.playing) this.#watchSilence()
     else this.#settled()
@@ -619,26 +658,40 @@ export class CallSession {
   #interrupt(): void {
     const writer = this.#writer
     if (!writer) return
-    const from = this.deps.clock.now()
+    const from = this.#clock.now()
     // Stop producing first: audio that comes after the clear would be heard.
     this.#out('cancel')
     this.#engine?.cancel()
-    const cut = this.#ledger.clear(this.deps.clock.now())
-    this.transport.send(writer.clear())
-    this.#metrics.clears.push(this.deps.clock.now() - from)
+    const cut = this.#ledger.clear(this.#clock.now())
+    this.#transport.send(writer.clear())
+    this.#metrics.clears.push(this.#clock.now() - from)
     this.#metrics.bargeIns++
     this.#out('clear')
     for (const item of cut) {
       this.#out('truncate', { item: item.itemId, ms: Math.round(item.heardMs) })
       this.#engine?.truncate(item.itemId, item.heardMs)
-      this.#transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, true)
+      this.#wasHeard(item, true)
     }
     this.#remainder = cut[0] ?? null
   }
 
+  #wasHeard(item: Heard, interrupted: boolean): void {
+    if (item.itemId === this.#playingItem) this.#playingItem = ''
+    this.#learnWords(item.itemId)
+    this.#transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, interrupted)
+  }
+
+  /** An answer that is cut off while it is still being made has told its words in part only. */
+  #learnWords(itemId: string): void {
+    if (!this.#transcript.knows(itemId) || this.#transcript.textOf(itemId) !== null) return
+    const text = this.#engine?.wordsOf?.(itemId)
+    if (!text) return
+    this.#transcript.agentText(itemId, text)
+    this.#note('engine', { event: { type: 'agent_transcript', itemId, text } })
+  }
+
   #markReturned(name: string): void {
-    for (const item of this.#ledger.markReturned(name, this.deps.clock.now()))
-      this.#transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, false)
+    for (const item of this.#ledger.markReturned(name, this.#clock.now())) this.#wasHeard(item, false)
     this.#settled()
   }
 
@@ -708,7 +761,7 @@ export class CallSession {
 
   #armFinal(): void {
     this.#stopFinal()
-    const now = this.deps.clock.now()
+    const now = this.#clock.now()
     this.#stopFinal = this.#after(this.#ledger.endsAt(now) - now + this.deps.limits.finalMarkMs, () =>
       this.#finalTime(),
     )
@@ -732,14 +785,15 @@ export class CallSession {
     this.#engine = null
     const call = this.#call
     if (call) {
-      for (const item of this.#ledger.clear(this.deps.clock.now()))
-        this.#transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, item.heardMs < item.sentMs)
+      for (const item of this.#ledger.clear(this.#clock.now())) this.#wasHeard(item, item.heardMs < item.sentMs)
       const end: SessionEnd = {
         reason,
         detail,
-        durationMs: Math.round(this.deps.clock.now() - this.#startedAt),
+        durationMs: Math.round(this.#clock.now() - this.#startedAt),
         metrics: {
           ...this.#metrics.toRecord(),
+          framesIn: this.#framesIn,
+          framesOut: this.#framesOut,
           turns: this.#transcript.turns,
           malformedFrames: this.#malformed,
           mediaMs: this.#mediaMs,
@@ -750,7 +804,7 @@ export class CallSession {
       await this.deps.sink.end(call, end)
       this.#log.info({ reason, detail, ...end.metrics, durationMs: end.durationMs }, 'the call has ended')
     }
-    this.transport.close(code, reason)
+    this.#transport.close(code, reason)
   }
 
   /**
@@ -762,8 +816,8 @@ export class CallSession {
     this.#state = 'ended'
     this.#stopTimers()
     this.#log.warn({ reason, malformedFrames: this.#malformed }, 'a media socket was refused')
-    if (written) void written.then(() => this.transport.close(code, reason))
-    else this.transport.close(code, reason)
+    if (written) void written.then(() => this.#transport.close(code, reason))
+    else this.#transport.close(code, reason)
   }
 
   /** The call belongs to another stream: this one goes without touching the call's record. */
@@ -809,24 +863,25 @@ export class CallSession {
   }
 
   #noteAudio(item: string, ms: number, t: number): void {
-    const pending = this.#pendingAudio
-    if (pending && pending.item === item && t <= pending.t + pending.ms + 20) {
-      pending.ms += ms
+    if (this.#notedMs > 0 && this.#notedItem === item && t <= this.#notedAt + this.#notedMs + 20) {
+      this.#notedMs += ms
       return
     }
     this.#flushAudio()
-    this.#pendingAudio = { item, ms, t }
+    this.#notedItem = item
+    this.#notedMs = ms
+    this.#notedAt = t
   }
 
   #flushAudio(): void {
-    const pending = this.#pendingAudio
-    if (!pending) return
-    this.#pendingAudio = null
-    this.#recorder?.line({ t: Number(pending.t.toFixed(1)), k: 'audio', item: pending.item, ms: pending.ms })
+    const ms = this.#notedMs
+    if (ms === 0) return
+    this.#notedMs = 0
+    this.#recorder?.line({ t: Number(this.#notedAt.toFixed(1)), k: 'audio', item: this.#notedItem, ms })
   }
 
   #t(): number {
-    return Number((this.deps.clock.now() - this.#startedAt).toFixed(1))
+    return Number((this.#clock.now() - this.#startedAt).toFixed(1))
   }
 }
 

@@ -140,22 +140,25 @@ export class MediaCut {
   }
 }
 
+export const MEDIA_TAIL = '"}}'
+
 /** What may be sent to one stream: media, mark, clear, and nothing before its `start`. */
 export class StreamWriter {
-  readonly #media: string
+  /** What stands before and behind a payload, for who writes fifty a second. */
+  readonly mediaHead: string
   readonly #mark: string
   readonly #clear: string
 
   constructor(streamSid: string) {
     const sid = JSON.stringify(streamSid)
-    this.#media = `{"event":"media","streamSid":${sid},"media":{"payload":"`
+    this.mediaHead = `{"event":"media","streamSid":${sid},"media":{"payload":"`
     this.#mark = `{"event":"mark","streamSid":${sid},"mark":{"name":`
     this.#clear = `{"event":"clear","streamSid":${sid}}`
   }
 
   /** @param payload base64 μ-law without any header, any size */
   media(payload: string): string {
-    return `${this.#media}${payload}"}}`
+    return `${this.mediaHead}${payload}${MEDIA_TAIL}`
   }
 
   mark(name: string): string {

@@ -77,6 +77,7 @@ export class AccountRunner {
   /** Taken by WhatsApp, and not yet written down as sent. */
   private accepted: AcceptedSend | null = null
   private lastSendAt = 0
+  private typingMsPerChar = 0
   private unsaved: AccountStatus | null = null
   private saving: Promise<void> | null = null
   private fetching = false
@@ -95,14 +96,16 @@ export class AccountRunner {
   }
 
   async start(): Promise<void> {
-    const link = await getLink(this.ctx, this.lease.accountId)
-    const { typingMsPerChar, allowGroups, historyLimit } = link.settings
+    const { settings } = await getLink(this.ctx, this.lease.accountId)
+    const { allowGroups, historyLimit } = settings
+    this.typingMsPerChar = settings.typingMsPerChar
+    if (this.stopped) return
     this.account = this.means.open({
       account: this.lease.accountId,
       store: createAuthStore(this.ctx, this.lease),
       allowGroups,
       historyLimit,
-      typingMs: (text) => Math.min(LONGEST_TYPING_MS, text.length * typingMsPerChar) * (0.75 + Math.random() / 2),
+      typingMs: (text) => Math.min(LONGEST_TYPING_MS, text.length * this.typingMsPerChar) * (0.75 + Math.random() / 2),
       hooks: {
         onInbound: (event) => this.store(event),
         onHistory: async (events) => {
@@ -168,7 +171,8 @@ export class AccountRunner {
     switch (kind) {
       case 'restart':
         await account.stop('restart')
-        await account.start()
+        // Opened anew, with the settings as they are now.
+        await this.start()
         return
       case 'logout':
         // A phone can only be told over a connection.
@@ -190,6 +194,8 @@ export class AccountRunner {
     try {
       do {
         this.again = false
+        // What an earlier round read holds only as long as that round went well.
+        this.ahead.items = []
         while (!this.stopped && this.account?.status().state === 'working') {
           const item = await this.nextItem()
           if (!item) break
@@ -224,6 +230,7 @@ export class AccountRunner {
       await settleDoubt(this.ctx, item, found)
       return false
     }
+    this.typingMsPerChar = item.rules.typingMsPerChar
     await this.pace(item)
     if (this.stopped || account.status().state !== 'working') return false
     const providerMessageId = account.fixedId(message)

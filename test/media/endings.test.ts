@@ -96,8 +96,6 @@ const states: State[] = [
     name: 'while a transfer is announced',
     options: { tools: tools(), script: { steps: [{ tools: [{ name: 'transfer_to_human', args: {} }] }] } },
     script: [{ say: say(600) }, { hangup: true, when: 'barge_in', bargeInMs: 200 }],
-    // The call is being handed on: nobody asks for a message.
-    reason: 'transferred',
   },
   {
     name: 'while a transfer is asked for',
@@ -106,6 +104,7 @@ const states: State[] = [
       script: { steps: [{ tools: [{ name: 'transfer_to_human', args: {} }] }] },
     },
     script: [{ say: say(600) }, hangup(2_600)],
+    // The carrier was asked: whether it or the caller ended the stream cannot be told.
     reason: 'transferred',
   },
   {

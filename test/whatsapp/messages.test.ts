@@ -177,6 +177,39 @@ test('number and LID are one contact, and a LID is never shown as a number', asy
   expect(strange).toEqual({ lids: 0 })
 })
 
+test('a group is a conversation of its own, for an account that asks for groups, and nothing for any other', async () => {
+  const group = '120363000000000002@g.us'
+  const from = newContact()
+  const write = (to: string, text: string, where?: string) =>
+    world.sandbox.send({ from, to, ...(where ? { group: where } : {}) }, { kind: 'text', text })
+  await write(PHONE, 'in the group', group)
+  await write(PHONE, 'a status', 'status@broadcast')
+  await write(PHONE, 'in private')
+  expect((await received(from, 1)).map(({ body }) => body)).toEqual(['in private'])
+
+  const other = await world.linked('+972501000012')
+  const { since } = await getLink(other.ctx, other.id)
+  await changeAccountSettings(other.ctx, other.id, { allowGroups: true })
+  await world.until(async () => (await getLink(other.ctx, other.id)).since > since, 'the account to connect anew')
+  await world.untilState(other.ctx, other.id, 'working')
+  await write('+972501000012', 'in the group', group)
+  await write('+972501000012', 'a status', 'status@broadcast')
+  await write('+972501000012', 'in private')
+  const rows = await world.until(async () => {
+    const found = await world.domain.handle.sql<{ body: string; phone: string | null; name: string | null }[]>`
+      select m.body, c.phone, m.data -> 'author' ->> 'phone' as name from messages m join contacts c on c.id = m.contact_id
+      where m.account_id = ${other.id} order by m.id`
+    return found.length >= 2 ? found : null
+  }, 'both messages')
+  // The group is no thread with the person who wrote there; who it was stands beside the message.
+  expect(rows.map((row) => ({ ...row }))).toEqual([
+    { body: 'in the group', phone: null, name: from },
+    { body: 'in private', phone: from, name: null },
+  ])
+  expect(await world.domain.handle.sql`select from messages where body in ('in the group', 'a status')`).toHaveLength(1)
+  await logoutAccount(other.ctx, other.id)
+})
+
 test('what the owner writes on the phone is in the conversation, once', async () => {
   const to = newContact()
   await world.sandbox.sendAsOwner({ from: PHONE, to }, { kind: 'text', text: 'from my phone' })

@@ -6,6 +6,9 @@ import type { CallEndReason } from './end-reasons.ts'
 
 const TERMINAL = new Set(['completed', 'busy', 'failed', 'no-answer', 'canceled'])
 
+/** What a call left may still be on its way through the queue. */
+const SUMMARY_DELAY_MS = 30_000
+
 /**
  * Takes the carrier's call status. Order of arrival is not guaranteed: a terminal status stays.
  * A call that the carrier has ended is ended here too; why, when no agent said so, is told by what happened to it.
@@ -36,6 +39,13 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
       { ...ctx, businessId: row.businessId },
       { action: 'call.status', entity: 'call', entityId: row.id, data: { status: news.status } },
     )
+    // Its server may be gone, and nobody else to sum it up; one that is not says it all itself.
+    if (over && row.endReason === null && row.streamSid)
+      await ctx.enqueue(
+        'call.summarize',
+        { callSid: row.callSid, businessId: row.businessId },
+        { jobId: `summarize-lost-${row.callSid}`, delayMs: SUMMARY_DELAY_MS },
+      )
   })
   return true
 }

@@ -16,7 +16,9 @@ export async function sendFollowUp(
   const template = (await getProfile(ctx)).settings.followUp[call.language]?.trim()
   const to = parsePhone(call.from)
   if (!template || !to) return false
-  const text = template.replaceAll('{name}', call.name ?? '').replaceAll('{business}', call.businessName)
+  // Without a name what leads up to it goes too: "Thank you, {name}!" becomes "Thank you!".
+  const named = call.name ? template.replaceAll('{name}', call.name) : template.replace(/,?\s*\{name\}/g, '').trim()
+  const text = named.replaceAll('{business}', call.businessName)
   try {
     await requestMessage(ctx, { to, text, idempotencyKey: `follow-up-${call.callSid}` }, settings)
     return true

@@ -148,14 +148,17 @@ export async function deleteAccount(ctx: BusinessContext, id: string): Promise<v
   })
 }
 
-/** Changes the rules an account sends by; they hold from the next message on. */
+/**
+ * Changes the rules an account works by. Those of sending hold from the next message on; whether it listens to groups is
+ * settled when its socket is opened, so that a change of that opens it anew.
+ */
 export async function changeAccountSettings(
   ctx: BusinessContext,
   id: string,
   input: AccountSettings,
 ): Promise<LinkView> {
   const settings = accountSettings.parse(input)
-  await getLink(ctx, id)
+  const before = await getLink(ctx, id)
   if (Object.keys(settings).length > 0)
     await ctx.db.transaction(async (tx) => {
       await tx
@@ -164,6 +167,9 @@ export async function changeAccountSettings(
         .where(and(eq(whatsappLinks.accountId, id), eq(whatsappLinks.businessId, ctx.businessId)))
       await audit(tx, ctx, { action: 'whatsapp.settings', entity: 'whatsapp_account', entityId: id, data: settings })
     })
+  const groups = settings.allowGroups ?? before.settings.allowGroups
+  if (groups !== before.settings.allowGroups && before.state !== 'stopped' && before.linked)
+    await restartAccount(ctx, id)
   return getLink(ctx, id)
 }
 

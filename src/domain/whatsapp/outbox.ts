@@ -16,7 +16,7 @@ export type OutboxItem = {
   isFirst: boolean
   rules: Pick<
     typeof whatsappLinks.$inferSelect,
-    'delivery' | 'gapMs' | 'jitterMs' | 'newContactsPerDay' | 'restrictionCode' | 'restrictedAt'
+    'delivery' | 'gapMs' | 'jitterMs' | 'typingMsPerChar' | 'newContactsPerDay' | 'restrictionCode' | 'restrictedAt'
   >
 }
 
@@ -131,7 +131,8 @@ export async function beginSend(
     with held as (select 1 from ${whatsappLinks} where ${holds(lease)} for share)
     update ${messages} set status = 'sending', attempts = attempts + 1, last_attempt_at = now(), updated_at = now(),
       next_attempt_at = null, provider_message_id = ${providerMessageId}, opens_chat = opens_chat or ${item.isFirst}
-    where ${mine(ctx, message.id)} and status = 'queued' and exists (select from held)
+    where ${mine(ctx, message.id)} and account_id = ${lease.accountId} and status = 'queued'
+        and exists (select from held)
     returning id`)
   return begun.length > 0 ? { may: true } : { may: false, why: 'taken' }
 }
@@ -154,7 +155,8 @@ export async function endAndBegin(
     begun as (
       update ${messages} set status = 'sending', attempts = attempts + 1, last_attempt_at = now(), updated_at = now(),
         next_attempt_at = null, provider_message_id = ${next.providerMessageId}
-      where ${mine(ctx, next.id)} and status = 'queued' and exists (select from held)
+      where ${mine(ctx, next.id)} and account_id = ${lease.accountId} and status = 'queued'
+        and exists (select from held)
       returning 1)
     select (select count(*)::int from begun) as begun, (select count(*) from told) as told`)
   return (rows[0]?.begun ?? 0) > 0

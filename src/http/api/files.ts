@@ -58,10 +58,10 @@ async function serve(
   const asked = rangeOf(request.headers.get('range'), whole.size)
   if (asked === 'unsatisfiable')
     return new Response(null, { status: 416, headers: { ...headers, 'Content-Range': `bytes */${whole.size}` } })
-  if (!asked) return new Response(whole.body, { headers: { ...headers, 'Content-Length': String(whole.size) } })
+  if (!asked) return new Response(bodyOf(whole.body), { headers: { ...headers, 'Content-Length': String(whole.size) } })
   const part = await storage.get(key, asked)
   if (!part) throw new AppError('not_found', 'file_not_found', 'The file is no longer in the storage.')
-  return new Response(part.body, {
+  return new Response(bodyOf(part.body), {
     status: 206,
     headers: {
       ...headers,
@@ -69,6 +69,11 @@ async function serve(
       'Content-Range': `bytes ${asked.start}-${asked.end}/${whole.size}`,
     },
   })
+}
+
+/** Bun would answer an S3 object with a redirect to it, and takes no headers beside: it is passed through as a stream. */
+function bodyOf(blob: Blob): BodyInit {
+  return 'presign' in blob ? blob.stream() : blob
 }
 
 /** A single byte range; several ranges or another unit are answered with the whole. */

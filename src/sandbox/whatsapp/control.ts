@@ -26,6 +26,10 @@ const sendInput = z.object({
   to: phone,
   id: z.string().min(1).optional(),
   addressing,
+  group: z
+    .string()
+    .regex(/^(\d[\d-]*@g\.us|status@broadcast)$/)
+    .optional(),
   timestamp: z.number().int().optional(),
   delayMs: z.number().int().min(0).max(60_000).optional(),
   content: z.unknown(),

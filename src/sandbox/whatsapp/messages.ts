@@ -2,7 +2,7 @@ import { type BinaryNode, getBinaryNodeChild, getBinaryNodeChildren, type proto 
 import { errorMessage } from '../../lib/errors.ts'
 import { maskPhone } from '../../lib/log.ts'
 import { takeKeyBundle } from './key-server.ts'
-import { bytesOf, ProtocolError, requireAttr, unixSeconds } from './nodes.ts'
+import { bytesOf, childrenOf, ProtocolError, requireAttr, unixSeconds } from './nodes.ts'
 import { pushStanza } from './outbox.ts'
 import type { Ciphertext } from './phone-device.ts'
 import { type Account, type Companion, lidJid, phoneJid, type World } from './world.ts'
@@ -171,6 +171,8 @@ export type ContactMessage = {
   message: proto.IMessage
   id?: string
   addressing?: Addressing
+  /** JID of the group it is written in, or `status@broadcast`; to the account alone when unset. */
+  group?: string
   /** Seconds since 1970; now when unset. */
   timestamp?: number
   /** `image`, `video`, `ptt`, `document` … for media. */
@@ -187,21 +189,27 @@ export async function sendFromContact(world: World, input: ContactMessage): Prom
   const account = world.account(input.to)
   const id = input.id ?? world.nextId('3A')
   const byLid = input.addressing === 'lid'
+  const { group } = input
+  const sender = byLid ? lidJid(contact.lid) : phoneJid(contact.phone)
+  const other = byLid ? phoneJid(contact.phone) : lidJid(contact.lid)
   const attrs: Record<string, string> = {
-    from: byLid ? lidJid(contact.lid) : phoneJid(contact.phone),
+    from: group ?? sender,
+    ...(group ? { participant: sender } : {}),
+    [`${group ? 'participant' : 'sender'}_${byLid ? 'pn' : 'lid'}`]: other,
+    ...(byLid ? { addressing_mode: 'lid' } : {}),
     id,
     t: String(input.timestamp ?? unixSeconds()),
     type: stanzaType(input),
     notify: contact.name,
   }
-  if (byLid) Object.assign(attrs, { sender_pn: phoneJid(contact.phone), addressing_mode: 'lid' })
-  else attrs.sender_lid = lidJid(contact.lid)
   if (input.edit) attrs.edit = input.edit
   world.rememberSent(id, { contact: contact.phone, message: input.message, attrs, mediaType: input.mediaType })
   const copies = world.faults.take('duplicate', account.phone) ? 2 : 1
   for (let copy = 0; copy < copies; copy++)
     for (const companion of account.companions.values()) {
-      const node = await encryptFor(contact, account, companion, attrs, input.message, input.mediaType, 0)
+      const node = group
+        ? await encryptForGroup(contact, account, companion, { ...attrs, participant: sender }, input, group)
+        : await encryptFor(contact, account, companion, attrs, input.message, input.mediaType, 0)
       if (input.delayMs) setTimeout(() => pushStanza(companion, node), input.delayMs)
       else pushStanza(companion, node)
     }
@@ -228,6 +236,21 @@ export async function sendFromOwner(world: World, input: ContactMessage): Promis
   for (const companion of account.companions.values())
     pushStanza(companion, await encryptFor(account, account, companion, attrs, message, input.mediaType, 0))
   return id
+}
+
+/** Two payloads in one stanza: the sender's key for this group, and the message under that key. */
+async function encryptForGroup(
+  contact: Account,
+  account: Account,
+  companion: Companion,
+  attrs: Record<string, string> & { participant: string },
+  { message, mediaType }: ContactMessage,
+  group: string,
+): Promise<BinaryNode> {
+  const { bytes, distribution } = await contact.device.encryptForGroup(group, attrs.participant, message)
+  const node = await encryptFor(contact, account, companion, attrs, distribution, undefined, 0)
+  const payload = { tag: 'enc', attrs: { v: '2', type: 'skmsg', ...(mediaType ? { mediatype: mediaType } : {}) } }
+  return { ...node, content: [...childrenOf(node), { ...payload, content: bytes }] }
 }
 
 async function encryptFor(

@@ -97,6 +97,23 @@ export class PhoneDevice {
     return this.alone(() => this.encryptNow(peer, bundle, message))
   }
 
+  /**
+   * Encrypts for a group, or for status updates: once, with a key of the sender's own.
+   * @returns what everybody gets, and the message that brings the key to a device, which has to come first
+   */
+  encryptForGroup(
+    group: string,
+    own: string,
+    message: proto.IMessage,
+  ): Promise<{ bytes: Uint8Array; distribution: proto.IMessage }> {
+    return this.alone(async () => {
+      const data = writeRandomPadMax16(proto.Message.encode(message).finish())
+      const sealed = await this.repository.encryptGroupMessage({ group, meId: own, data })
+      const key = { groupId: group, axolotlSenderKeyDistributionMessage: sealed.senderKeyDistributionMessage }
+      return { bytes: sealed.ciphertext, distribution: { senderKeyDistributionMessage: key } }
+    })
+  }
+
   /** One thing at a time: two messages at once would open two sessions and leave in any order. */
   private alone<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.last.then(work)

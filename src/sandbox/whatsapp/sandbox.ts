@@ -26,6 +26,8 @@ export type Parties = {
   to: string
   id?: string
   addressing?: Addressing
+  /** JID of a group of both, or `status@broadcast`. */
+  group?: string
   timestamp?: number
   delayMs?: number
 }
@@ -87,8 +89,8 @@ export class WhatsAppSandbox {
     const contact = digitsOf(parties.from)
     const account = digitsOf(parties.to)
     const built = await buildContent(contentSchema.parse(input), { contact, account }, this.parts.media)
-    const { id, addressing, timestamp, delayMs } = parties
-    const how = { id, addressing, timestamp, delayMs }
+    const { id, addressing, group, timestamp, delayMs } = parties
+    const how = { id, addressing, group, timestamp, delayMs }
     return sendFromContact(this.parts.world, { contact, to: account, ...how, ...built })
   }
 

@@ -171,6 +171,10 @@ describe('why a call ended', () => {
       values ('web@here:2', 'web', 'here', 2, '0', now())`
     expect(await endAbandonedCalls(domain.ctx)).toBeGreaterThanOrEqual(1)
     expect(await reasonOf(orphan)).toBe('server_lost')
+    // What it came to is still told.
+    const summed = domain.queued.filter((job) => job.name === 'call.summarize')
+    expect(summed.map((job) => job.payload)).toContainEqual({ callSid: orphan.callSid, businessId: ctx.businessId })
+    expect(JSON.stringify(summed)).not.toContain(alive.callSid)
     expect(await reasonOf(alive)).toBeNull()
     expect(await reasonOf(ringing)).toBeNull()
     expect(await endAbandonedCalls(domain.ctx)).toBe(0)

@@ -1,36 +1,37 @@
-import { rmsOfMulaw } from '../../../media/audio/energy.ts'
+import { rmsOfMulawBase64 } from '../../../media/audio/energy.ts'
 
 /** Loudness (16-bit RMS) that counts as a voice on a telephone line. */
 const VOICE_RMS = 330
-/** Frames kept for a look back: 320 ms at 20 ms each. */
+/** Frames looked back at, at most: 320 ms at 20 ms each. */
 const KEPT = 16
-/** Every how many frames one is listened to: 160 ms at 20 ms each. */
+const KEPT_BITS = 2 ** KEPT - 1
+/** Every how many frames one decides whether somebody speaks: 160 ms at 20 ms each. */
 const SAMPLED = 8
 /** Two loud samples in a row make it likely that somebody speaks. */
 const LOUD_SAMPLES = 2
 
 /**
- * A cheap ear of our own beside the engine's: it keeps the last frames undecoded, so that a speech start can be weighed, and
- * samples one in eight, so that an engine which no longer listens is noticed.
+ * A cheap ear of our own beside the engine's: it knows which of the last frames were loud, so that a speech start can be
+ * weighed, and whether a voice goes on, so that an engine which no longer listens is noticed. It keeps a bit a frame, no audio.
  */
 export class LineEar {
-  readonly #kept: string[] = new Array(KEPT).fill('')
+  /** The last frames, one bit each, the latest lowest. */
+  #bits = 0
   #frames = 0
-  #loud = 0
+  #frameMs = 0
+  #loudSamples = 0
   /** When a voice was last heard, and whether the engine knows of it. */
   #voiceAt: number | null = null
   #known = true
 
-  /** @param payload base64 μ-law */
-  push(payload: string, now: () => number): void {
-    this.#kept[this.#frames++ % KEPT] = payload
-    if (this.#frames % SAMPLED !== 0) return
-    if (rmsOfMulaw(Buffer.from(payload, 'base64')) < VOICE_RMS) {
-      this.#loud = 0
-      return
-    }
-    this.#loud++
-    if (this.#loud < LOUD_SAMPLES) return
+  /** @param payload base64 μ-law @param ms how long it plays */
+  push(payload: string, ms: number, now: () => number): void {
+    const loud = rmsOfMulawBase64(payload) >= VOICE_RMS ? 1 : 0
+    this.#bits = ((this.#bits << 1) | loud) & KEPT_BITS
+    this.#frameMs = ms
+    if (++this.#frames % SAMPLED !== 0) return
+    this.#loudSamples = loud === 1 ? this.#loudSamples + 1 : 0
+    if (this.#loudSamples < LOUD_SAMPLES) return
     this.#voiceAt = now()
     this.#known = false
   }
@@ -38,7 +39,7 @@ export class LineEar {
   /** The engine reported speech: what was heard is accounted for. */
   reported(): void {
     this.#known = true
-    this.#loud = 0
+    this.#loudSamples = 0
   }
 
   /** How long ago an unreported voice fell silent, in ms; null when there was none. */
@@ -53,13 +54,8 @@ export class LineEar {
 
   /** Voice among the last frames, 320 ms of them at most, in ms. */
   voicedMs(frames = KEPT): number {
-    let ms = 0
-    for (let back = 1; back <= Math.min(frames, this.#frames, KEPT); back++) {
-      const payload = this.#kept[(this.#frames - back) % KEPT]
-      if (!payload) continue
-      const frame = Buffer.from(payload, 'base64')
-      if (rmsOfMulaw(frame) >= VOICE_RMS) ms += frame.length / 8
-    }
-    return ms
+    let loud = 0
+    for (let bits = this.#bits & (2 ** Math.min(frames, KEPT) - 1); bits > 0; bits &= bits - 1) loud++
+    return loud * this.#frameMs
   }
 }

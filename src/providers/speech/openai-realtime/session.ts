@@ -20,6 +20,8 @@ export type RealtimeParts = {
   settings: RealtimeSettings
   limits: RealtimeLimits
   onRelease: () => void
+  /** A connection that is open already, and silent. */
+  socket?: WebSocket
 }
 
 /** Caller audio kept while the session is not configured: half a minute of frames. */
@@ -33,7 +35,6 @@ const LOST_MS = 750
 const SILENCE_MS = 120
 const SILENCE = Buffer.from(mulawSilence(SILENCE_MS)).toString('base64')
 const APPEND = '{"type":"input_audio_buffer.append","audio":"'
-const WATCH_MS = 250
 /** A voice that the engine did not report for this long after it fell silent: is anybody there? */
 const PROBE_AFTER_MS = 700
 /** The same for a voice whose beginning it did report, behind the silence that ends a turn. */
@@ -51,20 +52,33 @@ type Turn = { startMs: number; endMs: number | null; ignored: boolean; responseI
 
 /** One call on OpenAI Realtime. Audio goes through as the base64 it came in, both ways. */
 export class RealtimeEngineSession implements EngineSession {
-  readonly #call: EngineSessionOptions
-  readonly #parts: RealtimeParts
-  readonly #socket: WebSocket
-  readonly #watchdog: Timer
-  readonly #startedAt = performance.now()
+  // What every frame and piece looks at comes first, so that it lies together.
+  #state: 'connecting' | 'ready' | 'closed' = 'connecting'
+  #expectedMs: number | null = null
+  #frameLength = -1
+  #frameMs = 0
+  #appendedMs = 0
+  #offsetMs = 0
+  /** Counted as they come; when the counts last grew is seen by the watch. */
+  #frames = 0
+  #messages = 0
   readonly #ear = new LineEar()
-  readonly #turns = new Map<string, Turn>()
-  /** Audio sent to us by item, in ms. */
-  readonly #itemMs = new Map<string, number>()
-  readonly #tools = new Set<string>()
+  readonly #socket: WebSocket
+  readonly #delta = new DeltaCut()
+  #expectingSince: number | null = null
+  /** Audio sent to us by item, in ms; that of the present item is counted beside. */
+  #item = ''
+  #itemSentMs = 0
+  readonly #onEvent: (event: EngineEvent) => void
   /** Responses whose audio is no longer wanted. */
   readonly #dropped = new Set<string>()
+  readonly #itemMs = new Map<string, number>()
+  readonly #call: EngineSessionOptions
+  readonly #parts: RealtimeParts
+  readonly #startedAt = performance.now()
+  readonly #turns = new Map<string, Turn>()
+  readonly #tools = new Set<string>()
   #early: { payload: string; atMs: number }[] = []
-  #state: 'connecting' | 'ready' | 'closed' = 'connecting'
   #opened = false
   /** What the upgrade was answered with, when it was refused. */
   #refusedWith: number | null = null
@@ -79,43 +93,31 @@ export class RealtimeEngineSession implements EngineSession {
   #failedOnce = false
   #lastTurn: Turn | null = null
   #speaking = false
-  #appendedMs = 0
-  #offsetMs = 0
-  #expectedMs: number | null = null
   #paddedMs = 0
-  #frameLength = -1
-  #frameMs = 0
-  readonly #delta = new DeltaCut()
-  /** Counted as they come; when the counts last grew is seen by the watchdog. */
-  #frames = 0
-  #messages = 0
   #framesSeen = 0
   #messagesSeen = 0
   #lastFrameAt = 0
   #lastMessageAt = performance.now()
   #messagesAtProbe = 0
-  #expectingSince: number | null = null
   #probedAt: number | null = null
   #toldQuiet = false
 
   constructor(call: EngineSessionOptions, parts: RealtimeParts) {
     this.#call = call
+    this.#onEvent = call.onEvent
     this.#parts = parts
-    const url = new URL(parts.url)
-    url.searchParams.set('model', parts.settings.model)
-    // Bun's client takes headers; the DOM's type of the same constructor does not know them.
-    const options = { headers: { Authorization: `Bearer ${parts.apiKey}` }, perMessageDeflate: false }
-    this.#socket = Reflect.construct(WebSocket, [url.href, options])
-    this.#socket.onopen = () => {
+    this.#socket = parts.socket ?? openSocket(parts)
+    const configure = () => {
       this.#opened = true
       this.#send(sessionUpdate(parts.settings, call))
     }
+    if (parts.socket) configure()
+    else this.#socket.onopen = configure
     this.#socket.onmessage = (event) => this.#receive(String(event.data))
     this.#socket.onerror = (event) => {
       this.#refusedWith = statusOf(event)
     }
     this.#socket.onclose = (event) => this.#lost(`${event.code} ${event.reason}`.trim())
-    this.#watchdog = setInterval(() => this.#watch(), WATCH_MS)
   }
 
   sendAudio(payload: string, timestampMs: number): void {
@@ -132,7 +134,7 @@ export class RealtimeEngineSession implements EngineSession {
     this.#expectedMs = timestampMs + ms
     this.#offsetMs = this.#expectedMs - this.#appendedMs
     this.#frames++
-    this.#ear.push(payload, monotonic)
+    this.#ear.push(payload, ms, monotonic)
     this.#socket.send(`${APPEND}${payload}"}`)
   }
 
@@ -155,8 +157,12 @@ export class RealtimeEngineSession implements EngineSession {
     this.#send(JSON.stringify({ type: 'response.cancel', response_id: active }))
   }
 
+  wordsOf(itemId: string): string | null {
+    return (this.#words.itemId === itemId && this.#words.text.trim()) || null
+  }
+
   truncate(itemId: string, heardMs: number): void {
-    const sentMs = this.#itemMs.get(itemId)
+    const sentMs = itemId === this.#item ? this.#itemSentMs : this.#itemMs.get(itemId)
     // More than there is would be an error and truncate nothing.
     if (sentMs === undefined || heardMs >= sentMs) return
     this.#send(
@@ -236,8 +242,13 @@ export class RealtimeEngineSession implements EngineSession {
   #audio(responseId: string, itemId: string, payload: string, ms: number): void {
     this.#expectingSince = null
     if (this.#dropped.size > 0 && this.#dropped.has(responseId)) return
-    this.#itemMs.set(itemId, (this.#itemMs.get(itemId) ?? 0) + ms)
-    this.#call.onEvent({ type: 'audio', itemId, payload, ms })
+    if (itemId !== this.#item) {
+      this.#itemMs.set(this.#item, this.#itemSentMs)
+      this.#item = itemId
+      this.#itemSentMs = this.#itemMs.get(itemId) ?? 0
+    }
+    this.#itemSentMs += ms
+    this.#onEvent({ type: 'audio', itemId, payload, ms })
   }
 
   #handle(event: ServerEvent): void {
@@ -277,6 +288,12 @@ export class RealtimeEngineSession implements EngineSession {
       case 'response.output_audio.done':
         if (!this.#dropped.has(event.response_id)) this.#emit({ type: 'audio_done', itemId: event.item_id })
         return
+      case 'response.output_audio_transcript.delta':
+        this.#words =
+          this.#words.itemId === event.item_id
+            ? { itemId: event.item_id, text: this.#words.text + event.delta }
+            : { itemId: event.item_id, text: event.delta }
+        return
       case 'response.output_audio_transcript.done':
         if (!this.#dropped.has(event.response_id))
           this.#emit({ type: 'agent_transcript', itemId: event.item_id, text: event.transcript })
@@ -296,6 +313,8 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   readonly #toolNames = new Map<string, string>()
+  /** What the item that is being made has said so far. */
+  #words = { itemId: '', text: '' }
 
   /** Configured: history first, then the audio that waited, in order. */
   #begin(): void {
@@ -452,8 +471,8 @@ export class RealtimeEngineSession implements EngineSession {
     this.#toldQuiet = false
   }
 
-  #watch(): void {
-    const now = performance.now()
+  /** Looks for what did not happen; to be called a few times a second. @param now monotonic ms */
+  watch(now: number): void {
     const { connectMs, quietMs, stallMs } = this.#parts.limits
     if (this.#state === 'connecting') {
       if (now - this.#startedAt > connectMs) this.#fail('engine_refused', 'The session was not ready in time.', true)
@@ -531,7 +550,7 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   #emit(event: EngineEvent): void {
-    if (this.#state !== 'closed') this.#call.onEvent(event)
+    if (this.#state !== 'closed') this.#onEvent(event)
   }
 
   #fail(code: string, message: string, retry: boolean): void {
@@ -543,17 +562,25 @@ export class RealtimeEngineSession implements EngineSession {
   #release(reason: string): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    clearInterval(this.#watchdog)
     this.#early = []
     this.#socket.onmessage = null
     this.#socket.close(1000)
     this.#parts.onRelease()
-    this.#call.onEvent({ type: 'closed', reason })
+    this.#onEvent({ type: 'closed', reason })
   }
 }
 
 function isRateLimit(type: string, code: string): boolean {
   return type === 'rate_limit_error' || code === 'rate_limit_exceeded' || code === 'insufficient_quota'
+}
+
+/** Begins a connection. */
+export function openSocket(to: Pick<RealtimeParts, 'url' | 'apiKey' | 'settings'>): WebSocket {
+  const url = new URL(to.url)
+  url.searchParams.set('model', to.settings.model)
+  // Bun's client takes headers; the DOM's type of the same constructor does not know them.
+  const options = { headers: { Authorization: `Bearer ${to.apiKey}` }, perMessageDeflate: false }
+  return Reflect.construct(WebSocket, [url.href, options])
 }
 
 /** The HTTP status that a WebSocket was refused with; Bun tells it in words alone. */

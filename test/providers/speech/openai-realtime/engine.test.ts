@@ -125,6 +125,22 @@ describe('the session', () => {
     expect(lastReport(sandbox).errors).toEqual([])
   })
 
+  test('says what it is told in the very moment in which the server answers by itself', async () => {
+    const { sandbox, call } = start({ steps: [{ say: 'A long answer.', ms: 3_000, delayMs: 200 }], speed: 1 })
+    const caller = call({
+      onEvent(event) {
+        if (event.type === 'speech_stopped') caller.session.say('Goodbye.')
+      },
+    })
+    await caller.next('ready')
+    caller.speak(400)
+    await until(() => lastReport(sandbox).said.includes('Goodbye.'), 10_000)
+    // Two at a time are refused: the answer gave way, and nobody is told that anything went wrong.
+    expect(lastReport(sandbox).errors).toEqual(['conversation_already_has_active_response'])
+    expect(lastReport(sandbox).responses[0]?.status).toBe('cancelled')
+    expect(caller.events.filter((event) => event.type === 'error')).toEqual([])
+  })
+
   test('a noise is ignored: its response is cancelled before it is heard', async () => {
     const { sandbox, call } = start({ steps: [{ say: 'Pardon?', ms: 800, delayMs: 150 }] })
     const caller = call()

@@ -37,7 +37,7 @@ afterAll(async () => {
   await sandbox.close()
 })
 
-const receive = (content: ContentInput, extra: { addressing?: 'pn' | 'lid'; id?: string } = {}) =>
+const receive = (content: ContentInput, extra: { addressing?: 'pn' | 'lid'; id?: string; group?: string } = {}) =>
   sandbox.send({ from: BOB, to: ME, ...extra }, content)
 const stored = (id: string) => harness.inbound.filter((event) => event.id === id)
 const arrival = (id: string) => harness.until(() => stored(id)[0], 'the event')
@@ -295,3 +295,38 @@ test('storing may hand on to somebody who sends, without harm to the keys', asyn
   for (const id of ids) expect(texts).toContain(`you said ${id}`)
   expect(sandbox.inbox(BOB).every(({ attempt }) => attempt === 1)).toBe(true)
 }, 15_000)
+
+const GROUP = '120363000000000001@g.us'
+
+test('groups and status broadcasts are acknowledged, and otherwise ignored', async () => {
+  const ids = [
+    await receive({ kind: 'text', text: 'to all of us' }, { group: GROUP }),
+    await receive({ kind: 'text', text: 'my holidays' }, { group: 'status@broadcast' }),
+  ]
+  const last = await receive({ kind: 'text', text: 'to you alone' })
+  await arrival(last)
+  for (const id of ids) expect(stored(id)).toEqual([])
+  await harness.until(() => sandbox.unacknowledged(ME).length === 0, 'all of it to be acknowledged')
+})
+
+test('an account that allows groups hears who wrote in which one, and still no status broadcasts', async () => {
+  const own = '+972501111122'
+  const open = new Harness(sandbox, new MapStore(), { allowGroups: true })
+  await open.work(sandbox, own)
+  const write = (text: string, group: string, addressing: 'pn' | 'lid' = 'pn') =>
+    sandbox.send({ from: BOB, to: own, group, addressing }, { kind: 'text', text })
+  await write('my holidays', 'status@broadcast')
+  const ids = [await write('first', GROUP)]
+  await open.until(() => open.inbound.length > 0, 'the first message of the group')
+  ids.push(await write('second', GROUP, 'lid'))
+  const events = await open.until(() => open.inbound.length >= 2 && open.inbound, 'the messages of the group')
+  expect(events.map(({ id, group, contact, content }) => ({ id, group, contact, content }))).toEqual(
+    ['first', 'second'].map((text, index) => ({
+      id: ids[index] ?? '',
+      group: GROUP,
+      contact: { phone: BOB, lid: bobLid, name: 'Bob' },
+      content: { kind: 'text', text },
+    })),
+  )
+  await open.account.stop()
+})
