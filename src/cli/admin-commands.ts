@@ -9,6 +9,7 @@ import type { Cli } from './session.ts'
 const ROLES = ['owner', 'manager', 'agent', 'viewer'] as const
 const SCOPES = ['read', 'write', 'admin'] as const
 const PROVIDERS = ['twilio', 'baileys'] as const
+const TILLS = ['paypal', 'tranzila'] as const
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
 
 type Role = (typeof ROLES)[number]
@@ -77,6 +78,12 @@ export function addAdminCommands(program: Command, { session, show }: Cli): void
     .addOption(new Option('--whatsapp <provider>', 'what WhatsApp messages go through').choices(PROVIDERS))
     .addOption(
       new Option('--whatsapp-fallback <provider>', 'what sends when that one cannot').choices([...PROVIDERS, 'none']),
+    )
+    .addOption(
+      new Option('--payments <provider>', 'what takes payments; any: what suits the currency').choices([
+        ...TILLS,
+        'any',
+      ]),
     )
     .option('--hours <day=spans...>', 'when people are there: sun=09:00-13:00,16:00-19:00 fri=closed')
     .action(async (options: SettingOptions) => {
@@ -227,11 +234,12 @@ type SettingOptions = {
   greeting?: string
   whatsapp?: (typeof PROVIDERS)[number]
   whatsappFallback?: (typeof PROVIDERS)[number] | 'none'
+  payments?: (typeof TILLS)[number] | 'any'
   hours?: string[]
 }
 
 function settingsOf(options: SettingOptions): Inputs['businesses']['update'] {
-  const { name, lang, timezone, greeting, whatsapp, whatsappFallback, hours } = options
+  const { name, lang, timezone, greeting, whatsapp, whatsappFallback, payments, hours } = options
   return {
     ...(name === undefined ? {} : { name }),
     ...(lang === undefined ? {} : { language: lang }),
@@ -241,6 +249,7 @@ function settingsOf(options: SettingOptions): Inputs['businesses']['update'] {
     ...(whatsappFallback === undefined
       ? {}
       : { fallbackWhatsappProvider: whatsappFallback === 'none' ? null : whatsappFallback }),
+    ...(payments === undefined ? {} : { paymentProvider: payments === 'any' ? null : payments }),
     ...(hours === undefined ? {} : { hours: hoursOf(hours) }),
   }
 }
@@ -281,6 +290,7 @@ function describeBusiness(business: Outputs['businesses']['get']): string {
       business.defaultWhatsappProvider +
         (business.fallbackWhatsappProvider ? `, then ${business.fallbackWhatsappProvider}` : ''),
     ],
+    ['payments', business.paymentProvider ?? 'what suits the currency'],
     ['hours', spoken],
     ...(business.blockedAt ? [['blocked', business.blockedReason ?? ''] as [string, string]] : []),
   ]

@@ -177,7 +177,9 @@ test(
     expect((await look(['business', 'show'])).text).toMatch(/^whatsapp +baileys$/m)
     expect((await look(['business', 'set'])).code).toBe(2)
     expect((await look(['business', 'set', '--hours', 'sun=9'])).code).toBe(2)
-    expect((await look(['business', 'set', '--whatsapp', 'twilio'])).code).toBe(0)
+    expect((await look(['business', 'set', '--whatsapp', 'twilio', '--payments', 'paypal'])).text).toMatch(
+      /^payments +paypal$/m,
+    )
   },
   LONG,
 )

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { businesses, messages } from '../../../db/schema/index.ts'
+import { businesses, contacts, messages } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { readConsentWord, writeOptOut } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
@@ -38,6 +38,9 @@ export async function applyConsentWord(
   if (!(await writeOptOut(tx, ctx, inbound.contactId, said.optedOut, { messageId: inbound.id }))) return null
   const [business] = await tx.select().from(businesses).where(eq(businesses.id, ctx.businessId))
   if (!business || business.blockedAt) return null
+  // Who is known by a LID alone has no address to confirm to.
+  const [contact] = await tx.select({ phone: contacts.phone }).from(contacts).where(eq(contacts.id, inbound.contactId))
+  if (!contact?.phone) return null
   const id = newId()
   await tx.insert(messages).values({
     id,

@@ -16,16 +16,17 @@ import { startSending } from './start-sending.ts'
  * number of processes, it is one row. One that asks to be written to no more, or again, is heeded and confirmed.
  * @param how.own the business wrote it on its own phone: an outbound row; one that this product sent is left as it is
  * @param how.history from before the link: it is not news, and nothing is unread by it
+ * @param how.group somebody wrote it to a group: what it asks, it asks of the group
  * @param how.id the row's id: a UUIDv7 of when it came
  * @returns the message's id, the first one's when it was there already
  */
 export async function receiveMessage(
   ctx: BusinessContext,
   input: InboundMessage,
-  how: { own?: boolean; history?: boolean; id?: string } = {},
+  how: { own?: boolean; history?: boolean; group?: boolean; id?: string } = {},
 ): Promise<string> {
   // A word of consent brings a change and an answer with it: it goes the long way.
-  const consents = !how.own && !how.history && readConsentWord(input.body) !== null
+  const consents = !how.own && !how.history && !how.group && readConsentWord(input.body) !== null
   if (!how.own && !consents && input.media.length === 0) {
     const written = await receiveFromKnown(ctx, input, { id: how.id, counts: !how.history }).catch((error: unknown) => {
       // Somebody else wrote it meanwhile, or merged the contact; the steps below find out.

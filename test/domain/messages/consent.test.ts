@@ -100,6 +100,10 @@ test('words of the business’s own phone and of the history change nothing; a b
   expect(await optedOut()).toBe(false)
   await blockBusiness(ctx, 'unpaid')
   const count = (await sent()).length
+  const sale = async () => (await domain.handle.sql`select status, error_code from messages where body = 'A sale!'`)[0]
+  expect(await sale()).toMatchObject({ status: 'queued' })
   await say('stop')
+  // What waited is not sent any more.
+  expect(await sale()).toMatchObject({ status: 'failed', error_code: 'contact_opted_out' })
   expect([await optedOut(), (await sent()).length]).toEqual([true, count])
 })

@@ -1,0 +1,101 @@
+import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
+import type { Logger } from '../lib/log.ts'
+import type { EngineSession } from '../providers/speech/port.ts'
+import { CallMetrics } from './call-metrics.ts'
+import { CallRecord } from './call-record.ts'
+import type { Clock } from './clock.ts'
+import type { Cut } from './playback.ts'
+import type { Reception, SessionDeps } from './session-ports.ts'
+import { Transcript } from './transcript.ts'
+import { DEFAULT_POLICY, type TurnPolicy } from './turn-policy.ts'
+
+export type EndCall = (reason: CallEndReason, detail?: string | null, code?: number) => Promise<void>
+
+/** What the parts of a call share: where it stands, who is in it, and what is known of it. */
+export class CallContext {
+  /** `waiting` (for `start`) → `live` → `closing` (goodbye said, its last mark awaited) → `ended`. */
+  state: 'waiting' | 'live' | 'closing' | 'ended' = 'waiting'
+  engine: EngineSession | null = null
+  /** When the caller's last turn ended, until it is answered. */
+  heardEndAt: number | null = null
+  /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
+  remainder: Cut | null = null
+  startedAt = 0
+  callerSpeaking = false
+  /** The call is being handed to a person. */
+  transferring = false
+  /** The carrier was asked to take the call on: from now on it is that which ends the stream. */
+  handedOn = false
+  call: StreamToken | null = null
+  reception: Reception | null = null
+  policy: TurnPolicy = DEFAULT_POLICY
+  log: Logger
+  readonly clock: Clock
+  readonly metrics = new CallMetrics()
+  readonly record: CallRecord
+  readonly transcript = new Transcript((turn, audio) => {
+    if (this.call) this.deps.sink.turn(this.call, turn, audio)
+  })
+  readonly #timers = new Set<CallTimer>()
+
+  /** @param end ends the call's agent: the reason is written, then the socket closes */
+  constructor(
+    readonly deps: SessionDeps,
+    readonly end: EndCall,
+  ) {
+    this.clock = deps.clock
+    this.log = deps.log
+    this.record = new CallRecord(() => this.clock.now() - this.startedAt)
+  }
+
+  /** Whether a call is being served. */
+  get live(): boolean {
+    return this.state === 'live' || this.state === 'closing'
+  }
+
+  /** A timer that ends with the call. */
+  timer(): CallTimer {
+    const timer = new CallTimer(this)
+    this.#timers.add(timer)
+    return timer
+  }
+
+  /** These are not needed any more. */
+  drop(...timers: CallTimer[]): void {
+    for (const timer of timers) {
+      timer.stop()
+      this.#timers.delete(timer)
+    }
+  }
+
+  stopTimers(): void {
+    for (const timer of this.#timers) timer.stop()
+  }
+}
+
+/** One thing that is to happen later, or not at all; none is set once the call has ended. */
+export class CallTimer {
+  #cancel: (() => void) | null = null
+
+  constructor(private readonly context: CallContext) {}
+
+  get armed(): boolean {
+    return this.#cancel !== null
+  }
+
+  /** Instead of what was set before. */
+  set(ms: number, act: () => void): void {
+    this.stop()
+    if (this.context.state === 'ended') return
+    this.#cancel = this.context.clock.after(ms, () => {
+      this.#cancel = null
+      act()
+    })
+  }
+
+  stop(): void {
+    if (this.#cancel === null) return
+    this.#cancel()
+    this.#cancel = null
+  }
+}

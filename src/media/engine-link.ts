@@ -1,0 +1,139 @@
+import type { CallEndReason } from '../domain/calls/index.ts'
+import { errorMessage } from '../lib/errors.ts'
+import type { EngineEvent, SpeechEngine } from '../providers/speech/port.ts'
+import type { CallContext } from './call-context.ts'
+import type { CallVoice } from './call-voice.ts'
+import type { TurnTaking } from './turn-taking.ts'
+import type { WayOut } from './way-out.ts'
+
+/** The engine of a call: opened, and replaced when it fails. Events of a session that was replaced do not count. */
+export class EngineLink {
+  #generation = 0
+  #kind: SpeechEngine | null = null
+  #retried = false
+  readonly #reconnect
+
+  /** @param onEvent what the present engine reports */
+  constructor(
+    private readonly context: CallContext,
+    private readonly voice: CallVoice,
+    private readonly turns: TurnTaking,
+    private readonly wayOut: WayOut,
+    private readonly onEvent: (event: EngineEvent) => void,
+  ) {
+    this.#reconnect = context.timer()
+  }
+
+  /** The first one; @returns whether it was opened before the stream came */
+  begin(): boolean {
+    const { context } = this
+    const { deps } = context
+    const opened = context.live && context.call ? (deps.adopt?.(context.call.callSid) ?? null) : null
+    if (!opened) {
+      this.#connect(deps.engine, false)
+      return false
+    }
+    const listener = this.#listener()
+    context.engine = opened.session
+    this.#kind = deps.engine
+    context.record.decide('connect', { engine: deps.engine.name, resume: false })
+    opened.attach(listener)
+    return true
+  }
+
+  /** It is ready to talk. */
+  ready(): void {
+    this.#reconnect.stop()
+  }
+
+  /** Nothing of the present engine counts any more. */
+  drop(): void {
+    this.#generation++
+    this.context.engine = null
+  }
+
+  #listener(): (event: EngineEvent) => void {
+    const generation = ++this.#generation
+    return (event) => {
+      if (generation === this.#generation) this.onEvent(event)
+    }
+  }
+
+  /** Opens an engine session; one that cannot be opened has failed. */
+  #connect(engine: SpeechEngine, resume: boolean): void {
+    const { context } = this
+    const { deps, call, reception } = context
+    // A word to the caller may have found the carrier gone.
+    if (!call || !reception || !context.live) return
+    const onEvent = this.#listener()
+    this.#kind = engine
+    context.record.decide('connect', { engine: engine.name, resume })
+    try {
+      context.engine = engine.connect({
+        callId: call.callSid,
+        language: reception.script.language,
+        script: reception.script,
+        ...(reception.instructions === undefined ? {} : { instructions: reception.instructions }),
+        ...(deps.tools ? { tools: deps.tools.list(call) } : {}),
+        ...(reception.voice ? { voice: reception.voice } : {}),
+        ...(resume ? { resume: context.transcript.history() } : {}),
+        onEvent,
+      })
+    } catch (error) {
+      context.engine = null
+      this.down('engine_refused', errorMessage(error), false)
+    }
+  }
+
+  /** The engine is gone: a word to the caller, then once more, then the other engine, then voicemail. */
+  down(code: string, message: string, retry: boolean): void {
+    const { context, voice } = this
+    if (!context.live) return
+    const gone = context.engine
+    voice.learnAllWords()
+    this.#generation++
+    gone?.close()
+    context.engine = null
+    context.metrics.engineFailures++
+    this.#reconnect.stop()
+    this.turns.forget()
+    voice.finishAll()
+    // A goodbye that is under way is heard to its end.
+    if (context.state === 'closing') {
+      if (!voice.playing) void context.end(this.wayOut.reason)
+      return
+    }
+    // A call that is being handed on needs no engine.
+    if (context.transferring) return
+    const { engine, standby } = context.deps
+    const resume = context.transcript.callerTurns > 0
+    const again = retry && !this.#retried && this.#kind === engine && engine.remote
+    const next = again ? engine : standby && this.#kind !== standby ? standby : null
+    if (!next) {
+      void context.end(reasonOf(code), `${code}: ${message}`.slice(0, 300))
+      return
+    }
+    context.log.warn({ code, next: next.name, again }, 'the speech engine is replaced in mid-call')
+    if (again) this.#retried = true
+    if (resume || !voice.playing) voice.phrase('oneMoment')
+    this.#connect(next, resume)
+    // One that could not even be connected has been replaced by now.
+    if (next.remote && this.#kind === next && context.engine)
+      this.#reconnect.set(context.policy.reconnectMs, () =>
+        this.down('engine_refused', 'The engine was not ready in time.', false),
+      )
+  }
+}
+
+const REASONS: Record<string, CallEndReason> = {
+  engine_refused: 'engine_refused',
+  engine_lost: 'engine_lost',
+  engine_stalled: 'engine_stalled',
+  engine_rate_limited: 'engine_rate_limited',
+  engine_expired: 'engine_expired',
+}
+
+/** What an engine's failure is called when nothing could take its place. */
+function reasonOf(code: string): CallEndReason {
+  return REASONS[code] ?? 'engine_failed'
+}

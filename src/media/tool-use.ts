@@ -1,0 +1,111 @@
+import type { StreamToken } from '../domain/calls/index.ts'
+import { errorMessage } from '../lib/errors.ts'
+import type { EngineEvent } from '../providers/speech/port.ts'
+import type { CallContext } from './call-context.ts'
+import type { CallVoice } from './call-voice.ts'
+import type { WayOut } from './way-out.ts'
+
+type ToolCall = Extract<EngineEvent, { type: 'tool_call' }>
+
+const TOO_LONG = 'It took too long. Tell the caller that it could not be done, and offer to take a message.'
+
+/** What the model does in a call: every tool is answered once, its failure too, and the caller hears something meanwhile. */
+export class ToolUse {
+  constructor(
+    private readonly context: CallContext,
+    private readonly voice: CallVoice,
+    private readonly wayOut: WayOut,
+  ) {}
+
+  take(tool: ToolCall): void {
+    const { call, deps, metrics } = this.context
+    if (!call) return
+    metrics.tools++
+    const { tools } = deps
+    if (tool.name === 'save_lead') {
+      deps.sink.lead(call, tool.args)
+      this.#answer(tool.toolCallId, { ok: true })
+    } else if (tool.name === 'end_call') {
+      this.#answer(tool.toolCallId, { ok: true }, true)
+      this.wayOut.closeAfterLastMark('completed')
+    } else if (tool.name === 'transfer_to_human' && tools) this.#transfer(call, tool.toolCallId)
+    else if (tools?.list(call).some((each) => each.name === tool.name)) this.#run(call, tool)
+    else {
+      metrics.toolFailures++
+      this.#answer(tool.toolCallId, { error: `There is no tool named ${tool.name}.` })
+    }
+  }
+
+  #run(call: StreamToken, tool: ToolCall): void {
+    const { context } = this
+    const { tools } = context.deps
+    if (!tools) return
+    let open = true
+    const filler = context.timer()
+    const deadline = context.timer()
+    const settle = (result: unknown, failed: boolean) => {
+      if (!open) return
+      open = false
+      context.drop(filler, deadline)
+      if (!context.live) return
+      if (failed) context.metrics.toolFailures++
+      context.record.note('tool_done', { id: tool.toolCallId, result, failed })
+      this.#answer(tool.toolCallId, result)
+    }
+    filler.set(context.policy.fillerAfterMs, () => this.voice.filler())
+    deadline.set(context.policy.toolTimeoutMs, () => settle({ error: TOO_LONG }, true))
+    tools.run(call, tool.name, tool.args).then(
+      (result) => settle(result, false),
+      (error: unknown) => {
+        context.log.warn({ tool: tool.name, error: errorMessage(error) }, 'a tool failed')
+        settle({ error: errorMessage(error) }, true)
+      },
+    )
+  }
+
+  #answer(toolCallId: string, result: unknown, silent = false): void {
+    this.context.record.decide('tool_result', { id: toolCallId, silent })
+    this.context.engine?.toolResult(toolCallId, result, { silent })
+  }
+
+  /** Says so, waits until that was heard, then hands the call on; a refusal is told to the model. */
+  #transfer(call: StreamToken, toolCallId: string): void {
+    const { context } = this
+    const { tools } = context.deps
+    if (!tools?.canTransfer(call)) {
+      context.metrics.toolFailures++
+      this.#answer(toolCallId, { error: 'Nobody can be reached. Offer to take a message.' })
+      return
+    }
+    if (context.transferring) return
+    context.transferring = true
+    context.record.decide('transfer')
+    this.voice.phrase('connecting')
+    this.wayOut.whenHeard(() => {
+      context.handedOn = true
+      tools.transfer(call).then(
+        (problem) => {
+          if (!context.live) return
+          context.record.note('transfer_done', { problem })
+          if (problem === null) void context.end('transferred')
+          else this.#transferFailed(toolCallId, problem)
+        },
+        (error: unknown) => {
+          if (!context.live) return
+          context.record.note('transfer_done', { problem: 'failed' })
+          context.log.warn({ error: errorMessage(error) }, 'a call could not be transferred')
+          this.#transferFailed(toolCallId, 'The transfer failed. Offer to take a message.')
+        },
+      )
+    })
+  }
+
+  #transferFailed(toolCallId: string, problem: string): void {
+    const { context } = this
+    context.transferring = false
+    context.handedOn = false
+    context.metrics.toolFailures++
+    if (context.engine) this.#answer(toolCallId, { error: problem })
+    else void context.end('engine_lost', 'the engine died while the call was handed on, and nobody took it')
+  }
+}

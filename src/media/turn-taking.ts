@@ -1,0 +1,89 @@
+import type { CallContext } from './call-context.ts'
+import type { CallVoice } from './call-voice.ts'
+import { isBackchannel } from './turn-policy.ts'
+import type { WayOut } from './way-out.ts'
+
+/** How often a voice that began is looked at again. */
+const WEIGH_MS = 40
+
+/** Who has the word: when the caller interrupts, and when what they said only meant "go on". */
+export class TurnTaking {
+  readonly #weighing
+
+  constructor(
+    private readonly context: CallContext,
+    private readonly voice: CallVoice,
+    private readonly wayOut: WayOut,
+  ) {
+    this.#weighing = context.timer()
+  }
+
+  speechStarted(voicedMs: number | undefined): void {
+    const { context, voice } = this
+    context.callerSpeaking = true
+    context.remainder = null
+    this.wayOut.callerSpeaks()
+    // A caller who still speaks is listened to, except while the call is handed on.
+    if (context.transferring) return
+    const missingMs = voicedMs === undefined ? 0 : context.policy.minSpeechMs - voicedMs
+    if (missingMs <= 0 || !voice.playing) this.#yieldToCaller()
+    else this.#weighVoice(missingMs)
+  }
+
+  /** Too short to tell: the caller has the word once enough of a voice was heard. */
+  #weighVoice(missingMs: number): void {
+    this.#weighing.set(WEIGH_MS, () => {
+      const heard = this.context.engine?.hearsVoice() ?? true
+      this.context.record.note('voice', { heard })
+      const left = missingMs - (heard ? WEIGH_MS : 0)
+      if (left <= 0) this.#yieldToCaller()
+      else this.#weighVoice(left)
+    })
+  }
+
+  #yieldToCaller(): void {
+    const { context, voice } = this
+    this.#weighing.stop()
+    if (!context.live || context.transferring) return
+    if (voice.playing) voice.interrupt()
+    this.wayOut.reopen()
+  }
+
+  speechStopped(atMs: number): void {
+    const { context } = this
+    context.callerSpeaking = false
+    if (this.#weighing.armed) {
+      // It ended before it was long enough: a noise, and the agent speaks on.
+      this.#weighing.stop()
+      context.metrics.ignoredNoises++
+      context.record.decide('ignore_turn')
+      context.engine?.ignoreTurn()
+      return
+    }
+    context.heardEndAt = context.startedAt + atMs
+    this.wayOut.watchSilence()
+  }
+
+  /** The words of a turn are known: a murmur that cut the agent short lets it go on. */
+  weighWords(text: string, ms: number): void {
+    const { context, voice } = this
+    const { remainder, reception } = context
+    if (!remainder || !reception || context.callerSpeaking || voice.playing) return
+    context.remainder = null
+    if (!isBackchannel(context.policy, reception.script.language, text, ms)) return
+    if (remainder.rest.length === 0) return
+    context.metrics.resumed++
+    context.record.decide('resume', { item: remainder.itemId })
+    context.record.decide('ignore_turn')
+    context.engine?.ignoreTurn()
+    context.heardEndAt = null
+    voice.playBytes(`${remainder.itemId}+`, remainder.rest, null)
+  }
+
+  /** The engine that listened is gone: what it heard does not go on. */
+  forget(): void {
+    this.#weighing.stop()
+    this.context.callerSpeaking = false
+    this.context.heardEndAt = null
+  }
+}
