@@ -118,6 +118,7 @@ export async function restore(
     }
     await sql.begin(async (tx) => {
       await tx`set local statement_timeout = 0`
+      await tx`set local idle_in_transaction_session_timeout = 0`
       const tables = await listTables(tx)
       const ours = await migrationHashes(tx)
       if (ours.join() !== manifest.migrations.join())
@@ -160,14 +161,15 @@ export async function restore(
           throw new AppError('invalid', 'backup_damaged', `The archive’s ${table.name} is damaged.`)
       }
       await moveSequences(tx)
+      // Before the commit: cut off here, it leaves files without rows, and a second try begins anew.
+      for (const [index, file] of manifest.files.entries()) {
+        options.progress?.({ what: 'files', done: index, total: manifest.files.length })
+        const data = await tar.readAll(entryOf(`files/${file.key}`))
+        if (new Bun.CryptoHasher('sha256').update(data).digest('hex') !== file.sha256)
+          throw new AppError('invalid', 'backup_damaged', `The archive’s file ${file.key} is damaged.`)
+        await storage.put(file.key, data, file.contentType)
+      }
     })
-    for (const [index, file] of manifest.files.entries()) {
-      options.progress?.({ what: 'files', done: index, total: manifest.files.length })
-      const data = await tar.readAll(entryOf(`files/${file.key}`))
-      if (new Bun.CryptoHasher('sha256').update(data).digest('hex') !== file.sha256)
-        throw new AppError('invalid', 'backup_damaged', `The archive’s file ${file.key} is damaged.`)
-      await storage.put(file.key, data, file.contentType)
-    }
     return manifest
   } finally {
     await tar.close()

@@ -25,7 +25,8 @@ export function createDatabase(
 ): DatabaseHandle {
   const sql = postgres(url, {
     max: options.max ?? 10,
-    connect_timeout: 5,
+    connect_timeout: 3,
+    backoff: reconnectPause,
     idle_timeout: 60,
     max_lifetime: 1800,
     connection: {
@@ -39,6 +40,14 @@ export function createDatabase(
     sql,
     close: () => sql.end({ timeout: 5 }),
   }
+}
+
+/**
+ * Seconds before a connection is tried again. The driver counts the failures of all connections together, and would by
+ * itself wait 20 s and let queries wait with it after an outage of a moment.
+ */
+export function reconnectPause(failures: number): number {
+  return Math.min(0.5, 0.02 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2)
 }
 
 /** Drizzle asks for an unnamed statement each time, which Postgres parses and plans each time. */

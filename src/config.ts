@@ -58,6 +58,7 @@ const variables = z.object({
   OPENAI_REALTIME_URL: socketUrl.default('wss://api.openai.com/v1/realtime'),
   OPENAI_REALTIME_MODEL: text.default('gpt-realtime-2.1'),
   OPENAI_TURN_DETECTION: z.enum(['server', 'semantic-low', 'semantic-medium', 'semantic-high']).default('server'),
+  OPENAI_WARM_SPARE: flag.default(false),
   OPENAI_TEXT_MODEL: text.default('gpt-5-mini'),
   STORAGE: z.enum(['file', 's3']).default('file'),
   S3_ENDPOINT: httpUrl.optional(),
@@ -74,6 +75,7 @@ const variables = z.object({
   TRANZILA_API_BASE_URL: httpUrl.default('https://api.tranzila.com'),
   TRANZILA_REPORT_BASE_URL: httpUrl.default('https://report.tranzila.com'),
   TRANZILA_PAY_BASE_URL: httpUrl.default('https://direct.tranzila.com'),
+  WEBHOOKS_ALLOW_PRIVATE: flag.optional(),
   MAX_CONCURRENT_CALLS: z.coerce.number().int().min(0).default(200),
   DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(300),
 })
@@ -122,6 +124,8 @@ export type Config = {
       url: string
       model: string
       turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
+      /** Whether each web process keeps a connection open for the next call. */
+      spare: boolean
       textModel: string
     }>
   }
@@ -135,6 +139,8 @@ export type Config = {
     reportBaseUrl: string
     payBaseUrl: string
   }>
+  /** Whether webhooks may lead to addresses of this machine or network; a sandbox's receivers are there. */
+  webhooksAllowPrivate: boolean
   maxConcurrentCalls: number
   drainSeconds: number
 }
@@ -235,6 +241,7 @@ export function loadConfig(environment: Environment): Config {
             url: v.OPENAI_REALTIME_URL,
             model: v.OPENAI_REALTIME_MODEL,
             turnDetection: v.OPENAI_TURN_DETECTION,
+            spare: v.OPENAI_WARM_SPARE,
             textModel: v.OPENAI_TEXT_MODEL,
           }
         : { kind: 'absent' },
@@ -262,6 +269,7 @@ export function loadConfig(environment: Environment): Config {
             payBaseUrl: v.TRANZILA_PAY_BASE_URL,
           }
         : { kind: 'absent' },
+    webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
     maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
     drainSeconds: v.DRAIN_SECONDS,
   }

@@ -52,7 +52,7 @@ export type Deps = {
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
-  /** Posts to addresses that tenants chose: public ones only, outside of the sandbox. */
+  /** Posts to addresses that tenants chose: public ones only, unless the settings say otherwise. */
   postOut: PostOut
   /** Null when Twilio is not configured. */
   telephony: Telephony | null
@@ -123,7 +123,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     },
     storage:
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
-    postOut: createPublicPost(config.sandbox),
+    postOut: createPublicPost(config.webhooksAllowPrivate),
     telephony: twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl: config.publicBaseUrl }),
     twilioWhatsApp:
       twilioOptions &&

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { type BackupProgress, backUp, restore } from '../db/backup.ts'
 import { createDatabase } from '../db/client.ts'
 import { embeddedPostgresUrl } from '../db/embedded.ts'
@@ -36,7 +36,12 @@ export function missingMigrations(config: Config): Promise<string[]> {
   return pendingMigrations(withDatabase(config).database.url)
 }
 
-/** Writes everything into one archive. @throws AppError `file_exists` */
+/** What an archive is called until it is whole. */
+export function partialName(file: string): string {
+  return `${file}.partial`
+}
+
+/** Writes everything into one archive, which is there when it is whole. @throws AppError `file_exists` */
 export async function backupTo(
   config: Config,
   storage: ObjectStorage,
@@ -45,9 +50,15 @@ export async function backupTo(
 ) {
   if (existsSync(file)) throw new AppError('conflict', 'file_exists', `${file} is there already; choose another name.`)
   const database = createDatabase(withDatabase(config).database.url, { name: 'agentlocator backup', max: 2 })
+  const partial = partialName(file)
+  // Left by one that was killed.
+  rmSync(partial, { force: true })
   try {
-    return await backUp(database.sql, storage, file, options)
+    const manifest = await backUp(database.sql, storage, partial, options)
+    renameSync(partial, file)
+    return manifest
   } finally {
+    rmSync(partial, { force: true })
     await database.close()
   }
 }

@@ -8,9 +8,9 @@ import { ensureOwner } from './domain/members/index.ts'
 import { usersExist } from './domain/system/index.ts'
 import { AppError } from './lib/errors.ts'
 import { createLogger } from './lib/log.ts'
+import { SANDBOX_NUMBERS } from './sandbox/demo.ts'
 
-/** The sandbox's own numbers: nobody in the world has them. */
-const DEMO = { numbers: { he: '+97233760000', en: '+97233760001' }, baileysPhone: '+972501110000' }
+const DEMO = { numbers: SANDBOX_NUMBERS, baileysPhone: '+972501110000' }
 
 /**
  * Fills an empty installation: the first business, the bootstrap API key, the first owner. Run again, nothing changes.

@@ -21,6 +21,8 @@ export const businesses = pgTable(
       .default('twilio'),
     /** Sends when the default one surely cannot: not linked, restricted, down. */
     fallbackWhatsappProvider: text('fallback_whatsapp_provider', { enum: ['twilio', 'baileys'] }),
+    /** Takes the payments for which no other is named; null is the one that suits the currency. */
+    paymentProvider: text('payment_provider', { enum: ['paypal', 'tranzila'] }),
     /** Whether the carrier's copy of a recording is deleted once ours is stored and committed. */
     deleteRemoteRecordings: boolean('delete_remote_recordings').notNull().default(false),
     /** When people are there, by weekday, local time; null is not said. */

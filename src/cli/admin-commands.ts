@@ -1,34 +1,51 @@
-import type { Command } from 'commander'
+import { Argument, type Command, Option } from 'commander'
 import { formatPhone } from '../lib/phone.ts'
+import type { Inputs, Outputs } from '../trpc/client.ts'
+import { idArgument, languageOption, limitOption, take } from './arguments.ts'
+import { UsageError } from './exit.ts'
 import { formatTable, formatTime } from './output.ts'
 import type { Cli } from './session.ts'
+
+const ROLES = ['owner', 'manager', 'agent', 'viewer'] as const
+const SCOPES = ['read', 'write', 'admin'] as const
+const PROVIDERS = ['twilio', 'baileys'] as const
+const TILLS = ['paypal', 'tranzila'] as const
+const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
+
+type Role = (typeof ROLES)[number]
+type Scope = (typeof SCOPES)[number]
+type Language = 'he' | 'en'
 
 /** `business`, `member`, `key`, `number`: who may do what, and which numbers are answered. */
 export function addAdminCommands(program: Command, { session, show }: Cli): void {
   const business = program.command('business').description('the businesses of the installation')
-  business.command('list').action(async () => {
-    const { client } = await session()
-    const { items } = await client.businesses.all.query()
-    await show(items, () =>
-      formatTable(
-        ['name', 'language', 'blocked', 'since', 'id'],
-        items.map((row) => [row.name, row.language, row.blockedAt ? 'yes' : '', formatTime(row.createdAt), row.id]),
-      ),
-    )
-  })
+  business
+    .command('list')
+    .description('every one, oldest first')
+    .action(async () => {
+      const { client } = await session()
+      const { items } = await client.businesses.all.query()
+      await show(items, () =>
+        formatTable(
+          ['name', 'language', 'blocked', 'since', 'id'],
+          items.map((row) => [row.name, row.language, row.blockedAt ? 'yes' : '', formatTime(row.createdAt), row.id]),
+        ),
+      )
+    })
   business
     .command('create')
+    .description('make another business; answers its id')
     .argument('<name>')
-    .option('--lang <language>', 'he or en', 'he')
-    .action(async (name: string, { lang }: { lang: string }) => {
+    .addOption(languageOption().default('he'))
+    .action(async (name: string, { lang }: { lang: Language }) => {
       const { client } = await session()
-      const made = await client.businesses.create.mutate({ name, language: lang === 'en' ? 'en' : 'he' })
+      const made = await client.businesses.create.mutate({ name, language: lang })
       await show(made, () => made.id)
     })
   business
     .command('block')
     .description('its calls go to voicemail, its sends are refused')
-    .argument('<id>')
+    .addArgument(idArgument('the id of the business'))
     .argument('<reason>')
     .action(async (businessId: string, reason: string) => {
       const { client } = await session()
@@ -36,123 +53,246 @@ export function addAdminCommands(program: Command, { session, show }: Cli): void
     })
   business
     .command('unblock')
-    .argument('<id>')
+    .description('serve it again')
+    .addArgument(idArgument('the id of the business'))
     .action(async (businessId: string) => {
       const { client } = await session()
       await show(await client.businesses.unblock.mutate({ businessId }), () => 'unblocked')
     })
 
-  const member = program.command('member').description('who may log in for the business')
-  member.command('list').action(async () => {
-    const { client } = await session()
-    const { items } = await client.members.list.query({ limit: 200 })
-    await show(items, () =>
-      formatTable(
-        ['e-mail', 'name', 'role', '2nd factor', 'id'],
-        items.map((row) => [row.email, row.name, row.role, row.twoFactorEnabled ? 'yes' : '', row.id]),
-      ),
+  business
+    .command('show')
+    .description('the settings of one business: the oldest, or that of --business or the key')
+    .action(async () => {
+      const { client } = await session()
+      const found = await client.businesses.get.query()
+      await show(found, () => describeBusiness(found))
+    })
+  business
+    .command('set')
+    .description('change settings; those not given stay')
+    .option('--name <name>')
+    .addOption(languageOption())
+    .option('--timezone <zone>', 'such as Asia/Jerusalem')
+    .option('--greeting <words>', 'spoken instead of the built-in greeting; "" for the built-in one')
+    .addOption(new Option('--whatsapp <provider>', 'what WhatsApp messages go through').choices(PROVIDERS))
+    .addOption(
+      new Option('--whatsapp-fallback <provider>', 'what sends when that one cannot').choices([...PROVIDERS, 'none']),
     )
-  })
+    .addOption(
+      new Option('--payments <provider>', 'what takes payments; any: what suits the currency').choices([
+        ...TILLS,
+        'any',
+      ]),
+    )
+    .option('--hours <day=spans...>', 'when people are there: sun=09:00-13:00,16:00-19:00 fri=closed')
+    .action(async (options: SettingOptions) => {
+      const { client } = await session()
+      const changes = settingsOf(options)
+      if (Object.keys(changes).length === 0) throw new UsageError('Say what is to be changed; see --help.')
+      if (options.hours) changes.hours = { ...(await client.businesses.get.query()).hours, ...hoursOf(options.hours) }
+      const changed = await client.businesses.update.mutate(changes)
+      await show(changed, () => describeBusiness(changed))
+    })
+
+  const member = program.command('member').description('who may log in for the business')
+  member
+    .command('list')
+    .description('the members and their roles')
+    .addOption(limitOption().default(200))
+    .action(async ({ limit }: { limit: number }) => {
+      const { client } = await session()
+      const items = await take(limit, (page) => client.members.list.query(page))
+      await show(items, () =>
+        formatTable(
+          ['e-mail', 'name', 'role', '2nd factor', 'id'],
+          items.map((row) => [row.email, row.name, row.role, row.twoFactorEnabled ? 'yes' : '', row.id]),
+        ),
+      )
+    })
   member
     .command('add')
+    .description('let somebody log in')
     .argument('<email>')
-    .option('--role <role>', 'owner, manager, agent or viewer', 'agent')
+    .addOption(new Option('--role <role>', 'how far they may go').choices(ROLES).default('agent'))
     .option('--name <name>')
     .option('--password <password>', 'the first password of a new login')
-    .action(async (email: string, options: { role: string; name?: string; password?: string }) => {
+    .action(async (email: string, options: { role: Role; name?: string; password?: string }) => {
       const { client } = await session()
-      const { role, ...rest } = options
-      const made = await client.members.add.mutate({ email, role: roleOf(role), ...rest })
+      const made = await client.members.add.mutate({ email, ...options })
       await show(made, () => `${made.email}  ${made.role}  ${made.id}`)
     })
   member
     .command('role')
-    .argument('<id>')
-    .argument('<role>')
-    .action(async (id: string, role: string) => {
+    .description('give a member another role')
+    .addArgument(idArgument('the id of the member'))
+    .addArgument(new Argument('<role>').choices(ROLES))
+    .action(async (id: string, role: Role) => {
       const { client } = await session()
-      const changed = await client.members.setRole.mutate({ id, role: roleOf(role) })
+      const changed = await client.members.setRole.mutate({ id, role })
       await show(changed, () => `${changed.email}  ${changed.role}`)
     })
   member
     .command('remove')
-    .argument('<id>')
+    .description('end a membership')
+    .addArgument(idArgument('the id of the member'))
     .action(async (id: string) => {
       const { client } = await session()
       await show(await client.members.remove.mutate({ id }), () => 'removed')
     })
 
   const key = program.command('key').description('API keys of the business')
-  key.command('list').action(async () => {
-    const { client } = await session()
-    const { items } = await client.keys.list.query({ limit: 200 })
-    await show(items, () =>
-      formatTable(
-        ['name', 'key', 'scope', 'last used', 'revoked', 'id'],
-        items.map((row) => [
-          row.name,
-          `${row.prefix}…`,
-          row.scope,
-          formatTime(row.lastUsedAt),
-          formatTime(row.revokedAt),
-          row.id,
-        ]),
-      ),
-    )
-  })
+  key
+    .command('list')
+    .description('the keys, by their first characters')
+    .addOption(limitOption().default(200))
+    .action(async ({ limit }: { limit: number }) => {
+      const { client } = await session()
+      const items = await take(limit, (page) => client.keys.list.query(page))
+      await show(items, () =>
+        formatTable(
+          ['name', 'key', 'scope', 'last used', 'revoked', 'id'],
+          items.map((row) => [
+            row.name,
+            `${row.prefix}…`,
+            row.scope,
+            formatTime(row.lastUsedAt),
+            formatTime(row.revokedAt),
+            row.id,
+          ]),
+        ),
+      )
+    })
   key
     .command('create')
-    .description('answers the key this once')
+    .description('make a key; it is shown this once')
     .argument('<name>')
-    .option('--scope <scope>', 'read, write or admin', 'write')
-    .action(async (name: string, { scope }: { scope: string }) => {
+    .addOption(new Option('--scope <scope>', 'how far it may go').choices(SCOPES).default('write'))
+    .action(async (name: string, { scope }: { scope: Scope }) => {
       const { client } = await session()
-      const made = await client.keys.create.mutate({ name, scope: scopeOf(scope) })
+      const made = await client.keys.create.mutate({ name, scope })
       await show(made, () => made.key)
     })
   key
     .command('revoke')
-    .argument('<id>')
+    .description('end a key')
+    .addArgument(idArgument('the id of the key'))
     .action(async (id: string) => {
       const { client } = await session()
       await show(await client.keys.revoke.mutate({ id }), () => 'revoked')
     })
 
   const number = program.command('number').description('the numbers that the business answers')
-  number.command('list').action(async () => {
-    const { client } = await session()
-    const { items } = await client.businesses.numbers.query()
-    await show(items, () =>
-      formatTable(
-        ['number', 'label', 'since', 'id'],
-        items.map((row) => [formatPhone(row.e164), row.label ?? '', formatTime(row.createdAt), row.id]),
-      ),
-    )
-  })
+  number
+    .command('list')
+    .description('the numbers and what is spoken on them')
+    .action(async () => {
+      const { client } = await session()
+      const { items } = await client.businesses.numbers.query()
+      await show(items, () =>
+        formatTable(
+          ['number', 'label', 'language', 'since', 'id'],
+          items.map((row) => [
+            formatPhone(row.e164),
+            row.label ?? '',
+            row.language ?? '',
+            formatTime(row.createdAt),
+            row.id,
+          ]),
+        ),
+      )
+    })
   number
     .command('add')
-    .argument('<number>')
+    .description('let the business answer a number; `doctor --fix` leads its webhooks here')
+    .argument('<number>', '+972… or 03-…')
     .option('--label <label>')
-    .action(async (value: string, { label }: { label?: string }) => {
+    .addOption(languageOption())
+    .action(async (value: string, { label, lang }: { label?: string; lang?: Language }) => {
       const { client } = await session()
-      const made = await client.businesses.addNumber.mutate({ number: value, ...(label ? { label } : {}) })
+      const made = await client.businesses.addNumber.mutate({
+        number: value,
+        ...(label ? { label } : {}),
+        ...(lang ? { language: lang } : {}),
+      })
       await show(made, () => `${made.e164}  ${made.id}`)
     })
   number
     .command('remove')
-    .argument('<id>')
+    .description('answer a number no longer')
+    .addArgument(idArgument('the id of the number'))
     .action(async (numberId: string) => {
       const { client } = await session()
       await show(await client.businesses.removeNumber.mutate({ numberId }), () => 'removed')
     })
 }
 
-function roleOf(text: string) {
-  if (text === 'owner' || text === 'manager' || text === 'agent' || text === 'viewer') return text
-  throw new Error(`${text} is no role: owner, manager, agent or viewer.`)
+type SettingOptions = {
+  name?: string
+  lang?: Language
+  timezone?: string
+  greeting?: string
+  whatsapp?: (typeof PROVIDERS)[number]
+  whatsappFallback?: (typeof PROVIDERS)[number] | 'none'
+  payments?: (typeof TILLS)[number] | 'any'
+  hours?: string[]
 }
 
-function scopeOf(text: string) {
-  if (text === 'read' || text === 'write' || text === 'admin') return text
-  throw new Error(`${text} is no scope: read, write or admin.`)
+function settingsOf(options: SettingOptions): Inputs['businesses']['update'] {
+  const { name, lang, timezone, greeting, whatsapp, whatsappFallback, payments, hours } = options
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(lang === undefined ? {} : { language: lang }),
+    ...(timezone === undefined ? {} : { timezone }),
+    ...(greeting === undefined ? {} : { greeting: greeting === '' ? null : greeting }),
+    ...(whatsapp === undefined ? {} : { defaultWhatsappProvider: whatsapp }),
+    ...(whatsappFallback === undefined
+      ? {}
+      : { fallbackWhatsappProvider: whatsappFallback === 'none' ? null : whatsappFallback }),
+    ...(payments === undefined ? {} : { paymentProvider: payments === 'any' ? null : payments }),
+    ...(hours === undefined ? {} : { hours: hoursOf(hours) }),
+  }
+}
+
+type WeekHours = NonNullable<Outputs['businesses']['get']['hours']>
+
+/** `sun=09:00-13:00,16:00-19:00` as that weekday's spans; `closed` is none. */
+function hoursOf(days: string[]): WeekHours {
+  const hours: WeekHours = {}
+  for (const text of days) {
+    const [name, spans = ''] = text.split('=')
+    const day = DAYS.find((candidate) => candidate === name)
+    if (!day) throw new UsageError(`${text}: write a weekday as ${DAYS.join(', ')}, then = and its spans.`)
+    hours[day] =
+      spans === 'closed'
+        ? []
+        : spans.split(',').map((span): [string, string] => {
+            const [from = '', to = ''] = span.split('-')
+            return [from, to]
+          })
+  }
+  return hours
+}
+
+function describeBusiness(business: Outputs['businesses']['get']): string {
+  const { hours } = business
+  const spoken = hours
+    ? DAYS.map((day) => `${day} ${hours[day]?.map((span) => span.join('-')).join(',') || 'closed'}`).join('  ')
+    : 'not said'
+  const lines: [string, string][] = [
+    ['name', business.name],
+    ['id', business.id],
+    ['language', business.language],
+    ['time zone', business.timezone],
+    ['greeting', business.greeting ?? 'the built-in one'],
+    [
+      'whatsapp',
+      business.defaultWhatsappProvider +
+        (business.fallbackWhatsappProvider ? `, then ${business.fallbackWhatsappProvider}` : ''),
+    ],
+    ['payments', business.paymentProvider ?? 'what suits the currency'],
+    ['hours', spoken],
+    ...(business.blockedAt ? [['blocked', business.blockedReason ?? ''] as [string, string]] : []),
+  ]
+  return lines.map(([name, value]) => `${name.padEnd(10)} ${value}`).join('\n')
 }

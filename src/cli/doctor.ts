@@ -1,20 +1,30 @@
 import type { Config } from '../config.ts'
 import type { Deps } from '../deps.ts'
+import { listBusinesses, listPhoneNumbers } from '../domain/businesses/index.ts'
+import { within } from '../domain/context.ts'
 import { processesAlive } from '../domain/system/index.ts'
 import { publicUrl, WEBHOOKS } from '../http/urls.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { missingMigrations } from '../maintenance.ts'
+import type { CarrierNumber, Telephony } from '../providers/telephony/port.ts'
 
 export type Finding = { check: string; state: 'ok' | 'warning' | 'problem'; found: string; advice: string | null }
 
-/** Looks at everything that an installation needs, and says what to do about what is wrong. */
+type Say = (check: string, state: Finding['state'], found: string, advice?: string | null) => void
+
+/**
+ * Looks at everything that an installation needs, and says what to do about what is wrong.
+ * @param options.fix lead the webhooks of the carrier's numbers here, where they lead elsewhere
+ * @returns whether there was no problem
+ */
 export async function examine(
   config: Config,
   open: <T>(run: (deps: Deps) => Promise<T>) => Promise<T>,
   tell: (finding: Finding) => void,
+  options: { fix?: boolean } = {},
 ): Promise<boolean> {
   let sound = true
-  const say = (check: string, state: Finding['state'], found: string, advice: string | null = null) => {
+  const say: Say = (check, state, found, advice = null) => {
     if (state === 'problem') sound = false
     tell({ check, state, found, advice })
   }
@@ -33,7 +43,7 @@ export async function examine(
   }
   if (reachable)
     try {
-      await open((deps) => examineInside(deps, say))
+      await open((deps) => examineInside(deps, say, options.fix ?? false))
     } catch (error) {
       say('queue', 'problem', errorMessage(error), 'Start Redis, or correct REDIS_URL.')
     }
@@ -41,9 +51,7 @@ export async function examine(
   return sound
 }
 
-type Say = (check: string, state: Finding['state'], found: string, advice?: string | null) => void
-
-async function examineInside(deps: Deps, say: Say) {
+async function examineInside(deps: Deps, say: Say, fix: boolean) {
   const queue = deps.backend
     .ping()
     .then(() => say('queue', 'ok', deps.config.queue.kind))
@@ -60,31 +68,69 @@ async function examineInside(deps: Deps, say: Say) {
     if (alive[kind] > 0) say(`process ${kind}`, 'ok', `${alive[kind]} alive`)
     else say(`process ${kind}`, 'problem', 'no heartbeat for 15 seconds', 'Start everything with ./start_all.sh.')
 
-  if (deps.config.sandbox) return say('twilio', 'ok', 'simulated by the sandbox')
   if (!deps.telephony)
     return say('twilio', 'warning', 'not configured', 'Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.')
   try {
-    const numbers = await deps.telephony.listNumbers()
-    const wanted = publicUrl(deps.config.publicBaseUrl, WEBHOOKS.incomingCall)
-    const status = publicUrl(deps.config.publicBaseUrl, WEBHOOKS.callStatus)
-    if (numbers.length === 0) say('twilio', 'warning', 'the account has no number', 'Buy one in Twilio’s console.')
-    for (const number of numbers) {
-      const wrong = [
-        ...(number.voiceUrl === wanted && number.voiceMethod === 'POST' ? [] : [`“A call comes in”: POST ${wanted}`]),
-        ...(number.statusCallback === status ? [] : [`“Call status changes”: POST ${status}`]),
-      ]
-      if (wrong.length === 0) say(`twilio ${number.number}`, 'ok', 'its webhooks lead here')
-      else
-        say(
-          `twilio ${number.number}`,
-          'problem',
-          `calls go to ${number.voiceUrl || 'nowhere'}`,
-          `Set ${wrong.join(' and ')}.`,
-        )
-    }
+    await examineNumbers(deps, deps.telephony, say, fix)
   } catch (error) {
     say('twilio', 'problem', errorMessage(error), 'Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.')
   }
+}
+
+/** Whether each number that callers dial is asked about here; those of the account that nobody here answers stay untouched. */
+async function examineNumbers(deps: Deps, telephony: Telephony, say: Say, fix: boolean) {
+  const owned = await telephony.listNumbers()
+  const businesses = await listBusinesses(deps.ctx)
+  const answered = new Set<string>()
+  for (const { id } of businesses)
+    for (const { e164 } of await listPhoneNumbers(within(deps.ctx, id))) answered.add(e164)
+  if (owned.length === 0) say('twilio', 'warning', 'the account has no number', 'Buy one in Twilio’s console.')
+
+  const wanted = {
+    voiceUrl: publicUrl(deps.config.publicBaseUrl, WEBHOOKS.incomingCall),
+    statusCallback: publicUrl(deps.config.publicBaseUrl, WEBHOOKS.callStatus),
+  }
+  for (const number of owned) {
+    const check = `twilio ${number.number}`
+    const wrong = wrongWebhooks(number, wanted)
+    if (!answered.has(number.number))
+      say(
+        check,
+        'warning',
+        'no business here answers it',
+        `\`bun run cli number add ${number.number}\`, if one should.`,
+      )
+    else if (wrong.length === 0) say(check, 'ok', 'its webhooks lead here')
+    else if (fix) {
+      const left = wrongWebhooks(await telephony.configureNumber(number.id, wanted), wanted)
+      if (left.length === 0) say(check, 'ok', `its webhooks lead here now; ${whereTo(number)} before`)
+      else say(check, 'problem', `Twilio took the change but shows it not`, `Set ${left.join(' and ')}.`)
+    } else
+      say(
+        check,
+        'problem',
+        whereTo(number),
+        `\`bun run cli doctor --fix\`, or in Twilio’s console ${wrong.join(' and ')}.`,
+      )
+  }
+  for (const number of answered)
+    if (!owned.some((row) => row.number === number))
+      say(`twilio ${number}`, 'warning', 'the account has no such number', 'Buy or move it, or remove it here.')
+}
+
+function whereTo(number: CarrierNumber): string {
+  if (number.answeredBy) return `calls go to ${number.answeredBy === 'trunk' ? 'a SIP trunk' : 'a TwiML application'}`
+  return `calls go to ${number.voiceUrl ? `${number.voiceMethod} ${number.voiceUrl}` : 'nowhere'}`
+}
+
+/** What is to be set in Twilio's console, in its words. */
+function wrongWebhooks(number: CarrierNumber, wanted: { voiceUrl: string; statusCallback: string }): string[] {
+  const voice = number.answeredBy === null && number.voiceUrl === wanted.voiceUrl && number.voiceMethod === 'POST'
+  const status = number.statusCallback === wanted.statusCallback && number.statusMethod === 'POST'
+  return [
+    ...(voice ? [] : [`“A call comes in”: Webhook, ${wanted.voiceUrl}, HTTP POST`]),
+    ...(status ? [] : [`“Call status changes”: ${wanted.statusCallback}, HTTP POST`]),
+  ]
 }
 
 async function examineAddresses(config: Config, say: Say) {
@@ -103,7 +149,7 @@ async function examineAddresses(config: Config, say: Say) {
     say(
       'public address',
       config.sandbox ? 'ok' : 'problem',
-      `${config.publicBaseUrl} is no https address`,
+      `${config.publicBaseUrl} is no https address${config.sandbox ? '; the sandbox needs none' : ''}`,
       config.sandbox ? null : 'Set PUBLIC_BASE_URL to the https address that Twilio can reach.',
     )
   else

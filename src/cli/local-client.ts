@@ -1,4 +1,5 @@
 import { createTRPCClient, TRPCClientError, type TRPCLink } from '@trpc/client'
+import { getTRPCErrorFromUnknown, getTRPCErrorShape } from '@trpc/server'
 import { observable } from '@trpc/server/observable'
 import type { Deps } from '../deps.ts'
 import { listBusinesses } from '../domain/businesses/index.ts'
@@ -51,9 +52,18 @@ export async function createLocalClient(
           observer.next({ result: { type: 'data', data: JSON.parse(JSON.stringify(data ?? null)) } })
           observer.complete()
         })
-        .catch((error: unknown) =>
-          observer.error(TRPCClientError.from(error instanceof Error ? error : new Error(String(error)))),
-        )
+        .catch((thrown: unknown) => {
+          const error = getTRPCErrorFromUnknown(thrown)
+          const shape = getTRPCErrorShape({
+            config: appRouter._def._config,
+            error,
+            type: options.op.type,
+            path,
+            input,
+            ctx: undefined,
+          })
+          observer.error(TRPCClientError.from({ error: shape }))
+        })
     })
   return createTRPCClient<AppRouter>({ links: [link] })
 }

@@ -1,26 +1,24 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { fromDecimal, toDecimal } from '../lib/money.ts'
 import { formatPhone } from '../lib/phone.ts'
-import type { createClient } from '../trpc/client.ts'
+import { limitOption, take } from './arguments.ts'
+import { UsageError } from './exit.ts'
 import { formatTable, formatTime, shorten } from './output.ts'
+import type { Cli } from './session.ts'
 
-type Tools = {
-  client(): ReturnType<typeof createClient>
-  /** Prints the data as JSON or the table, as the caller asked. */
-  show(data: unknown, table: () => string): void
-}
+const CURRENCIES = ['ILS', 'USD', 'EUR'] as const
 
 /** `payments request|list|refund`. */
-export function addPaymentCommands(program: Command, tools: Tools): void {
-  const payments = program.command('payments').description('payments')
+export function addPaymentCommands(program: Command, { session, show }: Cli): void {
+  const payments = program.command('payments').description('payment links and refunds')
   payments
     .command('request')
     .description('make a payment link')
     .argument('<contact>', 'a phone number or the id of a contact')
     .argument('<amount>', 'in shekels (or the currency): 79 or 79.90')
     .argument('<description>', 'what it is for')
-    .option('--currency <code>', 'ILS, USD or EUR', 'ILS')
-    .option('--provider <name>', 'paypal or tranzila (default: what is set up)')
+    .addOption(new Option('--currency <code>', 'of the amount').choices(CURRENCIES).default('ILS'))
+    .addOption(new Option('--provider <name>', 'default: what is set up').choices(['paypal', 'tranzila']))
     .option('--idempotency-key <key>', 'asked twice, it is one payment')
     .option('--hours <n>', 'how long the link lives')
     .option('--send', 'send the link by WhatsApp')
@@ -29,12 +27,17 @@ export function addPaymentCommands(program: Command, tools: Tools): void {
         contact: string,
         amount: string,
         description: string,
-        options: { currency: string; provider?: string; idempotencyKey?: string; hours?: string; send?: boolean },
+        options: {
+          currency: (typeof CURRENCIES)[number]
+          provider?: string
+          idempotencyKey?: string
+          hours?: string
+          send?: boolean
+        },
       ) => {
         const { currency, hours, ...rest } = options
-        if (currency !== 'ILS' && currency !== 'USD' && currency !== 'EUR')
-          throw new Error('--currency wants ILS, USD or EUR.')
-        const made = await tools.client().payments.request.mutate({
+        const { client } = await session()
+        const made = await client.payments.request.mutate({
           contact,
           amount: toMinor(amount),
           description,
@@ -42,19 +45,20 @@ export function addPaymentCommands(program: Command, tools: Tools): void {
           ...rest,
           ...(hours === undefined ? {} : { expiresInHours: Number(hours) }),
         })
-        tools.show(made, () => `${made.state}  ${made.url}`)
+        await show(made, () => `${made.state}  ${made.url}`)
       },
     )
   payments
     .command('list')
     .description('the latest payments')
-    .option('--limit <n>', 'how many', '20')
-    .action(async ({ limit }: { limit: string }) => {
-      const page = await tools.client().payments.list.query({ limit: Number(limit) })
-      tools.show(page, () =>
+    .addOption(limitOption())
+    .action(async ({ limit }: { limit: number }) => {
+      const { client } = await session()
+      const items = await take(limit, (page) => client.payments.list.query(page))
+      await show(items, () =>
         formatTable(
           ['at', 'state', 'amount', 'by', 'who', 'for', 'id'],
-          page.items.map((payment) => [
+          items.map((payment) => [
             formatTime(payment.createdAt),
             payment.state + (payment.reason ? ` (${payment.reason})` : ''),
             `${toDecimal(payment.amount)} ${payment.currency}`,
@@ -71,13 +75,14 @@ export function addPaymentCommands(program: Command, tools: Tools): void {
     .description('give a paid payment back in full')
     .argument('<id>')
     .action(async (id: string) => {
-      const refunded = await tools.client().payments.refund.mutate({ id })
-      tools.show(refunded, () => `${refunded.state}  ${toDecimal(refunded.refundedAmount)} given back`)
+      const { client } = await session()
+      const refunded = await client.payments.refund.mutate({ id })
+      await show(refunded, () => `${refunded.state}  ${toDecimal(refunded.refundedAmount)} given back`)
     })
 }
 
 function toMinor(text: string): number {
   const minor = fromDecimal(text.trim())
-  if (minor === null) throw new Error('The amount is a number with at most two decimals, for example 79.90.')
+  if (minor === null) throw new UsageError('The amount is a number with at most two decimals, for example 79.90.')
   return minor
 }

@@ -1,24 +1,34 @@
+const WIDTH = 28
+const REDRAW_MS = 50
+
 /**
  * A bar on long work: drawn on a terminal, silent for machines.
  * @param label what is being done
  */
 export function progressBar(label: string, stream: NodeJS.WriteStream = process.stderr) {
-  const width = 28
-  let drawn = 0
+  let text = ''
+  let timer: ReturnType<typeof setTimeout> | null = null
+  const draw = () => {
+    timer = null
+    stream.write(`\r\u001b[K${text}`)
+  }
   return {
     update(done: number, total: number, what = '') {
       if (!stream.isTTY) return
-      const now = Date.now()
-      if (now - drawn < 50 && done < total) return
-      drawn = now
       const share = total > 0 ? Math.min(1, done / total) : 1
-      const full = Math.round(share * width)
-      stream.write(
-        `\r\u001b[K${label} [${'█'.repeat(full)}${'·'.repeat(width - full)}] ${String(Math.round(share * 100)).padStart(3)}% ${what}`,
-      )
+      const full = Math.round(share * WIDTH)
+      const first = text === ''
+      text = `${label} [${'█'.repeat(full)}${'·'.repeat(WIDTH - full)}] ${String(Math.round(share * 100)).padStart(3)}% ${what}`
+      // Later, not never: work that gets stuck shows where.
+      if (first) draw()
+      else timer ??= setTimeout(draw, REDRAW_MS)
     },
+    /** Wipes it away. */
     end() {
-      if (stream.isTTY) stream.write('\r\u001b[K')
+      if (timer) clearTimeout(timer)
+      timer = null
+      if (text !== '') stream.write('\r\u001b[K')
+      text = ''
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts'
+import type { Deps } from '../deps.ts'
 import type { Client } from '../trpc/client.ts'
 
 /** What a command works with. */
@@ -6,6 +7,7 @@ export type Session = {
   config: Config
   /** Base URL of the installation. */
   url: string
+  apiKey: string | null
   json: boolean
   /** The typed client: of the running server, or of the database itself with `--local`. */
   client: Client
@@ -16,8 +18,8 @@ export type Cli = {
   session(): Promise<Session>
   /** Prints data for a machine or a table for a person. */
   show(data: unknown, table: () => string): Promise<void>
-  /** Runs on the machine's own database, with everything that a server process has. */
   /** The settings alone: for what works before there is anything to log in to. */
   settings(): Config
-  local<T>(run: (deps: import('../deps.ts').Deps) => Promise<T>): Promise<T>
+  /** Runs on the machine's own database, with everything that a server process has. */
+  local<T>(run: (deps: Deps) => Promise<T>): Promise<T>
 }

@@ -1,36 +1,50 @@
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { renderUnicodeCompact } from 'uqr'
 import { AppError } from '../lib/errors.ts'
 import { formatPhone } from '../lib/phone.ts'
 import { readSandboxFile } from '../supervise/sandbox-file.ts'
-import type { createClient } from '../trpc/client.ts'
+import type { Client, Outputs } from '../trpc/client.ts'
+import { UsageError } from './exit.ts'
 import { formatTable, formatTime } from './output.ts'
+import type { Cli } from './session.ts'
 
-type Target = { client: ReturnType<typeof createClient>; config: { dataDir: string }; json: boolean }
-type LinkView = Awaited<ReturnType<Target['client']['whatsapp']['list']['query']>>[number]
+type LinkView = Outputs['whatsapp']['list'][number]
 type LinkOptions = {
   account?: string
   new?: boolean
   simulate?: boolean
   phone?: string
   code?: boolean
-  timeout: string
+  timeout: number
 }
 
 /** Nobody has this number: what the sandbox's second account is linked with. */
 const SIMULATED_OWNER = '+972501110001'
 const LOOK_MS = 300
 
-/** The commands that link, show and unlink the accounts of a business. */
-export function addLinkCommands(whatsapp: Command, target: () => Target): void {
-  const show = (data: unknown, text: () => string) => console.log(target().json ? JSON.stringify(data) : text())
+/** `whatsapp send|status|link|logout|restart`. */
+export function addWhatsAppCommands(program: Command, { session, show }: Cli): void {
+  const whatsapp = program.command('whatsapp').description('sending, and the linked accounts')
+  whatsapp
+    .command('send')
+    .description('queue a text')
+    .argument('<to>', 'whatsapp:+972…, +972… or 05x-…')
+    .argument('<text>')
+    .addOption(new Option('--provider <name>', 'default: the business’s own').choices(['twilio', 'baileys']))
+    .option('--idempotency-key <key>', 'asked twice, it is one message')
+    .action(async (to: string, text: string, options: { provider?: string; idempotencyKey?: string }) => {
+      const { client } = await session()
+      const sent = await client.messages.send.mutate({ to, text, ...options })
+      await show(sent, () => `${sent.status}  ${sent.id}`)
+    })
 
   whatsapp
     .command('status')
     .description('the linked accounts and what they need')
     .action(async () => {
-      const accounts = await target().client.whatsapp.list.query()
-      show(accounts, () => describe(accounts))
+      const { client } = await session()
+      const accounts = await client.whatsapp.list.query()
+      await show(accounts, () => describe(accounts))
     })
 
   whatsapp
@@ -41,23 +55,28 @@ export function addLinkCommands(whatsapp: Command, target: () => Target): void {
     .option('--code', 'link by a pairing code')
     .option('--phone <number>', 'the own number: for --code, and for --simulate')
     .option('--simulate', 'let the sandbox’s phone scan')
-    .option('--timeout <seconds>', 'how long to wait', '180')
+    .addOption(
+      new Option('--timeout <seconds>', 'how long to wait').default(180).argParser((text) => {
+        if (!/^\d+$/.test(text)) throw new InvalidArgumentError('A number of seconds.')
+        return Number(text)
+      }),
+    )
     .action(async (options: LinkOptions) => {
-      const { client, config, json } = target()
+      const { client, config, json } = await session()
       const account = await chooseAccount(client, options)
       if (account.state === 'working') {
-        show(account, () => `linked already: ${describe([account])}`)
+        await show(account, () => `linked already: ${describe([account])}`)
         return
       }
       const own = options.phone ?? account.phone ?? (options.simulate ? SIMULATED_OWNER : undefined)
-      if (options.code && !own) throw new Error('--code wants the own number: --phone +972…')
+      if (options.code && !own) throw new UsageError('--code wants the own number: --phone +972…')
       await client.whatsapp.link.mutate({ id: account.id, ...(options.code && own ? { phone: own } : {}) })
-      const linked = await follow(client, account.id, Number(options.timeout) * 1_000, async (view) => {
+      const linked = await follow(client, account.id, options.timeout * 1_000, async (view) => {
         if (options.simulate && own) await simulate(config.dataDir, view, own, options.code === true)
         else if (!json)
           console.error(view.pairingCode && options.code ? typeThis(view.pairingCode) : scanThis(view.qr ?? ''))
       })
-      show(linked, () => describe([linked]))
+      await show(linked, () => describe([linked]))
     })
 
   for (const [name, description] of [
@@ -69,19 +88,19 @@ export function addLinkCommands(whatsapp: Command, target: () => Target): void {
       .description(description)
       .option('--account <id>', 'which one (default: the only one)')
       .action(async (options: { account?: string }) => {
-        const { client } = target()
+        const { client } = await session()
         const { id } = pickOne(await client.whatsapp.list.query(), options.account)
         const { done } =
           name === 'logout'
             ? await client.whatsapp.logout.mutate({ id })
             : { done: (await client.whatsapp.restart.mutate({ id })).ok }
-        show({ id, done }, () =>
+        await show({ id, done }, () =>
           !done ? 'asked for; no worker has done it yet' : `${name === 'logout' ? 'logged out' : 'restarting'}  ${id}`,
         )
       })
 }
 
-async function chooseAccount(client: Target['client'], options: LinkOptions): Promise<LinkView> {
+async function chooseAccount(client: Client, options: LinkOptions): Promise<LinkView> {
   if (options.new) return client.whatsapp.create.mutate({})
   const accounts = await client.whatsapp.list.query()
   if (options.account) return pickOne(accounts, options.account)
@@ -93,14 +112,19 @@ async function chooseAccount(client: Target['client'], options: LinkOptions): Pr
 function pickOne(accounts: LinkView[], id: string | undefined): LinkView {
   const matching = id === undefined ? accounts : accounts.filter((account) => account.id === id)
   const [only, another] = matching
-  if (!only) throw new Error(id ? `There is no account ${id}.` : 'There is no account yet; link one first.')
-  if (another) throw new Error(`Name one with --account:\n${describe(matching)}`)
+  if (!only)
+    throw new AppError(
+      'not_found',
+      'account_not_found',
+      id ? `There is no account ${id}.` : 'There is no account yet; link one first.',
+    )
+  if (another) throw new UsageError(`Name one with --account:\n${describe(matching)}`)
   return only
 }
 
 /** Waits until the account works; every new code is shown once. */
 async function follow(
-  client: Target['client'],
+  client: Client,
   id: string,
   timeoutMs: number,
   onCode: (view: LinkView) => Promise<void>,

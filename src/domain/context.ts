@@ -2,6 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { Database, Executor } from '../../db/client.ts'
 import { auditLog } from '../../db/schema/index.ts'
 import type { Enqueue } from '../jobs/registry.ts'
+import { newId } from '../lib/ids.ts'
 import type { Logger } from '../lib/log.ts'
 
 /** Who asks: written into the audit log with every change. */
@@ -39,13 +40,20 @@ export const EVENT_CHANNEL = 'agentlocator_events'
 
 /** Writes the audit row and the event of a change; called inside the transaction of the change it describes. */
 export async function audit(tx: Executor, ctx: DomainContext & { businessId?: string }, entry: AuditEntry) {
-  await tx.insert(auditLog).values({
-    businessId: ctx.businessId ?? null,
-    actorKind: ctx.actor.kind,
-    actorId: ctx.actor.id,
-    ...entry,
-  })
-  if (ctx.businessId) await emit(tx, { ...ctx, businessId: ctx.businessId }, entry)
+  const { businessId, actor } = ctx
+  if (!businessId) {
+    await tx.insert(auditLog).values({ businessId: null, actorKind: actor.kind, actorId: actor.id, ...entry })
+    return
+  }
+  // One round trip: every change of the product waits for it.
+  const { action, entity, entityId, data } = entry
+  await tx.execute(sql`
+    with audited as (
+      insert into ${auditLog} (id, business_id, actor_kind, actor_id, action, entity, entity_id, data)
+      values (${newId()}, ${businessId}, ${actor.kind}, ${actor.id}, ${action}, ${entity}, ${entityId},
+        ${data ? JSON.stringify(data) : null}::text::jsonb)
+    ), ${eventsOf(actor, newsOf(businessId, entry))}
+    select told from told`)
 }
 
 /**
@@ -53,14 +61,12 @@ export async function audit(tx: Executor, ctx: DomainContext & { businessId?: st
  * only: an event leaves the installation by webhook, and outlives an erasure.
  */
 export async function emit(tx: Executor, ctx: Pick<BusinessContext, 'businessId' | 'actor'>, entry: AuditEntry) {
-  const { action, entity, entityId, data } = entry
-  await tx.execute(sql`
-    with ${eventsOf(
-      ctx.actor,
-      sql`select ${ctx.businessId}::uuid as business_id, ${action}::text as type, ${entity}::text as entity,
-        ${entityId}::text as entity_id, ${data ? JSON.stringify(data) : null}::jsonb as data`,
-    )}
-    select told from told`)
+  await tx.execute(sql`with ${eventsOf(ctx.actor, newsOf(ctx.businessId, entry))} select told from told`)
+}
+
+function newsOf(businessId: string, { action, entity, entityId, data }: AuditEntry): SQL {
+  return sql`select ${businessId}::uuid as business_id, ${action}::text as type, ${entity}::text as entity,
+    ${entityId}::text as entity_id, ${data ? JSON.stringify(data) : null}::text::jsonb as data`
 }
 
 /**

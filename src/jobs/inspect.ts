@@ -92,6 +92,32 @@ export async function drainQueue(queues: JobQueue[], name: string, delayed: bool
   return Math.max(0, sum(before) - sum(after))
 }
 
+const FORGET_PAGE = 500
+
+/**
+ * Removes finished and failed jobs whose payload names a person: they would keep it for an hour, the failed ones until somebody
+ * decides.
+ * @param businessId whose jobs; one that names no business is of whom its mention is
+ * @param mentions phone numbers, ids and call SIDs, as they stand in payloads
+ * @returns how many
+ */
+export async function forgetJobs(queues: JobQueue[], businessId: string, mentions: string[]): Promise<number> {
+  const found: { remove(): Promise<unknown> }[] = []
+  for (const queue of queues)
+    for (let at = 0; ; at += FORGET_PAGE) {
+      const jobs = await queue.getJobs(['completed', 'failed'], at, at + FORGET_PAGE - 1)
+      for (const job of jobs) {
+        const payload = JSON.stringify(job.data)
+        const ours = !payload.includes('"businessId"') || payload.includes(`"${businessId}"`)
+        if (ours && mentions.some((mention) => payload.includes(mention))) found.push(job)
+      }
+      // Two states are read at once: a page is at its end when nothing came.
+      if (jobs.length === 0) break
+    }
+  for (const job of found) await job.remove()
+  return found.length
+}
+
 function find(queues: JobQueue[], name: string): JobQueue {
   const queue = queues.find((candidate) => candidate.name === name)
   if (!queue) throw new AppError('not_found', 'queue_not_found', `There is no queue ${name}.`, { field: 'queue' })

@@ -71,7 +71,7 @@ const AWAY = new Set([
   '53300',
 ])
 
-const UNIQUE_VIOLATION = new Set(['23505'])
+const OVERTAKEN = new Set(['23505', '23503'])
 
 /**
  * Any thrown value as an AppError: a database that is away is `unavailable`, so that clients try again; unknown ones
@@ -88,9 +88,9 @@ export function toAppError(error: unknown): AppError {
   })
 }
 
-/** Postgres refused a row because one like it is there. */
-export function isUniqueViolation(error: unknown): boolean {
-  return hasCode(error, UNIQUE_VIOLATION)
+/** Postgres refused a row because one like it is there, or one it names has just gone: somebody else was faster. */
+export function isOvertaken(error: unknown): boolean {
+  return hasCode(error, OVERTAKEN)
 }
 
 function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {

@@ -142,6 +142,11 @@ export class CallVoice {
     else this.#watcher?.settled()
   }
 
+  /** The engine is about to go, and with it the words of what it was saying. */
+  learnAllWords(): void {
+    for (const itemId of this.#ledger.open()) this.#learnWords(itemId)
+  }
+
   /** No more audio of any item: who made it is gone. */
   finishAll(): void {
     for (const itemId of this.#ledger.open()) this.finish(itemId)
@@ -182,6 +187,17 @@ export class CallVoice {
 
   #wasHeard(item: Heard, interrupted: boolean): void {
     if (item.itemId === this.#item) this.#item = ''
+    this.#learnWords(item.itemId)
     this.#context.transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, interrupted)
+  }
+
+  /** An answer that is cut off while it is still being made has told its words in part only. */
+  #learnWords(itemId: string): void {
+    const { transcript, engine, record } = this.#context
+    if (!transcript.knows(itemId) || transcript.textOf(itemId) !== null) return
+    const text = engine?.wordsOf?.(itemId)
+    if (!text) return
+    transcript.agentText(itemId, text)
+    record.note('engine', { event: { type: 'agent_transcript', itemId, text } })
   }
 }

@@ -90,6 +90,7 @@ export class EngineLink {
     const { context, voice } = this
     if (!context.live) return
     const gone = context.engine
+    voice.learnAllWords()
     this.#generation++
     gone?.close()
     context.engine = null

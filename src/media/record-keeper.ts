@@ -14,6 +14,8 @@ const IDLE_MS = 20 * 60_000
 /** A call's row may come late, through a queue; a record without one for this long belongs to nobody. */
 const OWNERLESS_MS = 15 * 60_000
 const SWEEP_EVERY_MS = 60_000
+/** A call that ends as it begins may be over before its row is written: its record is tried again this much later. */
+const SOON_MS = 3_000
 /** A storage that hangs does not keep a server from stopping. */
 const STOP_MS = 10_000
 
@@ -29,7 +31,7 @@ export type RecordKeeper = {
   sweep(now?: number): Promise<Record<Kept, number>>
   /** Sweeps now and again and again. */
   start(): void
-  /** Ends the sweeping; resolves once what is under way is done, or takes too long. */
+  /** Ends the sweeping and tries once more what was closed here; resolves when that is done, or takes too long. */
   stop(): Promise<void>
   /** Files that waited when it was last looked. */
   readonly waiting: number
@@ -53,6 +55,7 @@ export function createRecordKeeper(options: {
   const closed = new Set<string>()
   const working = new Set<Promise<unknown>>()
   let timer: Timer | undefined
+  let soon: Timer | undefined
   let waiting = 0
   let sweeping: Promise<Record<Kept, number>> | null = null
 
@@ -118,10 +121,17 @@ export function createRecordKeeper(options: {
     return counts
   }
 
+  function tryClosed(): void {
+    soon = undefined
+    for (const path of closed) void track(attempt(path, Date.now(), true))
+  }
+
   const keeper: RecordKeeper = {
     keep(path) {
       closed.add(path)
-      void track(attempt(path, Date.now(), true))
+      void track(attempt(path, Date.now(), true)).then((kept) => {
+        if (kept === 'waiting') soon ??= setTimeout(tryClosed, SOON_MS)
+      })
     },
     sweep(now = Date.now()) {
       sweeping ??= track(sweepOnce(now)).finally(() => {
@@ -139,11 +149,17 @@ export function createRecordKeeper(options: {
     },
     async stop() {
       clearInterval(timer)
-      const late = Bun.sleep(STOP_MS)
-      while (working.size > 0) {
-        const settled = await Promise.race([Promise.allSettled(working), late])
-        if (settled === undefined) return
-      }
+      clearTimeout(soon)
+      // Their disk may go with their process.
+      tryClosed()
+      let tired = false
+      const { promise: late, resolve } = Promise.withResolvers<void>()
+      const patience = setTimeout(() => {
+        tired = true
+        resolve()
+      }, STOP_MS)
+      while (working.size > 0 && !tired) await Promise.race([Promise.allSettled(working), late])
+      clearTimeout(patience)
     },
     get waiting() {
       return waiting

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { errorMessage } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import { createEspeakSynthesizer } from '../providers/speech/espeak/synthesizer.ts'
+import { addNumber } from './carrier/numbers-api.ts'
 import { startCarrier } from './carrier/server.ts'
 import { type OpenAiSandbox, startOpenAi } from './openai/server.ts'
 import { startPayments } from './payments/start.ts'
@@ -28,6 +29,14 @@ const sandboxConfig = z.object({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   publicBaseUrl: z.url().optional(),
   connectBaseUrl: z.url().optional(),
+  /** The numbers of the carrier's account, with commas between them. */
+  numbers: z
+    .string()
+    .regex(/^\+\d+(,\+\d+)*$/)
+    .transform((text) => text.split(','))
+    .optional(),
+  voiceUrl: z.url().optional(),
+  statusCallback: z.url().optional(),
 })
 
 export type SandboxConfig = z.output<typeof sandboxConfig>
@@ -38,7 +47,8 @@ export type SandboxConfig = z.output<typeof sandboxConfig>
  * `--openai-port` with `--openai-key` (without it there is no OpenAI),
  * `--paypal-port`, `--tranzila-port`, `--payments-secret` (without it there are no payment servers),
  * `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for the first are dialled
- * at the second).
+ * at the second), `--numbers` of the account, whose calls are asked about at `--voice-url` and reported to
+ * `--status-callback`.
  * @throws ZodError or TypeError naming the flag that is wrong
  */
 export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
@@ -59,6 +69,9 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
       'log-level': { type: 'string' },
       'public-base-url': { type: 'string' },
       'connect-base-url': { type: 'string' },
+      numbers: { type: 'string' },
+      'voice-url': { type: 'string' },
+      'status-callback': { type: 'string' },
     },
   })
   return sandboxConfig.parse({
@@ -76,6 +89,9 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
     logLevel: values['log-level'],
     publicBaseUrl: values['public-base-url'],
     connectBaseUrl: values['connect-base-url'],
+    numbers: values.numbers,
+    voiceUrl: values['voice-url'],
+    statusCallback: values['status-callback'],
   })
 }
 
@@ -102,6 +118,11 @@ export async function startSandbox(
     logger,
     settings: { connectRules: rules },
   })
+  for (const number of config.numbers ?? [])
+    addNumber(carrier, number, {
+      ...(config.voiceUrl ? { voiceUrl: config.voiceUrl } : {}),
+      ...(config.statusCallback ? { statusCallback: config.statusCallback } : {}),
+    })
   if (stateDir) mkdirSync(stateDir, { recursive: true })
   const whatsapp = await startWhatsAppSandbox({
     port: config.whatsappPort,

@@ -5,10 +5,12 @@ import { z } from 'zod'
 import { startEmbeddedPostgres } from '../../db/embedded.ts'
 import { migrateDatabase } from '../../db/migrate.ts'
 import type { Config, Environment } from '../config.ts'
+import { publicUrl, WEBHOOKS } from '../http/urls.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { findFreePort, isPortFree } from '../lib/net.ts'
 import { tryLock } from '../lib/process-lock.ts'
+import { SANDBOX_NUMBERS } from '../sandbox/demo.ts'
 import { SANDBOX_PAYMENTS } from '../sandbox/payments/accounts.ts'
 import type { ProcessSpec, ReadyMessage } from './managed-process.ts'
 import { readSandboxFile, type SandboxFile } from './sandbox-file.ts'
@@ -132,6 +134,9 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
           // Whatever the public address is, the simulated carrier reaches the server on this machine.
           'public-base-url': config.publicBaseUrl,
           'connect-base-url': localAddress(config),
+          numbers: Object.values(SANDBOX_NUMBERS).join(','),
+          'voice-url': publicUrl(config.publicBaseUrl, WEBHOOKS.incomingCall),
+          'status-callback': publicUrl(config.publicBaseUrl, WEBHOOKS.callStatus),
         }
         const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
         return [script('sandbox', 'src/sandbox/main.ts', 5_000, ...args)]

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { eraseContact, erasure, getRetention, retention, setRetention } from '../domain/privacy/index.ts'
+import { forgetJobs } from '../jobs/inspect.ts'
+import { errorMessage } from '../lib/errors.ts'
 import { businessProcedure, router } from './trpc.ts'
 
 export const privacyRouter = router({
@@ -13,5 +15,14 @@ export const privacyRouter = router({
   eraseContact: businessProcedure
     .input(z.object({ contactId: z.uuid() }))
     .output(erasure)
-    .mutation(({ ctx, input }) => eraseContact(ctx.business, input.contactId)),
+    .mutation(async ({ ctx, input }) => {
+      const { mentions, ...counts } = await eraseContact(ctx.business, input.contactId)
+      try {
+        await forgetJobs(ctx.services.queues(), ctx.business.businessId, mentions)
+      } catch (error) {
+        // The person is gone; what the queue still names it forgets within the hour.
+        ctx.business.log.warn({ error: errorMessage(error) }, 'finished jobs of an erased contact could not be removed')
+      }
+      return counts
+    }),
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { businessHours } from '../domain/appointments/index.ts'
 import { getBusiness } from '../domain/businesses/index.ts'
 import {
   buildInstructions,
@@ -42,7 +43,8 @@ export const receptionistRouter = router({
   save: businessProcedure
     .input(
       z.object({
-        settings: receptionistSettings,
+        /** Left out, the hours stay as the business keeps them. */
+        settings: receptionistSettings.extend({ hours: businessHours.optional() }),
         note: z.string().max(500).nullish(),
         basedOn: z.int().nonnegative().optional(),
       }),

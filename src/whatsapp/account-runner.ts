@@ -81,6 +81,7 @@ export class AccountRunner {
   private unsaved: AccountStatus | null = null
   private saving: Promise<void> | null = null
   private fetching = false
+  private fetchAgain = false
   private fileTimer: ReturnType<typeof setTimeout> | null = null
   private readonly fileRetryAt = new Map<string, number>()
   private commands: Promise<void> = Promise.resolve()
@@ -194,6 +195,8 @@ export class AccountRunner {
     try {
       do {
         this.again = false
+        // What an earlier round read holds only as long as that round went well.
+        this.ahead.items = []
         while (!this.stopped && this.account?.status().state === 'working') {
           const item = await this.nextItem()
           if (!item) break
@@ -369,8 +372,14 @@ export class AccountRunner {
 
   private async fetchFiles(): Promise<void> {
     const { account } = this
-    if (this.fetching || !account) return
+    if (!account) return
+    if (this.fetching) {
+      // What has come since the list was read is on the next one.
+      this.fetchAgain = true
+      return
+    }
     this.fetching = true
+    this.fetchAgain = false
     try {
       for (const { id } of await pendingFiles(this.ctx, this.lease.accountId)) {
         if (this.stopped || account.status().state !== 'working') return
@@ -393,6 +402,7 @@ export class AccountRunner {
     } finally {
       this.fetching = false
     }
+    if (this.fetchAgain && !this.stopped) void this.fetchFiles()
   }
 
   private seal(url: string): string {

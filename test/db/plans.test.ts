@@ -108,7 +108,7 @@ describe('on a million messages', () => {
         .map((node) => `${node['Node Type']} on ${node['Relation Name']}`)
       expect({ statement, scans }).toEqual({ statement, scans: [] })
       // Generous for a busy machine; a plan that reads everything takes seconds.
-      expect(ms).toBeLessThan(400)
+      expect(ms).toBeLessThan(1_500)
     }
   })
 })

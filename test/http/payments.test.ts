@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { loadConfig } from '../../src/config.ts'
-import { blockBusiness, createApiKey, createBusiness, unblockBusiness } from '../../src/domain/businesses/index.ts'
+import {
+  blockBusiness,
+  createApiKey,
+  createBusiness,
+  unblockBusiness,
+  updateBusiness,
+} from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
+import { checkPayments } from '../../src/domain/payments/index.ts'
 import { findFreePort } from '../../src/lib/net.ts'
 import { prepareServer } from '../../src/server.ts'
 import { createClient } from '../../src/trpc/client.ts'
@@ -83,6 +90,22 @@ test('without keys of the provider 501, for a blocked business 403 before that, 
     status: 401,
     json: { error: { code: 'invalid_api_key' } },
   })
+})
+
+test('the business’s own choice of provider counts where it takes the currency and no other is named', async () => {
+  const { deps, ctx } = world
+  const chosen = async (currency: string, provider?: string) =>
+    (await checkPayments(ctx, deps.payments, provider, currency)).provider.name
+  const dollars = await chosen('USD')
+  expect([await chosen('ILS'), dollars]).toEqual(['tranzila', 'paypal'])
+  await updateBusiness(ctx, { paymentProvider: 'paypal' })
+  expect([await chosen('ILS'), await chosen('ILS', 'tranzila')]).toEqual(['paypal', 'tranzila'])
+  await updateBusiness(ctx, { paymentProvider: 'tranzila' })
+  const takesDollars = deps.payments.providers.tranzila?.currencies.some((each) => each === 'USD')
+  expect(await chosen('USD')).toBe(takesDollars ? 'tranzila' : 'paypal')
+  const without = { ...deps.payments, providers: { ...deps.payments.providers, tranzila: null } }
+  expect((await checkPayments(ctx, without, undefined, 'ILS')).provider.name).toBe('paypal')
+  await updateBusiness(ctx, { paymentProvider: null })
 })
 
 test('a bad request says which field, and writes nothing', async () => {

@@ -322,7 +322,8 @@ describe.each([
     const putAt = performance.now()
     for (let index = 0; index < 45; index += 1) lonely.enqueueEventually('call.status', statusOf(`kept ${index}`))
     lonely.enqueueEventually('call.status', { callSid: 'bad', status: 'x', at: 'never' })
-    expect(performance.now() - putAt).toBeLessThan(50)
+    // Nothing waits for the queue that is away.
+    expect(performance.now() - putAt).toBeLessThan(500)
     expect(lonely.outbox.depth).toBe(40)
     expect(lonely.outbox.dropped).toBe(5)
 

@@ -158,6 +158,30 @@ test('a record that names another business than its call is nobody’s', async (
   await expect(api.as({}).calls.replay({ id: call.id })).rejects.toThrow('not stored, or not yet')
 })
 
+test('a call that was over before its row was written: its record is stored soon after', async () => {
+  const callSid = `CA${String(++serial).padStart(32, '0')}`
+  const keeper = keeperOn()
+  keeper.keep(leaveBehind({ callSid }))
+  await Bun.sleep(200)
+  expect(readdirSync(dir)).toHaveLength(1)
+  const call = { callSid, from: '+972501239999', to: '+97233760000', at: new Date() }
+  await registerCall(api.business, call)
+  // Not at the next sweep: nothing sweeps here.
+  await until(() => readdirSync(dir).length === 0, 20_000)
+  await keeper.stop()
+  expect((await api.as({}).calls.replay({ id: callSid })).same).toBe(true)
+})
+
+test('a server that stops tries once more', async () => {
+  const callSid = `CA${String(++serial).padStart(32, '0')}`
+  const keeper = keeperOn()
+  keeper.keep(leaveBehind({ callSid }))
+  await Bun.sleep(200)
+  await registerCall(api.business, { callSid, from: '+972501239998', to: '+97233760000', at: new Date() })
+  await keeper.stop()
+  expect(readdirSync(dir)).toEqual([])
+})
+
 test('a storage that is away: the record waits on the disk, and is stored once it is back', async () => {
   const call = await newCall()
   const root = temporaryDirectory('broken')

@@ -42,13 +42,16 @@ type TurnRow = {
   audio_key: string | null
 }
 
-/** The call's row once both sides, the agent's end and the carrier's, are written. */
+/**
+ * The call's row once both sides, the agent's end and the carrier's, are written; the carrier's may be first, and what is
+ * concluded from that alone is corrected.
+ */
 const ended = (report: CallReport) =>
   eventually(
     async () =>
       (
         await product.sql<CallRow[]>`select * from calls where call_sid = ${report.callSid}
-          and end_reason is not null and carrier_status is not null and contact_id is not null`
+          and end_reason not in ('server_lost', 'abandoned') and carrier_status is not null and contact_id is not null`
       )[0],
     `the end of the call; ${JSON.stringify(report.timeline.slice(-5))}`,
   )

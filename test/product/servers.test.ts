@@ -252,8 +252,9 @@ describe('a server that goes away', () => {
       expect(report.streams[0]).toMatchObject({ endedBy: 'caller' })
       expect(await Promise.race([server.exited, Bun.sleep(10_000).then(() => 'still there')])).toBe(0)
       // It does not go before all is written that the call left.
-      const [call] = await product.sql`select id, end_reason, fallback from calls where call_sid = ${sid}`
+      const [call] = await product.sql`select id, end_reason, fallback, record_key from calls where call_sid = ${sid}`
       expect(call).toMatchObject({ end_reason: 'caller_hung_up', fallback: null })
+      expect(call?.record_key).toEndWith(`/${sid}/record.jsonl`)
       await eventually(
         async () =>
           (await product.sql`select 1 from call_turns where call_id = ${call?.id} and audio_key is not null`)[0],
@@ -287,6 +288,8 @@ describe('a server that goes away', () => {
       const [call] = await product.sql`select end_reason, fallback from calls where call_sid = ${sid}`
       expect(call).toEqual({ end_reason: 'server_draining', fallback: 'voicemail' })
       expect(await Promise.race([alone.exited, Bun.sleep(10_000).then(() => 'still there')])).toBe(0)
+      const [kept] = await product.sql`select record_key from calls where call_sid = ${sid}`
+      expect(kept?.record_key).toEndWith(`/${sid}/record.jsonl`)
     },
     LONG_MS,
   )

@@ -100,7 +100,7 @@ describe('while the database is away', () => {
     for (let index = 0; index < 5; index += 1) {
       const started = performance.now()
       const answer = await product.post('/webhook/incoming_call', call(`CAaway${index}`))
-      expect(performance.now() - started).toBeLessThan(500)
+      expect(performance.now() - started).toBeLessThan(2_000)
       expect(await answer.text()).toContain('<Connect action=')
     }
   })

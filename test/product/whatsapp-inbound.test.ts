@@ -44,6 +44,29 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
         ...options,
       })
 
+    test('a word of consent: heeded, and confirmed by one message that the carrier delivers', async () => {
+      const from = customer()
+      await receive({ from, body: 'הסר', profileName: 'רון', deliveries: 3, parallel: true })
+      const toThem = () =>
+        [...product.carrier.messages.values()].filter(
+          (message) => message.direction === 'outbound-api' && message.to === `whatsapp:${from}`,
+        )
+      const [confirmation] = await eventually(
+        () => (/delivered|read/.test(toThem()[0]?.status ?? '') ? toThem() : null),
+        'the confirmation',
+        30_000,
+      )
+      expect(confirmation?.body).toContain('לא תשלח לך עוד הודעות')
+      const refused = await product.send({ to: from, text: 'מבצע' })
+      expect([refused.status, await refused.json()]).toEqual([
+        403,
+        expect.objectContaining({ error: expect.objectContaining({ code: 'contact_opted_out' }) }),
+      ])
+      await receive({ from, body: 'התחל' })
+      await eventually(() => toThem().length === 2, 'the second confirmation', 30_000)
+      expect((await product.send({ to: from, text: 'תור נקבע' })).ok).toBe(true)
+    })
+
     test('a text: 204 with an empty body, a contact, a conversation, a message', async () => {
       const from = customer()
       const { messageSid, deliveries } = await receive({ from, body: 'שלום, יש תור?', profileName: 'דנה' })

@@ -1,10 +1,8 @@
-import { afterAll, expect, test } from 'bun:test'
-import { runCleanups, temporaryDirectory } from '../support/cleanup.ts'
+import { expect, test } from 'bun:test'
+import { temporaryDirectory } from '../support/cleanup.ts'
 import { createTestDatabase } from '../support/postgres.ts'
 import { startProductProcess } from '../support/product-process.ts'
 import { startRedis } from '../support/redis.ts'
-
-afterAll(runCleanups)
 
 for (const file of ['workers/crm.ts', 'workers/recordings.ts', 'workers/whatsapp.ts'])
   for (const trouble of ['dead', 'frozen'] as const)

@@ -17,6 +17,7 @@ import { DEFAULT_POLICY, type TurnPolicy } from '../../src/media/turn-policy.ts'
 import { createRealtimeEngine } from '../../src/providers/speech/openai-realtime/engine.ts'
 import type { RealtimeLimits } from '../../src/providers/speech/openai-realtime/session.ts'
 import type { RealtimeSettings } from '../../src/providers/speech/openai-realtime/settings.ts'
+import type { SpareTimes } from '../../src/providers/speech/openai-realtime/spare.ts'
 import type { Language, SpeechEngine } from '../../src/providers/speech/port.ts'
 import { createTwilioTelephony } from '../../src/providers/telephony/twilio.ts'
 import { makeTone } from '../../src/sandbox/carrier/audio.ts'
@@ -51,6 +52,7 @@ export function startVoiceLine(options: {
   /** Speaks the model's words; without it they are tones. */
   speak?: (text: string, language: string) => Promise<Uint8Array>
   language?: Language
+  spare?: SpareTimes
 }) {
   const openai = startTestOpenAi(options.script ?? {}, options.speak)
   const carrier = startTestCarrier()
@@ -60,6 +62,7 @@ export function startVoiceLine(options: {
     url: openai.realtimeUrl,
     model: 'gpt-realtime-2.1',
     ...(options.settings ? { settings: options.settings } : {}),
+    ...(options.spare ? { spare: options.spare } : {}),
     limits: { connectMs: 1_500, quietMs: 700, stallMs: 1_600, ...options.engineLimits },
   })
   const ends = new Map<string, SessionEnd>()

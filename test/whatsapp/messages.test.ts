@@ -210,6 +210,32 @@ test('a group is a conversation of its own, for an account that asks for groups,
   await logoutAccount(other.ctx, other.id)
 })
 
+test('a word of consent is heeded and confirmed by the account it came to; a group’s is not', async () => {
+  const from = newContact()
+  const write = (text: string) => world.sandbox.send({ from, to: PHONE }, { kind: 'text', text })
+  world.sandbox.addFault({ kind: 'duplicate' })
+  await write('הסירו')
+  await world.until(async () => textsAt(from).length > 0, 'the confirmation')
+  expect(textsAt(from)).toEqual([expect.stringContaining('לא תשלח לך עוד הודעות')])
+  expect(send(from, 'מבצע')).rejects.toMatchObject({ code: 'contact_opted_out' })
+  await write('התחל')
+  await world.until(async () => textsAt(from).length > 1, 'the second confirmation')
+  await settled(await send(from, 'תור נקבע'), ['delivered'])
+
+  const said = { provider: 'baileys', businessId: ctx.businessId, kind: 'text', body: 'stop' } as const
+  const group = { externalId: '120363000000000009@g.us', phone: null }
+  const key = newId()
+  await receiveMessage(
+    ctx,
+    { ...said, media: [], dedupeKey: key, providerMessageId: key, from: group, at: new Date().toISOString() },
+    { group: true },
+  )
+  const [row] = await world.domain.handle
+    .sql`select opted_out_at from contacts join contact_identities i on i.contact_id = contacts.id
+    where i.value = ${group.externalId}`
+  expect(row?.opted_out_at).toBeNull()
+})
+
 test('what the owner writes on the phone is in the conversation, once', async () => {
   const to = newContact()
   await world.sandbox.sendAsOwner({ from: PHONE, to }, { kind: 'text', text: 'from my phone' })

@@ -1,13 +1,14 @@
 import { z } from 'zod'
+import type { WeekHours } from '../../../db/schema/index.ts'
 
-const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time such as 09:30')
+const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'a time such as 09:30')
 const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date such as 2026-11-30')
 
 /** Opening hours by weekday, 0 = Sunday; a day that is missing is closed. */
 export const businessHours = z.object({
   week: z.partialRecord(
     z.enum(['0', '1', '2', '3', '4', '5', '6']),
-    z.array(z.object({ from: clockTime, to: clockTime })).max(4),
+    z.array(z.object({ from: clockTime, to: clockTime })).max(6),
   ),
   /** Closed all day. */
   holidays: z.array(day).default([]),
@@ -18,6 +19,30 @@ export type BusinessHours = z.output<typeof businessHours>
 export const DEFAULT_HOURS: BusinessHours = {
   week: Object.fromEntries(['0', '1', '2', '3', '4'].map((each) => [each, [{ from: '09:00', to: '17:00' }]])),
   holidays: [],
+}
+
+const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
+
+/** The week of a business's hours, by number of the day; hours that nobody has said are the usual ones. */
+export function weekOf(hours: WeekHours | null): BusinessHours['week'] {
+  if (!hours) return DEFAULT_HOURS.week
+  return Object.fromEntries(
+    WEEKDAYS.flatMap((name, number) => {
+      const spans = hours[name]
+      return spans?.length ? [[String(number), spans.map(([from, to]) => ({ from, to }))]] : []
+    }),
+  )
+}
+
+/** The same week as the business's hours, by name of the day and in order. */
+export function hoursOf(week: BusinessHours['week']): WeekHours {
+  const days: Record<string, { from: string; to: string }[] | undefined> = week
+  return Object.fromEntries(
+    WEEKDAYS.flatMap((name, number) => {
+      const spans = days[String(number)]?.map(({ from, to }): [string, string] => [from, to])
+      return spans?.length ? [[name, spans.sort(([a], [b]) => (a < b ? -1 : 1))]] : []
+    }),
+  )
 }
 
 /** A wall-clock time of a zone as an instant. @param date `YYYY-MM-DD` @param time `HH:MM` */

@@ -4,4 +4,13 @@ export {
   cancelAppointment,
   listAppointments,
 } from './book-appointment.ts'
-export { type BusinessHours, businessHours, DEFAULT_HOURS, instantOf, isOpen, wallClock } from './hours.ts'
+export {
+  type BusinessHours,
+  businessHours,
+  DEFAULT_HOURS,
+  hoursOf,
+  instantOf,
+  isOpen,
+  wallClock,
+  weekOf,
+} from './hours.ts'

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { whatsappAccounts, whatsappLinks } from '../../../db/schema/index.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
@@ -16,7 +16,12 @@ export type Wake = z.infer<typeof wake>
 
 /** Tells the worker that holds the account to look at it now. It looks every second anyway. */
 export async function wakeAccount(ctx: DomainContext, accountId: string, why: Wake['why']): Promise<void> {
-  await ctx.db.execute(sql`select pg_notify(${WAKE_CHANNEL}, ${JSON.stringify({ accountId, why })})`)
+  await ctx.db.execute(sql`select ${wakeCall(accountId, why)}`)
+}
+
+/** The same as part of a statement: heard when that commits. */
+export function wakeCall(accountId: string, why: Wake['why']): SQL {
+  return sql`pg_notify(${WAKE_CHANNEL}, ${JSON.stringify({ accountId, why })})`
 }
 
 type ProviderName = 'twilio' | 'baileys'

@@ -33,6 +33,8 @@ export const businessSettings = z.object({
   defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
   /** Sends when the default one surely cannot. */
   fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
+  /** Takes the payments for which no other is named; null is the one that suits the currency. */
+  paymentProvider: z.enum(['paypal', 'tranzila']).nullable(),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
 })
@@ -46,6 +48,8 @@ export const businessView = z.object({
   defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
   /** Sends when the default one surely cannot. */
   fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
+  /** Takes the payments for which no other is named; null is the one that suits the currency. */
+  paymentProvider: z.enum(['paypal', 'tranzila']).nullable(),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
   blockedAt: z.date().nullable(),

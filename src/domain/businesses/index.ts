@@ -7,6 +7,7 @@ export {
   type Wake,
   wake,
   wakeAccount,
+  wakeCall,
 } from './accounts.ts'
 export { apiKeyView, authenticateApiKey, createApiKey, ensureApiKey, listApiKeys, revokeApiKey } from './api-keys.ts'
 export {

@@ -1,6 +1,6 @@
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { calls, leads } from '../../../db/schema/index.ts'
+import { auditLog, calls, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
@@ -49,6 +49,7 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
   return await ctx.db.transaction(async (tx) => {
     const call = await upsertCall(tx, ctx, input)
     if (call.contactId) return call.id
+    if (await isRegistered(tx, call.id)) return call.id
     // A withheld number ("anonymous") is a call without a contact.
     const phone = parsePhone(input.from)
     const contactId = phone ? await resolveContact(tx, ctx, { phone, name: input.callerName ?? null }) : null
@@ -83,4 +84,15 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
     if (registered.length > 0) await audit(tx, ctx, { action: 'call.register', entity: 'call', entityId: call.id })
     return call.id
   })
+}
+
+/** Whether the call was registered before: one of a withheld number has no contact to tell it by. */
+async function isRegistered(tx: Executor, callId: string): Promise<boolean> {
+  await tx.execute(sql`select 1 from ${calls} where ${calls.id} = ${callId} for update`)
+  const [entry] = await tx
+    .select({ id: auditLog.id })
+    .from(auditLog)
+    .where(and(eq(auditLog.entity, 'call'), eq(auditLog.entityId, callId), eq(auditLog.action, 'call.register')))
+    .limit(1)
+  return entry !== undefined
 }

@@ -1,11 +1,11 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
-import { contacts, contactTags } from '../../../db/schema/index.ts'
+import { contacts, contactTags, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import { audit, type BusinessContext } from '../context.ts'
+import { audit, type BusinessContext, emit } from '../context.ts'
 import { type ContactView, customFields, getContact, lockContact, tag } from './queries.ts'
 import { lockIdentities } from './resolve-contact.ts'
 
@@ -116,15 +116,60 @@ export async function tagContact(
 /** From now on no message leaves to this person, or may leave again. @throws AppError `contact_not_found` */
 export async function setOptOut(ctx: BusinessContext, id: string, optedOut: boolean): Promise<ContactView> {
   await ctx.db.transaction(async (tx) => {
-    const contact = await lockContact(tx, ctx, id)
-    if ((contact.optedOutAt !== null) === optedOut) return
-    await tx
-      .update(contacts)
-      .set({ optedOutAt: optedOut ? new Date() : null })
-      .where(and(eq(contacts.id, id), eq(contacts.businessId, ctx.businessId)))
-    await audit(tx, ctx, { action: optedOut ? 'contact.opt_out' : 'contact.opt_in', entity: 'contact', entityId: id })
+    await writeOptOut(tx, ctx, id, optedOut)
   })
   return await getContact(ctx, id)
+}
+
+/**
+ * Writes the opt-out with its audit; what still waits to be sent to the person is given up.
+ * @param data what brought it about
+ * @returns whether it was another before
+ */
+export async function writeOptOut(
+  tx: Executor,
+  ctx: BusinessContext,
+  id: string,
+  optedOut: boolean,
+  data?: Record<string, unknown>,
+): Promise<boolean> {
+  const contact = await lockContact(tx, ctx, id)
+  if ((contact.optedOutAt !== null) === optedOut) return false
+  await tx
+    .update(contacts)
+    .set({ optedOutAt: optedOut ? new Date() : null })
+    .where(and(eq(contacts.id, id), eq(contacts.businessId, ctx.businessId)))
+  await audit(tx, ctx, {
+    action: optedOut ? 'contact.opt_out' : 'contact.opt_in',
+    entity: 'contact',
+    entityId: id,
+    ...(data ? { data } : {}),
+  })
+  if (optedOut) await dropQueued(tx, ctx, id)
+  return true
+}
+
+/** What still waits for a person who wants no messages is not sent any more. */
+async function dropQueued(tx: Executor, ctx: BusinessContext, contactId: string): Promise<void> {
+  const dropped = await tx
+    .update(messages)
+    .set({
+      status: 'failed',
+      failedAt: new Date(),
+      errorCode: 'contact_opted_out',
+      errorMessage: 'This person asked not to be written to before it was sent.',
+    })
+    .where(
+      and(
+        eq(messages.businessId, ctx.businessId),
+        eq(messages.contactId, contactId),
+        eq(messages.direction, 'out'),
+        eq(messages.status, 'queued'),
+      ),
+    )
+    .returning({ id: messages.id })
+  for (const { id } of dropped)
+    await emit(tx, ctx, { action: 'message.status', entity: 'message', entityId: id, data: { status: 'failed' } })
 }
 
 export async function writeTags(

@@ -6,10 +6,12 @@ export {
   setOptOut,
   tagContact,
   updateContact,
+  writeOptOut,
   writeTags,
 } from './change-contact.ts'
 export { mergeContacts } from './merge-contacts.ts'
 export { addNote, addNoteWithin, editNote, listNotes, noteBody, noteView, removeNote } from './notes.ts'
+export { readConsentWord } from './opt-out-words.ts'
 export {
   type ContactView,
   contactFilters,

@@ -31,17 +31,18 @@ export async function resolveContact(tx: Executor, ctx: BusinessContext, who: Co
   if (keys.length === 0) throw new Error('A contact needs a phone number, a LID or an external id.')
   await lockIdentities(tx, ctx, keys)
 
-  const found: { id: string; phone: string | null }[] = []
+  const found: { id: string; phone: string | null; name: string | null }[] = []
+  const columns = { id: contacts.id, phone: contacts.phone, name: contacts.name }
   if (who.phone) {
     const [row] = await tx
-      .select({ id: contacts.id, phone: contacts.phone })
+      .select(columns)
       .from(contacts)
       .where(and(eq(contacts.businessId, ctx.businessId), eq(contacts.phone, who.phone)))
     if (row) found.push(row)
   }
   if (identities.length > 0) {
     const rows = await tx
-      .selectDistinct({ id: contacts.id, phone: contacts.phone })
+      .selectDistinct(columns)
       .from(contactIdentities)
       .innerJoin(contacts, eq(contacts.id, contactIdentities.contactId))
       .where(
@@ -57,7 +58,7 @@ export async function resolveContact(tx: Executor, ctx: BusinessContext, who: Co
   const [keep, ...others] = found
   const extra = others.filter((other) => other.phone === null)
   let contactId = keep?.id
-  if (!contactId) {
+  if (!keep || !contactId) {
     contactId = newId()
     await tx
       .insert(contacts)
@@ -65,12 +66,12 @@ export async function resolveContact(tx: Executor, ctx: BusinessContext, who: Co
     await audit(tx, ctx, { action: 'contact.create', entity: 'contact', entityId: contactId })
   } else {
     for (const other of extra) await mergeInto(tx, ctx, contactId, other.id)
-    if (who.phone)
+    if (who.phone && (keep.phone === null || extra.length > 0))
       await tx
         .update(contacts)
         .set({ phone: who.phone })
         .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId), isNull(contacts.phone)))
-    if (who.name)
+    if (who.name && (keep.name === null || extra.length > 0))
       await tx
         .update(contacts)
         .set({ name: who.name })

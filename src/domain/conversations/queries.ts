@@ -112,13 +112,20 @@ export const timelineEntry = z.discriminatedUnion('kind', [
     provider: z.string(),
     state: z.string(),
   }),
+  entry('appointment', {
+    startsAt: z.iso.datetime({ offset: true }),
+    endsAt: z.iso.datetime({ offset: true }),
+    state: z.string(),
+    name: z.string().nullable(),
+    note: z.string().nullable(),
+  }),
   entry('note', { body: z.string(), authorKind: z.string(), authorId: z.string() }),
 ])
 
 export const timelinePage = z.object({ items: z.array(timelineEntry), nextCursor: z.string().nullable() })
 
 /**
- * Everything that happened with a contact, newest first: messages, calls, payments, private notes. Each kind is read from its own
+ * Everything that happened with a contact, newest first: messages, calls, payments, appointments (when they were made), private notes. Each kind is read from its own
  * index to the page's length, so that a page costs the same however long the history is.
  * @throws AppError `contact_not_found`
  */
@@ -152,6 +159,10 @@ export async function readTimeline(
       (select 'payment', id, created_at, jsonb_build_object('amount', amount, 'currency', currency,
           'description', description, 'provider', provider, 'state', state)
         from payments where ${scope} ${older('created_at')} order by created_at desc, id desc limit ${limit})
+      union all
+      (select 'appointment', id, created_at, jsonb_build_object('startsAt', starts_at, 'endsAt', ends_at, 'state', state,
+          'name', name, 'note', note)
+        from appointments where ${scope} ${older('created_at')} order by created_at desc, id desc limit ${limit})
       union all
       (select 'note', id, created_at, jsonb_build_object('body', body, 'authorKind', author_kind, 'authorId', author_id)
         from notes where ${scope} ${older('created_at')} order by created_at desc, id desc limit ${limit})

@@ -5,6 +5,7 @@ import { listContacts } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { listLeads } from '../leads/index.ts'
 import { listMessages } from '../messages/index.ts'
+import type { Page } from '../paging.ts'
 
 export const EXPORT_KINDS = ['contacts', 'leads', 'messages', 'calls'] as const
 export type ExportKind = (typeof EXPORT_KINDS)[number]
@@ -23,95 +24,72 @@ export const exportPage = z.object({
 })
 
 type Cell = string | number | null
+type PageOfRows = { cursor?: string; limit: number }
 type Exporter = {
   columns: string[]
-  read(
-    ctx: BusinessContext,
-    page: { cursor?: string; limit: number },
-  ): Promise<{ rows: Cell[][]; nextCursor: string | null }>
+  read(ctx: BusinessContext, page: PageOfRows): Promise<{ rows: Cell[][]; nextCursor: string | null }>
+}
+
+/** @param columns what stands in each column, by its heading */
+function exporter<Row>(
+  list: (ctx: BusinessContext, page: PageOfRows) => Promise<Page<Row>>,
+  columns: Record<string, (row: Row) => Cell>,
+): Exporter {
+  const cells = Object.values(columns)
+  return {
+    columns: Object.keys(columns),
+    async read(ctx, page) {
+      const { items, nextCursor } = await list(ctx, page)
+      return { rows: items.map((row) => cells.map((cell) => cell(row))), nextCursor }
+    },
+  }
 }
 
 const time = (at: Date | null) => at?.toISOString() ?? null
 
 const EXPORTERS: Record<ExportKind, Exporter> = {
-  contacts: {
-    columns: ['id', 'phone', 'name', 'email', 'tags', 'custom', 'opted out', 'created'],
-    async read(ctx, page) {
-      const { items, nextCursor } = await listContacts(ctx, page)
-      return {
-        nextCursor,
-        rows: items.map((row) => [
-          row.id,
-          row.phone,
-          row.name,
-          row.email,
-          row.tags.join('|'),
-          Object.keys(row.custom).length > 0 ? JSON.stringify(row.custom) : null,
-          time(row.optedOutAt),
-          time(row.createdAt),
-        ]),
-      }
-    },
-  },
-  leads: {
-    columns: ['id', 'phone', 'name', 'wish', 'stage', 'value', 'source', 'call back', 'owner', 'created'],
-    async read(ctx, page) {
-      const { items, nextCursor } = await listLeads(ctx, page)
-      return {
-        nextCursor,
-        rows: items.map((row) => [
-          row.id,
-          row.phone,
-          row.name,
-          row.wish,
-          row.stage,
-          row.valueAgorot === null ? null : (row.valueAgorot / 100).toFixed(2),
-          row.source,
-          row.callbackTime,
-          row.ownerId,
-          time(row.createdAt),
-        ]),
-      }
-    },
-  },
-  messages: {
-    columns: ['id', 'at', 'direction', 'provider', 'phone', 'name', 'status', 'text'],
-    async read(ctx, page) {
-      const { items, nextCursor } = await listMessages(ctx, page)
-      return {
-        nextCursor,
-        rows: items.map((row) => [
-          row.id,
-          time(row.occurredAt),
-          row.direction,
-          row.provider,
-          row.phone,
-          row.contactName,
-          row.status,
-          row.body,
-        ]),
-      }
-    },
-  },
-  calls: {
-    columns: ['id', 'started', 'from', 'to', 'name', 'state', 'reason', 'seconds'],
-    async read(ctx, page) {
-      const { items, nextCursor } = await listCalls(ctx, page)
-      return {
-        nextCursor,
-        rows: items.map((row) => [
-          row.id,
-          time(row.startedAt),
-          row.from,
-          row.to,
-          row.contactName,
-          row.state,
-          row.endReason,
-          row.durationMs === null ? null : Math.round(row.durationMs / 1_000),
-        ]),
-      }
-    },
-  },
+  contacts: exporter(listContacts, {
+    id: (row) => row.id,
+    phone: (row) => row.phone,
+    name: (row) => row.name,
+    email: (row) => row.email,
+    tags: (row) => row.tags.join('|'),
+    custom: (row) => (Object.keys(row.custom).length > 0 ? JSON.stringify(row.custom) : null),
+    'opted out': (row) => time(row.optedOutAt),
+    created: (row) => time(row.createdAt),
+  }),
+  leads: exporter(listLeads, {
+    id: (row) => row.id,
+    phone: (row) => row.phone,
+    name: (row) => row.name,
+    wish: (row) => row.wish,
+    stage: (row) => row.stage,
+    value: (row) => (row.valueAgorot === null ? null : (row.valueAgorot / 100).toFixed(2)),
+    source: (row) => row.source,
+    'call back': (row) => row.callbackTime,
+    owner: (row) => row.ownerId,
+    created: (row) => time(row.createdAt),
+  }),
+  messages: exporter(listMessages, {
+    id: (row) => row.id,
+    at: (row) => time(row.occurredAt),
+    direction: (row) => row.direction,
+    provider: (row) => row.provider,
+    phone: (row) => row.phone,
+    name: (row) => row.contactName,
+    status: (row) => row.status,
+    text: (row) => row.body,
+  }),
+  calls: exporter(listCalls, {
+    id: (row) => row.id,
+    started: (row) => time(row.startedAt),
+    from: (row) => row.from,
+    to: (row) => row.to,
+    name: (row) => row.contactName,
+    state: (row) => row.state,
+    reason: (row) => row.endReason,
+    seconds: (row) => (row.durationMs === null ? null : Math.round(row.durationMs / 1_000)),
+  }),
 }
 
 /** One page of an export. Cells that a spreadsheet would run as a formula are marked as text. */

@@ -1,7 +1,7 @@
 import { and, eq, max, type SQL } from 'drizzle-orm'
 import { contacts, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
-import { getBusiness, type SenderChoice, senderFor } from '../businesses/index.ts'
+import { type getBusiness, type SenderChoice, senderFor } from '../businesses/index.ts'
 import type { BusinessContext } from '../context.ts'
 
 export type ProviderName = 'twilio' | 'baileys'
@@ -33,8 +33,8 @@ export async function chooseSender(
   asked: ProviderName | null,
   what: { to: string; free: boolean },
   settings: SendSettings,
+  business: Pick<Awaited<ReturnType<typeof getBusiness>>, 'defaultWhatsappProvider' | 'fallbackWhatsappProvider'>,
 ): Promise<ChosenSender> {
-  const business = await getBusiness(ctx)
   const first = asked ?? business.defaultWhatsappProvider
   const assessed = await assess(ctx, first, what, settings)
   if (assessed.verdict === 'takes') return assessed.sender

@@ -28,6 +28,17 @@ export type DeliveryMeans = {
 
 /** Twilio's errors that speak of the sender and not of the message: no such channel, its authentication failed. */
 const SENDER_IS_DOWN = new Set(['63001', '63007'])
+const WRONG_CREDENTIALS = '20003'
+/** No connection was made. Once or twice that is a moment's trouble. */
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ConnectionRefused', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'])
+const UNREACHABLE_ATTEMPTS = 3
+
+/** Twilio surely did not take the message, and will not take the next one either. */
+function isDown(outcome: SendOutcome, attempt: number): boolean {
+  if (outcome.outcome === 'rejected') return SENDER_IS_DOWN.has(outcome.code)
+  if (outcome.outcome !== 'retry') return false
+  return outcome.code === WRONG_CREDENTIALS || (UNREACHABLE.has(outcome.code) && attempt >= UNREACHABLE_ATTEMPTS)
+}
 
 type Sending = OutboundMessage & {
   accountId: string | null
@@ -91,9 +102,9 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, means: Del
     outcome = { outcome: 'unknown', code: 'adapter_error', message: errorMessage(error) }
   }
   const result = await applyOutcome(ctx, messageId, outcome)
-  if (outcome.outcome !== 'rejected' || !SENDER_IS_DOWN.has(outcome.code)) return result
+  if (!isDown(outcome, message.attempts + 1)) return result
   const settings = { twilio: { configured: true, defaultSender: means.defaultTwilioSender } }
-  const moved = await moveToFallback(ctx, messageId, settings, ['failed'])
+  const moved = await moveToFallback(ctx, messageId, settings, ['failed', 'queued'])
   return moved ? { done: true, status: 'moved' } : result
 }
 

@@ -1,37 +1,42 @@
 import { and, eq, or, sql } from 'drizzle-orm'
 import { messageMedia, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
-import { isUniqueViolation } from '../../lib/errors.ts'
+import { isOvertaken } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
-import { resolveContact } from '../contacts/index.ts'
+import { readConsentWord, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
+import { applyConsentWord } from './consent.ts'
 import { receiveFromKnown, receiveLock } from './receive-known.ts'
+import { startSending } from './start-sending.ts'
 
 /**
  * Writes an inbound message: contact, conversation, message, media. Delivered any number of times, at once, from any
- * number of processes, it is one row.
+ * number of processes, it is one row. One that asks to be written to no more, or again, is heeded and confirmed.
  * @param how.own the business wrote it on its own phone: an outbound row; one that this product sent is left as it is
  * @param how.history from before the link: it is not news, and nothing is unread by it
+ * @param how.group somebody wrote it to a group: what it asks, it asks of the group
  * @param how.id the row's id: a UUIDv7 of when it came
  * @returns the message's id, the first one's when it was there already
  */
 export async function receiveMessage(
   ctx: BusinessContext,
   input: InboundMessage,
-  how: { own?: boolean; history?: boolean; id?: string } = {},
+  how: { own?: boolean; history?: boolean; group?: boolean; id?: string } = {},
 ): Promise<string> {
-  if (!how.own && input.media.length === 0) {
+  // A word of consent brings a change and an answer with it: it goes the long way.
+  const consents = !how.own && !how.history && !how.group && readConsentWord(input.body) !== null
+  if (!how.own && !consents && input.media.length === 0) {
     const written = await receiveFromKnown(ctx, input, { id: how.id, counts: !how.history }).catch((error: unknown) => {
-      // Somebody else wrote it while this statement waited for the lock; the steps below find it.
-      if (isUniqueViolation(error)) return null
+      // Somebody else wrote it meanwhile, or merged the contact; the steps below find out.
+      if (isOvertaken(error)) return null
       throw error
     })
     if (written) return written
   }
   const at = new Date(input.at)
-  const { id, media } = await ctx.db.transaction(async (tx) => {
+  const { id, media, confirmation } = await ctx.db.transaction(async (tx) => {
     // The lock serialises duplicates, so that only the first one touches contact and conversation.
     await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${receiveLock(ctx, input)}, 0))`)
     const [earlier] = await tx
@@ -52,7 +57,7 @@ export async function receiveMessage(
             : eq(messages.dedupeKey, input.dedupeKey),
         ),
       )
-    if (earlier) return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id) }
+    if (earlier) return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id), confirmation: null }
 
     const contactId = await resolveContact(tx, ctx, input.from)
     const conversationId = await openConversation(tx, ctx, contactId, { at, inbound: !how.own && !how.history })
@@ -85,8 +90,19 @@ export async function receiveMessage(
     }))
     if (rows.length > 0) await tx.insert(messageMedia).values(rows)
     await audit(tx, ctx, { action: 'message.receive', entity: 'message', entityId: messageId })
-    return { id: messageId, media: rows.map((row) => row.id) }
+    const confirmation =
+      consents &&
+      (await applyConsentWord(tx, ctx, {
+        id: messageId,
+        contactId,
+        conversationId,
+        provider: input.provider,
+        accountId: input.accountId ?? null,
+        body: input.body,
+      }))
+    return { id: messageId, media: rows.map((row) => row.id), confirmation }
   })
+  if (confirmation) await startSending(ctx, confirmation, input)
   // What only the linked account can fetch, its own process does.
   const byJob = input.media.some(({ url }) => !url.startsWith(WHATSAPP_MEDIA_SCHEME))
   for (const mediaId of byJob ? media : [])

@@ -2,14 +2,16 @@ import { and, eq } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { contacts, messages } from '../../../db/schema/index.ts'
-import { AppError, errorMessage } from '../../lib/errors.ts'
+import { AppError, isOvertaken } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import { getBusiness, wakeAccount } from '../businesses/index.ts'
+import { getBusiness } from '../businesses/index.ts'
 import { resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
+import { requestForKnown } from './request-known.ts'
+import { startSending } from './start-sending.ts'
 import type { MessageStatus } from './status.ts'
 
 const MAX_TEXT = 4096
@@ -86,11 +88,35 @@ export async function requestMessage(
   )
   // A request that was answered once is answered the same, whatever has become of the providers since.
   const answered = request.idempotencyKey ? await findByKey(ctx.db, ctx, request.idempotencyKey) : null
-  const sender = answered ? null : await chooseSender(ctx, asked, { to: phone, free: !request.template }, settings)
+  const what = { to: phone, free: !request.template }
+  const sender = answered ? null : await chooseSender(ctx, asked, what, settings, business)
   const id = newId()
+  const row = sender && {
+    ...sender,
+    id,
+    kind: request.template ? 'template' : request.media?.length ? 'media' : 'text',
+    body: text,
+    template: request.template ?? null,
+    outboundMedia: request.media ?? null,
+    replyTo: request.replyTo ?? null,
+    idempotencyKey: request.idempotencyKey ?? null,
+    requestHash,
+    occurredAt: new Date(),
+  }
+  if (row) {
+    const status = await requestForKnown(ctx, phone, row).catch((error: unknown) => {
+      // The contact was merged meanwhile; the steps below find out.
+      if (isOvertaken(error)) return null
+      throw error
+    })
+    if (status) {
+      // A linked account's worker was woken by the same statement.
+      if (row.provider !== 'baileys' || !row.accountId) await startSending(ctx, id, row)
+      return { id, status }
+    }
+  }
   const message = await ctx.db.transaction(async (tx) => {
-    if (!sender) return answered
-    const now = new Date()
+    if (!row) return answered
     const contactId = await resolveContact(tx, ctx, { phone })
     const [contact] = await tx
       .select({ optedOutAt: contacts.optedOutAt })
@@ -98,27 +124,10 @@ export async function requestMessage(
       .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
     if (contact?.optedOutAt)
       throw new AppError('forbidden', 'contact_opted_out', 'This person asked not to be written to.', { field: 'to' })
-    const conversationId = await openConversation(tx, ctx, contactId, { at: now, inbound: false })
+    const conversationId = await openConversation(tx, ctx, contactId, { at: row.occurredAt, inbound: false })
     const [made] = await tx
       .insert(messages)
-      .values({
-        id,
-        businessId: ctx.businessId,
-        conversationId,
-        contactId,
-        direction: 'out',
-        provider: sender.provider,
-        accountId: sender.accountId,
-        kind: request.template ? 'template' : request.media?.length ? 'media' : 'text',
-        status: 'queued',
-        body: text,
-        template: request.template ?? null,
-        outboundMedia: request.media ?? null,
-        replyTo: request.replyTo ?? null,
-        idempotencyKey: request.idempotencyKey ?? null,
-        requestHash,
-        occurredAt: now,
-      })
+      .values({ ...row, businessId: ctx.businessId, conversationId, contactId, direction: 'out', status: 'queued' })
       .onConflictDoNothing()
       .returning({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
     if (made) {
@@ -126,7 +135,7 @@ export async function requestMessage(
         action: 'message.request',
         entity: 'message',
         entityId: id,
-        data: { provider: sender.provider },
+        data: { provider: row.provider },
       })
       return made
     }
@@ -138,16 +147,7 @@ export async function requestMessage(
     throw new AppError('conflict', 'idempotency_conflict', 'This idempotency key was used for another message.', {
       field: 'idempotencyKey',
     })
-  if (message.id === id) {
-    try {
-      // A linked account's owner reads its rows itself and needs no job.
-      if (sender?.provider === 'baileys' && sender.accountId) await wakeAccount(ctx, sender.accountId, 'outbox')
-      else await ctx.enqueue('whatsapp.send', { businessId: ctx.businessId, messageId: id }, { jobId: id })
-    } catch (error) {
-      // The row is committed: the sweep finds it, or the account's owner.
-      ctx.log.warn({ messageId: id, error: errorMessage(error) }, 'the send job could not be queued; the sweep will')
-    }
-  }
+  if (message.id === id && sender) await startSending(ctx, id, sender)
   return { id: message.id, status: message.status }
 }
 

@@ -23,14 +23,22 @@ export type PaymentMeans = {
 }
 
 /**
- * The provider by name, or the one to take when none is named: shekels go to Tranzila where it is set up.
+ * The provider by name, or the one to take when none is named: the business's own choice where it is set up and takes the
+ * currency; else shekels go to Tranzila where that is set up.
  * @throws AppError `unknown_provider`, `payments_not_configured` (501)
  */
-export function chooseProvider(means: PaymentMeans, name: string | undefined, currency?: string): PaymentProvider {
+export function chooseProvider(
+  means: PaymentMeans,
+  name: string | undefined,
+  currency?: string,
+  preferred: PaymentProviderName | null = null,
+): PaymentProvider {
   const { paypal, tranzila } = means.providers
   if (name !== undefined && name !== 'paypal' && name !== 'tranzila')
     throw new AppError('invalid', 'unknown_provider', 'The provider must be paypal or tranzila.', { field: 'provider' })
   const shekels = currency === undefined || currency === 'ILS'
+  const own = preferred && means.providers[preferred]
+  if (!name && own && own.currencies.some((each) => each === (currency ?? 'ILS'))) return own
   const chosen = name ? means.providers[name] : shekels ? (tranzila ?? paypal) : (paypal ?? tranzila)
   if (!chosen)
     throw new AppError(

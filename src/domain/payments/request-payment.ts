@@ -56,7 +56,7 @@ export async function checkPayments(ctx: BusinessContext, means: PaymentMeans, p
   const business = await getBusiness(ctx)
   if (business.blockedAt)
     throw new AppError('forbidden', 'business_blocked', 'This business is blocked; it cannot take payments.')
-  return { business, provider: chooseProvider(means, provider, currency) }
+  return { business, provider: chooseProvider(means, provider, currency, business.paymentProvider) }
 }
 
 /**

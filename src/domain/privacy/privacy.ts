@@ -2,9 +2,11 @@ import { and, eq, inArray, lt, or, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import {
+  appointments,
   auditLog,
   calls,
   callTurns,
+  contactIdentities,
   contacts,
   events,
   leads,
@@ -57,20 +59,26 @@ export const erasure = z.object({
   calls: z.number(),
   leads: z.number(),
   notes: z.number(),
+  appointments: z.number(),
   /** Files and carrier's copies whose deletion is under way. */
   files: z.number(),
 })
 
-const ERASED = ['contact', 'call', 'message', 'lead', 'note', 'conversation']
+const ERASED = ['contact', 'call', 'message', 'lead', 'note', 'conversation', 'appointment']
 
 /**
- * Erases everything of one contact: messages, calls with their turns and recordings, leads, notes, the person. What the audit
+ * Erases everything of one contact: messages, calls with their turns, recordings, leads, appointments, notes, the
+ * person; payments stay in the books without the person. What the audit
  * log and the events say of these loses its data. Files, and the carrier's copies of recordings, are written down in the same
  * transaction and deleted by jobs, so that none is forgotten.
+ * @returns what went, and under which names the person may stand in jobs that are done
  * @throws AppError `contact_not_found`
  */
-export async function eraseContact(ctx: BusinessContext, contactId: string): Promise<z.infer<typeof erasure>> {
-  const { counts, pending } = await ctx.db.transaction(async (tx) => {
+export async function eraseContact(
+  ctx: BusinessContext,
+  contactId: string,
+): Promise<z.infer<typeof erasure> & { mentions: string[] }> {
+  const { counts, pending, mentions } = await ctx.db.transaction(async (tx) => {
     const contact = await lockContact(tx, ctx, contactId)
     const scope = eq(calls.businessId, ctx.businessId)
     // A call that came in while the contact was being made may know the number alone.
@@ -80,7 +88,17 @@ export async function eraseContact(ctx: BusinessContext, contactId: string): Pro
         ? or(eq(calls.contactId, contactId), and(eq(calls.fromNumber, contact.phone), sql`${calls.contactId} is null`))
         : eq(calls.contactId, contactId),
     )
-    const callIds = (await tx.select({ id: calls.id }).from(calls).where(theirs)).map((row) => row.id)
+    const callRows = await tx.select({ id: calls.id, callSid: calls.callSid }).from(calls).where(theirs)
+    const callIds = callRows.map((row) => row.id)
+    const identities = await tx
+      .select({ value: contactIdentities.value })
+      .from(contactIdentities)
+      .where(and(eq(contactIdentities.businessId, ctx.businessId), eq(contactIdentities.contactId, contactId)))
+    const mentions = [
+      ...(contact.phone ? [contact.phone] : []),
+      ...identities.map((row) => row.value),
+      ...callRows.map((row) => row.callSid),
+    ]
     const messageIds = (
       await tx
         .select({ id: messages.id })
@@ -106,10 +124,24 @@ export async function eraseContact(ctx: BusinessContext, contactId: string): Pro
         .where(and(eq(notes.businessId, ctx.businessId), eq(notes.contactId, contactId)))
         .returning({ id: notes.id }),
     )
+    const appointmentIds = await gone(
+      tx
+        .delete(appointments)
+        .where(
+          and(
+            eq(appointments.businessId, ctx.businessId),
+            or(
+              eq(appointments.contactId, contactId),
+              callIds.length ? inArray(appointments.callId, callIds) : undefined,
+            ),
+          ),
+        )
+        .returning({ id: appointments.id }),
+    )
     if (callIds.length > 0) await tx.delete(calls).where(and(scope, inArray(calls.id, callIds)))
     await tx.delete(messages).where(and(eq(messages.businessId, ctx.businessId), eq(messages.contactId, contactId)))
     await tx.delete(contacts).where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
-    const ids = [contactId, ...callIds, ...messageIds, ...leadIds, ...noteIds]
+    const ids = [contactId, ...callIds, ...messageIds, ...leadIds, ...noteIds, ...appointmentIds]
     for (let at = 0; at < ids.length; at += 5_000) {
       const some = ids.slice(at, at + 5_000)
       await tx
@@ -126,13 +158,14 @@ export async function eraseContact(ctx: BusinessContext, contactId: string): Pro
       calls: callIds.length,
       leads: leadIds.length,
       notes: noteIds.length,
+      appointments: appointmentIds.length,
       files: pending.length,
     }
     await audit(tx, ctx, { action: 'contact.erase', entity: 'contact', entityId: contactId, data: counts })
-    return { counts, pending }
+    return { counts, pending, mentions }
   })
   await queueDeletions(ctx, pending)
-  return counts
+  return { ...counts, mentions }
 }
 
 /** Deletes one thing outside the database, then forgets that it was to be deleted. Gone already is fine. */

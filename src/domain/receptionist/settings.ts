@@ -1,12 +1,14 @@
+import { isDeepStrictEqual } from 'node:util'
 import { and, desc, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import type { Database } from '../../../db/client.ts'
-import { receptionistProfiles } from '../../../db/schema/index.ts'
+import type { Database, Executor } from '../../../db/client.ts'
+import { businesses, receptionistProfiles, type WeekHours } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Logger } from '../../lib/log.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import { businessHours, DEFAULT_HOURS } from '../appointments/index.ts'
+import { businessHours, DEFAULT_HOURS, hoursOf, weekOf } from '../appointments/index.ts'
+import { weekHours } from '../businesses/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
 const words = z.string().trim().max(2_000)
@@ -24,6 +26,7 @@ export const receptionistSettings = z.object({
   consentNotice: perLanguage.default({}),
   /** Languages it may switch to when the caller does. */
   languages: z.array(z.enum(['he', 'en'])).default([]),
+  /** The week is the business's own hours, whichever door it is set by; the holidays are kept here. */
   hours: businessHours.default(DEFAULT_HOURS),
   appointmentMinutes: z.int().min(5).max(480).default(30),
   /** Rung when a caller wants a person; E.164 or as people write it. */
@@ -49,12 +52,23 @@ export type Profile = { version: number; settings: ReceptionistSettings }
 /** The settings that count now; version 0 are the defaults. */
 export async function getProfile(ctx: BusinessContext): Promise<Profile> {
   const [row] = await ctx.db
-    .select({ version: receptionistProfiles.version, settings: receptionistProfiles.settings })
-    .from(receptionistProfiles)
-    .where(eq(receptionistProfiles.businessId, ctx.businessId))
+    .select({
+      version: receptionistProfiles.version,
+      settings: receptionistProfiles.settings,
+      hours: businesses.hours,
+    })
+    .from(businesses)
+    .leftJoin(receptionistProfiles, eq(receptionistProfiles.businessId, businesses.id))
+    .where(eq(businesses.id, ctx.businessId))
     .orderBy(desc(receptionistProfiles.version))
     .limit(1)
-  return row ? { version: row.version, settings: receptionistSettings.parse(row.settings) } : defaults()
+  const settings = receptionistSettings.parse(row?.settings ?? {})
+  return { version: row?.version ?? 0, settings: withHours(settings, row?.hours ?? null) }
+}
+
+/** The settings with the week that the business keeps now. */
+function withHours(settings: ReceptionistSettings, hours: WeekHours | null): ReceptionistSettings {
+  return { ...settings, hours: { ...settings.hours, week: weekOf(hours) } }
 }
 
 /** @throws AppError `profile_not_found` */
@@ -83,14 +97,20 @@ export function listProfiles(ctx: BusinessContext) {
 
 /**
  * Saves settings as a new version, which counts from now on.
+ * @param input.settings.hours the business's hours from now on; left out, they stay
  * @param input.basedOn the version that was changed; another one since then is a conflict
- * @throws AppError `version_conflict`
+ * @throws AppError `version_conflict`, `invalid_hours`
  */
 export async function saveProfile(
   ctx: BusinessContext,
   input: { settings: ReceptionistSettingsInput; note?: string | null; basedOn?: number },
 ): Promise<number> {
   const settings = receptionistSettings.parse(input.settings)
+  const hours = input.settings.hours === undefined ? null : weekHours.safeParse(hoursOf(settings.hours.week))
+  if (hours?.error)
+    throw new AppError('invalid', 'invalid_hours', hours.error.issues[0]?.message ?? 'These are no hours.', {
+      field: 'settings.hours',
+    })
   return await ctx.db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`receptionist:${ctx.businessId}`}, 0))`)
     const [last] = await tx
@@ -107,8 +127,26 @@ export async function saveProfile(
     await tx
       .insert(receptionistProfiles)
       .values({ id, businessId: ctx.businessId, version, settings, note: input.note ?? null })
+    if (hours) await saveHours(tx, ctx, hours.data)
     await audit(tx, ctx, { action: 'receptionist.save', entity: 'receptionist', entityId: id, data: { version } })
     return version
+  })
+}
+
+/** Writes the business's hours when they are others than those that count. */
+async function saveHours(tx: Executor, ctx: BusinessContext, hours: WeekHours): Promise<void> {
+  const [business] = await tx
+    .select({ hours: businesses.hours })
+    .from(businesses)
+    .where(eq(businesses.id, ctx.businessId))
+    .for('update')
+  if (isDeepStrictEqual(weekOf(hours), weekOf(business?.hours ?? null))) return
+  await tx.update(businesses).set({ hours }).where(eq(businesses.id, ctx.businessId))
+  await audit(tx, ctx, {
+    action: 'business.update',
+    entity: 'business',
+    entityId: ctx.businessId,
+    data: { fields: ['hours'] },
   })
 }
 
@@ -127,17 +165,20 @@ export function createProfileCache(db: Database, log: Logger, refreshMs = 3_000)
   async function refresh() {
     try {
       const rows = await db
-        .selectDistinctOn([receptionistProfiles.businessId], {
-          businessId: receptionistProfiles.businessId,
+        .selectDistinctOn([businesses.id], {
+          businessId: businesses.id,
           settings: receptionistProfiles.settings,
+          hours: businesses.hours,
         })
-        .from(receptionistProfiles)
-        .orderBy(receptionistProfiles.businessId, desc(receptionistProfiles.version))
+        .from(businesses)
+        .leftJoin(receptionistProfiles, eq(receptionistProfiles.businessId, businesses.id))
+        .orderBy(businesses.id, desc(receptionistProfiles.version))
       const next = new Map<string, ReceptionistSettings>()
       for (const row of rows) {
-        const parsed = receptionistSettings.safeParse(row.settings)
-        if (parsed.success) next.set(row.businessId, parsed.data)
-        else log.error({ businessId: row.businessId }, 'kept receptionist settings cannot be read; the defaults count')
+        const parsed = receptionistSettings.safeParse(row.settings ?? {})
+        next.set(row.businessId, withHours(parsed.data ?? DEFAULT_RECEPTIONIST, row.hours))
+        if (!parsed.success)
+          log.error({ businessId: row.businessId }, 'kept receptionist settings cannot be read; the defaults count')
       }
       profiles = next
     } catch (error) {
@@ -156,8 +197,4 @@ export function createProfileCache(db: Database, log: Logger, refreshMs = 3_000)
     refresh,
     stop: () => clearInterval(timer),
   }
-}
-
-function defaults(): Profile {
-  return { version: 0, settings: DEFAULT_RECEPTIONIST }
 }

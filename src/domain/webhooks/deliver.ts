@@ -14,12 +14,19 @@ export type PostOut = (url: string, body: string, headers: Record<string, string
 /** A delivery is given up after this many attempts: with the job's backoff, after about a day. */
 export const MAX_ATTEMPTS = 12
 
+/** A webhook of which this many events were given up while none was taken is switched off. */
+const GIVEN_UP_TOO_OFTEN = 20
+const NOT_TAKEN_FOR = sql`interval '3 days'`
+/** HTTP 410: the receiver says that it is no more (Standard Webhooks, "Response handling"). */
+const GONE = 410
+
 /**
  * The signature of a delivery: HMAC-SHA256 over id, time and body, so that neither can be changed nor played back later
  * (Standard Webhooks, "Webhook signatures").
  */
 export function signDelivery(secret: string, id: string, timestamp: number, body: string): string {
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64url')
+  // Reads both alphabets: the first secrets were written in the other one.
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
 }
 
@@ -91,13 +98,37 @@ export async function deliverWebhook(
       .where(where)
     return 'delivered'
   }
-  const over = attempts >= MAX_ATTEMPTS
+  const over = attempts >= MAX_ATTEMPTS || status === GONE
   await ctx.db
     .update(webhookDeliveries)
     .set({ state: over ? 'failed' : 'pending', attempts, status, error })
     .where(where)
-  if (over) return 'failed'
+  if (over) {
+    await switchOff(ctx, ref.endpointId, status === GONE)
+    return 'failed'
+  }
   throw new AppError('unavailable', 'webhook_refused', `The webhook was not taken: ${error}.`)
+}
+
+/** Switches a webhook off whose receiver is no more, or has taken nothing for days. */
+async function switchOff(ctx: BusinessContext, endpointId: string, atOnce: boolean): Promise<void> {
+  await ctx.db.transaction(async (tx) => {
+    const those = sql`from ${webhookDeliveries} where endpoint_id = ${endpointId}`
+    const hopeless = sql`not exists (select 1 ${those} and state = 'delivered' and delivered_at > now() - ${NOT_TAKEN_FOR})
+      and (select count(*) ${those} and state = 'failed' and updated_at > now() - ${NOT_TAKEN_FOR}) >= ${GIVEN_UP_TOO_OFTEN}`
+    const [off] = await tx
+      .update(webhookEndpoints)
+      .set({ enabled: false, updatedAt: new Date() })
+      .where(and(mine(ctx, endpointId), eq(webhookEndpoints.enabled, true), atOnce ? undefined : hopeless))
+      .returning({ id: webhookEndpoints.id })
+    if (off)
+      await audit(tx, ctx, {
+        action: 'webhook.disable',
+        entity: 'webhook',
+        entityId: endpointId,
+        data: { reason: atOnce ? 'gone' : 'refused' },
+      })
+  })
 }
 
 /**

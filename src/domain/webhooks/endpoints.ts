@@ -55,7 +55,8 @@ export async function addEndpoint(ctx: BusinessContext, input: z.input<typeof en
         id,
         businessId: ctx.businessId,
         ...settings,
-        secret: `whsec_${randomBytes(32).toString('base64url')}`,
+        // Plain base64: the receivers' libraries take no other alphabet (Standard Webhooks, "Signature scheme").
+        secret: `whsec_${randomBytes(32).toString('base64')}`,
       })
       .onConflictDoNothing()
       .returning()

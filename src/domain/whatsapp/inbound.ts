@@ -53,6 +53,7 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, even
   await receiveMessage(ctx, message, {
     own: event.direction === 'out',
     history: event.source === 'history',
+    group: event.group !== null,
     ...(event.arrival ? { id: event.arrival } : {}),
   })
 }

@@ -1,14 +1,15 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
 import { whatsappAccounts, whatsappLinks } from '../../../db/schema/index.ts'
 import type { AccountStatus } from '../../providers/whatsapp/port.ts'
-import type { DomainContext } from '../context.ts'
+import { type DomainContext, emit } from '../context.ts'
 import { holds, type Lease } from './leases.ts'
 
 const QR_MS = 60_000
 const PAIRING_MS = 160_000
 
 /**
- * Writes how an account stands, as long as the lease is the latest.
+ * Writes how an account stands, as long as the lease is the latest, and tells those who follow the business's events when
+ * there is something new to see: a state, its reason, or a code to link by. The code itself is in `getLink` alone.
  * @returns `number_taken` when the phone that linked it belongs to another account already; nothing is written then
  */
 export async function saveAccountStatus(
@@ -19,7 +20,7 @@ export async function saveAccountStatus(
   return await ctx.db.transaction(async (tx) => {
     const [link] = await tx.select().from(whatsappLinks).where(holds(lease)).for('update')
     if (!link) return 'stale'
-    const { state, phone } = status
+    const { state, phone, reason } = status
     if (state === 'working' && phone) {
       const [other] = await tx
         .select({ id: whatsappAccounts.id })
@@ -33,11 +34,15 @@ export async function saveAccountStatus(
         )
       if (other) return 'number_taken'
     }
+    const [before] = await tx
+      .select({ state: whatsappAccounts.state, reason: whatsappAccounts.stateReason })
+      .from(whatsappAccounts)
+      .where(eq(whatsappAccounts.id, lease.accountId))
     await tx
       .update(whatsappAccounts)
       .set({
         state,
-        stateReason: status.reason,
+        stateReason: reason,
         stateSince: status.since,
         ...(state === 'working' && phone
           ? { phone, linkedAt: sql`coalesce(${whatsappAccounts.linkedAt}, now())` }
@@ -61,6 +66,17 @@ export async function saveAccountStatus(
           : {}),
       })
       .where(eq(whatsappLinks.accountId, lease.accountId))
+    const isNews =
+      before?.state !== state ||
+      before.reason !== reason ||
+      (status.qr !== null && status.qr !== link.qr) ||
+      (status.pairingCode !== null && status.pairingCode !== link.pairingCode)
+    if (isNews)
+      await emit(
+        tx,
+        { ...ctx, businessId: lease.businessId },
+        { action: 'whatsapp.state', entity: 'whatsapp_account', entityId: lease.accountId, data: { state, reason } },
+      )
     return 'saved'
   })
 }

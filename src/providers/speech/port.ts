@@ -102,6 +102,8 @@ export interface EngineSession {
   say(text: string): void
   /** Stop producing the current item. */
   cancel(): void
+  /** What an item that is still being made has said so far, where that is known before `agent_transcript` tells it. */
+  wordsOf?(itemId: string): string | null
   /** What the caller really heard of an item. */
   truncate(itemId: string, heardMs: number): void
   /** @param options.silent the result wants no answer: the call ends or goes elsewhere */

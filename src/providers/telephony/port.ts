@@ -10,7 +10,18 @@ export type SignedRequest = {
 export type RecordingDownload = { data: Uint8Array; contentType: string }
 
 /** A number of the carrier's account; addresses are empty where none is set. */
-export type CarrierNumber = { number: string; voiceUrl: string; voiceMethod: string; statusCallback: string }
+export type CarrierNumber = {
+  /** The carrier's id of it. */
+  id: string
+  /** E.164. */
+  number: string
+  voiceUrl: string
+  voiceMethod: string
+  statusCallback: string
+  statusMethod: string
+  /** What answers calls instead of `voiceUrl`, when something is set up so. */
+  answeredBy: 'application' | 'trunk' | null
+}
 
 /** The telephone carrier. Answers are documents in the carrier's markup. */
 export interface Telephony {
@@ -48,6 +59,12 @@ export interface Telephony {
   deleteRecording(recordingSid: string): Promise<void>
   /** The account's numbers and where their webhooks lead. */
   listNumbers(): Promise<CarrierNumber[]>
+  /**
+   * Leads the webhooks of a number here; an application or a trunk that answered for it no longer does.
+   * @param id the carrier's id of the number
+   * @throws AppError `carrier_refused`, `carrier_unreachable`
+   */
+  configureNumber(id: string, webhooks: { voiceUrl: string; statusCallback: string }): Promise<CarrierNumber>
   /** Downloads a file that came with an inbound message; credentials go only to the carrier's own hosts. */
   downloadMedia(url: string, maxBytes: number): Promise<RecordingDownload>
 }

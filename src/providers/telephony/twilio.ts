@@ -13,16 +13,31 @@ export type TwilioTelephonyOptions = {
   publicBaseUrl: string
 }
 
-/** A page of the account's numbers (Twilio REST, IncomingPhoneNumbers). */
-const numbersPage = z.object({
-  incoming_phone_numbers: z.array(
-    z.object({
-      phone_number: z.string(),
-      voice_url: z.string().nullish(),
-      voice_method: z.string().nullish(),
-      status_callback: z.string().nullish(),
+/** A number of the account (Twilio REST, IncomingPhoneNumber): a trunk or an application is asked before `voice_url`. */
+const numberResource = z
+  .object({
+    sid: z.string(),
+    phone_number: z.string(),
+    voice_url: z.string().nullish(),
+    voice_method: z.string().nullish(),
+    status_callback: z.string().nullish(),
+    status_callback_method: z.string().nullish(),
+    voice_application_sid: z.string().nullish(),
+    trunk_sid: z.string().nullish(),
+  })
+  .transform(
+    (row): CarrierNumber => ({
+      id: row.sid,
+      number: row.phone_number,
+      voiceUrl: row.voice_url ?? '',
+      voiceMethod: row.voice_method ?? '',
+      statusCallback: row.status_callback ?? '',
+      statusMethod: row.status_callback_method ?? '',
+      answeredBy: row.trunk_sid ? 'trunk' : row.voice_application_sid ? 'application' : null,
     }),
-  ),
+  )
+const numbersPage = z.object({
+  incoming_phone_numbers: z.array(numberResource),
   next_page_uri: z.string().nullable(),
 })
 
@@ -35,7 +50,9 @@ const VOICEMAIL_SECONDS = 300
 const DIAL_SECONDS = 20
 const UPDATE_TIMEOUT_MS = 8_000
 
-const carrierError = z.object({ code: z.number().optional() })
+const NUMBERS_TIMEOUT_MS = 10_000
+
+const carrierError = z.object({ code: z.number().optional(), message: z.string().optional() })
 
 /** Twilio Voice: signatures, TwiML, recordings. Facts: Twilio's webhooks-security, TwiML and Recordings pages. */
 export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephony {
@@ -179,27 +196,23 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
       const numbers: CarrierNumber[] = []
       let path: string | null = `/2010-04-01/Accounts/${accountSid}/IncomingPhoneNumbers.json?PageSize=100`
       while (path) {
-        const response: Response = await fetch(`${api}${path}`, {
-          headers: { authorization },
-          signal: AbortSignal.timeout(10_000),
-        })
-        if (!response.ok)
-          throw new AppError(
-            'unavailable',
-            'carrier_refused',
-            `The carrier answered ${response.status} for its numbers.`,
-          )
-        const page = numbersPage.parse(await response.json())
-        for (const row of page.incoming_phone_numbers)
-          numbers.push({
-            number: row.phone_number,
-            voiceUrl: row.voice_url ?? '',
-            voiceMethod: row.voice_method ?? '',
-            statusCallback: row.status_callback ?? '',
-          })
+        const page = numbersPage.parse(await askForNumbers(path))
+        numbers.push(...page.incoming_phone_numbers)
         path = page.next_page_uri
       }
       return numbers
+    },
+    async configureNumber(id, { voiceUrl, statusCallback }) {
+      return numberResource.parse(
+        await askForNumbers(`/2010-04-01/Accounts/${accountSid}/IncomingPhoneNumbers/${encodeURIComponent(id)}.json`, {
+          VoiceUrl: voiceUrl,
+          VoiceMethod: 'POST',
+          StatusCallback: statusCallback,
+          StatusCallbackMethod: 'POST',
+          VoiceApplicationSid: '',
+          TrunkSid: '',
+        }),
+      )
     },
     async downloadMedia(url, maxBytes) {
       const target = new URL(url)
@@ -213,6 +226,28 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
         throw new AppError('gone', 'media_gone', 'The carrier no longer has the file.')
       throw new AppError('unavailable', 'media_fetch_failed', `The carrier answered ${response.status} for the file.`)
     },
+  }
+
+  /** Reads the numbers' resource, or with `changes` writes it. */
+  async function askForNumbers(path: string, changes?: Record<string, string>): Promise<unknown> {
+    let response: Response
+    try {
+      response = await fetch(`${api}${path}`, {
+        headers: { authorization },
+        signal: AbortSignal.timeout(NUMBERS_TIMEOUT_MS),
+        ...(changes ? { method: 'POST', body: new URLSearchParams(changes) } : {}),
+      })
+    } catch (cause) {
+      throw new AppError('unavailable', 'carrier_unreachable', 'The carrier could not be reached.', { cause })
+    }
+    const answer: unknown = await response.json().catch(() => null)
+    if (response.ok) return answer
+    const { code, message } = carrierError.safeParse(answer).data ?? {}
+    throw new AppError(
+      'unavailable',
+      'carrier_refused',
+      `The carrier answered ${response.status}${code ? ` (${code}: ${message ?? ''})` : ''} for its numbers.`,
+    )
   }
 
   /** A recording that is being processed and one that is gone both answer 404 to a download; its resource tells. */

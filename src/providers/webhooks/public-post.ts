@@ -48,7 +48,7 @@ const TIMEOUT_MS = 10_000
 /**
  * Makes a function that posts to addresses which tenants chose. The name is resolved once and the connection goes to that
  * very address, so that a name which changes its mind cannot lead inside; redirects are not followed.
- * @param allowPrivate for the sandbox, whose receivers are on this machine
+ * @param allowPrivate for receivers on this machine or in its network, as the sandbox's are
  */
 export function createPublicPost(allowPrivate: boolean) {
   return async (url: string, body: string, headers: Record<string, string>): Promise<number> => {
@@ -58,7 +58,11 @@ export function createPublicPost(allowPrivate: boolean) {
     const address = addresses[0]
     if (!address) throw new Error(`${host} has no address`)
     if (!allowPrivate && !addresses.every(isPublicAddress))
-      throw new AppError('forbidden', 'private_address', 'A webhook may only go to a public address.')
+      throw new AppError(
+        'forbidden',
+        'private_address',
+        'A webhook may only go to a public address; WEBHOOKS_ALLOW_PRIVATE=1 lets it go inside.',
+      )
     return await post(target, address, body, headers)
   }
 }

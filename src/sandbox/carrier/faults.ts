@@ -30,7 +30,17 @@ const effectSchema = z.discriminatedUnion('kind', [
 /** A fault to inject: where it strikes, how often, and what happens. */
 export const faultSchema = z.object({
   operation: z
-    .enum(['messages.create', 'messages.fetch', 'messages.list', 'calls.update', 'calls.fetch', 'recordings', 'media'])
+    .enum([
+      'messages.create',
+      'messages.fetch',
+      'messages.list',
+      'calls.update',
+      'calls.fetch',
+      'recordings',
+      'media',
+      'numbers',
+      'numbers.update',
+    ])
     .default('messages.create'),
   /** Only requests to this recipient (`To`, exactly as sent); any when absent. */
   to: z.string().optional(),

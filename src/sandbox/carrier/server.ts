@@ -3,6 +3,7 @@ import { createLogger, type Logger } from '../../lib/log.ts'
 import { readCalls, updateCall } from './calls-api.ts'
 import { handleControl } from './control.ts'
 import { createMessage, deleteMessages, readMessages } from './messages-api.ts'
+import { readNumbers, updateNumber } from './numbers-api.ts'
 import { deleteRecording, readRecordings } from './recordings-api.ts'
 import { API_ROOT, isAuthorized, twilioError, twilioNotFound } from './rest.ts'
 import { type CarrierSettings, CarrierState } from './state.ts'
@@ -24,7 +25,7 @@ export type Carrier = CarrierState & { readonly port: number; close: () => Promi
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
 /**
- * Starts the carrier in a box: Twilio's REST API 2010-04-01 (messages, calls, recordings, media) under HTTP Basic
+ * Starts the carrier in a box: Twilio's REST API 2010-04-01 (messages, calls, recordings, media, numbers) under HTTP Basic
  * authentication, and `/_control` for tests, the command line and browsers. It holds all in memory.
  * @throws AppError `sandbox_not_loopback` when asked to listen anywhere but on this machine
  */
@@ -80,6 +81,8 @@ async function handleApi(state: CarrierState, request: Request, url: URL): Promi
   if (request.method === 'POST') {
     if (name === 'Messages' && parts.length === 0) return createMessage(state, await readForm(request))
     if (name === 'Calls' && parts.length === 1) return updateCall(state, parts[0] ?? '', await readForm(request), url)
+    if (name === 'IncomingPhoneNumbers' && parts.length === 1)
+      return updateNumber(state, parts[0] ?? '', await readForm(request), url)
     return missing
   }
   if (request.method === 'DELETE') {
@@ -90,6 +93,7 @@ async function handleApi(state: CarrierState, request: Request, url: URL): Promi
   if (request.method !== 'GET') return twilioError(405, 20004, 'Method not allowed')
   if (name === 'Messages') return (await readMessages(state, parts, url)) ?? missing
   if (name === 'Recordings') return (await readRecordings(state, parts, url)) ?? missing
+  if (name === 'IncomingPhoneNumbers') return (await readNumbers(state, parts, url)) ?? missing
   if (name === 'Calls' && parts[1] === 'Recordings' && parts.length === 2) {
     url.searchParams.set('CallSid', parts[0] ?? '')
     return (await readRecordings(state, [], url)) ?? missing

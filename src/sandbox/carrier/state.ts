@@ -73,6 +73,28 @@ export type RecordingRecord = {
   audio: Uint8Array
 }
 
+/** A number of the account and where its webhooks lead; an empty address is none. */
+export type NumberRecord = {
+  sid: string
+  phoneNumber: string
+  friendlyName: string
+  voiceUrl: string
+  voiceMethod: 'GET' | 'POST'
+  voiceFallbackUrl: string
+  voiceFallbackMethod: 'GET' | 'POST'
+  /** Set, it answers instead of `voiceUrl`; so does a trunk. */
+  voiceApplicationSid: string
+  statusCallback: string
+  statusCallbackMethod: 'GET' | 'POST'
+  smsUrl: string
+  smsMethod: 'GET' | 'POST'
+  smsFallbackUrl: string
+  smsFallbackMethod: 'GET' | 'POST'
+  trunkSid: string | null
+  createdAt: Date
+  updatedAt: Date
+}
+
 /** A callback that was sent (or given up), for tests and people to look at. */
 export type CallbackRecord = {
   at: Date
@@ -119,6 +141,7 @@ export class CarrierState {
   readonly messages = new Map<string, MessageRecord>()
   readonly calls = new Map<string, CallRecord>()
   readonly recordings = new Map<string, RecordingRecord>()
+  readonly numbers = new Map<string, NumberRecord>()
   readonly callbacks: CallbackRecord[] = []
   readonly faults = new FaultBook()
   /** When each WhatsApp user last wrote to each sender: key `sender|user`, ms since the epoch. */

@@ -425,7 +425,8 @@ export class RealtimeSession {
     if (kept) kept.sentMs = response.sentMs
   }
 
-  #endAudio(response: ActiveResponse, words: string): void {
+  /** Also told of an answer that is cut off, with the words so far. */
+  #endAudio(response: ActiveResponse, words: string, status: 'completed' | 'incomplete' = 'completed'): void {
     const id = response.audioItemId ?? ''
     const place = { response_id: response.id, item_id: id, output_index: 0, content_index: 0 }
     const item = {
@@ -433,7 +434,7 @@ export class RealtimeSession {
       object: 'realtime.item',
       type: 'message',
       role: 'assistant',
-      status: 'completed',
+      status,
       content: [{ type: 'output_audio', transcript: words }],
     }
     this.#send('response.output_audio.done', place)
@@ -464,7 +465,9 @@ export class RealtimeSession {
 
   #cancel(reason: 'turn_detected' | 'client_cancelled'): void {
     const response = this.#active
-    if (response) this.#finish(response, 'cancelled', { type: 'cancelled', reason })
+    if (!response) return
+    if (response.audioItemId !== null) this.#endAudio(response, response.transcript, 'incomplete')
+    this.#finish(response, 'cancelled', { type: 'cancelled', reason })
   }
 
   #finish(response: ActiveResponse, status: string, details: unknown): void {

@@ -81,6 +81,15 @@ describe('in whatever order the news of a call arrive, each twice, the record is
     expect(audits.map((row) => row.action).toSorted()).toEqual(['call.end', 'call.register'])
   })
 
+  test('a call of a withheld number is registered once, however often its news comes', async () => {
+    const call = { ...newCall(), from: 'anonymous' }
+    await Promise.all([registerCall(ctx, call), registerCall(ctx, call)])
+    const id = await registerCall(ctx, { ...call, at: new Date(at.getTime() + 60_000) })
+    const audits = await domain.handle.sql`select action from audit_log where entity_id = ${id}`
+    expect(audits.map((row) => row.action)).toEqual(['call.register'])
+    expect(await getCall(ctx, call.callSid)).toMatchObject({ from: 'anonymous', contactId: null, startedAt: at })
+  })
+
   test('all at once, as many workers run them', async () => {
     for (let round = 0; round < 15; round += 1) {
       const call = newCall()

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
-import { callTurns, messageMedia, pendingDeletions, recordings } from '../../../db/schema/index.ts'
+import { appointments, callTurns, messageMedia, pendingDeletions, recordings } from '../../../db/schema/index.ts'
 import { attachCallRecord, registerCall, saveTurn } from '../../../src/domain/calls/index.ts'
 import { getImport, runImport } from '../../../src/domain/imports/index.ts'
 import { receiveMessage } from '../../../src/domain/messages/index.ts'
@@ -146,8 +146,27 @@ describe('an erasure', () => {
     await owner.contacts.addNote({ id: contact.id, body: mark })
     await owner.leads.create({ contactId: contact.id, name: mark })
 
+    for (const [hour, link] of [
+      [10, { contactId: contact.id }],
+      [11, { callId }],
+    ] as const)
+      await api.database.db.insert(appointments).values({
+        businessId: api.businessId,
+        ...link,
+        startsAt: new Date(`2027-01-03T${hour}:00:00Z`),
+        endsAt: new Date(`2027-01-03T${hour}:30:00Z`),
+        name: mark,
+        note: phone,
+      })
+    const timeline = await owner.conversations.timeline({ contactId: contact.id })
+    expect(timeline.items.find((item) => item.kind === 'appointment')?.data).toMatchObject({
+      startsAt: expect.stringContaining('2027-01-03T10:00:00'),
+      state: 'booked',
+      name: mark,
+    })
+
     const erased = await owner.privacy.eraseContact({ contactId: contact.id })
-    expect(erased).toEqual({ messages: 1, calls: 1, leads: 1, notes: 1, files: 5 })
+    expect(erased).toEqual({ messages: 1, calls: 1, leads: 1, notes: 1, appointments: 2, files: 5 })
     const carrier: string[] = []
     for (const job of api.jobs.filter(({ name }) => name === 'privacy.delete'))
       if ('deletionId' in job.payload)
@@ -256,6 +275,41 @@ describe('a webhook out', () => {
     expect(await deliverWebhook(api.business, ref, post)).toBe('delivered')
     expect(received).toHaveLength(3)
     await receiver.stop(true)
+  })
+
+  test('is switched off when its receiver is gone, or has taken nothing of many events', async () => {
+    const owner = api.as({})
+    const hook = await owner.webhooks.create({ url: 'https://example.com/off', types: ['contact.*'] })
+    const ask = async () => (await owner.webhooks.list({})).items.find(({ id }) => id === hook.id)?.enabled
+    const refuse = async (status: number) => {
+      const { id } = await owner.contacts.create({ name: 'x' })
+      await api.database.db.execute(sql`update webhook_deliveries set attempts = 11
+        where endpoint_id = ${hook.id} and event_seq = (select max(seq) from events where entity_id = ${id})`)
+      const [delivery] = (await owner.webhooks.deliveries({ id: hook.id, state: 'pending' })).items
+      if (!delivery) throw new Error('no delivery')
+      const ref = { endpointId: hook.id, eventId: delivery.eventId }
+      expect(await deliverWebhook(api.business, ref, async () => status)).toBe('failed')
+      return ref
+    }
+    const taken = await refuse(500)
+    await owner.webhooks.replay({ id: hook.id, eventId: taken.eventId })
+    expect(await deliverWebhook(api.business, taken, async () => 204)).toBe('delivered')
+    for (let count = 0; count < 20; count += 1) await refuse(503)
+    // It took one within the last days.
+    expect(await ask()).toBe(true)
+    await api.database.db.execute(
+      sql`update webhook_deliveries set delivered_at = now() - interval '4 days' where endpoint_id = ${hook.id} and state = 'delivered'`,
+    )
+    await refuse(500)
+    expect(await ask()).toBe(false)
+    const events = await api.database.db.execute<{ data: unknown }>(
+      sql`select data from audit_log where entity_id = ${hook.id} and action = 'webhook.disable'`,
+    )
+    expect([...events].map((row) => row.data)).toEqual([{ reason: 'refused' }])
+
+    await owner.webhooks.update({ id: hook.id, enabled: true })
+    await refuse(410)
+    expect(await ask()).toBe(false)
   })
 
   test('never leads inside', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import twilio from 'twilio'
+import { addNumber } from '../../../src/sandbox/carrier/numbers-api.ts'
 import type { Carrier } from '../../../src/sandbox/carrier/server.ts'
 import { ACCOUNT_SID, AUTH_TOKEN, noContent, startTestApp, startTestCarrier, type TestApp, until } from './support.ts'
 
@@ -182,5 +183,55 @@ describe('calls that are not there', () => {
   test('answer 404', async () => {
     expect(await errorOf(client.calls('CA0').fetch())).toMatchObject({ status: 404, code: 20404 })
     expect(await errorOf(client.calls('CA0').update({ status: 'completed' }))).toMatchObject({ status: 404 })
+  })
+})
+
+describe('the account’s numbers', () => {
+  test('are listed by pages, found by number, read and led elsewhere by Twilio’s own client', async () => {
+    const first = addNumber(carrier, '+97233760000', { voiceUrl: 'https://one.example/voice' })
+    addNumber(carrier, '+14155550100', { friendlyName: 'California' })
+    const numbers = client.incomingPhoneNumbers
+    expect((await numbers.list({ pageSize: 1 })).map((row) => row.phoneNumber)).toEqual([
+      '+14155550100',
+      '+97233760000',
+    ])
+    expect((await numbers.list({ phoneNumber: '+97233760000' })).map((row) => row.sid)).toEqual([first.sid])
+    expect((await numbers.list({ friendlyName: 'California' })).length).toBe(1)
+
+    const changed = await numbers(first.sid).update({
+      voiceUrl: 'https://two.example/voice',
+      voiceMethod: 'GET',
+      statusCallback: 'https://two.example/status',
+      trunkSid: `TK${'1'.repeat(32)}`,
+    })
+    expect(changed).toMatchObject({
+      voiceUrl: 'https://two.example/voice',
+      voiceMethod: 'GET',
+      statusCallback: 'https://two.example/status',
+      statusCallbackMethod: 'POST',
+      phoneNumber: '+97233760000',
+      trunkSid: `TK${'1'.repeat(32)}`,
+    })
+    expect(changed.dateUpdated.getTime()).toBeGreaterThanOrEqual(changed.dateCreated.getTime())
+    // Empty unsets; what is not given stays.
+    expect(await numbers(first.sid).update({ trunkSid: '', statusCallback: '' })).toMatchObject({
+      voiceUrl: 'https://two.example/voice',
+      statusCallback: '',
+      trunkSid: null,
+    })
+  })
+
+  test('take no address that is none, and are not found under another name', async () => {
+    const number = addNumber(carrier, '+97233760002')
+    const update = (given: { voiceUrl?: string; voiceMethod?: string }) =>
+      client
+        .incomingPhoneNumbers(number.sid)
+        .update(given)
+        .catch((error: { code: number }) => error.code)
+    expect(await update({ voiceUrl: 'not an address' })).toBe(21402)
+    expect(await update({ voiceMethod: 'PUT' })).toBe(21403)
+    expect((await client.incomingPhoneNumbers(number.sid).fetch()).voiceUrl).toBe('')
+    const missing = client.incomingPhoneNumbers(`PN${'0'.repeat(32)}`).fetch()
+    expect(await missing.catch((error: { code: number }) => error.code)).toBe(20404)
   })
 })

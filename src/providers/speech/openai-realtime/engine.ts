@@ -1,7 +1,8 @@
 import { AppError } from '../../../lib/errors.ts'
 import type { EngineSessionOptions, SpeechEngine } from '../port.ts'
-import { RealtimeEngineSession, type RealtimeLimits } from './session.ts'
+import { openSocket, RealtimeEngineSession, type RealtimeLimits } from './session.ts'
 import { DEFAULT_SETTINGS, type RealtimeSettings } from './settings.ts'
+import { SpareConnection, type SpareTimes } from './spare.ts'
 
 export type RealtimeEngineOptions = {
   apiKey: string
@@ -10,15 +11,22 @@ export type RealtimeEngineOptions = {
   model: string
   settings?: Partial<Omit<RealtimeSettings, 'model'>>
   limits?: Partial<RealtimeLimits>
+  /** Keeps one open connection in reserve. */
+  spare?: boolean | SpareTimes
 }
 
 export type RealtimeEngine = SpeechEngine & {
   /** Conversations under way. */
   readonly sessionCount: number
+  /** Whether a connection waits in reserve. */
+  readonly spareReady: boolean
 }
 
 /** How often every conversation is looked after. */
 const WATCH_MS = 250
+
+/** How long a connection that was open may take to be configured. */
+const SPARE_CONNECT_MS = 1_500
 
 const DEFAULT_LIMITS: RealtimeLimits = { connectMs: 4_000, quietMs: 1_500, stallMs: 5_000 }
 
@@ -27,6 +35,10 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
   const sessions = new Set<RealtimeEngineSession>()
   const settings: RealtimeSettings = { ...DEFAULT_SETTINGS, ...options.settings, model: options.model }
   const limits: RealtimeLimits = { ...DEFAULT_LIMITS, ...options.limits }
+  const connection = { url: options.url, apiKey: options.apiKey, settings }
+  const spare = options.spare
+    ? new SpareConnection(() => openSocket(connection), options.spare === true ? undefined : options.spare)
+    : null
   let closed = false
   let ticking: Timer | undefined
 
@@ -51,19 +63,24 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
     },
     connect(call: EngineSessionOptions) {
       if (closed) throw new AppError('unavailable', 'engine_closed', 'The speech engine was closed; no call can begin.')
+      const socket = spare?.take()
       const session = new RealtimeEngineSession(call, {
-        url: options.url,
-        apiKey: options.apiKey,
-        settings,
-        limits,
+        ...connection,
+        // One that was open is configured in one round trip, or dead: then a fresh one is tried soon.
+        limits: socket ? { ...limits, connectMs: Math.min(limits.connectMs, SPARE_CONNECT_MS) } : limits,
+        ...(socket ? { socket } : {}),
         onRelease: () => release(session),
       })
       sessions.add(session)
       ticking ??= setInterval(tick, WATCH_MS)
       return session
     },
+    get spareReady() {
+      return spare?.ready ?? false
+    },
     async close() {
       closed = true
+      spare?.close()
       for (const session of [...sessions]) session.endBecause('engine_closed')
     },
   }

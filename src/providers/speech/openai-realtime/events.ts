@@ -33,6 +33,7 @@ export const serverEvent = z.discriminatedUnion('type', [
     delta: z.string(),
   }),
   z.object({ type: z.literal('response.output_audio.done'), response_id: z.string(), item_id: z.string() }),
+  z.object({ type: z.literal('response.output_audio_transcript.delta'), item_id: z.string(), delta: z.string() }),
   z.object({
     type: z.literal('response.output_audio_transcript.done'),
     response_id: z.string(),

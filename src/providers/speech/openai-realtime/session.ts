@@ -20,6 +20,8 @@ export type RealtimeParts = {
   settings: RealtimeSettings
   limits: RealtimeLimits
   onRelease: () => void
+  /** A connection that is open already, and silent. */
+  socket?: WebSocket
 }
 
 /** Caller audio kept while the session is not configured: half a minute of frames. */
@@ -104,15 +106,13 @@ export class RealtimeEngineSession implements EngineSession {
     this.#call = call
     this.#onEvent = call.onEvent
     this.#parts = parts
-    const url = new URL(parts.url)
-    url.searchParams.set('model', parts.settings.model)
-    // Bun's client takes headers; the DOM's type of the same constructor does not know them.
-    const options = { headers: { Authorization: `Bearer ${parts.apiKey}` }, perMessageDeflate: false }
-    this.#socket = Reflect.construct(WebSocket, [url.href, options])
-    this.#socket.onopen = () => {
+    this.#socket = parts.socket ?? openSocket(parts)
+    const configure = () => {
       this.#opened = true
       this.#send(sessionUpdate(parts.settings, call))
     }
+    if (parts.socket) configure()
+    else this.#socket.onopen = configure
     this.#socket.onmessage = (event) => this.#receive(String(event.data))
     this.#socket.onerror = (event) => {
       this.#refusedWith = statusOf(event)
@@ -155,6 +155,10 @@ export class RealtimeEngineSession implements EngineSession {
     if (!active || this.#dropped.has(active)) return
     this.#dropped.add(active)
     this.#send(JSON.stringify({ type: 'response.cancel', response_id: active }))
+  }
+
+  wordsOf(itemId: string): string | null {
+    return (this.#words.itemId === itemId && this.#words.text.trim()) || null
   }
 
   truncate(itemId: string, heardMs: number): void {
@@ -284,6 +288,12 @@ export class RealtimeEngineSession implements EngineSession {
       case 'response.output_audio.done':
         if (!this.#dropped.has(event.response_id)) this.#emit({ type: 'audio_done', itemId: event.item_id })
         return
+      case 'response.output_audio_transcript.delta':
+        this.#words =
+          this.#words.itemId === event.item_id
+            ? { itemId: event.item_id, text: this.#words.text + event.delta }
+            : { itemId: event.item_id, text: event.delta }
+        return
       case 'response.output_audio_transcript.done':
         if (!this.#dropped.has(event.response_id))
           this.#emit({ type: 'agent_transcript', itemId: event.item_id, text: event.transcript })
@@ -303,6 +313,8 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   readonly #toolNames = new Map<string, string>()
+  /** What the item that is being made has said so far. */
+  #words = { itemId: '', text: '' }
 
   /** Configured: history first, then the audio that waited, in order. */
   #begin(): void {
@@ -560,6 +572,15 @@ export class RealtimeEngineSession implements EngineSession {
 
 function isRateLimit(type: string, code: string): boolean {
   return type === 'rate_limit_error' || code === 'rate_limit_exceeded' || code === 'insufficient_quota'
+}
+
+/** Begins a connection. */
+export function openSocket(to: Pick<RealtimeParts, 'url' | 'apiKey' | 'settings'>): WebSocket {
+  const url = new URL(to.url)
+  url.searchParams.set('model', to.settings.model)
+  // Bun's client takes headers; the DOM's type of the same constructor does not know them.
+  const options = { headers: { Authorization: `Bearer ${to.apiKey}` }, perMessageDeflate: false }
+  return Reflect.construct(WebSocket, [url.href, options])
 }
 
 /** The HTTP status that a WebSocket was refused with; Bun tells it in words alone. */

@@ -258,7 +258,7 @@ test('a receipt is acknowledged only once it is stored', async () => {
   expect(await harness.account.send(sent)).toMatchObject({ outcome: 'accepted' })
   await harness.until(() => unacknowledged(ME) > 0, 'the receipt to be on its way')
   await Bun.sleep(300)
-  expect(unacknowledged(ME)).toBe(1)
+  expect(unacknowledged(ME)).toBeGreaterThan(0)
   stored.resolve()
   await harness.until(() => unacknowledged(ME) === 0, 'the acknowledgement')
   expect(harness.receiptsOf(sent.providerMessageId)).toContain('delivered')

@@ -1,0 +1,147 @@
+import { type Command, Option } from 'commander'
+import type { Config } from '../config.ts'
+import { errorMessage } from '../lib/errors.ts'
+import { formatPhone } from '../lib/phone.ts'
+import { SANDBOX_NUMBERS } from '../sandbox/demo.ts'
+import { type SimulatedCallResult, simulateCall } from '../sandbox/simulate.ts'
+import { readSandboxFile } from '../supervise/sandbox-file.ts'
+import type { Client, Outputs } from '../trpc/client.ts'
+import { describeReport, describeTurns } from './describe-call.ts'
+import { EXIT, UsageError } from './exit.ts'
+import { print } from './output.ts'
+import { describeReplay, replayTarget } from './replay.ts'
+import type { Cli } from './session.ts'
+import { runSmoke } from './smoke.ts'
+
+/** A caller nobody has. */
+const DEMO_CALLER = '+972501234567'
+
+type Language = keyof typeof SANDBOX_NUMBERS
+type CallOptions = { say?: string[]; lang: Language; from: string; to: string }
+
+/** `call simulate|replay` and `smoke`: what tries the installation from outside. */
+export function addCallCommands(program: Command, { session, show }: Cli): void {
+  const call = program.command('call').description('simulated and recorded calls')
+  call
+    .command('replay')
+    .description('live a recorded call through again: what was said, and whether every decision is the same')
+    .argument('<call>', 'its id or call SID, or a file with its record')
+    .action(async (which: string) => {
+      const replay = await replayTarget(which, async (id) => (await session()).client.calls.replay.query({ id }))
+      await show(replay, () => describeReplay(replay))
+      if (!replay.same) process.exitCode = EXIT.failed
+    })
+  call
+    .command('simulate')
+    .description('place a call with a synthesized caller and print how it went')
+    .option('--say <file...>', 'WAV files to say, in order, instead of the prepared answers')
+    .addOption(new Option('--lang <language>', 'what the caller speaks').choices(['he', 'en']).default('he'))
+    .option('--from <number>', 'the caller', DEMO_CALLER)
+    .option('--to <number>', 'the number called (default: the sandbox’s line in that language)')
+    .action(async (given: Omit<CallOptions, 'to'> & { to?: string }) => {
+      const options = { ...given, to: given.to ?? SANDBOX_NUMBERS[given.lang] }
+      const { config, url, client, json } = await session()
+      if (!json) console.error(`calling ${formatPhone(options.to)} …`)
+      const { report } = await placeSimulatedCall(config, url, options)
+      const recorded = await recordedCall(client, report.callSid)
+      await show(
+        { report, recorded },
+        () => `${recorded ? `${describeTurns(recorded)}\n\n` : ''}${describeReport(report)}`,
+      )
+      if (report.ended.by === 'application_error') process.exitCode = EXIT.failed
+    })
+
+  program
+    .command('smoke')
+    .description('the field report’s smoke test, A to E, against a running installation')
+    .argument('[base-url]')
+    .option('--to <number>', 'a number that may get a test message')
+    .action(async (baseUrl: string | undefined, options: { to?: string }) => {
+      const { config, url, apiKey, json } = await session()
+      const base = (baseUrl ?? url).replace(/\/+$/, '')
+      if (!URL.canParse(base)) throw new UsageError(`${base} is no address; write it as https://…`)
+      const sandbox = sandboxOf(config, base)
+      const token = sandbox || config.twilio.kind === 'configured'
+      const passed = await runSmoke(
+        {
+          baseUrl: base,
+          apiKey,
+          to: options.to ?? (sandbox ? DEMO_CALLER : null),
+          placeCall: token
+            ? async () =>
+                smokeCall(
+                  await placeSimulatedCall(config, base, { lang: 'en', from: DEMO_CALLER, to: SANDBOX_NUMBERS.en }),
+                )
+            : null,
+        },
+        (check) =>
+          void print(
+            json
+              ? `${JSON.stringify(check)}\n`
+              : `${check.skipped ? 'skip' : check.ok ? 'ok  ' : 'FAIL'}  ${check.name}\n      expected ${check.expected}; got ${check.got}\n`,
+          ),
+      )
+      if (!passed) process.exitCode = EXIT.failed
+    })
+}
+
+/** The sandbox that runs beside us, when it is the one that is asked for. */
+function sandboxOf(config: Config, url: string) {
+  const file = readSandboxFile(config.dataDir)
+  return file && new URL(file.publicBaseUrl).port === new URL(url).port ? file : null
+}
+
+async function placeSimulatedCall(config: Config, url: string, options: CallOptions): Promise<SimulatedCallResult> {
+  const sandbox = sandboxOf(config, url)
+  const twilio = config.twilio.kind === 'configured' ? config.twilio : null
+  const accountSid = sandbox?.accountSid ?? twilio?.accountSid
+  const authToken = sandbox?.authToken ?? twilio?.authToken
+  if (!accountSid || !authToken)
+    throw new UsageError(
+      'The calls are signed with the Twilio auth token of the installation: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or run this beside the sandbox.',
+    )
+  const publicBaseUrl = sandbox?.publicBaseUrl ?? config.publicBaseUrl
+  return simulateCall({
+    publicBaseUrl,
+    connectBaseUrl: url,
+    accountSid,
+    authToken,
+    ...(sandbox ? { carrierUrl: sandbox.carrierUrl } : {}),
+    from: options.from,
+    to: options.to,
+    language: options.lang,
+    ...(options.say ? { say: await Promise.all(options.say.map((file) => Bun.file(file).bytes())) } : {}),
+    cacheDir: config.dataDir,
+  })
+}
+
+/** What the smoke test wants to know of a call. */
+function smokeCall({ report, streamStatuses }: SimulatedCallResult) {
+  return {
+    streamStatus: streamStatuses,
+    streamEnded: report.documents.find((document) => document.source === 'connect_action')?.status ?? null,
+    codes: report.codes.filter((code) => code.level !== 'notice').map((code) => code.code),
+    greetingMs: report.greetingLatencyMs,
+    ended: report.ended.by,
+  }
+}
+
+const CRM_WAIT_MS = 8_000
+
+/** The call as it stands in the CRM, once its end is written; null when we may not read it or it never comes. */
+async function recordedCall(client: Client, callSid: string): Promise<Outputs['calls']['get'] | null> {
+  const deadline = Date.now() + CRM_WAIT_MS
+  for (;;) {
+    try {
+      const call = await client.calls.get.query({ id: callSid })
+      const complete = call.state === 'ended' && call.carrierStatus !== null
+      if (complete || Date.now() > deadline) return call
+    } catch (error) {
+      if (Date.now() > deadline) {
+        console.error(`The call could not be read from the CRM: ${errorMessage(error)}`)
+        return null
+      }
+    }
+    await Bun.sleep(200)
+  }
+}

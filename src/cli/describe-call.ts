@@ -1,0 +1,36 @@
+import type { CallReportJson } from '../sandbox/carrier/call-report.ts'
+import type { Outputs } from '../trpc/client.ts'
+import { formatTable } from './output.ts'
+
+/** The conversation, a line a turn. */
+export function describeTurns(call: Pick<Outputs['calls']['get'], 'turns'>): string {
+  return formatTable(
+    ['#', 'who', 'at', 'heard', 'said'],
+    call.turns.map((turn) => [
+      String(turn.index),
+      turn.role,
+      `${(turn.startMs / 1000).toFixed(1)}s`,
+      `${((turn.role === 'caller' ? turn.endMs - turn.startMs : (turn.heardMs ?? 0)) / 1000).toFixed(1)}s${turn.interrupted ? ' cut' : ''}`,
+      turn.text ?? `[${turn.hasAudio ? 'audio kept' : turn.transcript}${turn.question ? `: ${turn.question}` : ''}]`,
+    ]),
+  )
+}
+
+/** What the simulated carrier saw of a call. */
+export function describeReport(report: CallReportJson): string {
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(1)}s`.padStart(6)
+  const latency = (ms: number | null) => (ms === null ? 'none' : `${Math.round(ms)} ms`)
+  return [
+    `call ${report.callSid}  ${report.from} → ${report.to}`,
+    ...report.timeline.map((entry) => `${seconds(entry.atMs)}  ${entry.event}  ${entry.detail ?? ''}`.trimEnd()),
+    '',
+    `answered after      ${latency(report.answerLatencyMs)}`,
+    `greeting after      ${latency(report.greetingLatencyMs)} of the stream's start`,
+    ...report.turns.map(
+      (turn) => `answer to ${turn.label.padEnd(9)} ${latency(turn.responseLatencyMs)} after the voice`,
+    ),
+    `heard               ${(report.heardMs / 1000).toFixed(1)} s of the agent`,
+    `ended               ${report.ended.by}: ${report.ended.detail}`,
+    ...report.codes.map((code) => `${code.level.padEnd(19)} ${code.code} ${code.message}`),
+  ].join('\n')
+}

@@ -1,0 +1,569 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { z } from 'zod'
+import { addNumber } from '../../src/sandbox/carrier/numbers-api.ts'
+import type { WhatsAppSandbox } from '../../src/sandbox/whatsapp/sandbox.ts'
+import { startWhatsAppSandbox } from '../../src/sandbox/whatsapp/server.ts'
+import { temporaryDirectory } from '../support/cleanup.ts'
+import { createTestDatabase } from '../support/postgres.ts'
+import { eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
+import { machineEnvironment } from '../support/product-process.ts'
+import { CTRL_C, openTerminal, TAB, type TestTerminal } from '../support/terminal.ts'
+
+const CLI = join(import.meta.dir, '../../src/cli.ts')
+const LONG = 180_000
+const STRANGER = '01234567-0123-7000-8000-000000000000'
+/** What a bar is drawn with. */
+const BAR = /\[█*·*\]/
+
+let whatsapp: WhatsAppSandbox
+let product: Product
+let directory: string
+
+beforeAll(async () => {
+  whatsapp = await startWhatsAppSandbox({ port: 0 })
+  // Not as a sandbox: there a key is needed, and an account waits for a person to scan.
+  product = await startProduct({
+    queue: 'postgres',
+    env: { SANDBOX: '0', BAILEYS_WEBSOCKET_URL: whatsapp.wsUrl },
+  })
+  directory = temporaryDirectory('cli')
+}, LONG)
+
+afterAll(async () => {
+  await product?.stop()
+  await whatsapp?.close()
+}, LONG)
+
+const environment = (extra: Record<string, string> = {}) => ({
+  ...product.env,
+  PORT: String(product.server().port),
+  ...extra,
+})
+
+/** The command line in a terminal. */
+function sit(args: string[], extra: Record<string, string> = {}): TestTerminal {
+  return openTerminal([process.execPath, CLI, '--url', product.url(), ...args], {
+    env: environment(extra),
+    cwd: directory,
+  })
+}
+
+async function look(args: string[], extra: Record<string, string> = {}): Promise<{ text: string; code: number }> {
+  const terminal = sit(args, extra)
+  const code = await terminal.ended()
+  return { text: terminal.shown(), code }
+}
+
+/** The command line in a script: no terminal, its output read by a program. */
+async function pipe(args: string[], extra: Record<string, string> = {}) {
+  const child = Bun.spawn([process.execPath, CLI, '--url', product.url(), ...args], {
+    cwd: directory,
+    env: { ...machineEnvironment(), ...environment(extra) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 60_000,
+  })
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  return { out, err, code }
+}
+
+async function json<T extends z.ZodType>(args: string[], schema: T): Promise<z.output<T>> {
+  const { out, err, code } = await pipe([...args, '--json'])
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${err}`)
+  return schema.parse(JSON.parse(out))
+}
+
+const withId = z.looseObject({ id: z.string() })
+const rows = z.array(withId)
+
+test(
+  'help names every command and the exit codes; wrong use is told apart and tried not at all',
+  async () => {
+    const help = await look(['--help'])
+    expect(help.code).toBe(0)
+    for (const command of [
+      'doctor',
+      'migrate',
+      'business',
+      'member',
+      'key',
+      'number',
+      'calls',
+      'messages',
+      'leads',
+      'whatsapp',
+      'queue',
+      'backup',
+      'restore',
+      'completion',
+    ])
+      expect(help.text).toMatch(new RegExp(`^  ${command} `, 'm'))
+    expect(help.text).toContain('Exit codes: 0 done')
+    for (const [args, words] of [
+      [['busines'], 'Did you mean business?'],
+      [['calls', 'list', '--limit', 'many'], 'A number from 1'],
+      [['key', 'create', 'x', '--scope', 'all'], 'Allowed choices are read, write, admin'],
+      [['queue', 'failed', 'post'], 'Allowed choices are crm, whatsapp, recordings'],
+      [['key', 'revoke', 'mine'], 'An id looks like'],
+      [['number', 'add', '12'], 'number: This is no phone number'],
+    ] as const) {
+      const { text, code } = await look([...args])
+      expect([code, text]).toEqual([2, expect.stringContaining(words)])
+    }
+  },
+  LONG,
+)
+
+test(
+  'without a key, with a wrong one, and where nothing answers',
+  async () => {
+    const none = await look(['calls', 'list'], { API_KEY: '' })
+    expect(none.code).toBe(3)
+    expect(none.text).toMatch(/error: .*API_KEY or --key.*--local/s)
+    const wrong = await look(['calls', 'list', '--key', 'a-key-of-nobody-at-all'])
+    expect([wrong.code, wrong.text]).toEqual([3, 'error: The API key is not known or was revoked.\n'])
+    const viewer = await json(['key', 'create', 'reader', '--scope', 'read'], z.looseObject({ key: z.string() }))
+    const refused = await look(['queue', 'list', '--key', viewer.key])
+    expect(refused.code).toBe(3)
+    expect((await look(['calls', 'list', '--key', viewer.key])).code).toBe(0)
+    const away = await look(['calls', 'list', '--url', 'http://127.0.0.1:1'])
+    expect(away.code).toBe(6)
+    expect(away.text).toContain('Nothing answers as an installation at http://127.0.0.1:1')
+    // Who sits at the machine itself needs none.
+    expect((await look(['calls', 'list', '--local'], { API_KEY: '' })).code).toBe(0)
+    expect((await look(['calls', 'show', STRANGER])).code).toBe(4)
+    expect((await look(['calls', 'show', STRANGER, '--local'])).code).toBe(4)
+  },
+  LONG,
+)
+
+test(
+  'a business, its members, keys and numbers',
+  async () => {
+    const [first] = await json(['business', 'list'], rows)
+    expect(first?.id).toBe(product.businessId)
+    const shop = await json(['business', 'create', 'חנות הפרחים', '--lang', 'he'], withId)
+    const table = await look(['business', 'list'])
+    expect(table.text).toMatch(/^NAME +LANGUAGE +BLOCKED +SINCE +ID\n/)
+    expect(table.text).toMatch(new RegExp(`^חנות הפרחים +he +\\d{4}-.* ${shop.id}$`, 'm'))
+    // Columns stand under each other, also below Hebrew.
+    const columns = table.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.search(/\b(he|LANGUAGE)\b/))
+    expect(new Set(columns).size).toBe(1)
+
+    expect((await look(['business', 'block', shop.id, 'unpaid'])).text).toBe('blocked\n')
+    expect((await look(['business', 'list'])).text).toMatch(/^חנות הפרחים +he +yes/m)
+    expect((await look(['business', 'unblock', shop.id])).text).toBe('unblocked\n')
+
+    const set = await look([
+      'business',
+      'set',
+      '--hours',
+      'sun=09:00-13:00,16:00-19:00',
+      'fri=closed',
+      '--whatsapp',
+      'baileys',
+    ])
+    expect(set.code).toBe(0)
+    expect(set.text).toContain('sun 09:00-13:00,16:00-19:00')
+    expect((await look(['business', 'show'])).text).toMatch(/^whatsapp +baileys$/m)
+    expect((await look(['business', 'set'])).code).toBe(2)
+    expect((await look(['business', 'set', '--hours', 'sun=9'])).code).toBe(2)
+    expect((await look(['business', 'set', '--whatsapp', 'twilio', '--payments', 'paypal'])).text).toMatch(
+      /^payments +paypal$/m,
+    )
+  },
+  LONG,
+)
+
+test(
+  'members, keys and numbers come and go',
+  async () => {
+    expect((await look(['member', 'add', 'dana@example.com'])).text).toContain('password: This person has no login yet')
+    const dana = await json(
+      ['member', 'add', 'dana@example.com', '--name', 'דנה', '--role', 'agent', '--password', 'a long first password'],
+      withId,
+    )
+    expect((await look(['member', 'role', dana.id, 'manager'])).text).toBe('dana@example.com  manager\n')
+    expect((await look(['member', 'list'])).text).toMatch(/^dana@example\.com +דנה +manager/m)
+    expect((await look(['member', 'remove', dana.id])).text).toBe('removed\n')
+    expect((await look(['member', 'remove', dana.id])).code).toBe(4)
+
+    const made = await look(['key', 'create', 'shop', '--scope', 'write'])
+    const secret = made.text.trim()
+    expect((await look(['contacts', 'list', '--key', secret])).code).toBe(0)
+    const key = (await json(['key', 'list'], z.array(withId.extend({ name: z.string() })))).find(
+      (row) => row.name === 'shop',
+    )
+    expect((await look(['key', 'list'])).text).not.toContain(secret)
+    expect((await look(['key', 'revoke', key?.id ?? ''])).text).toBe('revoked\n')
+    expect((await look(['contacts', 'list', '--key', secret])).code).toBe(3)
+
+    const line = await json(['number', 'add', '03-555-1234', '--label', 'shop', '--lang', 'en'], withId)
+    expect((await look(['number', 'list'])).text).toMatch(/^03-555-1234 +shop +en /m)
+    expect((await look(['number', 'remove', line.id])).code).toBe(0)
+    expect((await look(['number', 'list'])).text).not.toContain('03-555-1234')
+  },
+  LONG,
+)
+
+test(
+  'doctor sees a wrong webhook, says what to do, and mends it',
+  async () => {
+    expect((await json(['number', 'list'], rows)).length).toBe(0)
+    await json(['number', 'add', NUMBER], withId)
+    const ours = addNumber(product.carrier, NUMBER, { voiceUrl: 'https://demo.twilio.com/welcome/voice/' })
+    const theirs = addNumber(product.carrier, '+97231112222', { voiceUrl: 'https://another.example/voice' })
+    // On this machine there is no https; as a sandbox that is no problem.
+    const extra = { SANDBOX: '1' }
+
+    const before = await look(['doctor'], extra)
+    expect(before.code).toBe(1)
+    expect(before.text).toContain(`PROBLEM  twilio ${NUMBER}  calls go to POST https://demo.twilio.com/welcome/voice/`)
+    expect(before.text).toMatch(
+      /doctor --fix.*“A call comes in”: Webhook, http:\/\/agent\.example\.test\/webhook\/incoming_call, HTTP POST and “Call status changes”/,
+    )
+    expect(before.text).toMatch(/warning +twilio \+97231112222 +no business here answers it/)
+    for (const check of ['settings', 'database', 'queue', 'storage', 'process web', 'process crm', 'web server'])
+      expect(before.text).toMatch(new RegExp(`^ok +${check} `, 'm'))
+
+    product.carrier.faults.add({
+      operation: 'numbers.update',
+      times: 1,
+      effect: { kind: 'http_error', status: 400, code: 21402 },
+    })
+    const refused = await look(['doctor', '--fix'], extra)
+    expect([refused.code, refused.text]).toEqual([1, expect.stringContaining('The carrier answered 400 (21402')])
+
+    const fixed = await look(['doctor', '--fix'], extra)
+    expect([fixed.code, fixed.text]).toEqual([0, expect.stringContaining('its webhooks lead here now')])
+    expect(product.carrier.numbers.get(ours.sid)).toMatchObject({
+      voiceUrl: 'http://agent.example.test/webhook/incoming_call',
+      voiceMethod: 'POST',
+      statusCallback: 'http://agent.example.test/webhook/call_status',
+    })
+    expect(product.carrier.numbers.get(theirs.sid)?.voiceUrl).toBe('https://another.example/voice')
+
+    // A trunk answers before any address does.
+    product.carrier.numbers.set(ours.sid, {
+      ...ours,
+      ...product.carrier.numbers.get(ours.sid),
+      trunkSid: `TK${'1'.repeat(32)}`,
+    })
+    const { out, code } = await pipe(['doctor', '--json'], extra)
+    const report = z
+      .object({ sound: z.boolean(), findings: z.array(z.looseObject({ check: z.string(), found: z.string() })) })
+      .parse(JSON.parse(out))
+    expect([code, report.sound]).toEqual([1, false])
+    expect(report.findings.find((finding) => finding.check === `twilio ${NUMBER}`)?.found).toBe(
+      'calls go to a SIP trunk',
+    )
+    expect((await pipe(['doctor', '--fix', '--json'], extra)).code).toBe(0)
+    expect(product.carrier.numbers.get(ours.sid)?.trunkSid).toBeNull()
+
+    product.carrier.faults.add({
+      operation: 'numbers',
+      times: 1,
+      effect: { kind: 'http_error', status: 401, code: 20003 },
+    })
+    expect((await look(['doctor'], extra)).text).toContain('Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.')
+  },
+  LONG,
+)
+
+test(
+  'a long import draws a bar for a person alone, goes on after Ctrl-C, and is followed to its end',
+  async () => {
+    const file = join(directory, 'leads.csv')
+    const lines = Array.from({ length: 400 }, (_, index) => `050-${String(2_000_000 + index)},אורח ${index},תיקון מזגן`)
+    writeFileSync(file, ['phone,name,wish', ...lines, 'no number,x,y'].join('\n'))
+
+    const dry = await look(['leads', 'import', file, '--dry-run'])
+    expect(dry.code).toBe(7)
+    expect(dry.text).toBe(
+      '400 of 401 rows can be taken in\nline 402, phone: no phone number; write it as +972… or 05x-…\n',
+    )
+    expect((await look(['leads', 'import', 'no-such.csv'])).code).toBe(4)
+
+    // The worker stands still: the bar does too.
+    const [worker] = product.workersOf('crm')
+    worker?.kill('SIGSTOP')
+    const waiting = sit(['leads', 'import', file])
+    await waiting.until(BAR)
+    waiting.type(CTRL_C)
+    expect(await waiting.ended()).toBe(130)
+    const id = /`imports follow ([0-9a-f-]{36})`/.exec(waiting.shown())?.[1] ?? ''
+    expect(id).not.toBe('')
+    const following = sit(['imports', 'follow', id])
+    await following.until(BAR)
+    worker?.kill('SIGCONT')
+    expect(await following.ended()).toBe(7)
+    expect(following.shown()).toContain('400 made, 0 filled in, 1 left out')
+    expect(following.shown()).toContain('line 402, phone')
+    // Wiped away at the end: the cursor went back and cleared the line.
+    expect(following.raw()).toContain('\r\u001b[K400 made')
+
+    const piped = await pipe(['leads', 'import', file])
+    expect([piped.code, piped.err]).toEqual([7, ''])
+    expect(piped.out).toContain('400 made, 0 filled in, 1 left out')
+    expect((await look(['imports', 'list'])).text).toMatch(/ 401\/401 /)
+  },
+  LONG,
+)
+
+test(
+  'lists are as long as asked for, and an export loses nothing in a slow pipe',
+  async () => {
+    const leads = await json(['leads', 'list', '--limit', '300'], rows)
+    expect(leads.length).toBe(300)
+    expect(new Set(leads.map((lead) => lead.id)).size).toBe(300)
+    expect((await look(['leads', 'list'])).text.trimEnd().split('\n').length).toBe(21)
+
+    const file = join(directory, 'out.csv')
+    expect((await look(['leads', 'export', file])).text).toBe('800 rows\n')
+    expect(readFileSync(file, 'utf8')).toStartWith('\ufeffid,phone,name')
+    expect((await look(['leads', 'export', file])).code).toBe(5)
+    const slow = Bun.spawn(
+      ['bash', '-c', `"$0" "$@" | (sleep 2; cat)`, process.execPath, CLI, '--url', product.url(), 'leads', 'export'],
+      { env: { ...machineEnvironment(), ...environment() }, stdout: 'pipe', stderr: 'inherit', timeout: 60_000 },
+    )
+    expect(`\ufeff${await new Response(slow.stdout).text()}`).toBe(readFileSync(file, 'utf8'))
+    const head = Bun.spawn(
+      [
+        'bash',
+        '-c',
+        `set -o pipefail; "$0" "$@" | head -n 1`,
+        process.execPath,
+        CLI,
+        '--url',
+        product.url(),
+        'leads',
+        'export',
+      ],
+      { env: { ...machineEnvironment(), ...environment() }, stdout: 'pipe', stderr: 'pipe', timeout: 60_000 },
+    )
+    expect(await new Response(head.stdout).text()).toStartWith('id,phone,name')
+    expect(await new Response(head.stderr).text()).toBe('')
+  },
+  LONG,
+)
+
+test(
+  'a call and a message stand in their lists',
+  async () => {
+    await product.call({ script: [{ hangup: true, when: { afterMs: 1_500 } }] })
+    const call = await eventually(
+      async () =>
+        (await json(['calls', 'list'], z.array(withId.extend({ state: z.string() })))).find(
+          (row) => row.state === 'ended',
+        ),
+      'the call in the list',
+      30_000,
+    )
+    expect((await look(['calls', 'list'])).text).toMatch(
+      /^STARTED +FROM +NAME +STATE +REASON +SECONDS +ID\n.* 050-123-4567 .* ended /,
+    )
+    const shown = await look(['calls', 'show', call.id])
+    expect(shown.text).toMatch(/^# +WHO +AT +HEARD +SAID$/m)
+
+    const sent = await json(['whatsapp', 'send', '050-123-4567', 'שלום לך'], withId)
+    const again = ['whatsapp', 'send', '050-123-4567', 'פעם אחת', '--idempotency-key', 'once']
+    expect((await json(again, withId)).id).toBe((await json(again, withId)).id)
+    await eventually(
+      async () => /delivered|read/.test((await look(['messages', 'show', sent.id])).text),
+      'its delivery',
+      30_000,
+    )
+    expect((await look(['messages', 'list'])).text).toMatch(/^.* out +twilio +\w+ +050-123-4567 +שלום לך /m)
+    expect((await look(['messages', 'show', STRANGER])).code).toBe(4)
+  },
+  LONG,
+)
+
+test(
+  'an account is linked from the terminal, shown, and logged out',
+  async () => {
+    expect((await look(['whatsapp', 'status'])).text).toMatch(/^STATE .*\n\(none\)\n$/)
+    expect((await look(['whatsapp', 'logout'])).code).toBe(4)
+    const given = sit(['whatsapp', 'link', '--timeout', '60'])
+    await given.until(/scan this\./)
+    given.type(CTRL_C)
+    expect(await given.ended()).toBe(130)
+
+    const phone = '+972501110077'
+    whatsapp.putAccount({ phone, name: 'חנות' })
+    const link = sit(['whatsapp', 'link'])
+    await link.until(/scan this\./)
+    expect(link.shown()).toMatch(/[▀▄█]{20}/)
+    // The phone scans what is on the screen: the code that the status answers too.
+    for (const deadline = Date.now() + 60_000; !/^STATE/m.test(link.shown()); await Bun.sleep(300)) {
+      if (Date.now() > deadline) throw new Error(`It was not linked:\n${link.shown().slice(-2_000)}`)
+      const accounts = await product.trpc().whatsapp.list.query()
+      const qr = accounts.find((account) => account.state === 'scan_qr')?.qr
+      if (qr)
+        await fetch(`${whatsapp.controlUrl}/scan`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify({ phone, qr }),
+        })
+    }
+    expect(await link.ended()).toBe(0)
+    expect(link.shown()).toMatch(/^working +050-111-0077 /m)
+    expect((await json(['whatsapp', 'status'], rows)).length).toBe(1)
+    expect((await look(['whatsapp', 'link', '--local'])).text).toStartWith('linked already:')
+    const out = await look(['whatsapp', 'logout'])
+    expect([out.code, out.text]).toEqual([0, expect.stringMatching(/^logged out /)])
+    expect((await look(['whatsapp', 'status'])).text).toMatch(/^logged_out /m)
+  },
+  LONG,
+)
+
+test(
+  'queues are listed, failed jobs told and retried, and nothing is thrown away unasked',
+  async () => {
+    const health = await json(['queue', 'list'], z.array(z.looseObject({ name: z.string(), waiting: z.number() })))
+    expect(health.map((queue) => queue.name).sort()).toEqual(['crm', 'recordings', 'whatsapp'])
+    expect((await look(['queue', 'list'])).text).toMatch(/^QUEUE +WAITING +ACTIVE +DELAYED +FAILED +OLDEST$/m)
+    expect((await look(['queue', 'failed', 'crm'])).code).toBe(0)
+    expect((await look(['queue', 'retry', 'crm'])).text).toMatch(/^\d+ given another chance\n$/)
+    expect((await look(['queue', 'retry', 'crm', 'no-such-job'])).code).toBe(4)
+
+    expect((await pipe(['queue', 'drain', 'recordings'])).code).toBe(2)
+    const no = sit(['queue', 'drain', 'recordings'])
+    await no.until(/\[y\/N\]/)
+    no.type('n\n')
+    expect(await no.ended()).toBe(2)
+    const interrupted = sit(['queue', 'drain', 'recordings'])
+    await interrupted.until(/\[y\/N\]/)
+    interrupted.type(CTRL_C)
+    expect(await interrupted.ended()).toBe(130)
+    const yes = sit(['queue', 'drain', 'recordings'])
+    await yes.until(/\[y\/N\]/)
+    yes.type('y\n')
+    expect(await yes.ended()).toBe(0)
+    expect(yes.shown()).toContain('0 thrown away')
+    expect((await pipe(['queue', 'drain', 'recordings', '--yes'])).code).toBe(0)
+  },
+  LONG,
+)
+
+test(
+  'migrate, backup and restore; Ctrl-C in the middle leaves nothing half',
+  async () => {
+    expect((await look(['migrate'])).text).toBe('nothing to do\n')
+    const file = join(directory, 'all.tar')
+
+    // A table that is locked holds the backup up.
+    const hold = postgres(product.env.DATABASE_URL ?? '', { max: 1, onnotice: () => {} })
+    try {
+      await hold.begin(async (tx) => {
+        await tx`lock table leads in access exclusive mode`
+        const waiting = sit(['backup', file])
+        await waiting.until(BAR)
+        await waiting.until(/leads/)
+        expect(existsSync(`${file}.partial`)).toBe(true)
+        waiting.type(CTRL_C)
+        expect(await waiting.ended()).toBe(130)
+        expect(waiting.shown()).toContain('Interrupted: no backup was written.')
+      })
+    } finally {
+      await hold.end({ timeout: 2 })
+    }
+    expect([existsSync(file), existsSync(`${file}.partial`)]).toEqual([false, false])
+
+    const whole = sit(['backup', file])
+    expect(await whole.ended()).toBe(0)
+    expect(whole.raw()).toMatch(BAR)
+    expect(whole.shown()).toMatch(/all\.tar: \d+ rows, \d+ files/)
+    expect((await look(['backup', file])).code).toBe(5)
+    const piped = await pipe(['backup', join(directory, 'piped.tar'), '--json'])
+    expect([piped.code, piped.err]).toEqual([0, ''])
+    const { rows: saved } = z.looseObject({ rows: z.number() }).parse(JSON.parse(piped.out))
+
+    expect((await look(['restore', file])).code).toBe(5)
+    const empty = await createTestDatabase()
+    const elsewhere = { DATABASE_URL: empty.url, DATA_DIR: temporaryDirectory('restored') }
+    const other = postgres(empty.url, { max: 2, onnotice: () => {} })
+    try {
+      await other.begin(async (tx) => {
+        await tx`lock table leads in share mode`
+        const waiting = sit(['restore', file], elsewhere)
+        await waiting.until(BAR)
+        waiting.type(CTRL_C)
+        expect(await waiting.ended()).toBe(130)
+        expect(waiting.shown()).toContain('Interrupted: the database is as empty as it was.')
+      })
+      await eventually(
+        async () => {
+          const [left] = await other<{ busy: number }[]>`select count(*)::int as busy from pg_stat_activity
+        where application_name = 'agentlocator restore' and datname = current_database()`
+          return left?.busy === 0
+        },
+        'the end of the interrupted restore',
+        30_000,
+      )
+      expect((await other`select 1 from businesses`).length).toBe(0)
+      writeFileSync(join(directory, 'damaged.tar'), readFileSync(file).subarray(0, 20_000))
+      expect((await look(['restore', join(directory, 'damaged.tar')], elsewhere)).code).toBe(2)
+      const restored = await pipe(['restore', file, '--json'], elsewhere)
+      expect([restored.code, restored.err]).toEqual([0, ''])
+      expect((await other`select 1 from leads`).length).toBe(800)
+      expect(z.looseObject({ rows: z.number() }).parse(JSON.parse(restored.out)).rows).toBeLessThanOrEqual(saved)
+    } finally {
+      await other.end({ timeout: 2 })
+      await empty.drop()
+    }
+  },
+  LONG,
+)
+
+test(
+  'the completion really completes in an interactive bash',
+  async () => {
+    const script = join(directory, 'completion.bash')
+    const { out } = await pipe(['completion', 'bash'])
+    writeFileSync(script, out)
+    const terminal = openTerminal(['bash', '--norc', '--noprofile', '-i'], { env: { PS1: '> ' }, cwd: directory })
+    await terminal.until(/> $/)
+    terminal.type(`bind 'set bell-style none'; agentlocator() { echo "ran: $*"; }; source ${script}; echo rea''dy\n`)
+    await terminal.until(/^ready$/m)
+    /** What a line becomes by one TAB, run. */
+    let count = 0
+    const complete = async (typed: string) => {
+      count += 1
+      terminal.type(`${typed}${TAB}`)
+      await Bun.sleep(300)
+      terminal.type(` :${count}\n`)
+      await terminal.until(new RegExp(`^ran: .*:${count}$`, 'm'))
+      return new RegExp(`^ran: (.*?) *:${count}$`, 'm').exec(terminal.shown())?.[1]
+    }
+    expect(await complete('agentlocator doc')).toBe('doctor')
+    expect(await complete('agentlocator whatsapp lo')).toBe('whatsapp logout')
+    expect(await complete('agentlocator leads im')).toBe('leads import')
+    expect(await complete('agentlocator leads import --dr')).toBe('leads import --dry-run')
+    expect(await complete('agentlocator calls list --js')).toBe('calls list --json')
+    expect(await complete('agentlocator --url http://127.0.0.1:5000 queue fa')).toBe(
+      '--url http://127.0.0.1:5000 queue failed',
+    )
+    expect(await complete('agentlocator member add x@example.com --role man')).toBe(
+      'member add x@example.com --role manager',
+    )
+    expect(await complete('agentlocator queue drain rec')).toBe('queue drain recordings')
+    expect(await complete('agentlocator --business calls key cr')).toBe('--business calls key create')
+    // A file name where a file is wanted.
+    writeFileSync(join(directory, 'my-contacts.csv'), '')
+    expect(await complete('agentlocator contacts import my-c')).toBe('contacts import my-contacts.csv')
+    terminal.type('exit\n')
+    expect(await terminal.ended()).toBe(0)
+    expect((await pipe(['completion', 'fish'])).code).toBe(2)
+  },
+  LONG,
+)

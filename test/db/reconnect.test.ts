@@ -1,0 +1,57 @@
+import { afterAll, expect, test } from 'bun:test'
+import { rmSync } from 'node:fs'
+import { sql } from 'drizzle-orm'
+import { createDatabase, reconnectPause } from '../../db/client.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../db/embedded.ts'
+import { createLogger } from '../../src/lib/log.ts'
+import { ownPostgresDirectory, TEST_SETTINGS } from '../support/postgres.ts'
+
+const dataDir = ownPostgresDirectory('reconnect')
+const start = () => startEmbeddedPostgres({ dataDir, logger: createLogger('silent'), settings: TEST_SETTINGS })
+let server: EmbeddedPostgres | null = null
+
+afterAll(async () => {
+  await server?.stop()
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+test.each([false, true])(
+  'a server that was stopped under load and is back answers at once (plans kept: %p)',
+  async (keepPlans) => {
+    server = await start()
+    const database = createDatabase(server.url, { max: 12, keepPlans })
+    const failures: unknown[] = []
+    let over = false
+    const query = () => database.db.execute(sql`select pg_sleep(${0.01})`)
+    const transaction = () => database.db.transaction(async (tx) => void (await tx.execute(sql`select ${1}::int`)))
+    const work = Array.from({ length: 20 }, async (_, index) => {
+      while (!over) {
+        await (index % 3 === 0 ? transaction() : query()).catch((error: unknown) => failures.push(error))
+        await Bun.sleep(5)
+      }
+    })
+    await Bun.sleep(300)
+    await server.stop()
+    await Bun.sleep(300)
+    server = await start()
+    await database.sql`select 1`.catch((error: unknown) => failures.push(error))
+    await Bun.sleep(1_500)
+    over = true
+    // What the server said as it stopped is the answer to none of the queries of the connections that follow.
+    const ended = await Promise.race([Promise.all(work).then(() => 'ended'), Bun.sleep(5_000).then(() => 'waiting')])
+    expect(ended).toBe('ended')
+    expect(failures.length).toBeGreaterThan(0)
+    const answers = await Promise.allSettled(Array.from({ length: 24 }, query))
+    expect(answers.filter(({ status }) => status === 'rejected')).toEqual([])
+    await database.close()
+    await server.stop()
+    server = null
+  },
+  60_000,
+)
+
+test('a connection is tried again within half a second, however often it failed', () => {
+  const pauses = Array.from({ length: 200 }, (_, failures) => reconnectPause(failures))
+  expect(Math.max(...pauses)).toBeLessThanOrEqual(0.5)
+  expect(Math.min(...pauses)).toBeGreaterThan(0)
+})
