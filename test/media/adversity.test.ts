@@ -1,7 +1,6 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type { CallReport } from '../../src/sandbox/carrier/call-report.ts'
 import type { CallerStep } from '../../src/sandbox/carrier/caller-script.ts'
-import { until } from '../sandbox/carrier/support.ts'
 import { endSpeech, line as onLine, speak } from '../support/speech.ts'
 import { say, startVoiceLine, type VoiceLine } from '../support/voice-line.ts'
 
@@ -16,7 +15,7 @@ async function on(options: Parameters<typeof startVoiceLine>[0], run: (line: Voi
   const line = startVoiceLine(options)
   try {
     await run(line)
-    await until(() => line.media.sockets() === 0 && line.openai.open() === 0, 10_000)
+    await line.emptied()
     expect(line.media.liveCalls()).toBe(0)
     expect(line.engine.sessionCount).toBe(0)
     for (const replay of line.replays) expect(replay.firstDifference).toBeNull()

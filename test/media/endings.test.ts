@@ -46,7 +46,7 @@ type State = {
 }
 
 const states: State[] = [
-  { name: 'in the greeting', options: { greetingMs: 3_000, script: {} }, script: [hangup(500)] },
+  { name: 'in the greeting', options: { greetingMs: 3_000, script: {} }, script: [{ hangup: true, when: 'barge_in' }] },
   { name: 'while listened to', options: { script: {} }, script: [{ silence: 400 }, hangup(100)] },
   {
     name: 'in the middle of a word',
@@ -133,7 +133,7 @@ const states: State[] = [
   {
     name: 'while the first engine session is not ready',
     options: { greetingMs: 300, script: {}, engineLimits: { connectMs: 20_000 } },
-    script: [hangup(700)],
+    script: [{ silence: 200 }, hangup(100)],
     fault: (line) => line.openai.faults.add({ at: 'configure', effect: { kind: 'stall' } }),
   },
 ]
@@ -152,7 +152,7 @@ describe('a caller who hangs up', () => {
       expect(line.ends.size).toBe(1)
       // The carrier is told nothing that it would act on: the caller is gone.
       expect(report.documents.every((each) => each.followed || each.params.CallStatus === 'completed')).toBe(true)
-      await until(() => line.media.sockets() === 0 && line.openai.open() === 0, 10_000)
+      await line.emptied()
       expect(line.media.liveCalls()).toBe(0)
       expect(line.engine.sessionCount).toBe(0)
       expect(replay?.firstDifference ?? null).toBeNull()
@@ -169,7 +169,7 @@ describe('a caller who hangs up', () => {
       }),
     )
     await Promise.all(calls)
-    await until(() => line.media.sockets() === 0 && line.openai.open() === 0, 10_000)
+    await line.emptied()
     expect(line.media.liveCalls()).toBe(0)
     for (const end of line.ends.values()) expect(end.reason).toBe('caller_hung_up')
     await line.close()

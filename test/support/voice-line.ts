@@ -1,3 +1,4 @@
+import { expect } from 'bun:test'
 import { createStreamToken, verifyStreamToken } from '../../src/domain/calls/index.ts'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
@@ -193,6 +194,13 @@ export function startVoiceLine(options: {
         report,
         end: ends.get(report.callSid) ?? null,
       }
+    },
+    /** Waits until both sides have let go of their sockets, and tells which has not. */
+    async emptied(ms = 10_000) {
+      const held = () => ({ carrier: media.sockets(), engine: engine.sessionCount, openai: openai.open() })
+      const end = performance.now() + ms
+      while (Object.values(held()).some((count) => count > 0) && performance.now() < end) await Bun.sleep(5)
+      expect(held()).toEqual({ carrier: 0, engine: 0, openai: 0 })
     },
     async close() {
       await media.drain()
