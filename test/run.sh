@@ -45,7 +45,7 @@ failed=$(($(count fail) + $(count 'errors?')))
 if [ "$failed" != 0 ]; then
   # What went wrong scrolled away long ago: say it again where a reader looks first, before the summary.
   echo "== what failed"
-  grep -E '^(\(pass\)|\(skip\)|test/.*:$)' -v "$output" | grep -E '^\(fail\) .*\[' -B 40 | cut -c1-400 | head -n 400
+  grep -E '^(\(pass\)|\(skip\)|test/.*:$)' -v "$output" | grep -E '^\(fail\) .*\[' -B 40 | cut -c1-400 | cat -s | head -n 400
   tail -n 5 "$output"
 fi
 rm -f "$output"

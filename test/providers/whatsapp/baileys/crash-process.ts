@@ -1,6 +1,6 @@
 // A worker that is killed at any moment. Arguments: socket URL, folder, key in hex, how many messages to send.
 // Keeps everything in journals, one JSON line a fact, so that the next process goes on where this one died.
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLogger } from '../../../../src/lib/log.ts'
 import { createSecretBox } from '../../../../src/lib/secret-box.ts'
@@ -11,12 +11,14 @@ import { MapStore } from './harness.ts'
 const [wsUrl = '', folder = '', key = '', total = '0'] = process.argv.slice(2)
 const file = (name: string) => join(folder, name)
 const note = (name: string, fact: unknown) => appendFileSync(file(name), `${JSON.stringify(fact)}\n`)
-const read = (name: string): string[] =>
-  existsSync(file(name))
-    ? readFileSync(file(name), 'utf8')
-        .split('\n')
-        .filter((line) => line !== '')
-    : []
+/** A line that the kill cut off was never acknowledged to anybody: it is taken away, as a database's recovery does. */
+const read = (name: string): string[] => {
+  if (!existsSync(file(name))) return []
+  const text = readFileSync(file(name), 'utf8')
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1)
+  if (whole !== text) truncateSync(file(name), Buffer.byteLength(whole))
+  return whole.split('\n').filter((line) => line !== '')
+}
 
 class JournalStore extends MapStore {
   override readonly box = createSecretBox(Buffer.from(key, 'hex'))

@@ -17,13 +17,18 @@ test('killed at random moments: nothing inbound is lost, and no key is ever used
   const program = join(import.meta.dir, 'crash-process.ts')
   let qr: string | null = null
   let state = ''
+  let complaints = ''
   const spawn = () => {
     state = ''
     const child = Bun.spawn({
       cmd: [process.execPath, program, sandbox.wsUrl, folder, key, String(OUTBOUND)],
       stdout: 'pipe',
-      stderr: 'ignore',
+      stderr: 'pipe',
     })
+    const listen = async () => {
+      complaints = await new Response(child.stderr).text()
+    }
+    void listen()
     const follow = async () => {
       for await (const chunk of child.stdout)
         for (const line of Buffer.from(chunk).toString().trim().split('\n')) {
@@ -38,14 +43,17 @@ test('killed at random moments: nothing inbound is lost, and no key is ever used
   const waitFor = async (look: () => unknown, what: string) => {
     const deadline = Date.now() + 15_000
     while (!look()) {
-      if (Date.now() > deadline) throw new Error(`waited for ${what}; the worker is ${state}`)
+      if (Date.now() > deadline)
+        throw new Error(`waited for ${what}; the worker is ${state || 'silent'}: ${complaints}`)
       await Bun.sleep(5)
     }
   }
   const inbox = () => {
     const path = join(folder, 'inbox')
     if (!existsSync(path)) return []
-    return readFileSync(path, 'utf8')
+    const text = readFileSync(path, 'utf8')
+    return text
+      .slice(0, text.lastIndexOf('\n') + 1)
       .split('\n')
       .filter((line) => line !== '')
       .map((line): string => JSON.parse(line))
