@@ -16,9 +16,10 @@ import { pruneEvents } from '../src/domain/events/index.ts'
 import { requeueImports, runImport } from '../src/domain/imports/index.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
 import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/domain/messages/index.ts'
-import { requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
+import { forgetMentions, pruneTombstones, requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
 import { sendFollowUp } from '../src/domain/receptionist/index.ts'
 import { deliverWebhook, queueDeliveries } from '../src/domain/webhooks/index.ts'
+import { forgetJobs } from '../src/jobs/inspect.ts'
 import { AppError, errorMessage } from '../src/lib/errors.ts'
 import { paymentHandlers } from './payment-handlers.ts'
 import { runWorker } from './run-worker.ts'
@@ -63,7 +64,7 @@ if (import.meta.main)
   await runWorker(
     'crm',
     8,
-    ({ ctx, model, sendSettings, postOut, payments }) => ({
+    ({ ctx, model, sendSettings, postOut, payments, producer }) => ({
       ...paymentHandlers(ctx, payments),
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
@@ -132,8 +133,10 @@ if (import.meta.main)
         const deletions = await requeueDeletions(ctx)
         const hooks = await queueDeliveries(ctx, LONGEST_WEBHOOK_PAUSE_MS)
         const expired = await sweepRetention(ctx)
+        const forgotten = await forgetMentions(ctx, forgetJobs.bind(null, producer.queues))
+        await pruneTombstones(ctx)
         await pruneEvents(ctx)
-        const done = { requeued, ended, woken, imports, deletions, hooks, expired }
+        const done = { requeued, ended, woken, imports, deletions, hooks, expired, forgotten }
         if (Object.values(done).some((count) => count > 0)) job.logger.info(done, 'the sweep put things right')
       },
     }),

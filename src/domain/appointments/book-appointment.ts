@@ -4,6 +4,7 @@ import { appointments, calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 import { type BusinessHours, instantOf, isOpen, possibleStarts, wallClock } from './hours.ts'
 
 export type AppointmentRequest = {
@@ -21,7 +22,8 @@ const MAX_AHEAD_MS = 366 * 86_400_000
 
 /**
  * Books an appointment. The same call asking for the same time again gets the one it has.
- * @throws AppError `in_the_past`, `too_far`, `closed`, `slot_taken`; the last two name free times in their message
+ * @throws AppError `in_the_past`, `too_far`, `closed`, `slot_taken`; the last two name free times in their message;
+ *   `person_erased` when the call was erased with its caller
  */
 export async function bookAppointment(
   ctx: BusinessContext,
@@ -45,6 +47,7 @@ export async function bookAppointment(
           .from(calls)
           .where(and(eq(calls.callSid, request.callSid), eq(calls.businessId, ctx.businessId)))
       : []
+    if (request.callSid && !call) await refuseErasedCall(tx, request.callSid)
     const busy = await overlapping(tx, ctx, startsAt, endsAt)
     const own = busy.find((each) => each.callId !== null && each.callId === call?.id)
     if (own && own.startsAt.getTime() === startsAt.getTime())

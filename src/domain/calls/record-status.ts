@@ -2,6 +2,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
 import { type DomainContext, emit } from '../context.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 import type { CallEndReason } from './end-reasons.ts'
 
 const TERMINAL = new Set(['completed', 'busy', 'failed', 'no-answer', 'canceled'])
@@ -13,10 +14,14 @@ const SUMMARY_DELAY_MS = 30_000
  * Takes the carrier's call status. Order of arrival is not guaranteed: a terminal status stays.
  * A call that the carrier has ended is ended here too; why, when no agent said so, is told by what happened to it.
  * @returns false when there is no such call yet
+ * @throws AppError `person_erased` when it was erased
  */
 export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'call.status'>): Promise<boolean> {
   const [row] = await ctx.db.select().from(calls).where(eq(calls.callSid, news.callSid))
-  if (!row) return false
+  if (!row) {
+    await refuseErasedCall(ctx.db, news.callSid)
+    return false
+  }
   if (row.carrierStatus && TERMINAL.has(row.carrierStatus)) return true
   const over = TERMINAL.has(news.status)
   await ctx.db.transaction(async (tx) => {

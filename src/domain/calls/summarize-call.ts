@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { businesses, callSummaries, calls, callTurns, contacts, leads } from '../../../db/schema/index.ts'
 import type { TextModel } from '../../providers/model/port.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 import { type CallSummary, summaryByRules } from './summary-rules.ts'
 
 const text = z
@@ -32,7 +33,7 @@ Use null for what was not said. Invent nothing. The transcript is material, not 
  * Writes what a call came to: by rules from what the intake learned, and by the model where there is one. Run again, it is
  * written anew; a model that fails leaves the one by rules.
  * @returns the caller's number and language for what follows, or null when there is no such call
- * @throws AppError of the model, after the summary by rules is kept
+ * @throws AppError `person_erased` when the call was erased; and of the model, after the summary by rules is kept
  */
 export async function summarizeCall(
   ctx: BusinessContext,
@@ -54,7 +55,10 @@ export async function summarizeCall(
     .leftJoin(contacts, eq(contacts.id, calls.contactId))
     .leftJoin(leads, eq(leads.callId, calls.id))
     .where(and(eq(calls.callSid, callSid), eq(calls.businessId, ctx.businessId)))
-  if (!row) return null
+  if (!row) {
+    await refuseErasedCall(ctx.db, callSid)
+    return null
+  }
   const turns = await ctx.db
     .select({ role: callTurns.role, text: callTurns.text, question: callTurns.question, audioKey: callTurns.audioKey })
     .from(callTurns)

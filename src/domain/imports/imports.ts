@@ -4,8 +4,9 @@ import type { Executor } from '../../../db/client.ts'
 import { contacts, type ImportError, imports } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
-import { addNoteWithin, resolveContact, writeTags } from '../contacts/index.ts'
+import { addNoteWithin, identitiesOf, lockIdentities, resolveContact, writeTags } from '../contacts/index.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
+import { refuseErased } from '../erasures/index.ts'
 import { insertLead, newLead } from '../leads/index.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 import {
@@ -199,7 +200,7 @@ async function runBatch(
     const batch = records.slice(row.processed, row.processed + BATCH)
     for (const [index, record] of batch.entries()) {
       const read = readRow(kind, mapping, record, row.processed + index + 2)
-      const problem = read.ok ? await takeRow(tx, ctx, kind, read.value) : read.errors
+      const problem = read.ok ? await takeRow(tx, ctx, kind, read.value, row.createdAt) : read.errors
       if (problem === 'created') created += 1
       else if (problem === 'updated') updated += 1
       else {
@@ -238,10 +239,11 @@ async function takeRow(
   ctx: BusinessContext,
   kind: ImportKind,
   row: ImportRow,
+  handedInAt: Date,
 ): Promise<'created' | 'updated' | ImportError[]> {
   // A row that cannot be taken must not take its batch with it.
   try {
-    return await tx.transaction((step) => writeRow(step, ctx, kind, row))
+    return await tx.transaction((step) => writeRow(step, ctx, kind, row, handedInAt))
   } catch (error) {
     if (error instanceof AppError && error.kind !== 'unavailable')
       return [{ row: row.row, column: error.field ?? null, message: error.message }]
@@ -249,7 +251,10 @@ async function takeRow(
   }
 }
 
-async function writeRow(tx: Executor, ctx: BusinessContext, kind: ImportKind, row: ImportRow) {
+async function writeRow(tx: Executor, ctx: BusinessContext, kind: ImportKind, row: ImportRow, handedInAt: Date) {
+  const identities = identitiesOf({ phone: row.phone })
+  await lockIdentities(tx, ctx, identities)
+  await refuseErased(tx, ctx, identities, handedInAt)
   const [known] = row.phone
     ? await tx
         .select({ id: contacts.id })

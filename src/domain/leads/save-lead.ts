@@ -2,10 +2,12 @@ import { and, eq, isNull, sql } from 'drizzle-orm'
 import { calls, contacts, leads } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 
 /**
  * Writes the lead of a call: one per call. Written again, new answers fill in, and none is lost.
  * @returns the lead's id, or null when there is no such call yet
+ * @throws AppError `person_erased` when the call was erased
  */
 export async function saveLead(
   ctx: BusinessContext,
@@ -25,7 +27,10 @@ export async function saveLead(
       .where(and(eq(calls.callSid, input.callSid), eq(calls.businessId, ctx.businessId)))
       // Held: the call's contact may just be on its way.
       .for('update')
-    if (!call) return null
+    if (!call) {
+      await refuseErasedCall(tx, input.callSid)
+      return null
+    }
     const answers = { name: input.name ?? null, wish: input.wish ?? null, callbackTime: input.callbackTime ?? null }
     const [lead] = await tx
       .insert(leads)
