@@ -16,6 +16,9 @@ export type MediaSource = {
 /** WhatsApp's own limit for documents is 100 MB; what comes over Twilio is at most 16 MB. */
 const MAX_BYTES = 100 * 1024 * 1024
 
+/** What a proxy or an error page is, and no file that WhatsApp carries. */
+const PAGE = /^(text\/html|application\/(json|xhtml\+xml))\b/i
+
 const HOPELESS = new Set<ErrorKind>(['gone', 'too_large', 'forbidden', 'invalid'])
 
 /** Fetches and stores a file of an inbound message. Run twice, the second finds it stored; of a message that is gone, nothing stays. */
@@ -38,6 +41,8 @@ export async function fetchMessageMedia(
   const spent = row.sourceUrl.startsWith(WHATSAPP_MEDIA_SCHEME) ? { sourceUrl: WHATSAPP_MEDIA_SCHEME } : {}
   try {
     const { data, contentType: said } = await source.downloadMedia(row.sourceUrl, MAX_BYTES)
+    if (data.byteLength === 0 || (PAGE.test(said) && !PAGE.test(row.contentType)))
+      throw new AppError('unavailable', 'media_garbled', 'What was answered is not the file.')
     const contentType = trustedType(said, data)
     await storage.put(storageKey, data, contentType)
     const stored = await ctx.db
