@@ -1,4 +1,4 @@
-import { and, eq, inArray, lt, sql } from 'drizzle-orm'
+import { and, eq, inArray, lt, type SQL, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { calls, callTurns, messageMedia, pendingDeletions, recordings } from '../../../db/schema/index.ts'
 import { errorMessage } from '../../lib/errors.ts'
@@ -59,8 +59,8 @@ export async function noteFiles(
 ): Promise<string[]> {
   const refs = await recordsOfCalls(tx, ctx, callIds)
   refs.push(
-    ...(await filesOfRecordings(tx, ctx, inArray(recordings.callId, callIds), callIds.length)),
-    ...(await filesOfTurns(tx, ctx, inArray(callTurns.callId, callIds), callIds.length)),
+    ...(await filesOfRecordings(tx, ctx, inArray(recordings.callId, callIds))),
+    ...(await filesOfTurns(tx, ctx, inArray(callTurns.callId, callIds))),
   )
   for (let at = 0; at < messageIds.length; at += 5_000) {
     const rows = await tx
@@ -86,13 +86,7 @@ function fileOf<Row extends { state: string; key: string | null }>(rows: Row[], 
   })
 }
 
-export async function filesOfRecordings(
-  tx: Executor,
-  ctx: BusinessContext,
-  which: ReturnType<typeof inArray>,
-  count: number,
-): Promise<Ref[]> {
-  if (count === 0) return []
+export async function filesOfRecordings(tx: Executor, ctx: BusinessContext, which: SQL): Promise<Ref[]> {
   const rows = await tx
     .select({
       state: recordings.state,
@@ -109,13 +103,7 @@ export async function filesOfRecordings(
   ]
 }
 
-export async function filesOfTurns(
-  tx: Executor,
-  ctx: BusinessContext,
-  which: ReturnType<typeof inArray>,
-  count: number,
-): Promise<Ref[]> {
-  if (count === 0) return []
+export async function filesOfTurns(tx: Executor, ctx: BusinessContext, which: SQL): Promise<Ref[]> {
   const rows = await tx
     .select({ key: callTurns.audioKey })
     .from(callTurns)

@@ -107,8 +107,8 @@ async function expireRecordings(ctx: BusinessContext, before: Date): Promise<num
       .limit(SWEEP_BATCH)
     const [recordingIds, turnIds] = [rows.map((row) => row.id), turns.map((row) => row.id)]
     const refs = [
-      ...(await filesOfRecordings(tx, ctx, inArray(recordings.id, recordingIds), recordingIds.length)),
-      ...(await filesOfTurns(tx, ctx, inArray(callTurns.id, turnIds), turnIds.length)),
+      ...(await filesOfRecordings(tx, ctx, inArray(recordings.id, recordingIds))),
+      ...(await filesOfTurns(tx, ctx, inArray(callTurns.id, turnIds))),
     ]
     if (recordingIds.length > 0)
       await tx
