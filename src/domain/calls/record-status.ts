@@ -17,14 +17,15 @@ const SUMMARY_DELAY_MS = 30_000
  * @throws AppError `person_erased` when it was erased
  */
 export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'call.status'>): Promise<boolean> {
-  const [row] = await ctx.db.select().from(calls).where(eq(calls.callSid, news.callSid))
-  if (!row) {
-    await refuseErasedCall(ctx.db, news.callSid)
-    return false
-  }
-  if (row.carrierStatus && TERMINAL.has(row.carrierStatus)) return true
   const over = TERMINAL.has(news.status)
-  await ctx.db.transaction(async (tx) => {
+  return await ctx.db.transaction(async (tx) => {
+    // Held: of two that come at once, the one that was slower must see what the other wrote.
+    const [row] = await tx.select().from(calls).where(eq(calls.callSid, news.callSid)).for('update')
+    if (!row) {
+      await refuseErasedCall(tx, news.callSid)
+      return false
+    }
+    if (row.carrierStatus && TERMINAL.has(row.carrierStatus)) return true
     await tx
       .update(calls)
       .set({
@@ -51,8 +52,8 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
         { callSid: row.callSid, businessId: row.businessId },
         { jobId: `summarize-lost-${row.callSid}`, delayMs: SUMMARY_DELAY_MS },
       )
+    return true
   })
-  return true
 }
 
 /** Why a call ended whose agent never said so. */

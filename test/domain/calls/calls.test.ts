@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { sql } from 'drizzle-orm'
 import {
   type CallEndReason,
   claimStream,
@@ -179,6 +180,20 @@ describe('why a call ended', () => {
     expect(await reasonOf(ringing)).toBeNull()
     expect(await endAbandonedCalls(domain.ctx)).toBe(0)
   })
+})
+
+test('of two statuses at the same moment the terminal one stays, whoever is slower', async () => {
+  const call = newCall()
+  await registerCall(ctx, call)
+  let late: Promise<unknown> = Promise.resolve()
+  await domain.ctx.db.transaction(async (tx) => {
+    await tx.execute(sql`update calls set carrier_status = 'completed' where call_sid = ${call.callSid}`)
+    // Begun before the other is committed, done after it.
+    late = status(call, 'in-progress')
+    await Bun.sleep(300)
+  })
+  expect(await late).toBe(true)
+  expect((await getCall(ctx, call.callSid)).carrierStatus).toBe('completed')
 })
 
 describe('the claim of a stream', () => {
