@@ -22,6 +22,7 @@ import { deliverWebhook, queueDeliveries } from '../src/domain/webhooks/index.ts
 import { forgetJobs } from '../src/jobs/inspect.ts'
 import { AppError, errorMessage } from '../src/lib/errors.ts'
 import { paymentHandlers } from './payment-handlers.ts'
+import { runSweeps } from './run-sweeps.ts'
 import { runWorker } from './run-worker.ts'
 
 const SWEEP_EVERY_MS = 30_000
@@ -126,18 +127,21 @@ if (import.meta.main)
         await runImport(within(ctx, businessId), importId)
       },
       'maintenance.sweep': async (_, job) => {
-        const requeued = await requeueLostMessages(ctx)
-        const ended = await endAbandonedCalls(ctx)
-        const woken = await wakeConversations(ctx)
-        const imports = await requeueImports(ctx)
-        const deletions = await requeueDeletions(ctx)
-        const hooks = await queueDeliveries(ctx, LONGEST_WEBHOOK_PAUSE_MS)
-        const expired = await sweepRetention(ctx)
-        const forgotten = await forgetMentions(ctx, forgetJobs.bind(null, producer.queues))
-        await pruneTombstones(ctx)
-        await pruneEvents(ctx)
-        const done = { requeued, ended, woken, imports, deletions, hooks, expired, forgotten }
-        if (Object.values(done).some((count) => count > 0)) job.logger.info(done, 'the sweep put things right')
+        await runSweeps(
+          {
+            requeued: () => requeueLostMessages(ctx),
+            ended: () => endAbandonedCalls(ctx),
+            woken: () => wakeConversations(ctx),
+            imports: () => requeueImports(ctx),
+            deletions: () => requeueDeletions(ctx),
+            hooks: () => queueDeliveries(ctx, LONGEST_WEBHOOK_PAUSE_MS),
+            expired: () => sweepRetention(ctx),
+            forgotten: () => forgetMentions(ctx, forgetJobs.bind(null, producer.queues)),
+            tombstones: () => pruneTombstones(ctx),
+            events: () => pruneEvents(ctx),
+          },
+          job.logger,
+        )
       },
     }),
     async (deps) => {

@@ -182,4 +182,15 @@ test('the sweep queues what has been waiting too long, and only that', async () 
   // Just queued again: not lost.
   expect(await requeueLostMessages(ctx)).toBe(0)
   expect(await rowOf(fresh.id)).toMatchObject({ status: 'queued' })
+
+  // After a long outage: some at a time, each once, all in the end.
+  await domain.handle.sql`
+    insert into messages (id, business_id, conversation_id, contact_id, direction, provider, status, body, updated_at)
+    select gen_random_uuid(), business_id, conversation_id, contact_id, 'out', 'twilio', 'queued', 'x', now() - interval '1 hour'
+    from messages, generate_series(1, 700) where messages.id = ${old.id}`
+  domain.queued.length = 0
+  expect(await requeueLostMessages(ctx)).toBe(500)
+  expect(await requeueLostMessages(ctx)).toBe(200)
+  expect(await requeueLostMessages(ctx)).toBe(0)
+  expect(new Set(domain.queued.map(({ payload }) => JSON.stringify(payload))).size).toBe(700)
 })
