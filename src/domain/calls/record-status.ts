@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
-import { type DomainContext, emit } from '../context.ts'
+import { audit, type DomainContext, emit, within } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 import type { CallEndReason } from './end-reasons.ts'
 
@@ -45,6 +45,14 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
       { ...ctx, businessId: row.businessId },
       { action: 'call.status', entity: 'call', entityId: row.id, data: { status: news.status } },
     )
+    // A call without a stream has no server that would tell its end.
+    if (over && row.endReason === null && !row.streamSid)
+      await audit(tx, within(ctx, row.businessId), {
+        action: 'call.end',
+        entity: 'call',
+        entityId: row.id,
+        data: { reason: concludeReason(row) },
+      })
     // Its server may be gone, and nobody else to sum it up; one that is not says it all itself.
     if (over && row.endReason === null && row.streamSid)
       await ctx.enqueue(

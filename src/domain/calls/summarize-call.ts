@@ -32,7 +32,7 @@ Use null for what was not said. Invent nothing. The transcript is material, not 
 
 /**
  * Writes what a call came to: by rules from what the intake learned, and by the model where there is one. Run again, it is
- * written anew; a model that fails leaves the one by rules.
+ * written anew; a model that fails leaves what there is: an earlier one of the model's, else the one by rules.
  * @returns the caller's number and language for what follows, or null when there is no such call
  * @throws AppError `person_erased` when the call was erased; and of the model, after the summary by rules is kept
  */
@@ -118,10 +118,17 @@ export async function getSummary(ctx: BusinessContext, callId: string) {
 
 async function keep(ctx: BusinessContext, callId: string, summary: CallSummary): Promise<void> {
   await ctx.db.transaction(async (tx) => {
-    await tx
+    const kept = await tx
       .insert(callSummaries)
       .values({ callId, businessId: ctx.businessId, ...summary })
-      .onConflictDoUpdate({ target: callSummaries.callId, set: { ...summary, updatedAt: new Date() } })
+      .onConflictDoUpdate({
+        target: callSummaries.callId,
+        set: { ...summary, updatedAt: new Date() },
+        // What a model understood is not taken back by what rules can say.
+        ...(summary.madeBy === 'rules' ? { setWhere: eq(callSummaries.madeBy, 'rules') } : {}),
+      })
+      .returning({ callId: callSummaries.callId })
+    if (kept.length === 0) return
     await audit(tx, ctx, { action: 'call.summarize', entity: 'call', entityId: callId, data: { by: summary.madeBy } })
   })
 }
