@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { updateBusiness } from '../../../src/domain/businesses/index.ts'
+import { setOptOut } from '../../../src/domain/contacts/index.ts'
 import type { BusinessContext } from '../../../src/domain/context.ts'
-import { deliverMessage, requestMessage, requeueLostMessages } from '../../../src/domain/messages/index.ts'
+import { deliverMessage, getMessage, requestMessage, requeueLostMessages } from '../../../src/domain/messages/index.ts'
 import type { WhatsAppSender } from '../../../src/providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from '../../../src/providers/whatsapp/twilio.ts'
 import { type Carrier, startCarrier } from '../../../src/sandbox/carrier/server.ts'
@@ -106,6 +108,37 @@ test('in doubt nothing is sent; after half an hour of doubt a person decides', a
   expect(await rowOf(id)).toMatchObject({ status: 'unknown', error_code: 'outcome_unknown' })
   expect(arrived()).toHaveLength(1)
   expect(await deliver(id)).toEqual({ done: true, status: 'unknown' })
+})
+
+test('who asks not to be written to while a message is under way gets it no more, by no provider', async () => {
+  await updateBusiness(ctx, { fallbackWhatsappProvider: 'baileys' })
+  const contactOf = async (id: string) => (await getMessage(ctx, id)).contactId
+  // An attempt that died before anything left.
+  const died = await request()
+  await domain.handle.sql`update messages set status = 'sending', attempts = 1 where id = ${died.id}`
+  await age(died.id, 21)
+  await setOptOut(ctx, await contactOf(died.id), true)
+  await deliver(died.id)
+  // One that is refused for now, while the word comes in.
+  const refused = await request()
+  carrier.faults.add({ times: 1, effect: { kind: 'http_error', status: 401, code: 20003 } })
+  const real = sender
+  sender = {
+    ...real,
+    send: async (message) => {
+      await setOptOut(ctx, await contactOf(refused.id), true)
+      return await real.send(message)
+    },
+  }
+  await deliver(refused.id)
+  sender = real
+  for (const { id, arrived } of [died, refused]) {
+    await deliver(id)
+    expect(await rowOf(id)).toMatchObject({ status: 'failed', error_code: 'contact_opted_out' })
+    expect(await getMessage(ctx, id)).toMatchObject({ provider: 'twilio' })
+    expect(arrived()).toEqual([])
+  }
+  await updateBusiness(ctx, { fallbackWhatsappProvider: null })
 })
 
 test('a look-alike that belongs to another message of ours is not taken for this one', async () => {
