@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { updateBusiness } from '../../src/domain/businesses/index.ts'
 import type { BusinessContext } from '../../src/domain/context.ts'
+import { closeConversation, getConversation, listConversations } from '../../src/domain/conversations/index.ts'
 import {
   deliverMessage,
   getMessage,
@@ -269,6 +270,40 @@ test('history before the link is taken over once, and is no news', async () => {
     .sql`select unread from conversations where business_id = ${other.ctx.businessId}`
   expect(conversation).toEqual({ unread: 0 })
   await logoutAccount(other.ctx, other.id)
+})
+
+test('history that comes late leaves a closed conversation closed; the next word opens it', async () => {
+  const business = await world.domain.newBusiness()
+  const phone = newContact()
+  const take = (key: string, how: object, media: { url: string; contentType: string }[] = []) =>
+    receiveMessage(
+      business,
+      {
+        provider: 'baileys',
+        businessId: business.businessId,
+        dedupeKey: key,
+        providerMessageId: key,
+        kind: 'text',
+        from: { phone },
+        body: key,
+        media,
+        at: new Date(Date.now() - 3_600_000).toISOString(),
+      },
+      how,
+    )
+  await take('first', {})
+  const [conversation] = (await listConversations(business, {})).items
+  await closeConversation(business, conversation?.id ?? '')
+  const stateOf = async () => {
+    const { status, unread } = await getConversation(business, conversation?.id ?? '')
+    return { status, unread }
+  }
+  await take('old', { history: true })
+  await take('old and sent', { history: true, own: true })
+  await take('old with a file', { history: true }, [{ url: 'whatsapp-media:x', contentType: 'image/png' }])
+  expect(await stateOf()).toEqual({ status: 'closed', unread: 0 })
+  await take('new', {})
+  expect(await stateOf()).toEqual({ status: 'open', unread: 1 })
 })
 
 test('a restricted account opens no new chats: they go by the second provider, once', async () => {

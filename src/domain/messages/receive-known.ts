@@ -50,7 +50,8 @@ export async function receiveFromKnown(
       select ${newId()}::uuid, ${ctx.businessId}::uuid, who.id, ${at}::timestamptz,
         case when ${how.counts} then ${at}::timestamptz end, ${how.counts}::boolean::int
       from who
-      on conflict (business_id, contact_id) do update set status = 'open', snoozed_until = null,
+      on conflict (business_id, contact_id) do update set status = case when ${how.counts} then 'open' else talk.status end,
+        snoozed_until = case when ${how.counts} then null else talk.snoozed_until end,
         last_event_at = greatest(talk.last_event_at, excluded.last_event_at), updated_at = now(),
         unread = talk.unread + excluded.unread,
         last_inbound_at = greatest(talk.last_inbound_at, excluded.last_inbound_at)

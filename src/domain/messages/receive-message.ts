@@ -65,7 +65,11 @@ export async function receiveMessage(
     await lockIdentities(tx, ctx, identities)
     await refuseErased(tx, ctx, identities, at)
     const contactId = await resolveContact(tx, ctx, input.from)
-    const conversationId = await openConversation(tx, ctx, contactId, { at, inbound: !how.own && !how.history })
+    const conversationId = await openConversation(tx, ctx, contactId, {
+      at,
+      inbound: !how.own && !how.history,
+      ...(how.history ? { old: true } : {}),
+    })
     const messageId = how.id ?? newId()
     await tx.insert(messages).values({
       id: messageId,
