@@ -1,1 +1,0 @@
-ALTER TABLE "leads" ADD COLUMN "answered_at" timestamp with time zone;
