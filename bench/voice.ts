@@ -17,7 +17,7 @@ import { sustain } from './voice/sustain.ts'
 const RAMP_MS = 4
 
 /** Before the figures are taken: servers run for days, and their code is compiled in the first seconds. */
-const WARM_MS = 10_000
+const WARM_MS = 50_000
 
 type Figures = {
   cpuPerCallMinute: number

@@ -72,7 +72,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     {
       send(frame) {
         if (control.accepts) sent.push(JSON.parse(frame))
-        return control.accepts
+        return control.accepts ? frame.length : 0
       },
       close: (code, reason) => closes.push({ code, reason }),
     },
