@@ -47,7 +47,7 @@ export class CallRecord {
   note(kind: string, data: Record<string, unknown> = {}): void {
     if (!this.#recorder) return
     this.flushAudio()
-    this.#recorder.line({ t: Number(this.now().toFixed(1)), k: kind, ...data })
+    this.#recorder.line({ t: tenths(this.now()), k: kind, ...data })
   }
 
   /** Something that the call decided. */
@@ -58,7 +58,7 @@ export class CallRecord {
   /** The run of audio ends here. */
   flushAudio(): void {
     const run = this.#runs?.takeRun()
-    if (run) this.#recorder?.line({ t: Number(run.at.toFixed(1)), k: 'audio', item: run.itemId, ms: run.ms })
+    if (run) this.#recorder?.line({ t: tenths(run.at), k: 'audio', item: run.itemId, ms: run.ms })
   }
 
   close(): void {
@@ -70,4 +70,8 @@ export class CallRecord {
     this.#recorder?.discard?.()
     this.#recorder = null
   }
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10
 }

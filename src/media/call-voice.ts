@@ -8,7 +8,7 @@ import type { PhraseName, StreamTransport } from './session-ports.ts'
 import { MEDIA_TAIL, StreamWriter } from './wire.ts'
 
 /** A mark stands behind so much audio at most; a smaller item has one at its end. */
-const MARK_EVERY_MS = 500
+const MARK_EVERY_MS = 1_000
 
 /** A pause between pieces up to which they are one run of audio. */
 const RUN_GAP_MS = 20

@@ -26,7 +26,7 @@ export type Recorders = {
   writes(path: string): boolean
 }
 
-const FLUSH_MS = 2_000
+const FLUSH_MS = 5_000
 /** A record that cannot be written is given up rather than kept in memory for ever. */
 const MAX_WAITING_LINES = 20_000
 

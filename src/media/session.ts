@@ -84,7 +84,7 @@ export class CallSession {
     if (!engine) return
     const from = timed ? performance.now() : 0
     this.#mediaMs = cut.timestampMs
-    engine.sendAudio(cut.payload, cut.timestampMs)
+    engine.sendAudio(cut.payload, cut.timestampMs, cut.rms)
     if (timed) this.#context.metrics.relayedIn(performance.now() - from)
   }
 

@@ -101,8 +101,11 @@ export interface EnginePlayer {
 
 /** One call's conversation. Every method may be called at any time, after `close` too, and none throws. */
 export interface EngineSession {
-  /** Base64 μ-law as Twilio sent it, with its `media.timestamp`. */
-  sendAudio(payload: string, timestampMs: number): void
+  /**
+   * Base64 μ-law as Twilio sent it, with its `media.timestamp`.
+   * @param rms how loud it is, on the 16-bit scale, where that is known already
+   */
+  sendAudio(payload: string, timestampMs: number, rms?: number): void
   /** From now on audio goes straight to a player, and no `audio` events come; for engines that pass many pieces on. */
   playTo?(player: EnginePlayer): void
   /** Speak this now, as an item. */

@@ -1,5 +1,3 @@
-import { rmsOfMulawBase64 } from '../../../media/audio/energy.ts'
-
 /** Loudness (16-bit RMS) that counts as a voice on a telephone line. */
 const VOICE_RMS = 330
 /** Frames looked back at, at most: 320 ms at 20 ms each. */
@@ -12,10 +10,10 @@ const LOUD_SAMPLES = 2
 
 /**
  * Which of the last frames were loud, one bit each, the latest lowest; no audio is kept.
- * @param payload base64 μ-law of one more frame
+ * @param rms how loud one more frame is, on the 16-bit scale
  */
-export function withFrame(bits: number, payload: string): number {
-  return ((bits << 1) | (rmsOfMulawBase64(payload) >= VOICE_RMS ? 1 : 0)) & KEPT_BITS
+export function withFrame(bits: number, rms: number): number {
+  return ((bits << 1) | (rms >= VOICE_RMS ? 1 : 0)) & KEPT_BITS
 }
 
 /** Voice among the last frames, 320 ms of them at most, in ms. @param frameMs how long each plays */

@@ -1,3 +1,4 @@
+import { rmsOfMulawBase64 } from '../../../media/audio/energy.ts'
 import { mulawSilence } from '../../../media/audio/mulaw.ts'
 import type { EngineEvent, EnginePlayer, EngineSession, EngineSessionOptions } from '../port.ts'
 import { LineEar, LOOKED_AT, voicedMs, withFrame } from './ear.ts'
@@ -127,7 +128,7 @@ export class RealtimeEngineSession implements EngineSession {
     this.#socket.onclose = (event) => this.#lost(`${event.code} ${event.reason}`.trim())
   }
 
-  sendAudio(payload: string, timestampMs: number): void {
+  sendAudio(payload: string, timestampMs: number, rms = rmsOfMulawBase64(payload)): void {
     if (this.#state !== 'ready') {
       if (this.#state === 'closed') return
       if (this.#early.length >= MAX_EARLY_FRAMES) this.#early.shift()
@@ -140,7 +141,7 @@ export class RealtimeEngineSession implements EngineSession {
     this.#appendedMs += ms
     this.#expectedMs = timestampMs + ms
     this.#offsetMs = this.#expectedMs - this.#appendedMs
-    this.#loud = withFrame(this.#loud, payload)
+    this.#loud = withFrame(this.#loud, rms)
     if (++this.#frames % LOOKED_AT === 0) this.#ear.look(this.#loud, monotonic)
     this.#socket.send(`${APPEND}${payload}"}`)
   }
