@@ -2,13 +2,15 @@ import { type SQL, sql } from 'drizzle-orm'
 import { auditLog, contactIdentities, contacts, conversations, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { newId } from '../../lib/ids.ts'
+import { identitiesOf } from '../contacts/index.ts'
 import { type BusinessContext, eventsOf } from '../context.ts'
+import { isErasedSql } from '../erasures/index.ts'
 
 /**
  * Writes a message of somebody who is known by every name it came with, in one statement: what nearly every message is.
  * It does what the steps of `receiveMessage` do, under the same lock.
  * @returns the message's id; null, and nothing is written, when those steps have to decide: there is something to learn
- *   of the person, or the message was there already
+ *   of the person, the message was there already, or it is of before an erasure
  */
 export async function receiveFromKnown(
   ctx: BusinessContext,
@@ -42,6 +44,7 @@ export async function receiveFromKnown(
             and known.kind = given.kind and known.value = given.value and known.contact_id = contact.id))
         and not exists (select from ${messages} as earlier
           where earlier.business_id = ${ctx.businessId} and earlier.dedupe_key = ${input.dedupeKey})
+        and not ${isErasedSql(ctx, identitiesOf(input.from), new Date(input.at))}
     ), talk as (
       insert into ${conversations} as talk (id, business_id, contact_id, last_event_at, last_inbound_at, unread)
       select ${newId()}::uuid, ${ctx.businessId}::uuid, who.id, ${at}::timestamptz,
