@@ -16,8 +16,11 @@ import { sustain } from './voice/sustain.ts'
 /** Between one call and the next: 250 calls a second. */
 const RAMP_MS = 4
 
-/** Before the figures are taken: servers run for days, and their code is compiled in the first seconds. */
-const WARM_MS = 10_000
+/**
+ * Before the figures are taken: servers run for days, and code that a call runs once a second takes most of a minute to be
+ * compiled to its end.
+ */
+const WARM_MS = 45_000
 
 type Figures = {
   cpuPerCallMinute: number

@@ -15,7 +15,6 @@ export type EndCall = (reason: CallEndReason, detail?: string | null, code?: num
 export class CallContext {
   /** `waiting` (for `start`) → `live` → `closing` (goodbye said, its last mark awaited) → `ended`. */
   state: 'waiting' | 'live' | 'closing' | 'ended' = 'waiting'
-  engine: EngineSession | null = null
   /** When the caller's last turn ended, until it is answered. */
   heardEndAt: number | null = null
   /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
@@ -37,11 +36,16 @@ export class CallContext {
     if (this.call) this.deps.sink.turn(this.call, turn, audio)
   })
   readonly #timers = new Set<CallTimer>()
+  #engine: EngineSession | null = null
 
-  /** @param end ends the call's agent: the reason is written, then the socket closes */
+  /**
+   * @param end ends the call's agent: the reason is written, then the socket closes
+   * @param onEngaged told who listens from now on
+   */
   constructor(
     readonly deps: SessionDeps,
     readonly end: EndCall,
+    private readonly onEngaged: (engine: EngineSession | null) => void,
   ) {
     this.clock = deps.clock
     this.log = deps.log
@@ -51,6 +55,16 @@ export class CallContext {
   /** Whether a call is being served. */
   get live(): boolean {
     return this.state === 'live' || this.state === 'closing'
+  }
+
+  /** Who listens and speaks. */
+  get engine(): EngineSession | null {
+    return this.#engine
+  }
+
+  engage(engine: EngineSession | null): void {
+    this.#engine = engine
+    this.onEngaged(engine)
   }
 
   /** A timer that ends with the call. */

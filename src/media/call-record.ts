@@ -3,18 +3,24 @@ import type { CallRecorder } from './recorder.ts'
 import type { PhraseName, Reception, SessionDeps } from './session-ports.ts'
 import type { TurnPolicy } from './turn-policy.ts'
 
-/** A pause between pieces up to which they are one run of audio. */
-const RUN_GAP_MS = 20
+/** Audio that was sent without a pause. `at`: when that began, in ms since the call did. */
+export type AudioRun = { itemId: string; ms: number; at: number }
+
+/** Knows what audio was sent since it was last asked. */
+export type AudioRuns = { takeRun(): AudioRun | null }
 
 /** What happens in a call and what it decides, written down as it goes; pieces of audio as runs. */
 export class CallRecord {
   #recorder: CallRecorder | null = null
-  #item = ''
-  #ms = 0
-  #at = 0
+  #runs: AudioRuns | null = null
 
   /** @param now ms since the call began */
   constructor(private readonly now: () => number) {}
+
+  /** Where the audio is counted: asked before any other line, so that the lines keep their order. */
+  follow(runs: AudioRuns): void {
+    this.#runs = runs
+  }
 
   open(deps: SessionDeps, call: StreamToken, reception: Reception, policy: TurnPolicy): void {
     this.#recorder = deps.record?.(call.callSid) ?? null
@@ -41,7 +47,7 @@ export class CallRecord {
   note(kind: string, data: Record<string, unknown> = {}): void {
     if (!this.#recorder) return
     this.flushAudio()
-    this.#recorder.line({ t: Number(this.now().toFixed(1)), k: kind, ...data })
+    this.#recorder.line({ t: tenths(this.now()), k: kind, ...data })
   }
 
   /** Something that the call decided. */
@@ -49,25 +55,10 @@ export class CallRecord {
     this.note('out', { o: decision, ...data })
   }
 
-  /** Audio that was sent. @param at ms since the call began */
-  audio(item: string, ms: number, at: number): void {
-    if (this.#ms > 0 && this.#item === item && at <= this.#at + this.#ms + RUN_GAP_MS) {
-      this.#ms += ms
-      return
-    }
-    if (!this.#recorder) return
-    this.flushAudio()
-    this.#item = item
-    this.#ms = ms
-    this.#at = at
-  }
-
   /** The run of audio ends here. */
   flushAudio(): void {
-    const ms = this.#ms
-    if (ms === 0) return
-    this.#ms = 0
-    this.#recorder?.line({ t: Number(this.#at.toFixed(1)), k: 'audio', item: this.#item, ms })
+    const run = this.#runs?.takeRun()
+    if (run) this.#recorder?.line({ t: tenths(run.at), k: 'audio', item: run.itemId, ms: run.ms })
   }
 
   close(): void {
@@ -79,4 +70,8 @@ export class CallRecord {
     this.#recorder?.discard?.()
     this.#recorder = null
   }
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10
 }

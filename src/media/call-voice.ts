@@ -1,17 +1,25 @@
+import type { EnginePlayer } from '../providers/speech/port.ts'
 import { base64Of } from './audio/base64.ts'
 import type { CallContext } from './call-context.ts'
+import type { AudioRun, AudioRuns } from './call-record.ts'
 import type { Clock } from './clock.ts'
 import { type Heard, PlaybackLedger } from './playback.ts'
 import type { PhraseName, StreamTransport } from './session-ports.ts'
 import { MEDIA_TAIL, StreamWriter } from './wire.ts'
 
 /** A mark stands behind so much audio at most; a smaller item has one at its end. */
-const MARK_EVERY_MS = 500
+const MARK_EVERY_MS = 1_000
+
+/** A pause between pieces up to which they are one run of audio. */
+const RUN_GAP_MS = 20
+
+/** One relay of 64 is timed. */
+const TIMED = 63
 
 /** Who waits for what is played. */
 export type VoiceWatcher = {
-  /** More audio was sent. */
-  audioSent(): void
+  /** Audio is about to be sent, after a pause or a change. */
+  audioBegins(): void
   /** An item is whole, and plays. */
   stillPlaying(): void
   /** Everything that was sent may be heard now. */
@@ -19,15 +27,21 @@ export type VoiceWatcher = {
 }
 
 /** What the caller is played: audio, the marks behind it, and what of it was heard. */
-export class CallVoice {
-  // What every piece looks at comes first, so that it lies together.
-  readonly #context: CallContext
+export class CallVoice implements EnginePlayer, AudioRuns {
+  // What every piece looks at comes first, so that it lies together: one that goes on what the last one began needs no more.
   readonly #transport: StreamTransport
-  readonly #clock: Clock
   readonly #ledger = new PlaybackLedger()
-  #mediaHead: string | null = null
+  readonly #clock: Clock
+  #head = ''
   /** The item that is being sent, whose turn is known. */
   #item = ''
+  /** The audio that the record does not know of yet, and until when a piece goes on with it. */
+  #runMs = 0
+  #runUntil = Number.NEGATIVE_INFINITY
+  #pieces = 0
+  #runItem = ''
+  #runAt = 0
+  readonly #context: CallContext
   #watcher: VoiceWatcher | null = null
   #writer: StreamWriter | null = null
   #phrases = 0
@@ -37,6 +51,7 @@ export class CallVoice {
     this.#context = context
     this.#transport = transport
     this.#clock = context.clock
+    context.record.follow(this)
   }
 
   watchedBy(watcher: VoiceWatcher): void {
@@ -46,7 +61,7 @@ export class CallVoice {
   /** The stream is known: from now on there is something to play on. */
   begin(streamSid: string): void {
     this.#writer = new StreamWriter(streamSid)
-    this.#mediaHead = this.#writer.mediaHead
+    this.#head = this.#writer.mediaHead
   }
 
   get playing(): boolean {
@@ -89,27 +104,69 @@ export class CallVoice {
     this.playBytes(`phrase_${++this.#phrases}`, audio, text)
   }
 
+  /** Pieces of the engine's that were passed on. */
+  get pieces(): number {
+    return this.#pieces
+  }
+
+  /** The next piece is not just one more: something waits for it. */
+  attend(): void {
+    this.#runUntil = Number.NEGATIVE_INFINITY
+  }
+
   /** Audio of our own, whole. */
   playBytes(itemId: string, audio: Uint8Array, text: string | null): void {
     const now = this.#clock.now()
-    if (this.#mediaHead !== null) {
-      if (itemId !== this.#item) this.#beginItem(itemId, text, now)
-      const sent = this.#transport.send(this.#mediaHead + base64Of(audio) + MEDIA_TAIL)
+    if (this.#begin(itemId, text, now)) {
+      const ms = audio.byteLength / 8
+      this.#runMs += ms
+      this.#runUntil += ms
+      const status = this.#transport.send(this.#head + base64Of(audio) + MEDIA_TAIL)
       this.#ledger.sentBytes(itemId, audio, now)
-      this.#wasSent(itemId, audio.byteLength / 8, now, sent)
+      if (status === 0) this.#notTaken()
     }
     this.finish(itemId)
   }
 
-  /** A piece of the engine's. @param payload base64, passed on as it came */
-  play(itemId: string, payload: string, ms: number, text: string | null): void {
-    if (this.#mediaHead === null) return
+  /** A piece of the engine's. @param payload base64, passed on as it came @param ms how long it plays */
+  play(itemId: string, payload: string, ms: number, text?: string): void {
     const now = this.#clock.now()
-    if (itemId !== this.#item) this.#beginItem(itemId, text, now)
-    const sent = this.#transport.send(this.#mediaHead + payload + MEDIA_TAIL)
+    if ((itemId !== this.#item || now > this.#runUntil) && !this.#answer(itemId, text ?? null, now)) return
+    this.#runMs += ms
+    this.#runUntil += ms
+    const status = this.#transport.send(this.#head + payload + MEDIA_TAIL)
     const unmarkedMs = this.#ledger.sent(itemId, payload, ms, now)
-    this.#wasSent(itemId, ms, now, sent)
-    if (sent && unmarkedMs >= MARK_EVERY_MS) this.#sendMark()
+    if ((this.#pieces++ & TIMED) === 0) this.#context.metrics.relayedOut(this.#clock.now() - now)
+    if (status === 0) this.#notTaken()
+    else if (unmarkedMs >= MARK_EVERY_MS) this.#sendMark()
+  }
+
+  /** A piece that does not just go on. @returns whether it may be played */
+  #answer(itemId: string, text: string | null, now: number): boolean {
+    if (!this.#begin(itemId, text, now)) return false
+    const context = this.#context
+    if (context.heardEndAt !== null) {
+      context.metrics.responses.push(Math.max(0, now - context.heardEndAt))
+      context.heardEndAt = null
+    }
+    context.remainder = null
+    return true
+  }
+
+  /** Looks at everything that audio may mean to the call. @returns whether it may be played */
+  #begin(itemId: string, text: string | null, now: number): boolean {
+    const context = this.#context
+    if (!context.live || this.#head === '') return false
+    if (itemId !== this.#runItem || this.#runMs === 0 || now > this.#runAt + this.#runMs + RUN_GAP_MS) {
+      context.record.flushAudio()
+      this.#runItem = itemId
+      this.#runAt = now
+    }
+    this.#runUntil = this.#runAt + this.#runMs + RUN_GAP_MS
+    if (itemId !== this.#item) this.#beginItem(itemId, text, now)
+    // It may want to be asked again before the next piece.
+    this.#watcher?.audioBegins()
+    return true
   }
 
   #beginItem(itemId: string, text: string | null, now: number): void {
@@ -118,18 +175,23 @@ export class CallVoice {
     if (!transcript.knows(itemId)) transcript.agentSays(itemId, text, this.#ledger.endsAt(now) - startedAt)
   }
 
-  #wasSent(itemId: string, ms: number, now: number, sent: boolean): void {
-    const context = this.#context
-    context.record.audio(itemId, ms, now - context.startedAt)
-    if (sent) this.#watcher?.audioSent()
-    else void context.end('stream_lost', 'the carrier does not take the audio')
+  takeRun(): AudioRun | null {
+    if (this.#runMs === 0) return null
+    const run = { itemId: this.#runItem, ms: this.#runMs, at: this.#runAt - this.#context.startedAt }
+    this.#runMs = 0
+    this.attend()
+    return run
+  }
+
+  #notTaken(): void {
+    void this.#context.end('stream_lost', 'the carrier does not take the audio')
   }
 
   #sendMark(): void {
     const name = this.#ledger.mark()
     if (name === null || !this.#writer) return
     this.#context.record.flushAudio()
-    if (!this.#transport.send(this.#writer.mark(name)))
+    if (this.#transport.send(this.#writer.mark(name)) === 0)
       void this.#context.end('stream_lost', 'the carrier does not take a mark')
   }
 

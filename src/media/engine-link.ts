@@ -1,6 +1,6 @@
 import type { CallEndReason } from '../domain/calls/index.ts'
 import { errorMessage } from '../lib/errors.ts'
-import type { EngineEvent, SpeechEngine } from '../providers/speech/port.ts'
+import type { EngineEvent, EngineSession, SpeechEngine } from '../providers/speech/port.ts'
 import type { CallContext } from './call-context.ts'
 import type { CallVoice } from './call-voice.ts'
 import type { TurnTaking } from './turn-taking.ts'
@@ -34,7 +34,7 @@ export class EngineLink {
       return false
     }
     const listener = this.#listener()
-    context.engine = opened.session
+    this.#engage(opened.session)
     this.#kind = deps.engine
     context.record.decide('connect', { engine: deps.engine.name, resume: false })
     opened.attach(listener)
@@ -49,7 +49,12 @@ export class EngineLink {
   /** Nothing of the present engine counts any more. */
   drop(): void {
     this.#generation++
-    this.context.engine = null
+    this.context.engage(null)
+  }
+
+  #engage(session: EngineSession): void {
+    this.context.engage(session)
+    session.playTo?.(this.voice)
   }
 
   #listener(): (event: EngineEvent) => void {
@@ -69,7 +74,7 @@ export class EngineLink {
     this.#kind = engine
     context.record.decide('connect', { engine: engine.name, resume })
     try {
-      context.engine = engine.connect({
+      const session = engine.connect({
         callId: call.callSid,
         language: reception.script.language,
         script: reception.script,
@@ -79,8 +84,9 @@ export class EngineLink {
         ...(resume ? { resume: context.transcript.history() } : {}),
         onEvent,
       })
+      this.#engage(session)
     } catch (error) {
-      context.engine = null
+      context.engage(null)
       this.down('engine_refused', errorMessage(error), false)
     }
   }
@@ -93,7 +99,7 @@ export class EngineLink {
     voice.learnAllWords()
     this.#generation++
     gone?.close()
-    context.engine = null
+    context.engage(null)
     context.metrics.engineFailures++
     this.#reconnect.stop()
     this.turns.forget()

@@ -7,8 +7,8 @@ declare global {
   }
 }
 
-/** Room for half a second between marks and one on the way. */
-const FIRST_BYTES = 8 * 1024
+/** Room for a second between marks and half of one on the way. */
+const FIRST_BYTES = 16 * 1024
 
 /**
  * Audio that was sent and may still be needed, first in, first out, as its base64 in one piece of memory. Keeping the pieces

@@ -7,9 +7,8 @@ type Chunk = {
   itemId: string
   item: Item
   startsAt: number
+  /** As far as it was settled, when more may join it. */
   ms: number
-  /** How much of `ms` its item knows of. */
-  countedMs: number
   itemOffsetMs: number
   /** Its audio: handed over as bytes, or kept between two places. */
   audio: Uint8Array | null
@@ -36,12 +35,17 @@ const UNDERRUN_MS = 20
  * each carries a generation, and marks of an older one do not count. Pieces share a mark, so that small ones cost none.
  */
 export class PlaybackLedger {
+  // What every piece looks at comes first and here, not in the chunk, so that it lies together.
+  /** The item whose pieces may join the open chunk, how long the chunk is, and until when they may. */
+  #joining = ''
+  #openMs = 0
+  #joinUntil = Number.NEGATIVE_INFINITY
+  readonly #kept = new KeptAudio()
+  /** The last of the pending ones while more may join it. */
+  #open: Chunk | null = null
+  #pending: Chunk[] = []
   #generation = 0
   #serial = 0
-  #pending: Chunk[] = []
-  /** The last of them while more may join it. */
-  #open: Chunk | null = null
-  readonly #kept = new KeptAudio()
   readonly #items = new Map<string, Item>()
 
   /**
@@ -50,11 +54,11 @@ export class PlaybackLedger {
    * @returns how much audio at the end no mark stands behind yet, in ms
    */
   sent(itemId: string, payload: string, ms: number, now: number): number {
-    const open = this.#open
-    if (open && open.audio === null && open.itemId === itemId && now <= open.startsAt + open.ms + UNDERRUN_MS) {
-      open.ms += ms
+    if (itemId === this.#joining && now <= this.#joinUntil) {
+      this.#openMs += ms
+      this.#joinUntil += ms
       this.#kept.keep(payload)
-      return open.ms
+      return this.#openMs
     }
     this.#begin(itemId, null, ms, now)
     this.#kept.keep(payload)
@@ -74,35 +78,45 @@ export class PlaybackLedger {
       item = { sentMs: 0, pendingMs: 0, finished: false }
       this.#items.set(itemId, item)
     }
+    const startsAt = last ? Math.max(now, last.startsAt + last.ms) : now
     this.#open = {
       mark: null,
       itemId,
       item,
-      startsAt: last ? Math.max(now, last.startsAt + last.ms) : now,
-      ms,
-      countedMs: 0,
+      startsAt,
+      ms: 0,
       itemOffsetMs: item.sentMs,
       audio,
       keptFrom: this.#kept.end,
       keptTo: this.#kept.end,
     }
     this.#pending.push(this.#open)
+    this.#openMs = ms
+    this.#joining = audio ? '' : itemId
+    this.#joinUntil = startsAt + ms + UNDERRUN_MS
   }
 
-  /** Counts the open chunk's audio to its item: left until it matters, since pieces come fifty times a second. */
+  /** Tells the open chunk and its item what joined: left until it matters, since pieces come fifty times a second. */
   #settle(): void {
     const open = this.#open
     if (!open) return
-    const ms = open.ms - open.countedMs
-    open.countedMs = open.ms
+    const ms = this.#openMs - open.ms
+    open.ms = this.#openMs
     if (open.audio === null) open.keptTo = this.#kept.end
     open.item.sentMs += ms
     open.item.pendingMs += ms
   }
 
+  /** Nothing joins the last chunk any more. */
+  #shut(): void {
+    this.#open = null
+    this.#openMs = 0
+    this.#joining = ''
+  }
+
   /** Audio at the end that no mark stands behind yet, in ms. */
   get unmarkedMs(): number {
-    return this.#open?.ms ?? 0
+    return this.#openMs
   }
 
   /** The name of the mark to send behind what was sent; null when all of it has one. */
@@ -110,7 +124,7 @@ export class PlaybackLedger {
     const last = this.#open
     if (!last) return null
     this.#settle()
-    this.#open = null
+    this.#shut()
     last.mark = `${last.itemId}:${Math.round(last.itemOffsetMs + last.ms)}:g${this.#generation}:m${++this.#serial}`
     return last.mark
   }
@@ -148,6 +162,7 @@ export class PlaybackLedger {
       chunk.startsAt = startsAt
       startsAt += chunk.ms
     }
+    this.#joinUntil = startsAt + UNDERRUN_MS
     const heard: Heard[] = []
     for (const chunk of played) {
       const { item } = chunk
@@ -176,7 +191,7 @@ export class PlaybackLedger {
       } else cut.set(chunk.itemId, { heardMs: chunk.itemOffsetMs + heard, rest: [rest] })
     }
     this.#pending = []
-    this.#open = null
+    this.#shut()
     this.#kept.release(this.#kept.end)
     // An item that was played out and was to go on is cut too, at its end.
     for (const itemId of this.open())
@@ -199,6 +214,7 @@ export class PlaybackLedger {
 
   /** When everything sent will have been played, by estimate; `now` when nothing is pending. */
   endsAt(now: number): number {
+    this.#settle()
     const last = this.#pending.at(-1)
     return last ? Math.max(now, last.startsAt + last.ms) : now
   }
@@ -206,7 +222,7 @@ export class PlaybackLedger {
   #forget(itemId: string, heardMs: number): Heard {
     const sentMs = this.#items.get(itemId)?.sentMs ?? 0
     this.#items.delete(itemId)
-    if (this.#open?.itemId === itemId) this.#open = null
+    if (this.#open?.itemId === itemId) this.#shut()
     return { itemId, heardMs, sentMs }
   }
 }

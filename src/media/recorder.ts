@@ -40,7 +40,7 @@ export type Recorders = {
   readonly waiting: number
 }
 
-const FLUSH_MS = 2_000
+const FLUSH_MS = 5_000
 /** What may wait for a disk that takes nothing: of one call, and of all of them, in characters. */
 const MAX_WAITING_LINES = 20_000
 const MAX_WAITING = 32 * 1024 * 1024

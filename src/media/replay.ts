@@ -136,7 +136,7 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
     return ms > 0 ? mulawSilence(ms) : undefined
   }
   const session = new CallSession(
-    { send: () => true, close() {} },
+    { send: () => 1, close() {} },
     {
       engine: engineNamed(start.engine),
       standby: start.standby === null ? null : engineNamed(start.standby),

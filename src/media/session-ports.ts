@@ -8,10 +8,8 @@ import type { TurnPolicy } from './turn-policy.ts'
 
 /** The carrier's socket, as the session sees it. */
 export type StreamTransport = {
-  /** Whether the carrier signed its upgrade: only then does what it says of a call count without a token. */
-  signed?: boolean
-  /** @returns false when the frame was dropped */
-  send(frame: string): boolean
+  /** @returns 0 when the frame was dropped, as Bun's sockets do */
+  send(frame: string): number
   close(code: number, reason: string): void
 }
 

@@ -1,6 +1,6 @@
 import type { CallEndReason } from '../domain/calls/index.ts'
 import { errorMessage } from '../lib/errors.ts'
-import type { EngineEvent } from '../providers/speech/port.ts'
+import type { EngineEvent, EngineSession } from '../providers/speech/port.ts'
 import { CallContext } from './call-context.ts'
 import { CallVoice } from './call-voice.ts'
 import { EngineLink } from './engine-link.ts'
@@ -23,11 +23,12 @@ const TIMED = 63
  */
 export class CallSession {
   // What every frame looks at comes first, so that it lies together.
-  readonly #context: CallContext
-  readonly #voice: CallVoice
+  /** Who listens, as in the context. */
+  #engine: EngineSession | null = null
   #framesIn = 0
   #mediaMs = 0
-  #framesOut = 0
+  readonly #context: CallContext
+  readonly #voice: CallVoice
   #ending = false
   readonly #turns: TurnTaking
   readonly #tools: ToolUse
@@ -35,14 +36,24 @@ export class CallSession {
   readonly #link: EngineLink
   readonly #transport: StreamTransport
   readonly #starting
+  readonly #signed: boolean
   #malformed = 0
 
+  /** @param upgrade whether the carrier signed it: only then does what it says of a call count without a token */
   constructor(
     transport: StreamTransport,
     private readonly deps: SessionDeps,
+    upgrade: { signed: boolean } = { signed: false },
   ) {
     this.#transport = transport
-    const context = new CallContext(deps, (reason, detail, code) => this.#end(reason, detail, code))
+    this.#signed = upgrade.signed
+    const context = new CallContext(
+      deps,
+      (reason, detail, code) => this.#end(reason, detail, code),
+      (engine) => {
+        this.#engine = engine
+      },
+    )
     this.#context = context
     this.#voice = new CallVoice(context, transport)
     this.#wayOut = new WayOut(context, this.#voice)
@@ -68,16 +79,13 @@ export class CallSession {
       this.onFrame(parseFrame(text))
       return
     }
-    const { engine } = this.#context
-    if ((this.#framesIn++ & TIMED) === 0) {
-      const from = performance.now()
-      this.#mediaMs = cut.timestampMs
-      engine?.sendAudio(cut.payload, cut.timestampMs)
-      this.#context.metrics.relayedIn(performance.now() - from)
-    } else if (engine) {
-      this.#mediaMs = cut.timestampMs
-      engine.sendAudio(cut.payload, cut.timestampMs)
-    }
+    const timed = (this.#framesIn++ & TIMED) === 0
+    const engine = this.#engine
+    if (!engine) return
+    const from = timed ? performance.now() : 0
+    this.#mediaMs = cut.timestampMs
+    engine.sendAudio(cut.payload, cut.timestampMs, cut.rms)
+    if (timed) this.#context.metrics.relayedIn(performance.now() - from)
   }
 
   /** Takes a frame that was read; `null` is one that could not be. */
@@ -151,7 +159,7 @@ export class CallSession {
     const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
     if (!call) {
       const why = 'the token is missing, wrong, used or expired'
-      this.#refuse(1008, why, this.#transport.signed ? deps.sink.refuse?.(frame.callSid, why) : undefined)
+      this.#refuse(1008, why, this.#signed ? deps.sink.refuse?.(frame.callSid, why) : undefined)
       return
     }
     const reception = deps.reception(call)
@@ -206,15 +214,7 @@ export class CallSession {
       this.#onEngine(event)
       return
     }
-    const timed = (this.#framesOut++ & TIMED) === 0
-    const from = timed ? performance.now() : 0
-    if (context.heardEndAt !== null) {
-      context.metrics.responses.push(Math.max(0, context.clock.now() - context.heardEndAt))
-      context.heardEndAt = null
-    }
-    if (context.remainder !== null) context.remainder = null
-    this.#voice.play(event.itemId, event.payload, event.ms, event.text ?? null)
-    if (timed) context.metrics.relayedOut(performance.now() - from)
+    this.#voice.play(event.itemId, event.payload, event.ms, event.text)
   }
 
   #onEngine(event: Exclude<EngineEvent, { type: 'audio' }>): void {
@@ -282,7 +282,7 @@ export class CallSession {
         metrics: {
           ...context.metrics.toRecord(),
           framesIn: this.#framesIn,
-          framesOut: this.#framesOut,
+          framesOut: this.#voice.pieces,
           turns: context.transcript.turns,
           malformedFrames: this.#malformed,
           mediaMs: this.#mediaMs,
@@ -293,7 +293,7 @@ export class CallSession {
       await this.deps.sink.end(context.call, end)
       context.log.info({ reason, detail, ...end.metrics, durationMs: end.durationMs }, 'the call has ended')
     }
-    this.#transport.close(code, reason)
+    this.#closeSocket(code, reason)
   }
 
   /**
@@ -306,8 +306,13 @@ export class CallSession {
     context.state = 'ended'
     context.stopTimers()
     context.log.warn({ reason, malformedFrames: this.#malformed }, 'a media socket was refused')
-    if (written) void written.then(() => this.#transport.close(code, reason))
-    else this.#transport.close(code, reason)
+    if (written) void written.then(() => this.#closeSocket(code, reason))
+    else this.#closeSocket(code, reason)
+  }
+
+  #closeSocket(code: number, reason: string): void {
+    // A reason has 123 bytes at most.
+    this.#transport.close(code, reason.slice(0, 120))
   }
 
   /** The call belongs to another stream: this one goes without touching the call's record. */

@@ -1,7 +1,7 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Logger } from '../lib/log.ts'
 import { CallSession } from './session.ts'
-import type { SessionDeps, StreamTransport } from './session-ports.ts'
+import type { SessionDeps } from './session-ports.ts'
 
 /** What Twilio offers when it connects; echoed exactly once, and only when offered (error 31920 otherwise). */
 const SUBPROTOCOL = 'audio.twilio.com'
@@ -68,7 +68,7 @@ export function createMediaSocket(deps: {
       perMessageDeflate: false,
       idleTimeout: 120,
       open(ws) {
-        const session = new CallSession(new CarrierSocket(ws), deps.session)
+        const session = new CallSession(ws, deps.session, ws.data)
         ws.data.session = session
         sessions.add(session)
       },
@@ -96,23 +96,6 @@ export function createMediaSocket(deps: {
     async drain() {
       await Promise.all([...sessions].map((session) => session.drain()))
     },
-  }
-}
-
-/** A class rather than two closures: what a frame passes through lies in fewer places. */
-class CarrierSocket implements StreamTransport {
-  readonly signed: boolean
-
-  constructor(private readonly ws: ServerWebSocket<MediaSocketData>) {
-    this.signed = ws.data.signed
-  }
-
-  send(frame: string): boolean {
-    return this.ws.send(frame) !== 0
-  }
-
-  close(code: number, reason: string): void {
-    this.ws.close(code, reason.slice(0, 120))
   }
 }
 

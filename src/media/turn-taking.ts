@@ -61,6 +61,7 @@ export class TurnTaking {
       return
     }
     context.heardEndAt = context.startedAt + atMs
+    this.voice.attend()
     this.wayOut.watchSilence()
   }
 

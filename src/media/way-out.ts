@@ -34,7 +34,7 @@ export class WayOut implements VoiceWatcher {
     this.#duration.set(this.context.deps.limits.maxDurationMs, () => this.#endOvertime())
   }
 
-  audioSent(): void {
+  audioBegins(): void {
     if (this.#silence.armed) this.#silence.stop()
     // Audio of the goodbye moves the end it is waited for.
     if (this.#afterLastMark) this.#armFinal()
@@ -75,6 +75,7 @@ export class WayOut implements VoiceWatcher {
     if (state !== 'live' || callerSpeaking || transferring) return
     const now = clock.now()
     const playingMs = this.voice.playing ? this.voice.endsAt(now) - now + deps.limits.finalMarkMs : 0
+    this.voice.attend()
     this.#silence.set(playingMs + deps.limits.silenceMs, () => this.sayGoodbye('silence'))
   }
 
@@ -108,6 +109,7 @@ export class WayOut implements VoiceWatcher {
   /** Does something when all that was sent is heard, or its last mark is too late. */
   whenHeard(act: (detail: string | null) => void): void {
     this.#afterLastMark = act
+    this.voice.attend()
     if (this.voice.playing) this.#armFinal()
     else this.#final.set(Math.min(LAST_WORDS_MS, this.context.deps.limits.finalMarkMs), () => this.#finalTime())
   }
@@ -126,6 +128,7 @@ export class WayOut implements VoiceWatcher {
 
   #armFinal(): void {
     const { clock, deps } = this.context
+    this.voice.attend()
     const now = clock.now()
     this.#final.set(this.voice.endsAt(now) - now + deps.limits.finalMarkMs, () => this.#finalTime())
   }

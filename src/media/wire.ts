@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { rmsOfMulawBase64 } from './audio/energy.ts'
 
 /**
  * Twilio's Media Streams frames, pure. Source: Twilio, Media Streams WebSocket messages. Numbers arrive as strings in the
@@ -115,6 +116,8 @@ function cutMark(text: string): InboundFrame | null {
 export class MediaCut {
   payload = ''
   timestampMs = 0
+  /** How loud it is: the root mean square on the 16-bit scale. */
+  rms = 0
 
   /** @returns whether this was a media frame of the usual form; the fields hold it then */
   read(text: string): boolean {
@@ -136,6 +139,7 @@ export class MediaCut {
       timestampMs = timestampMs * 10 + (code - 48)
     this.payload = text.slice(from, to)
     this.timestampMs = timestampMs
+    this.rms = rmsOfMulawBase64(text, from, to)
     return true
   }
 }

@@ -58,7 +58,10 @@ async function live(seed: number, open: Set<EngineSession>) {
     close: async () => {},
   })
   const session = new CallSession(
-    { send: (frame) => sent.push(frame) > 0 && random(400) !== 0, close: (_, reason) => void closes.push(reason) },
+    {
+      send: (frame) => (sent.push(frame) > 0 && random(400) !== 0 ? frame.length : 0),
+      close: (_, reason) => void closes.push(reason),
+    },
     {
       engine: engine('remote'),
       standby: random(2) === 0 ? engine('embedded') : null,

@@ -72,7 +72,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     {
       send(frame) {
         if (control.accepts) sent.push(JSON.parse(frame))
-        return control.accepts
+        return control.accepts ? frame.length : 0
       },
       close: (code, reason) => closes.push({ code, reason }),
     },
@@ -196,6 +196,7 @@ test('an item that was played to its end is a turn that was heard; the reason is
   call.tell({ type: 'tool_call', toolCallId: 't1', name: 'save_lead', args: { name: 'Dana' } })
   call.tell({ type: 'tool_call', toolCallId: 't2', name: 'order_pizza', args: {} })
   call.tell(say('bye'))
+  call.tell({ type: 'audio_done', itemId: 'bye' })
   call.tell({ type: 'tool_call', toolCallId: 't3', name: 'end_call', args: {} })
   await settle()
   expect(call.ends).toEqual([])
@@ -268,6 +269,7 @@ test('a caller who speaks into the goodbye is listened to', async () => {
   await Bun.sleep(80)
   expect(call.ends).toEqual([])
   call.tell(say('bye again'))
+  call.tell({ type: 'audio_done', itemId: 'bye again' })
   call.tell({ type: 'tool_call', toolCallId: 't2', name: 'end_call', args: {} })
   call.clock.now = 2_000
   call.playAll()
@@ -388,6 +390,7 @@ test('silence: a goodbye, and the end when it was heard', async () => {
   await Bun.sleep(40)
   expect(call.asked).toEqual(['say Goodbye'])
   call.tell(say('goodbye'))
+  call.tell({ type: 'audio_done', itemId: 'goodbye' })
   expect(call.ends).toEqual([])
   call.playAll()
   await settle()
@@ -412,6 +415,7 @@ test('the maximum duration: what is being said is cut, a goodbye, the end', asyn
   await Bun.sleep(40)
   expect(call.asked).toEqual(['cancel', 'truncate greeting 0', 'say Goodbye'])
   call.tell(say('goodbye'))
+  call.tell({ type: 'audio_done', itemId: 'goodbye' })
   call.playAll()
   await settle()
   expect(call.ends).toMatchObject([{ reason: 'max_duration' }])

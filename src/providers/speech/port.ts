@@ -94,10 +94,20 @@ export type EngineUsage = {
   costMicroUsd: number | null
 }
 
+/** Takes the pieces of audio themselves: what an `audio` event tells, without an event. */
+export interface EnginePlayer {
+  play(itemId: string, payload: string, ms: number, text?: string): void
+}
+
 /** One call's conversation. Every method may be called at any time, after `close` too, and none throws. */
 export interface EngineSession {
-  /** Base64 μ-law as Twilio sent it, with its `media.timestamp`. */
-  sendAudio(payload: string, timestampMs: number): void
+  /**
+   * Base64 μ-law as Twilio sent it, with its `media.timestamp`.
+   * @param rms how loud it is, on the 16-bit scale, where that is known already
+   */
+  sendAudio(payload: string, timestampMs: number, rms?: number): void
+  /** From now on audio goes straight to a player, and no `audio` events come; for engines that pass many pieces on. */
+  playTo?(player: EnginePlayer): void
   /** Speak this now, as an item. */
   say(text: string): void
   /** Stop producing the current item. */

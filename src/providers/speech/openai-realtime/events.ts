@@ -99,23 +99,28 @@ export class DeltaCut {
   payload = ''
   /** How long the payload plays, in ms. */
   ms = 0
-  /** From the response's id to the end of the item's, as in the piece before. */
-  #place = ''
 
-  /** @returns whether this was an audio delta of the usual form; the fields hold it then */
-  read(text: string): boolean {
+  /**
+   * @param item what the last piece was of, and the response that item belongs to
+   * @returns whether this was an audio delta of the usual form; the fields hold it then
+   */
+  read(text: string, item: string, response: string): boolean {
     if (!text.startsWith(DELTA_START)) return false
-    const place = text.indexOf(RESPONSE, DELTA_START.length)
-    if (place < 0) return false
-    if (this.#place === '' || !text.startsWith(this.#place, place)) {
+    const id = text.indexOf(ITEM, DELTA_START.length) + ITEM.length
+    if (id < ITEM.length) return false
+    const idEnd = id + item.length
+    let at: number
+    if (text.charCodeAt(idEnd) === QUOTE && item !== '' && text.startsWith(item, id)) {
+      this.responseId = response
+      this.itemId = item
+      at = text.indexOf(DELTA, idEnd)
+    } else {
       const whole = cutAudioDelta(text)
       if (!whole) return false
       this.responseId = whole.responseId
       this.itemId = whole.itemId
-      const joined = `${RESPONSE}${whole.responseId}","item_id":"${whole.itemId}"`
-      this.#place = text.startsWith(joined, place) ? joined : ''
+      at = text.indexOf(DELTA, DELTA_START.length)
     }
-    const at = text.indexOf(DELTA, place + this.#place.length)
     if (at < 0 || text.includes('\\')) return false
     const from = at + DELTA.length
     const to = text.indexOf('"', from)
@@ -127,6 +132,7 @@ export class DeltaCut {
   }
 }
 
+const QUOTE = 34
 const EQUALS = 61
 
 /** A piece of audio, its base64 as it came. */

@@ -1,6 +1,7 @@
+import { rmsOfMulawBase64 } from '../../../media/audio/energy.ts'
 import { mulawSilence } from '../../../media/audio/mulaw.ts'
-import type { EngineEvent, EngineSession, EngineSessionOptions } from '../port.ts'
-import { LineEar } from './ear.ts'
+import type { EngineEvent, EnginePlayer, EngineSession, EngineSessionOptions } from '../port.ts'
+import { LineEar, LOOKED_AT, voicedMs, withFrame } from './ear.ts'
 import { DeltaCut, KINDS, kindOf, msOfBase64, type ServerEvent, serverEvent } from './events.ts'
 import { priceOf } from './prices.ts'
 import { historyItems, type RealtimeSettings, sessionUpdate } from './settings.ts'
@@ -47,6 +48,9 @@ const MAX_UNSENT_BYTES = 4 * 1024 * 1024
 
 const monotonic = () => performance.now()
 
+/** Read and used up at once, so that one serves all calls and stays near. */
+const delta = new DeltaCut()
+
 /** A turn of the caller; `responseId` is what the server answered it with. */
 type Turn = { startMs: number; endMs: number | null; ignored: boolean; responseId: string | null }
 
@@ -54,6 +58,7 @@ type Turn = { startMs: number; endMs: number | null; ignored: boolean; responseI
 export class RealtimeEngineSession implements EngineSession {
   // What every frame and piece looks at comes first, so that it lies together.
   #state: 'connecting' | 'ready' | 'closed' = 'connecting'
+  readonly #socket: WebSocket
   #expectedMs: number | null = null
   #frameLength = -1
   #frameMs = 0
@@ -61,17 +66,20 @@ export class RealtimeEngineSession implements EngineSession {
   #offsetMs = 0
   /** Counted as they come; when the counts last grew is seen by the watch. */
   #frames = 0
+  /** Which of the last frames were loud. */
+  #loud = 0
   #messages = 0
-  readonly #ear = new LineEar()
-  readonly #socket: WebSocket
-  readonly #delta = new DeltaCut()
-  #expectingSince: number | null = null
-  /** Audio sent to us by item, in ms; that of the present item is counted beside. */
+  #player: EnginePlayer | null = null
+  /** The item that audio comes of, and of which response it is. */
   #item = ''
+  #itemResponse = ''
+  /** Audio sent to us by item, in ms; that of the present item is counted beside. */
   #itemSentMs = 0
+  #expectingSince: number | null = null
+  /** Responses whose audio is no longer wanted; null when there are none. */
+  #dropped: Set<string> | null = null
+  readonly #ear = new LineEar()
   readonly #onEvent: (event: EngineEvent) => void
-  /** Responses whose audio is no longer wanted. */
-  readonly #dropped = new Set<string>()
   readonly #itemMs = new Map<string, number>()
   readonly #call: EngineSessionOptions
   readonly #parts: RealtimeParts
@@ -120,7 +128,7 @@ export class RealtimeEngineSession implements EngineSession {
     this.#socket.onclose = (event) => this.#lost(`${event.code} ${event.reason}`.trim())
   }
 
-  sendAudio(payload: string, timestampMs: number): void {
+  sendAudio(payload: string, timestampMs: number, rms = rmsOfMulawBase64(payload)): void {
     if (this.#state !== 'ready') {
       if (this.#state === 'closed') return
       if (this.#early.length >= MAX_EARLY_FRAMES) this.#early.shift()
@@ -133,8 +141,8 @@ export class RealtimeEngineSession implements EngineSession {
     this.#appendedMs += ms
     this.#expectedMs = timestampMs + ms
     this.#offsetMs = this.#expectedMs - this.#appendedMs
-    this.#frames++
-    this.#ear.push(payload, ms, monotonic)
+    this.#loud = withFrame(this.#loud, rms)
+    if (++this.#frames % LOOKED_AT === 0) this.#ear.look(this.#loud, monotonic)
     this.#socket.send(`${APPEND}${payload}"}`)
   }
 
@@ -145,6 +153,10 @@ export class RealtimeEngineSession implements EngineSession {
     return this.#frameMs
   }
 
+  playTo(player: EnginePlayer): void {
+    this.#player = player
+  }
+
   say(text: string): void {
     this.#ask({ instructions: `Say exactly this to the caller, word for word, and nothing else: "${text}"` })
     if (this.#active) this.cancel()
@@ -152,7 +164,8 @@ export class RealtimeEngineSession implements EngineSession {
 
   cancel(): void {
     const active = this.#active
-    if (!active || this.#dropped.has(active)) return
+    if (!active || this.#dropped?.has(active)) return
+    this.#dropped ??= new Set()
     this.#dropped.add(active)
     this.#send(JSON.stringify({ type: 'response.cancel', response_id: active }))
   }
@@ -187,7 +200,7 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   hearsVoice(): boolean {
-    return this.#ear.voicedMs(4) >= 40
+    return voicedMs(this.#loud, this.#frameMs, 4) >= 40
   }
 
   ignoreTurn(): void {
@@ -214,8 +227,7 @@ export class RealtimeEngineSession implements EngineSession {
   #receive(text: string): void {
     if (this.#state === 'closed') return
     this.#messages++
-    const delta = this.#delta
-    if (delta.read(text)) {
+    if (delta.read(text, this.#item, this.#itemResponse)) {
       this.#audio(delta.responseId, delta.itemId, delta.payload, delta.ms)
       return
     }
@@ -241,14 +253,16 @@ export class RealtimeEngineSession implements EngineSession {
 
   #audio(responseId: string, itemId: string, payload: string, ms: number): void {
     this.#expectingSince = null
-    if (this.#dropped.size > 0 && this.#dropped.has(responseId)) return
+    if (this.#dropped?.has(responseId)) return
     if (itemId !== this.#item) {
       this.#itemMs.set(this.#item, this.#itemSentMs)
       this.#item = itemId
+      this.#itemResponse = responseId
       this.#itemSentMs = this.#itemMs.get(itemId) ?? 0
     }
     this.#itemSentMs += ms
-    this.#onEvent({ type: 'audio', itemId, payload, ms })
+    if (this.#player) this.#player.play(itemId, payload, ms)
+    else this.#onEvent({ type: 'audio', itemId, payload, ms })
   }
 
   #handle(event: ServerEvent): void {
@@ -286,7 +300,7 @@ export class RealtimeEngineSession implements EngineSession {
         this.#audio(event.response_id, event.item_id, event.delta, msOfBase64(event.delta))
         return
       case 'response.output_audio.done':
-        if (!this.#dropped.has(event.response_id)) this.#emit({ type: 'audio_done', itemId: event.item_id })
+        if (!this.#dropped?.has(event.response_id)) this.#emit({ type: 'audio_done', itemId: event.item_id })
         return
       case 'response.output_audio_transcript.delta':
         this.#words =
@@ -295,7 +309,7 @@ export class RealtimeEngineSession implements EngineSession {
             : { itemId: event.item_id, text: event.delta }
         return
       case 'response.output_audio_transcript.done':
-        if (!this.#dropped.has(event.response_id))
+        if (!this.#dropped?.has(event.response_id))
           this.#emit({ type: 'agent_transcript', itemId: event.item_id, text: event.transcript })
         return
       case 'response.output_item.added':
@@ -339,7 +353,7 @@ export class RealtimeEngineSession implements EngineSession {
     this.#ear.reported()
     this.#probedAt = null
     this.#expectingSince = null
-    this.#emit({ type: 'speech_started', atMs: startMs, voicedMs: this.#ear.voicedMs() })
+    this.#emit({ type: 'speech_started', atMs: startMs, voicedMs: voicedMs(this.#loud, this.#frameMs) })
   }
 
   #speechStopped(itemId: string, audioEndMs: number): void {
@@ -370,7 +384,7 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   #toolCall(event: Extract<ServerEvent, { type: 'response.function_call_arguments.done' }>): void {
-    if (this.#dropped.has(event.response_id)) return
+    if (this.#dropped?.has(event.response_id)) return
     this.#expectingSince = null
     this.#tools.add(event.call_id)
     let args: unknown
@@ -386,7 +400,8 @@ export class RealtimeEngineSession implements EngineSession {
 
   #responseDone(response: Extract<ServerEvent, { type: 'response.done' }>['response']): void {
     if (this.#active === response.id) this.#active = null
-    this.#dropped.delete(response.id)
+    this.#dropped?.delete(response.id)
+    if (this.#dropped?.size === 0) this.#dropped = null
     this.#expectingSince = null
     if (response.usage) {
       const { input_token_details: input, output_token_details: output } = response.usage
