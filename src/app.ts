@@ -90,8 +90,19 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     draining: () => draining,
   })
   const recordsDir = join(config.dataDir, 'call-records')
-  const recorders = createFileRecorders({ dir: recordsDir, log, onClosed: (path) => keeper.keep(path) })
-  const keeper = createRecordKeeper({ dir: recordsDir, storage: deps.storage, ctx, writes: recorders.writes })
+  const recorders = createFileRecorders({
+    dir: recordsDir,
+    log,
+    onClosed: (path, unwritten) => keeper.keep(path, unwritten),
+    onWriteFailed: () => metrics.recordTrouble.inc({ what: 'write_failed' }),
+  })
+  const keeper = createRecordKeeper({
+    dir: recordsDir,
+    storage: deps.storage,
+    ctx,
+    writes: recorders.writes,
+    onTrouble: (what) => metrics.recordTrouble.inc({ what }),
+  })
   const early = new EarlyEngines(speech.engine)
   const tools = createCallTools({
     ctx,
@@ -130,7 +141,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   })
   metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
   metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
-  metrics.gauge('call_records_waiting', 'Records of calls on this disk that are to be stored', () => keeper.waiting)
+  metrics.gauge('call_records_waiting', 'Records of calls here that are to be stored', () => keeper.waiting)
 
   const authOptions = {
     db: ctx.db,

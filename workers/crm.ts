@@ -16,11 +16,13 @@ import { pruneEvents } from '../src/domain/events/index.ts'
 import { requeueImports, runImport } from '../src/domain/imports/index.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
 import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/domain/messages/index.ts'
-import { requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
+import { forgetMentions, pruneTombstones, requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
 import { sendFollowUp } from '../src/domain/receptionist/index.ts'
 import { deliverWebhook, queueDeliveries } from '../src/domain/webhooks/index.ts'
+import { forgetJobs } from '../src/jobs/inspect.ts'
 import { AppError, errorMessage } from '../src/lib/errors.ts'
 import { paymentHandlers } from './payment-handlers.ts'
+import { runSweeps } from './run-sweeps.ts'
 import { runWorker } from './run-worker.ts'
 
 const SWEEP_EVERY_MS = 30_000
@@ -63,7 +65,7 @@ if (import.meta.main)
   await runWorker(
     'crm',
     8,
-    ({ ctx, model, sendSettings, postOut, payments }) => ({
+    ({ ctx, model, sendSettings, postOut, payments, producer }) => ({
       ...paymentHandlers(ctx, payments),
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
@@ -125,16 +127,21 @@ if (import.meta.main)
         await runImport(within(ctx, businessId), importId)
       },
       'maintenance.sweep': async (_, job) => {
-        const requeued = await requeueLostMessages(ctx)
-        const ended = await endAbandonedCalls(ctx)
-        const woken = await wakeConversations(ctx)
-        const imports = await requeueImports(ctx)
-        const deletions = await requeueDeletions(ctx)
-        const hooks = await queueDeliveries(ctx, LONGEST_WEBHOOK_PAUSE_MS)
-        const expired = await sweepRetention(ctx)
-        await pruneEvents(ctx)
-        const done = { requeued, ended, woken, imports, deletions, hooks, expired }
-        if (Object.values(done).some((count) => count > 0)) job.logger.info(done, 'the sweep put things right')
+        await runSweeps(
+          {
+            requeued: () => requeueLostMessages(ctx),
+            ended: () => endAbandonedCalls(ctx),
+            woken: () => wakeConversations(ctx),
+            imports: () => requeueImports(ctx),
+            deletions: () => requeueDeletions(ctx),
+            hooks: () => queueDeliveries(ctx, LONGEST_WEBHOOK_PAUSE_MS),
+            expired: () => sweepRetention(ctx),
+            forgotten: () => forgetMentions(ctx, forgetJobs.bind(null, producer.queues)),
+            tombstones: () => pruneTombstones(ctx),
+            events: () => pruneEvents(ctx),
+          },
+          job.logger,
+        )
       },
     }),
     async (deps) => {

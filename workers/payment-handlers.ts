@@ -15,11 +15,12 @@ type PaymentJob = Extract<keyof JobHandlers<'crm'>, `payment.${string}`>
 /** The work on payments that waits in the queue. */
 export function paymentHandlers(ctx: DomainContext, means: PaymentMeans): Pick<JobHandlers<'crm'>, PaymentJob> {
   return {
-    'payment.request': async ({ businessId, provider, ...request }) => {
+    'payment.request': async ({ businessId, provider, ...request }, job) => {
       await requestPayment(
         within(ctx, businessId),
         { ...request, ...(provider ? { provider } : {}), send: true },
         means,
+        job.enqueuedAt,
       )
     },
     'payment.settle': async ({ provider, paymentId, transactionId }, job) => {

@@ -160,6 +160,8 @@ export const leads = pgTable(
     name: text(),
     wish: text(),
     callbackTime: text('callback_time'),
+    /** When its call last told something of it: jobs may run in another order. */
+    answeredAt: at('answered_at'),
     /** What it may be worth, in agorot. */
     valueAgorot: bigint('value_agorot', { mode: 'number' }),
     ownerId: text('owner_id').references(() => users.id, { onDelete: 'set null' }),

@@ -106,6 +106,8 @@ export const imports = pgTable(
     processed: integer().notNull().default(0),
     created: integer().notNull().default(0),
     updated: integer().notNull().default(0),
+    /** Leads that an earlier file, or this one, had brought. */
+    existing: integer().notNull().default(0),
     rejected: integer().notNull().default(0),
     errors: jsonb().$type<ImportError[]>().notNull().default([]),
     createdBy: text('created_by').references(() => users.id, { onDelete: 'set null' }),
@@ -115,6 +117,24 @@ export const imports = pgTable(
   (t) => [
     index('imports_list').on(t.businessId, t.id),
     index('imports_waiting').on(t.updatedAt).where(sql`${t.state} in ('queued', 'running')`),
+  ],
+)
+
+/** What a file's row was made into: the same row read again is not made again, as long as that is there. */
+export const importKeys = pgTable(
+  'import_keys',
+  {
+    businessId: ofBusiness(),
+    /** Fingerprint of what the row says, and of how many like it stood before it in its file. */
+    key: text().notNull(),
+    leadId: uuid('lead_id').references(() => leads.id, { onDelete: 'cascade' }),
+    contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'cascade' }),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.businessId, t.key] }),
+    index('import_keys_lead').on(t.leadId),
+    index('import_keys_contact').on(t.contactId),
   ],
 )
 

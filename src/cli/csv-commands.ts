@@ -118,7 +118,7 @@ async function showEnd(state: ImportView, show: Cli['show']): Promise<void> {
   await show(state, () =>
     [
       ...(state.state === 'failed' ? ['the import failed'] : []),
-      `${state.created} made, ${state.updated} filled in, ${state.rejected} left out`,
+      `${state.created} made, ${state.updated} filled in, ${state.existing} there already, ${state.rejected} left out`,
       ...describeErrors(state.errors),
     ].join('\n'),
   )

@@ -1,5 +1,5 @@
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
-import { AppError, type ErrorKind, errorMessage, stackFrames } from '../lib/errors.ts'
+import { AppError, type ErrorKind, errorMessage, isErased, stackFrames } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { createQuietLogger, type JobProcessor, type JobWorker, type QueueBackend } from './backend.ts'
 import { type JobDefinition, type JobName, type JobPayload, jobs, type QueueName } from './registry.ts'
@@ -105,6 +105,8 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
   const logger = options.logger.child({ queue })
   const logTrouble = createQuietLogger(logger, 'queue: consumer in trouble')
   const handlers: Partial<Record<string, (payload: never, job: JobContext) => Promise<void>>> = options.handlers
+  /** Done, and not to be kept: they carry what belonged to an erased person. */
+  const unkept = new Set<string>()
   let running = 0
   let closing = false
 
@@ -153,6 +155,12 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
         finish('delayed', error)
         throw new DelayedError(error.message)
       }
+      if (isErased(error)) {
+        finish('completed')
+        logger.info({ job: job.name, jobId: job.id }, 'a job of an erased person did nothing, and is removed')
+        if (job.id) unkept.add(job.id)
+        return
+      }
       if (isPermanent(error)) {
         finish('failed', error)
         throw new UnrecoverableError(describe(error))
@@ -185,6 +193,10 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
       },
     })
     worker.on('error', logTrouble)
+    worker.on('completed', (job) => {
+      // What is not removed now goes with its time.
+      if (unkept.delete(job.id ?? '')) job.remove().catch(logTrouble)
+    })
     worker.on('stalled', (jobId) => {
       logger.warn({ jobId }, 'job recovered from a worker that died or hung')
       metrics?.jobsRecovered?.(queue, 1)

@@ -99,10 +99,16 @@ const FORGET_PAGE = 500
  * decides.
  * @param businessId whose jobs; one that names no business is of whom its mention is
  * @param mentions phone numbers, ids and call SIDs, as they stand in payloads
+ * @param before sees the failed ones before they go: what they were to do is not done
  * @returns how many
  */
-export async function forgetJobs(queues: JobQueue[], businessId: string, mentions: string[]): Promise<number> {
-  const found: { remove(): Promise<unknown> }[] = []
+export async function forgetJobs(
+  queues: JobQueue[],
+  businessId: string,
+  mentions: string[],
+  before: (jobs: { name: string; data: unknown }[]) => Promise<void> = async () => {},
+): Promise<number> {
+  const found: { name: string; data: unknown; failedReason?: string; remove(): Promise<unknown> }[] = []
   for (const queue of queues)
     for (let at = 0; ; at += FORGET_PAGE) {
       const jobs = await queue.getJobs(['completed', 'failed'], at, at + FORGET_PAGE - 1)
@@ -114,6 +120,7 @@ export async function forgetJobs(queues: JobQueue[], businessId: string, mention
       // Two states are read at once: a page is at its end when nothing came.
       if (jobs.length === 0) break
     }
+  await before(found.filter((job) => job.failedReason))
   for (const job of found) await job.remove()
   return found.length
 }

@@ -57,6 +57,14 @@ export class AppError extends Error {
   }
 }
 
+/** The code of what is not written since its person was erased. */
+export const PERSON_ERASED = 'person_erased'
+
+/** Whether something was not written since it belonged to a person whose data was erased: there is nothing left to do. */
+export function isErased(error: unknown): boolean {
+  return error instanceof AppError && error.code === PERSON_ERASED
+}
+
 /** What the database's driver and its server say when they are away, starting, stopping or full. */
 const AWAY = new Set([
   'ECONNREFUSED',

@@ -17,6 +17,7 @@ export type Metrics = {
   relayOutUs: Histogram<string>
   engineCostMicroUsd: Counter<'business'>
   engineFailures: Counter<string>
+  recordTrouble: Counter<'what'>
   jobs: Counter<'job' | 'outcome'>
   jobsEnqueued: Counter<'job' | 'outcome'>
   /** A value read when scraped. */
@@ -88,6 +89,12 @@ export function createMetrics(): Metrics {
     engineFailures: new Counter({
       name: `${PREFIX}engine_failures_total`,
       help: 'Speech engines that failed in mid-call',
+      registers,
+    }),
+    recordTrouble: new Counter({
+      name: `${PREFIX}call_record_trouble_total`,
+      help: 'Records of calls: writes that the disk refused, records stored from memory for that, records lost',
+      labelNames: ['what'],
       registers,
     }),
     jobs: new Counter({

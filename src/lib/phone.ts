@@ -5,7 +5,11 @@ import { type CountryCode, parsePhoneNumberFromString } from 'libphonenumber-js/
  * @param country where a number without a country code is dialled from
  */
 export function parsePhone(input: string, country: CountryCode = 'IL'): string | null {
-  const text = input.trim().replace(/^whatsapp:/i, '')
+  // Hebrew keyboards write the maqaf where others write a hyphen.
+  const text = input
+    .trim()
+    .replace(/^whatsapp:/i, '')
+    .replaceAll('\u05be', '-')
   const parsed = parsePhoneNumberFromString(text, country)
   return parsed?.isPossible() ? parsed.number : null
 }

@@ -46,6 +46,8 @@ export function createCallSink(deps: {
   const { ctx, producer, storage, log, metrics } = deps
   const ends = new Map<string, string>()
   const writing = new Set<Promise<void>>()
+  /** What the callers of live calls have told so far. */
+  const told = new Map<string, ReturnType<typeof textsOf>>()
 
   function track(work: Promise<void>): Promise<void> {
     const tracked = work.finally(() => writing.delete(tracked))
@@ -102,17 +104,22 @@ export function createCallSink(deps: {
       else save(null)
     },
     lead(call, answers) {
-      producer.enqueueEventually(
-        'lead.save',
-        { callSid: call.callSid, businessId: call.businessId, ...textsOf(answers), at: new Date().toISOString() },
-        { jobId: `lead-${call.callSid}` },
-      )
+      const all = { ...told.get(call.callSid), ...textsOf(answers) }
+      told.set(call.callSid, all)
+      // Under no id of the call's: what is learned later is a job of its own, and says all, since jobs may change places.
+      producer.enqueueEventually('lead.save', {
+        callSid: call.callSid,
+        businessId: call.businessId,
+        ...all,
+        at: new Date().toISOString(),
+      })
     },
     end: (call, end) => track(writeEnd(call, end)),
   }
 
   async function writeEnd(call: StreamToken, end: SessionEnd): Promise<void> {
     remember(call.callSid, end.reason)
+    told.delete(call.callSid)
     metrics.callsEnded.inc({ reason: end.reason })
     if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
     const business = call.businessId

@@ -65,6 +65,7 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
           business,
           { to: call.from, text, idempotencyKey: `call-${call.callSid}-${sha256Hex(text).slice(0, 16)}` },
           deps.settings,
+          call.callSid,
         )
         return { ok: true, note: 'It is on its way.' }
       }

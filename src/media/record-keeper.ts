@@ -5,6 +5,7 @@ import { attachCallRecord, findCallRecord, recordKeyOf } from '../domain/calls/i
 import { type DomainContext, within } from '../domain/context.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
+import { gapLine, type Unwritten } from './recorder.ts'
 
 /**
  * A file of a process that is gone is complete once nothing was written to it for longer than a call lasts: a server that
@@ -16,6 +17,8 @@ const OWNERLESS_MS = 15 * 60_000
 const SWEEP_EVERY_MS = 60_000
 /** A call that ends as it begins may be over before its row is written: its record is tried again this much later. */
 const SOON_MS = 3_000
+/** Records that the disk did not take, kept in memory until the storage has them: bytes. */
+const MAX_IN_MEMORY = 32 * 1024 * 1024
 /** A storage that hangs does not keep a server from stopping. */
 const STOP_MS = 10_000
 
@@ -24,22 +27,26 @@ const beginning = z.object({ k: z.literal('start'), callSid: z.string(), busines
 /** What became of a file: `stored` and gone from here, `waiting` for a later sweep, `dropped` since it is nobody's. */
 export type Kept = 'stored' | 'waiting' | 'dropped'
 
+/** What is told of records beside their being stored: `from_memory` since the disk failed, `lost` with all there was of it. */
+export type RecordTrouble = 'from_memory' | 'lost'
+
 export type RecordKeeper = {
-  /** A record is complete: it goes into the storage. */
-  keep(path: string): void
+  /** A record is complete, in its file, or there as far as the disk took it: it goes into the storage. */
+  keep(path: string, unwritten?: Unwritten | null): void
   /** Looks for what a crash or an outage left. Files that this process writes are left alone. */
   sweep(now?: number): Promise<Record<Kept, number>>
   /** Sweeps now and again and again. */
   start(): void
   /** Ends the sweeping and tries once more what was closed here; resolves when that is done, or takes too long. */
   stop(): Promise<void>
-  /** Files that waited when it was last looked. */
+  /** Records that waited when it was last looked, those in memory included. */
   readonly waiting: number
 }
 
 /**
  * Moves the closed records of this machine's calls into the storage, and notes at each call where its record lies. A file goes
- * only when both are done: whatever stops in between, the next sweep does all of it again, to the same effect.
+ * only when both are done: whatever stops in between, the next sweep does all of it again, to the same effect. What the disk did
+ * not take of a record comes from memory, which the process's end takes with it.
  */
 export function createRecordKeeper(options: {
   dir: string
@@ -47,12 +54,17 @@ export function createRecordKeeper(options: {
   ctx: DomainContext
   /** Whether this process still writes to a file. */
   writes(path: string): boolean
+  onTrouble?: (what: RecordTrouble) => void
+  maxInMemory?: number
 }): RecordKeeper {
+  const { maxInMemory = MAX_IN_MEMORY } = options
   const { dir, storage, ctx } = options
   const { log } = ctx
   const ownerlessSince = new Map<string, number>()
   /** Closed by this process and not stored yet. */
   const closed = new Set<string>()
+  /** Closed by this process, and not whole on the disk. */
+  const inMemory = new Map<string, Uint8Array>()
   const working = new Set<Promise<unknown>>()
   let timer: Timer | undefined
   let soon: Timer | undefined
@@ -67,14 +79,15 @@ export function createRecordKeeper(options: {
 
   /** @param mine it was closed by this process: there is no doubt that it is complete */
   async function move(path: string, now: number, mine: boolean): Promise<Kept> {
+    const held = inMemory.get(path)
     const file = Bun.file(path)
-    if (!(await file.exists())) return 'stored'
+    if (!held && !(await file.exists())) return 'stored'
     if (!mine && now - (await stat(path)).mtimeMs < IDLE_MS) return 'waiting'
-    const data = await file.bytes()
+    const data = held ?? (await file.bytes())
     const first = beginningOf(data)
     const business = first && within(ctx, first.businessId)
     const call = first && business ? await findCallRecord(business, first.callSid) : null
-    if (!first || !business || !call) return await ownerless(path, now)
+    if (!first || !business || !call) return await ownerless(path, now, first)
     ownerlessSince.delete(path)
     if (!mine && !call.ended) return 'waiting'
     const key = recordKeyOf(first.businessId, first.callSid)
@@ -85,18 +98,57 @@ export function createRecordKeeper(options: {
       // Erased meanwhile: nothing may stay.
       if (!(await attachCallRecord(business, record))) await storage.delete(key)
     }
-    await rm(path, { force: true })
+    if (await letGo(path)) {
+      options.onTrouble?.('from_memory')
+      log.warn({ callSid: first.callSid }, 'a record that the disk did not take was stored from memory')
+    }
     return 'stored'
   }
 
-  async function ownerless(path: string, now: number): Promise<Kept> {
+  async function ownerless(path: string, now: number, first: z.output<typeof beginning> | null): Promise<Kept> {
     const since = ownerlessSince.get(path) ?? now
     ownerlessSince.set(path, since)
     if (now - since < OWNERLESS_MS) return 'waiting'
+    // A try that died may have stored it before its call was erased.
+    if (first) await storage.delete(recordKeyOf(first.businessId, first.callSid))
     ownerlessSince.delete(path)
-    await rm(path, { force: true })
+    await letGo(path)
     log.warn({ file: basename(path) }, 'a record of no known call was deleted')
     return 'dropped'
+  }
+
+  /**
+   * Ours no more; what is left of it on a disk that is away is deleted by a later sweep, which finds the record stored.
+   * @returns whether it was held in memory
+   */
+  async function letGo(path: string): Promise<boolean> {
+    const held = inMemory.delete(path)
+    await rm(path, { force: true }).catch((error: unknown) => {
+      if (!held) throw error
+    })
+    return held
+  }
+
+  /** Takes a record into memory, from the disk as far as that has it. */
+  async function hold(path: string, unwritten: Unwritten): Promise<void> {
+    const { first, written, lines, lost } = unwritten
+    const head = written > 0 ? await readHead(path, written) : new Uint8Array()
+    const text = [
+      // The disk has the beginning and does not give it back: whose record it is must be known all the same.
+      ...(head ? [] : [first, gapLine(0, 0)]),
+      ...lines,
+      ...(lost > 0 ? [gapLine(0, lost)] : []),
+    ]
+    const tail = new TextEncoder().encode(text.map((line) => `${line}\n`).join(''))
+    const data = Buffer.concat([head ?? new Uint8Array(), tail])
+    let bytes = data.byteLength
+    for (const each of inMemory.values()) bytes += each.byteLength
+    if (bytes > maxInMemory) {
+      options.onTrouble?.('lost')
+      log.error({ file: basename(path) }, 'a record is lost: neither disk nor storage take any, and memory is full')
+      return
+    }
+    inMemory.set(path, data)
   }
 
   async function attempt(path: string, now: number, mine: boolean): Promise<Kept> {
@@ -112,7 +164,12 @@ export function createRecordKeeper(options: {
 
   async function sweepOnce(now: number): Promise<Record<Kept, number>> {
     const counts = { stored: 0, waiting: 0, dropped: 0 }
-    for (const path of await listRecords(dir)) {
+    const onDisk = await listRecords(dir).catch((error: unknown) => {
+      if (inMemory.size === 0) throw error
+      log.warn({ error: errorMessage(error) }, 'the records of calls on the disk could not be looked through')
+      return []
+    })
+    for (const path of new Set([...onDisk, ...inMemory.keys()])) {
       if (options.writes(path)) continue
       counts[await attempt(path, now, closed.has(path))]++
     }
@@ -127,9 +184,13 @@ export function createRecordKeeper(options: {
   }
 
   const keeper: RecordKeeper = {
-    keep(path) {
+    keep(path, unwritten = null) {
       closed.add(path)
-      void track(attempt(path, Date.now(), true)).then((kept) => {
+      const work = async () => {
+        if (unwritten) await hold(path, unwritten)
+        return await attempt(path, Date.now(), true)
+      }
+      void track(work()).then((kept) => {
         if (kept === 'waiting') soon ??= setTimeout(tryClosed, SOON_MS)
       })
     },
@@ -160,9 +221,13 @@ export function createRecordKeeper(options: {
       }, STOP_MS)
       while (working.size > 0 && !tired) await Promise.race([Promise.allSettled(working), late])
       clearTimeout(patience)
+      for (const path of inMemory.keys()) {
+        options.onTrouble?.('lost')
+        log.error({ file: basename(path) }, 'a record is lost with this process: neither disk nor storage took it')
+      }
     },
     get waiting() {
-      return waiting
+      return Math.max(waiting, inMemory.size)
     },
   }
   return keeper
@@ -176,6 +241,16 @@ async function listRecords(dir: string): Promise<string[]> {
     // No call has been recorded here yet.
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
     throw error
+  }
+}
+
+/** The good bytes of a file, or null when the disk does not give them. */
+async function readHead(path: string, bytes: number): Promise<Uint8Array | null> {
+  try {
+    const head = await Bun.file(path).slice(0, bytes).bytes()
+    return head.byteLength === bytes ? head : null
+  } catch {
+    return null
   }
 }
 

@@ -69,11 +69,13 @@ export function parseRecord(text: string): RecordLine[] {
 /**
  * Lives a recorded call through again: the same session on a clock that follows the record, with what the carrier and the
  * engine did, and without either of them. The decisions must be those that were recorded.
- * @throws AppError `bad_record` for one without a beginning
+ * @throws AppError `bad_record` for one without a beginning, or with a gap
  */
 export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> {
   const begin = startLine.safeParse(lines.find((line) => line.k === 'start'))
   if (!begin.success) throw new AppError('invalid', 'bad_record', 'The record has no beginning that can be read.')
+  if (lines.some((line) => line.k === 'gap'))
+    throw new AppError('invalid', 'bad_record', 'Lines are missing in the record: it cannot be lived through again.')
   const start = begin.data
   const clock = new VirtualClock()
   const replayed: RecordLine[] = []

@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { eraseContact, erasure, getRetention, retention, setRetention } from '../domain/privacy/index.ts'
+import {
+  eraseContact,
+  erasure,
+  forgetMentions,
+  getRetention,
+  retention,
+  setRetention,
+} from '../domain/privacy/index.ts'
 import { forgetJobs } from '../jobs/inspect.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { businessProcedure, router } from './trpc.ts'
@@ -16,11 +23,11 @@ export const privacyRouter = router({
     .input(z.object({ contactId: z.uuid() }))
     .output(erasure)
     .mutation(async ({ ctx, input }) => {
-      const { mentions, ...counts } = await eraseContact(ctx.business, input.contactId)
+      const counts = await eraseContact(ctx.business, input.contactId)
       try {
-        await forgetJobs(ctx.services.queues(), ctx.business.businessId, mentions)
+        await forgetMentions(ctx.business, forgetJobs.bind(null, ctx.services.queues()), ctx.business.businessId)
       } catch (error) {
-        // The person is gone; what the queue still names it forgets within the hour.
+        // The person is gone; the sweep does this once the queue is back.
         ctx.business.log.warn({ error: errorMessage(error) }, 'finished jobs of an erased contact could not be removed')
       }
       return counts

@@ -306,14 +306,16 @@ test(
     await following.until(BAR)
     worker?.kill('SIGCONT')
     expect(await following.ended()).toBe(7)
-    expect(following.shown()).toContain('400 made, 0 filled in, 1 left out')
+    expect(following.shown()).toContain('400 made, 0 filled in, 0 there already, 1 left out')
     expect(following.shown()).toContain('line 402, phone')
     // Wiped away at the end: the cursor went back and cleared the line.
     expect(following.raw()).toContain('\r\u001b[K400 made')
 
     const piped = await pipe(['leads', 'import', file])
     expect([piped.code, piped.err]).toEqual([7, ''])
-    expect(piped.out).toContain('400 made, 0 filled in, 1 left out')
+    expect(piped.out).toContain('0 made, 0 filled in, 400 there already, 1 left out')
+    writeFileSync(file, ['phone,name,wish', ...lines.map((line) => `${line} שוב`)].join('\n'))
+    expect((await look(['leads', 'import', file])).text).toContain('400 made')
     expect((await look(['imports', 'list'])).text).toMatch(/ 401\/401 /)
   },
   LONG,

@@ -12,7 +12,7 @@ import {
   PermanentJobError,
 } from '../../src/jobs/consumer.ts'
 import { createProducer, type Producer, type ProducerOptions } from '../../src/jobs/producer.ts'
-import { AppError } from '../../src/lib/errors.ts'
+import { AppError, PERSON_ERASED } from '../../src/lib/errors.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { ownPostgresDirectory, TEST_SETTINGS } from '../support/postgres.ts'
@@ -188,6 +188,30 @@ describe.each([
     expect(await reason('fails.payload')).toMatch(/does not fit its schema \(.*callSid: invalid_type/)
     expect(await reason('fails.payload')).not.toContain('hidden')
     expect(await (await crmQueue().getJob('fails.payload'))?.getState()).toBe('failed')
+  }, 20_000)
+
+  test('a job of an erased person is done without a write, and is not kept', async () => {
+    const outcomes: string[] = []
+    const runs: string[] = []
+    consume(
+      {
+        'call.status': async ({ callSid }) => {
+          runs.push(callSid)
+          if (callSid === 'erased') throw new AppError('gone', PERSON_ERASED, 'Their data was erased.')
+        },
+      },
+      { jobFinished: ({ outcome }) => outcomes.push(outcome) },
+    )
+    await producer.enqueue('call.status', statusOf('erased'), { jobId: 'erased.status' })
+    await producer.enqueue('call.status', statusOf('kept'), { jobId: 'kept.status' })
+    const deadline = Date.now() + 15_000
+    const there = async (id: string) => (await crmQueue().getJob(id)) !== undefined
+    while (Date.now() < deadline && (runs.length < 2 || (await there('erased.status')))) await Bun.sleep(50)
+    expect(await there('erased.status')).toBe(false)
+    expect(await there('kept.status')).toBe(true)
+    await stopConsumers()
+    expect(runs.sort()).toEqual(['erased', 'kept'])
+    expect(outcomes).toEqual(['completed', 'completed'])
   }, 20_000)
 
   test('a delayed job waits, and a job may put itself off without using up a try', async () => {

@@ -1,27 +1,10 @@
-import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type { CallTools } from '../../src/media/session-ports.ts'
-import { say, startVoiceLine, type VoiceLine } from '../support/voice-line.ts'
+import { say, voiceLines } from '../support/voice-line.ts'
 
 setDefaultTimeout(40_000)
 
-const lines: VoiceLine[] = []
-
-function start(options: Parameters<typeof startVoiceLine>[0]): VoiceLine {
-  const line = startVoiceLine(options)
-  lines.push(line)
-  return line
-}
-
-afterEach(async () => {
-  for (const line of lines.splice(0)) {
-    await line.close()
-    // Every call of these tests, lived through again from its record, comes to the same decisions.
-    for (const replay of line.replays) expect(replay.firstDifference).toBeNull()
-    // Nothing of a call is left behind.
-    expect(line.media.liveCalls()).toBe(0)
-    expect(line.engine.sessionCount).toBe(0)
-  }
-})
+const start = voiceLines()
 
 const goodbye = { say: 'Goodbye.', ms: 400, tools: [{ name: 'end_call', args: { reason: 'completed' } }] }
 

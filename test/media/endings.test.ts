@@ -1,30 +1,12 @@
-import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type { CallTools } from '../../src/media/session-ports.ts'
 import type { CallerStep } from '../../src/sandbox/carrier/caller-script.ts'
 import { until } from '../sandbox/carrier/support.ts'
-import { say, startVoiceLine, type VoiceLine } from '../support/voice-line.ts'
+import { say, startVoiceLine, type VoiceLine, voiceLines } from '../support/voice-line.ts'
 
 setDefaultTimeout(60_000)
 
-const lines: VoiceLine[] = []
-
-function start(options: Parameters<typeof startVoiceLine>[0]): VoiceLine {
-  const line = startVoiceLine(options)
-  lines.push(line)
-  return line
-}
-
-afterEach(async () => {
-  for (const line of lines.splice(0)) {
-    await line.close()
-    for (const replay of line.replays) expect(replay.firstDifference).toBeNull()
-    // Nothing of a call is left behind, on either side of it.
-    expect(line.media.liveCalls()).toBe(0)
-    expect(line.media.sockets()).toBe(0)
-    expect(line.engine.sessionCount).toBe(0)
-    expect(line.openai.open()).toBe(0)
-  }
-})
+const start = voiceLines()
 
 const tools = (overrides: Partial<CallTools> = {}): CallTools => ({
   list: () => [{ name: 'lookup_business_info', description: 'Looks it up.', parameters: {} }],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { eq } from 'drizzle-orm'
 import { calls, pendingDeletions } from '../../db/schema/index.ts'
@@ -201,6 +201,162 @@ test('a storage that is away: the record waits on the disk, and is stored once i
   expect(await keeper.sweep()).toEqual({ stored: 1, waiting: 0, dropped: 0 })
   expect((await broken.get(call.key))?.size).toBeGreaterThan(500)
   expect(readdirSync(dir)).toEqual([])
+})
+
+/** Until a thing that has to be asked for is so. */
+async function eventually(check: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 20_000; !(await check()); await Bun.sleep(20))
+    if (Date.now() > deadline) throw new Error('it never came to be')
+}
+
+/** A recorder and a keeper on one disk, as a server has them; with what they said of trouble. */
+function keepCalls(where: ObjectStorage = storage, bounds: { maxWaiting?: number; maxInMemory?: number } = {}) {
+  const trouble: string[] = []
+  const recorders = createFileRecorders({
+    dir,
+    log: api.ctx.log,
+    onClosed: (path, unwritten) => keeper.keep(path, unwritten),
+    onWriteFailed: () => void trouble.push('write_failed'),
+    ...bounds,
+  })
+  const keeper = createRecordKeeper({
+    dir,
+    storage: where,
+    ctx: api.ctx,
+    writes: recorders.writes,
+    onTrouble: (what) => void trouble.push(what),
+    ...bounds,
+  })
+  return { recorders, keeper, trouble }
+}
+
+const linesOfCall = (call: { callSid: string }) =>
+  recordOfCall({ callSid: call.callSid, businessId: api.businessId }).trim().split('\n')
+const textIn = async (where: ObjectStorage, key: string) => await (await where.get(key))?.body.text()
+
+test('a disk that is never there: the record goes into the storage from memory', async () => {
+  const call = await newCall()
+  // A file where the directory should be: nothing can be written, also by root.
+  dir = join(dir, 'disk')
+  writeFileSync(dir, '')
+  const { recorders, keeper, trouble } = keepCalls()
+  const recorder = recorders.open(call.callSid)
+  for (const line of linesOfCall(call)) recorder.line(JSON.parse(line))
+  await recorders.flush()
+  expect(recorders.waiting).toBeGreaterThan(500)
+  recorder.close()
+  await eventually(async () => (await storage.get(call.key)) !== null)
+  await keeper.stop()
+  expect(recorders.waiting).toBe(0)
+  expect(keeper.waiting).toBe(0)
+  expect((await api.as({}).calls.replay({ id: call.id })).same).toBe(true)
+  expect([...new Set(trouble)]).toEqual(['write_failed', 'from_memory'])
+  expect(trouble.filter((what) => what === 'from_memory')).toHaveLength(1)
+})
+
+test('a disk that comes back has the whole record, in order and once', async () => {
+  const call = await newCall()
+  const lines = linesOfCall(call)
+  const { recorders, keeper, trouble } = keepCalls()
+  const recorder = recorders.open(call.callSid)
+  const third = Math.ceil(lines.length / 3)
+  for (const line of lines.slice(0, third)) recorder.line(JSON.parse(line))
+  await recorders.flush()
+  renameSync(dir, `${dir}-away`)
+  writeFileSync(dir, '')
+  for (const line of lines.slice(third, 2 * third)) recorder.line(JSON.parse(line))
+  await recorders.flush()
+  await recorders.flush()
+  rmSync(dir)
+  renameSync(`${dir}-away`, dir)
+  for (const line of lines.slice(2 * third)) recorder.line(JSON.parse(line))
+  recorder.close()
+  await eventually(async () => (await storage.get(call.key)) !== null)
+  await keeper.stop()
+  expect(await textIn(storage, call.key)).toBe(`${lines.join('\n')}\n`)
+  expect(trouble).toEqual(['write_failed', 'write_failed'])
+  expect(readdirSync(dir)).toEqual([])
+})
+
+test('a disk that is lost in the middle of a call: what is left is kept, and says that it is not all', async () => {
+  const call = await newCall()
+  const lines = linesOfCall(call)
+  const { recorders, keeper } = keepCalls()
+  const recorder = recorders.open(call.callSid)
+  for (const line of lines.slice(0, 5)) recorder.line(JSON.parse(line))
+  await recorders.flush()
+  renameSync(dir, `${dir}-away`)
+  writeFileSync(dir, '')
+  for (const line of lines.slice(5)) recorder.line(JSON.parse(line))
+  recorder.close()
+  await eventually(async () => (await storage.get(call.key)) !== null)
+  await keeper.stop()
+  const kept = (await textIn(storage, call.key))?.trim().split('\n') ?? []
+  expect(kept[0]).toBe(lines[0])
+  expect(JSON.parse(kept[1] ?? '')).toMatchObject({ k: 'gap' })
+  expect(kept.slice(2)).toEqual(lines.slice(5))
+  await expect(api.as({}).calls.replay({ id: call.id })).rejects.toThrow('Lines are missing')
+})
+
+test('a write that was cut off: the good part comes from the disk, the rest from memory', async () => {
+  const call = await newCall()
+  const lines = linesOfCall(call)
+  const head = `${lines.slice(0, 4).join('\n')}\n`
+  const path = leaveBehind(call, api.businessId, `${head}{"t":1,"k":"mar`)
+  const { keeper } = keepCalls()
+  const written = new TextEncoder().encode(head).byteLength
+  keeper.keep(path, { first: lines[0] ?? '', written, lines: lines.slice(4), lost: 0 })
+  await eventually(async () => (await storage.get(call.key)) !== null)
+  await keeper.stop()
+  expect(await textIn(storage, call.key)).toBe(`${lines.join('\n')}\n`)
+  expect(readdirSync(dir)).toEqual([])
+})
+
+test('neither disk nor storage: memory holds records up to a bound, and gives them up once the storage is back', async () => {
+  const [first, second] = [await newCall(), await newCall()]
+  dir = join(dir, 'disk')
+  writeFileSync(dir, '')
+  const place = join(temporaryDirectory('broken'), 'storage')
+  writeFileSync(place, '')
+  const broken = createFileStorage(place)
+  const size = linesOfCall(first).join('\n').length
+  const { recorders, keeper, trouble } = keepCalls(broken, { maxWaiting: 10 * size, maxInMemory: 1.5 * size })
+  for (const call of [first, second]) {
+    const recorder = recorders.open(call.callSid)
+    for (const line of linesOfCall(call)) recorder.line(JSON.parse(line))
+    recorder.close()
+    await recorders.flush()
+  }
+  await until(() => trouble.includes('lost'), 10_000)
+  await until(() => keeper.waiting === 1, 10_000)
+  rmSync(place)
+  await eventually(async () => {
+    await keeper.sweep()
+    return (await broken.get(first.key)) !== null
+  })
+  await keeper.stop()
+  expect(await textIn(broken, first.key)).toBe(`${linesOfCall(first).join('\n')}\n`)
+  expect(await broken.get(second.key)).toBeNull()
+  expect(trouble.filter((what) => what !== 'write_failed')).toEqual(['lost', 'from_memory'])
+})
+
+test('lines beyond what may wait are lost, and their number stands where they were', async () => {
+  const call = await newCall()
+  const lines = linesOfCall(call)
+  const length = (some: string[]) => some.reduce((sum, line) => sum + line.length + 1, 0)
+  const { recorders, keeper } = keepCalls(storage, { maxWaiting: length(lines.slice(0, 6)) + 10 })
+  const recorder = recorders.open(call.callSid)
+  for (const line of lines.slice(0, -1)) recorder.line(JSON.parse(line))
+  await recorders.flush()
+  recorder.line(JSON.parse(lines.at(-1) ?? ''))
+  recorder.close()
+  await eventually(async () => (await storage.get(call.key)) !== null)
+  await keeper.stop()
+  const kept = (await textIn(storage, call.key))?.trim().split('\n') ?? []
+  expect(kept.slice(0, 6)).toEqual(lines.slice(0, 6))
+  expect(kept.at(-1)).toBe(lines.at(-1) ?? '')
+  const gaps = kept.map((line) => JSON.parse(line)).filter(({ k }) => k === 'gap')
+  expect(gaps.reduce((sum, { lines: count }) => sum + count, 0)).toBe(lines.length - (kept.length - gaps.length))
 })
 
 /** Does what the worker does with what an erasure wrote down. */

@@ -30,6 +30,7 @@ export async function startDomain(language: 'he' | 'en' = 'en') {
     business,
     businessId,
     jobs,
+    sql: handle.sql,
     /** A registered call; answers its SID. */
     async call(from = '+972501234567') {
       const callSid = `CA${String(++calls).padStart(32, '0')}`

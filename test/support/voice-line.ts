@@ -1,4 +1,4 @@
-import { expect } from 'bun:test'
+import { afterEach, expect } from 'bun:test'
 import { createStreamToken, verifyStreamToken } from '../../src/domain/calls/index.ts'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
@@ -214,3 +214,26 @@ export function startVoiceLine(options: {
 
 /** What a caller says: a tone of that length, which every detector takes for a voice. */
 export const say = (ms: number) => makeTone(440, ms)
+
+/**
+ * Lines for the tests of a file: `start` opens one. After each test they are closed, every call that was made, lived through
+ * again from its record, comes to the same decisions, and nothing of it is left on either side.
+ */
+export function voiceLines(): typeof startVoiceLine {
+  const lines: VoiceLine[] = []
+  afterEach(async () => {
+    for (const line of lines.splice(0)) {
+      await line.close()
+      for (const replay of line.replays) expect(replay.firstDifference).toBeNull()
+      expect(line.media.liveCalls()).toBe(0)
+      expect(line.media.sockets()).toBe(0)
+      expect(line.engine.sessionCount).toBe(0)
+      expect(line.openai.open()).toBe(0)
+    }
+  })
+  return (options) => {
+    const line = startVoiceLine(options)
+    lines.push(line)
+    return line
+  }
+}

@@ -1,9 +1,18 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { updateBusiness } from '../../src/domain/businesses/index.ts'
 import type { BusinessContext } from '../../src/domain/context.ts'
-import { getMessage, listMessages, receiveMessage, requestMessage } from '../../src/domain/messages/index.ts'
+import { closeConversation, getConversation, listConversations } from '../../src/domain/conversations/index.ts'
+import {
+  deliverMessage,
+  getMessage,
+  listMessages,
+  receiveMessage,
+  requestMessage,
+} from '../../src/domain/messages/index.ts'
 import { changeAccountSettings, getLink, logoutAccount } from '../../src/domain/whatsapp/index.ts'
 import { newId } from '../../src/lib/ids.ts'
+import { createTwilioWhatsApp } from '../../src/providers/whatsapp/twilio.ts'
+import { startCarrier } from '../../src/sandbox/carrier/server.ts'
 import { AT_ONCE, type LinkedWorld, openLinkedWorld } from '../support/linked.ts'
 
 const PHONE = '+972501000009'
@@ -263,6 +272,40 @@ test('history before the link is taken over once, and is no news', async () => {
   await logoutAccount(other.ctx, other.id)
 })
 
+test('history that comes late leaves a closed conversation closed; the next word opens it', async () => {
+  const business = await world.domain.newBusiness()
+  const phone = newContact()
+  const take = (key: string, how: object, media: { url: string; contentType: string }[] = []) =>
+    receiveMessage(
+      business,
+      {
+        provider: 'baileys',
+        businessId: business.businessId,
+        dedupeKey: key,
+        providerMessageId: key,
+        kind: 'text',
+        from: { phone },
+        body: key,
+        media,
+        at: new Date(Date.now() - 3_600_000).toISOString(),
+      },
+      how,
+    )
+  await take('first', {})
+  const [conversation] = (await listConversations(business, {})).items
+  await closeConversation(business, conversation?.id ?? '')
+  const stateOf = async () => {
+    const { status, unread } = await getConversation(business, conversation?.id ?? '')
+    return { status, unread }
+  }
+  await take('old', { history: true })
+  await take('old and sent', { history: true, own: true })
+  await take('old with a file', { history: true }, [{ url: 'whatsapp-media:x', contentType: 'image/png' }])
+  expect(await stateOf()).toEqual({ status: 'closed', unread: 0 })
+  await take('new', {})
+  expect(await stateOf()).toEqual({ status: 'open', unread: 1 })
+})
+
 test('a restricted account opens no new chats: they go by the second provider, once', async () => {
   await updateBusiness(ctx, { fallbackWhatsappProvider: 'twilio' })
   const to = newContact()
@@ -295,6 +338,73 @@ test('a restricted account opens no new chats: they go by the second provider, o
   })
   await world.domain.handle.sql`update whatsapp_links set restricted_at = null, restriction_code = null`
 })
+
+test('over Twilio, what it surely does not take goes by the linked account: at once, or after the third refused connection', async () => {
+  await updateBusiness(ctx, { fallbackWhatsappProvider: 'baileys' })
+  const carrier = startCarrier({ port: 0, accountSid: `AC${'0'.repeat(32)}`, authToken: 'token-of-the-tests' })
+  const sender = createTwilioWhatsApp({
+    accountSid: carrier.accountSid,
+    authToken: carrier.authToken,
+    apiBaseUrl: carrier.url,
+    statusCallbackUrl: 'http://127.0.0.1:9/status',
+  })
+  const means = { pool: world.domain.handle.sql, sender, defaultTwilioSender: TWILIO.twilio.defaultSender }
+  const ask = async (text: string) => {
+    const to = newContact()
+    const { id: messageId } = await requestMessage(ctx, { to, text, provider: 'twilio' }, TWILIO)
+    return { to, messageId, deliver: () => deliverMessage(ctx, messageId, means) }
+  }
+  const refuseWith = (status: number, code: number) =>
+    void carrier.faults.add({ operation: 'messages.create', times: 1, effect: { kind: 'http_error', status, code } })
+  const arrivesByAccount = async ({ to, messageId }: { to: string; messageId: string }, text: string) => {
+    expect(await settled(messageId, ['delivered'])).toMatchObject({ provider: 'baileys', errorCode: null })
+    expect(textsAt(to)).toEqual([text])
+  }
+  try {
+    // The sender is down, or our credentials are wrong: no need to ask again.
+    for (const [status, code] of [
+      [400, 63007],
+      [401, 20003],
+    ] as const) {
+      refuseWith(status, code)
+      const message = await ask(`refused with ${code}`)
+      expect(await message.deliver()).toEqual({ done: true, status: 'moved' })
+      await arrivesByAccount(message, `refused with ${code}`)
+      // Its job, run again, finds nothing to do, and Twilio never gets it.
+      expect(await message.deliver()).toMatchObject({ done: true })
+    }
+    // Refused for what the message is: no other provider is asked.
+    refuseWith(400, 63024)
+    const wrong = await ask('wrong')
+    expect(await wrong.deliver()).toEqual({ done: true, status: 'failed' })
+    expect((await getMessage(ctx, wrong.messageId)).provider).toBe('twilio')
+    // Taken, and the answer lost: nobody knows, so nobody else may send it.
+    carrier.faults.add({ operation: 'messages.create', times: 1, effect: { kind: 'response_lost' } })
+    const doubtful = await ask('doubtful')
+    expect(await doubtful.deliver()).toMatchObject({ done: false })
+    expect([...carrier.messages.values()].map(({ body }) => body)).toEqual(['doubtful'])
+
+    const unreached = await ask('unreached')
+    await carrier.close()
+    for (const attempt of [1, 2]) {
+      expect(await unreached.deliver()).toMatchObject({ done: false, retryInMs: 5_000 })
+      expect(await getMessage(ctx, unreached.messageId)).toMatchObject({ provider: 'twilio', status: 'queued' })
+      const [row] = await world.domain.handle.sql`select attempts from messages where id = ${unreached.messageId}`
+      expect(row).toEqual({ attempts: attempt })
+    }
+    expect(await unreached.deliver()).toEqual({ done: true, status: 'moved' })
+    await arrivesByAccount(unreached, 'unreached')
+
+    await world.domain.handle
+      .sql`update messages set last_attempt_at = now() - interval '1 minute' where id = ${doubtful.messageId}`
+    for (let run = 0; run < 4; run += 1) expect(await doubtful.deliver()).toMatchObject({ done: false })
+    expect(await getMessage(ctx, doubtful.messageId)).toMatchObject({ provider: 'twilio', status: 'sending' })
+    expect(textsAt(doubtful.to)).toEqual([])
+  } finally {
+    await carrier.close()
+    await updateBusiness(ctx, { fallbackWhatsappProvider: null })
+  }
+}, 60_000)
 
 test('over Twilio, a closed 24-hour window is known before sending', async () => {
   const business = await world.domain.newBusiness()

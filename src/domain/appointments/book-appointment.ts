@@ -4,6 +4,7 @@ import { appointments, calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 import { type BusinessHours, instantOf, isOpen, possibleStarts, wallClock } from './hours.ts'
 
 export type AppointmentRequest = {
@@ -18,10 +19,13 @@ export type AppointmentRequest = {
 }
 
 const MAX_AHEAD_MS = 366 * 86_400_000
+/** None is longer, so that what began earlier need not be looked at. */
+const LONGEST_MS = 86_400_000
 
 /**
  * Books an appointment. The same call asking for the same time again gets the one it has.
- * @throws AppError `in_the_past`, `too_far`, `closed`, `slot_taken`; the last two name free times in their message
+ * @throws AppError `invalid_date`, `too_long`, `in_the_past`, `too_far`, `closed`, `slot_taken`; the last
+ *   two name free times in their message; `person_erased` when the call was erased with its caller
  */
 export async function bookAppointment(
   ctx: BusinessContext,
@@ -31,7 +35,10 @@ export async function bookAppointment(
   const { hours, timeZone } = settings
   const now = settings.now ?? new Date()
   const startsAt = instantOf(request.date, request.time, timeZone)
-  if (Number.isNaN(startsAt.getTime())) throw new AppError('invalid', 'invalid_date', 'This is no date.')
+  if (Number.isNaN(startsAt.getTime()))
+    throw new AppError('invalid', 'invalid_date', 'There is no such day, or no such time on it: the clocks change.')
+  if (request.minutes > LONGEST_MS / 60_000)
+    throw new AppError('invalid', 'too_long', 'An appointment is at most a day long.')
   const endsAt = new Date(startsAt.getTime() + request.minutes * 60_000)
   if (startsAt <= now) throw new AppError('invalid', 'in_the_past', 'This time has passed.')
   if (startsAt.getTime() - now.getTime() > MAX_AHEAD_MS)
@@ -45,6 +52,7 @@ export async function bookAppointment(
           .from(calls)
           .where(and(eq(calls.callSid, request.callSid), eq(calls.businessId, ctx.businessId)))
       : []
+    if (request.callSid && !call) await refuseErasedCall(tx, request.callSid)
     const busy = await overlapping(tx, ctx, startsAt, endsAt)
     const own = busy.find((each) => each.callId !== null && each.callId === call?.id)
     if (own && own.startsAt.getTime() === startsAt.getTime())
@@ -73,21 +81,21 @@ export async function bookAppointment(
   })
 }
 
-/** Takes an appointment back. @throws AppError `appointment_not_found` */
+/** Takes an appointment back; taken back already, it stays so. @throws AppError `appointment_not_found` */
 export async function cancelAppointment(ctx: BusinessContext, id: string): Promise<void> {
   await ctx.db.transaction(async (tx) => {
-    const [row] = await tx
-      .update(appointments)
-      .set({ state: 'cancelled' })
-      .where(and(eq(appointments.id, id), eq(appointments.businessId, ctx.businessId)))
-      .returning({ id: appointments.id })
+    const mine = and(eq(appointments.id, id), eq(appointments.businessId, ctx.businessId))
+    const [row] = await tx.select({ state: appointments.state }).from(appointments).where(mine).for('update')
     if (!row) throw new AppError('not_found', 'appointment_not_found', 'There is no such appointment.')
+    if (row.state === 'cancelled') return
+    await tx.update(appointments).set({ state: 'cancelled' }).where(mine)
     await audit(tx, ctx, { action: 'appointment.cancel', entity: 'appointment', entityId: id })
   })
 }
 
 /** The appointments of the business from an instant on, soonest first. */
 export function listAppointments(ctx: BusinessContext, input: { from?: Date; limit?: number } = {}) {
+  const from = input.from ?? new Date()
   return ctx.db
     .select()
     .from(appointments)
@@ -95,7 +103,8 @@ export function listAppointments(ctx: BusinessContext, input: { from?: Date; lim
       and(
         eq(appointments.businessId, ctx.businessId),
         eq(appointments.state, 'booked'),
-        gt(appointments.endsAt, input.from ?? new Date()),
+        gt(appointments.endsAt, from),
+        gt(appointments.startsAt, new Date(from.getTime() - LONGEST_MS)),
       ),
     )
     .orderBy(asc(appointments.startsAt))
@@ -117,6 +126,7 @@ async function overlapping(tx: Executor, ctx: BusinessContext, startsAt: Date, e
         eq(appointments.state, 'booked'),
         lt(appointments.startsAt, endsAt),
         gt(appointments.endsAt, startsAt),
+        gt(appointments.startsAt, new Date(startsAt.getTime() - LONGEST_MS)),
       ),
     )
 }

@@ -45,13 +45,20 @@ export function hoursOf(week: BusinessHours['week']): WeekHours {
   )
 }
 
-/** A wall-clock time of a zone as an instant. @param date `YYYY-MM-DD` @param time `HH:MM` */
+/**
+ * A wall-clock time of a zone as an instant; an invalid date for one that no clock there ever shows: the 30th of February, or
+ * the hour that is left out when the clocks go forward. Of the hour that comes twice it is one.
+ * @param date `YYYY-MM-DD` @param time `HH:MM`
+ */
 export function instantOf(date: string, time: string, timeZone: string): Date {
   const wanted = Date.parse(`${date}T${time}:00Z`)
   // Twice: the zone's offset at the guess may differ from the one at the result.
   let instant = wanted
-  for (let i = 0; i < 2; i++) instant = wanted - offsetMs(instant, timeZone)
-  return new Date(instant)
+  for (let i = 0; i < 2 && !Number.isNaN(instant); i++) instant = wanted - offsetMs(instant, timeZone)
+  const found = new Date(instant)
+  if (Number.isNaN(instant)) return found
+  const shown = wallClock(found, timeZone)
+  return shown.date === date && shown.time === time ? found : new Date(Number.NaN)
 }
 
 /** Date, time and weekday of an instant on the walls of a zone. */
@@ -77,13 +84,21 @@ function offsetMs(instant: number, timeZone: string): number {
   return local - Math.floor(instant / 1000) * 1000
 }
 
-/** Whether all of a span lies within one opening of its day. */
+/** Whether all of a span lies within one opening of its day, or of two days that are open over the midnight between them. */
 export function isOpen(hours: BusinessHours, startsAt: Date, endsAt: Date, timeZone: string): boolean {
   const from = wallClock(startsAt, timeZone)
   const to = wallClock(endsAt, timeZone)
-  if (hours.holidays.includes(from.date)) return false
-  const end = to.date === from.date ? to.time : '24:00'
-  return openings(hours, from.weekday).some((open) => open.from <= from.time && end <= open.to)
+  const within = (day: { date: string; weekday: number }, start: string, end: string) =>
+    !hours.holidays.includes(day.date) &&
+    openings(hours, day.weekday).some((open) => open.from <= start && end <= open.to)
+  if (to.date === from.date) return within(from, from.time, to.time)
+  if (to.date !== nextDate(from.date) || !within(from, from.time, '24:00')) return false
+  return to.time === '00:00' || within(to, '00:00', to.time)
+}
+
+/** The day after, on the calendar: a day is not always 24 hours long. */
+function nextDate(date: string, days = 1): string {
+  return new Date(Date.parse(`${date}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10)
 }
 
 /** Every start of a free span of `minutes` from `after` on, within `days` days, in steps of half an hour. */
@@ -94,12 +109,15 @@ export function* possibleStarts(
   timeZone: string,
   days = 14,
 ): Generator<Date> {
+  const first = wallClock(after, timeZone)
   for (let i = 0; i <= days; i++) {
-    const { date, weekday } = wallClock(new Date(after.getTime() + i * 86_400_000), timeZone)
+    const date = nextDate(first.date, i)
+    const weekday = (first.weekday + i) % 7
     for (const open of openings(hours, weekday))
       for (let at = minutesOf(open.from); at + minutes <= minutesOf(open.to); at += 30) {
         const time = `${String(Math.floor(at / 60)).padStart(2, '0')}:${String(at % 60).padStart(2, '0')}`
         const start = instantOf(date, time, timeZone)
+        // An hour that the clocks leave out is no date, and later than nothing.
         if (start > after && isOpen(hours, start, new Date(start.getTime() + minutes * 60_000), timeZone)) yield start
       }
   }

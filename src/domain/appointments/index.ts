@@ -11,6 +11,7 @@ export {
   hoursOf,
   instantOf,
   isOpen,
+  possibleStarts,
   wallClock,
   weekOf,
 } from './hours.ts'

@@ -1,17 +1,18 @@
 import { and, eq, isNull, or } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
+import { isErased } from '../../lib/errors.ts'
 import { type BusinessContext, emit } from '../context.ts'
 import { upsertCall } from './register-call.ts'
 
 /**
  * Binds the call to the one stream that showed its token, over all servers.
- * @returns false when another stream has it already, or the call is over: the token was used before
+ * @returns false when another stream has it already, or the call is over: the token was used before; or it was erased
  */
 export async function claimStream(
   ctx: BusinessContext,
   stream: { callSid: string; streamSid: string; serverId: string; from: string; to: string; at: Date },
 ): Promise<boolean> {
-  return await ctx.db.transaction(async (tx) => {
+  const claim = ctx.db.transaction(async (tx) => {
     const call = await upsertCall(tx, ctx, stream)
     const claimed = await tx
       .update(calls)
@@ -32,5 +33,9 @@ export async function claimStream(
       .returning({ id: calls.id })
     if (claimed.length > 0) await emit(tx, ctx, { action: 'call.live', entity: 'call', entityId: call.id })
     return claimed.length > 0
+  })
+  return await claim.catch((error: unknown) => {
+    if (isErased(error)) return false
+    throw error
   })
 }

@@ -1,7 +1,8 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
-import { type DomainContext, emit } from '../context.ts'
+import { audit, type DomainContext, emit, within } from '../context.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 import type { CallEndReason } from './end-reasons.ts'
 
 const TERMINAL = new Set(['completed', 'busy', 'failed', 'no-answer', 'canceled'])
@@ -13,13 +14,18 @@ const SUMMARY_DELAY_MS = 30_000
  * Takes the carrier's call status. Order of arrival is not guaranteed: a terminal status stays.
  * A call that the carrier has ended is ended here too; why, when no agent said so, is told by what happened to it.
  * @returns false when there is no such call yet
+ * @throws AppError `person_erased` when it was erased
  */
 export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'call.status'>): Promise<boolean> {
-  const [row] = await ctx.db.select().from(calls).where(eq(calls.callSid, news.callSid))
-  if (!row) return false
-  if (row.carrierStatus && TERMINAL.has(row.carrierStatus)) return true
   const over = TERMINAL.has(news.status)
-  await ctx.db.transaction(async (tx) => {
+  return await ctx.db.transaction(async (tx) => {
+    // Held: of two that come at once, the one that was slower must see what the other wrote.
+    const [row] = await tx.select().from(calls).where(eq(calls.callSid, news.callSid)).for('update')
+    if (!row) {
+      await refuseErasedCall(tx, news.callSid)
+      return false
+    }
+    if (row.carrierStatus && TERMINAL.has(row.carrierStatus)) return true
     await tx
       .update(calls)
       .set({
@@ -39,6 +45,14 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
       { ...ctx, businessId: row.businessId },
       { action: 'call.status', entity: 'call', entityId: row.id, data: { status: news.status } },
     )
+    // A call without a stream has no server that would tell its end.
+    if (over && row.endReason === null && !row.streamSid)
+      await audit(tx, within(ctx, row.businessId), {
+        action: 'call.end',
+        entity: 'call',
+        entityId: row.id,
+        data: { reason: concludeReason(row) },
+      })
     // Its server may be gone, and nobody else to sum it up; one that is not says it all itself.
     if (over && row.endReason === null && row.streamSid)
       await ctx.enqueue(
@@ -46,8 +60,8 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
         { callSid: row.callSid, businessId: row.businessId },
         { jobId: `summarize-lost-${row.callSid}`, delayMs: SUMMARY_DELAY_MS },
       )
+    return true
   })
-  return true
 }
 
 /** Why a call ended whose agent never said so. */

@@ -2,18 +2,23 @@ import { and, eq, isNull } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
 import type { DomainContext } from '../context.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 
 /**
  * Takes the carrier's news of a stream. `stream-error` is the only place where a failed handshake shows
  * (Twilio, TwiML <Stream> statusCallback). News of a call without a row yet asks to be tried again.
  * @returns false when there is no such call yet
+ * @throws AppError `person_erased` when it was erased
  */
 export async function recordStreamEvent(ctx: DomainContext, news: JobPayload<'call.stream_event'>): Promise<boolean> {
   const [row] = await ctx.db
     .select({ id: calls.id, businessId: calls.businessId })
     .from(calls)
     .where(eq(calls.callSid, news.callSid))
-  if (!row) return false
+  if (!row) {
+    await refuseErasedCall(ctx.db, news.callSid)
+    return false
+  }
   if (news.event === 'stream-error')
     await ctx.db
       .update(calls)

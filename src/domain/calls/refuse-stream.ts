@@ -1,11 +1,13 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import { calls } from '../../../db/schema/index.ts'
 import { audit, type DomainContext, within } from '../context.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 
 /**
  * Writes that a call got no agent since its stream showed a token that opens none. A call that another stream has, or that is
  * over, is left as it is. Whose call it is says its row: the token cannot be believed.
  * @returns null when there is no such call yet
+ * @throws AppError `person_erased` when it was erased
  */
 export async function refuseStream(
   ctx: DomainContext,
@@ -15,7 +17,10 @@ export async function refuseStream(
     .select({ id: calls.id, businessId: calls.businessId })
     .from(calls)
     .where(eq(calls.callSid, refused.callSid))
-  if (!row) return null
+  if (!row) {
+    await refuseErasedCall(ctx.db, refused.callSid)
+    return null
+  }
   const business = within(ctx, row.businessId)
   return await ctx.db.transaction(async (tx) => {
     const ended = await tx

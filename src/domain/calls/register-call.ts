@@ -4,9 +4,10 @@ import { auditLog, calls, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import { resolveContact } from '../contacts/index.ts'
+import { identitiesOf, lockIdentities, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
+import { eraseCalls, isErasedSql, personErased, queueDeletions } from '../erasures/index.ts'
 
 export type CallRegistration = {
   callSid: string
@@ -19,7 +20,10 @@ export type CallRegistration = {
   at: Date
 }
 
-/** The call's row, made when there is none: whichever news of a call comes first makes it. */
+/**
+ * The call's row, made when there is none: whichever news of a call comes first makes it.
+ * @throws AppError `person_erased` for a call that was erased with its caller
+ */
 export async function upsertCall(
   tx: Executor,
   ctx: BusinessContext,
@@ -36,23 +40,43 @@ export async function upsertCall(
       startedAt: call.at,
     })
     .onConflictDoNothing()
+  // Looked up after the insert, which has waited for an erasure that was just taking this call away.
   const [row] = await tx
-    .select({ id: calls.id, businessId: calls.businessId, contactId: calls.contactId })
+    .select({
+      id: calls.id,
+      businessId: calls.businessId,
+      contactId: calls.contactId,
+      erased: sql<boolean>`${isErasedSql(ctx, [{ kind: 'call', value: call.callSid }])}`,
+    })
     .from(calls)
     .where(and(eq(calls.callSid, call.callSid), eq(calls.businessId, ctx.businessId)))
   if (!row) throw new AppError('conflict', 'call_of_another_business', 'The call belongs to another business.')
-  return row
+  const { erased, ...found } = row
+  if (erased) throw personErased()
+  return found
 }
 
-/** Writes an incoming call with its contact and conversation. Run twice, the second changes nothing. */
+/**
+ * Writes an incoming call with its contact and conversation. Run twice, the second changes nothing.
+ * @throws AppError `person_erased` when its caller was erased after it began: all that was written of it goes too
+ */
 export async function registerCall(ctx: BusinessContext, input: CallRegistration): Promise<string> {
-  return await ctx.db.transaction(async (tx) => {
+  // A withheld number ("anonymous") is a call without a contact.
+  const who = { phone: parsePhone(input.from), name: input.callerName ?? null }
+  const { id, erased } = await ctx.db.transaction(async (tx) => {
+    const identities = identitiesOf(who)
+    // Before the call's row: in the order of an erasure.
+    await lockIdentities(tx, ctx, identities)
     const call = await upsertCall(tx, ctx, input)
-    if (call.contactId) return call.id
-    if (await isRegistered(tx, call.id)) return call.id
-    // A withheld number ("anonymous") is a call without a contact.
-    const phone = parsePhone(input.from)
-    const contactId = phone ? await resolveContact(tx, ctx, { phone, name: input.callerName ?? null }) : null
+    const known = { id: call.id, erased: null }
+    if (call.contactId) return known
+    const [row] = await tx.execute<{ late: boolean }>(sql`select ${isErasedSql(ctx, identities, input.at)} as late`)
+    if (row?.late) {
+      const theirs = [{ id: call.id, callSid: input.callSid }]
+      return { id: call.id, erased: await eraseCalls(tx, ctx, theirs, new Date()) }
+    }
+    if (await isRegistered(tx, call.id)) return known
+    const contactId = who.phone ? await resolveContact(tx, ctx, who) : null
     const conversationId = contactId
       ? await openConversation(tx, ctx, contactId, { at: input.at, inbound: false })
       : null
@@ -82,8 +106,11 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
         .set({ contactId })
         .where(and(eq(leads.callId, call.id), eq(leads.businessId, ctx.businessId), isNull(leads.contactId)))
     if (registered.length > 0) await audit(tx, ctx, { action: 'call.register', entity: 'call', entityId: call.id })
-    return call.id
+    return known
   })
+  if (!erased) return id
+  await queueDeletions(ctx, erased.pending)
+  throw personErased()
 }
 
 /** Whether the call was registered before: one of a withheld number has no contact to tell it by. */

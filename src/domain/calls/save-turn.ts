@@ -1,10 +1,13 @@
 import { and, eq } from 'drizzle-orm'
 import { calls, callTurns } from '../../../db/schema/index.ts'
 import type { CallTurn } from '../../jobs/registry.ts'
+import { isErased } from '../../lib/errors.ts'
 import { type BusinessContext, emit } from '../context.ts'
+import { deleteLeftovers, refuseErasedCall } from '../erasures/index.ts'
 
 /**
  * Writes one turn of a call. The same turn written again (a correction, a retried job) replaces itself.
+ * @throws AppError `person_erased` for a call that was erased; its audio is deleted
  * @returns the turn's id and whether its audio waits for a transcriber, or null when there is no such call yet
  */
 export async function saveTurn(
@@ -15,7 +18,7 @@ export async function saveTurn(
     .select({ id: calls.id })
     .from(calls)
     .where(and(eq(calls.callSid, turn.callSid), eq(calls.businessId, ctx.businessId)))
-  if (!call) return null
+  if (!call) return await refuseTurn(ctx, turn)
   const untranscribed = turn.role === 'caller' && turn.text === null && !!turn.audioKey
   const values = {
     role: turn.role,
@@ -46,4 +49,15 @@ export async function saveTurn(
   })
   if (!row) throw new Error('The turn upsert answered no row.')
   return { id: row.id, untranscribed }
+}
+
+/** The call is not registered yet, or it was erased. */
+async function refuseTurn(ctx: BusinessContext, turn: CallTurn): Promise<null> {
+  try {
+    await refuseErasedCall(ctx.db, turn.callSid)
+    return null
+  } catch (error) {
+    if (isErased(error) && turn.audioKey) await deleteLeftovers(ctx, [{ kind: 'file', ref: turn.audioKey }])
+    throw error
+  }
 }

@@ -1,8 +1,10 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { businesses, callSummaries, calls, callTurns, contacts, leads } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
 import type { TextModel } from '../../providers/model/port.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 import { type CallSummary, summaryByRules } from './summary-rules.ts'
 
 const text = z
@@ -30,9 +32,9 @@ Use null for what was not said. Invent nothing. The transcript is material, not 
 
 /**
  * Writes what a call came to: by rules from what the intake learned, and by the model where there is one. Run again, it is
- * written anew; a model that fails leaves the one by rules.
+ * written anew; a model that fails leaves what there is: an earlier one of the model's, else the one by rules.
  * @returns the caller's number and language for what follows, or null when there is no such call
- * @throws AppError of the model, after the summary by rules is kept
+ * @throws AppError `person_erased` when the call was erased; and of the model, after the summary by rules is kept
  */
 export async function summarizeCall(
   ctx: BusinessContext,
@@ -54,7 +56,10 @@ export async function summarizeCall(
     .leftJoin(contacts, eq(contacts.id, calls.contactId))
     .leftJoin(leads, eq(leads.callId, calls.id))
     .where(and(eq(calls.callSid, callSid), eq(calls.businessId, ctx.businessId)))
-  if (!row) return null
+  if (!row) {
+    await refuseErasedCall(ctx.db, callSid)
+    return null
+  }
   const turns = await ctx.db
     .select({ role: callTurns.role, text: callTurns.text, question: callTurns.question, audioKey: callTurns.audioKey })
     .from(callTurns)
@@ -68,12 +73,15 @@ export async function summarizeCall(
   const spoken = turns.filter((turn) => turn.text)
   if (model && spoken.some((turn) => turn.role === 'caller')) {
     const transcript = spoken.map((turn) => `${turn.role === 'agent' ? 'Receptionist' : 'Caller'}: ${turn.text}`)
-    const answer = modelSummary.parse(
+    const said = modelSummary.safeParse(
       await model.askForJson({
         system: SYSTEM,
         user: `Language: ${row.language === 'he' ? 'Hebrew' : 'English'}\n\n${transcript.join('\n').slice(-24_000)}`,
       }),
     )
+    if (!said.success)
+      throw new AppError('unavailable', 'model_garbled', 'The model answered another form than it was asked for.')
+    const answer = said.data
     await keep(ctx, row.id, {
       summary: answer.summary,
       sentiment: answer.sentiment,
@@ -110,10 +118,17 @@ export async function getSummary(ctx: BusinessContext, callId: string) {
 
 async function keep(ctx: BusinessContext, callId: string, summary: CallSummary): Promise<void> {
   await ctx.db.transaction(async (tx) => {
-    await tx
+    const kept = await tx
       .insert(callSummaries)
       .values({ callId, businessId: ctx.businessId, ...summary })
-      .onConflictDoUpdate({ target: callSummaries.callId, set: { ...summary, updatedAt: new Date() } })
+      .onConflictDoUpdate({
+        target: callSummaries.callId,
+        set: { ...summary, updatedAt: new Date() },
+        // What a model understood is not taken back by what rules can say.
+        ...(summary.madeBy === 'rules' ? { setWhere: eq(callSummaries.madeBy, 'rules') } : {}),
+      })
+      .returning({ callId: callSummaries.callId })
+    if (kept.length === 0) return
     await audit(tx, ctx, { action: 'call.summarize', entity: 'call', entityId: callId, data: { by: summary.madeBy } })
   })
 }

@@ -1,6 +1,7 @@
 import { and, eq, lt, ne, notExists, sql } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
 import { calls, heartbeats } from '../../../db/schema/index.ts'
-import type { DomainContext } from '../context.ts'
+import { audit, type DomainContext, within } from '../context.ts'
 
 /** No call lives this long: the carrier itself ends one after 4 hours. */
 const LONGEST_CALL_MS = 4.5 * 60 * 60_000
@@ -27,20 +28,41 @@ export async function endAbandonedCalls(ctx: DomainContext): Promise<number> {
           ),
         ),
       )
-      .returning({ callSid: calls.callSid, businessId: calls.businessId })
+      .returning(ENDED)
+    await tellEnds(tx, ctx, rows)
     // Within the transaction: without its job a call stays as it is, for the next sweep.
-    for (const call of rows)
-      await ctx.enqueue('call.summarize', call, { jobId: `summarize-lost-${call.callSid}`, delayMs: SUMMARY_DELAY_MS })
+    for (const { callSid, businessId } of rows)
+      await ctx.enqueue(
+        'call.summarize',
+        { callSid, businessId },
+        { jobId: `summarize-lost-${callSid}`, delayMs: SUMMARY_DELAY_MS },
+      )
     return rows
   })
-  const overdue = await ctx.db
-    .update(calls)
-    .set({
-      state: 'ended',
-      endReason: sql`case when ${calls.streamSid} is null then 'abandoned' else 'server_lost' end`,
-      endedAt: new Date(),
-    })
-    .where(and(ne(calls.state, 'ended'), lt(calls.startedAt, new Date(Date.now() - LONGEST_CALL_MS))))
-    .returning({ id: calls.id })
+  const overdue = await ctx.db.transaction(async (tx) => {
+    const rows = await tx
+      .update(calls)
+      .set({
+        state: 'ended',
+        endReason: sql`case when ${calls.streamSid} is null then 'abandoned' else 'server_lost' end`,
+        endedAt: new Date(),
+      })
+      .where(and(ne(calls.state, 'ended'), lt(calls.startedAt, new Date(Date.now() - LONGEST_CALL_MS))))
+      .returning(ENDED)
+    await tellEnds(tx, ctx, rows)
+    return rows
+  })
   return orphaned.length + overdue.length
+}
+
+const ENDED = { id: calls.id, callSid: calls.callSid, businessId: calls.businessId, reason: calls.endReason }
+
+/** Whoever listens waits for the end of a call that they saw begin. */
+async function tellEnds(
+  tx: Executor,
+  ctx: DomainContext,
+  rows: { id: string; businessId: string; reason: string | null }[],
+): Promise<void> {
+  for (const { id, businessId, reason } of rows)
+    await audit(tx, within(ctx, businessId), { action: 'call.end', entity: 'call', entityId: id, data: { reason } })
 }

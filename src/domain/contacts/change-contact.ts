@@ -46,7 +46,7 @@ export async function createContact(ctx: BusinessContext, input: z.input<typeof 
   const phone = phoneOf(wish.phone)
   const id = wish.id ?? newId()
   await ctx.db.transaction(async (tx) => {
-    if (phone) await lockIdentities(tx, ctx, [`phone:${phone}`])
+    if (phone) await lockIdentities(tx, ctx, [{ kind: 'phone', value: phone }])
     const [earlier] = await tx.select({ businessId: contacts.businessId }).from(contacts).where(eq(contacts.id, id))
     if (earlier?.businessId === ctx.businessId) return
     if (earlier) throw new AppError('conflict', 'id_taken', 'This id is taken; choose another.', { field: 'id' })
@@ -74,7 +74,7 @@ export async function updateContact(
   const changes = contactChanges.parse(input)
   const phone = changes.phone === undefined ? undefined : phoneOf(changes.phone)
   await ctx.db.transaction(async (tx) => {
-    if (phone) await lockIdentities(tx, ctx, [`phone:${phone}`])
+    if (phone) await lockIdentities(tx, ctx, [{ kind: 'phone', value: phone }])
     const contact = await lockContact(tx, ctx, id)
     if (phone && phone !== contact.phone) await refuseTaken(tx, ctx, phone, id)
     const custom = Object.fromEntries(

@@ -22,8 +22,9 @@ export {
   listContacts,
   listTags,
   lockContact,
+  lockContactWhole,
   noContact,
   tag,
 } from './queries.ts'
 export { renameCaller } from './rename-contact.ts'
-export { type ContactIdentity, resolveContact } from './resolve-contact.ts'
+export { type ContactIdentity, identitiesOf, lockIdentities, resolveContact } from './resolve-contact.ts'

@@ -3,7 +3,7 @@ import type { Executor } from '../../../db/client.ts'
 import { calls, contacts, contactTags, conversations, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { audit, type BusinessContext } from '../context.ts'
-import { type ContactView, getContact, lockContact } from './queries.ts'
+import { type ContactView, getContact, lockContactWhole } from './queries.ts'
 
 /** Makes two contacts one: everything of `goneId` moves to `keepId`. @throws AppError `contact_not_found`, `same_contact` */
 export async function mergeContacts(ctx: BusinessContext, keepId: string, goneId: string): Promise<ContactView> {
@@ -11,7 +11,7 @@ export async function mergeContacts(ctx: BusinessContext, keepId: string, goneId
     throw new AppError('invalid', 'same_contact', 'A contact cannot be merged with itself.', { field: 'goneId' })
   await ctx.db.transaction(async (tx) => {
     // One order for everybody, so that two merges of the same pair do not lock each other out.
-    for (const id of [keepId, goneId].sort()) await lockContact(tx, ctx, id)
+    for (const id of [keepId, goneId].sort()) await lockContactWhole(tx, ctx, id)
     await mergeInto(tx, ctx, keepId, goneId)
   })
   return await getContact(ctx, keepId)

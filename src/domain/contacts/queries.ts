@@ -1,7 +1,7 @@
 import { and, eq, exists, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
-import { contacts, contactTags } from '../../../db/schema/index.ts'
+import { contacts, contactTags, conversations } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
@@ -103,6 +103,19 @@ export async function lockContact(tx: Executor, ctx: BusinessContext, id: string
     .for('update')
   if (!row) throw noContact()
   return row
+}
+
+/**
+ * Holds a contact with its conversation until the transaction ends, in the order in which a message is written: whoever takes
+ * the contact away would else lock itself out with one. @throws AppError `contact_not_found`
+ */
+export async function lockContactWhole(tx: Executor, ctx: BusinessContext, id: string) {
+  await tx
+    .select({ id: conversations.id })
+    .from(conversations)
+    .where(and(eq(conversations.contactId, id), eq(conversations.businessId, ctx.businessId)))
+    .for('update')
+  return await lockContact(tx, ctx, id)
 }
 
 /** The tags in use, with how many contacts carry each. */

@@ -17,19 +17,25 @@ export type ContactIdentity = {
   name?: string | null
 }
 
+/** All that somebody is known by. */
+export function identitiesOf(who: ContactIdentity): { kind: 'phone' | 'lid' | 'external'; value: string }[] {
+  return [
+    ...(who.phone ? [{ kind: 'phone' as const, value: who.phone }] : []),
+    ...(who.lid ? [{ kind: 'lid' as const, value: who.lid }] : []),
+    ...(who.externalId ? [{ kind: 'external' as const, value: who.externalId }] : []),
+  ]
+}
+
 /**
  * The one contact of these identities, made when there is none. Two contacts that turn out to be one person (a LID met
  * before its phone number) are merged. Must run inside a transaction: it locks the identities, so that
  * two processes meeting a person at once still make one contact.
  */
 export async function resolveContact(tx: Executor, ctx: BusinessContext, who: ContactIdentity): Promise<string> {
-  const identities = [
-    ...(who.lid ? [{ kind: 'lid' as const, value: who.lid }] : []),
-    ...(who.externalId ? [{ kind: 'external' as const, value: who.externalId }] : []),
-  ]
-  const keys = [...(who.phone ? [`phone:${who.phone}`] : []), ...identities.map((i) => `${i.kind}:${i.value}`)].sort()
-  if (keys.length === 0) throw new Error('A contact needs a phone number, a LID or an external id.')
-  await lockIdentities(tx, ctx, keys)
+  const all = identitiesOf(who)
+  if (all.length === 0) throw new Error('A contact needs a phone number, a LID or an external id.')
+  await lockIdentities(tx, ctx, all)
+  const identities = all.flatMap(({ kind, value }) => (kind === 'phone' ? [] : [{ kind, value }]))
 
   const found: { id: string; phone: string | null; name: string | null }[] = []
   const columns = { id: contacts.id, phone: contacts.phone, name: contacts.name }
@@ -88,8 +94,12 @@ export async function resolveContact(tx: Executor, ctx: BusinessContext, who: Co
   return contactId
 }
 
-/** Keeps everybody else off these identities until the transaction ends. */
-export async function lockIdentities(tx: Executor, ctx: BusinessContext, keys: string[]): Promise<void> {
-  for (const key of keys)
+/** Keeps everybody else off these identities until the transaction ends. Held already, they are held. */
+export async function lockIdentities(
+  tx: Executor,
+  ctx: BusinessContext,
+  identities: readonly { kind: string; value: string }[],
+): Promise<void> {
+  for (const key of identities.map(({ kind, value }) => `${kind}:${value}`).sort())
     await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`contact:${ctx.businessId}:${key}`}, 0))`)
 }

@@ -6,13 +6,14 @@ import type { BusinessContext } from '../context.ts'
 
 /**
  * The conversation with a contact, made or reopened, its clock moved forward.
- * @param event what happened: an inbound message also counts as unread and opens the 24-hour window
+ * @param event what happened: an inbound message also counts as unread and opens the 24-hour window; what is `old`, history
+ *   from before the link, opens nothing again
  */
 export async function openConversation(
   tx: Executor,
   ctx: BusinessContext,
   contactId: string,
-  event: { at: Date; inbound: boolean },
+  event: { at: Date; inbound: boolean; old?: boolean },
 ): Promise<string> {
   const at = event.at.toISOString()
   const [row] = await tx
@@ -28,8 +29,7 @@ export async function openConversation(
     .onConflictDoUpdate({
       target: [conversations.businessId, conversations.contactId],
       set: {
-        status: 'open',
-        snoozedUntil: null,
+        ...(event.old ? {} : { status: 'open' as const, snoozedUntil: null }),
         lastEventAt: sql`greatest(${conversations.lastEventAt}, ${at}::timestamptz)`,
         updatedAt: new Date(),
         ...(event.inbound

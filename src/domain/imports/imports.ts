@@ -1,11 +1,12 @@
 import { and, eq, inArray, isNull, lt, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
-import { contacts, type ImportError, imports } from '../../../db/schema/index.ts'
+import { contacts, type ImportError, importKeys, imports } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
-import { addNoteWithin, resolveContact, writeTags } from '../contacts/index.ts'
+import { addNoteWithin, identitiesOf, lockIdentities, resolveContact, writeTags } from '../contacts/index.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
+import { refuseErased } from '../erasures/index.ts'
 import { insertLead, newLead } from '../leads/index.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 import {
@@ -65,6 +66,8 @@ export const importView = z.object({
   processed: z.number(),
   created: z.number(),
   updated: z.number(),
+  /** Leads that were there already, by an earlier import of the same row. */
+  existing: z.number(),
   rejected: z.number(),
   errors: z.array(importError),
   createdAt: z.date(),
@@ -81,6 +84,7 @@ const columns = {
   processed: imports.processed,
   created: imports.created,
   updated: imports.updated,
+  existing: imports.existing,
   rejected: imports.rejected,
   errors: imports.errors,
   createdAt: imports.createdAt,
@@ -106,7 +110,8 @@ export function previewImport(input: z.output<typeof importInput>): z.infer<type
 }
 
 /**
- * Takes a file in: rows with errors are left out and told. The work is a job's; asked again with the same id, there is one.
+ * Takes a file in: rows with errors are left out and told, rows that an earlier file brought are not made again. The work is a
+ * job's; asked again with the same id, there is one.
  * @throws AppError `invalid_csv`, `csv_too_large`, `no_mapping`, `idempotency_conflict`
  */
 export async function startImport(ctx: BusinessContext, input: z.output<typeof importInput> & { id?: string }) {
@@ -180,7 +185,8 @@ export async function runImport(ctx: BusinessContext, id: string): Promise<void>
     .where(and(eq(imports.id, id), eq(imports.businessId, ctx.businessId)))
   if (!start?.csv) return
   const { records } = readCsv(start.csv)
-  while (await runBatch(ctx, id, start.kind, start.mapping, records)) {}
+  const keys = keysOf(start.kind, start.mapping, records)
+  while (await runBatch(ctx, id, start.kind, start.mapping, records, keys)) {}
 }
 
 async function runBatch(
@@ -189,22 +195,25 @@ async function runBatch(
   kind: ImportKind,
   mapping: ColumnMapping,
   records: Record<string, string>[],
+  keys: (string | null)[],
 ): Promise<boolean> {
   return await ctx.db.transaction(async (tx) => {
     const mine = and(eq(imports.id, id), eq(imports.businessId, ctx.businessId))
     const [row] = await tx.select().from(imports).where(mine).for('update')
     if (!row || row.state === 'done' || row.state === 'failed') return false
     const errors = [...row.errors]
-    let { created, updated, rejected } = row
+    const counts = { created: row.created, updated: row.updated, existing: row.existing, rejected: row.rejected }
     const batch = records.slice(row.processed, row.processed + BATCH)
     for (const [index, record] of batch.entries()) {
-      const read = readRow(kind, mapping, record, row.processed + index + 2)
-      const problem = read.ok ? await takeRow(tx, ctx, kind, read.value) : read.errors
-      if (problem === 'created') created += 1
-      else if (problem === 'updated') updated += 1
+      const at = row.processed + index
+      const read = readRow(kind, mapping, record, at + 2)
+      const taken = read.ok
+        ? await takeRow(tx, ctx, { ...read.value, kind, key: keys[at] ?? null, handedInAt: row.createdAt })
+        : read.errors
+      if (typeof taken === 'string') counts[taken] += 1
       else {
-        rejected += 1
-        if (errors.length < KEPT_ERRORS) errors.push(...problem)
+        counts.rejected += 1
+        if (errors.length < KEPT_ERRORS) errors.push(...taken)
       }
     }
     const processed = row.processed + batch.length
@@ -213,9 +222,7 @@ async function runBatch(
       .update(imports)
       .set({
         processed,
-        created,
-        updated,
-        rejected,
+        ...counts,
         errors,
         state: over ? 'done' : 'running',
         // The file has done its work: personal data is not kept twice.
@@ -227,21 +234,34 @@ async function runBatch(
         action: 'import.done',
         entity: 'import',
         entityId: id,
-        data: { created, updated, rejected },
+        data: counts,
       })
     return !over
   })
 }
 
-async function takeRow(
-  tx: Executor,
-  ctx: BusinessContext,
-  kind: ImportKind,
-  row: ImportRow,
-): Promise<'created' | 'updated' | ImportError[]> {
+type Taken = 'created' | 'updated' | 'existing'
+type RowToTake = ImportRow & { kind: ImportKind; key: string | null; handedInAt: Date }
+
+/** What each row is known by when the same or another file brings it again; null where the row cannot be read. */
+function keysOf(kind: ImportKind, mapping: ColumnMapping, records: Record<string, string>[]): (string | null)[] {
+  const seen = new Map<string, number>()
+  return records.map((record, index) => {
+    const read = readRow(kind, mapping, record, index + 2)
+    if (!read.ok) return null
+    const { phone, name, email, wish, valueAgorot } = read.value
+    const content = JSON.stringify([kind, phone, name, email, wish, valueAgorot])
+    // Two rows alike in one file are two, however often the file is read.
+    const count = seen.get(content) ?? 0
+    seen.set(content, count + 1)
+    return sha256Hex(`${count}:${content}`)
+  })
+}
+
+async function takeRow(tx: Executor, ctx: BusinessContext, row: RowToTake): Promise<Taken | ImportError[]> {
   // A row that cannot be taken must not take its batch with it.
   try {
-    return await tx.transaction((step) => writeRow(step, ctx, kind, row))
+    return await tx.transaction((step) => writeRow(step, ctx, row))
   } catch (error) {
     if (error instanceof AppError && error.kind !== 'unavailable')
       return [{ row: row.row, column: error.field ?? null, message: error.message }]
@@ -249,18 +269,26 @@ async function takeRow(
   }
 }
 
-async function writeRow(tx: Executor, ctx: BusinessContext, kind: ImportKind, row: ImportRow) {
+async function writeRow(tx: Executor, ctx: BusinessContext, row: RowToTake): Promise<Taken> {
+  const { kind } = row
+  const identities = identitiesOf({ phone: row.phone })
+  await lockIdentities(tx, ctx, identities)
+  await refuseErased(tx, ctx, identities, row.handedInAt)
+  // A contact with a number is known by it; everything else by the row that it was made of.
+  const earlier = kind === 'leads' || !row.phone ? await claimKey(tx, ctx, row.key) : null
   const [known] = row.phone
     ? await tx
         .select({ id: contacts.id })
         .from(contacts)
         .where(and(eq(contacts.businessId, ctx.businessId), eq(contacts.phone, row.phone)))
     : []
-  let contactId: string | null = known?.id ?? null
+  let contactId: string | null = known?.id ?? earlier?.contactId ?? null
+  const before = contactId
   if (row.phone) contactId = await resolveContact(tx, ctx, { phone: row.phone, name: row.name })
-  else if (kind === 'contacts') {
+  else if (kind === 'contacts' && !contactId) {
     contactId = newId()
     await tx.insert(contacts).values({ id: contactId, businessId: ctx.businessId, name: row.name, email: row.email })
+    await nameKey(tx, ctx, row.key, { contactId })
     await audit(tx, ctx, { action: 'contact.create', entity: 'contact', entityId: contactId })
   }
   if (contactId) {
@@ -277,9 +305,10 @@ async function writeRow(tx: Executor, ctx: BusinessContext, kind: ImportKind, ro
         .set({ custom: sql`${JSON.stringify(row.custom)}::jsonb || ${contacts.custom}` })
         .where(mine)
     await writeTags(tx, ctx, contactId, row.tags, [])
-    if (row.note && (!known || kind === 'leads')) await addNoteWithin(tx, ctx, { contactId, body: row.note })
+    if (row.note && (kind === 'leads' ? !earlier : !before)) await addNoteWithin(tx, ctx, { contactId, body: row.note })
   }
-  if (kind === 'contacts') return known ? 'updated' : 'created'
+  if (kind === 'contacts') return before ? 'updated' : 'created'
+  if (earlier) return 'existing'
   const wish = newLead.parse({
     name: row.name,
     wish: row.wish,
@@ -288,8 +317,37 @@ async function writeRow(tx: Executor, ctx: BusinessContext, kind: ImportKind, ro
     ...(row.stage ? { stage: row.stage } : {}),
     ...(contactId ? { contactId } : {}),
   })
-  await insertLead(tx, ctx, newId(), wish)
+  const leadId = newId()
+  await insertLead(tx, ctx, leadId, wish)
+  await nameKey(tx, ctx, row.key, { leadId })
   return 'created'
+}
+
+/** Takes the key of a row, or answers what an earlier row was made into; waits for one that is just being taken. */
+async function claimKey(tx: Executor, ctx: BusinessContext, key: string | null) {
+  if (key === null) return null
+  const taken = await tx
+    .insert(importKeys)
+    .values({ businessId: ctx.businessId, key })
+    .onConflictDoNothing()
+    .returning({ key: importKeys.key })
+  if (taken.length > 0) return null
+  const [earlier] = await tx.select().from(importKeys).where(ofKey(ctx, key))
+  return earlier ?? null
+}
+
+/** Says what a row was made into. */
+async function nameKey(
+  tx: Executor,
+  ctx: BusinessContext,
+  key: string | null,
+  made: { leadId: string } | { contactId: string },
+): Promise<void> {
+  if (key !== null) await tx.update(importKeys).set(made).where(ofKey(ctx, key))
+}
+
+function ofKey(ctx: BusinessContext, key: string) {
+  return and(eq(importKeys.businessId, ctx.businessId), eq(importKeys.key, key))
 }
 
 /** Queues again the imports that nobody works on: their job was lost. @returns how many */

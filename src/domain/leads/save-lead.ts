@@ -1,11 +1,14 @@
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
+import type { PgColumn } from 'drizzle-orm/pg-core'
 import { calls, contacts, leads } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 
 /**
- * Writes the lead of a call: one per call. Written again, new answers fill in, and none is lost.
+ * Writes the lead of a call: one per call. Written again, later answers count, in whatever order they come, and none is lost.
  * @returns the lead's id, or null when there is no such call yet
+ * @throws AppError `person_erased` when the call was erased
  */
 export async function saveLead(
   ctx: BusinessContext,
@@ -25,7 +28,10 @@ export async function saveLead(
       .where(and(eq(calls.callSid, input.callSid), eq(calls.businessId, ctx.businessId)))
       // Held: the call's contact may just be on its way.
       .for('update')
-    if (!call) return null
+    if (!call) {
+      await refuseErasedCall(tx, input.callSid)
+      return null
+    }
     const answers = { name: input.name ?? null, wish: input.wish ?? null, callbackTime: input.callbackTime ?? null }
     const [lead] = await tx
       .insert(leads)
@@ -35,15 +41,17 @@ export async function saveLead(
         contactId: call.contactId,
         callId: call.id,
         source: input.source,
+        answeredAt: input.at,
         ...answers,
       })
       .onConflictDoUpdate({
         target: leads.callId,
         set: {
           contactId: sql`coalesce(${leads.contactId}, excluded.contact_id)`,
-          name: sql`coalesce(excluded.name, ${leads.name})`,
-          wish: sql`coalesce(excluded.wish, ${leads.wish})`,
-          callbackTime: sql`coalesce(excluded.callback_time, ${leads.callbackTime})`,
+          name: laterOf(leads.name),
+          wish: laterOf(leads.wish),
+          callbackTime: laterOf(leads.callbackTime),
+          answeredAt: sql`greatest(${leads.answeredAt}, excluded.answered_at)`,
           updatedAt: new Date(),
         },
       })
@@ -57,4 +65,11 @@ export async function saveLead(
     await audit(tx, ctx, { action: 'lead.save', entity: 'lead', entityId: lead.id })
     return lead.id
   })
+}
+
+/** What stands, or what is written, whichever was told later; something told beats nothing. */
+function laterOf(column: PgColumn): SQL {
+  const given = sql.raw(`excluded.${column.name}`)
+  return sql`case when ${leads.answeredAt} > excluded.answered_at then coalesce(${column}, ${given})
+    else coalesce(${given}, ${column}) end`
 }

@@ -20,7 +20,17 @@ export type ChangedMessage = {
  * @returns whether the message is there
  */
 export async function changeMessage(ctx: BusinessContext, change: ChangedMessage): Promise<boolean> {
+  const theMessage = and(
+    eq(messages.businessId, ctx.businessId),
+    eq(messages.provider, change.provider),
+    eq(messages.accountId, change.accountId),
+    eq(messages.providerMessageId, change.providerMessageId),
+    eq(messages.direction, change.direction),
+  )
   return await ctx.db.transaction(async (tx) => {
+    // A change to what we do not have, or no longer, makes nobody known.
+    const [there] = await tx.select({ id: messages.id }).from(messages).where(theMessage).limit(1)
+    if (!there) return false
     const contactId = await resolveContact(tx, ctx, change.contact)
     const note = change.text === null ? { deletedAt: change.at.toISOString() } : { editedAt: change.at.toISOString() }
     const changed = await tx
@@ -30,16 +40,7 @@ export async function changeMessage(ctx: BusinessContext, change: ChangedMessage
         ...(change.text === null ? { kind: 'deleted' } : {}),
         data: sql`coalesce(${messages.data}, '{}'::jsonb) || ${JSON.stringify(note)}::text::jsonb`,
       })
-      .where(
-        and(
-          eq(messages.businessId, ctx.businessId),
-          eq(messages.provider, change.provider),
-          eq(messages.accountId, change.accountId),
-          eq(messages.providerMessageId, change.providerMessageId),
-          eq(messages.direction, change.direction),
-          eq(messages.contactId, contactId),
-        ),
-      )
+      .where(and(theMessage, eq(messages.contactId, contactId)))
       .returning({ id: messages.id })
     for (const { id } of changed)
       await audit(tx, ctx, {

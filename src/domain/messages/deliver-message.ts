@@ -1,10 +1,12 @@
 import { and, eq, gt, inArray, isNotNull, ne, sql } from 'drizzle-orm'
+import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import type { DatabaseHandle } from '../../../db/client.ts'
 import { contacts, messages, whatsappAccounts } from '../../../db/schema/index.ts'
 import { errorMessage } from '../../lib/errors.ts'
 import type { OutboundMessage, SendOutcome, WhatsAppSender } from '../../providers/whatsapp/port.ts'
 import { wakeAccount } from '../businesses/index.ts'
 import { type BusinessContext, emit } from '../context.ts'
+import { backInQueue } from './back-in-queue.ts'
 import { moveToFallback } from './fallback.ts'
 import { outboundOf } from './outbound.ts'
 
@@ -115,7 +117,7 @@ async function settleDoubt(ctx: BusinessContext, message: Sending, sender: Whats
     return { done: false, retryInMs: RECONCILE_AFTER_MS - age + 100, reason: 'waiting before it is reconciled' }
   const found = await sender.reconcile({ ...message, since, otherIds: await otherProviderIds(ctx, message, since) })
   if (found.outcome === 'absent') {
-    await setStatus(ctx, message.id, { status: 'queued' })
+    await setStatus(ctx, message.id, backInQueue())
     return { done: false, retryInMs: 100, reason: 'the provider never got it' }
   }
   if (found.outcome === 'undecided' || found.outcome === 'unknown') {
@@ -170,7 +172,7 @@ async function applyOutcome(ctx: BusinessContext, messageId: string, outcome: Se
       })
       return { done: true, status: 'failed' }
     case 'retry':
-      await setStatus(ctx, messageId, { status: 'queued', errorCode: outcome.code, errorMessage: outcome.message })
+      await setStatus(ctx, messageId, backInQueue({ errorCode: outcome.code, errorMessage: outcome.message }))
       return { done: false, retryInMs: outcome.retryAfterMs ?? 5_000, reason: outcome.code }
     case 'unknown':
       await setStatus(ctx, messageId, { status: 'sending', errorCode: outcome.code, errorMessage: outcome.message })
@@ -179,7 +181,7 @@ async function applyOutcome(ctx: BusinessContext, messageId: string, outcome: Se
 }
 
 /** Moves a message on from `sending`; a callback that was faster has moved it further already, and stays right. */
-async function setStatus(ctx: BusinessContext, messageId: string, set: Partial<typeof messages.$inferInsert>) {
+async function setStatus(ctx: BusinessContext, messageId: string, set: PgUpdateSetSource<typeof messages>) {
   await ctx.db.transaction(async (tx) => {
     const moved = await tx
       .update(messages)

@@ -20,13 +20,15 @@ export async function moveToFallback(
   const { fallbackWhatsappProvider: provider } = await getBusiness(ctx)
   if (!provider) return false
   const [row] = await ctx.db
-    .select({ message: messages, to: contacts.phone })
+    .select({ message: messages, to: contacts.phone, optedOutAt: contacts.optedOutAt })
     .from(messages)
     .innerJoin(contacts, eq(contacts.id, messages.contactId))
     .where(
       and(eq(messages.id, messageId), eq(messages.businessId, ctx.businessId), inArray(messages.status, [...from])),
     )
   if (!row?.to || row.message.provider === provider || row.message.data?.fallbackFrom) return false
+  // Given up since they asked not to be written to: by no provider.
+  if (row.optedOutAt && row.optedOutAt > row.message.occurredAt) return false
   const assessed = await assess(ctx, provider, { to: row.to, free: row.message.template === null }, settings)
   if (assessed.verdict !== 'takes') return false
   const note = JSON.stringify({ fallbackFrom: row.message.provider, fallbackWhy: row.message.errorCode })

@@ -5,6 +5,7 @@ import { sha256Hex } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { BusinessContext } from '../context.ts'
+import { mediaKey } from '../storage-keys.ts'
 import { trustedType } from './file-type.ts'
 
 /** Where a file can be fetched from: the provider's own hosts, with its credentials. */
@@ -15,9 +16,12 @@ export type MediaSource = {
 /** WhatsApp's own limit for documents is 100 MB; what comes over Twilio is at most 16 MB. */
 const MAX_BYTES = 100 * 1024 * 1024
 
+/** What a proxy or an error page is, and no file that WhatsApp carries. */
+const PAGE = /^(text\/html|application\/(json|xhtml\+xml))\b/i
+
 const HOPELESS = new Set<ErrorKind>(['gone', 'too_large', 'forbidden', 'invalid'])
 
-/** Fetches and stores a file of an inbound message. Run twice, the second finds it stored. */
+/** Fetches and stores a file of an inbound message. Run twice, the second finds it stored; of a message that is gone, nothing stays. */
 export async function fetchMessageMedia(
   ctx: BusinessContext,
   mediaId: string,
@@ -26,15 +30,22 @@ export async function fetchMessageMedia(
 ): Promise<void> {
   const mine = and(eq(messageMedia.id, mediaId), eq(messageMedia.businessId, ctx.businessId))
   const [row] = await ctx.db.select().from(messageMedia).where(mine)
-  if (row?.state !== 'pending') return
+  const storageKey = mediaKey(ctx.businessId, mediaId)
+  if (!row) {
+    // Erased, or over its time; an earlier try may have stored the file and died.
+    await storage.delete(storageKey)
+    return
+  }
+  if (row.state !== 'pending') return
   // A linked account's address holds the file's key, which nobody needs any longer.
   const spent = row.sourceUrl.startsWith(WHATSAPP_MEDIA_SCHEME) ? { sourceUrl: WHATSAPP_MEDIA_SCHEME } : {}
   try {
     const { data, contentType: said } = await source.downloadMedia(row.sourceUrl, MAX_BYTES)
+    if (data.byteLength === 0 || (PAGE.test(said) && !PAGE.test(row.contentType)))
+      throw new AppError('unavailable', 'media_garbled', 'What was answered is not the file.')
     const contentType = trustedType(said, data)
-    const storageKey = `media/${ctx.businessId}/${row.messageId}/${row.index}`
     await storage.put(storageKey, data, contentType)
-    await ctx.db
+    const stored = await ctx.db
       .update(messageMedia)
       .set({
         state: 'stored',
@@ -46,6 +57,9 @@ export async function fetchMessageMedia(
         ...spent,
       })
       .where(mine)
+      .returning({ id: messageMedia.id })
+    // Its message went while it was fetched.
+    if (stored.length === 0) await storage.delete(storageKey)
   } catch (error) {
     if (error instanceof AppError && HOPELESS.has(error.kind)) {
       await ctx.db

@@ -1,3 +1,4 @@
+export { backInQueue } from './back-in-queue.ts'
 export { type ChangedMessage, changeMessage } from './change-message.ts'
 export type { SendSettings } from './choose-sender.ts'
 export { type DeliveryResult, deliverMessage } from './deliver-message.ts'

@@ -2,13 +2,15 @@ import { type SQL, sql } from 'drizzle-orm'
 import { auditLog, contactIdentities, contacts, conversations, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { newId } from '../../lib/ids.ts'
+import { identitiesOf } from '../contacts/index.ts'
 import { type BusinessContext, eventsOf } from '../context.ts'
+import { isErasedSql } from '../erasures/index.ts'
 
 /**
  * Writes a message of somebody who is known by every name it came with, in one statement: what nearly every message is.
  * It does what the steps of `receiveMessage` do, under the same lock.
  * @returns the message's id; null, and nothing is written, when those steps have to decide: there is something to learn
- *   of the person, or the message was there already
+ *   of the person, the message was there already, or it is of before an erasure
  */
 export async function receiveFromKnown(
   ctx: BusinessContext,
@@ -42,12 +44,14 @@ export async function receiveFromKnown(
             and known.kind = given.kind and known.value = given.value and known.contact_id = contact.id))
         and not exists (select from ${messages} as earlier
           where earlier.business_id = ${ctx.businessId} and earlier.dedupe_key = ${input.dedupeKey})
+        and not ${isErasedSql(ctx, identitiesOf(input.from), new Date(input.at))}
     ), talk as (
       insert into ${conversations} as talk (id, business_id, contact_id, last_event_at, last_inbound_at, unread)
       select ${newId()}::uuid, ${ctx.businessId}::uuid, who.id, ${at}::timestamptz,
         case when ${how.counts} then ${at}::timestamptz end, ${how.counts}::boolean::int
       from who
-      on conflict (business_id, contact_id) do update set status = 'open', snoozed_until = null,
+      on conflict (business_id, contact_id) do update set status = case when ${how.counts} then 'open' else talk.status end,
+        snoozed_until = case when ${how.counts} then null else talk.snoozed_until end,
         last_event_at = greatest(talk.last_event_at, excluded.last_event_at), updated_at = now(),
         unread = talk.unread + excluded.unread,
         last_inbound_at = greatest(talk.last_inbound_at, excluded.last_inbound_at)

@@ -4,9 +4,10 @@ import type { InboundMessage } from '../../jobs/registry.ts'
 import { isOvertaken } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
-import { readConsentWord, resolveContact } from '../contacts/index.ts'
+import { identitiesOf, lockIdentities, readConsentWord, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
+import { refuseErased } from '../erasures/index.ts'
 import { applyConsentWord } from './consent.ts'
 import { receiveFromKnown, receiveLock } from './receive-known.ts'
 import { startSending } from './start-sending.ts'
@@ -19,6 +20,7 @@ import { startSending } from './start-sending.ts'
  * @param how.group somebody wrote it to a group: what it asks, it asks of the group
  * @param how.id the row's id: a UUIDv7 of when it came
  * @returns the message's id, the first one's when it was there already
+ * @throws AppError `person_erased` when it is of before the person was erased
  */
 export async function receiveMessage(
   ctx: BusinessContext,
@@ -59,8 +61,15 @@ export async function receiveMessage(
       )
     if (earlier) return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id), confirmation: null }
 
+    const identities = identitiesOf(input.from)
+    await lockIdentities(tx, ctx, identities)
+    await refuseErased(tx, ctx, identities, at)
     const contactId = await resolveContact(tx, ctx, input.from)
-    const conversationId = await openConversation(tx, ctx, contactId, { at, inbound: !how.own && !how.history })
+    const conversationId = await openConversation(tx, ctx, contactId, {
+      at,
+      inbound: !how.own && !how.history,
+      ...(how.history ? { old: true } : {}),
+    })
     const messageId = how.id ?? newId()
     await tx.insert(messages).values({
       id: messageId,

@@ -9,6 +9,7 @@ import { getBusiness } from '../businesses/index.ts'
 import { resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
 import { chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
 import { requestForKnown } from './request-known.ts'
 import { startSending } from './start-sending.ts'
@@ -48,15 +49,19 @@ export type SendRequest = z.input<typeof sendRequest>
  * Takes a WhatsApp message to send: the row is committed first, then its job, or, for a linked account, a word to the worker
  * that holds it. When the job cannot be queued the sweep queues it later, so an answer of this verb means the message is safe.
  * Asked again with the same idempotency key and the same request, it answers the first message.
+ * @param ofCall the SID of the call that it comes of: a call that was erased with its caller sends nothing
  * @throws AppError `unknown_provider`, `invalid_number`, `empty_text`, `business_blocked`, `not_configured`,
- *   `account_not_linked`, `template_required`, `idempotency_conflict`, `contact_opted_out`; nothing is written then
+ *   `account_not_linked`, `template_required`, `idempotency_conflict`, `contact_opted_out`, `person_erased`; nothing is
+ *   written then
  */
 export async function requestMessage(
   ctx: BusinessContext,
   input: SendRequest,
   settings: SendSettings,
+  ofCall: string | null = null,
 ): Promise<{ id: string; status: MessageStatus }> {
   const request = sendRequest.parse(input)
+  if (ofCall) await refuseErasedCall(ctx.db, ofCall)
   const business = await getBusiness(ctx)
   const asked = request.provider === undefined ? null : providerOf(request.provider)
   const phone = parsePhone(request.to)
@@ -118,6 +123,8 @@ export async function requestMessage(
   const message = await ctx.db.transaction(async (tx) => {
     if (!row) return answered
     const contactId = await resolveContact(tx, ctx, { phone })
+    // Again, now that nobody erases them: or the message would bring them back.
+    if (ofCall) await refuseErasedCall(tx, ofCall)
     const [contact] = await tx
       .select({ optedOutAt: contacts.optedOutAt })
       .from(contacts)

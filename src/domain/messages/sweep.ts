@@ -4,6 +4,8 @@ import type { DomainContext } from '../context.ts'
 
 /** A job delayed by its provider may be away this long without being lost. */
 const LOST_AFTER_MS = 90_000
+/** At a time: after a long outage the rest comes with the next rounds, the longest untouched first. */
+const BATCH = 500
 
 /**
  * Queues again what is queued in the table but perhaps nowhere else: the job was never written, or was lost with the
@@ -15,12 +17,22 @@ export async function requeueLostMessages(ctx: DomainContext, lostAfterMs = LOST
     .update(messages)
     .set({ requeues: sql`${messages.requeues} + 1` })
     .where(
-      and(
-        eq(messages.direction, 'out'),
-        // A linked account's owner looks at its rows every second.
-        eq(messages.provider, 'twilio'),
-        inArray(messages.status, ['queued', 'sending']),
-        lt(messages.updatedAt, new Date(Date.now() - lostAfterMs)),
+      inArray(
+        messages.id,
+        ctx.db
+          .select({ id: messages.id })
+          .from(messages)
+          .where(
+            and(
+              eq(messages.direction, 'out'),
+              // A linked account's owner looks at its rows every second.
+              eq(messages.provider, 'twilio'),
+              inArray(messages.status, ['queued', 'sending']),
+              lt(messages.updatedAt, new Date(Date.now() - lostAfterMs)),
+            ),
+          )
+          .orderBy(messages.updatedAt)
+          .limit(BATCH),
       ),
     )
     .returning({ id: messages.id, businessId: messages.businessId, requeues: messages.requeues })

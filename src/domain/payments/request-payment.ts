@@ -7,6 +7,7 @@ import { parsePhone } from '../../lib/phone.ts'
 import { getBusiness } from '../businesses/index.ts'
 import { getContact, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { refuseErased } from '../erasures/index.ts'
 import { requestMessage } from '../messages/index.ts'
 import { chooseProvider, type PaymentMeans } from './means.ts'
 import { linkText } from './messages.ts'
@@ -61,15 +62,17 @@ export async function checkPayments(ctx: BusinessContext, means: PaymentMeans, p
 
 /**
  * Makes a payment and its link. Nothing is minted at the provider until the customer presses the link's button.
+ * @param askedAt when it was asked for, where that was before now: of a person erased since then nothing is asked
  * Asked again with the same idempotency key and the same request, it answers the first payment.
  * @throws AppError `business_blocked`, `payments_not_configured`, `unknown_provider`, `currency_not_supported`,
- *   `invalid_number`, `contact_not_found`, `idempotency_conflict`: nothing is written then; and what sending throws, when the
+ *   `invalid_number`, `contact_not_found`, `idempotency_conflict`, `person_erased`: nothing is written then; and what sending throws, when the
  *   payment itself stands
  */
 export async function requestPayment(
   ctx: BusinessContext,
   input: PaymentRequest,
   means: PaymentMeans,
+  askedAt: Date | null = null,
 ): Promise<RequestedPayment> {
   const request = paymentRequest.parse(input)
   const { business, provider } = await checkPayments(ctx, means, request.provider, request.currency)
@@ -80,9 +83,9 @@ export async function requestPayment(
       `${provider.name} takes ${provider.currencies.join(', ')} here.`,
       { field: 'currency' },
     )
-  const known = z.uuid().safeParse(request.contact).success
-    ? (await getContact(ctx, request.contact)).id
-    : { phone: phoneOf(request.contact) }
+  const byId = z.uuid().safeParse(request.contact).success
+  if (byId && askedAt) await refuseErased(ctx.db, ctx, [{ kind: 'contact', value: request.contact }], askedAt)
+  const known = byId ? (await getContact(ctx, request.contact)).id : { phone: phoneOf(request.contact) }
   const { contact: _, idempotencyKey, ...rest } = request
   const requestHash = sha256Hex(JSON.stringify([known, { ...rest, provider: provider.name }]))
 
@@ -99,6 +102,8 @@ export async function requestPayment(
     const found = await earlier()
     if (found) return found
     const contactId = typeof known === 'string' ? known : await resolveContact(tx, ctx, known)
+    if (typeof known !== 'string' && askedAt)
+      await refuseErased(tx, ctx, [{ kind: 'phone', value: known.phone }], askedAt)
     const expiresAt = new Date(Date.now() + request.expiresInHours * 3_600_000)
     const [made] = await tx
       .insert(payments)

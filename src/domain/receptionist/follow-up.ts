@@ -1,4 +1,4 @@
-import { AppError } from '../../lib/errors.ts'
+import { AppError, isErased } from '../../lib/errors.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import type { BusinessContext } from '../context.ts'
 import { requestMessage, type SendSettings } from '../messages/index.ts'
@@ -7,6 +7,7 @@ import { getProfile } from './settings.ts'
 /**
  * Sends the caller the message that the business wants sent after a call, once a call.
  * @returns whether one was asked for
+ * @throws AppError `person_erased` when the call was erased with its caller
  */
 export async function sendFollowUp(
   ctx: BusinessContext,
@@ -20,11 +21,11 @@ export async function sendFollowUp(
   const named = call.name ? template.replaceAll('{name}', call.name) : template.replace(/,?\s*\{name\}/g, '').trim()
   const text = named.replaceAll('{business}', call.businessName)
   try {
-    await requestMessage(ctx, { to, text, idempotencyKey: `follow-up-${call.callSid}` }, settings)
+    await requestMessage(ctx, { to, text, idempotencyKey: `follow-up-${call.callSid}` }, settings, call.callSid)
     return true
   } catch (error) {
     // No sender, a blocked business, a text that changed since it was sent: trying again changes nothing.
-    if (!(error instanceof AppError)) throw error
+    if (isErased(error) || !(error instanceof AppError)) throw error
     ctx.log.warn({ callSid: call.callSid, code: error.code }, 'the message after a call was not sent')
     return false
   }

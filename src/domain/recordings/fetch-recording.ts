@@ -1,12 +1,14 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { businesses, calls, recordings } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, isErased } from '../../lib/errors.ts'
 import { sha256Hex } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import { upsertCall } from '../calls/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { deleteLeftovers, personErased } from '../erasures/index.ts'
 import { saveLead } from '../leads/index.ts'
+import { recordingKey } from '../storage-keys.ts'
 
 /** The carrier's side of a recording. */
 export type RecordingSource = {
@@ -17,7 +19,8 @@ export type RecordingSource = {
 /**
  * Fetches a message that a caller left, stores it, and only then, if the business wants so, has the carrier's copy deleted.
  * Run twice, the second finds it stored.
- * @throws AppError `recording_not_ready` while the carrier still works on it: try again
+ * @throws AppError `recording_not_ready` while the carrier still works on it: try again; `person_erased` when the call was
+ *   erased: neither our file nor the carrier's stays
  */
 export async function fetchRecording(
   ctx: BusinessContext,
@@ -27,7 +30,8 @@ export async function fetchRecording(
   durationOf: (wav: Uint8Array) => number | null,
 ): Promise<void> {
   const at = new Date(job.at)
-  const row = await ctx.db.transaction(async (tx) => {
+  const storageKey = recordingKey(ctx.businessId, job.recordingSid)
+  const begun = ctx.db.transaction(async (tx) => {
     const call = await upsertCall(tx, ctx, { callSid: job.callSid, from: '', to: '', at })
     await tx
       .insert(recordings)
@@ -46,16 +50,24 @@ export async function fetchRecording(
       .where(and(eq(recordings.recordingSid, job.recordingSid), eq(recordings.businessId, ctx.businessId)))
     if (!found)
       throw new AppError('conflict', 'recording_of_another_business', 'The recording belongs to another business.')
-    return { ...found, contactId: call.contactId }
+    return found
+  })
+  const row = await begun.catch(async (error: unknown) => {
+    // The erasure knew nothing of this one yet, or an earlier try of this job stored it and died.
+    if (isErased(error))
+      await deleteLeftovers(ctx, [
+        { kind: 'file', ref: storageKey },
+        { kind: 'carrier_recording', ref: job.recordingSid },
+      ])
+    throw error
   })
   const mine = and(eq(recordings.id, row.id), eq(recordings.businessId, ctx.businessId))
   if (row.state === 'pending') {
     try {
       const { data, contentType } = await source.downloadRecording(job.recordingSid)
-      const storageKey = `recordings/${ctx.businessId}/${row.id}.wav`
       await storage.put(storageKey, data, contentType)
-      await ctx.db.transaction(async (tx) => {
-        await tx
+      const kept = await ctx.db.transaction(async (tx) => {
+        const stored = await tx
           .update(recordings)
           .set({
             state: 'stored',
@@ -67,6 +79,8 @@ export async function fetchRecording(
             error: null,
           })
           .where(mine)
+          .returning({ id: recordings.id })
+        if (stored.length === 0) return false
         // A message that was left ends the call, also where the number tells us no status.
         await tx
           .update(calls)
@@ -77,9 +91,15 @@ export async function fetchRecording(
           })
           .where(and(eq(calls.id, row.callId), eq(calls.businessId, ctx.businessId), eq(calls.state, 'ringing')))
         await audit(tx, ctx, { action: 'recording.store', entity: 'recording', entityId: row.id })
+        return true
       })
+      if (!kept) {
+        // Erased, or over its time, while it was fetched; the carrier's copy was written down with that.
+        await storage.delete(storageKey)
+        throw personErased()
+      }
     } catch (error) {
-      if (!(error instanceof AppError && error.kind === 'gone')) throw error
+      if (isErased(error) || !(error instanceof AppError && error.kind === 'gone')) throw error
       await ctx.db.update(recordings).set({ state: 'failed', error: error.code }).where(mine)
       return
     }

@@ -1,6 +1,7 @@
 import { and, eq, gt, like } from 'drizzle-orm'
 import { contacts, messageMedia, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
+import { isErased } from '../../lib/errors.ts'
 import {
   type InboundContent,
   type InboundEvent,
@@ -15,7 +16,7 @@ const RECALL_MS = 48 * 3_600_000
 
 /**
  * Writes what a linked account brought: a message of a contact, of the owner's own phone, or a change to an earlier one.
- * Brought any number of times it is one row.
+ * Brought any number of times it is one row; of before its person was erased, none.
  */
 export async function storeInbound(ctx: BusinessContext, accountId: string, event: InboundEvent): Promise<void> {
   const { content } = event
@@ -50,11 +51,15 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, even
     data: { ...data, ...(event.group ? { author: event.contact } : {}) },
     at: event.at.toISOString(),
   }
-  await receiveMessage(ctx, message, {
+  const received = receiveMessage(ctx, message, {
     own: event.direction === 'out',
     history: event.source === 'history',
     group: event.group !== null,
     ...(event.arrival ? { id: event.arrival } : {}),
+  })
+  await received.catch((error: unknown) => {
+    if (!isErased(error)) throw error
+    ctx.log.debug({ accountId }, 'a message of before the erasure of its person is not kept')
   })
 }
 

@@ -1,8 +1,9 @@
 import { and, eq, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm'
+import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { contacts, messages, whatsappLinks } from '../../../db/schema/index.ts'
 import type { OutboundMessage, SendOutcome } from '../../providers/whatsapp/port.ts'
 import { type BusinessContext, type DomainContext, emit, eventsOf } from '../context.ts'
-import { outboundOf } from '../messages/index.ts'
+import { backInQueue, outboundOf } from '../messages/index.ts'
 import { holds, type Lease } from './leases.ts'
 
 /** The next message of an account, and the rules it is sent by. */
@@ -181,7 +182,7 @@ export async function endSend(ctx: BusinessContext, item: OutboxItem, outcome: S
       const nextAttemptAt = new Date(Date.now() + pauseAfter(attempt, outcome.retryAfterMs))
       const { code: errorCode, message: errorMessage } = outcome
       const over = attempt >= MAX_ATTEMPTS
-      await move(ctx, id, ours, over ? failure(outcome) : { status: 'queued', nextAttemptAt, errorCode, errorMessage })
+      await move(ctx, id, ours, over ? failure(outcome) : backInQueue({ nextAttemptAt, errorCode, errorMessage }))
       return
     }
     case 'unknown':
@@ -218,7 +219,7 @@ export async function settleDoubt(
     item.message.id,
     and(eq(messages.status, 'sending'), eq(messages.attempts, item.attempts)),
     again
-      ? { status: 'queued', nextAttemptAt: new Date(Date.now() + pause) }
+      ? backInQueue({ nextAttemptAt: new Date(Date.now() + pause) })
       : {
           status: 'unknown',
           errorCode: 'outcome_unknown',
@@ -252,7 +253,7 @@ async function move(
   ctx: BusinessContext,
   id: string,
   from: SQL | undefined,
-  set: Partial<typeof messages.$inferInsert>,
+  set: PgUpdateSetSource<typeof messages>,
 ): Promise<void> {
   await ctx.db.transaction(async (tx) => {
     const moved = await tx

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
+import { readAnswer } from '../answers.ts'
 import type { TextModel } from './port.ts'
 
 const TIMEOUT_MS = 60_000
@@ -33,9 +34,9 @@ export function createOpenAiModel(options: { baseUrl: string; apiKey: string; mo
         await response.body?.cancel()
         throw new AppError('unavailable', 'model_refused', `The model answered ${response.status}.`)
       }
-      const parsed = completion.safeParse(await response.json())
+      const { choices } = await readAnswer(response, completion, 'The model', 'model_garbled')
       try {
-        return JSON.parse(parsed.data?.choices[0]?.message.content ?? '')
+        return JSON.parse(choices[0]?.message.content ?? '')
       } catch (cause) {
         throw new AppError('unavailable', 'model_garbled', 'The model answered no JSON.', { cause })
       }

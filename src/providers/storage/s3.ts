@@ -1,4 +1,5 @@
 import { S3Client } from 'bun'
+import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ObjectStorage } from './port.ts'
 
@@ -13,6 +14,9 @@ export function createS3Storage(options: {
   return {
     async put(key, data, contentType) {
       await client.write(key, data, { type: contentType })
+      // A 200 alone is said by others too; whoever stored something may delete the source.
+      const { size } = await client.stat(key)
+      if (size !== data.byteLength) throw unexpected('keep an object as it was given')
     },
     async get(key, range) {
       if (!(await client.exists(key))) return null
@@ -22,6 +26,7 @@ export function createS3Storage(options: {
     },
     async delete(key) {
       await client.delete(key)
+      if (await client.exists(key)) throw unexpected('delete an object')
     },
     async check() {
       const key = `.check/${newId()}`
@@ -29,4 +34,8 @@ export function createS3Storage(options: {
       await this.delete(key)
     },
   }
+}
+
+function unexpected(what: string): AppError {
+  return new AppError('unavailable', 'storage_unexpected', `The storage did not ${what}.`)
 }

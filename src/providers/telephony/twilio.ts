@@ -2,6 +2,7 @@ import VoiceResponse from 'twilio/lib/twiml/VoiceResponse'
 import { validateRequest } from 'twilio/lib/webhooks/webhooks'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
+import { readAnswer } from '../answers.ts'
 import type { CarrierNumber, RecordingDownload, Telephony } from './port.ts'
 
 export type TwilioTelephonyOptions = {
@@ -51,6 +52,10 @@ const DIAL_SECONDS = 20
 const UPDATE_TIMEOUT_MS = 8_000
 
 const NUMBERS_TIMEOUT_MS = 10_000
+/** Of a hundred numbers each. */
+const MAX_PAGES = 1_000
+/** A 2xx of the carrier's that is not its own. */
+const GARBLED = 'carrier_garbled'
 
 const carrierError = z.object({ code: z.number().optional(), message: z.string().optional() })
 
@@ -63,13 +68,17 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
   const socketBase = publicBaseUrl.replace(/^https?:/, 'wss:')
   const recordingUrl = (sid: string) => `${api}/2010-04-01/Accounts/${accountSid}/Recordings/${encodeURIComponent(sid)}`
 
-  async function download(url: string, headers: Record<string, string>, maxBytes: number): Promise<Response> {
-    let response: Response
+  /** @throws AppError `carrier_unreachable` */
+  async function ask(url: string, init: RequestInit, timeoutMs: number): Promise<Response> {
     try {
-      response = await fetch(url, { headers, signal: AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS) })
+      return await fetch(url, { ...init, headers: { authorization }, signal: AbortSignal.timeout(timeoutMs) })
     } catch (cause) {
       throw new AppError('unavailable', 'carrier_unreachable', 'The carrier could not be reached.', { cause })
     }
+  }
+
+  async function download(url: string, maxBytes: number): Promise<Response> {
+    const response = await ask(url, {}, DOWNLOAD_TIMEOUT_MS)
     if (Number(response.headers.get('content-length') ?? 0) > maxBytes) {
       await response.body?.cancel()
       throw new AppError('too_large', 'file_too_large', `The file is larger than ${maxBytes} bytes.`)
@@ -158,8 +167,11 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
       } catch (cause) {
         throw new AppError('unavailable', 'call_update_failed', 'The carrier could not be reached.', { cause })
       }
+      if (response.ok) {
+        await readAnswer(response, z.object({ sid: z.literal(callSid) }), 'The carrier', GARBLED)
+        return
+      }
       const answer = carrierError.safeParse(await response.json().catch(() => null))
-      if (response.ok) return
       // 21220: the call is not in progress (Twilio's error list).
       if (answer.data?.code === 21220 || response.status === 404)
         throw new AppError('gone', 'call_not_live', 'The call is over.')
@@ -168,8 +180,8 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
     async downloadRecording(sid) {
       // Two channels where the file has them; a <Record> file answers 400 and is fetched as it is.
       for (const query of ['?RequestedChannels=2', '']) {
-        const response = await download(`${recordingUrl(sid)}.wav${query}`, { authorization }, MAX_RECORDING_BYTES)
-        if (response.ok) return await bytesOf(response, MAX_RECORDING_BYTES)
+        const response = await download(`${recordingUrl(sid)}.wav${query}`, MAX_RECORDING_BYTES)
+        if (response.ok) return wavOf(await bytesOf(response, MAX_RECORDING_BYTES))
         await response.body?.cancel()
         if (response.status === 400 && query !== '') continue
         if (response.status === 404 && (await isDeleted(sid)))
@@ -183,35 +195,35 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
       throw new AppError('unavailable', 'recording_fetch_failed', 'The carrier refused the recording in every form.')
     },
     async deleteRecording(sid) {
-      const response = await fetch(`${recordingUrl(sid)}.json`, {
-        method: 'DELETE',
-        headers: { authorization },
-        signal: AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS),
-      })
+      const response = await ask(`${recordingUrl(sid)}.json`, { method: 'DELETE' }, DOWNLOAD_TIMEOUT_MS)
       await response.body?.cancel()
-      if (!response.ok && response.status !== 404)
+      // Twilio, Recordings: "returns HTTP 204 (No Content)"; whoever says 200 is somebody else.
+      if (response.status !== 204 && response.status !== 404)
         throw new AppError('unavailable', 'recording_delete_failed', `The carrier answered ${response.status}.`)
     },
     async listNumbers() {
       const numbers: CarrierNumber[] = []
       let path: string | null = `/2010-04-01/Accounts/${accountSid}/IncomingPhoneNumbers.json?PageSize=100`
-      while (path) {
-        const page = numbersPage.parse(await askForNumbers(path))
+      for (let pages = 0; path; pages += 1) {
+        if (pages === MAX_PAGES) throw new AppError('unavailable', GARBLED, 'The carrier’s list of numbers has no end.')
+        const page: z.output<typeof numbersPage> = await askForNumbers(path, numbersPage)
         numbers.push(...page.incoming_phone_numbers)
         path = page.next_page_uri
       }
       return numbers
     },
     async configureNumber(id, { voiceUrl, statusCallback }) {
-      return numberResource.parse(
-        await askForNumbers(`/2010-04-01/Accounts/${accountSid}/IncomingPhoneNumbers/${encodeURIComponent(id)}.json`, {
+      return await askForNumbers(
+        `/2010-04-01/Accounts/${accountSid}/IncomingPhoneNumbers/${encodeURIComponent(id)}.json`,
+        numberResource,
+        {
           VoiceUrl: voiceUrl,
           VoiceMethod: 'POST',
           StatusCallback: statusCallback,
           StatusCallbackMethod: 'POST',
           VoiceApplicationSid: '',
           TrunkSid: '',
-        }),
+        },
       )
     },
     async downloadMedia(url, maxBytes) {
@@ -219,7 +231,7 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
       // A webhook names the address: our credentials go to the carrier alone, and no other host is asked at all.
       const ours = [new URL(api).host, 'api.twilio.com', 'media.twiliocdn.com'].includes(target.host)
       if (!ours) throw new AppError('forbidden', 'foreign_media_host', 'The file is not on the carrier’s own host.')
-      const response = await download(url, { authorization }, maxBytes)
+      const response = await download(url, maxBytes)
       if (response.ok) return await bytesOf(response, maxBytes)
       await response.body?.cancel()
       if (response.status === 404 || response.status === 410)
@@ -229,20 +241,15 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
   }
 
   /** Reads the numbers' resource, or with `changes` writes it. */
-  async function askForNumbers(path: string, changes?: Record<string, string>): Promise<unknown> {
-    let response: Response
-    try {
-      response = await fetch(`${api}${path}`, {
-        headers: { authorization },
-        signal: AbortSignal.timeout(NUMBERS_TIMEOUT_MS),
-        ...(changes ? { method: 'POST', body: new URLSearchParams(changes) } : {}),
-      })
-    } catch (cause) {
-      throw new AppError('unavailable', 'carrier_unreachable', 'The carrier could not be reached.', { cause })
-    }
-    const answer: unknown = await response.json().catch(() => null)
-    if (response.ok) return answer
-    const { code, message } = carrierError.safeParse(answer).data ?? {}
+  async function askForNumbers<Schema extends z.ZodType>(
+    path: string,
+    schema: Schema,
+    changes?: Record<string, string>,
+  ): Promise<z.output<Schema>> {
+    const init = changes ? { method: 'POST', body: new URLSearchParams(changes) } : {}
+    const response = await ask(`${api}${path}`, init, NUMBERS_TIMEOUT_MS)
+    if (response.ok) return await readAnswer(response, schema, 'The carrier', GARBLED)
+    const { code, message } = carrierError.safeParse(await response.json().catch(() => null)).data ?? {}
     throw new AppError(
       'unavailable',
       'carrier_refused',
@@ -252,8 +259,15 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
 
   /** A recording that is being processed and one that is gone both answer 404 to a download; its resource tells. */
   async function isDeleted(sid: string): Promise<boolean> {
-    const response = await download(`${recordingUrl(sid)}.json`, { authorization }, 1024 * 1024)
+    const response = await download(`${recordingUrl(sid)}.json`, 1024 * 1024)
     await response.body?.cancel()
     return response.status === 404
   }
+}
+
+/** A recording is a WAV file; anything else would be kept in its place, and the carrier's own then deleted. */
+function wavOf(file: RecordingDownload): RecordingDownload {
+  const name = (from: number) => Buffer.from(file.data.subarray(from, from + 4)).toString('latin1')
+  if (name(0) === 'RIFF' && name(8) === 'WAVE') return file
+  throw new AppError('unavailable', GARBLED, 'The carrier answered 200 for the recording, but no WAV file.')
 }

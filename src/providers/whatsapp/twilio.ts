@@ -14,6 +14,9 @@ const TIMEOUT_MS = 15_000
 /** Clocks differ: messages from a little before the attempt are looked at too. */
 const CLOCK_SKEW_MS = 120_000
 
+/** Twilio's id of a message (Messages resource: `^(SM|MM)[0-9a-fA-F]{32}$`). */
+const MESSAGE_SID = /^(SM|MM)[0-9a-f]{32}$/i
+
 /** Surely not taken, and worth another try: too many requests, and Twilio's own word for "later". */
 const RETRYABLE = new Set([20429, 63018, 14107, 30001])
 
@@ -44,6 +47,9 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
           statusCallback: `${options.statusCallbackUrl}?message=${message.id}`,
           ...contentOf(message),
         })
+        // Something answered for Twilio; whether Twilio got the message, only its list can tell.
+        if (!MESSAGE_SID.test(created.sid))
+          return { outcome: 'unknown', code: 'garbled', message: 'The answer is no message of Twilio’s.' }
         return { outcome: 'accepted', providerMessageId: created.sid, status: 'queued' }
       } catch (error) {
         return outcomeOf(error)
@@ -58,6 +64,8 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
           dateSentAfter: new Date(message.since.getTime() - CLOCK_SKEW_MS),
           limit: 200,
         })
+        if (listed.some((item) => !MESSAGE_SID.test(item.sid) || Number.isNaN(item.dateCreated?.getTime())))
+          return { outcome: 'unknown', code: 'garbled', message: 'The answer is no list of Twilio’s.' }
         // A template's text is made by Twilio: there only the recipient and the time tell.
         const ours = listed.filter(
           (item) =>

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import {
+  type BusinessHours,
   bookAppointment,
   cancelAppointment,
   DEFAULT_HOURS,
   instantOf,
   isOpen,
   listAppointments,
+  possibleStarts,
   wallClock,
 } from '../../../src/domain/appointments/index.ts'
 import { startDomain } from '../../support/call-domain.ts'
@@ -25,6 +27,51 @@ describe('hours', () => {
     expect(instantOf('2026-07-01', '09:00', ZONE).toISOString()).toBe('2026-07-01T06:00:00.000Z')
     expect(instantOf('2026-12-01', '09:00', ZONE).toISOString()).toBe('2026-12-01T07:00:00.000Z')
     expect(wallClock(new Date('2026-11-22T22:30:00Z'), ZONE)).toEqual({ date: '2026-11-23', time: '00:30', weekday: 1 })
+  })
+
+  test('a day or an hour that does not exist is none', () => {
+    for (const [date, time] of [
+      ['2027-02-30', '10:00'],
+      ['2027-13-01', '10:00'],
+      // The clocks go from 2 to 3.
+      ['2027-03-26', '02:30'],
+    ] as const)
+      expect(instantOf(date, time, ZONE).getTime()).toBeNaN()
+    expect(wallClock(instantOf('2027-03-26', '03:00', ZONE), ZONE)).toMatchObject({ date: '2027-03-26', time: '03:00' })
+    // The hour that comes twice.
+    expect(wallClock(instantOf('2027-10-31', '01:30', ZONE), ZONE)).toMatchObject({ date: '2027-10-31', time: '01:30' })
+  })
+
+  test('free times are on every day once, also when a day has 23 hours or 25', () => {
+    const daily: BusinessHours = {
+      week: Object.fromEntries(
+        ['0', '1', '2', '3', '4', '5', '6'].map((day) => [day, [{ from: '09:00', to: '10:00' }]]),
+      ),
+      holidays: [],
+    }
+    const days = (after: string) =>
+      [...possibleStarts(daily, new Date(after), 60, ZONE, 4)].map((start) => wallClock(start, ZONE).date)
+    // Late on the evening before, and early in the night of the change.
+    expect(days('2027-03-25T21:30:00Z')).toEqual(['2027-03-26', '2027-03-27', '2027-03-28', '2027-03-29'])
+    expect(days('2027-10-30T21:15:00Z')).toEqual(['2027-10-31', '2027-11-01', '2027-11-02', '2027-11-03', '2027-11-04'])
+    const nights = { ...daily, week: { ...daily.week, '5': [{ from: '01:00', to: '04:00' }] } }
+    const times = [...possibleStarts(nights, new Date('2027-03-25T21:30:00Z'), 30, ZONE, 1)]
+    expect(times.map((start) => wallClock(start, ZONE).time)).toEqual(['01:00', '01:30', '03:00', '03:30'])
+  })
+
+  test('over midnight a business must be open on both days', () => {
+    const open = (week: BusinessHours['week'], minutes: number, holidays: string[] = []) => {
+      const start = instantOf('2026-11-22', '23:30', ZONE)
+      return isOpen({ week, holidays }, start, new Date(start.getTime() + minutes * 60_000), ZONE)
+    }
+    const evening = { '0': [{ from: '20:00', to: '24:00' }] }
+    expect(open(evening, 30)).toBe(true)
+    expect(open(evening, 60)).toBe(false)
+    const bar = { ...evening, '1': [{ from: '00:00', to: '02:00' }] }
+    expect(open(bar, 60)).toBe(true)
+    expect(open(bar, 180)).toBe(false)
+    expect(open(bar, 60, ['2026-11-23'])).toBe(false)
+    expect(open(bar, 26 * 60)).toBe(false)
   })
 
   test('open is within one opening of a day that is no holiday', () => {
@@ -58,13 +105,15 @@ test('one slot is booked once, however many ask at the same time; the others are
 })
 
 test('the same call asking again gets the appointment it has; a cancelled slot is free', async () => {
-  const { business, call } = await startDomain()
+  const { business, call, sql } = await startDomain()
   const callSid = await call()
   const first = await bookAppointment(business, at('2026-11-23', '12:00', callSid), settings)
   const again = await bookAppointment(business, at('2026-11-23', '12:00', callSid), settings)
   expect(again.id).toBe(first.id)
   expect(await listAppointments(business, { from: NOW })).toHaveLength(1)
-  await cancelAppointment(business, first.id)
+  // Taken back twice, it is told once.
+  for (let run = 0; run < 2; run += 1) await cancelAppointment(business, first.id)
+  expect(await sql`select 1 from events where type = 'appointment.cancel' and entity_id = ${first.id}`).toHaveLength(1)
   expect(await listAppointments(business, { from: NOW })).toEqual([])
   await bookAppointment(business, at('2026-11-23', '12:00', await call()), settings)
 })
@@ -76,6 +125,10 @@ test('the past, next year but one, and closed hours are refused, the last with f
   })
   await expect(bookAppointment(business, at('2028-11-22', '09:00'), settings)).rejects.toMatchObject({
     code: 'too_far',
+  })
+  // A day that is not on the calendar is not taken for the one it would spill over to.
+  await expect(bookAppointment(business, at('2027-02-30', '10:00'), settings)).rejects.toMatchObject({
+    code: 'invalid_date',
   })
   await expect(bookAppointment(business, at('2026-11-24', '10:00'), settings)).rejects.toMatchObject({
     code: 'closed',

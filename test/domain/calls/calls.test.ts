@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { sql } from 'drizzle-orm'
 import {
   type CallEndReason,
   claimStream,
@@ -36,6 +37,13 @@ const finish = (call: Call, reason: CallEndReason) =>
   finishCall(ctx, { ...call, reason, durationMs: 1_234.6, metrics: { greetingMs: 3 } })
 const status = (call: Call, word: string) =>
   recordCallStatus(domain.ctx, { callSid: call.callSid, status: word, durationSeconds: 5, at: at.toISOString() })
+/** What the events say of a call's end. */
+const endsOf = async ({ callSid }: Call) => {
+  const rows = await domain.handle.sql<{ data: unknown }[]>`
+    select data from events where type = 'call.end'
+      and entity_id = (select id::text from calls where call_sid = ${callSid}) order by seq`
+  return rows.map(({ data }) => data)
+}
 const claim = (call: Call, streamSid = 'MZ1') => claimStream(ctx, { ...call, streamSid, serverId: 'web@here:1' })
 
 /** Every order of the events. */
@@ -178,7 +186,31 @@ describe('why a call ended', () => {
     expect(await reasonOf(alive)).toBeNull()
     expect(await reasonOf(ringing)).toBeNull()
     expect(await endAbandonedCalls(domain.ctx)).toBe(0)
+    // Who saw it begin is told of its end, once.
+    expect(await endsOf(orphan)).toEqual([{ reason: 'server_lost' }])
+    expect(await endsOf(alive)).toEqual([])
   })
+
+  test('the end of a call that never had a stream is told too, once', async () => {
+    const call = newCall()
+    await registerCall(ctx, call)
+    for (let run = 0; run < 2; run += 1) await status(call, 'no-answer')
+    expect(await endsOf(call)).toEqual([{ reason: 'abandoned' }])
+  })
+})
+
+test('of two statuses at the same moment the terminal one stays, whoever is slower', async () => {
+  const call = newCall()
+  await registerCall(ctx, call)
+  let late: Promise<unknown> = Promise.resolve()
+  await domain.ctx.db.transaction(async (tx) => {
+    await tx.execute(sql`update calls set carrier_status = 'completed' where call_sid = ${call.callSid}`)
+    // Begun before the other is committed, done after it.
+    late = status(call, 'in-progress')
+    await Bun.sleep(300)
+  })
+  expect(await late).toBe(true)
+  expect((await getCall(ctx, call.callSid)).carrierStatus).toBe('completed')
 })
 
 describe('the claim of a stream', () => {

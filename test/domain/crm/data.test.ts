@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
 import { appointments, callTurns, messageMedia, pendingDeletions, recordings } from '../../../db/schema/index.ts'
 import { attachCallRecord, registerCall, saveTurn } from '../../../src/domain/calls/index.ts'
+import { within } from '../../../src/domain/context.ts'
 import { getImport, runImport } from '../../../src/domain/imports/index.ts'
 import { receiveMessage } from '../../../src/domain/messages/index.ts'
 import { deletePending, requeueDeletions, sweepRetention } from '../../../src/domain/privacy/index.ts'
@@ -20,6 +21,19 @@ beforeAll(async () => {
 })
 
 afterAll(() => api.close())
+
+/** A business with nothing in it, and a way to run its imports to their end. */
+async function ownBusiness() {
+  const businessId = await api.addBusiness('Fresh')
+  const business = within(api.ctx, businessId)
+  return {
+    owner: api.as({}, { businessId }),
+    run: async (id: string) => {
+      await runImport(business, id)
+      return await getImport(business, id)
+    },
+  }
+}
 
 describe('a CSV import', () => {
   const csv = [
@@ -85,6 +99,45 @@ describe('a CSV import', () => {
     expect(await getImport(api.business, id)).toMatchObject({ processed: 450, created: 450, rejected: 0 })
     const board = await owner.leads.board({ perStage: 1 })
     expect(board.columns.find(({ stage }) => stage.key === 'new')?.count).toBe(450)
+  })
+
+  test('of leads makes none twice: not by the same file, not by one with more rows, not by two at once', async () => {
+    const { owner, run } = await ownBusiness()
+    const rows = ['050-300-0001,דנה,דירה בחיפה,1200', ',Walk-in,,', '0503000001,דנה,דירה בחיפה,1200', ',Walk-in,,']
+    const file = (extra: string[] = []) =>
+      ['phone,name,wish,value,note', ...rows.map((row) => `${row},said`), ...extra].join('\n')
+    const start = (text: string) => owner.imports.create({ kind: 'leads', csv: text })
+    const [first, second] = await Promise.all([start(file()), start(file())])
+    // Two people press the button at once; whoever is second finds the other's.
+    const both = await Promise.all([run(first.id), run(second.id)])
+    expect(both.map((state) => state.created).reduce((sum, count) => sum + count)).toBe(4)
+    expect(both.map((state) => state.existing).reduce((sum, count) => sum + count)).toBe(4)
+    // Written in another way, under other headings, and with one that is new.
+    const again = await start(
+      ['נייד;שם;בקשה;סכום', '+972503000001;דנה;דירה בחיפה;₪1,200', ';Walk-in;;', ';Somebody New;;'].join('\n'),
+    )
+    expect(await run(again.id)).toMatchObject({ created: 1, existing: 2, updated: 0, rejected: 0 })
+    const { items } = await owner.leads.list({})
+    expect(items.map((lead) => lead.name).sort()).toEqual(['Somebody New', 'Walk-in', 'Walk-in', 'דנה', 'דנה'])
+    const [contact] = (await owner.contacts.list({})).items
+    expect((await owner.contacts.notes({ id: contact?.id ?? '' })).items).toHaveLength(2)
+    // What was changed by hand is still known; what was thrown away may come again.
+    const [walkIn, other] = items.filter((lead) => lead.name === 'Walk-in')
+    await owner.leads.update({ id: walkIn?.id ?? '', name: 'Walk-in Wanda' })
+    await owner.leads.remove({ id: other?.id ?? '' })
+    expect(await run((await start(file())).id)).toMatchObject({ created: 1, existing: 3 })
+  })
+
+  test('of contacts without a number makes none twice either', async () => {
+    const { owner, run } = await ownBusiness()
+    const text = 'name,email,note\nרות,ruth@example.com,hello\nNobody Else,,\n'
+    const take = async (csv: string) => run((await owner.imports.create({ kind: 'contacts', csv })).id)
+    expect(await take(text)).toMatchObject({ created: 2, updated: 0 })
+    expect(await take(text)).toMatchObject({ created: 0, updated: 2 })
+    const { items } = await owner.contacts.list({})
+    expect(items.map((contact) => contact.name).sort()).toEqual(['Nobody Else', 'רות'])
+    const ruth = items.find((contact) => contact.email)
+    expect((await owner.contacts.notes({ id: ruth?.id ?? '' })).items).toHaveLength(1)
   })
 
   test('comes out again as it went in', async () => {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { updateBusiness } from '../../../src/domain/businesses/index.ts'
+import { setOptOut } from '../../../src/domain/contacts/index.ts'
 import type { BusinessContext } from '../../../src/domain/context.ts'
-import { deliverMessage, requestMessage, requeueLostMessages } from '../../../src/domain/messages/index.ts'
+import { deliverMessage, getMessage, requestMessage, requeueLostMessages } from '../../../src/domain/messages/index.ts'
 import type { WhatsAppSender } from '../../../src/providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from '../../../src/providers/whatsapp/twilio.ts'
 import { type Carrier, startCarrier } from '../../../src/sandbox/carrier/server.ts'
@@ -108,6 +110,37 @@ test('in doubt nothing is sent; after half an hour of doubt a person decides', a
   expect(await deliver(id)).toEqual({ done: true, status: 'unknown' })
 })
 
+test('who asks not to be written to while a message is under way gets it no more, by no provider', async () => {
+  await updateBusiness(ctx, { fallbackWhatsappProvider: 'baileys' })
+  const contactOf = async (id: string) => (await getMessage(ctx, id)).contactId
+  // An attempt that died before anything left.
+  const died = await request()
+  await domain.handle.sql`update messages set status = 'sending', attempts = 1 where id = ${died.id}`
+  await age(died.id, 21)
+  await setOptOut(ctx, await contactOf(died.id), true)
+  await deliver(died.id)
+  // One that is refused for now, while the word comes in.
+  const refused = await request()
+  carrier.faults.add({ times: 1, effect: { kind: 'http_error', status: 401, code: 20003 } })
+  const real = sender
+  sender = {
+    ...real,
+    send: async (message) => {
+      await setOptOut(ctx, await contactOf(refused.id), true)
+      return await real.send(message)
+    },
+  }
+  await deliver(refused.id)
+  sender = real
+  for (const { id, arrived } of [died, refused]) {
+    await deliver(id)
+    expect(await rowOf(id)).toMatchObject({ status: 'failed', error_code: 'contact_opted_out' })
+    expect(await getMessage(ctx, id)).toMatchObject({ provider: 'twilio' })
+    expect(arrived()).toEqual([])
+  }
+  await updateBusiness(ctx, { fallbackWhatsappProvider: null })
+})
+
 test('a look-alike that belongs to another message of ours is not taken for this one', async () => {
   const to = `+97250${8_000_000 + ++last}`
   const settings = { twilio: { configured: true, defaultSender: SENDER } }
@@ -182,4 +215,15 @@ test('the sweep queues what has been waiting too long, and only that', async () 
   // Just queued again: not lost.
   expect(await requeueLostMessages(ctx)).toBe(0)
   expect(await rowOf(fresh.id)).toMatchObject({ status: 'queued' })
+
+  // After a long outage: some at a time, each once, all in the end.
+  await domain.handle.sql`
+    insert into messages (id, business_id, conversation_id, contact_id, direction, provider, status, body, updated_at)
+    select gen_random_uuid(), business_id, conversation_id, contact_id, 'out', 'twilio', 'queued', 'x', now() - interval '1 hour'
+    from messages, generate_series(1, 700) where messages.id = ${old.id}`
+  domain.queued.length = 0
+  expect(await requeueLostMessages(ctx)).toBe(500)
+  expect(await requeueLostMessages(ctx)).toBe(200)
+  expect(await requeueLostMessages(ctx)).toBe(0)
+  expect(new Set(domain.queued.map(({ payload }) => JSON.stringify(payload))).size).toBe(700)
 })

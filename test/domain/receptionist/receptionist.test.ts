@@ -165,6 +165,12 @@ describe('after a call', () => {
         fields: { name: 'Dana', wish: 'A flat', area: 'Haifa' },
       })
       expect((await listLeads(business, {})).items[0]).toMatchObject({ name: 'Dana', wish: 'A flat' })
+      // Run once more, without the model's help: what it understood stays.
+      await summarizeCall(business, callSid, null)
+      expect(await getSummary(business, found?.callId ?? '')).toMatchObject({
+        madeBy: 'model',
+        summary: 'Dana wants a flat in Haifa.',
+      })
       const transcriber = createOpenAiTranscriber({ baseUrl: base, apiKey: OPENAI_KEY, model: 'gpt-transcribe' })
       expect(await transcriber.transcribe({ wav: new Uint8Array(100), language: 'en' })).toEqual({
         text: 'Hello there',

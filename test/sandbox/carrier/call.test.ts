@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { validateRequest } from 'twilio/lib/webhooks/webhooks'
 import { concatBytes } from '../../../src/media/audio/mulaw.ts'
 import { makeTone } from '../../../src/sandbox/carrier/audio.ts'
-import { placeCall } from '../../../src/sandbox/carrier/caller.ts'
+import { type PlaceCall, placeCall } from '../../../src/sandbox/carrier/caller.ts'
+import type { Carrier } from '../../../src/sandbox/carrier/server.ts'
 import { newCallRecord } from '../../../src/sandbox/carrier/state.ts'
 import {
   ACCOUNT_SID,
@@ -55,6 +56,11 @@ function startTestedCarrier(settings: Parameters<typeof startTestCarrier>[0] = {
 const sidOf = (message: Record<string, unknown>): string => String(message.streamSid)
 const sendTo = (socket: MediaSocket, message: unknown): void => {
   socket.send(JSON.stringify(message))
+}
+
+/** A call to what an app answers at `/voice`. */
+function callApp(app: TestApp, carrier: Carrier, call: Partial<PlaceCall> = {}) {
+  return placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, ...call })
 }
 
 describe('a media stream', () => {
@@ -153,11 +159,7 @@ describe('a media stream', () => {
       },
     })
     const carrier = startTestedCarrier()
-    const report = await placeCall({
-      carrier,
-      webhookUrl: `${app.url}/voice`,
-      from: FROM,
-      to: TO,
+    const report = await callApp(app, carrier, {
       script: [{ say: voice(400), quietMs: 100, label: 'name' }],
       maxSeconds: 5,
     })
@@ -208,11 +210,7 @@ describe('a media stream', () => {
       },
     })
     const carrier = startTestedCarrier()
-    const report = await placeCall({
-      carrier,
-      webhookUrl: `${app.url}/voice`,
-      from: FROM,
-      to: TO,
+    const report = await callApp(app, carrier, {
       script: [{ say: voice(300), when: 'barge_in', bargeInMs: 600 }],
       maxSeconds: 5,
     })
@@ -243,11 +241,7 @@ describe('a media stream', () => {
     })
     const carrier = startTestedCarrier()
     const script = [{ dtmf: '0#', when: { afterMs: 100 } }]
-    const report = await placeCall({
-      carrier,
-      webhookUrl: `${app.url}/voice`,
-      from: FROM,
-      to: TO,
+    const report = await callApp(app, carrier, {
       script,
       maxSeconds: 5,
     })
@@ -284,11 +278,7 @@ describe('a media stream', () => {
     const carrier = startTestedCarrier()
     const first = makeTone(300, 200)
     const second = makeTone(700, 300)
-    const report = await placeCall({
-      carrier,
-      webhookUrl: `${app.url}/voice`,
-      from: FROM,
-      to: TO,
+    const report = await callApp(app, carrier, {
       script: [
         { say: first, quietMs: 60 },
         { say: second, quietMs: 60 },
@@ -315,7 +305,7 @@ describe('a media stream', () => {
     })
     const carrier = startTestedCarrier()
     const script = [{ wait: 200 }, { networkGap: 300 }, { wait: 200 }, { hangup: true as const }]
-    await placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, script })
+    await callApp(app, carrier, { script })
     const gaps = timestamps.slice(1).map((each, i) => each - (timestamps[i] ?? 0))
     const odd = gaps.filter((gap) => gap !== 20)
     expect(odd.length).toBe(1)
@@ -331,7 +321,7 @@ describe('a media stream', () => {
       },
     })
     const carrier = startTestedCarrier()
-    const report = await placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, maxSeconds: 5 })
+    const report = await callApp(app, carrier, { maxSeconds: 5 })
     expect(report.streams[0]).toMatchObject({ endedBy: 'server', closeCode: 1006 })
     expect(app.to('/ended')[0]?.params.CallStatus).toBe('in-progress')
     expect(report.heardMs).toBeLessThan(900)
@@ -358,7 +348,7 @@ describe('a media stream', () => {
       },
     })
     const carrier = startTestedCarrier()
-    const report = await placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, maxSeconds: 5 })
+    const report = await callApp(app, carrier, { maxSeconds: 5 })
     expect(report.codes.map((code) => code.code)).toEqual([
       31951, 31950, 31951, 31951, 31951, 31951, 31951, 31951, 31931, 31921,
     ])
@@ -372,7 +362,7 @@ describe('a media stream', () => {
   ])('%s is a handshake error, told to the status callback, and leads to the action', async (_, options, code) => {
     const app = startStreamApp(options)
     const carrier = startTestedCarrier()
-    const report = await placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, maxSeconds: 5 })
+    const report = await callApp(app, carrier, { maxSeconds: 5 })
     expect(report.codes.map((each) => [each.code, each.level])).toEqual([[code, 'error']])
     expect(report.streams[0]).toMatchObject({ connectedAtMs: null, endedBy: 'handshake' })
     const [told] = app.to('/stream')
@@ -389,7 +379,7 @@ describe('a media stream', () => {
   ])('the URL %s gives %d', async (url, code) => {
     const app = startStreamApp({ routes: { '/voice': () => twiml(`<Connect><Stream url="${url}"/></Connect>`) } })
     const carrier = startTestedCarrier()
-    const report = await placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, maxSeconds: 5 })
+    const report = await callApp(app, carrier, { maxSeconds: 5 })
     expect(report.codes.map((each) => each.code)).toEqual([code])
     expect(report.ended.by).toBe('document_end')
   })
@@ -442,11 +432,7 @@ describe('a live call', () => {
         headers: auth,
         body: new URLSearchParams(params),
       })
-    const over = placeCall({
-      carrier,
-      webhookUrl: `${app.url}/voice`,
-      from: FROM,
-      to: TO,
+    const over = callApp(app, carrier, {
       maxSeconds: 5,
       onPlaced: (placed) => {
         sid = placed
@@ -467,7 +453,7 @@ describe('a live call', () => {
   test('is ended by Status=completed', async () => {
     const app = startStreamApp({})
     const carrier = startTestedCarrier()
-    const over = placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, maxSeconds: 5 })
+    const over = callApp(app, carrier, { maxSeconds: 5 })
     await until(() => app.to('/stream').length > 0)
     for (const call of carrier.calls.values()) call.control?.update({ kind: 'complete' })
     expect(await over).toMatchObject({ status: 'completed', ended: { by: 'rest' } })
@@ -476,7 +462,7 @@ describe('a live call', () => {
   test('is hung up at its time limit', async () => {
     const app = startStreamApp({})
     const carrier = startTestedCarrier()
-    const report = await placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, maxSeconds: 0.3 })
+    const report = await callApp(app, carrier, { maxSeconds: 0.3 })
     expect(report.ended.by).toBe('time_limit')
     expect(report.durationMs).toBeLessThan(1000)
   })
@@ -490,7 +476,7 @@ describe('documents', () => {
   ])('%s is an application error', async (_, answer, code) => {
     const app = startStreamApp({ routes: { '/voice': answer } })
     const carrier = startTestedCarrier()
-    const report = await placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, maxSeconds: 5 })
+    const report = await callApp(app, carrier, { maxSeconds: 5 })
     expect(report.codes.map((each) => each.code)).toEqual([code])
     expect(report.ended.by).toBe('application_error')
   })
@@ -523,11 +509,7 @@ describe('documents', () => {
       },
     })
     const carrier = startTestedCarrier()
-    const report = await placeCall({
-      carrier,
-      webhookUrl: `${app.url}/voice`,
-      from: FROM,
-      to: TO,
+    const report = await callApp(app, carrier, {
       dial: { outcome: 'answered', afterMs: 20, talkMs: 50 },
       statusCallbackUrl: `${app.url}/status`,
       statusCallbackEvents: ['ringing', 'answered', 'completed'],

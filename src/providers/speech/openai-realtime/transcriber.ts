@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../../../lib/errors.ts'
+import { readAnswer } from '../../answers.ts'
 import type { Transcriber } from '../port.ts'
 
 const TIMEOUT_MS = 120_000
@@ -29,7 +30,8 @@ export function createOpenAiTranscriber(options: { baseUrl: string; apiKey: stri
         await response.body?.cancel()
         throw new AppError('unavailable', 'transcriber_refused', `The transcriber answered ${response.status}.`)
       }
-      return { text: answer.parse(await response.json()).text.trim(), confidence: 'high' }
+      const { text } = await readAnswer(response, answer, 'The transcriber', 'transcriber_garbled')
+      return { text: text.trim(), confidence: 'high' }
     },
   }
 }

@@ -24,6 +24,15 @@ function make(store = new MapStore(), extra: ConstructorParameters<typeof Harnes
 }
 const nextPhone = () => `+97250111${String(++phones).padStart(4, '0')}`
 
+/** An account that a phone has linked. */
+async function linked(extra: Parameters<typeof make>[1] = {}) {
+  const phone = nextPhone()
+  const store = new MapStore()
+  const harness = make(store, extra)
+  await harness.work(sandbox, phone)
+  return { phone, store, harness }
+}
+
 test('a QR code links the account, and the states say what happens and what to do', async () => {
   const phone = nextPhone()
   const harness = make()
@@ -70,10 +79,7 @@ test('a pairing that is begun and left does not spoil the next attempt', async (
 }, 20_000)
 
 test('stored credentials are enough to work again, nothing in the store can be read without the key', async () => {
-  const phone = nextPhone()
-  const store = new MapStore()
-  const first = make(store)
-  await first.work(sandbox, phone)
+  const { phone, store, harness: first } = await linked()
   await first.account.stop()
   expect(first.account.status()).toMatchObject({ state: 'stopped', reason: 'requested' })
   expect(store.keys.size).toBeGreaterThan(800)
@@ -89,10 +95,7 @@ test('stored credentials are enough to work again, nothing in the store can be r
 }, 20_000)
 
 test('a read error is never taken for "no identity": nothing is overwritten, and it recovers', async () => {
-  const phone = nextPhone()
-  const store = new MapStore()
-  const first = make(store)
-  await first.work(sandbox, phone)
+  const { store, harness: first } = await linked()
   await first.account.stop()
   const { creds } = store
   store.readError = new Error('the database is away')
@@ -107,10 +110,7 @@ test('a read error is never taken for "no identity": nothing is overwritten, and
 }, 20_000)
 
 test('another key than the one the credentials were sealed with does not start a new identity', async () => {
-  const phone = nextPhone()
-  const store = new MapStore()
-  const first = make(store)
-  await first.work(sandbox, phone)
+  const { store, harness: first } = await linked()
   await first.account.stop()
   const { creds } = store
   const second = make(store, { box: new MapStore().box })
@@ -121,10 +121,7 @@ test('another key than the one the credentials were sealed with does not start a
 }, 20_000)
 
 test('a read error in the middle of work cuts the connection and loses no session', async () => {
-  const phone = nextPhone()
-  const store = new MapStore()
-  const harness = make(store)
-  await harness.work(sandbox, phone)
+  const { phone, store, harness } = await linked()
   await harness.text('m1', BOB, 'one')
   const sessions = [...store.keys.keys()].filter((key) => key.startsWith('session/')).sort()
   // A new socket has read nothing of this chat yet.
@@ -141,10 +138,7 @@ test('a read error in the middle of work cuts the connection and loses no sessio
 }, 20_000)
 
 test('a write refused as stale stops the account for good, and nothing was sent', async () => {
-  const phone = nextPhone()
-  const store = new MapStore()
-  const harness = make(store)
-  await harness.work(sandbox, phone)
+  const { phone, store, harness } = await linked()
   store.writeError = staleOwner()
   const outcome = await harness.text('stale-1', BOB, 'not mine any more')
   expect(['retry', 'unknown']).toContain(outcome.outcome)
@@ -157,10 +151,7 @@ test('a write refused as stale stops the account for good, and nothing was sent'
 }, 20_000)
 
 test('401 while working: logged out, credentials gone, and a new link is possible', async () => {
-  const phone = nextPhone()
-  const store = new MapStore()
-  const harness = make(store)
-  await harness.work(sandbox, phone)
+  const { phone, store, harness } = await linked()
   sandbox.act(phone, { action: 'unlink' })
   await harness.until(() => harness.state === 'logged_out', 'logged_out')
   expect(harness.account.status()).toMatchObject({ reason: 'logged_out' })
@@ -171,10 +162,7 @@ test('401 while working: logged out, credentials gone, and a new link is possibl
 }, 20_000)
 
 test('logout tells the phone and forgets the credentials', async () => {
-  const phone = nextPhone()
-  const store = new MapStore()
-  const harness = make(store)
-  await harness.work(sandbox, phone)
+  const { phone, store, harness } = await linked()
   await harness.account.logout()
   expect(harness.account.status()).toMatchObject({ state: 'logged_out', reason: 'requested' })
   expect(store.creds).toBeNull()
@@ -188,10 +176,7 @@ test('logout tells the phone and forgets the credentials', async () => {
 test.each(['402', '403', '406'])(
   'a login refused with %s blocks the account and keeps its link',
   async (code) => {
-    const phone = nextPhone()
-    const store = new MapStore()
-    const harness = make(store)
-    await harness.work(sandbox, phone)
+    const { phone, store, harness } = await linked()
     sandbox.addFault({ kind: 'refuse_login', code })
     sandbox.act(phone, { action: 'cut' })
     await harness.until(() => harness.state === 'blocked', 'blocked')
@@ -233,9 +218,7 @@ test.each([
 )
 
 test('515 in the middle of work: it reconnects at once', async () => {
-  const phone = nextPhone()
-  const harness = make(new MapStore(), { timing: { reconnect: { minMs: 60_000, maxMs: 60_000 } } })
-  await harness.work(sandbox, phone)
+  const { phone, harness } = await linked({ timing: { reconnect: { minMs: 60_000, maxMs: 60_000 } } })
   const before = harness.statuses.length
   sandbox.act(phone, { action: 'stream_error', code: '515' })
   await harness.until(() => harness.statuses.length > before && harness.state === 'working', 'its return', 3_000)
@@ -253,9 +236,7 @@ test('a refused upgrade is noticed at once and tried again; after five it says f
 }, 20_000)
 
 test('a frozen peer is noticed by the watchdog and replaced', async () => {
-  const phone = nextPhone()
-  const harness = make(new MapStore(), { timing: { livenessMs: 900 } })
-  await harness.work(sandbox, phone)
+  const { phone, harness } = await linked({ timing: { livenessMs: 900 } })
   const frozenAt = Date.now()
   sandbox.act(phone, { action: 'freeze' })
   await harness.until(() => harness.statuses.some(({ reason }) => reason === 'connection_lost'), 'the notice', 4_000)

@@ -1,0 +1,81 @@
+import { and, eq, inArray, or } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
+import { appointments, auditLog, calls, events, leads } from '../../../db/schema/index.ts'
+import type { BusinessContext } from '../context.ts'
+import { noteFiles } from './deletions.ts'
+import { writeTombstones } from './tombstones.ts'
+
+const ENTITIES = ['contact', 'call', 'message', 'lead', 'note', 'conversation', 'appointment']
+
+export type ErasedCalls = {
+  /** For `queueDeletions`, after the commit. */
+  pending: string[]
+  leads: number
+  appointments: number
+}
+
+/**
+ * Erases calls with their turns, recordings and records, and what came of them or stands with their caller; nothing that
+ * still comes of them is written any more.
+ * @param person whose leads and appointments go too, and whose messages' files
+ */
+export async function eraseCalls(
+  tx: Executor,
+  ctx: BusinessContext,
+  rows: { id: string; callSid: string }[],
+  at: Date,
+  person: { contactId: string; messageIds: string[] } | null = null,
+): Promise<ErasedCalls> {
+  const callIds = rows.map((row) => row.id)
+  await writeTombstones(
+    tx,
+    ctx,
+    rows.map((row) => ({ kind: 'call', value: row.callSid })),
+    at,
+  )
+  const pending = await noteFiles(tx, ctx, callIds, person?.messageIds ?? [])
+  const leadIds = await gone(
+    tx
+      .delete(leads)
+      .where(
+        and(
+          eq(leads.businessId, ctx.businessId),
+          or(inArray(leads.callId, callIds), person ? eq(leads.contactId, person.contactId) : undefined),
+        ),
+      )
+      .returning({ id: leads.id }),
+  )
+  const appointmentIds = await gone(
+    tx
+      .delete(appointments)
+      .where(
+        and(
+          eq(appointments.businessId, ctx.businessId),
+          or(inArray(appointments.callId, callIds), person ? eq(appointments.contactId, person.contactId) : undefined),
+        ),
+      )
+      .returning({ id: appointments.id }),
+  )
+  await tx.delete(calls).where(and(eq(calls.businessId, ctx.businessId), inArray(calls.id, callIds)))
+  await silenceNews(tx, [...callIds, ...leadIds, ...appointmentIds])
+  return { pending, leads: leadIds.length, appointments: appointmentIds.length }
+}
+
+/** What the audit log and the events say of these loses its data. */
+export async function silenceNews(tx: Executor, ids: string[]): Promise<void> {
+  for (let at = 0; at < ids.length; at += 5_000) {
+    const some = ids.slice(at, at + 5_000)
+    await tx
+      .update(auditLog)
+      .set({ data: null })
+      .where(and(inArray(auditLog.entity, ENTITIES), inArray(auditLog.entityId, some)))
+    await tx
+      .update(events)
+      .set({ data: null })
+      .where(and(inArray(events.entity, ENTITIES), inArray(events.entityId, some)))
+  }
+}
+
+async function gone(rows: Promise<{ id: string }[]>): Promise<string[]> {
+  return (await rows).map((row) => row.id)
+}

@@ -1,0 +1,146 @@
+import { and, eq, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
+import { erasedIdentities } from '../../../db/schema/index.ts'
+import { jobs } from '../../jobs/registry.ts'
+import { AppError, PERSON_ERASED } from '../../lib/errors.ts'
+import { sha256Hex } from '../../lib/ids.ts'
+import { type BusinessContext, type DomainContext, within } from '../context.ts'
+import { deleteLeftovers, type Ref } from './deletions.ts'
+
+/** What a person, or a call of theirs, is known by. */
+export type Identity = { kind: (typeof erasedIdentities.$inferSelect)['kind']; value: string }
+
+/** Longer than any job is retried and any call lasts; then the fingerprints go too. */
+const KEPT_MS = 30 * 86_400_000
+const BATCH = 1_000
+
+/** What belonged to an erased person is not written. A job that ends by this is done, and removed with what it carries. */
+export function personErased(): AppError {
+  return new AppError('gone', PERSON_ERASED, 'This belonged to a person whose data was erased; it is not kept.')
+}
+
+/**
+ * Remembers who was erased, within the erasure's transaction. Whoever writes what names them must hold the same locks as the
+ * erasure when it looks here: the identities' for a person, none for a call, whose row is unique.
+ */
+export async function writeTombstones(tx: Executor, ctx: BusinessContext, identities: Identity[], at: Date) {
+  for (let from = 0; from < identities.length; from += BATCH)
+    await tx
+      .insert(erasedIdentities)
+      .values(
+        identities.slice(from, from + BATCH).map((identity) => ({
+          kind: identity.kind,
+          fingerprint: fingerprintOf(identity),
+          businessId: ctx.businessId,
+          erasedAt: at,
+          mention: identity.value,
+        })),
+      )
+      .onConflictDoUpdate({
+        target: [erasedIdentities.kind, erasedIdentities.fingerprint, erasedIdentities.businessId],
+        set: {
+          erasedAt: sql`greatest(${erasedIdentities.erasedAt}, excluded.erased_at)`,
+          mention: sql`excluded.mention`,
+        },
+      })
+}
+
+/**
+ * A condition: one of these was erased.
+ * @param happenedAt what happened after the erasure is left alone; left out, whatever happened counts
+ */
+export function isErasedSql(ctx: Pick<BusinessContext, 'businessId'>, identities: Identity[], happenedAt?: Date): SQL {
+  if (identities.length === 0) return sql`false`
+  const those = identities.map(
+    (identity) => sql`(erased.kind = ${identity.kind} and erased.fingerprint = ${fingerprintOf(identity)})`,
+  )
+  return sql`exists (select from ${erasedIdentities} as erased
+    where (${sql.join(those, sql` or `)}) and erased.business_id = ${ctx.businessId}${
+      happenedAt ? sql` and erased.erased_at >= ${happenedAt.toISOString()}::timestamptz` : sql``
+    })`
+}
+
+/** @throws AppError `person_erased` when what happened to these was before they were erased */
+export async function refuseErased(
+  tx: Executor,
+  ctx: BusinessContext,
+  identities: Identity[],
+  happenedAt?: Date,
+): Promise<void> {
+  const [row] = await tx.execute<{ erased: boolean }>(sql`select ${isErasedSql(ctx, identities, happenedAt)} as erased`)
+  if (row?.erased) throw personErased()
+}
+
+/** For news of a call that has no row. @throws AppError `person_erased` when it had one, and was erased with its caller */
+export async function refuseErasedCall(tx: Executor, callSid: string): Promise<void> {
+  const call: Identity = { kind: 'call', value: callSid }
+  const [found] = await tx
+    .select({ at: erasedIdentities.erasedAt })
+    .from(erasedIdentities)
+    .where(and(eq(erasedIdentities.kind, call.kind), eq(erasedIdentities.fingerprint, fingerprintOf(call))))
+    .limit(1)
+  if (found) throw personErased()
+}
+
+/** Forgets fingerprints that nothing can be late for any more. @returns how many */
+export async function pruneTombstones(ctx: DomainContext): Promise<number> {
+  const gone = await ctx.db
+    .delete(erasedIdentities)
+    .where(lt(erasedIdentities.erasedAt, new Date(Date.now() - KEPT_MS)))
+    .returning({ kind: erasedIdentities.kind })
+  return gone.length
+}
+
+/**
+ * Removes finished and failed jobs of a business that mention one of these; `before` sees them before they go.
+ */
+export type ForgetJobs = (
+  businessId: string,
+  mentions: string[],
+  before: (jobs: { name: string; data: unknown }[]) => Promise<void>,
+) => Promise<unknown>
+
+/**
+ * Has the finished jobs removed that name erased people, and the files that such a job alone knew of; then forgets the names
+ * too. What a crash left of it, the sweep does.
+ * @returns how many names were forgotten
+ */
+export async function forgetMentions(ctx: DomainContext, forget: ForgetJobs, businessId?: string): Promise<number> {
+  const rows = await ctx.db
+    .select({ businessId: erasedIdentities.businessId, mention: erasedIdentities.mention })
+    .from(erasedIdentities)
+    .where(
+      and(isNotNull(erasedIdentities.mention), businessId ? eq(erasedIdentities.businessId, businessId) : undefined),
+    )
+    .limit(20 * BATCH)
+  const byBusiness = Map.groupBy(rows, (row) => row.businessId)
+  for (const [business, theirs] of byBusiness) {
+    const mentions = theirs.flatMap((row) => row.mention ?? [])
+    await forget(business, mentions, (jobs) => deleteLeftovers(within(ctx, business), jobs.flatMap(filesOfJob)))
+    for (let from = 0; from < mentions.length; from += BATCH)
+      await ctx.db
+        .update(erasedIdentities)
+        .set({ mention: null })
+        .where(
+          and(
+            eq(erasedIdentities.businessId, business),
+            inArray(erasedIdentities.mention, mentions.slice(from, from + BATCH)),
+          ),
+        )
+  }
+  return rows.length
+}
+
+/** What a job that was given up has outside the database: its row was never written. */
+function filesOfJob({ name, data }: { name: string; data: unknown }): Ref[] {
+  if (name === 'call.turn') {
+    const turn = jobs['call.turn'].payload.safeParse(data)
+    return turn.success && turn.data.audioKey ? [{ kind: 'file', ref: turn.data.audioKey }] : []
+  }
+  const fetch = name === 'recording.fetch' ? jobs[name].payload.safeParse(data) : null
+  return fetch?.success ? [{ kind: 'carrier_recording', ref: fetch.data.recordingSid }] : []
+}
+
+function fingerprintOf({ kind, value }: Identity): string {
+  return sha256Hex(`${kind}:${value}`)
+}

@@ -1,0 +1,96 @@
+import { and, eq, inArray, isNull, or } from 'drizzle-orm'
+import { z } from 'zod'
+import type { Executor } from '../../../db/client.ts'
+import { calls, contactIdentities, contacts, messages, notes } from '../../../db/schema/index.ts'
+import { lockContactWhole, lockIdentities } from '../contacts/index.ts'
+import { audit, type BusinessContext } from '../context.ts'
+import { eraseCalls, type Identity, queueDeletions, silenceNews, writeTombstones } from '../erasures/index.ts'
+
+export const erasure = z.object({
+  messages: z.number(),
+  calls: z.number(),
+  leads: z.number(),
+  notes: z.number(),
+  appointments: z.number(),
+  /** Files and carrier's copies whose deletion is under way. */
+  files: z.number(),
+})
+
+/**
+ * Erases everything of one contact: messages, calls with their turns, recordings, leads, appointments, notes, the
+ * person; payments stay in the books without the person. What the audit log and the events say of these loses its data.
+ * Files, and the carrier's copies of recordings, are written down in the same transaction and deleted by jobs, so that none is
+ * forgotten. What jobs still carry of the person is not written any more: a tombstone of the same transaction tells it. Who
+ * calls or writes after it is somebody new.
+ * @throws AppError `contact_not_found`
+ */
+export async function eraseContact(ctx: BusinessContext, contactId: string): Promise<z.infer<typeof erasure>> {
+  const { counts, pending } = await ctx.db.transaction(async (tx) => {
+    const who = await lockWhole(tx, ctx, contactId)
+    const erasedAt = new Date()
+    await writeTombstones(tx, ctx, [{ kind: 'contact', value: contactId }, ...who.identities], erasedAt)
+    const theirMessages = and(eq(messages.businessId, ctx.businessId), eq(messages.contactId, contactId))
+    const messageIds = (await tx.select({ id: messages.id }).from(messages).where(theirMessages)).map((row) => row.id)
+    const erased = await eraseCalls(tx, ctx, who.calls, erasedAt, { contactId, messageIds })
+    const noteIds = await tx
+      .delete(notes)
+      .where(and(eq(notes.businessId, ctx.businessId), eq(notes.contactId, contactId)))
+      .returning({ id: notes.id })
+    await tx.delete(messages).where(theirMessages)
+    await tx.delete(contacts).where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
+    await silenceNews(tx, [contactId, ...messageIds, ...noteIds.map((row) => row.id)])
+    const counts = {
+      messages: messageIds.length,
+      calls: who.calls.length,
+      leads: erased.leads,
+      notes: noteIds.length,
+      appointments: erased.appointments,
+      files: erased.pending.length,
+    }
+    await audit(tx, ctx, { action: 'contact.erase', entity: 'contact', entityId: contactId, data: counts })
+    return { counts, pending: erased.pending }
+  })
+  await queueDeletions(ctx, pending)
+  return counts
+}
+
+/**
+ * Holds a contact, all that it is known by, and its calls. In the order in which those lock who write a call or a message:
+ * identities, calls, conversation, contact.
+ */
+async function lockWhole(tx: Executor, ctx: BusinessContext, contactId: string) {
+  await lockCalls(tx, ctx, contactId, await lockNames(tx, ctx, contactId))
+  await lockContactWhole(tx, ctx, contactId)
+  // What was learned of them before they were held; nearly always nothing.
+  const identities = await lockNames(tx, ctx, contactId)
+  return { identities, calls: await lockCalls(tx, ctx, contactId, identities) }
+}
+
+async function lockNames(tx: Executor, ctx: BusinessContext, contactId: string): Promise<Identity[]> {
+  const [contact] = await tx
+    .select({ phone: contacts.phone })
+    .from(contacts)
+    .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
+  const others = await tx
+    .select({ kind: contactIdentities.kind, value: contactIdentities.value })
+    .from(contactIdentities)
+    .where(and(eq(contactIdentities.businessId, ctx.businessId), eq(contactIdentities.contactId, contactId)))
+  const identities = [...(contact?.phone ? [{ kind: 'phone' as const, value: contact.phone }] : []), ...others]
+  await lockIdentities(tx, ctx, identities)
+  return identities
+}
+
+async function lockCalls(tx: Executor, ctx: BusinessContext, contactId: string, identities: Identity[]) {
+  const numbers = identities.flatMap((identity) => (identity.kind === 'phone' ? [identity.value] : []))
+  return await tx
+    .select({ id: calls.id, callSid: calls.callSid })
+    .from(calls)
+    .where(
+      and(
+        eq(calls.businessId, ctx.businessId),
+        // A call that came in while the contact was being made may know the number alone.
+        or(eq(calls.contactId, contactId), and(inArray(calls.fromNumber, numbers), isNull(calls.contactId))),
+      ),
+    )
+    .for('update')
+}

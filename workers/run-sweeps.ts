@@ -1,0 +1,26 @@
+import { AppError, errorMessage } from '../src/lib/errors.ts'
+import type { Logger } from '../src/lib/log.ts'
+
+/**
+ * Runs sweeps one after the other: one that fails is told, and keeps none of the others from their work.
+ * @returns what each of them put right
+ * @throws AppError `sweep_failed` (unavailable) naming those that failed, when all have had their turn
+ */
+export async function runSweeps(
+  sweeps: Record<string, () => Promise<number>>,
+  log: Logger,
+): Promise<Record<string, number>> {
+  const done: Record<string, number> = {}
+  const failed: string[] = []
+  for (const [name, sweep] of Object.entries(sweeps))
+    try {
+      done[name] = await sweep()
+    } catch (error) {
+      done[name] = 0
+      failed.push(name)
+      log.error({ sweep: name, error: errorMessage(error) }, 'a sweep failed')
+    }
+  if (Object.values(done).some((count) => count > 0)) log.info(done, 'the sweep put things right')
+  if (failed.length > 0) throw new AppError('unavailable', 'sweep_failed', `These sweeps failed: ${failed.join(', ')}.`)
+  return done
+}
