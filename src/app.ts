@@ -232,6 +232,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     createLogin: (login) => createLogin(authOptions, login),
     queues: () => producer.queues,
     events: hub,
+    keyring: deps.keyring,
     replayRecord: (key) => replayStored(deps.storage, key),
   }
   const createApiContext = (request: Request, chosen: string | null = null) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createDatabase, type DatabaseHandle } from '../db/client.ts'
 import type { Config } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
+import { createKeyring, type Keyring } from './domain/credentials/index.ts'
 import type { SendSettings } from './domain/messages/index.ts'
 import type { PaymentMeans } from './domain/payments/index.ts'
 import { beat, leave, type ProcessKind, processId } from './domain/system/index.ts'
@@ -52,6 +53,8 @@ export type Deps = {
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
+  /** The businesses' own keys, kept fresh in the processes that serve; elsewhere `refresh` reads them. */
+  keyring: Keyring
   /** Posts to addresses that tenants chose: public ones only, unless the settings say otherwise. */
   postOut: PostOut
   /** Null when Twilio is not configured. */
@@ -104,6 +107,13 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   metrics.gauge('outbox_depth', 'Jobs that wait in memory for the queue to come back', () => producer.outbox.depth)
   metrics.gauge('outbox_dropped', 'Jobs that the full outbox had to drop', () => producer.outbox.dropped)
 
+  const keyring = createKeyring(
+    database.db,
+    createSecretBox(deriveKey(config.sessionSecret, 'business credentials')),
+    log,
+  )
+  if (kind !== 'cli' && kind !== 'setup') await keyring.start()
+
   const { twilio } = config
   const twilioOptions = twilio.kind === 'configured' ? twilio : null
   const openai = config.speech.openai.kind === 'configured' ? config.speech.openai : null
@@ -123,6 +133,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     },
     storage:
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
+    keyring,
     postOut: createPublicPost(config.webhooksAllowPrivate),
     telephony: twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl: config.publicBaseUrl }),
     twilioWhatsApp:
@@ -170,6 +181,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       }
     },
     async close() {
+      keyring.stop()
       await producer.close()
       await backend.close()
       await database.close()

@@ -2,6 +2,7 @@ import { Argument, type Command, Option } from 'commander'
 import { formatPhone } from '../lib/phone.ts'
 import type { Inputs, Outputs } from '../trpc/client.ts'
 import { idArgument, languageOption, limitOption, take } from './arguments.ts'
+import { addCredentialCommands } from './credential-commands.ts'
 import { UsageError } from './exit.ts'
 import { formatTable, formatTime } from './output.ts'
 import type { Cli } from './session.ts'
@@ -17,7 +18,8 @@ type Scope = (typeof SCOPES)[number]
 type Language = 'he' | 'en'
 
 /** `business`, `member`, `key`, `number`: who may do what, and which numbers are answered. */
-export function addAdminCommands(program: Command, { session, show }: Cli): void {
+export function addAdminCommands(program: Command, cli: Cli): void {
+  const { session, show } = cli
   const business = program.command('business').description('the businesses of the installation')
   business
     .command('list')
@@ -94,6 +96,8 @@ export function addAdminCommands(program: Command, { session, show }: Cli): void
       const changed = await client.businesses.update.mutate(changes)
       await show(changed, () => describeBusiness(changed))
     })
+
+  addCredentialCommands(business, cli)
 
   const member = program.command('member').description('who may log in for the business')
   member

@@ -23,6 +23,7 @@ export async function createLocalClient(
   createLogin: CreateLogin,
   businessId: string | undefined,
 ): Promise<Client> {
+  await deps.keyring.refresh()
   const all = await listBusinesses(deps.ctx)
   const business = businessId ? all.find((row) => row.id === businessId) : all[0]
   if (!business) throw new AppError('not_found', 'business_not_found', 'There is no such business.')
@@ -38,6 +39,7 @@ export async function createLocalClient(
     services: {
       createLogin,
       queues: () => deps.producer.queues,
+      keyring: deps.keyring,
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
       replayRecord: (key) => replayStored(deps.storage, key),
     },

@@ -216,6 +216,64 @@ test(
 )
 
 test(
+  'a business gets keys of its own: asked for without showing a secret, or read from a pipe; never from the arguments',
+  async () => {
+    const secret = 'the-secret-of-the-terminal'
+    const terminal = sit(['business', 'keys', 'set', 'tranzila'])
+    await terminal.until(/terminal: $/)
+    terminal.type('dana-shpp\u007f\u007fop\r')
+    await terminal.until(/appKey: $/)
+    // Pasted ahead: the second line is the answer to a question that was not asked yet.
+    terminal.type(`app-${secret}\r${secret}\r`)
+    expect(await terminal.ended()).toBe(0)
+    expect(terminal.shown()).toContain('tranzila  dana-shop')
+    expect(terminal.raw()).not.toContain(secret)
+
+    const interrupted = sit(['business', 'keys', 'set', 'tranzila'])
+    await interrupted.until(/terminal: $/)
+    interrupted.type(CTRL_C)
+    expect(await interrupted.ended()).toBe(130)
+    const left = sit(['business', 'keys', 'set', 'tranzila'])
+    await left.until(/terminal: $/)
+    left.type('\r')
+    expect([await left.ended(), left.shown()]).toEqual([2, expect.stringContaining('nothing was set')])
+
+    const piped = async (provider: string, text: string) => {
+      const child = Bun.spawn([process.execPath, CLI, '--url', product.url(), 'business', 'keys', 'set', provider], {
+        cwd: directory,
+        env: { ...machineEnvironment(), ...environment() },
+        stdin: new Blob([text]),
+        stdout: 'pipe',
+        stderr: 'pipe',
+        timeout: 60_000,
+      })
+      const said = (await new Response(child.stdout).text()) + (await new Response(child.stderr).text())
+      return { said, code: await child.exited }
+    }
+    expect(await piped('openai', `apiKey=sk=${secret}\n`)).toEqual({ said: 'openai  …inal\n', code: 0 })
+    for (const [text, words] of [
+      [secret, 'Line 1 of the input is not name=value with one of: apiKey, model'],
+      [`apiKey=${secret} x`, 'printable characters without spaces'],
+    ] as const) {
+      const { said, code } = await piped('openai', text)
+      expect([code, said]).toEqual([2, expect.stringContaining(words)])
+      expect(said).not.toContain(secret)
+    }
+    expect((await look(['business', 'keys', 'set', 'openai', secret])).code).toBe(2)
+
+    const listed = await look(['business', 'keys', 'list'])
+    expect(listed.text).toMatch(/^openai +…inal /m)
+    expect(listed.text).toMatch(/^tranzila +dana-shop /m)
+    for (const provider of ['openai', 'tranzila'])
+      expect((await look(['business', 'keys', 'remove', provider])).code).toBe(0)
+    expect((await look(['business', 'keys', 'list'])).text).toContain('(none)')
+    expect((await look(['business', 'keys', 'remove', 'openai'])).code).toBe(4)
+    expect(JSON.stringify(product.webLog())).not.toContain(secret)
+  },
+  LONG,
+)
+
+test(
   'doctor sees a wrong webhook, says what to do, and mends it',
   async () => {
     expect((await json(['number', 'list'], rows)).length).toBe(0)

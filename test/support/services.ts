@@ -1,10 +1,12 @@
 import type { DatabaseHandle } from '../../db/client.ts'
 import { createLogin } from '../../src/auth.ts'
 import type { DomainContext } from '../../src/domain/context.ts'
+import { createKeyring } from '../../src/domain/credentials/index.ts'
 import { createEventHub } from '../../src/domain/events/index.ts'
 import type { PaymentMeans } from '../../src/domain/payments/index.ts'
 import { createQueueBackend } from '../../src/jobs/backend.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
+import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import { replayStored } from '../../src/media/replay.ts'
 import { createFileStorage } from '../../src/providers/storage/file.ts'
 import type { ObjectStorage } from '../../src/providers/storage/port.ts'
@@ -55,6 +57,11 @@ export async function createTestServices(
         ),
       queues: () => producer.queues,
       events,
+      keyring: createKeyring(
+        database.db,
+        createSecretBox(deriveKey('a secret of the tests', 'business credentials')),
+        ctx.log,
+      ),
       replayRecord: (key) => replayStored(storage, key),
     },
     async close() {
