@@ -199,7 +199,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   })
   app.route('/', createVoiceWebhooks(voice))
   app.route('/', createWhatsAppWebhooks({ telephony, directory, producer, baileysSecret: config.baileys.secret }))
-  app.route('/', createPaymentWebhooks({ means: deps.payments, producer, log }))
+  app.route('/', createPaymentWebhooks({ ctx, means: deps.payments, producer, log }))
   app.route('/', createGone())
   app.route('/pay', createPayPages({ ctx, means: deps.payments, producer }))
   app.route('/prompts', createPrompts(receptionist))

@@ -85,6 +85,7 @@ function settings(): Config {
   return {
     ...config,
     publicBaseUrl,
+    endpoints: { ...config.endpoints, twilioApi: carrierUrl },
     twilio: { kind: 'configured', accountSid, authToken, apiBaseUrl: carrierUrl, whatsappFrom: null },
   }
 }

@@ -16,6 +16,7 @@ import { AppError, errorMessage } from './lib/errors.ts'
 import { createLogger, type Logger } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { createSecretBox, deriveKey, type SecretBox } from './lib/secret-box.ts'
+import { perBusiness } from './per-business.ts'
 import { createOpenAiModel } from './providers/model/openai.ts'
 import type { TextModel } from './providers/model/port.ts'
 import { createPayPal } from './providers/payments/paypal.ts'
@@ -160,7 +161,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
         defaultSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
       },
     },
-    payments: paymentMeans(config, database),
+    payments: paymentMeans(config, database, keyring),
     openSpeech() {
       const synthesizer = createEspeakSynthesizer()
       const prompts = createPromptCache({ dir: join(config.dataDir, 'prompts'), synthesizer, log })
@@ -189,14 +190,33 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   }
 }
 
-function paymentMeans(config: Config, database: DatabaseHandle): PaymentMeans {
-  const { paypal, tranzila, publicBaseUrl, twilio } = config
+function paymentMeans(config: Config, database: DatabaseHandle, keyring: Keyring): PaymentMeans {
+  const { paypal, tranzila, publicBaseUrl, twilio, endpoints } = config
   const page = (id: string, rest = '') => publicUrl(publicBaseUrl, `/pay/${id}${rest}`)
+  const tills = {
+    paypal: perBusiness(keyring, 'paypal', paypal.kind === 'configured' ? createPayPal(paypal) : null, (keys) =>
+      createPayPal({ ...keys, apiBaseUrl: endpoints.paypalApi, account: keys.clientId }),
+    ),
+    tranzila: perBusiness(
+      keyring,
+      'tranzila',
+      tranzila.kind === 'configured' ? createTranzila(tranzila) : null,
+      (keys) => createTranzila({ ...keys, ...endpoints.tranzila, account: keys.terminal }),
+    ),
+  }
   return {
-    providers: {
-      paypal: paypal.kind === 'configured' ? createPayPal(paypal) : null,
-      tranzila: tranzila.kind === 'configured' ? createTranzila(tranzila) : null,
+    providersOf: (businessId) => ({ paypal: tills.paypal.of(businessId), tranzila: tills.tranzila.of(businessId) }),
+    async accountOf(businessId, name, account) {
+      const till = tills[name]
+      if (account === null) return till.installation
+      const own = till.ownOf(businessId)
+      if (own?.account === account) return own
+      // Perhaps set a moment ago in another process. An app of the same merchant under a new name sees the same orders.
+      await keyring.refresh()
+      return till.ownOf(businessId)
     },
+    installation: { paypal: tills.paypal.installation, tranzila: tills.tranzila.installation },
+    ownAccounts: (name) => tills[name].own().map(({ adapter }) => adapter),
     urls: {
       page: (id) => page(id),
       returned: (id) => page(id, '/return'),

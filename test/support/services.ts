@@ -34,7 +34,10 @@ export async function createTestServices(
   const events = createEventHub({ ctx, sql: database.sql })
   await events.start()
   const payments: PaymentMeans = {
-    providers: { paypal: null, tranzila: null },
+    providersOf: () => ({ paypal: null, tranzila: null }),
+    accountOf: async () => null,
+    installation: { paypal: null, tranzila: null },
+    ownAccounts: () => [],
     urls: {
       page: (id: string) => `http://localhost:5000/pay/${id}`,
       returned: (id: string) => `http://localhost:5000/pay/${id}/return`,
