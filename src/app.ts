@@ -68,7 +68,7 @@ function refuseBody(): never {
 
 /** The web server's parts, mounted: webhooks, media socket, APIs, board, health. */
 export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits> } = {}): App {
-  const { config, ctx, log, producer, metrics, telephony } = deps
+  const { config, ctx, log, producer, metrics, carriers } = deps
   const directory = createDirectory(ctx.db, log)
   const speech = deps.openSpeech()
   const profiles = createProfileCache(ctx.db, log)
@@ -98,10 +98,11 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     profiles,
     sink,
     settings: deps.sendSettings,
-    telephony,
+    carriers,
+    installation: deps.telephony,
     timeZone: (businessId) => directory.business(businessId)?.timezone ?? 'Asia/Jerusalem',
     transferDocument: (call, number) =>
-      telephony?.dialPerson({
+      carriers.any()?.dialPerson({
         number,
         callerId: parsePhone(call.to),
         whisperUrl: publicUrl(config.publicBaseUrl, `${WEBHOOKS.whisper}?business=${call.businessId}`),
@@ -110,7 +111,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   })
   const media = createMediaSocket({
     log,
-    verifyUpgrade: (path, signature) => telephony?.verifyUpgrade(path, signature) ?? false,
+    verifyUpgrade: (path, signature) => carriers.verifyUpgrade(path, signature),
     session: {
       engine: speech.engine,
       standby: speech.standby,
@@ -164,7 +165,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   const voice = {
     ctx,
     log,
-    telephony,
+    carriers,
     directory,
     producer,
     publicBaseUrl: config.publicBaseUrl,
@@ -198,7 +199,10 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     metrics.httpRequests.inc({ method: c.req.method, route: routeOf(c.req.path), status: String(c.res.status) })
   })
   app.route('/', createVoiceWebhooks(voice))
-  app.route('/', createWhatsAppWebhooks({ telephony, directory, producer, baileysSecret: config.baileys.secret }))
+  app.route(
+    '/',
+    createWhatsAppWebhooks({ carriers, settings, directory, producer, baileysSecret: config.baileys.secret }),
+  )
   app.route('/', createPaymentWebhooks({ ctx, means: deps.payments, producer, log }))
   app.route('/', createGone())
   app.route('/pay', createPayPages({ ctx, means: deps.payments, producer }))

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createDatabase, type DatabaseHandle } from '../db/client.ts'
+import { createCarriers } from './carriers.ts'
 import type { Config } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
 import { createKeyring, type Keyring } from './domain/credentials/index.ts'
@@ -30,7 +31,7 @@ import { createPromptCache, type PromptCache } from './providers/speech/prompts.
 import { createFileStorage } from './providers/storage/file.ts'
 import type { ObjectStorage } from './providers/storage/port.ts'
 import { createS3Storage } from './providers/storage/s3.ts'
-import type { Telephony } from './providers/telephony/port.ts'
+import type { Carriers, Telephony } from './providers/telephony/port.ts'
 import { createTwilioTelephony } from './providers/telephony/twilio.ts'
 import { createPublicPost } from './providers/webhooks/public-post.ts'
 import type { OpenLinkedAccount, WhatsAppSender } from './providers/whatsapp/port.ts'
@@ -58,14 +59,14 @@ export type Deps = {
   keyring: Keyring
   /** Posts to addresses that tenants chose: public ones only, unless the settings say otherwise. */
   postOut: PostOut
-  /** Null when Twilio is not configured. */
+  /** The installation's own Twilio account; null when it is not configured. */
   telephony: Telephony | null
-  /** WhatsApp over Twilio; null when it is not configured. */
-  twilioWhatsApp: WhatsAppSender | null
+  /** The installation's and those of businesses with keys of their own. */
+  carriers: Carriers
+  /** WhatsApp over Twilio, with what a business has; null where it has none. */
+  twilioWhatsApp(businessId: string): WhatsAppSender | null
   /** WhatsApp accounts linked through Baileys. `mediaCa`: a certificate that media hosts may show besides public ones. */
   openLinkedAccounts(options: { mediaCa: string | null }): Promise<{ open: OpenLinkedAccount; box: SecretBox }>
-  /** E.164 of the installation's Twilio WhatsApp sender. */
-  defaultTwilioSender: string | null
   payments: PaymentMeans
   /** Null where none is configured: what callers said stays kept as audio. */
   transcriber: Transcriber | null
@@ -117,6 +118,32 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
 
   const { twilio } = config
   const twilioOptions = twilio.kind === 'configured' ? twilio : null
+  const { publicBaseUrl } = config
+  const apiBaseUrl = config.endpoints.twilioApi
+  const telephony = perBusiness(
+    keyring,
+    'twilio',
+    twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl }),
+    (keys) => createTwilioTelephony({ ...keys, apiBaseUrl, publicBaseUrl }),
+  )
+  const statusCallbackUrl = publicUrl(publicBaseUrl, WEBHOOKS.whatsappStatus)
+  const whatsapp = perBusiness(
+    keyring,
+    'twilio',
+    twilioOptions && createTwilioWhatsApp({ ...twilioOptions, statusCallbackUrl }),
+    (keys) => createTwilioWhatsApp({ ...keys, apiBaseUrl, statusCallbackUrl }),
+  )
+  const sendSettings: SendSettings = {
+    twilio(businessId) {
+      const held = keyring.held(businessId, 'twilio')
+      const used = held.kind === 'own' ? held.keys : held.kind === 'none' ? twilioOptions : null
+      return {
+        configured: used !== null,
+        defaultSender: used?.whatsappFrom?.replace('whatsapp:', '') ?? null,
+        own: held.kind === 'own',
+      }
+    },
+  }
   const openai = config.speech.openai.kind === 'configured' ? config.speech.openai : null
   return {
     config,
@@ -136,13 +163,9 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
     keyring,
     postOut: createPublicPost(config.webhooksAllowPrivate),
-    telephony: twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl: config.publicBaseUrl }),
-    twilioWhatsApp:
-      twilioOptions &&
-      createTwilioWhatsApp({
-        ...twilioOptions,
-        statusCallbackUrl: publicUrl(config.publicBaseUrl, WEBHOOKS.whatsappStatus),
-      }),
+    telephony: telephony.installation,
+    carriers: createCarriers(telephony),
+    twilioWhatsApp: whatsapp.of,
     async openLinkedAccounts({ mediaCa }) {
       // Baileys takes a third of a second and 40 MB to load: only the process that holds sockets pays for it.
       const { BaileysAccount } = await import('./providers/whatsapp/baileys/account.ts')
@@ -150,18 +173,12 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       const box = createSecretBox(deriveKey(config.sessionSecret, 'whatsapp accounts'))
       return { box, open: (options) => new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa }) }
     },
-    defaultTwilioSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
     transcriber:
       openai && createOpenAiTranscriber({ baseUrl: restBaseOf(openai.url), apiKey: openai.apiKey, model: TRANSCRIBER }),
     model:
       openai && createOpenAiModel({ baseUrl: restBaseOf(openai.url), apiKey: openai.apiKey, model: openai.textModel }),
-    sendSettings: {
-      twilio: {
-        configured: twilioOptions !== null,
-        defaultSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
-      },
-    },
-    payments: paymentMeans(config, database, keyring),
+    sendSettings,
+    payments: paymentMeans(config, database, keyring, sendSettings),
     openSpeech() {
       const synthesizer = createEspeakSynthesizer()
       const prompts = createPromptCache({ dir: join(config.dataDir, 'prompts'), synthesizer, log })
@@ -190,8 +207,13 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   }
 }
 
-function paymentMeans(config: Config, database: DatabaseHandle, keyring: Keyring): PaymentMeans {
-  const { paypal, tranzila, publicBaseUrl, twilio, endpoints } = config
+function paymentMeans(
+  config: Config,
+  database: DatabaseHandle,
+  keyring: Keyring,
+  messages: SendSettings,
+): PaymentMeans {
+  const { paypal, tranzila, publicBaseUrl, endpoints } = config
   const page = (id: string, rest = '') => publicUrl(publicBaseUrl, `/pay/${id}${rest}`)
   const tills = {
     paypal: perBusiness(keyring, 'paypal', paypal.kind === 'configured' ? createPayPal(paypal) : null, (keys) =>
@@ -223,12 +245,7 @@ function paymentMeans(config: Config, database: DatabaseHandle, keyring: Keyring
       canceled: (id) => page(id, '/cancel'),
       notify: (provider) => publicUrl(publicBaseUrl, WEBHOOKS[provider]),
     },
-    messages: {
-      twilio: {
-        configured: twilio.kind === 'configured',
-        defaultSender: twilio.kind === 'configured' ? (twilio.whatsappFrom?.replace('whatsapp:', '') ?? null) : null,
-      },
-    },
+    messages,
     pool: database.sql,
   }
 }

@@ -34,7 +34,7 @@ export async function createLocalClient(
   const caller = createCallerFactory(appRouter)({
     authenticate: async () => access,
     authenticateAgain: async () => access,
-    settings: { twilio: { configured: deps.telephony !== null, defaultSender: deps.defaultTwilioSender } },
+    settings: deps.sendSettings,
     payments: deps.payments,
     services: {
       createLogin,

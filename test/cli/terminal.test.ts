@@ -338,6 +338,42 @@ test(
 )
 
 test(
+  'doctor says of a business’s own keys whether they are answered',
+  async () => {
+    const { credentials, businesses } = product.trpc()
+    const { id, name } = await businesses.get.query()
+    const own = { accountSid: `AC${'c'.repeat(32)}`, authToken: 'the-token-of-the-business' }
+    const account = product.carrier.addAccount(own)
+    // Nobody is at PayPal's address: a test reaches nothing outside.
+    const extra = { SANDBOX: '1', PAYPAL_API_BASE_URL: 'http://127.0.0.1:9' }
+    addNumber(account, NUMBER, { voiceUrl: 'https://demo.twilio.com/welcome/voice/' })
+    await credentials.set.mutate({ provider: 'twilio', keys: own })
+    await credentials.set.mutate({ provider: 'openai', keys: { apiKey: 'sk-of-the-business' } })
+    const first = await look(['doctor'], extra)
+    expect(first.text).toContain(`ok       openai of ${name}`)
+    // Its number is looked for in its own account, not in the installation's.
+    expect(first.text).toContain(`PROBLEM  twilio ${NUMBER}  calls go to POST https://demo.twilio.com/welcome/voice/`)
+    const fixed = await look(['doctor', '--fix'], extra)
+    expect([fixed.code, fixed.text]).toEqual([0, expect.stringContaining(`ok       twilio of ${name}`)])
+
+    const keys = { clientId: 'client', clientSecret: 'not-to-be-shown', webhookId: 'WH-1' }
+    await credentials.set.mutate({ provider: 'paypal', keys })
+    await credentials.set.mutate({ provider: 'twilio', keys: { ...own, authToken: 'not-to-be-shown' } })
+    const wrong = await look(['doctor'], extra)
+    expect(wrong.code).toBe(1)
+    expect(wrong.text).toMatch(new RegExp(`PROBLEM +twilio of ${name} +The carrier answered 401`))
+    expect(wrong.text).toMatch(new RegExp(`PROBLEM +paypal of ${name} +PayPal could not be reached`))
+    expect(wrong.text).toContain(`--business ${id} business keys set paypal`)
+    expect(wrong.text).not.toContain('not-to-be-shown')
+
+    const rotated = await look(['doctor'], { ...extra, SESSION_SECRET: 'another-session-secret' })
+    expect(rotated.text).toMatch(new RegExp(`PROBLEM +openai of ${name} +its own keys cannot be opened`))
+    for (const provider of ['twilio', 'openai', 'paypal'] as const) await credentials.remove.mutate({ provider })
+  },
+  LONG,
+)
+
+test(
   'a long import draws a bar for a person alone, goes on after Ctrl-C, and is followed to its end',
   async () => {
     const file = join(directory, 'leads.csv')

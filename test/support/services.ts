@@ -44,7 +44,7 @@ export async function createTestServices(
       canceled: (id: string) => `http://localhost:5000/pay/${id}/cancel`,
       notify: (provider: string) => `http://localhost:5000/webhook/payments/${provider}`,
     },
-    messages: { twilio: { configured: false, defaultSender: null } },
+    messages: { twilio: () => ({ configured: false, defaultSender: null, own: false }) },
     pool: database.sql,
   }
   const storage = createFileStorage(temporaryDirectory('services'))

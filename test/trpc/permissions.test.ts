@@ -70,7 +70,7 @@ describe('the permission table', () => {
     const context = {
       authenticate: async () => ({ ...api.business, access }),
       authenticateAgain: async () => ({ ...api.business, access }),
-      settings: { twilio: { configured: false, defaultSender: null } },
+      settings: { twilio: () => ({ configured: false, defaultSender: null, own: false }) },
       services: api.services.api,
       payments: api.services.payments,
     }

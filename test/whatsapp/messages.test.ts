@@ -7,7 +7,7 @@ import { newId } from '../../src/lib/ids.ts'
 import { AT_ONCE, type LinkedWorld, openLinkedWorld } from '../support/linked.ts'
 
 const PHONE = '+972501000009'
-const TWILIO = { twilio: { configured: true, defaultSender: '+14155238886' } }
+const TWILIO = { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) }
 
 let world: LinkedWorld
 let ctx: BusinessContext

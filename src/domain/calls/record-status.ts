@@ -17,6 +17,10 @@ const SUMMARY_DELAY_MS = 30_000
 export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'call.status'>): Promise<boolean> {
   const [row] = await ctx.db.select().from(calls).where(eq(calls.callSid, news.callSid))
   if (!row) return false
+  if (news.onlyFor && !news.onlyFor.includes(row.businessId)) {
+    ctx.log.warn({ callSid: news.callSid }, 'news of a call of another business')
+    return true
+  }
   if (row.carrierStatus && TERMINAL.has(row.carrierStatus)) return true
   const over = TERMINAL.has(news.status)
   await ctx.db.transaction(async (tx) => {

@@ -14,6 +14,10 @@ export async function recordStreamEvent(ctx: DomainContext, news: JobPayload<'ca
     .from(calls)
     .where(eq(calls.callSid, news.callSid))
   if (!row) return false
+  if (news.onlyFor && !news.onlyFor.includes(row.businessId)) {
+    ctx.log.warn({ callSid: news.callSid }, 'news of a stream of another business')
+    return true
+  }
   if (news.event === 'stream-error')
     await ctx.db
       .update(calls)

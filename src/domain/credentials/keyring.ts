@@ -9,7 +9,7 @@ import { CREDENTIAL_KINDS, type CredentialProvider, type Credentials } from './k
 export type Held<P extends CredentialProvider> =
   | { kind: 'none' }
   | { kind: 'own'; keys: Credentials<P> }
-  /** Sealed under another session secret: its account is not the installation's, so nothing stands in for it. */
+  /** Not read yet, or sealed under another session secret: where there may be an account, nothing stands in for it. */
   | { kind: 'unreadable' }
 
 /**
@@ -35,6 +35,7 @@ type Rings = { [P in CredentialProvider]: Map<string, Entry<P>> }
 /** @param box opens what `seal` closed; made of a key of its own */
 export function createKeyring(db: Database, box: SecretBox, log: Logger, refreshMs = 3_000): Keyring {
   let rings = emptyRings()
+  let known = false
   let timer: ReturnType<typeof setInterval> | undefined
   let stale = false
   let reading: Promise<void> | null = null
@@ -52,12 +53,13 @@ export function createKeyring(db: Database, box: SecretBox, log: Logger, refresh
     const fresh = emptyRings()
     for (const { businessId, provider, sealed } of rows) take(fresh, provider, businessId, sealed)
     rings = fresh
+    known = true
   }
 
   function take<P extends CredentialProvider>(fresh: Rings, provider: P, businessId: string, sealed: string) {
-    const known: Entry<P> | undefined = rings[provider].get(businessId)
+    const before: Entry<P> | undefined = rings[provider].get(businessId)
     const ring: Map<string, Entry<P>> = fresh[provider]
-    ring.set(businessId, known?.sealed === sealed ? known : { sealed, keys: open(businessId, provider, sealed) })
+    ring.set(businessId, before?.sealed === sealed ? before : { sealed, keys: open(businessId, provider, sealed) })
   }
 
   function open<P extends CredentialProvider>(businessId: string, provider: P, sealed: string): Credentials<P> | null {
@@ -110,6 +112,7 @@ export function createKeyring(db: Database, box: SecretBox, log: Logger, refresh
     refresh,
     held(businessId, provider) {
       const entry = rings[provider].get(businessId)
+      if (!known) return { kind: 'unreadable' }
       if (!entry) return { kind: 'none' }
       return entry.keys ? { kind: 'own', keys: entry.keys } : { kind: 'unreadable' }
     },

@@ -138,6 +138,10 @@ export function createPayPal(options: PayPalOptions): PaymentProvider {
     currencies: ['ILS', 'USD', 'EUR'],
     account: options.account ?? null,
 
+    async check() {
+      await fetchToken()
+    },
+
     async createCheckout(request) {
       const { status, json } = await call(
         'POST',

@@ -61,6 +61,8 @@ export interface PaymentProvider {
   readonly currencies: readonly Currency[]
   /** The own account of a business that it speaks for, by its name (client id, terminal); null is the installation's. */
   readonly account: string | null
+  /** Whether the account's keys are accepted. @throws AppError `unavailable` when they are not */
+  check(): Promise<void>
   createCheckout(request: CheckoutRequest): Promise<Checkout>
   /**
    * Asks the provider's books.

@@ -105,6 +105,10 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
     currencies: ['ILS', 'USD'],
     account: options.account ?? null,
 
+    async check() {
+      await report({ transaction_start_date: day(now()), transaction_end_date: day(now()), page: 1, page_results: 1 })
+    },
+
     async createCheckout(request) {
       const currency = CURRENCY_CODES[request.currency]
       if (!currency)

@@ -42,6 +42,9 @@ test('keys are sealed, told by a hint, replaced, and taken away; another busines
   const keyring = keyringOf()
   const dana = await domain.newBusiness()
   const other = await domain.newBusiness()
+  // Before anything was read nobody knows whose account it is.
+  expect(keyring.held(dana.businessId, 'twilio')).toEqual({ kind: 'unreadable' })
+  await keyring.refresh()
   expect(keyring.held(dana.businessId, 'twilio')).toEqual({ kind: 'none' })
 
   const made = await setCredentials(dana, keyring, TWILIO)

@@ -37,13 +37,13 @@ beforeEach(() => {
 
 const means = () => ({
   pool: domain.handle.sql,
-  sender,
-  defaultTwilioSender: SENDER,
+  senderOf: () => sender,
+  settings: { twilio: () => ({ configured: true, defaultSender: SENDER, own: false }) },
 })
 
 const request = async () => {
   const to = `+97250${8_000_000 + ++last}`
-  const settings = { twilio: { configured: true, defaultSender: SENDER } }
+  const settings = { twilio: () => ({ configured: true, defaultSender: SENDER, own: false }) }
   const { id } = await requestMessage(ctx, { to, text: `to ${to}`, provider: 'twilio' }, settings)
   return { id, arrived: () => [...carrier.messages.values()].filter((message) => message.to === `whatsapp:${to}`) }
 }
@@ -110,7 +110,7 @@ test('in doubt nothing is sent; after half an hour of doubt a person decides', a
 
 test('a look-alike that belongs to another message of ours is not taken for this one', async () => {
   const to = `+97250${8_000_000 + ++last}`
-  const settings = { twilio: { configured: true, defaultSender: SENDER } }
+  const settings = { twilio: () => ({ configured: true, defaultSender: SENDER, own: false }) }
   const same = { to, text: 'the same words', provider: 'twilio' }
   const first = await requestMessage(ctx, same, settings)
   expect(await deliver(first.id)).toEqual({ done: true, status: 'sent' })
@@ -134,7 +134,7 @@ test('wrong credentials wait to be mended; the message is neither failed nor los
     apiBaseUrl: carrier.url,
     statusCallbackUrl: 'http://127.0.0.1:9/x',
   })
-  const result = await deliverMessage(ctx, id, { ...means(), sender: wrong })
+  const result = await deliverMessage(ctx, id, { ...means(), senderOf: () => wrong })
   expect(result).toMatchObject({ done: false, retryInMs: 60_000 })
   expect(await rowOf(id)).toMatchObject({ status: 'queued' })
   expect(await deliver(id)).toEqual({ done: true, status: 'sent' })
@@ -149,14 +149,14 @@ test('a carrier that nobody reaches: surely not sent, tried again', async () => 
     apiBaseUrl: 'http://127.0.0.1:9',
     statusCallbackUrl: 'http://127.0.0.1:9/x',
   })
-  const result = await deliverMessage(ctx, id, { ...means(), sender: nobody })
+  const result = await deliverMessage(ctx, id, { ...means(), senderOf: () => nobody })
   expect(result).toMatchObject({ done: false, retryInMs: 5_000 })
   expect(await rowOf(id)).toMatchObject({ status: 'queued' })
 })
 
 test('a worker without that provider leaves the message queued', async () => {
   const { id } = await request()
-  const result = await deliverMessage(ctx, id, { ...means(), sender: null })
+  const result = await deliverMessage(ctx, id, { ...means(), senderOf: () => null })
   expect(result).toMatchObject({ done: false })
   expect(await rowOf(id)).toMatchObject({ status: 'queued', attempts: 0 })
 })
