@@ -78,6 +78,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     defaults: config.business,
     log,
     profiles,
+    engines: (business) => speech.enginesOf(business.id, business.speechEngine),
   })
   const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
   const addresses = new WeakMap<Request, string>()
@@ -174,14 +175,15 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     expectCall(call: { callSid: string; businessId: string; from: string; to: string }) {
       const reception = receptionist.receptionOf(call.businessId, call.to)
       if (!reception) return
-      early.open(call.callSid, {
+      const options = {
         callId: call.callSid,
         language: reception.script.language,
         script: reception.script,
         ...(reception.instructions ? { instructions: reception.instructions } : {}),
         ...(reception.voice ? { voice: reception.voice } : {}),
         tools: tools.list({ ...call, expiresAt: 0, nonce: '' }),
-      })
+      }
+      early.open(call.callSid, options, reception.engines?.engine)
     },
     admitCall: (callSid: string) => admission.admit(callSid),
     knownEnd: (callSid: string) => sink.reasonOf(callSid),

@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createDatabase, type DatabaseHandle } from '../db/client.ts'
 import { createCarriers } from './carriers.ts'
-import type { Config } from './config.ts'
+import type { Config, OpenAiEndpoint } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
 import { createKeyring, type Keyring } from './domain/credentials/index.ts'
 import type { SendSettings } from './domain/messages/index.ts'
@@ -41,6 +41,20 @@ import { readVersion } from './version.ts'
 /** Transcribes what was kept as audio. */
 const TRANSCRIBER = 'gpt-transcribe'
 
+/** What talks to callers. */
+export type Speech = {
+  /** The installation's. */
+  engine: SpeechEngine
+  standby: SpeechEngine | null
+  /** Those of a business, by its setting and its keys; null where they are the installation's. */
+  enginesOf(
+    businessId: string,
+    setting: 'default' | 'openai-realtime' | 'embedded',
+  ): { engine: SpeechEngine; standby: SpeechEngine | null } | null
+  prompts: PromptCache
+  close(): Promise<void>
+}
+
 /** Everything a process works with, built from its settings: the only place where adapters are made. */
 export type Deps = {
   config: Config
@@ -68,13 +82,13 @@ export type Deps = {
   /** WhatsApp accounts linked through Baileys. `mediaCa`: a certificate that media hosts may show besides public ones. */
   openLinkedAccounts(options: { mediaCa: string | null }): Promise<{ open: OpenLinkedAccount; box: SecretBox }>
   payments: PaymentMeans
-  /** Null where none is configured: what callers said stays kept as audio. */
-  transcriber: Transcriber | null
-  /** Null where none is configured: calls are summed up by rules. */
-  model: TextModel | null
+  /** Null where a business has none: what callers said stays kept as audio. */
+  transcriber(businessId: string): Transcriber | null
+  /** Null where a business has none: calls are summed up by rules. */
+  model(businessId: string): TextModel | null
   sendSettings: SendSettings
   /** Opens the voice: only the process that speaks pays for its threads. */
-  openSpeech(): { engine: SpeechEngine; standby: SpeechEngine | null; prompts: PromptCache; close(): Promise<void> }
+  openSpeech(): Speech
   close(): Promise<void>
 }
 
@@ -144,6 +158,11 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       }
     },
   }
+  const baseUrl = restBaseOf(config.endpoints.openai.url)
+  const transcriberOf = ({ apiKey }: { apiKey: string }) =>
+    createOpenAiTranscriber({ baseUrl, apiKey, model: TRANSCRIBER })
+  const modelOf = ({ apiKey }: { apiKey: string }) =>
+    createOpenAiModel({ baseUrl, apiKey, model: config.endpoints.openai.textModel })
   const openai = config.speech.openai.kind === 'configured' ? config.speech.openai : null
   return {
     config,
@@ -173,26 +192,44 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       const box = createSecretBox(deriveKey(config.sessionSecret, 'whatsapp accounts'))
       return { box, open: (options) => new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa }) }
     },
-    transcriber:
-      openai && createOpenAiTranscriber({ baseUrl: restBaseOf(openai.url), apiKey: openai.apiKey, model: TRANSCRIBER }),
-    model:
-      openai && createOpenAiModel({ baseUrl: restBaseOf(openai.url), apiKey: openai.apiKey, model: openai.textModel }),
+    transcriber: perBusiness(keyring, 'openai', openai && transcriberOf(openai), transcriberOf).of,
+    model: perBusiness(keyring, 'openai', openai && modelOf(openai), modelOf).of,
     sendSettings,
     payments: paymentMeans(config, database, keyring, sendSettings),
     openSpeech() {
       const synthesizer = createEspeakSynthesizer()
       const prompts = createPromptCache({ dir: join(config.dataDir, 'prompts'), synthesizer, log })
       const embedded = createEmbeddedEngine({ prompts })
-      const remote =
-        config.speech.engine === 'openai-realtime' && openai
-          ? createRealtimeEngine({ ...openai, settings: { turnDetection: openai.turnDetection } })
-          : null
+      const opened: SpeechEngine[] = []
+      const openRemote = (options: OpenAiEndpoint & { apiKey: string }) => {
+        const made = createRealtimeEngine({ ...options, settings: { turnDetection: options.turnDetection } })
+        opened.push(made)
+        return made
+      }
+      const chosen = config.speech.engine === 'openai-realtime' && openai ? openRemote(openai) : null
+      // Only a business that asks for it talks through the key of an installation that does not itself.
+      let other: SpeechEngine | null = null
+      const installation = () => {
+        if (!chosen && openai) other ??= openRemote({ ...openai, spare: false })
+        return chosen ?? other
+      }
+      const own = perBusiness(keyring, 'openai', null, ({ apiKey, model }) => {
+        const { openai } = config.endpoints
+        // Keys may be replaced: nothing of the old ones is kept open for a next call.
+        return openRemote({ ...openai, apiKey, model: model ?? openai.model, spare: false })
+      })
       return {
-        engine: remote ?? embedded,
-        standby: remote ? embedded : null,
+        engine: chosen ?? embedded,
+        standby: chosen ? embedded : null,
+        enginesOf(businessId, setting) {
+          const { kind } = keyring.held(businessId, 'openai')
+          if (kind === 'none' && setting === 'default') return null
+          const remote = setting === 'embedded' ? null : kind === 'none' ? installation() : own.ownOf(businessId)
+          return remote ? { engine: remote, standby: embedded } : { engine: embedded, standby: null }
+        },
         prompts,
         async close() {
-          await remote?.close()
+          for (const engine of opened) await engine.close()
           await embedded.close()
           await synthesizer.close()
         },

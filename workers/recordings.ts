@@ -55,7 +55,7 @@ if (import.meta.main)
         })
       },
       'call.transcribe': async (job) => {
-        await transcribeTurn(within(ctx, job.businessId), job.turnId, deps.transcriber, storage)
+        await transcribeTurn(within(ctx, job.businessId), job.turnId, deps.transcriber(job.businessId), storage)
       },
     }
   })

@@ -100,7 +100,8 @@ async function examineOwnKeys(deps: Deps, say: Say, { id, name, provider, number
     const account = provider === 'twilio' ? deps.carriers.of(id) : null
     if (account) await examineNumbers(deps, account, say, { check, answered: new Set(numbers), fix })
     if (provider === 'paypal' || provider === 'tranzila') await deps.payments.providersOf(id)[provider]?.check()
-    say(check, 'ok', provider === 'openai' ? 'it has its own key' : 'its own keys are accepted')
+    if (provider === 'openai') await deps.model(id)?.check()
+    say(check, 'ok', 'its own keys are accepted')
   } catch (error) {
     say(check, 'problem', errorMessage(error), `If the keys are wrong: ${setAgain}`)
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { z } from 'zod'
 import { addNumber } from '../../src/sandbox/carrier/numbers-api.ts'
+import { startOpenAi } from '../../src/sandbox/openai/server.ts'
 import type { WhatsAppSandbox } from '../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../src/sandbox/whatsapp/server.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
@@ -344,8 +345,9 @@ test(
     const { id, name } = await businesses.get.query()
     const own = { accountSid: `AC${'c'.repeat(32)}`, authToken: 'the-token-of-the-business' }
     const account = product.carrier.addAccount(own)
-    // Nobody is at PayPal's address: a test reaches nothing outside.
-    const extra = { SANDBOX: '1', PAYPAL_API_BASE_URL: 'http://127.0.0.1:9' }
+    // Nobody is at PayPal's address.
+    const openai = startOpenAi({ port: 0, apiKey: 'sk-of-the-business' })
+    const extra = { SANDBOX: '1', PAYPAL_API_BASE_URL: 'http://127.0.0.1:9', OPENAI_REALTIME_URL: openai.realtimeUrl }
     addNumber(account, NUMBER, { voiceUrl: 'https://demo.twilio.com/welcome/voice/' })
     await credentials.set.mutate({ provider: 'twilio', keys: own })
     await credentials.set.mutate({ provider: 'openai', keys: { apiKey: 'sk-of-the-business' } })
@@ -359,16 +361,19 @@ test(
     const keys = { clientId: 'client', clientSecret: 'not-to-be-shown', webhookId: 'WH-1' }
     await credentials.set.mutate({ provider: 'paypal', keys })
     await credentials.set.mutate({ provider: 'twilio', keys: { ...own, authToken: 'not-to-be-shown' } })
+    await credentials.set.mutate({ provider: 'openai', keys: { apiKey: 'sk-not-to-be-shown' } })
     const wrong = await look(['doctor'], extra)
     expect(wrong.code).toBe(1)
     expect(wrong.text).toMatch(new RegExp(`PROBLEM +twilio of ${name} +The carrier answered 401`))
     expect(wrong.text).toMatch(new RegExp(`PROBLEM +paypal of ${name} +PayPal could not be reached`))
+    expect(wrong.text).toMatch(new RegExp(`PROBLEM +openai of ${name} +The model answered 401`))
     expect(wrong.text).toContain(`--business ${id} business keys set paypal`)
     expect(wrong.text).not.toContain('not-to-be-shown')
 
     const rotated = await look(['doctor'], { ...extra, SESSION_SECRET: 'another-session-secret' })
     expect(rotated.text).toMatch(new RegExp(`PROBLEM +openai of ${name} +its own keys cannot be opened`))
     for (const provider of ['twilio', 'openai', 'paypal'] as const) await credentials.remove.mutate({ provider })
+    await openai.close()
   },
   LONG,
 )
