@@ -2,12 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { addPhoneNumber, createApiKey, createBusiness } from '../../src/domain/businesses/index.ts'
 import { type DomainContext, within } from '../../src/domain/context.ts'
 import { createKeyring, setCredentials } from '../../src/domain/credentials/index.ts'
+import { saveProfile } from '../../src/domain/receptionist/index.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import { sendInboundWhatsApp } from '../../src/sandbox/carrier/inbound-whatsapp.ts'
 import type { Carrier } from '../../src/sandbox/carrier/server.ts'
 import { signTwilioRequest } from '../../src/sandbox/carrier/signature.ts'
+import type { OpenAiSandbox } from '../../src/sandbox/openai/server.ts'
 import { eventually, NUMBER, type Product, startProduct, WHATSAPP_SENDER } from '../support/product.ts'
+import { OPENAI_KEY, startTestOpenAi } from '../support/realtime.ts'
 import { endSpeech, speak } from '../support/speech.ts'
+import { say } from '../support/voice-line.ts'
 
 const SECRET = 'a-session-secret-of-the-tests'
 const LONG = 90_000
@@ -370,4 +374,46 @@ describe('an installation without a carrier account', () => {
     const answer = await incoming(dana.number, { AccountSid: dana.accountSid })
     expect([answer.status, await answer.json()]).toMatchObject([503, { error: { code: 'telephony_not_configured' } }])
   })
+})
+
+describe('a call handed to a person', () => {
+  const dana = tenantOf('b', 5)
+  let product: Product
+  let ofDana: Carrier
+  let openai: OpenAiSandbox
+  beforeAll(async () => {
+    openai = startTestOpenAi({ steps: [{ tools: [{ name: 'transfer_to_human', args: { reason: 'asked' } }] }] })
+    product = await startProduct({
+      queue: 'postgres',
+      env: { BUSINESS_LANGUAGE: 'en', OPENAI_API_KEY: OPENAI_KEY, OPENAI_REALTIME_URL: openai.realtimeUrl },
+      prepare: async (ctx) => {
+        await addTenant(ctx, dana)
+        await saveProfile(within(ctx, dana.id), { settings: { transferNumber: '+97235550000' } })
+      },
+    })
+    ofDana = product.carrier.addAccount(dana)
+  }, LONG)
+  afterAll(async () => {
+    await product.stop()
+    await openai.close()
+  }, LONG)
+
+  test(
+    'is changed in the account that has it: the business’s own, or the installation’s',
+    async () => {
+      for (const carrier of [ofDana, product.carrier]) {
+        const report = await product.call({
+          carrier,
+          to: dana.number,
+          script: [{ say: say(600) }],
+          dial: { outcome: 'answered', talkMs: 200 },
+        })
+        expect(report.accountSid).toBe(carrier.accountSid)
+        expect(report.documents.map(({ source }) => source)).toContain('rest')
+        expect(report.documents.find(({ source }) => source === 'rest')?.body).toContain('+97235550000')
+        expect(carrier.calls.has(report.callSid)).toBe(true)
+      }
+    },
+    LONG,
+  )
 })

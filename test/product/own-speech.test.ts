@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { loadConfig } from '../../src/config.ts'
 import { createDeps, type Speech } from '../../src/deps.ts'
-import { addPhoneNumber, createApiKey, createBusiness } from '../../src/domain/businesses/index.ts'
+import { addPhoneNumber, createApiKey, createBusiness, updateBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
+import { createKeyring, setCredentials } from '../../src/domain/credentials/index.ts'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
+import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import type { SpeechEngine } from '../../src/providers/speech/port.ts'
 import type { CallerStep } from '../../src/sandbox/carrier/caller-script.ts'
 import { restPlan } from '../../src/sandbox/openai/rest.ts'
@@ -14,13 +16,17 @@ import { endSpeech, speak } from '../support/speech.ts'
 import { say } from '../support/voice-line.ts'
 
 const LONG = 90_000
+const SECRET = 'a-session-secret-of-the-tests'
 const KEY = 'sk-of-dana'
 const DANAS = '+97233760201'
+const KEY_OF_NOA = 'sk-of-noa'
+const NOAS = '+97233760202'
 
 let openai: OpenAiSandbox
 let product: Product
 let danaId = ''
 let danasKey = ''
+let noasKey = ''
 
 beforeAll(async () => {
   openai = startTestOpenAi({
@@ -31,6 +37,7 @@ beforeAll(async () => {
     ],
   })
   openai.addKey(KEY)
+  openai.addKey(KEY_OF_NOA)
   // The installation has no key: what talks for everybody else is the embedded engine.
   product = await startProduct({
     queue: 'postgres',
@@ -41,6 +48,14 @@ beforeAll(async () => {
       const dana = within(ctx, danaId)
       await addPhoneNumber(dana, { number: DANAS })
       danasKey = (await createApiKey(dana, { name: 'test' })).key
+      const noa = within(ctx, await createBusiness(ctx, { name: 'Noa', language: 'en' }))
+      await addPhoneNumber(noa, { number: NOAS })
+      await updateBusiness(noa, { speechEngine: 'embedded' })
+      // Before any process reads them: no test waits for that.
+      const keyring = createKeyring(ctx.db, createSecretBox(deriveKey(SECRET, 'business credentials')), ctx.log)
+      await setCredentials(dana, keyring, { provider: 'openai', keys: { apiKey: KEY, model: 'gpt-realtime-of-dana' } })
+      await setCredentials(noa, keyring, { provider: 'openai', keys: { apiKey: KEY_OF_NOA } })
+      noasKey = (await createApiKey(noa, { name: 'test' })).key
     },
   })
 }, LONG)
@@ -49,9 +64,6 @@ afterAll(async () => {
   await openai.close()
   await endSpeech()
 }, LONG)
-
-const setKey = (keys: Record<string, string>) =>
-  product.trpc(danasKey).credentials.set.mutate({ provider: 'openai', keys })
 
 const usedBy = (apiKey: string, path: string) => openai.uses.filter((use) => use.apiKey === apiKey && use.path === path)
 
@@ -72,7 +84,6 @@ async function callDana(script: CallerStep[], key = danasKey) {
 test(
   'a business with its own key is talked for by its own engine and summed up by its own model; others stay as they are',
   async () => {
-    await setKey({ apiKey: KEY, model: 'gpt-realtime-of-dana' })
     openai.rest = restPlan.parse({ completions: [JSON.stringify({ summary: 'Dana wants a flat.', wish: 'A flat' })] })
     const { report, call } = await callDana([{ say: say(700) }, { say: say(700) }])
     expect([report.ended.by, call.endReason]).toEqual(['agent', 'completed'])
@@ -100,16 +111,13 @@ test(
 test(
   'told to use the embedded engine it does, and what callers say is transcribed with its own key',
   async () => {
-    const { businesses } = product.trpc(danasKey)
-    expect(await businesses.update.mutate({ speechEngine: 'embedded' })).toMatchObject({ speechEngine: 'embedded' })
-    // The directory of another process is read every few seconds.
-    await Bun.sleep(4_000)
+    expect(await product.trpc(noasKey).businesses.get.query()).toMatchObject({ speechEngine: 'embedded' })
     const before = openai.sessions.length
-    await callDana([{ say: await speak('My name is Dana', 'en') }, { wait: 1_500 }, { hangup: true }])
+    const words = await speak('My name is Noa', 'en')
+    const report = await product.call({ to: NOAS, script: [{ say: words }, { wait: 1_500 }, { hangup: true }] })
+    expect(report.heardSpans.length).toBeGreaterThan(0)
     expect(openai.sessions).toHaveLength(before)
-    await eventually(() => usedBy(KEY, '/v1/audio/transcriptions').length > 0, 'the transcription', 30_000)
-    await businesses.update.mutate({ speechEngine: 'default' })
-    await Bun.sleep(4_000)
+    await eventually(() => usedBy(KEY_OF_NOA, '/v1/audio/transcriptions').length > 0, 'the transcription', 60_000)
   },
   LONG,
 )
@@ -117,7 +125,8 @@ test(
 test(
   'a key that is refused: the embedded engine takes over, the caller hears the receptionist',
   async () => {
-    await setKey({ apiKey: 'sk-that-was-revoked' })
+    const revoked = { provider: 'openai', keys: { apiKey: 'sk-that-was-revoked' } } as const
+    await product.trpc(danasKey).credentials.set.mutate(revoked)
     const { report, call } = await callDana([{ wait: 4_000 }, { hangup: true }])
     expect(call.endReason).toBe('caller_hung_up')
     expect(report.recordings).toEqual([])
