@@ -69,12 +69,16 @@ async function examineInside(deps: Deps, say: Say, fix: boolean) {
     if (alive[kind] > 0) say(`process ${kind}`, 'ok', `${alive[kind]} alive`)
     else say(`process ${kind}`, 'problem', 'no heartbeat for 15 seconds', 'Start everything with ./start_all.sh.')
 
-  await deps.keyring.refresh()
   const ofInstallation = new Set<string>()
-  for (const { id, name } of await listBusinesses(deps.ctx)) {
-    const numbers = (await listPhoneNumbers(within(deps.ctx, id))).map(({ e164 }) => e164)
-    for (const provider of CREDENTIAL_PROVIDERS) await examineOwnKeys(deps, say, { id, name, provider, numbers, fix })
-    if (deps.keyring.held(id, 'twilio').kind === 'none') for (const number of numbers) ofInstallation.add(number)
+  try {
+    await deps.keyring.refresh()
+    for (const { id, name } of await listBusinesses(deps.ctx)) {
+      const numbers = (await listPhoneNumbers(within(deps.ctx, id))).map(({ e164 }) => e164)
+      for (const provider of CREDENTIAL_PROVIDERS) await examineOwnKeys(deps, say, { id, name, provider, numbers, fix })
+      if (deps.keyring.held(id, 'twilio').kind === 'none') for (const number of numbers) ofInstallation.add(number)
+    }
+  } catch (error) {
+    return say('businesses', 'problem', errorMessage(error), 'Run `bun run cli migrate`.')
   }
 
   if (!deps.telephony)

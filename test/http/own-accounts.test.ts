@@ -4,7 +4,7 @@ import { createDeps } from '../../src/deps.ts'
 import { createApiKey, createBusiness } from '../../src/domain/businesses/index.ts'
 import { type BusinessContext, within } from '../../src/domain/context.ts'
 import { type CredentialsInput, removeCredentials, setCredentials } from '../../src/domain/credentials/index.ts'
-import { refundPayment } from '../../src/domain/payments/index.ts'
+import { checkPayments, refundPayment } from '../../src/domain/payments/index.ts'
 import type { PayPalState } from '../../src/sandbox/payments/paypal-state.ts'
 import {
   askFor,
@@ -188,6 +188,26 @@ test(
     } finally {
       await worker.close()
     }
+  },
+  LONG,
+)
+
+test(
+  'an account of its own goes before the installation’s, where it takes the currency and nothing else is said',
+  async () => {
+    const tenant = await addTenant(keyed, 'paypal-only')
+    const { keyring, payments } = keyed.deps
+    const chosen = async (currency: string, provider?: string) => {
+      const { provider: found } = await checkPayments(tenant.ctx, payments, provider, currency)
+      return [found.name, found.account]
+    }
+    expect(await chosen('ILS')).toEqual(['tranzila', tenant.terminal])
+    expect(await chosen('EUR')).toEqual(['paypal', 'client-of-paypal-only'])
+    await removeCredentials(tenant.ctx, keyring, 'tranzila')
+    expect(await chosen('ILS')).toEqual(['paypal', 'client-of-paypal-only'])
+    expect(await chosen('ILS', 'tranzila')).toEqual(['tranzila', null])
+    await removeCredentials(tenant.ctx, keyring, 'paypal')
+    expect(await chosen('ILS')).toEqual(['tranzila', null])
   },
   LONG,
 )

@@ -35,7 +35,7 @@ export type PaymentMeans = {
 
 /**
  * The provider by name, or the one to take when none is named: the business's own choice where it is set up and takes the
- * currency; else shekels go to Tranzila where that is set up.
+ * currency; else one at which it has an account of its own; else shekels go to Tranzila where that is set up.
  * @throws AppError `unknown_provider`, `payments_not_configured` (501)
  */
 export function chooseProvider(
@@ -48,9 +48,13 @@ export function chooseProvider(
   if (name !== undefined && name !== 'paypal' && name !== 'tranzila')
     throw new AppError('invalid', 'unknown_provider', 'The provider must be paypal or tranzila.', { field: 'provider' })
   const shekels = currency === undefined || currency === 'ILS'
+  const takes = (provider: PaymentProvider) => provider.currencies.some((each) => each === (currency ?? 'ILS'))
   const own = preferred && providers[preferred]
-  if (!name && own && own.currencies.some((each) => each === (currency ?? 'ILS'))) return own
-  const chosen = name ? providers[name] : shekels ? (tranzila ?? paypal) : (paypal ?? tranzila)
+  if (!name && own && takes(own)) return own
+  const usable = (shekels ? [tranzila, paypal] : [paypal, tranzila]).filter((each) => each !== null)
+  const chosen = name
+    ? providers[name]
+    : (usable.find((each) => each.account !== null && takes(each)) ?? usable[0] ?? null)
   if (!chosen)
     throw new AppError(
       'not_implemented',
