@@ -60,7 +60,7 @@ async function link(index: number): Promise<BusinessContext> {
 }
 
 const ctx = await link(0)
-const settings = { twilio: { configured: false, defaultSender: null } }
+const settings = { twilio: () => ({ configured: false, defaultSender: null, own: false }) }
 let asked = 0
 const ask = async (count: number) => {
   for (let index = 0; index < count; index++)

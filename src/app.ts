@@ -68,7 +68,7 @@ function refuseBody(): never {
 
 /** The web server's parts, mounted: webhooks, media socket, APIs, board, health. */
 export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits> } = {}): App {
-  const { config, ctx, log, producer, metrics, telephony } = deps
+  const { config, ctx, log, producer, metrics, carriers } = deps
   const directory = createDirectory(ctx.db, log)
   const speech = deps.openSpeech()
   const profiles = createProfileCache(ctx.db, log)
@@ -78,6 +78,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     defaults: config.business,
     log,
     profiles,
+    engines: (business) => speech.enginesOf(business.id, business.speechEngine),
   })
   const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
   const addresses = new WeakMap<Request, string>()
@@ -109,10 +110,11 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     profiles,
     sink,
     settings: deps.sendSettings,
-    telephony,
+    carriers,
+    installation: deps.telephony,
     timeZone: (businessId) => directory.business(businessId)?.timezone ?? 'Asia/Jerusalem',
     transferDocument: (call, number) =>
-      telephony?.dialPerson({
+      carriers.any()?.dialPerson({
         number,
         callerId: parsePhone(call.to),
         whisperUrl: publicUrl(config.publicBaseUrl, `${WEBHOOKS.whisper}?business=${call.businessId}`),
@@ -121,7 +123,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   })
   const media = createMediaSocket({
     log,
-    verifyUpgrade: (path, signature) => telephony?.verifyUpgrade(path, signature) ?? false,
+    verifyUpgrade: (path, signature) => carriers.verifyUpgrade(path, signature),
     session: {
       engine: speech.engine,
       standby: speech.standby,
@@ -175,7 +177,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   const voice = {
     ctx,
     log,
-    telephony,
+    carriers,
     directory,
     producer,
     publicBaseUrl: config.publicBaseUrl,
@@ -184,14 +186,15 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     expectCall(call: { callSid: string; businessId: string; from: string; to: string }) {
       const reception = receptionist.receptionOf(call.businessId, call.to)
       if (!reception) return
-      early.open(call.callSid, {
+      const options = {
         callId: call.callSid,
         language: reception.script.language,
         script: reception.script,
         ...(reception.instructions ? { instructions: reception.instructions } : {}),
         ...(reception.voice ? { voice: reception.voice } : {}),
         tools: tools.list({ ...call, expiresAt: 0, nonce: '' }),
-      })
+      }
+      early.open(call.callSid, options, reception.engines?.engine)
     },
     admitCall: (callSid: string) => admission.admit(callSid),
     knownEnd: (callSid: string) => sink.reasonOf(callSid),
@@ -209,8 +212,11 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     metrics.httpRequests.inc({ method: c.req.method, route: routeOf(c.req.path), status: String(c.res.status) })
   })
   app.route('/', createVoiceWebhooks(voice))
-  app.route('/', createWhatsAppWebhooks({ telephony, directory, producer, baileysSecret: config.baileys.secret }))
-  app.route('/', createPaymentWebhooks({ means: deps.payments, producer, log }))
+  app.route(
+    '/',
+    createWhatsAppWebhooks({ carriers, settings, directory, producer, baileysSecret: config.baileys.secret }),
+  )
+  app.route('/', createPaymentWebhooks({ ctx, means: deps.payments, producer, log }))
   app.route('/', createGone())
   app.route('/pay', createPayPages({ ctx, means: deps.payments, producer }))
   app.route('/prompts', createPrompts(receptionist))
@@ -243,6 +249,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     createLogin: (login) => createLogin(authOptions, login),
     queues: () => producer.queues,
     events: hub,
+    keyring: deps.keyring,
     replayRecord: (key) => replayStored(deps.storage, key),
   }
   const createApiContext = (request: Request, chosen: string | null = null) => {

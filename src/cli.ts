@@ -76,15 +76,21 @@ function buildProgram(): { program: Command; url(): string } {
   return { program, url: () => target().url }
 }
 
-/** The settings as a command works with them: beside a running sandbox, with the sandbox's own carrier and address. */
+/** The settings as a command works with them: beside a running sandbox, with the sandbox's own vendors and address. */
 function settings(): Config {
   const config = loadConfig(processEnvironment())
   const beside = config.sandbox && config.twilio.kind === 'absent' ? readSandboxFile(config.dataDir) : null
   if (!beside) return config
-  const { accountSid, authToken, carrierUrl, publicBaseUrl } = beside
+  const { accountSid, authToken, carrierUrl, publicBaseUrl, paypalUrl, tranzilaUrl: bank } = beside
   return {
     ...config,
     publicBaseUrl,
+    endpoints: {
+      ...config.endpoints,
+      twilioApi: carrierUrl,
+      ...(paypalUrl ? { paypalApi: paypalUrl } : {}),
+      ...(bank ? { tranzila: { apiBaseUrl: bank, reportBaseUrl: bank, payBaseUrl: bank } } : {}),
+    },
     twilio: { kind: 'configured', accountSid, authToken, apiBaseUrl: carrierUrl, whatsappFrom: null },
   }
 }

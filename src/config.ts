@@ -94,6 +94,17 @@ export type TwilioConfig = {
   whatsappFrom: string | null
 }
 
+export type OpenAiEndpoint = {
+  url: string
+  model: string
+  turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
+  /** Whether each web process keeps a connection open for the next call. */
+  spare: boolean
+  textModel: string
+}
+
+export type TranzilaEndpoint = { apiBaseUrl: string; reportBaseUrl: string; payBaseUrl: string }
+
 export type StorageConfig =
   | { kind: 'file'; directory: string }
   | { kind: 's3'; endpoint: string; bucket: string; accessKeyId: string; secretAccessKey: string }
@@ -119,26 +130,19 @@ export type Config = {
   baileys: { secret: string | null; websocketUrl: string | null }
   speech: {
     engine: 'openai-realtime' | 'embedded'
-    openai: Provider<{
-      apiKey: string
-      url: string
-      model: string
-      turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
-      /** Whether each web process keeps a connection open for the next call. */
-      spare: boolean
-      textModel: string
-    }>
+    openai: Provider<{ apiKey: string } & OpenAiEndpoint>
+  }
+  /** Where the vendors are reached, and how they are used, whoever's keys are taken. */
+  endpoints: {
+    /** Twilio's REST root; null is Twilio's own. */
+    twilioApi: string | null
+    openai: OpenAiEndpoint
+    paypalApi: string
+    tranzila: TranzilaEndpoint
   }
   storage: StorageConfig
   paypal: Provider<{ clientId: string; clientSecret: string; webhookId: string | null; apiBaseUrl: string }>
-  tranzila: Provider<{
-    terminal: string
-    appKey: string
-    secret: string
-    apiBaseUrl: string
-    reportBaseUrl: string
-    payBaseUrl: string
-  }>
+  tranzila: Provider<{ terminal: string; appKey: string; secret: string } & TranzilaEndpoint>
   /** Whether webhooks may lead to addresses of this machine or network; a sandbox's receivers are there. */
   webhooksAllowPrivate: boolean
   maxConcurrentCalls: number
@@ -205,6 +209,22 @@ export function loadConfig(environment: Environment): Config {
     }
   }
   if (problems.length > 0) throw new ConfigError(problems)
+  const endpoints: Config['endpoints'] = {
+    twilioApi: v.TWILIO_API_BASE_URL?.replace(/\/+$/, '') ?? null,
+    openai: {
+      url: v.OPENAI_REALTIME_URL,
+      model: v.OPENAI_REALTIME_MODEL,
+      turnDetection: v.OPENAI_TURN_DETECTION,
+      spare: v.OPENAI_WARM_SPARE,
+      textModel: v.OPENAI_TEXT_MODEL,
+    },
+    paypalApi: v.PAYPAL_API_BASE_URL,
+    tranzila: {
+      apiBaseUrl: v.TRANZILA_API_BASE_URL,
+      reportBaseUrl: v.TRANZILA_REPORT_BASE_URL,
+      payBaseUrl: v.TRANZILA_PAY_BASE_URL,
+    },
+  }
 
   return {
     environment: v.NODE_ENV,
@@ -227,7 +247,7 @@ export function loadConfig(environment: Environment): Config {
             kind: 'configured',
             accountSid: v.TWILIO_ACCOUNT_SID,
             authToken: v.TWILIO_AUTH_TOKEN,
-            apiBaseUrl: v.TWILIO_API_BASE_URL?.replace(/\/+$/, '') ?? null,
+            apiBaseUrl: endpoints.twilioApi,
             whatsappFrom: v.TWILIO_WHATSAPP_FROM ?? null,
           }
         : { kind: 'absent' },
@@ -235,17 +255,10 @@ export function loadConfig(environment: Environment): Config {
     speech: {
       engine: v.SPEECH_ENGINE ?? (v.OPENAI_API_KEY ? 'openai-realtime' : 'embedded'),
       openai: v.OPENAI_API_KEY
-        ? {
-            kind: 'configured',
-            apiKey: v.OPENAI_API_KEY,
-            url: v.OPENAI_REALTIME_URL,
-            model: v.OPENAI_REALTIME_MODEL,
-            turnDetection: v.OPENAI_TURN_DETECTION,
-            spare: v.OPENAI_WARM_SPARE,
-            textModel: v.OPENAI_TEXT_MODEL,
-          }
+        ? { kind: 'configured', apiKey: v.OPENAI_API_KEY, ...endpoints.openai }
         : { kind: 'absent' },
     },
+    endpoints,
     storage,
     paypal:
       v.PAYPAL_CLIENT_ID && v.PAYPAL_CLIENT_SECRET
@@ -254,7 +267,7 @@ export function loadConfig(environment: Environment): Config {
             clientId: v.PAYPAL_CLIENT_ID,
             clientSecret: v.PAYPAL_CLIENT_SECRET,
             webhookId: v.PAYPAL_WEBHOOK_ID ?? null,
-            apiBaseUrl: v.PAYPAL_API_BASE_URL,
+            apiBaseUrl: endpoints.paypalApi,
           }
         : { kind: 'absent' },
     tranzila:
@@ -264,9 +277,7 @@ export function loadConfig(environment: Environment): Config {
             terminal: v.TRANZILA_TERMINAL,
             appKey: v.TRANZILA_APP_KEY,
             secret: v.TRANZILA_SECRET,
-            apiBaseUrl: v.TRANZILA_API_BASE_URL,
-            reportBaseUrl: v.TRANZILA_REPORT_BASE_URL,
-            payBaseUrl: v.TRANZILA_PAY_BASE_URL,
+            ...endpoints.tranzila,
           }
         : { kind: 'absent' },
     webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,

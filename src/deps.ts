@@ -1,8 +1,10 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createDatabase, type DatabaseHandle } from '../db/client.ts'
-import type { Config } from './config.ts'
+import { createCarriers } from './carriers.ts'
+import type { Config, OpenAiEndpoint } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
+import { createKeyring, type Keyring } from './domain/credentials/index.ts'
 import type { SendSettings } from './domain/messages/index.ts'
 import type { PaymentMeans } from './domain/payments/index.ts'
 import { beat, leave, type ProcessKind, processId } from './domain/system/index.ts'
@@ -15,6 +17,7 @@ import { AppError, errorMessage } from './lib/errors.ts'
 import { createLogger, type Logger } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { createSecretBox, deriveKey, type SecretBox } from './lib/secret-box.ts'
+import { perBusiness } from './per-business.ts'
 import { createOpenAiModel } from './providers/model/openai.ts'
 import type { TextModel } from './providers/model/port.ts'
 import { createPayPal } from './providers/payments/paypal.ts'
@@ -28,7 +31,7 @@ import { createPromptCache, type PromptCache } from './providers/speech/prompts.
 import { createFileStorage } from './providers/storage/file.ts'
 import type { ObjectStorage } from './providers/storage/port.ts'
 import { createS3Storage } from './providers/storage/s3.ts'
-import type { Telephony } from './providers/telephony/port.ts'
+import type { Carriers, Telephony } from './providers/telephony/port.ts'
 import { createTwilioTelephony } from './providers/telephony/twilio.ts'
 import { createPublicPost } from './providers/webhooks/public-post.ts'
 import type { OpenLinkedAccount, WhatsAppSender } from './providers/whatsapp/port.ts'
@@ -37,6 +40,20 @@ import { readVersion } from './version.ts'
 
 /** Transcribes what was kept as audio. */
 const TRANSCRIBER = 'gpt-transcribe'
+
+/** What talks to callers. */
+export type Speech = {
+  /** The installation's. */
+  engine: SpeechEngine
+  standby: SpeechEngine | null
+  /** Those of a business, by its setting and its keys; null where they are the installation's. */
+  enginesOf(
+    businessId: string,
+    setting: 'default' | 'openai-realtime' | 'embedded',
+  ): { engine: SpeechEngine; standby: SpeechEngine | null } | null
+  prompts: PromptCache
+  close(): Promise<void>
+}
 
 /** Everything a process works with, built from its settings: the only place where adapters are made. */
 export type Deps = {
@@ -52,24 +69,26 @@ export type Deps = {
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
+  /** The businesses' own keys, kept fresh in the processes that serve; elsewhere `refresh` reads them. */
+  keyring: Keyring
   /** Posts to addresses that tenants chose: public ones only, unless the settings say otherwise. */
   postOut: PostOut
-  /** Null when Twilio is not configured. */
+  /** The installation's own Twilio account; null when it is not configured. */
   telephony: Telephony | null
-  /** WhatsApp over Twilio; null when it is not configured. */
-  twilioWhatsApp: WhatsAppSender | null
+  /** The installation's and those of businesses with keys of their own. */
+  carriers: Carriers
+  /** WhatsApp over Twilio, with what a business has; null where it has none. */
+  twilioWhatsApp(businessId: string): WhatsAppSender | null
   /** WhatsApp accounts linked through Baileys. `mediaCa`: a certificate that media hosts may show besides public ones. */
   openLinkedAccounts(options: { mediaCa: string | null }): Promise<{ open: OpenLinkedAccount; box: SecretBox }>
-  /** E.164 of the installation's Twilio WhatsApp sender. */
-  defaultTwilioSender: string | null
   payments: PaymentMeans
-  /** Null where none is configured: what callers said stays kept as audio. */
-  transcriber: Transcriber | null
-  /** Null where none is configured: calls are summed up by rules. */
-  model: TextModel | null
+  /** Null where a business has none: what callers said stays kept as audio. */
+  transcriber(businessId: string): Transcriber | null
+  /** Null where a business has none: calls are summed up by rules. */
+  model(businessId: string): TextModel | null
   sendSettings: SendSettings
   /** Opens the voice: only the process that speaks pays for its threads. */
-  openSpeech(): { engine: SpeechEngine; standby: SpeechEngine | null; prompts: PromptCache; close(): Promise<void> }
+  openSpeech(): Speech
   close(): Promise<void>
 }
 
@@ -104,8 +123,46 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   metrics.gauge('outbox_depth', 'Jobs that wait in memory for the queue to come back', () => producer.outbox.depth)
   metrics.gauge('outbox_dropped', 'Jobs that the full outbox had to drop', () => producer.outbox.dropped)
 
+  const keyring = createKeyring(
+    database.db,
+    createSecretBox(deriveKey(config.sessionSecret, 'business credentials')),
+    log,
+  )
+  if (kind !== 'cli' && kind !== 'setup') await keyring.start()
+
   const { twilio } = config
   const twilioOptions = twilio.kind === 'configured' ? twilio : null
+  const { publicBaseUrl } = config
+  const apiBaseUrl = config.endpoints.twilioApi
+  const telephony = perBusiness(
+    keyring,
+    'twilio',
+    twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl }),
+    (keys) => createTwilioTelephony({ ...keys, apiBaseUrl, publicBaseUrl }),
+  )
+  const statusCallbackUrl = publicUrl(publicBaseUrl, WEBHOOKS.whatsappStatus)
+  const whatsapp = perBusiness(
+    keyring,
+    'twilio',
+    twilioOptions && createTwilioWhatsApp({ ...twilioOptions, statusCallbackUrl }),
+    (keys) => createTwilioWhatsApp({ ...keys, apiBaseUrl, statusCallbackUrl }),
+  )
+  const sendSettings: SendSettings = {
+    twilio(businessId) {
+      const held = keyring.held(businessId, 'twilio')
+      const used = held.kind === 'own' ? held.keys : held.kind === 'none' ? twilioOptions : null
+      return {
+        configured: used !== null,
+        defaultSender: used?.whatsappFrom?.replace('whatsapp:', '') ?? null,
+        own: held.kind === 'own',
+      }
+    },
+  }
+  const baseUrl = restBaseOf(config.endpoints.openai.url)
+  const transcriberOf = ({ apiKey }: { apiKey: string }) =>
+    createOpenAiTranscriber({ baseUrl, apiKey, model: TRANSCRIBER })
+  const modelOf = ({ apiKey }: { apiKey: string }) =>
+    createOpenAiModel({ baseUrl, apiKey, model: config.endpoints.openai.textModel })
   const openai = config.speech.openai.kind === 'configured' ? config.speech.openai : null
   return {
     config,
@@ -123,14 +180,11 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     },
     storage:
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
+    keyring,
     postOut: createPublicPost(config.webhooksAllowPrivate),
-    telephony: twilioOptions && createTwilioTelephony({ ...twilioOptions, publicBaseUrl: config.publicBaseUrl }),
-    twilioWhatsApp:
-      twilioOptions &&
-      createTwilioWhatsApp({
-        ...twilioOptions,
-        statusCallbackUrl: publicUrl(config.publicBaseUrl, WEBHOOKS.whatsappStatus),
-      }),
+    telephony: telephony.installation,
+    carriers: createCarriers(telephony),
+    twilioWhatsApp: whatsapp.of,
     async openLinkedAccounts({ mediaCa }) {
       // Baileys takes a third of a second and 40 MB to load: only the process that holds sockets pays for it.
       const { BaileysAccount } = await import('./providers/whatsapp/baileys/account.ts')
@@ -138,38 +192,51 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       const box = createSecretBox(deriveKey(config.sessionSecret, 'whatsapp accounts'))
       return { box, open: (options) => new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa }) }
     },
-    defaultTwilioSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
-    transcriber:
-      openai && createOpenAiTranscriber({ baseUrl: restBaseOf(openai.url), apiKey: openai.apiKey, model: TRANSCRIBER }),
-    model:
-      openai && createOpenAiModel({ baseUrl: restBaseOf(openai.url), apiKey: openai.apiKey, model: openai.textModel }),
-    sendSettings: {
-      twilio: {
-        configured: twilioOptions !== null,
-        defaultSender: twilioOptions?.whatsappFrom?.replace('whatsapp:', '') ?? null,
-      },
-    },
-    payments: paymentMeans(config, database),
+    transcriber: perBusiness(keyring, 'openai', openai && transcriberOf(openai), transcriberOf).of,
+    model: perBusiness(keyring, 'openai', openai && modelOf(openai), modelOf).of,
+    sendSettings,
+    payments: paymentMeans(config, database, keyring, sendSettings),
     openSpeech() {
       const synthesizer = createEspeakSynthesizer()
       const prompts = createPromptCache({ dir: join(config.dataDir, 'prompts'), synthesizer, log })
       const embedded = createEmbeddedEngine({ prompts })
-      const remote =
-        config.speech.engine === 'openai-realtime' && openai
-          ? createRealtimeEngine({ ...openai, settings: { turnDetection: openai.turnDetection } })
-          : null
+      const opened: SpeechEngine[] = []
+      const openRemote = (options: OpenAiEndpoint & { apiKey: string }) => {
+        const made = createRealtimeEngine({ ...options, settings: { turnDetection: options.turnDetection } })
+        opened.push(made)
+        return made
+      }
+      const chosen = config.speech.engine === 'openai-realtime' && openai ? openRemote(openai) : null
+      // Only a business that asks for it talks through the key of an installation that does not itself.
+      let other: SpeechEngine | null = null
+      const installation = () => {
+        if (!chosen && openai) other ??= openRemote({ ...openai, spare: false })
+        return chosen ?? other
+      }
+      const own = perBusiness(keyring, 'openai', null, ({ apiKey, model }) => {
+        const { openai } = config.endpoints
+        // Keys may be replaced: nothing of the old ones is kept open for a next call.
+        return openRemote({ ...openai, apiKey, model: model ?? openai.model, spare: false })
+      })
       return {
-        engine: remote ?? embedded,
-        standby: remote ? embedded : null,
+        engine: chosen ?? embedded,
+        standby: chosen ? embedded : null,
+        enginesOf(businessId, setting) {
+          const { kind } = keyring.held(businessId, 'openai')
+          if (kind === 'none' && setting === 'default') return null
+          const remote = setting === 'embedded' ? null : kind === 'none' ? installation() : own.ownOf(businessId)
+          return remote ? { engine: remote, standby: embedded } : { engine: embedded, standby: null }
+        },
         prompts,
         async close() {
-          await remote?.close()
+          for (const engine of opened) await engine.close()
           await embedded.close()
           await synthesizer.close()
         },
       }
     },
     async close() {
+      keyring.stop()
       await producer.close()
       await backend.close()
       await database.close()
@@ -177,26 +244,45 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   }
 }
 
-function paymentMeans(config: Config, database: DatabaseHandle): PaymentMeans {
-  const { paypal, tranzila, publicBaseUrl, twilio } = config
+function paymentMeans(
+  config: Config,
+  database: DatabaseHandle,
+  keyring: Keyring,
+  messages: SendSettings,
+): PaymentMeans {
+  const { paypal, tranzila, publicBaseUrl, endpoints } = config
   const page = (id: string, rest = '') => publicUrl(publicBaseUrl, `/pay/${id}${rest}`)
+  const tills = {
+    paypal: perBusiness(keyring, 'paypal', paypal.kind === 'configured' ? createPayPal(paypal) : null, (keys) =>
+      createPayPal({ ...keys, apiBaseUrl: endpoints.paypalApi, account: keys.clientId }),
+    ),
+    tranzila: perBusiness(
+      keyring,
+      'tranzila',
+      tranzila.kind === 'configured' ? createTranzila(tranzila) : null,
+      (keys) => createTranzila({ ...keys, ...endpoints.tranzila, account: keys.terminal }),
+    ),
+  }
   return {
-    providers: {
-      paypal: paypal.kind === 'configured' ? createPayPal(paypal) : null,
-      tranzila: tranzila.kind === 'configured' ? createTranzila(tranzila) : null,
+    providersOf: (businessId) => ({ paypal: tills.paypal.of(businessId), tranzila: tills.tranzila.of(businessId) }),
+    async accountOf(businessId, name, account) {
+      const till = tills[name]
+      if (account === null) return till.installation
+      const own = till.ownOf(businessId)
+      if (own?.account === account) return own
+      // Perhaps set a moment ago in another process. An app of the same merchant under a new name sees the same orders.
+      await keyring.refresh()
+      return till.ownOf(businessId)
     },
+    installation: { paypal: tills.paypal.installation, tranzila: tills.tranzila.installation },
+    ownAccounts: (name) => tills[name].own().map(({ adapter }) => adapter),
     urls: {
       page: (id) => page(id),
       returned: (id) => page(id, '/return'),
       canceled: (id) => page(id, '/cancel'),
       notify: (provider) => publicUrl(publicBaseUrl, WEBHOOKS[provider]),
     },
-    messages: {
-      twilio: {
-        configured: twilio.kind === 'configured',
-        defaultSender: twilio.kind === 'configured' ? (twilio.whatsappFrom?.replace('whatsapp:', '') ?? null) : null,
-      },
-    },
+    messages,
     pool: database.sql,
   }
 }

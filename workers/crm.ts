@@ -99,15 +99,16 @@ if (import.meta.main)
       },
       'call.summarize': async ({ businessId, callSid }) => {
         const business = within(ctx, businessId)
-        const sumUp = async (by: typeof model) => {
+        const own = model(businessId)
+        const sumUp = async (by: typeof own) => {
           const call = expectCall(await summarizeCall(business, callSid, by))
           await sendFollowUp(business, { ...call, callSid }, sendSettings)
         }
         try {
-          await sumUp(model)
+          await sumUp(own)
         } catch (error) {
           // The caller's message does not wait for a model that is away; the summary by it is tried again.
-          if (model) await sumUp(null)
+          if (own) await sumUp(null)
           throw error
         }
       },

@@ -5,29 +5,63 @@ import { deletePending } from '../src/domain/privacy/index.ts'
 import { deleteRemoteRecording, fetchRecording } from '../src/domain/recordings/index.ts'
 import { AppError } from '../src/lib/errors.ts'
 import { durationOfWav } from '../src/media/audio/wav.ts'
-import type { Telephony } from '../src/providers/telephony/port.ts'
+import type { Carriers, Telephony } from '../src/providers/telephony/port.ts'
 import { runWorker } from './run-worker.ts'
 
 if (import.meta.main)
   await runWorker('recordings', 4, (deps) => {
-    const { ctx, storage } = deps
-    const carrier = (): Telephony => {
-      if (!deps.telephony)
-        throw new AppError('unavailable', 'telephony_not_configured', 'Twilio is not configured on this installation.')
-      return deps.telephony
+    const { ctx, storage, carriers } = deps
+    const configured = (carrier: Telephony | null): Telephony => {
+      if (carrier) return carrier
+      throw new AppError(
+        'unavailable',
+        'telephony_not_configured',
+        'Twilio is not configured for this business, or its account is no longer the one that has the file.',
+      )
+    }
+    /** Wherever it is: a business may have changed its account since, and one that is gone already is fine. */
+    const deleteFrom = (accounts: Telephony[]) => async (sid: string) => {
+      for (const account of accounts) await account.deleteRecording(sid)
     }
     return {
-      'recording.fetch': (job) => fetchRecording(within(ctx, job.businessId), job, carrier(), storage, durationOfWav),
-      'recording.delete_remote': (job) =>
-        deleteRemoteRecording(within(ctx, job.businessId), job.recordingId, carrier()),
-      'message.fetch_media': (job) => fetchMessageMedia(within(ctx, job.businessId), job.mediaId, carrier(), storage),
-      'privacy.delete': ({ businessId, deletionId }) =>
-        deletePending(within(ctx, businessId), deletionId, {
+      'recording.fetch': (job) =>
+        fetchRecording(
+          within(ctx, job.businessId),
+          job,
+          configured(job.accountSid ? carriers.account(job.businessId, job.accountSid) : carriers.of(job.businessId)),
           storage,
-          deleteCarrierRecording: deps.telephony ? (sid) => carrier().deleteRecording(sid) : null,
-        }),
+          durationOfWav,
+        ),
+      'recording.delete_remote': async (job) => {
+        const accounts = carriers.accountsOf(job.businessId)
+        configured(accounts[0] ?? null)
+        await deleteRemoteRecording(within(ctx, job.businessId), job.recordingId, deleteFrom(accounts))
+      },
+      'message.fetch_media': (job) =>
+        fetchMessageMedia(
+          within(ctx, job.businessId),
+          job.mediaId,
+          {
+            downloadMedia: (url, maxBytes) =>
+              configured(holderOf(carriers, job.businessId, url)).downloadMedia(url, maxBytes),
+          },
+          storage,
+        ),
+      'privacy.delete': ({ businessId, deletionId }) => {
+        const accounts = carriers.accountsOf(businessId)
+        return deletePending(within(ctx, businessId), deletionId, {
+          storage,
+          deleteCarrierRecording: accounts.length > 0 ? deleteFrom(accounts) : null,
+        })
+      },
       'call.transcribe': async (job) => {
-        await transcribeTurn(within(ctx, job.businessId), job.turnId, deps.transcriber, storage)
+        await transcribeTurn(within(ctx, job.businessId), job.turnId, deps.transcriber(job.businessId), storage)
       },
     }
   })
+
+/** The account in which a message's file lies, by its address; the business's where that does not say. */
+function holderOf(carriers: Carriers, businessId: string, url: string): Telephony | null {
+  const accountSid = /\/Accounts\/(AC[0-9a-f]{32})\//i.exec(URL.parse(url)?.pathname ?? '')?.[1]
+  return accountSid ? carriers.account(businessId, accountSid) : carriers.of(businessId)
+}

@@ -27,7 +27,7 @@ async function holdAccounts(deps: Deps): Promise<() => Promise<void>> {
       open,
       box,
       storage: deps.storage,
-      settings: { twilio: { configured: deps.twilioWhatsApp !== null, defaultSender: deps.defaultTwilioSender } },
+      settings: deps.sendSettings,
       log: deps.log,
       ...(control ? { onQr: scanFirstAccount(control) } : {}),
     },
@@ -52,8 +52,8 @@ if (import.meta.main)
       'whatsapp.send': async ({ businessId, messageId }) => {
         const result = await deliverMessage(within(deps.ctx, businessId), messageId, {
           pool: deps.database.sql,
-          sender: deps.twilioWhatsApp,
-          defaultTwilioSender: deps.defaultTwilioSender,
+          senderOf: deps.twilioWhatsApp,
+          settings: deps.sendSettings,
         })
         if (!result.done) throw new DelayJob(result.retryInMs, result.reason)
       },

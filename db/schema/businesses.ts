@@ -5,6 +5,8 @@ import { at, createdAt, id, updatedAt } from './columns.ts'
 /** Opening hours: spans `[from, to)` of local `HH:MM` times a weekday. */
 export type WeekHours = Partial<Record<'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat', [string, string][]>>
 
+export const SPEECH_ENGINES = ['default', 'openai-realtime', 'embedded'] as const
+
 export const businesses = pgTable(
   'businesses',
   {
@@ -23,6 +25,8 @@ export const businesses = pgTable(
     fallbackWhatsappProvider: text('fallback_whatsapp_provider', { enum: ['twilio', 'baileys'] }),
     /** Takes the payments for which no other is named; null is the one that suits the currency. */
     paymentProvider: text('payment_provider', { enum: ['paypal', 'tranzila'] }),
+    /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
+    speechEngine: text('speech_engine', { enum: SPEECH_ENGINES }).notNull().default('default'),
     /** Whether the carrier's copy of a recording is deleted once ours is stored and committed. */
     deleteRemoteRecordings: boolean('delete_remote_recordings').notNull().default(false),
     /** When people are there, by weekday, local time; null is not said. */
@@ -32,7 +36,10 @@ export const businesses = pgTable(
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (t) => [check('businesses_language', sql`${t.language} in ('he', 'en')`)],
+  (t) => [
+    check('businesses_language', sql`${t.language} in ('he', 'en')`),
+    check('businesses_speech_engine', sql`${t.speechEngine} in ('default', 'openai-realtime', 'embedded')`),
+  ],
 )
 
 /** A number that callers dial, and the business that answers it. */

@@ -80,6 +80,8 @@ export const paymentCheckouts = pgTable(
     /** 1 for the first. */
     attempt: integer().notNull(),
     provider: text({ enum: PAYMENT_PROVIDERS }).notNull(),
+    /** PayPal's client id, Tranzila's terminal: with whose keys it is asked about. Null is the installation's. */
+    account: text(),
     /** PayPal's order id, Tranzila's handshake token. */
     providerRef: text('provider_ref').notNull(),
     /** Where the customer pays. */
@@ -107,6 +109,8 @@ export const paymentTransactions = pgTable(
       .references(() => payments.id, { onDelete: 'cascade' }),
     provider: text({ enum: PAYMENT_PROVIDERS }).notNull(),
     kind: text({ enum: ['charge', 'refund'] }).notNull(),
+    /** In whose account the money moved, as in a checkout. */
+    account: text(),
     providerTransactionId: text('provider_transaction_id').notNull(),
     status: text({ enum: ['pending', 'completed', 'failed'] }).notNull(),
     amount: money('amount').notNull(),

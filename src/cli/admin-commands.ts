@@ -2,6 +2,7 @@ import { Argument, type Command, Option } from 'commander'
 import { formatPhone } from '../lib/phone.ts'
 import type { Inputs, Outputs } from '../trpc/client.ts'
 import { idArgument, languageOption, limitOption, take } from './arguments.ts'
+import { addCredentialCommands } from './credential-commands.ts'
 import { UsageError } from './exit.ts'
 import { formatTable, formatTime } from './output.ts'
 import type { Cli } from './session.ts'
@@ -10,6 +11,7 @@ const ROLES = ['owner', 'manager', 'agent', 'viewer'] as const
 const SCOPES = ['read', 'write', 'admin'] as const
 const PROVIDERS = ['twilio', 'baileys'] as const
 const TILLS = ['paypal', 'tranzila'] as const
+const ENGINES = ['default', 'openai-realtime', 'embedded'] as const
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
 
 type Role = (typeof ROLES)[number]
@@ -17,7 +19,8 @@ type Scope = (typeof SCOPES)[number]
 type Language = 'he' | 'en'
 
 /** `business`, `member`, `key`, `number`: who may do what, and which numbers are answered. */
-export function addAdminCommands(program: Command, { session, show }: Cli): void {
+export function addAdminCommands(program: Command, cli: Cli): void {
+  const { session, show } = cli
   const business = program.command('business').description('the businesses of the installation')
   business
     .command('list')
@@ -85,6 +88,7 @@ export function addAdminCommands(program: Command, { session, show }: Cli): void
         'any',
       ]),
     )
+    .addOption(new Option('--speech <engine>', 'what talks to callers; default: with its own key').choices(ENGINES))
     .option('--hours <day=spans...>', 'when people are there: sun=09:00-13:00,16:00-19:00 fri=closed')
     .action(async (options: SettingOptions) => {
       const { client } = await session()
@@ -94,6 +98,8 @@ export function addAdminCommands(program: Command, { session, show }: Cli): void
       const changed = await client.businesses.update.mutate(changes)
       await show(changed, () => describeBusiness(changed))
     })
+
+  addCredentialCommands(business, cli)
 
   const member = program.command('member').description('who may log in for the business')
   member
@@ -235,11 +241,12 @@ type SettingOptions = {
   whatsapp?: (typeof PROVIDERS)[number]
   whatsappFallback?: (typeof PROVIDERS)[number] | 'none'
   payments?: (typeof TILLS)[number] | 'any'
+  speech?: (typeof ENGINES)[number]
   hours?: string[]
 }
 
 function settingsOf(options: SettingOptions): Inputs['businesses']['update'] {
-  const { name, lang, timezone, greeting, whatsapp, whatsappFallback, payments, hours } = options
+  const { name, lang, timezone, greeting, whatsapp, whatsappFallback, payments, speech, hours } = options
   return {
     ...(name === undefined ? {} : { name }),
     ...(lang === undefined ? {} : { language: lang }),
@@ -250,6 +257,7 @@ function settingsOf(options: SettingOptions): Inputs['businesses']['update'] {
       ? {}
       : { fallbackWhatsappProvider: whatsappFallback === 'none' ? null : whatsappFallback }),
     ...(payments === undefined ? {} : { paymentProvider: payments === 'any' ? null : payments }),
+    ...(speech === undefined ? {} : { speechEngine: speech }),
     ...(hours === undefined ? {} : { hours: hoursOf(hours) }),
   }
 }
@@ -291,6 +299,7 @@ function describeBusiness(business: Outputs['businesses']['get']): string {
         (business.fallbackWhatsappProvider ? `, then ${business.fallbackWhatsappProvider}` : ''),
     ],
     ['payments', business.paymentProvider ?? 'what suits the currency'],
+    ['speech', business.speechEngine],
     ['hours', spoken],
     ...(business.blockedAt ? [['blocked', business.blockedReason ?? ''] as [string, string]] : []),
   ]

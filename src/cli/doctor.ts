@@ -2,6 +2,7 @@ import type { Config } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { listBusinesses, listPhoneNumbers } from '../domain/businesses/index.ts'
 import { within } from '../domain/context.ts'
+import { CREDENTIAL_PROVIDERS, type CredentialProvider } from '../domain/credentials/index.ts'
 import { processesAlive } from '../domain/system/index.ts'
 import { publicUrl, WEBHOOKS } from '../http/urls.ts'
 import { errorMessage } from '../lib/errors.ts'
@@ -68,23 +69,55 @@ async function examineInside(deps: Deps, say: Say, fix: boolean) {
     if (alive[kind] > 0) say(`process ${kind}`, 'ok', `${alive[kind]} alive`)
     else say(`process ${kind}`, 'problem', 'no heartbeat for 15 seconds', 'Start everything with ./start_all.sh.')
 
+  const ofInstallation = new Set<string>()
+  try {
+    await deps.keyring.refresh()
+    for (const { id, name } of await listBusinesses(deps.ctx)) {
+      const numbers = (await listPhoneNumbers(within(deps.ctx, id))).map(({ e164 }) => e164)
+      for (const provider of CREDENTIAL_PROVIDERS) await examineOwnKeys(deps, say, { id, name, provider, numbers, fix })
+      if (deps.keyring.held(id, 'twilio').kind === 'none') for (const number of numbers) ofInstallation.add(number)
+    }
+  } catch (error) {
+    return say('businesses', 'problem', errorMessage(error), 'Run `bun run cli migrate`.')
+  }
+
   if (!deps.telephony)
     return say('twilio', 'warning', 'not configured', 'Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.')
   try {
-    await examineNumbers(deps, deps.telephony, say, fix)
+    await examineNumbers(deps, deps.telephony, say, { check: 'twilio', answered: ofInstallation, fix })
   } catch (error) {
     say('twilio', 'problem', errorMessage(error), 'Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.')
   }
 }
 
+type OwnKeys = { id: string; name: string; provider: CredentialProvider; numbers: string[]; fix: boolean }
+
+/** Whether the keys that a business brought along can be opened, and whether they still open something. */
+async function examineOwnKeys(deps: Deps, say: Say, { id, name, provider, numbers, fix }: OwnKeys) {
+  const { kind } = deps.keyring.held(id, provider)
+  if (kind === 'none') return
+  const check = `${provider} of ${name}`
+  const setAgain = `\`bun run cli --business ${id} business keys set ${provider}\`.`
+  if (kind === 'unreadable')
+    return say(check, 'problem', 'its own keys cannot be opened: SESSION_SECRET is another one', setAgain)
+  try {
+    const account = provider === 'twilio' ? deps.carriers.of(id) : null
+    if (account) await examineNumbers(deps, account, say, { check, answered: new Set(numbers), fix })
+    if (provider === 'paypal' || provider === 'tranzila') await deps.payments.providersOf(id)[provider]?.check()
+    if (provider === 'openai') await deps.model(id)?.check()
+    say(check, 'ok', 'its own keys are accepted')
+  } catch (error) {
+    say(check, 'problem', errorMessage(error), `If the keys are wrong: ${setAgain}`)
+  }
+}
+
+type Asked = { check: string; answered: ReadonlySet<string>; fix: boolean }
+
 /** Whether each number that callers dial is asked about here; those of the account that nobody here answers stay untouched. */
-async function examineNumbers(deps: Deps, telephony: Telephony, say: Say, fix: boolean) {
+async function examineNumbers(deps: Deps, telephony: Telephony, say: Say, asked: Asked) {
+  const { answered, fix } = asked
   const owned = await telephony.listNumbers()
-  const businesses = await listBusinesses(deps.ctx)
-  const answered = new Set<string>()
-  for (const { id } of businesses)
-    for (const { e164 } of await listPhoneNumbers(within(deps.ctx, id))) answered.add(e164)
-  if (owned.length === 0) say('twilio', 'warning', 'the account has no number', 'Buy one in Twilio’s console.')
+  if (owned.length === 0) say(asked.check, 'warning', 'the account has no number', 'Buy one in Twilio’s console.')
 
   const wanted = {
     voiceUrl: publicUrl(deps.config.publicBaseUrl, WEBHOOKS.incomingCall),

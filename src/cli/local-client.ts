@@ -23,6 +23,7 @@ export async function createLocalClient(
   createLogin: CreateLogin,
   businessId: string | undefined,
 ): Promise<Client> {
+  await deps.keyring.refresh()
   const all = await listBusinesses(deps.ctx)
   const business = businessId ? all.find((row) => row.id === businessId) : all[0]
   if (!business) throw new AppError('not_found', 'business_not_found', 'There is no such business.')
@@ -33,11 +34,12 @@ export async function createLocalClient(
   const caller = createCallerFactory(appRouter)({
     authenticate: async () => access,
     authenticateAgain: async () => access,
-    settings: { twilio: { configured: deps.telephony !== null, defaultSender: deps.defaultTwilioSender } },
+    settings: deps.sendSettings,
     payments: deps.payments,
     services: {
       createLogin,
       queues: () => deps.producer.queues,
+      keyring: deps.keyring,
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
       replayRecord: (key) => replayStored(deps.storage, key),
     },

@@ -20,6 +20,8 @@ export type JobDefinition = {
 // A database that is away for hours must not use up a job's tries: about a day of patience.
 const patient = { attempts: 300, backoff: { delayMs: 500, maxDelayMs: 300_000 } }
 
+/** The businesses that the teller speaks for: what is another's stays as it is. Absent is all. */
+const onlyFor = z.array(z.uuid()).optional()
 const at = z.iso.datetime()
 
 const mediaReference = z.object({ url: z.string(), contentType: z.string() })
@@ -84,13 +86,14 @@ export const jobs = {
       streamSid: z.string(),
       event: z.string(),
       error: z.string().nullish(),
+      onlyFor,
       at,
     }),
     ...patient,
   },
   'call.status': {
     queue: 'crm',
-    payload: z.object({ callSid: z.string(), status: z.string(), durationSeconds: z.number().nullish(), at }),
+    payload: z.object({ callSid: z.string(), status: z.string(), durationSeconds: z.number().nullish(), onlyFor, at }),
     ...patient,
   },
   'call.turn': { queue: 'crm', payload: callTurn, ...patient },
@@ -157,6 +160,7 @@ export const jobs = {
       providerMessageId: z.string(),
       status: z.string(),
       errorCode: z.string().nullish(),
+      onlyFor,
       at,
     }),
     ...patient,
@@ -172,6 +176,8 @@ export const jobs = {
       businessId: z.uuid(),
       callSid: z.string(),
       recordingSid: z.string(),
+      /** The carrier account that has it; absent is the business's. */
+      accountSid: z.string().nullish(),
       durationSeconds: z.number().nullish(),
       channels: z.number().nullish(),
       at,

@@ -25,6 +25,7 @@ export class CallRecord {
   open(deps: SessionDeps, call: StreamToken, reception: Reception, policy: TurnPolicy): void {
     this.#recorder = deps.record?.(call.callSid) ?? null
     if (!this.#recorder) return
+    const { engine, standby } = reception.engines ?? deps
     const ms = (name: PhraseName) => (reception.phrase?.(name)?.byteLength ?? 0) / 8
     this.#recorder.line({
       t: 0,
@@ -32,8 +33,8 @@ export class CallRecord {
       version: 1,
       callSid: call.callSid,
       businessId: call.businessId,
-      engine: deps.engine.name,
-      standby: deps.standby?.name ?? null,
+      engine: engine.name,
+      standby: standby?.name ?? null,
       script: reception.script,
       policy,
       limits: deps.limits,

@@ -14,7 +14,7 @@ import {
 import { AppError } from '../lib/errors.ts'
 import { sha256Hex } from '../lib/ids.ts'
 import type { EngineTool } from '../providers/speech/port.ts'
-import type { Telephony } from '../providers/telephony/port.ts'
+import type { Carriers, Telephony } from '../providers/telephony/port.ts'
 import type { CallSink, CallTools } from './session-ports.ts'
 
 export type CallToolsDeps = {
@@ -22,7 +22,9 @@ export type CallToolsDeps = {
   profiles: Pick<ProfileCache, 'of'>
   sink: Pick<CallSink, 'lead'>
   settings: SendSettings
-  telephony: Telephony | null
+  carriers: Pick<Carriers, 'of'>
+  /** The installation's own account. */
+  installation: Telephony | null
   timeZone(businessId: string): string
   /** The document that rings a person for this call. */
   transferDocument(call: StreamToken, number: string): string
@@ -30,11 +32,14 @@ export type CallToolsDeps = {
 
 /** What a model does in a call, each a verb of the domain; run twice, each does its work once. */
 export function createCallTools(deps: CallToolsDeps): CallTools {
-  const { ctx, profiles, telephony } = deps
+  const { ctx, profiles, carriers } = deps
   const all = engineTools()
   const withoutTransfer = engineTools(['transfer_to_human'])
 
-  const canTransfer = (call: StreamToken) => telephony !== null && profiles.of(call.businessId).transferNumber !== null
+  /** The account that has the call. */
+  const carrierOf = (call: StreamToken) => (call.viaInstallation ? deps.installation : carriers.of(call.businessId))
+  const canTransfer = (call: StreamToken) =>
+    carrierOf(call) !== null && profiles.of(call.businessId).transferNumber !== null
 
   async function perform(business: BusinessContext, call: StreamToken, name: CallToolName, args: unknown) {
     switch (name) {
@@ -99,6 +104,7 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
     canTransfer,
     async transfer(call) {
       const number = profiles.of(call.businessId).transferNumber
+      const telephony = carrierOf(call)
       if (!telephony || !number) return 'Nobody can be reached. Offer to take a message.'
       try {
         await telephony.updateCall(call.callSid, deps.transferDocument(call, number))

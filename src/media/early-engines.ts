@@ -13,12 +13,15 @@ export class EarlyEngines {
 
   constructor(private readonly engine: SpeechEngine) {}
 
-  /** Opens a session for a call; an engine that is at hand at once, or a call asked for twice, needs none. */
-  open(callSid: string, options: Omit<EngineSessionOptions, 'onEvent'>): void {
-    if (!this.engine.remote || this.#waiting.has(callSid)) return
+  /**
+   * Opens a session for a call; an engine that is at hand at once, or a call asked for twice, needs none.
+   * @param engine the business's, where it is another one
+   */
+  open(callSid: string, options: Omit<EngineSessionOptions, 'onEvent'>, engine = this.engine): void {
+    if (!engine.remote || this.#waiting.has(callSid)) return
     const early: EngineEvent[] = []
     let listener: ((event: EngineEvent) => void) | null = null
-    const session = this.engine.connect({
+    const session = engine.connect({
       ...options,
       onEvent(event) {
         if (listener) listener(event)

@@ -3,6 +3,7 @@ import { errorMessage } from '../lib/errors.ts'
 import type { EngineEvent, EngineSession, SpeechEngine } from '../providers/speech/port.ts'
 import type { CallContext } from './call-context.ts'
 import type { CallVoice } from './call-voice.ts'
+import type { Engines } from './session-ports.ts'
 import type { TurnTaking } from './turn-taking.ts'
 import type { WayOut } from './way-out.ts'
 
@@ -28,17 +29,23 @@ export class EngineLink {
   begin(): boolean {
     const { context } = this
     const { deps } = context
+    const { engine } = this.#engines
     const opened = context.live && context.call ? (deps.adopt?.(context.call.callSid) ?? null) : null
     if (!opened) {
-      this.#connect(deps.engine, false)
+      this.#connect(engine, false)
       return false
     }
     const listener = this.#listener()
     this.#engage(opened.session)
-    this.#kind = deps.engine
-    context.record.decide('connect', { engine: deps.engine.name, resume: false })
+    this.#kind = engine
+    context.record.decide('connect', { engine: engine.name, resume: false })
     opened.attach(listener)
     return true
+  }
+
+  /** Those of the business; a reception is the same one for a whole call. */
+  get #engines(): Engines {
+    return this.context.reception?.engines ?? this.context.deps
   }
 
   /** It is ready to talk. */
@@ -111,7 +118,7 @@ export class EngineLink {
     }
     // A call that is being handed on needs no engine.
     if (context.transferring) return
-    const { engine, standby } = context.deps
+    const { engine, standby } = this.#engines
     const resume = context.transcript.callerTurns > 0
     const again = retry && !this.#retried && this.#kind === engine && engine.remote
     const next = again ? engine : standby && this.#kind !== standby ? standby : null

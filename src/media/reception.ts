@@ -14,7 +14,7 @@ import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { parsePhone } from '../lib/phone.ts'
 import type { IntakeScript, Language } from '../providers/speech/port.ts'
-import type { Reception } from './session-ports.ts'
+import type { Engines, Reception } from './session-ports.ts'
 
 export type PromptName = 'voicemail' | 'thanks' | 'unclaimed' | 'whisper'
 
@@ -45,6 +45,8 @@ export function createReceptionist(deps: {
   log: Logger
   /** How each business wants its receptionist; the defaults for all without it. */
   profiles?: Pick<ProfileCache, 'of'>
+  /** What talks for a business; null where that is what talks for all. */
+  engines?(business: BusinessEntry): Engines | null
 }): Receptionist {
   const { directory, prompts, defaults, log } = deps
   const profileOf = (business: BusinessEntry) => deps.profiles?.of(business.id) ?? DEFAULT_RECEPTIONIST
@@ -78,7 +80,9 @@ export function createReceptionist(deps: {
         line.found === 'business' && line.business.id === businessId ? line.business : directory.business(businessId)
       if (!business) return null
       const script = scriptOf(business)
+      const engines = deps.engines?.(business)
       return {
+        ...(engines ? { engines } : {}),
         script,
         greeting: prompts.peek(script.greeting, script.language),
         renderGreeting: () => prompts.render(script.greeting, script.language),

@@ -74,13 +74,15 @@ export function createFileRecorders(options: {
   async function write(): Promise<void> {
     let failure: unknown = null
     let tried = false
+    let made = false
     for (const file of open.values()) {
       const lines = file.lines.splice(0)
       if (lines.length === 0) continue
       tried = true
       const text = `${lines.join('\n')}\n`
       try {
-        await mkdir(dir, { recursive: true, mode: 0o700 })
+        if (!made) await mkdir(dir, { recursive: true, mode: 0o700 })
+        made = true
         // A failed write may have left a part of itself.
         if (file.torn) await restore(file)
         file.torn = true

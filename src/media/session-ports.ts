@@ -35,6 +35,9 @@ export type CallSink = {
 /** Sentences that a session says itself, rendered beforehand. */
 export type PhraseName = 'oneMoment' | 'connecting'
 
+/** What talks to a caller, and what takes over when it fails. */
+export type Engines = { engine: SpeechEngine; standby?: SpeechEngine | null }
+
 /** What a business says in a call. */
 export type Reception = {
   script: IntakeScript
@@ -47,6 +50,8 @@ export type Reception = {
   instructions?: string
   voice?: string | null
   policy?: TurnPolicy
+  /** Where the business has not the session's own ones. */
+  engines?: Engines
 }
 
 /** What a model may do in a call; `end_call`, `save_lead` and `transfer_to_human` are the session's own. */
@@ -70,10 +75,7 @@ export type OpenedEngine = {
   attach(listener: (event: EngineEvent) => void): void
 }
 
-export type SessionDeps = {
-  engine: SpeechEngine
-  /** Takes over when the engine fails. */
-  standby?: SpeechEngine | null
+export type SessionDeps = Engines & {
   /** The session that was opened for this call while its webhook was answered. */
   adopt?(callSid: string): OpenedEngine | null
   tools?: CallTools

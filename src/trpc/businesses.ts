@@ -57,7 +57,12 @@ export const businessesRouter = router({
   providers: businessProcedure
     .output(
       z.object({
-        twilio: z.object({ configured: z.boolean(), defaultSender: z.string().nullable() }),
+        twilio: z.object({
+          configured: z.boolean(),
+          defaultSender: z.string().nullable(),
+          /** With keys of its own, not the installation's. */
+          own: z.boolean(),
+        }),
         accounts: z.array(
           z.object({
             id: z.uuid(),
@@ -71,7 +76,10 @@ export const businessesRouter = router({
         ),
       }),
     )
-    .query(async ({ ctx }) => ({ twilio: ctx.settings.twilio, accounts: await listAccounts(ctx.business) })),
+    .query(async ({ ctx }) => ({
+      twilio: ctx.settings.twilio(ctx.business.businessId),
+      accounts: await listAccounts(ctx.business),
+    })),
   /** Every business of the installation. */
   all: businessProcedure
     .output(z.object({ items: z.array(businessView) }))

@@ -20,6 +20,10 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
   'keys.create': OWN,
   'keys.revoke': OWN,
 
+  'credentials.list': OWN,
+  'credentials.set': OWN,
+  'credentials.remove': OWN,
+
   'businesses.get': READ,
   'businesses.update': MANAGE,
   'businesses.numbers': READ,

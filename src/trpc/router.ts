@@ -4,6 +4,7 @@ import { businessesRouter } from './businesses.ts'
 import { callsRouter } from './calls.ts'
 import { contactsRouter } from './contacts.ts'
 import { conversationsRouter } from './conversations.ts'
+import { credentialsRouter } from './credentials.ts'
 import { eventsRouter } from './events.ts'
 import { exportsRouter } from './exports.ts'
 import { importsRouter } from './imports.ts'
@@ -25,6 +26,7 @@ export const appRouter = router({
   businesses: businessesRouter,
   members: membersRouter,
   keys: keysRouter,
+  credentials: credentialsRouter,
   calls: callsRouter,
   messages: messagesRouter,
   contacts: contactsRouter,

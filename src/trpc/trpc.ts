@@ -1,5 +1,6 @@
 import { initTRPC, TRPCError } from '@trpc/server'
 import { ZodError, z } from 'zod'
+import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
 import type { CreateLogin } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
@@ -17,6 +18,8 @@ export type ApiServices = {
   /** The open queues of this process. */
   queues(): JobQueue[]
   events: EventHub
+  /** The businesses' own keys. */
+  keyring: Keyring
   /** Lives a stored record through again. @throws AppError `record_not_found`, `bad_record` */
   replayRecord(key: string): Promise<ReplayReport>
 }

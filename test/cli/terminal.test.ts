@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { z } from 'zod'
 import { addNumber } from '../../src/sandbox/carrier/numbers-api.ts'
+import { startOpenAi } from '../../src/sandbox/openai/server.ts'
 import type { WhatsAppSandbox } from '../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../src/sandbox/whatsapp/server.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
@@ -216,6 +217,64 @@ test(
 )
 
 test(
+  'a business gets keys of its own: asked for without showing a secret, or read from a pipe; never from the arguments',
+  async () => {
+    const secret = 'the-secret-of-the-terminal'
+    const terminal = sit(['business', 'keys', 'set', 'tranzila'])
+    await terminal.until(/terminal: $/)
+    terminal.type('dana-shpp\u007f\u007fop\r')
+    await terminal.until(/appKey: $/)
+    // Pasted ahead: the second line is the answer to a question that was not asked yet.
+    terminal.type(`app-${secret}\r${secret}\r`)
+    expect(await terminal.ended()).toBe(0)
+    expect(terminal.shown()).toContain('tranzila  dana-shop')
+    expect(terminal.raw()).not.toContain(secret)
+
+    const interrupted = sit(['business', 'keys', 'set', 'tranzila'])
+    await interrupted.until(/terminal: $/)
+    interrupted.type(CTRL_C)
+    expect(await interrupted.ended()).toBe(130)
+    const left = sit(['business', 'keys', 'set', 'tranzila'])
+    await left.until(/terminal: $/)
+    left.type('\r')
+    expect([await left.ended(), left.shown()]).toEqual([2, expect.stringContaining('nothing was set')])
+
+    const piped = async (provider: string, text: string) => {
+      const child = Bun.spawn([process.execPath, CLI, '--url', product.url(), 'business', 'keys', 'set', provider], {
+        cwd: directory,
+        env: { ...machineEnvironment(), ...environment() },
+        stdin: new Blob([text]),
+        stdout: 'pipe',
+        stderr: 'pipe',
+        timeout: 60_000,
+      })
+      const said = (await new Response(child.stdout).text()) + (await new Response(child.stderr).text())
+      return { said, code: await child.exited }
+    }
+    expect(await piped('openai', `apiKey=sk=${secret}\n`)).toEqual({ said: 'openai  …inal\n', code: 0 })
+    for (const [text, words] of [
+      [secret, 'Line 1 of the input is not name=value with one of: apiKey, model'],
+      [`apiKey=${secret} x`, 'printable characters without spaces'],
+    ] as const) {
+      const { said, code } = await piped('openai', text)
+      expect([code, said]).toEqual([2, expect.stringContaining(words)])
+      expect(said).not.toContain(secret)
+    }
+    expect((await look(['business', 'keys', 'set', 'openai', secret])).code).toBe(2)
+
+    const listed = await look(['business', 'keys', 'list'])
+    expect(listed.text).toMatch(/^openai +…inal /m)
+    expect(listed.text).toMatch(/^tranzila +dana-shop /m)
+    for (const provider of ['openai', 'tranzila'])
+      expect((await look(['business', 'keys', 'remove', provider])).code).toBe(0)
+    expect((await look(['business', 'keys', 'list'])).text).toContain('(none)')
+    expect((await look(['business', 'keys', 'remove', 'openai'])).code).toBe(4)
+    expect(JSON.stringify(product.webLog())).not.toContain(secret)
+  },
+  LONG,
+)
+
+test(
   'doctor sees a wrong webhook, says what to do, and mends it',
   async () => {
     expect((await json(['number', 'list'], rows)).length).toBe(0)
@@ -275,6 +334,46 @@ test(
       effect: { kind: 'http_error', status: 401, code: 20003 },
     })
     expect((await look(['doctor'], extra)).text).toContain('Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.')
+  },
+  LONG,
+)
+
+test(
+  'doctor says of a business’s own keys whether they are answered',
+  async () => {
+    const { credentials, businesses } = product.trpc()
+    const { id, name } = await businesses.get.query()
+    const own = { accountSid: `AC${'c'.repeat(32)}`, authToken: 'the-token-of-the-business' }
+    const account = product.carrier.addAccount(own)
+    // Nobody is at PayPal's address.
+    const openai = startOpenAi({ port: 0, apiKey: 'sk-of-the-business' })
+    const extra = { SANDBOX: '1', PAYPAL_API_BASE_URL: 'http://127.0.0.1:9', OPENAI_REALTIME_URL: openai.realtimeUrl }
+    addNumber(account, NUMBER, { voiceUrl: 'https://demo.twilio.com/welcome/voice/' })
+    await credentials.set.mutate({ provider: 'twilio', keys: own })
+    await credentials.set.mutate({ provider: 'openai', keys: { apiKey: 'sk-of-the-business' } })
+    const first = await look(['doctor'], extra)
+    expect(first.text).toContain(`ok       openai of ${name}`)
+    // Its number is looked for in its own account, not in the installation's.
+    expect(first.text).toContain(`PROBLEM  twilio ${NUMBER}  calls go to POST https://demo.twilio.com/welcome/voice/`)
+    const fixed = await look(['doctor', '--fix'], extra)
+    expect([fixed.code, fixed.text]).toEqual([0, expect.stringContaining(`ok       twilio of ${name}`)])
+
+    const keys = { clientId: 'client', clientSecret: 'not-to-be-shown', webhookId: 'WH-1' }
+    await credentials.set.mutate({ provider: 'paypal', keys })
+    await credentials.set.mutate({ provider: 'twilio', keys: { ...own, authToken: 'not-to-be-shown' } })
+    await credentials.set.mutate({ provider: 'openai', keys: { apiKey: 'sk-not-to-be-shown' } })
+    const wrong = await look(['doctor'], extra)
+    expect(wrong.code).toBe(1)
+    expect(wrong.text).toMatch(new RegExp(`PROBLEM +twilio of ${name} +The carrier answered 401`))
+    expect(wrong.text).toMatch(new RegExp(`PROBLEM +paypal of ${name} +PayPal could not be reached`))
+    expect(wrong.text).toMatch(new RegExp(`PROBLEM +openai of ${name} +The model answered 401`))
+    expect(wrong.text).toContain(`--business ${id} business keys set paypal`)
+    expect(wrong.text).not.toContain('not-to-be-shown')
+
+    const rotated = await look(['doctor'], { ...extra, SESSION_SECRET: 'another-session-secret' })
+    expect(rotated.text).toMatch(new RegExp(`PROBLEM +openai of ${name} +its own keys cannot be opened`))
+    for (const provider of ['twilio', 'openai', 'paypal'] as const) await credentials.remove.mutate({ provider })
+    await openai.close()
   },
   LONG,
 )

@@ -101,9 +101,12 @@ test('the business’s own choice of provider counts where it takes the currency
   await updateBusiness(ctx, { paymentProvider: 'paypal' })
   expect([await chosen('ILS'), await chosen('ILS', 'tranzila')]).toEqual(['paypal', 'tranzila'])
   await updateBusiness(ctx, { paymentProvider: 'tranzila' })
-  const takesDollars = deps.payments.providers.tranzila?.currencies.some((each) => each === 'USD')
+  const takesDollars = deps.payments.installation.tranzila?.currencies.some((each) => each === 'USD')
   expect(await chosen('USD')).toBe(takesDollars ? 'tranzila' : 'paypal')
-  const without = { ...deps.payments, providers: { ...deps.payments.providers, tranzila: null } }
+  const without = {
+    ...deps.payments,
+    providersOf: (id: string) => ({ ...deps.payments.providersOf(id), tranzila: null }),
+  }
   expect((await checkPayments(ctx, without, undefined, 'ILS')).provider.name).toBe('paypal')
   await updateBusiness(ctx, { paymentProvider: null })
 })

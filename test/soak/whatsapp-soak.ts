@@ -217,7 +217,7 @@ const inText = (account: number, index: number) => `in ${account} ${String(index
 
 /** Asks until each request is answered, as a client with an idempotency key does. */
 async function askForAll(setups: Setup[], { sends }: SoakOptions): Promise<void> {
-  const settings = { twilio: { configured: false, defaultSender: null } }
+  const settings = { twilio: () => ({ configured: false, defaultSender: null, own: false }) }
   const each = Math.ceil(sends / setups.length)
   await Promise.all(
     setups.map(async ({ ctx, contacts }, account) => {

@@ -77,7 +77,7 @@ export async function createTestApi(): Promise<TestApi> {
       const context: TrpcContext = {
         authenticate,
         authenticateAgain: authenticate,
-        settings: { twilio: { configured: true, defaultSender: '+14155238886' } },
+        settings: { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) },
         services: services.api,
         payments: services.payments,
       }

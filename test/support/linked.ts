@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { WAKE_CHANNEL } from '../../src/domain/businesses/index.ts'
 import type { BusinessContext } from '../../src/domain/context.ts'
+import type { SendSettings } from '../../src/domain/messages/index.ts'
 import { beat, leave } from '../../src/domain/system/index.ts'
 import { type AccountSettings, createAccount, getLink, type LinkView } from '../../src/domain/whatsapp/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
@@ -19,7 +20,7 @@ import { openDomain, type TestDomain } from './domain.ts'
 
 /** Without a pause, a limit, or typing. */
 export const AT_ONCE: AccountSettings = { gapMs: 0, jitterMs: 0, typingMsPerChar: 0, newContactsPerDay: null }
-export const NO_TWILIO = { twilio: { configured: false, defaultSender: null } }
+export const NO_TWILIO = { twilio: () => ({ configured: false, defaultSender: null, own: false }) }
 
 const TIMING: Partial<SupervisorTiming> = { tickMs: 200, renewMs: 1_000, leaseMs: 3_000, graceMs: 300, surplusMs: 500 }
 
@@ -40,7 +41,7 @@ export type WorkerOptions = {
   name?: string
   timing?: Partial<SupervisorTiming>
   account?: Partial<Pick<BaileysAccountOptions, 'timing' | 'fetchMedia'>>
-  settings?: { twilio: { configured: boolean; defaultSender: string | null } }
+  settings?: SendSettings
 }
 
 /** WhatsApp in a box, a database, and workers of linked accounts within this process. */

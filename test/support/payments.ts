@@ -70,18 +70,23 @@ export function startPaymentServers(paypalWebhookUrl: string | null) {
 }
 
 /** The whole product in this process, but for its other workers, beside both payment servers. */
-export async function startPaymentWorld(options: { language?: 'he' | 'en' } = {}) {
+export async function startPaymentWorld(options: { language?: 'he' | 'en'; keyless?: boolean } = {}) {
   const database = await createTestDatabase()
   const port = await findFreePort('127.0.0.1')
   const url = `http://127.0.0.1:${port}`
   const { paypal, tranzila, close: closeServers } = startPaymentServers(`${url}/webhook/paypal`)
+  const { keyless = false, ...language } = options
   const environment = paymentEnvironment({
     port,
     databaseUrl: database.url,
     paypalUrl: paypal.url,
     tranzilaUrl: tranzila.url,
-    ...options,
+    ...language,
   })
+  // The addresses stay: they are the vendors', whoever's keys are used.
+  if (keyless)
+    for (const name of Object.keys(environment))
+      if (/^(PAYPAL|TRANZILA)_/.test(name) && !name.endsWith('_BASE_URL')) delete environment[name]
   const config = loadConfig(environment)
   await setUp(config)
   const web = await prepareServer(config)

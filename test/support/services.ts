@@ -1,10 +1,12 @@
 import type { DatabaseHandle } from '../../db/client.ts'
 import { createLogin } from '../../src/auth.ts'
 import type { DomainContext } from '../../src/domain/context.ts'
+import { createKeyring } from '../../src/domain/credentials/index.ts'
 import { createEventHub } from '../../src/domain/events/index.ts'
 import type { PaymentMeans } from '../../src/domain/payments/index.ts'
 import { createQueueBackend } from '../../src/jobs/backend.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
+import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import { replayStored } from '../../src/media/replay.ts'
 import { createFileStorage } from '../../src/providers/storage/file.ts'
 import type { ObjectStorage } from '../../src/providers/storage/port.ts'
@@ -32,14 +34,17 @@ export async function createTestServices(
   const events = createEventHub({ ctx, sql: database.sql })
   await events.start()
   const payments: PaymentMeans = {
-    providers: { paypal: null, tranzila: null },
+    providersOf: () => ({ paypal: null, tranzila: null }),
+    accountOf: async () => null,
+    installation: { paypal: null, tranzila: null },
+    ownAccounts: () => [],
     urls: {
       page: (id: string) => `http://localhost:5000/pay/${id}`,
       returned: (id: string) => `http://localhost:5000/pay/${id}/return`,
       canceled: (id: string) => `http://localhost:5000/pay/${id}/cancel`,
       notify: (provider: string) => `http://localhost:5000/webhook/payments/${provider}`,
     },
-    messages: { twilio: { configured: false, defaultSender: null } },
+    messages: { twilio: () => ({ configured: false, defaultSender: null, own: false }) },
     pool: database.sql,
   }
   const storage = createFileStorage(temporaryDirectory('services'))
@@ -55,6 +60,11 @@ export async function createTestServices(
         ),
       queues: () => producer.queues,
       events,
+      keyring: createKeyring(
+        database.db,
+        createSecretBox(deriveKey('a secret of the tests', 'business credentials')),
+        ctx.log,
+      ),
       replayRecord: (key) => replayStored(storage, key),
     },
     async close() {

@@ -70,7 +70,7 @@ describe('the permission table', () => {
     const context = {
       authenticate: async () => ({ ...api.business, access }),
       authenticateAgain: async () => ({ ...api.business, access }),
-      settings: { twilio: { configured: false, defaultSender: null } },
+      settings: { twilio: () => ({ configured: false, defaultSender: null, own: false }) },
       services: api.services.api,
       payments: api.services.payments,
     }
@@ -167,6 +167,7 @@ describe('a stranger of another business', () => {
     const started = await owner.imports.create({ kind: 'contacts', csv: `phone,name\n0501114444,${mark}\n` })
     await owner.privacy.setRetention({ messageDays: 1234, callDays: null, recordingDays: null })
     const account = await owner.whatsapp.create({})
+    await owner.credentials.set({ provider: 'paypal', keys: { clientId: mark, clientSecret: mark, webhookId: mark } })
     const paymentId = newId()
     await api.database.db.insert(payments).values({
       id: paymentId,
@@ -195,6 +196,9 @@ describe('a stranger of another business', () => {
       'keys.list': {},
       'keys.create': { name: 'b' },
       'keys.revoke': { id: key.id },
+      'credentials.list': undefined,
+      'credentials.set': { provider: 'tranzila', keys: { terminal: 'b', appKey: 'b', secret: 'b' } },
+      'credentials.remove': { provider: 'paypal' },
       'businesses.get': undefined,
       'businesses.update': { greeting: 'hello' },
       'businesses.numbers': undefined,

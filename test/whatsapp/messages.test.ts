@@ -16,7 +16,7 @@ import { startCarrier } from '../../src/sandbox/carrier/server.ts'
 import { AT_ONCE, type LinkedWorld, openLinkedWorld } from '../support/linked.ts'
 
 const PHONE = '+972501000009'
-const TWILIO = { twilio: { configured: true, defaultSender: '+14155238886' } }
+const TWILIO = { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) }
 
 let world: LinkedWorld
 let ctx: BusinessContext
@@ -348,7 +348,7 @@ test('over Twilio, what it surely does not take goes by the linked account: at o
     apiBaseUrl: carrier.url,
     statusCallbackUrl: 'http://127.0.0.1:9/status',
   })
-  const means = { pool: world.domain.handle.sql, sender, defaultTwilioSender: TWILIO.twilio.defaultSender }
+  const means = { pool: world.domain.handle.sql, senderOf: () => sender, settings: TWILIO }
   const ask = async (text: string) => {
     const to = newContact()
     const { id: messageId } = await requestMessage(ctx, { to, text, provider: 'twilio' }, TWILIO)

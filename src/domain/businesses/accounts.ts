@@ -43,13 +43,15 @@ export type SenderChoice =
 
 /**
  * The account that a business sends from.
- * @param defaultSender the installation's Twilio sender (E.164), for a business without one of its own
+ * @param twilio.defaultSender E.164, for a business none of whose senders is listed; `own`: of its own account, and first
  */
 export async function senderFor(
   ctx: BusinessContext,
   provider: ProviderName,
-  defaultSender: string | null,
+  twilio: { defaultSender: string | null; own: boolean },
 ): Promise<SenderChoice> {
+  const { defaultSender, own } = twilio
+  const chosen = provider === 'twilio' && own ? defaultSender : null
   const [account] = await ctx.db
     .select({
       id: whatsappAccounts.id,
@@ -64,12 +66,13 @@ export async function senderFor(
     .leftJoin(whatsappLinks, eq(whatsappLinks.accountId, whatsappAccounts.id))
     .where(and(eq(whatsappAccounts.businessId, ctx.businessId), eq(whatsappAccounts.provider, provider)))
     .orderBy(
+      ...(chosen ? [sql`${whatsappAccounts.phone} is distinct from ${chosen}`] : []),
       sql`${whatsappAccounts.linkedAt} is null`,
       sql`${whatsappAccounts.state} <> 'working'`,
       desc(whatsappAccounts.id),
     )
     .limit(1)
-  if (account?.linkedAt && account.phone) {
+  if (account?.linkedAt && account.phone && (!chosen || account.phone === chosen)) {
     const { phone, since, down, restricted } = account
     return { kind: 'ready', accountId: account.id, phone, since, down, restricted }
   }

@@ -1,6 +1,6 @@
 import { and, asc, eq } from 'drizzle-orm'
 import { z } from 'zod'
-import { businesses, phoneNumbers } from '../../../db/schema/index.ts'
+import { businesses, phoneNumbers, SPEECH_ENGINES } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
@@ -35,6 +35,8 @@ export const businessSettings = z.object({
   fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
   /** Takes the payments for which no other is named; null is the one that suits the currency. */
   paymentProvider: z.enum(['paypal', 'tranzila']).nullable(),
+  /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
+  speechEngine: z.enum(SPEECH_ENGINES),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
 })
@@ -50,6 +52,8 @@ export const businessView = z.object({
   fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
   /** Takes the payments for which no other is named; null is the one that suits the currency. */
   paymentProvider: z.enum(['paypal', 'tranzila']).nullable(),
+  /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
+  speechEngine: z.enum(SPEECH_ENGINES),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
   blockedAt: z.date().nullable(),

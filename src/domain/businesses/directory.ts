@@ -11,6 +11,7 @@ export type BusinessEntry = {
   language: 'he' | 'en'
   greeting: string | null
   timezone: string
+  speechEngine: 'default' | 'openai-realtime' | 'embedded'
   blocked: boolean
 }
 
@@ -79,6 +80,7 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
         language: businesses.language,
         greeting: businesses.greeting,
         timezone: businesses.timezone,
+        speechEngine: businesses.speechEngine,
         blockedAt: businesses.blockedAt,
         number: phoneNumbers.e164,
         lineLanguage: phoneNumbers.language,

@@ -8,21 +8,25 @@ export type AfterStream =
   | { next: 'hangup' }
   /** Failed, unknown, crashed or never connected: the caller leaves a message. */
   | { next: 'voicemail'; businessId: string | null }
+  /** The call is not one that the asker may ask about. */
+  | { next: 'refuse' }
 
 /**
  * What the caller hears after the stream, decided from our record of the call alone: the server that is asked need not be
  * the one that had the socket. Asked twice, it answers the same.
- * @param knownReason the end reason when this process has it in memory, which spares the query
+ * @param call.onlyFor the businesses that the asker speaks for; left out, all
+ * @param call.knownReason the end reason when this process has it in memory, which spares the query
  */
 export async function decideAfterStream(
   ctx: DomainContext,
-  call: { callSid: string; knownReason: string | null },
+  call: { callSid: string; knownReason: string | null; onlyFor?: readonly string[] },
 ): Promise<AfterStream> {
   if (call.knownReason && AGENT_FINISHED.has(call.knownReason)) return { next: 'hangup' }
   const [row] = await ctx.db
     .select({ id: calls.id, businessId: calls.businessId, endReason: calls.endReason })
     .from(calls)
     .where(eq(calls.callSid, call.callSid))
+  if (row && call.onlyFor && !call.onlyFor.includes(row.businessId)) return { next: 'refuse' }
   if (row?.endReason && AGENT_FINISHED.has(row.endReason)) return { next: 'hangup' }
   if (row) {
     await ctx.db

@@ -25,6 +25,10 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
       await refuseErasedCall(tx, news.callSid)
       return false
     }
+    if (news.onlyFor && !news.onlyFor.includes(row.businessId)) {
+      ctx.log.warn({ callSid: news.callSid }, 'news of a call of another business')
+      return true
+    }
     if (row.carrierStatus && TERMINAL.has(row.carrierStatus)) return true
     await tx
       .update(calls)

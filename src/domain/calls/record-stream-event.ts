@@ -19,6 +19,10 @@ export async function recordStreamEvent(ctx: DomainContext, news: JobPayload<'ca
     await refuseErasedCall(ctx.db, news.callSid)
     return false
   }
+  if (news.onlyFor && !news.onlyFor.includes(row.businessId)) {
+    ctx.log.warn({ callSid: news.callSid }, 'news of a stream of another business')
+    return true
+  }
   if (news.event === 'stream-error')
     await ctx.db
       .update(calls)

@@ -11,6 +11,8 @@ export type StreamToken = {
   expiresAt: number
   /** Used once: the second socket that shows it is refused. */
   nonce: string
+  /** It came in over the installation's carrier account although the business has its own: there it can be changed. */
+  viaInstallation?: true
 }
 
 const VALID_SECONDS = 60
@@ -22,6 +24,7 @@ const claims = z.object({
   t: z.string(),
   e: z.number(),
   n: z.string(),
+  i: z.literal(1).optional(),
 })
 
 /**
@@ -30,7 +33,7 @@ const claims = z.object({
  */
 export function createStreamToken(
   secret: string,
-  call: { callSid: string; businessId: string; from: string; to: string },
+  call: Pick<StreamToken, 'callSid' | 'businessId' | 'from' | 'to' | 'viaInstallation'>,
   now = Date.now(),
 ): string {
   const body = Buffer.from(
@@ -41,6 +44,7 @@ export function createStreamToken(
       t: plain(call.to),
       e: Math.floor(now / 1000) + VALID_SECONDS,
       n: newId(),
+      ...(call.viaInstallation ? { i: 1 } : {}),
     }),
   ).toString('base64url')
   return `${body}.${sign(secret, body)}`
@@ -58,9 +62,10 @@ export function verifyStreamToken(
   if (!secretsEqual(sign(secret, body), signature)) return null
   const parsed = claims.safeParse(JSON.parse(Buffer.from(body, 'base64url').toString()))
   if (!parsed.success) return null
-  const { c, b, f, t, e, n } = parsed.data
+  const { c, b, f, t, e, n, i } = parsed.data
   if (c !== callSid || e * 1000 < now) return null
-  return { callSid: c, businessId: b, from: f, to: t, expiresAt: e, nonce: n }
+  const call = { callSid: c, businessId: b, from: f, to: t, expiresAt: e, nonce: n }
+  return i ? { ...call, viaInstallation: true } : call
 }
 
 /** As many bytes as characters, in JSON too: an address of another alphabet must not make the token longer. */

@@ -6,10 +6,17 @@ import type { BusinessContext } from '../context.ts'
 
 export type ProviderName = 'twilio' | 'baileys'
 
-/** What the installation can send with. */
-export type SendSettings = {
-  twilio: { configured: boolean; defaultSender: string | null }
+/** What a business can send with over Twilio. */
+export type TwilioSending = {
+  configured: boolean
+  /** E.164; what is sent from where none of its senders is listed here. */
+  defaultSender: string | null
+  /** It sends with its own account: the default sender is its own, and goes before those listed. */
+  own: boolean
 }
+
+/** What businesses can send with. */
+export type SendSettings = { twilio(businessId: string): TwilioSending }
 
 export type ChosenSender = { provider: ProviderName; accountId: string | null }
 
@@ -57,14 +64,15 @@ export async function assess(
 ): Promise<Assessment> {
   const cannot = (kind: 'unavailable' | 'conflict', code: string, message: string, field: string, final = false) =>
     ({ verdict: 'cannot', error: new AppError(kind, code, message, { field }), final }) as const
-  if (provider === 'twilio' && !settings.twilio.configured)
+  const twilio = settings.twilio(ctx.businessId)
+  if (provider === 'twilio' && !twilio.configured)
     return cannot(
       'unavailable',
       'not_configured',
-      'Twilio is not configured: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.',
+      'Twilio is not configured: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or keys of the business’s own.',
       'provider',
     )
-  const choice = await senderFor(ctx, provider, settings.twilio.defaultSender)
+  const choice = await senderFor(ctx, provider, twilio)
   if (choice.kind === 'none')
     return cannot('unavailable', 'not_configured', 'The business has no Twilio WhatsApp sender.', 'provider')
   if (choice.kind === 'never_linked')

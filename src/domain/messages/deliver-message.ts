@@ -7,6 +7,7 @@ import type { OutboundMessage, SendOutcome, WhatsAppSender } from '../../provide
 import { wakeAccount } from '../businesses/index.ts'
 import { type BusinessContext, emit } from '../context.ts'
 import { backInQueue } from './back-in-queue.ts'
+import type { SendSettings } from './choose-sender.ts'
 import { moveToFallback } from './fallback.ts'
 import { outboundOf } from './outbound.ts'
 
@@ -24,8 +25,9 @@ const DOUBT_ENDS_AFTER_MS = 30 * 60_000
 /** What a worker sends with over Twilio. `pool` is where the lock's connection is reserved from. */
 export type DeliveryMeans = {
   pool: DatabaseHandle['sql']
-  sender: WhatsAppSender | null
-  defaultTwilioSender: string | null
+  /** What a business sends with; null where it has none. */
+  senderOf(businessId: string): WhatsAppSender | null
+  settings: SendSettings
 }
 
 /** Twilio's errors that speak of the sender and not of the message: no such channel, its authentication failed. */
@@ -77,14 +79,14 @@ export async function deliverMessage(
 }
 
 async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryMeans): Promise<DeliveryResult> {
-  const message = await loadMessage(ctx, messageId, means.defaultTwilioSender)
+  const message = await loadMessage(ctx, messageId, means.settings.twilio(ctx.businessId).defaultSender)
   if (!message) return { done: true, status: 'gone' }
   if (message.provider === 'baileys') {
     // Its owner sends it; this was only a nudge.
     if (message.status === 'queued' && message.accountId) await wakeAccount(ctx, message.accountId, 'outbox')
     return { done: true, status: message.status }
   }
-  const { sender } = means
+  const sender = means.senderOf(ctx.businessId)
   if (!sender) return { done: false, retryInMs: 60_000, reason: 'Twilio is not configured' }
   if (message.status === 'sending') return await settleDoubt(ctx, message, sender)
   if (message.status !== 'queued') return { done: true, status: message.status }
@@ -105,8 +107,7 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, means: Del
   }
   const result = await applyOutcome(ctx, messageId, outcome)
   if (!isDown(outcome, message.attempts + 1)) return result
-  const settings = { twilio: { configured: true, defaultSender: means.defaultTwilioSender } }
-  const moved = await moveToFallback(ctx, messageId, settings, ['failed', 'queued'])
+  const moved = await moveToFallback(ctx, messageId, means.settings, ['failed', 'queued'])
   return moved ? { done: true, status: 'moved' } : result
 }
 

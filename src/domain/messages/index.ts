@@ -1,6 +1,6 @@
 export { backInQueue } from './back-in-queue.ts'
 export { type ChangedMessage, changeMessage } from './change-message.ts'
-export type { SendSettings } from './choose-sender.ts'
+export type { SendSettings, TwilioSending } from './choose-sender.ts'
 export { type DeliveryResult, deliverMessage } from './deliver-message.ts'
 export { moveToFallback, moveWaitingToFallback } from './fallback.ts'
 export { fetchMessageMedia, type MediaSource } from './fetch-media.ts'

@@ -32,6 +32,7 @@ export async function applyMessageStatus(ctx: DomainContext, news: JobPayload<'m
   const mine = and(
     eq(messages.direction, 'out'),
     eq(messages.provider, news.provider),
+    news.onlyFor ? inArray(messages.businessId, news.onlyFor) : undefined,
     news.accountId ? eq(messages.accountId, news.accountId) : undefined,
     news.messageId
       ? or(

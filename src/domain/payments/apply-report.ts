@@ -8,9 +8,15 @@ import { AMOUNT_MISMATCH, moveTo, type PaymentRow, recordEvent } from './states.
 /**
  * Writes what the provider's books say of a payment. Told the same twice, or in any order, it ends the same: a charge counts
  * when our id, amount and currency match, it belongs to no other payment, and none was counted before.
+ * @param account in whose account, as the checkouts have it
  * @returns the payment as it stands now, and whether this made it paid
  */
-export async function applyReport(ctx: BusinessContext, paymentId: string, report: PaymentReport) {
+export async function applyReport(
+  ctx: BusinessContext,
+  paymentId: string,
+  report: PaymentReport,
+  account: string | null,
+) {
   return await ctx.db.transaction(async (tx) => {
     const [before] = await tx
       .select()
@@ -24,11 +30,11 @@ export async function applyReport(ctx: BusinessContext, paymentId: string, repor
       if (row) payment = row
     }
     for (const charge of report.charges) {
-      await applyCharge(tx, ctx, payment, charge)
+      await applyCharge(tx, ctx, payment, charge, account)
       await reload()
     }
     for (const refund of report.refunds) {
-      await applyRefund(tx, ctx, payment, refund)
+      await applyRefund(tx, ctx, payment, refund, account)
       await reload()
     }
     for (const { ref, reason } of report.checkouts.filter(({ state }) => state === 'closed')) {
@@ -39,13 +45,19 @@ export async function applyReport(ctx: BusinessContext, paymentId: string, repor
   })
 }
 
-async function applyCharge(tx: Executor, ctx: BusinessContext, payment: PaymentRow, charge: Charge) {
+async function applyCharge(
+  tx: Executor,
+  ctx: BusinessContext,
+  payment: PaymentRow,
+  charge: Charge,
+  account: string | null,
+) {
   const name = { transactionId: charge.transactionId }
   if (charge.paymentId !== payment.id) {
     ctx.log.warn({ paymentId: payment.id, ...name }, 'a charge that is not of this payment')
     return
   }
-  const row = await writeTransaction(tx, ctx, payment, 'charge', charge)
+  const row = await writeTransaction(tx, ctx, payment, 'charge', charge, account)
   if (row === 'unchanged') return
   if (row === 'taken') {
     ctx.log.error({ paymentId: payment.id, ...name }, 'a charge that already belongs to another payment')
@@ -84,7 +96,13 @@ async function applyCharge(tx: Executor, ctx: BusinessContext, payment: PaymentR
   await tx.update(paymentTransactions).set({ counted: true }).where(eq(paymentTransactions.id, row.id))
 }
 
-async function applyRefund(tx: Executor, ctx: BusinessContext, payment: PaymentRow, refund: Refund) {
+async function applyRefund(
+  tx: Executor,
+  ctx: BusinessContext,
+  payment: PaymentRow,
+  refund: Refund,
+  account: string | null,
+) {
   const [charge] = await tx
     .select({ id: paymentTransactions.id })
     .from(paymentTransactions)
@@ -96,7 +114,7 @@ async function applyRefund(tx: Executor, ctx: BusinessContext, payment: PaymentR
         eq(paymentTransactions.counted, true),
       ),
     )
-  const row = await writeTransaction(tx, ctx, payment, 'refund', { ...refund, reason: null })
+  const row = await writeTransaction(tx, ctx, payment, 'refund', { ...refund, reason: null }, account)
   if (row === 'unchanged' || row === 'taken') return
   const data = { transactionId: refund.transactionId, amount: refund.amount, currency: refund.currency }
   const total = payment.refundedAmount + refund.amount
@@ -122,6 +140,7 @@ async function writeTransaction(
   payment: PaymentRow,
   kind: 'charge' | 'refund',
   news: Pick<Charge, 'transactionId' | 'status' | 'amount' | 'currency' | 'reason'>,
+  account: string | null,
 ): Promise<{ id: string } | 'unchanged' | 'taken'> {
   const { transactionId: providerTransactionId, ...rest } = news
   const [made] = await tx
@@ -133,6 +152,7 @@ async function writeTransaction(
       kind,
       providerTransactionId,
       ...rest,
+      account,
     })
     .onConflictDoNothing()
     .returning({ id: paymentTransactions.id })

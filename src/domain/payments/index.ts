@@ -1,4 +1,4 @@
-export { isPaymentBusy, type PaymentMeans } from './means.ts'
+export { isPaymentBusy, type PaymentMeans, type PaymentProviders } from './means.ts'
 export { formatMoney } from './messages.ts'
 export { getPayment, getPublicPayment, listPayments, type PublicPayment, paymentFilters } from './queries.ts'
 export { refundPayment } from './refund-payment.ts'
@@ -10,7 +10,7 @@ export {
   requestPayment,
 } from './request-payment.ts'
 export { sendReceipt } from './send-receipt.ts'
-export { findPaymentOf, settlePayment } from './settle-payment.ts'
+export { findNotifiers, findPaymentOf, settlePayment } from './settle-payment.ts'
 export { type CheckoutStart, startCheckout } from './start-checkout.ts'
 export { sweepPayments } from './sweep.ts'
 export { paymentDetail, paymentRequested, paymentView, refundResult } from './views.ts'

@@ -5,10 +5,21 @@ import { type BusinessContext, type DomainContext, within } from '../context.ts'
 import type { SendSettings } from '../messages/index.ts'
 import type { PaymentRow } from './states.ts'
 
+export type PaymentProviders = Record<PaymentProviderName, PaymentProvider | null>
+
 /** What payments work with, the same in every process. */
 export type PaymentMeans = {
-  /** Null: not configured on this installation. */
-  providers: Record<PaymentProviderName, PaymentProvider | null>
+  /** What a business takes payments with: its own account where it has keys, else the installation's; null is none. */
+  providersOf(businessId: string): PaymentProviders
+  /**
+   * Who speaks for the account in which money of a business moved or may move: its own, or with null the installation's.
+   * @returns null when nobody here has its keys any more
+   */
+  accountOf(businessId: string, provider: PaymentProviderName, account: string | null): Promise<PaymentProvider | null>
+  /** The installation's own accounts. */
+  installation: PaymentProviders
+  /** Every business's own account at a provider. */
+  ownAccounts(provider: PaymentProviderName): PaymentProvider[]
   /** Absolute addresses below the public base. */
   urls: {
     page(paymentId: string): string
@@ -24,29 +35,33 @@ export type PaymentMeans = {
 
 /**
  * The provider by name, or the one to take when none is named: the business's own choice where it is set up and takes the
- * currency; else shekels go to Tranzila where that is set up.
+ * currency; else one at which it has an account of its own; else shekels go to Tranzila where that is set up.
  * @throws AppError `unknown_provider`, `payments_not_configured` (501)
  */
 export function chooseProvider(
-  means: PaymentMeans,
+  providers: PaymentProviders,
   name: string | undefined,
   currency?: string,
   preferred: PaymentProviderName | null = null,
 ): PaymentProvider {
-  const { paypal, tranzila } = means.providers
+  const { paypal, tranzila } = providers
   if (name !== undefined && name !== 'paypal' && name !== 'tranzila')
     throw new AppError('invalid', 'unknown_provider', 'The provider must be paypal or tranzila.', { field: 'provider' })
   const shekels = currency === undefined || currency === 'ILS'
-  const own = preferred && means.providers[preferred]
-  if (!name && own && own.currencies.some((each) => each === (currency ?? 'ILS'))) return own
-  const chosen = name ? means.providers[name] : shekels ? (tranzila ?? paypal) : (paypal ?? tranzila)
+  const takes = (provider: PaymentProvider) => provider.currencies.some((each) => each === (currency ?? 'ILS'))
+  const own = preferred && providers[preferred]
+  if (!name && own && takes(own)) return own
+  const usable = (shekels ? [tranzila, paypal] : [paypal, tranzila]).filter((each) => each !== null)
+  const chosen = name
+    ? providers[name]
+    : (usable.find((each) => each.account !== null && takes(each)) ?? usable[0] ?? null)
   if (!chosen)
     throw new AppError(
       'not_implemented',
       'payments_not_configured',
       name
-        ? `${name === 'paypal' ? 'PayPal' : 'Tranzila'} is not configured on this installation: set its ${name.toUpperCase()}_… variables.`
-        : 'No payment provider is configured on this installation: set the PAYPAL_… or TRANZILA_… variables.',
+        ? `${name === 'paypal' ? 'PayPal' : 'Tranzila'} is not configured on this installation: set its ${name.toUpperCase()}_… variables, or keys of the business’s own.`
+        : 'No payment provider is configured on this installation: set the PAYPAL_… or TRANZILA_… variables, or keys of the business’s own.',
       { field: 'provider' },
     )
   return chosen

@@ -155,7 +155,7 @@ export async function getPublicPayment(ctx: DomainContext, id: string, means: Pa
     status: statusOf(payment.state, {
       underWay: row.underWay || payment.reason === AMOUNT_MISMATCH,
       over: payment.expiresAt.getTime() <= Date.now(),
-      closed: row.blockedAt !== null || means.providers[payment.provider] === null,
+      closed: row.blockedAt !== null || means.providersOf(payment.businessId)[payment.provider] === null,
     }),
     attemptOpen: row.attemptOpen,
     business: { name: row.name, language: row.language },

@@ -1,11 +1,12 @@
 import { and, eq } from 'drizzle-orm'
 import { payments, paymentTransactions } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { PaymentProvider } from '../../providers/payments/port.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { applyReport } from './apply-report.ts'
-import { type PaymentMeans, withPaymentLock } from './means.ts'
+import { chooseProvider, type PaymentMeans, withPaymentLock } from './means.ts'
 import { paymentNotFound } from './queries.ts'
-import { checkPayments } from './request-payment.ts'
+import { requireUnblocked } from './request-payment.ts'
 import { checkAfter, settleLocked } from './settle-payment.ts'
 import type { PaymentState } from './states.ts'
 
@@ -23,14 +24,15 @@ export async function refundPayment(
   const mine = and(eq(payments.id, paymentId), eq(payments.businessId, ctx.businessId))
   const [known] = await ctx.db.select({ provider: payments.provider }).from(payments).where(mine)
   if (!known) throw paymentNotFound()
-  const { provider } = await checkPayments(ctx, means, known.provider)
-  const { refund } = provider
-  if (!refund)
-    throw new AppError(
-      'not_implemented',
-      'refund_not_supported',
-      'Refunds of this provider are made in its own console.',
-    )
+  await requireUnblocked(ctx)
+  const holderOf = async (account: string | null) => {
+    const holder = await means.accountOf(ctx.businessId, known.provider, account)
+    if (holder) return holder
+    throw new AppError('not_implemented', 'payments_not_configured', 'Nobody here has the keys to this money any more.')
+  }
+  // What cannot be is said before anybody waits for the lock.
+  const paid = await countedCharge(ctx, paymentId)
+  refundBy(paid ? await holderOf(paid.account) : chooseProvider(means.providersOf(ctx.businessId), known.provider))
   return await withPaymentLock(means, paymentId, async () => {
     let payment = await settleLocked(ctx, paymentId, means)
     const answer = () => ({ id: paymentId, state: payment.state, refundedAmount: payment.refundedAmount })
@@ -38,6 +40,7 @@ export async function refundPayment(
     const charge = await countedCharge(ctx, paymentId)
     if (payment.state !== 'paid' || !charge)
       throw new AppError('conflict', 'payment_not_paid', 'Only a paid payment can be refunded.')
+    const refund = refundBy(await holderOf(charge.account))
     if (payment.refundedAmount > 0)
       throw new AppError('conflict', 'refund_partly_done', 'A part was refunded already; refund the rest at PayPal.')
     await ctx.db.transaction(async (tx) => {
@@ -50,21 +53,32 @@ export async function refundPayment(
     })
     const made = await refund({
       paymentId,
-      transactionId: charge,
+      transactionId: charge.id,
       requestId: `${paymentId}-refund`,
       amount: payment.amount,
       currency: payment.currency,
     })
-    if (made) payment = (await applyReport(ctx, paymentId, { checkouts: [], charges: [], refunds: [made] })).payment
+    if (made)
+      payment = (await applyReport(ctx, paymentId, { checkouts: [], charges: [], refunds: [made] }, charge.account))
+        .payment
     // Refunded before, by us or in PayPal's console: its books say how.
     else payment = await settleLocked(ctx, paymentId, means)
     return answer()
   })
 }
 
-async function countedCharge(ctx: BusinessContext, paymentId: string): Promise<string | null> {
+/** @throws AppError `refund_not_supported` */
+function refundBy({ refund }: PaymentProvider): NonNullable<PaymentProvider['refund']> {
+  if (refund) return refund
+  throw new AppError('not_implemented', 'refund_not_supported', 'Refunds of this provider are made in its own console.')
+}
+
+async function countedCharge(
+  ctx: BusinessContext,
+  paymentId: string,
+): Promise<{ id: string; account: string | null } | null> {
   const [row] = await ctx.db
-    .select({ id: paymentTransactions.providerTransactionId })
+    .select({ id: paymentTransactions.providerTransactionId, account: paymentTransactions.account })
     .from(paymentTransactions)
     .where(
       and(
@@ -74,5 +88,5 @@ async function countedCharge(ctx: BusinessContext, paymentId: string): Promise<s
         eq(paymentTransactions.counted, true),
       ),
     )
-  return row?.id ?? null
+  return row ?? null
 }

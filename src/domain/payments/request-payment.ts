@@ -54,10 +54,17 @@ export type RequestedPayment = {
  * @throws AppError `business_blocked` (403) first, then `unknown_provider`, `payments_not_configured` (501)
  */
 export async function checkPayments(ctx: BusinessContext, means: PaymentMeans, provider?: string, currency?: string) {
+  const business = await requireUnblocked(ctx)
+  const providers = means.providersOf(ctx.businessId)
+  return { business, provider: chooseProvider(providers, provider, currency, business.paymentProvider) }
+}
+
+/** @throws AppError `business_blocked` */
+export async function requireUnblocked(ctx: BusinessContext) {
   const business = await getBusiness(ctx)
   if (business.blockedAt)
     throw new AppError('forbidden', 'business_blocked', 'This business is blocked; it cannot take payments.')
-  return { business, provider: chooseProvider(means, provider, currency, business.paymentProvider) }
+  return business
 }
 
 /**

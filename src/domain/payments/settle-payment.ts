@@ -1,4 +1,4 @@
-import { and, asc, eq, isNull } from 'drizzle-orm'
+import { and, asc, eq, sql } from 'drizzle-orm'
 import { paymentCheckouts, payments, paymentTransactions } from '../../../db/schema/index.ts'
 import { errorMessage } from '../../lib/errors.ts'
 import type { PaymentProvider, PaymentProviderName, PaymentReport } from '../../providers/payments/port.ts'
@@ -59,7 +59,37 @@ export async function findPaymentOf(
   return row?.paymentId ?? null
 }
 
-/** The same for who holds the payment's lock. */
+/**
+ * Whose keys check a notification: those of the accounts in which the payment it points at was begun, or would be.
+ * @returns null when it points at no payment of this provider
+ */
+export async function findNotifiers(
+  ctx: DomainContext,
+  means: PaymentMeans,
+  provider: PaymentProviderName,
+  pointer: { paymentId: string | null; transactionId: string | null },
+): Promise<PaymentProvider[] | null> {
+  const id =
+    pointer.paymentId ?? (pointer.transactionId ? await findPaymentOf(ctx, provider, pointer.transactionId) : null)
+  if (!id) return null
+  const rows = await ctx.db
+    .selectDistinct({
+      businessId: payments.businessId,
+      begun: sql<boolean>`${paymentCheckouts.id} is not null`,
+      account: paymentCheckouts.account,
+    })
+    .from(payments)
+    .leftJoin(paymentCheckouts, eq(paymentCheckouts.paymentId, payments.id))
+    .where(and(eq(payments.id, id), eq(payments.provider, provider)))
+  const [first] = rows
+  if (!first) return null
+  const found = first.begun
+    ? await Promise.all(rows.map(({ businessId, account }) => means.accountOf(businessId, provider, account)))
+    : [means.providersOf(first.businessId)[provider]]
+  return found.filter((each) => each !== null)
+}
+
+/** `settlePayment` for who holds the payment's lock. */
 export async function settleLocked(
   ctx: BusinessContext,
   paymentId: string,
@@ -67,40 +97,59 @@ export async function settleLocked(
   transactionId: string | null = null,
 ): Promise<PaymentRow> {
   const payment = await loadPayment(ctx, paymentId)
-  // Closed ones have said their last word, but for refunds of the one that was paid, and that one stays open.
-  const open = await ctx.db
+  const checkouts = await ctx.db
     .select()
     .from(paymentCheckouts)
-    .where(and(eq(paymentCheckouts.paymentId, paymentId), isNull(paymentCheckouts.closedAt)))
+    .where(and(eq(paymentCheckouts.paymentId, paymentId), eq(paymentCheckouts.businessId, ctx.businessId)))
     .orderBy(asc(paymentCheckouts.attempt))
-  const first = await firstCheckout(ctx, paymentId)
-  const provider = means.providers[payment.provider]
-  if (first && !provider) ctx.log.warn({ paymentId, provider: payment.provider }, 'nobody to ask about a payment')
-  if (!first || !provider) return await concludeSettling(ctx, payment)
+  let now = payment
+  let becamePaid = false
+  // The account may have changed between two attempts: about each one it was made in is asked.
+  for (const account of new Set(checkouts.map((checkout) => checkout.account))) {
+    const provider = await means.accountOf(ctx.businessId, payment.provider, account)
+    if (!provider) {
+      ctx.log.warn({ paymentId, provider: payment.provider }, 'nobody to ask about a payment')
+      continue
+    }
+    const inAccount = checkouts.filter((checkout) => checkout.account === account)
+    const result = await settleInAccount(ctx, now, provider, inAccount, transactionId)
+    now = result.payment
+    becamePaid ||= result.becamePaid
+  }
+  if (becamePaid) await enqueueReceipt(ctx, paymentId)
+  return await concludeSettling(ctx, now, checkouts.length > 0)
+}
 
+type CheckoutRow = typeof paymentCheckouts.$inferSelect
+
+/** What one account has of a payment, and the money of what was approved there. @param checkouts those made in it */
+async function settleInAccount(
+  ctx: BusinessContext,
+  payment: PaymentRow,
+  provider: PaymentProvider,
+  checkouts: CheckoutRow[],
+  transactionId: string | null,
+) {
+  const { id: paymentId } = payment
+  // Closed ones have said their last word, but for refunds of the one that was paid, and that one stays open.
+  const open = checkouts.filter(({ closedAt }) => closedAt === null)
+  const account = checkouts[0]?.account ?? null
   const inspect = (pointedAt: string | null) =>
     provider.inspect({
       paymentId,
       refs: open.map((checkout) => checkout.providerRef),
       transactionId: pointedAt,
-      since: first.createdAt,
+      since: checkouts[0]?.createdAt ?? payment.createdAt,
     })
   let report = await inspect(transactionId)
   // A pointer that leads nowhere may be forged: then the books are asked without it.
   if (transactionId !== null && report.charges.length === 0) report = await inspect(null)
-  const applied = await applyReport(ctx, paymentId, report)
-  let now = applied.payment
-  let becamePaid = applied.becamePaid
+  const applied = await applyReport(ctx, paymentId, report, account)
   const approved = report.checkouts.find(({ state }) => state === 'approved')
   const checkout = open.find(({ providerRef }) => providerRef === approved?.ref)
-  if (checkout && (await mayCapture(ctx, now))) {
-    const captured = await captureOrder(provider, checkout)
-    const result = await applyReport(ctx, paymentId, captured)
-    now = result.payment
-    becamePaid ||= result.becamePaid
-  }
-  if (becamePaid) await enqueueReceipt(ctx, paymentId)
-  return await concludeSettling(ctx, now)
+  if (!checkout || !(await mayCapture(ctx, applied.payment))) return applied
+  const captured = await applyReport(ctx, paymentId, await captureOrder(provider, checkout), account)
+  return { payment: captured.payment, becamePaid: applied.becamePaid || captured.becamePaid }
 }
 
 /** Whether another attempt may follow. Money of another amount that was taken already is for a person to sort out. */
@@ -138,9 +187,8 @@ export async function moneyUnderWay(ctx: BusinessContext, paymentId: string): Pr
   return row !== undefined
 }
 
-/** Ends a payment whose time is over, and says when the sweep looks again. */
-async function concludeSettling(ctx: BusinessContext, payment: PaymentRow): Promise<PaymentRow> {
-  const started = (await firstCheckout(ctx, payment.id)) !== null
+/** Ends a payment whose time is over, and says when the sweep looks again. @param started whether anybody began to pay */
+async function concludeSettling(ctx: BusinessContext, payment: PaymentRow, started: boolean): Promise<PaymentRow> {
   const underWay = await moneyUnderWay(ctx, payment.id)
   const over = payment.expiresAt.getTime() <= Date.now()
   return await ctx.db.transaction(async (tx) => {
@@ -162,16 +210,6 @@ async function concludeSettling(ctx: BusinessContext, payment: PaymentRow): Prom
 
 export function earlier(a: Date, b: Date): Date {
   return new Date(Math.min(a.getTime(), b.getTime()))
-}
-
-async function firstCheckout(ctx: BusinessContext, paymentId: string) {
-  const [row] = await ctx.db
-    .select({ createdAt: paymentCheckouts.createdAt })
-    .from(paymentCheckouts)
-    .where(and(eq(paymentCheckouts.paymentId, paymentId), eq(paymentCheckouts.businessId, ctx.businessId)))
-    .orderBy(asc(paymentCheckouts.attempt))
-    .limit(1)
-  return row ?? null
 }
 
 export async function loadPayment(ctx: BusinessContext, paymentId: string): Promise<PaymentRow> {

@@ -1,10 +1,9 @@
 import { and, desc, eq } from 'drizzle-orm'
 import { paymentCheckouts, payments } from '../../../db/schema/index.ts'
-import { AppError } from '../../lib/errors.ts'
-import { getBusiness } from '../businesses/index.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
 import { chooseProvider, ofPayment, type PaymentMeans, withPaymentLock } from './means.ts'
 import { paymentNotFound } from './queries.ts'
+import { requireUnblocked } from './request-payment.ts'
 import { checkAfter, earlier, isPayable, moneyUnderWay, settleLocked } from './settle-payment.ts'
 import { moveTo, type PaymentRow, recordEvent } from './states.ts'
 
@@ -28,16 +27,17 @@ export async function startCheckout(
     .where(eq(payments.id, paymentId))
   if (!known) throw paymentNotFound()
   const bound = ofPayment(ctx, known)
-  const business = await getBusiness(bound)
-  if (business.blockedAt)
-    throw new AppError('forbidden', 'business_blocked', 'This business is blocked; it cannot take payments.')
+  const business = await requireUnblocked(bound)
   return await withPaymentLock(means, paymentId, async () => {
     const payment = await settleLocked(bound, paymentId, means)
     if (!isPayable(payment) || (await moneyUnderWay(bound, paymentId))) return { kind: 'done', state: payment.state }
     const last = await lastCheckout(bound, paymentId)
-    if (last && !last.closedAt && last.expiresAt.getTime() > Date.now()) return { kind: 'redirect', url: last.url }
+    const usable = last && !last.closedAt && last.expiresAt.getTime() > Date.now()
+    // One in an account whose keys are gone would take money that nobody here ever sees.
+    if (usable && (await means.accountOf(bound.businessId, payment.provider, last.account)))
+      return { kind: 'redirect', url: last.url }
 
-    const provider = chooseProvider(means, payment.provider)
+    const provider = chooseProvider(means.providersOf(bound.businessId), payment.provider)
     const attempt = (last?.attempt ?? 0) + 1
     const checkout = await provider.createCheckout({
       paymentId,
@@ -57,6 +57,7 @@ export async function startCheckout(
         paymentId,
         attempt,
         provider: payment.provider,
+        account: provider.account,
         providerRef: checkout.ref,
         url: checkout.url,
         expiresAt: checkout.expiresAt,

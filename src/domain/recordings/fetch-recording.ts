@@ -121,7 +121,7 @@ export async function fetchRecording(
 export async function deleteRemoteRecording(
   ctx: BusinessContext,
   recordingId: string,
-  source: RecordingSource,
+  deleteFromCarrier: RecordingSource['deleteRecording'],
 ): Promise<void> {
   const mine = and(
     eq(recordings.id, recordingId),
@@ -131,7 +131,7 @@ export async function deleteRemoteRecording(
   )
   const [row] = await ctx.db.select({ sid: recordings.recordingSid }).from(recordings).where(mine)
   if (!row) return
-  await source.deleteRecording(row.sid)
+  await deleteFromCarrier(row.sid)
   await ctx.db.transaction(async (tx) => {
     await tx.update(recordings).set({ deletedRemotelyAt: new Date() }).where(mine)
     await audit(tx, ctx, { action: 'recording.delete_remote', entity: 'recording', entityId: recordingId })

@@ -61,15 +61,14 @@ export function createWhatsAppApi(deps: PrincipalDeps & { settings: SendSettings
 
   app.get('/status', async (c) => {
     const accounts = await listAccounts(c.get('business'))
+    const sending = deps.settings.twilio(c.get('business').businessId)
     const of = (provider: 'twilio' | 'baileys') => accounts.filter((account) => account.provider === provider)
     return c.json({
       success: true,
       providers: {
         twilio: {
-          configured: deps.settings.twilio.configured,
-          ready:
-            deps.settings.twilio.configured &&
-            (of('twilio').some((a) => a.linked) || deps.settings.twilio.defaultSender !== null),
+          configured: sending.configured,
+          ready: sending.configured && (of('twilio').some((a) => a.linked) || sending.defaultSender !== null),
           accounts: of('twilio'),
         },
         baileys: {

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { AppError } from '../../lib/errors.ts'
-import type { Telephony } from '../../providers/telephony/port.ts'
+import type { Carriers, Signer } from '../../providers/telephony/port.ts'
 import { parseForm, readText } from '../form.ts'
 
 /** Path and query as the client sent them. */
@@ -9,26 +9,37 @@ function pathAndQuery(c: Context): string {
   return url.pathname + url.search
 }
 
-/** The form of a request and whether the carrier signed it. */
+/** The form of a request and who signed it; null is nobody that counts here. */
 export async function readCarrierForm(
   c: Context,
-  telephony: Telephony | null,
-): Promise<{ params: Record<string, string>; signed: boolean }> {
+  carriers: Carriers,
+): Promise<{ params: Record<string, string>; signer: Signer | null }> {
   const params = parseForm(await readText(c.req.raw))
   const signature = c.req.header('x-twilio-signature') ?? null
-  const signed = telephony?.verifyWebhook({ pathAndQuery: pathAndQuery(c), signature, params }) ?? false
-  return { params, signed }
+  return { params, signer: carriers.verify({ pathAndQuery: pathAndQuery(c), signature, params }) }
 }
 
 /**
- * The form of a request that only the carrier may send.
+ * The form of a request that only the carrier may send, and who signed it.
  * @throws AppError `telephony_not_configured`, `invalid_signature`
  */
-export async function requireCarrierForm(c: Context, telephony: Telephony | null): Promise<Record<string, string>> {
-  if (!telephony)
+export async function requireCarrierForm(
+  c: Context,
+  carriers: Carriers,
+): Promise<{ params: Record<string, string>; signer: Signer }> {
+  if (!carriers.any())
     throw new AppError('unavailable', 'telephony_not_configured', 'Twilio is not configured on this installation.')
-  const { params, signed } = await readCarrierForm(c, telephony)
-  if (!signed)
-    throw new AppError('forbidden', 'invalid_signature', 'The X-Twilio-Signature is missing or does not match.')
-  return params
+  const { params, signer } = await readCarrierForm(c, carriers)
+  if (!signer) throw notSigned()
+  return { params, signer }
+}
+
+/** Also where the signature is somebody's, but not of the business that the request is about. */
+export function notSigned(): AppError {
+  return new AppError('forbidden', 'invalid_signature', 'The X-Twilio-Signature is missing or does not match.')
+}
+
+/** For a job about something that is known by its id alone: whose it may be. */
+export function scopeOf({ only }: Signer): { onlyFor?: string[] } {
+  return only ? { onlyFor: [...only] } : {}
 }

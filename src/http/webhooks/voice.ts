@@ -7,15 +7,15 @@ import type { Producer } from '../../jobs/producer.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import type { Telephony } from '../../providers/telephony/port.ts'
+import { type Carriers, type Signer, speaksFor, type Telephony } from '../../providers/telephony/port.ts'
 import { parseForm, readText } from '../form.ts'
 import { publicSocketUrl, publicUrl, WEBHOOKS } from '../urls.ts'
-import { readCarrierForm, requireCarrierForm } from './signed.ts'
+import { notSigned, readCarrierForm, requireCarrierForm, scopeOf } from './signed.ts'
 
 export type VoiceWebhookDeps = {
   ctx: DomainContext
   log: Logger
-  telephony: Telephony | null
+  carriers: Carriers
   directory: BusinessDirectory
   producer: Pick<Producer, 'enqueue' | 'enqueueEventually'>
   publicBaseUrl: string
@@ -83,7 +83,7 @@ const RETRY_FIVE_TIMES = '#rc=5&rp=all'
 
 /** The telephone's webhooks: verify, parse, answer; what follows is work of jobs. */
 export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
-  const { log, telephony, directory, producer, publicBaseUrl } = deps
+  const { log, carriers, directory, producer, publicBaseUrl } = deps
   const url = (path: string) => publicUrl(publicBaseUrl, path)
   const app = new Hono()
 
@@ -109,10 +109,11 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     })
 
   app.post(WEBHOOKS.incomingCall, async (c) => {
-    const params = await requireCarrierForm(c, telephony)
-    if (!telephony) return c.body(null, 503)
+    const { params, signer } = await requireCarrierForm(c, carriers)
+    const { telephony } = signer
     const call = callForm.parse(params)
     const found = directory.lookup(parsePhone(call.To))
+    if (found.found === 'business' && !speaksFor(signer, found.business.id)) throw notSigned()
     if (found.found === 'nobody') {
       log.warn({ callSid: call.CallSid }, 'a call to a number that no business claims')
       return twiml(telephony.sayGoodbye({ promptUrl: promptUrl(null, 'unclaimed') }))
@@ -148,35 +149,44 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
       businessId: business.id,
       from: call.From,
       to: call.To,
+      ...(carriers.of(business.id) === telephony ? {} : { viaInstallation: true as const }),
     })
     deps.expectCall?.({ callSid: call.CallSid, businessId: business.id, from: call.From, to: call.To })
     return twiml(connect(telephony, token, call.To))
   })
 
   app.get(WEBHOOKS.incomingCallPreview, (c) => {
+    const telephony = carriers.any()
     if (!telephony)
       throw new AppError('unavailable', 'telephony_not_configured', 'Twilio is not configured on this installation.')
     return twiml(connect(telephony, INERT_TOKEN, c.req.query('To') ?? '+972000000000'))
   })
 
   app.post(WEBHOOKS.streamEnded, async (c) => {
-    const read = await readCarrierForm(c, telephony).catch((error: unknown) => {
+    const read = await readCarrierForm(c, carriers).catch((error: unknown) => {
       if (error instanceof AppError) return null
       throw error
     })
     const form = endedForm.safeParse(read?.params)
     // Unsigned or wrongly signed: an empty answer, no row, no job.
-    if (!telephony || !read?.signed || !form.success) return c.body(null, 204)
+    if (!read?.signer || !form.success) return c.body(null, 204)
+    const { signer } = read
+    const { telephony } = signer
     const call = form.data
+    const called = businessCalled(call.To, signer)
     // The caller hung up: nobody is there to leave a message.
     if (call.CallStatus === 'completed') return twiml(telephony.hangUp())
     try {
       const after = await bounded(
-        decideAfterStream(deps.ctx, { callSid: call.CallSid, knownReason: deps.knownEnd(call.CallSid) }),
+        decideAfterStream(deps.ctx, {
+          callSid: call.CallSid,
+          knownReason: deps.knownEnd(call.CallSid),
+          ...scopeOf(signer),
+        }),
         3_000,
       )
+      if (after.next === 'refuse') return c.body(null, 204)
       if (after.next === 'hangup') return twiml(telephony.hangUp())
-      const called = businessCalled(call.To)
       const served = after.businessId ? directory.business(after.businessId) : null
       return twiml(voicemail(telephony, called && (!served || served.id === called.id) ? called : served))
     } catch (error) {
@@ -185,40 +195,43 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
         { callSid: call.CallSid, error: errorMessage(error) },
         'the end of a stream was decided without its record',
       )
-      return twiml(voicemail(telephony, businessCalled(call.To)))
+      return twiml(voicemail(telephony, called))
     }
   })
 
   /** The person that a call was handed to has hung up, or never answered: then the caller leaves a message. */
   app.post(WEBHOOKS.dialEnded, async (c) => {
-    const dial = dialForm.parse(await requireCarrierForm(c, telephony))
-    if (!telephony) return c.body(null, 503)
+    const { params, signer } = await requireCarrierForm(c, carriers)
+    const { telephony } = signer
+    const dial = dialForm.parse(params)
     const answered = dial.DialCallStatus === 'completed' || dial.DialCallStatus === 'answered'
     if (answered || dial.CallStatus === 'completed') return twiml(telephony.hangUp())
-    return twiml(voicemail(telephony, businessOfQuery(c.req.query('business')) ?? businessCalled(dial.To)))
+    const business = businessOfQuery(c.req.query('business'), signer) ?? businessCalled(dial.To, signer)
+    return twiml(voicemail(telephony, business))
   })
 
   app.post(WEBHOOKS.whisper, async (c) => {
-    await requireCarrierForm(c, telephony)
-    if (!telephony) return c.body(null, 503)
-    const business = businessOfQuery(c.req.query('business'))
-    return twiml(telephony.playPrompt({ promptUrl: promptUrl(business, 'whisper') }))
+    const { signer } = await requireCarrierForm(c, carriers)
+    const business = businessOfQuery(c.req.query('business'), signer)
+    return twiml(signer.telephony.playPrompt({ promptUrl: promptUrl(business, 'whisper') }))
   })
 
   app.post(WEBHOOKS.callStatus, async (c) => {
-    const form = statusForm.parse(await requireCarrierForm(c, telephony))
+    const { params, signer } = await requireCarrierForm(c, carriers)
+    const form = statusForm.parse(params)
     await producer.enqueue('call.status', {
       callSid: form.CallSid,
       status: form.CallStatus,
       durationSeconds: form.CallDuration ?? null,
+      ...scopeOf(signer),
       at: new Date().toISOString(),
     })
     return c.body(null, 204)
   })
 
-  const recordingJob = (params: Record<string, string>, business: string | undefined) => {
+  const recordingJob = (params: Record<string, string>, signer: Signer, business: string | undefined) => {
     const form = recordingForm.parse(params)
-    const businessId = z.uuid().safeParse(business).data ?? businessCalled(form.To)?.id
+    const businessId = z.uuid().safeParse(business).data ?? businessCalled(form.To, signer)?.id
     if (!businessId) {
       log.error({ callSid: form.CallSid, recordingSid: form.RecordingSid }, 'a recording of no known business')
       throw new AppError(
@@ -227,11 +240,13 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
         'The recording belongs to no business of this installation.',
       )
     }
+    if (!speaksFor(signer, businessId)) throw notSigned()
     return {
       payload: {
         businessId,
         callSid: form.CallSid,
         recordingSid: form.RecordingSid,
+        accountSid: signer.telephony.accountSid,
         durationSeconds: form.RecordingDuration ?? null,
         channels: form.RecordingChannels ?? null,
         at: new Date().toISOString(),
@@ -242,35 +257,34 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
   }
 
   app.post(WEBHOOKS.recordingAction, async (c) => {
-    const params = await requireCarrierForm(c, telephony)
-    if (!telephony) return c.body(null, 503)
+    const { params, signer } = await requireCarrierForm(c, carriers)
+    const { telephony } = signer
     // A caller who said nothing leaves no recording; the call ends all the same.
     if (params.RecordingSid) {
-      const job = recordingJob(params, c.req.query('business'))
+      const job = recordingJob(params, signer, c.req.query('business'))
       producer.enqueueEventually('recording.fetch', job.payload, job.options)
     }
-    const businessId = c.req.query('business')
-    const known = businessId ? directory.business(businessId) : null
+    const known = businessOfQuery(c.req.query('business'), signer)
     const language = z.enum(['he', 'en']).safeParse(c.req.query('language')).data
     const spoken = known && language ? { ...known, language } : known
     return twiml(telephony.sayGoodbye({ promptUrl: promptUrl(spoken, 'thanks') }))
   })
 
   app.post(WEBHOOKS.recordingStatus, async (c) => {
-    const params = await requireCarrierForm(c, telephony)
+    const { params, signer } = await requireCarrierForm(c, carriers)
     if (params.RecordingStatus === 'absent' || params.RecordingStatus === 'in-progress') return c.body(null, 204)
-    const job = recordingJob(params, c.req.query('business'))
+    const job = recordingJob(params, signer, c.req.query('business'))
     await producer.enqueue('recording.fetch', job.payload, job.options)
     return c.body(null, 204)
   })
 
-  function businessOfQuery(id: string | undefined): BusinessEntry | null {
-    return id ? directory.business(id) : null
+  function businessOfQuery(id: string | undefined, signer: Signer): BusinessEntry | null {
+    return id && speaksFor(signer, id) ? directory.business(id) : null
   }
 
-  function businessCalled(to: string): BusinessEntry | null {
+  function businessCalled(to: string, signer: Signer): BusinessEntry | null {
     const found = directory.lookup(parsePhone(to))
-    return found.found === 'business' ? found.business : null
+    return found.found === 'business' && speaksFor(signer, found.business.id) ? found.business : null
   }
 
   return app
@@ -281,7 +295,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
  * call's record; an unsigned one is only counted.
  */
 export function createStreamStatusHandler(
-  deps: Pick<VoiceWebhookDeps, 'telephony' | 'producer' | 'count' | 'log'>,
+  deps: Pick<VoiceWebhookDeps, 'carriers' | 'producer' | 'count' | 'log'>,
 ): (request: Request) => Promise<Response> {
   const noContent = () => new Response(null, { status: 204 })
   return async (request) => {
@@ -289,15 +303,14 @@ export function createStreamStatusHandler(
     try {
       const params = parseForm(await bounded(readText(request), 1_000))
       const url = new URL(request.url)
-      const signed =
-        deps.telephony?.verifyWebhook({
-          pathAndQuery: url.pathname + url.search,
-          signature: request.headers.get('x-twilio-signature'),
-          params,
-        }) ?? false
-      deps.count(signed ? 'stream_status_signed' : 'stream_status_unsigned')
+      const signer = deps.carriers.verify({
+        pathAndQuery: url.pathname + url.search,
+        signature: request.headers.get('x-twilio-signature'),
+        params,
+      })
+      deps.count(signer ? 'stream_status_signed' : 'stream_status_unsigned')
       const form = streamForm.safeParse(params)
-      if (!signed || !form.success) return noContent()
+      if (!signer || !form.success) return noContent()
       const { CallSid, StreamSid, StreamEvent, StreamError } = form.data
       const line = { callSid: CallSid, streamSid: StreamSid, event: StreamEvent, error: StreamError }
       if (StreamEvent === 'stream-error') deps.log.warn(line, 'the carrier reports a stream error')
@@ -308,6 +321,7 @@ export function createStreamStatusHandler(
           streamSid: StreamSid,
           event: StreamEvent,
           error: StreamError ?? null,
+          ...scopeOf(signer),
           at: new Date().toISOString(),
         },
         { jobId: `stream-${StreamSid}-${StreamEvent}`.replace(/[^A-Za-z0-9_.-]/g, '_') },

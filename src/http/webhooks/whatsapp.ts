@@ -1,20 +1,22 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { BusinessDirectory } from '../../domain/businesses/index.ts'
+import type { AccountEntry, BusinessDirectory } from '../../domain/businesses/index.ts'
+import type { SendSettings } from '../../domain/messages/index.ts'
 import type { Producer } from '../../jobs/producer.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { AppError } from '../../lib/errors.ts'
 import { secretsEqual, sha256Hex } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import type { Telephony } from '../../providers/telephony/port.ts'
+import { type Carriers, type Signer, speaksFor } from '../../providers/telephony/port.ts'
 import { parseJson } from '../errors.ts'
 import { readText } from '../form.ts'
 import { WEBHOOKS } from '../urls.ts'
 import { type BaileysEvent, baileysEvents } from './baileys-event.ts'
-import { requireCarrierForm } from './signed.ts'
+import { notSigned, requireCarrierForm, scopeOf } from './signed.ts'
 
 export type WhatsAppWebhookDeps = {
-  telephony: Telephony | null
+  carriers: Carriers
+  settings: SendSettings
   directory: BusinessDirectory
   producer: Pick<Producer, 'enqueue'>
   baileysSecret: string | null
@@ -49,22 +51,24 @@ const statusForm = z.object({
 
 /** WhatsApp's webhooks: 204 once the event is durably queued, 503 when it cannot be, so that it is sent again. */
 export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
-  const { telephony, directory, producer } = deps
+  const { carriers, directory, producer } = deps
   const app = new Hono()
 
   app.post(WEBHOOKS.whatsappTwilio, async (c) => {
-    const params = await requireCarrierForm(c, telephony)
+    const { params, signer } = await requireCarrierForm(c, carriers)
     const form = inboundForm.parse(params)
-    const account = directory.account('twilio', parsePhone(form.To) ?? '')
+    const { account, businessId } = addressee(form.To, signer)
     const media = Array.from({ length: form.NumMedia }, (_, index) => ({
       url: params[`MediaUrl${index}`] ?? '',
       contentType: params[`MediaContentType${index}`] ?? 'application/octet-stream',
     })).filter((item) => item.url !== '')
+    // Fetched later with the keys of the account it lies in: a business's account cannot point into another one.
+    if (signer.only && media.some(({ url }) => !liesIn(url, signer.telephony.accountSid))) throw notSigned()
     const phone = parsePhone(form.From) ?? (form.WaId ? parsePhone(`+${form.WaId}`) : null)
     const externalId = form.ExternalUserId ?? (phone ? null : form.From)
     await enqueueMessage({
       provider: 'twilio',
-      businessId: account?.businessId ?? onlyBusiness(form.To),
+      businessId,
       ...(account ? { accountId: account.id } : {}),
       dedupeKey: `twilio:${form.MessageSid}`,
       providerMessageId: form.MessageSid,
@@ -85,7 +89,8 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
   })
 
   app.post(WEBHOOKS.whatsappStatus, async (c) => {
-    const form = statusForm.parse(await requireCarrierForm(c, telephony))
+    const { params, signer } = await requireCarrierForm(c, carriers)
+    const form = statusForm.parse(params)
     const messageId = z.uuid().safeParse(c.req.query('message')).data
     await producer.enqueue(
       'message.status',
@@ -95,6 +100,7 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
         providerMessageId: form.MessageSid,
         status: form.MessageStatus,
         errorCode: form.ErrorCode ?? null,
+        ...scopeOf(signer),
         at: new Date().toISOString(),
       },
       { jobId: `status-${form.MessageSid}-${form.MessageStatus}`.replace(/[^A-Za-z0-9_.-]/g, '_') },
@@ -140,6 +146,19 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
     }
   }
 
+  /** Whose sender was written to, as far as the signer may say. @throws AppError `account_not_found`, `invalid_signature` */
+  function addressee(to: string, signer: Signer): { account: AccountEntry | null; businessId: string } {
+    const phone = parsePhone(to) ?? ''
+    const account = directory.account('twilio', phone)
+    if (account && speaksFor(signer, account.businessId)) return { account, businessId: account.businessId }
+    if (!signer.only) return { account: null, businessId: onlyBusiness(to) }
+    // A sender of its own account that is not listed here; where several share the account, their settings tell.
+    const [first, ...more] = signer.only
+    const found = more.length === 0 ? first : signer.only.find((id) => deps.settings.twilio(id).defaultSender === phone)
+    if (found && directory.business(found)) return { account: null, businessId: found }
+    throw new AppError('not_found', 'account_not_found', 'No business has this WhatsApp sender.', { field: 'To' })
+  }
+
   /** Whom a sender nobody claims belongs to: the only business, or nobody. */
   function onlyBusiness(to: string, provider: 'twilio' | 'baileys' = 'twilio'): string {
     const account = directory.account(provider, parsePhone(to) ?? '')
@@ -153,4 +172,10 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
   }
 
   return app
+}
+
+/** Whether a file of a message lies in this account (Twilio: `/2010-04-01/Accounts/{AccountSid}/Messages/…/Media/…`). */
+function liesIn(url: string, accountSid: string): boolean {
+  const { pathname } = URL.parse(url) ?? { pathname: '' }
+  return pathname.toLowerCase().startsWith(`/2010-04-01/accounts/${accountSid.toLowerCase()}/`)
 }

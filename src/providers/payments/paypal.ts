@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { fromDecimal, toDecimal } from '../../lib/money.ts'
 import { callProvider, unexpectedAnswer } from './call.ts'
-import type { Charge, CheckoutNews, PaymentProvider, PaymentReport, Refund } from './port.ts'
+import type { Charge, CheckoutNews, PaymentProvider, PaymentReport, Refund, WebhookPointer } from './port.ts'
 
 export type PayPalOptions = {
   clientId: string
@@ -11,6 +11,8 @@ export type PayPalOptions = {
   webhookId: string | null
   /** `https://api-m.paypal.com`, or the sandbox's. */
   apiBaseUrl: string
+  /** Set where it is a business's own. */
+  account?: string
   now?: () => number
 }
 
@@ -134,6 +136,11 @@ export function createPayPal(options: PayPalOptions): PaymentProvider {
   return {
     name: 'paypal',
     currencies: ['ILS', 'USD', 'EUR'],
+    account: options.account ?? null,
+
+    async check() {
+      await fetchToken()
+    },
 
     async createCheckout(request) {
       const { status, json } = await call(
@@ -206,10 +213,10 @@ export function createPayPal(options: PayPalOptions): PaymentProvider {
       return refund
     },
 
+    peekWebhook: pointerOf,
+
     async readWebhook({ header, body }) {
-      const event = eventBody.safeParse(parseJson(body))
-      if (!event.success)
-        throw new AppError('invalid', 'invalid_webhook', 'This is no PayPal event.', { cause: event.error })
+      const pointer = pointerOf(body)
       if (!webhookId) return null
       const transmission = {
         auth_algo: header('paypal-auth-algo'),
@@ -228,11 +235,18 @@ export function createPayPal(options: PayPalOptions): PaymentProvider {
       )
       const verdict = z.looseObject({ verification_status: z.string() }).safeParse(json)
       if (status !== 200 || !verdict.success || verdict.data.verification_status !== 'SUCCESS') return null
-      const { resource } = event.data
-      const ours = z.uuid().safeParse(resource.custom_id ?? resource.purchase_units?.[0]?.custom_id)
-      return { eventId: event.data.id, paymentId: ours.data ?? null, transactionId: captureAbove(resource.links) }
+      return pointer
     },
   }
+}
+
+function pointerOf(body: string): WebhookPointer {
+  const event = eventBody.safeParse(parseJson(body))
+  if (!event.success)
+    throw new AppError('invalid', 'invalid_webhook', 'This is no PayPal event.', { cause: event.error })
+  const { resource } = event.data
+  const ours = z.uuid().safeParse(resource.custom_id ?? resource.purchase_units?.[0]?.custom_id)
+  return { eventId: event.data.id, paymentId: ours.data ?? null, transactionId: captureAbove(resource.links) }
 }
 
 function parseJson(text: string): unknown {

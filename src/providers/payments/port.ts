@@ -59,6 +59,10 @@ export type WebhookPointer = { eventId: string | null; paymentId: string | null;
 export interface PaymentProvider {
   readonly name: PaymentProviderName
   readonly currencies: readonly Currency[]
+  /** The own account of a business that it speaks for, by its name (client id, terminal); null is the installation's. */
+  readonly account: string | null
+  /** Whether the account's keys are accepted. @throws AppError `unavailable` when they are not */
+  check(): Promise<void>
   createCheckout(request: CheckoutRequest): Promise<Checkout>
   /**
    * Asks the provider's books.
@@ -84,6 +88,11 @@ export interface PaymentProvider {
         currency: Currency
       }) => Promise<Refund | null>)
     | null
+  /**
+   * Where a webhook says that it points, whoever sent it.
+   * @throws AppError `invalid` for a body that is no webhook at all
+   */
+  peekWebhook(body: string): WebhookPointer
   /**
    * Where a webhook points. Null: it is not from the provider, or nothing a payment could follow.
    * @throws AppError `invalid` for a body that is no webhook at all

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { toDecimal } from '../../lib/money.ts'
 import { callProvider, unexpectedAnswer } from './call.ts'
-import type { Charge, Currency, PaymentProvider } from './port.ts'
+import type { Charge, Currency, PaymentProvider, WebhookPointer } from './port.ts'
 
 export type TranzilaOptions = {
   /** The terminal's name: it decides whether money moves, there is no test host. */
@@ -13,6 +13,8 @@ export type TranzilaOptions = {
   apiBaseUrl: string
   reportBaseUrl: string
   payBaseUrl: string
+  /** Set where it is a business's own. */
+  account?: string
   now?: () => number
 }
 
@@ -101,6 +103,11 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
   return {
     name: 'tranzila',
     currencies: ['ILS', 'USD'],
+    account: options.account ?? null,
+
+    async check() {
+      await report({ transaction_start_date: day(now()), transaction_end_date: day(now()), page: 1, page_results: 1 })
+    },
 
     async createCheckout(request) {
       const currency = CURRENCY_CODES[request.currency]
@@ -156,14 +163,18 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
     capture: null,
     refund: null,
 
-    async readWebhook({ body }) {
-      const form = notifyForm.safeParse(Object.fromEntries(new URLSearchParams(body)))
-      if (!form.success)
-        throw new AppError('invalid', 'invalid_webhook', 'This is no Tranzila notify of ours.', { cause: form.error })
-      const paymentId = z.uuid().parse(form.data[TRANZILA_PAYMENT_FIELD])
-      return { eventId: null, paymentId, transactionId: form.data.index ?? null }
-    },
+    peekWebhook: pointerOf,
+    // Not signed: it points, and the report is asked.
+    readWebhook: async ({ body }) => pointerOf(body),
   }
+}
+
+function pointerOf(body: string): WebhookPointer {
+  const form = notifyForm.safeParse(Object.fromEntries(new URLSearchParams(body)))
+  if (!form.success)
+    throw new AppError('invalid', 'invalid_webhook', 'This is no Tranzila notify of ours.', { cause: form.error })
+  const paymentId = z.uuid().parse(form.data[TRANZILA_PAYMENT_FIELD])
+  return { eventId: null, paymentId, transactionId: form.data.index ?? null }
 }
 
 /** The report names user-defined fields by number, in the terminal's own order: ours is the one that holds a UUID. */

@@ -25,6 +25,8 @@ export type CarrierNumber = {
 
 /** The telephone carrier. Answers are documents in the carrier's markup. */
 export interface Telephony {
+  /** The account whose keys it holds. */
+  readonly accountSid: string
   /** Whether the carrier signed this webhook. */
   verifyWebhook(request: SignedRequest): boolean
   /** Whether the carrier signed this WebSocket upgrade; `path` without trailing slash. */
@@ -67,4 +69,32 @@ export interface Telephony {
   configureNumber(id: string, webhooks: { voiceUrl: string; statusCallback: string }): Promise<CarrierNumber>
   /** Downloads a file that came with an inbound message; credentials go only to the carrier's own hosts. */
   downloadMedia(url: string, maxBytes: number): Promise<RecordingDownload>
+}
+
+/** Whose word a signed webhook is. */
+export type Signer = {
+  telephony: Telephony
+  /** The businesses that it speaks for; null is all of them: it came from the installation's own account. */
+  only: readonly string[] | null
+}
+
+/** Whether what was signed may be about a business. */
+export function speaksFor(signer: Signer, businessId: string): boolean {
+  return signer.only === null || signer.only.includes(businessId)
+}
+
+/** The carrier accounts here: the installation's, and those of businesses with keys of their own. */
+export interface Carriers {
+  /** Makes documents, which are the same for every account. Null when nobody here has a carrier. */
+  any(): Telephony | null
+  /** What a business telephones with: its own account, else the installation's. */
+  of(businessId: string): Telephony | null
+  /** The account of that id, if it is one that a business may use: its own or the installation's. */
+  account(businessId: string, accountSid: string): Telephony | null
+  /** Every account in which a business can have something, its own first. */
+  accountsOf(businessId: string): Telephony[]
+  /** Who signed a webhook, by the account that it names (`AccountSid`); null when the signature is not that account's. */
+  verify(request: SignedRequest): Signer | null
+  /** Whether any account here signed this WebSocket upgrade: nothing in it says which. */
+  verifyUpgrade(path: string, signature: string): boolean
 }

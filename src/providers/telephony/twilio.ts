@@ -94,6 +94,7 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
   }
 
   return {
+    accountSid,
     verifyWebhook({ pathAndQuery, signature, params }) {
       return signature !== null && validateRequest(authToken, signature, publicBaseUrl + pathAndQuery, params)
     },

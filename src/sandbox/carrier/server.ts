@@ -20,7 +20,12 @@ export type StartCarrier = {
 }
 
 /** A running carrier: its state (messages, calls, recordings, faults, settings), where it listens, and its end. */
-export type Carrier = CarrierState & { readonly port: number; close: () => Promise<void> }
+export type Carrier = CarrierState & {
+  readonly port: number
+  /** Another account at the same carrier, with numbers, calls and messages of its own. `/_control` knows the first one. */
+  addAccount: (account: Pick<StartCarrier, 'accountSid' | 'authToken'>) => Carrier
+  close: () => Promise<void>
+}
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
@@ -39,6 +44,7 @@ export function startCarrier(options: StartCarrier): Carrier {
     )
   }
   const state = new CarrierState({ ...options, logger: options.logger ?? createLogger('silent') })
+  const accounts = [state]
   const server = Bun.serve({
     port: options.port,
     hostname,
@@ -51,7 +57,7 @@ export function startCarrier(options: StartCarrier): Carrier {
         self.timeout(request, 0)
         return handleControl(state, request, url)
       }
-      return handleApi(state, request, url)
+      return handleApi(accounts, request, url)
     },
     error: (error) => {
       state.logger.error({ err: error }, 'carrier request failed')
@@ -61,18 +67,25 @@ export function startCarrier(options: StartCarrier): Carrier {
   const port = server.port ?? options.port
   state.url = `http://${hostname === '::1' ? '[::1]' : hostname}:${port}`
   const close = async (): Promise<void> => {
-    state.endAll()
+    for (const account of accounts) account.endAll()
     await server.stop(true)
   }
-  return Object.assign(state, { port, close })
+  const addAccount: Carrier['addAccount'] = (account) => {
+    const made = new CarrierState({ ...account, logger: state.logger, settings: state.settings })
+    made.url = state.url
+    accounts.push(made)
+    return Object.assign(made, { port, close, addAccount })
+  }
+  return Object.assign(state, { port, close, addAccount })
 }
 
-async function handleApi(state: CarrierState, request: Request, url: URL): Promise<Response> {
+async function handleApi(accounts: readonly CarrierState[], request: Request, url: URL): Promise<Response> {
   const [, account, resource, ...rest] = url.pathname.replace(`${API_ROOT}/`, '').split('/')
   const missing = twilioNotFound(url.pathname.replace(API_ROOT, ''))
   if (!url.pathname.startsWith(`${API_ROOT}/Accounts/`) || account === undefined || resource === undefined)
     return missing
-  if (!isAuthorized(request, state.accountSid, state.authToken)) {
+  const state = accounts.find(({ accountSid, authToken }) => isAuthorized(request, accountSid, authToken))
+  if (!state) {
     return twilioError(401, 20003, 'Authenticate', { 'WWW-Authenticate': 'Basic realm="Twilio API"' })
   }
   if (account !== state.accountSid) return missing

@@ -18,10 +18,11 @@ const chatRequest = z.object({
     .min(1),
 })
 
-/** `POST /v1/audio/transcriptions` and `POST /v1/chat/completions`; null plan entries are used in order. */
+/** `GET /v1/models`, `POST /v1/audio/transcriptions` and `POST /v1/chat/completions`; null plan entries are used in order. */
 export async function answerRest(request: Request, url: URL, plan: RestPlan): Promise<Response> {
   const failure = plan.failures.shift()
   if (failure) return error(failure, 'injected', 'Injected failure')
+  if (request.method === 'GET' && url.pathname === '/v1/models') return Response.json({ object: 'list', data: [] })
   if (request.method === 'POST' && url.pathname === '/v1/audio/transcriptions') {
     const form = await request.formData()
     const file = form.get('file')

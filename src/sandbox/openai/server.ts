@@ -35,6 +35,10 @@ export type OpenAiSandbox = {
   /** For sessions from now on. */
   setScript(script: RealtimeScriptInput): void
   rest: RestPlan
+  /** Another customer's key. */
+  addKey(apiKey: string): void
+  /** Which key asked for what, newest last. */
+  readonly uses: { path: string; apiKey: string }[]
   /** Sessions whose connection is open. */
   open(): number
   close(): Promise<void>
@@ -65,6 +69,8 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
   const sessions: RealtimeSession[] = []
   let script = realtimeScript.parse(options.script ?? RECEPTIONIST_SCRIPT)
   let rest: RestPlan = restPlan.parse({})
+  const keys = new Set([options.apiKey])
+  const uses: OpenAiSandbox['uses'] = []
   const speak = options.speak ?? (async (text: string) => makeTone(300, wordsMs(text), 6_000))
 
   const server = Bun.serve<SocketData>({
@@ -74,8 +80,11 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
     async fetch(request, self) {
       const url = new URL(request.url)
       if (url.pathname.startsWith('/_control')) return control(request, url)
-      if (request.headers.get('authorization') !== `Bearer ${options.apiKey}`)
+      const apiKey = (request.headers.get('authorization') ?? '').replace(/^Bearer /, '')
+      if (!keys.has(apiKey))
         return apiError(401, 'invalid_request_error', 'invalid_api_key', 'Incorrect API key provided.')
+      uses.push({ path: url.pathname, apiKey })
+      if (uses.length > KEPT_SESSIONS) uses.shift()
       if (url.pathname !== '/v1/realtime') return answerRest(request, url, rest)
       const fault = faults.strike('connect')
       if (fault?.effect.kind === 'refuse')
@@ -149,6 +158,8 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
   return {
     port,
     realtimeUrl: `ws://${hostname === '::1' ? '[::1]' : hostname}:${port}/v1/realtime`,
+    addKey: (apiKey) => void keys.add(apiKey),
+    uses,
     sessions,
     faults,
     setScript(next) {

@@ -45,10 +45,16 @@ export class PayPalState {
   /** `PayPal-Request-Id` → what the first request with it made. */
   readonly madeBy = new Map<string, string>()
   readonly tokens = new Map<string, number>()
-  #keys: { privateKey: KeyObject; publicKey: KeyObject } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  readonly #keys: { privateKey: KeyObject; publicKey: KeyObject }
   url = ''
 
-  constructor(readonly settings: PayPalSettings) {
+  /** @param beside another merchant's account at the same PayPal: it signs with the same key */
+  constructor(
+    readonly settings: PayPalSettings,
+    beside: PayPalState | null = null,
+  ) {
+    this.#keys = beside ? beside.#keys : generateKeyPairSync('rsa', { modulusLength: 2048 })
+    this.url = beside?.url ?? ''
     const { rules, logger } = settings
     this.deliveries = new Deliveries({ faults: this.faults, rules, retries: true, logger })
   }

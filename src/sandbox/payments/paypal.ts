@@ -21,7 +21,12 @@ export type StartPayPal = {
   logger?: Logger
 }
 
-export type PayPalSandbox = PayPalState & { readonly port: number; close(): Promise<void> }
+export type PayPalSandbox = PayPalState & {
+  readonly port: number
+  /** Another merchant's account, with books and webhooks of its own. `/_control` knows the first one. */
+  addAccount(account: Pick<StartPayPal, 'clientId' | 'clientSecret' | 'webhookId' | 'webhookUrl'>): PayPalState
+  close(): Promise<void>
+}
 
 const moneyInput = z.object({ currency_code: z.string().length(3), value: z.string() })
 const orderInput = z.object({
@@ -73,11 +78,12 @@ export function startPayPal(options: StartPayPal): PayPalSandbox {
     rules: options.rules ?? [],
     logger: options.logger ?? createLogger('silent'),
   })
+  const accounts: [PayPalState, ...PayPalState[]] = [state]
   const server = Bun.serve({
     port: options.port,
     hostname,
     idleTimeout: 120,
-    fetch: (request) => route(state, request),
+    fetch: (request) => route(accounts, request),
     error: (error) => {
       state.settings.logger.error({ err: error }, 'the simulated PayPal failed')
       return paypalError(500, 'INTERNAL_SERVER_ERROR')
@@ -87,22 +93,37 @@ export function startPayPal(options: StartPayPal): PayPalSandbox {
   state.url = `http://${hostname === '::1' ? '[::1]' : hostname}:${port}`
   return Object.assign(state, {
     port,
+    addAccount(account: Parameters<PayPalSandbox['addAccount']>[0]) {
+      const made = new PayPalState({ ...state.settings, webhookUrl: null, ...account }, state)
+      accounts.push(made)
+      return made
+    },
     async close() {
-      state.deliveries.stop()
+      for (const account of accounts) account.deliveries.stop()
       await server.stop(true)
     },
   })
 }
 
-async function route(state: PayPalState, request: Request): Promise<Response> {
+async function route(accounts: readonly [PayPalState, ...PayPalState[]], request: Request): Promise<Response> {
   const url = new URL(request.url)
   const { pathname } = url
-  if (pathname.startsWith('/_control')) return handlePaymentControl(request, url, state, controlRoutes(state))
-  if (pathname === '/checkoutnow') return approvalPage(state, request, url)
-  if (pathname.startsWith('/v1/notifications/certs/')) return new Response(state.publicKeyPem)
-  if (pathname === '/v1/oauth2/token') return struck(state, 'token', () => giveToken(state, request))
+  const [first] = accounts
   const authorization = request.headers.get('authorization') ?? ''
-  const until = state.tokens.get(authorization.replace(/^Bearer /, ''))
+  if (pathname.startsWith('/_control')) return handlePaymentControl(request, url, first, controlRoutes(first))
+  if (pathname === '/checkoutnow') {
+    const token = url.searchParams.get('token') ?? ''
+    return approvalPage(accounts.find(({ orders }) => orders.has(token)) ?? first, request, url)
+  }
+  if (pathname.startsWith('/v1/notifications/certs/')) return new Response(first.publicKeyPem)
+  if (pathname === '/v1/oauth2/token') {
+    const asking = accounts.find((account) => authorization === basicOf(account)) ?? first
+    return struck(asking, 'token', () => giveToken(asking, request))
+  }
+  const token = authorization.replace(/^Bearer /, '')
+  // Whose token it is decides whose orders there are: another merchant's are not found.
+  const state = accounts.find(({ tokens }) => tokens.has(token)) ?? first
+  const until = state.tokens.get(token)
   if (until === undefined || until < Date.now()) return paypalError(401, 'AUTHENTICATION_FAILURE', 'invalid_token')
   const key = `${request.method} ${pathname.replace(/(orders|captures)\/[^/]+/, '$1/:id')}`
   const id = /(?:orders|captures)\/([^/]+)/.exec(pathname)?.[1] ?? ''
@@ -140,9 +161,12 @@ async function struck(
   return answerWith(await work(effects), effects)
 }
 
+function basicOf({ settings }: PayPalState): string {
+  return `Basic ${Buffer.from(`${settings.clientId}:${settings.clientSecret}`).toString('base64')}`
+}
+
 async function giveToken(state: PayPalState, request: Request): Promise<Response> {
-  const expected = `Basic ${Buffer.from(`${state.settings.clientId}:${state.settings.clientSecret}`).toString('base64')}`
-  if (request.headers.get('authorization') !== expected) return paypalError(401, 'invalid_client')
+  if (request.headers.get('authorization') !== basicOf(state)) return paypalError(401, 'invalid_client')
   if (new URLSearchParams(await request.text()).get('grant_type') !== 'client_credentials')
     return paypalError(400, 'unsupported_grant_type')
   const token = `A21AA${randomBytes(24).toString('base64url')}`

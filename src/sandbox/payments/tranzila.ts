@@ -22,7 +22,11 @@ export type StartTranzila = {
   logger?: Logger
 }
 
+/** A merchant's terminal and the app whose keys reach it. */
+type Terminal = Pick<StartTranzila, 'terminal' | 'appKey' | 'secret'>
+
 type Row = {
+  terminal: string
   index: number
   /** Agorot. */
   amount: number
@@ -43,6 +47,8 @@ export type TranzilaSandbox = {
   readonly faults: PaymentFaults
   readonly ledger: Ledger
   readonly deliveries: Deliveries
+  /** Another merchant's terminal; the ledger names each charge's. */
+  addTerminal(terminal: Terminal): void
   close(): Promise<void>
 }
 
@@ -72,51 +78,56 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
   const faults = new PaymentFaults()
   const ledger = new Ledger()
   const deliveries = new Deliveries({ faults, rules: options.rules ?? [], retries: false, logger })
-  const handshakes = new Map<string, { sum: number; until: number }>()
+  const handshakes = new Map<string, { terminal: string; sum: number; until: number }>()
   const nonces = new Set<string>()
   const rows: Row[] = []
+  const terminals: Terminal[] = [options]
 
-  function authorized(request: Request): boolean {
+  /** The terminal that signed keys reach; null when they are not right. */
+  function terminalOf(request: Request): string | null {
     const header = (name: string) => request.headers.get(`x-tranzila-api-${name}`) ?? ''
     const time = header('request-time')
     const nonce = header('nonce')
-    if (header('app-key') !== options.appKey || nonce.length !== 80 || nonces.has(nonce)) return false
-    if (Math.abs(Date.now() / 1_000 - Number(time)) > CLOCK_SKEW_S) return false
+    const found = terminals.find(({ appKey }) => header('app-key') === appKey)
+    if (!found || nonce.length !== 80 || nonces.has(nonce)) return null
+    if (Math.abs(Date.now() / 1_000 - Number(time)) > CLOCK_SKEW_S) return null
     nonces.add(nonce)
-    const expected = createHmac('sha256', options.secret + time + nonce)
-      .update(options.appKey)
+    const expected = createHmac('sha256', found.secret + time + nonce)
+      .update(found.appKey)
       .digest('hex')
-    return secretsEqual(header('access-token'), expected)
+    return secretsEqual(header('access-token'), expected) ? found.terminal : null
   }
 
   async function api(
     request: Request,
     operation: 'handshake' | 'report',
-    work: (body: unknown) => Response,
+    work: (body: unknown, terminal: string) => Response,
   ): Promise<Response> {
     const effects = faults.strike(operation)
     const refused = effectOf(effects, 'http_error')
     if (refused) return Response.json({ error_code: 1, message: 'injected' }, { status: refused.status })
-    if (!authorized(request)) return Response.json({ error_code: 20_001, message: 'Unauthorized' }, { status: 401 })
-    return answerWith(work(await request.json()), effects)
+    const terminal = terminalOf(request)
+    if (terminal === null) return Response.json({ error_code: 20_001, message: 'Unauthorized' }, { status: 401 })
+    return answerWith(work(await request.json(), terminal), effects)
   }
 
-  function createHandshake(body: unknown): Response {
+  function createHandshake(body: unknown, terminal: string): Response {
     const input = handshakeInput.safeParse(body)
-    if (!input.success || input.data.terminal_name !== options.terminal)
+    if (!input.success || input.data.terminal_name !== terminal)
       return Response.json({ error_code: 20_003, message: 'Invalid request' })
     const thtk = randomBytes(16).toString('hex')
-    handshakes.set(thtk, { sum: Math.round(input.data.sum * 100), until: Date.now() + HANDSHAKE_MS })
+    handshakes.set(thtk, { terminal, sum: Math.round(input.data.sum * 100), until: Date.now() + HANDSHAKE_MS })
     return Response.json({ error_code: 0, message: 'Success', thtk })
   }
 
-  function reportRows(body: unknown): Response {
+  function reportRows(body: unknown, terminal: string): Response {
     const input = reportInput.safeParse(body)
-    if (!input.success || input.data.terminal_name !== options.terminal)
+    if (!input.success || input.data.terminal_name !== terminal)
       return Response.json({ error_code: 20_003, message: 'Invalid request' })
     const { transaction_index, transaction_start_date, transaction_end_date, ufields, page, page_results } = input.data
     const found = rows.filter(
       (row) =>
+        row.terminal === terminal &&
         (transaction_index === undefined || row.index === transaction_index) &&
         (transaction_start_date === undefined || row.transaction_date >= transaction_start_date) &&
         (transaction_end_date === undefined || row.transaction_date <= transaction_end_date) &&
@@ -127,11 +138,12 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
   }
 
   /** Charges the card, or refuses it, and tells the notify address; the answer sends the browser on. */
-  function charge(query: URLSearchParams, declined: boolean, effects: readonly PaymentEffect[]) {
+  function charge(terminal: string, query: URLSearchParams, declined: boolean, effects: readonly PaymentEffect[]) {
     const wrong = effectOf(effects, 'wrong_amount')
     const code = declined || effectOf(effects, 'declined') ? '033' : '000'
     const currency = Object.entries(CURRENCIES).find(([, name]) => name === wrong?.currency)?.[0]
     const row: Row = {
+      terminal,
       index: rows.length + 1,
       amount: wrong?.amount ?? fromDecimal(query.get('sum') ?? '') ?? 0,
       currency: currency ?? query.get('currency') ?? '1',
@@ -147,7 +159,7 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
     // A hold is no charge: the books have it, the money stays where it is.
     if (row.tranmode === 'A')
       ledger.add({
-        id: `${options.terminal}:${row.index}`,
+        id: `${terminal}:${row.index}`,
         kind: 'charge',
         reference: row.user_defined_1 || null,
         amount: row.amount,
@@ -171,10 +183,10 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
     return { row, fields, back: query.get(code === '000' ? 'success_url_address' : 'fail_url_address') ?? '' }
   }
 
-  async function payPage(request: Request, query: URLSearchParams): Promise<Response> {
+  async function payPage(terminal: string, request: Request, query: URLSearchParams): Promise<Response> {
     const handshake = handshakes.get(query.get('thtk') ?? '')
     const sum = fromDecimal(query.get('sum') ?? '')
-    if (!handshake || handshake.until < Date.now() || sum !== handshake.sum)
+    if (handshake?.terminal !== terminal || handshake.until < Date.now() || sum !== handshake.sum)
       return sandboxPage('Tranzila', 'The handshake does not fit this payment, or is too old.')
     if (request.method !== 'POST')
       return sandboxPage(
@@ -187,7 +199,7 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
           </form>`,
       )
     const decision = new URLSearchParams(await request.text()).get('decision')
-    const { fields, back } = charge(query, decision !== 'pay', faults.strike('charge'))
+    const { fields, back } = charge(terminal, query, decision !== 'pay', faults.strike('charge'))
     // The real page sends the browser back with a POST of the same fields.
     return sandboxPage(
       'Tranzila',
@@ -225,7 +237,8 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
       if (url.pathname === '/v2/handshake/create' && request.method === 'POST')
         return api(request, 'handshake', createHandshake)
       if (url.pathname === '/v1/transaction' && request.method === 'POST') return api(request, 'report', reportRows)
-      if (url.pathname === `/${options.terminal}/iframenew.php`) return payPage(request, url.searchParams)
+      const page = terminals.find(({ terminal }) => url.pathname === `/${terminal}/iframenew.php`)
+      if (page) return payPage(page.terminal, request, url.searchParams)
       return Response.json({ error_code: 404, message: 'page not found' }, { status: 404 })
     },
     error: (error) => {
@@ -240,6 +253,7 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
     faults,
     ledger,
     deliveries,
+    addTerminal: (terminal) => void terminals.push(terminal),
     async close() {
       deliveries.stop()
       await server.stop(true)

@@ -284,6 +284,13 @@ describe('the token of a stream', () => {
     expect(verifyStreamToken(secret, token, 'CA1', 1_061_000)).toBeNull()
   })
 
+  test('says when a call came over the installation’s account', () => {
+    const read = (more: { viaInstallation?: true }) =>
+      verifyStreamToken(secret, createStreamToken(secret, { ...about, ...more }, 1_000_000), 'CA1', 1_000_000)
+    expect(read({})).not.toHaveProperty('viaInstallation')
+    expect(read({ viaInstallation: true })).toMatchObject({ ...about, viaInstallation: true })
+  })
+
   test('is no other twice', () => {
     expect(createStreamToken(secret, about)).not.toBe(createStreamToken(secret, about))
   })
@@ -308,6 +315,7 @@ describe('the token of a stream', () => {
       callSid: 'C'.repeat(200),
       from: 'ש'.repeat(200),
       to: 'ש'.repeat(200),
+      viaInstallation: true,
     })
     expect(long.length + 'token'.length).toBeLessThan(500)
   })

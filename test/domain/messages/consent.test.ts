@@ -9,7 +9,7 @@ import { openDomain, type TestDomain } from '../../support/domain.ts'
 let domain: TestDomain
 let ctx: BusinessContext
 const phone = '+972501230001'
-const TWILIO = { twilio: { configured: true, defaultSender: '+14155238886' } }
+const TWILIO = { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) }
 
 beforeAll(async () => {
   domain = await openDomain()

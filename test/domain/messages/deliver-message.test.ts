@@ -39,13 +39,13 @@ beforeEach(() => {
 
 const means = () => ({
   pool: domain.handle.sql,
-  sender,
-  defaultTwilioSender: SENDER,
+  senderOf: () => sender,
+  settings: { twilio: () => ({ configured: true, defaultSender: SENDER, own: false }) },
 })
 
 const request = async () => {
   const to = `+97250${8_000_000 + ++last}`
-  const settings = { twilio: { configured: true, defaultSender: SENDER } }
+  const settings = { twilio: () => ({ configured: true, defaultSender: SENDER, own: false }) }
   const { id } = await requestMessage(ctx, { to, text: `to ${to}`, provider: 'twilio' }, settings)
   return { id, arrived: () => [...carrier.messages.values()].filter((message) => message.to === `whatsapp:${to}`) }
 }
@@ -143,7 +143,7 @@ test('who asks not to be written to while a message is under way gets it no more
 
 test('a look-alike that belongs to another message of ours is not taken for this one', async () => {
   const to = `+97250${8_000_000 + ++last}`
-  const settings = { twilio: { configured: true, defaultSender: SENDER } }
+  const settings = { twilio: () => ({ configured: true, defaultSender: SENDER, own: false }) }
   const same = { to, text: 'the same words', provider: 'twilio' }
   const first = await requestMessage(ctx, same, settings)
   expect(await deliver(first.id)).toEqual({ done: true, status: 'sent' })
@@ -167,7 +167,7 @@ test('wrong credentials wait to be mended; the message is neither failed nor los
     apiBaseUrl: carrier.url,
     statusCallbackUrl: 'http://127.0.0.1:9/x',
   })
-  const result = await deliverMessage(ctx, id, { ...means(), sender: wrong })
+  const result = await deliverMessage(ctx, id, { ...means(), senderOf: () => wrong })
   expect(result).toMatchObject({ done: false, retryInMs: 60_000 })
   expect(await rowOf(id)).toMatchObject({ status: 'queued' })
   expect(await deliver(id)).toEqual({ done: true, status: 'sent' })
@@ -182,14 +182,14 @@ test('a carrier that nobody reaches: surely not sent, tried again', async () => 
     apiBaseUrl: 'http://127.0.0.1:9',
     statusCallbackUrl: 'http://127.0.0.1:9/x',
   })
-  const result = await deliverMessage(ctx, id, { ...means(), sender: nobody })
+  const result = await deliverMessage(ctx, id, { ...means(), senderOf: () => nobody })
   expect(result).toMatchObject({ done: false, retryInMs: 5_000 })
   expect(await rowOf(id)).toMatchObject({ status: 'queued' })
 })
 
 test('a worker without that provider leaves the message queued', async () => {
   const { id } = await request()
-  const result = await deliverMessage(ctx, id, { ...means(), sender: null })
+  const result = await deliverMessage(ctx, id, { ...means(), senderOf: () => null })
   expect(result).toMatchObject({ done: false })
   expect(await rowOf(id)).toMatchObject({ status: 'queued', attempts: 0 })
 })

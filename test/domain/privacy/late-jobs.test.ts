@@ -33,7 +33,7 @@ const NAME = 'Ephemeral Person'
 const storage = createFileStorage(temporaryDirectory('late-jobs'))
 // Never asked here: a payment is written down before its provider hears of it.
 const PAYPAL = createPayPal({ clientId: 'c', clientSecret: 's', webhookId: 'w', apiBaseUrl: 'http://127.0.0.1:1' })
-const settings = { twilio: { configured: true, defaultSender: '+14155238886' } }
+const settings = { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) }
 let domain: Awaited<ReturnType<typeof startDomain>>
 let people = 0
 
@@ -302,7 +302,10 @@ test('a payment that was asked for, a file that was handed in, and what the phon
   await forgetMentions(domain.ctx, async () => 0)
 
   const means: PaymentMeans = {
-    providers: { paypal: PAYPAL, tranzila: null },
+    providersOf: () => ({ paypal: PAYPAL, tranzila: null }),
+    accountOf: async () => PAYPAL,
+    installation: { paypal: PAYPAL, tranzila: null },
+    ownAccounts: () => [],
     urls: { page: String, returned: String, canceled: String, notify: String },
     messages: settings,
     pool: domain.sql,

@@ -23,7 +23,7 @@ import { restPlan } from '../../../src/sandbox/openai/rest.ts'
 import { startDomain } from '../../support/call-domain.ts'
 import { OPENAI_KEY, startTestOpenAi } from '../../support/realtime.ts'
 
-const SENDER = { twilio: { configured: true, defaultSender: '+14155238886' } }
+const SENDER = { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) }
 
 describe('settings', () => {
   test('every save is a version; a save over somebody else’s is a conflict; the cache has the newest', async () => {
@@ -96,7 +96,8 @@ test('the tools of a call do their work once, however often they are called', as
     profiles: { of: () => DEFAULT_RECEPTIONIST },
     sink: { lead: (_, answers) => void leads.push(answers) },
     settings: SENDER,
-    telephony: null,
+    carriers: { of: () => null },
+    installation: null,
     timeZone: () => 'Asia/Jerusalem',
     transferDocument: () => '',
   })
