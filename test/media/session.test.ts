@@ -6,7 +6,7 @@ import { systemClock } from '../../src/media/clock.ts'
 import { CallSession } from '../../src/media/session.ts'
 import { DEFAULT_LIMITS, type SessionDeps, type SessionEnd, type SessionLimits } from '../../src/media/session-ports.ts'
 import type { InboundFrame } from '../../src/media/wire.ts'
-import type { EngineEvent, EngineSession, SpeechEngine } from '../../src/providers/speech/port.ts'
+import type { EngineEvent, EnginePlayer, EngineSession, SpeechEngine } from '../../src/providers/speech/port.ts'
 
 const CALL: StreamToken = {
   callSid: 'CA1',
@@ -38,7 +38,11 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
   const ends: SessionEnd[] = []
   const asked: string[] = []
   const clock = { now: 0 }
-  const control = { accepts: true, claims: true }
+  const control: { accepts: boolean; claims: boolean; player: EnginePlayer | null } = {
+    accepts: true,
+    claims: true,
+    player: null,
+  }
   let tell: (event: EngineEvent) => void = () => {
     throw new Error('The engine was not connected.')
   }
@@ -49,6 +53,9 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     sendAudio: note('audio'),
     say: note('say'),
     cancel: note('cancel'),
+    playTo(player) {
+      control.player = player
+    },
     truncate: (itemId, heardMs) => asked.push(`truncate ${itemId} ${heardMs}`),
     toolResult: (id, result) => asked.push(`result ${id} ${JSON.stringify(result)}`),
     hearsVoice: () => true,
@@ -212,6 +219,41 @@ test('an item that was played to its end is a turn that was heard; the reason is
   expect(call.ends).toMatchObject([{ reason: 'completed', durationMs: 1_500, metrics: { turns: 2, bargeIns: 0 } }])
   expect(call.closes).toEqual([{ code: 1000, reason: 'completed' }])
   expect(call.session.live).toBe(false)
+})
+
+test('pieces that the engine hands over itself count like those it tells of; after the end none is played', async () => {
+  const call = startSession({ limits: { silenceMs: 15 } })
+  call.start()
+  call.clock.now = 1_000
+  call.playAll()
+  const piece = Buffer.alloc(300 * 8).toString('base64')
+  call.clock.now = 1_990
+  call.control.player?.play('answer', piece, 300)
+  // In the middle of a run: the next piece answers it all the same.
+  call.tell({ type: 'speech_stopped', atMs: 1_500 })
+  for (const now of [2_000, 2_010, 2_020]) {
+    call.clock.now = now
+    call.control.player?.play('answer', piece, 300)
+  }
+  // Somebody speaks: nobody is asked whether they are there.
+  await Bun.sleep(40)
+  expect(call.asked).not.toContain('say Goodbye')
+  const heard = call.sent.slice(2)
+  expect(heard.map((frame) => frame.event)).toEqual(['media', 'media', 'media', 'media', 'mark'])
+  expect(heard[0]?.media?.payload).toBe(piece)
+  call.tell({ type: 'audio_done', itemId: 'answer' })
+  call.clock.now = 3_200
+  call.playAll()
+  expect(call.turns.at(-1)).toMatchObject({ role: 'agent', heardMs: 1_200, interrupted: false })
+  call.session.onFrame({ event: 'stop' })
+  await settle()
+  expect(call.ends).toMatchObject([
+    { reason: 'caller_hung_up', metrics: { framesOut: 4, responseMedianMs: 500, responseMaxMs: 500 } },
+  ])
+  const before = call.sent.length
+  call.control.player?.play('answer', piece, 300)
+  call.control.player?.play('another', piece, 300)
+  expect(call.sent.length).toBe(before)
 })
 
 test('a goodbye whose mark never comes back does not keep the line', async () => {

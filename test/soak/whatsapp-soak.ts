@@ -30,6 +30,8 @@ export type SoakOptions = {
   delivery: 'at-least-once' | 'at-most-once'
   /** Pauses between two blows, in ms, drawn evenly from this range. */
   every: [number, number]
+  /** The first pause instead, so that a quick machine is not done before it. */
+  firstMs?: number
   /**
    * What is struck, and comes back. `worker`, `redis` and `postgres` are killed by SIGKILL; `postgres-stop` is stopped in
    * order, its clients cut off.
@@ -119,11 +121,11 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
     const beginAt = performance.now()
     const deadline = Date.now() + options.limitMs
     const striking = (async () => {
+      let { firstMs } = options
       while (!over) {
-        await Promise.race([
-          Bun.sleep(options.every[0] + random() * (options.every[1] - options.every[0])),
-          end.promise,
-        ])
+        const pauseMs = firstMs ?? options.every[0] + random() * (options.every[1] - options.every[0])
+        firstMs = undefined
+        await Promise.race([Bun.sleep(pauseMs), end.promise])
         if (over) return
         const what = options.strike[Math.floor(random() * options.strike.length)]
         if (!what) return

@@ -12,6 +12,7 @@ for (const delivery of ['at-most-once', 'at-least-once'] as const)
       workers: 2,
       delivery,
       every: [1_500, 3_000],
+      firstMs: 300,
       strike: ['worker', 'worker', 'redis', 'postgres', 'postgres-stop'],
       limitMs: 100_000,
       seed: Date.now() % 100_000,
