@@ -1,5 +1,5 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 
@@ -25,6 +25,24 @@ export type Relay = {
 const usageAnswer = z.object({ cpu: z.object({ user: z.number(), system: z.number() }), rss: z.number() })
 const portAnswer = z.object({ port: z.number() })
 
+/**
+ * The relay has a core, and both ends of its calls have another: left to the scheduler, which of them share one changes from run
+ * to run, and what a message costs with it by half.
+ */
+const LOAD_CORE = 0
+const RELAY_CORE = 1
+
+/** What runs a command on one core; nothing where there is no such tool, or no second core. */
+function onCore(core: number): string[] {
+  return availableParallelism() > 1 && Bun.which('taskset') ? ['taskset', '--cpu-list', String(core)] : []
+}
+
+/** Keeps this process, which plays both ends, off the relay's core. */
+export function takeLoadCore(): void {
+  const [tool] = onCore(LOAD_CORE)
+  if (tool) Bun.spawnSync([tool, '--all-tasks', '--cpu-list', '--pid', String(LOAD_CORE), String(process.pid)])
+}
+
 /** Starts a relay in a process of its own, between the carrier and the engine at `enginePort`. */
 export async function startRelay(mode: Mode, enginePort: number): Promise<Relay> {
   const engineUrl = `ws://127.0.0.1:${enginePort}/v1/realtime`
@@ -35,7 +53,7 @@ export async function startRelay(mode: Mode, enginePort: number): Promise<Relay>
     node: ['node', join(here, 'relay-node.mjs'), engineUrl],
     product: [process.execPath, join(here, 'product.ts'), engineUrl, SECRET, AUTH_TOKEN, records, PUBLIC],
   }[mode]
-  const server = await spawnServer(command)
+  const server = await spawnServer([...onCore(RELAY_CORE), ...command])
   return {
     port: portAnswer.parse(server.first).port,
     usage: async () => usageOf(await server.ask(), server.pid),
