@@ -149,13 +149,31 @@ async function main() {
   }
   takeLoadCore()
   const calls = Number(values.calls)
-  let floor: number | undefined
-  for (let round = 1; round <= Number(values.rounds); round++)
+  const rounds = Number(values.rounds)
+  const all = new Map<Mode, Figures[]>()
+  for (let round = 1; round <= rounds; round++)
     for (const mode of modes(values.modes ?? MODES.join())) {
       const figures = await measure(mode, calls, Number(values.seconds))
-      if (mode === 'bun') floor = figures.cpuPerCallMinute
-      show(mode, calls, figures, floor)
+      all.set(mode, [...(all.get(mode) ?? []), figures])
+      show(mode, calls, figures, all.get('bun')?.at(-1)?.cpuPerCallMinute)
     }
+  if (rounds > 1) showSums(all)
+}
+
+/** All rounds together: one alone says little on a machine that others use too. */
+function showSums(all: ReadonlyMap<Mode, Figures[]>): void {
+  const floor = all.get('bun')
+  for (const [mode, figures] of all) {
+    if (!floor || mode === 'bun') continue
+    const times = (of: (each: Figures) => number) => (sumOfAll(figures, of) / sumOfAll(floor, of)).toFixed(2)
+    console.log(
+      `${mode} over ${figures.length} rounds: cpu ${times((each) => each.cpuPerCallMinute)} × bun, relay p99 in ${times((each) => each.inP99)} ×, out ${times((each) => each.outP99)} ×`,
+    )
+  }
+}
+
+function sumOfAll(figures: readonly Figures[], of: (each: Figures) => number): number {
+  return figures.reduce((sum, each) => sum + of(each), 0)
 }
 
 if (import.meta.main) await main()
