@@ -34,27 +34,14 @@ export async function eraseCalls(
     at,
   )
   const pending = await noteFiles(tx, ctx, callIds, person?.messageIds ?? [])
-  const leadIds = await gone(
-    tx
-      .delete(leads)
-      .where(
-        and(
-          eq(leads.businessId, ctx.businessId),
-          or(inArray(leads.callId, callIds), person ? eq(leads.contactId, person.contactId) : undefined),
-        ),
-      )
-      .returning({ id: leads.id }),
-  )
+  const theirs = (table: typeof leads | typeof appointments) =>
+    and(
+      eq(table.businessId, ctx.businessId),
+      or(inArray(table.callId, callIds), person ? eq(table.contactId, person.contactId) : undefined),
+    )
+  const leadIds = await gone(tx.delete(leads).where(theirs(leads)).returning({ id: leads.id }))
   const appointmentIds = await gone(
-    tx
-      .delete(appointments)
-      .where(
-        and(
-          eq(appointments.businessId, ctx.businessId),
-          or(inArray(appointments.callId, callIds), person ? eq(appointments.contactId, person.contactId) : undefined),
-        ),
-      )
-      .returning({ id: appointments.id }),
+    tx.delete(appointments).where(theirs(appointments)).returning({ id: appointments.id }),
   )
   await tx.delete(calls).where(and(eq(calls.businessId, ctx.businessId), inArray(calls.id, callIds)))
   await silenceNews(tx, [...callIds, ...leadIds, ...appointmentIds])
