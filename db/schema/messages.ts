@@ -104,9 +104,15 @@ export const messageMedia = pgTable(
       .notNull()
       .references(() => messages.id, { onDelete: 'cascade' }),
     index: integer().notNull(),
-    sourceUrl: text('source_url').notNull(),
+    /** null when the file cannot be had. */
+    sourceUrl: text('source_url'),
     contentType: text('content_type').notNull(),
-    state: text({ enum: ['pending', 'stored', 'failed'] })
+    fileName: text('file_name'),
+    /** Length of a recording or film. */
+    seconds: integer(),
+    /** A small JPEG in base64 that came inside the message. */
+    thumbnail: text(),
+    state: text({ enum: ['pending', 'stored', 'failed', 'unavailable'] })
       .notNull()
       .default('pending'),
     storageKey: text('storage_key'),

@@ -24,7 +24,14 @@ const patient = { attempts: 300, backoff: { delayMs: 500, maxDelayMs: 300_000 } 
 const onlyFor = z.array(z.uuid()).optional()
 const at = z.iso.datetime()
 
-const mediaReference = z.object({ url: z.string(), contentType: z.string() })
+/** A file of a message; without `url` it cannot be had, and is shown as that. `thumbnail` is a small JPEG in base64. */
+const mediaReference = z.object({
+  url: z.string().nullable(),
+  contentType: z.string(),
+  fileName: z.string().nullish(),
+  seconds: z.number().nullish(),
+  thumbnail: z.string().nullish(),
+})
 
 /** A WhatsApp message as both providers deliver it, normalised. `dedupeKey` is the provider's identity of the message. */
 export const inboundMessage = z.object({

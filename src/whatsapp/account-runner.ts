@@ -290,7 +290,13 @@ export class AccountRunner {
     const { content } = event
     const sealed: InboundEvent =
       content.kind === 'media'
-        ? { ...event, content: { ...content, media: { ...content.media, url: this.seal(content.media.url) } } }
+        ? {
+            ...event,
+            content: {
+              ...content,
+              media: content.media.map((file) => ({ ...file, url: file.url && this.seal(file.url) })),
+            },
+          }
         : event
     await storeInbound(this.ctx, this.lease.accountId, sealed)
     if (content.kind === 'media') void this.fetchFiles()

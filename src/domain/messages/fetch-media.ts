@@ -36,7 +36,7 @@ export async function fetchMessageMedia(
     await storage.delete(storageKey)
     return
   }
-  if (row.state !== 'pending') return
+  if (row.state !== 'pending' || row.sourceUrl === null) return
   // A linked account's address holds the file's key, which nobody needs any longer.
   const spent = row.sourceUrl.startsWith(WHATSAPP_MEDIA_SCHEME) ? { sourceUrl: WHATSAPP_MEDIA_SCHEME } : {}
   try {

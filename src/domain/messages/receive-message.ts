@@ -96,6 +96,10 @@ export async function receiveMessage(
       index,
       sourceUrl: item.url,
       contentType: item.contentType,
+      fileName: item.fileName ?? null,
+      seconds: item.seconds == null ? null : Math.round(item.seconds),
+      thumbnail: item.thumbnail ?? null,
+      ...(item.url === null ? { state: 'unavailable' as const } : {}),
     }))
     if (rows.length > 0) await tx.insert(messageMedia).values(rows)
     await audit(tx, ctx, { action: 'message.receive', entity: 'message', entityId: messageId })
@@ -109,11 +113,11 @@ export async function receiveMessage(
         accountId: input.accountId ?? null,
         body: input.body,
       }))
-    return { id: messageId, media: rows.map((row) => row.id), confirmation }
+    return { id: messageId, media: rows.filter((row) => row.sourceUrl !== null).map((row) => row.id), confirmation }
   })
   if (confirmation) await startSending(ctx, confirmation, input)
   // What only the linked account can fetch, its own process does.
-  const byJob = input.media.some(({ url }) => !url.startsWith(WHATSAPP_MEDIA_SCHEME))
+  const byJob = input.media.some(({ url }) => url !== null && !url.startsWith(WHATSAPP_MEDIA_SCHEME))
   for (const mediaId of byJob ? media : [])
     await ctx.enqueue('message.fetch_media', { businessId: ctx.businessId, mediaId }, { jobId: `media-${mediaId}` })
   return id

@@ -2,14 +2,9 @@ import { and, eq, gt, like } from 'drizzle-orm'
 import { contacts, messageMedia, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { isErased } from '../../lib/errors.ts'
-import {
-  type InboundContent,
-  type InboundEvent,
-  type OutboundMessage,
-  WHATSAPP_MEDIA_SCHEME,
-} from '../../providers/whatsapp/port.ts'
+import { type InboundEvent, type OutboundMessage, WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { BusinessContext } from '../context.ts'
-import { changeMessage, outboundOf, receiveMessage } from '../messages/index.ts'
+import { changeMessage, describeContent, outboundOf, receiveMessage } from '../messages/index.ts'
 
 /** A phone asks again for what it could not read within minutes; older texts stay where they are. */
 const RECALL_MS = 48 * 3_600_000
@@ -36,7 +31,7 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, even
     })
     if (found || content.kind === 'deletion') return
   }
-  const { kind, body, media, data } = describe(content)
+  const { kind, body, media, data } = describeContent(content, event.extras)
   const message: InboundMessage = {
     provider: 'baileys',
     businessId: ctx.businessId,
@@ -61,36 +56,6 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, even
     if (!isErased(error)) throw error
     ctx.log.debug({ accountId }, 'a message of before the erasure of its person is not kept')
   })
-}
-
-type Described = Pick<InboundMessage, 'kind' | 'body' | 'media'> & { data: Record<string, unknown> }
-
-function describe(content: InboundContent): Described {
-  switch (content.kind) {
-    case 'text':
-    case 'edit':
-      return { kind: 'text', body: content.text, media: [], data: {} }
-    case 'reaction':
-      return { kind: 'reaction', body: content.emoji, media: [], data: {} }
-    case 'deletion':
-      return { kind: 'deleted', body: '', media: [], data: {} }
-    case 'location': {
-      const { latitude, longitude, name, address } = content
-      const body = [name, address].filter(Boolean).join(', ') || `${latitude}, ${longitude}`
-      return { kind: 'location', body, media: [], data: { latitude, longitude, name, address } }
-    }
-    case 'contacts': {
-      const { contacts: cards } = content
-      const body = cards.map(({ name, phones }) => [name, ...phones].filter(Boolean).join(' ')).join('\n')
-      return { kind: 'contacts', body, media: [], data: { contacts: cards } }
-    }
-    case 'media': {
-      const { kind, url, contentType, fileName, bytes, seconds } = content.media
-      return { kind, body: content.text, media: [{ url, contentType }], data: { fileName, bytes, seconds } }
-    }
-    case 'unsupported':
-      return { kind: 'unsupported', body: '', media: [], data: { type: content.type } }
-  }
 }
 
 export type PendingFile = { id: string; createdAt: Date }

@@ -83,25 +83,108 @@ export type WhatsAppParty = { phone: string | null; lid: string | null; name: st
 
 export type InboundMedia = {
   kind: 'image' | 'video' | 'audio' | 'voice' | 'document' | 'sticker'
-  /** What `downloadMedia` takes; serves for weeks, from any process that holds the account. Holds the file's key. */
-  url: string
+  /**
+   * Where the file is fetched from; for a linked account what `downloadMedia` takes, which holds the file's key and serves
+   * for weeks. null when the file cannot be had (no key, no address): the message is shown, the file is marked unavailable.
+   */
+  url: string | null
   contentType: string
   fileName: string | null
   bytes: number | null
   seconds: number | null
+  /** A small JPEG that came inside the message, base64. */
+  thumbnail?: string | null
+  /** Sent to be looked at once. */
+  viewOnce?: boolean
 }
 
+/** A button or row that was offered. */
+export type OfferedChoice = { id: string | null; text: string; description?: string | null; url?: string | null }
+
+/** What a message says, the same for every provider. Words are kept even where the rest of the message is not understood. */
 export type InboundContent =
   | { kind: 'text'; text: string }
   /** `emoji` is empty when a reaction was taken back. */
   | { kind: 'reaction'; emoji: string; messageId: string }
   | { kind: 'edit'; messageId: string; text: string }
   | { kind: 'deletion'; messageId: string }
-  | { kind: 'location'; latitude: number; longitude: number; name: string | null; address: string | null }
-  | { kind: 'contacts'; contacts: { name: string; phones: string[] }[] }
-  | { kind: 'media'; media: InboundMedia; text: string }
-  /** Something this product has no words for, so that a conversation shows that it happened. */
-  | { kind: 'unsupported'; type: string }
+  | {
+      kind: 'location'
+      latitude: number
+      longitude: number
+      name: string | null
+      address: string | null
+      url?: string | null
+      /** A place that moves: shared for a time. */
+      live?: boolean
+    }
+  | { kind: 'contacts'; contacts: ContactCard[] }
+  | { kind: 'media'; media: InboundMedia[]; text: string }
+  /** What somebody chose of the buttons, rows or form fields that were offered: the words and the id behind them. */
+  | {
+      kind: 'choice'
+      text: string
+      id: string | null
+      description?: string | null
+      source: 'button' | 'list' | 'template' | 'flow' | 'other'
+      data?: unknown
+    }
+  /** A message that offers buttons, rows or links. */
+  | { kind: 'interactive'; text: string; header?: string | null; footer?: string | null; choices: OfferedChoice[] }
+  | { kind: 'poll'; question: string; options: string[]; selectable: number | null }
+  /** `options` are the chosen names; empty when the vote was taken back. */
+  | { kind: 'poll_vote'; messageId: string; options: string[] }
+  | {
+      kind: 'order'
+      text: string
+      orderId: string | null
+      items: { id: string | null; name: string | null; quantity: number | null; amount: number | null }[]
+      /** In the currency's smallest unit (agorot, cents). */
+      total: number | null
+      currency: string | null
+    }
+  | {
+      kind: 'product'
+      text: string
+      id: string | null
+      amount: number | null
+      currency: string | null
+      url: string | null
+    }
+  | {
+      kind: 'event'
+      name: string
+      description: string | null
+      startsAt: string | null
+      endsAt: string | null
+      place: string | null
+      cancelled?: boolean
+    }
+  /** Something this product has no shape for, shown as what it is, with whatever words it held. */
+  | { kind: 'unsupported'; type: string; text: string }
+
+export type ContactCard = { name: string; phones: string[]; emails?: string[]; organization?: string | null }
+
+/** What surrounds a message's content, for every kind of content. */
+export type InboundExtras = {
+  forwarded?: boolean
+  /** Times forwarded, as far as the provider counts. */
+  forwardScore?: number
+  /** The advertisement or post that a conversation was opened from. */
+  referral?: {
+    sourceType: string | null
+    sourceId: string | null
+    url: string | null
+    headline: string | null
+    body: string | null
+    mediaUrl: string | null
+    clickId: string | null
+  }
+  /** The words of the message that is answered, as the provider quoted them. */
+  quoted?: string | null
+  /** People mentioned, E.164 or LID. */
+  mentions?: string[]
+}
 
 /** A message of a conversation, not written by this product. */
 export type InboundEvent = {
@@ -125,6 +208,7 @@ export type InboundEvent = {
   /** Provider id of the message that is answered. */
   replyTo: string | null
   content: InboundContent
+  extras?: InboundExtras
 }
 
 /** News of a message that was sent. They come in any order and more than once. */

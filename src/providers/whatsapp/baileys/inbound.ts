@@ -70,7 +70,7 @@ function readContent(body: proto.IMessage): InboundContent | null {
   const text = body.conversation || body.extendedTextMessage?.text
   if (text) return { kind: 'text', text }
   const media = describeMedia(body)
-  if (media) return { kind: 'media', media: media.media, text: media.caption }
+  if (media) return { kind: 'media', media: [media.media], text: media.caption }
   const place = body.locationMessage ?? body.liveLocationMessage
   if (place) {
     const { degreesLatitude: latitude, degreesLongitude: longitude } = place
@@ -86,7 +86,7 @@ function readContent(body: proto.IMessage): InboundContent | null {
     body.listResponseMessage?.title
   if (choice) return { kind: 'text', text: choice }
   const type = Object.keys(body).find((name) => !SILENT.has(name) && Object(body)[name] != null)
-  return type ? { kind: 'unsupported', type } : null
+  return type ? { kind: 'unsupported', type, text: '' } : null
 }
 
 /** Parts of a message that say nothing to a person. */

@@ -129,9 +129,10 @@ test.each<[string, ContentInput, object, string]>([
   ],
 ])('%s: described, downloaded, and capped', async (_name, content, media, text) => {
   const event = await arrival(await receive(content))
-  expect(event.content).toMatchObject({ kind: 'media', text, media: { ...media, bytes: PIXEL.length } })
+  expect(event.content).toMatchObject({ kind: 'media', text, media: [{ ...media, bytes: PIXEL.length }] })
   if (event.content.kind !== 'media') throw new Error('no media')
-  const { url, contentType } = event.content.media
+  const { url = null, contentType } = event.content.media[0] ?? {}
+  if (url === null || !contentType) throw new Error('no file')
   expect(await harness.account.downloadMedia(url, 1_000)).toEqual({ data: PIXEL, contentType })
   await expect(harness.account.downloadMedia(url, PIXEL.length - 1)).rejects.toMatchObject({ code: 'media_too_large' })
 })
@@ -139,7 +140,8 @@ test.each<[string, ContentInput, object, string]>([
 test('media: a forged reference, a file that is gone, and a changed hash are refused', async () => {
   const event = await arrival(await receive({ kind: 'image', data: PIXEL }))
   if (event.content.kind !== 'media') throw new Error('no media')
-  const { url } = event.content.media
+  const { url = null } = event.content.media[0] ?? {}
+  if (url === null) throw new Error('no file')
   const [scheme = '', body = ''] = url.split(':')
   const reference = JSON.parse(Buffer.from(body, 'base64url').toString())
   const forge = (change: object) =>

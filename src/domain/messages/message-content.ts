@@ -1,0 +1,111 @@
+import type { InboundMessage } from '../../jobs/registry.ts'
+import { toDecimal } from '../../lib/money.ts'
+import type { InboundContent, InboundExtras } from '../../providers/whatsapp/port.ts'
+
+/** The content columns of a message row: `body` is what a person reads, `data` what a program reads. */
+export type DescribedContent = Pick<InboundMessage, 'kind' | 'body' | 'media'> & { data: Record<string, unknown> }
+
+/**
+ * A message's content as its row has it, for every provider. Nothing that a person wrote is left out of `body`; whatever has
+ * a structure is in `data` as well (`latitude`, `contacts`, `choice`, `poll`, …) beside the extras (`forwarded`, `referral`, …).
+ */
+export function describeContent(content: InboundContent, extras: InboundExtras = {}): DescribedContent {
+  const { kind, body, media = [], data = {} } = describe(content)
+  return { kind, body, media, data: { ...data, ...extras } }
+}
+
+type Description = Pick<DescribedContent, 'kind' | 'body'> & Partial<DescribedContent>
+
+function describe(content: InboundContent): Description {
+  switch (content.kind) {
+    case 'text':
+    case 'edit':
+      return { kind: 'text', body: content.text }
+    case 'reaction':
+      return { kind: 'reaction', body: content.emoji }
+    case 'deletion':
+      return { kind: 'deleted', body: '' }
+    case 'location': {
+      const { latitude, longitude, name, address, url, live } = content
+      const body = lines(', ', name, address) || `${latitude}, ${longitude}`
+      return {
+        kind: 'location',
+        body,
+        data: { latitude, longitude, name, address, ...(url && { url }), ...(live && { live }) },
+      }
+    }
+    case 'contacts': {
+      const { contacts: cards } = content
+      const body = cards.map((card) => lines(' ', card.name, ...card.phones, ...(card.emails ?? []))).join('\n')
+      return { kind: 'contacts', body, data: { contacts: cards } }
+    }
+    case 'media':
+      return describeFiles(content)
+    case 'choice': {
+      const { text, id, description, source, data } = content
+      return {
+        kind: 'choice',
+        body: text,
+        data: { choice: { id, text, description: description ?? null, source, data } },
+      }
+    }
+    case 'interactive': {
+      const { text, header, footer, choices } = content
+      const body = lines('\n', header, text, footer, ...choices.map((choice) => `• ${choice.text}`))
+      return { kind: 'interactive', body, data: { header: header ?? null, footer: footer ?? null, choices } }
+    }
+    case 'poll': {
+      const { question, options, selectable } = content
+      const body = lines('\n', question, ...options.map((option) => `• ${option}`))
+      return { kind: 'poll', body, data: { poll: { question, options, selectable } } }
+    }
+    case 'poll_vote':
+      return { kind: 'poll_vote', body: content.options.join(', '), data: { options: content.options } }
+    case 'order': {
+      const { text, orderId, items, total, currency } = content
+      const rows = items.map((item) => lines(' × ', item.name ?? item.id, item.quantity?.toString()))
+      const sum = total !== null && currency ? `${toDecimal(total)} ${currency}` : null
+      return {
+        kind: 'order',
+        body: lines('\n', text, ...rows, sum),
+        data: { order: { orderId, items, total, currency } },
+      }
+    }
+    case 'product': {
+      const { text, id, amount, currency, url } = content
+      return { kind: 'product', body: text, data: { product: { id, amount, currency, url } } }
+    }
+    case 'event': {
+      const { kind, ...event } = content
+      return { kind, body: lines('\n', event.name, event.description, event.startsAt, event.place), data: { event } }
+    }
+    case 'unsupported':
+      return { kind: 'unsupported', body: content.text, data: { type: content.type } }
+  }
+}
+
+function describeFiles({ media, text }: Extract<InboundContent, { kind: 'media' }>): Description {
+  const [first] = media
+  return {
+    kind: first?.kind ?? 'document',
+    body: text,
+    media: media.map(({ url, contentType, fileName, seconds, thumbnail }) => ({
+      url,
+      contentType,
+      fileName,
+      seconds,
+      ...(thumbnail && { thumbnail }),
+    })),
+    data: {
+      fileName: first?.fileName ?? null,
+      bytes: first?.bytes ?? null,
+      seconds: first?.seconds ?? null,
+      ...(first?.viewOnce && { viewOnce: true }),
+    },
+  }
+}
+
+/** What there is of these, put together. */
+function lines(by: string, ...parts: (string | null | undefined)[]): string {
+  return parts.filter(Boolean).join(by)
+}

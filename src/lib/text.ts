@@ -1,0 +1,44 @@
+/** A NUL, or half of a surrogate pair: Postgres stores neither, in text or in jsonb. */
+const NUL_OR_LONE_SURROGATE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g
+
+/** Whether a text holds characters that cannot be stored: NUL or half of a surrogate pair. */
+export function hasUnstorable(text: string): boolean {
+  return text.search(NUL_OR_LONE_SURROGATE) !== -1
+}
+
+/** A text from outside as it can be stored: without NULs, and with U+FFFD for half of a surrogate pair. */
+export function cleanText(text: string): string {
+  return text.replace(NUL_OR_LONE_SURROGATE, (found) => (found === '\0' ? '' : '\uFFFD'))
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+
+/**
+ * A text cut to a limit by whole characters as a reader sees them: no emoji, flag or pointed letter is halved.
+ * @param max in UTF-16 units, as `String.length` and JSON schemas count
+ */
+export function cutText(text: string, max: number): string {
+  if (text.length <= max) return text
+  // A window: one grapheme of a hostile text can be as long as the text.
+  const window = text.slice(0, max + 64)
+  let end = 0
+  for (const { index, segment } of graphemes.segment(window)) {
+    if (index + segment.length > max) break
+    end = index + segment.length
+  }
+  return cleanText(end > 0 ? text.slice(0, end) : text.slice(0, max)).trimEnd()
+}
+
+/** `cleanText` over every string of a JSON value, keys included. `__proto__` stays a plain key. */
+export function cleanDeep<Value>(value: Value): Value
+export function cleanDeep(value: unknown): unknown {
+  if (typeof value === 'string') return cleanText(value)
+  if (Array.isArray(value)) return value.map((item: unknown) => cleanDeep(item))
+  if (typeof value !== 'object' || value === null || !isPlainObject(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [cleanText(key), cleanDeep(item)]))
+}
+
+function isPlainObject(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
