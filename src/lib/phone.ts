@@ -1,7 +1,7 @@
 import { type CountryCode, type PhoneNumber, parsePhoneNumberFromString } from 'libphonenumber-js/max'
 import { canonicalPhone, dialledToday } from './phone-plans.ts'
 
-export { canonicalPhone, isSamePhone, phoneVariants } from './phone-plans.ts'
+export { canonicalPhone, dialledToday, isSamePhone, phoneVariants } from './phone-plans.ts'
 
 /**
  * Israel's numbering plan, which the library's metadata follow years behind: 5x mobile, 7x voice over IP, one digit of an area.
@@ -28,7 +28,7 @@ const EXTENSION =
  * @param country where a number without a country code is dialled from
  */
 export function parsePhone(input: string, country: CountryCode = 'IL'): string | null {
-  const text = plainOf(input)
+  const text = plainNumber(input)
   const id = WHATSAPP_ID.exec(text)?.[1]
   if (id) return networkPhone(`+${id}`)
   const number = digitsOf(text)
@@ -47,27 +47,38 @@ export function parsePhone(input: string, country: CountryCode = 'IL'): string |
  * number, a short code and a sender's name are nobody: null.
  */
 export function networkPhone(input: string): string | null {
-  const text = plainOf(input)
+  const text = plainNumber(input)
   const sip = SIP.exec(text)?.[1]
   const user = sip === undefined ? text.replace(/^whatsapp:/i, '') : decoded(sip)
   const number = digitsOf(WHATSAPP_ID.exec(user)?.[1]?.replace(/^/, '+') ?? user)
-  if (number === null || WITHHELD_NUMBERS.has(number.replace(/^\+/, ''))) return null
+  if (number === null) return null
   return number.startsWith('+') ? accept(number, 'IL', (parsed) => parsed.isPossible()) : accept(number, 'IL', isValid)
 }
 
 /** Whether a carrier says with this that the caller withholds the number. */
 export function isWithheld(from: string): boolean {
-  const text = plainOf(from)
+  const text = plainNumber(from)
   const user = (SIP.exec(text)?.[1] ?? text).toLowerCase().replace(/^\+/, '')
   if (user === '' || WITHHELD_NUMBERS.has(user)) return true
   return /^[\p{L} _-]+$/u.test(user) && (WITHHELD.some((word) => user.includes(word)) || /no ?caller ?id/.test(user))
+}
+
+/** The numbers that carriers give in place of a withheld one, as they would stand in E.164. */
+export function withheldNumbers(): string[] {
+  return [...WITHHELD_NUMBERS].map((digits) => `+${digits}`)
+}
+
+/** The number that earlier versions saw in any text with digits in it: for finding what they wrote. */
+export function formerReading(text: string): string | null {
+  const read = parsePhoneNumberFromString(text.trim().replace(/^whatsapp:/i, ''), 'IL')
+  return read?.isPossible() ? read.number : null
 }
 
 /** Every number in a cell that may hold several, in their order, each person once. */
 export function phonesIn(cell: string, country: CountryCode = 'IL'): string[] {
   const whole = parsePhone(cell, country)
   if (whole) return [whole]
-  const parts = plainOf(cell).split(/:::|[,;|\n/]|\s(?:או|or|and|ו-?)\s|\s+(?=[+0])/i)
+  const parts = plainNumber(cell).split(/:::|[,;|\n/]|\s(?:או|or|and|ו-?)\s|\s+(?=[+0])/i)
   return [...new Set(parts.flatMap((part) => parsePhone(part, country) ?? []))]
 }
 
@@ -80,7 +91,7 @@ export function formatPhone(e164: string): string {
 }
 
 /** One spelling of digits, hyphens and blanks, without marks that nobody sees. */
-function plainOf(input: string): string {
+export function plainNumber(input: string): string {
   return input
     .normalize('NFKC')
     .replace(/\p{Cf}/gu, '')
@@ -127,6 +138,7 @@ function spreadsheetNumber(text: string): string | null {
 }
 
 function accept(number: string, country: CountryCode, judge: (parsed: PhoneNumber) => boolean): string | null {
+  if (WITHHELD_NUMBERS.has(number.replace(/^\+/, ''))) return null
   const written = number.startsWith('00') ? `+${number.slice(2)}` : number
   // Old spellings first: they are no numbers of today's plan.
   const read = parsePhoneNumberFromString(dialledToday(written), country)?.number

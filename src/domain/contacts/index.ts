@@ -27,6 +27,7 @@ export {
   tag,
 } from './queries.ts'
 export { renameCaller } from './rename-contact.ts'
+export { repairAllContacts, repairContacts, repairReport } from './repair-contacts.ts'
 export {
   type ContactIdentity,
   contactsWithPhone,

@@ -77,7 +77,7 @@ export async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string
 }
 
 /** Every column that refers to a contact: asked of the database, so that a new table is never forgotten. */
-async function tablesOfContacts(tx: Executor): Promise<{ table: string; column: string }[]> {
+export async function tablesOfContacts(tx: Executor): Promise<{ table: string; column: string }[]> {
   const rows = await tx.execute<{ table: string; column: string }>(sql`
     select child.relname as "table", attribute.attname as "column"
     from pg_constraint reference

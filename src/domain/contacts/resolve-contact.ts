@@ -2,7 +2,7 @@ import { and, asc, eq, inArray, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { contactIdentities, contacts } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
-import { canonicalPhone, isSamePhone, phoneVariants } from '../../lib/phone.ts'
+import { canonicalPhone, isSamePhone, networkPhone, phoneVariants } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { mergeInto } from './merge-contacts.ts'
 
@@ -33,6 +33,8 @@ export function identitiesOf(who: ContactIdentity): { kind: 'phone' | 'lid' | 'e
  * two processes meeting a person at once still make one contact.
  */
 export async function resolveContact(tx: Executor, ctx: BusinessContext, who: ContactIdentity): Promise<string> {
+  // A channel that knows no name gives the number in its place.
+  const name = who.name && who.phone && isSamePhone(networkPhone(who.name) ?? '', who.phone) ? null : who.name
   const all = identitiesOf(who)
   if (all.length === 0) throw new Error('A contact needs a phone number, a LID or an external id.')
   await lockIdentities(tx, ctx, all)
@@ -49,7 +51,7 @@ export async function resolveContact(tx: Executor, ctx: BusinessContext, who: Co
     contactId = newId()
     await tx
       .insert(contacts)
-      .values({ id: contactId, businessId: ctx.businessId, phone: who.phone, name: who.name ?? null })
+      .values({ id: contactId, businessId: ctx.businessId, phone: who.phone, name: name ?? null })
     await audit(tx, ctx, { action: 'contact.create', entity: 'contact', entityId: contactId })
   } else {
     for (const other of extra) await mergeInto(tx, ctx, contactId, other.id)
@@ -59,10 +61,10 @@ export async function resolveContact(tx: Executor, ctx: BusinessContext, who: Co
         .update(contacts)
         .set({ phone: who.phone })
         .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId), isNull(contacts.phone)))
-    if (who.name && (keep.name === null || extra.length > 0))
+    if (name && (keep.name === null || extra.length > 0))
       await tx
         .update(contacts)
-        .set({ name: who.name })
+        .set({ name })
         .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId), isNull(contacts.name)))
   }
   if (identities.length > 0)
