@@ -29,7 +29,7 @@ import { createPaymentWebhooks } from './http/webhooks/payments.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
 import { AppError } from './lib/errors.ts'
-import { parsePhone } from './lib/phone.ts'
+import { networkPhone } from './lib/phone.ts'
 import { Admission } from './media/admission.ts'
 import { createCallSink } from './media/call-sink.ts'
 import { createCallTools } from './media/call-tools.ts'
@@ -116,7 +116,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     transferDocument: (call, number) =>
       carriers.any()?.dialPerson({
         number,
-        callerId: parsePhone(call.to),
+        callerId: networkPhone(call.to),
         whisperUrl: publicUrl(config.publicBaseUrl, `${WEBHOOKS.whisper}?business=${call.businessId}`),
         actionUrl: publicUrl(config.publicBaseUrl, `${WEBHOOKS.dialEnded}?business=${call.businessId}`),
       }) ?? '',

@@ -34,6 +34,7 @@ import { createS3Storage } from './providers/storage/s3.ts'
 import type { Carriers, Telephony } from './providers/telephony/port.ts'
 import { createTwilioTelephony } from './providers/telephony/twilio.ts'
 import { createPublicPost } from './providers/webhooks/public-post.ts'
+import { createMediaFetcher } from './providers/whatsapp/media-by-url.ts'
 import type { OpenLinkedAccount, WhatsAppSender } from './providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from './providers/whatsapp/twilio.ts'
 import { readVersion } from './version.ts'
@@ -181,7 +182,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     storage:
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
     keyring,
-    postOut: createPublicPost(config.webhooksAllowPrivate),
+    postOut: createPublicPost(config.webhooksAllowPrivate, { ownPorts: [config.port] }),
     telephony: telephony.installation,
     carriers: createCarriers(telephony),
     twilioWhatsApp: whatsapp.of,
@@ -189,8 +190,9 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       // Baileys takes a third of a second and 40 MB to load: only the process that holds sockets pays for it.
       const { BaileysAccount } = await import('./providers/whatsapp/baileys/account.ts')
       const { websocketUrl } = config.baileys
+      const fetchMedia = createMediaFetcher({ allowPrivate: config.webhooksAllowPrivate, ownPorts: [config.port] })
       const box = createSecretBox(deriveKey(config.sessionSecret, 'whatsapp accounts'))
-      return { box, open: (options) => new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa }) }
+      return { box, open: (options) => new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa, fetchMedia }) }
     },
     transcriber: perBusiness(keyring, 'openai', openai && transcriberOf(openai), transcriberOf).of,
     model: perBusiness(keyring, 'openai', openai && modelOf(openai), modelOf).of,

@@ -10,6 +10,7 @@ import {
   saveTurn,
   summarizeCall,
 } from '../src/domain/calls/index.ts'
+import { repairAllContacts } from '../src/domain/contacts/index.ts'
 import { EVENT_CHANNEL, within } from '../src/domain/context.ts'
 import { wakeConversations } from '../src/domain/conversations/index.ts'
 import { pruneEvents } from '../src/domain/events/index.ts'
@@ -135,6 +136,7 @@ if (import.meta.main)
             woken: () => wakeConversations(ctx),
             imports: () => requeueImports(ctx),
             deletions: () => requeueDeletions(ctx),
+            contacts: () => repairAllContacts(ctx),
             hooks: () => queueDeliveries(ctx, LONGEST_WEBHOOK_PAUSE_MS),
             expired: () => sweepRetention(ctx),
             forgotten: () => forgetMentions(ctx, forgetJobs.bind(null, producer.queues)),

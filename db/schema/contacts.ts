@@ -43,8 +43,11 @@ export const contactIdentities = pgTable(
     businessId: uuid('business_id')
       .notNull()
       .references(() => businesses.id, { onDelete: 'cascade' }),
-    kind: text({ enum: ['lid', 'external'] }).notNull(),
+    /** `phone`: a further number of theirs. `whatsapp`: the number in the id that WhatsApp answered for `phone`. */
+    kind: text({ enum: ['lid', 'external', 'phone', 'whatsapp'] }).notNull(),
     value: text().notNull(),
+    /** Of kind `whatsapp`: the number that was looked up, canonical. */
+    phone: text(),
     contactId: uuid('contact_id')
       .notNull()
       .references(() => contacts.id, { onDelete: 'cascade' }),

@@ -41,6 +41,8 @@ export const messages = pgTable(
     outboundMedia: jsonb('outbound_media').$type<OutboundMediaRow[]>(),
     data: jsonb().$type<Record<string, unknown>>(),
     replyTo: text('reply_to'),
+    /** Outbound: the number it goes to, when that is a further one of the contact's. */
+    toPhone: text('to_phone'),
     /** The provider's id of the message, once known. */
     providerMessageId: text('provider_message_id'),
     /** The provider's identity of an inbound message: delivered twice, it is one row. */

@@ -135,5 +135,23 @@ export function addCrmCommands(program: Command, { session, show }: Cli): { lead
         ),
       )
     })
+  contacts
+    .command('repair')
+    .description(
+      'bring contacts together that are one person under two spellings of a number, and drop numbers that are none',
+    )
+    .action(async () => {
+      const { client } = await session()
+      const report = await client.contacts.repair.mutate()
+      await show(report, () =>
+        [
+          `${report.checked} contacts with a number looked at`,
+          `${report.merged} merged into the one contact of their person`,
+          `${report.respelled} numbers written as they are dialled today`,
+          `${report.detachedCalls} calls of withheld callers taken off contacts`,
+          `${report.numbersDropped} numbers dropped that were none, ${report.removed} contacts removed that were nothing else`,
+        ].join('\n'),
+      )
+    })
   return { leads, contacts }
 }

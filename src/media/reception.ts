@@ -12,7 +12,7 @@ import {
 } from '../domain/receptionist/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
-import { parsePhone } from '../lib/phone.ts'
+import { networkPhone } from '../lib/phone.ts'
 import type { IntakeScript, Language } from '../providers/speech/port.ts'
 import type { Engines, Reception } from './session-ports.ts'
 
@@ -75,7 +75,7 @@ export function createReceptionist(deps: {
 
   return {
     receptionOf(businessId, called) {
-      const line = directory.lookup(parsePhone(called))
+      const line = directory.lookup(networkPhone(called))
       const business =
         line.found === 'business' && line.business.id === businessId ? line.business : directory.business(businessId)
       if (!business) return null

@@ -15,6 +15,8 @@ import {
   noteBody,
   noteView,
   removeNote,
+  repairContacts,
+  repairReport,
   setOptOut,
   tag,
   tagContact,
@@ -48,6 +50,8 @@ export const contactsRouter = router({
     .input(id.extend({ goneId: z.uuid() }))
     .output(contactView)
     .mutation(({ ctx, input }) => mergeContacts(ctx.business, input.id, input.goneId)),
+  /** Brings contacts together that are one person under two spellings of a number, and drops numbers that are none. */
+  repair: businessProcedure.output(repairReport).mutation(({ ctx }) => repairContacts(ctx.business)),
   tag: businessProcedure
     .input(id.extend({ add: z.array(tag).max(50).default([]), remove: z.array(tag).max(50).default([]) }))
     .output(contactView)

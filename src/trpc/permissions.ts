@@ -62,6 +62,7 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
   'contacts.create': WORK,
   'contacts.update': WORK,
   'contacts.merge': WORK,
+  'contacts.repair': MANAGE,
   'contacts.tag': WORK,
   'contacts.tags': READ,
   'contacts.optOut': WORK,

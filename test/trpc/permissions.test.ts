@@ -231,6 +231,7 @@ describe('a stranger of another business', () => {
       'contacts.get': { id: contact.id },
       'contacts.create': { id: contact.id, name: 'b' },
       'contacts.update': { id: contact.id, name: 'b' },
+      'contacts.repair': {},
       'contacts.merge': { id: contact.id, goneId: second.id },
       'contacts.tag': { id: contact.id, add: ['b'] },
       'contacts.tags': undefined,

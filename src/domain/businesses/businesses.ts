@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { businesses, phoneNumbers, SPEECH_ENGINES } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
-import { parsePhone } from '../../lib/phone.ts'
+import { networkPhone, parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import { grantMembership } from '../members/index.ts'
 
@@ -132,7 +132,8 @@ export async function addPhoneNumber(
   ctx: BusinessContext,
   input: { number: string; label?: string; language?: 'he' | 'en' },
 ) {
-  const e164 = parsePhone(input.number)
+  // A carrier's list names it as well as a person: one that the metadata do not know yet may ring.
+  const e164 = parsePhone(input.number) ?? networkPhone(input.number)
   if (!e164)
     throw new AppError('invalid', 'invalid_number', 'This is no phone number; write it as +972…', { field: 'number' })
   return await ctx.db.transaction(async (tx) => {

@@ -3,6 +3,7 @@ import type { Database } from '../../../db/client.ts'
 import { businesses, phoneNumbers, whatsappAccounts } from '../../../db/schema/index.ts'
 import { errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
+import { canonicalPhone, isSamePhone } from '../../lib/phone.ts'
 
 /** What answering a call needs to know of a business. */
 export type BusinessEntry = {
@@ -95,7 +96,7 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
       // A line in another language cannot be greeted with the business's own words.
       if (number)
         numbers.set(
-          number,
+          canonicalPhone(number),
           lineLanguage && lineLanguage !== entry.language
             ? { ...entry, language: lineLanguage, greeting: null }
             : entry,
@@ -133,12 +134,15 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
     lookup(called) {
       if (!byNumber) return { found: 'unavailable' }
       const only = all.length === 1 ? all[0] : undefined
-      const business = (called ? byNumber.get(called) : undefined) ?? only
+      const business = (called ? byNumber.get(canonicalPhone(called)) : undefined) ?? only
       return business ? { found: 'business', business } : { found: 'nobody' }
     },
     business: (id) => byId.get(id) ?? null,
     account: (provider, key) =>
-      accounts.find((entry) => entry.provider === provider && (entry.phone === key || entry.id === key)) ?? null,
+      accounts.find(
+        (entry) =>
+          entry.provider === provider && (entry.id === key || (entry.phone !== null && isSamePhone(entry.phone, key))),
+      ) ?? null,
     entries: () => all,
     first: () => all.reduce<string | null>((oldest, { id }) => (oldest === null || id < oldest ? id : oldest), null),
     lines() {

@@ -1,5 +1,6 @@
 export { type AfterStream, decideAfterStream } from './after-stream.ts'
 export { attachCallRecord, findCallRecord, getCallRecordKey, recordKeyOf } from './call-record.ts'
+export { callerPhone } from './caller.ts'
 export { claimStream } from './claim-stream.ts'
 export { AGENT_FINISHED, type CallEndReason, callEndReason, callEndReasons } from './end-reasons.ts'
 export { callFigures } from './figures.ts'

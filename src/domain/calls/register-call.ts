@@ -3,11 +3,11 @@ import type { Executor } from '../../../db/client.ts'
 import { auditLog, calls, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
-import { parsePhone } from '../../lib/phone.ts'
 import { identitiesOf, lockIdentities, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { eraseCalls, isErasedSql, personErased, queueDeletions } from '../erasures/index.ts'
+import { callerName, callerPhone } from './caller.ts'
 
 export type CallRegistration = {
   callSid: string
@@ -62,7 +62,7 @@ export async function upsertCall(
  */
 export async function registerCall(ctx: BusinessContext, input: CallRegistration): Promise<string> {
   // A withheld number ("anonymous") is a call without a contact.
-  const who = { phone: parsePhone(input.from), name: input.callerName ?? null }
+  const who = { phone: await callerPhone(ctx.db, ctx, input), name: callerName(input.callerName) }
   const { id, erased } = await ctx.db.transaction(async (tx) => {
     const identities = identitiesOf(who)
     // Before the call's row: in the order of an erasure.

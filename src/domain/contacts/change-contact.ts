@@ -7,7 +7,7 @@ import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext, emit } from '../context.ts'
 import { type ContactView, customFields, getContact, lockContact, tag } from './queries.ts'
-import { lockIdentities } from './resolve-contact.ts'
+import { findContactByPhone, lockIdentities } from './resolve-contact.ts'
 
 const name = z.string().trim().min(1).max(200)
 
@@ -202,11 +202,8 @@ export async function writeTags(
 }
 
 async function refuseTaken(tx: Executor, ctx: BusinessContext, phone: string, id: string) {
-  const [taken] = await tx
-    .select({ id: contacts.id })
-    .from(contacts)
-    .where(and(eq(contacts.businessId, ctx.businessId), eq(contacts.phone, phone)))
-  if (taken && taken.id !== id)
+  const taken = await findContactByPhone(tx, ctx, phone)
+  if (taken && taken !== id)
     throw new AppError('conflict', 'phone_taken', 'Another contact has this number; merge the two instead.', {
       field: 'phone',
     })

@@ -27,4 +27,16 @@ export {
   tag,
 } from './queries.ts'
 export { renameCaller } from './rename-contact.ts'
-export { type ContactIdentity, identitiesOf, lockIdentities, resolveContact } from './resolve-contact.ts'
+export { repairAllContacts, repairContacts, repairReport } from './repair-contacts.ts'
+export {
+  type ContactIdentity,
+  contactsWithPhone,
+  findContactByPhone,
+  furtherNumber,
+  hasPhoneAlone,
+  identitiesOf,
+  lockIdentities,
+  phoneIs,
+  resolveContact,
+} from './resolve-contact.ts'
+export { rememberWhatsAppId, whatsappIdOf } from './whatsapp-ids.ts'

@@ -1,11 +1,12 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { calls, contacts, contactTags, conversations, messages } from '../../../db/schema/index.ts'
+import { calls, contactIdentities, contacts, contactTags, conversations, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import { canonicalPhone, isSamePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { type ContactView, getContact, lockContactWhole } from './queries.ts'
 
-/** Makes two contacts one: everything of `goneId` moves to `keepId`. @throws AppError `contact_not_found`, `same_contact` */
+/** Makes two contacts one: everything of `goneId` moves to `keepId`, a second number as a further one. @throws AppError `contact_not_found`, `same_contact` */
 export async function mergeContacts(ctx: BusinessContext, keepId: string, goneId: string): Promise<ContactView> {
   if (keepId === goneId)
     throw new AppError('invalid', 'same_contact', 'A contact cannot be merged with itself.', { field: 'goneId' })
@@ -28,21 +29,21 @@ export async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string
     .select()
     .from(conversations)
     .where(and(eq(conversations.businessId, ctx.businessId), inArray(conversations.contactId, [keep, gone])))
-  const kept = threads.find((thread) => thread.contactId === keep)
-  const moved = threads.find((thread) => thread.contactId === gone)
-  if (moved && kept) {
-    await tx.update(messages).set({ conversationId: kept.id }).where(eq(messages.conversationId, moved.id))
-    await tx.update(calls).set({ conversationId: kept.id }).where(eq(calls.conversationId, moved.id))
+  const thread = threads.find((row) => row.contactId === keep)
+  const moved = threads.find((row) => row.contactId === gone)
+  if (moved && thread) {
+    await tx.update(messages).set({ conversationId: thread.id }).where(eq(messages.conversationId, moved.id))
+    await tx.update(calls).set({ conversationId: thread.id }).where(eq(calls.conversationId, moved.id))
     await tx.delete(conversations).where(eq(conversations.id, moved.id))
     await tx
       .update(conversations)
       .set({
-        unread: kept.unread + moved.unread,
-        lastEventAt: later(kept.lastEventAt, moved.lastEventAt) ?? kept.lastEventAt,
-        lastInboundAt: later(kept.lastInboundAt, moved.lastInboundAt),
-        status: kept.status === 'open' || moved.status === 'open' ? 'open' : kept.status,
+        unread: thread.unread + moved.unread,
+        lastEventAt: later(thread.lastEventAt, moved.lastEventAt) ?? thread.lastEventAt,
+        lastInboundAt: later(thread.lastInboundAt, moved.lastInboundAt),
+        status: thread.status === 'open' || moved.status === 'open' ? 'open' : thread.status,
       })
-      .where(eq(conversations.id, kept.id))
+      .where(eq(conversations.id, thread.id))
   }
   await tx.execute(sql`
     delete from ${contactTags} gone using ${contactTags} kept
@@ -52,6 +53,15 @@ export async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string
       sql`update ${sql.identifier(table)} set ${sql.identifier(column)} = ${keep} where ${sql.identifier(column)} = ${gone}`,
     )
   await tx.delete(contacts).where(eq(contacts.id, gone))
+  const [kept] = await tx.select({ phone: contacts.phone }).from(contacts).where(eq(contacts.id, keep))
+  if (kept?.phone && old.phone && !isSamePhone(kept.phone, old.phone))
+    await tx
+      .insert(contactIdentities)
+      .values({ businessId: ctx.businessId, kind: 'phone', value: canonicalPhone(old.phone), contactId: keep })
+      .onConflictDoUpdate({
+        target: [contactIdentities.businessId, contactIdentities.kind, contactIdentities.value],
+        set: { contactId: keep },
+      })
   await tx
     .update(contacts)
     .set({
@@ -67,7 +77,7 @@ export async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string
 }
 
 /** Every column that refers to a contact: asked of the database, so that a new table is never forgotten. */
-async function tablesOfContacts(tx: Executor): Promise<{ table: string; column: string }[]> {
+export async function tablesOfContacts(tx: Executor): Promise<{ table: string; column: string }[]> {
   const rows = await tx.execute<{ table: string; column: string }>(sql`
     select child.relname as "table", attribute.attname as "column"
     from pg_constraint reference

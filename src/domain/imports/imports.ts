@@ -4,7 +4,14 @@ import type { Executor } from '../../../db/client.ts'
 import { contacts, type ImportError, importKeys, imports } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
-import { addNoteWithin, identitiesOf, lockIdentities, resolveContact, writeTags } from '../contacts/index.ts'
+import {
+  addNoteWithin,
+  findContactByPhone,
+  identitiesOf,
+  lockIdentities,
+  resolveContact,
+  writeTags,
+} from '../contacts/index.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import { refuseErased } from '../erasures/index.ts'
 import { insertLead, newLead } from '../leads/index.ts'
@@ -276,13 +283,8 @@ async function writeRow(tx: Executor, ctx: BusinessContext, row: RowToTake): Pro
   await refuseErased(tx, ctx, identities, row.handedInAt)
   // A contact with a number is known by it; everything else by the row that it was made of.
   const earlier = kind === 'leads' || !row.phone ? await claimKey(tx, ctx, row.key) : null
-  const [known] = row.phone
-    ? await tx
-        .select({ id: contacts.id })
-        .from(contacts)
-        .where(and(eq(contacts.businessId, ctx.businessId), eq(contacts.phone, row.phone)))
-    : []
-  let contactId: string | null = known?.id ?? earlier?.contactId ?? null
+  const known = row.phone ? await findContactByPhone(tx, ctx, row.phone) : null
+  let contactId: string | null = known ?? earlier?.contactId ?? null
   const before = contactId
   if (row.phone) contactId = await resolveContact(tx, ctx, { phone: row.phone, name: row.name })
   else if (kind === 'contacts' && !contactId) {

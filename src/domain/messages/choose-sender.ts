@@ -1,7 +1,8 @@
-import { and, eq, max, type SQL } from 'drizzle-orm'
-import { contacts, messages } from '../../../db/schema/index.ts'
+import { and, eq, inArray, max, type SQL } from 'drizzle-orm'
+import { messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { type getBusiness, type SenderChoice, senderFor } from '../businesses/index.ts'
+import { contactsWithPhone } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 
 export type ProviderName = 'twilio' | 'baileys'
@@ -106,14 +107,13 @@ async function windowMayBeOpen(
 async function lastInbound(ctx: BusinessContext, provider: ProviderName, phone: string): Promise<Date | null> {
   const where: SQL | undefined = and(
     eq(messages.businessId, ctx.businessId),
-    eq(contacts.phone, phone),
+    inArray(messages.contactId, contactsWithPhone(ctx, phone)),
     eq(messages.direction, 'in'),
     eq(messages.provider, provider),
   )
   const [row] = await ctx.db
     .select({ at: max(messages.occurredAt) })
     .from(messages)
-    .innerJoin(contacts, eq(contacts.id, messages.contactId))
     .where(where)
   return row?.at ?? null
 }

@@ -2,7 +2,7 @@ import { eq } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { businesses, contacts, messages } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
-import { readConsentWord, writeOptOut } from '../contacts/index.ts'
+import { furtherNumber, readConsentWord, writeOptOut } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
 const CONFIRMATIONS = {
@@ -31,6 +31,8 @@ export async function applyConsentWord(
     provider: 'twilio' | 'baileys'
     accountId: string | null
     body: string
+    /** Whom it came from; null: known by another id. */
+    phone: string | null
   },
 ): Promise<string | null> {
   const said = readConsentWord(inbound.body)
@@ -52,6 +54,7 @@ export async function applyConsentWord(
     accountId: inbound.accountId,
     kind: 'text',
     status: 'queued',
+    toPhone: furtherNumber(inbound.phone, contact.phone),
     body: CONFIRMATIONS[said.language][said.optedOut ? 'stop' : 'start'](business.name),
     occurredAt: new Date(),
   })

@@ -9,7 +9,7 @@ import { type BusinessContext, emit } from '../context.ts'
 import { backInQueue } from './back-in-queue.ts'
 import type { SendSettings } from './choose-sender.ts'
 import { moveToFallback } from './fallback.ts'
-import { outboundOf } from './outbound.ts'
+import { outboundOf, partyPhone } from './outbound.ts'
 
 export type DeliveryResult =
   /** Nothing more to do for this job. */
@@ -45,6 +45,7 @@ function isDown(outcome: SendOutcome, attempt: number): boolean {
 }
 
 type Sending = OutboundMessage & {
+  contactId: string
   accountId: string | null
   status: string
   attempts: number
@@ -140,11 +141,10 @@ async function otherProviderIds(ctx: BusinessContext, message: Sending, since: D
   const rows = await ctx.db
     .select({ providerMessageId: messages.providerMessageId })
     .from(messages)
-    .innerJoin(contacts, eq(contacts.id, messages.contactId))
     .where(
       and(
         eq(messages.businessId, ctx.businessId),
-        eq(contacts.phone, message.to),
+        eq(messages.contactId, message.contactId),
         ne(messages.id, message.id),
         isNotNull(messages.providerMessageId),
         gt(messages.updatedAt, new Date(since.getTime() - 10 * 60_000)),
@@ -202,7 +202,7 @@ async function setStatus(ctx: BusinessContext, messageId: string, set: PgUpdateS
 
 async function loadMessage(ctx: BusinessContext, id: string, defaultSender: string | null): Promise<Sending | null> {
   const [row] = await ctx.db
-    .select({ message: messages, to: contacts.phone, account: whatsappAccounts.phone })
+    .select({ message: messages, to: partyPhone, account: whatsappAccounts.phone })
     .from(messages)
     .innerJoin(contacts, eq(contacts.id, messages.contactId))
     .leftJoin(whatsappAccounts, eq(whatsappAccounts.id, messages.accountId))
@@ -212,6 +212,7 @@ async function loadMessage(ctx: BusinessContext, id: string, defaultSender: stri
   const { message } = row
   return {
     ...outboundOf(message, { to: row.to, account }),
+    contactId: message.contactId,
     provider: message.provider,
     accountId: message.accountId,
     status: message.status,

@@ -4,6 +4,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import { getBusiness, wakeAccount } from '../businesses/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { assess, type SendSettings } from './choose-sender.ts'
+import { partyPhone } from './outbound.ts'
 
 /**
  * Gives a message, which its provider surely did not and will not take, to the business's second provider. Once a message;
@@ -20,7 +21,7 @@ export async function moveToFallback(
   const { fallbackWhatsappProvider: provider } = await getBusiness(ctx)
   if (!provider) return false
   const [row] = await ctx.db
-    .select({ message: messages, to: contacts.phone, optedOutAt: contacts.optedOutAt })
+    .select({ message: messages, to: partyPhone, optedOutAt: contacts.optedOutAt })
     .from(messages)
     .innerJoin(contacts, eq(contacts.id, messages.contactId))
     .where(

@@ -1,5 +1,9 @@
-import type { messages } from '../../../db/schema/index.ts'
+import { sql } from 'drizzle-orm'
+import { contacts, messages } from '../../../db/schema/index.ts'
 import type { OutboundMessage } from '../../providers/whatsapp/port.ts'
+
+/** The number that a message goes to or came from, of a query that joins the contact. */
+export const partyPhone = sql<string | null>`coalesce(${messages.toPhone}, ${contacts.phone})`
 
 /** A row as what a provider is asked to send. */
 export function outboundOf(

@@ -4,6 +4,7 @@ import { contacts, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { type Page, pageInput, pageQuery, toPage } from '../paging.ts'
+import { partyPhone } from './outbound.ts'
 
 export const messageFilters = pageInput.extend({
   contactId: z.uuid().optional(),
@@ -17,7 +18,7 @@ const view = {
   id: messages.id,
   conversationId: messages.conversationId,
   contactId: messages.contactId,
-  phone: contacts.phone,
+  phone: partyPhone,
   contactName: contacts.name,
   direction: messages.direction,
   provider: messages.provider,

@@ -2,7 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import { auditLog, contactIdentities, contacts, conversations, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { newId } from '../../lib/ids.ts'
-import { identitiesOf } from '../contacts/index.ts'
+import { hasPhoneAlone, identitiesOf } from '../contacts/index.ts'
 import { type BusinessContext, eventsOf } from '../context.ts'
 import { isErasedSql } from '../erasures/index.ts'
 
@@ -24,7 +24,7 @@ export async function receiveFromKnown(
   ]
   const [first] = names
   const person: SQL | null = phone
-    ? sql`contact.phone = ${phone}`
+    ? hasPhoneAlone(ctx, sql`contact`, phone)
     : first
       ? sql`contact.id = (select contact_id from ${contactIdentities}
           where business_id = ${ctx.businessId} and kind = ${first.kind} and value = ${first.value})`

@@ -112,6 +112,7 @@ export async function receiveMessage(
         provider: input.provider,
         accountId: input.accountId ?? null,
         body: input.body,
+        phone: input.from.phone,
       }))
     return { id: messageId, media: rows.filter((row) => row.sourceUrl !== null).map((row) => row.id), confirmation }
   })

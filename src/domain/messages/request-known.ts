@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { auditLog, contacts, conversations, messages } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { wakeCall } from '../businesses/index.ts'
+import { hasPhoneAlone } from '../contacts/index.ts'
 import { type BusinessContext, eventsOf } from '../context.ts'
 import type { MessageStatus } from './status.ts'
 
@@ -36,7 +37,7 @@ export async function requestForKnown(
   const rows = await ctx.db.execute<{ status: MessageStatus }>(sql`
     with who as (
       select id from ${contacts}
-      where business_id = ${ctx.businessId} and phone = ${phone} and opted_out_at is null
+      where business_id = ${ctx.businessId} and ${hasPhoneAlone(ctx, sql`${contacts}`, phone)} and opted_out_at is null
     ), talk as (
       insert into ${conversations} as talk (id, business_id, contact_id, last_event_at)
       select ${newId()}::uuid, ${ctx.businessId}::uuid, who.id, ${at}::timestamptz from who

@@ -4,9 +4,9 @@ import type { Executor } from '../../../db/client.ts'
 import { contacts, messages } from '../../../db/schema/index.ts'
 import { AppError, isOvertaken } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
-import { parsePhone } from '../../lib/phone.ts'
+import { networkPhone, parsePhone } from '../../lib/phone.ts'
 import { getBusiness } from '../businesses/index.ts'
-import { resolveContact } from '../contacts/index.ts'
+import { findContactByPhone, furtherNumber, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
@@ -64,7 +64,7 @@ export async function requestMessage(
   if (ofCall) await refuseErasedCall(ctx.db, ofCall)
   const business = await getBusiness(ctx)
   const asked = request.provider === undefined ? null : providerOf(request.provider)
-  const phone = parsePhone(request.to)
+  const phone = parsePhone(request.to) ?? (await numberOfContact(ctx, request.to))
   if (!phone)
     throw new AppError(
       'invalid',
@@ -126,7 +126,7 @@ export async function requestMessage(
     // Again, now that nobody erases them: or the message would bring them back.
     if (ofCall) await refuseErasedCall(tx, ofCall)
     const [contact] = await tx
-      .select({ optedOutAt: contacts.optedOutAt })
+      .select({ optedOutAt: contacts.optedOutAt, phone: contacts.phone })
       .from(contacts)
       .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
     if (contact?.optedOutAt)
@@ -134,7 +134,15 @@ export async function requestMessage(
     const conversationId = await openConversation(tx, ctx, contactId, { at: row.occurredAt, inbound: false })
     const [made] = await tx
       .insert(messages)
-      .values({ ...row, businessId: ctx.businessId, conversationId, contactId, direction: 'out', status: 'queued' })
+      .values({
+        ...row,
+        toPhone: furtherNumber(phone, contact?.phone ?? null),
+        businessId: ctx.businessId,
+        conversationId,
+        contactId,
+        direction: 'out',
+        status: 'queued',
+      })
       .onConflictDoNothing()
       .returning({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
     if (made) {
@@ -164,6 +172,12 @@ async function findByKey(db: Executor, ctx: BusinessContext, key: string) {
     .from(messages)
     .where(and(eq(messages.businessId, ctx.businessId), eq(messages.idempotencyKey, key)))
   return row ?? null
+}
+
+/** A number that a carrier named and the metadata do not know is good enough when it is a contact's. */
+async function numberOfContact(ctx: BusinessContext, to: string): Promise<string | null> {
+  const phone = networkPhone(to)
+  return phone && (await findContactByPhone(ctx.db, ctx, phone)) ? phone : null
 }
 
 function providerOf(name: string): ProviderName {

@@ -5,7 +5,7 @@ import { AppError } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { getBusiness } from '../businesses/index.ts'
-import { getContact, resolveContact } from '../contacts/index.ts'
+import { getContact, identitiesOf, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErased } from '../erasures/index.ts'
 import { requestMessage } from '../messages/index.ts'
@@ -109,8 +109,7 @@ export async function requestPayment(
     const found = await earlier()
     if (found) return found
     const contactId = typeof known === 'string' ? known : await resolveContact(tx, ctx, known)
-    if (typeof known !== 'string' && askedAt)
-      await refuseErased(tx, ctx, [{ kind: 'phone', value: known.phone }], askedAt)
+    if (typeof known !== 'string' && askedAt) await refuseErased(tx, ctx, identitiesOf(known), askedAt)
     const expiresAt = new Date(Date.now() + request.expiresInHours * 3_600_000)
     const [made] = await tx
       .insert(payments)

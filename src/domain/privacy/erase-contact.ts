@@ -2,6 +2,7 @@ import { and, eq, inArray, isNull, or } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { calls, contactIdentities, contacts, messages, notes } from '../../../db/schema/index.ts'
+import { phoneVariants } from '../../lib/phone.ts'
 import { lockContactWhole, lockIdentities } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { eraseCalls, type Identity, queueDeletions, silenceNews, writeTombstones } from '../erasures/index.ts'
@@ -75,7 +76,13 @@ async function lockNames(tx: Executor, ctx: BusinessContext, contactId: string):
     .select({ kind: contactIdentities.kind, value: contactIdentities.value })
     .from(contactIdentities)
     .where(and(eq(contactIdentities.businessId, ctx.businessId), eq(contactIdentities.contactId, contactId)))
-  const identities = [...(contact?.phone ? [{ kind: 'phone' as const, value: contact.phone }] : []), ...others]
+  const known = [...(contact?.phone ? [{ kind: 'phone' as const, value: contact.phone }] : []), ...others]
+  // Under every spelling: what is still on its way may name the number in any of them.
+  const identities = known.flatMap(({ kind, value }): Identity[] =>
+    kind === 'phone' || kind === 'whatsapp'
+      ? phoneVariants(value).map((spelling) => ({ kind: 'phone', value: spelling }))
+      : [{ kind, value }],
+  )
   await lockIdentities(tx, ctx, identities)
   return identities
 }

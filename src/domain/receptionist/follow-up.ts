@@ -1,5 +1,5 @@
 import { AppError, isErased } from '../../lib/errors.ts'
-import { parsePhone } from '../../lib/phone.ts'
+import { callerPhone } from '../calls/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { requestMessage, type SendSettings } from '../messages/index.ts'
 import { getProfile } from './settings.ts'
@@ -15,7 +15,7 @@ export async function sendFollowUp(
   settings: SendSettings,
 ): Promise<boolean> {
   const template = (await getProfile(ctx)).settings.followUp[call.language]?.trim()
-  const to = parsePhone(call.from)
+  const to = template ? await callerPhone(ctx.db, ctx, call) : null
   if (!template || !to) return false
   // Without a name what leads up to it goes too: "Thank you, {name}!" becomes "Thank you!".
   const named = call.name ? template.replaceAll('{name}', call.name) : template.replace(/,?\s*\{name\}/g, '').trim()

@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { contactView, getContacts } from '../contacts/index.ts'
+import { networkPhone, parsePhone } from '../../lib/phone.ts'
+import { contactsWithPhone, contactView, getContacts } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { phonePatterns, textQuery } from './text-query.ts'
 
@@ -164,7 +165,9 @@ async function readHits(ctx: BusinessContext, query: SQL): Promise<SearchHit[]> 
 
 async function findContacts(ctx: BusinessContext, q: string, words: SQL | null, limit: number) {
   const phone = phonePatterns(q)
+  const whole = parsePhone(q) ?? networkPhone(q)
   const ways = [
+    ...(whole ? [sql`id in ${contactsWithPhone(ctx, whole)}`] : []),
     ...(phone?.start ? [sql`phone like ${`${phone.start}%`}`] : []),
     ...(phone ? [sql`reverse(phone) like ${`${[...phone.end].reverse().join('')}%`}`] : []),
     ...(!phone && words ? [matches("coalesce(name, '') || ' ' || coalesce(email, '')", words)] : []),

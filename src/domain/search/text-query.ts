@@ -1,4 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
+import { plainNumber } from '../../lib/phone.ts'
 
 /** One-letter words that Hebrew writes together with the next: a search for a word finds it behind any of them. */
 const HEBREW_PREFIXES = ['', 'ה', 'ב', 'ל', 'ש', 'ו', 'כ', 'מ']
@@ -35,7 +36,7 @@ function quote(lexeme: string): string {
 
 /** The digits of a typed number as the beginning of an E.164 number and as any number's end; null when it is no number. */
 export function phonePatterns(typed: string): { start: string | null; end: string } | null {
-  const text = typed.trim().replace(/^whatsapp:/i, '')
+  const text = plainNumber(typed).replace(/^whatsapp:/i, '')
   if (!/^[+\d\s().-]+$/.test(text)) return null
   const digits = text.replace(/\D/g, '')
   if (digits.length < 3 || digits.length > 15) return null

@@ -4,7 +4,7 @@ import type { InboundMessage } from '../../jobs/registry.ts'
 import { isErased } from '../../lib/errors.ts'
 import { type InboundEvent, type OutboundMessage, WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { BusinessContext } from '../context.ts'
-import { changeMessage, describeContent, outboundOf, receiveMessage } from '../messages/index.ts'
+import { changeMessage, describeContent, outboundOf, partyPhone, receiveMessage } from '../messages/index.ts'
 
 /** A phone asks again for what it could not read within minutes; older texts stay where they are. */
 const RECALL_MS = 48 * 3_600_000
@@ -85,7 +85,7 @@ export async function recallMessage(
   providerMessageId: string,
 ): Promise<OutboundMessage | null> {
   const [row] = await ctx.db
-    .select({ message: messages, to: contacts.phone })
+    .select({ message: messages, to: partyPhone })
     .from(messages)
     .innerJoin(contacts, eq(contacts.id, messages.contactId))
     .where(

@@ -3,7 +3,7 @@ import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { contacts, messages, whatsappLinks } from '../../../db/schema/index.ts'
 import type { OutboundMessage, SendOutcome } from '../../providers/whatsapp/port.ts'
 import { type BusinessContext, type DomainContext, emit, eventsOf } from '../context.ts'
-import { backInQueue, outboundOf } from '../messages/index.ts'
+import { backInQueue, outboundOf, partyPhone } from '../messages/index.ts'
 import { holds, type Lease } from './leases.ts'
 
 /** The next message of an account, and the rules it is sent by. */
@@ -58,7 +58,7 @@ export async function nextInOutbox(ctx: BusinessContext, lease: Lease, limit = 1
   const rows = await ctx.db
     .select({
       message: messages,
-      to: contacts.phone,
+      to: partyPhone,
       link: whatsappLinks,
       isFirst: sql<boolean>`not exists (
         select from ${messages} as other where other.contact_id = ${messages.contactId}

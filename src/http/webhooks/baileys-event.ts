@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parsePhone } from '../../lib/phone.ts'
+import { networkPhone } from '../../lib/phone.ts'
 
 /** A message as the Baileys bridge tells it, read from either of its two forms. */
 export type BaileysEvent = {
@@ -127,6 +127,5 @@ function sender(from: string, other: string | null): { phone: string | null; lid
   const lid = both.find((value) => value.endsWith('@lid')) ?? null
   const phone = both.find((value) => value !== '' && !value.endsWith('@lid'))
   if (!phone) return { phone: null, lid }
-  const digits = /^(\d+)(:\d+)?@(s\.whatsapp\.net|c\.us)$/.exec(phone)?.[1]
-  return { phone: parsePhone(digits ? `+${digits}` : phone), lid }
+  return { phone: networkPhone(phone), lid }
 }

@@ -6,7 +6,7 @@ import type { DomainContext } from '../../domain/context.ts'
 import type { Producer } from '../../jobs/producer.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import { parsePhone } from '../../lib/phone.ts'
+import { networkPhone } from '../../lib/phone.ts'
 import { type Carriers, type Signer, speaksFor, type Telephony } from '../../providers/telephony/port.ts'
 import { parseForm, readText } from '../form.ts'
 import { publicSocketUrl, publicUrl, WEBHOOKS } from '../urls.ts'
@@ -112,7 +112,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     const { params, signer } = await requireCarrierForm(c, carriers)
     const { telephony } = signer
     const call = callForm.parse(params)
-    const found = directory.lookup(parsePhone(call.To))
+    const found = directory.lookup(networkPhone(call.To))
     if (found.found === 'business' && !speaksFor(signer, found.business.id)) throw notSigned()
     if (found.found === 'nobody') {
       log.warn({ callSid: call.CallSid }, 'a call to a number that no business claims')
@@ -283,7 +283,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
   }
 
   function businessCalled(to: string, signer: Signer): BusinessEntry | null {
-    const found = directory.lookup(parsePhone(to))
+    const found = directory.lookup(networkPhone(to))
     return found.found === 'business' && speaksFor(signer, found.business.id) ? found.business : null
   }
 

@@ -6,7 +6,7 @@ import type { Producer } from '../../jobs/producer.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { AppError } from '../../lib/errors.ts'
 import { secretsEqual, sha256Hex } from '../../lib/ids.ts'
-import { parsePhone } from '../../lib/phone.ts'
+import { networkPhone } from '../../lib/phone.ts'
 import { type Carriers, type Signer, speaksFor } from '../../providers/telephony/port.ts'
 import { parseJson } from '../errors.ts'
 import { readText } from '../form.ts'
@@ -64,7 +64,7 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
     })).filter((item) => item.url !== '')
     // Fetched later with the keys of the account it lies in: a business's account cannot point into another one.
     if (signer.only && media.some(({ url }) => !liesIn(url, signer.telephony.accountSid))) throw notSigned()
-    const phone = parsePhone(form.From) ?? (form.WaId ? parsePhone(`+${form.WaId}`) : null)
+    const phone = networkPhone(form.From) ?? (form.WaId ? networkPhone(`+${form.WaId}`) : null)
     const externalId = form.ExternalUserId ?? (phone ? null : form.From)
     await enqueueMessage({
       provider: 'twilio',
@@ -148,7 +148,7 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
 
   /** Whose sender was written to, as far as the signer may say. @throws AppError `account_not_found`, `invalid_signature` */
   function addressee(to: string, signer: Signer): { account: AccountEntry | null; businessId: string } {
-    const phone = parsePhone(to) ?? ''
+    const phone = networkPhone(to) ?? ''
     const account = directory.account('twilio', phone)
     if (account && speaksFor(signer, account.businessId)) return { account, businessId: account.businessId }
     if (!signer.only) return { account: null, businessId: onlyBusiness(to) }
@@ -161,7 +161,7 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
 
   /** Whom a sender nobody claims belongs to: the only business, or nobody. */
   function onlyBusiness(to: string, provider: 'twilio' | 'baileys' = 'twilio'): string {
-    const account = directory.account(provider, parsePhone(to) ?? '')
+    const account = directory.account(provider, networkPhone(to) ?? '')
     if (account) return account.businessId
     const all = directory.entries()
     if (all.length === 0)

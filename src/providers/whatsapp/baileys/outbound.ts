@@ -9,9 +9,10 @@ import {
 import { AppError, errorMessage } from '../../../lib/errors.ts'
 import { sha256Hex } from '../../../lib/ids.ts'
 import type { Logger } from '../../../lib/log.ts'
+import { createMediaFetcher } from '../media-by-url.ts'
 import type { OutboundMedia, OutboundMessage, SendOutcome } from '../port.ts'
 import { phoneToJid } from './jids.ts'
-import { createUploader, type MediaTransport, readCapped } from './media.ts'
+import { createUploader, type MediaTransport } from './media.ts'
 import type { LiveSocket } from './socket.ts'
 
 /** Fetches a file that is to be sent. Throws an AppError: `unavailable` may get better, other kinds will not. */
@@ -198,23 +199,5 @@ function outcomeBeforeSending(error: unknown): SendOutcome {
   return { outcome: 'retry', code: known?.code ?? 'not_sent', message }
 }
 
-const FETCH_MS = 30_000
-const MAX_OUTBOUND_BYTES = 64 * 1_048_576
-
-/** Fetches a file over http(s), at most 64 MiB, within 30 s. */
-export const fetchMediaByUrl: MediaFetcher = async (media) => {
-  const url = URL.canParse(media.url) ? new URL(media.url) : null
-  if (url?.protocol !== 'https:' && url?.protocol !== 'http:')
-    throw new AppError('invalid', 'bad_media_url', 'Media to send needs an http or https address.')
-  let response: Response
-  try {
-    response = await fetch(url, { signal: AbortSignal.timeout(FETCH_MS) })
-  } catch (cause) {
-    throw new AppError('unavailable', 'media_unreachable', 'The media address could not be reached.', { cause })
-  }
-  if (response.status >= 500)
-    throw new AppError('unavailable', 'media_unreachable', `The media address answered ${response.status}.`)
-  if (!response.ok) throw new AppError('not_found', 'media_missing', `The media address answered ${response.status}.`)
-  const data = await readCapped(response, MAX_OUTBOUND_BYTES)
-  return { data, contentType: response.headers.get('content-type') ?? 'application/octet-stream' }
-}
+/** Fetches from public addresses alone; whoever allows others passes a fetcher of its own. */
+export const fetchMediaByUrl: MediaFetcher = createMediaFetcher({ allowPrivate: false })

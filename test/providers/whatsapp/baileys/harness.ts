@@ -3,6 +3,7 @@ import { AppError } from '../../../../src/lib/errors.ts'
 import { createLogger, type Logger } from '../../../../src/lib/log.ts'
 import { createSecretBox, type SecretBox } from '../../../../src/lib/secret-box.ts'
 import { BaileysAccount, type BaileysAccountOptions } from '../../../../src/providers/whatsapp/baileys/account.ts'
+import { createMediaFetcher } from '../../../../src/providers/whatsapp/media-by-url.ts'
 import {
   type AccountStatus,
   type AuthChanges,
@@ -87,6 +88,8 @@ export class Harness {
       log: createLogger('silent'),
       websocketUrl: sandbox.wsUrl,
       mediaCa: sandbox.mediaCertificate,
+      // The files of these tests are on this machine.
+      fetchMedia: createMediaFetcher({ allowPrivate: true }),
       ...options,
       timing: { ackMs: 1_000, reconcileMs: 500, reconnect: { minMs: 20, maxMs: 200 }, ...options.timing },
       hooks: {
