@@ -6,6 +6,7 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -124,7 +125,7 @@ export async function chooseClusterDirectory(dataDir: string, user: ServerUser):
 function outsideDirectory(): string {
   for (const directory of ['/var/lib/agentlocator', join(tmpdir(), 'agentlocator')]) {
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o755 })
+      makeWalkable(directory)
       accessSync(directory, constants.W_OK)
       return directory
     } catch (error) {
@@ -132,6 +133,26 @@ function outsideDirectory(): string {
     }
   }
   throw new Error('Neither /var/lib/agentlocator nor the temporary directory can be written to; set DATABASE_URL.')
+}
+
+/** Made for every user to walk into, whatever the umask says; an existing one stays as it is. */
+function makeWalkable(directory: string): void {
+  if (existsSync(directory)) return
+  const mask = process.umask(0o022)
+  try {
+    mkdirSync(directory, { recursive: true })
+  } finally {
+    process.umask(mask)
+  }
+}
+
+function makeTreeReadable(directory: string): void {
+  chmodSync(directory, 0o755)
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) makeTreeReadable(path)
+    else if (entry.isFile()) chmodSync(path, statSync(path).mode | 0o444 | (statSync(path).mode & 0o100 ? 0o111 : 0))
+  }
 }
 
 export type PostgresBinaries = { initdb: string; pgCtl: string }
@@ -168,6 +189,8 @@ function copyOutside(native: string, home: string): string {
   const scratch = `${target}.${process.pid}`
   rmSync(scratch, { recursive: true, force: true })
   cpSync(native, scratch, { recursive: true, verbatimSymlinks: true })
+  // The umask may have taken the server's user's rights.
+  makeTreeReadable(scratch)
   if (existsSync(target)) rmSync(scratch, { recursive: true })
   else renameSync(scratch, target)
   return target

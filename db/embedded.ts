@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -12,6 +13,7 @@ import {
 import { dirname, join } from 'node:path'
 import postgres from 'postgres'
 import { errorMessage } from '../src/lib/errors.ts'
+import { PASSABLE_DIRECTORY, PRIVATE_DIRECTORY, PRIVATE_FILE } from '../src/lib/file-modes.ts'
 import type { Logger } from '../src/lib/log.ts'
 import { findFreePort, isPortFree } from '../src/lib/net.ts'
 import { waitForLock } from '../src/lib/process-lock.ts'
@@ -54,6 +56,9 @@ const SETTINGS = {
   max_connections: '200',
   shared_buffers: '128MB',
   log_min_messages: 'warning',
+  // Details, contexts and statements of an error carry people's data.
+  log_error_verbosity: 'terse',
+  log_min_error_statement: 'panic',
   timezone: 'UTC',
   log_timezone: 'UTC',
 }
@@ -66,9 +71,10 @@ const SETTINGS = {
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const directory = embeddedDirectory(options.dataDir)
   mkdirSync(directory, { recursive: true })
+  const user = resolveServerUser()
+  chmodSync(directory, user ? PASSABLE_DIRECTORY : PRIVATE_DIRECTORY)
   const lock = await waitForLock(join(directory, 'start.lock'), 60_000)
   try {
-    const user = resolveServerUser()
     const server = {
       user,
       binaries: resolveBinaries(user),
@@ -198,7 +204,9 @@ function isPostmaster(pid: number, clusterDirectory: string): boolean {
 
 async function startServer(server: Server): Promise<void> {
   const { connection, binaries, user, logFile, options } = server
-  writeFileSync(logFile, '', { flag: 'a' })
+  // What statements carried may stand in it.
+  writeFileSync(logFile, '', { flag: 'a', mode: PRIVATE_FILE })
+  chmodSync(logFile, PRIVATE_FILE)
   if (user) await run(['chown', `${user.uid}:${user.gid}`, logFile], null, 5_000)
   for (let attempt = 1; ; attempt += 1) {
     if (!(await isPortFree(connection.port, HOST))) {

@@ -13,6 +13,7 @@ import { addSystemCommands } from './cli/system-commands.ts'
 import { addWhatsAppCommands } from './cli/whatsapp.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
 import type { Deps } from './deps.ts'
+import { restrictNewFiles } from './lib/file-modes.ts'
 import { readSandboxFile } from './supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
 
@@ -115,6 +116,7 @@ async function openLocal(config: Config, businessId: string | undefined) {
 }
 
 async function main() {
+  restrictNewFiles()
   listenForInterrupts()
   process.stdout.on('error', (error) => {
     // `… | head` has read enough: that is no failure.

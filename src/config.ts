@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { makePrivateDirectory } from './lib/file-modes.ts'
 
 /** The names of the process environment that a child process may inherit or that `loadConfig` reads. */
 export type Environment = Record<string, string | undefined>
@@ -290,7 +291,7 @@ export function loadConfig(environment: Environment): Config {
 function keptSecret(dataDir: string): string {
   const file = join(dataDir, 'session-secret')
   if (!existsSync(file)) {
-    mkdirSync(dataDir, { recursive: true })
+    makePrivateDirectory(dataDir, process.getuid?.() === 0)
     try {
       writeFileSync(file, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' })
     } catch (error) {

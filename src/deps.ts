@@ -14,6 +14,7 @@ import { createQueueBackend, type QueueBackend } from './jobs/backend.ts'
 import type { ConsumerMetrics } from './jobs/consumer.ts'
 import { createProducer, type Producer } from './jobs/producer.ts'
 import { AppError, errorMessage } from './lib/errors.ts'
+import { restrictNewFiles } from './lib/file-modes.ts'
 import { createLogger, type Logger } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { createSecretBox, deriveKey, type SecretBox } from './lib/secret-box.ts'
@@ -98,6 +99,7 @@ export type Deps = {
  * @throws AppError `unavailable` when the queue does not answer at start
  */
 export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'setup'): Promise<Deps> {
+  restrictNewFiles()
   const log = createLogger(config.logLevel, { process: kind })
   if (config.database.kind === 'embedded')
     throw new AppError(

@@ -7,11 +7,13 @@ import { migrateDatabase } from '../../db/migrate.ts'
 import type { Config, Environment } from '../config.ts'
 import { publicUrl, WEBHOOKS } from '../http/urls.ts'
 import { errorMessage } from '../lib/errors.ts'
+import { makePrivateDirectory, PRIVATE_DIRECTORY, PRIVATE_FILE, tightenTree } from '../lib/file-modes.ts'
 import type { Logger } from '../lib/log.ts'
 import { findFreePort, isPortFree } from '../lib/net.ts'
 import { tryLock } from '../lib/process-lock.ts'
 import { SANDBOX_NUMBERS } from '../sandbox/demo.ts'
 import { SANDBOX_PAYMENTS } from '../sandbox/payments/accounts.ts'
+import type { SandboxSecrets } from '../sandbox/secrets.ts'
 import type { ProcessSpec, ReadyMessage } from './managed-process.ts'
 import { readSandboxFile, type SandboxFile } from './sandbox-file.ts'
 import { processStep, StartRefused, type Step } from './steps.ts'
@@ -53,7 +55,7 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
   const guard: Step = {
     name: 'guard',
     start: async () => {
-      mkdirSync(config.dataDir, { recursive: true })
+      closeDataDirectory(config, logger)
       const result = tryLock(join(config.dataDir, 'start.lock'))
       if (!result.held) {
         throw new StartRefused(
@@ -120,16 +122,18 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
         whatsappPort = await findFreePort('127.0.0.1')
         openaiPort = await findFreePort('127.0.0.1')
         paymentPorts = { paypal: await findFreePort('127.0.0.1'), tranzila: await findFreePort('127.0.0.1') }
+        const stateDir = join(config.dataDir, 'sandbox')
+        const secretsFile = join(stateDir, 'secrets.json')
+        mkdirSync(stateDir, { recursive: true, mode: PRIVATE_DIRECTORY })
+        writeSecretFile(secretsFile, { accountSid, authToken, paymentsSecret, ...(playsOpenAi ? { openaiKey } : {}) })
         const flags = {
           'carrier-port': String(carrierPort),
           'whatsapp-port': String(whatsappPort),
-          'state-dir': join(config.dataDir, 'sandbox'),
-          ...(playsOpenAi ? { 'openai-key': openaiKey, 'openai-port': String(openaiPort) } : {}),
-          'account-sid': accountSid,
-          'auth-token': authToken,
+          'state-dir': stateDir,
+          'secrets-file': secretsFile,
+          ...(playsOpenAi ? { 'openai-port': String(openaiPort) } : {}),
           'paypal-port': String(paymentPorts.paypal),
           'tranzila-port': String(paymentPorts.tranzila),
-          'payments-secret': paymentsSecret,
           'log-level': config.logLevel,
           // Whatever the public address is, the simulated carrier reaches the server on this machine.
           'public-base-url': config.publicBaseUrl,
@@ -207,6 +211,34 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
   ]
 }
 
+/** What the product keeps in the data directory; the database's own directory sees to itself. */
+export const PRIVATE_ENTRIES = [
+  'files',
+  'call-records',
+  'caller',
+  'prompts',
+  'sandbox',
+  'sandbox.json',
+  'session-secret',
+  'start.lock',
+  'start.lock.pid',
+]
+
+/** Closes the data directory to other users at once, and what an earlier version left open inside it in the background. */
+export function closeDataDirectory({ dataDir, database }: Config, logger: Logger): void {
+  // As root, the embedded Postgres runs as another user.
+  if (!makePrivateDirectory(dataDir, database.kind === 'embedded' && process.getuid?.() === 0))
+    logger.warn({ dataDir }, 'DATA_DIR is a directory that others use too: give the product one of its own')
+  const tighten = async () => {
+    let changed = 0
+    for (const name of PRIVATE_ENTRIES) changed += await tightenTree(join(dataDir, name))
+    if (changed > 0) logger.info({ changed }, 'files in the data directory were closed to other users')
+  }
+  tighten().catch((error: unknown) =>
+    logger.error({ reason: errorMessage(error) }, 'the data directory could not be closed to other users'),
+  )
+}
+
 /** The accounts at the simulated payment providers. */
 function paymentVariables(paypalUrl: string, tranzilaUrl: string, secret: string): Environment {
   return {
@@ -239,7 +271,7 @@ function sandboxPorts(message: ReadyMessage | undefined): Record<string, number>
   return z.object({ ports: z.record(z.string(), z.number()).default({}) }).parse(message ?? {}).ports
 }
 
-function writeSecretFile(path: string, content: SandboxFile): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
+function writeSecretFile(path: string, content: SandboxFile | SandboxSecrets): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(content, null, 2)}\n`, { mode: PRIVATE_FILE })
   renameSync(`${path}.new`, path)
 }
