@@ -5,7 +5,6 @@ import type { Deps } from '../deps.ts'
 import { listBusinesses } from '../domain/businesses/index.ts'
 import { within } from '../domain/context.ts'
 import { createEventHub } from '../domain/events/index.ts'
-import type { CreateLogin } from '../domain/members/index.ts'
 import type { AccessContext } from '../http/principal.ts'
 import { AppError } from '../lib/errors.ts'
 import { replayStored } from '../media/replay.ts'
@@ -20,7 +19,6 @@ import { createCallerFactory } from '../trpc/trpc.ts'
  */
 export async function createLocalClient(
   deps: Deps,
-  createLogin: CreateLogin,
   businessId: string | undefined,
 ): Promise<Client> {
   await deps.keyring.refresh()
@@ -37,7 +35,8 @@ export async function createLocalClient(
     settings: deps.sendSettings,
     payments: deps.payments,
     services: {
-      createLogin,
+      links: deps.links,
+      webhookBox: deps.webhookBox,
       queues: () => deps.producer.queues,
       keyring: deps.keyring,
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),

@@ -1,3 +1,4 @@
+export { openEndpointSecret, sealStoredSecrets } from './secrets.ts'
 export { deliverWebhook, MAX_ATTEMPTS, type PostOut, queueDeliveries, replayDelivery, signDelivery } from './deliver.ts'
 export {
   addEndpoint,

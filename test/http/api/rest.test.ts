@@ -177,10 +177,7 @@ describe('a login', () => {
 
   beforeAll(async () => {
     const { db } = web.deps.ctx
-    const userId = await createLogin(
-      { db, secret: web.deps.config.sessionSecret, publicBaseUrl: web.deps.config.publicBaseUrl },
-      { ...credentials, name: 'Owner' },
-    )
+    const userId = await createLogin(db, { ...credentials, name: 'Owner' })
     await db.transaction((tx) => grantMembership(tx, within(web.deps.ctx, web.businessId), userId, 'owner'))
     const answer = await signIn(credentials)
     expect(answer.status).toBe(200)
@@ -221,7 +218,7 @@ describe('a login', () => {
     expect((await ask('GET', '/admin/queues', { headers: { accept: 'text/html' } })).status).toBe(302)
     expect((await ask('GET', '/admin/queues', { headers: { cookie } })).status).toBe(200)
     const login = await createLogin(
-      { db: web.deps.ctx.db, secret: web.deps.config.sessionSecret, publicBaseUrl: web.deps.config.publicBaseUrl },
+      web.deps.ctx.db,
       { email: 'agent@example.com', password: 'correct horse', name: 'Agent' },
     )
     await web.deps.ctx.db.transaction((tx) =>
