@@ -26,7 +26,10 @@ function buildProgram(): { program: Command; url(): string } {
     .name('cli')
     .description('AgentLocator from the command line: a typed client of the running installation.')
     .option('--url <url>', 'base URL of the installation (default: PUBLIC_BASE_URL)')
-    .option('--key <key>', 'API key; other users of this machine can see it here, in API_KEY they cannot (default: API_KEY)')
+    .option(
+      '--key <key>',
+      'API key; other users of this machine can see it here, in API_KEY they cannot (default: API_KEY)',
+    )
     .option('--business <id>', 'for which business, where there are several')
     .option('--local', 'work on this machine’s database itself; needs no key')
     .option('--json', 'answer as JSON')

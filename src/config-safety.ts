@@ -2,7 +2,10 @@
 export type SafetyRule = (value: string) => string | null
 
 /** Nothing that fits the setting's schema is unsafe. The text says why. */
-const safe = (_why: string): SafetyRule => () => null
+const safe =
+  (_why: string): SafetyRule =>
+  () =>
+    null
 
 /**
  * What production refuses, for every setting: a new setting does not compile until somebody decides. Values have passed the

@@ -62,7 +62,7 @@ export function createAccountGuards(db: Database) {
       if (key) await forgiveAttempt({ db }, key)
       const signedIn = ctx.context.newSession
       if (SIGNED_IN_BY.has(ctx.path) && signedIn) {
-        const pending = ctx.path === '/sign-in/email' && signedIn.user['twoFactorEnabled'] === true
+        const pending = ctx.path === '/sign-in/email' && signedIn.user.twoFactorEnabled === true
         if (!pending) await rememberDevice(ctx, signedIn.user.email)
       }
       if (ctx.path === '/change-password' && signedIn) {
@@ -108,7 +108,10 @@ async function refuseUsedCode(db: Database, ctx: AuthContext): Promise<void> {
   const userId = await secondStepUser(ctx)
   if (!body.success || !userId) return
   if (!(await useCode({ db }, userId, body.data.code)))
-    throw new APIError('UNAUTHORIZED', { code: 'CODE_USED', message: 'This code was used already; wait for the next one.' })
+    throw new APIError('UNAUTHORIZED', {
+      code: 'CODE_USED',
+      message: 'This code was used already; wait for the next one.',
+    })
 }
 
 /** Whose code it is: that of the session, or of the login whose first step is done. */

@@ -38,7 +38,10 @@ export async function checkNewPassword(password: string, about: string[]): Promi
   const parts = about.flatMap((text) => [text, ...text.split(/[^\p{L}\p{N}]+/u)]).filter((part) => part.length > 2)
   const score = await estimate({ password: password.slice(0, JUDGED_LENGTH), about: [...parts, 'agentlocator'] })
   if (score < MIN_SCORE)
-    throw refuse('password_too_common', 'The password is easy to guess. Choose several unrelated words, or let a password manager choose.')
+    throw refuse(
+      'password_too_common',
+      'The password is easy to guess. Choose several unrelated words, or let a password manager choose.',
+    )
 }
 
 async function estimate(question: PasswordQuestion): Promise<number> {

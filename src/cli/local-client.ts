@@ -17,10 +17,7 @@ import { createCallerFactory } from '../trpc/trpc.ts'
  * Answers pass through JSON as they do on the wire.
  * @param businessId for which business; left out, the oldest
  */
-export async function createLocalClient(
-  deps: Deps,
-  businessId: string | undefined,
-): Promise<Client> {
+export async function createLocalClient(deps: Deps, businessId: string | undefined): Promise<Client> {
   await deps.keyring.refresh()
   const all = await listBusinesses(deps.ctx)
   const business = businessId ? all.find((row) => row.id === businessId) : all[0]

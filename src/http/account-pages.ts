@@ -52,6 +52,7 @@ const HEADERS = {
 
 const PAGES = ['/invite/:token', '/reset/:token', '/forgot'] as const
 const FORGOT_LIMIT = { max: 10, windowSeconds: 3_600 }
+const FORGOT_MS = 400
 const ACCEPT_LIMIT = { max: 20, windowSeconds: 900 }
 const MAX_NAME = 120
 
@@ -67,7 +68,9 @@ export function createAccountPages(deps: AccountPagesDeps): Hono {
   app.get('/invite/:token', async (c) => {
     const invitation = await findInvitation(deps.ctx, c.req.param('token'))
     if (!invitation) return gone(c)
-    return c.html(invitationPage(languageOf(c, invitation.language), invitation, await invitedUser(deps, c, invitation)))
+    return c.html(
+      invitationPage(languageOf(c, invitation.language), invitation, await invitedUser(deps, c, invitation)),
+    )
   })
   app.post('/invite/:token', (c) => accept(deps, c, c.req.param('token')))
   app.get('/reset/:token', async (c) => {
@@ -111,15 +114,14 @@ async function accept(deps: AccountPagesDeps, c: Context, token: string): Promis
     )
   }
   const password = form.password ?? ''
+  const name = cutText(cleanText(form.name ?? '').trim(), MAX_NAME) || (invitation.email.split('@')[0] ?? '')
+  // Judged for everybody: the time that an answer takes tells no more than its words.
+  const weak = await isWeak(deps, password, [invitation.email, name])
   if (!(await findLogin(deps.ctx, invitation.email))) {
-    const name = cutText(cleanText(form.name ?? '').trim(), MAX_NAME) || (invitation.email.split('@')[0] ?? '')
-    try {
-      await deps.passwords.check(password, [invitation.email, name])
-      await acceptWithNewLogin(deps.ctx, token, { name, passwordHash: await deps.passwords.hash(password) })
-    } catch (error) {
-      if (!(error instanceof AppError && error.field === 'password')) throw error
-      return c.html(invitationPage(language, invitation, null, { problem: texts.wrongPassword, name }), 401)
-    }
+    const passwordHash = await deps.passwords.hash(password)
+    if (weak)
+      return c.html(invitationPage(language, invitation, null, { problem: texts.wrongPassword, name: form.name }), 401)
+    await acceptWithNewLogin(deps.ctx, token, { name, passwordHash })
     const answer = await deps.ask('/sign-in/email', { email: invitation.email, password }, c.req.raw)
     handOnCookies(c, answer)
     return c.redirect(answer.ok ? adminPath(deps) : `${adminPath(deps)}/login`, 303)
@@ -134,6 +136,16 @@ async function accept(deps: AccountPagesDeps, c: Context, token: string): Promis
       answer.status === 429 ? 429 : 401,
     ),
   )
+}
+
+async function isWeak(deps: AccountPagesDeps, password: string, about: string[]): Promise<boolean> {
+  try {
+    await deps.passwords.check(password, about)
+    return false
+  } catch (error) {
+    if (error instanceof AppError && error.field === 'password') return true
+    throw error
+  }
 }
 
 const signedIn = z.object({
@@ -184,10 +196,16 @@ async function forgot(deps: AccountPagesDeps, c: Context): Promise<Response> {
   const texts = ACCOUNT_TEXTS[language]
   const mail = deps.links.mailBox !== null
   const form = parseForm(await readText(c.req.raw))
-  const email = z.email().max(254).safeParse(normalizeEmail(form.email ?? ''))
+  const email = z
+    .email()
+    .max(254)
+    .safeParse(normalizeEmail(form.email ?? ''))
   if (mail && !(await countAttempt(deps.ctx, `forgot:${deps.clientOf(c.req.raw)}`, FORGOT_LIMIT)))
     return c.html(forgotPage(language, mail, texts.tooMany), 429)
+  // As long for every address, whether or not there is something to write and to send.
+  const pause = Bun.sleep(FORGOT_MS)
   if (mail && email.success) await requestPasswordReset(deps.ctx, { email: email.data, language }, deps.links)
+  await pause
   return c.html(accountPage(language, { heading: mail ? texts.forgotDone : texts.noMail, content: '', form: false }))
 }
 

@@ -21,11 +21,11 @@ const RULES: Rule[] = [
   [/((?:__Secure-|__Host-)?agentlocator\.[\w.-]+=)[^;\s"']+/g, `$1${REDACTED}`],
   [/\/\/[^\s/@:"']*:[^\s/@"']+@/g, `//${REDACTED}@`],
   [/(\/admin\/(?:invite|reset)\/)[\w-]+/g, `$1${REDACTED}`],
+  [/([?&;](?:[\w-]*(?:token|secret|password|signature|api_?key)|key|code|state|sig)=)[^&\s"'#;]+/gi, `$1${REDACTED}`],
   [
-    /([?&;](?:[\w-]*(?:token|secret|password|signature|api_?key)|key|code|state|sig)=)[^&\s"'#;]+/gi,
+    /("?\b(?:password|newPassword|currentPassword|secret|token|apiKey|authToken)"?\s*[:=]\s*"?)[^\s",;&}]+/gi,
     `$1${REDACTED}`,
   ],
-  [/("?\b(?:password|newPassword|currentPassword|secret|token|apiKey|authToken)"?\s*[:=]\s*"?)[^\s",;&}]+/gi, `$1${REDACTED}`],
   [
     /[^\s@<>"'(),;:=/[\]]{1,64}@([\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+)/gu,
     (found, domain) => `…${/\d{4}(?=(:\d+)?@)/.exec(found)?.[0] ?? ''}@${domain}`,
@@ -40,7 +40,8 @@ const RULES: Rule[] = [
 export function maskText(text: string): string {
   let masked = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
   for (const [pattern, replacement] of RULES)
-    masked = typeof replacement === 'string' ? masked.replace(pattern, replacement) : masked.replace(pattern, replacement)
+    masked =
+      typeof replacement === 'string' ? masked.replace(pattern, replacement) : masked.replace(pattern, replacement)
   return masked
 }
 

@@ -93,7 +93,8 @@ export async function setBootstrapKey(
       .values({ id, businessId: ctx.businessId, name: BOOTSTRAP, prefix: key.slice(0, 4), hash, operator: true })
       .onConflictDoNothing()
       .returning({ id: apiKeys.id })
-    if (made) await audit(tx, ctx, { action: 'api_key.create', entity: 'api_key', entityId: id, data: { scope: 'admin' } })
+    if (made)
+      await audit(tx, ctx, { action: 'api_key.create', entity: 'api_key', entityId: id, data: { scope: 'admin' } })
     const [row] = await tx.select({ revokedAt: apiKeys.revokedAt }).from(apiKeys).where(eq(apiKeys.hash, hash))
     return { revoked: gone.length, state: row?.revokedAt ? ('revoked' as const) : ('valid' as const) }
   })

@@ -90,7 +90,11 @@ export async function sendMail(
   if (!claimed) return 'done'
   try {
     if (!deps.mailer)
-      throw new AppError('unavailable', 'mail_unavailable', 'No mail server is set: SMTP_URL and MAIL_FROM are missing.')
+      throw new AppError(
+        'unavailable',
+        'mail_unavailable',
+        'No mail server is set: SMTP_URL and MAIL_FROM are missing.',
+      )
     const mail = content.parse(JSON.parse(deps.box.open(row.sealed, placeOf(id))))
     await deps.mailer.send({ id, ...mail })
   } catch (error) {

@@ -1,4 +1,5 @@
 export { ATTEMPTS, countAttempt, forgiveAttempt, pruneAttempts, useCode } from './attempts.ts'
+export { applyInstallationPassword } from './installation-password.ts'
 export {
   acceptInvitation,
   acceptWithNewLogin,
@@ -11,7 +12,6 @@ export {
   resendInvitation,
   revokeInvitation,
 } from './invitations.ts'
-export { applyInstallationPassword } from './installation-password.ts'
 export type { LinkDeps, PasswordDeps } from './links.ts'
 export { findLogin, forgetTrustedDevices, insertLogin, normalizeEmail, replacePassword } from './logins.ts'
 export { type Language, roleName } from './mail-texts.ts'
@@ -28,5 +28,5 @@ export {
   requireSecondFactor,
   setMemberRole,
 } from './members.ts'
-export { ROLES, type Role, roleReaches, SCOPES, type Scope, scopeReaches } from './roles.ts'
 export { endResets, findReset, makeResetLink, requestPasswordReset, resetPassword } from './password-resets.ts'
+export { ROLES, type Role, roleReaches, SCOPES, type Scope, scopeReaches } from './roles.ts'

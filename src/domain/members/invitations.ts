@@ -202,9 +202,7 @@ async function refuseTooMany(tx: Executor, ctx: BusinessContext): Promise<void> 
   const [recent] = await tx
     .select({ sent: count() })
     .from(invitations)
-    .where(
-      and(eq(invitations.businessId, ctx.businessId), gt(invitations.updatedAt, new Date(Date.now() - 3_600_000))),
-    )
+    .where(and(eq(invitations.businessId, ctx.businessId), gt(invitations.updatedAt, new Date(Date.now() - 3_600_000))))
   if ((recent?.sent ?? 0) >= MAX_AN_HOUR)
     throw new AppError(
       'rate_limited',

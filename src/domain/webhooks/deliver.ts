@@ -79,7 +79,12 @@ export async function deliverWebhook(
       'User-Agent': 'AgentLocator-Webhooks/1',
       'webhook-id': id,
       'webhook-timestamp': String(timestamp),
-      'webhook-signature': signDelivery(openEndpointSecret(deps.box, endpoint.id, endpoint.secret), id, timestamp, body),
+      'webhook-signature': signDelivery(
+        openEndpointSecret(deps.box, endpoint.id, endpoint.secret),
+        id,
+        timestamp,
+        body,
+      ),
     })
     if (status < 200 || status > 299) error = `the receiver answered ${status}`
   } catch (cause) {

@@ -1,4 +1,3 @@
-export { openEndpointSecret, sealStoredSecrets } from './secrets.ts'
 export { deliverWebhook, MAX_ATTEMPTS, type PostOut, queueDeliveries, replayDelivery, signDelivery } from './deliver.ts'
 export {
   addEndpoint,
@@ -10,3 +9,4 @@ export {
   removeEndpoint,
   updateEndpoint,
 } from './endpoints.ts'
+export { openEndpointSecret, sealStoredSecrets } from './secrets.ts'
