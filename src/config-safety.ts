@@ -129,7 +129,7 @@ function repeats(value: string): boolean {
 /** Whether it is what examples and guides write where a secret belongs, whatever stands around it. */
 function isPlaceholder(value: string): boolean {
   const letters = value.toLowerCase().replace(/[^a-z]/g, '')
-  return /^(my|your|the|super|some|a)*(change(me|it|this)|secret|password|passwd|postgres|admin|test|example|default|insecure|key|token|session|api|agentlocator)+$/.test(
+  return /^(my|your|the|super|some|change(me|it|this)|please|secret|password|passwd|postgres|admin|test|example|default|insecure|key|token|session|api|agentlocator)+$/.test(
     letters,
   )
 }

@@ -32,7 +32,13 @@ export function createLogger(
       },
     },
   }
-  return destination ? pino(options, destination) : pino(options)
+  const log = destination ? pino(options, destination) : pino(options)
+  // A child's own fields pass none of the formatters.
+  const child: Logger['child'] = log.child
+  log.child = function (this: Logger, bindings, settings) {
+    return child.call(this, redactFields(bindings), settings)
+  } as Logger['child']
+  return log
 }
 
 /** The last digits of a phone number, all that a log line may carry of it. */
