@@ -13,6 +13,7 @@ import {
 } from '../domain/members/index.ts'
 import { AppError } from '../lib/errors.ts'
 import { sha256Hex } from '../lib/ids.ts'
+import { hasUnstorable } from '../lib/text.ts'
 import { checkNewPassword } from './passwords.ts'
 
 /** Marks a device on which an account was signed in to; the name of its cookie behind the prefix. */
@@ -50,6 +51,7 @@ const change = z.looseObject({ newPassword: z.string() })
 export function createAccountGuards(db: Database) {
   return {
     before: createAuthMiddleware(async (ctx) => {
+      refuseUnstorable(ctx.body)
       if (ctx.path === '/two-factor/verify-totp') await refuseUsedCode(db, ctx)
       const key = await attemptKey(ctx)
       if (key && !(await countAttempt({ db }, key))) throw tooMany()
@@ -71,6 +73,14 @@ export function createAccountGuards(db: Database) {
       }
     }),
   }
+}
+
+/** The library stores what it gets; the database does not take every text. */
+function refuseUnstorable(body: unknown): void {
+  if (typeof body !== 'object' || body === null) return
+  for (const [field, value] of Object.entries(body))
+    if (typeof value === 'string' && hasUnstorable(value))
+      throw new APIError('BAD_REQUEST', { code: 'INVALID_TEXT', message: `${field}: has characters that cannot be stored.` })
 }
 
 /** What an attempt is counted under; null for what is none. */
