@@ -147,7 +147,9 @@ export async function restore(
           )
       }
       const order = new Map(tables.map((table, index) => [table.name, index]))
-      const inOrder = manifest.tables.filter(({ name }) => !LEFT_OUT.has(name)).toSorted((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
+      const inOrder = manifest.tables
+        .filter(({ name }) => !LEFT_OUT.has(name))
+        .toSorted((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
       for (const [index, table] of inOrder.entries()) {
         options.progress?.({ what: table.name, done: index, total: inOrder.length })
         const hash = new Bun.CryptoHasher('sha256')

@@ -17,11 +17,18 @@ import { arch, platform, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 
+const role = z.object({ user: z.string(), password: z.string().regex(/^[\w-]+$/) })
+/** The role that the product works as; it owns its database and nothing else. */
+export type OwnerRole = z.infer<typeof role>
+
 /** How this installation's embedded Postgres is reached; kept in `DATA_DIR/postgres/connection.json`, mode 0600. */
 export const embeddedConnection = z.object({
   port: z.int().min(1).max(65_535),
+  /** The cluster's superuser, which starts the server and hands the database over. */
   user: z.string(),
   password: z.string(),
+  /** Absent in what an earlier version wrote. */
+  owner: role.optional(),
   database: z.string(),
   /** Where the cluster lies: below DATA_DIR, or elsewhere when the server's user cannot reach that. */
   clusterDirectory: z.string(),
@@ -62,8 +69,17 @@ export function embeddedPostgresUrl(dataDir: string): string | null {
   return connection && connectionUrl(connection)
 }
 
-export function connectionUrl(connection: EmbeddedConnection, database = connection.database): string {
-  const { user, password, port } = connection
+/** The product's database, as the role that owns it. */
+export function connectionUrl(connection: EmbeddedConnection): string {
+  return urlOf(connection, connection.owner ?? connection, connection.database)
+}
+
+/** Any database of the cluster, as its superuser. */
+export function adminUrl(connection: EmbeddedConnection, database: string): string {
+  return urlOf(connection, connection, database)
+}
+
+function urlOf({ port }: EmbeddedConnection, { user, password }: OwnerRole, database: string): string {
   return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`
 }
 

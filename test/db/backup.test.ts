@@ -148,9 +148,12 @@ test('a backup holds nothing that lets somebody in', async () => {
 
   const userId = await api.addUser('owner')
   const canary = 'CANARY'.repeat(6)
-  await api.database.sql`insert into auth_sessions (id, user_id, token, expires_at) values ('s', ${userId}, ${canary}, now() + interval '1 day')`
-  await api.database.sql`insert into auth_verifications (id, identifier, value, expires_at) values ('v', ${canary}, ${canary}, now() + interval '1 day')`
-  await api.database.sql`insert into auth_password_resets (id, user_id, token_hash, expires_at) values (gen_random_uuid(), ${userId}, ${canary}, now())`
+  await api.database
+    .sql`insert into auth_sessions (id, user_id, token, expires_at) values ('s', ${userId}, ${canary}, now() + interval '1 day')`
+  await api.database
+    .sql`insert into auth_verifications (id, identifier, value, expires_at) values ('v', ${canary}, ${canary}, now() + interval '1 day')`
+  await api.database
+    .sql`insert into auth_password_resets (id, user_id, token_hash, expires_at) values (gen_random_uuid(), ${userId}, ${canary}, now())`
   await api.database.sql`insert into auth_rate_limits (id, key, count, last_request) values ('r', ${canary}, 1, 1)`
   const owner = api.as({}, { userId })
   const invitation = await owner.members.invite({ email: 'guest@example.com', role: 'agent' })
