@@ -305,7 +305,7 @@ export function loadConfig(environment: Environment): Config {
 }
 
 /** What production refuses about the values that were given, one line each; never the value of a secret. */
-function checkProductionSafety(given: Environment): string[] {
+export function checkProductionSafety(given: Environment): string[] {
   return Object.entries(SAFETY).flatMap(([name, rule]) => {
     const value = given[name]
     const problem = value === undefined ? null : rule(value)

@@ -80,7 +80,10 @@ function refuseUnstorable(body: unknown): void {
   if (typeof body !== 'object' || body === null) return
   for (const [field, value] of Object.entries(body))
     if (typeof value === 'string' && hasUnstorable(value))
-      throw new APIError('BAD_REQUEST', { code: 'INVALID_TEXT', message: `${field}: has characters that cannot be stored.` })
+      throw new APIError('BAD_REQUEST', {
+        code: 'INVALID_TEXT',
+        message: `${field}: has characters that cannot be stored.`,
+      })
 }
 
 /** What an attempt is counted under; null for what is none. */

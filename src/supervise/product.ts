@@ -7,13 +7,14 @@ import { migrateDatabase } from '../../db/migrate.ts'
 import type { Config, Environment } from '../config.ts'
 import { publicUrl, WEBHOOKS } from '../http/urls.ts'
 import { errorMessage } from '../lib/errors.ts'
-import { makePrivateDirectory, PRIVATE_DIRECTORY, PRIVATE_FILE, tightenTree } from '../lib/file-modes.ts'
+import { PRIVATE_DIRECTORY, PRIVATE_FILE } from '../lib/file-modes.ts'
 import type { Logger } from '../lib/log.ts'
 import { findFreePort, isPortFree } from '../lib/net.ts'
 import { tryLock } from '../lib/process-lock.ts'
 import { SANDBOX_NUMBERS } from '../sandbox/demo.ts'
 import { SANDBOX_PAYMENTS } from '../sandbox/payments/accounts.ts'
 import type { SandboxSecrets } from '../sandbox/secrets.ts'
+import { closeDataDirectory } from './data-directory.ts'
 import type { ProcessSpec, ReadyMessage } from './managed-process.ts'
 import { readSandboxFile, type SandboxFile } from './sandbox-file.ts'
 import { processStep, StartRefused, type Step } from './steps.ts'
@@ -209,34 +210,6 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
     processStep('workers', () => WORKERS.map((name) => script(name, `workers/${name}.ts`, WORKER_STOP_MS)), logger),
     webStep('web', web, logger),
   ]
-}
-
-/** What the product keeps in the data directory; the database's own directory sees to itself. */
-export const PRIVATE_ENTRIES = [
-  'files',
-  'call-records',
-  'caller',
-  'prompts',
-  'sandbox',
-  'sandbox.json',
-  'session-secret',
-  'start.lock',
-  'start.lock.pid',
-]
-
-/** Closes the data directory to other users at once, and what an earlier version left open inside it in the background. */
-export function closeDataDirectory({ dataDir, database }: Config, logger: Logger): void {
-  // As root, the embedded Postgres runs as another user.
-  if (!makePrivateDirectory(dataDir, database.kind === 'embedded' && process.getuid?.() === 0))
-    logger.warn({ dataDir }, 'DATA_DIR is a directory that others use too: give the product one of its own')
-  const tighten = async () => {
-    let changed = 0
-    for (const name of PRIVATE_ENTRIES) changed += await tightenTree(join(dataDir, name))
-    if (changed > 0) logger.info({ changed }, 'files in the data directory were closed to other users')
-  }
-  tighten().catch((error: unknown) =>
-    logger.error({ reason: errorMessage(error) }, 'the data directory could not be closed to other users'),
-  )
 }
 
 /** The accounts at the simulated payment providers. */

@@ -670,8 +670,8 @@ test(
     expect(await complete('agentlocator --url http://127.0.0.1:5000 queue fa')).toBe(
       '--url http://127.0.0.1:5000 queue failed',
     )
-    expect(await complete('agentlocator member add x@example.com --role man')).toBe(
-      'member add x@example.com --role manager',
+    expect(await complete('agentlocator member invite x@example.com --role man')).toBe(
+      'member invite x@example.com --role manager',
     )
     expect(await complete('agentlocator queue drain rec')).toBe('queue drain recordings')
     expect(await complete('agentlocator --business calls key cr')).toBe('--business calls key create')
