@@ -4,6 +4,7 @@ import type { Executor } from '../../../db/client.ts'
 import { businesses, invitations, mails, memberships, users } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { cutText } from '../../lib/text.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import { cancelMails, enqueueMail, mailStateOf, queueMail } from '../mails/index.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
@@ -231,12 +232,17 @@ async function mailInvitation(
     expiresAt: invitation.expiresAt,
     content: invitationMail(business.language, {
       to: invitation.email,
-      businessName: business.name,
+      businessName: mailName(business.name),
       role: invitation.role,
       link: links.url('invite', token),
       days: VALID_DAYS,
     }),
   })
+}
+
+/** A business's name in a mail to a stranger is no place for an address or a message. */
+function mailName(name: string): string {
+  return cutText(name.replace(/\S*(:\/\/|www\.)\S*/gi, '…').replace(/\s+/g, ' '), 60)
 }
 
 async function finish(
