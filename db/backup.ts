@@ -34,8 +34,18 @@ const manifestSchema = z.object({
 })
 export type BackupManifest = z.infer<typeof manifestSchema>
 
-/** What is alive only while processes run. */
-const LEFT_OUT = new Set(['heartbeats', 'auth_rate_limits'])
+/** What is alive only while processes run, and what lets somebody in: a restore must not bring a session or a link back. */
+export const LEFT_OUT: ReadonlySet<string> = new Set([
+  'heartbeats',
+  'auth_rate_limits',
+  'auth_account_attempts',
+  'auth_sessions',
+  'auth_verifications',
+  'auth_used_codes',
+  'auth_password_resets',
+  'member_invitations',
+  'mails',
+])
 /** Transaction ids mean nothing in another database: the restore's own take their place. */
 const LEFT_OUT_COLUMNS = new Set(['events.xid'])
 
@@ -137,7 +147,9 @@ export async function restore(
           )
       }
       const order = new Map(tables.map((table, index) => [table.name, index]))
-      const inOrder = manifest.tables.toSorted((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
+      const inOrder = manifest.tables
+        .filter(({ name }) => !LEFT_OUT.has(name))
+        .toSorted((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
       for (const [index, table] of inOrder.entries()) {
         options.progress?.({ what: table.name, done: index, total: inOrder.length })
         const hash = new Bun.CryptoHasher('sha256')

@@ -6,6 +6,7 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -16,11 +17,18 @@ import { arch, platform, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 
+const role = z.object({ user: z.string(), password: z.string().regex(/^[\w-]+$/) })
+/** The role that the product works as; it owns its database and nothing else. */
+export type OwnerRole = z.infer<typeof role>
+
 /** How this installation's embedded Postgres is reached; kept in `DATA_DIR/postgres/connection.json`, mode 0600. */
 export const embeddedConnection = z.object({
   port: z.int().min(1).max(65_535),
+  /** The cluster's superuser, which starts the server and hands the database over. */
   user: z.string(),
   password: z.string(),
+  /** Absent in what an earlier version wrote. */
+  owner: role.optional(),
   database: z.string(),
   /** Where the cluster lies: below DATA_DIR, or elsewhere when the server's user cannot reach that. */
   clusterDirectory: z.string(),
@@ -61,8 +69,17 @@ export function embeddedPostgresUrl(dataDir: string): string | null {
   return connection && connectionUrl(connection)
 }
 
-export function connectionUrl(connection: EmbeddedConnection, database = connection.database): string {
-  const { user, password, port } = connection
+/** The product's database, as the role that owns it. */
+export function connectionUrl(connection: EmbeddedConnection): string {
+  return urlOf(connection, connection.owner ?? connection, connection.database)
+}
+
+/** Any database of the cluster, as its superuser. */
+export function adminUrl(connection: EmbeddedConnection, database: string): string {
+  return urlOf(connection, connection, database)
+}
+
+function urlOf({ port }: EmbeddedConnection, { user, password }: OwnerRole, database: string): string {
   return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`
 }
 
@@ -124,7 +141,7 @@ export async function chooseClusterDirectory(dataDir: string, user: ServerUser):
 function outsideDirectory(): string {
   for (const directory of ['/var/lib/agentlocator', join(tmpdir(), 'agentlocator')]) {
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o755 })
+      makeWalkable(directory)
       accessSync(directory, constants.W_OK)
       return directory
     } catch (error) {
@@ -132,6 +149,26 @@ function outsideDirectory(): string {
     }
   }
   throw new Error('Neither /var/lib/agentlocator nor the temporary directory can be written to; set DATABASE_URL.')
+}
+
+/** Made for every user to walk into, whatever the umask says; an existing one stays as it is. */
+function makeWalkable(directory: string): void {
+  if (existsSync(directory)) return
+  const mask = process.umask(0o022)
+  try {
+    mkdirSync(directory, { recursive: true })
+  } finally {
+    process.umask(mask)
+  }
+}
+
+function makeTreeReadable(directory: string): void {
+  chmodSync(directory, 0o755)
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) makeTreeReadable(path)
+    else if (entry.isFile()) chmodSync(path, statSync(path).mode | 0o444 | (statSync(path).mode & 0o100 ? 0o111 : 0))
+  }
 }
 
 export type PostgresBinaries = { initdb: string; pgCtl: string }
@@ -168,6 +205,8 @@ function copyOutside(native: string, home: string): string {
   const scratch = `${target}.${process.pid}`
   rmSync(scratch, { recursive: true, force: true })
   cpSync(native, scratch, { recursive: true, verbatimSymlinks: true })
+  // The umask may have taken the server's user's rights.
+  makeTreeReadable(scratch)
   if (existsSync(target)) rmSync(scratch, { recursive: true })
   else renameSync(scratch, target)
   return target

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -12,10 +13,12 @@ import {
 import { dirname, join } from 'node:path'
 import postgres from 'postgres'
 import { errorMessage } from '../src/lib/errors.ts'
+import { PASSABLE_DIRECTORY, PRIVATE_DIRECTORY, PRIVATE_FILE } from '../src/lib/file-modes.ts'
 import type { Logger } from '../src/lib/log.ts'
 import { findFreePort, isPortFree } from '../src/lib/net.ts'
 import { waitForLock } from '../src/lib/process-lock.ts'
 import {
+  adminUrl,
   chooseClusterDirectory,
   connectionUrl,
   type EmbeddedConnection,
@@ -28,12 +31,15 @@ import {
   type ServerUser,
   writeConnection,
 } from './embedded-files.ts'
+import { giveToOwner } from './embedded-role.ts'
 
 export { embeddedPostgresUrl } from './embedded-files.ts'
 
 export type EmbeddedPostgres = {
-  /** Connection string of the product's database. */
+  /** Connection string of the product's database, as the role that owns it. */
   url: string
+  /** The same database as the cluster's superuser. */
+  adminUrl: string
   /** Stops the server: politely first, then without waiting for its clients. */
   stop(): Promise<void>
 }
@@ -54,6 +60,9 @@ const SETTINGS = {
   max_connections: '200',
   shared_buffers: '128MB',
   log_min_messages: 'warning',
+  // Details, contexts and statements of an error carry people's data.
+  log_error_verbosity: 'terse',
+  log_min_error_statement: 'panic',
   timezone: 'UTC',
   log_timezone: 'UTC',
 }
@@ -66,9 +75,10 @@ const SETTINGS = {
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const directory = embeddedDirectory(options.dataDir)
   mkdirSync(directory, { recursive: true })
+  const user = resolveServerUser()
+  chmodSync(directory, user ? PASSABLE_DIRECTORY : PRIVATE_DIRECTORY)
   const lock = await waitForLock(join(directory, 'start.lock'), 60_000)
   try {
-    const user = resolveServerUser()
     const server = {
       user,
       binaries: resolveBinaries(user),
@@ -84,8 +94,17 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       await clearRemains(server)
       await startServer(server)
     }
-    await createProductDatabase(server.connection)
-    return { url: connectionUrl(server.connection), stop: () => stopServer(server) }
+    const { connection } = server
+    if (!connection.owner) {
+      connection.owner = { user: 'agentlocator_owner', password: newPassword() }
+      writeConnection(options.dataDir, connection)
+    }
+    await giveToOwner(connection, connection.owner)
+    return {
+      url: connectionUrl(connection),
+      adminUrl: adminUrl(connection, connection.database),
+      stop: () => stopServer(server),
+    }
   } finally {
     lock.release()
   }
@@ -114,13 +133,18 @@ async function createConnection({ dataDir, logger }: EmbeddedPostgresOptions, us
   const connection: EmbeddedConnection = {
     port: await findFreePort(HOST),
     user: 'agentlocator',
-    password: randomBytes(24).toString('base64url'),
+    password: newPassword(),
+    owner: { user: 'agentlocator_owner', password: newPassword() },
     database: 'agentlocator',
     clusterDirectory,
   }
   // Before initdb, which needs the password: a crash in between must not leave a cluster nobody can open.
   writeConnection(dataDir, connection)
   return connection
+}
+
+function newPassword(): string {
+  return randomBytes(24).toString('base64url')
 }
 
 /** Whether our cluster, and not somebody else's server, answers at the saved port. */
@@ -138,7 +162,7 @@ async function answers(connection: EmbeddedConnection): Promise<boolean> {
 }
 
 function openAdmin(connection: EmbeddedConnection) {
-  return postgres(connectionUrl(connection, 'postgres'), { max: 1, connect_timeout: 3, onnotice: () => {} })
+  return postgres(adminUrl(connection, 'postgres'), { max: 1, connect_timeout: 3, onnotice: () => {} })
 }
 
 /** initdb works in a directory of its own that is renamed when complete: half a cluster is never taken for one. */
@@ -198,7 +222,9 @@ function isPostmaster(pid: number, clusterDirectory: string): boolean {
 
 async function startServer(server: Server): Promise<void> {
   const { connection, binaries, user, logFile, options } = server
-  writeFileSync(logFile, '', { flag: 'a' })
+  // What statements carried may stand in it.
+  writeFileSync(logFile, '', { flag: 'a', mode: PRIVATE_FILE })
+  chmodSync(logFile, PRIVATE_FILE)
   if (user) await run(['chown', `${user.uid}:${user.gid}`, logFile], null, 5_000)
   for (let attempt = 1; ; attempt += 1) {
     if (!(await isPortFree(connection.port, HOST))) {
@@ -250,16 +276,6 @@ async function stopServer({ connection, binaries, user, options }: Server): Prom
   for (let waited = 0; waited < 5_000 && isPostmaster(pid, connection.clusterDirectory); waited += 10)
     await Bun.sleep(10)
   options.logger.info('embedded postgres: stopped')
-}
-
-async function createProductDatabase(connection: EmbeddedConnection): Promise<void> {
-  const sql = openAdmin(connection)
-  try {
-    const found = await sql`select 1 from pg_database where datname = ${connection.database}`
-    if (found.length === 0) await sql.unsafe(`create database ${connection.database}`)
-  } finally {
-    await sql.end({ timeout: 1 })
-  }
 }
 
 /** Runs one of the server's programs to its end. @throws Error with the tail of what it said */

@@ -4,13 +4,15 @@ import type { Server } from 'bun'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
-import { type Auth, CLIENT_ADDRESS_HEADER, createAuth, createLogin } from './auth.ts'
+import { checkNewPassword, hashPassword } from './access/passwords.ts'
+import { type Auth, CLIENT_ADDRESS_HEADER, createAuth, sessionOf as readSession } from './auth.ts'
 import type { Deps } from './deps.ts'
 import { createDirectory } from './domain/businesses/index.ts'
 import { verifyStreamToken } from './domain/calls/index.ts'
 import { createEventHub } from './domain/events/index.ts'
 import { membershipsOf } from './domain/members/index.ts'
 import { createProfileCache } from './domain/receptionist/index.ts'
+import { createAccountPages } from './http/account-pages.ts'
 import { createAdmin } from './http/admin.ts'
 import { createFilesApi } from './http/api/files.ts'
 import { createPaymentsApi } from './http/api/payments.ts'
@@ -149,20 +151,17 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     db: ctx.db,
     secret: config.sessionSecret,
     publicBaseUrl: config.publicBaseUrl,
+    log,
     isOwnOrigin: (origin: string, request: Request) => isOwnOrigin(origin, request, config.publicBaseUrl),
   }
-  const auth: Auth = createAuth({ ...authOptions, signUp: false })
+  const auth: Auth = createAuth(authOptions)
   /** What goes through here is rate limited by the client's address. */
   const authenticate = (request: Request, from: Request) => {
     const headers = new Headers(request.headers)
     headers.set(CLIENT_ADDRESS_HEADER, clientAddress(from, addressOf))
     return auth.handler(new Request(request, { headers }))
   }
-  const sessionOf = async (headers: Headers) => {
-    if (!headers.get('cookie')?.includes('agentlocator.')) return null
-    const session = await auth.api.getSession({ headers })
-    return session ? { userId: session.user.id } : null
-  }
+  const sessionOf = (headers: Headers) => readSession(auth, headers)
 
   const principal: PrincipalDeps = {
     ctx,
@@ -246,7 +245,8 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   const hub = createEventHub({ ctx, sql: deps.database.sql })
   metrics.gauge('event_subscribers', 'Open event streams of this process', () => hub.subscribers)
   const services: ApiServices = {
-    createLogin: (login) => createLogin(authOptions, login),
+    links: deps.links,
+    webhookBox: deps.webhookBox,
     queues: () => producer.queues,
     events: hub,
     keyring: deps.keyring,
@@ -285,6 +285,33 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       publicBaseUrl: config.publicBaseUrl,
     }),
   )
+  /** Puts a question to the login service as the browser behind `from`. */
+  const ask = (path: string, body: Record<string, unknown>, from: Request) =>
+    authenticate(
+      new Request(`${config.publicBaseUrl}/api/auth${path}`, {
+        method: 'POST',
+        headers: {
+          'Content-Type': 'application/json',
+          Origin: new URL(config.publicBaseUrl).origin,
+          Cookie: from.headers.get('cookie') ?? '',
+          'User-Agent': from.headers.get('user-agent') ?? '',
+        },
+        body: JSON.stringify(body),
+      }),
+      from,
+    )
+  app.route(
+    '/admin',
+    createAccountPages({
+      ctx,
+      links: deps.links,
+      passwords: { check: checkNewPassword, hash: hashPassword },
+      publicBaseUrl: config.publicBaseUrl,
+      ask,
+      sessionOf,
+      clientOf: (request) => clientAddress(request, addressOf),
+    }),
+  )
   app.route(
     '/admin',
     createAdmin({
@@ -295,20 +322,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
         return (await membershipsOf(ctx, userId)).some((m) => m.role === 'owner' && m.businessId === first)
       },
       board: createBoard(producer.queues),
-      ask: (path, body, from) =>
-        authenticate(
-          new Request(`${config.publicBaseUrl}/api/auth${path}`, {
-            method: 'POST',
-            headers: {
-              'Content-Type': 'application/json',
-              Origin: new URL(config.publicBaseUrl).origin,
-              Cookie: from.headers.get('cookie') ?? '',
-              'User-Agent': from.headers.get('user-agent') ?? '',
-            },
-            body: JSON.stringify(body),
-          }),
-          from,
-        ),
+      ask,
     }),
   )
   // What a method is allowed is part of an address: a wrong one is told, not "not found".

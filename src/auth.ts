@@ -1,8 +1,12 @@
-import { betterAuth } from 'better-auth'
+import { APIError, betterAuth } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { twoFactor } from 'better-auth/plugins/two-factor'
 import type { Database } from '../db/client.ts'
 import { accounts, rateLimits, sessions, twoFactors, users, verifications } from '../db/schema/index.ts'
+import { createAccountGuards } from './access/account-guards.ts'
+import { hashPassword, PASSWORD_MAX, PASSWORD_MIN, verifyPassword } from './access/passwords.ts'
+import { insertLogin } from './domain/members/index.ts'
+import type { Logger } from './lib/log.ts'
 
 /** Carries the client's address from our server to the rate limit; whatever a client sends under it is overwritten. */
 export const CLIENT_ADDRESS_HEADER = 'x-agentlocator-client'
@@ -11,13 +15,14 @@ export type AuthOptions = {
   db: Database
   secret: string
   publicBaseUrl: string
-  signUp: boolean
+  log: Logger
   /** Further origins whose requests count as the console's own. */
   isOwnOrigin?: (origin: string, request: Request) => boolean
 }
 
 /** The console's login: e-mail and password, argon2id, one-time passwords, sessions and rate limits in Postgres. */
 export function createAuth(options: AuthOptions) {
+  const { log } = options
   return betterAuth({
     appName: 'AgentLocator',
     baseURL: options.publicBaseUrl,
@@ -36,13 +41,13 @@ export function createAuth(options: AuthOptions) {
     }),
     emailAndPassword: {
       enabled: true,
-      disableSignUp: !options.signUp,
-      minPasswordLength: 8,
-      password: {
-        hash: (password) => Bun.password.hash(password, 'argon2id'),
-        verify: ({ hash, password }) => Bun.password.verify(password, hash),
-      },
+      // Logins are made by accepting an invitation, or by the setup.
+      disableSignUp: true,
+      minPasswordLength: PASSWORD_MIN,
+      maxPasswordLength: PASSWORD_MAX,
+      password: { hash: hashPassword, verify: ({ hash, password }) => verifyPassword(hash, password) },
     },
+    hooks: createAccountGuards(options.db),
     plugins: [twoFactor({ issuer: 'AgentLocator' })],
     trustedOrigins: (request) => {
       const origin = request?.headers.get('origin')
@@ -64,20 +69,40 @@ export function createAuth(options: AuthOptions) {
       cookiePrefix: 'agentlocator',
       ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] },
     },
+    // Errors that are not answers reach our own handler; printed by the library they would show statements' parameters.
+    onAPIError: { throw: true },
+    logger: {
+      level: 'warn',
+      disableColors: true,
+      log: (level, message, ...details) =>
+        log[level]({ library: 'better-auth', ...(details.length > 0 ? { details } : {}) }, message),
+    },
     telemetry: { enabled: false },
   })
 }
 
 export type Auth = ReturnType<typeof createAuth>
 
+/** The user behind a request's session cookie, or null. @throws Error of the database */
+export async function sessionOf(auth: Auth, headers: Headers): Promise<{ userId: string } | null> {
+  if (!headers.get('cookie')?.includes('agentlocator.')) return null
+  try {
+    const session = await auth.api.getSession({ headers })
+    return session ? { userId: session.user.id } : null
+  } catch (error) {
+    // The library hides the database's error in its own.
+    throw error instanceof APIError && error.status === 'INTERNAL_SERVER_ERROR' && error.cause ? error.cause : error
+  }
+}
+
 /**
- * Makes a login for somebody, whoever may sign up by themselves; answers the user's id.
- * @param options as for `createAuth`; sign-up is open for this one call alone
+ * Makes a login with a password that was judged already; nobody is signed in by that. Answers the user's id.
+ * @throws AppError `login_exists`
  */
 export async function createLogin(
-  options: Omit<AuthOptions, 'signUp'>,
+  db: Database,
   login: { email: string; name: string; password: string },
 ): Promise<string> {
-  const { user } = await createAuth({ ...options, signUp: true }).api.signUpEmail({ body: login })
-  return user.id
+  const passwordHash = await hashPassword(login.password)
+  return await db.transaction((tx) => insertLogin(tx, { email: login.email, name: login.name, passwordHash }))
 }

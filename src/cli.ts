@@ -10,9 +10,11 @@ import { print } from './cli/output.ts'
 import { addPaymentCommands } from './cli/payments.ts'
 import type { Cli } from './cli/session.ts'
 import { addSystemCommands } from './cli/system-commands.ts'
+import { addUserCommands } from './cli/user-commands.ts'
 import { addWhatsAppCommands } from './cli/whatsapp.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
 import type { Deps } from './deps.ts'
+import { restrictNewFiles } from './lib/file-modes.ts'
 import { readSandboxFile } from './supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
 
@@ -24,7 +26,10 @@ function buildProgram(): { program: Command; url(): string } {
     .name('cli')
     .description('AgentLocator from the command line: a typed client of the running installation.')
     .option('--url <url>', 'base URL of the installation (default: PUBLIC_BASE_URL)')
-    .option('--key <key>', 'API key (default: API_KEY; the sandbox needs none on its own machine)')
+    .option(
+      '--key <key>',
+      'API key; other users of this machine can see it here, in API_KEY they cannot (default: API_KEY)',
+    )
     .option('--business <id>', 'for which business, where there are several')
     .option('--local', 'work on this machine’s database itself; needs no key')
     .option('--json', 'answer as JSON')
@@ -65,6 +70,7 @@ function buildProgram(): { program: Command; url(): string } {
   }
   addSystemCommands(program, cli)
   addAdminCommands(program, cli)
+  addUserCommands(program, cli)
   const { leads, contacts } = addCrmCommands(program, cli)
   addCsvCommands(leads, 'leads', cli)
   addCsvCommands(contacts, 'contacts', cli)
@@ -103,18 +109,12 @@ async function openDeps(config: Config): Promise<Deps> {
 
 /** Stays open until the command ends: its process ends with it. */
 async function openLocal(config: Config, businessId: string | undefined) {
-  const { createLogin } = await import('./auth.ts')
   const { createLocalClient } = await import('./cli/local-client.ts')
-  const deps = await openDeps(config)
-  return createLocalClient(
-    deps,
-    (login) =>
-      createLogin({ db: deps.ctx.db, secret: config.sessionSecret, publicBaseUrl: config.publicBaseUrl }, login),
-    businessId,
-  )
+  return createLocalClient(await openDeps(config), businessId)
 }
 
 async function main() {
+  restrictNewFiles()
   listenForInterrupts()
   process.stdout.on('error', (error) => {
     // `… | head` has read enough: that is no failure.

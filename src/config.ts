@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { PRODUCTION_SAFETY, type SafetyRule } from './config-safety.ts'
+import { makePrivateDirectory } from './lib/file-modes.ts'
 
 /** The names of the process environment that a child process may inherit or that `loadConfig` reads. */
 export type Environment = Record<string, string | undefined>
@@ -75,12 +77,22 @@ const variables = z.object({
   TRANZILA_API_BASE_URL: httpUrl.default('https://api.tranzila.com'),
   TRANZILA_REPORT_BASE_URL: httpUrl.default('https://report.tranzila.com'),
   TRANZILA_PAY_BASE_URL: httpUrl.default('https://direct.tranzila.com'),
+  SMTP_URL: z.url({ protocol: /^smtps?$/, error: 'an smtp:// or smtps:// URL' }).optional(),
+  MAIL_FROM: z
+    .string()
+    .regex(/^(?:[^<>\r\n]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/, 'an address, or a name and <address>')
+    .optional(),
   WEBHOOKS_ALLOW_PRIVATE: flag.optional(),
   MAX_CONCURRENT_CALLS: z.coerce.number().int().min(0).default(200),
   DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(300),
 })
 
-const SECRET_NAMES = /SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL|REDIS_URL/
+const SECRET_NAMES = /SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL|REDIS_URL|SMTP_URL/
+
+/** Every setting, by its name. */
+export const SETTINGS = Object.keys(variables.shape)
+
+const SAFETY: Record<keyof z.output<typeof variables>, SafetyRule> = PRODUCTION_SAFETY
 
 /** A provider that may be set up or not: "not configured" is a value, never a missing field. */
 export type Provider<Settings> = ({ kind: 'configured' } & Settings) | { kind: 'absent' }
@@ -143,6 +155,8 @@ export type Config = {
   storage: StorageConfig
   paypal: Provider<{ clientId: string; clientSecret: string; webhookId: string | null; apiBaseUrl: string }>
   tranzila: Provider<{ terminal: string; appKey: string; secret: string } & TranzilaEndpoint>
+  /** Mail over SMTP; null: no mail, links are handed over by hand. */
+  mail: { url: string; from: string } | null
   /** Whether webhooks may lead to addresses of this machine or network; a sandbox's receivers are there. */
   webhooksAllowPrivate: boolean
   maxConcurrentCalls: number
@@ -195,6 +209,9 @@ export function loadConfig(environment: Environment): Config {
   if (v.SPEECH_ENGINE === 'openai-realtime' && !v.OPENAI_API_KEY && !sandbox)
     need('OPENAI_API_KEY', 'when SPEECH_ENGINE=openai-realtime')
   if (v.ADMIN_EMAIL && !v.ADMIN_PASSWORD && production) need('ADMIN_PASSWORD', 'beside ADMIN_EMAIL')
+  if (v.SMTP_URL && !v.MAIL_FROM) need('MAIL_FROM', 'beside SMTP_URL')
+  if (v.MAIL_FROM && !v.SMTP_URL) need('SMTP_URL', 'beside MAIL_FROM')
+  if (production) problems.push(...checkProductionSafety(given))
 
   let storage: StorageConfig = { kind: 'file', directory: join(dataDir, 'files') }
   if (v.STORAGE === 's3') {
@@ -280,17 +297,27 @@ export function loadConfig(environment: Environment): Config {
             ...endpoints.tranzila,
           }
         : { kind: 'absent' },
+    mail: v.SMTP_URL && v.MAIL_FROM ? { url: v.SMTP_URL, from: v.MAIL_FROM } : null,
     webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
     maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
     drainSeconds: v.DRAIN_SECONDS,
   }
 }
 
+/** What production refuses about the values that were given, one line each; never the value of a secret. */
+export function checkProductionSafety(given: Environment): string[] {
+  return Object.entries(SAFETY).flatMap(([name, rule]) => {
+    const value = given[name]
+    const problem = value === undefined ? null : rule(value)
+    return problem === null ? [] : [`${name}: ${problem}`]
+  })
+}
+
 /** The secret kept under DATA_DIR; of several processes that start at once the first one's file wins. */
 function keptSecret(dataDir: string): string {
   const file = join(dataDir, 'session-secret')
   if (!existsSync(file)) {
-    mkdirSync(dataDir, { recursive: true })
+    makePrivateDirectory(dataDir, process.getuid?.() === 0)
     try {
       writeFileSync(file, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' })
     } catch (error) {

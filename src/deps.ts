@@ -5,6 +5,7 @@ import { createCarriers } from './carriers.ts'
 import type { Config, OpenAiEndpoint } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
 import { createKeyring, type Keyring } from './domain/credentials/index.ts'
+import type { LinkDeps } from './domain/members/index.ts'
 import type { SendSettings } from './domain/messages/index.ts'
 import type { PaymentMeans } from './domain/payments/index.ts'
 import { beat, leave, type ProcessKind, processId } from './domain/system/index.ts'
@@ -14,10 +15,13 @@ import { createQueueBackend, type QueueBackend } from './jobs/backend.ts'
 import type { ConsumerMetrics } from './jobs/consumer.ts'
 import { createProducer, type Producer } from './jobs/producer.ts'
 import { AppError, errorMessage } from './lib/errors.ts'
+import { restrictNewFiles } from './lib/file-modes.ts'
 import { createLogger, type Logger } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { createSecretBox, deriveKey, type SecretBox } from './lib/secret-box.ts'
 import { perBusiness } from './per-business.ts'
+import type { Mailer } from './providers/mail/port.ts'
+import { createSmtpMailer } from './providers/mail/smtp.ts'
 import { createOpenAiModel } from './providers/model/openai.ts'
 import type { TextModel } from './providers/model/port.ts'
 import { createPayPal } from './providers/payments/paypal.ts'
@@ -88,6 +92,14 @@ export type Deps = {
   /** Null where a business has none: calls are summed up by rules. */
   model(businessId: string): TextModel | null
   sendSettings: SendSettings
+  /** Null where no mail server is set. */
+  mailer: Mailer | null
+  /** Seals mail that waits. */
+  mailBox: SecretBox
+  /** Seals the secrets that sign webhooks. */
+  webhookBox: SecretBox
+  /** How invitations and resets reach people. */
+  links: LinkDeps
   /** Opens the voice: only the process that speaks pays for its threads. */
   openSpeech(): Speech
   close(): Promise<void>
@@ -99,6 +111,7 @@ export type Deps = {
  * @throws AppError `unavailable` when the queue does not answer at start
  */
 export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'setup'): Promise<Deps> {
+  restrictNewFiles()
   const log = createLogger(config.logLevel, { process: kind })
   if (config.database.kind === 'embedded')
     throw new AppError(
@@ -165,6 +178,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   const modelOf = ({ apiKey }: { apiKey: string }) =>
     createOpenAiModel({ baseUrl, apiKey, model: config.endpoints.openai.textModel })
   const openai = config.speech.openai.kind === 'configured' ? config.speech.openai : null
+  const mailBox = createSecretBox(deriveKey(config.sessionSecret, 'mail'))
   return {
     config,
     processId: processId({ kind, host: hostname(), pid: process.pid }),
@@ -197,6 +211,10 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     transcriber: perBusiness(keyring, 'openai', openai && transcriberOf(openai), transcriberOf).of,
     model: perBusiness(keyring, 'openai', openai && modelOf(openai), modelOf).of,
     sendSettings,
+    mailer: config.mail ? createSmtpMailer(config.mail) : null,
+    mailBox,
+    webhookBox: createSecretBox(deriveKey(config.sessionSecret, 'webhook secrets')),
+    links: createLinks(config, mailBox),
     payments: paymentMeans(config, database, keyring, sendSettings),
     openSpeech() {
       const synthesizer = createEspeakSynthesizer()
@@ -243,6 +261,14 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       await backend.close()
       await database.close()
     },
+  }
+}
+
+/** Where people set a password or accept an invitation, and whether mail takes them there. */
+function createLinks({ publicBaseUrl, mail }: Config, mailBox: SecretBox): LinkDeps {
+  return {
+    url: (page, token) => publicUrl(publicBaseUrl, `/admin/${page}/${token}`),
+    mailBox: mail ? mailBox : null,
   }
 }
 

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { createDatabase } from '../db/client.ts'
+import { checkNewPassword, hashPassword, verifyPassword } from './access/passwords.ts'
 import { createLogin } from './auth.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
-import { createApiKey, ensureApiKey, ensureFirstBusiness } from './domain/businesses/index.ts'
-import { type DomainContext, within } from './domain/context.ts'
-import { ensureOwner } from './domain/members/index.ts'
+import { createApiKey, ensureFirstBusiness, setBootstrapKey } from './domain/businesses/index.ts'
+import { type BusinessContext, type DomainContext, within } from './domain/context.ts'
+import { applyInstallationPassword, ensureOwner } from './domain/members/index.ts'
 import { usersExist } from './domain/system/index.ts'
+import { sealStoredSecrets } from './domain/webhooks/index.ts'
 import { AppError } from './lib/errors.ts'
 import { createLogger } from './lib/log.ts'
+import { createSecretBox, deriveKey } from './lib/secret-box.ts'
 import { SANDBOX_NUMBERS } from './sandbox/demo.ts'
 
 const DEMO = { numbers: SANDBOX_NUMBERS, baileysPhone: '+972501110000' }
@@ -38,22 +41,24 @@ export async function setUp(config: Config): Promise<string[]> {
         ? { demo: { ...DEMO, twilioSender: twilioSender.replace('whatsapp:', '') } }
         : {}),
     })
-    if (config.apiKey) await ensureApiKey(within(ctx, businessId), { name: 'bootstrap', key: config.apiKey })
+    const business = within(ctx, businessId)
+    if (config.apiKey) await applyApiKey(business, config.apiKey)
+    const sealed = await sealStoredSecrets(ctx, webhookBox(config))
+    if (sealed > 0) log.info({ sealed }, 'webhook secrets sealed')
     const first = !(await usersExist(ctx))
     if (first) {
       const email = config.admin.email ?? (config.sandbox ? 'owner@example.com' : null)
       const password = config.admin.password ?? (config.sandbox ? randomBytes(9).toString('base64url') : null)
       if (email && password) {
-        await createLogin(
-          { db: database.db, secret: config.sessionSecret, publicBaseUrl: config.publicBaseUrl },
-          { email, password, name: 'Owner' },
-        )
+        if (!config.sandbox) await checkNewPassword(password, [email])
+        await createLogin(database.db, { email, password, name: 'Owner' })
         if (!config.admin.password) said.push(`login      ${email}  password ${password}  (printed once)`)
       } else said.push('login      none yet: set ADMIN_EMAIL and ADMIN_PASSWORD and start again')
     }
-    await ensureOwner(within(ctx, businessId))
+    await ensureOwner(business)
+    await applyAdminPassword(business, config, first)
     if (config.sandbox && first && !config.apiKey) {
-      const { key } = await createApiKey(within(ctx, businessId), { name: 'sandbox' })
+      const { key } = await createApiKey(business, { name: 'sandbox', operator: true })
       said.push(`api key    ${key}  (printed once; not needed on this machine)`)
     }
     if (config.sandbox) said.push(`numbers    ${DEMO.numbers.he} (Hebrew), ${DEMO.numbers.en} (English)`)
@@ -63,7 +68,44 @@ export async function setUp(config: Config): Promise<string[]> {
   }
 }
 
+/** A key that was replaced in the settings opens nothing any more. */
+async function applyApiKey(business: BusinessContext, key: string): Promise<void> {
+  const { revoked, state } = await setBootstrapKey(business, key)
+  if (revoked > 0) business.log.warn({ revoked }, 'API_KEY changed: the earlier key was revoked')
+  if (state === 'revoked')
+    business.log.error('API_KEY is a key that was revoked: it opens nothing. Set another one, or unset it')
+}
+
+/** A password that was changed in the settings is the owner's from now on; one that its owner changed since stays. */
+async function applyAdminPassword(business: BusinessContext, { admin }: Config, first: boolean): Promise<void> {
+  const { email, password } = admin
+  if (!email || !password) return
+  const done = await applyInstallationPassword(
+    business,
+    { email, password, first },
+    { check: checkNewPassword, hash: hashPassword, verify: verifyPassword },
+  )
+  if (done === 'applied')
+    business.log.warn('ADMIN_PASSWORD changed: it is the password of ADMIN_EMAIL now, whose sessions were ended')
+  if (done === 'unknown')
+    business.log.warn(
+      'ADMIN_PASSWORD is not the password of ADMIN_EMAIL and was left alone; `bun run cli user reset-password` sets another',
+    )
+  if (done === 'no_owner')
+    business.log.warn('ADMIN_EMAIL is no owner of the first business: ADMIN_PASSWORD was left alone')
+}
+
+function webhookBox(config: Config) {
+  return createSecretBox(deriveKey(config.sessionSecret, 'webhook secrets'))
+}
+
 if (import.meta.main) {
-  for (const line of await setUp(loadConfig(processEnvironment()))) console.log(`  ${line}`)
+  try {
+    for (const line of await setUp(loadConfig(processEnvironment()))) console.log(`  ${line}`)
+  } catch (error) {
+    if (!(error instanceof AppError && error.field === 'password')) throw error
+    console.error(`ADMIN_PASSWORD: ${error.message}`)
+    process.exit(1)
+  }
   process.exit(0)
 }

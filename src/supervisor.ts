@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { type Config, ConfigError, type Environment, loadConfig, processEnvironment } from './config.ts'
+import { restrictNewFiles } from './lib/file-modes.ts'
 import { createLogger } from './lib/log.ts'
+import { closeDataDirectory } from './supervise/data-directory.ts'
 import { productSteps } from './supervise/product.ts'
 import { runSupervision } from './supervise/run.ts'
 import { StartRefused } from './supervise/steps.ts'
@@ -59,11 +61,13 @@ async function main(command: string | undefined): Promise<void> {
     console.error(error.message)
     process.exit(1)
   }
+  restrictNewFiles()
   const logger = createLogger(config.logLevel, { process: 'supervisor' })
   const steps = productSteps({ config, environment, logger, prepare, bun: process.execPath, root })
   if (command === undefined) return runSupervision(steps, logger, () => console.log(describe(config)))
 
   const wanted = ['migrations', 'preparation', ...(config.database.kind === 'embedded' ? ['guard', 'database'] : [])]
+  if (config.database.kind === 'external') closeDataDirectory(config, logger)
   const chosen = steps.filter(({ name }) => wanted.includes(name))
   // Standing up was all that was wanted: the ordered stop follows at once.
   await runSupervision(chosen, logger, () => process.kill(process.pid, 'SIGTERM'))

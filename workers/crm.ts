@@ -16,6 +16,8 @@ import { wakeConversations } from '../src/domain/conversations/index.ts'
 import { pruneEvents } from '../src/domain/events/index.ts'
 import { requeueImports, runImport } from '../src/domain/imports/index.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
+import { requeueMails, sendMail } from '../src/domain/mails/index.ts'
+import { pruneAttempts } from '../src/domain/members/index.ts'
 import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/domain/messages/index.ts'
 import { forgetMentions, pruneTombstones, requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
 import { sendFollowUp } from '../src/domain/receptionist/index.ts'
@@ -66,7 +68,7 @@ if (import.meta.main)
   await runWorker(
     'crm',
     8,
-    ({ ctx, model, sendSettings, postOut, payments, producer }) => ({
+    ({ ctx, model, sendSettings, postOut, payments, producer, mailer, mailBox, webhookBox }) => ({
       ...paymentHandlers(ctx, payments),
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
@@ -123,7 +125,10 @@ if (import.meta.main)
         if (!(await applyMessageStatus(ctx, news))) job.logger.info('news of a message that is not ours')
       },
       'webhook.deliver': async ({ businessId, ...ref }) => {
-        await deliverWebhook(within(ctx, businessId), ref, postOut)
+        await deliverWebhook(within(ctx, businessId), ref, { post: postOut, box: webhookBox })
+      },
+      'mail.send': async ({ mailId }) => {
+        await sendMail(ctx, mailId, { mailer, box: mailBox })
       },
       'import.run': async ({ businessId, importId }) => {
         await runImport(within(ctx, businessId), importId)
@@ -142,6 +147,8 @@ if (import.meta.main)
             forgotten: () => forgetMentions(ctx, forgetJobs.bind(null, producer.queues)),
             tombstones: () => pruneTombstones(ctx),
             events: () => pruneEvents(ctx),
+            mails: () => requeueMails(ctx),
+            attempts: () => pruneAttempts(ctx),
           },
           job.logger,
         )

@@ -1,5 +1,5 @@
-import { bigint, boolean, index, integer, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
-import { at, createdAt, updatedAt } from './columns.ts'
+import { bigint, boolean, index, integer, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { at, createdAt, id, updatedAt } from './columns.ts'
 
 /** People who log in to the console; the shapes are better-auth's core schema. */
 export const users = pgTable(
@@ -96,4 +96,49 @@ export const rateLimits = pgTable(
     lastRequest: bigint('last_request', { mode: 'number' }).notNull(),
   },
   (t) => [uniqueIndex('auth_rate_limits_key').on(t.key)],
+)
+
+/** Links by which somebody sets a new password; each works once. */
+export const passwordResets = pgTable(
+  'auth_password_resets',
+  {
+    id: id(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    /** SHA-256 of the token in the link. */
+    tokenHash: text('token_hash').notNull(),
+    expiresAt: at('expires_at').notNull(),
+    usedAt: at('used_at'),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('auth_password_resets_token').on(t.tokenHash),
+    index('auth_password_resets_user').on(t.userId, t.createdAt),
+  ],
+)
+
+/** One-time passwords that were accepted or tried: none works twice (RFC 6238, section 5.2). */
+export const usedCodes = pgTable(
+  'auth_used_codes',
+  {
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    codeHash: text('code_hash').notNull(),
+    usedAt: at('used_at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.userId, t.codeHash] }), index('auth_used_codes_age').on(t.usedAt)],
+)
+
+/** Attempts at an account, counted for all processes together, whether or not the account exists. */
+export const accountAttempts = pgTable(
+  'auth_account_attempts',
+  {
+    /** Hash of what is counted: an address, or a device that its owner has used. */
+    key: text().primaryKey(),
+    count: integer().notNull(),
+    since: at().notNull().defaultNow(),
+  },
+  (t) => [index('auth_account_attempts_age').on(t.since)],
 )

@@ -29,6 +29,8 @@ export const businesses = pgTable(
     speechEngine: text('speech_engine', { enum: SPEECH_ENGINES }).notNull().default('default'),
     /** Whether the carrier's copy of a recording is deleted once ours is stored and committed. */
     deleteRemoteRecordings: boolean('delete_remote_recordings').notNull().default(false),
+    /** Whether its owners need a second factor for what only owners may do. */
+    ownersNeedSecondFactor: boolean('owners_need_second_factor').notNull().default(false),
     /** When people are there, by weekday, local time; null is not said. */
     hours: jsonb().$type<WeekHours>(),
     blockedAt: at('blocked_at'),
@@ -106,6 +108,8 @@ export const apiKeys = pgTable(
     scope: text({ enum: ['read', 'write', 'admin'] })
       .notNull()
       .default('admin'),
+    /** Whether it runs the whole installation. */
+    operator: boolean().notNull().default(false),
     lastUsedAt: at('last_used_at'),
     revokedAt: at('revoked_at'),
     createdAt: createdAt(),
@@ -114,6 +118,7 @@ export const apiKeys = pgTable(
     uniqueIndex('api_keys_hash').on(t.hash),
     index('api_keys_business').on(t.businessId, t.id),
     check('api_keys_scope', sql`${t.scope} in ('read', 'write', 'admin')`),
+    check('api_keys_operator', sql`not ${t.operator} or ${t.scope} = 'admin'`),
   ],
 )
 

@@ -56,7 +56,7 @@ export const webhookEndpoints = pgTable(
     description: text(),
     /** Event types, `call.*` style prefixes included; null is all. */
     types: text().array(),
-    /** Signs the deliveries; shown once. */
+    /** Signs the deliveries; shown once, sealed for this endpoint. */
     secret: text().notNull(),
     enabled: boolean().notNull().default(true),
     createdAt: createdAt(),

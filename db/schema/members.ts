@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { check, index, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
 import { users } from './auth.ts'
 import { businesses } from './businesses.ts'
-import { createdAt, id, updatedAt } from './columns.ts'
+import { at, createdAt, id, updatedAt } from './columns.ts'
 
 /** Who may log in for which business, and as what. */
 export const memberships = pgTable(
@@ -24,5 +24,34 @@ export const memberships = pgTable(
     index('memberships_user').on(t.userId, t.id),
     index('memberships_list').on(t.businessId, t.id),
     check('memberships_role', sql`${t.role} in ('owner', 'manager', 'agent', 'viewer')`),
+  ],
+)
+
+/** Asks the owner of an address to become a member. Neither login nor membership exists until it is accepted. */
+export const invitations = pgTable(
+  'member_invitations',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    /** Lower case. */
+    email: text().notNull(),
+    role: text({ enum: ['owner', 'manager', 'agent', 'viewer'] }).notNull(),
+    /** SHA-256 of the token in the link; another one each time it is sent. */
+    tokenHash: text('token_hash').notNull(),
+    expiresAt: at('expires_at').notNull(),
+    acceptedAt: at('accepted_at'),
+    revokedAt: at('revoked_at'),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    uniqueIndex('member_invitations_token').on(t.tokenHash),
+    uniqueIndex('member_invitations_pending')
+      .on(t.businessId, t.email)
+      .where(sql`${t.acceptedAt} is null and ${t.revokedAt} is null`),
+    index('member_invitations_list').on(t.businessId, t.id),
+    check('member_invitations_role', sql`${t.role} in ('owner', 'manager', 'agent', 'viewer')`),
   ],
 )

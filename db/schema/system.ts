@@ -1,5 +1,5 @@
 import { index, integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { at } from './columns.ts'
+import { at, updatedAt } from './columns.ts'
 
 /** A running process says here that it is alive; readiness looks at it from any replica. */
 export const heartbeats = pgTable(
@@ -16,3 +16,10 @@ export const heartbeats = pgTable(
   },
   (t) => [index('heartbeats_kind').on(t.kind, t.seenAt)],
 )
+
+/** What the installation remembers about its own setup. */
+export const installationState = pgTable('installation_state', {
+  key: text().primaryKey(),
+  value: text().notNull(),
+  updatedAt: updatedAt(),
+})

@@ -117,16 +117,52 @@ export function addAdminCommands(program: Command, cli: Cli): void {
       )
     })
   member
-    .command('add')
-    .description('let somebody log in')
+    .command('invite')
+    .description('ask somebody to become a member; the link goes by mail, or is printed where no mail is set up')
     .argument('<email>')
     .addOption(new Option('--role <role>', 'how far they may go').choices(ROLES).default('agent'))
-    .option('--name <name>')
-    .option('--password <password>', 'the first password of a new login')
-    .action(async (email: string, options: { role: Role; name?: string; password?: string }) => {
+    .action(async (email: string, { role }: { role: Role }) => {
       const { client } = await session()
-      const made = await client.members.add.mutate({ email, ...options })
-      await show(made, () => `${made.email}  ${made.role}  ${made.id}`)
+      await showInvitation(cli, await client.members.invite.mutate({ email, role }))
+    })
+  member
+    .command('invitations')
+    .description('those that nobody has accepted yet')
+    .addOption(limitOption().default(200))
+    .action(async ({ limit }: { limit: number }) => {
+      const { client } = await session()
+      const items = await take(limit, (page) => client.members.invitations.query(page))
+      await show(items, () =>
+        formatTable(
+          ['e-mail', 'role', 'mail', 'expires', 'id'],
+          items.map((row) => [row.email, row.role, row.mail ?? 'by hand', formatTime(row.expiresAt), row.id]),
+        ),
+      )
+    })
+  member
+    .command('resend')
+    .description('send an invitation again, with a new link; the earlier one stops working')
+    .addArgument(idArgument('the id of the invitation'))
+    .action(async (id: string) => {
+      const { client } = await session()
+      await showInvitation(cli, await client.members.resendInvitation.mutate({ id }))
+    })
+  member
+    .command('revoke')
+    .description('end an invitation')
+    .addArgument(idArgument('the id of the invitation'))
+    .action(async (id: string) => {
+      const { client } = await session()
+      await show(await client.members.revokeInvitation.mutate({ id }), () => 'revoked')
+    })
+  member
+    .command('second-factor')
+    .description('whether owners need one; without it they have a manager’s rights')
+    .addArgument(new Argument('<required>').choices(['required', 'optional']))
+    .action(async (required: string) => {
+      const { client } = await session()
+      const answer = await client.members.requireSecondFactor.mutate({ required: required === 'required' })
+      await show(answer, () => required)
     })
   member
     .command('role')
@@ -161,7 +197,7 @@ export function addAdminCommands(program: Command, cli: Cli): void {
           items.map((row) => [
             row.name,
             `${row.prefix}…`,
-            row.scope,
+            row.operator ? `${row.scope}, operator` : row.scope,
             formatTime(row.lastUsedAt),
             formatTime(row.revokedAt),
             row.id,
@@ -174,9 +210,10 @@ export function addAdminCommands(program: Command, cli: Cli): void {
     .description('make a key; it is shown this once')
     .argument('<name>')
     .addOption(new Option('--scope <scope>', 'how far it may go').choices(SCOPES).default('write'))
-    .action(async (name: string, { scope }: { scope: Scope }) => {
+    .option('--operator', 'it runs the whole installation; needs the scope admin')
+    .action(async (name: string, { scope, operator }: { scope: Scope; operator?: true }) => {
       const { client } = await session()
-      const made = await client.keys.create.mutate({ name, scope })
+      const made = await client.keys.create.mutate({ name, scope, operator: operator ?? false })
       await show(made, () => made.key)
     })
   key
@@ -231,6 +268,17 @@ export function addAdminCommands(program: Command, cli: Cli): void {
       const { client } = await session()
       await show(await client.businesses.removeNumber.mutate({ numberId }), () => 'removed')
     })
+}
+
+async function showInvitation(cli: Cli, made: Outputs['members']['invite']): Promise<void> {
+  await cli.show(made, () =>
+    [
+      `${made.email}  ${made.role}  ${made.id}`,
+      made.link
+        ? `Hand this link over; it works once, until ${formatTime(made.expiresAt)}:\n${made.link}`
+        : 'The invitation goes by mail.',
+    ].join('\n'),
+  )
 }
 
 type SettingOptions = {

@@ -42,7 +42,7 @@ export function addCsvCommands(noun: Command, kind: 'contacts' | 'leads', { sess
     .action(async (file: string | undefined) => {
       const { client } = await session()
       // A byte order mark, so that a spreadsheet reads Hebrew as it is.
-      const out = file ? createWriteStream(file, { flags: 'wx' }) : null
+      const out = file ? createWriteStream(file, { flags: 'wx', mode: 0o600 }) : null
       if (out) await once(out, 'open')
       out?.write('\ufeff')
       let cursor: string | null = null

@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts'
+import type { Config, Environment } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { listBusinesses, listPhoneNumbers } from '../domain/businesses/index.ts'
 import { within } from '../domain/context.ts'
@@ -8,21 +8,20 @@ import { publicUrl, WEBHOOKS } from '../http/urls.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { missingMigrations } from '../maintenance.ts'
 import type { CarrierNumber, Telephony } from '../providers/telephony/port.ts'
-
-export type Finding = { check: string; state: 'ok' | 'warning' | 'problem'; found: string; advice: string | null }
-
-type Say = (check: string, state: Finding['state'], found: string, advice?: string | null) => void
+import { examineAccess, examineFiles, examineSettings } from './doctor-safety.ts'
+import type { Finding, Say } from './finding.ts'
 
 /**
  * Looks at everything that an installation needs, and says what to do about what is wrong.
  * @param options.fix lead the webhooks of the carrier's numbers here, where they lead elsewhere
+ * @param options.environment where the settings came from
  * @returns whether there was no problem
  */
 export async function examine(
   config: Config,
   open: <T>(run: (deps: Deps) => Promise<T>) => Promise<T>,
   tell: (finding: Finding) => void,
-  options: { fix?: boolean } = {},
+  options: { fix?: boolean; environment?: Environment } = {},
 ): Promise<boolean> {
   let sound = true
   const say: Say = (check, state, found, advice = null) => {
@@ -32,6 +31,9 @@ export async function examine(
   say('settings', 'ok', `${config.environment}${config.sandbox ? ', sandbox' : ''}, data in ${config.dataDir}`)
   if (config.environment === 'production' && config.queue.kind === 'postgres')
     say('settings', 'warning', 'the queue lives in Postgres', 'Set REDIS_URL where there is much to do.')
+
+  examineSettings(config, options.environment ?? {}, say)
+  await examineFiles(config, say)
 
   let reachable = false
   try {
@@ -64,6 +66,7 @@ async function examineInside(deps: Deps, say: Say, fix: boolean) {
       say('storage', 'problem', errorMessage(error), 'Make the directory writable, or correct the S3 settings.'),
     )
   await Promise.all([queue, storage])
+  await examineAccess(deps, say)
   const alive = await processesAlive(deps.ctx)
   for (const kind of ['web', 'crm', 'whatsapp', 'recordings'] as const)
     if (alive[kind] > 0) say(`process ${kind}`, 'ok', `${alive[kind]} alive`)

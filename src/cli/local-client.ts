@@ -5,7 +5,6 @@ import type { Deps } from '../deps.ts'
 import { listBusinesses } from '../domain/businesses/index.ts'
 import { within } from '../domain/context.ts'
 import { createEventHub } from '../domain/events/index.ts'
-import type { CreateLogin } from '../domain/members/index.ts'
 import type { AccessContext } from '../http/principal.ts'
 import { AppError } from '../lib/errors.ts'
 import { replayStored } from '../media/replay.ts'
@@ -18,11 +17,7 @@ import { createCallerFactory } from '../trpc/trpc.ts'
  * Answers pass through JSON as they do on the wire.
  * @param businessId for which business; left out, the oldest
  */
-export async function createLocalClient(
-  deps: Deps,
-  createLogin: CreateLogin,
-  businessId: string | undefined,
-): Promise<Client> {
+export async function createLocalClient(deps: Deps, businessId: string | undefined): Promise<Client> {
   await deps.keyring.refresh()
   const all = await listBusinesses(deps.ctx)
   const business = businessId ? all.find((row) => row.id === businessId) : all[0]
@@ -37,7 +32,8 @@ export async function createLocalClient(
     settings: deps.sendSettings,
     payments: deps.payments,
     services: {
-      createLogin,
+      links: deps.links,
+      webhookBox: deps.webhookBox,
       queues: () => deps.producer.queues,
       keyring: deps.keyring,
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),

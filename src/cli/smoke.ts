@@ -1,3 +1,5 @@
+import { errorMessage } from '../lib/errors.ts'
+
 /** One check: what was expected, what came. */
 export type SmokeCheck = { name: string; ok: boolean; expected: string; got: string; skipped?: boolean }
 
@@ -37,7 +39,7 @@ export async function runSmoke(options: SmokeOptions, tell: (check: SmokeCheck) 
         name: check.name,
         ok: false,
         expected: 'an answer',
-        got: error instanceof Error ? error.message : String(error),
+        got: errorMessage(error),
       })
     }
   }

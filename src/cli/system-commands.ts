@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { Argument, type Command } from 'commander'
+import { processEnvironment } from '../config.ts'
 import { QUEUES } from '../jobs/registry.ts'
 import { backupTo, migrate, partialName, restoreFrom } from '../maintenance.ts'
-import type { Finding } from './doctor.ts'
 import { EXIT, UsageError } from './exit.ts'
+import type { Finding } from './finding.ts'
 import { interruptible } from './interrupt.ts'
 import { formatTable, formatTime, print, shorten } from './output.ts'
 import { progressBar } from './progress.ts'
@@ -30,7 +31,7 @@ export function addSystemCommands(program: Command, cli: Cli): void {
           findings.push(finding)
           if (!json) void print(`${describeFinding(finding)}\n`)
         },
-        { fix: fix ?? false },
+        { fix: fix ?? false, environment: processEnvironment() },
       )
       if (json) await show({ sound, findings }, () => '')
       if (!sound) process.exitCode = EXIT.failed

@@ -71,7 +71,7 @@ export function createAdmin(deps: AdminDeps): Hono {
 }
 
 const signInAnswer = z.object({ twoFactorRedirect: z.boolean().optional() })
-const TOO_MANY = 'Too many attempts; wait a minute.'
+const TOO_MANY = 'Too many attempts; try again in a quarter of an hour.'
 const WRONG = { password: 'E-mail or password is wrong.', code: 'The code is wrong.' }
 
 /** Only a path of our own may be the target of a redirect. */
@@ -119,6 +119,7 @@ function loginPage({
                   <label>Password <input name="password" type="password" autocomplete="current-password" required /></label>`
           }
           <button type="submit">Log in</button>
+          ${step === 'password' ? html`<a href="forgot">Forgot your password?</a>` : ''}
         </form>
       </body>
     </html>`

@@ -81,7 +81,7 @@ export async function businessOf(
       access: {
         role: ROLE_OF_SCOPE[found.scope],
         scope: found.scope,
-        operator: found.scope === 'admin' && found.businessId === first,
+        operator: found.operator && found.businessId === first,
       },
     }
   }

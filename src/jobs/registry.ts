@@ -206,6 +206,12 @@ export const jobs = {
     attempts: 12,
     backoff: { delayMs: 5_000, maxDelayMs: 6 * 3_600_000 },
   },
+  'mail.send': {
+    queue: 'crm',
+    payload: z.object({ mailId: z.uuid() }),
+    attempts: 30,
+    backoff: { delayMs: 5_000, maxDelayMs: 3_600_000 },
+  },
   'import.run': {
     queue: 'crm',
     payload: z.object({ businessId: z.uuid(), importId: z.uuid() }),

@@ -116,9 +116,14 @@ export function errorMessage(error: unknown): string {
   if ('query' in error && 'params' in error) {
     const { cause } = error
     const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
-    return `A query failed${code}: ${cause instanceof Error ? cause.message : 'no reason given'}`
+    return `A query failed${code}: ${cause instanceof Error ? withoutValue(cause.message) : 'no reason given'}`
   }
-  return error.message
+  return 'severity' in error && 'routine' in error ? withoutValue(error.message) : error.message
+}
+
+/** Postgres quotes a value that it could not read at the end of its message. */
+function withoutValue(message: string): string {
+  return message.replace(/: "[\s\S]*"/, ': "…"')
 }
 
 /** Where an error was thrown: its stack without the message that stands at its top. */

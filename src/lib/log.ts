@@ -1,36 +1,44 @@
 import pino, { type Logger } from 'pino'
-import { errorMessage, stackFrames } from './errors.ts'
+import { maskText, redactFields } from './redact.ts'
 
+export { describeError } from './redact.ts'
 export type { Logger }
 
 /**
- * The product's logger: one JSON line an event on stdout, secrets redacted by field name.
+ * The product's logger: one JSON line an event on stdout. Every field, error and message passes one redaction: no secret, no
+ * parameter of a statement, no whole address or telephone number stands in a log.
  * @param level pino level, `silent` included
  * @param base fields on every line, for example `{ process: 'web' }`
+ * @param destination stdout when left out
  */
-export function createLogger(level: string, base: Record<string, unknown> = {}): Logger {
-  return pino({
+export function createLogger(
+  level: string,
+  base: Record<string, unknown> = {},
+  destination?: pino.DestinationStream,
+): Logger {
+  const options: pino.LoggerOptions = {
     level,
     base,
     timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { err: describeError },
-    redact: {
-      paths: ['authorization', 'token', 'password', 'secret', 'apiKey', 'authToken', '*.authorization', '*.token'],
-      censor: '[redacted]',
+    // Errors are described by the redaction, under whatever name they come.
+    serializers: { err: (error: unknown) => error },
+    formatters: { log: redactFields, bindings: redactFields },
+    hooks: {
+      logMethod(given, method) {
+        const [first, second] = given
+        if (first instanceof Error) method.call(this, { err: first }, maskText(second ?? ''))
+        else if (typeof first === 'string') method.call(this, maskText(first))
+        else method.call(this, first, second === undefined ? undefined : maskText(second))
+      },
     },
-  })
-}
-
-/** An error for the log: what, why and where, with its causes; no parameters of statements. */
-export function describeError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
-  return {
-    type: error.name,
-    message: errorMessage(error),
-    ...('code' in error ? { code: error.code } : {}),
-    stack: stackFrames(error),
-    ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
   }
+  const log = destination ? pino(options, destination) : pino(options)
+  // A child's own fields pass none of the formatters.
+  const child: Logger['child'] = log.child
+  log.child = function (this: Logger, bindings, settings) {
+    return child.call(this, redactFields(bindings), settings)
+  } as Logger['child']
+  return log
 }
 
 /** The last digits of a phone number, all that a log line may carry of it. */

@@ -1,6 +1,7 @@
 import { Database } from 'bun:sqlite'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { PRIVATE_FILE } from './file-modes.ts'
 
 export type ProcessLock = { release(): void }
 
@@ -15,6 +16,7 @@ const held = new Set<Database>()
  */
 export function tryLock(path: string): LockResult {
   mkdirSync(dirname(path), { recursive: true })
+  makePrivate(path)
   const database = new Database(path, { create: true })
   try {
     database.run('PRAGMA busy_timeout = 0')
@@ -25,12 +27,25 @@ export function tryLock(path: string): LockResult {
     return { held: false, pid: readPid(`${path}.pid`) }
   }
   held.add(database)
-  writeFileSync(`${path}.pid`, `${process.pid}\n`)
+  writeFileSync(`${path}.pid`, `${process.pid}\n`, { mode: PRIVATE_FILE })
   const release = () => {
     held.delete(database)
     database.close()
   }
   return { held: true, lock: { release } }
+}
+
+/**
+ * Whoever can open the file can hold a lock on it. An existing one is not opened here: closing any descriptor of a file
+ * drops all POSIX locks that this process has on it.
+ */
+function makePrivate(path: string): void {
+  try {
+    writeFileSync(path, '', { mode: PRIVATE_FILE, flag: 'wx' })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    chmodSync(path, PRIVATE_FILE)
+  }
 }
 
 /** As `tryLock`, waiting for the other holder. @throws Error after `timeoutMs` */

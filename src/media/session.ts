@@ -195,7 +195,7 @@ export class CallSession {
         if (!mine) this.#abandon('the token was used by another stream')
       },
       (error: unknown) =>
-        context.log.warn({ error: String(error) }, 'the stream could not be claimed; the call goes on'),
+        context.log.warn({ error: errorMessage(error) }, 'the stream could not be claimed; the call goes on'),
     )
   }
 

@@ -9,23 +9,19 @@ import { addNumber } from './carrier/numbers-api.ts'
 import { startCarrier } from './carrier/server.ts'
 import { type OpenAiSandbox, startOpenAi } from './openai/server.ts'
 import { startPayments } from './payments/start.ts'
+import { readSandboxSecrets, sandboxSecrets } from './secrets.ts'
 import { startWhatsAppSandbox } from './whatsapp/server.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
 
-const sandboxConfig = z.object({
+const sandboxConfig = sandboxSecrets.extend({
   host: z.enum(['127.0.0.1', '::1', 'localhost']).default('127.0.0.1'),
   carrierPort: port.default(0),
   whatsappPort: port.default(0),
   stateDir: z.string().min(1).optional(),
   openaiPort: port.default(0),
-  /** OpenAI is played when it is given. */
-  openaiKey: z.string().min(16).optional(),
   paypalPort: port.default(0),
   tranzilaPort: port.default(0),
-  paymentsSecret: z.string().min(16).optional(),
-  accountSid: z.string().regex(/^AC[0-9a-f]{32}$/),
-  authToken: z.string().min(16),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   publicBaseUrl: z.url().optional(),
   connectBaseUrl: z.url().optional(),
@@ -43,9 +39,8 @@ export type SandboxConfig = z.output<typeof sandboxConfig>
 
 /**
  * The sandbox's settings from command line flags: `--carrier-port` and `--whatsapp-port` (0 = any free one),
- * `--state-dir` (where WhatsApp's accounts and links are kept; nowhere when unset), `--account-sid`, `--auth-token`,
- * `--openai-port` with `--openai-key` (without it there is no OpenAI),
- * `--paypal-port`, `--tranzila-port`, `--payments-secret` (without it there are no payment servers),
+ * `--state-dir` (where WhatsApp's accounts and links are kept; nowhere when unset), `--secrets-file` (the accounts: see
+ * `sandboxSecrets`), `--openai-port`, `--paypal-port`, `--tranzila-port`,
  * `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for the first are dialled
  * at the second), `--numbers` of the account, whose calls are asked about at `--voice-url` and reported to
  * `--status-callback`.
@@ -60,12 +55,9 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
       'whatsapp-port': { type: 'string' },
       'state-dir': { type: 'string' },
       'openai-port': { type: 'string' },
-      'openai-key': { type: 'string' },
       'paypal-port': { type: 'string' },
       'tranzila-port': { type: 'string' },
-      'payments-secret': { type: 'string' },
-      'account-sid': { type: 'string' },
-      'auth-token': { type: 'string' },
+      'secrets-file': { type: 'string' },
       'log-level': { type: 'string' },
       'public-base-url': { type: 'string' },
       'connect-base-url': { type: 'string' },
@@ -75,17 +67,14 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
     },
   })
   return sandboxConfig.parse({
+    ...(values['secrets-file'] ? readSandboxSecrets(values['secrets-file']) : {}),
     host: values.host,
     carrierPort: values['carrier-port'],
     whatsappPort: values['whatsapp-port'],
     stateDir: values['state-dir'],
     openaiPort: values['openai-port'],
-    openaiKey: values['openai-key'],
     paypalPort: values['paypal-port'],
     tranzilaPort: values['tranzila-port'],
-    paymentsSecret: values['payments-secret'],
-    accountSid: values['account-sid'],
-    authToken: values['auth-token'],
     logLevel: values['log-level'],
     publicBaseUrl: values['public-base-url'],
     connectBaseUrl: values['connect-base-url'],

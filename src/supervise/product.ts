@@ -7,11 +7,14 @@ import { migrateDatabase } from '../../db/migrate.ts'
 import type { Config, Environment } from '../config.ts'
 import { publicUrl, WEBHOOKS } from '../http/urls.ts'
 import { errorMessage } from '../lib/errors.ts'
+import { PRIVATE_DIRECTORY, PRIVATE_FILE } from '../lib/file-modes.ts'
 import type { Logger } from '../lib/log.ts'
 import { findFreePort, isPortFree } from '../lib/net.ts'
 import { tryLock } from '../lib/process-lock.ts'
 import { SANDBOX_NUMBERS } from '../sandbox/demo.ts'
 import { SANDBOX_PAYMENTS } from '../sandbox/payments/accounts.ts'
+import type { SandboxSecrets } from '../sandbox/secrets.ts'
+import { closeDataDirectory } from './data-directory.ts'
 import type { ProcessSpec, ReadyMessage } from './managed-process.ts'
 import { readSandboxFile, type SandboxFile } from './sandbox-file.ts'
 import { processStep, StartRefused, type Step } from './steps.ts'
@@ -53,7 +56,7 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
   const guard: Step = {
     name: 'guard',
     start: async () => {
-      mkdirSync(config.dataDir, { recursive: true })
+      closeDataDirectory(config, logger)
       const result = tryLock(join(config.dataDir, 'start.lock'))
       if (!result.held) {
         throw new StartRefused(
@@ -120,16 +123,18 @@ export function productSteps({ config, environment, logger, prepare, bun, root }
         whatsappPort = await findFreePort('127.0.0.1')
         openaiPort = await findFreePort('127.0.0.1')
         paymentPorts = { paypal: await findFreePort('127.0.0.1'), tranzila: await findFreePort('127.0.0.1') }
+        const stateDir = join(config.dataDir, 'sandbox')
+        const secretsFile = join(stateDir, 'secrets.json')
+        mkdirSync(stateDir, { recursive: true, mode: PRIVATE_DIRECTORY })
+        writeSecretFile(secretsFile, { accountSid, authToken, paymentsSecret, ...(playsOpenAi ? { openaiKey } : {}) })
         const flags = {
           'carrier-port': String(carrierPort),
           'whatsapp-port': String(whatsappPort),
-          'state-dir': join(config.dataDir, 'sandbox'),
-          ...(playsOpenAi ? { 'openai-key': openaiKey, 'openai-port': String(openaiPort) } : {}),
-          'account-sid': accountSid,
-          'auth-token': authToken,
+          'state-dir': stateDir,
+          'secrets-file': secretsFile,
+          ...(playsOpenAi ? { 'openai-port': String(openaiPort) } : {}),
           'paypal-port': String(paymentPorts.paypal),
           'tranzila-port': String(paymentPorts.tranzila),
-          'payments-secret': paymentsSecret,
           'log-level': config.logLevel,
           // Whatever the public address is, the simulated carrier reaches the server on this machine.
           'public-base-url': config.publicBaseUrl,
@@ -239,7 +244,7 @@ function sandboxPorts(message: ReadyMessage | undefined): Record<string, number>
   return z.object({ ports: z.record(z.string(), z.number()).default({}) }).parse(message ?? {}).ports
 }
 
-function writeSecretFile(path: string, content: SandboxFile): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
+function writeSecretFile(path: string, content: SandboxFile | SandboxSecrets): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(content, null, 2)}\n`, { mode: PRIVATE_FILE })
   renameSync(`${path}.new`, path)
 }

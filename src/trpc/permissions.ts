@@ -12,7 +12,11 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
 
   'members.list': READ,
   'members.get': READ,
-  'members.add': OWN,
+  'members.invite': OWN,
+  'members.invitations': OWN,
+  'members.resendInvitation': OWN,
+  'members.revokeInvitation': OWN,
+  'members.requireSecondFactor': OWN,
   'members.setRole': OWN,
   'members.remove': OWN,
 

@@ -2,19 +2,23 @@ import { initTRPC, TRPCError } from '@trpc/server'
 import { ZodError, z } from 'zod'
 import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
-import type { CreateLogin } from '../domain/members/index.ts'
+import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import type { PaymentMeans } from '../domain/payments/index.ts'
 import { requireAccess } from '../http/access.ts'
 import type { AccessContext } from '../http/principal.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
+import type { SecretBox } from '../lib/secret-box.ts'
 import type { ReplayReport } from '../media/replay.ts'
 import { PERMISSIONS } from './permissions.ts'
 
 /** What procedures need beside the domain's context; made once a process. */
 export type ApiServices = {
-  createLogin: CreateLogin
+  /** How invitations reach people. */
+  links: LinkDeps
+  /** Seals the secrets that sign webhooks. */
+  webhookBox: SecretBox
   /** The open queues of this process. */
   queues(): JobQueue[]
   events: EventHub

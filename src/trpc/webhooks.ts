@@ -26,7 +26,7 @@ export const webhooksRouter = router({
     .input(endpointSettings.extend({ id: z.uuid().optional() }))
     .output(endpointView.extend({ secret: z.string() }))
     .mutation(({ ctx, input: { id, ...settings } }) =>
-      addEndpoint(ctx.business, { ...settings, ...(id ? { id } : {}) }),
+      addEndpoint(ctx.business, { ...settings, ...(id ? { id } : {}) }, ctx.services.webhookBox),
     ),
   /** Settings that are not given stay as they are. */
   update: businessProcedure

@@ -188,15 +188,31 @@ test(
 test(
   'members, keys and numbers come and go',
   async () => {
-    expect((await look(['member', 'add', 'dana@example.com'])).text).toContain('password: This person has no login yet')
-    const dana = await json(
-      ['member', 'add', 'dana@example.com', '--name', 'דנה', '--role', 'agent', '--password', 'a long first password'],
-      withId,
+    const invited = await json(
+      ['member', 'invite', 'Dana@Example.com', '--role', 'agent'],
+      withId.extend({ email: z.string(), link: z.string() }),
     )
+    expect(invited.email).toBe('dana@example.com')
+    expect((await look(['member', 'invitations'])).text).toMatch(/^dana@example\.com +agent +by hand/m)
+    const asked = new URLSearchParams({ name: 'דנה', password: 'a long first password' })
+    const link = `${new URL(invited.link).pathname}`
+    expect((await fetch(product.url() + link, { method: 'POST', body: asked, redirect: 'manual' })).status).toBe(303)
+    expect((await look(['member', 'invitations'])).text).not.toContain('dana@example.com')
+    const dana = (await json(['member', 'list'], z.array(withId.extend({ email: z.string() })))).find(
+      (row) => row.email === 'dana@example.com',
+    )
+    if (!dana) throw new Error('no member')
     expect((await look(['member', 'role', dana.id, 'manager'])).text).toBe('dana@example.com  manager\n')
     expect((await look(['member', 'list'])).text).toMatch(/^dana@example\.com +דנה +manager/m)
     expect((await look(['member', 'remove', dana.id])).text).toBe('removed\n')
     expect((await look(['member', 'remove', dana.id])).code).toBe(4)
+    const withdrawn = await json(['member', 'invite', 'noa@example.com'], withId)
+    expect((await look(['member', 'revoke', withdrawn.id])).text).toBe('revoked\n')
+    expect((await look(['member', 'revoke', withdrawn.id])).code).toBe(4)
+
+    const reset = await look(['user', 'reset-password', 'dana@example.com'])
+    expect(reset.text).toMatch(/\/admin\/reset\/[\w-]{43}/)
+    expect((await look(['user', 'reset-password', 'nobody@example.com'])).code).toBe(4)
 
     const made = await look(['key', 'create', 'shop', '--scope', 'write'])
     const secret = made.text.trim()
@@ -654,8 +670,8 @@ test(
     expect(await complete('agentlocator --url http://127.0.0.1:5000 queue fa')).toBe(
       '--url http://127.0.0.1:5000 queue failed',
     )
-    expect(await complete('agentlocator member add x@example.com --role man')).toBe(
-      'member add x@example.com --role manager',
+    expect(await complete('agentlocator member invite x@example.com --role man')).toBe(
+      'member invite x@example.com --role manager',
     )
     expect(await complete('agentlocator queue drain rec')).toBe('queue drain recordings')
     expect(await complete('agentlocator --business calls key cr')).toBe('--business calls key create')

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
-import { backUp, restore } from '../../db/backup.ts'
+import { backUp, LEFT_OUT, restore } from '../../db/backup.ts'
 import { createDatabase } from '../../db/client.ts'
 import { recordings } from '../../db/schema/index.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
@@ -110,5 +110,59 @@ test('a backup restored into an empty installation is the same, row by row and f
   expect(restore(target.sql, newStorage, path)).rejects.toThrow(/empty database/)
   await target.close()
   await empty.drop()
+  await api.close()
+}, 60_000)
+
+/** Columns of the database that hold something secret by their names, and why a backup may have them. */
+const SECRET_COLUMNS: Record<string, string> = {
+  'auth_accounts.password': 'a slow hash',
+  'auth_accounts.access_token': 'of logins by other services, which there are none of',
+  'auth_accounts.refresh_token': 'of logins by other services, which there are none of',
+  'auth_accounts.access_token_expires_at': 'a time',
+  'auth_accounts.refresh_token_expires_at': 'a time',
+  'auth_accounts.id_token': 'of logins by other services, which there are none of',
+  'auth_two_factors.secret': 'encrypted with SESSION_SECRET',
+  'auth_two_factors.backup_codes': 'encrypted with SESSION_SECRET',
+  'api_keys.hash': 'of a random key',
+  'webhook_endpoints.secret': 'sealed',
+  'business_credentials.sealed': 'sealed',
+  'messages.request_hash': 'of a request, to know a repetition',
+  'payments.request_hash': 'of a request, to know a repetition',
+  'imports.request_hash': 'of a request, to know a repetition',
+  'messages.error_code': 'a vendor’s error',
+  'whatsapp_links.restriction_code': 'WhatsApp’s reason',
+  'whatsapp_links.pairing_code': 'valid for minutes, and only on the phone that it was made for',
+}
+
+test('a backup holds nothing that lets somebody in', async () => {
+  const api = await createTestApi()
+  const rows = await api.database.sql<{ name: string; table: string }[]>`
+    select table_name || '.' || column_name as name, table_name as "table" from information_schema.columns
+    where table_schema = 'public'
+      and column_name ~ '(secret|token|password|passwd|hash|sealed|codes?$|credential|private|session)'`
+  const kept = rows.filter(({ table }) => !LEFT_OUT.has(table)).map(({ name }) => name)
+  expect(kept.toSorted()).toEqual(Object.keys(SECRET_COLUMNS).toSorted())
+  const known = await api.database.sql<{ name: string }[]>`select relname as name from pg_class
+    where relnamespace = 'public'::regnamespace and relkind = 'r'`
+  for (const name of LEFT_OUT) expect(known.map((row) => row.name)).toContain(name)
+
+  const userId = await api.addUser('owner')
+  const canary = 'CANARY'.repeat(6)
+  await api.database
+    .sql`insert into auth_sessions (id, user_id, token, expires_at) values ('s', ${userId}, ${canary}, now() + interval '1 day')`
+  await api.database
+    .sql`insert into auth_verifications (id, identifier, value, expires_at) values ('v', ${canary}, ${canary}, now() + interval '1 day')`
+  await api.database
+    .sql`insert into auth_password_resets (id, user_id, token_hash, expires_at) values (gen_random_uuid(), ${userId}, ${canary}, now())`
+  await api.database.sql`insert into auth_rate_limits (id, key, count, last_request) values ('r', ${canary}, 1, 1)`
+  const owner = api.as({}, { userId })
+  const invitation = await owner.members.invite({ email: 'guest@example.com', role: 'agent' })
+  const hook = await owner.webhooks.create({ url: 'https://example.com/x' })
+  const path = join(temporaryDirectory('backup-secrets'), 'backup.tar')
+  await backUp(api.database.sql, createFileStorage(temporaryDirectory('backup-files')), path, { version: '0.1.0' })
+  const archive = readFileSync(path, 'utf8')
+  for (const secret of [canary, hook.secret, invitation.link?.split('/').at(-1) ?? canary, 'guest@example.com'])
+    expect(archive).not.toContain(secret)
+  expect(statSync(path).mode & 0o777).toBe(0o600)
   await api.close()
 }, 60_000)

@@ -41,7 +41,7 @@ describe('the embedded Postgres', () => {
   test('starts with UTF-8, a password, loopback only, and keeps its secrets to itself', async () => {
     server = await start()
     const [row] = await query<Record<string, string>>(
-      server.url,
+      server.adminUrl,
       `select current_setting('server_encoding') as encoding, current_setting('listen_addresses') as listen,
         current_setting('max_connections') as connections, current_setting('unix_socket_directories') as sockets,
         current_setting('password_encryption') as auth`,
@@ -59,6 +59,60 @@ describe('the embedded Postgres', () => {
     wrong.password = 'wrong'
     expect(query(wrong.href, 'select 1')).rejects.toThrow(/password/)
     await query(server.url, `create table kept as select 'שלום' as word`)
+  }, 60_000)
+
+  test('the product works as a role that owns its database and nothing else', async () => {
+    const url = server?.url ?? ''
+    const [role] = await query<Record<string, boolean>>(
+      url,
+      `select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls from pg_roles where rolname = current_user`,
+    )
+    expect(Object.values(role ?? { none: true })).toEqual([false, false, false, false, false])
+    for (const forbidden of [
+      `copy (select 1) to program 'true'`,
+      `select pg_read_file('/etc/passwd')`,
+      `select lo_import('/etc/passwd')`,
+      `create role other`,
+      `create database other`,
+      `alter role agentlocator_owner superuser`,
+      `alter system set log_statement = 'all'`,
+      `select rolpassword from pg_authid`,
+    ])
+      await expect(query(url, forbidden)).rejects.toThrow(/permission denied|must be/)
+    const elsewhere = new URL(url)
+    elsewhere.pathname = '/postgres'
+    await expect(query(elsewhere.href, 'select 1')).rejects.toThrow(/permission denied/)
+    // What the product or a later version needs: tables, and extensions that Postgres trusts.
+    await query(url, `create schema own; create table own.t (id int); drop schema own cascade`)
+    const [extension] = await query<{ n: number }>(
+      url,
+      `select count(*)::int as n from pg_available_extension_versions where name = 'pg_trgm' and trusted`,
+    )
+    if (extension?.n) await query(url, 'create extension pg_trgm; drop extension pg_trgm')
+  }, 60_000)
+
+  test('a database of an earlier version is handed over, with everything in it', async () => {
+    const file = join(dataDir, 'postgres', 'connection.json')
+    const { owner: _, ...earlier } = JSON.parse(readFileSync(file, 'utf8'))
+    writeFileSync(file, JSON.stringify(earlier))
+    await migrateDatabase(server?.adminUrl ?? '')
+    await query(
+      server?.adminUrl ?? '',
+      `alter database agentlocator owner to agentlocator;
+       create type mood as enum ('a'); create view looked as select 1 as n; create sequence counted;
+       create function one() returns int language sql as 'select 1';
+       create table old_table (id int generated always as identity, m mood)`,
+    )
+    server = await start()
+    await query(
+      server.url,
+      `alter table old_table add column more int; alter table calls add column more int; alter table calls drop column more;
+       drop table old_table; drop type mood; drop view looked; drop sequence counted; drop function one`,
+    )
+    // Migrations go on from where the earlier version was.
+    await migrateDatabase(server.url)
+    expect(embeddedPostgresUrl(dataDir)).toBe(server.url)
+    expect((await start()).url).toBe(server.url)
   }, 60_000)
 
   test('a second owner takes over the running server', async () => {

@@ -17,6 +17,7 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
     'message.receive': refuse,
     'message.status': refuse,
     'webhook.deliver': refuse,
+    'mail.send': refuse,
     'import.run': refuse,
     'maintenance.sweep': refuse,
     'payment.request': refuse,

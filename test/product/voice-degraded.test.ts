@@ -74,7 +74,7 @@ describe('while the database is away', () => {
   beforeAll(async () => {
     product = await startProduct({ queue: 'redis', env: { BUSINESS_LANGUAGE: 'en', BUSINESS_NAME: 'Acme' } })
     name = new URL(product.env.DATABASE_URL ?? '').pathname.slice(1)
-    admin = postgres((await sharedPostgres()).url, { max: 1, onnotice: () => {} })
+    admin = postgres((await sharedPostgres()).adminUrl, { max: 1, onnotice: () => {} })
     await shut(true)
   })
   afterAll(async () => {

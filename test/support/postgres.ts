@@ -34,14 +34,14 @@ export function sharedPostgres(): Promise<EmbeddedPostgres> {
 
 /** A fresh database with all migrations applied, copied from a template that is migrated once a run. */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  const { url } = await sharedPostgres()
+  const { adminUrl: url } = await sharedPostgres()
   template ??= createTemplate(url)
   return createDatabaseFrom(url, await template)
 }
 
 /** A fresh database with nothing in it. */
 export async function createEmptyDatabase(): Promise<TestDatabase> {
-  const { url } = await sharedPostgres()
+  const { adminUrl: url } = await sharedPostgres()
   return createDatabaseFrom(url, 'template0')
 }
 

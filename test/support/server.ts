@@ -48,7 +48,13 @@ export async function startTestServer(
     server,
     businessId,
     key: async (scope, business = businessId) =>
-      (await createApiKey(within(deps.ctx, business), { name: scope, scope })).key,
+      (
+        await createApiKey(within(deps.ctx, business), {
+          name: scope,
+          scope,
+          operator: scope === 'admin' && business === businessId,
+        })
+      ).key,
     async stop() {
       await server.stop(true)
       await app.stop()

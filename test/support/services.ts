@@ -1,5 +1,4 @@
 import type { DatabaseHandle } from '../../db/client.ts'
-import { createLogin } from '../../src/auth.ts'
 import type { DomainContext } from '../../src/domain/context.ts'
 import { createKeyring } from '../../src/domain/credentials/index.ts'
 import { createEventHub } from '../../src/domain/events/index.ts'
@@ -53,11 +52,8 @@ export async function createTestServices(
     storage,
     payments,
     api: {
-      createLogin: (login) =>
-        createLogin(
-          { db: database.db, secret: 'a secret of the tests', publicBaseUrl: 'http://localhost:5000' },
-          login,
-        ),
+      links: { url: (page, token) => `http://localhost:5000/admin/${page}/${token}`, mailBox: null },
+      webhookBox: createSecretBox(deriveKey('a secret of the tests', 'webhook secrets')),
       queues: () => producer.queues,
       events,
       keyring: createKeyring(

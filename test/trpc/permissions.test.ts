@@ -151,6 +151,7 @@ describe('a stranger of another business', () => {
     expect((await owner.calls.replay({ id: callId })).transcript.join(' ')).toContain(mark)
     const [conversation] = (await owner.conversations.list()).items
     const [member] = (await owner.members.list()).items
+    const invitation = await owner.members.invite({ email: `${mark.toLowerCase()}@example.com`, role: 'agent' })
     const number = await owner.businesses.addNumber({ number: '+97233330000', label: mark })
     const key = await createApiKey(inA, { name: mark })
     await owner.receptionist.save({ settings: { instructions: mark } })
@@ -190,7 +191,11 @@ describe('a stranger of another business', () => {
       'account.me': undefined,
       'members.list': {},
       'members.get': { id: member.id },
-      'members.add': { email: `${ownerOfA}@example.com`, role: 'viewer' },
+      'members.invite': { email: `${ownerOfA}@example.com`, role: 'viewer' },
+      'members.invitations': {},
+      'members.resendInvitation': { id: invitation.id },
+      'members.revokeInvitation': { id: invitation.id },
+      'members.requireSecondFactor': { required: false },
       'members.setRole': { id: member.id, role: 'viewer' },
       'members.remove': { id: member.id },
       'keys.list': {},

@@ -1,4 +1,4 @@
-import { and, eq, isNull, lt, or, sql } from 'drizzle-orm'
+import { and, eq, isNull, lt, ne, or, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { apiKeys } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -12,6 +12,8 @@ export const apiKeyView = z.object({
   name: z.string(),
   prefix: z.string(),
   scope: z.enum(SCOPES),
+  /** Whether it runs the whole installation. */
+  operator: z.boolean(),
   lastUsedAt: z.date().nullable(),
   revokedAt: z.date().nullable(),
   createdAt: z.date(),
@@ -28,11 +30,18 @@ export async function listApiKeys(ctx: BusinessContext, input: z.input<typeof pa
 /** A new API key of the business. The key itself is answered once and kept nowhere. */
 export async function createApiKey(
   ctx: BusinessContext,
-  input: { name: string; scope?: Scope },
+  input: { name: string; scope?: Scope; operator?: boolean },
 ): Promise<{ id: string; key: string }> {
+  if (input.name === BOOTSTRAP)
+    throw new AppError('invalid', 'name_reserved', 'This name is the installation’s own; choose another.', {
+      field: 'name',
+    })
   const key = `al_${Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString('base64url')}`
   const id = newId()
   const scope = input.scope ?? 'admin'
+  const operator = input.operator ?? false
+  if (operator && scope !== 'admin')
+    throw new AppError('invalid', 'operator_needs_admin', 'An operator’s key has the scope admin.', { field: 'scope' })
   await ctx.db.transaction(async (tx) => {
     await tx.insert(apiKeys).values({
       id,
@@ -41,8 +50,9 @@ export async function createApiKey(
       prefix: key.slice(0, 7),
       hash: sha256Hex(key),
       scope,
+      operator,
     })
-    await audit(tx, ctx, { action: 'api_key.create', entity: 'api_key', entityId: id, data: { scope } })
+    await audit(tx, ctx, { action: 'api_key.create', entity: 'api_key', entityId: id, data: { scope, operator } })
   })
   return { id, key }
 }
@@ -59,26 +69,60 @@ export async function revokeApiKey(ctx: BusinessContext, id: string): Promise<vo
   })
 }
 
-/** Makes a given key valid for the business: the installation's bootstrap key. Asked again, nothing changes. */
-export async function ensureApiKey(ctx: BusinessContext, input: { name: string; key: string }) {
-  await ctx.db
-    .insert(apiKeys)
-    .values({
-      businessId: ctx.businessId,
-      name: input.name,
-      prefix: input.key.slice(0, 4),
-      hash: sha256Hex(input.key),
-    })
-    .onConflictDoNothing()
+/**
+ * Makes the key from the settings the installation's own, and ends those that were it before. One that was revoked stays
+ * revoked, whatever the settings say.
+ * @returns what was done
+ */
+export async function setBootstrapKey(
+  ctx: BusinessContext,
+  key: string,
+): Promise<{ revoked: number; state: 'valid' | 'revoked' }> {
+  const hash = sha256Hex(key)
+  return await ctx.db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('api_keys:bootstrap', 0))`)
+    const gone = await tx
+      .update(apiKeys)
+      .set({ revokedAt: new Date() })
+      .where(and(bootstrapKeys(ctx), isNull(apiKeys.revokedAt), ne(apiKeys.hash, hash)))
+      .returning({ id: apiKeys.id })
+    for (const { id } of gone) await audit(tx, ctx, { action: 'api_key.revoke', entity: 'api_key', entityId: id })
+    const id = newId()
+    const [made] = await tx
+      .insert(apiKeys)
+      .values({ id, businessId: ctx.businessId, name: BOOTSTRAP, prefix: key.slice(0, 4), hash, operator: true })
+      .onConflictDoNothing()
+      .returning({ id: apiKeys.id })
+    if (made)
+      await audit(tx, ctx, { action: 'api_key.create', entity: 'api_key', entityId: id, data: { scope: 'admin' } })
+    const [row] = await tx.select({ revokedAt: apiKeys.revokedAt }).from(apiKeys).where(eq(apiKeys.hash, hash))
+    return { revoked: gone.length, state: row?.revokedAt ? ('revoked' as const) : ('valid' as const) }
+  })
+}
+
+/** Whether a key that once came from the settings still opens the installation. */
+export async function bootstrapKeyExists(ctx: BusinessContext): Promise<boolean> {
+  const rows = await ctx.db
+    .select({ id: apiKeys.id })
+    .from(apiKeys)
+    .where(and(bootstrapKeys(ctx), isNull(apiKeys.revokedAt)))
+    .limit(1)
+  return rows.length > 0
+}
+
+const BOOTSTRAP = 'bootstrap'
+
+function bootstrapKeys(ctx: BusinessContext) {
+  return and(eq(apiKeys.businessId, ctx.businessId), eq(apiKeys.name, BOOTSTRAP))
 }
 
 /** Who a key speaks for, or null. Keys are random, so a plain hash and an index look-up are safe. */
 export async function authenticateApiKey(
   ctx: DomainContext,
   key: string,
-): Promise<{ id: string; businessId: string; scope: Scope } | null> {
+): Promise<{ id: string; businessId: string; scope: Scope; operator: boolean } | null> {
   const [row] = await ctx.db
-    .select({ id: apiKeys.id, businessId: apiKeys.businessId, scope: apiKeys.scope })
+    .select({ id: apiKeys.id, businessId: apiKeys.businessId, scope: apiKeys.scope, operator: apiKeys.operator })
     .from(apiKeys)
     .where(and(eq(apiKeys.hash, sha256Hex(key)), isNull(apiKeys.revokedAt)))
   if (!row) return null

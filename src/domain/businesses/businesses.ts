@@ -56,6 +56,8 @@ export const businessView = z.object({
   speechEngine: z.enum(SPEECH_ENGINES),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
+  /** Whether its owners need a second factor for what only owners may do. */
+  ownersNeedSecondFactor: z.boolean(),
   blockedAt: z.date().nullable(),
   blockedReason: z.string().nullable(),
   createdAt: z.date(),

@@ -9,7 +9,15 @@ export {
   wakeAccount,
   wakeCall,
 } from './accounts.ts'
-export { apiKeyView, authenticateApiKey, createApiKey, ensureApiKey, listApiKeys, revokeApiKey } from './api-keys.ts'
+export {
+  apiKeyView,
+  authenticateApiKey,
+  bootstrapKeyExists,
+  createApiKey,
+  listApiKeys,
+  revokeApiKey,
+  setBootstrapKey,
+} from './api-keys.ts'
 export {
   addPhoneNumber,
   blockBusiness,

@@ -1,6 +1,21 @@
+export { ATTEMPTS, countAttempt, forgiveAttempt, pruneAttempts, useCode } from './attempts.ts'
+export { applyInstallationPassword } from './installation-password.ts'
 export {
-  addMember,
-  type CreateLogin,
+  acceptInvitation,
+  acceptWithNewLogin,
+  findInvitation,
+  invitationView,
+  inviteMember,
+  listInvitations,
+  madeInvitation,
+  type OpenInvitation,
+  resendInvitation,
+  revokeInvitation,
+} from './invitations.ts'
+export type { LinkDeps, PasswordDeps } from './links.ts'
+export { findLogin, forgetTrustedDevices, insertLogin, normalizeEmail, replacePassword } from './logins.ts'
+export { type Language, roleName } from './mail-texts.ts'
+export {
   ensureOwner,
   getMember,
   getUser,
@@ -10,6 +25,8 @@ export {
   membershipsOf,
   memberView,
   removeMember,
+  requireSecondFactor,
   setMemberRole,
 } from './members.ts'
+export { endResets, findReset, makeResetLink, requestPasswordReset, resetPassword } from './password-resets.ts'
 export { ROLES, type Role, roleReaches, SCOPES, type Scope, scopeReaches } from './roles.ts'

@@ -1,11 +1,12 @@
 import { and, asc, eq, ne, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
-import { businesses, memberships, sessions, users } from '../../../db/schema/index.ts'
+import { businesses, memberships, users } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
+import { endSessions } from './logins.ts'
 import { ROLES, type Role } from './roles.ts'
 
 export const memberView = z.object({
@@ -53,30 +54,6 @@ export async function getMember(ctx: BusinessContext, id: string) {
   return row
 }
 
-/** Makes a login for somebody; answers the user's id. Handed in by the composition root: the domain hashes nothing. */
-export type CreateLogin = (login: { email: string; name: string; password: string }) => Promise<string>
-
-/**
- * Makes somebody a member; a login is made when there is none for the address. Asked again, the role is the last one's.
- * @throws AppError `password_needed` when there is no login yet and none was given
- */
-export async function addMember(
-  ctx: BusinessContext,
-  input: { email: string; name?: string; password?: string; role: Role },
-  createLogin: CreateLogin,
-) {
-  const email = input.email.trim().toLowerCase()
-  const find = () => ctx.db.select({ id: users.id }).from(users).where(eq(users.email, email))
-  const [known] = await find()
-  if (!known && !input.password)
-    throw new AppError('invalid', 'password_needed', 'This person has no login yet: give a first password.', {
-      field: 'password',
-    })
-  const userId = known?.id ?? (await createLogin({ email, name: input.name ?? email, password: input.password ?? '' }))
-  const id = await ctx.db.transaction(async (tx) => grantMembership(tx, ctx, userId, input.role))
-  return await getMember(ctx, id)
-}
-
 /** The membership of a user, made or given another role. */
 export async function grantMembership(tx: Executor, ctx: BusinessContext, userId: string, role: Role): Promise<string> {
   const [earlier] = await tx
@@ -110,21 +87,62 @@ export async function removeMember(ctx: BusinessContext, id: string): Promise<vo
     if (member.role === 'owner') await keepAnOwner(tx, ctx, id)
     await tx.delete(memberships).where(and(eq(memberships.id, id), eq(memberships.businessId, ctx.businessId)))
     const [left] = await tx.select().from(memberships).where(eq(memberships.userId, member.userId)).limit(1)
-    if (!left) await tx.delete(sessions).where(eq(sessions.userId, member.userId))
+    if (!left) await endSessions(tx, member.userId)
     await audit(tx, ctx, { action: 'member.remove', entity: 'member', entityId: id })
   })
 }
 
 export type MembershipOfUser = { businessId: string; businessName: string; role: Role }
 
-/** The businesses that a person may work for, the oldest membership first. */
+/**
+ * The businesses that a person may work for, the oldest membership first. Where owners need a second factor, one without it
+ * has a manager's rights.
+ */
 export function membershipsOf(ctx: DomainContext, userId: string): Promise<MembershipOfUser[]> {
+  const unproven = sql`${memberships.role} = 'owner' and ${businesses.ownersNeedSecondFactor}
+    and not ${users.twoFactorEnabled}`
   return ctx.db
-    .select({ businessId: memberships.businessId, businessName: businesses.name, role: memberships.role })
+    .select({
+      businessId: memberships.businessId,
+      businessName: businesses.name,
+      role: sql<Role>`case when ${unproven} then 'manager' else ${memberships.role} end`,
+    })
     .from(memberships)
     .innerJoin(businesses, eq(businesses.id, memberships.businessId))
+    .innerJoin(users, eq(users.id, memberships.userId))
     .where(eq(memberships.userId, userId))
     .orderBy(asc(memberships.id))
+}
+
+/**
+ * Decides whether owners need a second factor for what only owners may do.
+ * @throws AppError `second_factor_needed` when nobody would be left who may change it back
+ */
+export async function requireSecondFactor(ctx: BusinessContext, required: boolean): Promise<void> {
+  await ctx.db.transaction(async (tx) => {
+    const able = await tx
+      .select({ id: memberships.id })
+      .from(memberships)
+      .innerJoin(users, eq(users.id, memberships.userId))
+      .where(
+        and(
+          eq(memberships.businessId, ctx.businessId),
+          eq(memberships.role, 'owner'),
+          eq(users.twoFactorEnabled, true),
+          ctx.actor.kind === 'user' ? eq(users.id, ctx.actor.id) : undefined,
+        ),
+      )
+      .limit(1)
+    if (required && able.length === 0)
+      throw new AppError('conflict', 'second_factor_needed', 'Switch on your own second factor first.')
+    await tx.update(businesses).set({ ownersNeedSecondFactor: required }).where(eq(businesses.id, ctx.businessId))
+    await audit(tx, ctx, {
+      action: 'business.require_second_factor',
+      entity: 'business',
+      entityId: ctx.businessId,
+      data: { required },
+    })
+  })
 }
 
 /** Who a user is, for the console. */

@@ -2,8 +2,10 @@ import { createHmac } from 'node:crypto'
 import { and, eq, lt, sql } from 'drizzle-orm'
 import { events, webhookDeliveries, webhookEndpoints } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
+import type { SecretBox } from '../../lib/secret-box.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
 import { mine, noEndpoint } from './endpoints.ts'
+import { openEndpointSecret } from './secrets.ts'
 
 /**
  * Posts to an address that a tenant chose. Handed in by the composition root, which lets it reach public addresses only.
@@ -37,7 +39,7 @@ export function signDelivery(secret: string, id: string, timestamp: number, body
 export async function deliverWebhook(
   ctx: BusinessContext,
   ref: { endpointId: string; eventId: string },
-  post: PostOut,
+  deps: { post: PostOut; box: SecretBox },
 ): Promise<'delivered' | 'failed' | 'gone'> {
   const seq = BigInt(ref.eventId)
   const where = and(
@@ -72,12 +74,17 @@ export async function deliverWebhook(
   let status: number | null = null
   let error: string | null = null
   try {
-    status = await post(endpoint.url, body, {
+    status = await deps.post(endpoint.url, body, {
       'Content-Type': 'application/json',
       'User-Agent': 'AgentLocator-Webhooks/1',
       'webhook-id': id,
       'webhook-timestamp': String(timestamp),
-      'webhook-signature': signDelivery(endpoint.secret, id, timestamp, body),
+      'webhook-signature': signDelivery(
+        openEndpointSecret(deps.box, endpoint.id, endpoint.secret),
+        id,
+        timestamp,
+        body,
+      ),
     })
     if (status < 200 || status > 299) error = `the receiver answered ${status}`
   } catch (cause) {

@@ -4,8 +4,10 @@ import { z } from 'zod'
 import { webhookDeliveries, webhookEndpoints } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import type { SecretBox } from '../../lib/secret-box.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
+import { openEndpointSecret, sealEndpointSecret } from './secrets.ts'
 
 const eventType = z.string().regex(/^[a-z_]+\.(\*|[a-z_]+)$/, 'an event type such as call.end, or call.*')
 
@@ -45,9 +47,15 @@ export async function listEndpoints(ctx: BusinessContext, input: z.input<typeof 
 }
 
 /** Adds an endpoint; its signing secret is answered this once. Asked again with the same id, there is one. */
-export async function addEndpoint(ctx: BusinessContext, input: z.input<typeof endpointSettings> & { id?: string }) {
+export async function addEndpoint(
+  ctx: BusinessContext,
+  input: z.input<typeof endpointSettings> & { id?: string },
+  box: SecretBox,
+) {
   const id = input.id ?? newId()
   const settings = endpointSettings.parse(input)
+  // Plain base64: the receivers' libraries take no other alphabet (Standard Webhooks, "Signature scheme").
+  const secret = `whsec_${randomBytes(32).toString('base64')}`
   return await ctx.db.transaction(async (tx) => {
     const [made] = await tx
       .insert(webhookEndpoints)
@@ -55,18 +63,17 @@ export async function addEndpoint(ctx: BusinessContext, input: z.input<typeof en
         id,
         businessId: ctx.businessId,
         ...settings,
-        // Plain base64: the receivers' libraries take no other alphabet (Standard Webhooks, "Signature scheme").
-        secret: `whsec_${randomBytes(32).toString('base64')}`,
+        secret: sealEndpointSecret(box, id, secret),
       })
       .onConflictDoNothing()
       .returning()
     if (made) {
       await audit(tx, ctx, { action: 'webhook.add', entity: 'webhook', entityId: id })
-      return made
+      return { ...made, secret }
     }
     const [earlier] = await tx.select().from(webhookEndpoints).where(mine(ctx, id))
     if (!earlier) throw new AppError('conflict', 'id_taken', 'This id is taken; choose another.', { field: 'id' })
-    return earlier
+    return { ...earlier, secret: openEndpointSecret(box, id, earlier.secret) }
   })
 }
 

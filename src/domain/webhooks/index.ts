@@ -9,3 +9,4 @@ export {
   removeEndpoint,
   updateEndpoint,
 } from './endpoints.ts'
+export { openEndpointSecret, sealStoredSecrets } from './secrets.ts'

@@ -1,6 +1,7 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
+import { PRIVATE_DIRECTORY, PRIVATE_FILE } from '../../lib/file-modes.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ObjectStorage } from './port.ts'
 
@@ -15,7 +16,7 @@ export function createFileStorage(directory: string): ObjectStorage {
   return {
     async put(key, data) {
       const path = pathOf(key)
-      await mkdir(dirname(path), { recursive: true })
+      await mkdir(dirname(path), { recursive: true, mode: PRIVATE_DIRECTORY })
       // Rename is atomic: a reader or a crash never sees half a file.
       const draft = `${path}.${newId()}.part`
       try {
@@ -44,7 +45,7 @@ export function createFileStorage(directory: string): ObjectStorage {
 
 /** On the disk, not only in its cache: whoever stored something may delete the source. */
 async function writeDurably(path: string, data: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx')
+  const file = await open(path, 'wx', PRIVATE_FILE)
   try {
     await file.writeFile(data)
     await file.sync()

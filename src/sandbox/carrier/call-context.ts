@@ -1,3 +1,4 @@
+import { errorMessage } from '../../lib/errors.ts'
 import type { CallLog } from './call-log.ts'
 import type { FollowedDocument } from './call-report.ts'
 import type { Line } from './line.ts'
@@ -245,7 +246,7 @@ export function parseDocument(context: CallContext, body: string, url: string): 
     for (const problem of checkTwiml(root)) context.log.raise(context.line.now(), 12200, 'warning', problem)
     return root
   } catch (error) {
-    throw new ApplicationError(12100, url, error instanceof Error ? error.message : String(error))
+    throw new ApplicationError(12100, url, errorMessage(error))
   }
 }
 

@@ -9,6 +9,7 @@ import { deletePending, requeueDeletions, sweepRetention } from '../../../src/do
 import { deliverWebhook, queueDeliveries, signDelivery } from '../../../src/domain/webhooks/index.ts'
 import { redactPayload, redactReason } from '../../../src/jobs/redact.ts'
 import { newId } from '../../../src/lib/ids.ts'
+import { createSecretBox, deriveKey } from '../../../src/lib/secret-box.ts'
 import { createFileStorage } from '../../../src/providers/storage/file.ts'
 import { createPublicPost, isPublicAddress } from '../../../src/providers/webhooks/public-post.ts'
 import { createTestApi, type TestApi } from '../../support/api.ts'
@@ -280,6 +281,7 @@ describe('an erasure', () => {
 
 describe('a webhook out', () => {
   const post = createPublicPost(true)
+  const box = createSecretBox(deriveKey('a secret of the tests', 'webhook secrets'))
 
   test('is signed, tried again when refused, and replayed', async () => {
     const owner = api.as({})
@@ -303,12 +305,12 @@ describe('a webhook out', () => {
     const job = api.jobs.at(-1)
     expect(job).toMatchObject({ name: 'webhook.deliver', jobId: `hook-${hook.id}-${pending.eventId}-0` })
     const ref = { endpointId: hook.id, eventId: pending.eventId }
-    expect(deliverWebhook(api.business, ref, post)).rejects.toThrow(/answered 500/)
+    expect(deliverWebhook(api.business, ref, { post, box })).rejects.toThrow(/answered 500/)
     while (received.length < 1) await Bun.sleep(5)
     answer = 204
     await Bun.sleep(20)
-    expect(await deliverWebhook(api.business, ref, post)).toBe('delivered')
-    expect(await deliverWebhook(api.business, ref, post)).toBe('delivered')
+    expect(await deliverWebhook(api.business, ref, { post, box })).toBe('delivered')
+    expect(await deliverWebhook(api.business, ref, { post, box })).toBe('delivered')
     expect(received).toHaveLength(2)
     const last = received.at(-1)
     if (!last) throw new Error('nothing came')
@@ -325,7 +327,7 @@ describe('a webhook out', () => {
     await owner.webhooks.replay({ id: hook.id, eventId: pending.eventId })
     await queueDeliveries(api.ctx)
     expect(api.jobs.at(-1)?.jobId).toBe(`hook-${hook.id}-${pending.eventId}-1`)
-    expect(await deliverWebhook(api.business, ref, post)).toBe('delivered')
+    expect(await deliverWebhook(api.business, ref, { post, box })).toBe('delivered')
     expect(received).toHaveLength(3)
     await receiver.stop(true)
   })
@@ -341,12 +343,12 @@ describe('a webhook out', () => {
       const [delivery] = (await owner.webhooks.deliveries({ id: hook.id, state: 'pending' })).items
       if (!delivery) throw new Error('no delivery')
       const ref = { endpointId: hook.id, eventId: delivery.eventId }
-      expect(await deliverWebhook(api.business, ref, async () => status)).toBe('failed')
+      expect(await deliverWebhook(api.business, ref, { post: async () => status, box })).toBe('failed')
       return ref
     }
     const taken = await refuse(500)
     await owner.webhooks.replay({ id: hook.id, eventId: taken.eventId })
-    expect(await deliverWebhook(api.business, taken, async () => 204)).toBe('delivered')
+    expect(await deliverWebhook(api.business, taken, { post: async () => 204, box })).toBe('delivered')
     for (let count = 0; count < 20; count += 1) await refuse(503)
     // It took one within the last days.
     expect(await ask()).toBe(true)

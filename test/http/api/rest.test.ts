@@ -6,6 +6,7 @@ import { createBusiness } from '../../../src/domain/businesses/index.ts'
 import { within } from '../../../src/domain/context.ts'
 import { grantMembership } from '../../../src/domain/members/index.ts'
 import { restOperations } from '../../../src/http/api/openapi.ts'
+import { oneTimeCode } from '../../support/one-time-code.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 
@@ -177,10 +178,7 @@ describe('a login', () => {
 
   beforeAll(async () => {
     const { db } = web.deps.ctx
-    const userId = await createLogin(
-      { db, secret: web.deps.config.sessionSecret, publicBaseUrl: web.deps.config.publicBaseUrl },
-      { ...credentials, name: 'Owner' },
-    )
+    const userId = await createLogin(db, { ...credentials, name: 'Owner' })
     await db.transaction((tx) => grantMembership(tx, within(web.deps.ctx, web.businessId), userId, 'owner'))
     const answer = await signIn(credentials)
     expect(answer.status).toBe(200)
@@ -220,10 +218,11 @@ describe('a login', () => {
   test('guards the queue board, whoever is no owner of the first business', async () => {
     expect((await ask('GET', '/admin/queues', { headers: { accept: 'text/html' } })).status).toBe(302)
     expect((await ask('GET', '/admin/queues', { headers: { cookie } })).status).toBe(200)
-    const login = await createLogin(
-      { db: web.deps.ctx.db, secret: web.deps.config.sessionSecret, publicBaseUrl: web.deps.config.publicBaseUrl },
-      { email: 'agent@example.com', password: 'correct horse', name: 'Agent' },
-    )
+    const login = await createLogin(web.deps.ctx.db, {
+      email: 'agent@example.com',
+      password: 'correct horse',
+      name: 'Agent',
+    })
     await web.deps.ctx.db.transaction((tx) =>
       grantMembership(tx, within(web.deps.ctx, web.businessId), login, 'manager'),
     )
@@ -270,8 +269,10 @@ describe('a login', () => {
       .getSetCookie()
       .map((line) => line.split(';')[0])
       .join('; ')
-    const second = await form({ code: await oneTimeCode(uri.searchParams.get('secret') ?? '') }, { cookie: partial })
-    expect(second.status).toBe(303)
+    // The code that switched it on is used up.
+    expect((await form({ code }, { cookie: partial })).status).toBe(401)
+    const next = await oneTimeCode(uri.searchParams.get('secret') ?? '', 1)
+    expect((await form({ code: next }, { cookie: partial })).status).toBe(303)
   })
 
   test('stops guessing after ten tries a minute', async () => {
@@ -289,17 +290,3 @@ describe('a login', () => {
     expect(statuses.slice(10)).toEqual([429, 429])
   })
 })
-
-/** RFC 6238 with SHA-1, six digits, thirty seconds. */
-async function oneTimeCode(secret: string): Promise<string> {
-  const bits = [...secret.replace(/=+$/, '')]
-    .map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'))
-    .join('')
-  const key = Uint8Array.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)))
-  const counter = new DataView(new ArrayBuffer(8))
-  counter.setBigUint64(0, BigInt(Math.floor(Date.now() / 30_000)))
-  const hmac = new Bun.CryptoHasher('sha1', key).update(new Uint8Array(counter.buffer)).digest()
-  const at = (hmac[19] ?? 0) & 15
-  const value = new DataView(hmac.buffer, hmac.byteOffset + at, 4).getUint32(0) & 0x7fffffff
-  return String(value % 1_000_000).padStart(6, '0')
-}

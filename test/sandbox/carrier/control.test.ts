@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { sendInboundWhatsApp } from '../../../src/sandbox/carrier/inbound-whatsapp.ts'
 import { startCarrier } from '../../../src/sandbox/carrier/server.ts'
 import { parseSandboxConfig } from '../../../src/sandbox/main.ts'
+import { temporaryDirectory } from '../../support/cleanup.ts'
 import {
   ACCOUNT_SID,
   AUTH_TOKEN,
@@ -148,10 +151,17 @@ describe('/_control', () => {
 })
 
 describe('the sandbox process', () => {
-  const flags = ['--account-sid', ACCOUNT_SID, '--auth-token', AUTH_TOKEN]
+  const directory = temporaryDirectory('sandbox-secrets')
+  const write = (name: string, content: unknown) => {
+    const file = join(directory, name)
+    writeFileSync(file, JSON.stringify(content))
+    return file
+  }
+  const flags = ['--secrets-file', write('secrets.json', { accountSid: ACCOUNT_SID, authToken: AUTH_TOKEN })]
 
   test('reads its flags and refuses what is wrong, and any address but loopback', () => {
     expect(parseSandboxConfig([...flags, '--carrier-port', '0'])).toMatchObject({ carrierPort: 0, host: '127.0.0.1' })
+    expect(() => parseSandboxConfig(['--secrets-file', write('half.json', { authToken: AUTH_TOKEN })])).toThrow()
     expect(() => parseSandboxConfig(['--auth-token', AUTH_TOKEN])).toThrow()
     expect(() => parseSandboxConfig([...flags, '--host', '0.0.0.0'])).toThrow()
     expect(() =>

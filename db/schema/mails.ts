@@ -1,0 +1,31 @@
+import { sql } from 'drizzle-orm'
+import { check, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { at, createdAt, id, updatedAt } from './columns.ts'
+
+/** Mail that is to be sent or was. */
+export const mails = pgTable(
+  'mails',
+  {
+    id: id(),
+    kind: text({ enum: ['invitation', 'password_reset'] }).notNull(),
+    /** The invitation or the reset that it is about. */
+    subjectId: uuid('subject_id').notNull(),
+    /** Address, subject and texts, sealed for this row: they carry links. Empty when there is nothing more to send. */
+    sealed: text().notNull(),
+    /** Not sent after this: its link no longer works. */
+    expiresAt: at('expires_at').notNull(),
+    state: text({ enum: ['pending', 'sent', 'failed'] })
+      .notNull()
+      .default('pending'),
+    attempts: integer().notNull().default(0),
+    error: text(),
+    sentAt: at('sent_at'),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    index('mails_subject').on(t.subjectId, t.id),
+    index('mails_pending').on(t.updatedAt).where(sql`${t.state} = 'pending'`),
+    check('mails_state', sql`${t.state} in ('pending', 'sent', 'failed')`),
+  ],
+)

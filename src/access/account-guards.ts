@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto'
+import { APIError, createAuthMiddleware, getSessionFromCtx } from 'better-auth/api'
+import { z } from 'zod'
+import type { Database } from '../../db/client.ts'
+import {
+  ATTEMPTS,
+  countAttempt,
+  endResets,
+  forgetTrustedDevices,
+  forgiveAttempt,
+  normalizeEmail,
+  useCode,
+} from '../domain/members/index.ts'
+import { AppError } from '../lib/errors.ts'
+import { sha256Hex } from '../lib/ids.ts'
+import { hasUnstorable } from '../lib/text.ts'
+import { checkNewPassword } from './passwords.ts'
+
+/** Marks a device on which an account was signed in to; the name of its cookie behind the prefix. */
+const DEVICE_COOKIE = 'device'
+const DEVICE_SECONDS = 180 * 24 * 3_600
+/** The library's cookie of a login that still needs its second factor. */
+const SECOND_STEP_COOKIE = 'two_factor'
+
+/** Requests that prove a signed-in person by the password: a stolen session must not try passwords without end. */
+export const PASSWORD_PATHS: ReadonlySet<string> = new Set([
+  '/change-password',
+  '/verify-password',
+  '/delete-user',
+  '/two-factor/enable',
+  '/two-factor/disable',
+  '/two-factor/get-totp-uri',
+  '/two-factor/generate-backup-codes',
+])
+
+const SIGNED_IN_BY = new Set(['/sign-in/email', '/two-factor/verify-totp', '/two-factor/verify-backup-code'])
+
+type AuthContext = Parameters<Parameters<typeof createAuthMiddleware>[0]>[0]
+
+const signIn = z.object({ email: z.string() })
+const code = z.object({ code: z.string() })
+const change = z.looseObject({ newPassword: z.string() })
+
+/**
+ * What an account is protected by beyond the library's limit per address:
+ * - ten failures in a quarter of an hour, then the account takes no attempt from devices it does not know. A device on which
+ *   its owner signed in has a count of its own, so that a stranger who guesses never locks the owner out;
+ * - a one-time password works once;
+ * - new passwords are judged, and a change ends all other sessions.
+ */
+export function createAccountGuards(db: Database) {
+  return {
+    before: createAuthMiddleware(async (ctx) => {
+      refuseUnstorable(ctx.body)
+      if (ctx.path === '/two-factor/verify-totp') await refuseUsedCode(db, ctx)
+      const key = await attemptKey(ctx)
+      if (key && !(await countAttempt({ db }, key))) throw tooMany()
+      if (ctx.path === '/change-password') return await judgeChange(ctx)
+      return
+    }),
+    after: createAuthMiddleware(async (ctx) => {
+      if (ctx.context.returned instanceof Error) return
+      const key = await attemptKey(ctx)
+      if (key) await forgiveAttempt({ db }, key)
+      const signedIn = ctx.context.newSession
+      if (SIGNED_IN_BY.has(ctx.path) && signedIn) {
+        const pending = ctx.path === '/sign-in/email' && signedIn.user.twoFactorEnabled === true
+        if (!pending) await rememberDevice(ctx, signedIn.user.email)
+      }
+      if (ctx.path === '/change-password' && signedIn) {
+        await forgetTrustedDevices(db, signedIn.user.id)
+        await endResets(db, signedIn.user.id)
+      }
+    }),
+  }
+}
+
+/** The library stores what it gets; the database does not take every text. */
+function refuseUnstorable(body: unknown): void {
+  if (typeof body !== 'object' || body === null) return
+  for (const [field, value] of Object.entries(body))
+    if (typeof value === 'string' && hasUnstorable(value))
+      throw new APIError('BAD_REQUEST', {
+        code: 'INVALID_TEXT',
+        message: `${field}: has characters that cannot be stored.`,
+      })
+}
+
+/** What an attempt is counted under; null for what is none. */
+async function attemptKey(ctx: AuthContext): Promise<string | null> {
+  if (ctx.path === '/sign-in/email') {
+    const body = signIn.safeParse(ctx.body)
+    if (!body.success) return null
+    const email = normalizeEmail(body.data.email)
+    const device = await knownDevice(ctx, email)
+    return device ? `device:${device}` : `account:${email}`
+  }
+  if (!PASSWORD_PATHS.has(ctx.path)) return null
+  const session = await getSessionFromCtx(ctx)
+  return session ? `session:${session.user.id}` : null
+}
+
+async function knownDevice(ctx: AuthContext, email: string): Promise<string | null> {
+  const cookie = ctx.context.createAuthCookie(DEVICE_COOKIE)
+  const value = await ctx.getSignedCookie(cookie.name, ctx.context.secret)
+  const [owner, device] = value ? value.split('.') : []
+  return device && owner === sha256Hex(email) ? device : null
+}
+
+async function rememberDevice(ctx: AuthContext, email: string): Promise<void> {
+  const owner = normalizeEmail(email)
+  if (await knownDevice(ctx, owner)) return
+  const cookie = ctx.context.createAuthCookie(DEVICE_COOKIE, { maxAge: DEVICE_SECONDS })
+  const value = `${sha256Hex(owner)}.${randomBytes(16).toString('hex')}`
+  await ctx.setSignedCookie(cookie.name, value, ctx.context.secret, cookie.attributes)
+}
+
+/** A code is used up by trying it, before it is looked at: of two requests at once one gets through. */
+async function refuseUsedCode(db: Database, ctx: AuthContext): Promise<void> {
+  const body = code.safeParse(ctx.body)
+  const userId = await secondStepUser(ctx)
+  if (!body.success || !userId) return
+  if (!(await useCode({ db }, userId, body.data.code)))
+    throw new APIError('UNAUTHORIZED', {
+      code: 'CODE_USED',
+      message: 'This code was used already; wait for the next one.',
+    })
+}
+
+/** Whose code it is: that of the session, or of the login whose first step is done. */
+async function secondStepUser(ctx: AuthContext): Promise<string | null> {
+  const session = await getSessionFromCtx(ctx)
+  if (session) return session.user.id
+  const cookie = ctx.context.createAuthCookie(SECOND_STEP_COOKIE)
+  const challenge = await ctx.getSignedCookie(cookie.name, ctx.context.secret)
+  return challenge ? ((await ctx.context.internalAdapter.findVerificationValue(challenge))?.value ?? null) : null
+}
+
+async function judgeChange(ctx: AuthContext) {
+  const body = change.safeParse(ctx.body)
+  const session = await getSessionFromCtx(ctx)
+  if (!body.success || !session) return
+  try {
+    await checkNewPassword(body.data.newPassword, [session.user.email, session.user.name])
+  } catch (error) {
+    if (!(error instanceof AppError) || error.kind !== 'invalid') throw error
+    throw new APIError('BAD_REQUEST', { code: error.code.toUpperCase(), message: error.message })
+  }
+  return { context: { body: { ...body.data, revokeOtherSessions: true } } }
+}
+
+function tooMany() {
+  return new APIError(
+    'TOO_MANY_REQUESTS',
+    { code: 'TOO_MANY_ATTEMPTS', message: 'Too many attempts at this account; wait a quarter of an hour.' },
+    { 'Retry-After': String(ATTEMPTS.windowSeconds) },
+  )
+}

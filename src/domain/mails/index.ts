@@ -1,0 +1,1 @@
+export { cancelMails, enqueueMail, type MailContent, mailStateOf, queueMail, requeueMails, sendMail } from './mails.ts'

@@ -1,0 +1,137 @@
+import { and, desc, eq, lt, or } from 'drizzle-orm'
+import { z } from 'zod'
+import type { Executor } from '../../../db/client.ts'
+import { mails } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { newId } from '../../lib/ids.ts'
+import type { SecretBox } from '../../lib/secret-box.ts'
+import type { Mailer } from '../../providers/mail/port.ts'
+import type { DomainContext } from '../context.ts'
+
+const content = z.object({ to: z.string(), subject: z.string(), text: z.string(), html: z.string() })
+export type MailContent = z.infer<typeof content>
+
+/** With the job's backoff, about a day. */
+const MAX_ATTEMPTS = 30
+/** A mail that was never tried, and one that was left alone for longer than its job's longest pause, have lost their job. */
+const NEVER_TRIED_MS = 2 * 60_000
+const LONGEST_PAUSE_MS = 2 * 3_600_000
+
+/** Writes a mail that is to be sent, in the transaction of what it is about. Then call `enqueueMail`. */
+export async function queueMail(
+  tx: Executor,
+  box: SecretBox,
+  mail: { kind: 'invitation' | 'password_reset'; subjectId: string; expiresAt: Date; content: MailContent },
+): Promise<string> {
+  const id = newId()
+  await tx.insert(mails).values({
+    id,
+    kind: mail.kind,
+    subjectId: mail.subjectId,
+    expiresAt: mail.expiresAt,
+    sealed: box.seal(JSON.stringify(mail.content), placeOf(id)),
+  })
+  return id
+}
+
+/** A queue that is away is no failure: the sweep puts the mail back. */
+export async function enqueueMail(ctx: DomainContext, id: string): Promise<void> {
+  try {
+    await ctx.enqueue('mail.send', { mailId: id }, { jobId: `mail-${id}` })
+  } catch (error) {
+    if (!(error instanceof AppError && error.kind === 'unavailable')) throw error
+    ctx.log.warn({ mailId: id, code: error.code }, 'mail waits for the queue')
+  }
+}
+
+/** What becomes of the newest mail about something. */
+export async function mailStateOf(ctx: Pick<DomainContext, 'db'>, subjectId: string) {
+  const [row] = await ctx.db
+    .select({ state: mails.state })
+    .from(mails)
+    .where(eq(mails.subjectId, subjectId))
+    .orderBy(desc(mails.id))
+    .limit(1)
+  return row?.state ?? null
+}
+
+/** Ends the mails about something that are not sent yet. */
+export async function cancelMails(tx: Executor, subjectId: string): Promise<void> {
+  await tx
+    .update(mails)
+    .set({ state: 'failed', sealed: '', error: 'canceled' })
+    .where(and(eq(mails.subjectId, subjectId), eq(mails.state, 'pending')))
+}
+
+/**
+ * Sends one mail. Sent, ended or out of date, it does nothing.
+ * @throws AppError `mail_unavailable` when it is worth trying again
+ */
+export async function sendMail(
+  ctx: DomainContext,
+  id: string,
+  deps: { mailer: Mailer | null; box: SecretBox },
+): Promise<'sent' | 'failed' | 'done'> {
+  const [row] = await ctx.db.select().from(mails).where(eq(mails.id, id))
+  if (row?.state !== 'pending') return 'done'
+  const pending = and(eq(mails.id, id), eq(mails.state, 'pending'))
+  const end = async (error: string) => {
+    await ctx.db.update(mails).set({ state: 'failed', sealed: '', error }).where(pending)
+    ctx.log.warn({ mailId: id, kind: row.kind, reason: error }, 'mail given up')
+    return 'failed' as const
+  }
+  if (row.expiresAt < new Date()) return await end('expired before it could be sent')
+  if (row.attempts >= MAX_ATTEMPTS) return await end(row.error ?? 'tried too often')
+  const [claimed] = await ctx.db
+    .update(mails)
+    .set({ attempts: row.attempts + 1 })
+    .where(and(pending, eq(mails.attempts, row.attempts)))
+    .returning({ id: mails.id })
+  if (!claimed) return 'done'
+  try {
+    if (!deps.mailer)
+      throw new AppError(
+        'unavailable',
+        'mail_unavailable',
+        'No mail server is set: SMTP_URL and MAIL_FROM are missing.',
+      )
+    const mail = content.parse(JSON.parse(deps.box.open(row.sealed, placeOf(id))))
+    await deps.mailer.send({ id, ...mail })
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    if (error.kind !== 'unavailable') return await end(error.message)
+    await ctx.db.update(mails).set({ error: error.message }).where(pending)
+    throw error
+  }
+  await ctx.db.update(mails).set({ state: 'sent', sealed: '', error: null, sentAt: new Date() }).where(pending)
+  return 'sent'
+}
+
+/** Puts mails back whose job is lost. @returns how many */
+export async function requeueMails(ctx: DomainContext): Promise<number> {
+  const rows = await ctx.db
+    .select({ id: mails.id, attempts: mails.attempts })
+    .from(mails)
+    .where(
+      and(
+        eq(mails.state, 'pending'),
+        or(
+          and(eq(mails.attempts, 0), lt(mails.updatedAt, ago(NEVER_TRIED_MS))),
+          lt(mails.updatedAt, ago(LONGEST_PAUSE_MS)),
+        ),
+      ),
+    )
+    .orderBy(mails.updatedAt)
+    .limit(200)
+  for (const { id, attempts } of rows)
+    await ctx.enqueue('mail.send', { mailId: id }, { jobId: attempts === 0 ? `mail-${id}` : `mail-${id}-${attempts}` })
+  return rows.length
+}
+
+function ago(ms: number): Date {
+  return new Date(Date.now() - ms)
+}
+
+function placeOf(id: string): string {
+  return `mail:${id}`
+}
