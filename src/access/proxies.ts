@@ -52,7 +52,7 @@ export function parseTrustedProxies(setting: string): TrustedProxies | null {
 export const NO_PROXIES: TrustedProxies = { trusts: () => false }
 
 function parseNetwork(text: string): Network | null {
-  if (ipaddr.isValidCIDR(text)) {
+  if (ipaddr.isValidCIDR(text) && parseAddress(text.split('/')[0] ?? '')) {
     const [base, bits] = ipaddr.parseCIDR(text)
     if (base.kind() === 'ipv6' && (base as ipaddr.IPv6).isIPv4MappedAddress())
       return bits >= 96 ? [(base as ipaddr.IPv6).toIPv4Address(), bits - 96] : null
