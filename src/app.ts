@@ -1,36 +1,46 @@
 import { join } from 'node:path'
-import { trpcServer } from '@hono/trpc-server'
+import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import type { Server } from 'bun'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { secureHeaders } from 'hono/secure-headers'
+import type { RouterRoute } from 'hono/types'
+import { type AccessContext, businessOf, type PrincipalDeps } from './access/authenticate.ts'
+import { createOperatorCheck } from './access/operators.ts'
+import { isOwnOrigin } from './access/origins.ts'
+import { ROUTES } from './access/permissions.ts'
+import { clientAddress } from './access/proxies.ts'
+import { StreamGate } from './access/streams.ts'
 import { checkNewPassword, hashPassword } from './access/passwords.ts'
 import { type Auth, CLIENT_ADDRESS_HEADER, createAuth, sessionOf as readSession } from './auth.ts'
 import type { Deps } from './deps.ts'
 import { createDirectory } from './domain/businesses/index.ts'
 import { verifyStreamToken } from './domain/calls/index.ts'
+import type { Actor } from './domain/context.ts'
 import { createEventHub } from './domain/events/index.ts'
 import { membershipsOf } from './domain/members/index.ts'
 import { createProfileCache } from './domain/receptionist/index.ts'
 import { createAccountPages } from './http/account-pages.ts'
 import { createAdmin } from './http/admin.ts'
 import { createFilesApi } from './http/api/files.ts'
+import { restRules } from './http/api/openapi.ts'
 import { createPaymentsApi } from './http/api/payments.ts'
 import { createRestApi } from './http/api/rest.ts'
 import { createWhatsAppApi } from './http/api/whatsapp.ts'
 import { createBoard } from './http/board.ts'
 import { handleError } from './http/errors.ts'
 import { createGone } from './http/gone.ts'
+import { calledProcedures, chosenBusiness, createGuard, type GuardEnv } from './http/guard.ts'
 import { createHealth } from './http/health.ts'
-import { isOwnOrigin } from './http/origin.ts'
 import { createPayPages } from './http/pay/routes.ts'
-import { businessOf, clientAddress, type PrincipalDeps } from './http/principal.ts'
 import { createPrompts } from './http/prompts.ts'
+import { checkAddress } from './http/request-address.ts'
+import { BODY_LIMITS, BodyBudget, bindBody, readBytes, requireJson, withBody } from './http/request-body.ts'
+import { createSecurityHeaders } from './http/security-headers.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createPaymentWebhooks } from './http/webhooks/payments.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
-import { AppError } from './lib/errors.ts'
+import { AppError, toAppError } from './lib/errors.ts'
 import { networkPhone } from './lib/phone.ts'
 import { Admission } from './media/admission.ts'
 import { createCallSink } from './media/call-sink.ts'
@@ -45,9 +55,11 @@ import { replayStored } from './media/replay.ts'
 import { DEFAULT_LIMITS, type SessionLimits } from './media/session-ports.ts'
 import { createMediaSocket, type MediaSocketData, pathOf } from './media/socket.ts'
 import { appRouter } from './trpc/router.ts'
-import type { ApiServices } from './trpc/trpc.ts'
+import { type ApiServices, refusedCalls } from './trpc/trpc.ts'
 
 export type App = {
+  /** Every route that is registered, for the check that each has a rule. */
+  routes: readonly RouterRoute[]
   /** Bun.serve's handlers. */
   fetch(request: Request, server: Server<MediaSocketData>): Promise<Response | undefined> | Response | undefined
   websocket: ReturnType<typeof createMediaSocket>['handlers']
@@ -62,10 +74,8 @@ export type App = {
   stop(): Promise<void>
 }
 
-const MAX_BODY_BYTES = 1024 * 1024
-
 function refuseBody(): never {
-  throw new AppError('too_large', 'body_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
+  throw new AppError('too_large', 'body_too_large', `The body is larger than ${BODY_LIMITS.form} bytes.`)
 }
 
 /** The web server's parts, mounted: webhooks, media socket, APIs, board, health. */
@@ -85,6 +95,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
   const addresses = new WeakMap<Request, string>()
   const addressOf = (request: Request) => addresses.get(request) ?? null
+  const clientOf = (request: Request) => clientAddress(request, addressOf, config.trustedProxies)
   let draining = false
 
   const admission = new Admission({
@@ -158,7 +169,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   /** What goes through here is rate limited by the client's address. */
   const authenticate = (request: Request, from: Request) => {
     const headers = new Headers(request.headers)
-    headers.set(CLIENT_ADDRESS_HEADER, clientAddress(from, addressOf))
+    headers.set(CLIENT_ADDRESS_HEADER, clientOf(from))
     return auth.handler(new Request(request, { headers }))
   }
   const sessionOf = (headers: Headers) => readSession(auth, headers)
@@ -201,15 +212,23 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   }
   const streamStatus = createStreamStatusHandler(voice)
 
-  const app = new Hono()
-  app.onError(handleError(log))
-  app.notFound((c) =>
-    c.json({ success: false, error: { code: 'not_found', message: `There is nothing at ${c.req.path}.` } }, 404),
-  )
+  const isOperator = async (userId: string) => {
+    const first = directory.first()
+    return (await membershipsOf(ctx, userId)).some((m) => m.role === 'owner' && m.businessId === first)
+  }
+  const mayOperate = createOperatorCheck({ principal, metricsToken: config.metricsToken })
+  const app = new Hono<GuardEnv>()
+  const handle = handleError(log)
+  app.onError((error, c) => {
+    const answered = handle(error, c)
+    if (!c.req.path.startsWith('/trpc/')) return answered
+    return refusedCalls(toAppError(error), calledProcedures(c.req.path), c.req.query('batch') === '1')
+  })
   app.use(async (c, next) => {
     await next()
-    metrics.httpRequests.inc({ method: c.req.method, route: routeOf(c.req.path), status: String(c.res.status) })
+    metrics.httpRequests.inc({ method: c.req.method, route: c.get('route'), status: c.res.status })
   })
+  app.use(createGuard({ app, principal, rules: restRules('/api/v1'), isOperator, mayOperate }))
   app.route('/', createVoiceWebhooks(voice))
   app.route(
     '/',
@@ -223,25 +242,24 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     '/',
     createHealth({
       ctx,
-      addressOf,
+      mayOperate,
       version: deps.version,
       pingQueue: () => deps.backend.ping(),
       draining: () => draining,
       metrics,
     }),
   )
-  // What is read by others' code, whole and before anybody has logged in.
-  for (const path of ['/trpc/*', '/api/auth/*', '/admin/*'])
-    app.use(path, bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseBody }))
   app.get('/favicon.ico', (c) => c.body(null, 204))
-  app.use('/api/*', secureHeaders())
-  app.on(['GET', 'POST'], '/api/auth/*', (c) => authenticate(c.req.raw, c.req.raw))
-  app.route(
-    '/api/whatsapp',
-    createWhatsAppApi({ ...principal, settings, baileysConfigured: config.baileys.secret !== null }),
-  )
-  app.route('/api/payments', createPaymentsApi({ ...principal, means: deps.payments }))
-  app.route('/api', createFilesApi({ ...principal, storage: deps.storage }))
+  // Of the login service only the addresses of the table are served.
+  for (const [method = '', path = ''] of Object.keys(ROUTES).map((key) => key.split(' ')))
+    if (path.startsWith('/api/auth/'))
+      app.on(method, path, async (c) => {
+        requireJson(c.req.raw)
+        return authenticate(await readWhole(c.req.raw, BODY_LIMITS.form), c.req.raw)
+      })
+  app.route('/api/whatsapp', createWhatsAppApi({ settings, baileysConfigured: config.baileys.secret !== null }))
+  app.route('/api/payments', createPaymentsApi({ means: deps.payments }))
+  app.route('/api', createFilesApi({ storage: deps.storage }))
   const hub = createEventHub({ ctx, sql: deps.database.sql })
   metrics.gauge('event_subscribers', 'Open event streams of this process', () => hub.subscribers)
   const services: ApiServices = {
@@ -252,39 +270,38 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     keyring: deps.keyring,
     replayRecord: (key) => replayStored(deps.storage, key),
   }
-  const createApiContext = (request: Request, chosen: string | null = null) => {
-    let access: ReturnType<typeof businessOf> | null = null
-    return {
-      // The calls of one batch ask once.
-      authenticate() {
-        access ??= businessOf(request, principal, chosen)
-        return access
-      },
-      authenticateAgain: () => businessOf(request, principal, chosen),
-      settings,
-      services,
-      payments: deps.payments,
-    }
-  }
-  app.use(
-    '/trpc/*',
-    trpcServer({
+  const streams = new StreamGate()
+  const createApiContext = (request: Request, business: AccessContext, chosen: string | null = null) => ({
+    authenticate: () => Promise.resolve(business),
+    authenticateAgain: () => businessOf(request, principal, chosen),
+    enterStream: (actor: Actor) => streams.enter(actor, clientOf(request)),
+    settings,
+    services,
+    payments: deps.payments,
+  })
+  app.all('/trpc/*', async (c) => {
+    const business = c.get('business')
+    if (!business) throw new AppError('unauthenticated', 'api_key_required', 'Send an API key.')
+    const chosen = chosenBusiness(c)
+    return fetchRequestHandler({
       router: appRouter,
       endpoint: '/trpc',
-      createContext: ({ info }, c) => createApiContext(c.req.raw, info.connectionParams?.businessId ?? null),
+      req: await readCalls(c),
+      createContext: () => createApiContext(c.req.raw, business, chosen),
       onError({ error, path }) {
         if (error.code === 'INTERNAL_SERVER_ERROR') log.error({ path, err: error }, 'a procedure failed')
       },
-    }),
-  )
+    })
+  })
   app.route(
     '/api',
     createRestApi({
-      createContext: (request) => createApiContext(request),
+      createContext: createApiContext,
       version: deps.version.version,
       publicBaseUrl: config.publicBaseUrl,
     }),
   )
+  app.use('/admin/queues/*', bodyLimit({ maxSize: BODY_LIMITS.form, onError: refuseBody }))
   /** Puts a question to the login service as the browser behind `from`. */
   const ask = (path: string, body: Record<string, unknown>, from: Request) =>
     authenticate(
@@ -309,41 +326,36 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       publicBaseUrl: config.publicBaseUrl,
       ask,
       sessionOf,
-      clientOf: (request) => clientAddress(request, addressOf),
+      clientOf,
     }),
   )
   app.route(
     '/admin',
     createAdmin({
-      sessionOf,
       publicBaseUrl: config.publicBaseUrl,
-      isOperator: async (userId) => {
-        const first = directory.first()
-        return (await membershipsOf(ctx, userId)).some((m) => m.role === 'owner' && m.businessId === first)
-      },
       board: createBoard(producer.queues),
       ask,
     }),
   )
-  // What a method is allowed is part of an address: a wrong one is told, not "not found".
-  for (const path of Object.values(WEBHOOKS).filter((path) => path !== WEBHOOKS.incomingCallPreview))
-    app.all(path, (c) =>
-      c.json({ success: false, error: { code: 'method_not_allowed', message: 'This address takes POST.' } }, 405, {
-        Allow: 'POST',
-      }),
-    )
+  const secure = createSecurityHeaders(config.publicBaseUrl)
+  const budget = new BodyBudget()
+
+  async function answer(request: Request, server: Server<MediaSocketData>): Promise<Response | undefined> {
+    const path = pathOf(request.url)
+    const refused = checkAddress(request)
+    if (refused) return secure('/', refused)
+    if (path.startsWith('/ws/')) {
+      const upgraded = media.upgrade(request, server)
+      if (upgraded !== null) return upgraded && secure(path, upgraded)
+    }
+    addresses.set(request, server.requestIP(request)?.address ?? '')
+    bindBody(request, budget, clientOf(request))
+    return secure(path, await (path === WEBHOOKS.streamStatus ? streamStatus(request) : app.fetch(request)))
+  }
 
   return {
-    fetch(request, server) {
-      const path = pathOf(request.url)
-      if (path.startsWith('/ws/')) {
-        const answer = media.upgrade(request, server)
-        if (answer !== null) return answer
-      }
-      if (path === WEBHOOKS.streamStatus) return streamStatus(request)
-      addresses.set(request, server.requestIP(request)?.address ?? '')
-      return app.fetch(request)
-    },
+    routes: app.routes,
+    fetch: answer,
     websocket: media.handlers,
     async start() {
       await directory.start()
@@ -371,10 +383,14 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   }
 }
 
-/** A path without its ids, so that the metrics' labels stay few. */
-function routeOf(path: string): string {
-  const [, first = '', second = '', third] = path.split('/')
-  if (first === 'api' || first === 'webhook')
-    return `/${[first, second, third].filter((part) => part && !/\d/.test(part)).join('/')}`
-  return `/${first}`
+/** A request with its whole body, for code of others that would read it without a limit. */
+async function readWhole(request: Request, maxBytes: number): Promise<Request> {
+  return withBody(request, await readBytes(request, maxBytes))
+}
+
+/** A tRPC request with its whole body. */
+function readCalls(c: Context): Promise<Request> {
+  requireJson(c.req.raw)
+  const imports = calledProcedures(c.req.path).every((call) => call.startsWith('imports.'))
+  return readWhole(c.req.raw, imports ? BODY_LIMITS.import : BODY_LIMITS.api)
 }

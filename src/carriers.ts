@@ -27,8 +27,12 @@ export function createCarriers(accounts: PerBusiness<Telephony>): Carriers {
       return { telephony: first.adapter, only: [first, ...more].map(({ businessId }) => businessId) }
     },
     verifyUpgrade(path, signature) {
-      if (installation?.verifyUpgrade(path, signature)) return true
-      return accounts.own().some(({ adapter }) => adapter.verifyUpgrade(path, signature))
+      if (installation?.verifyUpgrade(path, signature)) return { only: null }
+      const only = accounts
+        .own()
+        .filter(({ adapter }) => adapter.verifyUpgrade(path, signature))
+        .map(({ businessId }) => businessId)
+      return only.length > 0 ? { only } : null
     },
   }
 }

@@ -58,6 +58,8 @@ export const PRODUCTION_SAFETY = {
   TRANZILA_PAY_BASE_URL: encryptedOrNear,
   SMTP_URL: safe('a password is sent over TLS alone, see the adapter'),
   MAIL_FROM: safe('an address'),
+  TRUSTED_PROXIES: safe('that it is set is asked for by loadConfig; everybody can be named, in words that say so'),
+  METRICS_TOKEN: strongSecret(16),
   WEBHOOKS_ALLOW_PRIVATE: safe('the operator’s choice; doctor warns'),
   MAX_CONCURRENT_CALLS: safe('a number'),
   DRAIN_SECONDS: safe('a number'),

@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { PRODUCTION_SAFETY, type SafetyRule } from './config-safety.ts'
 import { makePrivateDirectory } from './lib/file-modes.ts'
+import { isLoopbackUrl } from './access/origins.ts'
+import { NO_PROXIES, parseTrustedProxies, type TrustedProxies } from './access/proxies.ts'
 
 /** The names of the process environment that a child process may inherit or that `loadConfig` reads. */
 export type Environment = Record<string, string | undefined>
@@ -83,6 +85,16 @@ const variables = z.object({
     .regex(/^(?:[^<>\r\n]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/, 'an address, or a name and <address>')
     .optional(),
   WEBHOOKS_ALLOW_PRIVATE: flag.optional(),
+  TRUSTED_PROXIES: z
+    .string()
+    .transform((value, context) => {
+      const proxies = parseTrustedProxies(value)
+      if (!proxies)
+        context.addIssue('loopback, private, none, or addresses and networks (10.0.0.0/8) with commas between them')
+      return proxies ?? NO_PROXIES
+    })
+    .optional(),
+  METRICS_TOKEN: z.string().min(16, 'at least 16 characters').optional(),
   MAX_CONCURRENT_CALLS: z.coerce.number().int().min(0).default(200),
   DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(300),
 })
@@ -159,6 +171,10 @@ export type Config = {
   mail: { url: string; from: string } | null
   /** Whether webhooks may lead to addresses of this machine or network; a sandbox's receivers are there. */
   webhooksAllowPrivate: boolean
+  /** Whose forwarding headers count. */
+  trustedProxies: TrustedProxies
+  /** Bearer token for `/metrics`. */
+  metricsToken: string | null
   maxConcurrentCalls: number
   drainSeconds: number
 }
@@ -203,6 +219,14 @@ export function loadConfig(environment: Environment): Config {
   if (sandbox && production) problems.push('SANDBOX: got "1", wants 0 or unset when NODE_ENV=production')
   if (production && !v.SESSION_SECRET) need('SESSION_SECRET', 'when NODE_ENV=production')
   if (production && !v.PUBLIC_BASE_URL) need('PUBLIC_BASE_URL', 'when NODE_ENV=production')
+  const isPublic = v.PUBLIC_BASE_URL !== undefined && !isLoopbackUrl(v.PUBLIC_BASE_URL)
+  if (production && isPublic && !v.TRUSTED_PROXIES)
+    need('TRUSTED_PROXIES', 'when PUBLIC_BASE_URL is public: the proxies in front (loopback, private, CIDR), or none')
+  // Whoever reaches a sandbox from its own machine is its owner: nobody else may be led there.
+  if (sandbox && isPublic)
+    problems.push(
+      `PUBLIC_BASE_URL: got "${v.PUBLIC_BASE_URL}", wants a loopback address in the sandbox (SANDBOX=0 to be public)`,
+    )
   if (!v.TWILIO_ACCOUNT_SID && v.TWILIO_AUTH_TOKEN) need('TWILIO_ACCOUNT_SID', 'beside TWILIO_AUTH_TOKEN')
   if (v.TWILIO_ACCOUNT_SID && !v.TWILIO_AUTH_TOKEN) need('TWILIO_AUTH_TOKEN', 'beside TWILIO_ACCOUNT_SID')
   // In the sandbox the key is the sandbox's own, made when it starts.
@@ -299,6 +323,8 @@ export function loadConfig(environment: Environment): Config {
         : { kind: 'absent' },
     mail: v.SMTP_URL && v.MAIL_FROM ? { url: v.SMTP_URL, from: v.MAIL_FROM } : null,
     webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
+    trustedProxies: v.TRUSTED_PROXIES ?? NO_PROXIES,
+    metricsToken: v.METRICS_TOKEN ?? null,
     maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
     drainSeconds: v.DRAIN_SECONDS,
   }

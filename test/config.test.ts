@@ -36,8 +36,8 @@ test('with nothing set it is a sandbox that needs nothing', () => {
 
 test('a public base URL ends in no slash whatever it was given', () => {
   for (const given of ['https://a.example', 'https://a.example/', 'https://a.example///', 'https://a.example/?x=1'])
-    expect(loadConfig({ DATA_DIR, PUBLIC_BASE_URL: given }).publicBaseUrl).toBe('https://a.example')
-  expect(loadConfig({ DATA_DIR, PUBLIC_BASE_URL: 'https://a.example/base/' }).publicBaseUrl).toBe(
+    expect(loadConfig({ DATA_DIR, SANDBOX: '0', PUBLIC_BASE_URL: given }).publicBaseUrl).toBe('https://a.example')
+  expect(loadConfig({ DATA_DIR, SANDBOX: '0', PUBLIC_BASE_URL: 'https://a.example/base/' }).publicBaseUrl).toBe(
     'https://a.example/base',
   )
 })

@@ -30,7 +30,7 @@ let heardTurns = 0
 function serve(engine: SpeechEngine): number {
   const media = createMediaSocket({
     log,
-    verifyUpgrade: () => true,
+    verifyUpgrade: () => ({ only: null }),
     session: {
       engine,
       log,

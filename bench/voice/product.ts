@@ -19,7 +19,7 @@ const script = intakeScript({ language: 'en', businessName: 'Bench' })
 const greeting = new Uint8Array(4_000).fill(0x40)
 const media = createMediaSocket({
   log,
-  verifyUpgrade: (path, signature) => telephony.verifyUpgrade(path, signature),
+  verifyUpgrade: (path, signature) => (telephony.verifyUpgrade(path, signature) ? { only: null } : null),
   session: {
     engine: createRealtimeEngine({ apiKey: 'bench', url: engineUrl, model: 'gpt-realtime-2.1' }),
     log,

@@ -33,6 +33,9 @@ const BY_KIND = {
   unauthenticated: EXIT.refused,
   forbidden: EXIT.refused,
   not_found: EXIT.notFound,
+  method_not_allowed: EXIT.usage,
+  timed_out: EXIT.unavailable,
+  unsupported_media: EXIT.usage,
   gone: EXIT.notFound,
   conflict: EXIT.conflict,
   rate_limited: EXIT.unavailable,
@@ -75,6 +78,9 @@ export function describeFailure(error: unknown, url: () => string): { message: s
   if (error instanceof AppError) return { message: withField(error.message, error.field), code: BY_KIND[error.kind] }
   if (error instanceof TRPCClientError) {
     const answer = apiError.safeParse(error.data).data
+    const refused = /status code \((401|403)\)/.exec(error.message)
+    if (!answer && refused)
+      return { message: `The installation refused the stream (${refused[1]}): look at the key.`, code: EXIT.refused }
     if (!answer)
       return {
         message: `Nothing answers as an installation at ${url()} (${error.message}). Start it with ./start_all.sh, or say with --url where it is.`,

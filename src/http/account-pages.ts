@@ -24,7 +24,7 @@ import { cleanText, cutText } from '../lib/text.ts'
 import { ACCOUNT_TEXTS, passwordProblem } from './account-texts.ts'
 import { accountPage, emailField, passwordField } from './account-view.ts'
 import { parseForm, readText } from './form.ts'
-import { refuseForeignOrigin } from './origin.ts'
+import { refuseForeignOrigin } from '../access/origins.ts'
 
 export type AccountPagesDeps = {
   ctx: DomainContext

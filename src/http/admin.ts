@@ -1,16 +1,12 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
 import { z } from 'zod'
-import { AppError } from '../lib/errors.ts'
+import { refuseForeignOrigin } from '../access/origins.ts'
 import { parseForm, readText } from './form.ts'
-import { refuseForeignOrigin } from './origin.ts'
 
 export type AdminDeps = {
   /** Puts a question to the login service as the browser behind `from`; its cookies are handed on. */
   ask(path: string, body: Record<string, unknown>, from: Request): Promise<Response>
-  sessionOf(headers: Headers): Promise<{ userId: string } | null>
-  /** Whether a user runs the installation: the queues hold the jobs of every business. */
-  isOperator(userId: string): Promise<boolean>
   publicBaseUrl: string
   /** The queue board, served under `/admin/queues`. */
   board: Hono
@@ -46,23 +42,6 @@ export function createAdmin(deps: AdminDeps): Hono {
     const answer = await deps.ask('/sign-out', {}, c.req.raw)
     for (const cookie of answer.headers.getSetCookie()) c.header('Set-Cookie', cookie, { append: true })
     return c.redirect('/admin/login', 303)
-  })
-
-  app.use('*', async (c, next) => {
-    if (await deps.sessionOf(c.req.raw.headers)) {
-      await next()
-      return
-    }
-    if (c.req.method === 'GET' && (c.req.header('accept') ?? '').includes('text/html'))
-      return c.redirect(`/admin/login?next=${encodeURIComponent(c.req.path)}`, 302)
-    return c.json({ success: false, error: { code: 'login_required', message: 'Log in at /admin/login.' } }, 401)
-  })
-
-  app.use('/queues/*', async (c, next) => {
-    const session = await deps.sessionOf(c.req.raw.headers)
-    if (!session || !(await deps.isOperator(session.userId)))
-      throw new AppError('forbidden', 'operator_only', 'Only an owner of the first business may see the queues.')
-    await next()
   })
 
   app.get('/', (c) => c.redirect('/admin/queues', 302))

@@ -2,6 +2,9 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import { AppError, type ErrorBody, toAppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import { ThrottledLog } from '../lib/throttled-log.ts'
+
+const MAX_LOGGED_PATH = 200
 
 /** The REST form of an error. */
 export function errorBody(error: AppError): { success: false; error: ErrorBody } {
@@ -20,11 +23,13 @@ export function invalidInput(error: z.ZodError): AppError {
 
 /** Hono's last word: known errors answer as what they are, unknown ones as 500, the log has the cause. */
 export function handleError(log: Logger) {
+  const refused = new ThrottledLog(log)
   return (error: Error, c: Context): Response => {
     const known = error instanceof z.ZodError ? invalidInput(error) : toAppError(error)
-    const line = { code: known.code, status: known.status, path: c.req.path, method: c.req.method, field: known.field }
+    const path = c.req.path.slice(0, MAX_LOGGED_PATH)
+    const line = { code: known.code, status: known.status, path, method: c.req.method, field: known.field }
     if (known.kind === 'internal') log.error({ ...line, err: error }, 'a request failed')
-    else log.info(line, 'a request was refused')
+    else refused.write('info', known.code, line, 'a request was refused')
     return c.json(errorBody(known), known.status)
   }
 }
@@ -35,7 +40,7 @@ export function parseJson<S extends z.ZodType>(schema: S, text: string): z.outpu
   try {
     json = JSON.parse(text)
   } catch (cause) {
-    throw new AppError('invalid', 'invalid_json', 'The body is not JSON.', { cause })
+    throw new AppError('invalid', 'invalid_json', 'The body is not JSON.', { field: 'body', cause })
   }
   return schema.parse(json)
 }

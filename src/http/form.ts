@@ -1,23 +1,13 @@
-import { AppError } from '../lib/errors.ts'
+import { readBytes } from './request-body.ts'
 
 export const MAX_WEBHOOK_BYTES = 64 * 1024
 
 /**
- * The body of a request as text, read to a limit: a body that says or shows itself longer is refused unread.
- * @throws AppError `body_too_large`
+ * The body of a request as text without a byte-order mark, read to a limit.
+ * @throws AppError `body_too_large`, `body_too_slow`
  */
 export async function readText(request: Request, maxBytes = MAX_WEBHOOK_BYTES): Promise<string> {
-  const tooLarge = () => new AppError('too_large', 'body_too_large', `The body is larger than ${maxBytes} bytes.`)
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge()
-  if (!request.body) return ''
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of request.body) {
-    size += chunk.byteLength
-    if (size > maxBytes) throw tooLarge()
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  return new TextDecoder().decode(await readBytes(request, maxBytes))
 }
 
 /** Form fields as the signature wants them: every field, untrimmed. */

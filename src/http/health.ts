@@ -1,13 +1,12 @@
 import { Hono } from 'hono'
-import { authenticateApiKey } from '../domain/businesses/index.ts'
 import type { DomainContext } from '../domain/context.ts'
 import { processesAlive } from '../domain/system/index.ts'
-import { AppError, errorMessage } from '../lib/errors.ts'
-import { isDirectLoopback, type RequestAddress } from './principal.ts'
+import { errorMessage } from '../lib/errors.ts'
 
 export type HealthDeps = {
   ctx: DomainContext
-  addressOf: RequestAddress
+  /** Whether a request may see how the installation itself is doing. */
+  mayOperate(request: Request): Promise<boolean>
   version: { name: string; version: string; commit: string; bun: string }
   /** Resolves when the queue answers. */
   pingQueue(): Promise<void>
@@ -28,7 +27,6 @@ export function createHealth(deps: HealthDeps): Hono {
   app.get('/', (c) =>
     c.json({
       name,
-      version,
       links: {
         health: '/healthz',
         readiness: '/readyz',
@@ -61,19 +59,17 @@ export function createHealth(deps: HealthDeps): Hono {
     for (const kind of WORKERS)
       checks[`${kind}Worker`] = alive?.[kind] ? { ok: true } : { ok: false, why: 'no heartbeat for 15 seconds' }
     const missing = Object.keys(checks).filter((key) => !checks[key]?.ok)
-    return c.json({ status: missing.length === 0 ? 'ready' : 'not_ready', missing, checks }, missing.length ? 503 : 200)
+    const status = missing.length === 0 ? 'ready' : 'not_ready'
+    // What is wrong is for who runs the installation; a load balancer needs the verdict.
+    const details = (await deps.mayOperate(c.req.raw)) ? { missing, checks } : {}
+    return c.json({ status, ...details }, missing.length ? 503 : 200)
   })
 
-  app.get('/version', (c) => c.json(deps.version))
+  app.get('/version', async (c) => c.json((await deps.mayOperate(c.req.raw)) ? deps.version : { name, version }))
 
-  app.get('/metrics', async (c) => {
-    if (!isDirectLoopback(c.req.raw, deps.addressOf)) {
-      const key = /^Bearer\s+(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
-      if (!key || !(await authenticateApiKey(deps.ctx, key)))
-        throw new AppError('unauthenticated', 'api_key_required', 'Metrics need an API key from afar.')
-    }
-    return c.body(await deps.metrics.metrics(), 200, { 'Content-Type': deps.metrics.contentType })
-  })
+  app.get('/metrics', async (c) =>
+    c.body(await deps.metrics.metrics(), 200, { 'Content-Type': deps.metrics.contentType }),
+  )
 
   return app
 }

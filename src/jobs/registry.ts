@@ -120,7 +120,7 @@ export const jobs = {
   /** A stream that was refused before its call had a row. The call comes within moments, or was never one. */
   'call.refuse_stream': {
     queue: 'crm',
-    payload: z.object({ callSid: z.string(), detail: z.string(), at }),
+    payload: z.object({ callSid: z.string(), detail: z.string(), onlyFor, at }),
     attempts: 12,
     backoff: { delayMs: 500, maxDelayMs: 60_000 },
   },

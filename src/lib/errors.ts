@@ -7,9 +7,12 @@ export type ErrorKind =
   | 'unauthenticated'
   | 'forbidden'
   | 'not_found'
+  | 'method_not_allowed'
+  | 'timed_out'
   | 'conflict'
   | 'gone'
   | 'too_large'
+  | 'unsupported_media'
   | 'rate_limited'
   | 'not_implemented'
   | 'unavailable'
@@ -20,9 +23,12 @@ const HTTP_STATUS = {
   unauthenticated: 401,
   forbidden: 403,
   not_found: 404,
+  method_not_allowed: 405,
+  timed_out: 408,
   conflict: 409,
   gone: 410,
   too_large: 413,
+  unsupported_media: 415,
   rate_limited: 429,
   internal: 500,
   not_implemented: 501,

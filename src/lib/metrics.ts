@@ -1,25 +1,84 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import {
+  Counter,
+  type CounterConfiguration,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type HistogramConfiguration,
+  Registry,
+} from 'prom-client'
 
 const PREFIX = 'agentlocator_'
+
+/**
+ * The values that each label may have, and how many of them are told apart at most: what comes on top is counted as `other`.
+ * Every series costs memory for as long as the process lives, and time at each scrape.
+ */
+export const LABELS = {
+  method: { max: 10, values: 'HTTP methods that the server knows' },
+  route: { max: 500, values: 'patterns of registered routes' },
+  status: { max: 60, values: 'HTTP status codes that handlers answer' },
+  event: { max: 30, values: 'events of the carrier that are counted' },
+  reason: { max: 40, values: 'reasons for which calls end' },
+  business: { max: 500, values: 'businesses, which operators make' },
+  what: { max: 20, values: 'kinds of trouble with call records' },
+  job: { max: 150, values: 'jobs and queues of the registry' },
+  outcome: { max: 20, values: 'outcomes of jobs' },
+} as const satisfies Record<string, { max: number; values: string }>
+
+type Labels<Name extends string> = Partial<Record<Name, string | number>>
+
+/** Keeps the values of labels within `LABELS`. */
+class LabelBounds {
+  readonly #seen = new Map<string, Set<string>>()
+
+  bound<Name extends string>(labels: Labels<Name>): Labels<Name> {
+    const bounded: Labels<Name> = {}
+    for (const name in labels) bounded[name] = this.#boundValue(name, String(labels[name]))
+    return bounded
+  }
+
+  #boundValue(name: string, value: string): string {
+    const seen = this.#seen.get(name) ?? new Set<string>()
+    this.#seen.set(name, seen)
+    if (seen.has(value)) return value
+    const limits: Readonly<Record<string, { max: number }>> = LABELS
+    if (seen.size >= (limits[name]?.max ?? 0)) return 'other'
+    seen.add(value)
+    return value
+  }
+}
+
+type LabelName = keyof typeof LABELS
+
+/** A counter whose labels stay within `LABELS`. */
+export type BoundedCounter<Name extends LabelName> = {
+  inc(labels: Labels<Name>, by?: number): void
+  get: Counter<Name>['get']
+}
+/** A histogram whose labels stay within `LABELS`. */
+export type BoundedHistogram<Name extends LabelName> = { observe(labels: Labels<Name>, value: number): void }
 
 /** The figures of one process, in Prometheus' terms. */
 export type Metrics = {
   contentType: string
   /** The text that a scrape gets. */
   metrics(): Promise<string>
-  httpRequests: Counter<'method' | 'route' | 'status'>
-  webhookEvents: Counter<'event'>
-  callsEnded: Counter<'reason'>
+  /** Every metric's name and labels. */
+  labels(): { name: string; labels: readonly string[] }[]
+  httpRequests: BoundedCounter<'method' | 'route' | 'status'>
+  webhookEvents: BoundedCounter<'event'>
+  callsEnded: BoundedCounter<'reason'>
   greetingMs: Histogram<string>
-  responseMs: Histogram<'business'>
+  responseMs: BoundedHistogram<'business'>
   clearMs: Histogram<string>
   relayInUs: Histogram<string>
   relayOutUs: Histogram<string>
-  engineCostMicroUsd: Counter<'business'>
+  engineCostMicroUsd: BoundedCounter<'business'>
   engineFailures: Counter<string>
-  recordTrouble: Counter<'what'>
-  jobs: Counter<'job' | 'outcome'>
-  jobsEnqueued: Counter<'job' | 'outcome'>
+  recordTrouble: BoundedCounter<'what'>
+  jobs: BoundedCounter<'job' | 'outcome'>
+  jobsEnqueued: BoundedCounter<'job' | 'outcome'>
   /** A value read when scraped. */
   gauge(name: string, help: string, read: () => number): void
 }
@@ -28,26 +87,38 @@ export function createMetrics(): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: PREFIX })
   const registers = [registry]
+  const boundedCounter = <Name extends LabelName>(options: CounterConfiguration<Name> & { labelNames: Name[] }) => {
+    const counter = new Counter<Name>({ ...options, registers })
+    const bounds = new LabelBounds()
+    return {
+      inc: (labels: Labels<Name>, by?: number) => counter.inc(bounds.bound(labels), by),
+      get: () => counter.get(),
+    }
+  }
+  const boundedHistogram = <Name extends LabelName>(options: HistogramConfiguration<Name> & { labelNames: Name[] }) => {
+    const histogram = new Histogram<Name>({ ...options, registers })
+    const bounds = new LabelBounds()
+    return { observe: (labels: Labels<Name>, value: number) => histogram.observe(bounds.bound(labels), value) }
+  }
   return {
     contentType: registry.contentType,
     metrics: () => registry.metrics(),
-    httpRequests: new Counter({
+    labels: () =>
+      registry.getMetricsAsArray().map((metric) => ({ name: metric.name, labels: Reflect.get(metric, 'labelNames') })),
+    httpRequests: boundedCounter({
       name: `${PREFIX}http_requests_total`,
       help: 'HTTP requests by route and status',
       labelNames: ['method', 'route', 'status'],
-      registers,
     }),
-    webhookEvents: new Counter({
+    webhookEvents: boundedCounter({
       name: `${PREFIX}webhook_events_total`,
       help: 'Events of the carrier’s webhooks',
       labelNames: ['event'],
-      registers,
     }),
-    callsEnded: new Counter({
+    callsEnded: boundedCounter({
       name: `${PREFIX}calls_ended_total`,
       help: 'Calls by the reason they ended',
       labelNames: ['reason'],
-      registers,
     }),
     greetingMs: new Histogram({
       name: `${PREFIX}call_greeting_milliseconds`,
@@ -55,12 +126,11 @@ export function createMetrics(): Metrics {
       buckets: [1, 2, 5, 10, 20, 50, 100, 250, 1000],
       registers,
     }),
-    responseMs: new Histogram({
+    responseMs: boundedHistogram({
       name: `${PREFIX}call_response_milliseconds`,
       help: 'From the end of the caller’s speech to the agent’s first audio, median of a call',
       buckets: [100, 250, 500, 750, 1000, 1500, 2000, 3000, 5000],
       labelNames: ['business'],
-      registers,
     }),
     clearMs: new Histogram({
       name: `${PREFIX}call_clear_milliseconds`,
@@ -80,34 +150,30 @@ export function createMetrics(): Metrics {
       buckets: [5, 10, 25, 50, 100, 250, 1000, 10000],
       registers,
     }),
-    engineCostMicroUsd: new Counter({
+    engineCostMicroUsd: boundedCounter({
       name: `${PREFIX}engine_cost_microusd_total`,
       help: 'What the speech engine cost, in millionths of a US dollar',
       labelNames: ['business'],
-      registers,
     }),
     engineFailures: new Counter({
       name: `${PREFIX}engine_failures_total`,
       help: 'Speech engines that failed in mid-call',
       registers,
     }),
-    recordTrouble: new Counter({
+    recordTrouble: boundedCounter({
       name: `${PREFIX}call_record_trouble_total`,
       help: 'Records of calls: writes that the disk refused, records stored from memory for that, records lost',
       labelNames: ['what'],
-      registers,
     }),
-    jobs: new Counter({
+    jobs: boundedCounter({
       name: `${PREFIX}jobs_total`,
       help: 'Background jobs by outcome',
       labelNames: ['job', 'outcome'],
-      registers,
     }),
-    jobsEnqueued: new Counter({
+    jobsEnqueued: boundedCounter({
       name: `${PREFIX}jobs_enqueued_total`,
       help: 'Background jobs stored or refused',
       labelNames: ['job', 'outcome'],
-      registers,
     }),
     gauge(name, help, read) {
       new Gauge({

@@ -3,6 +3,7 @@ import type { DomainContext } from '../domain/context.ts'
 import type { Producer } from '../jobs/producer.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import type { Signer } from '../providers/telephony/port.ts'
 
 /** How long a refused stream may wait for its reason to be written. */
 const DEADLINE_MS = 2_000
@@ -15,21 +16,22 @@ export function createRefusals(deps: {
   ctx: DomainContext
   producer: Pick<Producer, 'enqueueEventually'>
   metrics: Pick<Metrics, 'callsEnded'>
-}): (callSid: string, detail: string) => Promise<void> {
-  return async (callSid, detail) => {
+}): (callSid: string, detail: string, signer: Pick<Signer, 'only'>) => Promise<void> {
+  return async (callSid, detail, { only }) => {
+    const scope = only ? { onlyFor: [...only] } : {}
     const at = new Date()
     const later = () =>
       deps.producer.enqueueEventually(
         'call.refuse_stream',
-        { callSid, detail, at: at.toISOString() },
-        { jobId: `refuse-${callSid}`.replace(/[^A-Za-z0-9_.-]/g, '_') },
+        { callSid, detail, ...scope, at: at.toISOString() },
+        { jobId: `refuse-${[callSid, ...(only ?? [])].join('-')}`.replace(/[^A-Za-z0-9_.-]/g, '_') },
       )
     let timer: Timer | undefined
     const deadline = new Promise<null>((resolve) => {
       timer = setTimeout(() => resolve(null), DEADLINE_MS)
     })
     try {
-      const outcome = await Promise.race([refuseStream(deps.ctx, { callSid, detail, at }), deadline])
+      const outcome = await Promise.race([refuseStream(deps.ctx, { callSid, detail, ...scope, at }), deadline])
       if (outcome === null) later()
       else if (outcome === 'refused') deps.metrics.callsEnded.inc({ reason: 'bad_token' })
     } catch (error) {

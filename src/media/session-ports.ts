@@ -2,6 +2,7 @@ import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
 import type { CallTurn } from '../jobs/registry.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, EngineTool, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
+import type { Signer } from '../providers/telephony/port.ts'
 import type { Clock } from './clock.ts'
 import type { CallRecorder } from './recorder.ts'
 import type { TurnPolicy } from './turn-policy.ts'
@@ -26,8 +27,11 @@ export type CallSink = {
   claim(call: StreamToken, streamSid: string): Promise<boolean>
   turn(call: StreamToken, turn: Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>, audio?: Uint8Array): void
   lead(call: StreamToken, answers: unknown): void
-  /** The carrier's stream of a call was refused. Resolves once that is written, within a bound; never rejects. */
-  refuse?(callSid: string, detail: string): Promise<void>
+  /**
+   * A signed stream of a call was refused; it changes the calls of the signer's businesses alone. Resolves once that is
+   * written, within a bound; never rejects.
+   */
+  refuse?(callSid: string, detail: string, signer: Pick<Signer, 'only'>): Promise<void>
   /** Resolves once the reason is written, or within a bound when it cannot be. */
   end(call: StreamToken, end: SessionEnd): Promise<void>
 }

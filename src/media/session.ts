@@ -1,6 +1,7 @@
 import type { CallEndReason } from '../domain/calls/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { EngineEvent, EngineSession } from '../providers/speech/port.ts'
+import type { Signer } from '../providers/telephony/port.ts'
 import { CallContext } from './call-context.ts'
 import { CallVoice } from './call-voice.ts'
 import { EngineLink } from './engine-link.ts'
@@ -36,17 +37,17 @@ export class CallSession {
   readonly #link: EngineLink
   readonly #transport: StreamTransport
   readonly #starting
-  readonly #signed: boolean
+  readonly #signer: Pick<Signer, 'only'> | null
   #malformed = 0
 
-  /** @param upgrade whether the carrier signed it: only then does what it says of a call count without a token */
+  /** @param upgrade who signed it: what it says of a call without a token counts for the signer's businesses alone */
   constructor(
     transport: StreamTransport,
     private readonly deps: SessionDeps,
-    upgrade: { signed: boolean } = { signed: false },
+    upgrade: { signer: Pick<Signer, 'only'> | null } = { signer: null },
   ) {
     this.#transport = transport
-    this.#signed = upgrade.signed
+    this.#signer = upgrade.signer
     const context = new CallContext(
       deps,
       (reason, detail, code) => this.#end(reason, detail, code),
@@ -159,7 +160,7 @@ export class CallSession {
     const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
     if (!call) {
       const why = 'the token is missing, wrong, used or expired'
-      this.#refuse(1008, why, this.#signed ? deps.sink.refuse?.(frame.callSid, why) : undefined)
+      this.#refuse(1008, why, this.#signer ? deps.sink.refuse?.(frame.callSid, why, this.#signer) : undefined)
       return
     }
     const reception = deps.reception(call)

@@ -1,5 +1,7 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Logger } from '../lib/log.ts'
+import { ThrottledLog } from '../lib/throttled-log.ts'
+import type { Signer } from '../providers/telephony/port.ts'
 import { CallSession } from './session.ts'
 import type { SessionDeps } from './session-ports.ts'
 
@@ -12,8 +14,8 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024
 /** A greeting is some 100 KB of base64; past this the carrier does not read and audio is lost. */
 const BACKPRESSURE_BYTES = 8 * 1024 * 1024
 
-/** `signed`: whether the carrier signed the upgrade. */
-export type MediaSocketData = { session: CallSession | null; signed: boolean }
+/** `signer`: for whom the signature of the upgrade speaks; null when it showed none. */
+export type MediaSocketData = { session: CallSession | null; signer: Pick<Signer, 'only'> | null }
 
 export type MediaSocket = {
   /**
@@ -32,12 +34,13 @@ export type MediaSocket = {
 
 export function createMediaSocket(deps: {
   session: SessionDeps
-  /** Whether the carrier signed the upgrade of `path`. */
-  verifyUpgrade(path: string, signature: string): boolean
+  /** For whom the signature of an upgrade of `path` speaks; null when it is wrong. */
+  verifyUpgrade(path: string, signature: string): Pick<Signer, 'only'> | null
   log: Logger
 }): MediaSocket {
   const sessions = new Set<CallSession>()
   const { log } = deps
+  const refused = new ThrottledLog(log)
 
   return {
     upgrade(request, server) {
@@ -47,8 +50,9 @@ export function createMediaSocket(deps: {
         return refusal(426, 'upgrade_required', 'This address speaks WebSocket.', { Upgrade: 'websocket' })
       const signature = request.headers.get('x-twilio-signature')
       // Without a signature the handshake can be looked at by hand; the token in `start` decides in any case.
-      if (signature !== null && !deps.verifyUpgrade(PATH, signature)) {
-        log.warn('a media socket with a wrong signature was refused')
+      const signer = signature === null ? null : deps.verifyUpgrade(PATH, signature)
+      if (signature !== null && !signer) {
+        refused.write('warn', 'invalid_signature', {}, 'a media socket with a wrong signature was refused')
         return refusal(403, 'invalid_signature', 'The X-Twilio-Signature does not match.')
       }
       const offered = (request.headers.get('sec-websocket-protocol') ?? '')
@@ -56,7 +60,7 @@ export function createMediaSocket(deps: {
         .some((name) => name.trim().toLowerCase() === SUBPROTOCOL)
       // Bun echoes the first offer by itself; the header decides, and an empty one suppresses it.
       const upgraded = server.upgrade(request, {
-        data: { session: null, signed: signature !== null },
+        data: { session: null, signer },
         headers: { 'Sec-WebSocket-Protocol': offered ? SUBPROTOCOL : '' },
       })
       return upgraded ? undefined : refusal(400, 'bad_handshake', 'The WebSocket handshake is not valid.')

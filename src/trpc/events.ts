@@ -3,9 +3,6 @@ import { z } from 'zod'
 import { eventView, listEvents } from '../domain/events/index.ts'
 import { businessProcedure, pageOf, router } from './trpc.ts'
 
-/** A stream outlives the request that opened it: its key or membership is looked at again this often. */
-const RECHECK_MS = 15_000
-
 export const eventsRouter = router({
   /** The latest events, newest first. */
   list: businessProcedure
@@ -36,24 +33,12 @@ export const eventsRouter = router({
         })
         .prefault({}),
     )
-    .subscription(async function* ({ ctx, input, signal }) {
-      const aborted = new AbortController()
-      const stop = () => aborted.abort()
-      signal?.addEventListener('abort', stop)
-      const recheck = setInterval(() => {
-        ctx.authenticateAgain().catch(stop)
-      }, RECHECK_MS)
+    .subscription(async function* ({ ctx, input }) {
       const wanted = (type: string) =>
         !input.types || input.types.includes(type) || input.types.includes(`${type.split('.')[0]}.*`)
-      try {
-        const stream = ctx.services.events.subscribe(ctx.business, input.lastEventId ?? null, aborted.signal)
-        for await (const item of stream) {
-          if (item.kind === 'reset') yield RESET
-          else if (wanted(item.event.type)) yield tracked(item.event.id, eventView.parse(item.event))
-        }
-      } finally {
-        clearInterval(recheck)
-        signal?.removeEventListener('abort', stop)
+      for await (const item of ctx.services.events.subscribe(ctx.business, input.lastEventId ?? null, ctx.closing)) {
+        if (item.kind === 'reset') yield RESET
+        else if (wanted(item.event.type)) yield tracked(item.event.id, eventView.parse(item.event))
       }
     }),
 })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { apiKeyView, createApiKey, listApiKeys, revokeApiKey } from '../domain/businesses/index.ts'
 import { SCOPES } from '../domain/members/index.ts'
 import { pageInput } from '../domain/paging.ts'
-import { requireAccess } from '../http/access.ts'
+import { requireAccess } from '../access/require-access.ts'
 import { businessProcedure, done, OK, pageOf, router } from './trpc.ts'
 
 export const keysRouter = router({

@@ -1,3 +1,5 @@
+import type { AnyProcedure } from '@trpc/server'
+import type { PERMISSIONS } from '../access/permissions.ts'
 import { accountRouter } from './account.ts'
 import { appointmentsRouter } from './appointments.ts'
 import { businessesRouter } from './businesses.ts'
@@ -47,3 +49,19 @@ export const appRouter = router({
 
 /** The API's type: all that a client needs to know of the server. */
 export type AppRouter = typeof appRouter
+
+type PathsOf<Record> = {
+  [Name in keyof Record & string]: Record[Name] extends AnyProcedure ? Name : `${Name}.${PathsOf<Record[Name]>}`
+}[keyof Record & string]
+
+/** `contacts.get` and so on. */
+export type ProcedurePath = PathsOf<AppRouter['_def']['record']>
+
+type Same<A, B> = [A] extends [B]
+  ? [B] extends [A]
+    ? true
+    : { noProcedure: Exclude<B, A> }
+  : { noEntry: Exclude<A, B> }
+
+/** The permission table has an entry for every procedure and no other: this line does not compile otherwise. */
+export const PERMISSIONS_ARE_COMPLETE: Same<ProcedurePath, keyof typeof PERMISSIONS> = true

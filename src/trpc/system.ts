@@ -66,15 +66,14 @@ export const systemRouter = router({
   /** The queues' health whenever it changes; who comes back gets it as it is now. */
   watchQueues: businessProcedure
     .input(z.object({ lastEventId: z.string().nullish() }).prefault({}))
-    .subscription(async function* ({ ctx, signal }) {
+    .subscription(async function* ({ ctx }) {
       let before = ''
-      while (!signal?.aborted) {
+      while (!ctx.closing.aborted) {
         const items = z.array(queueHealth).parse(await readQueueHealth(ctx.services.queues()))
         const now = JSON.stringify(items.map(({ oldestWaitingMs: _, ...counts }) => counts))
         if (now !== before) yield tracked(String(Date.now()), { items })
         before = now
         await Bun.sleep(WATCH_MS)
-        await ctx.authenticateAgain()
       }
     }),
 })

@@ -1,17 +1,20 @@
 import { initTRPC, TRPCError } from '@trpc/server'
+import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc'
 import { ZodError, z } from 'zod'
+import type { AccessContext } from '../access/authenticate.ts'
+import { permissionOf } from '../access/permissions.ts'
+import { requireAccess } from '../access/require-access.ts'
+import { superviseStream, until } from '../access/streams.ts'
+import type { Actor } from '../domain/context.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import type { PaymentMeans } from '../domain/payments/index.ts'
-import { requireAccess } from '../http/access.ts'
-import type { AccessContext } from '../http/principal.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
 import type { SecretBox } from '../lib/secret-box.ts'
 import type { ReplayReport } from '../media/replay.ts'
-import { PERMISSIONS } from './permissions.ts'
 
 /** What procedures need beside the domain's context; made once a process. */
 export type ApiServices = {
@@ -33,6 +36,8 @@ export type TrpcContext = {
   authenticate(): Promise<AccessContext>
   /** Looks again, for what outlives its request. */
   authenticateAgain(): Promise<AccessContext>
+  /** Takes one of the places for open streams; answers what gives it back. Callers in this process need none. */
+  enterStream?(actor: Actor): () => void
   settings: SendSettings
   services: ApiServices
   payments: PaymentMeans
@@ -43,9 +48,12 @@ const CODES = {
   unauthenticated: 'UNAUTHORIZED',
   forbidden: 'FORBIDDEN',
   not_found: 'NOT_FOUND',
+  method_not_allowed: 'METHOD_NOT_SUPPORTED',
+  timed_out: 'TIMEOUT',
   conflict: 'CONFLICT',
   gone: 'NOT_FOUND',
   too_large: 'PAYLOAD_TOO_LARGE',
+  unsupported_media: 'UNSUPPORTED_MEDIA_TYPE',
   rate_limited: 'TOO_MANY_REQUESTS',
   not_implemented: 'NOT_IMPLEMENTED',
   unavailable: 'SERVICE_UNAVAILABLE',
@@ -56,6 +64,21 @@ const CODES = {
 export function toTrpcError(error: AppError): TRPCError {
   return new TRPCError({ code: CODES[error.kind], message: error.message, cause: error })
 }
+
+/** What tRPC's clients understand of a request that was refused before it reached tRPC. */
+export function refusedCalls(error: AppError, paths: string[], batch: boolean): Response {
+  const code = CODES[error.kind]
+  const answers = paths.map((path) => ({
+    error: {
+      message: error.message,
+      code: TRPC_ERROR_CODES_BY_KEY[code],
+      data: { code, httpStatus: error.status, path, error: error.toBody() },
+    },
+  }))
+  return Response.json(batch ? answers.slice(0, MAX_ANSWERS) : answers[0], { status: error.status })
+}
+
+const MAX_ANSWERS = 100
 
 const t = initTRPC.context<TrpcContext>().create({
   sse: { ping: { enabled: true, intervalMs: 3_000 } },
@@ -84,23 +107,55 @@ export const createCallerFactory = t.createCallerFactory
 
 /**
  * A procedure within the business that the request speaks for. What it asks for stands in the permission table under its
- * path; without an entry it is refused to everybody.
+ * path; without an entry it is refused to everybody. A subscription ends when the right to it does, and gets the signal of
+ * that, or of its client leaving, as `ctx.closing`.
  */
-export const businessProcedure = t.procedure.use(async ({ ctx, path, next }) => {
+export const businessProcedure = t.procedure.use(async ({ ctx, path, type, signal, next }) => {
   try {
     const business = await ctx.authenticate()
-    const needs = PERMISSIONS[path]
-    if (!needs) throw new AppError('forbidden', 'no_permission_entry', `Nobody is allowed to call ${path}.`)
-    requireAccess(business.access, needs)
-    const result = await next({ ctx: { business } })
-    // tRPC wraps what a procedure threw; known errors get their own code.
-    if (!result.ok && result.error.code === 'INTERNAL_SERVER_ERROR' && result.error.cause)
-      throw toTrpcError(toAppError(result.error.cause))
-    return result
+    requireListed(business, path)
+    if (type !== 'subscription') return known(await next({ ctx: { business, closing: signal ?? NEVER } }))
+    const leave = ctx.enterStream?.(business.actor)
+    const supervised = superviseStream(async () => {
+      const again = await ctx.authenticateAgain()
+      if (again.businessId !== business.businessId || again.actor.id !== business.actor.id)
+        throw new Error('somebody else')
+      requireListed(again, path)
+    })
+    const done = () => {
+      supervised.stop()
+      leave?.()
+    }
+    const closing = signal ? AbortSignal.any([signal, supervised.closing]) : supervised.closing
+    const result = known(await next({ ctx: { business, closing } }))
+    if (!result.ok || !isStream(result.data)) {
+      done()
+      return result
+    }
+    return { ...result, data: until(result.data, closing, done) }
   } catch (error) {
     throw error instanceof TRPCError ? error : toTrpcError(toAppError(error))
   }
 })
+
+const NEVER = new AbortController().signal
+
+function requireListed(business: AccessContext, path: string): void {
+  const needs = permissionOf(path)
+  if (!needs) throw new AppError('forbidden', 'no_permission_entry', `Nobody is allowed to call ${path}.`)
+  requireAccess(business.access, needs)
+}
+
+function isStream(data: unknown): data is AsyncIterable<unknown> {
+  return typeof data === 'object' && data !== null && Symbol.asyncIterator in data
+}
+
+/** tRPC wraps what a procedure threw; known errors get their own code. */
+function known<Result extends { ok: true } | { ok: false; error: TRPCError }>(result: Result): Result {
+  if (!result.ok && result.error.code === 'INTERNAL_SERVER_ERROR' && result.error.cause)
+    throw toTrpcError(toAppError(result.error.cause))
+  return result
+}
 
 /** Pages as every list answers them. */
 export const pageOf = <Item extends z.ZodType>(item: Item) =>

@@ -1,10 +1,14 @@
 import { z } from 'zod'
+import type { Access } from '../access/authenticate.ts'
+import { PERMISSIONS } from '../access/permissions.ts'
+import { reaches } from '../access/require-access.ts'
 import {
   accountSettings,
   changeAccountSettings,
   createAccount,
   deleteAccount,
   getLink,
+  type LinkView,
   linkView,
   listLinks,
   logoutAccount,
@@ -15,14 +19,23 @@ import { businessProcedure, done, OK, router } from './trpc.ts'
 
 const account = z.object({ id: z.uuid() })
 
+/** The codes link whoever scans or types them: only who may link an account gets to see them. */
+function visibleTo(access: Access, view: LinkView): LinkView {
+  return reaches(access, PERMISSIONS['whatsapp.link'])
+    ? view
+    : { ...view, qr: null, qrExpiresAt: null, pairingCode: null }
+}
+
 /** The business's WhatsApp accounts that are linked like a phone's companion. */
 export const whatsappRouter = router({
-  list: businessProcedure.output(z.array(linkView)).query(({ ctx }) => listLinks(ctx.business)),
+  list: businessProcedure
+    .output(z.array(linkView))
+    .query(async ({ ctx }) => (await listLinks(ctx.business)).map((view) => visibleTo(ctx.business.access, view))),
   /** How one account stands, with the QR code or pairing code that is to be used now. */
   status: businessProcedure
     .input(account)
     .output(linkView)
-    .query(({ ctx, input }) => getLink(ctx.business, input.id)),
+    .query(async ({ ctx, input }) => visibleTo(ctx.business.access, await getLink(ctx.business, input.id))),
   /** A new account, which shows a QR code a moment later. */
   create: businessProcedure
     .input(accountSettings.prefault({}))

@@ -304,7 +304,7 @@ test(
     expect(before.code).toBe(1)
     expect(before.text).toContain(`PROBLEM  twilio ${NUMBER}  calls go to POST https://demo.twilio.com/welcome/voice/`)
     expect(before.text).toMatch(
-      /doctor --fix.*“A call comes in”: Webhook, http:\/\/agent\.example\.test\/webhook\/incoming_call, HTTP POST and “Call status changes”/,
+      /doctor --fix.*“A call comes in”: Webhook, http:\/\/127\.9\.9\.9\/webhook\/incoming_call, HTTP POST and “Call status changes”/,
     )
     expect(before.text).toMatch(/warning +twilio \+97231112222 +no business here answers it/)
     for (const check of ['settings', 'database', 'queue', 'storage', 'process web', 'process crm', 'web server'])
@@ -321,9 +321,9 @@ test(
     const fixed = await look(['doctor', '--fix'], extra)
     expect([fixed.code, fixed.text]).toEqual([0, expect.stringContaining('its webhooks lead here now')])
     expect(product.carrier.numbers.get(ours.sid)).toMatchObject({
-      voiceUrl: 'http://agent.example.test/webhook/incoming_call',
+      voiceUrl: 'http://127.9.9.9/webhook/incoming_call',
       voiceMethod: 'POST',
-      statusCallback: 'http://agent.example.test/webhook/call_status',
+      statusCallback: 'http://127.9.9.9/webhook/call_status',
     })
     expect(product.carrier.numbers.get(theirs.sid)?.voiceUrl).toBe('https://another.example/voice')
 

@@ -20,7 +20,7 @@ test.each([
   ],
   ['http://127.0.0.1:5000/?x=1#y', 'http://127.0.0.1:5000/webhook/stream_ended', 'wss://127.0.0.1:5000'],
 ])('%s is followed by exactly one slash', (base, ended, socket) => {
-  const config = loadConfig({ PUBLIC_BASE_URL: base, DATA_DIR: temporaryDirectory('urls') })
+  const config = loadConfig({ PUBLIC_BASE_URL: base, SANDBOX: '0', DATA_DIR: temporaryDirectory('urls') })
   expect(publicUrl(config.publicBaseUrl, WEBHOOKS.streamEnded)).toBe(ended)
   expect(publicUrl(`${config.publicBaseUrl}/`, 'webhook/stream_ended')).toBe(ended)
   expect(publicSocketUrl(config.publicBaseUrl)).toBe(`${socket}/ws/twilio-media`)

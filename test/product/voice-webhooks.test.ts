@@ -4,7 +4,7 @@ import { within } from '../../src/domain/context.ts'
 import { durationOfWav } from '../../src/media/audio/wav.ts'
 import { eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
 
-const BASE = 'https://agent.example.test/phone'
+const BASE = 'https://127.9.9.9/phone'
 const SECOND = '+97233760002'
 const BLOCKED = '+97233760003'
 

@@ -70,7 +70,7 @@ describe.each(['redis', 'postgres'] as const)('the WhatsApp API on %s', (queue) 
   describe('what cannot be sent is refused, and leaves no row and no job', () => {
     const MEDIA = [{ url: 'https://example.test/a.png' }]
     test.each([
-      ['no JSON', '{"to":', 400, 'invalid_json', undefined],
+      ['no JSON', '{"to":', 400, 'invalid_json', 'body'],
       ['a list', [], 400, 'invalid_input', undefined],
       ['no recipient', { text: 'x' }, 400, 'invalid_input', 'to'],
       ['a recipient that is no text', { to: 5, text: 'x' }, 400, 'invalid_input', 'to'],

@@ -107,7 +107,7 @@ export async function handshake(
   const timer = setTimeout(() => reject(new Error('no answer to the handshake')), 5_000)
   const lines = [
     `GET ${path} HTTP/1.1`,
-    'Host: agent.example.test',
+    'Host: 127.9.9.9',
     'Connection: Upgrade',
     'Upgrade: websocket',
     'Sec-WebSocket-Version: 13',

@@ -18,8 +18,8 @@ export const NUMBER = '+97233760000'
 export const CALLER = '+972501234567'
 export const WHATSAPP_SENDER = '+14155238886'
 export const BAILEYS_SECRET = 'baileys-secret-of-the-tests'
-/** Nobody's host: what reaches the product in spite of it was dialled by the carrier's own rule. */
-const PUBLIC_BASE_URL = 'http://agent.example.test'
+/** Nobody listens there: what reaches the product in spite of it was dialled by the carrier's own rule. */
+const PUBLIC_BASE_URL = 'http://127.9.9.9'
 
 export type ProductOptions = {
   queue: 'redis' | 'postgres'
@@ -156,7 +156,7 @@ export class Product {
 
   /** How many jobs (of that name) this web server has stored, by its own metrics. */
   async jobsStored(index = 0, job = ''): Promise<number> {
-    const text = await (await fetch(`${this.url(index)}/metrics`, { signal: AbortSignal.timeout(5_000) })).text()
+    const text = await (await this.api('/metrics', { index })).text()
     return text
       .split('\n')
       .filter((line) => /jobs_enqueued\w*\{/.test(line) && line.includes(`job="${job}`))
@@ -165,7 +165,7 @@ export class Product {
 
   /** The value of one metric of a web server, its labels as they stand in the text; 0 when it was never counted. */
   async metric(name: string, index = 0): Promise<number> {
-    const text = await (await fetch(`${this.url(index)}/metrics`, { signal: AbortSignal.timeout(5_000) })).text()
+    const text = await (await this.api('/metrics', { index })).text()
     const found = text.split('\n').find((line) => line.startsWith(`${name} `) || line.includes(`_${name} `))
     return Number(found?.split(' ').at(-1) ?? 0)
   }

@@ -1,5 +1,5 @@
 import type { Server } from 'bun'
-import { createApp } from '../../src/app.ts'
+import { type App, createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createDeps, type Deps } from '../../src/deps.ts'
 import { createApiKey, ensureFirstBusiness } from '../../src/domain/businesses/index.ts'
@@ -10,6 +10,7 @@ import { temporaryDirectory } from './cleanup.ts'
 
 export type TestServer = {
   url: string
+  app: App
   deps: Deps
   server: Server<MediaSocketData>
   businessId: string
@@ -44,6 +45,7 @@ export async function startTestServer(
   })
   return {
     url: `http://127.0.0.1:${server.port}`,
+    app,
     deps,
     server,
     businessId,

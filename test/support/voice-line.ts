@@ -82,7 +82,7 @@ export function startVoiceLine(options: {
   })
   const media = createMediaSocket({
     log,
-    verifyUpgrade: (path, signature) => telephony.verifyUpgrade(path, signature),
+    verifyUpgrade: (path, signature) => (telephony.verifyUpgrade(path, signature) ? { only: null } : null),
     session: {
       engine,
       standby: options.standby ?? null,

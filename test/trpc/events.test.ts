@@ -152,7 +152,7 @@ describe('the event stream', () => {
 
   test('is refused without a key', async () => {
     const stream = collect(web.url, { key: 'al_nobody' })
-    expect(String(await stream.failed)).toContain('API key')
+    expect(String(await stream.failed)).toContain('401')
     stream.stop()
   })
 })

@@ -5,13 +5,14 @@ import { refuseErasedCall } from '../erasures/index.ts'
 
 /**
  * Writes that a call got no agent since its stream showed a token that opens none. A call that another stream has, or that is
- * over, is left as it is. Whose call it is says its row: the token cannot be believed.
+ * over, is left as it is, and so is one of a business that `onlyFor` does not name. Whose call it is says its row: the token
+ * cannot be believed.
  * @returns null when there is no such call yet
  * @throws AppError `person_erased` when it was erased
  */
 export async function refuseStream(
   ctx: DomainContext,
-  refused: { callSid: string; detail: string; at: Date },
+  refused: { callSid: string; detail: string; onlyFor?: readonly string[] | undefined; at: Date },
 ): Promise<'refused' | 'left_alone' | null> {
   const [row] = await ctx.db
     .select({ id: calls.id, businessId: calls.businessId })
@@ -21,6 +22,7 @@ export async function refuseStream(
     await refuseErasedCall(ctx.db, refused.callSid)
     return null
   }
+  if (refused.onlyFor && !refused.onlyFor.includes(row.businessId)) return 'left_alone'
   const business = within(ctx, row.businessId)
   return await ctx.db.transaction(async (tx) => {
     const ended = await tx

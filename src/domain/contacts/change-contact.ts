@@ -76,6 +76,7 @@ export async function updateContact(
   await ctx.db.transaction(async (tx) => {
     if (phone) await lockIdentities(tx, ctx, [{ kind: 'phone', value: phone }])
     const contact = await lockContact(tx, ctx, id)
+    if (Object.keys(changes).length === 0) return
     if (phone && phone !== contact.phone) await refuseTaken(tx, ctx, phone, id)
     const custom = Object.fromEntries(
       Object.entries({ ...contact.custom, ...changes.custom }).filter(([, value]) => value !== null),

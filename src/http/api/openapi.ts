@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PERMISSIONS } from '../../trpc/permissions.ts'
+import { permissionOf, type Rule } from '../../access/permissions.ts'
 import { appRouter } from '../../trpc/router.ts'
 
 /** How a procedure is reached by REST. `fields` are the input's properties with their JSON schemas. */
@@ -57,6 +57,16 @@ export function restOperations(): RestOperation[] {
   return operations
 }
 
+/** Who may use the procedures' REST routes: whom the procedures themselves ask for. */
+export function restRules(base: string): Record<string, Rule> {
+  const rules: Record<string, Rule> = {}
+  for (const { method, route, path } of restOperations()) {
+    const needs = permissionOf(path)
+    if (needs) rules[`${method} ${base}${route}`] = { access: 'business', needs }
+  }
+  return rules
+}
+
 /** `list`, `get`, `create`, `update` and `remove` are what their HTTP methods say; other verbs stand in the path. */
 function addressOf(type: 'query' | 'mutation', verb: string, base: string, hasId: boolean) {
   if (type === 'query') {
@@ -91,7 +101,7 @@ export function openApiDocument(options: { version: string; publicBaseUrl: strin
   for (const operation of restOperations()) {
     const address = operation.route.replace(/:(\w+)/g, '{$1}')
     const inBody = operation.method === 'GET' || operation.method === 'DELETE' ? [] : bodyFields(operation)
-    const needs = PERMISSIONS[operation.path]
+    const needs = permissionOf(operation.path)
     const item = paths[address] ?? {}
     paths[address] = item
     item[operation.method.toLowerCase()] = {

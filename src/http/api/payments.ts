@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import type { BusinessEnv } from '../../access/authenticate.ts'
 import {
   checkPayments,
   getPayment,
@@ -12,18 +13,17 @@ import {
 } from '../../domain/payments/index.ts'
 import { parseJson } from '../errors.ts'
 import { readText } from '../form.ts'
-import { type BusinessEnv, type PrincipalDeps, requireBusiness } from '../principal.ts'
+import { requireJson } from '../request-body.ts'
 
 const idParameter = z.object({ id: z.uuid('the id of a payment') })
 
 /** The payments API: request, list, look at, refund. */
-export function createPaymentsApi(deps: PrincipalDeps & { means: PaymentMeans }) {
-  const { means } = deps
+export function createPaymentsApi({ means }: { means: PaymentMeans }) {
   const app = new Hono<BusinessEnv>()
-  app.use(requireBusiness(deps))
 
   app.post('/', async (c) => {
     const business = c.get('business')
+    requireJson(c.req.raw)
     const text = await readText(c.req.raw)
     // Whether this can be done here at all (403, then 501) comes before how well it was asked for (400).
     const named = namedProvider(text)

@@ -1,30 +1,27 @@
 import { getTRPCErrorFromUnknown, TRPCError } from '@trpc/server'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { z } from 'zod'
+import type { AccessContext, BusinessEnv } from '../../access/authenticate.ts'
 import { EXPORT_KINDS, streamExport } from '../../domain/exports/index.ts'
 import { AppError } from '../../lib/errors.ts'
-import { PERMISSIONS } from '../../trpc/permissions.ts'
 import { appRouter } from '../../trpc/router.ts'
 import { createCallerFactory, type TrpcContext } from '../../trpc/trpc.ts'
-import { requireAccess } from '../access.ts'
 import { readText } from '../form.ts'
+import { BODY_LIMITS, requireJson } from '../request-body.ts'
 import { createDocsPage } from './docs-page.ts'
 import { type JsonSchema, openApiDocument, type RestOperation, restOperations } from './openapi.ts'
 
 export type RestDeps = {
-  createContext(request: Request): TrpcContext
+  createContext(request: Request, business: AccessContext): TrpcContext
   version: string
   publicBaseUrl: string
 }
 
-/** A CSV to import is the largest thing that is sent. */
-const MAX_BODY = 10 * 1024 * 1024
-
 const createCaller = createCallerFactory(appRouter)
 
 /** Every procedure by REST under `/v1`, its OpenAPI document, the reference page, and whole exports. */
-export function createRestApi(deps: RestDeps): Hono {
-  const app = new Hono()
+export function createRestApi(deps: RestDeps) {
+  const app = new Hono<BusinessEnv>()
   let document: JsonSchema | null = null
   const describe = () => {
     document ??= openApiDocument(deps)
@@ -36,10 +33,7 @@ export function createRestApi(deps: RestDeps): Hono {
   app.get('/exports/:file', async (c) => {
     const kind = z.enum(EXPORT_KINDS).safeParse(c.req.param('file').replace(/\.csv$/, ''))
     if (!kind.success) throw new AppError('not_found', 'export_not_found', `There are ${EXPORT_KINDS.join(', ')}.`)
-    const business = await deps.createContext(c.req.raw).authenticate()
-    const needs = PERMISSIONS['exports.csv']
-    if (needs) requireAccess(business.access, needs)
-    const lines = streamExport(business, kind.data)
+    const lines = streamExport(c.get('business'), kind.data)
     return new Response(
       new ReadableStream({
         async pull(controller) {
@@ -64,10 +58,10 @@ export function createRestApi(deps: RestDeps): Hono {
   const operations = restOperations().sort((a, b) => Number(a.route.includes(':')) - Number(b.route.includes(':')))
   for (const operation of operations)
     app.on(operation.method, `/v1${operation.route}`, async (c) => {
-      const context = deps.createContext(c.req.raw)
+      const context = deps.createContext(c.req.raw, c.get('business'))
       const input = {
         ...readQuery(operation, new URL(c.req.url).searchParams),
-        ...(c.req.method === 'GET' || c.req.method === 'DELETE' ? {} : await readBody(c.req.raw)),
+        ...(c.req.method === 'GET' || c.req.method === 'DELETE' ? {} : await readInput(operation, c)),
         ...c.req.param(),
       }
       return c.json(await callProcedure(createCaller(context), operation, input))
@@ -88,17 +82,18 @@ async function callProcedure(caller: object, operation: RestOperation, input: ob
   }
 }
 
-async function readBody(request: Request): Promise<object> {
-  const text = await readText(request, MAX_BODY)
+async function readInput(operation: RestOperation, c: Context): Promise<object> {
+  requireJson(c.req.raw)
+  const text = await readText(c.req.raw, operation.path.startsWith('imports.') ? BODY_LIMITS.import : BODY_LIMITS.api)
   if (text.trim() === '') return {}
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch (cause) {
-    throw new AppError('invalid', 'invalid_json', 'The body is not JSON.', { cause })
+    throw new AppError('invalid', 'invalid_json', 'The body is not JSON.', { field: 'body', cause })
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new AppError('invalid', 'invalid_json', 'The body must be a JSON object.')
+    throw new AppError('invalid', 'invalid_json', 'The body must be a JSON object.', { field: 'body' })
   return json
 }
 

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import type { BusinessEnv } from '../../access/authenticate.ts'
 import { listAccounts } from '../../domain/businesses/index.ts'
 import {
   getMessage,
@@ -12,20 +13,20 @@ import {
 } from '../../domain/messages/index.ts'
 import { parseJson } from '../errors.ts'
 import { readText } from '../form.ts'
-import { type BusinessEnv, type PrincipalDeps, requireBusiness } from '../principal.ts'
+import { BODY_LIMITS, requireJson } from '../request-body.ts'
 
 const MAX_WAIT_SECONDS = 60
 
 const idParameter = z.object({ id: z.uuid('the id of a message') })
 
 /** The unified WhatsApp API: send, status, list. */
-export function createWhatsAppApi(deps: PrincipalDeps & { settings: SendSettings; baileysConfigured: boolean }) {
+export function createWhatsAppApi(deps: { settings: SendSettings; baileysConfigured: boolean }) {
   const app = new Hono<BusinessEnv>()
-  app.use(requireBusiness(deps))
 
   app.post('/send', async (c) => {
     const business = c.get('business')
-    const request = parseJson(sendRequest, await readText(c.req.raw, 1024 * 1024))
+    requireJson(c.req.raw)
+    const request = parseJson(sendRequest, await readText(c.req.raw, BODY_LIMITS.api))
     const idempotencyKey = request.idempotencyKey ?? c.req.header('idempotency-key')
     const { id, status } = await requestMessage(
       business,

@@ -95,6 +95,9 @@ export interface Carriers {
   accountsOf(businessId: string): Telephony[]
   /** Who signed a webhook, by the account that it names (`AccountSid`); null when the signature is not that account's. */
   verify(request: SignedRequest): Signer | null
-  /** Whether any account here signed this WebSocket upgrade: nothing in it says which. */
-  verifyUpgrade(path: string, signature: string): boolean
+  /**
+   * For which businesses this WebSocket upgrade speaks, by whose tokens its signature is right: nothing in it names an account.
+   * @returns null when the signature is nobody's; `only: null` stands for all of them
+   */
+  verifyUpgrade(path: string, signature: string): Pick<Signer, 'only'> | null
 }

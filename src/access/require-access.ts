@@ -13,3 +13,9 @@ export function requireAccess(access: { role: Role; scope: Scope | null; operato
   if (needs.operator && !access.operator)
     throw new AppError('forbidden', 'operator_only', 'Only an owner of the installation’s first business may do this.')
 }
+
+/** Whether `requireAccess` would let it through. */
+export function reaches(access: { role: Role; scope: Scope | null; operator: boolean }, needs: Requirement): boolean {
+  const enough = access.scope === null ? roleReaches(access.role, needs.role) : scopeReaches(access.scope, needs.scope)
+  return enough && (!needs.operator || access.operator)
+}

@@ -1,42 +1,9 @@
-import type { Context } from 'hono'
 import { authenticateApiKey } from '../domain/businesses/index.ts'
 import { type BusinessContext, type DomainContext, within } from '../domain/context.ts'
 import { membershipsOf, type Role, type Scope } from '../domain/members/index.ts'
 import { AppError } from '../lib/errors.ts'
-import { requireAccess } from './access.ts'
-import { namesLoopback, refuseForeignOrigin } from './origin.ts'
-
-/** A proxy or tunnel in front leaves at least one of these: such a request does not come from this machine. */
-const FORWARDING_HEADERS = [
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-real-ip',
-  'via',
-  'cf-connecting-ip',
-  'ngrok-trace-id',
-]
-
-export type RequestAddress = (request: Request) => string | null
-
-/** Whether a request was made on this machine itself, with nothing in between. */
-export function isDirectLoopback(request: Request, addressOf: RequestAddress): boolean {
-  if (FORWARDING_HEADERS.some((name) => request.headers.has(name))) return false
-  const address = addressOf(request)
-  return address !== null && /^(127\.|::1$|::ffff:127\.)/.test(address)
-}
-
-/**
- * The address of the client, for rate limits. A proxy on this machine or in its private network is believed about whom it
- * speaks for, nobody else is.
- */
-export function clientAddress(request: Request, addressOf: RequestAddress): string {
-  const address = addressOf(request) ?? ''
-  const near = /^(::ffff:)?(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)|^(::1$|f[cd])/i.test(address)
-  const told = request.headers.get('x-forwarded-for')?.split(',').at(-1)?.trim()
-  return near && told ? told : address
-}
+import { namesLoopback, refuseForeignOrigin } from './origins.ts'
+import { isDirectLoopback, type RequestAddress } from './proxies.ts'
 
 /** How far a request may go: `scope` bounds an API key, `operator` stands for the whole installation. */
 export type Access = { role: Role; scope: Scope | null; operator: boolean }
@@ -119,19 +86,5 @@ function notAMember() {
   return new AppError('forbidden', 'not_a_member', 'You are no member of this business.')
 }
 
-/** Guards a route by `businessOf`; the context is read back with `c.get('business')`. */
+/** What a guarded handler reads back with `c.get('business')`. */
 export type BusinessEnv = { Variables: { business: AccessContext } }
-
-/** @param needs what changing requests need; reading ones need a viewer or a reading key */
-export function requireBusiness(deps: PrincipalDeps, needs: { role: Role; scope: Scope } = WRITES) {
-  return async (c: Context<BusinessEnv>, next: () => Promise<void>) => {
-    const business = await businessOf(c.req.raw, deps)
-    const reads = c.req.method === 'GET' || c.req.method === 'HEAD'
-    requireAccess(business.access, reads ? READS : needs)
-    c.set('business', business)
-    await next()
-  }
-}
-
-const READS = { role: 'viewer', scope: 'read' } as const
-const WRITES = { role: 'agent', scope: 'write' } as const

@@ -32,3 +32,8 @@ export function namesLoopback(request: Request): boolean {
   const host = request.headers.get('host')
   return host !== null && URL.canParse(`http://${host}`) && LOOPBACK.test(new URL(`http://${host}`).hostname)
 }
+
+/** Whether an address leads to this machine alone. */
+export function isLoopbackUrl(url: string): boolean {
+  return URL.canParse(url) && LOOPBACK.test(new URL(url).hostname)
+}

@@ -1,0 +1,294 @@
+import type { Requirement } from './require-access.ts'
+
+const READ = { role: 'viewer', scope: 'read' } as const
+const WORK = { role: 'agent', scope: 'write' } as const
+const MANAGE = { role: 'manager', scope: 'admin' } as const
+const OWN = { role: 'owner', scope: 'admin' } as const
+const OPERATE = { role: 'owner', scope: 'admin', operator: true } as const
+
+/** What each procedure asks for, by tRPC and by REST alike. The router does not compile while a procedure has no entry here. */
+export const PERMISSIONS = {
+  'account.me': READ,
+
+  'members.list': READ,
+  'members.get': READ,
+  'members.invite': OWN,
+  'members.invitations': OWN,
+  'members.resendInvitation': OWN,
+  'members.revokeInvitation': OWN,
+  'members.requireSecondFactor': OWN,
+  'members.setRole': OWN,
+  'members.remove': OWN,
+
+  'keys.list': MANAGE,
+  'keys.create': OWN,
+  'keys.revoke': OWN,
+
+  'credentials.list': OWN,
+  'credentials.set': OWN,
+  'credentials.remove': OWN,
+
+  'businesses.get': READ,
+  'businesses.update': MANAGE,
+  'businesses.numbers': READ,
+  'businesses.addNumber': OPERATE,
+  'businesses.removeNumber': OPERATE,
+  'businesses.providers': READ,
+  'businesses.all': OPERATE,
+  'businesses.create': OPERATE,
+  'businesses.block': OPERATE,
+  'businesses.unblock': OPERATE,
+
+  'calls.list': READ,
+  'calls.get': READ,
+  'calls.summary': READ,
+  'calls.figures': READ,
+  'calls.replay': READ,
+
+  'receptionist.get': READ,
+  'receptionist.version': READ,
+  'receptionist.versions': READ,
+  'receptionist.preview': READ,
+  'receptionist.save': MANAGE,
+  'receptionist.texts': READ,
+  'receptionist.saveText': MANAGE,
+  'receptionist.removeText': MANAGE,
+
+  'appointments.list': READ,
+  'appointments.cancel': WORK,
+
+  'messages.list': READ,
+  'messages.get': READ,
+  'messages.send': WORK,
+
+  'contacts.list': READ,
+  'contacts.get': READ,
+  'contacts.create': WORK,
+  'contacts.update': WORK,
+  'contacts.merge': WORK,
+  'contacts.tag': WORK,
+  'contacts.tags': READ,
+  'contacts.optOut': WORK,
+  'contacts.repair': MANAGE,
+  'contacts.notes': READ,
+  'contacts.addNote': WORK,
+  'contacts.editNote': WORK,
+  'contacts.removeNote': WORK,
+
+  'conversations.list': READ,
+  'conversations.get': READ,
+  'conversations.timeline': READ,
+  'conversations.assign': WORK,
+  'conversations.close': WORK,
+  'conversations.reopen': WORK,
+  'conversations.snooze': WORK,
+  'conversations.mark': WORK,
+
+  'leads.list': READ,
+  'leads.get': READ,
+  'leads.board': READ,
+  'leads.column': READ,
+  'leads.history': READ,
+  'leads.create': WORK,
+  'leads.update': WORK,
+  'leads.move': WORK,
+  'leads.remove': WORK,
+  'leads.stages': READ,
+  'leads.saveStages': MANAGE,
+
+  'payments.list': READ,
+  'payments.get': READ,
+  'payments.request': WORK,
+  'payments.refund': MANAGE,
+
+  'whatsapp.list': READ,
+  'whatsapp.status': READ,
+  'whatsapp.create': MANAGE,
+  'whatsapp.link': MANAGE,
+  'whatsapp.restart': MANAGE,
+  'whatsapp.logout': MANAGE,
+  'whatsapp.delete': MANAGE,
+  'whatsapp.settings': MANAGE,
+
+  'search.all': READ,
+
+  'events.list': READ,
+  'events.stream': READ,
+
+  'imports.preview': MANAGE,
+  'imports.create': MANAGE,
+  'imports.get': MANAGE,
+  'imports.list': MANAGE,
+
+  'exports.csv': MANAGE,
+
+  'privacy.retention': READ,
+  'privacy.setRetention': OWN,
+  'privacy.eraseContact': OWN,
+
+  'webhooks.list': MANAGE,
+  'webhooks.create': OWN,
+  'webhooks.update': OWN,
+  'webhooks.remove': OWN,
+  'webhooks.deliveries': MANAGE,
+  'webhooks.replay': MANAGE,
+
+  'system.processes': OPERATE,
+  'system.queues': OPERATE,
+  'system.failedJobs': OPERATE,
+  'system.retryJobs': OPERATE,
+  'system.drainQueue': OPERATE,
+  'system.watchQueues': OPERATE,
+} as const satisfies Record<string, Requirement>
+
+/** What a procedure asks for; one that is not listed is refused to everybody. */
+export function permissionOf(procedure: string): Requirement | null {
+  const table: Readonly<Record<string, Requirement>> = PERMISSIONS
+  return Object.hasOwn(table, procedure) ? (table[procedure] ?? null) : null
+}
+
+/** Who may use a route. */
+export type Rule =
+  /** Everybody; `because` says why that is right. */
+  | { access: 'public'; because: string }
+  /** Who speaks for a business: an API key, a member's session, or the sandbox's own machine. */
+  | { access: 'business'; needs: Requirement }
+  /** The same, and each procedure that is called asks for its own entry in `PERMISSIONS`. */
+  | { access: 'procedures' }
+  /** A person who is logged in to the console. */
+  | { access: 'console'; operator: boolean }
+  /** Who runs the installation: operators, the bearer of METRICS_TOKEN, this machine itself where it is not public. */
+  | { access: 'operations' }
+
+const open = (because: string): Rule => ({ access: 'public', because })
+const business = (needs: Requirement): Rule => ({ access: 'business', needs })
+
+const SIGNED = open('The carrier calls it; its signature is checked before anything is done.')
+const PAGE = open('The customer who got the link pays here; the id in it is the secret.')
+const LOGIN = open('Who logs in is not known yet; attempts are limited by address and by account.')
+const SESSION: Rule = { access: 'console', operator: false }
+const REMOVED = open('Says that the address was removed, and nothing else.')
+
+/** Addresses of the login service that are not served, since nothing here uses them. */
+export const CLOSED_LOGIN_ENDPOINTS: readonly string[] = [
+  '/sign-in/social',
+  '/callback/:id',
+  '/sign-up/email',
+  '/verify-password',
+  '/verify-email',
+  '/send-verification-email',
+  '/change-email',
+  '/update-session',
+  '/delete-user',
+  '/delete-user/callback',
+  '/link-social',
+  '/list-accounts',
+  '/unlink-account',
+  '/refresh-token',
+  '/get-access-token',
+  '/account-info',
+  '/two-factor/send-otp',
+  '/two-factor/verify-otp',
+  '/ok',
+  '/error',
+]
+
+/**
+ * Who may use each route that is written by hand, by method and pattern. A route that is neither here, nor a procedure's
+ * REST route, nor below one of `PREFIXES` answers 404 to everybody.
+ */
+export const ROUTES: Readonly<Record<string, Rule>> = {
+  'GET /': open('Names the product and its entry points.'),
+  'GET /healthz': open('Load balancers ask it; it says that the process answers.'),
+  'GET /readyz': open('Load balancers ask it; strangers get the verdict alone.'),
+  'GET /version': open('Names the product and its version; strangers get no build details.'),
+  'GET /favicon.ico': open('Browsers ask for it; it is empty.'),
+  'GET /metrics': { access: 'operations' },
+
+  'POST /webhook/incoming_call': SIGNED,
+  'GET /webhook/incoming_call_preview': open('Shows the TwiML with a token that opens nothing.'),
+  'POST /webhook/stream_status': open('Answers 204 to everybody; only a signed form has an effect.'),
+  'POST /webhook/stream_ended': open('Answers 204 to everybody; only a signed form has an effect.'),
+  'POST /webhook/dial_ended': SIGNED,
+  'POST /webhook/whisper': SIGNED,
+  'POST /webhook/call_status': SIGNED,
+  'POST /webhook/recording_action': SIGNED,
+  'POST /webhook/recording_status': SIGNED,
+  'POST /webhook/whatsapp/twilio': SIGNED,
+  'POST /webhook/whatsapp/status': SIGNED,
+  'POST /webhook/whatsapp/baileys': open('The bridge calls it; the secret in X-BAILEYS-SECRET is checked first.'),
+  'POST /webhook/paypal': open('PayPal calls it; its signature is checked before anything is done.'),
+  'POST /webhook/tranzila': open('Tranzila signs nothing; the payment is asked for at Tranzila itself.'),
+  'ALL /webhook/stripe': REMOVED,
+  'ALL /webhook/stripe/*': REMOVED,
+  'ALL /api/stripe': REMOVED,
+  'ALL /api/stripe/*': REMOVED,
+
+  'GET /prompts/:business/:language/:file': open('The carrier fetches and plays them; no secret is in them.'),
+  'GET /pay/:id': PAGE,
+  'POST /pay/:id/checkout': PAGE,
+  'GET /pay/:id/return': PAGE,
+  'POST /pay/:id/return': PAGE,
+  'GET /pay/:id/cancel': PAGE,
+  'POST /pay/:id/cancel': PAGE,
+
+  'POST /api/auth/sign-in/email': LOGIN,
+  'POST /api/auth/two-factor/verify-totp': LOGIN,
+  'POST /api/auth/two-factor/verify-backup-code': LOGIN,
+  'POST /api/auth/request-password-reset': LOGIN,
+  'POST /api/auth/reset-password': LOGIN,
+  'GET /api/auth/reset-password/:token': LOGIN,
+  'GET /api/auth/get-session': open('Answers whose session the cookie is, or null.'),
+  'POST /api/auth/sign-out': open('Ends the session of the browser that asks; without one it does nothing.'),
+  'POST /api/auth/change-password': SESSION,
+  'POST /api/auth/update-user': SESSION,
+  'GET /api/auth/list-sessions': SESSION,
+  'POST /api/auth/revoke-session': SESSION,
+  'POST /api/auth/revoke-sessions': SESSION,
+  'POST /api/auth/revoke-other-sessions': SESSION,
+  'POST /api/auth/two-factor/enable': SESSION,
+  'POST /api/auth/two-factor/disable': SESSION,
+  'POST /api/auth/two-factor/get-totp-uri': SESSION,
+  'POST /api/auth/two-factor/generate-backup-codes': SESSION,
+  'GET /admin/login': open('The page to log in with.'),
+  'POST /admin/login': LOGIN,
+  'GET /admin/invite/:token': open('Who has the link may read whom it invites; opening it uses nothing up.'),
+  'POST /admin/invite/:token': LOGIN,
+  'GET /admin/reset/:token': open('Who has the link may set a new password; opening it uses nothing up.'),
+  'POST /admin/reset/:token': LOGIN,
+  'GET /admin/forgot': open('The page to ask for a link with.'),
+  'POST /admin/forgot': LOGIN,
+  'POST /admin/logout': open('Ends the session of the browser that asks; without one it does nothing.'),
+  'GET /admin': SESSION,
+
+  'ALL /trpc/*': { access: 'procedures' },
+  'GET /api/openapi.json': business(READ),
+  'GET /api/docs': business(READ),
+  'GET /api/docs/filter.js': business(READ),
+
+  'POST /api/whatsapp/send': business(PERMISSIONS['messages.send']),
+  'GET /api/whatsapp/status/:id': business(PERMISSIONS['messages.get']),
+  'GET /api/whatsapp/list': business(PERMISSIONS['messages.list']),
+  'GET /api/whatsapp/status': business(PERMISSIONS['businesses.providers']),
+  'POST /api/payments': business(PERMISSIONS['payments.request']),
+  'GET /api/payments': business(PERMISSIONS['payments.list']),
+  'GET /api/payments/:id': business(PERMISSIONS['payments.get']),
+  'POST /api/payments/:id/refund': business(PERMISSIONS['payments.refund']),
+  'GET /api/recordings': business(PERMISSIONS['calls.list']),
+  'GET /api/recordings/:id/audio': business(PERMISSIONS['calls.get']),
+  'GET /api/turns/:id/audio': business(PERMISSIONS['calls.get']),
+  'GET /api/calls/:id/record': business(PERMISSIONS['calls.get']),
+  'GET /api/exports/:file': business(PERMISSIONS['exports.csv']),
+}
+
+/** Routes that a library registers itself: everything below a path has one rule. */
+export const PREFIXES: Readonly<Record<string, Rule>> = {
+  '/admin/queues': { access: 'console', operator: true },
+}
+
+/** Who may open each WebSocket path. */
+export const SOCKETS: Readonly<Record<string, Rule>> = {
+  '/ws/twilio-media': open(
+    'The carrier opens it; the token in `start` decides, and a signature that is shown must be right.',
+  ),
+}

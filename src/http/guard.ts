@@ -1,0 +1,172 @@
+import type { Context, Hono, MiddlewareHandler } from 'hono'
+import { matchedRoutes } from 'hono/route'
+import type { RouterRoute } from 'hono/types'
+import { type AccessContext, businessOf, type PrincipalDeps } from '../access/authenticate.ts'
+import { refuseForeignOrigin } from '../access/origins.ts'
+import { PREFIXES, permissionOf, ROUTES, type Rule } from '../access/permissions.ts'
+import { requireAccess } from '../access/require-access.ts'
+import { AppError, toAppError } from '../lib/errors.ts'
+
+export type GuardDeps = {
+  /** The app whose routes are guarded. */
+  app: { router: Hono['router'] }
+  principal: PrincipalDeps
+  /** Rules beside the table's own: those of the procedures' REST routes. */
+  rules: Readonly<Record<string, Rule>>
+  /** Whether a user runs the installation. */
+  isOperator(userId: string): Promise<boolean>
+  /** Whether a request may see how the installation itself is doing. */
+  mayOperate(request: Request): Promise<boolean>
+}
+
+/** What the guard leaves for the handlers behind it. */
+export type GuardEnv = { Variables: { business?: AccessContext; route: string } }
+
+/** Calls of one tRPC batch. */
+const MAX_BATCH = 20
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+/** A request that took longer than this is looked at again before its answer leaves. */
+const STALE_MS = 5_000
+
+/**
+ * Stands before every route: finds the one that will answer, looks up its rule, and lets through only whom that names, before
+ * anything of the body is read. A route without a rule answers 404, a method that an address does not take 405.
+ */
+export function createGuard(deps: GuardDeps): MiddlewareHandler<GuardEnv> {
+  return async (c, next) => {
+    const route = matchedRoutes(c).find(isHandler)
+    const rule = route ? ruleOf(route.method, route.path, deps.rules) : null
+    if (!route || !rule) {
+      c.set('route', 'other')
+      throw route ? notFound(c) : nothingThere(c, deps.app)
+    }
+    c.set('route', labelOf(route.path))
+    const startedAt = performance.now()
+    const answered = await admit(c, rule, deps)
+    if (answered) return answered
+    await next()
+    if ('business' in c.var && performance.now() - startedAt > STALE_MS) await admitAgain(c, rule, deps)
+  }
+}
+
+/** Handlers answer; what is registered with `use` and calls the next one does not. */
+export function isHandler({ method, handler }: RouterRoute): boolean {
+  return method !== 'ALL' || handler.length < 2
+}
+
+/** The rule of a route by its method and pattern; null where nobody wrote one. */
+export function ruleOf(method: string, path: string, more: Readonly<Record<string, Rule>> = {}): Rule | null {
+  const key = `${method} ${path}`
+  for (const table of [ROUTES, more]) if (Object.hasOwn(table, key)) return table[key] ?? null
+  const prefix = prefixOf(path)
+  return prefix ? (PREFIXES[prefix] ?? null) : null
+}
+
+function prefixOf(path: string): string | undefined {
+  return Object.keys(PREFIXES).find((prefix) => path === prefix || path.startsWith(`${prefix}/`))
+}
+
+/** What metrics call a route. */
+function labelOf(path: string): string {
+  const prefix = prefixOf(path)
+  return prefix ? `${prefix}/*` : path
+}
+
+async function admit(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise<Response | null> {
+  const request = c.req.raw
+  switch (rule.access) {
+    case 'public':
+      return null
+    case 'business':
+    case 'procedures': {
+      const business = await businessOf(request, deps.principal, chosenBusiness(c))
+      if (rule.access === 'business') requireAccess(business.access, rule.needs)
+      else requireAnyCall(business, calledProcedures(c.req.path))
+      c.set('business', business)
+      return null
+    }
+    case 'operations':
+      if (await deps.mayOperate(request)) return null
+      throw request.headers.has('authorization')
+        ? new AppError('forbidden', 'operator_only', 'This needs METRICS_TOKEN or an admin key of the first business.')
+        : new AppError(
+            'unauthenticated',
+            'api_key_required',
+            'Send METRICS_TOKEN or an admin key of the first business.',
+          )
+    case 'console':
+      return admitToConsole(c, rule.operator, deps)
+  }
+}
+
+/** The procedures that a tRPC request calls, as its path names them. */
+export function calledProcedures(path: string): string[] {
+  return decodeURIComponent(path.slice('/trpc/'.length)).split(',')
+}
+
+/** A batch is refused as a whole where each of its calls would be; otherwise each call answers for itself. */
+function requireAnyCall(business: AccessContext, calls: string[]): void {
+  if (calls.length > MAX_BATCH)
+    throw new AppError('invalid', 'too_many_calls', `A batch takes at most ${MAX_BATCH} calls; send it in parts.`)
+  const refusals = calls.map((call) => {
+    const needs = permissionOf(call)
+    if (!needs) return new AppError('not_found', 'procedure_not_found', `There is no procedure ${call.slice(0, 100)}.`)
+    try {
+      requireAccess(business.access, needs)
+      return null
+    } catch (error) {
+      return toAppError(error)
+    }
+  })
+  const [first] = refusals
+  if (first && !refusals.includes(null)) throw first
+}
+
+async function admitToConsole(c: Context<GuardEnv>, operator: boolean, deps: GuardDeps): Promise<Response | null> {
+  const { method, path } = c.req
+  if (method !== 'GET' && method !== 'HEAD') refuseForeignOrigin(c.req.raw, deps.principal.publicBaseUrl)
+  const session = await deps.principal.sessionOf(c.req.raw.headers)
+  if (!session) {
+    const page = method === 'GET' && path.startsWith('/admin') && (c.req.header('accept') ?? '').includes('text/html')
+    if (page) return c.redirect(`/admin/login?next=${encodeURIComponent(path)}`, 302)
+    throw new AppError('unauthenticated', 'login_required', 'Log in at /admin/login.')
+  }
+  if (operator && !(await deps.isOperator(session.userId)))
+    throw new AppError('forbidden', 'operator_only', 'Only an owner of the first business may see this.')
+  return null
+}
+
+/** An answer that took long, such as one that waited for a message: its asker may have lost the right to it meanwhile. */
+async function admitAgain(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise<void> {
+  const before = c.get('business')
+  if (!before || rule.access !== 'business') return
+  const again = await businessOf(c.req.raw, deps.principal, chosenBusiness(c))
+  if (again.businessId !== before.businessId) throw notFound(c)
+  requireAccess(again.access, rule.needs)
+}
+
+/** The business that a browser's EventSource names, which can set no header: tRPC's connection parameters. */
+export function chosenBusiness(c: Context): string | null {
+  const text = c.req.query('connectionParams')
+  if (!text || text.length > 1_000) return null
+  try {
+    const params: unknown = JSON.parse(text)
+    const id: unknown = typeof params === 'object' && params !== null ? Reflect.get(params, 'businessId') : null
+    return typeof id === 'string' ? id : null
+  } catch {
+    return null
+  }
+}
+
+function nothingThere(c: Context, app: GuardDeps['app']): AppError {
+  const allowed = METHODS.filter((method) =>
+    app.router.match(method, c.req.path)[0].some(([[, route]]) => isHandler(route)),
+  )
+  if (allowed.length === 0) return notFound(c)
+  c.header('Allow', allowed.join(', '))
+  return new AppError('method_not_allowed', 'method_not_allowed', `This address takes ${allowed.join(' or ')}.`)
+}
+
+function notFound(c: Context): AppError {
+  return new AppError('not_found', 'not_found', `There is nothing at ${c.req.path.slice(0, 200)}.`)
+}

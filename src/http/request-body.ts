@@ -1,0 +1,193 @@
+import { AppError } from '../lib/errors.ts'
+
+const KIB = 1024
+
+/** How large a body may be, by what is sent. */
+export const BODY_LIMITS = {
+  /** Webhooks, forms, logins. */
+  form: 64 * KIB,
+  /** The API's requests. */
+  api: 1024 * KIB,
+  /** A table to import. */
+  import: 10 * 1024 * KIB,
+} as const
+
+/** From the first byte that is waited for to the last; a table may come over a slow line. */
+const DEADLINE_MS = 15_000
+const LARGE_DEADLINE_MS = 120_000
+/** What one address, and all together, may have waiting here at a time. */
+const ADDRESS_BYTES = 24 * 1024 * KIB
+const PROCESS_BYTES = 96 * 1024 * KIB
+
+/** Counts the bytes of bodies that are being received or read, by who sends them. */
+export class BodyBudget {
+  #total = 0
+  readonly #byAddress = new Map<string, number>()
+
+  constructor(
+    readonly perAddress: number = ADDRESS_BYTES,
+    readonly perProcess: number = PROCESS_BYTES,
+  ) {}
+
+  /** Whether these bytes still have room; they are counted then. */
+  take(address: string, bytes: number): boolean {
+    const mine = (this.#byAddress.get(address) ?? 0) + bytes
+    if (mine > this.perAddress || this.#total + bytes > this.perProcess) return false
+    this.#total += bytes
+    this.#byAddress.set(address, mine)
+    return true
+  }
+
+  release(address: string, bytes: number): void {
+    this.#total -= bytes
+    const left = (this.#byAddress.get(address) ?? 0) - bytes
+    if (left > 0) this.#byAddress.set(address, left)
+    else this.#byAddress.delete(address)
+  }
+
+  get total(): number {
+    return this.#total
+  }
+}
+
+/** Whose budget a request's body is counted in; requests that nobody bound to one are counted in the process's. */
+const bindings = new WeakMap<Request, { budget: BodyBudget; address: string; deadlineMs: number | null }>()
+const shared = new BodyBudget(Number.POSITIVE_INFINITY)
+
+/** @param deadlineMs for tests; by size otherwise */
+export function bindBody(
+  request: Request,
+  budget: BodyBudget,
+  address: string,
+  deadlineMs: number | null = null,
+): void {
+  bindings.set(request, { budget, address, deadlineMs })
+}
+
+/**
+ * The whole body of a request, within a size, a time, and what its sender may have waiting here at once.
+ * @throws AppError `body_too_large`, `body_too_slow`, `too_many_bodies`, `body_cut_off`, `json_too_complex`
+ */
+export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
+  if (!request.body) return Buffer.alloc(0)
+  const { budget, address, deadlineMs } = bindings.get(request) ?? { budget: shared, address: '', deadlineMs: null }
+  const reader = request.body.getReader()
+  const limitMs = deadlineMs ?? (maxBytes > BODY_LIMITS.api ? LARGE_DEADLINE_MS : DEADLINE_MS)
+  const { promise: late, resolve: expire } = Promise.withResolvers<'late'>()
+  const timer = setTimeout(() => expire('late'), limitMs)
+  const chunks: Uint8Array[] = []
+  let size = 0
+  let whole = false
+  try {
+    for (;;) {
+      const next = await Promise.race([reader.read(), late]).catch((cause: unknown) => {
+        throw new AppError('invalid', 'body_cut_off', 'The body ended before it was whole; send it again.', { cause })
+      })
+      if (next === 'late') throw tooSlow(limitMs)
+      if (next.done) break
+      if (size + next.value.byteLength > maxBytes) throw tooLarge(maxBytes)
+      if (!budget.take(address, next.value.byteLength)) throw tooMany()
+      size += next.value.byteLength
+      chunks.push(next.value)
+    }
+    whole = true
+    const body = Buffer.concat(chunks)
+    if (size > SMALL_BYTES && isJson(request.headers.get('content-type') ?? 'application/json')) refuseComplexJson(body)
+    return body
+  } finally {
+    clearTimeout(timer)
+    budget.release(address, size)
+    // What still comes is not waited for.
+    if (!whole) reader.cancel().catch(() => {})
+  }
+}
+
+function tooLarge(maxBytes: number) {
+  return new AppError('too_large', 'body_too_large', `The body is larger than ${maxBytes} bytes.`)
+}
+
+function tooSlow(limitMs: number) {
+  return new AppError('timed_out', 'body_too_slow', `The body was not whole after ${limitMs / 1_000} seconds.`)
+}
+
+function tooMany() {
+  return new AppError(
+    'unavailable',
+    'too_many_bodies',
+    'Too many large requests are being received; try again shortly.',
+  )
+}
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+
+/** A request with a body that has been read already, for code of others that reads it by itself. */
+export function withBody(request: Request, body: Buffer<ArrayBuffer>): Request {
+  const sent = body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? body.subarray(3) : body
+  const headers = new Headers(request.headers)
+  headers.delete('content-length')
+  return new Request(request.url, {
+    method: request.method,
+    headers,
+    signal: request.signal,
+    ...(request.method === 'GET' || request.method === 'HEAD' ? {} : { body: sent }),
+  })
+}
+
+/** How deep and how rich a JSON text may be: beyond that, parsing alone would hold up everybody's calls. */
+const MAX_DEPTH = 200
+const MAX_VALUES = 100_000
+/** What is parsed in no time, whatever it holds. */
+const SMALL_BYTES = 32 * KIB
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COMMA = 0x2c
+const OPENING = new Set([0x5b, 0x7b])
+const CLOSING = new Set([0x5d, 0x7d])
+
+/** @throws AppError `json_too_complex` */
+function refuseComplexJson(body: Buffer): void {
+  let depth = 0
+  let values = 0
+  for (let index = 0; index < body.length; index++) {
+    const byte = body[index] ?? 0
+    if (byte === QUOTE) index = endOfString(body, index)
+    else if (byte === COMMA) values++
+    else if (OPENING.has(byte)) {
+      depth++
+      values++
+    } else if (CLOSING.has(byte)) depth--
+    if (depth > MAX_DEPTH || values > MAX_VALUES)
+      throw new AppError(
+        'invalid',
+        'json_too_complex',
+        `The JSON nests deeper than ${MAX_DEPTH} levels or holds more than ${MAX_VALUES} values.`,
+        { field: 'body' },
+      )
+  }
+}
+
+/** Where the string that begins at `start` ends; the native search skips its content. */
+function endOfString(body: Buffer, start: number): number {
+  for (let end = body.indexOf(QUOTE, start + 1); end >= 0; end = body.indexOf(QUOTE, end + 1)) {
+    let slashes = 0
+    while (body[end - 1 - slashes] === BACKSLASH) slashes++
+    if (slashes % 2 === 0) return end
+  }
+  return body.length
+}
+
+/** @throws AppError `not_json` for a body that says it is something else; one that says nothing is taken at its word */
+export function requireJson(request: Request): void {
+  const type = request.headers.get('content-type')
+  const empty = request.headers.get('content-length') === '0' || !request.body
+  if (type === null || empty || isJson(type)) return
+  throw new AppError('unsupported_media', 'not_json', 'The body must be JSON. Send Content-Type: application/json.', {
+    field: 'Content-Type',
+  })
+}
+
+function isJson(type: string): boolean {
+  return /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type.trim())
+}
