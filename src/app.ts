@@ -24,6 +24,7 @@ import { isOwnOrigin } from './http/origin.ts'
 import { createPayPages } from './http/pay/routes.ts'
 import { businessOf, clientAddress, type PrincipalDeps } from './http/principal.ts'
 import { createPrompts } from './http/prompts.ts'
+import { refuseUnstorableAddress, refuseUnstorableBody } from './http/storable.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createPaymentWebhooks } from './http/webhooks/payments.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
@@ -211,6 +212,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     await next()
     metrics.httpRequests.inc({ method: c.req.method, route: routeOf(c.req.path), status: String(c.res.status) })
   })
+  app.use(refuseUnstorableAddress)
   app.route('/', createVoiceWebhooks(voice))
   app.route(
     '/',
@@ -234,6 +236,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   // What is read by others' code, whole and before anybody has logged in.
   for (const path of ['/trpc/*', '/api/auth/*', '/admin/*'])
     app.use(path, bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseBody }))
+  for (const path of ['/api/auth/*', '/admin/*']) app.use(path, refuseUnstorableBody(MAX_BODY_BYTES))
   app.get('/favicon.ico', (c) => c.body(null, 204))
   app.use('/api/*', secureHeaders())
   app.on(['GET', 'POST'], '/api/auth/*', (c) => authenticate(c.req.raw, c.req.raw))

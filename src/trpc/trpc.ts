@@ -6,6 +6,7 @@ import type { CreateLogin } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import type { PaymentMeans } from '../domain/payments/index.ts'
 import { requireAccess } from '../http/access.ts'
+import { requireStorable } from '../http/errors.ts'
 import type { AccessContext } from '../http/principal.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
@@ -82,12 +83,13 @@ export const createCallerFactory = t.createCallerFactory
  * A procedure within the business that the request speaks for. What it asks for stands in the permission table under its
  * path; without an entry it is refused to everybody.
  */
-export const businessProcedure = t.procedure.use(async ({ ctx, path, next }) => {
+export const businessProcedure = t.procedure.use(async ({ ctx, path, getRawInput, next }) => {
   try {
     const business = await ctx.authenticate()
     const needs = PERMISSIONS[path]
     if (!needs) throw new AppError('forbidden', 'no_permission_entry', `Nobody is allowed to call ${path}.`)
     requireAccess(business.access, needs)
+    requireStorable(await getRawInput())
     const result = await next({ ctx: { business } })
     // tRPC wraps what a procedure threw; known errors get their own code.
     if (!result.ok && result.error.code === 'INTERNAL_SERVER_ERROR' && result.error.cause)

@@ -7,6 +7,7 @@ import { PERMISSIONS } from '../../trpc/permissions.ts'
 import { appRouter } from '../../trpc/router.ts'
 import { createCallerFactory, type TrpcContext } from '../../trpc/trpc.ts'
 import { requireAccess } from '../access.ts'
+import { readJson } from '../errors.ts'
 import { readText } from '../form.ts'
 import { createDocsPage } from './docs-page.ts'
 import { type JsonSchema, openApiDocument, type RestOperation, restOperations } from './openapi.ts'
@@ -91,12 +92,7 @@ async function callProcedure(caller: object, operation: RestOperation, input: ob
 async function readBody(request: Request): Promise<object> {
   const text = await readText(request, MAX_BODY)
   if (text.trim() === '') return {}
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw new AppError('invalid', 'invalid_json', 'The body is not JSON.', { cause })
-  }
+  const json = readJson(text)
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new AppError('invalid', 'invalid_json', 'The body must be a JSON object.')
   return json

@@ -10,7 +10,7 @@ import {
   sendRequest,
   waitForMessage,
 } from '../../domain/messages/index.ts'
-import { parseJson } from '../errors.ts'
+import { parseInput } from '../errors.ts'
 import { readText } from '../form.ts'
 import { type BusinessEnv, type PrincipalDeps, requireBusiness } from '../principal.ts'
 
@@ -25,7 +25,7 @@ export function createWhatsAppApi(deps: PrincipalDeps & { settings: SendSettings
 
   app.post('/send', async (c) => {
     const business = c.get('business')
-    const request = parseJson(sendRequest, await readText(c.req.raw, 1024 * 1024))
+    const request = parseInput(sendRequest, await readText(c.req.raw, 1024 * 1024))
     const idempotencyKey = request.idempotencyKey ?? c.req.header('idempotency-key')
     const { id, status } = await requestMessage(
       business,

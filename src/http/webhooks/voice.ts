@@ -8,7 +8,7 @@ import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { type Carriers, type Signer, speaksFor, type Telephony } from '../../providers/telephony/port.ts'
-import { parseForm, readText } from '../form.ts'
+import { cleanForm, parseForm, readText } from '../form.ts'
 import { publicSocketUrl, publicUrl, WEBHOOKS } from '../urls.ts'
 import { notSigned, readCarrierForm, requireCarrierForm, scopeOf } from './signed.ts'
 
@@ -309,7 +309,7 @@ export function createStreamStatusHandler(
         params,
       })
       deps.count(signer ? 'stream_status_signed' : 'stream_status_unsigned')
-      const form = streamForm.safeParse(params)
+      const form = streamForm.safeParse(cleanForm(params))
       if (!signer || !form.success) return noContent()
       const { CallSid, StreamSid, StreamEvent, StreamError } = form.data
       const line = { callSid: CallSid, streamSid: StreamSid, event: StreamEvent, error: StreamError }
