@@ -29,7 +29,7 @@ import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createPaymentWebhooks } from './http/webhooks/payments.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
-import { AppError } from './lib/errors.ts'
+import { AppError, errorMessage } from './lib/errors.ts'
 import { parsePhone } from './lib/phone.ts'
 import { Admission } from './media/admission.ts'
 import { createCallSink } from './media/call-sink.ts'
@@ -62,6 +62,7 @@ export type App = {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024
+const RECOVER_EVERY_MS = 30_000
 
 function refuseBody(): never {
   throw new AppError('too_large', 'body_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
@@ -69,7 +70,7 @@ function refuseBody(): never {
 
 /** The web server's parts, mounted: webhooks, media socket, APIs, board, health. */
 export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits> } = {}): App {
-  const { config, ctx, log, producer, metrics, carriers } = deps
+  const { config, ctx, log, producer, inbox, metrics, carriers } = deps
   const directory = createDirectory(ctx.db, log)
   const speech = deps.openSpeech()
   const profiles = createProfileCache(ctx.db, log)
@@ -81,7 +82,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     profiles,
     engines: (business) => speech.enginesOf(business.id, business.speechEngine),
   })
-  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
+  const sink = createCallSink({ ctx, producer, inbox, storage: deps.storage, log, serverId: deps.processId, metrics })
   const addresses = new WeakMap<Request, string>()
   const addressOf = (request: Request) => addresses.get(request) ?? null
   let draining = false
@@ -131,7 +132,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       adopt: (callSid) => early.adopt(callSid),
       tools,
       record: (callSid) => recorders.open(callSid),
-      sink: { ...sink, refuse: createRefusals({ ctx, producer, metrics }) },
+      sink: { ...sink, refuse: createRefusals({ ctx, inbox, metrics }) },
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       clock: systemClock,
@@ -180,7 +181,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     log,
     carriers,
     directory,
-    producer,
+    inbox,
     publicBaseUrl: config.publicBaseUrl,
     defaultLanguage: config.business.language,
     streamSecret: config.sessionSecret,
@@ -214,10 +215,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   })
   app.use(refuseUnstorableAddress)
   app.route('/', createVoiceWebhooks(voice))
-  app.route(
-    '/',
-    createWhatsAppWebhooks({ carriers, settings, directory, producer, baileysSecret: config.baileys.secret }),
-  )
+  app.route('/', createWhatsAppWebhooks({ carriers, settings, directory, inbox, baileysSecret: config.baileys.secret }))
   app.route('/', createPaymentWebhooks({ ctx, means: deps.payments, producer, log }))
   app.route('/', createGone())
   app.route('/pay', createPayPages({ ctx, means: deps.payments, producer }))
@@ -322,6 +320,17 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       }),
     )
 
+  let recovery: Timer | undefined
+  /** What web servers of this machine left behind is taken over, now and whenever another has gone. */
+  function recoverEvents(): Timer {
+    const look = () =>
+      inbox.recover().catch((error: unknown) => {
+        log.warn({ error: errorMessage(error) }, 'events that were left behind could not be taken over yet')
+      })
+    void look()
+    return setInterval(look, RECOVER_EVERY_MS)
+  }
+
   return {
     fetch(request, server) {
       const path = pathOf(request.url)
@@ -340,6 +349,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       await hub.start()
       await receptionist.warm()
       keeper.start()
+      recovery = recoverEvents()
     },
     liveCalls: media.liveCalls,
     sockets: media.sockets,
@@ -348,6 +358,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     },
     endCalls: media.drain,
     async stop() {
+      clearInterval(recovery)
       await sink.settled()
       directory.stop()
       profiles.stop()

@@ -20,6 +20,7 @@ export type Metrics = {
   recordTrouble: Counter<'what'>
   jobs: Counter<'job' | 'outcome'>
   jobsEnqueued: Counter<'job' | 'outcome'>
+  eventsAccepted: Counter<'job' | 'how'>
   /** A value read when scraped. */
   gauge(name: string, help: string, read: () => number): void
 }
@@ -107,6 +108,12 @@ export function createMetrics(): Metrics {
       name: `${PREFIX}jobs_enqueued_total`,
       help: 'Background jobs stored or refused',
       labelNames: ['job', 'outcome'],
+      registers,
+    }),
+    eventsAccepted: new Counter({
+      name: `${PREFIX}events_accepted_total`,
+      help: 'Events that were acknowledged: stored in the database, held by the queue alone, or refused',
+      labelNames: ['job', 'how'],
       registers,
     }),
     gauge(name, help, read) {
