@@ -216,9 +216,18 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   app.use(refuseUnstorableAddress)
   app.route('/', createVoiceWebhooks(voice))
   app.route('/', createWhatsAppWebhooks({ carriers, settings, directory, inbox, baileysSecret: config.baileys.secret }))
-  app.route('/', createPaymentWebhooks({ ctx, means: deps.payments, producer, log }))
+  app.route(
+    '/',
+    createPaymentWebhooks({
+      ctx,
+      means: deps.payments,
+      inbox,
+      addressOf: (request) => clientAddress(request, addressOf),
+      log,
+    }),
+  )
   app.route('/', createGone())
-  app.route('/pay', createPayPages({ ctx, means: deps.payments, producer }))
+  app.route('/pay', createPayPages({ ctx, means: deps.payments, inbox }))
   app.route('/prompts', createPrompts(receptionist))
   app.route(
     '/',
