@@ -43,7 +43,7 @@ export type Producer = {
   enqueueEvent(name: DurableJob, eventId: string, options?: EnqueueOptions): void
   /** The same for who waits for the queue, such as the sweep. @throws AppError `unavailable` */
   requeueEvent(name: DurableJob, eventId: string, jobId: string): Promise<void>
-  /** Makes `name` run every `everyMs`, once however many processes ask for it. */
+  /** Makes `name` run every `everyMs`, once however many processes ask for it; made anew when the queue has lost it. */
   scheduleEvery<N extends JobName>(name: N, payload: JobInput<N>, everyMs: number): Promise<void>
   readonly outbox: Pick<Outbox, 'depth' | 'dropped'>
   /** The open queues, for the board. */
@@ -51,6 +51,8 @@ export type Producer = {
   /** Stops taking jobs, gives the outbox `flushMs` (5,000) to empty, and closes the queues. */
   close(flushMs?: number): Promise<void>
 }
+
+const SCHEDULE_CHECK_MS = 10_000
 
 /** Kept long enough that a webhook repeated within the hour is still recognised by its job id. */
 const KEEP_COMPLETED = { age: 3_600, count: 5_000 }
@@ -60,6 +62,7 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
   const addTimeoutMs = options.addTimeoutMs ?? 2_000
   const logTrouble = createQuietLogger(logger, 'queue: producer in trouble')
   const open = new Map<QueueName, JobQueue>()
+  const schedules: Timer[] = []
   let closing = false
 
   const openQueue = (name: QueueName): JobQueue => {
@@ -121,12 +124,23 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
     scheduleEvery: async (name, payload, everyMs) => {
       const job = prepareJob(name, payload)
       const { attempts, backoff, removeOnComplete, removeOnFail } = job.options
-      const queue = open.get(job.queue) ?? openQueue(job.queue)
-      await queue.upsertJobScheduler(
-        name,
-        { every: everyMs },
-        { name, data: job.payload, opts: { attempts, backoff, removeOnComplete, removeOnFail } },
-      )
+      const queueOf = () => open.get(job.queue) ?? openQueue(job.queue)
+      const schedule = () =>
+        queueOf().upsertJobScheduler(
+          name,
+          { every: everyMs },
+          { name, data: job.payload, opts: { attempts, backoff, removeOnComplete, removeOnFail } },
+        )
+      await schedule()
+      // A queue that was emptied has lost it, and with it all that puts back what else was lost.
+      const look = async () => {
+        try {
+          if (!closing && !(await queueOf().getJobScheduler(name))) await schedule()
+        } catch (error) {
+          logTrouble(error)
+        }
+      }
+      schedules.push(setInterval(look, SCHEDULE_CHECK_MS))
     },
     outbox,
     get queues() {
@@ -135,6 +149,7 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
     close: async (flushMs = 5_000) => {
       if (closing) return
       closing = true
+      for (const timer of schedules) clearInterval(timer)
       const left = await outbox.close(flushMs)
       if (left > 0) logger.error({ left }, 'queue: stopping with jobs that were never stored')
       await Promise.all([...open.values()].map((queue) => queue.close()))

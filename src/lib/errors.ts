@@ -103,6 +103,8 @@ export function failureKind(error: unknown): FailureKind {
     if (cause.name === 'ZodError' || cause.name === '$ZodError') return 'permanent'
     if (cause.name === 'TimeoutError' || cause.name === 'AbortError') return 'transient'
     const code = 'code' in cause ? String(cause.code) : ''
+    // A statement that runs into its limit may do so every time.
+    if (code === '57014') return 'unknown'
     if (AWAY.has(code) || OVERTAKEN.has(code) || PASSING.test(code)) return 'transient'
     if (DATA_REFUSED.test(code)) return 'permanent'
   }

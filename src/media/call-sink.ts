@@ -5,6 +5,7 @@ import type { Producer } from '../jobs/producer.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import { cleanDeep, cutText } from '../lib/text.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import { writeWavMulaw } from './audio/wav.ts'
 import type { CallSink, SessionEnd } from './session-ports.ts'
@@ -153,7 +154,13 @@ export function createCallSink(deps: {
     })
     try {
       await Promise.race([
-        finishCall(within(ctx, call.businessId), { ...end, callSid: call.callSid, from: call.from, to: call.to, at }),
+        finishCall(within(ctx, call.businessId), {
+          ...cleanDeep(end),
+          callSid: call.callSid,
+          from: call.from,
+          to: call.to,
+          at,
+        }),
         deadline,
       ])
     } catch (error) {
@@ -170,7 +177,7 @@ function textsOf(answers: unknown): { name?: string; wish?: string; callbackTime
   const fields = new Map(Object.entries(answers))
   const text = (key: string) => {
     const value = fields.get(key)
-    return typeof value === 'string' && value.trim() ? { value: value.trim().slice(0, 2_000) } : null
+    return typeof value === 'string' && value.trim() ? { value: cutText(value.trim(), 2_000) } : null
   }
   const name = text('name')
   const wish = text('wish')

@@ -128,6 +128,11 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
   'webhooks.deliveries': MANAGE,
   'webhooks.replay': MANAGE,
 
+  'quarantine.list': MANAGE,
+  'quarantine.get': MANAGE,
+  'quarantine.retry': MANAGE,
+  'quarantine.drop': MANAGE,
+
   'system.processes': OPERATE,
   'system.queues': OPERATE,
   'system.failedJobs': OPERATE,
