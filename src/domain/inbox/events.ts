@@ -9,6 +9,9 @@ type Db = Pick<DomainContext, 'db'>
 const CHECK_AFTER_MS = 60_000
 const LONGEST_CHECK_MS = 3_600_000
 const SWEEP_BATCH = 1_000
+/** In one sweep at most: the next one goes on. */
+const SWEEP_BATCHES = 50
+const AT_ONCE = 50
 
 export type NewEvent = {
   id: string
@@ -54,39 +57,49 @@ export async function finishEvents({ db }: Db, ids: string[]): Promise<void> {
   await db.delete(inboundEvents).where(inArray(inboundEvents.id, ids))
 }
 
+type Requeue = (event: { id: string; job: string; jobId: string }) => Promise<void>
+
 /**
  * Queues again what the queue may have lost. While a job of an event is there, the same id makes no second one.
  * @returns how many were handed to the queue
  */
-export async function requeueEvents(
-  ctx: Db,
-  enqueue: (event: { id: string; job: string; jobId: string }) => Promise<void>,
-  now = new Date(),
-): Promise<number> {
-  const due = await ctx.db
+export async function requeueEvents(ctx: Db, enqueue: Requeue, now = new Date()): Promise<number> {
+  let count = 0
+  for (let batch = 0; batch < SWEEP_BATCHES; batch++) {
+    const handed = await requeueBatch(ctx, enqueue, now)
+    count += handed
+    if (handed < SWEEP_BATCH) break
+  }
+  return count
+}
+
+async function requeueBatch(ctx: Db, enqueue: Requeue, now: Date): Promise<number> {
+  const due = ctx.db
+    .select({ id: inboundEvents.id })
+    .from(inboundEvents)
+    .where(lte(inboundEvents.nextCheckAt, now))
+    .orderBy(asc(inboundEvents.nextCheckAt))
+    .limit(SWEEP_BATCH)
+    .for('update', { skipLocked: true })
+  const pause = sql`least(${LONGEST_CHECK_MS}, ${CHECK_AFTER_MS} * 2 ^ least(${inboundEvents.requeues}, 10))`
+  const rows = await ctx.db
     .update(inboundEvents)
     .set({
       requeues: sql`${inboundEvents.requeues} + 1`,
-      nextCheckAt: sql`${now.toISOString()}::timestamptz
-        + least(${LONGEST_CHECK_MS}, ${CHECK_AFTER_MS} * 2 ^ least(${inboundEvents.requeues}, 10)) * interval '1 millisecond'`,
+      nextCheckAt: sql`${now.toISOString()}::timestamptz + ${pause} * interval '1 millisecond'`,
     })
-    .where(
-      inArray(
-        inboundEvents.id,
-        ctx.db
-          .select({ id: inboundEvents.id })
-          .from(inboundEvents)
-          .where(lte(inboundEvents.nextCheckAt, now))
-          .orderBy(asc(inboundEvents.nextCheckAt))
-          .limit(SWEEP_BATCH)
-          .for('update', { skipLocked: true }),
+    .where(inArray(inboundEvents.id, due))
+    .returning({ id: inboundEvents.id, job: inboundEvents.job, requeues: inboundEvents.requeues })
+  // The oldest first, some at a time: a queue that has just come back is not flooded at once.
+  const ordered = rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  for (let at = 0; at < ordered.length; at += AT_ONCE)
+    await Promise.all(
+      ordered.slice(at, at + AT_ONCE).map(({ id, job, requeues }) =>
+        // A finished job is kept for a while: an event that outlived one gets another in the end.
+        enqueue({ id, job, jobId: requeues <= 2 ? id : `${id}-${requeues}` }),
       ),
     )
-    .returning({ id: inboundEvents.id, job: inboundEvents.job, requeues: inboundEvents.requeues })
-  // A finished job is kept for a while: an event that outlived one gets another in the end.
-  for (const { id, job, requeues } of due.toSorted((a, b) => (a.id < b.id ? -1 : 1)))
-    await enqueue({ id, job, jobId: requeues <= 2 ? id : `${id}-${requeues}` })
-  return due.length
+  return rows.length
 }
 
 /** How many events wait to be worked off, and since when the oldest does. */
