@@ -12,8 +12,8 @@ export function hasUnstorable(text: string): boolean {
  */
 export function findUnstorable(value: unknown): string[] | null {
   const open: { value: unknown; path: string[] }[] = [{ value, path: [] }]
-  for (let next = open.pop(); next; next = open.pop()) {
-    const { value, path } = next
+  // It grows while it is walked.
+  for (const { value, path } of open) {
     if (typeof value === 'string') {
       if (hasUnstorable(value)) return path
     } else if (typeof value === 'object' && value !== null && (Array.isArray(value) || isPlainObject(value)))
