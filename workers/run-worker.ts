@@ -1,5 +1,6 @@
 import { loadConfig, processEnvironment } from '../src/config.ts'
 import { createDeps, type Deps, startHeartbeat } from '../src/deps.ts'
+import type { DomainContext } from '../src/domain/context.ts'
 import { finishEvents, loadEvent, setAside } from '../src/domain/inbox/index.ts'
 import type { ProcessKind } from '../src/domain/system/index.ts'
 import { type Consumer, createConsumer, type EventStore, type JobHandlers } from '../src/jobs/consumer.ts'
@@ -48,11 +49,12 @@ export function openConsumer<Q extends QueueName>(
     concurrency,
     logger: deps.log,
     metrics: deps.consumerMetrics,
-    events: openEventStore(deps),
+    events: openEventStore(deps.ctx),
   })
 }
 
-function openEventStore({ ctx }: Deps): EventStore {
+/** The payloads of durable jobs, in the database. */
+export function openEventStore(ctx: DomainContext): EventStore {
   // Jobs end side by side: their rows go in one statement.
   const finished = createGatherer<string>((ids) => finishEvents(ctx, ids), { max: 500, isPoisoned: () => false })
   return {

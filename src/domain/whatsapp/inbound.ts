@@ -16,8 +16,7 @@ const RECALL_MS = 48 * 3_600_000
  * Brought any number of times it is one row; of before its person was erased, none.
  */
 export async function storeInbound(ctx: BusinessContext, accountId: string, given: InboundEvent): Promise<void> {
-  const { at } = given
-  const event = { ...cleanDeep(given), at }
+  const event = cleanDeep(given)
   const { content } = event
   // A group is a conversation of its own: nothing said there belongs to the thread with one person.
   const from = event.group

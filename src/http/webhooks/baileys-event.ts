@@ -31,10 +31,12 @@ const address = {
 const LATEST_MS = 8.64e15
 
 /** Seconds or milliseconds since 1970, or ISO 8601. */
-const moment = z.union([z.coerce.number().positive().max(LATEST_MS), z.iso.datetime({ offset: true })]).transform((value) => {
-  if (typeof value === 'string') return new Date(value).toISOString()
-  return new Date(value < 1e11 ? value * 1000 : value).toISOString()
-})
+const moment = z
+  .union([z.coerce.number().positive().max(LATEST_MS), z.iso.datetime({ offset: true })])
+  .transform((value) => {
+    if (typeof value === 'string') return new Date(value).toISOString()
+    return new Date(value < 1e11 ? value * 1000 : value).toISOString()
+  })
 
 const plain = z
   .object({
