@@ -36,7 +36,7 @@ export function createDatabase(
     onnotice: () => {},
   })
   return {
-    db: drizzle(options.keepPlans ? keepPlans(sql) : sql, { schema }),
+    db: drizzle(guardStatements(sql, options.keepPlans ?? false), { schema }),
     sql,
     close: () => sql.end({ timeout: 5 }),
   }
@@ -50,22 +50,31 @@ export function reconnectPause(failures: number): number {
   return Math.min(0.5, 0.02 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2)
 }
 
-/** Drizzle asks for an unnamed statement each time, which Postgres parses and plans each time. */
-function keepPlans<T extends ISql>(sql: T): T {
+/**
+ * Drizzle's statements on their way to Postgres. A NUL in a text, which Postgres refuses, is dropped: the edges have done so, and a
+ * row is not lost where one did not. With `keepPlans`, statements are prepared: Drizzle asks for an unnamed one each time,
+ * which Postgres parses and plans each time.
+ */
+function guardStatements<T extends ISql>(sql: T, keepPlans: boolean): T {
   return new Proxy(sql, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       if (name === 'unsafe')
         return (text: string, params?: unknown[], options?: object) =>
-          value.call(target, text, params, { ...options, prepare: true })
+          value.call(target, text, params?.map(withoutNul), keepPlans ? { ...options, prepare: true } : options)
       if (name === 'begin' || name === 'savepoint')
         return (...given: unknown[]) => {
           const work = given.pop()
           if (typeof work !== 'function') throw new TypeError(`${name} needs a function`)
-          return value.call(target, ...given, (inner: ISql) => work(keepPlans(inner)))
+          return value.call(target, ...given, (inner: ISql) => work(guardStatements(inner, keepPlans)))
         }
       return value
     },
   })
+}
+
+function withoutNul(value: unknown): unknown {
+  if (typeof value === 'string') return value.includes('\0') ? value.replaceAll('\0', '') : value
+  return Array.isArray(value) ? value.map(withoutNul) : value
 }

@@ -36,11 +36,12 @@ import { createPrompts } from './http/prompts.ts'
 import { checkAddress } from './http/request-address.ts'
 import { BODY_LIMITS, BodyBudget, bindBody, readBytes, requireJson, withBody } from './http/request-body.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
+import { refuseUnstorableAddress, refuseUnstorableBody } from './http/storable.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createPaymentWebhooks } from './http/webhooks/payments.ts'
 import { createStreamStatusHandler, createVoiceWebhooks } from './http/webhooks/voice.ts'
 import { createWhatsAppWebhooks } from './http/webhooks/whatsapp.ts'
-import { AppError, toAppError } from './lib/errors.ts'
+import { AppError, errorMessage, toAppError } from './lib/errors.ts'
 import { networkPhone } from './lib/phone.ts'
 import { Admission } from './media/admission.ts'
 import { createCallSink } from './media/call-sink.ts'
@@ -74,13 +75,15 @@ export type App = {
   stop(): Promise<void>
 }
 
+const RECOVER_EVERY_MS = 30_000
+
 function refuseBody(): never {
   throw new AppError('too_large', 'body_too_large', `The body is larger than ${BODY_LIMITS.form} bytes.`)
 }
 
 /** The web server's parts, mounted: webhooks, media socket, APIs, board, health. */
 export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits> } = {}): App {
-  const { config, ctx, log, producer, metrics, carriers } = deps
+  const { config, ctx, log, producer, inbox, metrics, carriers } = deps
   const directory = createDirectory(ctx.db, log)
   const speech = deps.openSpeech()
   const profiles = createProfileCache(ctx.db, log)
@@ -92,7 +95,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     profiles,
     engines: (business) => speech.enginesOf(business.id, business.speechEngine),
   })
-  const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
+  const sink = createCallSink({ ctx, producer, inbox, storage: deps.storage, log, serverId: deps.processId, metrics })
   const addresses = new WeakMap<Request, string>()
   const addressOf = (request: Request) => addresses.get(request) ?? null
   const clientOf = (request: Request) => clientAddress(request, addressOf, config.trustedProxies)
@@ -143,7 +146,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       adopt: (callSid) => early.adopt(callSid),
       tools,
       record: (callSid) => recorders.open(callSid),
-      sink: { ...sink, refuse: createRefusals({ ctx, producer, metrics }) },
+      sink: { ...sink, refuse: createRefusals({ ctx, inbox, metrics }) },
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       clock: systemClock,
@@ -189,7 +192,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     log,
     carriers,
     directory,
-    producer,
+    inbox,
     publicBaseUrl: config.publicBaseUrl,
     defaultLanguage: config.business.language,
     streamSecret: config.sessionSecret,
@@ -229,14 +232,21 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     metrics.httpRequests.inc({ method: c.req.method, route: c.get('route'), status: c.res.status })
   })
   app.use(createGuard({ app, principal, rules: restRules('/api/v1'), isOperator, mayOperate }))
+  app.use(refuseUnstorableAddress)
   app.route('/', createVoiceWebhooks(voice))
+  app.route('/', createWhatsAppWebhooks({ carriers, settings, directory, inbox, baileysSecret: config.baileys.secret }))
   app.route(
     '/',
-    createWhatsAppWebhooks({ carriers, settings, directory, producer, baileysSecret: config.baileys.secret }),
+    createPaymentWebhooks({
+      ctx,
+      means: deps.payments,
+      inbox,
+      addressOf: clientOf,
+      log,
+    }),
   )
-  app.route('/', createPaymentWebhooks({ ctx, means: deps.payments, producer, log }))
   app.route('/', createGone())
-  app.route('/pay', createPayPages({ ctx, means: deps.payments, producer }))
+  app.route('/pay', createPayPages({ ctx, means: deps.payments, inbox }))
   app.route('/prompts', createPrompts(receptionist))
   app.route(
     '/',
@@ -249,6 +259,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       metrics,
     }),
   )
+  for (const path of ['/api/auth/*', '/admin/*']) app.use(path, refuseUnstorableBody(BODY_LIMITS.form))
   app.get('/favicon.ico', (c) => c.body(null, 204))
   // Of the login service only the addresses of the table are served.
   for (const [method = '', path = ''] of Object.keys(ROUTES).map((key) => key.split(' ')))
@@ -353,6 +364,17 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     return secure(path, await (path === WEBHOOKS.streamStatus ? streamStatus(request) : app.fetch(request)))
   }
 
+  let recovery: Timer | undefined
+  /** What web servers of this machine left behind is taken over, now and whenever another has gone. */
+  function recoverEvents(): Timer {
+    const look = () =>
+      inbox.recover().catch((error: unknown) => {
+        log.warn({ error: errorMessage(error) }, 'events that were left behind could not be taken over yet')
+      })
+    void look()
+    return setInterval(look, RECOVER_EVERY_MS)
+  }
+
   return {
     routes: app.routes,
     fetch: answer,
@@ -363,6 +385,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       await hub.start()
       await receptionist.warm()
       keeper.start()
+      recovery = recoverEvents()
     },
     liveCalls: media.liveCalls,
     sockets: media.sockets,
@@ -371,6 +394,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     },
     endCalls: media.drain,
     async stop() {
+      clearInterval(recovery)
       await sink.settled()
       directory.stop()
       profiles.stop()

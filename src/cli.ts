@@ -8,6 +8,7 @@ import { describeFailure, EXIT_HELP, UsageError } from './cli/exit.ts'
 import { listenForInterrupts } from './cli/interrupt.ts'
 import { print } from './cli/output.ts'
 import { addPaymentCommands } from './cli/payments.ts'
+import { addQuarantineCommands } from './cli/quarantine-commands.ts'
 import type { Cli } from './cli/session.ts'
 import { addSystemCommands } from './cli/system-commands.ts'
 import { addUserCommands } from './cli/user-commands.ts'
@@ -69,6 +70,7 @@ function buildProgram(): { program: Command; url(): string } {
     },
   }
   addSystemCommands(program, cli)
+  addQuarantineCommands(program, cli)
   addAdminCommands(program, cli)
   addUserCommands(program, cli)
   const { leads, contacts } = addCrmCommands(program, cli)

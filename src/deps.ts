@@ -6,6 +6,7 @@ import type { Config, OpenAiEndpoint } from './config.ts'
 import type { DomainContext } from './domain/context.ts'
 import { createKeyring, type Keyring } from './domain/credentials/index.ts'
 import type { LinkDeps } from './domain/members/index.ts'
+import { insertEvents } from './domain/inbox/index.ts'
 import type { SendSettings } from './domain/messages/index.ts'
 import type { PaymentMeans } from './domain/payments/index.ts'
 import { beat, leave, type ProcessKind, processId } from './domain/system/index.ts'
@@ -13,7 +14,9 @@ import type { PostOut } from './domain/webhooks/index.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createQueueBackend, type QueueBackend } from './jobs/backend.ts'
 import type { ConsumerMetrics } from './jobs/consumer.ts'
+import { createInbox, type Inbox } from './jobs/inbox.ts'
 import { createProducer, type Producer } from './jobs/producer.ts'
+import { createSpool } from './jobs/spool.ts'
 import { AppError, errorMessage } from './lib/errors.ts'
 import { restrictNewFiles } from './lib/file-modes.ts'
 import { createLogger, type Logger } from './lib/log.ts'
@@ -71,6 +74,8 @@ export type Deps = {
   ctx: DomainContext
   backend: QueueBackend
   producer: Producer
+  /** Takes what is acknowledged. */
+  inbox: Inbox
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
@@ -137,6 +142,19 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   metrics.gauge('outbox_depth', 'Jobs that wait in memory for the queue to come back', () => producer.outbox.depth)
   metrics.gauge('outbox_dropped', 'Jobs that the full outbox had to drop', () => producer.outbox.dropped)
 
+  const inbox = createInbox({
+    insert: (rows) => insertEvents({ db: database.db }, rows),
+    producer,
+    log,
+    spool: kind === 'web' ? createSpool(join(config.dataDir, 'inbound-events'), log) : null,
+    onAccepted: (job, how) => metrics.eventsAccepted.inc({ job, how }),
+  })
+  metrics.gauge(
+    'events_unstored',
+    'Acknowledged events that are not in the database or the queue yet',
+    () => inbox.waiting,
+  )
+
   const keyring = createKeyring(
     database.db,
     createSecretBox(deriveKey(config.sessionSecret, 'business credentials')),
@@ -188,6 +206,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     ctx: { db: database.db, enqueue: producer.enqueue, log, actor: { kind: 'system', id: kind } },
     backend,
     producer,
+    inbox,
     metrics,
     consumerMetrics: {
       jobFinished: ({ job, outcome }) => metrics.jobs.inc({ job, outcome }),
@@ -257,6 +276,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     },
     async close() {
       keyring.stop()
+      await inbox.close()
       await producer.close()
       await backend.close()
       await database.close()

@@ -7,26 +7,34 @@ import {
   recordStreamEvent,
   refuseStream,
   registerCall,
+  registerPending,
+  requeueSummaries,
+  requeueTranscripts,
   saveTurn,
   summarizeCall,
 } from '../src/domain/calls/index.ts'
 import { repairAllContacts } from '../src/domain/contacts/index.ts'
-import { EVENT_CHANNEL, within } from '../src/domain/context.ts'
+import { type DomainContext, EVENT_CHANNEL, within } from '../src/domain/context.ts'
 import { wakeConversations } from '../src/domain/conversations/index.ts'
 import { pruneEvents } from '../src/domain/events/index.ts'
-import { requeueImports, runImport } from '../src/domain/imports/index.ts'
+import { failImport, requeueImports, runImport } from '../src/domain/imports/index.ts'
+import { forgetQuarantined, requeueEvents } from '../src/domain/inbox/index.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
 import { requeueMails, sendMail } from '../src/domain/mails/index.ts'
 import { pruneAttempts } from '../src/domain/members/index.ts'
-import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/domain/messages/index.ts'
+import { applyMessageStatus, receiveMessage, requeueLostMessages, requeueMedia } from '../src/domain/messages/index.ts'
 import { forgetMentions, pruneTombstones, requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
 import { sendFollowUp } from '../src/domain/receptionist/index.ts'
+import { requeueRemoteDeletions } from '../src/domain/recordings/index.ts'
 import { deliverWebhook, queueDeliveries } from '../src/domain/webhooks/index.ts'
+import { reviveInbound, storeInbound } from '../src/domain/whatsapp/index.ts'
+import { DelayJob, type JobContext } from '../src/jobs/consumer.ts'
 import { forgetJobs } from '../src/jobs/inspect.ts'
+import { isDurable } from '../src/jobs/registry.ts'
 import { AppError, errorMessage } from '../src/lib/errors.ts'
 import { paymentHandlers } from './payment-handlers.ts'
 import { runSweeps } from './run-sweeps.ts'
-import { runWorker } from './run-worker.ts'
+import { openConsumer, runWorker } from './run-worker.ts'
 
 const SWEEP_EVERY_MS = 30_000
 const PAYMENT_SWEEP_EVERY_MS = 10_000
@@ -57,33 +65,56 @@ async function startWebhookPump({ ctx, database, log }: Deps): Promise<void> {
   await database.sql.listen(EVENT_CHANNEL, pump, pump)
 }
 
-/** News of a call can overtake the call itself: tried again until its row is there. */
-function expectCall<T>(found: T | null | false): T {
-  if (found === null || found === false)
-    throw new AppError('unavailable', 'call_not_registered', 'The call is not registered yet.')
-  return found
+/** A call's registration may come through the queue alone, while the database is away; its news waits this long for it. */
+const NEWS_WAITS_MS = 3_600_000
+
+/**
+ * What is told of a call can overtake the call itself: then the call is registered first, from its own event, and where there is
+ * none yet it is waited for.
+ */
+async function ofCall<T>(
+  ctx: DomainContext,
+  callSid: string,
+  job: JobContext,
+  apply: () => Promise<T | null | false>,
+): Promise<T> {
+  const isThere = (found: T | null | false): found is T => found !== null && found !== false
+  const first = await apply()
+  if (isThere(first)) return first
+  await registerPending(ctx, callSid)
+  const second = await apply()
+  if (isThere(second)) return second
+  const age = Date.now() - job.enqueuedAt.getTime()
+  if (age < NEWS_WAITS_MS)
+    throw new DelayJob(Math.min(60_000, Math.max(500, age / 2)), 'the call is not registered yet')
+  throw new AppError('unavailable', 'call_not_registered', 'The call is not registered yet.')
+}
+
+/** News of the carrier's about a call that never came here, such as one to a number that no business has, is nobody's. */
+async function ofKnownCall(...[ctx, callSid, job, apply]: Parameters<typeof ofCall>): Promise<void> {
+  try {
+    await ofCall(ctx, callSid, job, apply)
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'call_not_registered')) throw error
+    job.logger.info({ callSid }, 'news of a call that is not ours')
+  }
 }
 
 if (import.meta.main)
   await runWorker(
     'crm',
     8,
-    ({ ctx, model, sendSettings, postOut, payments, producer, mailer, mailBox, webhookBox }) => ({
+    ({ ctx, model, transcriber, sendSettings, postOut, payments, producer, mailer, mailBox, webhookBox }) => ({
       ...paymentHandlers(ctx, payments),
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
       },
-      'call.stream_event': async (news) => {
-        expectCall(await recordStreamEvent(ctx, news))
-      },
-      'call.refuse_stream': async ({ at, ...refused }) => {
-        expectCall(await refuseStream(ctx, { ...refused, at: new Date(at) }))
-      },
-      'call.status': async (news) => {
-        expectCall(await recordCallStatus(ctx, news))
-      },
-      'call.turn': async (turn) => {
-        const saved = expectCall(await saveTurn(within(ctx, turn.businessId), turn))
+      'call.stream_event': (news, job) => ofKnownCall(ctx, news.callSid, job, () => recordStreamEvent(ctx, news)),
+      'call.refuse_stream': ({ at, ...refused }, job) =>
+        ofKnownCall(ctx, refused.callSid, job, () => refuseStream(ctx, { ...refused, at: new Date(at) })),
+      'call.status': (news, job) => ofKnownCall(ctx, news.callSid, job, () => recordCallStatus(ctx, news)),
+      'call.turn': async (turn, job) => {
+        const saved = await ofCall(ctx, turn.callSid, job, () => saveTurn(within(ctx, turn.businessId), turn))
         if (saved.untranscribed)
           await ctx.enqueue(
             'call.transcribe',
@@ -100,11 +131,11 @@ if (import.meta.main)
           at: new Date(at),
         })
       },
-      'call.summarize': async ({ businessId, callSid }) => {
+      'call.summarize': async ({ businessId, callSid }, job) => {
         const business = within(ctx, businessId)
         const own = model(businessId)
         const sumUp = async (by: typeof own) => {
-          const call = expectCall(await summarizeCall(business, callSid, by))
+          const call = await ofCall(ctx, callSid, job, () => summarizeCall(business, callSid, by))
           await sendFollowUp(business, { ...call, callSid }, sendSettings)
         }
         try {
@@ -115,8 +146,10 @@ if (import.meta.main)
           throw error
         }
       },
-      'lead.save': async ({ businessId, at, ...lead }) => {
-        expectCall(await saveLead(within(ctx, businessId), { ...lead, source: 'call', at: new Date(at) }))
+      'lead.save': async ({ businessId, at, ...lead }, job) => {
+        await ofCall(ctx, lead.callSid, job, () =>
+          saveLead(within(ctx, businessId), { ...lead, source: 'call', at: new Date(at) }),
+        )
       },
       'message.receive': async (message) => {
         await receiveMessage(within(ctx, message.businessId), message)
@@ -130,13 +163,30 @@ if (import.meta.main)
       'mail.send': async ({ mailId }) => {
         await sendMail(ctx, mailId, { mailer, box: mailBox })
       },
-      'import.run': async ({ businessId, importId }) => {
-        await runImport(within(ctx, businessId), importId)
+      'import.run': async ({ businessId, importId }, job) => {
+        const business = within(ctx, businessId)
+        try {
+          await runImport(business, importId)
+        } catch (error) {
+          // Its row says so: nothing else would ever end it.
+          if (job.givesUp(error)) await failImport(business, importId, errorMessage(error).slice(0, 200))
+          throw error
+        }
       },
+      'whatsapp.store': ({ businessId, accountId, event }) =>
+        storeInbound(within(ctx, businessId), accountId, reviveInbound(event)),
       'maintenance.sweep': async (_, job) => {
         await runSweeps(
           {
+            events: () =>
+              requeueEvents(ctx, async ({ id, job, jobId }) => {
+                if (isDurable(job)) await producer.requeueEvent(job, id, jobId)
+              }),
             requeued: () => requeueLostMessages(ctx),
+            files: () => requeueMedia(ctx),
+            summaries: () => requeueSummaries(ctx),
+            transcripts: () => requeueTranscripts(ctx, (businessId) => transcriber(businessId) !== null),
+            carrierCopies: () => requeueRemoteDeletions(ctx),
             ended: () => endAbandonedCalls(ctx),
             woken: () => wakeConversations(ctx),
             imports: () => requeueImports(ctx),
@@ -144,11 +194,15 @@ if (import.meta.main)
             contacts: () => repairAllContacts(ctx),
             hooks: () => queueDeliveries(ctx, LONGEST_WEBHOOK_PAUSE_MS),
             expired: () => sweepRetention(ctx),
-            forgotten: () => forgetMentions(ctx, forgetJobs.bind(null, producer.queues)),
+            forgotten: () =>
+              forgetMentions(ctx, async (...asked) => {
+                await forgetJobs(producer.queues, ...asked)
+                await forgetQuarantined(ctx, ...asked)
+              }),
             tombstones: () => pruneTombstones(ctx),
-            events: () => pruneEvents(ctx),
             mails: () => requeueMails(ctx),
             attempts: () => pruneAttempts(ctx),
+            history: () => pruneEvents(ctx),
           },
           job.logger,
         )
@@ -158,5 +212,11 @@ if (import.meta.main)
       await deps.producer.scheduleEvery('maintenance.sweep', {}, SWEEP_EVERY_MS)
       await deps.producer.scheduleEvery('payment.sweep', {}, PAYMENT_SWEEP_EVERY_MS)
       await startWebhookPump(deps)
+      // Beside the others: a flood of payments' notifications, which anybody can send, holds up no call and no message.
+      const settling = openConsumer(deps, 'payments', 2, paymentHandlers(deps.ctx, deps.payments))
+      await settling.ready()
+      return async () => {
+        await settling.close()
+      }
     },
   )

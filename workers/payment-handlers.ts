@@ -10,10 +10,11 @@ import {
 } from '../src/domain/payments/index.ts'
 import { DelayJob, type JobHandlers } from '../src/jobs/consumer.ts'
 
-type PaymentJob = Extract<keyof JobHandlers<'crm'>, `payment.${string}`>
+type PaymentHandlers = Pick<JobHandlers<'crm'>, Extract<keyof JobHandlers<'crm'>, `payment.${string}`>> &
+  JobHandlers<'payments'>
 
 /** The work on payments that waits in the queue. */
-export function paymentHandlers(ctx: DomainContext, means: PaymentMeans): Pick<JobHandlers<'crm'>, PaymentJob> {
+export function paymentHandlers(ctx: DomainContext, means: PaymentMeans): PaymentHandlers {
   return {
     'payment.request': async ({ businessId, provider, ...request }, job) => {
       await requestPayment(

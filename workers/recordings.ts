@@ -1,4 +1,5 @@
-import { transcribeTurn } from '../src/domain/calls/index.ts'
+import { gunzipSync } from 'node:zlib'
+import { attachCallRecord, recordKeyOf, transcribeTurn } from '../src/domain/calls/index.ts'
 import { within } from '../src/domain/context.ts'
 import { fetchMessageMedia } from '../src/domain/messages/index.ts'
 import { deletePending } from '../src/domain/privacy/index.ts'
@@ -53,6 +54,14 @@ if (import.meta.main)
           storage,
           deleteCarrierRecording: accounts.length > 0 ? deleteFrom(accounts) : null,
         })
+      },
+      'call.store_trace': async ({ businessId, callSid, gzip }) => {
+        const key = recordKeyOf(businessId, callSid)
+        const data = gunzipSync(Buffer.from(gzip, 'base64'))
+        await storage.put(key, data, 'application/x-ndjson')
+        const lines = data.toString('latin1').split('\n').length - 1
+        // Of a call that is not known, or was erased: nothing stays.
+        if (!(await attachCallRecord(within(ctx, businessId), { callSid, key, lines }))) await storage.delete(key)
       },
       'call.transcribe': async (job) => {
         await transcribeTurn(within(ctx, job.businessId), job.turnId, deps.transcriber(job.businessId), storage)

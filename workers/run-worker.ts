@@ -1,28 +1,25 @@
 import { loadConfig, processEnvironment } from '../src/config.ts'
 import { createDeps, type Deps, startHeartbeat } from '../src/deps.ts'
-import { type Consumer, createConsumer, type JobHandlers } from '../src/jobs/consumer.ts'
+import type { DomainContext } from '../src/domain/context.ts'
+import { finishEvents, loadEvent, setAside } from '../src/domain/inbox/index.ts'
+import type { ProcessKind } from '../src/domain/system/index.ts'
+import { type Consumer, createConsumer, type EventStore, type JobHandlers } from '../src/jobs/consumer.ts'
 import type { QueueName } from '../src/jobs/registry.ts'
+import { createGatherer } from '../src/lib/batcher.ts'
 import { guardProcess, notifyReady, onShutdown } from '../src/lib/lifecycle.ts'
 
 /**
  * Runs a worker process on one queue: ready once it has its connections, and, told to stop, ended once its jobs are.
  * @param setUp what else the process does; its answer undoes it, and comes first when the process stops
  */
-export async function runWorker<Q extends QueueName>(
+export async function runWorker<Q extends QueueName & ProcessKind>(
   queue: Q,
   concurrency: number,
   handlersOf: (deps: Deps) => JobHandlers<Q>,
   setUp: (deps: Deps) => Promise<void | (() => Promise<void>)> = async () => {},
 ): Promise<Consumer> {
   const deps = await createDeps(loadConfig(processEnvironment()), queue)
-  const consumer = createConsumer({
-    backend: deps.backend,
-    queue,
-    handlers: handlersOf(deps),
-    concurrency,
-    logger: deps.log,
-    metrics: deps.consumerMetrics,
-  })
+  const consumer = openConsumer(deps, queue, concurrency, handlersOf(deps))
   await consumer.ready()
   guardProcess(deps.log)
   const heartbeat = await startHeartbeat(deps, queue)
@@ -36,4 +33,33 @@ export async function runWorker<Q extends QueueName>(
   deps.log.info('the worker takes jobs')
   notifyReady()
   return consumer
+}
+
+/** A consumer with what every one of the product's has: its log, its counters, the store of events. */
+export function openConsumer<Q extends QueueName>(
+  deps: Deps,
+  queue: Q,
+  concurrency: number,
+  handlers: JobHandlers<Q>,
+): Consumer {
+  return createConsumer({
+    backend: deps.backend,
+    queue,
+    handlers,
+    concurrency,
+    logger: deps.log,
+    metrics: deps.consumerMetrics,
+    events: openEventStore(deps.ctx),
+  })
+}
+
+/** The payloads of durable jobs, in the database. */
+export function openEventStore(ctx: DomainContext): EventStore {
+  // Jobs end side by side: their rows go in one statement.
+  const finished = createGatherer<string>((ids) => finishEvents(ctx, ids), { max: 500, isPoisoned: () => false })
+  return {
+    load: (id) => loadEvent(ctx, id),
+    finish: (id) => finished.put(id),
+    setAside: (entry) => setAside(ctx, entry),
+  }
 }

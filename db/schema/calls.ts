@@ -72,6 +72,7 @@ export const calls = pgTable(
     index('calls_age').on(t.businessId, t.startedAt),
     index('calls_conversation').on(t.conversationId),
     index('calls_live').on(t.updatedAt).where(sql`${t.state} <> 'ended'`),
+    index('calls_ended').on(t.endedAt).where(sql`${t.streamSid} is not null`),
     check('calls_ended', sql`${t.state} <> 'ended' or ${t.endReason} is not null`),
   ],
 )
@@ -106,6 +107,7 @@ export const callTurns = pgTable(
   (t) => [
     uniqueIndex('call_turns_index').on(t.callId, t.index),
     index('call_turns_business').on(t.businessId),
+    index('call_turns_untranscribed').on(t.createdAt).where(sql`${t.transcript} = 'untranscribed'`),
     index('call_turns_search').using(
       'gin',
       sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', coalesce(${t.text}, '')))`,
@@ -143,6 +145,7 @@ export const recordings = pgTable(
     uniqueIndex('recordings_sid').on(t.recordingSid),
     index('recordings_call').on(t.callId),
     index('recordings_list').on(t.businessId, t.id),
+    index('recordings_at_carrier').on(t.recordedAt).where(sql`${t.deletedRemotelyAt} is null`),
   ],
 )
 

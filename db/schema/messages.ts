@@ -127,5 +127,6 @@ export const messageMedia = pgTable(
   (t) => [
     uniqueIndex('message_media_index').on(t.messageId, t.index),
     index('message_media_business').on(t.businessId),
+    index('message_media_pending').on(t.createdAt).where(sql`${t.state} = 'pending'`),
   ],
 )

@@ -126,6 +126,11 @@ export const PERMISSIONS = {
   'privacy.setRetention': OWN,
   'privacy.eraseContact': OWN,
 
+  'quarantine.list': MANAGE,
+  'quarantine.get': MANAGE,
+  'quarantine.retry': MANAGE,
+  'quarantine.drop': MANAGE,
+
   'webhooks.list': MANAGE,
   'webhooks.create': OWN,
   'webhooks.update': OWN,

@@ -3,6 +3,7 @@ import type { Deps } from '../deps.ts'
 import { listBusinesses, listPhoneNumbers } from '../domain/businesses/index.ts'
 import { within } from '../domain/context.ts'
 import { CREDENTIAL_PROVIDERS, type CredentialProvider } from '../domain/credentials/index.ts'
+import { countEvents, countQuarantined } from '../domain/inbox/index.ts'
 import { processesAlive } from '../domain/system/index.ts'
 import { publicUrl, WEBHOOKS } from '../http/urls.ts'
 import { errorMessage } from '../lib/errors.ts'
@@ -72,6 +73,8 @@ async function examineInside(deps: Deps, say: Say, fix: boolean) {
     if (alive[kind] > 0) say(`process ${kind}`, 'ok', `${alive[kind]} alive`)
     else say(`process ${kind}`, 'problem', 'no heartbeat for 15 seconds', 'Start everything with ./start_all.sh.')
 
+  await examineEvents(deps, say)
+
   const ofInstallation = new Set<string>()
   try {
     await deps.keyring.refresh()
@@ -91,6 +94,25 @@ async function examineInside(deps: Deps, say: Say, fix: boolean) {
   } catch (error) {
     say('twilio', 'problem', errorMessage(error), 'Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.')
   }
+}
+
+const EVENT_IS_LATE_MS = 10 * 60_000
+
+/** Whether what was acknowledged is worked off, and nothing is set aside. */
+async function examineEvents(deps: Deps, say: Say) {
+  const { waiting, oldest } = await countEvents(deps.ctx)
+  const late = oldest !== null && Date.now() - oldest.getTime() > EVENT_IS_LATE_MS
+  if (late)
+    say(
+      'events',
+      'warning',
+      `${waiting} wait, the oldest since ${oldest.toISOString()}`,
+      'Look at `bun run cli queue list` and at the log of the crm worker.',
+    )
+  else say('events', 'ok', `${waiting} wait`)
+  const aside = await countQuarantined(deps.ctx)
+  if (aside === 0) say('quarantine', 'ok', 'empty')
+  else say('quarantine', 'warning', `${aside} could not be stored`, 'Look at `bun run cli quarantine list`.')
 }
 
 type OwnKeys = { id: string; name: string; provider: CredentialProvider; numbers: string[]; fix: boolean }

@@ -40,9 +40,20 @@ function writePosition(time: string, id: string): string {
 function readPosition(cursor: string): [string, string] {
   try {
     const [time, id] = position.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
-    if (Number.isNaN(Date.parse(time.replace(/([+-]\d\d)$/, '$1:00')))) throw new Error('no time')
+    if (!isTimestamp(time)) throw new Error('no time')
     return [time, id]
   } catch (cause) {
     throw new AppError('invalid', 'invalid_cursor', 'This cursor is none of ours.', { field: 'cursor', cause })
   }
+}
+
+/** As Postgres writes a timestamptz: `2026-02-28 09:30:00.123456+02`, with minutes in the offset where it has some. */
+const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?[+-](0\d|1[0-4])(:[0-5]\d)?$/
+
+function isTimestamp(text: string): boolean {
+  const [, year, month, day] = TIMESTAMP.exec(text) ?? []
+  if (!year || !month || !day) return false
+  const date = new Date(`${year}-${month}-${day}T00:00:00Z`)
+  // There is no 31st of February: the calendar rolls on, or refuses.
+  return Number(year) > 0 && !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(day)
 }

@@ -1,4 +1,5 @@
 import { readBytes } from './request-body.ts'
+import { cleanDeep } from '../lib/text.ts'
 
 export const MAX_WEBHOOK_BYTES = 64 * 1024
 
@@ -10,7 +11,12 @@ export async function readText(request: Request, maxBytes = MAX_WEBHOOK_BYTES): 
   return new TextDecoder().decode(await readBytes(request, maxBytes))
 }
 
-/** Form fields as the signature wants them: every field, untrimmed. */
+/** Form fields as they were sent, which is what a signature is made over: every field, untrimmed. */
 export function parseForm(text: string): Record<string, string> {
   return Object.fromEntries(new URLSearchParams(text))
+}
+
+/** The fields of a webhook's form as they can be stored, once its signature is checked. */
+export function cleanForm(params: Record<string, string>): Record<string, string> {
+  return cleanDeep(params)
 }

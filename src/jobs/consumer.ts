@@ -1,8 +1,16 @@
-import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
-import { AppError, type ErrorKind, errorMessage, isErased, stackFrames } from '../lib/errors.ts'
+import { DelayedError, UnrecoverableError } from 'bullmq'
+import { AppError, errorMessage, failureKind, isErased, stackFrames } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { createQuietLogger, type JobProcessor, type JobWorker, type QueueBackend } from './backend.ts'
-import { type JobDefinition, type JobName, type JobPayload, jobs, type QueueName } from './registry.ts'
+import {
+  eventReference,
+  isDurable,
+  type JobDefinition,
+  type JobName,
+  type JobPayload,
+  jobs,
+  type QueueName,
+} from './registry.ts'
 
 /** The jobs that travel on queue `Q`. */
 export type JobNamesOf<Q extends QueueName> = {
@@ -16,8 +24,8 @@ export type JobContext = {
   /** 1 for the first try. */
   attempt: number
   attempts: number
-  /** Nothing retries after this try. */
-  isLastAttempt: boolean
+  /** Whether nothing retries after this try, should it fail with this error. */
+  givesUp(error: unknown): boolean
   enqueuedAt: Date
   logger: Logger
 }
@@ -57,6 +65,21 @@ export type ConsumerMetrics = {
   jobsRecovered?(queue: QueueName, count: number): void
 }
 
+/** Where the payloads of durable jobs stand, and where they go when they are given up. */
+export type EventStore = {
+  /** The payload as JSON text, or null when the event is worked off. */
+  load(id: string): Promise<string | null>
+  finish(id: string): Promise<void>
+  setAside(entry: {
+    job: JobName
+    key: string
+    payload: unknown
+    error: unknown
+    attempts: number
+    eventId: string | null
+  }): Promise<void>
+}
+
 export type ConsumerOptions<Q extends QueueName> = {
   backend: QueueBackend
   queue: Q
@@ -65,6 +88,8 @@ export type ConsumerOptions<Q extends QueueName> = {
   concurrency: number
   logger: Logger
   metrics?: ConsumerMetrics
+  /** Left out, jobs carry their payloads, and what is given up stays in the failed set. */
+  events?: EventStore
 }
 
 export type Consumer = {
@@ -87,8 +112,10 @@ const STALLED_CHECK_MS = 2_500
 /** How long a queue may take to let an idle worker go. */
 const IDLE_CLOSE_MS = 2_000
 
-/** Errors that say "not now" rather than "not ever". */
-const RETRYABLE: readonly ErrorKind[] = ['unavailable', 'internal', 'rate_limited']
+/** A value that was refused is refused again; some tries tell it from a fault that passes. */
+const TRIES_OF_REFUSED = 3
+/** A fault of ours is there until somebody mends it: half an hour of tries with the usual backoff. */
+const TRIES_OF_UNKNOWN = 12
 
 /**
  * Milliseconds before try `attempt + 1`: exponential from `delayMs`, capped at `maxDelayMs`, up to a fifth shorter at
@@ -110,13 +137,23 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
   let running = 0
   let closing = false
 
-  const runHandler = async (job: Job<unknown, void, string>, context: JobContext): Promise<void> => {
+  /** The payload that a job carries, or that its event holds; null for an event that is worked off. */
+  const readPayload = async (data: unknown): Promise<{ payload: unknown; eventId: string | null } | null> => {
+    const reference = eventReference.safeParse(data)
+    if (!reference.success) return { payload: data, eventId: null }
+    const eventId = reference.data.inboundEventId
+    if (!options.events) throw new PermanentJobError('This consumer has no store of events.')
+    const text = await options.events.load(eventId)
+    return text === null ? null : { payload: JSON.parse(text), eventId }
+  }
+
+  const runHandler = async (payload: unknown, context: JobContext): Promise<void> => {
     const handle = handlers[context.name]
-    if (!handle) throw new PermanentJobError(`No handler for ${job.name} on queue ${queue}.`)
-    const parsed = jobs[context.name].payload.safeParse(job.data)
+    if (!handle) throw new PermanentJobError(`No handler for ${context.name} on queue ${queue}.`)
+    const parsed = jobs[context.name].payload.safeParse(payload)
     if (!parsed.success) {
       const where = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`).join(', ')
-      throw new PermanentJobError(`The payload of ${job.name} does not fit its schema (${where}).`)
+      throw new PermanentJobError(`The payload of ${context.name} does not fit its schema (${where}).`)
     }
     // The lookup by name has lost which payload belongs to which handler; the schema of that name has just proved it.
     await handle(parsed.data as never, context)
@@ -135,19 +172,24 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
       else logger.error({ ...line, reason: describe(error) }, 'job failed for good')
     }
     running += 1
+    const attempts = job.opts.attempts ?? 1
+    const attempt = job.attemptsMade + 1
+    const givesUp = (error: unknown) => attempt >= triesOf(error, attempts)
+    let read: Awaited<ReturnType<typeof readPayload>> = null
     try {
       if (!isJobName(job.name)) throw new PermanentJobError(`Unknown job ${job.name}.`)
-      const attempts = job.opts.attempts ?? 1
-      const attempt = job.attemptsMade + 1
-      await runHandler(job, {
-        id: job.id ?? '',
-        name: job.name,
-        attempt,
-        attempts,
-        isLastAttempt: attempt >= attempts,
-        enqueuedAt: new Date(job.timestamp),
-        logger: logger.child({ job: job.name, jobId: job.id }),
-      })
+      read = await readPayload(job.data)
+      if (read)
+        await runHandler(read.payload, {
+          id: job.id ?? '',
+          name: job.name,
+          attempt,
+          attempts,
+          givesUp,
+          enqueuedAt: new Date(job.timestamp),
+          logger: logger.child({ job: job.name, jobId: job.id }),
+        })
+      if (read?.eventId) await options.events?.finish(read.eventId)
       finish('completed')
     } catch (error) {
       if (error instanceof DelayJob) {
@@ -156,17 +198,34 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
         throw new DelayedError(error.message)
       }
       if (isErased(error)) {
+        if (read?.eventId) await options.events?.finish(read.eventId)
         finish('completed')
         logger.info({ job: job.name, jobId: job.id }, 'a job of an erased person did nothing, and is removed')
         if (job.id) unkept.add(job.id)
         return
       }
-      if (isPermanent(error)) {
-        finish('failed', error)
-        throw new UnrecoverableError(describe(error))
+      if (!givesUp(error)) {
+        finish('retried', error)
+        throw keepableError(error)
       }
-      finish(job.attemptsMade + 1 < (job.opts.attempts ?? 1) ? 'retried' : 'failed', error)
-      throw keepableError(error)
+      finish('failed', error)
+      if (read && isJobName(job.name) && isDurable(job.name) && options.events) {
+        // Its payload is nowhere else: it goes where a person finds it, and out of the queue.
+        const { payload, eventId } = read
+        const entry = {
+          job: job.name,
+          key: `${job.name}:${eventId ?? job.id ?? ''}`,
+          payload,
+          error,
+          attempts: attempt,
+          eventId,
+        }
+        await options.events.setAside(entry).catch((refusal: unknown) => {
+          throw keepableError(refusal)
+        })
+        return
+      }
+      throw new UnrecoverableError(describe(error))
     } finally {
       running -= 1
     }
@@ -252,9 +311,14 @@ function isJobName(name: string): name is JobName {
   return Object.hasOwn(jobs, name)
 }
 
-function isPermanent(error: unknown): boolean {
-  if (error instanceof PermanentJobError || error instanceof UnrecoverableError) return true
-  return error instanceof AppError && !RETRYABLE.includes(error.kind)
+/** How many tries a job has in all, by what became of the last one. */
+function triesOf(error: unknown, attempts: number): number {
+  if (error instanceof PermanentJobError || error instanceof UnrecoverableError) return 1
+  const kind = failureKind(error)
+  if (kind === 'transient') return attempts
+  if (kind === 'unknown') return Math.min(attempts, TRIES_OF_UNKNOWN)
+  // A decision of ours stands; the database may have refused what another try writes otherwise.
+  return error instanceof AppError ? 1 : Math.min(attempts, TRIES_OF_REFUSED)
 }
 
 /** What the queue keeps of an error: why and where, without the data that a statement carried. */

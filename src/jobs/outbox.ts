@@ -1,3 +1,5 @@
+import { failureKind } from '../lib/errors.ts'
+
 /** A bounded line of things to deliver, kept in memory and tried until each is through. */
 export type Outbox<T = unknown> = {
   /** Never throws, never waits. */
@@ -15,15 +17,22 @@ export type OutboxOptions<T> = {
   deliver(item: T): Promise<void>
   onChange(state: { depth: number; dropped: number }): void
   onRetry(error: unknown, depth: number): void
-  onDrop(item: T): void
+  /** Refused since the line is full, or, with an error, given up since that says it can never be delivered. */
+  onDrop(item: T, error?: unknown): void
 }
 
 const BATCH = 50
 const BACKOFF = { firstMs: 100, maxMs: 5_000 }
+/** An item whose failure is its own, and not the other side's, is tried so often. */
+const TRIES = 5
 
-/** Items go out in order, `BATCH` at a time; while the other side is away the head is retried with backoff. */
+/**
+ * Items go out in order, `BATCH` at a time; while the other side is away the head is retried with backoff. An item that cannot be
+ * delivered for its own sake goes to the end of the line, so that it holds up nothing, and is dropped after some tries.
+ */
 export function createOutbox<T>(options: OutboxOptions<T>): Outbox<T> {
-  let line: T[] = []
+  type Entry = { item: T; refusals: number }
+  let line: Entry[] = []
   let dropped = 0
   let pumping: Promise<void> | null = null
   let stopped = false
@@ -43,9 +52,20 @@ export function createOutbox<T>(options: OutboxOptions<T>): Outbox<T> {
     let backoffMs = BACKOFF.firstMs
     while (line.length > 0 && !stopped) {
       const batch = line.slice(0, BATCH)
-      const results = await Promise.allSettled(batch.map((item) => options.deliver(item)))
-      const failed = batch.filter((_, index) => results[index]?.status === 'rejected')
-      line = [...failed, ...line.slice(batch.length)]
+      const results = await Promise.allSettled(batch.map(({ item }) => options.deliver(item)))
+      const away: Entry[] = []
+      const refused: Entry[] = []
+      for (const [index, result] of results.entries()) {
+        const entry = batch[index]
+        if (!entry || result.status === 'fulfilled') continue
+        if (failureKind(result.reason) === 'transient') away.push(entry)
+        else if (entry.refusals + 1 < TRIES) refused.push({ ...entry, refusals: entry.refusals + 1 })
+        else {
+          dropped += 1
+          options.onDrop(entry.item, result.reason)
+        }
+      }
+      line = [...away, ...line.slice(batch.length), ...refused]
       changed()
       const failure = results.find((result) => result.status === 'rejected')
       if (!failure) {
@@ -70,7 +90,7 @@ export function createOutbox<T>(options: OutboxOptions<T>): Outbox<T> {
         changed()
         return
       }
-      line.push(item)
+      line.push({ item, refusals: 0 })
       changed()
       start()
     },

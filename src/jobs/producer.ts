@@ -1,13 +1,17 @@
 import { AppError, errorMessage } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Logger } from '../lib/log.ts'
+import { cleanDeep } from '../lib/text.ts'
 import { createQuietLogger, type JobQueue, type QueueBackend, queueUnavailable, withDeadline } from './backend.ts'
 import { createOutbox, type Outbox } from './outbox.ts'
 import {
+  type DurableJob,
   type Enqueue,
   type EnqueueOptions,
+  eventReference,
   type JobInput,
   type JobName,
+  type JobPayload,
   jobs,
   QUEUES,
   type QueueName,
@@ -35,7 +39,11 @@ export type Producer = {
    * Never throws and never blocks; what waits is lost with the process, so it is no substitute for `enqueue`.
    */
   enqueueEventually<N extends JobName>(name: N, payload: JobInput<N>, options?: EnqueueOptions): void
-  /** Makes `name` run every `everyMs`, once however many processes ask for it. */
+  /** Has a stored event worked off: soon, or, when the queue is away, once the sweep has found it. Never throws or blocks. */
+  enqueueEvent(name: DurableJob, eventId: string, options?: EnqueueOptions): void
+  /** The same for who waits for the queue, such as the sweep. @throws AppError `unavailable` */
+  requeueEvent(name: DurableJob, eventId: string, jobId: string): Promise<void>
+  /** Makes `name` run every `everyMs`, once however many processes ask for it; made anew when the queue has lost it. */
   scheduleEvery<N extends JobName>(name: N, payload: JobInput<N>, everyMs: number): Promise<void>
   readonly outbox: Pick<Outbox, 'depth' | 'dropped'>
   /** The open queues, for the board. */
@@ -43,6 +51,8 @@ export type Producer = {
   /** Stops taking jobs, gives the outbox `flushMs` (5,000) to empty, and closes the queues. */
   close(flushMs?: number): Promise<void>
 }
+
+const SCHEDULE_CHECK_MS = 10_000
 
 /** Kept long enough that a webhook repeated within the hour is still recognised by its job id. */
 const KEEP_COMPLETED = { age: 3_600, count: 5_000 }
@@ -52,6 +62,7 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
   const addTimeoutMs = options.addTimeoutMs ?? 2_000
   const logTrouble = createQuietLogger(logger, 'queue: producer in trouble')
   const open = new Map<QueueName, JobQueue>()
+  const schedules: Timer[] = []
   let closing = false
 
   const openQueue = (name: QueueName): JobQueue => {
@@ -90,7 +101,8 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
       logTrouble(error)
       logger.debug({ depth }, 'queue: outbox waits for the queue')
     },
-    onDrop: (job) => logger.error({ job: job.name }, 'queue: outbox is full, job dropped'),
+    onDrop: (job, error) =>
+      logger.error({ job: job.name, reason: error ? errorMessage(error) : 'too many wait' }, 'queue: job dropped'),
   })
 
   return {
@@ -105,15 +117,30 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
         logger.error({ job: name, reason: errorMessage(error) }, 'queue: job refused')
       }
     },
+    enqueueEvent: (name, eventId, enqueueOptions) => {
+      if (!closing) outbox.put(prepareEvent(name, eventId, { jobId: eventId, ...enqueueOptions }))
+    },
+    requeueEvent: (name, eventId, jobId) => store(prepareEvent(name, eventId, { jobId })),
     scheduleEvery: async (name, payload, everyMs) => {
       const job = prepareJob(name, payload)
       const { attempts, backoff, removeOnComplete, removeOnFail } = job.options
-      const queue = open.get(job.queue) ?? openQueue(job.queue)
-      await queue.upsertJobScheduler(
-        name,
-        { every: everyMs },
-        { name, data: job.payload, opts: { attempts, backoff, removeOnComplete, removeOnFail } },
-      )
+      const queueOf = () => open.get(job.queue) ?? openQueue(job.queue)
+      const schedule = () =>
+        queueOf().upsertJobScheduler(
+          name,
+          { every: everyMs },
+          { name, data: job.payload, opts: { attempts, backoff, removeOnComplete, removeOnFail } },
+        )
+      await schedule()
+      // A queue that was emptied has lost it, and with it all that puts back what else was lost.
+      const look = async () => {
+        try {
+          if (!closing && !(await queueOf().getJobScheduler(name))) await schedule()
+        } catch (error) {
+          logTrouble(error)
+        }
+      }
+      schedules.push(setInterval(look, SCHEDULE_CHECK_MS))
     },
     outbox,
     get queues() {
@@ -122,6 +149,7 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
     close: async (flushMs = 5_000) => {
       if (closing) return
       closing = true
+      for (const timer of schedules) clearInterval(timer)
       const left = await outbox.close(flushMs)
       if (left > 0) logger.error({ left }, 'queue: stopping with jobs that were never stored')
       await Promise.all([...open.values()].map((queue) => queue.close()))
@@ -129,9 +157,13 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
   }
 }
 
-type PreparedJob = ReturnType<typeof prepareJob>
+type PreparedJob = ReturnType<typeof prepare>
 
-function prepareJob<N extends JobName>(name: N, payload: JobInput<N>, options: EnqueueOptions = {}) {
+/**
+ * A job's payload as it is stored: checked, and without what no database stores.
+ * @throws AppError `invalid_job`
+ */
+export function checkPayload<N extends JobName>(name: N, payload: JobInput<N>): JobPayload<N> {
   const definition = jobs[name]
   const parsed = definition.payload.safeParse(payload)
   if (!parsed.success) {
@@ -139,10 +171,24 @@ function prepareJob<N extends JobName>(name: N, payload: JobInput<N>, options: E
       cause: parsed.error,
     })
   }
+  // The schema of that name has just proved it; the lookup by name has lost it.
+  return cleanDeep(parsed.data) as JobPayload<N>
+}
+
+function prepareJob<N extends JobName>(name: N, payload: JobInput<N>, options?: EnqueueOptions) {
+  return prepare(name, checkPayload(name, payload), options)
+}
+
+function prepareEvent(name: DurableJob, inboundEventId: string, options?: EnqueueOptions) {
+  return prepare(name, eventReference.parse({ inboundEventId }), options)
+}
+
+function prepare(name: JobName, payload: unknown, options: EnqueueOptions = {}) {
+  const definition = jobs[name]
   return {
     name,
     queue: definition.queue,
-    payload: parsed.data,
+    payload,
     options: {
       // Always an id of ours: a job stored by an attempt whose answer was lost is then not stored twice.
       jobId: options.jobId === undefined ? newId() : checkJobId(options.jobId),

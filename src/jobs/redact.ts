@@ -1,7 +1,7 @@
 /** Fields of a job's payload that say nothing about a person: ids, kinds, times, counts. */
 const OPEN_FIELDS = new Set(
   [
-    'businessId messageId mediaId turnId recordingId importId deletionId endpointId eventId accountId paymentId',
+    'inboundEventId businessId messageId mediaId turnId recordingId importId deletionId endpointId eventId accountId paymentId',
     'appointmentId callSid streamSid recordingSid provider providerMessageId status event kind role index answeredBy',
     'reason durationMs durationSeconds channels startMs endMs heardMs interrupted at untranscribed attempt',
   ]

@@ -87,9 +87,46 @@ const AWAY = new Set([
 
 const OVERTAKEN = new Set(['23505', '23503'])
 
+/** SQLSTATE classes that blame the data: 22 (data exception) and 23 (a constraint), where nobody was merely faster. */
+const DATA_REFUSED = /^(22|23)[0-9A-Z]{3}$/
+/** SQLSTATE classes and codes of sockets that pass: connection, resources, locks, shutdown, the system; timeouts. */
+const PASSING = /^(08|40|53|55|57|58)[0-9A-Z]{3}$|^E[A-Z]+$|^CONNECT/
+
+/**
+ * Whether trying again can help. `transient`: the other side is away or busy; `permanent`: the same data is refused in the same
+ * way again; `unknown`: a fault of ours or one never seen, worth a few tries.
+ */
+export type FailureKind = 'transient' | 'permanent' | 'unknown'
+
+/** Errors of ours that say "not now" rather than "not ever". */
+const RETRYABLE: readonly ErrorKind[] = ['unavailable', 'rate_limited']
+
+/** The one place that decides whether a failure is worth more tries: for jobs, linked accounts, sweeps and outboxes. */
+export function failureKind(error: unknown): FailureKind {
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    if (cause instanceof AppError && cause.kind !== 'internal')
+      return RETRYABLE.includes(cause.kind) ? 'transient' : 'permanent'
+    if (cause.name === 'ZodError' || cause.name === '$ZodError') return 'permanent'
+    if (cause.name === 'TimeoutError' || cause.name === 'AbortError') return 'transient'
+    const code = 'code' in cause ? String(cause.code) : ''
+    // A statement that runs into its limit may do so every time.
+    if (code === '57014') return 'unknown'
+    if (AWAY.has(code) || OVERTAKEN.has(code) || PASSING.test(code)) return 'transient'
+    if (DATA_REFUSED.test(code)) return 'permanent'
+  }
+  return 'unknown'
+}
+
+/** Whether Postgres refused a value itself (SQLSTATE class 22): no such date, a number out of range, a text with a NUL. */
+function refusesValue(error: unknown): boolean {
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++)
+    if ('code' in cause && /^22[0-9A-Z]{3}$/.test(String(cause.code))) return true
+  return false
+}
+
 /**
  * Any thrown value as an AppError: a database that is away is `unavailable`, so that clients try again; unknown ones
- * become `internal` without leaking their text. The cause is kept.
+ * become `internal` without leaking their text, and a value that Postgres refuses is `invalid`. The cause is kept.
  */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
@@ -97,6 +134,15 @@ export function toAppError(error: unknown): AppError {
     return new AppError('unavailable', 'database_unavailable', 'The database is away; try again shortly.', {
       cause: error,
     })
+  if (refusesValue(error))
+    return new AppError(
+      'invalid',
+      'invalid_input',
+      'A value in the request is one that cannot be stored or compared.',
+      {
+        cause: error,
+      },
+    )
   return new AppError('internal', 'internal', 'Something went wrong on our side; the log has the details.', {
     cause: error,
   })

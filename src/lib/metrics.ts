@@ -24,6 +24,7 @@ export const LABELS = {
   what: { max: 20, values: 'kinds of trouble with call records' },
   job: { max: 150, values: 'jobs and queues of the registry' },
   outcome: { max: 20, values: 'outcomes of jobs' },
+  how: { max: 10, values: 'ways in which an event was taken' },
 } as const satisfies Record<string, { max: number; values: string }>
 
 type Labels<Name extends string> = Partial<Record<Name, string | number>>
@@ -79,6 +80,7 @@ export type Metrics = {
   recordTrouble: BoundedCounter<'what'>
   jobs: BoundedCounter<'job' | 'outcome'>
   jobsEnqueued: BoundedCounter<'job' | 'outcome'>
+  eventsAccepted: BoundedCounter<'job' | 'how'>
   /** A value read when scraped. */
   gauge(name: string, help: string, read: () => number): void
 }
@@ -174,6 +176,11 @@ export function createMetrics(): Metrics {
       name: `${PREFIX}jobs_enqueued_total`,
       help: 'Background jobs stored or refused',
       labelNames: ['job', 'outcome'],
+    }),
+    eventsAccepted: boundedCounter({
+      name: `${PREFIX}events_accepted_total`,
+      help: 'Events that were acknowledged: stored in the database, held by the queue alone, or refused',
+      labelNames: ['job', 'how'],
     }),
     gauge(name, help, read) {
       new Gauge({

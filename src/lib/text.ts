@@ -6,6 +6,26 @@ export function hasUnstorable(text: string): boolean {
   return text.search(NUL_OR_LONE_SURROGATE) !== -1
 }
 
+/**
+ * Where a JSON value holds a character that cannot be stored, in keys too: the path to it, or null. It does not recurse, as a
+ * hostile body may nest deeper than the stack.
+ */
+export function findUnstorable(value: unknown): string[] | null {
+  const open: { value: unknown; path: string[] }[] = [{ value, path: [] }]
+  // It grows while it is walked.
+  for (const { value, path } of open) {
+    if (typeof value === 'string') {
+      if (hasUnstorable(value)) return path
+    } else if (typeof value === 'object' && value !== null && (Array.isArray(value) || isPlainObject(value)))
+      for (const [key, item] of Object.entries(value)) {
+        if (hasUnstorable(key)) return [...path, cleanText(key)]
+        if (typeof item === 'string' || (typeof item === 'object' && item !== null))
+          open.push({ value: item, path: [...path, key] })
+      }
+  }
+  return null
+}
+
 /** A text from outside as it can be stored: without NULs, and with U+FFFD for half of a surrogate pair. */
 export function cleanText(text: string): string {
   return text.replace(NUL_OR_LONE_SURROGATE, (found) => (found === '\0' ? '' : '\uFFFD'))

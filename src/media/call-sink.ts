@@ -1,9 +1,11 @@
 import { claimStream, finishCall, type StreamToken } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
+import type { Inbox } from '../jobs/inbox.ts'
 import type { Producer } from '../jobs/producer.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import { cleanDeep, cutText } from '../lib/text.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import { writeWavMulaw } from './audio/wav.ts'
 import type { CallSink, SessionEnd } from './session-ports.ts'
@@ -27,6 +29,7 @@ export type EndMemory = {
 export function createCallSink(deps: {
   ctx: DomainContext
   producer: Pick<Producer, 'enqueueEventually'>
+  inbox: Pick<Inbox, 'acceptEventually'>
   storage: ObjectStorage
   log: Logger
   /** This process, as its heartbeat names it. */
@@ -43,7 +46,7 @@ export function createCallSink(deps: {
     | 'engineFailures'
   >
 }): CallSink & EndMemory {
-  const { ctx, producer, storage, log, metrics } = deps
+  const { ctx, producer, inbox, storage, log, metrics } = deps
   const ends = new Map<string, string>()
   const writing = new Set<Promise<void>>()
   /** What the callers of live calls have told so far. */
@@ -94,10 +97,10 @@ export function createCallSink(deps: {
       }),
     turn(call, turn, audio) {
       const save = (audioKey: string | null) =>
-        producer.enqueueEventually(
+        void inbox.acceptEventually(
           'call.turn',
           { ...turn, callSid: call.callSid, businessId: call.businessId, audioKey },
-          { jobId: `turn-${call.callSid}-${turn.index}` },
+          { key: `${call.callSid}:${turn.index}` },
         )
       if (audio && audio.byteLength > 0)
         void track(keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save))
@@ -106,8 +109,8 @@ export function createCallSink(deps: {
     lead(call, answers) {
       const all = { ...told.get(call.callSid), ...textsOf(answers) }
       told.set(call.callSid, all)
-      // Under no id of the call's: what is learned later is a job of its own, and says all, since jobs may change places.
-      producer.enqueueEventually('lead.save', {
+      // Under no key of the call's: what is learned later is an event of its own, and says all, since jobs may change places.
+      void inbox.acceptEventually('lead.save', {
         callSid: call.callSid,
         businessId: call.businessId,
         ...all,
@@ -139,10 +142,10 @@ export function createCallSink(deps: {
     const at = new Date()
     const late = (why: string) => {
       log.warn({ callSid: call.callSid, error: why }, 'the end of a call goes through the queue')
-      producer.enqueueEventually(
+      void inbox.acceptEventually(
         'call.finish',
         { ...end, callSid: call.callSid, businessId: call.businessId, at: at.toISOString() },
-        { jobId: `finish-${call.callSid}` },
+        { key: call.callSid },
       )
     }
     let timer: Timer | undefined
@@ -151,7 +154,13 @@ export function createCallSink(deps: {
     })
     try {
       await Promise.race([
-        finishCall(within(ctx, call.businessId), { ...end, callSid: call.callSid, from: call.from, to: call.to, at }),
+        finishCall(within(ctx, call.businessId), {
+          ...cleanDeep(end),
+          callSid: call.callSid,
+          from: call.from,
+          to: call.to,
+          at,
+        }),
         deadline,
       ])
     } catch (error) {
@@ -168,7 +177,7 @@ function textsOf(answers: unknown): { name?: string; wish?: string; callbackTime
   const fields = new Map(Object.entries(answers))
   const text = (key: string) => {
     const value = fields.get(key)
-    return typeof value === 'string' && value.trim() ? { value: value.trim().slice(0, 2_000) } : null
+    return typeof value === 'string' && value.trim() ? { value: cutText(value.trim(), 2_000) } : null
   }
   const name = text('name')
   const wish = text('wish')

@@ -1,9 +1,12 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { attachCallRecord, findCallRecord, recordKeyOf } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
-import { errorMessage } from '../lib/errors.ts'
+import { setAside } from '../domain/inbox/index.ts'
+import { eventKey } from '../jobs/registry.ts'
+import { errorMessage, failureKind } from '../lib/errors.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import { gapLine, type Unwritten } from './recorder.ts'
 
@@ -19,13 +22,27 @@ const SWEEP_EVERY_MS = 60_000
 const SOON_MS = 3_000
 /** Records that the disk did not take, kept in memory until the storage has them: bytes. */
 const MAX_IN_MEMORY = 32 * 1024 * 1024
+/** A record that is refused for its own sake is set aside after so many tries, one that fails in a way never seen after a day of them. */
+const TRIES_OF_REFUSED = 5
+const TRIES_OF_UNKNOWN = 30
+/** After some failures the tries become rarer, up to an hour apart. */
+const QUICK_TRIES = 5
+const LONGEST_PAUSE_MS = 3_600_000
+/** What the database takes of a record that is set aside: bytes, compressed. A larger one stays on the disk under another name. */
+const MAX_SET_ASIDE = 16 * 1024 * 1024
 /** A storage that hangs does not keep a server from stopping. */
 const STOP_MS = 10_000
 
 const beginning = z.object({ k: z.literal('start'), callSid: z.string(), businessId: z.uuid() })
 
-/** What became of a file: `stored` and gone from here, `waiting` for a later sweep, `dropped` since it is nobody's. */
-export type Kept = 'stored' | 'waiting' | 'dropped'
+/**
+ * What became of a file: `stored` and gone from here, `waiting` for a later sweep, `dropped` since it is nobody's, `set_aside` since
+ * it could not be stored.
+ */
+export type Kept = 'stored' | 'waiting' | 'dropped' | 'set_aside'
+
+/** How many files became what; `set_aside` is named when there was one. */
+export type SweepCounts = Record<Exclude<Kept, 'set_aside'>, number> & { set_aside?: number }
 
 /** What is told of records beside their being stored: `from_memory` since the disk failed, `lost` with all there was of it. */
 export type RecordTrouble = 'from_memory' | 'lost'
@@ -34,7 +51,7 @@ export type RecordKeeper = {
   /** A record is complete, in its file, or there as far as the disk took it: it goes into the storage. */
   keep(path: string, unwritten?: Unwritten | null): void
   /** Looks for what a crash or an outage left. Files that this process writes are left alone. */
-  sweep(now?: number): Promise<Record<Kept, number>>
+  sweep(now?: number): Promise<SweepCounts>
   /** Sweeps now and again and again. */
   start(): void
   /** Ends the sweeping and tries once more what was closed here; resolves when that is done, or takes too long. */
@@ -65,11 +82,12 @@ export function createRecordKeeper(options: {
   const closed = new Set<string>()
   /** Closed by this process, and not whole on the disk. */
   const inMemory = new Map<string, Uint8Array>()
+  const failures = new Map<string, { count: number; retryAt: number }>()
   const working = new Set<Promise<unknown>>()
   let timer: Timer | undefined
   let soon: Timer | undefined
   let waiting = 0
-  let sweeping: Promise<Record<Kept, number>> | null = null
+  let sweeping: Promise<SweepCounts> | null = null
 
   function track<T>(work: Promise<T>): Promise<T> {
     const tracked = work.finally(() => working.delete(tracked))
@@ -155,15 +173,53 @@ export function createRecordKeeper(options: {
     try {
       const kept = await move(path, now, mine)
       if (kept !== 'waiting') closed.delete(path)
+      failures.delete(path)
       return kept
     } catch (error) {
+      if (await giveUp(path, error, now)) return 'set_aside'
       log.warn({ file: basename(path), error: errorMessage(error) }, 'the record of a call could not be stored yet')
       return 'waiting'
     }
   }
 
-  async function sweepOnce(now: number): Promise<Record<Kept, number>> {
-    const counts = { stored: 0, waiting: 0, dropped: 0 }
+  /** @returns whether it was set aside, since it fails in a way that another try does not mend */
+  async function giveUp(path: string, error: unknown, now: number): Promise<boolean> {
+    const kind = failureKind(error)
+    if (kind === 'transient') return false
+    const count = (failures.get(path)?.count ?? 0) + 1
+    const pause = count < QUICK_TRIES ? 0 : Math.min(LONGEST_PAUSE_MS, SWEEP_EVERY_MS * 2 ** (count - QUICK_TRIES))
+    failures.set(path, { count, retryAt: now + pause })
+    if (count < (kind === 'permanent' ? TRIES_OF_REFUSED : TRIES_OF_UNKNOWN)) return false
+    try {
+      await moveAside(path, error, count)
+    } catch (refusal) {
+      log.warn({ file: basename(path), error: errorMessage(refusal) }, 'a record could not be set aside yet')
+      return false
+    }
+    closed.delete(path)
+    failures.delete(path)
+    return true
+  }
+
+  async function moveAside(path: string, error: unknown, attempts: number): Promise<void> {
+    const data = inMemory.get(path) ?? (await Bun.file(path).bytes())
+    const first = beginningOf(data)
+    const gzip = gzipSync(data)
+    if (first && gzip.byteLength <= MAX_SET_ASIDE) {
+      const { businessId, callSid } = first
+      const payload = { businessId, callSid, gzip: gzip.toString('base64') }
+      const key = eventKey('call.store_trace', basename(path))
+      await setAside(ctx, { job: 'call.store_trace', key, payload, error, attempts })
+      await letGo(path)
+      return
+    }
+    await rename(path, `${path}.set-aside`)
+    inMemory.delete(path)
+    log.error({ file: basename(path), attempts }, 'a record that cannot be stored stays on the disk under another name')
+  }
+
+  async function sweepOnce(now: number): Promise<SweepCounts> {
+    const counts: SweepCounts = { stored: 0, waiting: 0, dropped: 0 }
     const onDisk = await listRecords(dir).catch((error: unknown) => {
       if (inMemory.size === 0) throw error
       log.warn({ error: errorMessage(error) }, 'the records of calls on the disk could not be looked through')
@@ -171,10 +227,16 @@ export function createRecordKeeper(options: {
     })
     for (const path of new Set([...onDisk, ...inMemory.keys()])) {
       if (options.writes(path)) continue
-      counts[await attempt(path, now, closed.has(path))]++
+      if ((failures.get(path)?.retryAt ?? 0) > now) {
+        counts.waiting++
+        continue
+      }
+      const kept = await attempt(path, now, closed.has(path))
+      counts[kept] = (counts[kept] ?? 0) + 1
     }
     waiting = counts.waiting
-    if (counts.stored + counts.dropped > 0) log.info(counts, 'records of calls that were left behind')
+    if (counts.stored + counts.dropped + (counts.set_aside ?? 0) > 0)
+      log.info(counts, 'records of calls that were left behind')
     return counts
   }
 

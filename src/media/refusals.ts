@@ -1,6 +1,6 @@
 import { refuseStream } from '../domain/calls/index.ts'
 import type { DomainContext } from '../domain/context.ts'
-import type { Producer } from '../jobs/producer.ts'
+import type { Inbox } from '../jobs/inbox.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Signer } from '../providers/telephony/port.ts'
@@ -14,17 +14,17 @@ const DEADLINE_MS = 2_000
  */
 export function createRefusals(deps: {
   ctx: DomainContext
-  producer: Pick<Producer, 'enqueueEventually'>
+  inbox: Pick<Inbox, 'acceptEventually'>
   metrics: Pick<Metrics, 'callsEnded'>
 }): (callSid: string, detail: string, signer: Pick<Signer, 'only'>) => Promise<void> {
   return async (callSid, detail, { only }) => {
     const scope = only ? { onlyFor: [...only] } : {}
     const at = new Date()
     const later = () =>
-      deps.producer.enqueueEventually(
+      deps.inbox.acceptEventually(
         'call.refuse_stream',
         { callSid, detail, ...scope, at: at.toISOString() },
-        { jobId: `refuse-${[callSid, ...(only ?? [])].join('-')}`.replace(/[^A-Za-z0-9_.-]/g, '_') },
+        { key: [callSid, ...(only ?? [])].join('-') },
       )
     let timer: Timer | undefined
     const deadline = new Promise<null>((resolve) => {
@@ -32,11 +32,11 @@ export function createRefusals(deps: {
     })
     try {
       const outcome = await Promise.race([refuseStream(deps.ctx, { callSid, detail, ...scope, at }), deadline])
-      if (outcome === null) later()
+      if (outcome === null) await later()
       else if (outcome === 'refused') deps.metrics.callsEnded.inc({ reason: 'bad_token' })
     } catch (error) {
       deps.ctx.log.warn({ callSid, error: errorMessage(error) }, 'the refusal of a stream goes through the queue')
-      later()
+      await later()
     } finally {
       clearTimeout(timer)
     }

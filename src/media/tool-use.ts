@@ -1,5 +1,6 @@
 import type { StreamToken } from '../domain/calls/index.ts'
 import { errorMessage } from '../lib/errors.ts'
+import { cleanDeep } from '../lib/text.ts'
 import type { EngineEvent } from '../providers/speech/port.ts'
 import type { CallContext } from './call-context.ts'
 import type { CallVoice } from './call-voice.ts'
@@ -17,7 +18,9 @@ export class ToolUse {
     private readonly wayOut: WayOut,
   ) {}
 
-  take(tool: ToolCall): void {
+  take(said: ToolCall): void {
+    // A model's words enter the domain here.
+    const tool = { ...said, args: cleanDeep(said.args) }
     const { call, deps, metrics } = this.context
     if (!call) return
     metrics.tools++

@@ -16,6 +16,7 @@ import { membersRouter } from './members.ts'
 import { messagesRouter } from './messages.ts'
 import { paymentsRouter } from './payments.ts'
 import { privacyRouter } from './privacy.ts'
+import { quarantineRouter } from './quarantine.ts'
 import { receptionistRouter } from './receptionist.ts'
 import { searchRouter } from './search.ts'
 import { systemRouter } from './system.ts'
@@ -45,6 +46,7 @@ export const appRouter = router({
   exports: exportsRouter,
   events: eventsRouter,
   payments: paymentsRouter,
+  quarantine: quarantineRouter,
 })
 
 /** The API's type: all that a client needs to know of the server. */

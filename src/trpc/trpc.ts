@@ -11,6 +11,7 @@ import type { EventHub } from '../domain/events/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import type { PaymentMeans } from '../domain/payments/index.ts'
+import { requireStorable } from '../http/errors.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
 import type { SecretBox } from '../lib/secret-box.ts'
@@ -110,10 +111,11 @@ export const createCallerFactory = t.createCallerFactory
  * path; without an entry it is refused to everybody. A subscription ends when the right to it does, and gets the signal of
  * that, or of its client leaving, as `ctx.closing`.
  */
-export const businessProcedure = t.procedure.use(async ({ ctx, path, type, signal, next }) => {
+export const businessProcedure = t.procedure.use(async ({ ctx, path, type, signal, getRawInput, next }) => {
   try {
     const business = await ctx.authenticate()
     requireListed(business, path)
+    requireStorable(await getRawInput())
     if (type !== 'subscription') return known(await next({ ctx: { business, closing: signal ?? NEVER } }))
     const leave = ctx.enterStream?.(business.actor)
     const supervised = superviseStream(async () => {

@@ -37,6 +37,7 @@ import {
   type ReceiptEvent,
   WHATSAPP_MEDIA_SCHEME,
 } from '../providers/whatsapp/port.ts'
+import { applyOrSetAside, storeOrSetAside } from './store-attempts.ts'
 
 /** What every account of a process shares. */
 export type RunnerMeans = {
@@ -108,9 +109,9 @@ export class AccountRunner {
       historyLimit,
       typingMs: (text) => Math.min(LONGEST_TYPING_MS, text.length * this.typingMsPerChar) * (0.75 + Math.random() / 2),
       hooks: {
-        onInbound: (event) => this.store(event),
+        onInbound: (event) => this.keep(event),
         onHistory: async (events) => {
-          for (const event of events) await this.store(event)
+          for (const event of events) await this.keep(event)
         },
         onReceipts: (events) => this.onReceipts(events),
         onStatus: (status) => this.onStatus(status),
@@ -286,6 +287,10 @@ export class AccountRunner {
     await Promise.race([Bun.sleep(pause), this.stopping.promise])
   }
 
+  private keep(event: InboundEvent): Promise<void> {
+    return storeOrSetAside(this.ctx, this.lease.accountId, event, () => this.store(event))
+  }
+
   private async store(event: InboundEvent): Promise<void> {
     const { content } = event
     const sealed: InboundEvent =
@@ -307,11 +312,8 @@ export class AccountRunner {
     const isAnswer = ({ status, providerMessageId }: ReceiptEvent) =>
       (status === 'failed' || status === 'sent') && providerMessageId === this.inFlight
     const { accountId } = this.lease
-    await applyReceipts(
-      this.ctx,
-      accountId,
-      events.filter((event) => !isAnswer(event)),
-    )
+    const news = events.filter((event) => !isAnswer(event))
+    await applyOrSetAside(this.ctx, accountId, news, (some) => applyReceipts(this.ctx, accountId, some))
   }
 
   private onStatus(status: AccountStatus): void {
@@ -327,10 +329,12 @@ export class AccountRunner {
   }
 
   private async saveStatus(): Promise<void> {
+    let pauseMs = 500
     for (let status = this.unsaved; status; status = this.unsaved) {
       this.unsaved = null
       try {
         const saved = await saveAccountStatus(this.ctx, this.lease, status)
+        pauseMs = 500
         if (saved === 'stale') return
         if (saved === 'number_taken') await this.refuseNumber()
         else if (status.qr) await this.showQr(status.qr)
@@ -339,7 +343,8 @@ export class AccountRunner {
         this.log.warn({ state: status.state, reason: errorMessage(error) }, 'the state could not be stored')
         if (this.stopped) return
         this.unsaved ??= status
-        await Promise.race([Bun.sleep(500), this.stopping.promise])
+        await Promise.race([Bun.sleep(pauseMs), this.stopping.promise])
+        pauseMs = Math.min(pauseMs * 2, 30_000)
       }
     }
   }

@@ -159,6 +159,7 @@ describe('the table of routes', () => {
       db: web.deps.ctx.db,
       secret: web.deps.config.sessionSecret,
       publicBaseUrl: 'https://agent.example.test',
+      log: web.deps.log,
     })
     const offered = Object.values(auth.api).flatMap((api) => z.string().safeParse(Reflect.get(api, 'path')).data ?? [])
     const served = Object.keys(ROUTES)

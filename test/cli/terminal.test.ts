@@ -547,7 +547,7 @@ test(
   'queues are listed, failed jobs told and retried, and nothing is thrown away unasked',
   async () => {
     const health = await json(['queue', 'list'], z.array(z.looseObject({ name: z.string(), waiting: z.number() })))
-    expect(health.map((queue) => queue.name).sort()).toEqual(['crm', 'recordings', 'whatsapp'])
+    expect(health.map((queue) => queue.name).sort()).toEqual(['crm', 'payments', 'recordings', 'whatsapp'])
     expect((await look(['queue', 'list'])).text).toMatch(/^QUEUE +WAITING +ACTIVE +DELAYED +FAILED +OLDEST$/m)
     expect((await look(['queue', 'failed', 'crm'])).code).toBe(0)
     expect((await look(['queue', 'retry', 'crm'])).text).toMatch(/^\d+ given another chance\n$/)

@@ -21,7 +21,7 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
     'import.run': refuse,
     'maintenance.sweep': refuse,
     'payment.request': refuse,
-    'payment.settle': refuse,
+    'whatsapp.store': refuse,
     'payment.receipt': refuse,
     'payment.sweep': refuse,
     ...some,

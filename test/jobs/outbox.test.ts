@@ -44,6 +44,19 @@ test('what fails is tried again until it is through', async () => {
   expect(outbox.depth).toBe(0)
 })
 
+test('what can never be delivered goes to the end of the line, is given up, and holds up nothing', async () => {
+  const delivered: number[] = []
+  const refused = Object.assign(new Error('refused'), { code: '22P05' })
+  const { outbox, dropped } = makeOutbox(async (item) => {
+    if (item === 1) throw refused
+    delivered.push(item)
+  })
+  for (let item = 1; item <= 80; item += 1) outbox.put(item)
+  for (const deadline = Date.now() + 10_000; outbox.depth > 0 && Date.now() < deadline; ) await Bun.sleep(20)
+  expect(delivered).toHaveLength(79)
+  expect([outbox.depth, outbox.dropped, dropped]).toEqual([0, 1, [1]])
+}, 20_000)
+
 test('a full line drops what is new and says so', async () => {
   const { outbox, dropped } = makeOutbox(() => Promise.reject(new Error('away')), { limit: 2 })
   for (const item of [1, 2, 3, 4]) outbox.put(item)

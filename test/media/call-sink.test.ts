@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { registerCall } from '../../src/domain/calls/index.ts'
 import { within } from '../../src/domain/context.ts'
+import { finishEvents, loadEvent, setAside } from '../../src/domain/inbox/index.ts'
 import { listLeads, saveLead } from '../../src/domain/leads/index.ts'
 import { createQueueBackend, type QueueBackend } from '../../src/jobs/backend.ts'
 import { type Consumer, createConsumer } from '../../src/jobs/consumer.ts'
@@ -40,6 +41,11 @@ test('what a caller tells later of what they want is kept too, over the real que
     queue: 'crm',
     concurrency: 8,
     logger: api.ctx.log,
+    events: {
+      load: (id) => loadEvent(api.ctx, id),
+      finish: (id) => finishEvents(api.ctx, [id]),
+      setAside: (entry) => setAside(api.ctx, entry),
+    },
     handlers: crmHandlers({
       'lead.save': async ({ businessId, at, ...lead }) => {
         await saveLead(within(api.ctx, businessId), { ...lead, source: 'call', at: new Date(at) })
@@ -50,6 +56,7 @@ test('what a caller tells later of what they want is kept too, over the real que
   const sink = createCallSink({
     ctx: api.ctx,
     producer: api.services.producer,
+    inbox: api.services.inbox,
     storage: api.services.storage,
     log: api.ctx.log,
     serverId: 'a server',

@@ -216,14 +216,14 @@ test(
     expect(response.status).toBe(202)
     expect(performance.now() - started).toBeLessThan(4_000)
     const { id } = (await response.json()) as { id: string }
-    // An inbound message cannot be kept then: the carrier is told to try again.
+    // An inbound message stands in the database as well.
     const inbound = {
       MessageSid: `SM${'1'.repeat(32)}`,
       From: `whatsapp:${to}`,
       To: 'whatsapp:+14155238886',
       Body: 'x',
     }
-    expect((await product.post('/webhook/whatsapp/twilio', inbound)).status).toBe(503)
+    expect((await product.post('/webhook/whatsapp/twilio', inbound)).status).toBe(204)
     await redis.start()
     await product.sql`update messages set updated_at = now() - interval '2 minutes' where id = ${id}`
     const { producer, close } = await openProducer(product)
@@ -234,6 +234,14 @@ test(
     }
     await settled(product, id, ['read'], 25_000)
     expect(arrived(product, to)).toHaveLength(1)
+    await eventually(
+      async () => {
+        const rows = await product.sql`select id from messages where dedupe_key = ${`twilio:${inbound.MessageSid}`}`
+        return rows.length === 1
+      },
+      'the message that came while the queue was away',
+      25_000,
+    )
   },
   LONG_MS,
 )

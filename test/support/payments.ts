@@ -2,7 +2,7 @@ import { loadConfig } from '../../src/config.ts'
 import type { Deps } from '../../src/deps.ts'
 import { type BusinessContext, within } from '../../src/domain/context.ts'
 import { getPayment, type PaymentRequest, requestPayment, settlePayment } from '../../src/domain/payments/index.ts'
-import { type Consumer, createConsumer } from '../../src/jobs/consumer.ts'
+import type { Consumer } from '../../src/jobs/consumer.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { findFreePort } from '../../src/lib/net.ts'
 import { SANDBOX_PAYMENTS } from '../../src/sandbox/payments/accounts.ts'
@@ -10,6 +10,7 @@ import { startPayments } from '../../src/sandbox/payments/start.ts'
 import { prepareServer } from '../../src/server.ts'
 import { setUp } from '../../src/setup.ts'
 import { paymentHandlers } from '../../workers/payment-handlers.ts'
+import { openConsumer } from '../../workers/run-worker.ts'
 import { crmHandlers } from '../jobs/handlers.ts'
 import { temporaryDirectory } from './cleanup.ts'
 import { createTestDatabase } from './postgres.ts'
@@ -94,7 +95,7 @@ export async function startPaymentWorld(options: { language?: 'he' | 'en'; keyle
   const { deps } = web
   const [business] = await deps.database.sql<{ id: string }[]>`select id from businesses`
   const businessId = business?.id ?? ''
-  let consumer: Consumer | null = null
+  let consumers: Consumer[] = []
 
   return {
     url,
@@ -108,10 +109,10 @@ export async function startPaymentWorld(options: { language?: 'he' | 'en'; keyle
     key: environment.API_KEY ?? '',
     /** Starts working on jobs; without it they wait, as with a worker that is down. */
     startWorker() {
-      consumer ??= openConsumer(deps)
+      if (consumers.length === 0) consumers = openConsumers(deps)
     },
     async stop() {
-      await consumer?.close()
+      for (const consumer of consumers) await consumer.close()
       await web.stop()
       await closeServers()
       await database.drop()
@@ -119,14 +120,9 @@ export async function startPaymentWorld(options: { language?: 'he' | 'en'; keyle
   }
 }
 
-function openConsumer(deps: Deps): Consumer {
-  return createConsumer({
-    backend: deps.backend,
-    queue: 'crm',
-    handlers: crmHandlers(paymentHandlers(deps.ctx, deps.payments)),
-    concurrency: 8,
-    logger: deps.log,
-  })
+function openConsumers(deps: Deps): Consumer[] {
+  const handlers = paymentHandlers(deps.ctx, deps.payments)
+  return [openConsumer(deps, 'crm', 8, crmHandlers(handlers)), openConsumer(deps, 'payments', 2, handlers)]
 }
 
 let counter = 0

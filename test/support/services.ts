@@ -2,8 +2,10 @@ import type { DatabaseHandle } from '../../db/client.ts'
 import type { DomainContext } from '../../src/domain/context.ts'
 import { createKeyring } from '../../src/domain/credentials/index.ts'
 import { createEventHub } from '../../src/domain/events/index.ts'
+import { insertEvents } from '../../src/domain/inbox/index.ts'
 import type { PaymentMeans } from '../../src/domain/payments/index.ts'
 import { createQueueBackend } from '../../src/jobs/backend.ts'
+import { createInbox, type Inbox } from '../../src/jobs/inbox.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import { replayStored } from '../../src/media/replay.ts'
@@ -19,6 +21,7 @@ export type TestServices = {
   storage: ObjectStorage
   payments: PaymentMeans
   producer: Producer
+  inbox: Inbox
   close(): Promise<void>
 }
 
@@ -30,6 +33,7 @@ export async function createTestServices(
 ): Promise<TestServices> {
   const backend = await createQueueBackend({ kind: 'postgres', databaseUrl: url }, { logger: ctx.log, poolSize: 4 })
   const producer = createProducer(backend, ctx.log)
+  const inbox = createInbox({ insert: (rows) => insertEvents(ctx, rows), producer, log: ctx.log })
   const events = createEventHub({ ctx, sql: database.sql })
   await events.start()
   const payments: PaymentMeans = {
@@ -49,6 +53,7 @@ export async function createTestServices(
   const storage = createFileStorage(temporaryDirectory('services'))
   return {
     producer,
+    inbox,
     storage,
     payments,
     api: {
@@ -65,6 +70,7 @@ export async function createTestServices(
     },
     async close() {
       await events.stop()
+      await inbox.close(100)
       await producer.close(100)
       await backend.close()
     },

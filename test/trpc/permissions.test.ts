@@ -7,6 +7,7 @@ import type { Access } from '../../src/access/authenticate.ts'
 import { PERMISSIONS, permissionOf } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
 import { attachCallRecord, registerCall } from '../../src/domain/calls/index.ts'
+import { setAside } from '../../src/domain/inbox/index.ts'
 import { ROLES, roleReaches, SCOPES, scopeReaches } from '../../src/domain/members/index.ts'
 import { receiveMessage } from '../../src/domain/messages/index.ts'
 import { newId } from '../../src/lib/ids.ts'
@@ -187,6 +188,15 @@ describe('a stranger of another business', () => {
     const [event] = (await owner.events.list()).items
     if (!conversation || !member || !event) throw new Error('the business is not complete')
 
+    await setAside(api.ctx, {
+      job: 'message.receive',
+      key: `message.receive:${mark}`,
+      payload: { businessId: a, body: mark },
+      error: new Error('refused'),
+      attempts: 3,
+    })
+    const quarantined = (await owner.quarantine.list()).items[0]?.id ?? ''
+
     const inputs: Record<string, unknown> = {
       'account.me': undefined,
       'members.list': {},
@@ -285,6 +295,10 @@ describe('a stranger of another business', () => {
       'webhooks.remove': { id: hook.id },
       'webhooks.deliveries': { id: hook.id },
       'webhooks.replay': { id: hook.id, eventId: event.id },
+      'quarantine.list': {},
+      'quarantine.get': { id: quarantined },
+      'quarantine.retry': { id: quarantined },
+      'quarantine.drop': { id: quarantined },
       'whatsapp.list': undefined,
       'whatsapp.status': { id: account.id },
       'whatsapp.create': {},

@@ -2,6 +2,7 @@ import { and, asc, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { businesses, callSummaries, calls, callTurns, contacts, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import { cleanDeep, cleanText } from '../../lib/text.ts'
 import type { TextModel } from '../../providers/model/port.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
@@ -73,12 +74,11 @@ export async function summarizeCall(
   const spoken = turns.filter((turn) => turn.text)
   if (model && spoken.some((turn) => turn.role === 'caller')) {
     const transcript = spoken.map((turn) => `${turn.role === 'agent' ? 'Receptionist' : 'Caller'}: ${turn.text}`)
-    const said = modelSummary.safeParse(
-      await model.askForJson({
-        system: SYSTEM,
-        user: `Language: ${row.language === 'he' ? 'Hebrew' : 'English'}\n\n${transcript.join('\n').slice(-24_000)}`,
-      }),
-    )
+    const answered = await model.askForJson({
+      system: SYSTEM,
+      user: `Language: ${row.language === 'he' ? 'Hebrew' : 'English'}\n\n${cleanText(transcript.join('\n').slice(-24_000))}`,
+    })
+    const said = modelSummary.safeParse(cleanDeep(answered))
     if (!said.success)
       throw new AppError('unavailable', 'model_garbled', 'The model answered another form than it was asked for.')
     const answer = said.data

@@ -1,7 +1,8 @@
-import { and, eq, lt, ne, notExists, sql } from 'drizzle-orm'
+import { and, eq, gt, isNotNull, lt, ne, notExists, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { calls, heartbeats } from '../../../db/schema/index.ts'
+import { callSummaries, calls, callTurns, heartbeats } from '../../../db/schema/index.ts'
 import { audit, type DomainContext, within } from '../context.ts'
+import { roundOf } from '../rounds.ts'
 
 /** No call lives this long: the carrier itself ends one after 4 hours. */
 const LONGEST_CALL_MS = 4.5 * 60 * 60_000
@@ -65,4 +66,64 @@ async function tellEnds(
 ): Promise<void> {
   for (const { id, businessId, reason } of rows)
     await audit(tx, within(ctx, businessId), { action: 'call.end', entity: 'call', entityId: id, data: { reason } })
+}
+
+/** A summary's job may be away this long without being lost; and what is older than a day is left as it is. */
+const SUMMARY_LOST_AFTER_MS = 5 * 60_000
+const TRANSCRIPT_LOST_AFTER_MS = 10 * 60_000
+const DAY_MS = 86_400_000
+const SWEEP_BATCH = 200
+
+/** Queues again the summaries of calls that ended and have none. @returns how many */
+export async function requeueSummaries(ctx: DomainContext, lostAfterMs = SUMMARY_LOST_AFTER_MS): Promise<number> {
+  const rows = await ctx.db
+    .select({ callSid: calls.callSid, businessId: calls.businessId, endedAt: calls.endedAt })
+    .from(calls)
+    .where(
+      and(
+        eq(calls.state, 'ended'),
+        isNotNull(calls.streamSid),
+        gt(calls.endedAt, new Date(Date.now() - DAY_MS)),
+        lt(calls.endedAt, new Date(Date.now() - lostAfterMs)),
+        notExists(
+          ctx.db.select({ id: callSummaries.callId }).from(callSummaries).where(eq(callSummaries.callId, calls.id)),
+        ),
+      ),
+    )
+    .limit(SWEEP_BATCH)
+  for (const { callSid, businessId, endedAt } of rows)
+    await ctx.enqueue('call.summarize', { callSid, businessId }, { jobId: `summarize-${callSid}-${roundOf(endedAt)}` })
+  return rows.length
+}
+
+/**
+ * Queues again the transcripts that callers' turns wait for.
+ * @param canTranscribe whether a business has a transcriber: without one, turns stay as they are
+ * @returns how many
+ */
+export async function requeueTranscripts(
+  ctx: DomainContext,
+  canTranscribe: (businessId: string) => boolean,
+  lostAfterMs = TRANSCRIPT_LOST_AFTER_MS,
+): Promise<number> {
+  const rows = await ctx.db
+    .select({ id: callTurns.id, businessId: callTurns.businessId, createdAt: callTurns.createdAt })
+    .from(callTurns)
+    .where(
+      and(
+        eq(callTurns.transcript, 'untranscribed'),
+        isNotNull(callTurns.audioKey),
+        gt(callTurns.createdAt, new Date(Date.now() - DAY_MS)),
+        lt(callTurns.createdAt, new Date(Date.now() - lostAfterMs)),
+      ),
+    )
+    .limit(SWEEP_BATCH)
+  const theirs = rows.filter(({ businessId }) => canTranscribe(businessId))
+  for (const { id, businessId, createdAt } of theirs)
+    await ctx.enqueue(
+      'call.transcribe',
+      { businessId, turnId: id },
+      { jobId: `transcribe-${id}-${roundOf(createdAt)}` },
+    )
+  return theirs.length
 }

@@ -1,5 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import { businesses, callTurns } from '../../../db/schema/index.ts'
+import { cleanDeep } from '../../lib/text.ts'
 import type { Transcriber } from '../../providers/speech/port.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import type { BusinessContext } from '../context.ts'
@@ -23,10 +24,11 @@ export async function transcribeTurn(
   if (!transcriber || !row?.turn.audioKey || row.turn.transcript !== 'untranscribed') return null
   const object = await storage.get(row.turn.audioKey)
   if (!object) return null
-  const { text, confidence } = await transcriber.transcribe({
+  const heard = await transcriber.transcribe({
     wav: new Uint8Array(await object.body.arrayBuffer()),
     language: row.language,
   })
+  const { text, confidence } = cleanDeep(heard)
   await ctx.db
     .update(callTurns)
     .set({ text, transcript: confidence === 'high' ? 'transcribed' : 'low_confidence' })

@@ -1,3 +1,4 @@
+export { failImport } from './fail-import.ts'
 export {
   getImport,
   importInput,

@@ -10,5 +10,5 @@ export { getMessage, listMessages, type MessageView, messageFilters, waitForMess
 export { receiveMessage } from './receive-message.ts'
 export { requestMessage, type SendRequest, sendRequest } from './request-message.ts'
 export { applyMessageStatus } from './status.ts'
-export { requeueLostMessages } from './sweep.ts'
+export { requeueLostMessages, requeueMedia } from './sweep.ts'
 export { messageTaken, messageView } from './views.ts'

@@ -1,7 +1,9 @@
 import { and, eq, gt, like } from 'drizzle-orm'
+import { z } from 'zod'
 import { contacts, messageMedia, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { isErased } from '../../lib/errors.ts'
+import { cleanDeep } from '../../lib/text.ts'
 import { type InboundEvent, type OutboundMessage, WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { BusinessContext } from '../context.ts'
 import { changeMessage, describeContent, outboundOf, partyPhone, receiveMessage } from '../messages/index.ts'
@@ -13,7 +15,8 @@ const RECALL_MS = 48 * 3_600_000
  * Writes what a linked account brought: a message of a contact, of the owner's own phone, or a change to an earlier one.
  * Brought any number of times it is one row; of before its person was erased, none.
  */
-export async function storeInbound(ctx: BusinessContext, accountId: string, event: InboundEvent): Promise<void> {
+export async function storeInbound(ctx: BusinessContext, accountId: string, given: InboundEvent): Promise<void> {
+  const event = cleanDeep(given)
   const { content } = event
   // A group is a conversation of its own: nothing said there belongs to the thread with one person.
   const from = event.group
@@ -56,6 +59,15 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, even
     if (!isErased(error)) throw error
     ctx.log.debug({ accountId }, 'a message of before the erasure of its person is not kept')
   })
+}
+
+const storedEvent = z.custom<InboundEvent>(
+  (value) => typeof value === 'object' && value !== null && 'content' in value && 'contact' in value && 'at' in value,
+)
+
+/** An inbound event that was kept as JSON. @throws ZodError when it is none */
+export function reviveInbound(event: Record<string, unknown> & { at: string }): InboundEvent {
+  return storedEvent.parse({ ...event, at: new Date(event.at) })
 }
 
 export type PendingFile = { id: string; createdAt: Date }

@@ -16,7 +16,7 @@ export {
   restartAccount,
 } from './accounts.ts'
 export { createAuthStore } from './auth-store.ts'
-export { type PendingFile, pendingFiles, recallMessage, storeInbound } from './inbound.ts'
+export { type PendingFile, pendingFiles, recallMessage, reviveInbound, storeInbound } from './inbound.ts'
 export {
   acquireLeases,
   ensureLinks,

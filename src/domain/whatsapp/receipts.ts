@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { messages } from '../../../db/schema/index.ts'
+import { cleanDeep } from '../../lib/text.ts'
 import type { ReceiptEvent } from '../../providers/whatsapp/port.ts'
 import { type BusinessContext, eventsOf } from '../context.ts'
 
@@ -10,7 +11,7 @@ import { type BusinessContext, eventsOf } from '../context.ts'
 export async function applyReceipts(ctx: BusinessContext, accountId: string, events: ReceiptEvent[]): Promise<void> {
   if (events.length === 0) return
   const news = JSON.stringify(
-    events.map(({ providerMessageId, status, errorCode, at }) => ({
+    cleanDeep(events).map(({ providerMessageId, status, errorCode, at }) => ({
       id: providerMessageId,
       rank: RANK[status],
       error: errorCode,

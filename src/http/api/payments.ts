@@ -11,7 +11,7 @@ import {
   refundPayment,
   requestPayment,
 } from '../../domain/payments/index.ts'
-import { parseJson } from '../errors.ts'
+import { parseInput } from '../errors.ts'
 import { readText } from '../form.ts'
 import { requireJson } from '../request-body.ts'
 
@@ -28,7 +28,7 @@ export function createPaymentsApi({ means }: { means: PaymentMeans }) {
     // Whether this can be done here at all (403, then 501) comes before how well it was asked for (400).
     const named = namedProvider(text)
     await checkPayments(business, means, named.provider, named.currency)
-    const request = parseJson(paymentRequest, text)
+    const request = parseInput(paymentRequest, text)
     const idempotencyKey = request.idempotencyKey ?? c.req.header('idempotency-key')
     const payment = await requestPayment(business, { ...request, ...(idempotencyKey ? { idempotencyKey } : {}) }, means)
     return c.json({ success: true, ...payment }, 201)

@@ -6,6 +6,7 @@ import { EXPORT_KINDS, streamExport } from '../../domain/exports/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { appRouter } from '../../trpc/router.ts'
 import { createCallerFactory, type TrpcContext } from '../../trpc/trpc.ts'
+import { readJson } from '../errors.ts'
 import { readText } from '../form.ts'
 import { BODY_LIMITS, requireJson } from '../request-body.ts'
 import { createDocsPage } from './docs-page.ts'
@@ -86,12 +87,7 @@ async function readInput(operation: RestOperation, c: Context): Promise<object> 
   requireJson(c.req.raw)
   const text = await readText(c.req.raw, operation.path.startsWith('imports.') ? BODY_LIMITS.import : BODY_LIMITS.api)
   if (text.trim() === '') return {}
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw new AppError('invalid', 'invalid_json', 'The body is not JSON.', { field: 'body', cause })
-  }
+  const json = readJson(text)
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new AppError('invalid', 'invalid_json', 'The body must be a JSON object.', { field: 'body' })
   return json

@@ -11,7 +11,7 @@ import {
   sendRequest,
   waitForMessage,
 } from '../../domain/messages/index.ts'
-import { parseJson } from '../errors.ts'
+import { parseInput } from '../errors.ts'
 import { readText } from '../form.ts'
 import { BODY_LIMITS, requireJson } from '../request-body.ts'
 
@@ -26,7 +26,7 @@ export function createWhatsAppApi(deps: { settings: SendSettings; baileysConfigu
   app.post('/send', async (c) => {
     const business = c.get('business')
     requireJson(c.req.raw)
-    const request = parseJson(sendRequest, await readText(c.req.raw, BODY_LIMITS.api))
+    const request = parseInput(sendRequest, await readText(c.req.raw, BODY_LIMITS.api))
     const idempotencyKey = request.idempotencyKey ?? c.req.header('idempotency-key')
     const { id, status } = await requestMessage(
       business,

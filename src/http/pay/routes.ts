@@ -10,13 +10,14 @@ import {
   type PublicPayment,
   startCheckout,
 } from '../../domain/payments/index.ts'
-import type { Producer } from '../../jobs/producer.ts'
+import type { Inbox } from '../../jobs/inbox.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
-import { parseForm, readText } from '../form.ts'
+import { cleanForm, parseForm, readText } from '../form.ts'
+import { settleSoon } from '../webhooks/payments.ts'
 import type { PayLanguage } from './texts.ts'
 import { missingPage, type PayView, payPage } from './view.ts'
 
-export type PayDeps = { ctx: DomainContext; means: PaymentMeans; producer: Pick<Producer, 'enqueue'> }
+export type PayDeps = { ctx: DomainContext; means: PaymentMeans; inbox: Pick<Inbox, 'accept'> }
 
 const COOKIE = 'pay_lang'
 const REFRESH_SECONDS = 2
@@ -40,7 +41,7 @@ const returned = z.looseObject({
 })
 
 /** The public pages of payments, at `/pay/:id`. */
-export function createPayPages({ ctx, means, producer }: PayDeps): Hono {
+export function createPayPages({ ctx, means, inbox }: PayDeps): Hono {
   const app = new Hono()
 
   app.use(async (c, next) => {
@@ -61,7 +62,7 @@ export function createPayPages({ ctx, means, producer }: PayDeps): Hono {
   app.post('/:id/checkout', async (c) => {
     const payment = await find(c)
     if (!payment) return missing(c)
-    const { lang } = z.object({ lang: language }).parse(parseForm(await readText(c.req.raw)))
+    const { lang } = z.object({ lang: language }).parse(cleanForm(parseForm(await readText(c.req.raw))))
     try {
       const start = await startCheckout(ctx, payment.id, means, lang ? { language: lang } : {})
       return c.redirect(start.kind === 'redirect' ? start.url : `/pay/${payment.id}`, 303)
@@ -78,10 +79,10 @@ export function createPayPages({ ctx, means, producer }: PayDeps): Hono {
   app.on(['GET', 'POST'], '/:id/return', async (c) => {
     const payment = await find(c)
     if (!payment) return missing(c)
-    const fields = c.req.method === 'POST' ? parseForm(await readText(c.req.raw)) : c.req.query()
+    const fields = c.req.method === 'POST' ? cleanForm(parseForm(await readText(c.req.raw))) : c.req.query()
     const { index } = returned.parse(fields)
     try {
-      await producer.enqueue('payment.settle', {
+      await settleSoon(inbox, {
         provider: payment.provider,
         paymentId: payment.id,
         transactionId: payment.provider === 'tranzila' ? (index ?? null) : null,

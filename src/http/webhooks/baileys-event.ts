@@ -27,11 +27,16 @@ const address = {
   to: z.string().max(128).optional(),
 }
 
+/** The last moment that a date can be (ECMA-262, 21.4.1.1). */
+const LATEST_MS = 8.64e15
+
 /** Seconds or milliseconds since 1970, or ISO 8601. */
-const moment = z.union([z.coerce.number().positive(), z.iso.datetime({ offset: true })]).transform((value) => {
-  if (typeof value === 'string') return new Date(value).toISOString()
-  return new Date(value < 1e11 ? value * 1000 : value).toISOString()
-})
+const moment = z
+  .union([z.coerce.number().positive().max(LATEST_MS), z.iso.datetime({ offset: true })])
+  .transform((value) => {
+    if (typeof value === 'string') return new Date(value).toISOString()
+    return new Date(value < 1e11 ? value * 1000 : value).toISOString()
+  })
 
 const plain = z
   .object({

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { AppError } from '../../lib/errors.ts'
 import type { Carriers, Signer } from '../../providers/telephony/port.ts'
-import { parseForm, readText } from '../form.ts'
+import { cleanForm, parseForm, readText } from '../form.ts'
 
 /** Path and query as the client sent them. */
 function pathAndQuery(c: Context): string {
@@ -16,7 +16,7 @@ export async function readCarrierForm(
 ): Promise<{ params: Record<string, string>; signer: Signer | null }> {
   const params = parseForm(await readText(c.req.raw))
   const signature = c.req.header('x-twilio-signature') ?? null
-  return { params, signer: carriers.verify({ pathAndQuery: pathAndQuery(c), signature, params }) }
+  return { params: cleanForm(params), signer: carriers.verify({ pathAndQuery: pathAndQuery(c), signature, params }) }
 }
 
 /**

@@ -3,12 +3,12 @@ import { z } from 'zod'
 import type { BusinessDirectory, BusinessEntry } from '../../domain/businesses/index.ts'
 import { createStreamToken, decideAfterStream } from '../../domain/calls/index.ts'
 import type { DomainContext } from '../../domain/context.ts'
-import type { Producer } from '../../jobs/producer.ts'
+import type { Inbox } from '../../jobs/inbox.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { networkPhone } from '../../lib/phone.ts'
 import { type Carriers, type Signer, speaksFor, type Telephony } from '../../providers/telephony/port.ts'
-import { parseForm, readText } from '../form.ts'
+import { cleanForm, parseForm, readText } from '../form.ts'
 import { publicSocketUrl, publicUrl, WEBHOOKS } from '../urls.ts'
 import { notSigned, readCarrierForm, requireCarrierForm, scopeOf } from './signed.ts'
 
@@ -17,7 +17,7 @@ export type VoiceWebhookDeps = {
   log: Logger
   carriers: Carriers
   directory: BusinessDirectory
-  producer: Pick<Producer, 'enqueue' | 'enqueueEventually'>
+  inbox: Pick<Inbox, 'accept' | 'acceptEventually'>
   publicBaseUrl: string
   /** Spoken where no business is known. */
   defaultLanguage: 'he' | 'en'
@@ -83,7 +83,7 @@ const RETRY_FIVE_TIMES = '#rc=5&rp=all'
 
 /** The telephone's webhooks: verify, parse, answer; what follows is work of jobs. */
 export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
-  const { log, carriers, directory, producer, publicBaseUrl } = deps
+  const { log, carriers, directory, inbox, publicBaseUrl } = deps
   const url = (path: string) => publicUrl(publicBaseUrl, path)
   const app = new Hono()
 
@@ -124,7 +124,8 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     }
     const { business } = found
     const refused = business.blocked ? 'business_blocked' : deps.admitCall(call.CallSid) ? null : 'no_capacity'
-    producer.enqueueEventually(
+    // On the disk before the answer; the database is not waited for.
+    await inbox.acceptEventually(
       'call.register',
       {
         callSid: call.CallSid,
@@ -137,7 +138,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
         voicemailReason: refused,
         at: new Date().toISOString(),
       },
-      { jobId: `register-${call.CallSid}` },
+      { key: call.CallSid },
     )
     if (refused) {
       log.info({ callSid: call.CallSid, reason: refused }, 'a call goes straight to voicemail')
@@ -219,13 +220,17 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
   app.post(WEBHOOKS.callStatus, async (c) => {
     const { params, signer } = await requireCarrierForm(c, carriers)
     const form = statusForm.parse(params)
-    await producer.enqueue('call.status', {
-      callSid: form.CallSid,
-      status: form.CallStatus,
-      durationSeconds: form.CallDuration ?? null,
-      ...scopeOf(signer),
-      at: new Date().toISOString(),
-    })
+    await inbox.accept(
+      'call.status',
+      {
+        callSid: form.CallSid,
+        status: form.CallStatus,
+        durationSeconds: form.CallDuration ?? null,
+        ...scopeOf(signer),
+        at: new Date().toISOString(),
+      },
+      { key: `${signer.telephony.accountSid}:${form.CallSid}:${form.CallStatus}` },
+    )
     return c.body(null, 204)
   })
 
@@ -252,7 +257,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
         at: new Date().toISOString(),
       },
       // The action and the status callback tell of the same recording: one job.
-      options: { jobId: `recording-${form.RecordingSid}` },
+      options: { key: `${businessId}:${form.RecordingSid}` },
     }
   }
 
@@ -262,7 +267,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     // A caller who said nothing leaves no recording; the call ends all the same.
     if (params.RecordingSid) {
       const job = recordingJob(params, signer, c.req.query('business'))
-      producer.enqueueEventually('recording.fetch', job.payload, job.options)
+      await inbox.acceptEventually('recording.fetch', job.payload, job.options)
     }
     const known = businessOfQuery(c.req.query('business'), signer)
     const language = z.enum(['he', 'en']).safeParse(c.req.query('language')).data
@@ -274,7 +279,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     const { params, signer } = await requireCarrierForm(c, carriers)
     if (params.RecordingStatus === 'absent' || params.RecordingStatus === 'in-progress') return c.body(null, 204)
     const job = recordingJob(params, signer, c.req.query('business'))
-    await producer.enqueue('recording.fetch', job.payload, job.options)
+    await inbox.accept('recording.fetch', job.payload, job.options)
     return c.body(null, 204)
   })
 
@@ -295,7 +300,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
  * call's record; an unsigned one is only counted.
  */
 export function createStreamStatusHandler(
-  deps: Pick<VoiceWebhookDeps, 'carriers' | 'producer' | 'count' | 'log'>,
+  deps: Pick<VoiceWebhookDeps, 'carriers' | 'inbox' | 'count' | 'log'>,
 ): (request: Request) => Promise<Response> {
   const noContent = () => new Response(null, { status: 204 })
   return async (request) => {
@@ -309,12 +314,12 @@ export function createStreamStatusHandler(
         params,
       })
       deps.count(signer ? 'stream_status_signed' : 'stream_status_unsigned')
-      const form = streamForm.safeParse(params)
+      const form = streamForm.safeParse(cleanForm(params))
       if (!signer || !form.success) return noContent()
       const { CallSid, StreamSid, StreamEvent, StreamError } = form.data
       const line = { callSid: CallSid, streamSid: StreamSid, event: StreamEvent, error: StreamError }
       if (StreamEvent === 'stream-error') deps.log.warn(line, 'the carrier reports a stream error')
-      deps.producer.enqueueEventually(
+      await deps.inbox.acceptEventually(
         'call.stream_event',
         {
           callSid: CallSid,
@@ -324,7 +329,7 @@ export function createStreamStatusHandler(
           ...scopeOf(signer),
           at: new Date().toISOString(),
         },
-        { jobId: `stream-${StreamSid}-${StreamEvent}`.replace(/[^A-Za-z0-9_.-]/g, '_') },
+        { key: `${signer.telephony.accountSid}:${StreamSid}:${StreamEvent}` },
       )
     } catch (error) {
       // Too large, cut off, too slow: the carrier gets its 204 all the same.

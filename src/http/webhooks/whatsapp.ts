@@ -2,11 +2,11 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { AccountEntry, BusinessDirectory } from '../../domain/businesses/index.ts'
 import type { SendSettings } from '../../domain/messages/index.ts'
-import type { Producer } from '../../jobs/producer.ts'
+import type { Inbox } from '../../jobs/inbox.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { AppError } from '../../lib/errors.ts'
-import { secretsEqual, sha256Hex } from '../../lib/ids.ts'
 import { networkPhone } from '../../lib/phone.ts'
+import { secretsEqual } from '../../lib/ids.ts'
 import { type Carriers, type Signer, speaksFor } from '../../providers/telephony/port.ts'
 import { parseJson } from '../errors.ts'
 import { readText } from '../form.ts'
@@ -18,7 +18,7 @@ export type WhatsAppWebhookDeps = {
   carriers: Carriers
   settings: SendSettings
   directory: BusinessDirectory
-  producer: Pick<Producer, 'enqueue'>
+  inbox: Pick<Inbox, 'accept'>
   baileysSecret: string | null
 }
 
@@ -49,9 +49,9 @@ const statusForm = z.object({
   ErrorCode: z.string().max(16).optional(),
 })
 
-/** WhatsApp's webhooks: 204 once the event is durably queued, 503 when it cannot be, so that it is sent again. */
+/** WhatsApp's webhooks: 204 once the event is stored, 503 when it cannot be, so that it is sent again. */
 export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
-  const { carriers, directory, producer } = deps
+  const { carriers, directory, inbox } = deps
   const app = new Hono()
 
   app.post(WEBHOOKS.whatsappTwilio, async (c) => {
@@ -92,7 +92,7 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
     const { params, signer } = await requireCarrierForm(c, carriers)
     const form = statusForm.parse(params)
     const messageId = z.uuid().safeParse(c.req.query('message')).data
-    await producer.enqueue(
+    await inbox.accept(
       'message.status',
       {
         provider: 'twilio',
@@ -103,7 +103,8 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
         ...scopeOf(signer),
         at: new Date().toISOString(),
       },
-      { jobId: `status-${form.MessageSid}-${form.MessageStatus}`.replace(/[^A-Za-z0-9_.-]/g, '_') },
+      // Of its sender: another account's news of the same id must not stand in the way.
+      { key: `${signer.telephony.accountSid}:${form.MessageSid}:${form.MessageStatus}` },
     )
     return c.body(null, 204)
   })
@@ -120,8 +121,7 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
   })
 
   async function enqueueMessage(message: InboundMessage) {
-    // Hashed: provider ids may hold characters that a job id must not.
-    await producer.enqueue('message.receive', message, { jobId: `in-${sha256Hex(message.dedupeKey).slice(0, 40)}` })
+    await inbox.accept('message.receive', message, { key: `${message.businessId}:${message.dedupeKey}` })
   }
 
   function fromBaileys(event: BaileysEvent): InboundMessage {

@@ -1,0 +1,48 @@
+import { customType, index, integer, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { businesses } from './businesses.ts'
+import { at, createdAt, id, updatedAt } from './columns.ts'
+
+const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataType: () => 'bytea' })
+
+/**
+ * What was acknowledged and is not worked off yet: webhooks, and what live calls leave. The queue carries a row's id; the row goes
+ * with its work, and a sweep queues it again when the queue lost it.
+ */
+export const inboundEvents = pgTable(
+  'inbound_events',
+  {
+    id: id(),
+    /** The job that works it off, and the provider's identity of the event: a repeat is the same row. */
+    key: text().notNull(),
+    job: text().notNull(),
+    /** Without a reference: an event is taken before anything about it is looked up. */
+    businessId: uuid('business_id'),
+    /** The job's payload as JSON text, which can hold any character. */
+    payload: text().notNull(),
+    requeues: integer().notNull().default(0),
+    /** When the sweep looks whether the queue still has it. */
+    nextCheckAt: at('next_check_at').notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [uniqueIndex('inbound_events_key').on(t.key), index('inbound_events_check').on(t.nextCheckAt)],
+)
+
+/** What could not be stored after several tries, with its bytes: a person looks at it, retries or drops it. */
+export const quarantine = pgTable(
+  'quarantine',
+  {
+    id: id(),
+    businessId: uuid('business_id').references(() => businesses.id, { onDelete: 'cascade' }),
+    /** The job that stores it when it is retried. */
+    job: text().notNull(),
+    key: text().notNull(),
+    /** The job's payload, JSON in UTF-8, as it was refused. */
+    content: bytes().notNull(),
+    /** Why, without personal data. */
+    reason: text().notNull(),
+    attempts: integer().notNull(),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [uniqueIndex('quarantine_key').on(t.key), index('quarantine_list').on(t.businessId, t.id)],
+)

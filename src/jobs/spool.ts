@@ -1,0 +1,121 @@
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { errorMessage } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Logger } from '../lib/log.ts'
+
+/**
+ * Keeps on this machine's disk what was acknowledged and is not in the database yet, so that the death of its process loses nothing.
+ * It is written without waiting for the platter: what it guards against is the end of a process, not of a machine.
+ */
+export type Spool = {
+  /** Resolves when the text is written, or could not be: a disk that fails is logged. One line, without line breaks. */
+  write(id: string, line: string): Promise<void>
+  /** It is stored elsewhere. */
+  done(id: string): void
+  /**
+   * Hands over what processes that are gone have left, and removes it.
+   * @param store throws when a line cannot be stored now; its file stays
+   */
+  recover(store: (line: string) => Promise<void>): Promise<number>
+  /** Ends the writing. With nothing waiting, the file goes. */
+  close(): Promise<void>
+}
+
+/** A file of another machine's process, or of a process id that is in use again, is left behind when untouched for so long. */
+const IDLE_MS = 20 * 60_000
+
+/** @param dir private to the product; made when it is first needed */
+export function createSpool(dir: string, log: Logger): Spool {
+  const name = `${hostname()}.${process.pid}.${newId()}.jsonl`
+  const path = join(dir, name)
+  const waiting = new Set<string>()
+  let file: Promise<FileHandle> | null = null
+  let writing: Promise<void> = Promise.resolve()
+  let lines: string[] = []
+  let dirty = false
+
+  const flush = async () => {
+    const text = lines.join('')
+    lines = []
+    try {
+      if (text) {
+        file ??= openFile(path)
+        dirty = true
+        await (await file).appendFile(text)
+      }
+      // Everything in it is stored elsewhere: it begins anew.
+      if (dirty && waiting.size === 0 && lines.length === 0 && file) {
+        await (await file).truncate(0)
+        dirty = false
+      }
+    } catch (error) {
+      file = null
+      log.warn({ error: errorMessage(error) }, 'the spool could not be written; events wait in memory alone')
+    }
+  }
+  const later = () => {
+    writing = writing.then(flush)
+    return writing
+  }
+
+  return {
+    write(id, line) {
+      waiting.add(id)
+      lines.push(`${line}\n`)
+      return lines.length === 1 ? later() : writing
+    },
+    done(id) {
+      if (waiting.delete(id) && waiting.size === 0) void later()
+    },
+    async recover(store) {
+      let recovered = 0
+      for (const each of await listFiles(dir)) {
+        if (each === name || !(await isLeftBehind(dir, each))) continue
+        const left = (await readFile(join(dir, each), 'utf8')).split('\n').filter((line) => line !== '')
+        for (const line of left) await store(line)
+        recovered += left.length
+        await rm(join(dir, each), { force: true })
+      }
+      return recovered
+    },
+    async close() {
+      await writing
+      const handle = await file?.catch(() => null)
+      await handle?.close()
+      if (handle && waiting.size === 0) await rm(path, { force: true })
+    },
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
+  return await open(path, 'a', 0o600)
+}
+
+async function listFiles(dir: string): Promise<string[]> {
+  try {
+    return (await readdir(dir)).filter((name) => name.endsWith('.jsonl'))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+async function isLeftBehind(dir: string, name: string): Promise<boolean> {
+  const [, host, pid] = /^(.+)\.(\d+)\.[^.]+\.jsonl$/.exec(name) ?? []
+  // A process id of ours under another name is one of an earlier life, as in a container.
+  if (host === hostname() && (Number(pid) === process.pid || !isAlive(Number(pid)))) return true
+  const { mtimeMs, size } = await stat(join(dir, name))
+  return size > 0 && Date.now() - mtimeMs > IDLE_MS
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}

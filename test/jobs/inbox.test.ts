@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { within } from '../../src/domain/context.ts'
+import { countQuarantined, forgetQuarantined, insertEvents } from '../../src/domain/inbox/index.ts'
+import { createQueueBackend, type QueueBackend } from '../../src/jobs/backend.ts'
+import { type Consumer, createConsumer, type JobOutcome } from '../../src/jobs/consumer.ts'
+import { createInbox, type InboxRow } from '../../src/jobs/inbox.ts'
+import { createSpool } from '../../src/jobs/spool.ts'
+import { createGatherer } from '../../src/lib/batcher.ts'
+import { AppError, failureKind } from '../../src/lib/errors.ts'
+import { newId } from '../../src/lib/ids.ts'
+import { createLogger } from '../../src/lib/log.ts'
+import { openEventStore } from '../../workers/run-worker.ts'
+import { createTestApi, type TestApi } from '../support/api.ts'
+import { temporaryDirectory } from '../support/cleanup.ts'
+import { eventually } from '../support/product.ts'
+import { crmHandlers } from './handlers.ts'
+
+const log = createLogger('silent')
+let api: TestApi
+let backend: QueueBackend
+
+beforeAll(async () => {
+  api = await createTestApi()
+  backend = await createQueueBackend({ kind: 'postgres', databaseUrl: api.url }, { logger: log, poolSize: 6 })
+})
+afterAll(async () => {
+  await backend.close()
+  await api.close()
+})
+
+const statusOf = (callSid: string) => ({ callSid, status: 'completed', at: new Date().toISOString() })
+const refusedByPostgres = () => Object.assign(new Error('invalid input syntax'), { code: '22P02' })
+
+async function consume(handle: (payload: { callSid: string }) => Promise<void>, outcomes: JobOutcome[] = []) {
+  const consumer: Consumer = createConsumer({
+    backend,
+    queue: 'crm',
+    concurrency: 4,
+    logger: log,
+    handlers: crmHandlers({ 'call.status': handle }),
+    metrics: { jobFinished: ({ outcome }) => outcomes.push(outcome) },
+    events: openEventStore(api.ctx),
+  })
+  await consumer.ready()
+  return consumer
+}
+
+test('an event is one row however often it comes, and goes with its work', async () => {
+  const runs: string[] = []
+  for (let index = 0; index < 3; index += 1)
+    await api.services.inbox.accept('call.status', statusOf('CAonce'), { key: 'CAonce' })
+  const rows = () => api.database.sql`select payload from inbound_events where key = 'call.status:CAonce'`
+  expect(await rows()).toHaveLength(1)
+  const consumer = await consume(async ({ callSid }) => void runs.push(callSid))
+  await eventually(async () => (await rows()).length === 0, 'the end of the event')
+  await consumer.close()
+  expect(runs).toEqual(['CAonce'])
+})
+
+test('what is refused for its own sake is set aside after three tries, retried by hand, and holds up nothing', async () => {
+  const outcomes: JobOutcome[] = []
+  let mended = false
+  const done: string[] = []
+  const consumer = await consume(async ({ callSid }) => {
+    if (callSid === 'CAbad' && !mended) throw refusedByPostgres()
+    done.push(callSid)
+  }, outcomes)
+  const { inbox } = api.services
+  await inbox.accept('call.status', { ...statusOf('CAbad'), onlyFor: [api.businessId] })
+  await inbox.accept('call.status', statusOf('CAgood'))
+  await eventually(() => done.includes('CAgood'), 'the one behind')
+  await eventually(async () => (await countQuarantined(api.ctx)) === 1, 'the quarantine', 20_000)
+  expect(outcomes.filter((outcome) => outcome !== 'completed')).toEqual(['retried', 'retried', 'failed'])
+  expect(await api.database.sql`select 1 from inbound_events`).toHaveLength(0)
+
+  // Of no business: the operator's alone.
+  expect((await api.as({}).quarantine.list()).items).toEqual([])
+  const operator = api.as({ operator: true }).quarantine
+  const [item] = (await operator.list()).items
+  if (!item) throw new Error('It is not listed.')
+  expect(item).toMatchObject({ job: 'call.status', attempts: 3, reason: 'invalid input syntax' })
+  expect(JSON.parse((await operator.get({ id: item.id })).content)).toMatchObject({ callSid: 'CAbad' })
+  await expect(operator.retry({ id: newId() })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+
+  mended = true
+  api.jobs.length = 0
+  expect(await operator.retry({ id: item.id })).toEqual({ count: 1 })
+  expect(await countQuarantined(api.ctx)).toBe(0)
+  // The sweep that was asked for queues it.
+  expect(api.jobs.map(({ name }) => name)).toEqual(['maintenance.sweep'])
+  const [row] = await api.database.sql<{ id: string }[]>`select id from inbound_events`
+  api.services.producer.enqueueEvent('call.status', row?.id ?? '')
+  await eventually(() => done.includes('CAbad'), 'the one that was set aside')
+  await consumer.close()
+}, 40_000)
+
+test('a business sees, drops and forgets its own alone', async () => {
+  const { setAside } = openEventStore(api.ctx)
+  const other = await api.addBusiness('Other')
+  for (const [businessId, key] of [
+    [api.businessId, 'mine'],
+    [other, 'theirs'],
+  ] as const)
+    await setAside({
+      job: 'message.receive',
+      key,
+      payload: { businessId, from: { phone: '+972501111111' }, body: 'x\ud800' },
+      error: refusedByPostgres(),
+      attempts: 3,
+      eventId: null,
+    })
+  const mine = api.as({}).quarantine
+  const [item, ...more] = (await mine.list()).items
+  expect(more).toEqual([])
+  expect(item?.key).toBe('mine')
+  // The bytes are those that were refused, half of a surrogate pair and all.
+  expect(JSON.parse((await mine.get({ id: item?.id ?? '' })).content).body).toBe('x\ud800')
+  const theirs = (await api.as({}, { businessId: other }).quarantine.list()).items[0]
+  await expect(mine.drop({ id: theirs?.id ?? '' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await mine.drop({ id: item?.id ?? '' })
+  expect((await mine.list()).items).toEqual([])
+  const seen: string[] = []
+  await forgetQuarantined(
+    within(api.ctx, other),
+    other,
+    ['+972501111111'],
+    async (jobs) => void seen.push(...jobs.map(({ name }) => name)),
+  )
+  expect(seen).toEqual(['message.receive'])
+  expect(await countQuarantined(api.ctx)).toBe(0)
+})
+
+test('one event that no table takes costs no other of its batch', async () => {
+  const rows = createGatherer<InboxRow>((batch) => insertEvents(api.ctx, batch), {
+    max: 100,
+    isPoisoned: (error) => failureKind(error) !== 'transient',
+  })
+  const row = (id: string): InboxRow => ({
+    id,
+    key: `gather:${id}`,
+    job: 'call.status',
+    businessId: null,
+    payload: '{}',
+    delayMs: 0,
+  })
+  const ids = Array.from({ length: 20 }, newId)
+  const results = await Promise.allSettled(
+    [...ids.slice(0, 10), 'no uuid', ...ids.slice(10)].map((id) => rows.put(row(id))),
+  )
+  expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1)
+  expect(await api.database.sql`select id from inbound_events where key like 'gather:%'`).toHaveLength(20)
+  await api.database.sql`delete from inbound_events`
+})
+
+test('with neither database nor queue, what could not wait stands on the disk, and another process takes it over', async () => {
+  const dir = join(temporaryDirectory('spool'), 'inbound-events')
+  const away = () => Promise.reject(new AppError('unavailable', 'queue_unavailable', 'away'))
+  const stored: InboxRow[] = []
+  let back = false
+  const open = () =>
+    createInbox({
+      insert: async (batch) => (back ? void stored.push(...batch) : await away()),
+      producer: { enqueue: away, enqueueEvent: () => {} },
+      log,
+      spool: createSpool(dir, log),
+    })
+  const first = open()
+  await expect(first.accept('call.status', statusOf('CAno'))).rejects.toMatchObject({ code: 'queue_unavailable' })
+  for (const callSid of ['CA1', 'CA2', 'CA3'])
+    await first.acceptEventually('call.status', { ...statusOf(callSid), status: 'x\0y' }, { key: callSid })
+  expect(first.waiting).toBe(3)
+  await first.close(10)
+  const second = open()
+  await expect(second.recover()).rejects.toThrow()
+  back = true
+  expect(await second.recover()).toBe(3)
+  expect(stored.map(({ key }) => key).sort()).toEqual(['call.status:CA1', 'call.status:CA2', 'call.status:CA3'])
+  expect(stored.every(({ payload }) => JSON.parse(payload).status === 'xy')).toBe(true)
+  expect(readdirSync(dir)).toEqual([])
+  // What is stored at once leaves nothing behind.
+  await second.acceptEventually('call.status', statusOf('CA4'))
+  await eventually(() => second.waiting === 0, 'the event')
+  await second.close()
+  expect(existsSync(dir) ? readdirSync(dir) : []).toEqual([])
+})
+
+test.each([
+  ['a value that Postgres refuses', refusedByPostgres(), 'permanent'],
+  ['a NUL', Object.assign(new Error('x'), { code: '22021' }), 'permanent'],
+  ['a check', Object.assign(new Error('x'), { code: '23514' }), 'permanent'],
+  ['somebody was faster', Object.assign(new Error('x'), { code: '23505' }), 'transient'],
+  ['a deadlock', Object.assign(new Error('x'), { code: '40P01' }), 'transient'],
+  ['a database that starts', Object.assign(new Error('x'), { code: '57P03' }), 'transient'],
+  ['a statement over its time', Object.assign(new Error('x'), { code: '57014' }), 'unknown'],
+  ['a full disk', Object.assign(new Error('x'), { code: '53100' }), 'transient'],
+  ['a refused connection', Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), 'transient'],
+  [
+    'an outage below a query',
+    new Error('query', { cause: Object.assign(new Error('x'), { code: '08006' }) }),
+    'transient',
+  ],
+  ['a vendor that is away', new AppError('unavailable', 'x', 'x'), 'transient'],
+  ['a decision', new AppError('conflict', 'x', 'x'), 'permanent'],
+  ['a fault of ours', new TypeError('x is undefined'), 'unknown'],
+] as const)('%s is judged', (_, error, kind) => {
+  expect(failureKind(error)).toBe(kind)
+})

@@ -1,0 +1,22 @@
+import postgres from 'postgres'
+import { sharedPostgres } from './postgres.ts'
+import type { Product } from './product.ts'
+
+/** Takes the product's database away: nobody but the administrator gets in, and who is in is thrown out. */
+export async function openOutage(
+  product: Product,
+): Promise<{ shut(away: boolean): Promise<void>; close(): Promise<void> }> {
+  const name = new URL(product.env.DATABASE_URL ?? '').pathname.slice(1)
+  const admin = postgres((await sharedPostgres()).url, { max: 1, onnotice: () => {} })
+  const shut = async (away: boolean) => {
+    await admin.unsafe(`alter database ${name} with allow_connections ${away ? 'false' : 'true'}`)
+    if (away) await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`
+  }
+  return {
+    shut,
+    async close() {
+      await shut(false)
+      await admin.end({ timeout: 2 })
+    },
+  }
+}
