@@ -63,7 +63,7 @@ export type App = {
 const MAX_BODY_BYTES = 1024 * 1024
 
 function refuseBody(): never {
-  throw new AppError('too_large', 'body_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
+  throw new AppError('too_large', 'body_too_large', 'The body is larger than what is read here.')
 }
 
 /** The web server's parts, mounted: webhooks, media socket, APIs, board, health. */
@@ -232,8 +232,11 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     }),
   )
   // What is read by others' code, whole and before anybody has logged in.
-  for (const path of ['/trpc/*', '/api/auth/*', '/admin/*'])
-    app.use(path, bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseBody }))
+  const limit = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: refuseBody })
+  for (const path of ['/api/auth/*', '/admin/*']) app.use(path, limit)
+  // A CSV to import is the largest thing that is sent.
+  const importLimit = bodyLimit({ maxSize: 10 * MAX_BODY_BYTES, onError: refuseBody })
+  app.use('/trpc/*', (c, next) => (/\/trpc\/imports\.\w+$/.test(c.req.path) ? importLimit : limit)(c, next))
   app.get('/favicon.ico', (c) => c.body(null, 204))
   app.use('/api/*', secureHeaders())
   app.on(['GET', 'POST'], '/api/auth/*', (c) => authenticate(c.req.raw, c.req.raw))

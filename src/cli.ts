@@ -6,13 +6,14 @@ import { addCrmCommands } from './cli/crm-commands.ts'
 import { addCsvCommands, addImportCommands } from './cli/csv-commands.ts'
 import { describeFailure, EXIT_HELP, UsageError } from './cli/exit.ts'
 import { listenForInterrupts } from './cli/interrupt.ts'
-import { print } from './cli/output.ts'
+import { print, printError } from './cli/output.ts'
 import { addPaymentCommands } from './cli/payments.ts'
 import type { Cli } from './cli/session.ts'
 import { addSystemCommands } from './cli/system-commands.ts'
 import { addWhatsAppCommands } from './cli/whatsapp.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
 import type { Deps } from './deps.ts'
+import { terminalJson, terminalText } from './lib/escape/terminal.ts'
 import { readSandboxFile } from './supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
 
@@ -30,6 +31,8 @@ function buildProgram(): { program: Command; url(): string } {
     .option('--json', 'answer as JSON')
     .addHelpText('after', `\n${EXIT_HELP}`)
     .exitOverride()
+    // It repeats what was typed.
+    .configureOutput({ writeErr: (text) => process.stderr.write(terminalText(text)) })
 
   const target = () => {
     const config = settings()
@@ -51,7 +54,7 @@ function buildProgram(): { program: Command; url(): string } {
   }
   const cli: Cli = {
     async show(data, table) {
-      await print(`${program.opts<Global>().json ? JSON.stringify(data) : table()}\n`)
+      await print(`${program.opts<Global>().json ? terminalJson(data) : table()}\n`)
     },
     local,
     settings,
@@ -126,7 +129,7 @@ async function main() {
     await program.parseAsync(process.argv)
   } catch (error) {
     const { message, code } = describeFailure(error, url)
-    if (message) console.error(`error: ${message}`)
+    if (message) printError(`error: ${message}`)
     process.exitCode = code
   }
   // Speech threads and keep-alive connections must not hold the shell.

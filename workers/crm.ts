@@ -13,7 +13,7 @@ import {
 import { EVENT_CHANNEL, within } from '../src/domain/context.ts'
 import { wakeConversations } from '../src/domain/conversations/index.ts'
 import { pruneEvents } from '../src/domain/events/index.ts'
-import { requeueImports, runImport } from '../src/domain/imports/index.ts'
+import { pruneRejects, requeueImports, runImport } from '../src/domain/imports/index.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
 import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/domain/messages/index.ts'
 import { forgetMentions, pruneTombstones, requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
@@ -134,6 +134,7 @@ if (import.meta.main)
             ended: () => endAbandonedCalls(ctx),
             woken: () => wakeConversations(ctx),
             imports: () => requeueImports(ctx),
+            rejects: () => pruneRejects(ctx),
             deletions: () => requeueDeletions(ctx),
             hooks: () => queueDeliveries(ctx, LONGEST_WEBHOOK_PAUSE_MS),
             expired: () => sweepRetention(ctx),

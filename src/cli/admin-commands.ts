@@ -4,7 +4,7 @@ import type { Inputs, Outputs } from '../trpc/client.ts'
 import { idArgument, languageOption, limitOption, take } from './arguments.ts'
 import { addCredentialCommands } from './credential-commands.ts'
 import { UsageError } from './exit.ts'
-import { formatTable, formatTime } from './output.ts'
+import { formatLine, formatTable, formatTime } from './output.ts'
 import type { Cli } from './session.ts'
 
 const ROLES = ['owner', 'manager', 'agent', 'viewer'] as const
@@ -126,7 +126,7 @@ export function addAdminCommands(program: Command, cli: Cli): void {
     .action(async (email: string, options: { role: Role; name?: string; password?: string }) => {
       const { client } = await session()
       const made = await client.members.add.mutate({ email, ...options })
-      await show(made, () => `${made.email}  ${made.role}  ${made.id}`)
+      await show(made, () => formatLine(made.email, made.role, made.id))
     })
   member
     .command('role')
@@ -136,7 +136,7 @@ export function addAdminCommands(program: Command, cli: Cli): void {
     .action(async (id: string, role: Role) => {
       const { client } = await session()
       const changed = await client.members.setRole.mutate({ id, role })
-      await show(changed, () => `${changed.email}  ${changed.role}`)
+      await show(changed, () => formatLine(changed.email, changed.role))
     })
   member
     .command('remove')
@@ -303,5 +303,5 @@ function describeBusiness(business: Outputs['businesses']['get']): string {
     ['hours', spoken],
     ...(business.blockedAt ? [['blocked', business.blockedReason ?? ''] as [string, string]] : []),
   ]
-  return lines.map(([name, value]) => `${name.padEnd(10)} ${value}`).join('\n')
+  return lines.map(([name, value]) => `${name.padEnd(10)} ${formatLine(value)}`).join('\n')
 }

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { Argument, type Command } from 'commander'
 import { QUEUES } from '../jobs/registry.ts'
+import { terminalLine } from '../lib/escape/terminal.ts'
 import { backupTo, migrate, partialName, restoreFrom } from '../maintenance.ts'
 import type { Finding } from './doctor.ts'
 import { EXIT, UsageError } from './exit.ts'
@@ -161,7 +162,7 @@ export function addSystemCommands(program: Command, cli: Cli): void {
 
 function describeFinding({ state, check, found, advice }: Finding): string {
   const word = { ok: 'ok     ', warning: 'warning', problem: 'PROBLEM' }[state]
-  return `${word}  ${check.padEnd(20)} ${found}${advice ? `\n         → ${advice}` : ''}`
+  return `${word}  ${terminalLine(check).padEnd(20)} ${terminalLine(found)}${advice ? `\n         → ${terminalLine(advice)}` : ''}`
 }
 
 /** Asks a person. @throws UsageError when there is none to ask, or the answer is no */

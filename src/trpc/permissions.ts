@@ -114,6 +114,7 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
   'imports.create': MANAGE,
   'imports.get': MANAGE,
   'imports.list': MANAGE,
+  'imports.rejected': MANAGE,
 
   'exports.csv': MANAGE,
 
