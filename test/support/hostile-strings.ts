@@ -58,7 +58,7 @@ export const HOSTILE_STRINGS: Record<string, string> = {
   'metric label': `a"} 1\nforged{x="\\`,
   shell: '$(reboot) `reboot` ; reboot | reboot && reboot #',
   path: '../../etc/passwd\\..\\x',
-  format: '%s %d %n ${7*7} {{7*7}} {0}',
+  format: `%s %d %n ${'$'}{7*7} {{7*7}} {0}`,
   prototype: '__proto__',
   vCard: 'END:VCARD\r\nBEGIN:VCARD\r\nTEL:+1900555',
   'Hebrew with gershayim and points': 'ד"ר שָׁלוֹם מנכ״ל צה״ל',

@@ -44,6 +44,9 @@ export const NOBODY: Known = {
   notes: new Set(),
 }
 
+/** Further numbers or addresses of one person that are kept. */
+const MAX_PLACES = 10
+
 /**
  * Decides what a row does, for the preview and the run alike. What people wrote by hand stays: a file fills in only what is empty.
  * @param known null when the row's person is not there
@@ -55,16 +58,10 @@ export function planRow(
   earlier: Earlier | null,
 ): { outcome: Outcome; fill: Fill } {
   const before = known ?? NOBODY
-  const phone = before.phone ?? row.phone
-  const others = row.phones.filter((number) => number !== phone && !Object.values(before.custom).includes(number))
-  const custom = {
-    ...row.custom,
-    ...(before.phone === null || before.phone === row.phone ? {} : renumber(row, others)),
-  }
   const fill: Fill = {
     name: before.name === null ? row.name : null,
     email: before.email === null ? row.email : null,
-    custom: Object.fromEntries(Object.entries(custom).filter(([name]) => before.custom[name] === undefined)),
+    custom: planCustom(row, before),
     tags: row.tags.filter((tag) => !before.tags.has(tag)),
     note: row.note !== null && (kind === 'leads' ? !earlier : !before.notes.has(row.note)) ? row.note : null,
     optOut: row.optedOut && !before.optedOut,
@@ -80,14 +77,31 @@ export function planRow(
   return { outcome: isThere ? (adds && known ? 'updated' : 'existing') : 'created', fill }
 }
 
-/** The row's contact has another of the row's numbers: the first one is one of the others. */
-function renumber(row: ImportRow, others: string[]): Record<string, string> {
-  const kept = Object.entries(row.custom).filter(
-    ([name, value]) => /^phone \d+$/.test(name) && !row.phones.includes(value),
-  )
-  return Object.fromEntries(
-    [...others, ...kept.map(([, value]) => value)].map((value, index) => [`phone ${index + 2}`, value]),
-  )
+const NUMBERED = /^(phone|email) \d+$/
+
+/** The business's own fields that are empty yet; further numbers and addresses get the next free place beside those that are kept. */
+function planCustom(row: ImportRow, before: Known): Record<string, string> {
+  const taken = new Set<unknown>([
+    before.phone ?? row.phone,
+    before.email ?? row.email,
+    ...Object.values(before.custom),
+  ])
+  const added: Record<string, string> = {}
+  const add = (kind: string, value: string | null) => {
+    if (value === null || taken.has(value)) return
+    taken.add(value)
+    let place = 2
+    while (before.custom[`${kind} ${place}`] !== undefined || added[`${kind} ${place}`] !== undefined) place += 1
+    if (place <= MAX_PLACES) added[`${kind} ${place}`] = value
+  }
+  add('phone', row.phone)
+  add('email', row.email)
+  for (const [name, value] of Object.entries(row.custom)) {
+    const kind = NUMBERED.exec(name)?.[1]
+    if (kind) add(kind, value)
+    else if (before.custom[name] === undefined) added[name] = value
+  }
+  return added
 }
 
 /** What is there after a row was taken in. */

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { importRejects, imports } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
-import { csvRecord } from '../../lib/escape/spreadsheet.ts'
+import { csvRecord, unmarkFormula } from '../../lib/escape/spreadsheet.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
 import type { rejectsInput, rejectsPage } from './views.ts'
 
@@ -40,7 +40,7 @@ export async function exportRejects(
   const columns = file.columns ?? []
   const headings = file.options?.heading === false || cursor !== undefined ? [] : [[...columns, REASON]]
   const lines = page.map(({ cells, reason }) => [
-    ...Array.from({ length: Math.max(columns.length, 1) }, (_, index) => cells[index] ?? ''),
+    ...Array.from({ length: Math.max(columns.length, 1) }, (_, index) => unmarkFormula(cells[index] ?? '')),
     reason,
   ])
   return {

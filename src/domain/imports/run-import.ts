@@ -2,7 +2,9 @@ import { and, eq, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { type ImportError, importRejects, imports } from '../../../db/schema/index.ts'
 import { AppError, errorMessage, isErased, toAppError } from '../../lib/errors.ts'
+import { identitiesOf, lockIdentities } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { refuseErased } from '../erasures/index.ts'
 import { AMOUNT_STYLES } from './amounts.ts'
 import type { CsvInput, CsvRow } from './csv-file.ts'
 import { withCsvReader } from './csv-reader.ts'
@@ -134,7 +136,8 @@ async function takeRow(
 ): Promise<Outcome | 'blank' | ImportError[]> {
   if (csvRow.kind === 'blank') return 'blank'
   if (csvRow.kind === 'refused') {
-    await keepReject(tx, ctx, from.id, csvRow, csvRow.errors, csvRow.phone)
+    const erased = csvRow.phone !== null && (await wasErased(tx, ctx, csvRow.phone, from.createdAt))
+    await keepReject(tx, ctx, from.id, erased ? { ...csvRow, cells: [] } : csvRow, csvRow.errors, csvRow.phone)
     return csvRow.errors
   }
   const { value, key } = csvRow
@@ -154,6 +157,18 @@ async function takeRow(
     // Of somebody who was erased nothing is kept, not even to be mended.
     await keepReject(tx, ctx, from.id, isErased(error) ? { ...csvRow, cells: [] } : csvRow, errors, value.phone)
     return errors
+  }
+}
+
+async function wasErased(tx: Executor, ctx: BusinessContext, phone: string, handedInAt: Date): Promise<boolean> {
+  const identities = identitiesOf({ phone })
+  await lockIdentities(tx, ctx, identities)
+  try {
+    await refuseErased(tx, ctx, identities, handedInAt)
+    return false
+  } catch (error) {
+    if (isErased(error)) return true
+    throw error
   }
 }
 

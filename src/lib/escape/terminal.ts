@@ -6,8 +6,9 @@
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{DI}\p{NChar}\ufff9-\ufffb]/gu
 /** Ignorable in itself, and part of what is seen behind these: emoji, and letters of scripts that join. */
 const JOINS =
+  // biome-ignore lint/suspicious/noMisleadingCharacterClass: each is meant alone
   /[\p{Extended_Pictographic}\p{Emoji}\ufe0f\p{sc=Arab}\p{sc=Deva}\p{sc=Beng}\p{sc=Taml}\p{sc=Telu}\p{sc=Knda}\p{sc=Mlym}\p{sc=Sinh}]$/u
-const JOINER = /[\u200c\u200d\ufe0e\ufe0f]/
+const JOINERS = new Set(['\u200c', '\u200d', '\ufe0e', '\ufe0f'])
 /** More marks than this on one letter cover the lines above and below. */
 const STACKED = /(\p{M}{8})\p{M}+/gu
 
@@ -39,7 +40,7 @@ function escapeUnprintable(text: string, write: (found: string) => string): stri
 }
 
 function isJoined(found: string, at: number, whole: string): boolean {
-  return JOINER.test(found) && JOINS.test(whole.slice(Math.max(0, at - 2), at))
+  return JOINERS.has(found) && JOINS.test(whole.slice(Math.max(0, at - 2), at))
 }
 
 const NAMED: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
