@@ -1,15 +1,16 @@
-import pino, { type Logger } from 'pino'
+import pino, { type DestinationStream, type Logger } from 'pino'
 import { errorMessage, stackFrames } from './errors.ts'
+import { readableLogLine } from './readable-log.ts'
 
 export type { Logger }
 
 /**
- * The product's logger: one JSON line an event on stdout, secrets redacted by field name.
+ * The product's logger: one JSON line an event on stdout, or a readable one where that is a terminal; secrets redacted by field name.
  * @param level pino level, `silent` included
  * @param base fields on every line, for example `{ process: 'web' }`
  */
 export function createLogger(level: string, base: Record<string, unknown> = {}): Logger {
-  return pino({
+  const options = {
     level,
     base,
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -18,7 +19,14 @@ export function createLogger(level: string, base: Record<string, unknown> = {}):
       paths: ['authorization', 'token', 'password', 'secret', 'apiKey', 'authToken', '*.authorization', '*.token'],
       censor: '[redacted]',
     },
-  })
+  }
+  return process.stdout.isTTY ? pino(options, readableDestination()) : pino(options)
+}
+
+/** For a person before a terminal. Written at once, so that the last words of a process are seen. */
+function readableDestination(): DestinationStream {
+  const terminal = pino.destination({ fd: 1, sync: true })
+  return { write: (line) => void terminal.write(readableLogLine(line, Bun.enableANSIColors)) }
 }
 
 /** An error for the log: what, why and where, with its causes; no parameters of statements. */
