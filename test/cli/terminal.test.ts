@@ -644,7 +644,7 @@ test(
       expect((await look(['restore', join(directory, 'damaged.tar')], elsewhere)).code).toBe(2)
       const restored = await pipe(['restore', file, '--json'], elsewhere)
       expect([restored.code, restored.err]).toEqual([0, ''])
-      expect((await other`select 1 from leads`).length).toBe(800)
+      expect((await other`select 1 from leads`).length).toBe(801)
       expect(z.looseObject({ rows: z.number() }).parse(JSON.parse(restored.out)).rows).toBeLessThanOrEqual(saved)
     } finally {
       await other.end({ timeout: 2 })
