@@ -20,7 +20,7 @@ import { createClient } from './trpc/client.ts'
 type Global = { url?: string; key?: string; business?: string; local?: boolean; json?: boolean }
 
 /** The commands, and where they look for the installation, for the words of a failure. */
-function buildProgram(): { program: Command; url(): string } {
+export function buildProgram(): { program: Command; url(): string } {
   const program = new Command()
     .name('cli')
     .description('AgentLocator from the command line: a typed client of the running installation.')

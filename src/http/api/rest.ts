@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { EXPORT_KINDS, streamExport } from '../../domain/exports/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import { attachment } from '../../lib/escape/header.ts'
 import { PERMISSIONS } from '../../trpc/permissions.ts'
 import { appRouter } from '../../trpc/router.ts'
 import { createCallerFactory, type TrpcContext } from '../../trpc/trpc.ts'
@@ -54,7 +55,7 @@ export function createRestApi(deps: RestDeps): Hono {
       {
         headers: {
           'Content-Type': 'text/csv; charset=utf-8',
-          'Content-Disposition': `attachment; filename="${kind.data}.csv"`,
+          'Content-Disposition': attachment(`${kind.data}.csv`),
         },
       },
     )
