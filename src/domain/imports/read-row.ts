@@ -259,7 +259,9 @@ class RowReader {
 /** A cell without the mark of a formula, and without what nobody sees at its ends. */
 function cleanCell(cell: string): string {
   const text = cell.replace(/^[\s\p{Cf}]+|[\s\p{Cf}]+$/gu, '')
-  return unmarkFormula(text).replace(/^[\s\p{Cf}]+|[\s\p{Cf}]+$/gu, '')
+  // `="050…"` is how spreadsheets are made to keep a text as it is.
+  const plain = /^="([^"]*)"$/.exec(text)?.[1] ?? unmarkFormula(text)
+  return plain.replace(/^[\s\p{Cf}]+|[\s\p{Cf}]+$/gu, '')
 }
 
 function explainPhone(value: string): string {

@@ -66,12 +66,15 @@ describe('files as people have them', () => {
     expect(await take({ csv: 'שם,טלפון\r\nחשמל ישראל בע"מ,0501111117\r\nד"ר לוי,0501111118\r\n' })).toMatchObject({
       created: 2,
     })
+    const formulas = 'name,phone\n"=""Text""","=""0501111128"""\n'
+    expect(await take({ csv: formulas })).toMatchObject({ created: 1 })
     const names = (await people()).map(({ name, phone }) => `${name} ${phone}`)
     expect(names).toContain('דנה כהן +972501112201')
     expect(names).toContain('Ben +972501111126')
     expect(names).toContain('רות +972501111107')
     expect(names).toContain('חשמל ישראל בע"מ +972501111117')
-    expect(names).toHaveLength(9)
+    expect(names).toContain('Text +972501111128')
+    expect(names).toHaveLength(10)
   })
 
   test('blank rows, trailing columns, rows that are short or long, and row numbers as a spreadsheet shows them', async () => {
