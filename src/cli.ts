@@ -6,14 +6,14 @@ import { addCrmCommands } from './cli/crm-commands.ts'
 import { addCsvCommands, addImportCommands } from './cli/csv-commands.ts'
 import { describeFailure, EXIT_HELP, UsageError } from './cli/exit.ts'
 import { listenForInterrupts } from './cli/interrupt.ts'
-import { print, printError } from './cli/output.ts'
+import { print, printError, printJson } from './cli/output.ts'
 import { addPaymentCommands } from './cli/payments.ts'
 import type { Cli } from './cli/session.ts'
 import { addSystemCommands } from './cli/system-commands.ts'
 import { addWhatsAppCommands } from './cli/whatsapp.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
 import type { Deps } from './deps.ts'
-import { terminalJson, terminalText } from './lib/escape/terminal.ts'
+import { terminalText } from './lib/escape/terminal.ts'
 import { readSandboxFile } from './supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
 
@@ -54,7 +54,7 @@ export function buildProgram(): { program: Command; url(): string } {
   }
   const cli: Cli = {
     async show(data, table) {
-      await print(`${program.opts<Global>().json ? terminalJson(data) : table()}\n`)
+      await (program.opts<Global>().json ? printJson(data) : print(`${table()}\n`))
     },
     local,
     settings,

@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { Config } from '../config.ts'
 import { errorMessage } from '../lib/errors.ts'
-import { terminalJson } from '../lib/escape/terminal.ts'
 import { formatPhone } from '../lib/phone.ts'
 import { SANDBOX_NUMBERS } from '../sandbox/demo.ts'
 import { type SimulatedCallResult, simulateCall } from '../sandbox/simulate.ts'
@@ -9,7 +8,7 @@ import { readSandboxFile } from '../supervise/sandbox-file.ts'
 import type { Client, Outputs } from '../trpc/client.ts'
 import { describeReport, describeTurns } from './describe-call.ts'
 import { EXIT, UsageError } from './exit.ts'
-import { print, printError } from './output.ts'
+import { print, printError, printJson } from './output.ts'
 import { describeReplay, replayTarget } from './replay.ts'
 import type { Cli } from './session.ts'
 import { runSmoke } from './smoke.ts'
@@ -76,11 +75,11 @@ export function addCallCommands(program: Command, { session, show }: Cli): void 
             : null,
         },
         (check) =>
-          void print(
-            json
-              ? `${terminalJson(check)}\n`
-              : `${check.skipped ? 'skip' : check.ok ? 'ok  ' : 'FAIL'}  ${check.name}\n      expected ${check.expected}; got ${check.got}\n`,
-          ),
+          void (json
+            ? printJson(check)
+            : print(
+                `${check.skipped ? 'skip' : check.ok ? 'ok  ' : 'FAIL'}  ${check.name}\n      expected ${check.expected}; got ${check.got}\n`,
+              )),
       )
       if (!passed) process.exitCode = EXIT.failed
     })

@@ -1,4 +1,4 @@
-import { terminalLine, terminalText } from '../lib/escape/terminal.ts'
+import { terminalJson, terminalLine, terminalText } from '../lib/escape/terminal.ts'
 import { cutText } from '../lib/text.ts'
 
 /** A longer cell pushes its neighbours out of sight. `--json` has everything. */
@@ -54,7 +54,12 @@ export async function print(text: string): Promise<void> {
   await write(terminalText(text))
 }
 
-/** The same on standard error. */
+/** Data for a program: unchanged, and safe on a terminal. */
+export async function printJson(data: unknown): Promise<void> {
+  await write(`${terminalJson(data)}\n`)
+}
+
+/** Text for a person on standard error. */
 export function printError(text: string): void {
   process.stderr.write(`${terminalText(text)}\n`)
 }
