@@ -7,10 +7,10 @@ import type { RouterRoute } from 'hono/types'
 import { type AccessContext, businessOf, type PrincipalDeps } from './access/authenticate.ts'
 import { createOperatorCheck } from './access/operators.ts'
 import { isOwnOrigin } from './access/origins.ts'
+import { checkNewPassword, hashPassword } from './access/passwords.ts'
 import { ROUTES } from './access/permissions.ts'
 import { clientAddress } from './access/proxies.ts'
 import { StreamGate } from './access/streams.ts'
-import { checkNewPassword, hashPassword } from './access/passwords.ts'
 import { type Auth, CLIENT_ADDRESS_HEADER, createAuth, sessionOf as readSession } from './auth.ts'
 import type { Deps } from './deps.ts'
 import { createDirectory } from './domain/businesses/index.ts'
@@ -78,7 +78,7 @@ export type App = {
 const RECOVER_EVERY_MS = 30_000
 
 function refuseBody(): never {
-  throw new AppError('too_large', 'body_too_large', `The body is larger than ${BODY_LIMITS.form} bytes.`)
+  throw new AppError('too_large', 'body_too_large', 'The body is larger than what is read here.')
 }
 
 /** The web server's parts, mounted: webhooks, media socket, APIs, board, health. */

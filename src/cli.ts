@@ -6,7 +6,7 @@ import { addCrmCommands } from './cli/crm-commands.ts'
 import { addCsvCommands, addImportCommands } from './cli/csv-commands.ts'
 import { describeFailure, EXIT_HELP, UsageError } from './cli/exit.ts'
 import { listenForInterrupts } from './cli/interrupt.ts'
-import { print } from './cli/output.ts'
+import { print, printError, printJson } from './cli/output.ts'
 import { addPaymentCommands } from './cli/payments.ts'
 import { addQuarantineCommands } from './cli/quarantine-commands.ts'
 import type { Cli } from './cli/session.ts'
@@ -15,6 +15,7 @@ import { addUserCommands } from './cli/user-commands.ts'
 import { addWhatsAppCommands } from './cli/whatsapp.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
 import type { Deps } from './deps.ts'
+import { terminalText } from './lib/escape/terminal.ts'
 import { restrictNewFiles } from './lib/file-modes.ts'
 import { readSandboxFile } from './supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
@@ -22,7 +23,7 @@ import { createClient } from './trpc/client.ts'
 type Global = { url?: string; key?: string; business?: string; local?: boolean; json?: boolean }
 
 /** The commands, and where they look for the installation, for the words of a failure. */
-function buildProgram(): { program: Command; url(): string } {
+export function buildProgram(): { program: Command; url(): string } {
   const program = new Command()
     .name('cli')
     .description('AgentLocator from the command line: a typed client of the running installation.')
@@ -36,6 +37,8 @@ function buildProgram(): { program: Command; url(): string } {
     .option('--json', 'answer as JSON')
     .addHelpText('after', `\n${EXIT_HELP}`)
     .exitOverride()
+    // It repeats what was typed.
+    .configureOutput({ writeErr: (text) => process.stderr.write(terminalText(text)) })
 
   const target = () => {
     const config = settings()
@@ -57,7 +60,7 @@ function buildProgram(): { program: Command; url(): string } {
   }
   const cli: Cli = {
     async show(data, table) {
-      await print(`${program.opts<Global>().json ? JSON.stringify(data) : table()}\n`)
+      await (program.opts<Global>().json ? printJson(data) : print(`${table()}\n`))
     },
     local,
     settings,
@@ -128,7 +131,7 @@ async function main() {
     await program.parseAsync(process.argv)
   } catch (error) {
     const { message, code } = describeFailure(error, url)
-    if (message) console.error(`error: ${message}`)
+    if (message) printError(`error: ${message}`)
     process.exitCode = code
   }
   // Speech threads and keep-alive connections must not hold the shell.

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { PRODUCTION_SAFETY, type SafetyRule } from './config-safety.ts'
-import { makePrivateDirectory } from './lib/file-modes.ts'
 import { isLoopbackUrl } from './access/origins.ts'
 import { NO_PROXIES, parseTrustedProxies, type TrustedProxies } from './access/proxies.ts'
+import { PRODUCTION_SAFETY, type SafetyRule } from './config-safety.ts'
+import { makePrivateDirectory } from './lib/file-modes.ts'
 
 /** The names of the process environment that a child process may inherit or that `loadConfig` reads. */
 export type Environment = Record<string, string | undefined>

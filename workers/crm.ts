@@ -17,7 +17,7 @@ import { repairAllContacts } from '../src/domain/contacts/index.ts'
 import { type DomainContext, EVENT_CHANNEL, within } from '../src/domain/context.ts'
 import { wakeConversations } from '../src/domain/conversations/index.ts'
 import { pruneEvents } from '../src/domain/events/index.ts'
-import { failImport, requeueImports, runImport } from '../src/domain/imports/index.ts'
+import { failImport, pruneRejects, requeueImports, runImport } from '../src/domain/imports/index.ts'
 import { forgetQuarantined, requeueEvents } from '../src/domain/inbox/index.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
 import { requeueMails, sendMail } from '../src/domain/mails/index.ts'
@@ -190,6 +190,7 @@ if (import.meta.main)
             ended: () => endAbandonedCalls(ctx),
             woken: () => wakeConversations(ctx),
             imports: () => requeueImports(ctx),
+            rejects: () => pruneRejects(ctx),
             deletions: () => requeueDeletions(ctx),
             contacts: () => repairAllContacts(ctx),
             hooks: () => queueDeliveries(ctx, LONGEST_WEBHOOK_PAUSE_MS),

@@ -87,6 +87,9 @@ export const leadHistory = pgTable(
   (t) => [index('lead_history_lead').on(t.leadId, t.id), index('lead_history_business').on(t.businessId)],
 )
 
+/** See `src/domain/imports`: how amounts and dates are written, and whether there is a heading line. */
+export type ImportOptions = { heading: boolean; amounts: string | null; dates: string | null }
+
 export type ImportError = { row: number; column: string | null; message: string }
 
 /** A CSV file being taken in; the text is cleared once it is done. */
@@ -102,6 +105,10 @@ export const imports = pgTable(
     requestHash: text('request_hash').notNull(),
     mapping: jsonb().$type<Record<string, string>>().notNull(),
     csv: text(),
+    /** How the file is read where it can be read in several ways; null in imports of earlier versions. */
+    options: jsonb().$type<ImportOptions>(),
+    /** The headings of the file, for the rows that were refused. */
+    columns: jsonb().$type<string[]>(),
     total: integer().notNull(),
     processed: integer().notNull().default(0),
     created: integer().notNull().default(0),
@@ -109,6 +116,11 @@ export const imports = pgTable(
     /** Leads that an earlier file, or this one, had brought. */
     existing: integer().notNull().default(0),
     rejected: integer().notNull().default(0),
+    /** Rows without anything in them. */
+    blank: integer().notNull().default(0),
+    /** Runs since a row was last taken in: what gets nowhere is given up. */
+    attempts: integer().notNull().default(0),
+    failure: text(),
     errors: jsonb().$type<ImportError[]>().notNull().default([]),
     createdBy: text('created_by').references(() => users.id, { onDelete: 'set null' }),
     createdAt: createdAt(),
@@ -117,6 +129,29 @@ export const imports = pgTable(
   (t) => [
     index('imports_list').on(t.businessId, t.id),
     index('imports_waiting').on(t.updatedAt).where(sql`${t.state} in ('queued', 'running')`),
+  ],
+)
+
+/** A row that was not taken in, kept for some weeks so that it can be mended and taken in again. */
+export const importRejects = pgTable(
+  'import_rejects',
+  {
+    businessId: ofBusiness(),
+    importId: uuid('import_id')
+      .notNull()
+      .references(() => imports.id, { onDelete: 'cascade' }),
+    row: integer().notNull(),
+    /** As they stand in the file. */
+    cells: jsonb().$type<string[]>().notNull(),
+    reason: text().notNull(),
+    /** E.164, where the row has one: an erasure finds it by this. */
+    phone: text(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.importId, t.row] }),
+    index('import_rejects_phone').on(t.businessId, t.phone),
+    index('import_rejects_age').on(t.createdAt),
   ],
 )
 

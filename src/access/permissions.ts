@@ -119,6 +119,7 @@ export const PERMISSIONS = {
   'imports.create': MANAGE,
   'imports.get': MANAGE,
   'imports.list': MANAGE,
+  'imports.rejected': MANAGE,
 
   'exports.csv': MANAGE,
 

@@ -4,7 +4,7 @@ import type { Inputs, Outputs } from '../trpc/client.ts'
 import { idArgument, languageOption, limitOption, take } from './arguments.ts'
 import { addCredentialCommands } from './credential-commands.ts'
 import { UsageError } from './exit.ts'
-import { formatTable, formatTime } from './output.ts'
+import { formatLine, formatTable, formatTime } from './output.ts'
 import type { Cli } from './session.ts'
 
 const ROLES = ['owner', 'manager', 'agent', 'viewer'] as const
@@ -172,7 +172,7 @@ export function addAdminCommands(program: Command, cli: Cli): void {
     .action(async (id: string, role: Role) => {
       const { client } = await session()
       const changed = await client.members.setRole.mutate({ id, role })
-      await show(changed, () => `${changed.email}  ${changed.role}`)
+      await show(changed, () => formatLine(changed.email, changed.role))
     })
   member
     .command('remove')
@@ -351,5 +351,5 @@ function describeBusiness(business: Outputs['businesses']['get']): string {
     ['hours', spoken],
     ...(business.blockedAt ? [['blocked', business.blockedReason ?? ''] as [string, string]] : []),
   ]
-  return lines.map(([name, value]) => `${name.padEnd(10)} ${value}`).join('\n')
+  return lines.map(([name, value]) => `${name.padEnd(10)} ${formatLine(value)}`).join('\n')
 }

@@ -1,3 +1,5 @@
+import { terminalLine } from '../lib/escape/terminal.ts'
+
 const ENTER = /[\r\n]/
 const CTRL_C = '\u0003'
 const CTRL_D = '\u0004'
@@ -50,7 +52,7 @@ export function openAsker(): Asker {
           line = line.slice(0, -1)
         } else if (key >= ' ') {
           line += key
-          if (!hidden) stderr.write(key)
+          if (!hidden) stderr.write(terminalLine(key))
         }
       }
     },

@@ -8,7 +8,7 @@ import { readSandboxFile } from '../supervise/sandbox-file.ts'
 import type { Client, Outputs } from '../trpc/client.ts'
 import { describeReport, describeTurns } from './describe-call.ts'
 import { EXIT, UsageError } from './exit.ts'
-import { print } from './output.ts'
+import { print, printError, printJson } from './output.ts'
 import { describeReplay, replayTarget } from './replay.ts'
 import type { Cli } from './session.ts'
 import { runSmoke } from './smoke.ts'
@@ -41,7 +41,7 @@ export function addCallCommands(program: Command, { session, show }: Cli): void 
     .action(async (given: Omit<CallOptions, 'to'> & { to?: string }) => {
       const options = { ...given, to: given.to ?? SANDBOX_NUMBERS[given.lang] }
       const { config, url, client, json } = await session()
-      if (!json) console.error(`calling ${formatPhone(options.to)} …`)
+      if (!json) printError(`calling ${formatPhone(options.to)} …`)
       const { report } = await placeSimulatedCall(config, url, options)
       const recorded = await recordedCall(client, report.callSid)
       await show(
@@ -75,11 +75,11 @@ export function addCallCommands(program: Command, { session, show }: Cli): void 
             : null,
         },
         (check) =>
-          void print(
-            json
-              ? `${JSON.stringify(check)}\n`
-              : `${check.skipped ? 'skip' : check.ok ? 'ok  ' : 'FAIL'}  ${check.name}\n      expected ${check.expected}; got ${check.got}\n`,
-          ),
+          void (json
+            ? printJson(check)
+            : print(
+                `${check.skipped ? 'skip' : check.ok ? 'ok  ' : 'FAIL'}  ${check.name}\n      expected ${check.expected}; got ${check.got}\n`,
+              )),
       )
       if (!passed) process.exitCode = EXIT.failed
     })
@@ -138,7 +138,7 @@ async function recordedCall(client: Client, callSid: string): Promise<Outputs['c
       if (complete || Date.now() > deadline) return call
     } catch (error) {
       if (Date.now() > deadline) {
-        console.error(`The call could not be read from the CRM: ${errorMessage(error)}`)
+        printError(`The call could not be read from the CRM: ${errorMessage(error)}`)
         return null
       }
     }

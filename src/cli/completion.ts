@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander'
+import { print } from './output.ts'
 
 const SHELLS = ['bash', 'zsh'] as const
 
@@ -10,7 +11,7 @@ export function addCompletionCommand(program: Command): void {
     .addArgument(new Argument('<shell>').choices(SHELLS))
     .option('--name <name>', 'what the command line is called in your shell', 'agentlocator')
     .action((shell: (typeof SHELLS)[number], { name }: { name: string }) =>
-      console.log(completionScript(program, shell, name)),
+      print(`${completionScript(program, shell, name)}\n`),
     )
 }
 

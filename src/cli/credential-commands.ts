@@ -2,7 +2,7 @@ import { Argument, type Command } from 'commander'
 import { CREDENTIAL_KINDS, CREDENTIAL_PROVIDERS, type CredentialProvider } from '../domain/credentials/index.ts'
 import { openAsker } from './ask.ts'
 import { UsageError } from './exit.ts'
-import { formatTable, formatTime } from './output.ts'
+import { formatLine, formatTable, formatTime } from './output.ts'
 import type { Cli } from './session.ts'
 
 /** Shown while they are typed; everything else is a secret. */
@@ -33,7 +33,7 @@ export function addCredentialCommands(business: Command, { session, show }: Cli)
       const { client } = await session()
       const given = process.stdin.isTTY ? await askFor(provider) : readLines(provider, await Bun.stdin.text())
       const made = await client.credentials.set.mutate({ provider, keys: given })
-      await show(made, () => `${made.provider}  ${made.hint}`)
+      await show(made, () => formatLine(made.provider, made.hint))
     })
   keys
     .command('remove')

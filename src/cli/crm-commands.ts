@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { formatPhone } from '../lib/phone.ts'
 import { limitOption, take } from './arguments.ts'
 import { describeTurns } from './describe-call.ts'
-import { formatTable, formatTime, shorten } from './output.ts'
+import { formatLine, formatTable, formatTime, indent, shorten } from './output.ts'
 import type { Cli } from './session.ts'
 
 type Limit = { limit: number }
@@ -80,12 +80,19 @@ export function addCrmCommands(program: Command, { session, show }: Cli): { lead
       const message = await (await session()).client.messages.get.query({ id })
       await show(message, () =>
         [
-          `${message.direction}  ${message.provider}  ${message.kind}  ${message.status}  ${message.phone ? formatPhone(message.phone) : ''}  ${message.contactName ?? ''}`.trimEnd(),
-          message.body,
+          formatLine(
+            message.direction,
+            message.provider,
+            message.kind,
+            message.status,
+            message.phone ? formatPhone(message.phone) : '',
+            message.contactName,
+          ),
+          indent(message.body),
           ...(['occurredAt', 'sentAt', 'deliveredAt', 'readAt', 'failedAt'] as const)
             .filter((name) => message[name] !== null)
             .map((name) => `${name.replace('At', '').padEnd(10)} ${formatTime(message[name])}`),
-          ...(message.errorCode ? [`error      ${message.errorCode} ${message.errorMessage ?? ''}`.trimEnd()] : []),
+          ...(message.errorCode ? [formatLine(`error      ${message.errorCode} ${message.errorMessage ?? ''}`)] : []),
         ].join('\n'),
       )
     })

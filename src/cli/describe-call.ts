@@ -1,6 +1,6 @@
 import type { CallReportJson } from '../sandbox/carrier/call-report.ts'
 import type { Outputs } from '../trpc/client.ts'
-import { formatTable } from './output.ts'
+import { formatLine, formatTable } from './output.ts'
 
 /** The conversation, a line a turn. */
 export function describeTurns(call: Pick<Outputs['calls']['get'], 'turns'>): string {
@@ -22,7 +22,7 @@ export function describeReport(report: CallReportJson): string {
   const latency = (ms: number | null) => (ms === null ? 'none' : `${Math.round(ms)} ms`)
   return [
     `call ${report.callSid}  ${report.from} → ${report.to}`,
-    ...report.timeline.map((entry) => `${seconds(entry.atMs)}  ${entry.event}  ${entry.detail ?? ''}`.trimEnd()),
+    ...report.timeline.map((entry) => formatLine(seconds(entry.atMs), entry.event, entry.detail ?? '')),
     '',
     `answered after      ${latency(report.answerLatencyMs)}`,
     `greeting after      ${latency(report.greetingLatencyMs)} of the stream's start`,

@@ -1,4 +1,5 @@
 import { EXIT } from './exit.ts'
+import { printError } from './output.ts'
 
 /** What is done when the person presses Ctrl-C; answers what to say about it, or null. */
 export type OnInterrupt = () => string | null
@@ -27,7 +28,7 @@ export function listenForInterrupts(): void {
     process.on(signal, () => {
       for (const tidy of [...pending].reverse()) {
         const said = tidy()
-        if (said) console.error(said)
+        if (said) printError(said)
       }
       process.exit(code)
     })

@@ -1,3 +1,5 @@
+import { terminalLine } from '../lib/escape/terminal.ts'
+
 const WIDTH = 28
 const REDRAW_MS = 50
 
@@ -18,7 +20,7 @@ export function progressBar(label: string, stream: NodeJS.WriteStream = process.
       const share = total > 0 ? Math.min(1, done / total) : 1
       const full = Math.round(share * WIDTH)
       const first = text === ''
-      text = `${label} [${'█'.repeat(full)}${'·'.repeat(WIDTH - full)}] ${String(Math.round(share * 100)).padStart(3)}% ${what}`
+      text = `${label} [${'█'.repeat(full)}${'·'.repeat(WIDTH - full)}] ${String(Math.round(share * 100)).padStart(3)}% ${terminalLine(what)}`
       // Later, not never: work that gets stuck shows where.
       if (first) draw()
       else timer ??= setTimeout(draw, REDRAW_MS)

@@ -1,3 +1,4 @@
+import { terminalLine } from '../lib/escape/terminal.ts'
 import { type ReplayReport, replayRecord } from '../media/replay.ts'
 
 /**
@@ -19,5 +20,5 @@ export function describeReplay(replay: ReplayReport): string {
   const verdict = other
     ? `decision ${other.index + 1} differs: recorded ${JSON.stringify(other.recorded)}, replayed ${JSON.stringify(other.replayed)}`
     : `${replay.decisions.length} decisions, all the same`
-  return [...replay.transcript, '', verdict].join('\n')
+  return [...replay.transcript.map(terminalLine), '', verdict].join('\n')
 }

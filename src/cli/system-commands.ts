@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { Argument, type Command } from 'commander'
 import { processEnvironment } from '../config.ts'
 import { QUEUES } from '../jobs/registry.ts'
+import { terminalLine } from '../lib/escape/terminal.ts'
 import { backupTo, migrate, partialName, restoreFrom } from '../maintenance.ts'
 import { EXIT, UsageError } from './exit.ts'
 import type { Finding } from './finding.ts'
@@ -162,7 +163,7 @@ export function addSystemCommands(program: Command, cli: Cli): void {
 
 function describeFinding({ state, check, found, advice }: Finding): string {
   const word = { ok: 'ok     ', warning: 'warning', problem: 'PROBLEM' }[state]
-  return `${word}  ${check.padEnd(20)} ${found}${advice ? `\n         → ${advice}` : ''}`
+  return `${word}  ${terminalLine(check).padEnd(20)} ${terminalLine(found)}${advice ? `\n         → ${terminalLine(advice)}` : ''}`
 }
 
 /** Asks a person. @throws UsageError when there is none to ask, or the answer is no */

@@ -5,7 +5,7 @@ import { formatPhone } from '../lib/phone.ts'
 import { readSandboxFile } from '../supervise/sandbox-file.ts'
 import type { Client, Outputs } from '../trpc/client.ts'
 import { UsageError } from './exit.ts'
-import { formatTable, formatTime } from './output.ts'
+import { formatTable, formatTime, printError } from './output.ts'
 import type { Cli } from './session.ts'
 
 type LinkView = Outputs['whatsapp']['list'][number]
@@ -74,7 +74,7 @@ export function addWhatsAppCommands(program: Command, { session, show }: Cli): v
       const linked = await follow(client, account.id, options.timeout * 1_000, async (view) => {
         if (options.simulate && own) await simulate(config.dataDir, view, own, options.code === true)
         else if (!json)
-          console.error(view.pairingCode && options.code ? typeThis(view.pairingCode) : scanThis(view.qr ?? ''))
+          printError(view.pairingCode && options.code ? typeThis(view.pairingCode) : scanThis(view.qr ?? ''))
       })
       await show(linked, () => describe([linked]))
     })

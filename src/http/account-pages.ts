@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
 import { z } from 'zod'
+import { refuseForeignOrigin } from '../access/origins.ts'
 import type { DomainContext } from '../domain/context.ts'
 import {
   acceptInvitation,
@@ -24,7 +25,6 @@ import { cleanText, cutText } from '../lib/text.ts'
 import { ACCOUNT_TEXTS, passwordProblem } from './account-texts.ts'
 import { accountPage, emailField, passwordField } from './account-view.ts'
 import { parseForm, readText } from './form.ts'
-import { refuseForeignOrigin } from '../access/origins.ts'
 
 export type AccountPagesDeps = {
   ctx: DomainContext

@@ -1,5 +1,5 @@
-import { readBytes } from './request-body.ts'
 import { cleanDeep } from '../lib/text.ts'
+import { readBytes } from './request-body.ts'
 
 export const MAX_WEBHOOK_BYTES = 64 * 1024
 

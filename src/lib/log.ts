@@ -1,11 +1,12 @@
 import pino, { type Logger } from 'pino'
+import { readableLogLine } from './readable-log.ts'
 import { maskText, redactFields } from './redact.ts'
 
 export { describeError } from './redact.ts'
 export type { Logger }
 
 /**
- * The product's logger: one JSON line an event on stdout. Every field, error and message passes one redaction: no secret, no
+ * The product's logger: one JSON line an event on stdout, or a readable one where that is a terminal. Every field, error and message passes one redaction: no secret, no
  * parameter of a statement, no whole address or telephone number stands in a log.
  * @param level pino level, `silent` included
  * @param base fields on every line, for example `{ process: 'web' }`
@@ -32,13 +33,20 @@ export function createLogger(
       },
     },
   }
-  const log = destination ? pino(options, destination) : pino(options)
+  const to = destination ?? (process.stdout.isTTY ? readableDestination() : undefined)
+  const log = to ? pino(options, to) : pino(options)
   // A child's own fields pass none of the formatters.
   const child: Logger['child'] = log.child
   log.child = function (this: Logger, bindings, settings) {
     return child.call(this, redactFields(bindings), settings)
   } as Logger['child']
   return log
+}
+
+/** For a person before a terminal. Written at once, so that the last words of a process are seen. */
+function readableDestination(): pino.DestinationStream {
+  const terminal = pino.destination({ fd: 1, sync: true })
+  return { write: (line) => void terminal.write(readableLogLine(line, Bun.enableANSIColors)) }
 }
 
 /** The last digits of a phone number, all that a log line may carry of it. */

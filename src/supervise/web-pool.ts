@@ -5,6 +5,8 @@ import type { Running, Step } from './steps.ts'
 
 type Slot = { process: ManagedProcess; state: 'starting' | 'spare' | 'listening' }
 
+const SPARE_MS = 5_000
+
 const listening = z.object({ type: z.literal('listening') })
 
 /**
@@ -66,6 +68,9 @@ export function webStep(
       signal.addEventListener('abort', () => failed.reject(new Error('The start was given up.')), { once: true })
       try {
         await Promise.race([served.promise, failed.promise])
+        // The spare says that it is ready before the product says that it is up; a slow one is not waited for.
+        const everyone = Promise.allSettled(slots.map((slot) => slot.process.ready))
+        await Promise.race([everyone, Bun.sleep(SPARE_MS), failed.promise.catch(() => {})])
       } catch (error) {
         await running.stop()
         throw error

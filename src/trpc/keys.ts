@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { requireAccess } from '../access/require-access.ts'
 import { apiKeyView, createApiKey, listApiKeys, revokeApiKey } from '../domain/businesses/index.ts'
 import { SCOPES } from '../domain/members/index.ts'
 import { pageInput } from '../domain/paging.ts'
-import { requireAccess } from '../access/require-access.ts'
 import { businessProcedure, done, OK, pageOf, router } from './trpc.ts'
 
 export const keysRouter = router({

@@ -403,9 +403,11 @@ test(
 
     const dry = await look(['leads', 'import', file, '--dry-run'])
     expect(dry.code).toBe(7)
-    expect(dry.text).toBe(
-      '400 of 401 rows can be taken in\nline 402, phone: no phone number; write it as +972… or 05x-…\n',
+    expect(dry.text).toStartWith(
+      '400 of 401 rows can be taken in: 400 would be made, 0 filled in, 0 are there already, 1 are left out',
     )
+    expect(dry.text).toMatch(/^2 +created +\+972502000000 +אורח 0$/m)
+    expect(dry.text).toEndWith('line 402, phone: no phone number; write it as +972… or 05x-…\n')
     expect((await look(['leads', 'import', 'no-such.csv'])).code).toBe(4)
 
     // The worker stands still: the bar does too.
@@ -429,6 +431,32 @@ test(
     const piped = await pipe(['leads', 'import', file])
     expect([piped.code, piped.err]).toEqual([7, ''])
     expect(piped.out).toContain('0 made, 0 filled in, 400 there already, 1 left out')
+    const refused = join(directory, 'refused.csv')
+    const again = await pipe(['leads', 'import', file, '--rejected', refused])
+    expect([again.code, again.out]).toEqual([7, expect.stringContaining(`the rows left out are in ${refused}`)])
+    expect(readFileSync(refused, 'utf8')).toBe(
+      '\ufeffphone,name,wish,why it was refused\r\nno number,x,y,"phone: no phone number; write it as +972… or 05x-…"\r\n',
+    )
+    expect((await pipe(['imports', 'rejected', id])).out).toContain('no number,x,y,')
+
+    // As old programs write it, with headings that nobody knows.
+    const hebrew = 'מספרון;כינוי;שווי\r\n0503000001;דנה כהן;1,234\r\n'
+    writeFileSync(
+      file,
+      Uint8Array.from(hebrew, (c) => (c >= 'א' && c <= 'ת' ? c.charCodeAt(0) - 0x4f0 : c.charCodeAt(0))),
+    )
+    const mapped = ['leads', 'import', file, '--map', 'מספרון=phone', 'כינוי=name', 'שווי=value']
+    expect((await look(['leads', 'import', file])).text).toContain('The columns are: “מספרון”, “כינוי”, “שווי”.')
+    expect((await look([...mapped, '--dry-run'])).text).toMatch(
+      /read as windows-1255.*QUESTION {2}שווי: 1 amounts such as 1,234/s,
+    )
+    expect((await look([...mapped, '--amounts', '1,234.50'])).text).toContain('1 made, 0 filled in')
+
+    // Larger than any other request may be.
+    const notes = 'a long note '.repeat(300)
+    const big = Array.from({ length: 400 }, (_, index) => `050-${String(2_000_000 + index)},${notes}`)
+    writeFileSync(file, ['phone,note', ...big].join('\n'))
+    expect((await look(['contacts', 'import', file])).text).toContain('0 made, 400 filled in')
     writeFileSync(file, ['phone,name,wish', ...lines.map((line) => `${line} שוב`)].join('\n'))
     expect((await look(['leads', 'import', file])).text).toContain('400 made')
     expect((await look(['imports', 'list'])).text).toMatch(/ 401\/401 /)
@@ -445,7 +473,7 @@ test(
     expect((await look(['leads', 'list'])).text.trimEnd().split('\n').length).toBe(21)
 
     const file = join(directory, 'out.csv')
-    expect((await look(['leads', 'export', file])).text).toBe('800 rows\n')
+    expect((await look(['leads', 'export', file])).text).toBe('801 rows\n')
     expect(readFileSync(file, 'utf8')).toStartWith('\ufeffid,phone,name')
     expect((await look(['leads', 'export', file])).code).toBe(5)
     const slow = Bun.spawn(
@@ -632,7 +660,7 @@ test(
       expect((await look(['restore', join(directory, 'damaged.tar')], elsewhere)).code).toBe(2)
       const restored = await pipe(['restore', file, '--json'], elsewhere)
       expect([restored.code, restored.err]).toEqual([0, ''])
-      expect((await other`select 1 from leads`).length).toBe(800)
+      expect((await other`select 1 from leads`).length).toBe(801)
       expect(z.looseObject({ rows: z.number() }).parse(JSON.parse(restored.out)).rows).toBeLessThanOrEqual(saved)
     } finally {
       await other.end({ timeout: 2 })

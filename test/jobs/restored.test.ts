@@ -106,7 +106,11 @@ const ways: Record<Exclude<RestoredBy, 'inbound_events' | 'schedule'>, (name: Jo
     return { endpointId: hook.id }
   },
   async imports() {
-    const { id } = await startImport(business, { kind: 'contacts', csv: 'name,phone\nDana,0501234567\n' })
+    const { id } = await startImport(business, {
+      kind: 'contacts',
+      csv: 'name,phone\nDana,0501234567\n',
+      heading: true,
+    })
     api.jobs.length = 0
     await requeueImports(api.ctx, -1_000)
     return { importId: id }

@@ -285,6 +285,7 @@ describe('a stranger of another business', () => {
       'imports.create': { id: started.id, kind: 'contacts', csv: 'name\nb\n' },
       'imports.get': { id: started.id },
       'imports.list': {},
+      'imports.rejected': { id: started.id },
       'exports.csv': { kind: 'contacts' },
       'privacy.retention': undefined,
       'privacy.setRetention': { messageDays: 1, callDays: 1, recordingDays: 1 },

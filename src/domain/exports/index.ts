@@ -1,5 +1,5 @@
-import { stringify } from 'csv-stringify/sync'
 import { z } from 'zod'
+import { csvRecord } from '../../lib/escape/spreadsheet.ts'
 import { listCalls } from '../calls/index.ts'
 import { listContacts } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
@@ -97,10 +97,7 @@ export async function exportCsv(ctx: BusinessContext, input: z.input<typeof expo
   const { kind, cursor, limit } = exportInput.parse(input)
   const exporter = EXPORTERS[kind]
   const page = await exporter.read(ctx, { limit, ...(cursor ? { cursor } : {}) })
-  const csv = stringify(cursor ? page.rows : [exporter.columns, ...page.rows], {
-    escape_formulas: true,
-    record_delimiter: '\r\n',
-  })
+  const csv = (cursor ? page.rows : [exporter.columns, ...page.rows]).map(csvRecord).join('')
   return { csv, rows: page.rows.length, nextCursor: page.nextCursor }
 }
 

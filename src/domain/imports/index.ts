@@ -1,13 +1,11 @@
+export { AMOUNT_STYLES } from './amounts.ts'
+export { DATE_STYLES } from './dates.ts'
+export { ENCODINGS } from './decode.ts'
 export { failImport } from './fail-import.ts'
-export {
-  getImport,
-  importInput,
-  importPreview,
-  importView,
-  listImports,
-  previewImport,
-  requeueImports,
-  runImport,
-  startImport,
-} from './imports.ts'
-export { IMPORT_FIELDS, IMPORT_KINDS } from './read-csv.ts'
+export { IMPORT_FIELDS, IMPORT_KINDS } from './fields.ts'
+export { getImport, listImports, requeueImports, startImport } from './imports.ts'
+export { importInput, previewInput } from './inputs.ts'
+export { previewImport } from './preview-import.ts'
+export { eraseRejects, exportRejects, pruneRejects } from './rejects.ts'
+export { runImport } from './run-import.ts'
+export { importPreview, importView, rejectsInput, rejectsPage } from './views.ts'

@@ -6,6 +6,7 @@ import { phoneVariants } from '../../lib/phone.ts'
 import { lockContactWhole, lockIdentities } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { eraseCalls, type Identity, queueDeletions, silenceNews, writeTombstones } from '../erasures/index.ts'
+import { eraseRejects } from '../imports/index.ts'
 
 export const erasure = z.object({
   messages: z.number(),
@@ -38,6 +39,11 @@ export async function eraseContact(ctx: BusinessContext, contactId: string): Pro
       .where(and(eq(notes.businessId, ctx.businessId), eq(notes.contactId, contactId)))
       .returning({ id: notes.id })
     await tx.delete(messages).where(theirMessages)
+    await eraseRejects(
+      tx,
+      ctx,
+      who.identities.flatMap(({ kind, value }) => (kind === 'phone' ? [value] : [])),
+    )
     await tx.delete(contacts).where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
     await silenceNews(tx, [contactId, ...messageIds, ...noteIds.map((row) => row.id)])
     const counts = {

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { AccessContext, BusinessEnv } from '../../access/authenticate.ts'
 import { EXPORT_KINDS, streamExport } from '../../domain/exports/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import { attachment } from '../../lib/escape/header.ts'
 import { appRouter } from '../../trpc/router.ts'
 import { createCallerFactory, type TrpcContext } from '../../trpc/trpc.ts'
 import { readJson } from '../errors.ts'
@@ -49,7 +50,7 @@ export function createRestApi(deps: RestDeps) {
       {
         headers: {
           'Content-Type': 'text/csv; charset=utf-8',
-          'Content-Disposition': `attachment; filename="${kind.data}.csv"`,
+          'Content-Disposition': attachment(`${kind.data}.csv`),
         },
       },
     )

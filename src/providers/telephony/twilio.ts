@@ -2,6 +2,7 @@ import VoiceResponse from 'twilio/lib/twiml/VoiceResponse'
 import { validateRequest } from 'twilio/lib/webhooks/webhooks'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
+import { xmlCharacters } from '../../lib/escape/xml.ts'
 import { readAnswer } from '../answers.ts'
 import type { CarrierNumber, RecordingDownload, Telephony } from './port.ts'
 
@@ -108,7 +109,7 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
         .connect({ action: actionUrl })
         .stream({ url: streamUrl, statusCallback: statusCallbackUrl, statusCallbackMethod: 'POST' })
       for (const [name, value] of Object.entries(parameters)) stream.parameter({ name, value })
-      return response.toString()
+      return xmlCharacters(response.toString())
     },
     voicemail({ promptUrl, actionUrl, recordingStatusUrl }) {
       const response = new VoiceResponse()
@@ -125,18 +126,18 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
         recordingStatusCallbackMethod: 'POST',
         recordingStatusCallbackEvent: ['completed', 'absent'],
       })
-      return response.toString()
+      return xmlCharacters(response.toString())
     },
     sayGoodbye({ promptUrl }) {
       const response = new VoiceResponse()
       response.play(promptUrl)
       response.hangup()
-      return response.toString()
+      return xmlCharacters(response.toString())
     },
     hangUp() {
       const response = new VoiceResponse()
       response.hangup()
-      return response.toString()
+      return xmlCharacters(response.toString())
     },
     dialPerson({ number, callerId, whisperUrl, actionUrl }) {
       const response = new VoiceResponse()
@@ -148,13 +149,13 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
           method: 'POST',
           ...(callerId ? { callerId } : {}),
         })
-        .number({ url: whisperUrl, method: 'POST' }, number)
-      return response.toString()
+        .number({ url: whisperUrl, method: 'POST' }, xmlCharacters(number))
+      return xmlCharacters(response.toString())
     },
     playPrompt({ promptUrl }) {
       const response = new VoiceResponse()
       response.play(promptUrl)
-      return response.toString()
+      return xmlCharacters(response.toString())
     },
     async updateCall(callSid, document) {
       let response: Response

@@ -1,0 +1,78 @@
+import { AppError } from '../../lib/errors.ts'
+import {
+  type ColumnMapping,
+  fieldOfHeading,
+  headingKey,
+  IDENTIFYING,
+  IMPORT_FIELDS,
+  type ImportKind,
+} from './fields.ts'
+
+/** A column that is read, and what it is. */
+export type MappedColumn = { index: number; column: string; field: string }
+
+/** `custom:<name>` and `date:<name>`. */
+const OWN_FIELD = /^(custom|date):(.+)$/s
+
+/**
+ * Which columns are read as what: as the mapping says, else as their headings say. Columns of one field come in the order in which
+ * they are looked at: the first one that is filled counts.
+ * @throws AppError `no_mapping`, `unknown_column`, `unknown_field`
+ */
+export function mapColumns(kind: ImportKind, columns: string[], mapping: ColumnMapping | null): MappedColumn[] {
+  const mapped = mapping ? asTold(kind, columns, mapping) : asHeaded(kind, columns)
+  if (!mapped.some(({ field }) => IDENTIFYING.includes(field)))
+    throw new AppError(
+      'invalid',
+      'no_mapping',
+      `No column is known as phone, name or e-mail; say which is which. The columns are: ${listColumns(columns)}.`,
+      { field: 'mapping' },
+    )
+  return mapped
+}
+
+function asTold(kind: ImportKind, columns: string[], mapping: ColumnMapping): MappedColumn[] {
+  const fields: readonly string[] = IMPORT_FIELDS[kind]
+  return Object.entries(mapping).flatMap(([heading, field]) => {
+    if (!fields.includes(field) && !OWN_FIELD.test(field))
+      throw new AppError(
+        'invalid',
+        'unknown_field',
+        `There is no field “${field}”. There are: ${fields.join(', ')}, custom:<name>, date:<name>.`,
+        { field: 'mapping' },
+      )
+    const key = headingKey(heading)
+    const found = columns.flatMap((column, index) => (headingKey(column) === key ? [{ index, column, field }] : []))
+    if (found.length === 0)
+      throw new AppError(
+        'invalid',
+        'unknown_column',
+        `There is no column “${heading}”. The columns are: ${listColumns(columns)}.`,
+        { field: 'mapping' },
+      )
+    return found
+  })
+}
+
+function asHeaded(kind: ImportKind, columns: string[]): MappedColumn[] {
+  return columns
+    .flatMap((column, index) => {
+      const known = fieldOfHeading(kind, column)
+      return known ? [{ index, column, field: known.field, rank: known.rank }] : []
+    })
+    .sort((a, b) => a.rank - b.rank || a.index - b.index)
+    .map(({ index, column, field }) => ({ index, column, field }))
+}
+
+/** As `mapping` of the API says it again. */
+export function toMapping(mapped: MappedColumn[]): ColumnMapping {
+  return Object.fromEntries(mapped.toSorted((a, b) => a.index - b.index).map(({ column, field }) => [column, field]))
+}
+
+function listColumns(columns: string[]): string {
+  const named = columns.filter((column) => column !== '')
+  return `${named
+    .slice(0, 30)
+    .map((column) => `“${column.slice(0, 60)}”`)
+    .join(', ')}${named.length > 30 ? ', …' : ''}`
+}

@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import { ENCODINGS } from './decode.ts'
+import { columnMapping, IMPORT_KINDS } from './fields.ts'
+
+const importError = z.object({ row: z.number(), column: z.string().nullable(), message: z.string() })
+
+/** What becomes of a row. */
+const rowOutcome = z.enum(['created', 'updated', 'existing', 'rejected', 'blank'])
+
+/** Every row is in exactly one of these: their sum is `total`. */
+const outcomes = {
+  created: z.number(),
+  /** Empty fields of something known are filled in. */
+  updated: z.number(),
+  /** Nothing changes: all of it is known. */
+  existing: z.number(),
+  rejected: z.number(),
+  /** Rows without anything in them. */
+  blank: z.number(),
+}
+
+export const importPreview = z.object({
+  /** Null when the text was sent. */
+  encoding: z.enum(ENCODINGS).nullable(),
+  delimiter: z.string(),
+  /** The row of the headings; 0 when there is none. */
+  headingRow: z.number(),
+  columns: z.array(z.string()),
+  mapping: columnMapping,
+  total: z.number(),
+  /** created + updated + existing */
+  valid: z.number(),
+  ...outcomes,
+  /** What is good to know, such as columns that are not read. */
+  notices: z.array(z.string()),
+  /** What the file can mean in two ways: answer with `amounts` or `dates`, or the rows in doubt are left out. */
+  questions: z.array(
+    z.object({
+      field: z.enum(['amounts', 'dates']),
+      column: z.string(),
+      rows: z.number(),
+      examples: z.array(z.string()),
+      choices: z.array(z.string()),
+    }),
+  ),
+  /** Some rows, and what becomes of each. */
+  rows: z.array(
+    z.object({
+      row: z.number(),
+      outcome: rowOutcome,
+      phone: z.string().nullable(),
+      name: z.string().nullable(),
+      email: z.string().nullable(),
+      tags: z.array(z.string()),
+      note: z.string().nullable(),
+      wish: z.string().nullable(),
+      stage: z.string().nullable(),
+      valueAgorot: z.number().nullable(),
+      date: z.string().nullable(),
+      optedOut: z.boolean(),
+      custom: z.record(z.string(), z.string()),
+      errors: z.array(importError),
+    }),
+  ),
+  /** `from` of the next rows; null at the end. */
+  nextRow: z.number().nullable(),
+  /** Why rows are refused; the first few hundred. */
+  errors: z.array(importError),
+})
+export type ImportPreview = z.infer<typeof importPreview>
+
+export const importView = z.object({
+  id: z.uuid(),
+  kind: z.enum(IMPORT_KINDS),
+  state: z.enum(['queued', 'running', 'done', 'failed']),
+  total: z.number(),
+  processed: z.number(),
+  ...outcomes,
+  /** Why the import was given up. */
+  failure: z.string().nullable(),
+  errors: z.array(importError),
+  createdAt: z.date(),
+  updatedAt: z.date(),
+})
+
+export const rejectsInput = z.object({
+  id: z.uuid(),
+  /** The last row of the page before. */
+  cursor: z.coerce.number().int().min(0).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(200),
+})
+
+export const rejectsPage = z.object({
+  /** CSV lines; the first page begins with the headings of the file and one for the reason. */
+  csv: z.string(),
+  rows: z.number(),
+  nextCursor: z.number().nullable(),
+})
