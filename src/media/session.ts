@@ -14,6 +14,9 @@ import { type InboundFrame, MediaCut, parseFrame } from './wire.ts'
 /** Read and used up at once, so that one serves all calls and stays near. */
 const cut = new MediaCut()
 
+/** How long a frame of the carrier's usually is. */
+const FRAME_MS = 20
+
 /** One relay of 64 is timed. */
 const TIMED = 63
 
@@ -99,8 +102,9 @@ export class CallSession {
     switch (frame.event) {
       case 'media':
         if (context.engine) {
-          this.#mediaMs = frame.timestampMs
-          context.engine.sendAudio(frame.payload, frame.timestampMs)
+          // A frame that does not say when it was is taken to follow the one before.
+          this.#mediaMs = frame.timestampMs ?? this.#mediaMs + FRAME_MS
+          context.engine.sendAudio(frame.payload, this.#mediaMs)
         }
         return
       case 'start':
