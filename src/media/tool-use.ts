@@ -3,6 +3,7 @@ import { errorMessage } from '../lib/errors.ts'
 import type { EngineEvent } from '../providers/speech/port.ts'
 import type { CallContext } from './call-context.ts'
 import type { CallVoice } from './call-voice.ts'
+import type { DeadAirWatch } from './dead-air.ts'
 import type { WayOut } from './way-out.ts'
 
 type ToolCall = Extract<EngineEvent, { type: 'tool_call' }>
@@ -11,11 +12,19 @@ const TOO_LONG = 'It took too long. Tell the caller that it could not be done, a
 
 /** What the model does in a call: every tool is answered once, its failure too, and the caller hears something meanwhile. */
 export class ToolUse {
+  #running = 0
+
   constructor(
     private readonly context: CallContext,
     private readonly voice: CallVoice,
     private readonly wayOut: WayOut,
+    private readonly deadAir: DeadAirWatch,
   ) {}
+
+  /** Whether a tool is at work. */
+  get running(): boolean {
+    return this.#running > 0
+  }
 
   take(tool: ToolCall): void {
     const { call, deps, metrics } = this.context
@@ -41,11 +50,13 @@ export class ToolUse {
     const { tools } = context.deps
     if (!tools) return
     let open = true
+    this.#running++
     const filler = context.timer()
     const deadline = context.timer()
     const settle = (result: unknown, failed: boolean) => {
       if (!open) return
       open = false
+      this.#running--
       context.drop(filler, deadline)
       if (!context.live) return
       if (failed) context.metrics.toolFailures++
@@ -66,6 +77,7 @@ export class ToolUse {
   #answer(toolCallId: string, result: unknown, silent = false): void {
     this.context.record.decide('tool_result', { id: toolCallId, silent })
     this.context.engine?.toolResult(toolCallId, result, { silent })
+    if (!silent) this.deadAir.owe()
   }
 
   /** Says so, waits until that was heard, then hands the call on; a refusal is told to the model. */
@@ -81,6 +93,7 @@ export class ToolUse {
     context.transferring = true
     context.record.decide('transfer')
     this.voice.phrase('connecting')
+    this.deadAir.owe()
     this.wayOut.whenHeard(() => {
       context.handedOn = true
       tools.transfer(call).then(

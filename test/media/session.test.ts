@@ -60,6 +60,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     toolResult: (id, result) => asked.push(`result ${id} ${JSON.stringify(result)}`),
     hearsVoice: () => true,
     ignoreTurn: note('ignore turn'),
+    answer: note('answer'),
     close() {
       asked.push('close')
       call.onClose()
