@@ -4,7 +4,7 @@ import type { CallVoice } from './call-voice.ts'
 /** Less audio than this is a blip: nobody was answered by it. */
 const MIN_ANSWER_MS = 150
 /** From the report of a turn's end the engine gets at least this long, however late the report came. */
-const REPORT_GRACE_MS = 900
+const REPORT_GRACE_MS = 700
 /** Utterances in a row that the engine did not notice: before the last one the caller is asked again. */
 const MAX_UNNOTICED = 3
 
@@ -112,8 +112,8 @@ export class DeadAirWatch {
     if (this.#owedSince !== null) this.#answer = { itemId, owedSince: this.#owedSince }
     this.#owedSince = null
     this.#asked = false
-    // It may stop in the middle.
-    this.#arm()
+    // It may stop in the middle; this is its first piece.
+    this.#timer.set(this.context.policy.deadAirMs, () => this.#arm())
   }
 
   #itemEnded(itemId: string, sentMs: number): void {
