@@ -1,4 +1,5 @@
 import type { StreamToken } from '../domain/calls/index.ts'
+import { toolLimitOf } from '../domain/receptionist/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { EngineEvent } from '../providers/speech/port.ts'
 import type { CallContext } from './call-context.ts'
@@ -10,9 +11,13 @@ type ToolCall = Extract<EngineEvent, { type: 'tool_call' }>
 
 const TOO_LONG = 'It took too long. Tell the caller that it could not be done, and offer to take a message.'
 
+const TOO_OFTEN = 'This was done too often in this call. Go on without it, or take a message.'
+
 /** What the model does in a call: every tool is answered once, its failure too, and the caller hears something meanwhile. */
 export class ToolUse {
   #running = 0
+  /** How often each tool was asked for, whichever engine did. */
+  readonly #uses = new Map<string, number>()
 
   constructor(
     private readonly context: CallContext,
@@ -31,7 +36,12 @@ export class ToolUse {
     if (!call) return
     metrics.tools++
     const { tools } = deps
-    if (tool.name === 'save_lead') {
+    const uses = (this.#uses.get(tool.name) ?? 0) + 1
+    this.#uses.set(tool.name, uses)
+    if (uses > toolLimitOf(tool.name).attempts) {
+      metrics.toolFailures++
+      this.#answer(tool.toolCallId, { error: TOO_OFTEN })
+    } else if (tool.name === 'save_lead') {
       deps.sink.lead(call, tool.args)
       this.#answer(tool.toolCallId, { ok: true })
     } else if (tool.name === 'end_call') {

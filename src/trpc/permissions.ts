@@ -51,6 +51,7 @@ export const PERMISSIONS: Readonly<Record<string, Requirement>> = {
   'receptionist.removeText': MANAGE,
 
   'appointments.list': READ,
+  'appointments.confirm': WORK,
   'appointments.cancel': WORK,
 
   'messages.list': READ,

@@ -222,7 +222,7 @@ test('with each turn detection', () =>
   all(
     DETECTIONS.filter((vad) => vad !== 'server').flatMap((vad) =>
       endings()
-        .filter((_, index) => index % 3 === 0)
+        .filter(({ name }, index) => index % 3 === 0 && !name.startsWith('audio that stops'))
         .map(once)
         .map((each) => ({ ...each, name: `${vad}: ${each.name}`, vad })),
     ),

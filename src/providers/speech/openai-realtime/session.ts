@@ -399,10 +399,11 @@ export class RealtimeEngineSession implements EngineSession {
 
   #speechStopped(itemId: string, audioEndMs: number): void {
     const { settings } = this.#parts
-    // The end that is reported includes the silence that proved it.
-    const silence = settings.turnDetection === 'server' ? settings.silenceMs : 0
-    const endMs = Math.max(0, audioEndMs - silence + this.#offsetMs)
     const turn = this.#turns.get(itemId)
+    // The end that is reported includes the silence that proved it; how long a semantic detector waited only our own ear knows.
+    const silence =
+      settings.turnDetection === 'server' ? settings.silenceMs : (this.#ear.silentFor(performance.now()) ?? 0)
+    const endMs = Math.max(0, turn?.startMs ?? 0, audioEndMs - silence + this.#offsetMs)
     if (turn) turn.endMs = endMs
     this.#speaking = false
     this.#ear.reported()
