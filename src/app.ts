@@ -16,6 +16,7 @@ import { createFilesApi } from './http/api/files.ts'
 import { createPaymentsApi } from './http/api/payments.ts'
 import { createRestApi } from './http/api/rest.ts'
 import { createWhatsAppApi } from './http/api/whatsapp.ts'
+import { BasePath } from './http/base-path.ts'
 import { createBoard } from './http/board.ts'
 import { handleError } from './http/errors.ts'
 import { createGone } from './http/gone.ts'
@@ -81,6 +82,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     engines: (business) => speech.enginesOf(business.id, business.speechEngine),
   })
   const sink = createCallSink({ ctx, producer, storage: deps.storage, log, serverId: deps.processId, metrics })
+  const basePath = new BasePath(config.publicBaseUrl)
   const addresses = new WeakMap<Request, string>()
   const addressOf = (request: Request) => addresses.get(request) ?? null
   let draining = false
@@ -297,7 +299,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       board: createBoard(producer.queues),
       ask: (path, body, from) =>
         authenticate(
-          new Request(`${config.publicBaseUrl}/api/auth${path}`, {
+          new Request(new URL(`/api/auth${path}`, config.publicBaseUrl), {
             method: 'POST',
             headers: {
               'Content-Type': 'application/json',
@@ -320,15 +322,18 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     )
 
   return {
-    fetch(request, server) {
+    fetch(received, server) {
+      const request = basePath.enter(received)
       const path = pathOf(request.url)
       if (path.startsWith('/ws/')) {
-        const answer = media.upgrade(request, server)
+        const answer = media.upgrade(received, server, path)
         if (answer !== null) return answer
       }
       if (path === WEBHOOKS.streamStatus) return streamStatus(request)
-      addresses.set(request, server.requestIP(request)?.address ?? '')
-      return app.fetch(request)
+      addresses.set(request, server.requestIP(received)?.address ?? '')
+      const answer = app.fetch(request)
+      if (basePath.path === '') return answer
+      return Promise.resolve(answer).then((response) => basePath.leave(response))
     },
     websocket: media.handlers,
     async start() {

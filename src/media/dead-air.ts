@@ -5,6 +5,8 @@ import type { CallVoice } from './call-voice.ts'
 const MIN_ANSWER_MS = 150
 /** From the report of a turn's end the engine gets at least this long, however late the report came. */
 const REPORT_GRACE_MS = 700
+/** A mark may come back this much after the audio before it was played. */
+const MARK_LATE_MS = 500
 /** Utterances in a row that the engine did not notice: before the last one the caller is asked again. */
 const MAX_UNNOTICED = 3
 
@@ -31,6 +33,8 @@ export class DeadAirWatch {
   #notBefore = 0
   /** What was owed before this item began, in case it is no answer. */
   #answer: { itemId: string; owedSince: number } | null = null
+  /** When a blip is played out that was no answer. */
+  #blipEnds = Number.NEGATIVE_INFINITY
   #asked = false
   #unnoticed = 0
   readonly #timer
@@ -122,6 +126,7 @@ export class DeadAirWatch {
     this.#answer = null
     if (sentMs < MIN_ANSWER_MS && this.#owedSince === null) {
       this.#owedSince = answer.owedSince
+      this.#blipEnds = this.voice.quietSince()
       this.#arm()
     }
   }
@@ -130,7 +135,8 @@ export class DeadAirWatch {
   #deadSince(): number | null {
     const { voice } = this
     const quietSince = voice.quietSince()
-    if (this.#owedSince !== null) return Math.max(this.#owedSince, quietSince)
+    if (this.#owedSince !== null)
+      return quietSince <= this.#blipEnds + MARK_LATE_MS ? this.#owedSince : Math.max(this.#owedSince, quietSince)
     // What was begun and not finished is owed too.
     return voice.unfinished ? quietSince : null
   }
