@@ -142,6 +142,7 @@ export class WayOut implements VoiceWatcher {
   #finalTime(): void {
     const next = this.#afterLastMark
     this.#afterLastMark = null
-    if (next && this.context.live) next('the last mark did not come back')
+    // Where nothing was left to be played there was no mark to wait for, only words that might have followed.
+    if (next && this.context.live) next(this.voice.playing ? 'the last mark did not come back' : null)
   }
 }
