@@ -26,6 +26,7 @@ import { restRules } from './http/api/openapi.ts'
 import { createPaymentsApi } from './http/api/payments.ts'
 import { createRestApi } from './http/api/rest.ts'
 import { createWhatsAppApi } from './http/api/whatsapp.ts'
+import { BasePath } from './http/base-path.ts'
 import { createBoard } from './http/board.ts'
 import { handleError } from './http/errors.ts'
 import { createGone } from './http/gone.ts'
@@ -96,6 +97,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     engines: (business) => speech.enginesOf(business.id, business.speechEngine),
   })
   const sink = createCallSink({ ctx, producer, inbox, storage: deps.storage, log, serverId: deps.processId, metrics })
+  const basePath = new BasePath(config.publicBaseUrl)
   const addresses = new WeakMap<Request, string>()
   const addressOf = (request: Request) => addresses.get(request) ?? null
   const clientOf = (request: Request) => clientAddress(request, addressOf, config.trustedProxies)
@@ -316,7 +318,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   /** Puts a question to the login service as the browser behind `from`. */
   const ask = (path: string, body: Record<string, unknown>, from: Request) =>
     authenticate(
-      new Request(`${config.publicBaseUrl}/api/auth${path}`, {
+      new Request(new URL(`/api/auth${path}`, config.publicBaseUrl), {
         method: 'POST',
         headers: {
           'Content-Type': 'application/json',
@@ -351,17 +353,19 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   const secure = createSecurityHeaders(config.publicBaseUrl)
   const budget = new BodyBudget()
 
-  async function answer(request: Request, server: Server<MediaSocketData>): Promise<Response | undefined> {
-    const path = pathOf(request.url)
-    const refused = checkAddress(request)
+  async function answer(received: Request, server: Server<MediaSocketData>): Promise<Response | undefined> {
+    const refused = checkAddress(received)
     if (refused) return secure('/', refused)
+    const request = basePath.enter(received)
+    const path = pathOf(request.url)
     if (path.startsWith('/ws/')) {
-      const upgraded = media.upgrade(request, server)
+      const upgraded = media.upgrade(received, server, path)
       if (upgraded !== null) return upgraded && secure(path, upgraded)
     }
-    addresses.set(request, server.requestIP(request)?.address ?? '')
+    addresses.set(request, server.requestIP(received)?.address ?? '')
     bindBody(request, budget, clientOf(request))
-    return secure(path, await (path === WEBHOOKS.streamStatus ? streamStatus(request) : app.fetch(request)))
+    const response = await (path === WEBHOOKS.streamStatus ? streamStatus(request) : app.fetch(request))
+    return secure(path, basePath.leave(response))
   }
 
   let recovery: Timer | undefined

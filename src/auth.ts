@@ -25,7 +25,8 @@ export function createAuth(options: AuthOptions) {
   const { log } = options
   return betterAuth({
     appName: 'AgentLocator',
-    baseURL: options.publicBaseUrl,
+    // A path in it would take the place of `basePath`; what is below one is led there by the server (http/base-path.ts).
+    baseURL: new URL(options.publicBaseUrl).origin,
     basePath: '/api/auth',
     secret: options.secret,
     database: drizzleAdapter(options.db, {

@@ -14,7 +14,7 @@ export function createCarriers(accounts: PerBusiness<Telephony>): Carriers {
     },
     accountsOf: (businessId) => [accounts.ownOf(businessId), installation].filter((account) => account !== null),
     verify(request) {
-      const { AccountSid: said } = request.params
+      const said = [request.params.AccountSid].flat()[0]
       // Whoever names the installation's account needs the installation's token: a business cannot claim it as its own.
       if (installation && (said === undefined || isSame(said, installation.accountSid)))
         return installation.verifyWebhook(request) ? { telephony: installation, only: null } : null

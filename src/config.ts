@@ -99,6 +99,21 @@ const variables = z.object({
   DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(300),
 })
 
+/** First segments of the product's own addresses: below one of them they could not be told from it. */
+const OWN_PATHS = new Set([
+  'admin',
+  'api',
+  'pay',
+  'prompts',
+  'trpc',
+  'webhook',
+  'ws',
+  'metrics',
+  'healthz',
+  'readyz',
+  'version',
+])
+
 const SECRET_NAMES = /SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL|REDIS_URL|SMTP_URL/
 
 /** Every setting, by its name. */
@@ -249,6 +264,11 @@ export function loadConfig(environment: Environment): Config {
       secretAccessKey: v.S3_SECRET_ACCESS_KEY ?? '',
     }
   }
+  const [, first = ''] = new URL(v.PUBLIC_BASE_URL ?? 'http://localhost').pathname.split('/')
+  if (OWN_PATHS.has(first))
+    problems.push(
+      `PUBLIC_BASE_URL: got a path that begins with /${first}, which is one of the product's own; wants another`,
+    )
   if (problems.length > 0) throw new ConfigError(problems)
   const endpoints: Config['endpoints'] = {
     twilioApi: v.TWILIO_API_BASE_URL?.replace(/\/+$/, '') ?? null,

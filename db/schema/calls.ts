@@ -35,6 +35,8 @@ export const calls = pgTable(
     fromNumber: text('from_number').notNull(),
     toNumber: text('to_number').notNull(),
     forwardedFrom: text('forwarded_from'),
+    /** How far the caller's number is vouched for, in the carrier's words (STIR/SHAKEN). */
+    stirVerstat: text('stir_verstat'),
     answeredBy: text('answered_by', { enum: ['agent', 'voicemail'] })
       .notNull()
       .default('agent'),

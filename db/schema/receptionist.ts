@@ -51,6 +51,8 @@ export const appointments = pgTable(
     state: text({ enum: ['booked', 'cancelled'] })
       .notNull()
       .default('booked'),
+    /** When a person of the business said yes to it; until then a caller has no other one. */
+    confirmedAt: at('confirmed_at'),
     name: text(),
     note: text(),
     createdAt: createdAt(),

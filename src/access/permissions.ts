@@ -56,6 +56,7 @@ export const PERMISSIONS = {
 
   'appointments.list': READ,
   'appointments.cancel': WORK,
+  'appointments.confirm': WORK,
 
   'messages.list': READ,
   'messages.get': READ,

@@ -101,6 +101,7 @@ export const jobs = {
       to: z.string(),
       callerName: z.string().nullish(),
       forwardedFrom: z.string().nullish(),
+      stirVerstat: z.string().nullish(),
       answeredBy: z.enum(['agent', 'voicemail']).default('agent'),
       voicemailReason: z.string().nullish(),
       at,

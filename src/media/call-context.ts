@@ -20,6 +20,8 @@ export class CallContext {
   /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
   remainder: Cut | null = null
   startedAt = 0
+  /** The greeting is still being rendered. */
+  greetingDue = false
   callerSpeaking = false
   /** The call is being handed to a person. */
   transferring = false

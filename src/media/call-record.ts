@@ -1,6 +1,6 @@
 import type { StreamToken } from '../domain/calls/index.ts'
 import type { CallRecorder } from './recorder.ts'
-import type { PhraseName, Reception, SessionDeps } from './session-ports.ts'
+import { type PhraseName, phraseNames, type Reception, type SessionDeps } from './session-ports.ts'
 import type { TurnPolicy } from './turn-policy.ts'
 
 /** Audio that was sent without a pause. `at`: when that began, in ms since the call did. */
@@ -39,7 +39,7 @@ export class CallRecord {
       policy,
       limits: deps.limits,
       greetingMs: reception.greeting ? reception.greeting.byteLength / 8 : null,
-      phraseMs: { oneMoment: ms('oneMoment'), connecting: ms('connecting') },
+      phraseMs: Object.fromEntries(phraseNames.map((name) => [name, ms(name)])),
       canTransfer: deps.tools?.canTransfer(call) ?? false,
     })
   }

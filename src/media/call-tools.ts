@@ -3,16 +3,20 @@ import { bookAppointment, wallClock } from '../domain/appointments/index.ts'
 import type { StreamToken } from '../domain/calls/index.ts'
 import { renameCaller } from '../domain/contacts/index.ts'
 import { type BusinessContext, type DomainContext, within } from '../domain/context.ts'
-import { requestMessage, type SendSettings } from '../domain/messages/index.ts'
+import { countCallMessages, keyOfCallMessage, requestMessage, type SendSettings } from '../domain/messages/index.ts'
 import {
   type CallToolName,
   callTools,
   engineTools,
+  foreignLinks,
+  listBusinessTexts,
   lookupBusinessInfo,
   type ProfileCache,
+  type ReceptionistSettings,
+  toolLimits,
 } from '../domain/receptionist/index.ts'
 import { AppError } from '../lib/errors.ts'
-import { sha256Hex } from '../lib/ids.ts'
+import { parsePhone } from '../lib/phone.ts'
 import type { EngineTool } from '../providers/speech/port.ts'
 import type { Carriers, Telephony } from '../providers/telephony/port.ts'
 import type { CallSink, CallTools } from './session-ports.ts'
@@ -41,6 +45,38 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
   const canTransfer = (call: StreamToken) =>
     carrierOf(call) !== null && profiles.of(call.businessId).transferNumber !== null
 
+  /** One after the other, so that several asked for at once are counted. */
+  const sending = new Map<string, Promise<unknown>>()
+  async function inTurn(callSid: string, work: () => Promise<void>): Promise<void> {
+    const mine = (sending.get(callSid) ?? Promise.resolve()).then(work, work)
+    sending.set(callSid, mine)
+    try {
+      await mine
+    } finally {
+      if (sending.get(callSid) === mine) sending.delete(callSid)
+    }
+  }
+
+  /** To the caller alone, so often, and with no link but the business's own. */
+  async function sendToCaller(business: BusinessContext, call: StreamToken, text: string): Promise<void> {
+    const phone = parsePhone(call.from)
+    if (!phone) throw refusal('number_withheld', 'The caller withheld their number, so nothing can be sent to it.')
+    const idempotencyKey = keyOfCallMessage(call.callSid, text)
+    const sent = await countCallMessages(business, { callSid: call.callSid, phone })
+    const { perCall, perDay } = boundsOf('send_whatsapp')
+    if (!sent.keys.includes(idempotencyKey) && (sent.keys.length >= perCall || sent.lastDay >= perDay))
+      throw refusal('message_limit', 'No more messages can be sent to this caller now. Tell them on the telephone.')
+    if (call.unverified && !sent.wroteBefore)
+      throw refusal('number_unverified', 'The caller’s number is not verified, so nothing is sent to it.')
+    const foreign = foreignLinks(text, await ownTexts(business, profiles.of(call.businessId)))
+    if (foreign.length > 0)
+      throw refusal(
+        'foreign_link',
+        `Only links of the business’s own texts may be sent. Leave out ${foreign.join(', ')}.`,
+      )
+    await requestMessage(business, { to: call.from, text, idempotencyKey }, deps.settings, call.callSid)
+  }
+
   async function perform(business: BusinessContext, call: StreamToken, name: CallToolName, args: unknown) {
     switch (name) {
       case 'update_contact':
@@ -52,7 +88,12 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
         const timeZone = deps.timeZone(call.businessId)
         const booked = await bookAppointment(
           business,
-          { ...wanted, minutes: wanted.minutes ?? profile.appointmentMinutes, callSid: call.callSid },
+          {
+            ...wanted,
+            minutes: wanted.minutes ?? profile.appointmentMinutes,
+            callSid: call.callSid,
+            caller: { number: call.from, ...boundsOf('book_appointment') },
+          },
           { hours: profile.hours, timeZone },
         )
         const { date, time } = wallClock(booked.startsAt, timeZone)
@@ -66,12 +107,7 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
       }
       case 'send_whatsapp': {
         const { text } = callTools.send_whatsapp.args.parse(args)
-        await requestMessage(
-          business,
-          { to: call.from, text, idempotencyKey: `call-${call.callSid}-${sha256Hex(text).slice(0, 16)}` },
-          deps.settings,
-          call.callSid,
-        )
+        await inTurn(call.callSid, () => sendToCaller(business, call, text))
         return { ok: true, note: 'It is on its way.' }
       }
       case 'take_message': {
@@ -115,6 +151,27 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
       }
     },
   }
+}
+
+function boundsOf(name: CallToolName): { perCall: number; perDay: number } {
+  const { attempts, perCall = attempts, perDay = attempts } = toolLimits[name]
+  return { perCall, perDay }
+}
+
+/** What the business itself has written. */
+async function ownTexts(business: BusinessContext, settings: ReceptionistSettings): Promise<string[]> {
+  const texts = await listBusinessTexts(business)
+  const perLanguage = [settings.greeting, settings.consentNotice, settings.followUp]
+  return [
+    settings.instructions,
+    ...perLanguage.flatMap((words) => Object.values(words)),
+    ...texts.flatMap(({ title, body }) => [title, body]),
+  ]
+}
+
+/** What the model may not do, and is told why. */
+function refusal(code: string, message: string): AppError {
+  return new AppError('forbidden', code, message)
 }
 
 function isCallTool(name: string): name is CallToolName {

@@ -1,3 +1,4 @@
+import { errorMessage } from '../lib/errors.ts'
 import type { EnginePlayer } from '../providers/speech/port.ts'
 import { base64Of } from './audio/base64.ts'
 import type { CallContext } from './call-context.ts'
@@ -26,6 +27,13 @@ export type VoiceWatcher = {
   settled(): void
 }
 
+/** Who goes by whether the engine speaks. */
+export type SpeechListener = {
+  begins(itemId: string): void
+  /** No more audio of an item will come. @param sentMs how much of it came */
+  ends(itemId: string, sentMs: number): void
+}
+
 /** What the caller is played: audio, the marks behind it, and what of it was heard. */
 export class CallVoice implements EnginePlayer, AudioRuns {
   // What every piece looks at comes first, so that it lies together: one that goes on what the last one began needs no more.
@@ -43,6 +51,7 @@ export class CallVoice implements EnginePlayer, AudioRuns {
   #runAt = 0
   readonly #context: CallContext
   #watcher: VoiceWatcher | null = null
+  #listener: SpeechListener | null = null
   #writer: StreamWriter | null = null
   #phrases = 0
   #lastFillerAt = Number.NEGATIVE_INFINITY
@@ -56,6 +65,10 @@ export class CallVoice implements EnginePlayer, AudioRuns {
 
   watchedBy(watcher: VoiceWatcher): void {
     this.#watcher = watcher
+  }
+
+  onSpeech(listener: SpeechListener): void {
+    this.#listener = listener
   }
 
   /** The stream is known: from now on there is something to play on. */
@@ -73,8 +86,19 @@ export class CallVoice implements EnginePlayer, AudioRuns {
     return this.#ledger.endsAt(now)
   }
 
+  /** Since when nothing is heard, or from when on, by estimate. */
+  quietSince(): number {
+    return this.#ledger.quietSince()
+  }
+
+  /** Whether something that was begun is to go on. */
+  get unfinished(): boolean {
+    return this.#ledger.open().length > 0
+  }
+
   greet(audio: Uint8Array): void {
     const context = this.#context
+    context.greetingDue = false
     if (context.state !== 'live') return
     this.playBytes('greeting', audio, context.reception?.script.greeting ?? null)
     context.metrics.greetingMs = Number((this.#clock.now() - context.startedAt).toFixed(2))
@@ -83,13 +107,15 @@ export class CallVoice implements EnginePlayer, AudioRuns {
   /**
    * Something to hear while the caller waits, not too often.
    * @param waiting the caller is known to wait, though the engine may not have said that they fell silent
+   * @param again also when something like it was said a moment ago
    */
-  filler(waiting = false): void {
+  filler(waiting = false, again = false): void {
     const context = this.#context
     const now = this.#clock.now()
-    if (!context.live || this.playing || context.state === 'closing') return
+    // By the clock: marks may never come back.
+    if (!context.live || this.endsAt(now) > now || context.state === 'closing') return
     if (context.callerSpeaking && !waiting) return
-    if (now - this.#lastFillerAt < context.policy.fillerEveryMs) return
+    if (!again && now - this.#lastFillerAt < context.policy.fillerEveryMs) return
     this.#lastFillerAt = now
     context.metrics.fillers++
     this.phrase('oneMoment')
@@ -99,9 +125,19 @@ export class CallVoice implements EnginePlayer, AudioRuns {
     const { reception, record } = this.#context
     const audio = reception?.phrase?.(name)
     record.decide('phrase', { name })
-    if (!audio) return
-    const text = name === 'oneMoment' ? (reception?.script.oneMoment ?? null) : null
-    this.playBytes(`phrase_${++this.#phrases}`, audio, text)
+    const text = name === 'connecting' ? null : (reception?.script[name] ?? null)
+    const itemId = `phrase_${++this.#phrases}`
+    if (audio) this.playBytes(itemId, audio, text)
+    else
+      reception?.renderPhrase?.(name).then(
+        (rendered) => {
+          // The engine may have begun to speak meanwhile.
+          const now = this.#clock.now()
+          if (this.#context.live && this.endsAt(now) <= now) this.playBytes(itemId, rendered, text)
+        },
+        (error: unknown) =>
+          this.#context.log.error({ name, error: errorMessage(error) }, 'a phrase could not be rendered'),
+      )
   }
 
   /** Pieces of the engine's that were passed on. */
@@ -131,7 +167,7 @@ export class CallVoice implements EnginePlayer, AudioRuns {
   /** A piece of the engine's. @param payload base64, passed on as it came @param ms how long it plays */
   play(itemId: string, payload: string, ms: number, text?: string): void {
     const now = this.#clock.now()
-    if ((itemId !== this.#item || now > this.#runUntil) && !this.#answer(itemId, text ?? null, now)) return
+    if ((itemId !== this.#item || now > this.#runUntil) && !this.#answer(itemId, text ?? null, ms, now)) return
     this.#runMs += ms
     this.#runUntil += ms
     const status = this.#transport.send(this.#head + payload + MEDIA_TAIL)
@@ -142,8 +178,9 @@ export class CallVoice implements EnginePlayer, AudioRuns {
   }
 
   /** A piece that does not just go on. @returns whether it may be played */
-  #answer(itemId: string, text: string | null, now: number): boolean {
-    if (!this.#begin(itemId, text, now)) return false
+  #answer(itemId: string, text: string | null, ms: number, now: number): boolean {
+    if (ms <= 0 || !this.#begin(itemId, text, now)) return false
+    this.#listener?.begins(itemId)
     const context = this.#context
     if (context.heardEndAt !== null) {
       context.metrics.responses.push(Math.max(0, now - context.heardEndAt))
@@ -198,6 +235,7 @@ export class CallVoice implements EnginePlayer, AudioRuns {
   /** No more audio of an item: its last mark, and its turn when it was heard already. */
   finish(itemId: string): void {
     this.#sendMark()
+    this.#listener?.ends(itemId, this.#ledger.sentOf(itemId))
     const heard = this.#ledger.finish(itemId)
     if (heard) this.#wasHeard(heard, false)
     if (this.playing) this.#watcher?.stillPlaying()

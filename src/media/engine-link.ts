@@ -3,6 +3,7 @@ import { errorMessage } from '../lib/errors.ts'
 import type { EngineEvent, EngineSession, SpeechEngine } from '../providers/speech/port.ts'
 import type { CallContext } from './call-context.ts'
 import type { CallVoice } from './call-voice.ts'
+import type { DeadAirWatch } from './dead-air.ts'
 import type { Engines } from './session-ports.ts'
 import type { TurnTaking } from './turn-taking.ts'
 import type { WayOut } from './way-out.ts'
@@ -12,6 +13,7 @@ export class EngineLink {
   #generation = 0
   #kind: SpeechEngine | null = null
   #retried = false
+  #isReady = false
   readonly #reconnect
 
   /** @param onEvent what the present engine reports */
@@ -20,6 +22,7 @@ export class EngineLink {
     private readonly voice: CallVoice,
     private readonly turns: TurnTaking,
     private readonly wayOut: WayOut,
+    private readonly deadAir: DeadAirWatch,
     private readonly onEvent: (event: EngineEvent) => void,
   ) {
     this.#reconnect = context.timer()
@@ -48,8 +51,19 @@ export class EngineLink {
     return this.context.reception?.engines ?? this.context.deps
   }
 
+  /** Whether it said that it is ready to talk. */
+  get isReady(): boolean {
+    return this.#isReady
+  }
+
+  /** Whether there is an engine to go to. */
+  get canReplace(): boolean {
+    return this.#nextAfter(true) !== null
+  }
+
   /** It is ready to talk. */
   ready(): void {
+    this.#isReady = true
     this.#reconnect.stop()
   }
 
@@ -66,6 +80,7 @@ export class EngineLink {
 
   #listener(): (event: EngineEvent) => void {
     const generation = ++this.#generation
+    this.#isReady = false
     return (event) => {
       if (generation === this.#generation) this.onEvent(event)
     }
@@ -109,6 +124,7 @@ export class EngineLink {
     context.engage(null)
     context.metrics.engineFailures++
     this.#reconnect.stop()
+    const resume = context.transcript.callerTurns > 0 || this.deadAir.owed || context.callerSpeaking
     this.turns.forget()
     voice.finishAll()
     // A goodbye that is under way is heard to its end.
@@ -118,23 +134,29 @@ export class EngineLink {
     }
     // A call that is being handed on needs no engine.
     if (context.transferring) return
-    const { engine, standby } = this.#engines
-    const resume = context.transcript.callerTurns > 0
-    const again = retry && !this.#retried && this.#kind === engine && engine.remote
-    const next = again ? engine : standby && this.#kind !== standby ? standby : null
+    const next = this.#nextAfter(retry)
     if (!next) {
       void context.end(reasonOf(code), `${code}: ${message}`.slice(0, 300))
       return
     }
+    const again = next === this.#kind
     context.log.warn({ code, next: next.name, again }, 'the speech engine is replaced in mid-call')
     if (again) this.#retried = true
     if (resume || !voice.playing) voice.phrase('oneMoment')
     this.#connect(next, resume)
+    if (resume && context.engine) this.deadAir.owe()
     // One that could not even be connected has been replaced by now.
     if (next.remote && this.#kind === next && context.engine)
       this.#reconnect.set(context.policy.reconnectMs, () =>
         this.down('engine_refused', 'The engine was not ready in time.', false),
       )
+  }
+
+  /** The same once more, else the standby, else null. */
+  #nextAfter(retry: boolean): SpeechEngine | null {
+    const { engine, standby } = this.#engines
+    if (retry && !this.#retried && this.#kind === engine && engine.remote) return engine
+    return standby && this.#kind !== standby ? standby : null
   }
 }
 

@@ -47,6 +47,8 @@ export class PlaybackLedger {
   #generation = 0
   #serial = 0
   readonly #items = new Map<string, Item>()
+  /** When the last of it was played out or dropped. */
+  #emptySince = Number.NEGATIVE_INFINITY
 
   /**
    * Notes audio that was just sent.
@@ -163,6 +165,7 @@ export class PlaybackLedger {
       startsAt += chunk.ms
     }
     this.#joinUntil = startsAt + UNDERRUN_MS
+    if (this.#pending.length === 0) this.#emptySince = now
     const heard: Heard[] = []
     for (const chunk of played) {
       const { item } = chunk
@@ -190,6 +193,7 @@ export class PlaybackLedger {
         known.rest.push(rest)
       } else cut.set(chunk.itemId, { heardMs: chunk.itemOffsetMs + heard, rest: [rest] })
     }
+    if (this.#pending.length > 0) this.#emptySince = now
     this.#pending = []
     this.#shut()
     this.#kept.release(this.#kept.end)
@@ -210,6 +214,19 @@ export class PlaybackLedger {
   /** Whether something is still to be played. */
   get playing(): boolean {
     return this.#pending.length > 0
+  }
+
+  /** Since when nothing is heard, or from when on, by estimate; before anything was sent it is minus infinity. */
+  quietSince(): number {
+    this.#settle()
+    const last = this.#pending.at(-1)
+    return last ? last.startsAt + last.ms : this.#emptySince
+  }
+
+  /** How much of an item was sent, in ms; 0 for one that is not known any more. */
+  sentOf(itemId: string): number {
+    this.#settle()
+    return this.#items.get(itemId)?.sentMs ?? 0
   }
 
   /** When everything sent will have been played, by estimate; `now` when nothing is pending. */

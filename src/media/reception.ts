@@ -14,7 +14,7 @@ import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { networkPhone } from '../lib/phone.ts'
 import type { IntakeScript, Language } from '../providers/speech/port.ts'
-import type { Engines, Reception } from './session-ports.ts'
+import type { Engines, PhraseName, Reception } from './session-ports.ts'
 
 export type PromptName = 'voicemail' | 'thanks' | 'unclaimed' | 'whisper'
 
@@ -86,8 +86,8 @@ export function createReceptionist(deps: {
         script,
         greeting: prompts.peek(script.greeting, script.language),
         renderGreeting: () => prompts.render(script.greeting, script.language),
-        phrase: (name) =>
-          prompts.peek(name === 'connecting' ? connectingText(script.language) : script.oneMoment, script.language),
+        phrase: (name) => prompts.peek(phraseText(name, script), script.language),
+        renderPhrase: (name) => prompts.render(phraseText(name, script), script.language),
         instructions: buildInstructions({
           businessName: business.name,
           language: business.language,
@@ -125,4 +125,8 @@ export function createReceptionist(deps: {
       }
     },
   }
+}
+
+function phraseText(name: PhraseName, script: IntakeScript): string {
+  return name === 'connecting' ? connectingText(script.language) : script[name]
 }

@@ -97,6 +97,7 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
         toolResult() {},
         hearsVoice: () => voices.shift() ?? true,
         ignoreTurn() {},
+        answer() {},
         close() {},
       }
     },
@@ -151,7 +152,8 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
         greeting: start.greetingMs === null ? undefined : mulawSilence(start.greetingMs),
         renderGreeting: () => new Promise(() => {}),
         phrase,
-        policy: start.policy,
+        // A record of before has not every setting.
+        policy: { ...DEFAULT_POLICY, ...start.policy },
       }),
       sink: { claim: async () => true, turn() {}, lead() {}, async end() {} },
     },
@@ -203,6 +205,9 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
       }
       case 'mark':
         session.onFrame({ event: 'mark', name: String(line.name) })
+        return
+      case 'line':
+        session.onLine(String(line.heard), Number(line.agoMs))
         return
       case 'dtmf':
         session.onFrame({ event: 'dtmf', digit: String(line.digit) })

@@ -37,7 +37,8 @@ export type CallSink = {
 }
 
 /** Sentences that a session says itself, rendered beforehand. */
-export type PhraseName = 'oneMoment' | 'connecting'
+export const phraseNames = ['oneMoment', 'connecting', 'reprompt', 'goodbye'] as const
+export type PhraseName = (typeof phraseNames)[number]
 
 /** What talks to a caller, and what takes over when it fails. */
 export type Engines = { engine: SpeechEngine; standby?: SpeechEngine | null }
@@ -50,6 +51,8 @@ export type Reception = {
   renderGreeting(): Promise<Uint8Array>
   /** From memory or not at all: for the audio path. */
   phrase?(name: PhraseName): Uint8Array | undefined
+  /** The same, rendered when it is not at hand. */
+  renderPhrase?(name: PhraseName): Promise<Uint8Array>
   /** What a model is told to be, and what it may do. */
   instructions?: string
   voice?: string | null

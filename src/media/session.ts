@@ -2,10 +2,14 @@ import type { CallEndReason } from '../domain/calls/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { EngineEvent, EngineSession } from '../providers/speech/port.ts'
 import type { Signer } from '../providers/telephony/port.ts'
+import { rmsOfMulawBase64 } from './audio/energy.ts'
+import { LOOKED_AT, withFrame } from './audio/energy-detector.ts'
 import { CallContext } from './call-context.ts'
 import { CallVoice } from './call-voice.ts'
+import { DeadAirWatch } from './dead-air.ts'
 import { EngineLink } from './engine-link.ts'
-import type { SessionDeps, SessionEnd, StreamTransport } from './session-ports.ts'
+import { LineMonitor } from './line-monitor.ts'
+import { phraseNames, type SessionDeps, type SessionEnd, type StreamTransport } from './session-ports.ts'
 import { ToolUse } from './tool-use.ts'
 import { DEFAULT_POLICY } from './turn-policy.ts'
 import { TurnTaking } from './turn-taking.ts'
@@ -14,6 +18,9 @@ import { type InboundFrame, MediaCut, parseFrame } from './wire.ts'
 
 /** Read and used up at once, so that one serves all calls and stays near. */
 const cut = new MediaCut()
+
+/** How long a frame of the carrier's usually is. */
+const FRAME_MS = 20
 
 /** One relay of 64 is timed. */
 const TIMED = 63
@@ -27,6 +34,10 @@ export class CallSession {
   /** Who listens, as in the context. */
   #engine: EngineSession | null = null
   #framesIn = 0
+  /** Which of the last frames were loud, and who listens for that. */
+  #loud = 0
+  #heard = 0
+  readonly #line: LineMonitor
   #mediaMs = 0
   readonly #context: CallContext
   readonly #voice: CallVoice
@@ -35,6 +46,7 @@ export class CallSession {
   readonly #tools: ToolUse
   readonly #wayOut: WayOut
   readonly #link: EngineLink
+  readonly #deadAir: DeadAirWatch
   readonly #transport: StreamTransport
   readonly #starting
   readonly #signer: Pick<Signer, 'only'> | null
@@ -57,10 +69,23 @@ export class CallSession {
     )
     this.#context = context
     this.#voice = new CallVoice(context, transport)
-    this.#wayOut = new WayOut(context, this.#voice)
-    this.#turns = new TurnTaking(context, this.#voice, this.#wayOut)
-    this.#tools = new ToolUse(context, this.#voice, this.#wayOut)
-    this.#link = new EngineLink(context, this.#voice, this.#turns, this.#wayOut, (event) => this.#fromEngine(event))
+    const deadAir = new DeadAirWatch(context, this.#voice)
+    this.#deadAir = deadAir
+    this.#wayOut = new WayOut(context, this.#voice, deadAir)
+    this.#turns = new TurnTaking(context, this.#voice, this.#wayOut, deadAir)
+    this.#line = new LineMonitor(context, this.#voice, this.#turns, deadAir)
+    const tools = new ToolUse(context, this.#voice, this.#wayOut, deadAir)
+    this.#tools = tools
+    const link = new EngineLink(context, this.#voice, this.#turns, this.#wayOut, deadAir, (event) =>
+      this.#fromEngine(event),
+    )
+    this.#link = link
+    deadAir.actBy({
+      toolsRun: () => tools.running,
+      engineReady: () => link.isReady,
+      canReplace: () => link.canReplace,
+      replaceEngine: (message) => link.down('engine_stalled', message, true),
+    })
     this.#starting = context.timer()
     this.#starting.set(deps.limits.startMs, () => this.#refuse(1008, 'no start within 5 s'))
   }
@@ -81,12 +106,18 @@ export class CallSession {
       return
     }
     const timed = (this.#framesIn++ & TIMED) === 0
+    this.#hear(cut.rms)
     const engine = this.#engine
     if (!engine) return
     const from = timed ? performance.now() : 0
     this.#mediaMs = cut.timestampMs
     engine.sendAudio(cut.payload, cut.timestampMs, cut.rms)
     if (timed) this.#context.metrics.relayedIn(performance.now() - from)
+  }
+
+  #hear(rms: number): void {
+    this.#loud = withFrame(this.#loud, rms)
+    if (++this.#heard % LOOKED_AT === 0) this.#line.look(this.#loud)
   }
 
   /** Takes a frame that was read; `null` is one that could not be. */
@@ -100,8 +131,10 @@ export class CallSession {
     switch (frame.event) {
       case 'media':
         if (context.engine) {
-          this.#mediaMs = frame.timestampMs
-          context.engine.sendAudio(frame.payload, frame.timestampMs)
+          // A frame that does not say when it was is taken to follow the one before.
+          this.#mediaMs = frame.timestampMs ?? this.#mediaMs + FRAME_MS
+          this.#hear(rmsOfMulawBase64(frame.payload))
+          context.engine.sendAudio(frame.payload, this.#mediaMs)
         }
         return
       case 'start':
@@ -121,6 +154,12 @@ export class CallSession {
         else this.#refuse(1000, 'stopped before it started')
         return
     }
+  }
+
+  /** What the line itself told of the caller, as it is in a record. */
+  onLine(heard: string, agoMs: number): void {
+    if (heard === 'turn_ended') this.#line.turnEnded(agoMs)
+    else this.#line.unnoticed(agoMs)
   }
 
   /** A frame that no stream may send: the socket ends, and so does the call's agent. */
@@ -181,6 +220,7 @@ export class CallSession {
       return
     }
 
+    context.greetingDue = !reception.greeting
     if (reception.greeting) voice.greet(reception.greeting)
     context.record.open(deps, call, reception, context.policy)
     if (!reception.greeting)
@@ -188,7 +228,9 @@ export class CallSession {
         (audio) => voice.greet(audio),
         (error: unknown) => this.#end('engine_failed', `the greeting could not be rendered: ${errorMessage(error)}`),
       )
+    if (context.greetingDue) this.#deadAir.owe()
     this.#wayOut.begin()
+    this.#preparePhrases()
     const early = this.#link.begin()
     context.log.info({ early }, 'the call is live')
     deps.sink.claim(call, frame.streamSid).then(
@@ -198,6 +240,16 @@ export class CallSession {
       (error: unknown) =>
         context.log.warn({ error: errorMessage(error) }, 'the stream could not be claimed; the call goes on'),
     )
+  }
+
+  /** What may have to be said at once is made ready while the greeting plays. */
+  #preparePhrases(): void {
+    const { reception, log } = this.#context
+    for (const name of phraseNames)
+      if (!reception?.phrase?.(name))
+        reception?.renderPhrase?.(name).catch((error: unknown) => {
+          log.error({ name, error: errorMessage(error) }, 'a phrase could not be rendered')
+        })
   }
 
   #fromEngine(event: EngineEvent): void {
@@ -225,10 +277,12 @@ export class CallSession {
         this.#link.ready()
         return
       case 'speech_started':
+        this.#line.reported()
         this.#turns.speechStarted(event.voicedMs)
         return
       case 'speech_stopped':
-        this.#turns.speechStopped(event.atMs)
+        this.#line.reported()
+        this.#turns.speechStopped(event.atMs, event.noise)
         return
       case 'user_turn':
         context.transcript.callerSaid(event)
@@ -247,9 +301,10 @@ export class CallSession {
         context.metrics.used(event.usage)
         return
       case 'quiet':
-        this.#voice.filler(true)
+        this.#deadAir.engineIsLate()
         return
       case 'reminder':
+        this.#deadAir.owe()
         this.#wayOut.reminded()
         return
       case 'error':

@@ -20,9 +20,10 @@ export type MediaSocketData = { session: CallSession | null; signer: Pick<Signer
 export type MediaSocket = {
   /**
    * Answers an upgrade of the media path.
+   * @param path of the request as the routes know it
    * @returns undefined once upgraded, a response when refused, null when the request is not for us
    */
-  upgrade(request: Request, server: Server<MediaSocketData>): Response | undefined | null
+  upgrade(request: Request, server: Server<MediaSocketData>, path?: string): Response | undefined | null
   handlers: WebSocketHandler<MediaSocketData>
   /** Calls being served by this process. */
   liveCalls(): number
@@ -43,9 +44,8 @@ export function createMediaSocket(deps: {
   const refused = new ThrottledLog(log)
 
   return {
-    upgrade(request, server) {
-      const path = pathOf(request.url).replace(/\/+$/, '')
-      if (path !== PATH) return null
+    upgrade(request, server, path = pathOf(request.url)) {
+      if (path.replace(/\/+$/, '') !== PATH) return null
       if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket')
         return refusal(426, 'upgrade_required', 'This address speaks WebSocket.', { Upgrade: 'websocket' })
       const signature = request.headers.get('x-twilio-signature')

@@ -1,22 +1,36 @@
 import type { StreamToken } from '../domain/calls/index.ts'
+import { toolLimitOf } from '../domain/receptionist/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { cleanDeep } from '../lib/text.ts'
 import type { EngineEvent } from '../providers/speech/port.ts'
 import type { CallContext } from './call-context.ts'
 import type { CallVoice } from './call-voice.ts'
+import type { DeadAirWatch } from './dead-air.ts'
 import type { WayOut } from './way-out.ts'
 
 type ToolCall = Extract<EngineEvent, { type: 'tool_call' }>
 
 const TOO_LONG = 'It took too long. Tell the caller that it could not be done, and offer to take a message.'
 
+const TOO_OFTEN = 'This was done too often in this call. Go on without it, or take a message.'
+
 /** What the model does in a call: every tool is answered once, its failure too, and the caller hears something meanwhile. */
 export class ToolUse {
+  #running = 0
+  /** How often each tool was asked for, whichever engine did. */
+  readonly #uses = new Map<string, number>()
+
   constructor(
     private readonly context: CallContext,
     private readonly voice: CallVoice,
     private readonly wayOut: WayOut,
+    private readonly deadAir: DeadAirWatch,
   ) {}
+
+  /** Whether a tool is at work. */
+  get running(): boolean {
+    return this.#running > 0
+  }
 
   take(said: ToolCall): void {
     // A model's words enter the domain here.
@@ -25,7 +39,12 @@ export class ToolUse {
     if (!call) return
     metrics.tools++
     const { tools } = deps
-    if (tool.name === 'save_lead') {
+    const uses = (this.#uses.get(tool.name) ?? 0) + 1
+    this.#uses.set(tool.name, uses)
+    if (uses > toolLimitOf(tool.name).attempts) {
+      metrics.toolFailures++
+      this.#answer(tool.toolCallId, { error: TOO_OFTEN })
+    } else if (tool.name === 'save_lead') {
       deps.sink.lead(call, tool.args)
       this.#answer(tool.toolCallId, { ok: true })
     } else if (tool.name === 'end_call') {
@@ -44,11 +63,13 @@ export class ToolUse {
     const { tools } = context.deps
     if (!tools) return
     let open = true
+    this.#running++
     const filler = context.timer()
     const deadline = context.timer()
     const settle = (result: unknown, failed: boolean) => {
       if (!open) return
       open = false
+      this.#running--
       context.drop(filler, deadline)
       if (!context.live) return
       if (failed) context.metrics.toolFailures++
@@ -69,6 +90,7 @@ export class ToolUse {
   #answer(toolCallId: string, result: unknown, silent = false): void {
     this.context.record.decide('tool_result', { id: toolCallId, silent })
     this.context.engine?.toolResult(toolCallId, result, { silent })
+    if (!silent) this.deadAir.owe()
   }
 
   /** Says so, waits until that was heard, then hands the call on; a refusal is told to the model. */
@@ -84,6 +106,7 @@ export class ToolUse {
     context.transferring = true
     context.record.decide('transfer')
     this.voice.phrase('connecting')
+    this.deadAir.owe()
     this.wayOut.whenHeard(() => {
       context.handedOn = true
       tools.transfer(call).then(

@@ -13,6 +13,10 @@ export type TurnPolicy = {
   toolTimeoutMs: number
   /** The filler is said at most this often. */
   fillerEveryMs: number
+  /** A caller who waits for words, theirs spoken or a response due, hears something after this long; the rule is two seconds. */
+  deadAirMs: number
+  /** So long after that the engine is replaced. */
+  patienceMs: number
   /** How long an engine that is tried again may take until it is ready. */
   reconnectMs: number
   /** How often the engine may ask a silent caller again before the call ends; without a limit where it is not given. */
@@ -49,6 +53,8 @@ export const DEFAULT_POLICY: TurnPolicy = {
   fillerAfterMs: 900,
   toolTimeoutMs: 8_000,
   fillerEveryMs: 6_000,
+  deadAirMs: 1_600,
+  patienceMs: 1_900,
   reconnectMs: 3_000,
   maxReminders: 2,
 }

@@ -1,5 +1,6 @@
 import type { CallContext } from './call-context.ts'
 import type { CallVoice } from './call-voice.ts'
+import type { DeadAirWatch } from './dead-air.ts'
 import { isBackchannel } from './turn-policy.ts'
 import type { WayOut } from './way-out.ts'
 
@@ -14,6 +15,7 @@ export class TurnTaking {
     private readonly context: CallContext,
     private readonly voice: CallVoice,
     private readonly wayOut: WayOut,
+    private readonly deadAir: DeadAirWatch,
   ) {
     this.#weighing = context.timer()
   }
@@ -23,6 +25,7 @@ export class TurnTaking {
     context.callerSpeaking = true
     context.remainder = null
     this.wayOut.callerSpeaks()
+    this.deadAir.callerSpeaks()
     // A caller who still speaks is listened to, except while the call is handed on.
     if (context.transferring) return
     const missingMs = voicedMs === undefined ? 0 : context.policy.minSpeechMs - voicedMs
@@ -49,7 +52,8 @@ export class TurnTaking {
     this.wayOut.reopen()
   }
 
-  speechStopped(atMs: number): void {
+  /** @param noise the engine takes it for a noise that wants no answer */
+  speechStopped(atMs: number, noise = false): void {
     const { context } = this
     context.callerSpeaking = false
     if (this.#weighing.armed) {
@@ -60,8 +64,20 @@ export class TurnTaking {
       context.engine?.ignoreTurn()
       return
     }
-    context.heardEndAt = context.startedAt + atMs
-    this.voice.attend()
+    if (noise && !context.remainder) {
+      this.wayOut.watchSilence()
+      return
+    }
+    this.assumeStopped(context.startedAt + atMs)
+  }
+
+  /** The caller's turn is over, whoever says so. @param at when they fell silent */
+  assumeStopped(at: number): void {
+    const { context } = this
+    this.#weighing.stop()
+    context.callerSpeaking = false
+    context.heardEndAt = at
+    this.deadAir.owe(at)
     this.wayOut.watchSilence()
   }
 
@@ -78,6 +94,7 @@ export class TurnTaking {
     context.record.decide('ignore_turn')
     context.engine?.ignoreTurn()
     context.heardEndAt = null
+    this.deadAir.forgive()
     voice.playBytes(`${remainder.itemId}+`, remainder.rest, null)
   }
 
@@ -86,5 +103,6 @@ export class TurnTaking {
     this.#weighing.stop()
     this.context.callerSpeaking = false
     this.context.heardEndAt = null
+    this.deadAir.forgive()
   }
 }

@@ -1,6 +1,7 @@
 import type { CallEndReason } from '../domain/calls/index.ts'
 import type { CallContext } from './call-context.ts'
 import type { CallVoice, VoiceWatcher } from './call-voice.ts'
+import type { DeadAirWatch } from './dead-air.ts'
 
 /** Nothing plays: so long is waited for what the engine may still send. */
 const LAST_WORDS_MS = 600
@@ -17,6 +18,7 @@ export class WayOut implements VoiceWatcher {
   constructor(
     private readonly context: CallContext,
     private readonly voice: CallVoice,
+    private readonly deadAir: DeadAirWatch,
   ) {
     this.#silence = context.timer()
     this.#final = context.timer()
@@ -88,12 +90,16 @@ export class WayOut implements VoiceWatcher {
     context.record.decide('say', { text: reception.script.goodbye })
     context.engine?.say(reception.script.goodbye)
     this.#close(reason)
+    this.deadAir.owe()
     this.#afterLastMark = (detail) => void context.end(reason, detail)
     this.#armFinal()
   }
 
   /** The engine has said its goodbye: the call ends when that was heard. */
   closeAfterLastMark(reason: CallEndReason): void {
+    // A goodbye without words would be a line that just goes dead.
+    if (this.context.heardEndAt !== null) this.voice.phrase('goodbye')
+    this.deadAir.forgive()
     this.#close(reason)
     this.whenHeard((detail) => void this.context.end(reason, detail))
   }
@@ -136,6 +142,7 @@ export class WayOut implements VoiceWatcher {
   #finalTime(): void {
     const next = this.#afterLastMark
     this.#afterLastMark = null
-    if (next && this.context.live) next('the last mark did not come back')
+    // Where nothing was left to be played there was no mark to wait for, only words that might have followed.
+    if (next && this.context.live) next(this.voice.playing ? 'the last mark did not come back' : null)
   }
 }

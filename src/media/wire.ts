@@ -15,30 +15,50 @@ export type InboundFrame =
       encoding: string
       sampleRate: number
     }
-  /** `payload` is base64 μ-law at 8 kHz, any length; `timestampMs` counts from the start of the stream. */
-  | { event: 'media'; payload: string; timestampMs: number }
+  /** `payload` is base64 μ-law at 8 kHz, any length; `timestampMs` counts from the start of the stream, null where none is given. */
+  | { event: 'media'; payload: string; timestampMs: number | null }
   | { event: 'dtmf'; digit: string }
   | { event: 'mark'; name: string }
   | { event: 'stop' }
   /** A kind of event this server does not know: new ones appear without notice. */
   | { event: 'other'; name: string }
 
-const count = z.coerce.number().nonnegative()
+/** Of what nothing depends on: any value that is none of the documented ones counts as absent. */
+const rate = z.coerce.number().nonnegative().catch(8000)
+const count = z.union([
+  z.number().nonnegative(),
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/)
+    .transform(Number),
+])
+const parameters = z
+  .record(z.string(), z.unknown())
+  .catch({})
+  .transform((all) =>
+    Object.fromEntries(
+      Object.entries(all).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
+    ),
+  )
 const frame = z.discriminatedUnion('event', [
   z.object({ event: z.literal('connected') }),
   z.object({
     event: z.literal('start'),
-    streamSid: z.string().min(1).max(64),
+    streamSid: z.string().regex(/^MZ[0-9a-zA-Z]{1,62}$/),
     start: z.object({
-      callSid: z.string().min(1).max(64),
-      customParameters: z.record(z.string(), z.string()).default({}),
+      // Files are named by it.
+      callSid: z.string().regex(/^CA[0-9a-zA-Z]{1,62}$/),
+      customParameters: parameters.default({}),
       mediaFormat: z
-        .object({ encoding: z.string().default('audio/x-mulaw'), sampleRate: count.default(8000) })
-        .default({ encoding: 'audio/x-mulaw', sampleRate: 8000 }),
+        .object({ encoding: z.string().catch('audio/x-mulaw'), sampleRate: rate })
+        .catch({ encoding: 'audio/x-mulaw', sampleRate: 8000 }),
     }),
   }),
-  z.object({ event: z.literal('media'), media: z.object({ payload: z.string(), timestamp: count.default(0) }) }),
-  z.object({ event: z.literal('dtmf'), dtmf: z.object({ digit: z.string().min(1).max(1) }) }),
+  z.object({
+    event: z.literal('media'),
+    media: z.object({ payload: z.string(), timestamp: count.nullable().catch(null) }),
+  }),
+  z.object({ event: z.literal('dtmf'), dtmf: z.object({ digit: z.coerce.string().min(1).max(1) }) }),
   z.object({ event: z.literal('mark'), mark: z.object({ name: z.string().max(256) }) }),
   z.object({ event: z.literal('stop') }),
 ])
@@ -135,8 +155,12 @@ export class MediaCut {
     time += TIMESTAMP.length
     if (text.charCodeAt(time) === QUOTE) time++
     let timestampMs = 0
+    const digits = time
     for (let code = text.charCodeAt(time); code >= 48 && code <= 57; code = text.charCodeAt(++time))
       timestampMs = timestampMs * 10 + (code - 48)
+    // Anything but a whole number takes the schema's way.
+    const behind = text.charCodeAt(time)
+    if (time === digits || (behind !== QUOTE && behind !== 44 && behind !== 125)) return false
     this.payload = text.slice(from, to)
     this.timestampMs = timestampMs
     this.rms = rmsOfMulawBase64(text, from, to)

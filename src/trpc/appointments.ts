@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { cancelAppointment, listAppointments } from '../domain/appointments/index.ts'
+import { cancelAppointment, confirmAppointment, listAppointments } from '../domain/appointments/index.ts'
 import { businessProcedure, done, OK, router } from './trpc.ts'
 
 const appointmentView = z.object({
@@ -9,6 +9,8 @@ const appointmentView = z.object({
   startsAt: z.date(),
   endsAt: z.date(),
   state: z.enum(['booked', 'cancelled']),
+  /** Until a person of the business confirms it, its caller can book no other one by telephone. */
+  confirmedAt: z.date().nullable(),
   name: z.string().nullable(),
   note: z.string().nullable(),
   createdAt: z.date(),
@@ -32,6 +34,13 @@ export const appointmentsRouter = router({
         ...(input.from ? { from: new Date(input.from) } : {}),
       }),
     })),
+  confirm: businessProcedure
+    .input(z.object({ id: z.uuid() }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await confirmAppointment(ctx.business, input.id)
+      return OK
+    }),
   cancel: businessProcedure
     .input(z.object({ id: z.uuid() }))
     .output(done)

@@ -47,6 +47,7 @@ async function live(seed: number, open: Set<EngineSession>) {
         toolResult() {},
         hearsVoice: () => random(2) === 0,
         ignoreTurn() {},
+        answer() {},
         close() {
           if (open.delete(session)) options.onEvent({ type: 'closed', reason: 'closed' })
         },

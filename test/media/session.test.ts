@@ -60,6 +60,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     toolResult: (id, result) => asked.push(`result ${id} ${JSON.stringify(result)}`),
     hearsVoice: () => true,
     ignoreTurn: note('ignore turn'),
+    answer: note('answer'),
     close() {
       asked.push('close')
       call.onClose()
@@ -261,9 +262,21 @@ test('a goodbye whose mark never comes back does not keep the line', async () =>
   call.start()
   call.clock.now = 1_000
   call.playAll()
+  call.tell(say('bye', 10))
+  call.tell({ type: 'audio_done', itemId: 'bye' })
+  call.tell({ type: 'tool_call', toolCallId: 't1', name: 'end_call', args: {} })
+  await Bun.sleep(80)
+  expect(call.ends).toMatchObject([{ reason: 'completed', detail: 'the last mark did not come back' }])
+})
+
+test('a goodbye that was heard already has no mark to wait for', async () => {
+  const call = startSession({ limits: { finalMarkMs: 20 } })
+  call.start()
+  call.clock.now = 1_000
+  call.playAll()
   call.tell({ type: 'tool_call', toolCallId: 't1', name: 'end_call', args: {} })
   await Bun.sleep(60)
-  expect(call.ends).toMatchObject([{ reason: 'completed', detail: 'the last mark did not come back' }])
+  expect(call.ends).toMatchObject([{ reason: 'completed', detail: null }])
 })
 
 test('a caller who speaks over the agent: stop, clear, and the record of what was heard', () => {

@@ -17,7 +17,7 @@ test('a media frame is cut out of its text whatever the order and the type of it
   expect(parseFrame('{ "event" : "media", "media" : { "payload" : "/v7+", "timestamp" : "140" } }')).toEqual(read)
   // Some senders escape the slash of base64.
   expect(parseFrame('{"event":"media","media":{"timestamp":"140","payload":"\\/v7+"}}')).toEqual(read)
-  expect(frame({ event: 'media', media: { payload: '' } })).toEqual({ event: 'media', payload: '', timestampMs: 0 })
+  expect(frame({ event: 'media', media: { payload: '' } })).toEqual({ event: 'media', payload: '', timestampMs: null })
 })
 
 test.each([
@@ -38,7 +38,8 @@ test.each([
   '{"event":"start"}',
   '{"event":"start","streamSid":"MZ1","start":{}}',
   '{"event":"start","streamSid":"","start":{"callSid":"CA1"}}',
-  '{"event":"start","streamSid":"MZ1","start":{"callSid":"CA1","customParameters":{"token":5}}}',
+  '{"event":"start","streamSid":"MZ1","start":{"callSid":"CA1\\u0000"}}',
+  '{"event":"start","streamSid":"MZ1","start":{"callSid":"../CA1"}}',
   '{"event":"mark"}',
   '{"event":"mark","mark":{"name":7}}',
   '{"event":"dtmf","dtmf":{"digit":"12"}}',
@@ -75,6 +76,54 @@ test('start carries the parameters; absent ones and an absent format have their 
     sampleRate: 8000,
   })
 })
+
+test.each([[-1], ['abc'], [''], [null], [{}], [[]], [true], ['1e9'], ['０']])(
+  'side fields that are odd (%p) cost nothing',
+  (odd) => {
+    expect(
+      frame({
+        event: 'media',
+        sequenceNumber: odd,
+        media: { track: odd, chunk: odd, timestamp: odd, payload: 'AAAA' },
+      }),
+    ).toEqual({
+      event: 'media',
+      payload: 'AAAA',
+      timestampMs: null,
+    })
+    expect(
+      frame({
+        event: 'start',
+        sequenceNumber: odd,
+        streamSid: 'MZ1',
+        start: {
+          callSid: 'CA1',
+          accountSid: odd,
+          tracks: odd,
+          customParameters: { token: 'x', odd },
+          mediaFormat: odd,
+          new: odd,
+        },
+      }),
+    ).toMatchObject({ callSid: 'CA1', parameters: { token: 'x' }, encoding: 'audio/x-mulaw', sampleRate: 8000 })
+    const mediaFormat = { encoding: 'audio/x-mulaw', sampleRate: odd, channels: odd }
+    expect(
+      frame({ event: 'start', streamSid: 'MZ1', start: { callSid: 'CA1', customParameters: odd, mediaFormat } }),
+    ).toMatchObject({
+      event: 'start',
+      encoding: 'audio/x-mulaw',
+    })
+    expect(frame({ event: 'mark', sequenceNumber: odd, streamSid: odd, mark: { name: 'm', new: odd } })).toEqual({
+      event: 'mark',
+      name: 'm',
+    })
+    expect(frame({ event: 'dtmf', sequenceNumber: odd, dtmf: { track: odd, digit: '0' } })).toEqual({
+      event: 'dtmf',
+      digit: '0',
+    })
+    expect(frame({ event: 'stop', stop: odd })).toEqual({ event: 'stop' })
+  },
+)
 
 test('the other events are read; a kind of tomorrow is no error', () => {
   expect(frame({ event: 'connected', protocol: 'Call' })).toEqual({ event: 'connected' })

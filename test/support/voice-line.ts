@@ -71,7 +71,12 @@ export function startVoiceLine(options: {
   const turns: SavedTurn[] = []
   const leads: unknown[] = []
   const script = intakeScript({ language: options.language ?? 'en', businessName: 'Levi' })
-  const phrases: Record<PhraseName, Uint8Array> = { oneMoment: makeTone(500, 600), connecting: makeTone(500, 500) }
+  const phrases: Record<PhraseName, Uint8Array> = {
+    oneMoment: makeTone(500, 600),
+    connecting: makeTone(500, 500),
+    reprompt: makeTone(500, 700),
+    goodbye: makeTone(500, 800),
+  }
   const directory = temporaryDirectory('records')
   const recorders = createFileRecorders({ dir: directory, log })
   let telephony = createTwilioTelephony({

@@ -238,6 +238,7 @@ describe('a stranger of another business', () => {
       'receptionist.saveText': { title: 'b', body: 'b' },
       'receptionist.removeText': { id: text.id },
       'appointments.list': {},
+      'appointments.confirm': { id: appointment.id },
       'appointments.cancel': { id: appointment.id },
       'messages.list': { contactId: contact.id, conversationId: conversation.id },
       'messages.get': { id: messageId },

@@ -3,6 +3,7 @@ import type { Executor } from '../../../db/client.ts'
 import { appointments, calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 import { type BusinessHours, instantOf, isOpen, possibleStarts, wallClock } from './hours.ts'
@@ -16,6 +17,8 @@ export type AppointmentRequest = {
   note?: string | null
   /** The call it was made in. */
   callSid?: string | null
+  /** Who asks for it by telephone: until a person confirms it, they have one at a time. */
+  caller?: { number: string; perCall: number; perDay: number }
 }
 
 const MAX_AHEAD_MS = 366 * 86_400_000
@@ -57,6 +60,7 @@ export async function bookAppointment(
     const own = busy.find((each) => each.callId !== null && each.callId === call?.id)
     if (own && own.startsAt.getTime() === startsAt.getTime())
       return { id: own.id, startsAt: own.startsAt, endsAt: own.endsAt }
+    const earlier = request.caller && call ? await bookedBy(tx, ctx, call.id, request.caller, now) : []
     const open = isOpen(hours, startsAt, endsAt, timeZone)
     if (!open || busy.length > 0) {
       const free = await freeTimes(tx, ctx, startsAt, request.minutes, settings)
@@ -77,8 +81,76 @@ export async function bookAppointment(
       note: request.note ?? null,
     })
     await audit(tx, ctx, { action: 'appointment.book', entity: 'appointment', entityId: id })
+    for (const moved of earlier) await cancelIn(tx, ctx, moved)
     return { id, startsAt, endsAt }
   })
+}
+
+/**
+ * What a caller has booked by telephone: refused when it is too much, or when one of an earlier call waits to be confirmed.
+ * @returns the open ones of this call, which a new one replaces
+ * @throws AppError `booking_limit`, `booking_open`
+ */
+async function bookedBy(
+  tx: Executor,
+  ctx: BusinessContext,
+  callId: string,
+  caller: { number: string; perCall: number; perDay: number },
+  now: Date,
+): Promise<string[]> {
+  const known = parsePhone(caller.number) !== null
+  const rows = await tx
+    .select({
+      id: appointments.id,
+      callId: appointments.callId,
+      waits: sql<boolean>`${appointments.state} = 'booked' and ${appointments.confirmedAt} is null and ${appointments.endsAt} > ${now.toISOString()}::timestamptz`,
+      lately: sql<boolean>`${appointments.createdAt} > now() - interval '24 hours'`,
+    })
+    .from(appointments)
+    .innerJoin(calls, eq(calls.id, appointments.callId))
+    .where(
+      and(
+        eq(appointments.businessId, ctx.businessId),
+        // A withheld number is nobody's: only this call is known to be theirs.
+        known ? eq(calls.fromNumber, caller.number) : eq(calls.id, callId),
+      ),
+    )
+    .orderBy(sql`${appointments.createdAt} desc`)
+    .limit(100)
+  const here = rows.filter((row) => row.callId === callId)
+  if (here.length >= caller.perCall || rows.filter((row) => row.lately).length >= caller.perDay)
+    throw new AppError('rate_limited', 'booking_limit', 'No more can be booked in this call. Offer to take a message.')
+  if (rows.some((row) => row.waits && row.callId !== callId))
+    throw new AppError(
+      'conflict',
+      'booking_open',
+      'The caller has an appointment that the business has not confirmed yet. Offer to take a message about it.',
+    )
+  return here.filter((row) => row.waits).map(({ id }) => id)
+}
+
+/** Says yes to an appointment; said already, it stays so. @throws AppError `appointment_not_found` */
+export async function confirmAppointment(ctx: BusinessContext, id: string): Promise<void> {
+  await ctx.db.transaction(async (tx) => {
+    const mine = and(eq(appointments.id, id), eq(appointments.businessId, ctx.businessId))
+    const [row] = await tx
+      .select({ confirmedAt: appointments.confirmedAt })
+      .from(appointments)
+      .where(mine)
+      .for('update')
+    if (!row) throw new AppError('not_found', 'appointment_not_found', 'There is no such appointment.')
+    if (row.confirmedAt !== null) return
+    await tx.update(appointments).set({ confirmedAt: new Date() }).where(mine)
+    await audit(tx, ctx, { action: 'appointment.confirm', entity: 'appointment', entityId: id })
+  })
+}
+
+async function cancelIn(tx: Executor, ctx: BusinessContext, id: string): Promise<void> {
+  await tx
+    .update(appointments)
+    .set({ state: 'cancelled' })
+    .where(and(eq(appointments.id, id), eq(appointments.businessId, ctx.businessId)))
+  await audit(tx, ctx, { action: 'appointment.cancel', entity: 'appointment', entityId: id })
 }
 
 /** Takes an appointment back; taken back already, it stays so. @throws AppError `appointment_not_found` */
@@ -88,8 +160,7 @@ export async function cancelAppointment(ctx: BusinessContext, id: string): Promi
     const [row] = await tx.select({ state: appointments.state }).from(appointments).where(mine).for('update')
     if (!row) throw new AppError('not_found', 'appointment_not_found', 'There is no such appointment.')
     if (row.state === 'cancelled') return
-    await tx.update(appointments).set({ state: 'cancelled' }).where(mine)
-    await audit(tx, ctx, { action: 'appointment.cancel', entity: 'appointment', entityId: id })
+    await cancelIn(tx, ctx, id)
   })
 }
 

@@ -2,6 +2,7 @@ export {
   type AppointmentRequest,
   bookAppointment,
   cancelAppointment,
+  confirmAppointment,
   listAppointments,
 } from './book-appointment.ts'
 export {

@@ -1,4 +1,5 @@
 export { type AfterStream, decideAfterStream } from './after-stream.ts'
+export { attestationOf } from './attestation.ts'
 export { attachCallRecord, findCallRecord, getCallRecordKey, recordKeyOf } from './call-record.ts'
 export { callerPhone } from './caller.ts'
 export { claimStream } from './claim-stream.ts'

@@ -27,6 +27,7 @@ const view = {
   carrierStatus: calls.carrierStatus,
   carrierSeconds: calls.carrierSeconds,
   durationMs: calls.durationMs,
+  stirVerstat: calls.stirVerstat,
   metrics: calls.metrics,
   startedAt: calls.startedAt,
   endedAt: calls.endedAt,

@@ -15,6 +15,7 @@ export type CallRegistration = {
   to: string
   callerName?: string | null
   forwardedFrom?: string | null
+  stirVerstat?: string | null
   answeredBy?: 'agent' | 'voicemail'
   voicemailReason?: string | null
   at: Date
@@ -86,6 +87,7 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
         contactId,
         conversationId,
         forwardedFrom: input.forwardedFrom ?? null,
+        stirVerstat: input.stirVerstat ?? null,
         fromNumber: input.from,
         toNumber: input.to,
         startedAt: input.at,

@@ -13,6 +13,8 @@ export type StreamToken = {
   nonce: string
   /** It came in over the installation's carrier account although the business has its own: there it can be changed. */
   viaInstallation?: true
+  /** The caller's carrier claims a number that was found not to be theirs (STIR/SHAKEN). */
+  unverified?: true
 }
 
 const VALID_SECONDS = 60
@@ -25,6 +27,7 @@ const claims = z.object({
   e: z.number(),
   n: z.string(),
   i: z.literal(1).optional(),
+  u: z.literal(1).optional(),
 })
 
 /**
@@ -33,7 +36,7 @@ const claims = z.object({
  */
 export function createStreamToken(
   secret: string,
-  call: Pick<StreamToken, 'callSid' | 'businessId' | 'from' | 'to' | 'viaInstallation'>,
+  call: Pick<StreamToken, 'callSid' | 'businessId' | 'from' | 'to' | 'viaInstallation' | 'unverified'>,
   now = Date.now(),
 ): string {
   const body = Buffer.from(
@@ -45,6 +48,7 @@ export function createStreamToken(
       e: Math.floor(now / 1000) + VALID_SECONDS,
       n: newId(),
       ...(call.viaInstallation ? { i: 1 } : {}),
+      ...(call.unverified ? { u: 1 } : {}),
     }),
   ).toString('base64url')
   return `${body}.${sign(secret, body)}`
@@ -62,10 +66,13 @@ export function verifyStreamToken(
   if (!secretsEqual(sign(secret, body), signature)) return null
   const parsed = claims.safeParse(JSON.parse(Buffer.from(body, 'base64url').toString()))
   if (!parsed.success) return null
-  const { c, b, f, t, e, n, i } = parsed.data
+  const { c, b, f, t, e, n, i, u } = parsed.data
   if (c !== callSid || e * 1000 < now) return null
-  const call = { callSid: c, businessId: b, from: f, to: t, expiresAt: e, nonce: n }
-  return i ? { ...call, viaInstallation: true } : call
+  return {
+    ...{ callSid: c, businessId: b, from: f, to: t, expiresAt: e, nonce: n },
+    ...(i ? { viaInstallation: true } : {}),
+    ...(u ? { unverified: true } : {}),
+  }
 }
 
 /** As many bytes as characters, in JSON too: an address of another alphabet must not make the token longer. */

@@ -9,6 +9,8 @@ export const callView = z.object({
   direction: z.enum(['inbound', 'outbound']),
   from: z.string(),
   to: z.string(),
+  /** How far the caller's number is vouched for, in the carrier's words (STIR/SHAKEN). */
+  stirVerstat: z.string().nullable(),
   answeredBy: z.enum(['agent', 'voicemail']),
   state: z.enum(['ringing', 'live', 'ended']),
   endReason: z.string().nullable(),

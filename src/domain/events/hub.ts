@@ -25,6 +25,8 @@ const UNRIPE_MS = 10
 const POLL_MS = 5_000
 /** A subscriber that is this far behind reads from the table instead. */
 const MAX_WAITING = 2_000
+/** The database's clock and ours. */
+const CLOCKS_DIFFER_MS = 2_000
 
 type Subscriber = {
   businessId: string
@@ -71,8 +73,9 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
     } while (again && !stopped)
   }
 
+  /** Events happened. Where nobody listens they are not read: a standby server would read those of all the others. */
   function wakeReader() {
-    if (stopped) return
+    if (stopped || subscribers.size === 0) return
     if (reading) {
       again = true
       return
@@ -82,6 +85,16 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
       .finally(() => {
         reading = null
       })
+  }
+
+  /** Nobody listens: whoever comes next need not be led through what happened until now. */
+  async function moveOn() {
+    try {
+      const now = await currentPosition(ctx)
+      if (subscribers.size === 0 && !reading) position = now
+    } catch (error) {
+      ctx.log.warn({ error: errorMessage(error) }, 'the position of the events could not be read; trying again')
+    }
   }
 
   async function* subscribe(
@@ -97,7 +110,14 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
       wake: () => wake(),
     }
     // Registered before the table is read: what becomes readable after that read comes through here.
+    const first = subscribers.size === 0
     subscribers.add(subscriber)
+    const newSince = Date.now() - CLOCKS_DIFFER_MS
+    wakeReader()
+    // While nobody listened the reader stood still: what lies between its place and this one is not new.
+    const passed = first ? await currentPosition(ctx).catch(() => null) : null
+    const isOld = ({ position, createdAt }: StoredEvent) =>
+      passed !== null && !isBehind(position, passed) && createdAt.getTime() < newSince
     const abort = () => wake()
     signal.addEventListener('abort', abort)
     try {
@@ -128,7 +148,7 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
         }
         const event = subscriber.waiting.shift()
         if (event) {
-          if (last && !isBehind(event.position, last)) continue
+          if (last ? !isBehind(event.position, last) : isOld(event)) continue
           last = event.position
           yield { kind: 'event', event }
           continue
@@ -148,7 +168,10 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
       position = await currentPosition(ctx)
       // Called again after a lost connection came back: what was committed meanwhile is read then.
       listening = await options.sql.listen(EVENT_CHANNEL, wakeReader, wakeReader)
-      timer = setInterval(wakeReader, POLL_MS)
+      timer = setInterval(() => {
+        if (subscribers.size > 0) wakeReader()
+        else void moveOn()
+      }, POLL_MS)
       timer.unref()
     },
     subscribe,

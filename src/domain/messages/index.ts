@@ -1,4 +1,5 @@
 export { backInQueue } from './back-in-queue.ts'
+export { countCallMessages, keyOfCallMessage } from './call-messages.ts'
 export { type ChangedMessage, changeMessage } from './change-message.ts'
 export type { SendSettings, TwilioSending } from './choose-sender.ts'
 export { type DeliveryResult, deliverMessage } from './deliver-message.ts'

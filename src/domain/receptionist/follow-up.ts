@@ -1,7 +1,9 @@
+import { and, eq } from 'drizzle-orm'
+import { calls } from '../../../db/schema/index.ts'
 import { AppError, isErased } from '../../lib/errors.ts'
-import { callerPhone } from '../calls/index.ts'
+import { attestationOf, callerPhone } from '../calls/index.ts'
 import type { BusinessContext } from '../context.ts'
-import { requestMessage, type SendSettings } from '../messages/index.ts'
+import { countCallMessages, requestMessage, type SendSettings } from '../messages/index.ts'
 import { getProfile } from './settings.ts'
 
 /**
@@ -17,6 +19,7 @@ export async function sendFollowUp(
   const template = (await getProfile(ctx)).settings.followUp[call.language]?.trim()
   const to = template ? await callerPhone(ctx.db, ctx, call) : null
   if (!template || !to) return false
+  if (!(await mayWriteTo(ctx, call.callSid, to))) return false
   // Without a name what leads up to it goes too: "Thank you, {name}!" becomes "Thank you!".
   const named = call.name ? template.replaceAll('{name}', call.name) : template.replace(/,?\s*\{name\}/g, '').trim()
   const text = named.replaceAll('{business}', call.businessName)
@@ -29,4 +32,14 @@ export async function sendFollowUp(
     ctx.log.warn({ callSid: call.callSid, code: error.code }, 'the message after a call was not sent')
     return false
   }
+}
+
+/** A number that the caller's carrier claims and that was found not to be theirs belongs to somebody else. */
+async function mayWriteTo(ctx: BusinessContext, callSid: string, phone: string): Promise<boolean> {
+  const [call] = await ctx.db
+    .select({ stirVerstat: calls.stirVerstat })
+    .from(calls)
+    .where(and(eq(calls.callSid, callSid), eq(calls.businessId, ctx.businessId)))
+  if (attestationOf(call?.stirVerstat) !== 'failed') return true
+  return (await countCallMessages(ctx, { callSid, phone })).wroteBefore
 }

@@ -2,6 +2,7 @@ import type { IntakeScript, Language } from '../../providers/speech/port.ts'
 
 export { sendFollowUp } from './follow-up.ts'
 export { buildInstructions, type InstructionsInput, openingWords } from './instructions.ts'
+export { foreignLinks, linksIn } from './links.ts'
 export {
   createProfileCache,
   DEFAULT_RECEPTIONIST,
@@ -23,6 +24,7 @@ export {
   removeBusinessText,
   saveBusinessText,
 } from './texts.ts'
+export { type ToolLimit, toolLimitOf, toolLimits } from './tool-limits.ts'
 export { type CallToolArgs, type CallToolName, callTools, engineTools } from './tools.ts'
 
 /**

@@ -1,22 +1,53 @@
 import type { Context } from 'hono'
 import { AppError } from '../../lib/errors.ts'
 import type { Carriers, Signer } from '../../providers/telephony/port.ts'
-import { cleanForm, parseForm, readText } from '../form.ts'
+import { cleanForm, firstOf, MAX_WEBHOOK_BYTES, parseFormFields } from '../form.ts'
+import { readBytes } from '../request-body.ts'
 
-/** Path and query as the client sent them. */
-function pathAndQuery(c: Context): string {
-  const url = new URL(c.req.url)
-  return url.pathname + url.search
+/** Path and query as the server read them: parsing them again would encode more. */
+function pathAndQueryOf(request: Request): string {
+  return request.url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').replace(/#.*$/s, '')
+}
+
+/** The fields of a carrier's request, and who signed it: a form, or JSON whose hash stands in the signed URL. */
+export async function readSigned(
+  request: Request,
+  carriers: Carriers,
+): Promise<{ params: Record<string, string>; signer: Signer | null }> {
+  const body = await readBytes(request, MAX_WEBHOOK_BYTES)
+  const pathAndQuery = pathAndQueryOf(request)
+  const signature = request.headers.get('x-twilio-signature')
+  const text = new TextDecoder().decode(body)
+  if (/^application\/json\b/i.test(request.headers.get('content-type') ?? '')) {
+    const params = fieldsOfJson(text)
+    return { params: cleanForm(params), signer: carriers.verify({ pathAndQuery, signature, params, rawBody: body }) }
+  }
+  const fields = parseFormFields(text)
+  return { params: cleanForm(firstOf(fields)), signer: carriers.verify({ pathAndQuery, signature, params: fields }) }
+}
+
+/** The plain fields of a JSON object, as a form would have them. */
+function fieldsOfJson(text: string): Record<string, string> {
+  let json: unknown = null
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return {}
+  }
+  if (typeof json !== 'object' || json === null) return {}
+  return Object.fromEntries(
+    Object.entries(json).flatMap(([name, value]: [string, unknown]) =>
+      ['string', 'number', 'boolean'].includes(typeof value) ? [[name, String(value)]] : [],
+    ),
+  )
 }
 
 /** The form of a request and who signed it; null is nobody that counts here. */
-export async function readCarrierForm(
+export function readCarrierForm(
   c: Context,
   carriers: Carriers,
 ): Promise<{ params: Record<string, string>; signer: Signer | null }> {
-  const params = parseForm(await readText(c.req.raw))
-  const signature = c.req.header('x-twilio-signature') ?? null
-  return { params: cleanForm(params), signer: carriers.verify({ pathAndQuery: pathAndQuery(c), signature, params }) }
+  return readSigned(c.req.raw, carriers)
 }
 
 /**

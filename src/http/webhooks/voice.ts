@@ -1,16 +1,16 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { BusinessDirectory, BusinessEntry } from '../../domain/businesses/index.ts'
-import { createStreamToken, decideAfterStream } from '../../domain/calls/index.ts'
+import { attestationOf, createStreamToken, decideAfterStream } from '../../domain/calls/index.ts'
 import type { DomainContext } from '../../domain/context.ts'
 import type { Inbox } from '../../jobs/inbox.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { networkPhone } from '../../lib/phone.ts'
 import { type Carriers, type Signer, speaksFor, type Telephony } from '../../providers/telephony/port.ts'
-import { cleanForm, parseForm, readText } from '../form.ts'
 import { publicSocketUrl, publicUrl, WEBHOOKS } from '../urls.ts'
-import { notSigned, readCarrierForm, requireCarrierForm, scopeOf } from './signed.ts'
+import { readSideFields, type SideField, text, wholeNumber } from './side-fields.ts'
+import { notSigned, readCarrierForm, readSigned, requireCarrierForm, scopeOf } from './signed.ts'
 
 export type VoiceWebhookDeps = {
   ctx: DomainContext
@@ -28,52 +28,45 @@ export type VoiceWebhookDeps = {
   expectCall?(call: { callSid: string; businessId: string; from: string; to: string }): void
   /** The end reason of a call that this process served lately. */
   knownEnd(callSid: string): string | null
-  count(event: 'stream_status_unsigned' | 'stream_status_signed' | 'call_to_voicemail' | 'call_to_agent'): void
+  count(
+    event:
+      | 'stream_status_unsigned'
+      | 'stream_status_signed'
+      | 'call_to_voicemail'
+      | 'call_to_agent'
+      | 'voice_field_odd',
+  ): void
 }
 
-const callForm = z.object({
-  CallSid: z.string().min(1).max(64),
-  From: z.string().max(128).default('anonymous'),
-  To: z.string().max(128).default(''),
-  CallerName: z.string().max(256).optional(),
-  ForwardedFrom: z.string().max(128).optional(),
-})
+/** What the carrier's ids are made of: they name jobs and files. */
+const callSid = z.string().regex(/^CA[0-9a-zA-Z]{1,62}$/, 'a CallSid')
+const streamSid = z.string().regex(/^MZ[0-9a-zA-Z]{1,62}$/, 'a StreamSid')
+const recordingSid = z.string().regex(/^RE[0-9a-zA-Z]{1,62}$/, 'a RecordingSid')
 
-const endedForm = z.object({
-  CallSid: z.string().min(1).max(64),
-  To: z.string().max(128).default(''),
-  CallStatus: z.string().max(32).optional(),
-})
+/** The fields without which a webhook means nothing. Everything else is a side field, which never makes one fail. */
+const callForm = z.object({ CallSid: callSid })
+const statusForm = z.object({ CallSid: callSid, CallStatus: z.string().trim().min(1) })
+const streamForm = z.object({ CallSid: callSid, StreamSid: streamSid, StreamEvent: z.string().trim().min(1) })
+const recordingForm = z.object({ CallSid: callSid, RecordingSid: recordingSid })
 
-const dialForm = z.object({
-  CallSid: z.string().min(1).max(64),
-  To: z.string().max(128).default(''),
-  CallStatus: z.string().max(32).optional(),
-  DialCallStatus: z.string().max(32).default(''),
-})
+/** Longest of what the database keeps as milliseconds in four bytes. */
+const MAX_SECONDS = 2_147_483
 
-const statusForm = z.object({
-  CallSid: z.string().min(1).max(64),
-  CallStatus: z.string().min(1).max(32),
-  CallDuration: z.coerce.number().int().nonnegative().optional(),
-})
-
-const streamForm = z.object({
-  CallSid: z.string().min(1).max(64),
-  StreamSid: z.string().min(1).max(64),
-  StreamEvent: z.string().min(1).max(64),
-  StreamError: z.string().max(1_000).optional(),
-  Timestamp: z.string().max(64).optional(),
-})
-
-const recordingForm = z.object({
-  CallSid: z.string().min(1).max(64),
-  RecordingSid: z.string().regex(/^RE[0-9a-zA-Z]{1,62}$/),
-  RecordingDuration: z.coerce.number().nonnegative().optional(),
-  RecordingChannels: z.coerce.number().int().positive().optional(),
-  RecordingStatus: z.string().max(32).optional(),
-  To: z.string().max(128).default(''),
-})
+const sideFields = {
+  From: text(256),
+  To: text(256),
+  CallerName: text(256),
+  ForwardedFrom: text(128),
+  StirVerstat: text(64),
+  CallStatus: text(32),
+  DialCallStatus: text(32),
+  CallDuration: wholeNumber(MAX_SECONDS),
+  StreamEvent: text(64),
+  StreamError: text(1_000),
+  RecordingStatus: text(32),
+  RecordingDuration: wholeNumber(MAX_SECONDS),
+  RecordingChannels: wholeNumber(64),
+} satisfies Record<string, SideField<unknown>>
 
 /** An address that nobody can call: shown in the preview, refused by the socket. */
 const INERT_TOKEN = 'preview'
@@ -85,6 +78,7 @@ const RETRY_FIVE_TIMES = '#rc=5&rp=all'
 export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
   const { log, carriers, directory, inbox, publicBaseUrl } = deps
   const url = (path: string) => publicUrl(publicBaseUrl, path)
+  const sides = createSideReader(deps)
   const app = new Hono()
 
   const promptUrl = (business: BusinessEntry | null, name: string) =>
@@ -111,8 +105,10 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
   app.post(WEBHOOKS.incomingCall, async (c) => {
     const { params, signer } = await requireCarrierForm(c, carriers)
     const { telephony } = signer
-    const call = callForm.parse(params)
-    const found = directory.lookup(networkPhone(call.To))
+    const call = { ...callForm.parse(params), ...sides(params) }
+    const from = call.From ?? 'anonymous'
+    const to = call.To ?? ''
+    const found = directory.lookup(networkPhone(to))
     if (found.found === 'business' && !speaksFor(signer, found.business.id)) throw notSigned()
     if (found.found === 'nobody') {
       log.warn({ callSid: call.CallSid }, 'a call to a number that no business claims')
@@ -130,10 +126,11 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
       {
         callSid: call.CallSid,
         businessId: business.id,
-        from: call.From,
-        to: call.To,
-        callerName: call.CallerName ?? null,
-        forwardedFrom: call.ForwardedFrom ?? null,
+        from,
+        to,
+        callerName: call.CallerName,
+        forwardedFrom: call.ForwardedFrom,
+        stirVerstat: call.StirVerstat,
         answeredBy: refused ? 'voicemail' : 'agent',
         voicemailReason: refused,
         at: new Date().toISOString(),
@@ -148,12 +145,13 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     const token = createStreamToken(deps.streamSecret, {
       callSid: call.CallSid,
       businessId: business.id,
-      from: call.From,
-      to: call.To,
+      from,
+      to,
+      ...(attestationOf(call.StirVerstat) === 'failed' ? { unverified: true as const } : {}),
       ...(carriers.of(business.id) === telephony ? {} : { viaInstallation: true as const }),
     })
-    deps.expectCall?.({ callSid: call.CallSid, businessId: business.id, from: call.From, to: call.To })
-    return twiml(connect(telephony, token, call.To))
+    deps.expectCall?.({ callSid: call.CallSid, businessId: business.id, from, to })
+    return twiml(connect(telephony, token, to))
   })
 
   app.get(WEBHOOKS.incomingCallPreview, (c) => {
@@ -168,12 +166,12 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
       if (error instanceof AppError) return null
       throw error
     })
-    const form = endedForm.safeParse(read?.params)
+    const form = callForm.safeParse(read?.params)
     // Unsigned or wrongly signed: an empty answer, no row, no job.
     if (!read?.signer || !form.success) return c.body(null, 204)
     const { signer } = read
     const { telephony } = signer
-    const call = form.data
+    const call = { ...form.data, ...sides(read.params) }
     const called = businessCalled(call.To, signer)
     // The caller hung up: nobody is there to leave a message.
     if (call.CallStatus === 'completed') return twiml(telephony.hangUp())
@@ -204,7 +202,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
   app.post(WEBHOOKS.dialEnded, async (c) => {
     const { params, signer } = await requireCarrierForm(c, carriers)
     const { telephony } = signer
-    const dial = dialForm.parse(params)
+    const dial = sides(params)
     const answered = dial.DialCallStatus === 'completed' || dial.DialCallStatus === 'answered'
     if (answered || dial.CallStatus === 'completed') return twiml(telephony.hangUp())
     const business = businessOfQuery(c.req.query('business'), signer) ?? businessCalled(dial.To, signer)
@@ -219,23 +217,27 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
 
   app.post(WEBHOOKS.callStatus, async (c) => {
     const { params, signer } = await requireCarrierForm(c, carriers)
-    const form = statusForm.parse(params)
+    const form = statusForm.safeParse(params)
+    const { CallStatus, CallDuration } = sides(params)
+    // A status that says nothing changes nothing, and need not come again.
+    if (!form.success || CallStatus === null) return c.body(null, 204)
+    const { CallSid } = form.data
     await inbox.accept(
       'call.status',
       {
-        callSid: form.CallSid,
-        status: form.CallStatus,
-        durationSeconds: form.CallDuration ?? null,
+        callSid: CallSid,
+        status: CallStatus,
+        durationSeconds: CallDuration,
         ...scopeOf(signer),
         at: new Date().toISOString(),
       },
-      { key: `${signer.telephony.accountSid}:${form.CallSid}:${form.CallStatus}` },
+      { key: `${signer.telephony.accountSid}:${CallSid}:${CallStatus}` },
     )
     return c.body(null, 204)
   })
 
   const recordingJob = (params: Record<string, string>, signer: Signer, business: string | undefined) => {
-    const form = recordingForm.parse(params)
+    const form = { ...recordingForm.parse(params), ...sides(params) }
     const businessId = z.uuid().safeParse(business).data ?? businessCalled(form.To, signer)?.id
     if (!businessId) {
       log.error({ callSid: form.CallSid, recordingSid: form.RecordingSid }, 'a recording of no known business')
@@ -252,8 +254,9 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
         callSid: form.CallSid,
         recordingSid: form.RecordingSid,
         accountSid: signer.telephony.accountSid,
-        durationSeconds: form.RecordingDuration ?? null,
-        channels: form.RecordingChannels ?? null,
+        durationSeconds: form.RecordingDuration,
+        // Nothing has no channels: a zero is the carrier's "not known".
+        channels: form.RecordingChannels || null,
         at: new Date().toISOString(),
       },
       // The action and the status callback tell of the same recording: one job.
@@ -265,10 +268,15 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     const { params, signer } = await requireCarrierForm(c, carriers)
     const { telephony } = signer
     // A caller who said nothing leaves no recording; the call ends all the same.
-    if (params.RecordingSid) {
-      const job = recordingJob(params, signer, c.req.query('business'))
-      await inbox.acceptEventually('recording.fetch', job.payload, job.options)
-    }
+    if (params.RecordingSid)
+      try {
+        const job = recordingJob(params, signer, c.req.query('business'))
+        await inbox.acceptEventually('recording.fetch', job.payload, job.options)
+      } catch (error) {
+        // Nobody's, or of an unknown form: the caller hears the goodbye all the same.
+        if (!(error instanceof z.ZodError) && !(error instanceof AppError && error.kind === 'not_found')) throw error
+        log.error({ error: errorMessage(error) }, 'a recording could not be taken from the carrier’s request')
+      }
     const known = businessOfQuery(c.req.query('business'), signer)
     const language = z.enum(['he', 'en']).safeParse(c.req.query('language')).data
     const spoken = known && language ? { ...known, language } : known
@@ -287,8 +295,8 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     return id && speaksFor(signer, id) ? directory.business(id) : null
   }
 
-  function businessCalled(to: string, signer: Signer): BusinessEntry | null {
-    const found = directory.lookup(networkPhone(to))
+  function businessCalled(to: string | null, signer: Signer): BusinessEntry | null {
+    const found = directory.lookup(networkPhone(to ?? ''))
     return found.found === 'business' && speaksFor(signer, found.business.id) ? found.business : null
   }
 
@@ -303,20 +311,17 @@ export function createStreamStatusHandler(
   deps: Pick<VoiceWebhookDeps, 'carriers' | 'inbox' | 'count' | 'log'>,
 ): (request: Request) => Promise<Response> {
   const noContent = () => new Response(null, { status: 204 })
+  const sides = createSideReader(deps)
   return async (request) => {
     if (request.method !== 'POST') return new Response(null, { status: 405, headers: { Allow: 'POST' } })
     try {
-      const params = parseForm(await bounded(readText(request), 1_000))
-      const url = new URL(request.url)
-      const signer = deps.carriers.verify({
-        pathAndQuery: url.pathname + url.search,
-        signature: request.headers.get('x-twilio-signature'),
-        params,
-      })
+      const { params, signer } = await bounded(readSigned(request, deps.carriers), 1_000)
       deps.count(signer ? 'stream_status_signed' : 'stream_status_unsigned')
-      const form = streamForm.safeParse(cleanForm(params))
+      const form = streamForm.safeParse(params)
       if (!signer || !form.success) return noContent()
-      const { CallSid, StreamSid, StreamEvent, StreamError } = form.data
+      const { CallSid, StreamSid } = form.data
+      const { StreamEvent, StreamError } = sides(params)
+      if (StreamEvent === null) return noContent()
       const line = { callSid: CallSid, streamSid: StreamSid, event: StreamEvent, error: StreamError }
       if (StreamEvent === 'stream-error') deps.log.warn(line, 'the carrier reports a stream error')
       await deps.inbox.acceptEventually(
@@ -325,7 +330,7 @@ export function createStreamStatusHandler(
           callSid: CallSid,
           streamSid: StreamSid,
           event: StreamEvent,
-          error: StreamError ?? null,
+          error: StreamError,
           ...scopeOf(signer),
           at: new Date().toISOString(),
         },
@@ -338,6 +343,18 @@ export function createStreamStatusHandler(
     }
     return noContent()
   }
+}
+
+/** Reads side fields; what is odd is counted each time, and logged once a field, without its value. */
+function createSideReader({ count, log }: Pick<VoiceWebhookDeps, 'count' | 'log'>) {
+  const logged = new Set<string>()
+  return (params: Record<string, string>) =>
+    readSideFields(params, sideFields, (name) => {
+      count('voice_field_odd')
+      if (logged.has(name)) return
+      logged.add(name)
+      log.warn({ field: name }, 'the carrier sent a field that was cut or dropped')
+    })
 }
 
 function twiml(document: string): Response {

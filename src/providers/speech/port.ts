@@ -59,7 +59,11 @@ export type EngineEvent =
       voicedMs?: number
     }
   /** The caller fell silent at `atMs`; reported one end-of-turn silence later. */
-  | { type: 'speech_stopped'; atMs: number }
+  | {
+      type: 'speech_stopped'
+      atMs: number /** The engine takes it for a noise, and will not answer. */
+      noise?: boolean
+    }
   /** Base64 μ-law to play; `ms` is how long it plays. */
   | { type: 'audio'; itemId: string; payload: string; ms: number; text?: string }
   | { type: 'audio_done'; itemId: string }
@@ -112,6 +116,10 @@ export interface EngineSession {
   say(text: string): void
   /** Stop producing the current item. */
   cancel(): void
+  /** The caller waits for words that do not come: ask for an answer, unless one is being made. */
+  answer(): void
+  /** The longest silence within a turn: after more of it the turn is over. */
+  readonly longestPauseMs?: number
   /** What an item that is still being made has said so far, where that is known before `agent_transcript` tells it. */
   wordsOf?(itemId: string): string | null
   /** What the caller really heard of an item. */

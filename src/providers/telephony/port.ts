@@ -3,9 +3,14 @@ export type SignedRequest = {
   /** Path and query as received, appended to the public base URL. */
   pathAndQuery: string
   signature: string | null
-  /** Every form field, untrimmed. */
-  params: Record<string, string>
+  /** Every form field, untrimmed; a repeated one with all its values. */
+  params: FormFields
+  /** A body that is no form, as it came. */
+  rawBody?: Uint8Array
 }
+
+/** Form fields by name; a repeated one has all its values. */
+export type FormFields = Readonly<Record<string, string | string[]>>
 
 export type RecordingDownload = { data: Uint8Array; contentType: string }
 

@@ -1,10 +1,10 @@
 import VoiceResponse from 'twilio/lib/twiml/VoiceResponse'
-import { validateRequest } from 'twilio/lib/webhooks/webhooks'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { xmlCharacters } from '../../lib/escape/xml.ts'
 import { readAnswer } from '../answers.ts'
 import type { CarrierNumber, RecordingDownload, Telephony } from './port.ts'
+import { isSignedByTwilio } from './verify-signature.ts'
 
 export type TwilioTelephonyOptions = {
   accountSid: string
@@ -96,12 +96,12 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
 
   return {
     accountSid,
-    verifyWebhook({ pathAndQuery, signature, params }) {
-      return signature !== null && validateRequest(authToken, signature, publicBaseUrl + pathAndQuery, params)
-    },
+    verifyWebhook: (request) => isSignedByTwilio(authToken, request, publicBaseUrl),
     verifyUpgrade(path, signature) {
       // Twilio: "try appending a trailing / character to the URL" (usage/security, a few notes).
-      return [path, `${path}/`].some((p) => validateRequest(authToken, signature, socketBase + p, {}))
+      return [path, `${path}/`].some((pathAndQuery) =>
+        isSignedByTwilio(authToken, { pathAndQuery, signature, params: {} }, socketBase),
+      )
     },
     connectStream({ streamUrl, actionUrl, statusCallbackUrl, parameters }) {
       const response = new VoiceResponse()

@@ -15,12 +15,33 @@ export const scriptStep = z.object({
   fail: z.object({ code: z.string(), message: z.string().default('Injected failure') }).optional(),
   /** It begins and nothing more comes. */
   hang: z.boolean().default(false),
+  /** There is none: the turn is committed, and that is all. */
+  absent: z.boolean().default(false),
+  /** It answers in writing. */
+  text: z.string().optional(),
+  /** Its audio stops after so much, and nothing more comes. */
+  stopAfterMs: z.int().min(0).optional(),
+  /** How `response.done` says that it ended; `completed` without it. */
+  end: z
+    .object({
+      status: z.string(),
+      reason: z.string().optional(),
+      error: z
+        .object({ type: z.string().optional(), code: z.string().optional(), message: z.string().optional() })
+        .optional(),
+    })
+    .optional(),
+  /** Sent as they are in its place. */
+  raw: z.array(z.looseObject({ type: z.string() })).optional(),
 })
 export type ScriptStep = z.output<typeof scriptStep>
+export type ScriptStepInput = z.input<typeof scriptStep>
 
 export const realtimeScript = z.object({
   /** One a response, in order; when they are used up the last one with words is said again. */
   steps: z.array(scriptStep).default([]),
+  /** Kinds of server events that are never sent. */
+  omit: z.array(z.string()).default([]),
   /** What the caller is taken to have said, a turn each; used up, a turn is transcribed as "…". */
   heard: z.array(z.string()).default([]),
   /** `voice` speaks with the synthesizer; `tone` hums, which costs nothing. */

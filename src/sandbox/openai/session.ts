@@ -8,7 +8,7 @@ import {
   type TurnDetection,
 } from './client-events.ts'
 import type { FaultPlace, RealtimeFault, RealtimeFaults } from './faults.ts'
-import { type RealtimeScript, type ScriptStep, wordsMs } from './script.ts'
+import { type RealtimeScript, type ScriptStep, scriptStep, wordsMs } from './script.ts'
 import { LoudnessVad } from './vad.ts'
 
 export type SessionSocket = {
@@ -331,8 +331,13 @@ export class RealtimeSession {
     const scripted = instructions === undefined ? steps[this.#step++] : undefined
     const spare = steps.findLast((each) => each.say !== undefined && each.tools.length === 0)
     const step: ScriptStep = instructions
-      ? { say: quotedIn(instructions), tools: [], delayMs: 0, hang: false }
-      : (scripted ?? spare ?? { say: 'Yes?', tools: [], delayMs: 0, hang: false })
+      ? scriptStep.parse({ say: quotedIn(instructions) })
+      : (scripted ?? spare ?? scriptStep.parse({ say: 'Yes?' }))
+    if (step.absent) return
+    if (step.raw) {
+      for (const { type, ...fields } of step.raw) this.#send(type, fields)
+      return
+    }
     const response: ActiveResponse = {
       id: newName('resp'),
       step,
@@ -360,6 +365,7 @@ export class RealtimeSession {
       this.#finish(response, 'failed', { type: 'failed', error: step.fail })
       return
     }
+    if (step.text) this.#write(response, step.text)
     if (step.say) {
       const audio = await this.#voiceOf(step)
       if (this.#active !== response || this.#stalled) return
@@ -372,6 +378,7 @@ export class RealtimeSession {
           this.strike(fault.effect)
           if (fault.effect.kind !== 'rate_limit' && fault.effect.kind !== 'server_error') return
         }
+        if (step.stopAfterMs !== undefined && response.sentMs >= step.stopAfterMs) return
         if (speed > 0) await Bun.sleep(chunkMs / speed)
         if (this.#active !== response || this.#stalled || this.report.closed) return
       }
@@ -380,7 +387,21 @@ export class RealtimeSession {
     step.tools.forEach((tool, index) => {
       this.#callTool(response, tool, index + (step.say ? 1 : 0))
     })
-    this.#finish(response, 'completed', null)
+    const { end } = step
+    if (end) this.#finish(response, end.status, { type: end.status, reason: end.reason, error: end.error })
+    else this.#finish(response, 'completed', null)
+  }
+
+  /** An answer in writing, which nobody hears. */
+  #write(response: ActiveResponse, text: string): void {
+    const id = newName('item')
+    const place = { response_id: response.id, item_id: id, output_index: 0, content_index: 0 }
+    const content = [{ type: 'output_text', text }]
+    const item = { id, object: 'realtime.item', type: 'message', role: 'assistant', status: 'completed', content }
+    this.#send('response.output_item.added', { response_id: response.id, output_index: 0, item })
+    this.#send('response.output_text.delta', { ...place, delta: text })
+    this.#send('response.output_text.done', { ...place, text })
+    this.#send('response.output_item.done', { response_id: response.id, output_index: 0, item })
   }
 
   async #voiceOf(step: ScriptStep): Promise<Uint8Array> {
@@ -565,7 +586,7 @@ export class RealtimeSession {
   }
 
   #send(type: string, fields: Record<string, unknown>): void {
-    if (this.#stalled || this.report.closed) return
+    if (this.#stalled || this.report.closed || this.#parts.script.omit.includes(type)) return
     this.#socket.send(JSON.stringify({ type, event_id: newName('event'), ...fields }))
   }
 }

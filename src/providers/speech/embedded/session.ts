@@ -7,7 +7,14 @@ import { PRE_ROLL_MS } from '../../../media/audio/vad/speech-detector.ts'
 import type { SpeechMark } from '../../../media/audio/vad/turn-detector.ts'
 import type { EngineEvent, EngineSession, EngineSessionOptions } from '../port.ts'
 import type { PromptCache } from '../prompts.ts'
-import { type DialogueAction, type DialogueInput, type DialogueState, startDialogue, stepDialogue } from './dialogue.ts'
+import {
+  type DialogueAction,
+  type DialogueInput,
+  type DialogueState,
+  MIN_ANSWER_MS,
+  startDialogue,
+  stepDialogue,
+} from './dialogue.ts'
 import type { VadLine, VadListener } from './vad-pool.ts'
 
 export type SessionParts = {
@@ -107,6 +114,15 @@ export class EmbeddedSession implements EngineSession {
     return true
   }
 
+  /** Asks again what it waits for, or says goodbye again, unless something is about to be said. */
+  answer(): void {
+    if (this.#closed || this.#queue.length > 0) return
+    const { phase, index, script } = this.#dialogue
+    const text = (phase === 'asking' && script.questions[index]?.prompt) || script.goodbye
+    this.#dialogue = { ...this.#dialogue, pending: this.#dialogue.pending + 1 }
+    this.#enqueue({ text, asked: true })
+  }
+
   /** The dialogue judges noises itself. */
   ignoreTurn(): void {}
 
@@ -166,7 +182,8 @@ export class EmbeddedSession implements EngineSession {
       return
     }
     const startMs = this.#speechStartMs ?? mark.atMs
-    this.#emit({ type: 'speech_stopped', atMs: mark.atMs })
+    const noise = mark.voicedMs < MIN_ANSWER_MS
+    this.#emit({ type: 'speech_stopped', atMs: mark.atMs, ...(noise ? { noise } : {}) })
     this.#step({ type: 'speech_stopped', startMs, endMs: mark.atMs, voicedMs: mark.voicedMs })
     this.#speechStartMs = undefined
   }

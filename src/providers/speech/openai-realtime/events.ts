@@ -10,6 +10,14 @@ const usage = z.object({
   output_token_details: z.object({ text_tokens: tokens, audio_tokens: tokens }).prefault({}),
 })
 
+/** An item of a response; only calls of tools matter, the words come as they are spoken. */
+const outputItem = z.looseObject({
+  type: z.string(),
+  name: z.string().nullish(),
+  call_id: z.string().nullish(),
+  arguments: z.string().nullish(),
+})
+
 export const serverEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('session.created') }),
   z.object({ type: z.literal('session.updated') }),
@@ -19,7 +27,9 @@ export const serverEvent = z.discriminatedUnion('type', [
     item_id: z.string(),
   }),
   z.object({ type: z.literal('input_audio_buffer.speech_stopped'), audio_end_ms: z.number(), item_id: z.string() }),
+  z.object({ type: z.literal('input_audio_buffer.committed'), item_id: z.string() }),
   z.object({ type: z.literal('input_audio_buffer.timeout_triggered') }),
+  z.object({ type: z.literal('conversation.item.input_audio_transcription.failed'), item_id: z.string() }),
   z.object({
     type: z.literal('conversation.item.input_audio_transcription.completed'),
     item_id: z.string(),
@@ -44,24 +54,33 @@ export const serverEvent = z.discriminatedUnion('type', [
     type: z.literal('response.function_call_arguments.done'),
     response_id: z.string(),
     call_id: z.string(),
-    name: z.string().optional(),
+    name: z.string().nullish(),
     arguments: z.string(),
   }),
   z.object({
     type: z.literal('response.output_item.added'),
     response_id: z.string(),
-    item: z.object({ type: z.string(), name: z.string().optional(), call_id: z.string().optional() }).loose(),
+    item: outputItem,
   }),
+  z.object({ type: z.literal('response.output_item.done'), response_id: z.string(), item: outputItem }),
   z.object({
     type: z.literal('response.done'),
     response: z.object({
       id: z.string(),
-      status: z.string(),
+      status: z.string().catch('completed'),
       status_details: z
-        .object({ error: z.object({ code: z.string().nullish(), message: z.string().nullish() }).nullish() })
-        .loose()
-        .nullish(),
-      usage: usage.nullish(),
+        .looseObject({
+          reason: z.string().nullish().catch(null),
+          error: z
+            .object({ type: z.string().nullish(), code: z.string().nullish(), message: z.string().nullish() })
+            .nullish()
+            .catch(null),
+        })
+        .nullish()
+        .catch(null),
+      output: z.array(outputItem).catch([]),
+      // What it cost is no reason not to know that it is over.
+      usage: usage.nullish().catch(null),
     }),
   }),
   z.object({

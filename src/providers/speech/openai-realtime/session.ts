@@ -1,9 +1,10 @@
 import { rmsOfMulawBase64 } from '../../../media/audio/energy.ts'
+import { EnergyDetector, LOOKED_AT, voicedMs, withFrame } from '../../../media/audio/energy-detector.ts'
 import { mulawSilence } from '../../../media/audio/mulaw.ts'
 import type { EngineEvent, EnginePlayer, EngineSession, EngineSessionOptions } from '../port.ts'
-import { LineEar, LOOKED_AT, voicedMs, withFrame } from './ear.ts'
 import { DeltaCut, KINDS, kindOf, msOfBase64, type ServerEvent, serverEvent } from './events.ts'
 import { priceOf } from './prices.ts'
+import { judgeResponse } from './response-end.ts'
 import { historyItems, type RealtimeSettings, sessionUpdate } from './settings.ts'
 
 export type RealtimeLimits = {
@@ -51,6 +52,12 @@ const monotonic = () => performance.now()
 /** Read and used up at once, so that one serves all calls and stays near. */
 const delta = new DeltaCut()
 
+/** A response to ask for. `optional`: only if the server makes none by itself. */
+type Wanted = { instructions?: string; optional?: true }
+
+type DoneResponse = Extract<ServerEvent, { type: 'response.done' }>['response']
+type OutputItem = DoneResponse['output'][number]
+
 /** A turn of the caller; `responseId` is what the server answered it with. */
 type Turn = { startMs: number; endMs: number | null; ignored: boolean; responseId: string | null }
 
@@ -72,13 +79,15 @@ export class RealtimeEngineSession implements EngineSession {
   #player: EnginePlayer | null = null
   /** The item that audio comes of, and of which response it is. */
   #item = ''
+  /** The item whose end was told last. */
+  #ended = ''
   #itemResponse = ''
   /** Audio sent to us by item, in ms; that of the present item is counted beside. */
   #itemSentMs = 0
   #expectingSince: number | null = null
   /** Responses whose audio is no longer wanted; null when there are none. */
   #dropped: Set<string> | null = null
-  readonly #ear = new LineEar()
+  readonly #ear = new EnergyDetector()
   readonly #onEvent: (event: EngineEvent) => void
   readonly #itemMs = new Map<string, number>()
   readonly #call: EngineSessionOptions
@@ -92,13 +101,22 @@ export class RealtimeEngineSession implements EngineSession {
   #refusedWith: number | null = null
   #active: string | null = null
   /** A response to ask for as soon as the present one is over. */
-  #wanted: { instructions?: string } | null = null
+  #wanted: Wanted | null = null
   #ignoreNext = false
   /** The server is about to ask a silent caller again. */
   #reminding = false
   /** What was last asked for. */
-  #asked: { instructions?: string } = {}
-  #failedOnce = false
+  #asked: Wanted = {}
+  /** A response was asked for and has not begun. */
+  #creating = false
+  /** Responses in a row that brought the caller nothing. */
+  #fruitless = 0
+  /** The response under way finishes one that broke off. */
+  #finishing = false
+  /** The response that called a tool last. */
+  #calledIn = ''
+  /** Calls of tools that were handed on, so that none is twice. */
+  readonly #called = new Set<string>()
   #lastTurn: Turn | null = null
   #speaking = false
   #paddedMs = 0
@@ -168,6 +186,18 @@ export class RealtimeEngineSession implements EngineSession {
     this.#dropped ??= new Set()
     this.#dropped.add(active)
     this.#send(JSON.stringify({ type: 'response.cancel', response_id: active }))
+  }
+
+  answer(): void {
+    // One is being made or asked for; a response that hangs is replaced with its engine.
+    if (this.#active || this.#creating || this.#state !== 'ready') return
+    // A turn that the server never ended is ended here.
+    if (this.#speaking) this.#send('{"type":"input_audio_buffer.commit"}')
+    this.#create({ optional: true })
+  }
+
+  get longestPauseMs(): number {
+    return longestPauseOf(this.#parts.settings)
   }
 
   wordsOf(itemId: string): string | null {
@@ -269,6 +299,13 @@ export class RealtimeEngineSession implements EngineSession {
     switch (event.type) {
       case 'session.created':
         return
+      case 'input_audio_buffer.committed':
+        // A turn that is committed is over, whether that was said or not.
+        if (this.#turns.get(event.item_id)?.endMs === null) this.#speechStopped(event.item_id, this.#appendedMs)
+        return
+      case 'conversation.item.input_audio_transcription.failed':
+        this.#transcribed(event.item_id, '')
+        return
       case 'input_audio_buffer.timeout_triggered':
         this.#reminding = true
         return
@@ -286,6 +323,7 @@ export class RealtimeEngineSession implements EngineSession {
         return
       case 'response.created':
         this.#active = event.response.id
+        this.#creating = false
         if (this.#lastTurn?.endMs != null) this.#lastTurn.responseId ??= event.response.id
         this.#expect()
         if (this.#ignoreNext) {
@@ -300,7 +338,7 @@ export class RealtimeEngineSession implements EngineSession {
         this.#audio(event.response_id, event.item_id, event.delta, msOfBase64(event.delta))
         return
       case 'response.output_audio.done':
-        if (!this.#dropped?.has(event.response_id)) this.#emit({ type: 'audio_done', itemId: event.item_id })
+        if (!this.#dropped?.has(event.response_id)) this.#audioEnds(event.item_id)
         return
       case 'response.output_audio_transcript.delta':
         this.#words =
@@ -314,6 +352,9 @@ export class RealtimeEngineSession implements EngineSession {
         return
       case 'response.output_item.added':
         if (event.item.call_id && event.item.name) this.#toolNames.set(event.item.call_id, event.item.name)
+        return
+      case 'response.output_item.done':
+        this.#outputItem(event.response_id, event.item)
         return
       case 'response.function_call_arguments.done':
         this.#toolCall(event)
@@ -358,10 +399,11 @@ export class RealtimeEngineSession implements EngineSession {
 
   #speechStopped(itemId: string, audioEndMs: number): void {
     const { settings } = this.#parts
-    // The end that is reported includes the silence that proved it.
-    const silence = settings.turnDetection === 'server' ? settings.silenceMs : 0
-    const endMs = Math.max(0, audioEndMs - silence + this.#offsetMs)
     const turn = this.#turns.get(itemId)
+    // The end that is reported includes the silence that proved it; how long a semantic detector waited only our own ear knows.
+    const silence =
+      settings.turnDetection === 'server' ? settings.silenceMs : (this.#ear.silentFor(performance.now()) ?? 0)
+    const endMs = Math.max(0, turn?.startMs ?? 0, audioEndMs - silence + this.#offsetMs)
     if (turn) turn.endMs = endMs
     this.#speaking = false
     this.#ear.reported()
@@ -384,8 +426,10 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   #toolCall(event: Extract<ServerEvent, { type: 'response.function_call_arguments.done' }>): void {
-    if (this.#dropped?.has(event.response_id)) return
+    if (this.#dropped?.has(event.response_id) || this.#called.has(event.call_id)) return
     this.#expectingSince = null
+    this.#calledIn = event.response_id
+    this.#called.add(event.call_id)
     this.#tools.add(event.call_id)
     let args: unknown
     try {
@@ -398,11 +442,28 @@ export class RealtimeEngineSession implements EngineSession {
     this.#emit({ type: 'tool_call', toolCallId: event.call_id, name, args })
   }
 
+  /** A call of a tool that was not told by its arguments. */
+  #outputItem(responseId: string, item: OutputItem): void {
+    if (item.type !== 'function_call' || !item.call_id) return
+    const { call_id, name } = item
+    this.#toolCall({
+      type: 'response.function_call_arguments.done',
+      ...{ response_id: responseId, call_id, arguments: item.arguments ?? '{}' },
+      ...(name ? { name } : {}),
+    })
+  }
+
   #responseDone(response: Extract<ServerEvent, { type: 'response.done' }>['response']): void {
+    const dropped = this.#dropped?.has(response.id) ?? false
+    for (const item of response.output) this.#outputItem(response.id, item)
     if (this.#active === response.id) this.#active = null
+    this.#creating = false
     this.#dropped?.delete(response.id)
     if (this.#dropped?.size === 0) this.#dropped = null
     this.#expectingSince = null
+    const spoke = this.#itemResponse === response.id && this.#itemSentMs > 0
+    // Its end may not have been told.
+    if (spoke && !dropped) this.#audioEnds(this.#item)
     if (response.usage) {
       const { input_token_details: input, output_token_details: output } = response.usage
       const tokens = {
@@ -415,30 +476,63 @@ export class RealtimeEngineSession implements EngineSession {
       const usage = { ...tokens, costMicroUsd: priceOf(this.#parts.settings.model, tokens) }
       this.#emit({ type: 'usage', usage })
     }
-    if (response.status === 'failed') {
-      const error = response.status_details?.error
-      if (isRateLimit('', error?.code ?? '')) this.#failure('', error?.code ?? '', error?.message ?? '')
-      else if (this.#failedOnce) this.#fail('engine_response_failed', error?.code ?? 'a response failed', true)
-      else {
-        this.#failedOnce = true
-        this.#ask({})
-      }
-      return
-    }
-    if (response.status === 'completed') this.#failedOnce = false
+    const called = this.#calledIn === response.id
+    if (!dropped && !this.#isIgnored(response.id)) this.#judge(response, spoke, called)
     const wanted = this.#wanted
     this.#wanted = null
     if (wanted && this.#state === 'ready') this.#create(wanted)
   }
 
+  #isIgnored(responseId: string): boolean {
+    return this.#lastTurn?.responseId === responseId && this.#lastTurn.ignored
+  }
+
+  /** A response that brought the caller nothing is asked for once more; of two in a row the engine is no good. */
+  #judge(response: DoneResponse, spoke: boolean, called: boolean): void {
+    const { error, reason } = response.status_details ?? {}
+    const verdict = judgeResponse({ status: response.status, reason: reason ?? null, spoke, called })
+    if (verdict.kind === 'failed' && isRateLimit(error?.type ?? '', error?.code ?? '')) {
+      this.#failure(error?.type ?? '', error?.code ?? '', error?.message ?? '')
+      return
+    }
+    if (verdict.kind === 'answered') {
+      this.#fruitless = 0
+      this.#finishing = false
+      return
+    }
+    // The caller has the word: what they say next is answered.
+    if (this.#speaking) return
+    // Words that broke off are finished, once.
+    if (spoke && this.#finishing) {
+      this.#finishing = false
+      return
+    }
+    this.#finishing = spoke
+    this.#fruitless = spoke ? 0 : this.#fruitless + 1
+    if (this.#fruitless > 1) {
+      const what = error?.code ?? `a response was ${response.status}${reason ? ` (${reason})` : ''} without words`
+      this.#fail('engine_response_failed', what, true)
+      return
+    }
+    this.#wanted ??= verdict.kind === 'again' && verdict.instructions ? { instructions: verdict.instructions } : {}
+  }
+
+  /** No more audio of an item; told once. */
+  #audioEnds(itemId: string): void {
+    if (this.#ended === itemId) return
+    this.#ended = itemId
+    this.#emit({ type: 'audio_done', itemId })
+  }
+
   /** Asks for a response, at once or when the present one is over: two at a time are refused. */
-  #ask(wanted: { instructions?: string }): void {
+  #ask(wanted: Wanted): void {
     if (this.#active || this.#state !== 'ready') this.#wanted = wanted
     else this.#create(wanted)
   }
 
-  #create(wanted: { instructions?: string }): void {
+  #create(wanted: Wanted): void {
     this.#ignoreNext = false
+    this.#creating = true
     this.#asked = wanted
     this.#expect()
     this.#send(
@@ -450,6 +544,7 @@ export class RealtimeEngineSession implements EngineSession {
   }
 
   #failure(type: string, code: string, message: string): void {
+    this.#creating = false
     if (code === 'session_expired') this.#fail('engine_expired', message, true)
     else if (isRateLimit(type, code)) this.#fail('engine_rate_limited', message, false)
     else if (type === 'server_error') this.#fail('engine_error', message, true)
@@ -460,6 +555,11 @@ export class RealtimeEngineSession implements EngineSession {
 
   /** The server began a response of its own in the same moment: what was asked for follows it, or takes its place. */
   #askAgain(): void {
+    // The server answers by itself: what was only asked for in case it does not is not needed.
+    if (this.#asked.optional) {
+      this.#asked = {}
+      return
+    }
     this.#wanted ??= this.#asked
     if (!this.#active) {
       const wanted = this.#wanted
@@ -583,6 +683,11 @@ export class RealtimeEngineSession implements EngineSession {
     this.#parts.onRelease()
     this.#onEvent({ type: 'closed', reason })
   }
+}
+
+/** The longest silence within a turn (realtime `semantic_vad`, `eagerness`: it waits 8, 4 or 2 seconds at most). */
+function longestPauseOf({ turnDetection, silenceMs }: RealtimeSettings): number {
+  return { server: silenceMs, 'semantic-low': 8_000, 'semantic-medium': 4_000, 'semantic-high': 2_000 }[turnDetection]
 }
 
 function isRateLimit(type: string, code: string): boolean {

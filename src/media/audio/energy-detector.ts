@@ -24,10 +24,10 @@ export function voicedMs(bits: number, frameMs: number, frames = KEPT): number {
 }
 
 /**
- * A cheap ear of our own beside the engine's: it knows whether a voice goes on, so that an engine which no longer listens is
- * noticed.
+ * A cheap voice-activity detector of our own beside the engine's: an engine that no longer listens is noticed by what it does
+ * not report.
  */
-export class LineEar {
+export class EnergyDetector {
   #loudSamples = 0
   /** When a voice was last heard, and whether the engine knows of it. */
   #voiceAt: number | null = null

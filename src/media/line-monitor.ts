@@ -1,0 +1,85 @@
+import { LOOKED_AT, voicedMs } from './audio/energy-detector.ts'
+import type { CallContext } from './call-context.ts'
+import type { CallVoice } from './call-voice.ts'
+import type { DeadAirWatch } from './dead-air.ts'
+import type { TurnTaking } from './turn-taking.ts'
+
+const FRAME_MS = 20
+/** Loud frames among those looked at that make a voice, in ms. */
+const VOICE_MS = 80
+/** Looks with a voice that make an utterance: half a second of it. */
+const MIN_LOOKS = 3
+/** Looks further apart are of two utterances. */
+const GAP_MS = 1_000
+/** What is loud so soon behind our own audio may be its echo. */
+const ECHO_MS = 400
+/** A silence that ends a turn where the engine does not say how long it waits. */
+const USUAL_PAUSE_MS = 1_000
+const PAUSE_MARGIN_MS = 500
+
+/**
+ * Listens to the caller's line itself, cheaply: a voice that the engine never reports, and a turn whose end it never reports,
+ * are noticed without it.
+ */
+export class LineMonitor {
+  #voiceAt = Number.NEGATIVE_INFINITY
+  #unreportedAt = Number.NEGATIVE_INFINITY
+  #looks = 0
+  readonly #timer
+
+  constructor(
+    private readonly context: CallContext,
+    private readonly voice: CallVoice,
+    private readonly turns: TurnTaking,
+    private readonly deadAir: DeadAirWatch,
+  ) {
+    this.#timer = context.timer()
+  }
+
+  /** To be called every `LOOKED_AT` frames. @param bits which of the last frames were loud */
+  look(bits: number): void {
+    if (voicedMs(bits, FRAME_MS, LOOKED_AT) < VOICE_MS) return
+    const { context } = this
+    const now = context.clock.now()
+    this.#voiceAt = now
+    if (!context.callerSpeaking && now > this.voice.quietSince() + ECHO_MS) {
+      this.#looks = now - this.#unreportedAt > GAP_MS ? 1 : this.#looks + 1
+      this.#unreportedAt = now
+    }
+    if (!this.#timer.armed) this.#timer.set(context.policy.deadAirMs, () => this.#check())
+  }
+
+  /** The engine reported speech, or reacts to it: what was heard is accounted for. */
+  reported(): void {
+    this.#looks = 0
+  }
+
+  #check(): void {
+    const { context } = this
+    if (context.state !== 'live') return
+    const { deadAirMs } = context.policy
+    const now = context.clock.now()
+    const pause = (context.engine?.longestPauseMs ?? USUAL_PAUSE_MS) + PAUSE_MARGIN_MS
+    const after = context.callerSpeaking ? Math.max(deadAirMs, pause) : deadAirMs
+    const silentMs = now - this.#voiceAt
+    if (silentMs < after) {
+      this.#timer.set(after - silentMs, () => this.#check())
+      return
+    }
+    if (context.callerSpeaking) this.turnEnded(silentMs)
+    else if (this.#looks >= MIN_LOOKS) this.unnoticed(now - this.#unreportedAt)
+    this.#looks = 0
+  }
+
+  /** The caller fell silent so long ago, which the engine does not report. */
+  turnEnded(agoMs: number): void {
+    this.context.record.note('line', { heard: 'turn_ended', agoMs })
+    this.turns.assumeStopped(this.context.clock.now() - agoMs)
+  }
+
+  /** The caller said something so long ago that the engine did not report. */
+  unnoticed(agoMs: number): void {
+    this.context.record.note('line', { heard: 'unnoticed', agoMs })
+    this.deadAir.unnoticed(this.context.clock.now() - agoMs)
+  }
+}
