@@ -40,9 +40,21 @@ function writePosition(time: string, id: string): string {
 function readPosition(cursor: string): [string, string] {
   try {
     const [time, id] = position.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
-    if (Number.isNaN(Date.parse(time.replace(/([+-]\d\d)$/, '$1:00')))) throw new Error('no time')
+    if (!isTimestamp(time)) throw new Error('no time')
     return [time, id]
   } catch (cause) {
-    throw new AppError('invalid', 'invalid_cursor', 'This cursor is none of ours.', { field: 'cursor', cause })
+    throw new AppError('invalid', 'invalid_cursor', 'The cursor is not valid. Start from the first page.', {
+      field: 'cursor',
+      cause,
+    })
   }
+}
+
+/** Whether Postgres reads a text as the timestamp that it would write so: `Date.parse` also takes 31 February. */
+function isTimestamp(text: string): boolean {
+  const match = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d{1,6})?([+-](\d\d)(:[0-5]\d)?|Z)$/.exec(text)
+  const [, day = '', clock = '', , , offset = '0'] = match ?? []
+  if (!match || Number(offset) > 15 || day < '0001') return false
+  const time = new Date(`${day}T${clock}Z`)
+  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(`${day}T${clock}`)
 }
