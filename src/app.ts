@@ -32,7 +32,15 @@ import { createHealth } from './http/health.ts'
 import { createPayPages } from './http/pay/routes.ts'
 import { createPrompts } from './http/prompts.ts'
 import { checkAddress } from './http/request-address.ts'
-import { BODY_LIMITS, BodyBudget, bindBody, readBytes, requireJson, withBody } from './http/request-body.ts'
+import {
+  BODY_LIMITS,
+  BodyBudget,
+  bindBody,
+  dropUnreadBody,
+  readBytes,
+  requireJson,
+  withBody,
+} from './http/request-body.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
 import { createPaymentWebhooks } from './http/webhooks/payments.ts'
@@ -336,7 +344,9 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     }
     addresses.set(request, server.requestIP(request)?.address ?? '')
     bindBody(request, budget, clientOf(request))
-    return secure(path, await (path === WEBHOOKS.streamStatus ? streamStatus(request) : app.fetch(request)))
+    const response = await (path === WEBHOOKS.streamStatus ? streamStatus(request) : app.fetch(request))
+    dropUnreadBody(request, response)
+    return secure(path, response)
   }
 
   return {
