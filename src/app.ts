@@ -35,7 +35,15 @@ import { createHealth } from './http/health.ts'
 import { createPayPages } from './http/pay/routes.ts'
 import { createPrompts } from './http/prompts.ts'
 import { checkAddress } from './http/request-address.ts'
-import { BODY_LIMITS, BodyBudget, bindBody, readBytes, requireJson, withBody } from './http/request-body.ts'
+import {
+  BODY_LIMITS,
+  BodyBudget,
+  bindBody,
+  dropUnreadBody,
+  readBytes,
+  requireJson,
+  withBody,
+} from './http/request-body.ts'
 import { createSecurityHeaders } from './http/security-headers.ts'
 import { refuseUnstorableAddress, refuseUnstorableBody } from './http/storable.ts'
 import { publicUrl, WEBHOOKS } from './http/urls.ts'
@@ -365,6 +373,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     addresses.set(request, server.requestIP(received)?.address ?? '')
     bindBody(request, budget, clientOf(request))
     const response = await (path === WEBHOOKS.streamStatus ? streamStatus(request) : app.fetch(request))
+    dropUnreadBody(request, response)
     return secure(path, basePath.leave(response))
   }
 

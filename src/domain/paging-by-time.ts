@@ -43,7 +43,10 @@ function readPosition(cursor: string): [string, string] {
     if (!isTimestamp(time)) throw new Error('no time')
     return [time, id]
   } catch (cause) {
-    throw new AppError('invalid', 'invalid_cursor', 'This cursor is none of ours.', { field: 'cursor', cause })
+    throw new AppError('invalid', 'invalid_cursor', 'The cursor is not valid. Start from the first page.', {
+      field: 'cursor',
+      cause,
+    })
   }
 }
 

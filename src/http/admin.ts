@@ -1,4 +1,5 @@
-import { Hono } from 'hono'
+import { randomBytes } from 'node:crypto'
+import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
 import { z } from 'zod'
 import { refuseForeignOrigin } from '../access/origins.ts'
@@ -21,7 +22,7 @@ export function createAdmin(deps: AdminDeps): Hono {
     await next()
   })
 
-  app.get('/login', (c) => c.html(loginPage({ next: safeTarget(c.req.query('next')) })))
+  app.get('/login', (c) => page(c, { next: safeTarget(c.req.query('next')) }))
 
   app.post('/login', async (c) => {
     const form = parseForm(await readText(c.req.raw))
@@ -31,11 +32,11 @@ export function createAdmin(deps: AdminDeps): Hono {
       step === 'password'
         ? await deps.ask('/sign-in/email', { email: form.email ?? '', password: form.password ?? '' }, c.req.raw)
         : await deps.ask('/two-factor/verify-totp', { code: form.code?.trim() ?? '' }, c.req.raw)
-    if (answer.status === 429) return c.html(loginPage({ next, step, problem: TOO_MANY }), 429)
-    if (!answer.ok) return c.html(loginPage({ next, step, problem: WRONG[step] }), 401)
+    if (answer.status === 429) return page(c, { next, step, problem: TOO_MANY }, 429)
+    if (!answer.ok) return page(c, { next, step, problem: WRONG[step] }, 401)
     for (const cookie of answer.headers.getSetCookie()) c.header('Set-Cookie', cookie, { append: true })
     const { twoFactorRedirect } = signInAnswer.parse(await answer.json())
-    return twoFactorRedirect ? c.html(loginPage({ next, step: 'code' })) : c.redirect(next, 303)
+    return twoFactorRedirect ? page(c, { next, step: 'code' }) : c.redirect(next, 303)
   })
 
   app.post('/logout', async (c) => {
@@ -58,14 +59,26 @@ function safeTarget(next: string | undefined): string {
   return next && /^\/admin(\/[\w/-]*)?$/.test(next) ? next : '/admin'
 }
 
+/** The page with a policy that lets in its own style and its own form, nothing else. */
+function page(c: Context, view: Omit<Parameters<typeof loginPage>[0], 'nonce'>, status: 200 | 401 | 429 = 200) {
+  const nonce = randomBytes(16).toString('base64')
+  c.header(
+    'Content-Security-Policy',
+    `default-src 'none'; style-src 'nonce-${nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
+  )
+  return c.html(loginPage({ ...view, nonce }), status)
+}
+
 function loginPage({
   next,
   step = 'password',
   problem,
+  nonce,
 }: {
   next: string
   step?: 'password' | 'code'
   problem?: string
+  nonce: string
 }) {
   return html`<!doctype html>
     <html lang="en">
@@ -73,7 +86,7 @@ function loginPage({
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>AgentLocator: log in</title>
-        <style>
+        <style nonce="${nonce}">
           :root { color-scheme: light dark; font-family: system-ui, sans-serif; }
           body { display: grid; place-items: center; min-height: 100vh; margin: 0; background: light-dark(#f4f5f7, #15171a); }
           form { display: grid; gap: 1rem; width: min(22rem, 90vw); padding: 2rem; border-radius: 12px;

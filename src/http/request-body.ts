@@ -119,6 +119,14 @@ function tooMany() {
   )
 }
 
+/** Ends the connection of a request that was refused while its body was still coming: a slow sender would hold it for ever. */
+export function dropUnreadBody(request: Request, response: Response): void {
+  const { headers } = request
+  const announced = headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0
+  const cut = response.status === 408 || response.status === 413 || response.status === 503
+  if (response.status >= 400 && announced && (cut || !request.bodyUsed)) response.headers.set('Connection', 'close')
+}
+
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /** A request with a body that has been read already, for code of others that reads it by itself. */

@@ -34,7 +34,7 @@ export const receptionistRouter = router({
   /** The settings that count now. */
   get: businessProcedure.output(profileView).query(({ ctx }) => getProfile(ctx.business)),
   version: businessProcedure
-    .input(z.object({ version: z.coerce.number().int().positive() }))
+    .input(z.object({ version: z.coerce.number().int().positive().max(2_147_483_647) }))
     .output(profileView)
     .query(({ ctx, input }) => getProfileVersion(ctx.business, input.version)),
   versions: businessProcedure

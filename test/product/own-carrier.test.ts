@@ -8,6 +8,7 @@ import { sendInboundWhatsApp } from '../../src/sandbox/carrier/inbound-whatsapp.
 import type { Carrier } from '../../src/sandbox/carrier/server.ts'
 import { signTwilioRequest } from '../../src/sandbox/carrier/signature.ts'
 import type { OpenAiSandbox } from '../../src/sandbox/openai/server.ts'
+import { announceCall, openStream } from '../support/media-stream.ts'
 import { eventually, NUMBER, type Product, startProduct, WHATSAPP_SENDER } from '../support/product.ts'
 import { OPENAI_KEY, startTestOpenAi } from '../support/realtime.ts'
 import { endSpeech, speak } from '../support/speech.ts'
@@ -304,6 +305,44 @@ describe('businesses with carrier accounts of their own, beside the installation
     expect(await upgrade('nobody’s token')).toBe(403)
     for (const token of [product.carrier.authToken, dana.authToken, noa.authToken])
       expect(await upgrade(token)).toBe(101)
+  })
+
+  test('a stream that one business signed ends nobody else’s ringing call', async () => {
+    const stateOf = async (sid: string) =>
+      (
+        await product.sql<{ end_reason: string | null; stream_sid: string | null }[]>`
+        select end_reason, stream_sid from calls where call_sid = ${sid}`
+      )[0]
+    const sid = callSid()
+    const token = await announceCall(product, sid)
+    await eventually(() => stateOf(sid), 'the row of the call')
+    // Also one that has no row yet: what waits in the queue is held to the same.
+    const early = callSid()
+    for (const named of [sid, early]) {
+      const foreign = await openStream(product, 0, { token: thief.authToken })
+      foreign.start(named, 'a token that opens nothing')
+      expect((await foreign.closed).code).toBe(1008)
+    }
+    const earlyToken = await announceCall(product, early)
+    await eventually(() => stateOf(early), 'the row of the second call')
+    await Bun.sleep(1_500)
+    expect([await stateOf(sid), await stateOf(early)].map((row) => row?.end_reason)).toEqual([null, null])
+    for (const [named, own] of [
+      [sid, token],
+      [early, earlyToken],
+    ] as const) {
+      const stream = await openStream(product)
+      stream.start(named, own)
+      await eventually(async () => (await stateOf(named))?.stream_sid, 'its own stream')
+      stream.close()
+    }
+    // The installation speaks for all: its refusal does end the call.
+    const last = callSid()
+    await announceCall(product, last)
+    await eventually(() => stateOf(last), 'the row of the third call')
+    const refused = await openStream(product)
+    refused.start(last, 'a token that opens nothing')
+    await eventually(async () => (await stateOf(last))?.end_reason === 'bad_token', 'the reason')
   })
 
   test('who claims another’s account with a token of his own speaks for himself at most', async () => {

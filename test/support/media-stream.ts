@@ -16,16 +16,23 @@ export type HandStream = {
 }
 
 /** Opens the media socket of the n-th web server. @throws Error when the upgrade is refused */
-export async function openStream(product: Product, index = 0, signed: 'right' | 'none' = 'right'): Promise<HandStream> {
+export async function openStream(
+  product: Product,
+  index = 0,
+  signed: 'right' | 'none' | { token: string } = 'right',
+): Promise<HandStream> {
   const received: Record<string, unknown>[] = []
   const { promise: closed, resolve: close } = Promise.withResolvers<{ code: number; reason: string }>()
   const { promise: opened, resolve: open, reject } = Promise.withResolvers<void>()
   const url = `${product.publicBaseUrl.replace(/^http/, 'ws')}/ws/twilio-media`
-  const signature = signTwilioRequest(product.carrier.authToken, url.replace(/^ws:/, 'wss:'))
+  const signature = signTwilioRequest(
+    typeof signed === 'object' ? signed.token : product.carrier.authToken,
+    url.replace(/^ws:/, 'wss:'),
+  )
   // Bun's client takes headers; the DOM's type of the same constructor does not know them.
   const socket: WebSocket = Reflect.construct(WebSocket, [
     `ws://127.0.0.1:${product.server(index).port}/ws/twilio-media`,
-    { headers: signed === 'right' ? { 'X-Twilio-Signature': signature } : {}, protocols: ['audio.twilio.com'] },
+    { headers: signed === 'none' ? {} : { 'X-Twilio-Signature': signature }, protocols: ['audio.twilio.com'] },
   ])
   socket.onopen = () => open()
   socket.onerror = () => reject(new Error('the media socket was refused'))

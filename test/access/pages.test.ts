@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import type { Browser } from 'playwright-core'
+import { createLogin } from '../../src/auth.ts'
+import { within } from '../../src/domain/context.ts'
+import { grantMembership } from '../../src/domain/members/index.ts'
+import { openBrowser } from '../support/browser.ts'
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+
+const LONG = 90_000
+const login = { email: 'owner@example.com', password: 'a long password of the tests', name: 'Owner' }
+let database: TestDatabase
+let web: TestServer
+let browser: Browser
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  web = await startTestServer(database.url)
+  const { db } = web.deps.ctx
+  const secret = web.deps.config.sessionSecret
+  const userId = await createLogin({ db, secret, publicBaseUrl: web.deps.config.publicBaseUrl }, login)
+  await db.transaction((tx) => grantMembership(tx, within(web.deps.ctx, web.businessId), userId, 'owner'))
+  browser = await openBrowser()
+}, LONG)
+
+afterAll(async () => {
+  await browser.close()
+  await web.stop()
+  await database.drop()
+})
+
+test(
+  'the login and the queue board work under their policies, without a word in the browser’s console',
+  async () => {
+    const page = await browser.newPage()
+    const said: string[] = []
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') said.push(message.text())
+    })
+    page.on('pageerror', (error) => said.push(String(error)))
+    page.on('response', (response) => {
+      if (response.status() >= 400) said.push(`${response.status()} ${response.url()}`)
+    })
+    await page.goto(`${web.url}/admin`, { waitUntil: 'networkidle' })
+    expect(new URL(page.url()).pathname).toBe('/admin/login')
+    expect(await page.locator('form').evaluate((form) => getComputedStyle(form).display)).toBe('grid')
+    await page.fill('input[name=email]', login.email)
+    await page.fill('input[name=password]', login.password)
+    await page.click('button')
+    await page.waitForURL(/\/admin\/queues/)
+    await page.getByText('crm').first().waitFor({ timeout: 20_000 })
+    await page.getByText('crm').first().click()
+    await page.waitForLoadState('networkidle')
+    expect(await page.locator('body').innerText()).toContain('crm')
+    expect(said).toEqual([])
+    await page.close()
+  },
+  LONG,
+)
+
+test(
+  'a page of another site cannot frame them',
+  async () => {
+    const page = await browser.newPage()
+    await page.setContent(`<iframe src="${web.url}/admin/login"></iframe>`)
+    await page.waitForTimeout(500)
+    const frame = page.frames().find((each) => each !== page.mainFrame())
+    expect(frame?.url()).not.toContain('/admin/login')
+    await page.close()
+  },
+  LONG,
+)
