@@ -24,7 +24,9 @@ const files = Bun.serve({
   port: 0,
   hostname: '127.0.0.1',
   fetch(request) {
-    const { pathname } = new URL(request.url)
+    const { pathname, searchParams } = new URL(request.url)
+    const to = searchParams.get('to')
+    if (to !== null) return Response.redirect(to, 302)
     if (pathname === '/photo.png') return new Response(PIXEL, { headers: { 'content-type': 'image/png' } })
     if (pathname === '/voice.ogg') return new Response(VOICE, { headers: { 'content-type': 'audio/ogg' } })
     return new Response('no', { status: 404 })
@@ -135,6 +137,24 @@ test('a picture and a voice note leave through the worker, and the phone can ope
   expect(Buffer.from(await sandbox.receivedMedia(to, note?.id ?? ''))).toEqual(VOICE)
   const missing = await send(to, { media: [{ url: `http://127.0.0.1:${files.port}/missing.png` }] })
   expect(await settled(missing, 'failed')).toMatchObject({ error_code: 'media_missing' })
+})
+
+test('media addresses that lead to a metadata service are not asked, and all fail alike', async () => {
+  await choose('baileys', null)
+  const metadata = 'http://169.254.169.254/latest/meta-data'
+  const redirect = `http://127.0.0.1:${files.port}/redirect?to=${encodeURIComponent(metadata)}`
+  for (const url of [
+    metadata,
+    redirect,
+    'http://0.0.0.0:1/',
+    'http://[::ffff:a9fe:a9fe]/',
+    'http://nothing.invalid/',
+  ]) {
+    const to = customer()
+    const { error_code } = await settled(await send(to, { media: [{ url }] }), 'failed')
+    expect({ url, error_code }).toEqual({ url, error_code: 'media_not_fetchable' })
+    expect(sandbox.inbox(to)).toEqual([])
+  }
 })
 
 test('a doubtful outcome goes to no second provider, from either side', async () => {

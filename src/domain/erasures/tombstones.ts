@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { and, eq, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { erasedIdentities } from '../../../db/schema/index.ts'
@@ -30,7 +31,7 @@ export async function writeTombstones(tx: Executor, ctx: BusinessContext, identi
       .values(
         identities.slice(from, from + BATCH).map((identity) => ({
           kind: identity.kind,
-          fingerprint: fingerprintOf(identity),
+          fingerprint: fingerprintOf(ctx, identity),
           businessId: ctx.businessId,
           erasedAt: at,
           mention: identity.value,
@@ -49,10 +50,14 @@ export async function writeTombstones(tx: Executor, ctx: BusinessContext, identi
  * A condition: one of these was erased.
  * @param happenedAt what happened after the erasure is left alone; left out, whatever happened counts
  */
-export function isErasedSql(ctx: Pick<BusinessContext, 'businessId'>, identities: Identity[], happenedAt?: Date): SQL {
+export function isErasedSql(
+  ctx: Pick<BusinessContext, 'businessId' | 'identityKey'>,
+  identities: Identity[],
+  happenedAt?: Date,
+): SQL {
   if (identities.length === 0) return sql`false`
   const those = identities.map(
-    (identity) => sql`(erased.kind = ${identity.kind} and erased.fingerprint = ${fingerprintOf(identity)})`,
+    (identity) => sql`(erased.kind = ${identity.kind} and erased.fingerprint in ${fingerprintsOf(ctx, identity)})`,
   )
   return sql`exists (select from ${erasedIdentities} as erased
     where (${sql.join(those, sql` or `)}) and erased.business_id = ${ctx.businessId}${
@@ -77,7 +82,7 @@ export async function refuseErasedCall(tx: Executor, callSid: string): Promise<v
   const [found] = await tx
     .select({ at: erasedIdentities.erasedAt })
     .from(erasedIdentities)
-    .where(and(eq(erasedIdentities.kind, call.kind), eq(erasedIdentities.fingerprint, fingerprintOf(call))))
+    .where(and(eq(erasedIdentities.kind, call.kind), eq(erasedIdentities.fingerprint, plainFingerprint(call))))
     .limit(1)
   if (found) throw personErased()
 }
@@ -141,6 +146,19 @@ function filesOfJob({ name, data }: { name: string; data: unknown }): Ref[] {
   return fetch?.success ? [{ kind: 'carrier_recording', ref: fetch.data.recordingSid }] : []
 }
 
-function fingerprintOf({ kind, value }: Identity): string {
+type Keyed = Pick<BusinessContext, 'identityKey'>
+
+/** Ids of calls and contacts are random; what people are known by is not, and is keyed. */
+function fingerprintOf({ identityKey }: Keyed, identity: Identity): string {
+  if (!identityKey || identity.kind === 'call' || identity.kind === 'contact') return plainFingerprint(identity)
+  return createHmac('sha256', identityKey).update(`${identity.kind}:${identity.value}`).digest('hex')
+}
+
+/** The fingerprint, and the one without a key that earlier versions wrote: those are kept for 30 days. */
+function fingerprintsOf(ctx: Keyed, identity: Identity): string[] {
+  return [...new Set([fingerprintOf(ctx, identity), plainFingerprint(identity)])]
+}
+
+function plainFingerprint({ kind, value }: Identity): string {
   return sha256Hex(`${kind}:${value}`)
 }

@@ -14,7 +14,7 @@ import type { BusinessContext } from '../../../src/domain/context.ts'
 import { receiveMessage, requestMessage } from '../../../src/domain/messages/index.ts'
 import { eraseContact } from '../../../src/domain/privacy/index.ts'
 import { searchEverything } from '../../../src/domain/search/index.ts'
-import { newId } from '../../../src/lib/ids.ts'
+import { newId, sha256Hex } from '../../../src/lib/ids.ts'
 import { networkPhone } from '../../../src/lib/phone.ts'
 import { openDomain, type TestDomain } from '../../support/domain.ts'
 
@@ -123,6 +123,23 @@ describe.each(PAIRS)('%s and %s', (today, old) => {
     expect((await people()).map(({ phone }) => phone)).toEqual([today])
     await expect(send(today)).rejects.toMatchObject({ code: 'contact_opted_out' })
   })
+})
+
+test('the fingerprint of an erased number is keyed, and one of before the key still holds', async () => {
+  await fresh()
+  const keyed = { ...ctx, identityKey: new Uint8Array(32).fill(7) }
+  const before = new Date(Date.now() - 60_000)
+  const late = { callSid: 'CAlate', from: '+972501234567', to: '+97233760000', at: before }
+  const prints = () =>
+    sql`select fingerprint from erased_identities where business_id = ${ctx.businessId} and kind = 'phone'`
+  await eraseContact(ctx, (await createContact(ctx, { phone: '+972501234567' })).id)
+  const [plain] = await prints()
+  expect(plain?.fingerprint).toBe(sha256Hex('phone:+972501234567'))
+  await expect(registerCall(keyed, late)).rejects.toMatchObject({ code: 'person_erased' })
+  await sql`delete from erased_identities where business_id = ${ctx.businessId}`
+  await eraseContact(keyed, (await createContact(keyed, { phone: '+972501234567' })).id)
+  expect((await prints())[0]?.fingerprint).not.toBe(plain?.fingerprint)
+  await expect(registerCall(keyed, { ...late, callSid: 'CAlater' })).rejects.toMatchObject({ code: 'person_erased' })
 })
 
 describe('a caller', () => {
