@@ -28,3 +28,4 @@ export {
 } from './queries.ts'
 export { renameCaller } from './rename-contact.ts'
 export { type ContactIdentity, identitiesOf, lockIdentities, resolveContact } from './resolve-contact.ts'
+export { rememberWhatsAppId } from './whatsapp-ids.ts'
