@@ -26,8 +26,8 @@ function describe(content: InboundContent): Description {
     case 'deletion':
       return { kind: 'deleted', body: '' }
     case 'location': {
-      const { latitude, longitude, name, address, url, live } = content
-      const body = lines(', ', name, address) || `${latitude}, ${longitude}`
+      const { latitude, longitude, name, address, url, live, text } = content
+      const body = lines('\n', text, lines(', ', name, address) || `${latitude}, ${longitude}`)
       return {
         kind: 'location',
         body,

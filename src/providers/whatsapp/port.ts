@@ -120,6 +120,8 @@ export type InboundContent =
       url?: string | null
       /** A place that moves: shared for a time. */
       live?: boolean
+      /** Words that were sent with the place. */
+      text?: string | null
     }
   | { kind: 'contacts'; contacts: ContactCard[] }
   | { kind: 'media'; media: InboundMedia[]; text: string }

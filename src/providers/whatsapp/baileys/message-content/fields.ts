@@ -53,7 +53,7 @@ export const MESSAGE_FIELDS: Fields = {
   locationMessage: content(readLocation),
   liveLocationMessage: content(readLiveLocation),
   contactMessage: content((card) => readContacts([card], card.contextInfo)),
-  contactsArrayMessage: content((node) => readContacts(listOf(node.contacts), node.contextInfo)),
+  contactsArrayMessage: content((node) => readContacts(listOf(node.contacts), node.contextInfo, node.displayName)),
 
   buttonsMessage: content(readButtons),
   listMessage: content(readList),

@@ -27,7 +27,7 @@ function offer({ text, header, footer, choices = [], media = [], context }: Offe
       text,
       header: header ?? null,
       footer: footer ?? null,
-      choices: choices.filter((choice) => choice.text || choice.id),
+      choices: choices.filter((choice) => choice.text || choice.id || choice.url),
       ...(media.length > 0 && { media }),
     },
     context: context ?? null,

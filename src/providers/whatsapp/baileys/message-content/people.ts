@@ -8,7 +8,7 @@ const VCARD_MAX = 65_536
 export function readLocation(node: proto.Message.ILocationMessage): Reading {
   const url = labelOf(node.url, 2_000)
   const { degreesLatitude, degreesLongitude, isLive, contextInfo } = node
-  const name = linesOf(textOf(node.name, 1_000), textOf(node.comment)) || null
+  const name = labelOf(node.name)
   const place = placeOf(degreesLatitude, degreesLongitude)
   if (!place) return shown('location', linesOf(name, textOf(node.address, 1_000), url))
   const address = labelOf(node.address)
@@ -19,10 +19,11 @@ export function readLocation(node: proto.Message.ILocationMessage): Reading {
 }
 
 export function readLiveLocation(node: proto.Message.ILiveLocationMessage): Reading {
-  const name = textOf(node.caption) || null
+  const text = textOf(node.caption)
   const place = placeOf(node.degreesLatitude, node.degreesLongitude)
-  if (!place) return shown('live_location', name ?? '')
-  return { content: { kind: 'location', ...place, name, address: null, live: true }, context: node.contextInfo ?? null }
+  if (!place) return shown('live_location', text)
+  const content = { kind: 'location' as const, ...place, name: null, address: null, live: true, ...(text && { text }) }
+  return { content, context: node.contextInfo ?? null }
 }
 
 /** A place on earth; anything else is none. */
@@ -35,7 +36,9 @@ function placeOf(latitude: unknown, longitude: unknown): { latitude: number; lon
 export function readContacts(
   cards: readonly proto.Message.IContactMessage[],
   contextInfo: proto.IContextInfo | null | undefined,
+  title?: string | null,
 ): Reading {
+  if (cards.length === 0) return shown('contacts', labelOf(title) ?? '')
   return { content: { kind: 'contacts', contacts: listOf(cards).map(readCard) }, context: contextInfo ?? null }
 }
 

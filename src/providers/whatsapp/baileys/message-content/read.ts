@@ -4,7 +4,7 @@ import { readContext } from './context.ts'
 import { type FieldDecision, type Reading, type ReadNested, type SealedAnswer, shown } from './decision.ts'
 import { type FieldName, type FieldValue, MESSAGE_FIELDS } from './fields.ts'
 import { findUnknownField, messageInside, wordsInBytes } from './wire.ts'
-import { findWords, idOf, linesOf, wordsOf } from './words.ts'
+import { findWords, idOf, linesOf, missingWords, withWords, wordsOf } from './words.ts'
 
 /** Messages within messages, counted over everything one message holds. */
 const DEPTH_MAX = 32
@@ -18,6 +18,9 @@ export type ReadMessage = {
   /** The key for answers to this message. */
   secret: Uint8Array | null
 }
+
+/** What else is in these is not of the message: descriptions of a linked page, the message that is changed. */
+const READ_WHOLE: ReadonlySet<FieldName> = new Set(['conversation', 'extendedTextMessage', 'protocolMessage'])
 
 type Walk = { viewOnce: boolean; secret: Uint8Array | null; wrapperReplyTo: string | null }
 
@@ -58,7 +61,7 @@ function walkMessage(message: proto.IMessage, depth: number, walk: Walk): Readin
   const poll = message.pollCreationMessage ?? message.pollCreationMessageV2 ?? message.pollCreationMessageV3
   walk.secret ??= secretOf(poll?.encKey)
   return chosen && 'content' in chosen && others.length > 0
-    ? { ...chosen, content: withWords(chosen.content, others) }
+    ? { ...chosen, content: withWords(chosen.content, linesOf(...others)) }
     : chosen
 }
 
@@ -72,7 +75,10 @@ function readField<Name extends FieldName>(name: Name, message: proto.IMessage, 
   if (decision.is === 'noise') return null
   if (decision.is === 'content')
     try {
-      return decision.read(value, nestedReader(depth))
+      const reading = decision.read(value, nestedReader(depth))
+      return reading && 'content' in reading && !READ_WHOLE.has(name)
+        ? { ...reading, content: withWords(reading.content, missingWords(value, reading.content)) }
+        : reading
     } catch {
       // A sender may write anything into a message; its words are shown at least.
       return asWhatItIs()
@@ -111,21 +117,6 @@ function readUnknown(bytes: Uint8Array): ReadMessage | null {
 export function readBytes(bytes: Uint8Array): ReadMessage {
   const content = { kind: 'unsupported' as const, type: 'unreadable', text: wordsInBytes(bytes) }
   return { content, sealed: null, replyTo: null, extras: {}, secret: null }
-}
-
-function withWords(content: InboundContent, words: string[]): InboundContent {
-  switch (content.kind) {
-    case 'text':
-    case 'media':
-    case 'choice':
-    case 'interactive':
-    case 'order':
-    case 'product':
-    case 'unsupported':
-      return { ...content, text: linesOf(content.text, ...words) }
-    default:
-      return content
-  }
 }
 
 function secretOf(bytes: Uint8Array | null | undefined): Uint8Array | null {

@@ -10,10 +10,10 @@ export const LABEL_MAX = 1_000
 export const LIST_MAX = 300
 const NODES_MAX = 2_000
 const WORD_KEYS =
-  /^(?:text|caption|title|subtitle|body|footer|header|description|name|note|message|question|label|comment|conversation|default|matchedtext)$|(?:text|caption|title|name|note|description|label)$/i
-/** Fields whose texts are not for a reader: what is quoted, addresses, and names of machines. */
+  /^(?:text|caption|title|subtitle|body|footer|header|description|name|note|message|question|label|comment|conversation|default|params|address|publisher|joinLink|codeContent)$|(?:text|caption|title|name|note|description|label)$/i
+/** Fields whose texts are not for a reader: what is quoted, addresses, names of machines, and descriptions made by machines. */
 const SKIPPED =
-  /^(?:contextInfo|messageContextInfo|quotedMessage|key|filename|elementName|mimetype)$|jid$|hash$|token$|key$|url$|path$|json$/i
+  /^(?:contextInfo|messageContextInfo|quotedMessage|key|fileName|elementName|mimetype|accessibilityLabel|annotations|interactiveAnnotations|urlTrackingMap)$|jid$|hash$|token$|key$|url$|path$|json$/i
 
 /** A text of a message as it is stored: clean, and bounded by whole characters. Anything but a string is empty. */
 export function textOf(value: unknown, max = TEXT_MAX): string {
@@ -60,14 +60,25 @@ export function listOf<Item>(items: readonly Item[] | null | undefined): Item[] 
   return Array.isArray(items) ? items.slice(0, LIST_MAX) : []
 }
 
-/** JSON that came inside a message; null when it is no object. */
+/** JSON that came inside a message; null when it is no object, or deeper or longer than anything sensible. */
 export function jsonOf(value: unknown): Record<string, unknown> | null {
-  if (typeof value !== 'string' || value.length > 4 * TEXT_MAX) return null
+  if (typeof value !== 'string' || value.length > 4 * TEXT_MAX || nestingOf(value) > JSON_DEPTH_MAX) return null
   try {
     return recordOf(JSON.parse(value))
   } catch {
     return null
   }
+}
+
+const JSON_DEPTH_MAX = 64
+
+function nestingOf(json: string): number {
+  let depth = 0
+  let deepest = 0
+  for (const character of json)
+    if (character === '{' || character === '[') deepest = Math.max(deepest, ++depth)
+    else if (character === '}' || character === ']') depth -= 1
+  return deepest
 }
 
 export function recordOf(value: unknown): Record<string, unknown> | null {
@@ -77,31 +88,72 @@ export function recordOf(value: unknown): Record<string, unknown> | null {
 }
 
 /**
- * The last resort: all texts in a structure whose names say that they are for a reader, in their order. Bounded in nodes and
- * length, and without recursion, so that no structure is too deep.
+ * All texts in a structure whose names say that they are for a reader. Bounded in nodes, and without recursion, so that no
+ * structure is too deep.
  */
-export function findWords(root: unknown): string {
+function wordsIn(root: unknown): string[] {
   const found = new Set<string>()
   const queue: unknown[] = [root]
-  for (let visited = 0; queue.length > 0 && visited < NODES_MAX; visited++) {
-    const node = queue.shift()
+  for (let visited = 0; visited < queue.length && visited < NODES_MAX; visited++) {
+    const node = queue[visited]
     if (typeof node !== 'object' || node === null || node instanceof Uint8Array) continue
-    for (const [key, value] of Object.entries(node)) {
-      if (SKIPPED.test(key)) continue
-      if (typeof value === 'string') {
-        const text = WORD_KEYS.test(key) ? textOf(value).trim() : ''
-        if (text) found.add(text)
-      } else if (typeof value === 'object' && value !== null) queue.push(value)
+    const entries = Object.entries(node)
+    // Beside parameters a name is the one of a kind of button.
+    const hasParameters = entries.some(([key]) => /paramsJson$/i.test(key))
+    for (const [key, value] of entries) {
+      if (SKIPPED.test(key) || (hasParameters && key === 'name')) continue
+      const texts: unknown[] = Array.isArray(value) ? value : [value]
+      for (const text of texts.slice(0, NODES_MAX))
+        if (typeof text !== 'string') queue.push(text)
+        else if (WORD_KEYS.test(key) && textOf(text).trim()) found.add(textOf(text).trim())
     }
   }
-  return linesOf(...found)
+  return [...found]
+}
+
+/** The last resort: the words of a structure that nothing else can read. */
+export function findWords(root: unknown): string {
+  return linesOf(...wordsIn(root))
+}
+
+/** The words of a structure that are not in what was read of it. */
+export function missingWords(root: unknown, content: InboundContent): string {
+  const kept = stringsOf(content).join('\n')
+  return linesOf(...wordsIn(root).filter((word) => !kept.includes(word)))
+}
+
+function stringsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, part]) => (key === 'url' ? [] : stringsOf(part)))
+}
+
+/** A content with more words, where its kind has a place for them. */
+export function withWords(content: InboundContent, words: string): InboundContent {
+  if (!words) return content
+  switch (content.kind) {
+    case 'text':
+    case 'media':
+    case 'choice':
+    case 'interactive':
+    case 'order':
+    case 'product':
+    case 'unsupported':
+      return { ...content, text: linesOf(content.text, words) }
+    case 'location':
+      return { ...content, text: linesOf(content.text, words) }
+    case 'event':
+      return { ...content, description: linesOf(content.description, words) }
+    default:
+      return content
+  }
 }
 
 /** The words of a content, as one text. */
 export function wordsOf(content: InboundContent): string {
   switch (content.kind) {
     case 'location':
-      return linesOf(content.name, content.address)
+      return linesOf(content.name, content.address, content.text)
     case 'contacts':
       return linesOf(...content.contacts.map((card) => card.name))
     case 'interactive':
