@@ -296,8 +296,7 @@ export class LiveSocket {
       alone(() =>
         keys.transaction(async () => {
           const plain = await decrypt()
-          await outside(() => this.deliver(ciphertext, plain))
-          return plain
+          return await outside(() => this.deliver(ciphertext, plain))
         }, lock),
       )
     const wrapped: Partial<typeof repository> = {
@@ -320,7 +319,8 @@ export class LiveSocket {
     return Object.assign(repository, wrapped)
   }
 
-  private async deliver(ciphertext: Uint8Array, plain: Uint8Array): Promise<void> {
+  /** @returns what Baileys goes on with */
+  private async deliver(ciphertext: Uint8Array, plain: Uint8Array): Promise<Uint8Array> {
     const arrival = this.stanzas.get(ciphertext)
     const { me } = this.options.auth.state.creds
     if (!arrival || !me) throw new Error('a message was decrypted that no stanza brought')
@@ -329,6 +329,8 @@ export class LiveSocket {
     fullMessage.message = decodeMessage(bytes)
     try {
       await this.options.onDecrypted(fullMessage, { arrival: arrival.id, bytes, edit: arrival.stanza.attrs.edit })
+      // Baileys would ask again for what no asking makes a message.
+      return fullMessage.message ? plain : EMPTY_MESSAGE
     } catch (error) {
       // With the socket gone no receipt can leave; WhatsApp brings the message again.
       this.kill(CLOSE_LOST, 'an inbound message could not be stored')
@@ -374,6 +376,9 @@ function renameOldServer({ attrs }: BinaryNode): void {
   for (const name of ['from', 'participant', 'recipient'])
     if (attrs[name]?.endsWith('@c.us')) attrs[name] = attrs[name].replace(/@c\.us$/, '@s.whatsapp.net')
 }
+
+/** A message without content, padded as all are. */
+const EMPTY_MESSAGE = new Uint8Array([1])
 
 function unpadded(plain: Uint8Array): Uint8Array {
   try {
