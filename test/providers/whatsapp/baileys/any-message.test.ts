@@ -251,25 +251,3 @@ test('a number that WhatsApp knows under another one is written to there, and th
     code: 'not_on_whatsapp',
   })
 })
-
-test('a message that cannot be stored makes the pauses between connections grow, though each connection opens', async () => {
-  let refused = 0
-  harness.beforeStore = () => {
-    refused += 1
-    throw new Error('the database refuses this row')
-  }
-  const first = harness.statuses.length
-  const id = await raw({ conversation: 'poison' })
-  await harness.until(() => refused >= 5, 'five attempts', 20_000)
-  const pauses = harness.statuses
-    .slice(first)
-    .flatMap(({ state, retryAt, reason }) =>
-      retryAt && reason === 'connection_lost' && state !== 'working' ? [retryAt.getTime()] : [],
-    )
-  const opened = harness.statuses.slice(first).filter(({ state }) => state === 'working').length
-  expect(opened).toBeGreaterThanOrEqual(3)
-  expect(pauses.length).toBeGreaterThanOrEqual(4)
-  harness.beforeStore = () => {}
-  expect((await arrival(id)).content).toEqual({ kind: 'text', text: 'poison' })
-  expect(harness.account.status().retryAt).toBeNull()
-}, 30_000)
