@@ -56,6 +56,7 @@ function messageOf(json: Record<string, unknown>, context: z.RefinementCtx): pro
     return z.NEVER
   }
 }
+const missedCallInput = z.object({ from: phone, to: phone, video: z.boolean().default(false) })
 const withheldInput = z.object({
   from: phone,
   to: phone,
@@ -93,6 +94,7 @@ const connectionInput = z.intersection(
  *
  * POST: accounts, scan, code, send `{from,to,content}`, owner (the same, from the account's own phone), receipts, typing, history, faults, connections,
  * raw `{from,to,message|bytes}` (any protobuf, from any kind of address), withheld `{from,to,type}` (kept from linked devices),
+ * missed-call `{from,to,video}`,
  * forget `{contact,account}` (a phone loses its session), again `{contact,account,id}` (a phone asks for a message anew).
  * GET: accounts, inbox?phone=, media?phone=&id=, notices?phone=, undecryptable?phone=, faults, certificate. DELETE: faults.
  */
@@ -153,6 +155,8 @@ async function runRoute(
       const id = asOwner ? await sandbox.sendRawAsOwner(input, payload) : await sandbox.sendRaw(input, payload)
       return Response.json({ id })
     }
+    case 'POST missed-call':
+      return Response.json({ id: sandbox.missedCall(missedCallInput.parse(body)) })
     case 'POST withheld':
       return Response.json({ id: sandbox.withhold(withheldInput.parse(body)) })
     case 'POST forget': {

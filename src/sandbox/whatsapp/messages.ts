@@ -317,6 +317,24 @@ export function sendWithheld(
   return id
 }
 
+/** A contact calls, and gives up before anybody answers. @returns the call's id */
+export function sendMissedCall(world: World, input: { contact: string; to: string; video: boolean }): string {
+  const contact = world.account(input.contact)
+  const from = phoneJid(contact.phone)
+  const id = world.nextId('CA')
+  const step = (tag: string, attrs: Record<string, string>, content: BinaryNode[]): BinaryNode => ({
+    tag: 'call',
+    attrs: { from, id: world.nextId('3F'), t: String(unixSeconds()) },
+    content: [{ tag, attrs: { 'call-id': id, 'call-creator': from, ...attrs }, content }],
+  })
+  const video: BinaryNode[] = input.video ? [{ tag: 'video', attrs: {} }] : []
+  for (const companion of world.account(input.to).companions.values()) {
+    pushStanza(companion, step('offer', {}, video))
+    pushStanza(companion, step('terminate', { reason: 'timeout' }, []))
+  }
+  return id
+}
+
 /** Two payloads in one stanza: the sender's key for this group, and the message under that key. */
 async function encryptForGroup(
   contact: Account,

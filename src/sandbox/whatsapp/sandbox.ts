@@ -9,6 +9,7 @@ import {
   type ReceiptType,
   sendFromContact,
   sendFromOwner,
+  sendMissedCall,
   sendReceipt,
   sendTyping,
   sendWithheld,
@@ -123,6 +124,12 @@ export class WhatsAppSandbox {
   withhold(input: { from: string; to: string; type?: string; id?: string; timestamp?: number }): string {
     const { from, to, ...how } = input
     return sendWithheld(this.parts.world, { contact: digitsOf(from), to: digitsOf(to), ...how })
+  }
+
+  /** A contact calls an account and gives up. @returns the call's id */
+  missedCall(input: { from: string; to: string; video?: boolean }): string {
+    const { from, to, video = false } = input
+    return sendMissedCall(this.parts.world, { contact: digitsOf(from), to: digitsOf(to), video })
   }
 
   /** The owner of an account (`from`) writes to a contact (`to`) on the phone itself. @returns the stanza id */

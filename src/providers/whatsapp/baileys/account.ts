@@ -22,6 +22,7 @@ import { isStaleOwner, type LoadedAuth, loadAuth } from './auth-state.ts'
 import { type AltResolver, type NormaliseOptions, normaliseMessage } from './inbound.ts'
 import { jidToLid, jidToPhone, phoneToJid } from './jids.ts'
 import { downloadMedia } from './media.ts'
+import { typeOfStub } from './message-content/stubs.ts'
 import {
   buildContent,
   fetchMediaByUrl,
@@ -442,7 +443,7 @@ export class BaileysAccount implements LinkedAccount {
   private storeLate(live: LiveSocket, message: WAMessage): void {
     const { id } = message.key
     if (id && this.stored.has(id)) return
-    if (!message.message) {
+    if (!message.message && !typeOfStub(message.messageStubType)) {
       const isStub = message.messageStubType === proto.WebMessageInfo.StubType.CIPHERTEXT
       if (isStub && message.category !== 'peer') this.unreadable.note(message)
       return

@@ -5,6 +5,7 @@ import { type JidKind, jidToLid, jidToPhone, kindOfJid } from './jids.ts'
 import type { SealedAnswer } from './message-content/decision.ts'
 import { type ReadMessage, readBytes, readMessage } from './message-content/read.ts'
 import { closedContent, openSealed } from './message-content/sealed.ts'
+import { typeOfStub } from './message-content/stubs.ts'
 import { idOf, labelOf } from './message-content/words.ts'
 
 /** Finds the other name of a person: a phone-number JID for a LID, or a LID for a phone-number JID. */
@@ -40,8 +41,9 @@ export async function normaliseMessage(message: WAMessage, options: NormaliseOpt
   if (!chat || !id) return null
   const kind = kindOfJid(chat)
   if (!isConversation(kind, options.allowGroups)) return null
-  const read = options.placeholder
-    ? { ...NOTHING, content: { kind: 'unsupported' as const, type: options.placeholder, text: '' } }
+  const shownAs = options.placeholder ?? (message.message ? null : typeOfStub(message.messageStubType))
+  const read = shownAs
+    ? { ...NOTHING, content: { kind: 'unsupported' as const, type: shownAs, text: '' } }
     : readWhole(message.message, options.bytes ?? null)
   if (!read.content && !read.sealed) return null
   const contact = await identify(message, kind, options.resolver)
@@ -52,7 +54,9 @@ export async function normaliseMessage(message: WAMessage, options: NormaliseOpt
   const direction = key.fromMe ? 'out' : 'in'
   // Keyed by the number where it is known: the same message may come addressed by number once and by LID once.
   const person = inGroup ? chat : (contact.phone ?? contact.lid ?? jidNormalizedUser(chat))
-  const secret = read.secret && Buffer.from(read.secret).toString('base64')
+  // What comes from before the link may have its key beside the content.
+  const answerKey = read.secret ?? message.messageSecret
+  const secret = answerKey?.length ? Buffer.from(answerKey).toString('base64') : null
   return {
     provider: 'baileys',
     account: options.account,

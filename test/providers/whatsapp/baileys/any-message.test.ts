@@ -238,6 +238,14 @@ test.each([
   20_000,
 )
 
+test.each([
+  [false, 'missed_voice_call'],
+  [true, 'missed_video_call'],
+])('a call that nobody answered is shown (video: %p)', async (video, type) => {
+  const event = await arrival(sandbox.missedCall({ from: BOB, to: ME, video }))
+  expect(event).toMatchObject({ contact: { phone: BOB }, content: { kind: 'unsupported', type } })
+})
+
 test('a number that WhatsApp knows under another one is written to there, and that is told once', async () => {
   sandbox.putAccount({ phone: '+5531977776666', knownAs: '+553177776666' })
   for (const id of ['br-1', 'br-2'])

@@ -6,42 +6,7 @@ import { MESSAGE_FIELDS } from '../../../../src/providers/whatsapp/baileys/messa
 import { PROTOCOL_TYPES } from '../../../../src/providers/whatsapp/baileys/message-content/protocol.ts'
 import { readMessage } from '../../../../src/providers/whatsapp/baileys/message-content/read.ts'
 import { fieldNumbers } from '../../../../src/providers/whatsapp/baileys/message-content/wire.ts'
-
-type Field = { name: string; number: number; type: string; repeated: boolean }
-type Definition = Map<string, Field[]>
-
-/** Baileys' protobuf definition: the fields of every message by its full name. */
-function readDefinition(): Definition {
-  const text = readFileSync(Bun.resolveSync('@whiskeysockets/baileys/WAProto/WAProto.proto', import.meta.dir), 'utf8')
-  const messages: Definition = new Map()
-  const path: string[] = []
-  for (const line of text.split('\n')) {
-    const opened = /^\s*(message|enum|oneof) (\w+) \{/.exec(line)
-    // Members of a `oneof` are fields of the message around it.
-    if (opened) path.push(opened[1] === 'message' ? (opened[2] ?? '') : '')
-    const name = path.filter(Boolean).join('.')
-    if (opened?.[1] === 'message') messages.set(name, [])
-    const field = /^\s*(optional |repeated |required )?([\w.]+) (\w+) = (\d+)( \[|;)/.exec(line)
-    if (field?.[2] && field[3])
-      messages
-        .get(name)
-        ?.push({ name: field[3], type: field[2], number: Number(field[4]), repeated: field[1] === 'repeated ' })
-    if (/\}/.test(line)) path.pop()
-  }
-  return messages
-}
-const definition = readDefinition()
-const messageFields = definition.get('Message') ?? []
-
-/** The message that a type names within a scope, as protobuf looks it up: from the innermost scope outwards. */
-function resolve(type: string, scope: string): string | null {
-  const scopes = scope.split('.')
-  for (let length = scopes.length; length >= 0; length--) {
-    const name = [...scopes.slice(0, length), type].join('.')
-    if (definition.has(name)) return name
-  }
-  return null
-}
+import { definition, type Field, messageFields, resolve } from '../../../support/whatsapp-definition.ts'
 
 /** Every text within a message, as the path that leads to it. */
 function textsOf(message: string, path: Field[] = []): Field[][] {

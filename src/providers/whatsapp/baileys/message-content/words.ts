@@ -88,12 +88,13 @@ export function recordOf(value: unknown): Record<string, unknown> | null {
 }
 
 /**
- * All texts in a structure whose names say that they are for a reader. Bounded in nodes, and without recursion, so that no
- * structure is too deep.
+ * All texts in a structure whose names say that they are for a reader. Bounded in nodes and length, and without recursion, so
+ * that no structure is too deep.
  */
 function wordsIn(root: unknown): string[] {
   const found = new Set<string>()
   const queue: unknown[] = [root]
+  let length = 0
   for (let visited = 0; visited < queue.length && visited < NODES_MAX; visited++) {
     const node = queue[visited]
     if (typeof node !== 'object' || node === null || node instanceof Uint8Array) continue
@@ -105,7 +106,11 @@ function wordsIn(root: unknown): string[] {
       const texts: unknown[] = Array.isArray(value) ? value : [value]
       for (const text of texts.slice(0, NODES_MAX))
         if (typeof text !== 'string') queue.push(text)
-        else if (WORD_KEYS.test(key) && textOf(text).trim()) found.add(textOf(text).trim())
+        else if (WORD_KEYS.test(key) && length < TEXT_MAX) {
+          const word = cleanText(text.slice(0, TEXT_MAX)).trim()
+          length += word.length
+          if (word) found.add(word)
+        }
     }
   }
   return [...found]
@@ -119,7 +124,7 @@ export function findWords(root: unknown): string {
 /** The words of a structure that are not in what was read of it. */
 export function missingWords(root: unknown, content: InboundContent): string {
   const kept = stringsOf(content).join('\n')
-  return linesOf(...wordsIn(root).filter((word) => !kept.includes(word)))
+  return linesOf(...wordsIn(root).filter((word) => !kept.includes(word.slice(0, LABEL_MAX))))
 }
 
 function stringsOf(value: unknown): string[] {
