@@ -189,7 +189,8 @@ test('a vote in a poll of ours and in a poll of theirs, an edit under the messag
 })
 
 test('a reaction under the key of a message that we sent', async () => {
-  await harness.text('secret-1', BOB, 'hello')
+  await harness.until(() => harness.state === 'working', 'the account to work')
+  expect(await harness.text('secret-1', BOB, 'hello')).toMatchObject({ outcome: 'accepted' })
   const delivery = await sandbox.until(() => sandbox.inbox(BOB).at(-1), 5_000, 'the message')
   const secret = delivery.message.messageContextInfo?.messageSecret
   if (!secret) throw new Error('the message has no key')

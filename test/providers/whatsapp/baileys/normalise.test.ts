@@ -71,6 +71,25 @@ test('groups are ignored unless the account says otherwise; then the writer is t
   })
 })
 
+test('a deletion by an administrator says whose message it was', async () => {
+  const revoke = (participant: string) =>
+    message(
+      { remoteJid: '123-456@g.us', participant: '972502222222@s.whatsapp.net' },
+      { protocolMessage: { type: 0, key: { id: 'M1', participant } } },
+    )
+  const inGroup = { ...options, allowGroups: true, me: { id: '972501111111:4@s.whatsapp.net', lid: '777:4@lid' } }
+  const contentOf = async (participant: string, edit?: string) =>
+    (await normaliseMessage(revoke(participant), { ...inGroup, edit }))?.content
+  const deletion = { kind: 'deletion', messageId: 'M1' } as const
+  expect(await contentOf('972503333333@s.whatsapp.net', '7')).toEqual(deletion)
+  expect(await contentOf('972503333333@s.whatsapp.net', '8')).toEqual({
+    ...deletion,
+    by: 'administrator',
+    direction: 'in',
+  })
+  expect(await contentOf('777@lid', '8')).toEqual({ ...deletion, by: 'administrator', direction: 'out' })
+})
+
 test('protocol talk is no message; what has no words here is told as unsupported', async () => {
   const key = { remoteJid: '972502222222@s.whatsapp.net' }
   expect(await normaliseMessage(message(key, { protocolMessage: { type: 5 } }), options)).toBeNull()
