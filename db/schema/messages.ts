@@ -60,6 +60,8 @@ export const messages = pgTable(
     nextAttemptAt: at('next_attempt_at'),
     /** The first message to somebody who never wrote: these are rationed. */
     opensChat: boolean('opens_chat').notNull().default(false),
+    /** The key under which answers to the message are encrypted (votes, edits), sealed. No view shows it. */
+    secret: text(),
     /** How often the sweep had to put the job back. */
     requeues: integer().notNull().default(0),
     sentAt: at('sent_at'),

@@ -71,6 +71,8 @@ export const inboundMessage = z.object({
   media: z.array(mediaReference).default([]),
   replyTo: z.string().nullish(),
   data: z.record(z.string(), z.unknown()).optional(),
+  /** The key for answers to the message, sealed. */
+  secret: z.string().nullish(),
   at,
 })
 export type InboundMessage = z.infer<typeof inboundMessage>

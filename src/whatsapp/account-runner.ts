@@ -1,3 +1,4 @@
+import { rememberWhatsAppId } from '../domain/contacts/index.ts'
 import type { BusinessContext } from '../domain/context.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import { fetchMessageMedia, moveToFallback, moveWaitingToFallback } from '../domain/messages/index.ts'
@@ -10,6 +11,7 @@ import {
   createAuthStore,
   endAndBegin,
   endSend,
+  findMessageSecret,
   getLink,
   isCurrent,
   isOver,
@@ -33,9 +35,12 @@ import {
   type AccountStatus,
   type InboundEvent,
   type LinkedAccount,
+  mediaOf,
   type OpenLinkedAccount,
   type ReceiptEvent,
+  type StoredSecret,
   WHATSAPP_MEDIA_SCHEME,
+  withMedia,
 } from '../providers/whatsapp/port.ts'
 import { applyOrSetAside, storeOrSetAside } from './store-attempts.ts'
 
@@ -116,6 +121,8 @@ export class AccountRunner {
         onReceipts: (events) => this.onReceipts(events),
         onStatus: (status) => this.onStatus(status),
         isOwner: () => isCurrent(this.ctx, this.lease),
+        findSecret: (id) => this.findSecret(id),
+        onIdentity: (phone, jid) => rememberWhatsAppId(this.ctx, phone, jid),
         getMessage: (id) => recallMessage(this.ctx, this.lease.accountId, id),
       },
     })
@@ -292,19 +299,23 @@ export class AccountRunner {
   }
 
   private async store(event: InboundEvent): Promise<void> {
-    const { content } = event
-    const sealed: InboundEvent =
-      content.kind === 'media'
-        ? {
-            ...event,
-            content: {
-              ...content,
-              media: content.media.map((file) => ({ ...file, url: file.url && this.seal(file.url) })),
-            },
-          }
-        : event
+    const { secret, content } = event
+    const sealed: InboundEvent = {
+      ...event,
+      content: withMedia(content, (file) => ({ ...file, url: file.url && this.seal(file.url) })),
+      ...(secret && { secret: this.means.box.seal(secret, this.secretContext()) }),
+    }
     await storeInbound(this.ctx, this.lease.accountId, sealed)
-    if (content.kind === 'media') void this.fetchFiles()
+    if (mediaOf(content).some(({ url }) => url !== null)) void this.fetchFiles()
+  }
+
+  private async findSecret(providerMessageId: string): Promise<StoredSecret | null> {
+    const found = await findMessageSecret(this.ctx, this.lease.accountId, providerMessageId)
+    return found && { ...found, secret: this.means.box.open(found.secret, this.secretContext()) }
+  }
+
+  private secretContext(): string {
+    return `message-secret:${this.lease.accountId}`
   }
 
   private async onReceipts(events: ReceiptEvent[]): Promise<void> {

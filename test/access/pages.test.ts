@@ -17,8 +17,7 @@ beforeAll(async () => {
   database = await createTestDatabase()
   web = await startTestServer(database.url)
   const { db } = web.deps.ctx
-  const secret = web.deps.config.sessionSecret
-  const userId = await createLogin({ db, secret, publicBaseUrl: web.deps.config.publicBaseUrl }, login)
+  const userId = await createLogin(db, login)
   await db.transaction((tx) => grantMembership(tx, within(web.deps.ctx, web.businessId), userId, 'owner'))
   browser = await openBrowser()
 }, LONG)
@@ -51,7 +50,7 @@ test(
     await page.getByText('crm').first().waitFor({ timeout: 20_000 })
     await page.getByText('crm').first().click()
     await page.waitForLoadState('networkidle')
-    expect(await page.locator('body').innerText()).toContain('crm')
+    expect(await page.locator('body').textContent()).toContain('crm')
     expect(said).toEqual([])
     await page.close()
   },

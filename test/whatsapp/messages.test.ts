@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { createCipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
+import { proto } from '@whiskeysockets/baileys'
 import { updateBusiness } from '../../src/domain/businesses/index.ts'
 import type { BusinessContext } from '../../src/domain/context.ts'
 import { closeConversation, getConversation, listConversations } from '../../src/domain/conversations/index.ts'
@@ -11,9 +13,11 @@ import {
 } from '../../src/domain/messages/index.ts'
 import { changeAccountSettings, getLink, logoutAccount } from '../../src/domain/whatsapp/index.ts'
 import { newId } from '../../src/lib/ids.ts'
+import { readMessage } from '../../src/providers/whatsapp/baileys/message-content/read.ts'
 import { createTwilioWhatsApp } from '../../src/providers/whatsapp/twilio.ts'
 import { startCarrier } from '../../src/sandbox/carrier/server.ts'
 import { AT_ONCE, type LinkedWorld, openLinkedWorld } from '../support/linked.ts'
+import { randomMessage, seeded } from '../support/whatsapp-definition.ts'
 
 const PHONE = '+972501000009'
 const TWILIO = { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) }
@@ -443,3 +447,115 @@ test('what waits for an account that was logged out goes by the second provider'
   const { id: messageId } = await requestMessage(other.ctx, { to: newContact(), text: 'x' }, TWILIO)
   expect((await getMessage(other.ctx, messageId)).provider).toBe('twilio')
 })
+
+const raw = (from: string, message: proto.IMessage, how: object = {}) =>
+  world.sandbox.sendRaw({ from, to: PHONE, ...how }, message)
+const rowOf = (providerMessageId: string, kind?: string) =>
+  world.until(async () => {
+    const [row] = await world.domain.handle.sql`
+      select * from messages where business_id = ${ctx.businessId} and provider_message_id = ${providerMessageId}`
+    return row && (!kind || row.kind === kind) ? row : null
+  }, `the message ${providerMessageId}`)
+
+test('messages of every form are rows in the chat with their sender, however they were addressed', async () => {
+  const from = newContact()
+  const FILE = { mimetype: 'image/jpeg', fileLength: 12 }
+  const forms: [proto.IMessage, object, { kind: string; body: string }][] = [
+    [{ conversation: 'through a list' }, { group: '1632812345@broadcast' }, { kind: 'text', body: 'through a list' }],
+    [{ conversation: 'by LID' }, { addressing: 'lid' }, { kind: 'text', body: 'by LID' }],
+    [{ conversation: 'hosted' }, { addressing: 'hosted' }, { kind: 'text', body: 'hosted' }],
+    [
+      {
+        interactiveResponseMessage: {
+          body: { text: 'Tuesday' },
+          nativeFlowResponseMessage: { name: 'quick_reply', paramsJson: '{"id":"d2"}' },
+        },
+      },
+      {},
+      { kind: 'choice', body: 'Tuesday' },
+    ],
+    [{ imageMessage: { ...FILE, caption: 'no key' } }, {}, { kind: 'image', body: 'no key' }],
+    [{ conversation: 'nul\0and half \ud83d' }, {}, { kind: 'text', body: 'nuland half \ufffd' }],
+    [{ groupInviteMessage: { groupName: 'Team' } }, {}, { kind: 'unsupported', body: 'Team' }],
+    [{ conversation: '👩‍👩‍👧'.repeat(30_000) }, {}, { kind: 'text', body: '👩‍👩‍👧'.repeat(8_192) }],
+  ]
+  for (const [message, how, expected] of forms) {
+    const row = await rowOf(await raw(from, message, how))
+    expect({ kind: row.kind, body: row.body }).toEqual(expected)
+  }
+  expect(new Set((await messagesOf(from)).map(({ conversationId }) => conversationId)).size).toBe(1)
+  expect(await messagesOf(from)).toHaveLength(forms.length)
+}, 30_000)
+
+test('a vote is decrypted with the key that was stored with its poll, and names what was chosen', async () => {
+  const from = newContact()
+  const secret = randomBytes(32)
+  const options = ['Sunday', 'Monday']
+  const pollCreationMessageV3 = { name: 'When?', options: options.map((optionName) => ({ optionName })) }
+  const poll = await raw(from, { messageContextInfo: { messageSecret: secret }, pollCreationMessageV3 })
+  const stored = await rowOf(poll)
+  expect(stored.secret).toStartWith('v1.')
+  expect(JSON.stringify(await getMessage(ctx, stored.id))).not.toContain(stored.secret)
+
+  const jid = `${from.slice(1)}@s.whatsapp.net`
+  const encIv = randomBytes(12)
+  const key = new Uint8Array(hkdfSync('sha256', secret, '', `${poll}${jid}${jid}Poll Vote`, 32))
+  const cipher = createCipheriv('aes-256-gcm', key, encIv).setAAD(Buffer.from(`${poll}\0${jid}`))
+  const selectedOptions = [createHash('sha256').update('Monday').digest()]
+  const plain = proto.Message.PollVoteMessage.encode({ selectedOptions }).finish()
+  const encPayload = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+  const vote = { pollCreationMessageKey: { id: poll }, vote: { encPayload, encIv } }
+  expect(await rowOf(await raw(from, { pollUpdateMessage: vote }))).toMatchObject({
+    kind: 'poll_vote',
+    body: 'Monday',
+    reply_to: poll,
+  })
+})
+
+test('what stood for an unreadable message gives way to the message itself, also to a word of consent', async () => {
+  const from = newContact()
+  await raw(from, { conversation: 'hello' })
+  const id = world.sandbox.withhold({ from, to: PHONE, type: 'view_once' })
+  expect(await rowOf(id)).toMatchObject({ kind: 'unsupported', data: { type: 'view_once', placeholder: true } })
+  await raw(from, { conversation: 'STOP' }, { id })
+  expect(await rowOf(id, 'text')).toMatchObject({ body: 'STOP', data: {} })
+  const [contact] = await world.domain.handle.sql`
+    select opted_out_at from contacts where business_id = ${ctx.businessId} and phone = ${from}`
+  expect(contact?.opted_out_at).not.toBeNull()
+  const inbound = (await messagesOf(from)).filter(({ direction }) => direction === 'in')
+  expect(inbound.map(({ body }) => body)).toEqual(['hello', 'STOP'])
+})
+
+test('a message goes to the id under which WhatsApp knows the number', async () => {
+  const [phone, known] = ['+5531977776666', '+553177776666']
+  world.sandbox.putAccount({ phone, knownAs: known })
+  await settled(await send(phone, 'olá'), ['delivered'])
+  expect(textsAt(known)).toEqual(['olá'])
+  expect(textsAt(phone)).toEqual([])
+})
+
+function encodable(message: Record<string, unknown>): Uint8Array | null {
+  try {
+    return proto.Message.encode(proto.Message.fromObject(message)).finish()
+  } catch {
+    return null
+  }
+}
+
+test('whatever protobuf comes, the account stays connected and every message that says something is a row', async () => {
+  const from = newContact()
+  const since = (await getLink(ctx, id)).since
+  const ids: string[] = []
+  for (let seed = 1; ids.length < 150; seed++) {
+    const bytes = encodable(randomMessage(seeded(seed)))
+    // Edits, deletions and answers to messages that are not here make no row of their own, or one without words.
+    const content = bytes && readMessage(proto.Message.decode(bytes), bytes).content
+    if (bytes && content && content.kind !== 'deletion')
+      ids.push(await world.sandbox.sendRaw({ from, to: PHONE }, bytes))
+  }
+  await rowOf(await raw(from, { conversation: 'the last one' }))
+  const rows = await world.domain.handle.sql`
+    select provider_message_id from messages where business_id = ${ctx.businessId} and provider_message_id in ${world.domain.handle.sql(ids)}`
+  expect(rows.length).toBe(ids.length)
+  expect(await getLink(ctx, id)).toMatchObject({ state: 'working', since })
+}, 60_000)

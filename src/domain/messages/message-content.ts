@@ -1,6 +1,6 @@
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { toDecimal } from '../../lib/money.ts'
-import type { InboundContent, InboundExtras } from '../../providers/whatsapp/port.ts'
+import type { InboundContent, InboundExtras, InboundMedia } from '../../providers/whatsapp/port.ts'
 
 /** The content columns of a message row: `body` is what a person reads, `data` what a program reads. */
 export type DescribedContent = Pick<InboundMessage, 'kind' | 'body' | 'media'> & { data: Record<string, unknown> }
@@ -26,8 +26,8 @@ function describe(content: InboundContent): Description {
     case 'deletion':
       return { kind: 'deleted', body: '' }
     case 'location': {
-      const { latitude, longitude, name, address, url, live } = content
-      const body = lines(', ', name, address) || `${latitude}, ${longitude}`
+      const { latitude, longitude, name, address, url, live, text } = content
+      const body = lines('\n', text, lines(', ', name, address) || `${latitude}, ${longitude}`)
       return {
         kind: 'location',
         body,
@@ -52,7 +52,8 @@ function describe(content: InboundContent): Description {
     case 'interactive': {
       const { text, header, footer, choices } = content
       const body = lines('\n', header, text, footer, ...choices.map((choice) => `• ${choice.text}`))
-      return { kind: 'interactive', body, data: { header: header ?? null, footer: footer ?? null, choices } }
+      const data = { header: header ?? null, footer: footer ?? null, choices }
+      return { kind: 'interactive', body, media: filesOf(content.media), data }
     }
     case 'poll': {
       const { question, options, selectable } = content
@@ -73,7 +74,12 @@ function describe(content: InboundContent): Description {
     }
     case 'product': {
       const { text, id, amount, currency, url } = content
-      return { kind: 'product', body: text, data: { product: { id, amount, currency, url } } }
+      return {
+        kind: 'product',
+        body: text,
+        media: filesOf(content.media),
+        data: { product: { id, amount, currency, url } },
+      }
     }
     case 'event': {
       const { kind, ...event } = content
@@ -89,20 +95,25 @@ function describeFiles({ media, text }: Extract<InboundContent, { kind: 'media' 
   return {
     kind: first?.kind ?? 'document',
     body: text,
-    media: media.map(({ url, contentType, fileName, seconds, thumbnail }) => ({
-      url,
-      contentType,
-      fileName,
-      seconds,
-      ...(thumbnail && { thumbnail }),
-    })),
+    media: filesOf(media),
     data: {
       fileName: first?.fileName ?? null,
       bytes: first?.bytes ?? null,
       seconds: first?.seconds ?? null,
       ...(first?.viewOnce && { viewOnce: true }),
+      ...(first?.gif && { gif: true }),
     },
   }
+}
+
+function filesOf(media: InboundMedia[] = []): DescribedContent['media'] {
+  return media.map(({ url, contentType, fileName, seconds, thumbnail }) => ({
+    url,
+    contentType,
+    fileName,
+    seconds,
+    ...(thumbnail && { thumbnail }),
+  }))
 }
 
 /** What there is of these, put together. */

@@ -58,11 +58,11 @@ export async function receiveFromKnown(
       returning talk.id, talk.contact_id
     ), message as (
       insert into ${messages} (id, business_id, conversation_id, contact_id, direction, provider, account_id, kind,
-        status, body, provider_message_id, dedupe_key, reply_to, data, occurred_at)
+        status, body, provider_message_id, dedupe_key, reply_to, data, secret, occurred_at)
       select ${id}::uuid, ${ctx.businessId}::uuid, talk.id, talk.contact_id, 'in', ${input.provider},
         ${input.accountId ?? null}::uuid, ${input.kind}, 'received', ${input.body}, ${input.providerMessageId},
         ${input.dedupeKey}, ${input.replyTo ?? null}, ${input.data ? JSON.stringify(input.data) : null}::text::jsonb,
-        ${at}::timestamptz
+        ${input.secret ?? null}::text, ${at}::timestamptz
       from talk
       returning id
     ), audited as (

@@ -9,6 +9,7 @@ import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { refuseErased } from '../erasures/index.ts'
 import { applyConsentWord } from './consent.ts'
+import { removePlaceholder } from './placeholder.ts'
 import { receiveFromKnown, receiveLock } from './receive-known.ts'
 import { startSending } from './start-sending.ts'
 
@@ -59,7 +60,8 @@ export async function receiveMessage(
             : eq(messages.dedupeKey, input.dedupeKey),
         ),
       )
-    if (earlier) return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id), confirmation: null }
+    if (earlier && !(await removePlaceholder(tx, ctx, earlier.id, input)))
+      return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id), confirmation: null }
 
     const identities = identitiesOf(input.from)
     await lockIdentities(tx, ctx, identities)
@@ -87,6 +89,7 @@ export async function receiveMessage(
       dedupeKey: input.dedupeKey,
       replyTo: input.replyTo ?? null,
       data: input.data ?? null,
+      secret: input.secret ?? null,
       occurredAt: at,
     })
     const rows = input.media.map((item, index) => ({

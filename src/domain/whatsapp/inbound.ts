@@ -26,7 +26,7 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, give
     const found = await changeMessage(ctx, {
       provider: 'baileys',
       accountId,
-      direction: event.direction,
+      direction: (content.kind === 'deletion' && content.direction) || event.direction,
       providerMessageId: content.messageId,
       contact: from,
       at: event.at,
@@ -45,8 +45,13 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, give
     from,
     body,
     media,
-    replyTo: content.kind === 'reaction' ? content.messageId : event.replyTo,
-    data: { ...data, ...(event.group ? { author: event.contact } : {}) },
+    replyTo: 'messageId' in content ? content.messageId : event.replyTo,
+    data: {
+      ...data,
+      ...(event.group ? { author: event.contact } : {}),
+      ...(event.placeholder ? { placeholder: true } : {}),
+    },
+    ...(event.secret ? { secret: event.secret } : {}),
     at: event.at.toISOString(),
   }
   const received = receiveMessage(ctx, message, {

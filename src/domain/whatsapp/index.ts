@@ -42,4 +42,5 @@ export {
   settleDoubt,
 } from './outbox.ts'
 export { applyReceipts } from './receipts.ts'
+export { findMessageSecret } from './secrets.ts'
 export { isOver, saveAccountStatus } from './status.ts'

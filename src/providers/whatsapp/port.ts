@@ -96,6 +96,8 @@ export type InboundMedia = {
   thumbnail?: string | null
   /** Sent to be looked at once. */
   viewOnce?: boolean
+  /** A film that is played like an animated picture. */
+  gif?: boolean
 }
 
 /** A button or row that was offered. */
@@ -107,7 +109,8 @@ export type InboundContent =
   /** `emoji` is empty when a reaction was taken back. */
   | { kind: 'reaction'; emoji: string; messageId: string }
   | { kind: 'edit'; messageId: string; text: string }
-  | { kind: 'deletion'; messageId: string }
+  /** Its writer's own, unless an administrator of a group did it: then `direction` says whose message it is. */
+  | { kind: 'deletion'; messageId: string; by?: 'administrator'; direction?: 'in' | 'out' }
   | {
       kind: 'location'
       latitude: number
@@ -117,6 +120,8 @@ export type InboundContent =
       url?: string | null
       /** A place that moves: shared for a time. */
       live?: boolean
+      /** Words that were sent with the place. */
+      text?: string | null
     }
   | { kind: 'contacts'; contacts: ContactCard[] }
   | { kind: 'media'; media: InboundMedia[]; text: string }
@@ -130,7 +135,15 @@ export type InboundContent =
       data?: unknown
     }
   /** A message that offers buttons, rows or links. */
-  | { kind: 'interactive'; text: string; header?: string | null; footer?: string | null; choices: OfferedChoice[] }
+  | {
+      kind: 'interactive'
+      text: string
+      header?: string | null
+      footer?: string | null
+      choices: OfferedChoice[]
+      /** The picture, film or document above the text. */
+      media?: InboundMedia[]
+    }
   | { kind: 'poll'; question: string; options: string[]; selectable: number | null }
   /** `options` are the chosen names; empty when the vote was taken back. */
   | { kind: 'poll_vote'; messageId: string; options: string[] }
@@ -150,6 +163,7 @@ export type InboundContent =
       amount: number | null
       currency: string | null
       url: string | null
+      media?: InboundMedia[]
     }
   | {
       kind: 'event'
@@ -209,6 +223,21 @@ export type InboundEvent = {
   replyTo: string | null
   content: InboundContent
   extras?: InboundExtras
+  /**
+   * The key under which answers to this message are encrypted (votes, edits, some reactions), base64. As secret as the
+   * message; it is given back by `findSecret`.
+   */
+  secret?: string
+  /** Nothing of the message could be read yet; the same `dedupeKey` comes again when it could. */
+  placeholder?: boolean
+}
+
+/** What a stored message gives to whoever has to decrypt an answer to it. */
+export type StoredSecret = {
+  /** base64 */
+  secret: string
+  /** Names of a poll's options; null when it is no poll. */
+  options: string[] | null
 }
 
 /** News of a message that was sent. They come in any order and more than once. */
@@ -237,6 +266,12 @@ export type AccountHooks = {
   onHistory?(events: InboundEvent[]): Promise<void>
   /** Does this process still own the account? Asked when another connection replaced ours. Yes when unset. */
   isOwner?(): Promise<boolean>
+  /** The key that came with a stored message; null when there is none. */
+  findSecret?(providerMessageId: string): Promise<StoredSecret | null>
+  /**
+   * WhatsApp knows a number that was written to (E.164) under an id of another number, as in Brazil, Mexico and Argentina.
+   */
+  onIdentity?(phone: string, jid: string): Promise<void>
   /** A message sent of late, by provider id, for a phone that could not decrypt it. */
   getMessage?(providerMessageId: string): Promise<OutboundMessage | null>
 }
@@ -272,6 +307,16 @@ export type LinkedAccountOptions = {
 }
 
 export type OpenLinkedAccount = (options: LinkedAccountOptions) => LinkedAccount
+
+/** The files of a message's content, of whatever kind it is. */
+export function mediaOf(content: InboundContent): InboundMedia[] {
+  return 'media' in content ? (content.media ?? []) : []
+}
+
+/** The same content with its files changed. */
+export function withMedia(content: InboundContent, change: (file: InboundMedia) => InboundMedia): InboundContent {
+  return 'media' in content && content.media ? { ...content, media: content.media.map(change) } : content
+}
 
 /** The scheme of `InboundMedia.url`. */
 export const WHATSAPP_MEDIA_SCHEME = 'whatsapp-media:'

@@ -1,5 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { createLogger, type Logger } from '../../lib/log.ts'
+import { refuseForeign } from '../guard.ts'
 import { readCalls, updateCall } from './calls-api.ts'
 import { handleControl } from './control.ts'
 import { createMessage, deleteMessages, readMessages } from './messages-api.ts'
@@ -55,7 +56,7 @@ export function startCarrier(options: StartCarrier): Carrier {
       if (url.pathname === '/_control' || url.pathname.startsWith('/_control/')) {
         // A call that is waited for may last longer than any idle limit.
         self.timeout(request, 0)
-        return handleControl(state, request, url)
+        return refuseForeign(request) ?? handleControl(state, request, url)
       }
       return handleApi(accounts, request, url)
     },

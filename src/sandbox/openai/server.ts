@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { createLogger, type Logger } from '../../lib/log.ts'
 import { makeTone } from '../carrier/audio.ts'
+import { refuseForeign } from '../guard.ts'
 import { type RealtimeFault, RealtimeFaults, realtimeFault } from './faults.ts'
 import { answerRest, type RestPlan, restPlan } from './rest.ts'
 import {
@@ -79,7 +80,7 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
     idleTimeout: 120,
     async fetch(request, self) {
       const url = new URL(request.url)
-      if (url.pathname.startsWith('/_control')) return control(request, url)
+      if (url.pathname.startsWith('/_control')) return refuseForeign(request) ?? control(request, url)
       const apiKey = (request.headers.get('authorization') ?? '').replace(/^Bearer /, '')
       if (!keys.has(apiKey))
         return apiError(401, 'invalid_request_error', 'invalid_api_key', 'Incorrect API key provided.')

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refuseForeign } from '../guard.ts'
 import type { Deliveries } from './deliveries.ts'
 import { type PaymentFaults, paymentFaultSchema } from './faults.ts'
 import type { Ledger } from './ledger.ts'
@@ -16,6 +17,8 @@ export async function handlePaymentControl(
   parts: ControlParts,
   extra: Readonly<Record<string, ControlRoute>>,
 ): Promise<Response> {
+  const refusal = refuseForeign(request)
+  if (refusal) return refusal
   const [name = '', id = ''] = url.pathname.split('/').slice(2)
   const key = `${request.method} ${name}`
   try {

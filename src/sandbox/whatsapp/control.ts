@@ -1,16 +1,18 @@
+import { proto } from '@whiskeysockets/baileys'
 import { z } from 'zod'
-import { AppError, toAppError } from '../../lib/errors.ts'
+import { AppError, errorMessage, toAppError } from '../../lib/errors.ts'
 import { contentSchema, describeMessage } from './contents.ts'
 import { faultSchema } from './faults.ts'
 import type { WhatsAppSandbox } from './sandbox.ts'
 import { type Account, toE164 } from './world.ts'
 
 const phone = z.string().regex(/^\+?\d{6,15}$/, 'a phone number in digits, with or without +')
-const addressing = z.enum(['pn', 'lid']).optional()
+const addressing = z.enum(['pn', 'lid', 'hosted', 'hosted.lid']).optional()
 const accountInput = z.object({
   phone,
   name: z.string().optional(),
   onWhatsApp: z.boolean().optional(),
+  knownAs: phone.optional(),
   delivers: z.boolean().optional(),
   reads: z.boolean().optional(),
   autoReply: z
@@ -28,11 +30,39 @@ const sendInput = z.object({
   addressing,
   group: z
     .string()
-    .regex(/^(\d[\d-]*@g\.us|status@broadcast)$/)
+    .regex(/^(\d[\d-]*@(g\.us|broadcast|newsletter)|status@broadcast)$/)
     .optional(),
   timestamp: z.number().int().optional(),
   delayMs: z.number().int().min(0).max(60_000).optional(),
   content: z.unknown(),
+})
+/** A `Message` as JSON in protobuf's own form (bytes in base64), or its bytes in base64, which may be no message at all. */
+const rawInput = z.intersection(
+  sendInput.omit({ content: true }).extend({
+    attrs: z.record(z.string(), z.string()).optional(),
+    mediaType: z.string().optional(),
+    asOwner: z.boolean().default(false),
+  }),
+  z.union([
+    z.object({ message: z.record(z.string(), z.unknown()).transform(messageOf) }),
+    z.object({ bytes: z.base64().transform((text) => Uint8Array.from(Buffer.from(text, 'base64'))) }),
+  ]),
+)
+function messageOf(json: Record<string, unknown>, context: z.RefinementCtx): proto.Message {
+  try {
+    return proto.Message.fromObject(json)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: errorMessage(error) })
+    return z.NEVER
+  }
+}
+const missedCallInput = z.object({ from: phone, to: phone, video: z.boolean().default(false) })
+const withheldInput = z.object({
+  from: phone,
+  to: phone,
+  id: z.string().min(1).optional(),
+  type: z.string().optional(),
+  timestamp: z.number().int().optional(),
 })
 const receiptInput = z.object({
   from: phone,
@@ -63,6 +93,8 @@ const connectionInput = z.intersection(
  * The sandbox's remote control, JSON over HTTP under `/_control/`. A bad body gets 400 with what is wrong with it.
  *
  * POST: accounts, scan, code, send `{from,to,content}`, owner (the same, from the account's own phone), receipts, typing, history, faults, connections,
+ * raw `{from,to,message|bytes}` (any protobuf, from any kind of address), withheld `{from,to,type}` (kept from linked devices),
+ * missed-call `{from,to,video}`,
  * forget `{contact,account}` (a phone loses its session), again `{contact,account,id}` (a phone asks for a message anew).
  * GET: accounts, inbox?phone=, media?phone=&id=, notices?phone=, undecryptable?phone=, faults, certificate. DELETE: faults.
  */
@@ -117,6 +149,16 @@ async function runRoute(
       const { content, ...parties } = sendInput.parse(body)
       return Response.json({ id: await sandbox.sendAsOwner(parties, contentSchema.parse(content)) })
     }
+    case 'POST raw': {
+      const { asOwner, ...input } = rawInput.parse(body)
+      const payload = 'bytes' in input ? input.bytes : input.message
+      const id = asOwner ? await sandbox.sendRawAsOwner(input, payload) : await sandbox.sendRaw(input, payload)
+      return Response.json({ id })
+    }
+    case 'POST missed-call':
+      return Response.json({ id: sandbox.missedCall(missedCallInput.parse(body)) })
+    case 'POST withheld':
+      return Response.json({ id: sandbox.withhold(withheldInput.parse(body)) })
     case 'POST forget': {
       const input = forgetInput.parse(body)
       await sandbox.forgetSessions(input)

@@ -12,7 +12,8 @@ const digits = z
  * A send: `ack_error` refuses with a code (463 = restricted), `drop_ack` takes the message and stays silent,
  * `cut_after_accept` takes it and cuts the socket, `cut_before_accept` cuts without taking it, `delay_ack` answers late.
  * A connection: `refuse_upgrade` answers the WebSocket upgrade with an HTTP status, `refuse_login` the login with a failure.
- * Inbound: `duplicate` delivers a contact's message twice, `reverse_receipts` sends read before delivered.
+ * Inbound: `duplicate` delivers a contact's message twice, `reverse_receipts` sends read before delivered, `garble` delivers it
+ * undecryptable (`lost`: and never again, however often the client asks).
  */
 export const faultSchema = z.discriminatedUnion('kind', [
   z.object({
@@ -36,6 +37,7 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('refuse_login'), code: z.string().regex(/^\d+$/), times }),
   z.object({ kind: z.literal('duplicate'), to: digits.optional(), times }),
   z.object({ kind: z.literal('reverse_receipts'), times }),
+  z.object({ kind: z.literal('garble'), lost: z.boolean().default(false), to: digits.optional(), times }),
 ])
 export type Fault = z.infer<typeof faultSchema>
 /** A fault as a caller writes it: `times` may be left out. */
@@ -77,7 +79,7 @@ export class FaultBook {
     return undefined
   }
 
-  /** The next fault of this kind, spent by being taken. `to` narrows a `duplicate`. */
+  /** The next fault of this kind, spent by being taken. `to` narrows a `duplicate` or `garble`. */
   take<K extends Exclude<Fault['kind'], SendFault['kind']>>(
     kind: K,
     to?: string,

@@ -74,7 +74,7 @@ export function usyncResult(world: World, usync: BinaryNode): BinaryNode {
     const contact = getBinaryNodeChild(user, 'contact')?.content
     const phone =
       contact === undefined || Array.isArray(contact) ? '' : Buffer.from(contact).toString().replace('+', '')
-    const jid = user.attrs.jid ?? phoneJid(phone)
+    const jid = user.attrs.jid ?? phoneJid(world.accounts.get(phone)?.knownAs ?? phone)
     const account = world.resolve(jid)?.account
     const content: BinaryNode[] = []
     const exists = account?.onWhatsApp === true

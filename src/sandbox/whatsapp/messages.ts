@@ -1,14 +1,14 @@
-import { type BinaryNode, getBinaryNodeChild, getBinaryNodeChildren, type proto } from '@whiskeysockets/baileys'
+import { type BinaryNode, getBinaryNodeChild, getBinaryNodeChildren, jidEncode, proto } from '@whiskeysockets/baileys'
 import { errorMessage } from '../../lib/errors.ts'
 import { maskPhone } from '../../lib/log.ts'
 import { takeKeyBundle } from './key-server.ts'
 import { bytesOf, childrenOf, ProtocolError, requireAttr, unixSeconds } from './nodes.ts'
 import { pushStanza } from './outbox.ts'
-import type { Ciphertext } from './phone-device.ts'
+import type { Ciphertext, Payload } from './phone-device.ts'
 import { type Account, type Companion, lidJid, phoneJid, type World } from './world.ts'
 
 /** How a stanza names its sender: by phone number or by LID. */
-export type Addressing = 'pn' | 'lid'
+export type Addressing = 'pn' | 'lid' | 'hosted' | 'hosted.lid'
 export type ReceiptType = 'delivered' | 'read' | 'played'
 
 type Target = { jid: string; enc: BinaryNode }
@@ -152,7 +152,7 @@ export function sendReceipt(
   const [first, ...rest] = receipt.ids
   if (first === undefined) return
   const attrs: Record<string, string> = {
-    from: receipt.addressing === 'lid' ? lidJid(contact.lid) : phoneJid(contact.phone),
+    from: addressOf(contact, receipt.addressing ?? 'pn'),
     id: first,
     t: String(unixSeconds()),
   }
@@ -168,11 +168,13 @@ export type ContactMessage = {
   contact: string
   /** Digits of the account that is written to. */
   to: string
-  message: proto.IMessage
+  message: Payload
   id?: string
   addressing?: Addressing
-  /** JID of the group it is written in, or `status@broadcast`; to the account alone when unset. */
+  /** JID of where it is written: a group, a broadcast list, `status@broadcast`, a channel; to the account alone when unset. */
   group?: string
+  /** Attributes of the stanza that are to be others. */
+  attrs?: Record<string, string>
   /** Seconds since 1970; now when unset. */
   timestamp?: number
   /** `image`, `video`, `ptt`, `document` … for media. */
@@ -188,9 +190,9 @@ export async function sendFromContact(world: World, input: ContactMessage): Prom
   const contact = world.account(input.contact)
   const account = world.account(input.to)
   const id = input.id ?? world.nextId('3A')
-  const byLid = input.addressing === 'lid'
+  const byLid = input.addressing === 'lid' || input.addressing === 'hosted.lid'
   const { group } = input
-  const sender = byLid ? lidJid(contact.lid) : phoneJid(contact.phone)
+  const sender = addressOf(contact, input.addressing ?? 'pn')
   const other = byLid ? phoneJid(contact.phone) : lidJid(contact.lid)
   const attrs: Record<string, string> = {
     from: group ?? sender,
@@ -203,13 +205,15 @@ export async function sendFromContact(world: World, input: ContactMessage): Prom
     notify: contact.name,
   }
   if (input.edit) attrs.edit = input.edit
-  world.rememberSent(id, { contact: contact.phone, message: input.message, attrs, mediaType: input.mediaType })
+  Object.assign(attrs, input.attrs)
+  const garble = world.faults.take('garble', account.phone)
+  if (!garble?.lost)
+    world.rememberSent(id, { contact: contact.phone, message: input.message, attrs, mediaType: input.mediaType })
   const copies = world.faults.take('duplicate', account.phone) ? 2 : 1
   for (let copy = 0; copy < copies; copy++)
     for (const companion of account.companions.values()) {
-      const node = group
-        ? await encryptForGroup(contact, account, companion, { ...attrs, participant: sender }, input, group)
-        : await encryptFor(contact, account, companion, attrs, input.message, input.mediaType, 0)
+      const node = await stanzaFor(contact, account, companion, attrs, input, sender)
+      if (garble) garbleContent(node)
       if (input.delayMs) setTimeout(() => pushStanza(companion, node), input.delayMs)
       else pushStanza(companion, node)
     }
@@ -231,10 +235,103 @@ export async function sendFromOwner(world: World, input: ContactMessage): Promis
     t: String(input.timestamp ?? unixSeconds()),
     type: stanzaType(input),
   }
-  const message: proto.IMessage = { deviceSentMessage: { destinationJid, message: input.message } }
+  const sent = input.message instanceof Uint8Array ? proto.Message.decode(input.message) : input.message
+  const message: proto.IMessage = { deviceSentMessage: { destinationJid, message: sent } }
   world.rememberSent(id, { contact: account.phone, message, attrs, mediaType: input.mediaType })
   for (const companion of account.companions.values())
     pushStanza(companion, await encryptFor(account, account, companion, attrs, message, input.mediaType, 0))
+  return id
+}
+
+async function stanzaFor(
+  contact: Account,
+  account: Account,
+  companion: Companion,
+  attrs: Record<string, string>,
+  input: ContactMessage,
+  sender: string,
+): Promise<BinaryNode> {
+  const { group, message, mediaType } = input
+  if (group?.endsWith('@newsletter')) {
+    const { participant: _, ...channel } = attrs
+    return { tag: 'message', attrs: channel, content: [{ tag: 'plaintext', attrs: {}, content: encoded(message) }] }
+  }
+  // A broadcast list is encrypted for each of its members, groups and status updates with a key of the sender's own.
+  if (group && (group.endsWith('@g.us') || group === 'status@broadcast'))
+    return encryptForGroup(contact, account, companion, { ...attrs, participant: sender }, input, group)
+  return encryptFor(contact, account, companion, attrs, message, mediaType, 0)
+}
+
+function encoded(message: Payload): Uint8Array {
+  return message instanceof Uint8Array ? message : proto.Message.encode(message).finish()
+}
+
+/** How a stanza names a contact. Devices that another company hosts for a business have the number 99. */
+function addressOf(contact: Account, addressing: Addressing): string {
+  switch (addressing) {
+    case 'pn':
+      return phoneJid(contact.phone)
+    case 'lid':
+      return lidJid(contact.lid)
+    case 'hosted':
+      return jidEncode(contact.phone, 'hosted', 99)
+    case 'hosted.lid':
+      return jidEncode(contact.lid, 'hosted.lid', 99)
+  }
+}
+
+/** Breaks what is encrypted, as when sessions went apart. The last bytes of a `pkmsg` are not of what is encrypted. */
+function garbleContent(node: BinaryNode): void {
+  for (const { tag, content } of childrenOf(node)) {
+    if (tag !== 'enc' || !(content instanceof Uint8Array)) continue
+    const at = Math.max(0, content.length - 24)
+    content[at] = (content[at] ?? 0) ^ 255
+  }
+}
+
+/** The account's devices are told that there is a message that they are not given. @returns the stanza id */
+export function sendWithheld(
+  world: World,
+  input: {
+    contact: string
+    to: string
+    type?: string | undefined
+    id?: string | undefined
+    timestamp?: number | undefined
+  },
+): string {
+  const contact = world.account(input.contact)
+  const id = input.id ?? world.nextId('3A')
+  const t = String(input.timestamp ?? unixSeconds())
+  const attrs = {
+    from: phoneJid(contact.phone),
+    sender_lid: lidJid(contact.lid),
+    id,
+    t,
+    type: 'media',
+    notify: contact.name,
+  }
+  const unavailable: BinaryNode = { tag: 'unavailable', attrs: input.type ? { type: input.type } : {} }
+  for (const companion of world.account(input.to).companions.values())
+    pushStanza(companion, { tag: 'message', attrs, content: [unavailable] })
+  return id
+}
+
+/** A contact calls, and gives up before anybody answers. @returns the call's id */
+export function sendMissedCall(world: World, input: { contact: string; to: string; video: boolean }): string {
+  const contact = world.account(input.contact)
+  const from = phoneJid(contact.phone)
+  const id = world.nextId('CA')
+  const step = (tag: string, attrs: Record<string, string>, content: BinaryNode[]): BinaryNode => ({
+    tag: 'call',
+    attrs: { from, id: world.nextId('3F'), t: String(unixSeconds()) },
+    content: [{ tag, attrs: { 'call-id': id, 'call-creator': from, ...attrs }, content }],
+  })
+  const video: BinaryNode[] = input.video ? [{ tag: 'video', attrs: {} }] : []
+  for (const companion of world.account(input.to).companions.values()) {
+    pushStanza(companion, step('offer', {}, video))
+    pushStanza(companion, step('terminate', { reason: 'timeout' }, []))
+  }
   return id
 }
 
@@ -258,7 +355,7 @@ async function encryptFor(
   account: Account,
   companion: Companion,
   attrs: Record<string, string>,
-  message: proto.IMessage,
+  message: Payload,
   mediaType: string | undefined,
   retries: number,
 ): Promise<BinaryNode> {
@@ -303,7 +400,7 @@ export function textOf(message: proto.IMessage): string | undefined {
 }
 
 function stanzaType({ message, mediaType }: ContactMessage): string {
-  if (message.reactionMessage) return 'reaction'
+  if ('reactionMessage' in message && message.reactionMessage) return 'reaction'
   return mediaType ? 'media' : 'text'
 }
 

@@ -33,6 +33,9 @@ export type KeyBundle = {
   preKey: { id: number; publicKey: Uint8Array } | undefined
 }
 
+/** What a phone encrypts: a message, or bytes that may be none. */
+export type Payload = proto.IMessage | Uint8Array
+
 /** One encrypted payload: `pkmsg` opens a session, `msg` continues one. */
 export type Ciphertext = { type: 'pkmsg' | 'msg'; bytes: Uint8Array }
 
@@ -93,7 +96,7 @@ export class PhoneDevice {
   }
 
   /** Encrypts for a linked device; `bundle` is asked for only when there is no session yet. */
-  encrypt(peer: string, bundle: () => KeyBundle, message: proto.IMessage): Promise<Ciphertext> {
+  encrypt(peer: string, bundle: () => KeyBundle, message: Payload): Promise<Ciphertext> {
     return this.alone(() => this.encryptNow(peer, bundle, message))
   }
 
@@ -104,10 +107,10 @@ export class PhoneDevice {
   encryptForGroup(
     group: string,
     own: string,
-    message: proto.IMessage,
+    message: Payload,
   ): Promise<{ bytes: Uint8Array; distribution: proto.IMessage }> {
     return this.alone(async () => {
-      const data = writeRandomPadMax16(proto.Message.encode(message).finish())
+      const data = padded(message)
       const sealed = await this.repository.encryptGroupMessage({ group, meId: own, data })
       const key = { groupId: group, axolotlSenderKeyDistributionMessage: sealed.senderKeyDistributionMessage }
       return { bytes: sealed.ciphertext, distribution: { senderKeyDistributionMessage: key } }
@@ -121,9 +124,9 @@ export class PhoneDevice {
     return turn
   }
 
-  private async encryptNow(peer: string, bundle: () => KeyBundle, message: proto.IMessage): Promise<Ciphertext> {
+  private async encryptNow(peer: string, bundle: () => KeyBundle, message: Payload): Promise<Ciphertext> {
     if (!(await this.repository.validateSession(peer)).exists) await this.openSession(peer, bundle())
-    const data = writeRandomPadMax16(proto.Message.encode(message).finish())
+    const data = padded(message)
     const { type, ciphertext } = await this.repository.encryptMessage({ jid: peer, data })
     return { type, bytes: ciphertext }
   }
@@ -220,6 +223,10 @@ function makeCreds(): SignalCreds {
     signedPreKey: signedKeyPair(signedIdentityKey, 1),
     registrationId: generateRegistrationId(),
   }
+}
+
+function padded(message: Payload): Uint8Array {
+  return writeRandomPadMax16(message instanceof Uint8Array ? message : proto.Message.encode(message).finish())
 }
 
 const rowKey = (type: string, id: string) => `${type}:${id}`

@@ -9,10 +9,13 @@ import {
   type ReceiptType,
   sendFromContact,
   sendFromOwner,
+  sendMissedCall,
   sendReceipt,
   sendTyping,
+  sendWithheld,
 } from './messages.ts'
 import type { PairingDesk } from './pairing.ts'
+import type { Payload } from './phone-device.ts'
 import type { Account, ClientNotice, Delivery, HistoryMessage, Manners, Undecryptable, World } from './world.ts'
 
 /** What to do to the socket of a linked account. */
@@ -26,7 +29,7 @@ export type Parties = {
   to: string
   id?: string
   addressing?: Addressing
-  /** JID of a group of both, or `status@broadcast`. */
+  /** JID of a group of both, a broadcast list, `status@broadcast`, or a channel. */
   group?: string
   timestamp?: number
   delayMs?: number
@@ -55,10 +58,13 @@ export class WhatsAppSandbox {
   }
 
   /** Makes somebody with a phone number, or changes who they are and how they behave. */
-  putAccount(input: { phone: string; name?: string; onWhatsApp?: boolean } & Partial<Manners>): Account {
+  putAccount(
+    input: { phone: string; name?: string; onWhatsApp?: boolean; knownAs?: string } & Partial<Manners>,
+  ): Account {
     const account = this.parts.world.account(digitsOf(input.phone))
     account.name = input.name ?? account.name
     account.onWhatsApp = input.onWhatsApp ?? account.onWhatsApp
+    account.knownAs = input.knownAs === undefined ? account.knownAs : digitsOf(input.knownAs)
     const { delivers, reads } = account.manners
     account.manners = {
       delivers: input.delivers ?? delivers,
@@ -92,6 +98,38 @@ export class WhatsAppSandbox {
     const { id, addressing, group, timestamp, delayMs } = parties
     const how = { id, addressing, group, timestamp, delayMs }
     return sendFromContact(this.parts.world, { contact, to: account, ...how, ...built })
+  }
+
+  /**
+   * A contact sends any message whatever, as a protobuf or as bytes that may be none. `from` in `attrs` takes the place of who
+   * it comes from. @returns the stanza id
+   */
+  async sendRaw(
+    parties: Parties & { attrs?: Record<string, string>; mediaType?: string },
+    message: Payload,
+  ): Promise<string> {
+    const [contact, account] = [digitsOf(parties.from), digitsOf(parties.to)]
+    const { from: _from, to: _to, ...how } = parties
+    return sendFromContact(this.parts.world, { contact, to: account, ...how, message })
+  }
+
+  /** The owner of an account sends any message whatever to a contact, on the phone itself. @returns the stanza id */
+  async sendRawAsOwner(parties: Parties, message: Payload): Promise<string> {
+    const [contact, to] = [digitsOf(parties.from), digitsOf(parties.to)]
+    const { id, timestamp } = parties
+    return sendFromOwner(this.parts.world, { contact, to, id, timestamp, message })
+  }
+
+  /** A contact sends something that WhatsApp keeps from linked devices, such as a picture to be viewed once. */
+  withhold(input: { from: string; to: string; type?: string; id?: string; timestamp?: number }): string {
+    const { from, to, ...how } = input
+    return sendWithheld(this.parts.world, { contact: digitsOf(from), to: digitsOf(to), ...how })
+  }
+
+  /** A contact calls an account and gives up. @returns the call's id */
+  missedCall(input: { from: string; to: string; video?: boolean }): string {
+    const { from, to, video = false } = input
+    return sendMissedCall(this.parts.world, { contact: digitsOf(from), to: digitsOf(to), video })
   }
 
   /** The owner of an account (`from`) writes to a contact (`to`) on the phone itself. @returns the stanza id */

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { createLogger, type Logger } from '../../lib/log.ts'
 import { LIBSIGNAL_LINES, quietConsole } from '../../lib/quiet-console.ts'
+import { refuseForeign } from '../guard.ts'
 import { makeLoopbackCertificate, type SelfSigned } from './certificate.ts'
 import { Connection } from './connection.ts'
 import { answerControl } from './control.ts'
@@ -42,7 +43,7 @@ export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Pro
     idleTimeout: 120,
     fetch(request, listener) {
       const { pathname } = new URL(request.url)
-      if (pathname.startsWith('/_control/')) return answerControl(sandbox, request)
+      if (pathname.startsWith('/_control/')) return refuseForeign(request) ?? answerControl(sandbox, request)
       if (pathname !== '/ws/chat') return new Response('not found', { status: 404 })
       const refusal = world.faults.take('refuse_upgrade')
       if (refusal) return new Response('refused', { status: refusal.status })

@@ -2,7 +2,7 @@ import { type BinaryNode, BufferJSON, jidDecode, jidEncode, type proto } from '@
 import type { Logger } from '../../lib/log.ts'
 import { FaultBook } from './faults.ts'
 import { unixSeconds } from './nodes.ts'
-import { type KeyBundle, PhoneDevice, type PhoneSnapshot } from './phone-device.ts'
+import { type KeyBundle, type Payload, PhoneDevice, type PhoneSnapshot } from './phone-device.ts'
 
 /** The live socket of a linked device, as the rest of the sandbox sees it. */
 export type ClientLink = {
@@ -48,6 +48,8 @@ export type Account = {
   lid: string
   name: string
   onWhatsApp: boolean
+  /** Digits of the id under which WhatsApp knows the number, where it is not the number itself. */
+  knownAs?: string | undefined
   manners: Manners
   device: PhoneDevice
   companions: Map<number, Companion>
@@ -90,7 +92,7 @@ export type HistoryMessage = { account: string; contact: string; text: string; f
 /** A message a contact sent, kept so that a retry receipt can be served. */
 export type SentByContact = {
   contact: string
-  message: proto.IMessage
+  message: Payload
   attrs: Record<string, string>
   mediaType: string | undefined
 }

@@ -1,7 +1,7 @@
 import {
   type ConnectionState,
   jidNormalizedUser,
-  type proto,
+  proto,
   type WAMessage,
   type WAMessageKey,
 } from '@whiskeysockets/baileys'
@@ -19,9 +19,10 @@ import type {
   SendOutcome,
 } from '../port.ts'
 import { isStaleOwner, type LoadedAuth, loadAuth } from './auth-state.ts'
-import { type AltResolver, normaliseMessage } from './inbound.ts'
+import { type AltResolver, type NormaliseOptions, normaliseMessage } from './inbound.ts'
 import { jidToLid, jidToPhone, phoneToJid } from './jids.ts'
 import { downloadMedia } from './media.ts'
+import { typeOfStub } from './message-content/stubs.ts'
 import {
   buildContent,
   fetchMediaByUrl,
@@ -33,10 +34,20 @@ import {
   sendOverSocket,
 } from './outbound.ts'
 import { ReceiptBook } from './receipts.ts'
-import { type Backoff, decideAfterClose, REPLACED_WINDOW_MS } from './reconnect.ts'
+import { type Backoff, decideAfterClose, RECENT_MS } from './reconnect.ts'
 import { CLOSE_LOST, LiveSocket, type SocketTiming } from './socket.ts'
+import { UnreadableMessages } from './unreadable.ts'
 
-export type AccountTiming = SocketTiming & { ackMs: number; reconnect: Backoff; mediaMs: number; reconcileMs: number }
+export type AccountTiming = SocketTiming & {
+  ackMs: number
+  reconnect: Backoff
+  /** A connection that lasted this long worked: the pauses before the next ones begin anew. */
+  stableMs: number
+  mediaMs: number
+  reconcileMs: number
+  /** How long a message that could not be decrypted may take to come again before it is shown as unreadable. */
+  unreadableMs: number
+}
 
 export type BaileysAccountOptions = {
   /** Our id of the account. */
@@ -66,6 +77,8 @@ const DEFAULT_TIMING: AccountTiming = {
   mediaMs: 60_000,
   reconcileMs: 5_000,
   reconnect: { minMs: 1_000, maxMs: 60_000 },
+  stableMs: 60_000,
+  unreadableMs: 60_000,
 }
 /** Failures in a row after which the owner is told that it does not work, while it is still tried. */
 const FAILED_AFTER = 5
@@ -77,7 +90,7 @@ export class BaileysAccount implements LinkedAccount {
   private readonly options: BaileysAccountOptions
   private readonly log: Logger
   private readonly timing: AccountTiming
-  private readonly recipients = new Recipients()
+  private readonly recipients: Recipients
   private readonly receipts: ReceiptBook
   private current: AccountStatus = {
     state: 'stopped',
@@ -95,16 +108,20 @@ export class BaileysAccount implements LinkedAccount {
   private live: LiveSocket | null = null
   private wanted = false
   private failures = 0
-  private replacedAt: number[] = []
+  private openedAt: number | null = null
+  private recentCloses: { code: number; at: number }[] = []
   private reconnectTimer: ReturnType<typeof setTimeout> | null = null
   private sending: Promise<unknown> = Promise.resolve()
   private readonly stored = new Set<string>()
+  private readonly unreadable: UnreadableMessages
 
   constructor(options: BaileysAccountOptions) {
     quietConsole(LIBSIGNAL_LINES)
     this.options = options
     this.log = options.log.child({ account: options.account })
     this.timing = { ...DEFAULT_TIMING, ...options.timing }
+    this.recipients = new Recipients(async (phone, jid) => options.hooks.onIdentity?.(phone, jid))
+    this.unreadable = new UnreadableMessages(this.timing.unreadableMs, (message) => this.showUnreadable(message))
     this.receipts = new ReceiptBook(options.account, this.log, (events) => options.hooks.onReceipts(events))
   }
 
@@ -129,6 +146,7 @@ export class BaileysAccount implements LinkedAccount {
   async stop(reason = 'requested'): Promise<void> {
     this.wanted = false
     this.clearReconnect()
+    await this.unreadable.flush()
     const live = this.live
     this.live = null
     await live?.close()
@@ -238,6 +256,7 @@ export class BaileysAccount implements LinkedAccount {
 
   private async connect(): Promise<void> {
     this.reconnectTimer = null
+    this.openedAt = null
     try {
       const auth = await loadAuth(this.options.store, this.options.box, (error) => this.onAuthFault(error))
       // Stopped while the credentials were read.
@@ -250,7 +269,8 @@ export class BaileysAccount implements LinkedAccount {
         allowGroups: this.options.allowGroups === true,
         log: this.log,
         getMessage: (key) => this.findSent(live, key),
-        onDecrypted: (message, arrival) => this.storeInbound(live, message, arrival),
+        onDecrypted: (message, how) => this.storeInbound(live, message, how),
+        onWithheld: (message, { type, arrival }) => this.storeInbound(live, message, { arrival, placeholder: type }),
         onReceipt: (node) => this.receipts.noteReceipt(node, auth.state.creds.me ?? {}),
         onUpdate: (update) => this.onUpdate(live, update),
         onClosed: (code, why) => this.onClosed(live, code, why),
@@ -300,7 +320,7 @@ export class BaileysAccount implements LinkedAccount {
       this.setStatus({ state: 'scan_qr', reason: 'not_linked', advice, qr: update.qr, retryAt: null })
     }
     if (update.connection === 'open') {
-      this.failures = 0
+      this.openedAt = Date.now()
       const { user } = live.sock
       const phone = jidToPhone(user?.id && jidNormalizedUser(user.id))
       const lid = jidToLid(user?.lid)
@@ -313,6 +333,9 @@ export class BaileysAccount implements LinkedAccount {
     if (live !== this.live) return
     this.live = null
     this.auth?.revoke()
+    // A connection that opens and breaks at once is no success: its next one waits longer all the same.
+    if (this.openedAt !== null && Date.now() - this.openedAt >= this.timing.stableMs) this.failures = 0
+    this.openedAt = null
     this.log.info({ code, why }, 'the connection closed')
     if (this.wanted) this.afterClose(code, null)
   }
@@ -328,14 +351,16 @@ export class BaileysAccount implements LinkedAccount {
     await this.auth?.settled()
     const owner = code === 440 && this.options.hooks.isOwner ? await this.options.hooks.isOwner() : true
     const now = Date.now()
-    if (code === 440) this.replacedAt.push(now)
-    this.replacedAt = this.replacedAt.filter((at) => now - at < REPLACED_WINDOW_MS)
+    this.recentCloses.push({ code, at: now })
+    this.recentCloses = this.recentCloses.filter(({ at }) => now - at < RECENT_MS).slice(-100)
+    const recent = (which: number) => this.recentCloses.filter((close) => close.code === which).length
     const facts = {
       code,
       owner,
       linked: cause !== null || this.auth?.isLinked() === true,
       failures: this.failures,
-      recentReplacements: this.replacedAt.length,
+      recentReplacements: recent(440),
+      recentRestarts: recent(515),
     }
     const decision = decideAfterClose(facts, this.timing.reconnect, Math.random())
     if (!this.wanted) return
@@ -401,25 +426,57 @@ export class BaileysAccount implements LinkedAccount {
     this.auth = null
   }
 
-  private async storeInbound(live: LiveSocket, message: WAMessage, arrival: string | null): Promise<void> {
-    const event = await normaliseMessage(message, {
-      account: this.options.account,
-      allowGroups: this.options.allowGroups === true,
-      source: 'live',
-      resolver: resolverOf(live),
-    })
-    if (event) await this.options.hooks.onInbound(arrival ? { ...event, arrival } : event)
-    if (message.key.id) this.stored.add(message.key.id)
+  private async storeInbound(live: LiveSocket, message: WAMessage, how: StoreHow): Promise<void> {
+    const { arrival, placeholder } = how
+    const event = await normaliseMessage(message, { ...this.normaliseOptions(live, 'live'), ...how })
+    const told = event && { ...event, ...(arrival && { arrival }), ...(placeholder && { placeholder: true }) }
+    if (told) await this.options.hooks.onInbound(told)
+    const { id } = message.key
+    if (!id || placeholder) return
+    this.unreadable.resolved(id)
+    this.stored.add(id)
     const oldest = this.stored.values().next()
     if (this.stored.size > 2_000 && !oldest.done) this.stored.delete(oldest.value)
   }
 
   /** What reaches us without being decrypted here, such as a message that the phone sent us once more. */
   private storeLate(live: LiveSocket, message: WAMessage): void {
-    if (!message.message || (message.key.id && this.stored.has(message.key.id))) return
-    this.storeInbound(live, message, null).catch((error: unknown) => {
+    const { id } = message.key
+    if (id && this.stored.has(id)) return
+    if (!message.message && !typeOfStub(message.messageStubType)) {
+      const isStub = message.messageStubType === proto.WebMessageInfo.StubType.CIPHERTEXT
+      if (isStub && message.category !== 'peer') this.unreadable.note(message)
+      return
+    }
+    this.storeInbound(live, message, {}).catch((error: unknown) => {
       this.log.error({ reason: errorMessage(error) }, 'a message that came late could not be stored')
     })
+  }
+
+  private async showUnreadable(message: WAMessage): Promise<void> {
+    const { live } = this
+    const resolver = live ? resolverOf(live) : NO_RESOLVER
+    this.log.warn({ messageId: message.key.id }, 'a message could not be read')
+    const event = await normaliseMessage(message, {
+      account: this.options.account,
+      allowGroups: this.options.allowGroups === true,
+      source: 'live',
+      resolver,
+      placeholder: 'undecryptable',
+    })
+    if (event) await this.options.hooks.onInbound({ ...event, placeholder: true })
+  }
+
+  private normaliseOptions(live: LiveSocket, source: 'live' | 'history'): NormaliseOptions {
+    const { hooks, account } = this.options
+    return {
+      account,
+      allowGroups: this.options.allowGroups === true,
+      source,
+      resolver: resolverOf(live),
+      me: live.me,
+      findSecret: async (id) => (await hooks.findSecret?.(id)) ?? { secret: live.secretOf(id), options: null },
+    }
   }
 
   private async importHistory(live: LiveSocket, messages: WAMessage[]): Promise<void> {
@@ -430,12 +487,7 @@ export class BaileysAccount implements LinkedAccount {
     const newest = messages.toSorted((a, b) => time(a) - time(b)).slice(-limit)
     const events: InboundEvent[] = []
     for (const message of newest) {
-      const event = await normaliseMessage(message, {
-        account: this.options.account,
-        allowGroups: this.options.allowGroups === true,
-        source: 'history',
-        resolver: resolverOf(live),
-      })
+      const event = await normaliseMessage(message, this.normaliseOptions(live, 'history'))
       if (event) events.push(event)
     }
     if (events.length > 0) await onHistory.call(this.options.hooks, events)
@@ -468,6 +520,10 @@ export class BaileysAccount implements LinkedAccount {
     this.options.hooks.onStatus(this.current)
   }
 }
+
+type StoreHow = Pick<NormaliseOptions, 'bytes' | 'edit' | 'placeholder'> & { arrival?: string }
+
+const NO_RESOLVER: AltResolver = { phoneJidOf: async () => null, lidOf: async () => null }
 
 function resolverOf({ sock }: LiveSocket): AltResolver {
   const { lidMapping } = sock.signalRepository

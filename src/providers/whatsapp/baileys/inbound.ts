@@ -1,7 +1,12 @@
-import { jidNormalizedUser, normalizeMessageContent, proto, type WAMessage } from '@whiskeysockets/baileys'
-import type { InboundContent, InboundEvent, WhatsAppParty } from '../port.ts'
-import { isJidGroup, isPublicJid, jidToLid, jidToPhone } from './jids.ts'
-import { describeMedia } from './media.ts'
+import { jidNormalizedUser, type proto, type WAMessage } from '@whiskeysockets/baileys'
+import { cleanDeep } from '../../../lib/text.ts'
+import type { InboundContent, InboundEvent, StoredSecret, WhatsAppParty } from '../port.ts'
+import { type JidKind, jidToLid, jidToPhone, kindOfJid } from './jids.ts'
+import type { SealedAnswer } from './message-content/decision.ts'
+import { type ReadMessage, readBytes, readMessage } from './message-content/read.ts'
+import { closedContent, openSealed } from './message-content/sealed.ts'
+import { typeOfStub } from './message-content/stubs.ts'
+import { idOf, labelOf } from './message-content/words.ts'
 
 /** Finds the other name of a person: a phone-number JID for a LID, or a LID for a phone-number JID. */
 export type AltResolver = {
@@ -14,121 +19,136 @@ export type NormaliseOptions = {
   allowGroups: boolean
   source: 'live' | 'history'
   resolver: AltResolver
+  /** Own addresses. */
+  me?: { id?: string | undefined; lid?: string | undefined }
+  /** The message as it was sent: what Baileys does not know is looked for in it. */
+  bytes?: Uint8Array | null
+  /** `edit` of the stanza; 8 is a deletion by an administrator, which WhatsApp checked. */
+  edit?: string | undefined
+  /** Nothing can be read of it; it is shown as this. */
+  placeholder?: string
+  findSecret?(providerMessageId: string): Promise<StoredSecret | null>
 }
 
 /**
- * A message as WhatsApp sends it, in the product's words; null for what is no part of a conversation (protocol talk,
- * status updates, channels, groups unless they are allowed, what could not be decrypted).
+ * A message as WhatsApp sends it, in the product's words; null for what is no part of a conversation with a person
+ * (protocol talk, status updates, channels, assistants, groups unless they are allowed).
  */
 export async function normaliseMessage(message: WAMessage, options: NormaliseOptions): Promise<InboundEvent | null> {
   const { key } = message
+  const id = idOf(key.id)
   const chat = key.remoteJid
-  if (!chat || !key.id || isPublicJid(chat)) return null
-  const inGroup = isJidGroup(chat) === true
-  if (inGroup && !options.allowGroups) return null
-  const body = normalizeMessageContent(message.message)
-  const content = body && readContent(body)
-  if (!content) return null
-  const contact = await identify(message, inGroup, options.resolver)
+  if (!chat || !id) return null
+  const kind = kindOfJid(chat)
+  if (!isConversation(kind, options.allowGroups)) return null
+  const shownAs = options.placeholder ?? (message.message ? null : typeOfStub(message.messageStubType))
+  const read = shownAs
+    ? { ...NOTHING, content: { kind: 'unsupported' as const, type: shownAs, text: '' } }
+    : readWhole(message.message, options.bytes ?? null)
+  if (!read.content && !read.sealed) return null
+  const contact = await identify(message, kind, options.resolver)
   if (!contact) return null
+  const inGroup = kind === 'group'
+  const content = read.sealed ? await openAnswer(read.sealed, message, contact, options) : read.content
+  if (!content) return null
   const direction = key.fromMe ? 'out' : 'in'
   // Keyed by the number where it is known: the same message may come addressed by number once and by LID once.
   const person = inGroup ? chat : (contact.phone ?? contact.lid ?? jidNormalizedUser(chat))
+  // What comes from before the link may have its key beside the content.
+  const answerKey = read.secret ?? message.messageSecret
+  const secret = answerKey?.length ? Buffer.from(answerKey).toString('base64') : null
   return {
     provider: 'baileys',
     account: options.account,
-    id: key.id,
-    dedupeKey: `${options.account}/${person}/${direction}/${key.id}`,
+    id,
+    dedupeKey: `${options.account}/${person}/${direction}/${id}`,
     direction,
     contact,
     group: inGroup ? chat : null,
     at: new Date(toMillis(message.messageTimestamp)),
     source: options.source,
-    replyTo: quotedId(body),
-    content,
+    replyTo: read.sealed ? replyOf(read.sealed, content) : read.replyTo,
+    content: cleanDeep(inGroup ? ofWhom(content, message.message, options) : content),
+    ...(Object.keys(read.extras).length > 0 && { extras: cleanDeep(read.extras) }),
+    ...(secret && { secret }),
   }
 }
 
-async function identify(message: WAMessage, inGroup: boolean, resolver: AltResolver): Promise<WhatsAppParty | null> {
+function isConversation(kind: JidKind, allowGroups: boolean): boolean {
+  return kind === 'person' || kind === 'lid' || kind === 'list' || (kind === 'group' && allowGroups)
+}
+
+function readWhole(message: proto.IMessage | null | undefined, bytes: Uint8Array | null): ReadMessage {
+  if (message) return readMessage(message, bytes)
+  return bytes ? readBytes(bytes) : NOTHING
+}
+
+const NOTHING: ReadMessage = { content: null, sealed: null, replyTo: null, extras: {}, secret: null }
+
+async function identify(message: WAMessage, kind: JidKind, resolver: AltResolver): Promise<WhatsAppParty | null> {
   const { key } = message
-  const jid = inGroup ? key.participant : key.remoteJid
-  const alt = inGroup ? key.participantAlt : key.remoteJidAlt
+  // What came through a list of its sender's belongs into the chat with the sender.
+  const jid = kind === 'group' || kind === 'list' ? key.participant : key.remoteJid
+  const alt = kind === 'group' ? key.participantAlt : key.remoteJidAlt
   let phone = jidToPhone(jid) ?? jidToPhone(alt)
   let lid = jidToLid(jid) ?? jidToLid(alt)
   if (!phone && lid) phone = jidToPhone(await resolver.phoneJidOf(lid))
-  if (!lid && phone && jid) lid = jidToLid(await resolver.lidOf(jidNormalizedUser(jid)))
-  if (!phone && !lid) return null
-  return { phone, lid, name: key.fromMe ? null : message.pushName || null }
-}
-
-function readContent(body: proto.IMessage): InboundContent | null {
-  if (body.protocolMessage) return readProtocol(body.protocolMessage)
-  if (body.reactionMessage) {
-    const { key, text } = body.reactionMessage
-    return key?.id ? { kind: 'reaction', emoji: text ?? '', messageId: key.id } : null
+  if (!lid && phone && jid) lid = jidToLid(await resolver.lidOf(`${phone.slice(1)}@s.whatsapp.net`))
+  // The owner's own list names nobody it could belong to.
+  if ((!phone && !lid) || (kind === 'list' && key.fromMe)) return null
+  return {
+    phone,
+    lid,
+    name: key.fromMe ? null : labelOf(message.pushName, 200) || labelOf(message.verifiedBizName, 200),
   }
-  const text = body.conversation || body.extendedTextMessage?.text
-  if (text) return { kind: 'text', text }
-  const media = describeMedia(body)
-  if (media) return { kind: 'media', media: [media.media], text: media.caption }
-  const place = body.locationMessage ?? body.liveLocationMessage
-  if (place) {
-    const { degreesLatitude: latitude, degreesLongitude: longitude } = place
-    if (typeof latitude !== 'number' || typeof longitude !== 'number') return null
-    const { name, address } = body.locationMessage ?? {}
-    return { kind: 'location', latitude, longitude, name: name || null, address: address || null }
-  }
-  const cards = body.contactMessage ? [body.contactMessage] : body.contactsArrayMessage?.contacts
-  if (cards) return { kind: 'contacts', contacts: cards.map(readCard) }
-  const choice =
-    body.buttonsResponseMessage?.selectedDisplayText ??
-    body.templateButtonReplyMessage?.selectedDisplayText ??
-    body.listResponseMessage?.title
-  if (choice) return { kind: 'text', text: choice }
-  const type = Object.keys(body).find((name) => !SILENT.has(name) && Object(body)[name] != null)
-  return type ? { kind: 'unsupported', type, text: '' } : null
 }
 
-/** Parts of a message that say nothing to a person. */
-const SILENT = new Set([
-  'messageContextInfo',
-  'senderKeyDistributionMessage',
-  'fastRatchetKeySenderKeyDistributionMessage',
-  'encReactionMessage',
-  'keepInChatMessage',
-  'pinInChatMessage',
-  'pollUpdateMessage',
-])
-
-function readProtocol(message: proto.Message.IProtocolMessage): InboundContent | null {
-  const { Type } = proto.Message.ProtocolMessage
-  const messageId = message.key?.id
-  if (!messageId) return null
-  if (message.type === Type.REVOKE) return { kind: 'deletion', messageId }
-  if (message.type !== Type.MESSAGE_EDIT) return null
-  const edited = normalizeMessageContent(message.editedMessage)
-  const caption = edited?.imageMessage?.caption ?? edited?.videoMessage?.caption ?? edited?.documentMessage?.caption
-  const text = edited?.conversation || edited?.extendedTextMessage?.text || caption
-  return typeof text === 'string' ? { kind: 'edit', messageId, text } : null
-}
-
-function readCard(card: proto.Message.IContactMessage): { name: string; phones: string[] } {
-  const phones = [...(card.vcard ?? '').matchAll(/^(?:item\d+\.)?TEL[^:\n]*:([^\r\n]+)/gim)].map(([, phone]) =>
-    (phone ?? '').trim(),
+async function openAnswer(
+  sealed: SealedAnswer,
+  { key }: WAMessage,
+  contact: WhatsAppParty,
+  { findSecret, me = {}, resolver }: NormaliseOptions,
+): Promise<InboundContent> {
+  const targetId = idOf(sealed.target.id)
+  const stored = targetId && findSecret ? await findSecret(targetId) : null
+  if (!stored) return closedContent(sealed)
+  const own = [me.id, me.lid].flatMap((jid) => (jid ? [jidNormalizedUser(jid)] : []))
+  const theirs = [contact.phone && `${contact.phone.slice(1)}@s.whatsapp.net`, contact.lid].filter(
+    (jid) => jid !== null,
   )
-  return { name: card.displayName ?? '', phones }
+  const { participant } = sealed.target
+  const author = participant ? [jidNormalizedUser(participant)] : []
+  const authorLid = jidToLid(participant)
+  const authorPhone = jidToPhone(participant)
+  if (authorLid) author.push((await resolver.phoneJidOf(authorLid)) ?? '')
+  if (authorPhone) author.push((await resolver.lidOf(`${authorPhone.slice(1)}@s.whatsapp.net`)) ?? '')
+  const authors = [...new Set([...author, ...own, ...theirs])].filter(Boolean)
+  const senders = key.fromMe ? own : theirs
+  return openSealed(sealed, stored, authors, senders) ?? closedContent(sealed)
 }
 
-function quotedId(body: proto.IMessage): string | null {
-  for (const part of Object.values(body)) {
-    if (typeof part !== 'object' || part === null || !('contextInfo' in part)) continue
-    const context: proto.IContextInfo | null | undefined = part.contextInfo
-    if (context?.stanzaId) return context.stanzaId
-  }
-  return null
+function replyOf(sealed: SealedAnswer, content: InboundContent): string | null {
+  return 'messageId' in content ? null : idOf(sealed.target.id)
 }
 
+/** In a group an administrator may delete what others wrote: whose message it is stands in its key. */
+function ofWhom(
+  content: InboundContent,
+  message: proto.IMessage | null | undefined,
+  { me = {}, edit }: NormaliseOptions,
+): InboundContent {
+  if (content.kind !== 'deletion' || edit !== '8') return content
+  const participant = message?.protocolMessage?.key?.participant
+  const isOurs =
+    (jidToPhone(participant) ?? jidToLid(participant) ?? '') === (jidToPhone(me.id) ?? '-') ||
+    (jidToLid(participant) ?? '') === (jidToLid(me.lid) ?? '-')
+  return { ...content, by: 'administrator', direction: isOurs ? 'out' : 'in' }
+}
+
+/** From WhatsApp's beginnings to a day from now; a time outside of it is a wrong clock, or no time at all. */
 function toMillis(timestamp: WAMessage['messageTimestamp']): number {
-  const seconds = Number(timestamp ?? 0)
-  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : Date.now()
+  const milliseconds = Number(String(timestamp ?? 0)) * 1_000
+  const now = Date.now()
+  const isTime = milliseconds > Date.UTC(2009, 0) && milliseconds < now + 86_400_000
+  return isTime ? milliseconds : now
 }

@@ -1,13 +1,15 @@
 import { createDecipheriv, createHash, createHmac } from 'node:crypto'
-import { getMediaKeys, MEDIA_PATH_MAP, type MediaType, type proto, type WASocket } from '@whiskeysockets/baileys'
+import { getMediaKeys, MEDIA_PATH_MAP, type MediaType, type WASocket } from '@whiskeysockets/baileys'
 import { z } from 'zod'
 import { AppError } from '../../../lib/errors.ts'
+import { cleanText, cutText } from '../../../lib/text.ts'
 import type { InboundMedia } from '../port.ts'
 
 /** What the media host needs besides the account: extra certificates, for hosts that play WhatsApp. */
 export type MediaTransport = { ca: string | null; timeoutMs: number }
 
 const MAC_BYTES = 10
+const MEDIA_KEY_BYTES = 32
 const SCHEME = 'whatsapp-media:'
 const base64 = z.base64()
 const referenceSchema = z.object({
@@ -18,33 +20,69 @@ const referenceSchema = z.object({
   type: z.string(),
 })
 
-/** A file that came in a message. The file's key is in `media.url`: it is as secret as the file. */
-export function describeMedia(body: proto.IMessage): { media: InboundMedia; caption: string } | null {
-  const found = findMedia(body)
-  if (!found) return null
-  const { kind, node } = found
+export type FileKind = z.infer<typeof referenceSchema>['kind']
+
+/** What the definitions of all files of a message have in common. */
+export type FileNode = {
+  url?: string | null
+  directPath?: string | null
+  mediaKey?: Uint8Array | null
+  fileSha256?: Uint8Array | null
+  mimetype?: string | null
+  fileLength?: unknown
+  fileName?: string | null | undefined
+  seconds?: number | null | undefined
+  ptt?: boolean | null | undefined
+  viewOnce?: boolean | null | undefined
+  gifPlayback?: boolean | null | undefined
+  jpegThumbnail?: Uint8Array | null | undefined
+}
+
+const MIME_TYPE = /^[\w.+-]+\/[\w.+-]+(?:\s*;\s*[\w.+-]+=(?:"[\w .,+-]*"|[\w.,+-]+))*$/
+const THUMBNAIL_MAX = 65_536
+
+/**
+ * A file that came in a message. The file's key is in `url`: it is as secret as the file. Without a key or an address `url`
+ * is null: the file cannot be had.
+ */
+export function describeFile(kind: FileKind, node: FileNode): InboundMedia {
+  const contentType =
+    node.mimetype && node.mimetype.length <= 200 && MIME_TYPE.test(node.mimetype) ? node.mimetype : DEFAULT_TYPES[kind]
+  const { jpegThumbnail: thumbnail } = node
+  const isJpeg = thumbnail && thumbnail.length <= THUMBNAIL_MAX && thumbnail[0] === 0xff && thumbnail[1] === 0xd8
+  const bytes = Number(String(node.fileLength ?? ''))
+  return {
+    kind: kind === 'audio' && node.ptt ? 'voice' : kind,
+    url: referenceOf(kind, node, contentType),
+    contentType,
+    fileName: node.fileName ? cutText(cleanText(node.fileName.slice(0, 2_000)), 255).trim() || null : null,
+    bytes: Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null,
+    seconds: node.seconds && node.seconds < 1_000_000 ? node.seconds : null,
+    ...(isJpeg && { thumbnail: Buffer.from(thumbnail).toString('base64') }),
+    ...(node.viewOnce && { viewOnce: true }),
+    ...(node.gifPlayback && { gif: true }),
+  }
+}
+
+const DEFAULT_TYPES: { readonly [Kind in FileKind]: string } = {
+  image: 'image/jpeg',
+  video: 'video/mp4',
+  audio: 'audio/ogg',
+  document: 'application/octet-stream',
+  sticker: 'image/webp',
+}
+
+function referenceOf(kind: FileKind, node: FileNode, type: string): string | null {
   const path = node.directPath || pathOf(node.url)
-  if (!path || !node.mediaKey) return null
-  const contentType = node.mimetype || 'application/octet-stream'
+  if (!path || path.length > 4_000 || !path.startsWith('/') || node.mediaKey?.length !== MEDIA_KEY_BYTES) return null
   const reference: z.infer<typeof referenceSchema> = {
     kind,
-    path,
+    path: cleanText(path),
     key: Buffer.from(node.mediaKey).toString('base64'),
     hash: node.fileSha256?.length ? Buffer.from(node.fileSha256).toString('base64') : null,
-    type: contentType,
+    type,
   }
-  const voice = kind === 'audio' && 'ptt' in node && node.ptt === true
-  return {
-    caption: ('caption' in node && node.caption) || '',
-    media: {
-      kind: voice ? 'voice' : kind,
-      url: SCHEME + Buffer.from(JSON.stringify(reference)).toString('base64url'),
-      contentType,
-      fileName: ('fileName' in node && node.fileName) || null,
-      bytes: node.fileLength ? Number(node.fileLength) : null,
-      seconds: ('seconds' in node && node.seconds) || null,
-    },
-  }
+  return SCHEME + Buffer.from(JSON.stringify(reference)).toString('base64url')
 }
 
 /**
@@ -151,16 +189,6 @@ function parseReference(url: string): z.infer<typeof referenceSchema> {
   } catch (cause) {
     throw bad(cause)
   }
-}
-
-function findMedia(body: proto.IMessage) {
-  if (body.imageMessage) return { kind: 'image', node: body.imageMessage } as const
-  if (body.videoMessage) return { kind: 'video', node: body.videoMessage } as const
-  if (body.ptvMessage) return { kind: 'video', node: body.ptvMessage } as const
-  if (body.audioMessage) return { kind: 'audio', node: body.audioMessage } as const
-  if (body.documentMessage) return { kind: 'document', node: body.documentMessage } as const
-  if (body.stickerMessage) return { kind: 'sticker', node: body.stickerMessage } as const
-  return null
 }
 
 function pathOf(url: string | null | undefined): string | null {

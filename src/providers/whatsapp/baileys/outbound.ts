@@ -3,6 +3,7 @@ import {
   type BinaryNode,
   generateWAMessageContent,
   generateWAMessageFromContent,
+  jidNormalizedUser,
   type proto,
   type WAMessage,
 } from '@whiskeysockets/baileys'
@@ -11,7 +12,7 @@ import { sha256Hex } from '../../../lib/ids.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { createMediaFetcher } from '../media-by-url.ts'
 import type { OutboundMedia, OutboundMessage, SendOutcome } from '../port.ts'
-import { phoneToJid } from './jids.ts'
+import { jidToPhone, phoneToJid } from './jids.ts'
 import { createUploader, type MediaTransport } from './media.ts'
 import type { LiveSocket } from './socket.ts'
 
@@ -50,20 +51,38 @@ export function refuseAtOnce(message: OutboundMessage): SendOutcome | null {
   return null
 }
 
-/** Knows who is on WhatsApp, so that a known number costs no question. */
+/** Knows under which address WhatsApp knows a number, so that a known number costs no question. */
 export class Recipients {
-  private readonly known = new Set<string>()
+  private readonly known = new Map<string, string>()
+  private readonly onIdentity: (phone: string, jid: string) => Promise<void>
 
-  async isOnWhatsApp(live: LiveSocket, phone: string): Promise<boolean> {
-    if (this.known.has(phone)) return true
+  /** @param onIdentity told when WhatsApp knows a number under another one */
+  constructor(onIdentity: (phone: string, jid: string) => Promise<void> = async () => {}) {
+    this.onIdentity = onIdentity
+  }
+
+  /**
+   * The address to send to. In some countries it is not the number: a Brazilian mobile number may lack its ninth digit there,
+   * a Mexican or Argentine one have an additional digit.
+   * @returns null when the number is not on WhatsApp
+   */
+  async jidOf(live: LiveSocket, phone: string): Promise<string | null> {
+    const known = this.known.get(phone)
+    if (known) return known
     const results = await live.sock.onWhatsApp(phone)
     if (!results) throw new AppError('unavailable', 'lookup_failed', 'WhatsApp did not say who is there.')
-    const found = results.some(({ exists }) => exists)
-    if (found) this.known.add(phone)
-    if (this.known.size > 10_000) this.known.clear()
-    return found
+    const found = results.find(({ exists }) => exists)?.jid
+    if (!found) return null
+    const whatsappPhone = jidToPhone(found)
+    const jid = whatsappPhone ? phoneToJid(whatsappPhone) : jidNormalizedUser(found)
+    if (whatsappPhone && whatsappPhone !== phone) await this.onIdentity(phone, jid)
+    if (this.known.size >= KNOWN_MAX) this.known.clear()
+    this.known.set(phone, jid)
+    return jid
   }
 }
+
+const KNOWN_MAX = 10_000
 
 /**
  * Sends one message and waits for the server's word on it.
@@ -75,12 +94,12 @@ export async function sendOverSocket(
   recipients: Recipients,
   options: OutboundOptions,
 ): Promise<SendOutcome> {
-  const jid = phoneToJid(message.to)
   const id = providerIdOf(message)
+  let jid: string | null
   let content: proto.IMessage
   try {
-    if (!(await recipients.isOnWhatsApp(live, message.to)))
-      return { outcome: 'rejected', code: 'not_on_whatsapp', message: 'This number is not on WhatsApp.' }
+    jid = await recipients.jidOf(live, message.to)
+    if (!jid) return { outcome: 'rejected', code: 'not_on_whatsapp', message: 'This number is not on WhatsApp.' }
     content = await buildContent(live, message, jid, options)
     await showTyping(live, jid, message.text, options)
   } catch (error) {
@@ -152,6 +171,8 @@ export async function buildContent(
     messageId: providerIdOf(message),
     ...(message.replyTo ? { quoted: quotedStub(jid, message.replyTo) } : {}),
   })
+  if (full.message?.messageContextInfo?.messageSecret)
+    full.message.messageContextInfo.messageSecret = Buffer.from(live.secretOf(providerIdOf(message)), 'base64')
   if (!full.message) throw new AppError('internal', 'message_not_built', 'The message could not be built.')
   return full.message
 }

@@ -1,9 +1,9 @@
-import { areJidsSameUser, type BinaryNode, isJidGroup, proto, type WAMessageKey } from '@whiskeysockets/baileys'
+import { areJidsSameUser, type BinaryNode, proto, type WAMessageKey } from '@whiskeysockets/baileys'
 import { type Batcher, createBatcher } from '../../../lib/batcher.ts'
 import { errorMessage } from '../../../lib/errors.ts'
 import type { Logger } from '../../../lib/log.ts'
 import type { ReceiptEvent } from '../port.ts'
-import { isPublicJid } from './jids.ts'
+import { kindOfJid } from './jids.ts'
 
 const REMEMBERED = 10_000
 const ATTEMPTS = 5
@@ -91,7 +91,8 @@ function readReceipt({ attrs, content }: BinaryNode, me: { id?: string | undefin
   const status = statusOf(type)
   const byMe = areJidsSameUser(participant || from, from.includes('lid') ? me.lid : me.id)
   const fromMe = !recipient || (type === 'sender' && byMe)
-  if (status === null || !fromMe || isJidGroup(from) || isPublicJid(from)) return { keys: [], status }
+  const kind = kindOfJid(from)
+  if (status === null || !fromMe || (kind !== 'person' && kind !== 'lid')) return { keys: [], status }
   const [list] = Array.isArray(content) ? content : []
   const items = list && Array.isArray(list.content) ? list.content.filter(({ tag }) => tag === 'item') : []
   const ids = [id, ...items.map((item) => item.attrs.id)].filter((one): one is string => Boolean(one))

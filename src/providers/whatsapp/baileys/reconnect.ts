@@ -11,15 +11,19 @@ export type CloseFacts = {
   linked: boolean
   /** This process still owns the account. */
   owner: boolean
-  /** Failed attempts in a row, this one not counted. */
+  /** Connections in a row that failed or did not last, this one not counted. */
   failures: number
   /** Times another connection replaced ours within the last 30 s, this one counted. */
   recentReplacements: number
+  /** Times WhatsApp asked for a restart within the last 30 s, this one counted. */
+  recentRestarts: number
 }
 
 export type Backoff = { minMs: number; maxMs: number }
 
-export const REPLACED_WINDOW_MS = 30_000
+/** What counts as recent. */
+export const RECENT_MS = 30_000
+const RESTART_LIMIT = 2
 const REPLACED_LIMIT = 5
 const REPLACED_PAUSE_MS = 30_000
 
@@ -30,7 +34,11 @@ const REPLACED_PAUSE_MS = 30_000
  */
 export function decideAfterClose(facts: CloseFacts, backoff: Backoff, random: number): CloseDecision {
   const { code, linked, owner } = facts
-  if (code === 515) return { action: 'reconnect', delayMs: 0, reason: 'restart_required' }
+  // As after pairing. A server that asks again and again waits as in any other trouble.
+  if (code === 515) {
+    const delayMs = facts.recentRestarts <= RESTART_LIMIT ? 0 : waitFor(facts, backoff, random)
+    return { action: 'reconnect', delayMs, reason: 'restart_required' }
+  }
   if (code === 401)
     return {
       action: 'stop',

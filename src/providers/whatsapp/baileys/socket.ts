@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { hkdfSync } from 'node:crypto'
 import makeWASocket, {
   type BinaryNode,
   type ConnectionState,
   DEFAULT_CONNECTION_CONFIG,
   decodeMessageNode,
-  isJidGroup,
   proto,
   S_WHATSAPP_NET,
   type SignalDataSet,
@@ -20,7 +20,7 @@ import type { Logger } from '../../../lib/log.ts'
 import { undoFailedTrials } from '../../../lib/signal-sessions.ts'
 import type { LoadedAuth } from './auth-state.ts'
 import { createClientLogger } from './client-log.ts'
-import { isPublicJid } from './jids.ts'
+import { isJidGroup, isPublicJid } from './jids.ts'
 
 export type SocketTiming = {
   /** From the first byte to `open` or a QR code. */
@@ -38,11 +38,10 @@ export type LiveSocketOptions = {
   allowGroups: boolean
   log: Logger
   getMessage: SocketConfig['getMessage']
-  /**
-   * A decrypted message. While this runs, nothing was acknowledged and nothing committed.
-   * @param arrival an id that sorts by when its stanza came: a burst is not always decrypted in that order
-   */
-  onDecrypted(message: WAMessage, arrival: string): Promise<void>
+  /** A decrypted message. While this runs, nothing was acknowledged and nothing committed. */
+  onDecrypted(message: WAMessage, how: Decrypted): Promise<void>
+  /** A message whose content is kept from linked devices. While this runs, it is not acknowledged. */
+  onWithheld(message: WAMessage, how: { arrival: string; type: string }): Promise<void>
   /** A receipt. While this runs, it is not acknowledged. */
   onReceipt(node: BinaryNode): Promise<void>
   onUpdate(update: Partial<ConnectionState>): void
@@ -50,10 +49,30 @@ export type LiveSocketOptions = {
   onClosed(code: number, why: string): void
 }
 
+export type Decrypted = {
+  /** An id that sorts by when its stanza came: a burst is not always decrypted in that order. */
+  arrival: string
+  /** The message as it was sent; `message.message` is null when these are no protobuf that Baileys knows. */
+  bytes: Uint8Array
+  /** `edit` of the stanza. */
+  edit: string | undefined
+}
+
 type Arrival = { stanza: BinaryNode; id: string }
 
 /** The event with which Baileys' socket hands over a receipt. */
 const RECEIPT = 'CB:receipt'
+/** The event with which it hands over a message. */
+const MESSAGE = 'CB:message'
+/** Kinds of `<unavailable>` that are acknowledged without any further word. */
+const WITHHELD: { readonly [type: string]: string } = {
+  view_once: 'view_once',
+  view_once_unavailable_fanout: 'view_once',
+  hosted_unavailable_fanout: 'hidden_on_linked_devices',
+  bot_unavailable_fanout: 'hidden_on_linked_devices',
+}
+/** Older than this, Baileys does not ask the phone for what came without content. */
+const ASKED_AGAIN_SECONDS = 14 * 86_400
 /** Codes of our own closes, in WhatsApp's numbers. */
 export const CLOSE_LOST = 408
 const CLOSE_OUTDATED = 405
@@ -87,7 +106,7 @@ export class LiveSocket {
       emitOwnEvents: false,
       syncFullHistory: false,
       transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
-      shouldIgnoreJid: (jid) => isPublicJid(jid) || (!options.allowGroups && isJidGroup(jid) === true),
+      shouldIgnoreJid: (jid) => isPublicJid(jid) || (!options.allowGroups && isJidGroup(jid)),
       getMessage: options.getMessage,
       makeSignalRepository: this.wrapRepository,
     })
@@ -99,6 +118,7 @@ export class LiveSocket {
       this.kill(status === 405 ? CLOSE_OUTDATED : CLOSE_UNAVAILABLE, `the upgrade was answered ${status}`)
     })
     this.holdReceipts()
+    this.holdWithheld()
     this.sock.ev.on('connection.update', this.onUpdate)
     this.timers.push(setTimeout(() => this.kill(CLOSE_LOST, 'it took too long to connect'), timing.connectMs))
     this.timers.push(setInterval(() => this.checkLiveness(), timing.livenessMs / 3))
@@ -106,6 +126,21 @@ export class LiveSocket {
 
   get isOver(): boolean {
     return this.over
+  }
+
+  /** Own addresses, with their devices. */
+  get me(): { id?: string | undefined; lid?: string | undefined } {
+    return this.options.auth.state.creds.me ?? {}
+  }
+
+  /**
+   * The key under which answers to a message of ours are encrypted: made from the account's own key and the message's id, so
+   * that it is the same when the message is sent again and needs no place to be kept.
+   * @returns base64
+   */
+  secretOf(messageId: string): string {
+    const { private: key } = this.options.auth.state.creds.signedIdentityKey
+    return Buffer.from(hkdfSync('sha256', key, messageId, 'agentlocator message secret', 32)).toString('base64')
   }
 
   /** How many messages this socket has encrypted. When it did not change during a send, nothing can have left. */
@@ -145,7 +180,9 @@ export class LiveSocket {
 
   private readonly onFrame = (frame: unknown) => {
     this.lastFrameAt = Date.now()
-    if (!isNode(frame) || frame.tag !== 'message' || !Array.isArray(frame.content)) return
+    if (!isNode(frame)) return
+    renameOldServer(frame)
+    if (frame.tag !== 'message' || !Array.isArray(frame.content)) return
     const arrival = { stanza: frame, id: newId() }
     for (const { content } of frame.content) if (content instanceof Uint8Array) this.stanzas.set(content, arrival)
   }
@@ -167,6 +204,37 @@ export class LiveSocket {
         () => this.kill(CLOSE_LOST, 'a receipt could not be stored'),
       )
     })
+  }
+
+  /**
+   * Of a message to be viewed once, and of some others, linked devices are only told that there is one. Baileys
+   * acknowledges those without telling anybody.
+   */
+  private holdWithheld(): void {
+    const { ws } = this.sock
+    const handlers = ws.listeners(MESSAGE)
+    ws.removeAllListeners(MESSAGE)
+    ws.on(MESSAGE, (node: BinaryNode) => {
+      const pass = () => {
+        if (!this.over) for (const handle of handlers) handle.call(ws, node)
+      }
+      const type = withheldType(node)
+      const message = type && this.decodeStanza(node)
+      if (!message) return pass()
+      this.options
+        .onWithheld(message, { type, arrival: newId() })
+        .then(pass, () => this.kill(CLOSE_LOST, 'a message could not be stored'))
+    })
+  }
+
+  private decodeStanza(node: BinaryNode): WAMessage | null {
+    const { me } = this.options.auth.state.creds
+    try {
+      return me ? decodeMessageNode(node, me.id, me.lid ?? '').fullMessage : null
+    } catch {
+      // Baileys refuses it in its own words.
+      return null
+    }
   }
 
   private readonly onUpdate = (update: Partial<ConnectionState>) => {
@@ -228,8 +296,7 @@ export class LiveSocket {
       alone(() =>
         keys.transaction(async () => {
           const plain = await decrypt()
-          await outside(() => this.deliver(ciphertext, plain))
-          return plain
+          return await outside(() => this.deliver(ciphertext, plain))
         }, lock),
       )
     const wrapped: Partial<typeof repository> = {
@@ -252,15 +319,18 @@ export class LiveSocket {
     return Object.assign(repository, wrapped)
   }
 
-  private async deliver(ciphertext: Uint8Array, plain: Uint8Array): Promise<void> {
+  /** @returns what Baileys goes on with */
+  private async deliver(ciphertext: Uint8Array, plain: Uint8Array): Promise<Uint8Array> {
     const arrival = this.stanzas.get(ciphertext)
     const { me } = this.options.auth.state.creds
     if (!arrival || !me) throw new Error('a message was decrypted that no stanza brought')
     const { fullMessage } = decodeMessageNode(arrival.stanza, me.id, me.lid ?? '')
-    const message = proto.Message.decode(unpadRandomMax16(plain))
-    fullMessage.message = message.deviceSentMessage?.message ?? message
+    const bytes = unpadded(plain)
+    fullMessage.message = decodeMessage(bytes)
     try {
-      await this.options.onDecrypted(fullMessage, arrival.id)
+      await this.options.onDecrypted(fullMessage, { arrival: arrival.id, bytes, edit: arrival.stanza.attrs.edit })
+      // Baileys would ask again for what no asking makes a message.
+      return fullMessage.message ? plain : EMPTY_MESSAGE
     } catch (error) {
       // With the socket gone no receipt can leave; WhatsApp brings the message again.
       this.kill(CLOSE_LOST, 'an inbound message could not be stored')
@@ -289,6 +359,40 @@ function repairSessions(keys: SignalKeyStoreWithTransaction) {
         active = false
       }
     },
+  }
+}
+
+function withheldType({ attrs, content }: BinaryNode): string | null {
+  const children = Array.isArray(content) ? content : []
+  if (children.some(({ tag }) => tag === 'enc' || tag === 'plaintext')) return null
+  const unavailable = children.find(({ tag }) => tag === 'unavailable')
+  const type = unavailable?.attrs.type
+  if (type !== undefined && Object.hasOwn(WITHHELD, type)) return WITHHELD[type] ?? null
+  return Number(attrs.t) < Date.now() / 1_000 - ASKED_AGAIN_SECONDS ? 'undecryptable' : null
+}
+
+/** Addresses of the server's older name, which Baileys refuses in a stanza's head. */
+function renameOldServer({ attrs }: BinaryNode): void {
+  for (const name of ['from', 'participant', 'recipient'])
+    if (attrs[name]?.endsWith('@c.us')) attrs[name] = attrs[name].replace(/@c\.us$/, '@s.whatsapp.net')
+}
+
+/** A message without content, padded as all are. */
+const EMPTY_MESSAGE = new Uint8Array([1])
+
+function unpadded(plain: Uint8Array): Uint8Array {
+  try {
+    return unpadRandomMax16(plain)
+  } catch {
+    return plain
+  }
+}
+
+function decodeMessage(bytes: Uint8Array): proto.IMessage | null {
+  try {
+    return proto.Message.decode(bytes)
+  } catch {
+    return null
   }
 }
 

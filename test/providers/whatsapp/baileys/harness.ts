@@ -68,6 +68,7 @@ export class Harness {
   readonly history: InboundEvent[] = []
   readonly receipts: ReceiptEvent[] = []
   readonly statuses: AccountStatus[] = []
+  readonly identities: { phone: string; jid: string }[] = []
   readonly sent = new Map<string, OutboundMessage>()
   readonly account: BaileysAccount
   /** Runs before an inbound message counts as stored; may throw. */
@@ -103,6 +104,12 @@ export class Harness {
         },
         onStatus: (status) => void this.statuses.push(status),
         onHistory: async (events) => void this.history.push(...events),
+        findSecret: async (id) => {
+          const event = this.inbound.find((one) => one.id === id)
+          const options = event?.content.kind === 'poll' ? event.content.options : null
+          return event?.secret ? { secret: event.secret, options } : null
+        },
+        onIdentity: async (phone, jid) => void this.identities.push({ phone, jid }),
         getMessage: async (id) => this.sent.get(id) ?? null,
         ...(isOwner ? { isOwner } : {}),
       },

@@ -186,7 +186,9 @@ test('storing fails: no receipt leaves, and the message comes again until it is 
 }, 15_000)
 
 test('stored, but the ratchet could not be committed: it comes again, decrypts again, and has the same key', async () => {
-  await arrival(await receive({ kind: 'text', text: 'a session first' }))
+  const first = await receive({ kind: 'text', text: 'a session first' })
+  // Stored before its ratchet is committed, confirmed after.
+  await harness.until(() => confirmed(first), 'the first receipt')
   let tries = 0
   store.onWrite = (changes) => {
     if (changes.keys.some(({ type }) => type === 'session') && tries++ < 1) throw new Error('the database died')

@@ -257,3 +257,39 @@ test('a server that answers nothing ends the attempt after the connect timeout',
   expect(harness.account.status().reason).toBe('link_expired')
   await silent.stop(true)
 }, 10_000)
+
+test('pauses between connections grow even when each one opens, until one of them lasts', async () => {
+  const { phone, harness } = await linked({ timing: { reconnect: { minMs: 40, maxMs: 60_000 }, stableMs: 1_000 } })
+  const cutAndReadPause = async () => {
+    const first = harness.statuses.length
+    sandbox.act(phone, { action: 'cut' })
+    const { retryAt, since } = await harness.until(
+      () => harness.statuses.slice(first).find((status) => status.retryAt !== null),
+      'the pause',
+    )
+    await harness.until(() => harness.state === 'working', 'its return')
+    return (retryAt?.getTime() ?? 0) - since.getTime()
+  }
+  const pauses: number[] = []
+  for (let count = 0; count < 5; count++) pauses.push(await cutAndReadPause())
+  // Half of a pause is jitter.
+  for (const [index, pause] of pauses.entries()) expect(pause).toBeGreaterThanOrEqual(20 * 2 ** index - 5)
+  await Bun.sleep(1_100)
+  expect(await cutAndReadPause()).toBeLessThanOrEqual(60)
+}, 30_000)
+
+test('a message that the store refuses is brought again with growing pauses, and stands when the store takes it', async () => {
+  const { phone, harness } = await linked({ timing: { reconnect: { minMs: 40, maxMs: 60_000 } } })
+  const attempts: number[] = []
+  harness.beforeStore = () => {
+    attempts.push(Date.now())
+    throw new Error('the database refuses this row')
+  }
+  const id = await sandbox.send({ from: '+972509998877', to: phone }, { kind: 'text', text: 'poison' })
+  await harness.until(() => attempts.length >= 5, 'five attempts', 20_000)
+  const gaps = attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0))
+  for (const [index, gap] of gaps.entries()) expect(gap).toBeGreaterThanOrEqual(20 * 2 ** index - 5)
+  harness.beforeStore = () => {}
+  const event = await harness.until(() => harness.inbound.find((one) => one.id === id), 'the message', 20_000)
+  expect(event.content).toEqual({ kind: 'text', text: 'poison' })
+}, 40_000)

@@ -23,9 +23,42 @@ test('a LID is resolved to its number, from the message or from what is known', 
   expect((await normaliseMessage(message({ remoteJid: LID }), known))?.dedupeKey).toBe(alt?.dedupeKey)
 })
 
-test('status updates, channels and broadcasts are nobody’s conversation', async () => {
-  for (const remoteJid of ['status@broadcast', '123@newsletter', '123@broadcast'])
+test('status updates, channels, assistants and announcements are no conversation with a person', async () => {
+  for (const remoteJid of [
+    'status@broadcast',
+    '123@newsletter',
+    '867051314767696@bot',
+    '13135550002@s.whatsapp.net',
+    '0@s.whatsapp.net',
+    '0@c.us',
+    '972502222222@call',
+    'nonsense',
+  ])
     expect(await normaliseMessage(message({ remoteJid, participant: LID }), options)).toBeNull()
+})
+
+test('what came through a list of its sender’s belongs into the chat with the sender', async () => {
+  const key = { remoteJid: '1632812345@broadcast', participant: '972502222222:7@s.whatsapp.net', remoteJidAlt: LID }
+  expect(await normaliseMessage(message(key), options)).toMatchObject({
+    contact: { phone: '+972502222222', lid: LID },
+    group: null,
+    dedupeKey: 'acc-1/+972502222222/in/X1',
+  })
+  expect(await normaliseMessage(message({ ...key, fromMe: true }), options)).toBeNull()
+})
+
+test.each([
+  ['972502222222@s.whatsapp.net', '+972502222222'],
+  ['972502222222:12@s.whatsapp.net', '+972502222222'],
+  ['972502222222_1:12@s.whatsapp.net', '+972502222222'],
+  ['972502222222@c.us', '+972502222222'],
+  ['972502222222:99@hosted', '+972502222222'],
+  ['100200300400500:99@hosted.lid', LID],
+  ['100200300400500:3@lid', LID],
+])('%s is the chat with %s', async (remoteJid, person) => {
+  const event = await normaliseMessage(message({ remoteJid }), options)
+  expect(event?.dedupeKey).toBe(`acc-1/${person}/in/X1`)
+  expect(person.startsWith('+') ? event?.contact.phone : event?.contact.lid).toBe(person)
 })
 
 test('groups are ignored unless the account says otherwise; then the writer is the participant', async () => {
@@ -38,13 +71,32 @@ test('groups are ignored unless the account says otherwise; then the writer is t
   })
 })
 
+test('a deletion by an administrator says whose message it was', async () => {
+  const revoke = (participant: string) =>
+    message(
+      { remoteJid: '123-456@g.us', participant: '972502222222@s.whatsapp.net' },
+      { protocolMessage: { type: 0, key: { id: 'M1', participant } } },
+    )
+  const inGroup = { ...options, allowGroups: true, me: { id: '972501111111:4@s.whatsapp.net', lid: '777:4@lid' } }
+  const contentOf = async (participant: string, edit?: string) =>
+    (await normaliseMessage(revoke(participant), { ...inGroup, edit }))?.content
+  const deletion = { kind: 'deletion', messageId: 'M1' } as const
+  expect(await contentOf('972503333333@s.whatsapp.net', '7')).toEqual(deletion)
+  expect(await contentOf('972503333333@s.whatsapp.net', '8')).toEqual({
+    ...deletion,
+    by: 'administrator',
+    direction: 'in',
+  })
+  expect(await contentOf('777@lid', '8')).toEqual({ ...deletion, by: 'administrator', direction: 'out' })
+})
+
 test('protocol talk is no message; what has no words here is told as unsupported', async () => {
   const key = { remoteJid: '972502222222@s.whatsapp.net' }
   expect(await normaliseMessage(message(key, { protocolMessage: { type: 5 } }), options)).toBeNull()
   expect(await normaliseMessage(message(key, null), options)).toBeNull()
   expect(await normaliseMessage(message(key, {}), options)).toBeNull()
-  expect(await normaliseMessage(message(key, { pollCreationMessage: { name: 'when?' } }), options)).toMatchObject({
-    content: { kind: 'unsupported', type: 'pollCreationMessage' },
+  expect(await normaliseMessage(message(key, { paymentInviteMessage: {} }), options)).toMatchObject({
+    content: { kind: 'unsupported', type: 'payment_invite', text: '' },
   })
 })
 

@@ -8,12 +8,18 @@ const facts = (change: Partial<CloseFacts>): CloseFacts => ({
   owner: true,
   failures: 0,
   recentReplacements: 0,
+  recentRestarts: 1,
   ...change,
 })
 const decide = (change: Partial<CloseFacts>, random = 1) => decideAfterClose(facts(change), backoff, random)
 
 test('after pairing the connection is made again at once', () => {
   expect(decide({ code: 515, failures: 9 })).toMatchObject({ action: 'reconnect', delayMs: 0 })
+})
+
+test('a server that asks for a restart again and again is not obeyed at once for ever', () => {
+  expect(decide({ code: 515, recentRestarts: 3 })).toMatchObject({ action: 'reconnect', delayMs: 1_000 })
+  expect(decide({ code: 515, recentRestarts: 9, failures: 6 })).toMatchObject({ delayMs: 60_000 })
 })
 
 test.each([408, 428, 500, 503, 405, 0, 999])('%d: comes back with growing, jittered pauses', (code) => {
