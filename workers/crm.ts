@@ -15,7 +15,13 @@ import { wakeConversations } from '../src/domain/conversations/index.ts'
 import { pruneEvents } from '../src/domain/events/index.ts'
 import { requeueImports, runImport } from '../src/domain/imports/index.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
-import { applyMessageStatus, receiveMessage, requeueLostMessages } from '../src/domain/messages/index.ts'
+import {
+  applyMessageStatus,
+  pruneEarlyDeletions,
+  requeueLostMessages,
+  requeueUnprocessedMedia,
+  takeInbound,
+} from '../src/domain/messages/index.ts'
 import { forgetMentions, pruneTombstones, requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
 import { sendFollowUp } from '../src/domain/receptionist/index.ts'
 import { deliverWebhook, queueDeliveries } from '../src/domain/webhooks/index.ts'
@@ -116,7 +122,7 @@ if (import.meta.main)
         expectCall(await saveLead(within(ctx, businessId), { ...lead, source: 'call', at: new Date(at) }))
       },
       'message.receive': async (message) => {
-        await receiveMessage(within(ctx, message.businessId), message)
+        await takeInbound(within(ctx, message.businessId), message)
       },
       'message.status': async (news, job) => {
         if (!(await applyMessageStatus(ctx, news))) job.logger.info('news of a message that is not ours')
@@ -131,6 +137,7 @@ if (import.meta.main)
         await runSweeps(
           {
             requeued: () => requeueLostMessages(ctx),
+            unprocessed: () => requeueUnprocessedMedia(ctx),
             ended: () => endAbandonedCalls(ctx),
             woken: () => wakeConversations(ctx),
             imports: () => requeueImports(ctx),
@@ -139,6 +146,7 @@ if (import.meta.main)
             expired: () => sweepRetention(ctx),
             forgotten: () => forgetMentions(ctx, forgetJobs.bind(null, producer.queues)),
             tombstones: () => pruneTombstones(ctx),
+            earlyDeletions: () => pruneEarlyDeletions(ctx),
             events: () => pruneEvents(ctx),
           },
           job.logger,

@@ -2,13 +2,15 @@ import type { Command } from 'commander'
 import { formatPhone } from '../lib/phone.ts'
 import { limitOption, take } from './arguments.ts'
 import { describeTurns } from './describe-call.ts'
+import { addMediaCommand, describeDetails, summarizeMessage } from './message-media.ts'
 import { formatTable, formatTime, shorten } from './output.ts'
 import type { Cli } from './session.ts'
 
 type Limit = { limit: number }
 
 /** `calls`, `messages`, `leads`, `contacts`: what the receptionist left, newest first. Answers the nouns that take CSV. */
-export function addCrmCommands(program: Command, { session, show }: Cli): { leads: Command; contacts: Command } {
+export function addCrmCommands(program: Command, cli: Cli): { leads: Command; contacts: Command } {
+  const { session, show } = cli
   const calls = program.command('calls').description('calls and what was said')
   calls
     .command('list')
@@ -66,7 +68,7 @@ export function addCrmCommands(program: Command, { session, show }: Cli): { lead
             message.provider,
             message.status,
             message.phone ? formatPhone(message.phone) : (message.contactName ?? ''),
-            shorten(message.body.replaceAll('\n', ' '), 40),
+            shorten(summarizeMessage(message), 40),
             message.id,
           ]),
         ),
@@ -74,21 +76,24 @@ export function addCrmCommands(program: Command, { session, show }: Cli): { lead
     })
   messages
     .command('show')
-    .description('one message, with its times and why it failed')
+    .description('one message, with its files, its times and why it failed')
     .argument('<id>')
     .action(async (id: string) => {
       const message = await (await session()).client.messages.get.query({ id })
       await show(message, () =>
         [
           `${message.direction}  ${message.provider}  ${message.kind}  ${message.status}  ${message.phone ? formatPhone(message.phone) : ''}  ${message.contactName ?? ''}`.trimEnd(),
-          message.body,
-          ...(['occurredAt', 'sentAt', 'deliveredAt', 'readAt', 'failedAt'] as const)
+          message.deletedAt ? '[deleted]' : message.body,
+          ...describeDetails(message),
+          ...(['occurredAt', 'sentAt', 'deliveredAt', 'readAt', 'failedAt', 'editedAt', 'deletedAt'] as const)
             .filter((name) => message[name] !== null)
             .map((name) => `${name.replace('At', '').padEnd(10)} ${formatTime(message[name])}`),
           ...(message.errorCode ? [`error      ${message.errorCode} ${message.errorMessage ?? ''}`.trimEnd()] : []),
         ].join('\n'),
       )
     })
+
+  addMediaCommand(messages, cli)
 
   const leads = program.command('leads').description('leads, and CSV in and out')
   leads

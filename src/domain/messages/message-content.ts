@@ -1,9 +1,18 @@
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { toDecimal } from '../../lib/money.ts'
-import type { InboundContent, InboundExtras } from '../../providers/whatsapp/port.ts'
+import { cutText } from '../../lib/text.ts'
+import type { ContactCard, InboundContent, InboundExtras, InboundMedia } from '../../providers/whatsapp/port.ts'
+import type { MessageData, MessageExtras } from './message-data.ts'
 
 /** The content columns of a message row: `body` is what a person reads, `data` what a program reads. */
-export type DescribedContent = Pick<InboundMessage, 'kind' | 'body' | 'media'> & { data: Record<string, unknown> }
+export type DescribedContent = Pick<InboundMessage, 'kind' | 'body' | 'media'> & {
+  data: MessageData & MessageExtras
+  /** The provider's id of the message that it is about: reactions, votes, edits and deletions have one. */
+  target: string | null
+}
+
+/** WhatsApp's own limit of a text, in UTF-16 units. */
+export const MAX_BODY = 65_536
 
 /**
  * A message's content as its row has it, for every provider. Nothing that a person wrote is left out of `body`; whatever has
@@ -11,7 +20,8 @@ export type DescribedContent = Pick<InboundMessage, 'kind' | 'body' | 'media'> &
  */
 export function describeContent(content: InboundContent, extras: InboundExtras = {}): DescribedContent {
   const { kind, body, media = [], data = {} } = describe(content)
-  return { kind, body, media, data: { ...data, ...extras } }
+  const target = 'messageId' in content ? content.messageId : null
+  return { kind, body: cutText(body, MAX_BODY), media, data: { ...data, ...extras }, target }
 }
 
 type Description = Pick<DescribedContent, 'kind' | 'body'> & Partial<DescribedContent>
@@ -20,14 +30,14 @@ function describe(content: InboundContent): Description {
   switch (content.kind) {
     case 'text':
     case 'edit':
-      return { kind: 'text', body: content.text }
+      return { kind: content.kind, body: content.text }
     case 'reaction':
       return { kind: 'reaction', body: content.emoji }
     case 'deletion':
-      return { kind: 'deleted', body: '' }
+      return { kind: 'deletion', body: '' }
     case 'location': {
-      const { latitude, longitude, name, address, url, live } = content
-      const body = lines(', ', name, address) || `${latitude}, ${longitude}`
+      const { latitude, longitude, name, address, url, live, text } = content
+      const body = lines('\n', text, lines(', ', name, address) || `${latitude}, ${longitude}`)
       return {
         kind: 'location',
         body,
@@ -36,8 +46,7 @@ function describe(content: InboundContent): Description {
     }
     case 'contacts': {
       const { contacts: cards } = content
-      const body = cards.map((card) => lines(' ', card.name, ...card.phones, ...(card.emails ?? []))).join('\n')
-      return { kind: 'contacts', body, data: { contacts: cards } }
+      return { kind: 'contacts', body: describeCards(cards), data: { contacts: cards } }
     }
     case 'media':
       return describeFiles(content)
@@ -52,7 +61,8 @@ function describe(content: InboundContent): Description {
     case 'interactive': {
       const { text, header, footer, choices } = content
       const body = lines('\n', header, text, footer, ...choices.map((choice) => `• ${choice.text}`))
-      return { kind: 'interactive', body, data: { header: header ?? null, footer: footer ?? null, choices } }
+      const data = { header: header ?? null, footer: footer ?? null, choices }
+      return { kind: 'interactive', body, media: filesOf(content.media), data }
     }
     case 'poll': {
       const { question, options, selectable } = content
@@ -73,7 +83,12 @@ function describe(content: InboundContent): Description {
     }
     case 'product': {
       const { text, id, amount, currency, url } = content
-      return { kind: 'product', body: text, data: { product: { id, amount, currency, url } } }
+      return {
+        kind: 'product',
+        body: text,
+        media: filesOf(content.media),
+        data: { product: { id, amount, currency, url } },
+      }
     }
     case 'event': {
       const { kind, ...event } = content
@@ -89,20 +104,31 @@ function describeFiles({ media, text }: Extract<InboundContent, { kind: 'media' 
   return {
     kind: first?.kind ?? 'document',
     body: text,
-    media: media.map(({ url, contentType, fileName, seconds, thumbnail }) => ({
-      url,
-      contentType,
-      fileName,
-      seconds,
-      ...(thumbnail && { thumbnail }),
-    })),
+    media: filesOf(media),
     data: {
       fileName: first?.fileName ?? null,
       bytes: first?.bytes ?? null,
       seconds: first?.seconds ?? null,
       ...(first?.viewOnce && { viewOnce: true }),
+      ...(first?.gif && { gif: true }),
     },
   }
+}
+
+function filesOf(media: InboundMedia[] = []): DescribedContent['media'] {
+  return media.map(({ kind, url, contentType, fileName, seconds, thumbnail }) => ({
+    kind,
+    url,
+    contentType,
+    fileName,
+    seconds,
+    ...(thumbnail && { thumbnail }),
+  }))
+}
+
+/** Contact cards as a person reads them, one a line. */
+export function describeCards(cards: ContactCard[]): string {
+  return cards.map((card) => lines(' ', card.name, ...card.phones, ...(card.emails ?? []))).join('\n')
 }
 
 /** What there is of these, put together. */

@@ -4,7 +4,7 @@ import type { InboundMessage } from '../../jobs/registry.ts'
 import { isErased } from '../../lib/errors.ts'
 import { type InboundEvent, type OutboundMessage, WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { BusinessContext } from '../context.ts'
-import { changeMessage, describeContent, outboundOf, receiveMessage } from '../messages/index.ts'
+import { describeContent, outboundOf, takeInbound } from '../messages/index.ts'
 
 /** A phone asks again for what it could not read within minutes; older texts stay where they are. */
 const RECALL_MS = 48 * 3_600_000
@@ -19,19 +19,7 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, even
   const from = event.group
     ? { phone: null, externalId: event.group, name: null }
     : { phone: event.contact.phone, lid: event.contact.lid, name: event.contact.name }
-  if (content.kind === 'edit' || content.kind === 'deletion') {
-    const found = await changeMessage(ctx, {
-      provider: 'baileys',
-      accountId,
-      direction: event.direction,
-      providerMessageId: content.messageId,
-      contact: from,
-      at: event.at,
-      text: content.kind === 'edit' ? content.text : null,
-    })
-    if (found || content.kind === 'deletion') return
-  }
-  const { kind, body, media, data } = describeContent(content, event.extras)
+  const { kind, body, media, data, target } = describeContent(content, event.extras)
   const message: InboundMessage = {
     provider: 'baileys',
     businessId: ctx.businessId,
@@ -42,11 +30,11 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, even
     from,
     body,
     media,
-    replyTo: content.kind === 'reaction' ? content.messageId : event.replyTo,
+    replyTo: target ?? event.replyTo,
     data: { ...data, ...(event.group ? { author: event.contact } : {}) },
     at: event.at.toISOString(),
   }
-  const received = receiveMessage(ctx, message, {
+  const received = takeInbound(ctx, message, {
     own: event.direction === 'out',
     history: event.source === 'history',
     group: event.group !== null,

@@ -96,6 +96,8 @@ export type InboundMedia = {
   thumbnail?: string | null
   /** Sent to be looked at once. */
   viewOnce?: boolean
+  /** A film that is played like an animated picture. */
+  gif?: boolean
 }
 
 /** A button or row that was offered. */
@@ -117,6 +119,8 @@ export type InboundContent =
       url?: string | null
       /** A place that moves: shared for a time. */
       live?: boolean
+      /** Words that were sent with the place. */
+      text?: string | null
     }
   | { kind: 'contacts'; contacts: ContactCard[] }
   | { kind: 'media'; media: InboundMedia[]; text: string }
@@ -130,7 +134,15 @@ export type InboundContent =
       data?: unknown
     }
   /** A message that offers buttons, rows or links. */
-  | { kind: 'interactive'; text: string; header?: string | null; footer?: string | null; choices: OfferedChoice[] }
+  | {
+      kind: 'interactive'
+      text: string
+      header?: string | null
+      footer?: string | null
+      choices: OfferedChoice[]
+      /** The picture, film or document above the text. */
+      media?: InboundMedia[]
+    }
   | { kind: 'poll'; question: string; options: string[]; selectable: number | null }
   /** `options` are the chosen names; empty when the vote was taken back. */
   | { kind: 'poll_vote'; messageId: string; options: string[] }
@@ -150,6 +162,7 @@ export type InboundContent =
       amount: number | null
       currency: string | null
       url: string | null
+      media?: InboundMedia[]
     }
   | {
       kind: 'event'
@@ -184,6 +197,8 @@ export type InboundExtras = {
   quoted?: string | null
   /** People mentioned, E.164 or LID. */
   mentions?: string[]
+  /** Fields of the provider that this product does not know, as they came. */
+  extra?: Record<string, string>
 }
 
 /** A message of a conversation, not written by this product. */
@@ -210,6 +225,12 @@ export type InboundEvent = {
   content: InboundContent
   extras?: InboundExtras
 }
+
+/**
+ * Reads a message that a bridge posts in Baileys' own form, as JSON.
+ * @returns null for what is no part of a conversation with one person
+ */
+export type ReadBridgeMessage = (message: unknown) => Promise<InboundEvent | null>
 
 /** News of a message that was sent. They come in any order and more than once. */
 export type ReceiptEvent = {
