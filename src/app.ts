@@ -214,7 +214,16 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   app.route('/', createVoiceWebhooks(voice))
   app.route(
     '/',
-    createWhatsAppWebhooks({ carriers, settings, directory, producer, baileysSecret: config.baileys.secret }),
+    createWhatsAppWebhooks({
+      carriers,
+      settings,
+      directory,
+      producer,
+      baileysSecret: config.baileys.secret,
+      readBridgeMessage: deps.readBridgeMessage,
+      log,
+      count: (event) => metrics.webhookEvents.inc({ event: `whatsapp_${event}` }),
+    }),
   )
   app.route('/', createPaymentWebhooks({ ctx, means: deps.payments, producer, log }))
   app.route('/', createGone())
