@@ -244,7 +244,19 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   app.use(createGuard({ app, principal, rules: restRules('/api/v1'), isOperator, mayOperate }))
   app.use(refuseUnstorableAddress)
   app.route('/', createVoiceWebhooks(voice))
-  app.route('/', createWhatsAppWebhooks({ carriers, settings, directory, inbox, baileysSecret: config.baileys.secret }))
+  app.route(
+    '/',
+    createWhatsAppWebhooks({
+      carriers,
+      settings,
+      directory,
+      inbox,
+      baileysSecret: config.baileys.secret,
+      readBridgeMessage: deps.readBridgeMessage,
+      log,
+      count: (event) => metrics.webhookEvents.inc({ event: `whatsapp_${event}` }),
+    }),
+  )
   app.route(
     '/',
     createPaymentWebhooks({

@@ -69,7 +69,7 @@ export function buildProgram(): { program: Command; url(): string } {
       const client = options.local
         ? await openLocal(config, options.business)
         : createClient({ url, apiKey, businessId: options.business ?? null })
-      return { config, url, apiKey, json: options.json ?? false, client }
+      return { config, url, apiKey, json: options.json ?? false, local: options.local ?? false, client }
     },
   }
   addSystemCommands(program, cli)

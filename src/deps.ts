@@ -23,6 +23,8 @@ import { createLogger, type Logger } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { createSecretBox, deriveKey, type SecretBox } from './lib/secret-box.ts'
 import { perBusiness } from './per-business.ts'
+import type { Thumbnailer } from './providers/images/port.ts'
+import { createThumbnailer } from './providers/images/sharp.ts'
 import type { Mailer } from './providers/mail/port.ts'
 import { createSmtpMailer } from './providers/mail/smtp.ts'
 import { createOpenAiModel } from './providers/model/openai.ts'
@@ -42,7 +44,7 @@ import type { Carriers, Telephony } from './providers/telephony/port.ts'
 import { createTwilioTelephony } from './providers/telephony/twilio.ts'
 import { createPublicPost } from './providers/webhooks/public-post.ts'
 import { createMediaFetcher } from './providers/whatsapp/media-by-url.ts'
-import type { OpenLinkedAccount, WhatsAppSender } from './providers/whatsapp/port.ts'
+import type { OpenLinkedAccount, ReadBridgeMessage, WhatsAppSender } from './providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from './providers/whatsapp/twilio.ts'
 import { readVersion } from './version.ts'
 
@@ -79,6 +81,7 @@ export type Deps = {
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
+  thumbnailer: Thumbnailer
   /** The businesses' own keys, kept fresh in the processes that serve; elsewhere `refresh` reads them. */
   keyring: Keyring
   /** Posts to addresses that tenants chose: public ones only, unless the settings say otherwise. */
@@ -91,6 +94,7 @@ export type Deps = {
   twilioWhatsApp(businessId: string): WhatsAppSender | null
   /** WhatsApp accounts linked through Baileys. `mediaCa`: a certificate that media hosts may show besides public ones. */
   openLinkedAccounts(options: { mediaCa: string | null }): Promise<{ open: OpenLinkedAccount; box: SecretBox }>
+  readBridgeMessage: ReadBridgeMessage
   payments: PaymentMeans
   /** Null where a business has none: what callers said stays kept as audio. */
   transcriber(businessId: string): Transcriber | null
@@ -220,6 +224,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     },
     storage:
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
+    thumbnailer: createThumbnailer(),
     keyring,
     postOut: createPublicPost(config.webhooksAllowPrivate, { ownPorts: [config.port] }),
     telephony: telephony.installation,
@@ -232,6 +237,11 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       const fetchMedia = createMediaFetcher({ allowPrivate: config.webhooksAllowPrivate, ownPorts: [config.port] })
       const box = createSecretBox(deriveKey(config.sessionSecret, 'whatsapp accounts'))
       return { box, open: (options) => new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa, fetchMedia }) }
+    },
+    async readBridgeMessage(message) {
+      // Loaded with the first message of a bridge: most installations have none.
+      const { readBridgeMessage } = await import('./providers/whatsapp/baileys/bridge.ts')
+      return readBridgeMessage(message)
     },
     transcriber: perBusiness(keyring, 'openai', openai && transcriberOf(openai), transcriberOf).of,
     model: perBusiness(keyring, 'openai', openai && modelOf(openai), modelOf).of,

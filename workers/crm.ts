@@ -22,7 +22,14 @@ import { forgetQuarantined, requeueEvents } from '../src/domain/inbox/index.ts'
 import { saveLead } from '../src/domain/leads/index.ts'
 import { requeueMails, sendMail } from '../src/domain/mails/index.ts'
 import { pruneAttempts } from '../src/domain/members/index.ts'
-import { applyMessageStatus, receiveMessage, requeueLostMessages, requeueMedia } from '../src/domain/messages/index.ts'
+import {
+  applyMessageStatus,
+  pruneEarlyDeletions,
+  requeueLostMessages,
+  requeueMedia,
+  requeueUnprocessedMedia,
+  takeInbound,
+} from '../src/domain/messages/index.ts'
 import { forgetMentions, pruneTombstones, requeueDeletions, sweepRetention } from '../src/domain/privacy/index.ts'
 import { sendFollowUp } from '../src/domain/receptionist/index.ts'
 import { requeueRemoteDeletions } from '../src/domain/recordings/index.ts'
@@ -152,7 +159,7 @@ if (import.meta.main)
         )
       },
       'message.receive': async (message) => {
-        await receiveMessage(within(ctx, message.businessId), message)
+        await takeInbound(within(ctx, message.businessId), message)
       },
       'message.status': async (news, job) => {
         if (!(await applyMessageStatus(ctx, news))) job.logger.info('news of a message that is not ours')
@@ -187,6 +194,7 @@ if (import.meta.main)
             summaries: () => requeueSummaries(ctx),
             transcripts: () => requeueTranscripts(ctx, (businessId) => transcriber(businessId) !== null),
             carrierCopies: () => requeueRemoteDeletions(ctx),
+            unprocessed: () => requeueUnprocessedMedia(ctx),
             ended: () => endAbandonedCalls(ctx),
             woken: () => wakeConversations(ctx),
             imports: () => requeueImports(ctx),
@@ -204,6 +212,7 @@ if (import.meta.main)
             mails: () => requeueMails(ctx),
             attempts: () => pruneAttempts(ctx),
             history: () => pruneEvents(ctx),
+            earlyDeletions: () => pruneEarlyDeletions(ctx),
           },
           job.logger,
         )

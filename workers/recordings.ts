@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import { attachCallRecord, recordKeyOf, transcribeTurn } from '../src/domain/calls/index.ts'
 import { within } from '../src/domain/context.ts'
-import { fetchMessageMedia } from '../src/domain/messages/index.ts'
+import { fetchMessageMedia, processMedia } from '../src/domain/messages/index.ts'
 import { deletePending } from '../src/domain/privacy/index.ts'
 import { deleteRemoteRecording, fetchRecording } from '../src/domain/recordings/index.ts'
 import { AppError } from '../src/lib/errors.ts'
@@ -48,6 +48,12 @@ if (import.meta.main)
           },
           storage,
         ),
+      'message.process_media': ({ businessId, mediaId }) =>
+        processMedia(within(ctx, businessId), mediaId, {
+          storage,
+          thumbnailer: deps.thumbnailer,
+          transcriber: deps.transcriber(businessId),
+        }),
       'privacy.delete': ({ businessId, deletionId }) => {
         const accounts = carriers.accountsOf(businessId)
         return deletePending(within(ctx, businessId), deletionId, {

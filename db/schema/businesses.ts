@@ -23,6 +23,10 @@ export const businesses = pgTable(
       .default('twilio'),
     /** Sends when the default one surely cannot: not linked, restricted, down. */
     fallbackWhatsappProvider: text('fallback_whatsapp_provider', { enum: ['twilio', 'baileys'] }),
+    /** A text longer than its provider takes: sent in parts, or refused. */
+    longText: text('long_text', { enum: ['split', 'refuse'] })
+      .notNull()
+      .default('split'),
     /** Takes the payments for which no other is named; null is the one that suits the currency. */
     paymentProvider: text('payment_provider', { enum: ['paypal', 'tranzila'] }),
     /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */

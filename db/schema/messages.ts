@@ -15,6 +15,8 @@ export const MESSAGE_STATUSES = [
   'received',
 ] as const
 
+export const MEDIA_KINDS = ['image', 'video', 'audio', 'voice', 'document', 'sticker'] as const
+
 export type MessageTemplate = { contentSid: string; variables: Record<string, string> }
 export type OutboundMediaRow = { url: string; contentType?: string; fileName?: string; voice?: boolean }
 
@@ -40,9 +42,18 @@ export const messages = pgTable(
     template: jsonb().$type<MessageTemplate>(),
     outboundMedia: jsonb('outbound_media').$type<OutboundMediaRow[]>(),
     data: jsonb().$type<Record<string, unknown>>(),
+    /** The provider's id of the message that is answered, or that a reaction, a vote, an edit or a deletion is about. */
     replyTo: text('reply_to'),
     /** Outbound: the number it goes to, when that is a further one of the contact's. */
     toPhone: text('to_phone'),
+    /** When its writer last changed it. */
+    editedAt: at('edited_at'),
+    /** When its writer took it back; its words and files are gone. */
+    deletedAt: at('deleted_at'),
+    /** The first part of a message that was too long for its provider, or held several files; null for a whole one. */
+    partOf: uuid('part_of'),
+    /** Its place among the parts, the first is 0: a part is sent after those before it. */
+    part: integer().notNull().default(0),
     /** The provider's id of the message, once known. */
     providerMessageId: text('provider_message_id'),
     /** The provider's identity of an inbound message: delivered twice, it is one row. */
@@ -80,6 +91,9 @@ export const messages = pgTable(
     index('messages_conversation').on(t.conversationId, t.id),
     index('messages_contact').on(t.contactId, t.id),
     index('messages_provider_id').on(t.provider, t.providerMessageId),
+    /** What is said about a message: looked up when the message is shown, or comes late. */
+    index('messages_about').on(t.businessId, t.replyTo).where(sql`${t.kind} in ('reaction', 'poll_vote', 'edit')`),
+    index('messages_parts').on(t.partOf).where(sql`${t.partOf} is not null`),
     index('messages_timeline').on(t.contactId, t.occurredAt, t.id),
     index('messages_status').on(t.businessId, t.status, t.id),
     index('messages_direction').on(t.businessId, t.direction, t.id),
@@ -108,14 +122,19 @@ export const messageMedia = pgTable(
       .notNull()
       .references(() => messages.id, { onDelete: 'cascade' }),
     index: integer().notNull(),
+    kind: text({ enum: MEDIA_KINDS }).notNull().default('document'),
     /** null when the file cannot be had. */
     sourceUrl: text('source_url'),
     contentType: text('content_type').notNull(),
     fileName: text('file_name'),
     /** Length of a recording or film. */
     seconds: integer(),
-    /** A small JPEG in base64 that came inside the message. */
+    /** A small JPEG in base64: the one that came inside the message, or ours once the picture is here. */
     thumbnail: text(),
+    /** What is said in a voice note or recording. */
+    transcript: text(),
+    /** When thumbnail, transcript and the like were made, or it was found that there are none to make. */
+    processedAt: at('processed_at'),
     state: text({ enum: ['pending', 'stored', 'failed', 'unavailable'] })
       .notNull()
       .default('pending'),
@@ -130,5 +149,32 @@ export const messageMedia = pgTable(
     uniqueIndex('message_media_index').on(t.messageId, t.index),
     index('message_media_business').on(t.businessId),
     index('message_media_pending').on(t.createdAt).where(sql`${t.state} = 'pending'`),
+    index('message_media_unprocessed').on(t.updatedAt).where(sql`${t.state} = 'stored' and ${t.processedAt} is null`),
+  ],
+)
+
+/**
+ * Deletions of messages that are not here yet, applied when the message comes. They hold no name, number or word: who took
+ * it back is kept as fingerprints, so that somebody else's message of the same id stays.
+ */
+export const earlyDeletions = pgTable(
+  'early_deletions',
+  {
+    id: id(),
+    businessId: uuid('business_id')
+      .notNull()
+      .references(() => businesses.id, { onDelete: 'cascade' }),
+    provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
+    accountId: uuid('account_id').references(() => whatsappAccounts.id, { onDelete: 'cascade' }),
+    direction: text({ enum: ['in', 'out'] }).notNull(),
+    providerMessageId: text('provider_message_id').notNull(),
+    /** SHA-256 of each identity (`kind:value`) of the writer. */
+    writers: text().array().notNull(),
+    deletedAt: at('deleted_at').notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    index('early_deletions_message').on(t.businessId, t.providerMessageId),
+    index('early_deletions_age').on(t.createdAt),
   ],
 )

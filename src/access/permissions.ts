@@ -281,6 +281,8 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /api/payments': business(PERMISSIONS['payments.list']),
   'GET /api/payments/:id': business(PERMISSIONS['payments.get']),
   'POST /api/payments/:id/refund': business(PERMISSIONS['payments.refund']),
+  'GET /api/media/:id': business(PERMISSIONS['messages.get']),
+  'GET /api/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
   'GET /api/recordings': business(PERMISSIONS['calls.list']),
   'GET /api/recordings/:id/audio': business(PERMISSIONS['calls.get']),
   'GET /api/turns/:id/audio': business(PERMISSIONS['calls.get']),

@@ -82,6 +82,7 @@ export function addAdminCommands(program: Command, cli: Cli): void {
     .addOption(
       new Option('--whatsapp-fallback <provider>', 'what sends when that one cannot').choices([...PROVIDERS, 'none']),
     )
+    .addOption(new Option('--long-text <what>', 'a text longer than its provider takes').choices(['split', 'refuse']))
     .addOption(
       new Option('--payments <provider>', 'what takes payments; any: what suits the currency').choices([
         ...TILLS,
@@ -288,13 +289,14 @@ type SettingOptions = {
   greeting?: string
   whatsapp?: (typeof PROVIDERS)[number]
   whatsappFallback?: (typeof PROVIDERS)[number] | 'none'
+  longText?: 'split' | 'refuse'
   payments?: (typeof TILLS)[number] | 'any'
   speech?: (typeof ENGINES)[number]
   hours?: string[]
 }
 
 function settingsOf(options: SettingOptions): Inputs['businesses']['update'] {
-  const { name, lang, timezone, greeting, whatsapp, whatsappFallback, payments, speech, hours } = options
+  const { name, lang, timezone, greeting, whatsapp, whatsappFallback, longText, payments, speech, hours } = options
   return {
     ...(name === undefined ? {} : { name }),
     ...(lang === undefined ? {} : { language: lang }),
@@ -304,6 +306,7 @@ function settingsOf(options: SettingOptions): Inputs['businesses']['update'] {
     ...(whatsappFallback === undefined
       ? {}
       : { fallbackWhatsappProvider: whatsappFallback === 'none' ? null : whatsappFallback }),
+    ...(longText === undefined ? {} : { longText }),
     ...(payments === undefined ? {} : { paymentProvider: payments === 'any' ? null : payments }),
     ...(speech === undefined ? {} : { speechEngine: speech }),
     ...(hours === undefined ? {} : { hours: hoursOf(hours) }),
@@ -346,6 +349,7 @@ function describeBusiness(business: Outputs['businesses']['get']): string {
       business.defaultWhatsappProvider +
         (business.fallbackWhatsappProvider ? `, then ${business.fallbackWhatsappProvider}` : ''),
     ],
+    ['long texts', business.longText],
     ['payments', business.paymentProvider ?? 'what suits the currency'],
     ['speech', business.speechEngine],
     ['hours', spoken],

@@ -2,13 +2,15 @@ import type { Command } from 'commander'
 import { formatPhone } from '../lib/phone.ts'
 import { limitOption, take } from './arguments.ts'
 import { describeTurns } from './describe-call.ts'
+import { addMediaCommand, describeDetails, summarizeMessage } from './message-media.ts'
 import { formatLine, formatTable, formatTime, indent, shorten } from './output.ts'
 import type { Cli } from './session.ts'
 
 type Limit = { limit: number }
 
 /** `calls`, `messages`, `leads`, `contacts`: what the receptionist left, newest first. Answers the nouns that take CSV. */
-export function addCrmCommands(program: Command, { session, show }: Cli): { leads: Command; contacts: Command } {
+export function addCrmCommands(program: Command, cli: Cli): { leads: Command; contacts: Command } {
+  const { session, show } = cli
   const calls = program.command('calls').description('calls and what was said')
   calls
     .command('list')
@@ -66,7 +68,7 @@ export function addCrmCommands(program: Command, { session, show }: Cli): { lead
             message.provider,
             message.status,
             message.phone ? formatPhone(message.phone) : (message.contactName ?? ''),
-            shorten(message.body.replaceAll('\n', ' '), 40),
+            shorten(summarizeMessage(message), 40),
             message.id,
           ]),
         ),
@@ -74,7 +76,7 @@ export function addCrmCommands(program: Command, { session, show }: Cli): { lead
     })
   messages
     .command('show')
-    .description('one message, with its times and why it failed')
+    .description('one message, with its files, its times and why it failed')
     .argument('<id>')
     .action(async (id: string) => {
       const message = await (await session()).client.messages.get.query({ id })
@@ -88,14 +90,17 @@ export function addCrmCommands(program: Command, { session, show }: Cli): { lead
             message.phone ? formatPhone(message.phone) : '',
             message.contactName,
           ),
-          indent(message.body),
-          ...(['occurredAt', 'sentAt', 'deliveredAt', 'readAt', 'failedAt'] as const)
+          message.deletedAt ? '[deleted]' : indent(message.body),
+          ...describeDetails(message),
+          ...(['occurredAt', 'sentAt', 'deliveredAt', 'readAt', 'failedAt', 'editedAt', 'deletedAt'] as const)
             .filter((name) => message[name] !== null)
             .map((name) => `${name.replace('At', '').padEnd(10)} ${formatTime(message[name])}`),
           ...(message.errorCode ? [formatLine(`error      ${message.errorCode} ${message.errorMessage ?? ''}`)] : []),
         ].join('\n'),
       )
     })
+
+  addMediaCommand(messages, cli)
 
   const leads = program.command('leads').description('leads, and CSV in and out')
   leads

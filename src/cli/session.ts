@@ -9,6 +9,8 @@ export type Session = {
   url: string
   apiKey: string | null
   json: boolean
+  /** It works on this machine's database itself, with no server between. */
+  local: boolean
   /** The typed client: of the running server, or of the database itself with `--local`. */
   client: Client
 }

@@ -35,7 +35,7 @@ export function addWhatsAppCommands(program: Command, { session, show }: Cli): v
     .action(async (to: string, text: string, options: { provider?: string; idempotencyKey?: string }) => {
       const { client } = await session()
       const sent = await client.messages.send.mutate({ to, text, ...options })
-      await show(sent, () => `${sent.status}  ${sent.id}`)
+      await show(sent, () => (sent.parts ?? [sent.id]).map((id) => `${sent.status}  ${id}`).join('\n'))
     })
 
   whatsapp

@@ -58,9 +58,15 @@ export async function audit(tx: Executor, ctx: DomainContext & { businessId?: st
     select told from told`)
 }
 
+/** Writes the audit row alone, of a change whose event is written apart. */
+export async function auditOnly(tx: Executor, ctx: BusinessContext, entry: AuditEntry): Promise<void> {
+  const { businessId, actor } = ctx
+  await tx.insert(auditLog).values({ businessId, actorKind: actor.kind, actorId: actor.id, ...entry })
+}
+
 /**
- * Writes an event with its webhook deliveries, and wakes those who listen when the transaction commits. Ids and small facts
- * only: an event leaves the installation by webhook, and outlives an erasure.
+ * Writes an event with its webhook deliveries, and wakes those who listen when the transaction commits. An event leaves the
+ * installation by webhook; its data goes when its entity is erased (`silenceNews`).
  */
 export async function emit(tx: Executor, ctx: Pick<BusinessContext, 'businessId' | 'actor'>, entry: AuditEntry) {
   await tx.execute(sql`with ${eventsOf(ctx.actor, newsOf(ctx.businessId, entry))} select told from told`)

@@ -46,6 +46,7 @@ const at = z.iso.datetime()
 
 /** A file of a message; without `url` it cannot be had, and is shown as that. `thumbnail` is a small JPEG in base64. */
 const mediaReference = z.object({
+  kind: z.enum(['image', 'video', 'audio', 'voice', 'document', 'sticker']).nullish(),
   url: z.string().nullable(),
   contentType: z.string(),
   fileName: z.string().nullish(),
@@ -187,6 +188,14 @@ export const jobs = {
     payload: z.object({ businessId: z.uuid(), mediaId: z.uuid() }),
     attempts: 12,
     backoff: { delayMs: 2_000, maxDelayMs: 600_000 },
+  },
+  /** What a stored file still lacks: a picture's thumbnail, a voice note's transcript, a card's people. */
+  'message.process_media': {
+    queue: 'recordings',
+    restoredBy: 'message_media',
+    payload: z.object({ businessId: z.uuid(), mediaId: z.uuid() }),
+    attempts: 8,
+    backoff: { delayMs: 2_000, maxDelayMs: 300_000 },
   },
   'message.status': {
     queue: 'crm',

@@ -7,12 +7,11 @@ import {
   getConversation,
   listConversations,
   markConversation,
-  readTimeline,
   reopenConversation,
   snoozeConversation,
-  timelinePage,
 } from '../domain/conversations/index.ts'
 import { timePageInput } from '../domain/paging-by-time.ts'
+import { readTimeline, timelinePage } from '../domain/timeline/index.ts'
 import { businessProcedure, pageOf, router } from './trpc.ts'
 
 const id = z.object({ id: z.uuid() })

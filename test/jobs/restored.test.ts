@@ -6,7 +6,13 @@ import { requeueDeletions } from '../../src/domain/erasures/index.ts'
 import { requeueImports, startImport } from '../../src/domain/imports/index.ts'
 import { insertEvents, requeueEvents } from '../../src/domain/inbox/index.ts'
 import { queueMail, requeueMails } from '../../src/domain/mails/index.ts'
-import { receiveMessage, requestMessage, requeueLostMessages, requeueMedia } from '../../src/domain/messages/index.ts'
+import {
+  receiveMessage,
+  requestMessage,
+  requeueLostMessages,
+  requeueMedia,
+  requeueUnprocessedMedia,
+} from '../../src/domain/messages/index.ts'
 import { sweepPayments } from '../../src/domain/payments/index.ts'
 import { requeueRemoteDeletions } from '../../src/domain/recordings/index.ts'
 import { addEndpoint, queueDeliveries } from '../../src/domain/webhooks/index.ts'
@@ -63,7 +69,7 @@ const ways: Record<Exclude<RestoredBy, 'inbound_events' | 'schedule'>, (name: Jo
     await requeueRemoteDeletions(api.ctx)
     return { recordingId }
   },
-  async message_media() {
+  async message_media(name) {
     const messageId = await receiveMessage(business, {
       provider: 'twilio',
       businessId: business.businessId,
@@ -79,7 +85,12 @@ const ways: Record<Exclude<RestoredBy, 'inbound_events' | 'schedule'>, (name: Jo
     const [file] = await api.ctx.db.execute<{ id: string }>(
       sql`update message_media set created_at = now() - interval '1 hour' where message_id = ${messageId} returning id`,
     )
-    await requeueMedia(api.ctx)
+    if (name === 'message.process_media') {
+      await api.ctx.db.execute(
+        sql`update message_media set state = 'stored', updated_at = now() - interval '1 hour' where id = ${file?.id}`,
+      )
+      await requeueUnprocessedMedia(api.ctx)
+    } else await requeueMedia(api.ctx)
     return { mediaId: file?.id }
   },
   async messages() {

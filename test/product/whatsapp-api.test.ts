@@ -7,6 +7,7 @@ type Answer = {
   success: boolean
   id?: string
   status?: string
+  parts?: string[]
   error?: { code: string; message: string; field?: string }
 }
 
@@ -66,6 +67,81 @@ describe.each(['redis', 'postgres'] as const)('the WhatsApp API on %s', (queue) 
       expect(await product.sql`select 1 from contacts`).toHaveLength(1)
     },
   )
+
+  describe('what Twilio does not take in one message', () => {
+    const sentTo = (to: string) =>
+      [...product.carrier.messages.values()].filter((message) => message.to === `whatsapp:${to}`)
+    const words = (length: number) => `${'מילה '.repeat(Math.ceil(length / 5)).slice(0, length - 1)}x`
+
+    test.each([
+      [1_600, 1],
+      [1_601, 2],
+      [4_096, 3],
+    ])(
+      'a text of %i characters is sent in %i parts, in order',
+      async (length, count) => {
+        const to = `+97250${7_000_000 + length}`
+        const text = words(length)
+        const { status, body } = await send(
+          { to, text, provider: 'twilio', idempotencyKey: `long-${length}` },
+          { Prefer: 'wait=20' },
+        )
+        expect([status, body.success]).toEqual([200, true])
+        expect(
+          sentTo(to)
+            .map((message) => message.body)
+            .join(' '),
+        ).toBe(text)
+        expect(sentTo(to)).toHaveLength(count)
+        const again = await send({ to, text, provider: 'twilio', idempotencyKey: `long-${length}` })
+        expect([again.body.id, again.body.parts]).toEqual([body.id, body.parts])
+        const rows =
+          await product.sql`select id, part, part_of, status from messages where id = ${body.id ?? ''} or part_of = ${body.id ?? ''} order by id`
+        expect(rows.map((row) => [row.part, row.part_of])).toEqual(
+          Array.from({ length: count }, (_, part) => [part, part === 0 ? null : (body.id ?? '')]),
+        )
+        await Bun.sleep(100)
+        expect(sentTo(to)).toHaveLength(count)
+      },
+      40_000,
+    )
+
+    test('several files are a message each; words that a file cannot carry follow it', async () => {
+      const to = '+972507999001'
+      const media = [
+        { url: 'https://example.test/a.pdf', contentType: 'application/pdf' },
+        { url: 'https://example.test/b.jpg', contentType: 'image/jpeg' },
+      ]
+      const { status, body } = await send({ to, text: 'the words', media, provider: 'twilio' }, { Prefer: 'wait=20' })
+      expect([status, body.parts?.length]).toEqual([200, 3])
+      expect(sentTo(to).map((message) => [message.body, ...message.mediaUrls])).toEqual([
+        ['', 'https://example.test/a.pdf'],
+        ['', 'https://example.test/b.jpg'],
+        ['the words'],
+      ])
+    }, 40_000)
+
+    test('refused before it is taken, where the business wants that, and what is of a wrong type', async () => {
+      const client = product.trpc()
+      await client.businesses.update.mutate({ longText: 'refuse' })
+      const long = await send({ to: TO, text: words(1_601), provider: 'twilio' })
+      await client.businesses.update.mutate({ longText: 'split' })
+      expect([long.status, long.body.error]).toEqual([
+        400,
+        expect.objectContaining({ code: 'text_too_long', field: 'text' }),
+      ])
+      const gif = await send({ to: TO, media: [{ url: 'https://example.test/a.gif', contentType: 'image/gif' }] })
+      expect([gif.status, gif.body.error?.code]).toEqual([400, 'media_type_not_supported'])
+      const template = { contentSid: `HX${'0'.repeat(32)}`, variables: { 1: 'a\nb' } }
+      const broken = await send({ to: TO, template })
+      expect([broken.status, broken.body.error]).toEqual([
+        400,
+        expect.objectContaining({ code: 'invalid_template_variable', field: 'template.variables.1' }),
+      ])
+      const linked = await send({ to: TO, template: { ...template, variables: {} }, provider: 'baileys' })
+      expect([linked.status, linked.body.error?.code]).toEqual([400, 'template_not_supported'])
+    })
+  })
 
   describe('what cannot be sent is refused, and leaves no row and no job', () => {
     const MEDIA = [{ url: 'https://example.test/a.png' }]

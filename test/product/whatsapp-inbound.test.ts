@@ -128,17 +128,69 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
       const from = customer()
       const button = await receive({ from, buttonText: 'כן', buttonPayload: 'confirm:7' })
       expect(await messageOf(button.messageSid)).toMatchObject({
-        kind: 'button',
+        kind: 'choice',
         body: 'כן',
-        data: { buttonPayload: 'confirm:7' },
+        data: { choice: { id: 'confirm:7', text: 'כן', source: 'template' } },
       })
       const place = await receive({ from, location: { latitude: 32.08, longitude: 34.78, label: 'Tel Aviv' } })
       expect(await messageOf(place.messageSid)).toMatchObject({
         kind: 'location',
-        data: { latitude: 32.08, longitude: 34.78, label: 'Tel Aviv' },
+        body: 'Tel Aviv',
+        data: { latitude: 32.08, longitude: 34.78, name: 'Tel Aviv' },
       })
       const reply = await receive({ from, body: 'to that', repliedTo: button.messageSid })
       expect(await messageOf(reply.messageSid)).toMatchObject({ reply_to: button.messageSid })
+    })
+
+    test('contact cards, reactions, lists, forms, orders and advertisements, as the API shows them', async () => {
+      const from = customer()
+      const { client } = { client: product.trpc() }
+      const shown = async (sid: string) => {
+        const row = await messageOf(sid)
+        return await client.messages.get.query({ id: String(row.id) })
+      }
+      const first = await receive({ from, body: 'first', forwarded: true, frequentlyForwarded: true })
+      await receive({ from, reaction: { messageSid: first.messageSid, emoji: '👍' } })
+      const last = await receive({ from, reaction: { messageSid: first.messageSid, emoji: '❤️' } })
+      await messageOf(last.messageSid)
+      expect(await shown(first.messageSid)).toMatchObject({
+        forwarded: true,
+        reactions: [{ emoji: '❤️', from: { direction: 'in', phone: from } }],
+      })
+      const card = await receive({ from, contacts: [{ name: 'נועה לוי', phone: '+972521112222' }] })
+      await messageOf(card.messageSid)
+      const people = await eventually(async () => {
+        const view = await shown(card.messageSid)
+        return view.kind === 'contacts' && view
+      }, 'the people of the card')
+      expect(people).toMatchObject({
+        body: 'נועה לוי +972521112222',
+        data: { contacts: [{ name: 'נועה לוי', phones: ['+972521112222'] }] },
+      })
+      const row = await receive({ from, list: { id: 'r1', title: '10:00', description: 'with Dana' } })
+      expect(await shown(row.messageSid)).toMatchObject({
+        kind: 'choice',
+        body: '10:00',
+        data: { choice: { id: 'r1' } },
+      })
+      const form = await receive({ from, flow: { flow_token: 't', day: 'sunday' } })
+      expect(await shown(form.messageSid)).toMatchObject({ kind: 'choice', body: 'day: sunday' })
+      const order = await receive({
+        from,
+        order: { catalogId: '1', items: [{ id: 'A', quantity: 2, price: 30.5, currency: 'ILS' }] },
+      })
+      expect(await shown(order.messageSid)).toMatchObject({ kind: 'order', data: { order: { total: 6_100 } } })
+      const ad = await receive({
+        from,
+        body: 'מעוניין',
+        referral: { sourceType: 'ad', headline: 'Sale', ctwaClid: 'c1' },
+      })
+      expect(await shown(ad.messageSid)).toMatchObject({ referral: { headline: 'Sale', clickId: 'c1' } })
+      const strange = await receive({ from, body: '', messageType: 'hologram', extraParams: { HologramDepth: '3' } })
+      expect(await shown(strange.messageSid)).toMatchObject({
+        kind: 'unsupported',
+        data: { type: 'hologram', extra: { HologramDepth: '3' } },
+      })
     })
 
     test('a sender without a number is a contact all the same', async () => {
@@ -170,7 +222,7 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
       const nobody = await product.post('/webhook/whatsapp/twilio', fields)
       expect(nobody.status).toBe(404)
       expect(await nobody.json()).toMatchObject({ error: { code: 'account_not_found', field: 'To' } })
-      for (const broken of [{}, { MessageSid: 'SMx' }, { ...fields, NumMedia: 'many' }]) {
+      for (const broken of [{}, { MessageSid: 'SMx' }, { ...fields, From: '' }]) {
         const answer = await product.post('/webhook/whatsapp/twilio', broken as Record<string, string>)
         expect([answer.status, ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([
           400,
@@ -277,6 +329,72 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
       const rows =
         await product.sql`select provider_message_id as id from messages where provider_message_id in ('B6', 'B7', 'B8')`
       expect(rows.map((row) => row.id).toSorted()).toEqual(['B6', 'B7'])
+    })
+
+    test('each message of a batch is judged for itself, and the answer has a word on each', async () => {
+      const from = customer()
+      const jid = `${from.slice(1)}@s.whatsapp.net`
+      const raw = (id: string, remoteJid: string, message: unknown) => ({ accountId, key: { id, remoteJid }, message })
+      const answer = await post({
+        messages: [
+          raw('C1', jid, { ephemeralMessage: { message: { extendedTextMessage: { text: 'the words inside' } } } }),
+          raw('C2', '120363000000000002@g.us', { conversation: 'in a group' }),
+          raw('C3', 'status@broadcast', { conversation: 'a status' }),
+          raw('C4', '120363000000000003@newsletter', { conversation: 'a channel' }),
+          { accountId, id: 'C5', from: 'somebody', text: 'x' },
+          'no object',
+          { accountId: '019d0000-0000-7000-8000-000000000000', id: 'C6', from, text: 'x' },
+          { accountId, id: 'C7', from, text: 'last', timestamp: 'never', name: 7, media: 'none' },
+        ],
+      })
+      expect([answer.status, await answer.json()]).toEqual([
+        200,
+        {
+          success: true,
+          results: [
+            { id: 'C1', result: 'accepted' },
+            { id: 'C2', result: 'ignored', code: 'group' },
+            { id: 'C3', result: 'ignored', code: 'status' },
+            { id: 'C4', result: 'ignored', code: 'channel' },
+            { id: 'C5', result: 'refused', code: 'invalid_input', message: expect.any(String), field: 'from' },
+            { id: null, result: 'refused', code: 'invalid_input', message: expect.any(String) },
+            { id: 'C6', result: 'refused', code: 'account_not_found', message: expect.any(String), field: 'accountId' },
+            { id: 'C7', result: 'accepted' },
+          ],
+        },
+      ])
+      expect(await messageOf('C1')).toMatchObject({ kind: 'text', body: 'the words inside', phone: from })
+      expect(await messageOf('C7')).toMatchObject({ body: 'last' })
+    })
+
+    test('an edit, a reaction and a deletion that overtake their message are applied when it comes', async () => {
+      const from = customer()
+      const remoteJid = `${from.slice(1)}@s.whatsapp.net`
+      const raw = (id: string, message: unknown) => ({ accountId, key: { id, remoteJid }, message })
+      const about = (id: string) => ({ id, remoteJid })
+      await post([
+        raw('D1e', {
+          protocolMessage: { type: 'MESSAGE_EDIT', key: about('D1'), editedMessage: { conversation: 'new words' } },
+        }),
+        raw('D1r', { reactionMessage: { key: about('D1'), text: '👍' } }),
+        raw('D2d', { protocolMessage: { type: 0, key: about('D2') } }),
+      ])
+      await eventually(
+        async () =>
+          (await product.sql`select 1 from messages where provider_message_id in ('D1e', 'D1r')`).length === 2 &&
+          (await product.sql`select 1 from early_deletions where provider_message_id = 'D2'`).length === 1,
+        'what came early',
+      )
+      await post([raw('D1', { conversation: 'old words' }), raw('D2', { conversation: 'regretted' })])
+      const first = await messageOf('D1')
+      const client = product.trpc()
+      expect(await client.messages.get.query({ id: String(first.id) })).toMatchObject({
+        body: 'new words',
+        editedAt: expect.any(String),
+        reactions: [{ emoji: '👍' }],
+      })
+      expect(await messageOf('D2')).toMatchObject({ kind: 'deleted', body: '' })
+      expect(await product.sql`select 1 from messages where provider_message_id = 'D1e'`).toHaveLength(0)
     })
 
     test('the same id in another chat is another message', async () => {

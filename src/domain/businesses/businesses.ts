@@ -33,6 +33,8 @@ export const businessSettings = z.object({
   defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
   /** Sends when the default one surely cannot. */
   fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
+  /** A text longer than its provider takes: sent in parts, or refused. */
+  longText: z.enum(['split', 'refuse']),
   /** Takes the payments for which no other is named; null is the one that suits the currency. */
   paymentProvider: z.enum(['paypal', 'tranzila']).nullable(),
   /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
@@ -50,6 +52,8 @@ export const businessView = z.object({
   defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
   /** Sends when the default one surely cannot. */
   fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
+  /** A text longer than its provider takes: sent in parts, or refused. */
+  longText: z.enum(['split', 'refuse']),
   /** Takes the payments for which no other is named; null is the one that suits the currency. */
   paymentProvider: z.enum(['paypal', 'tranzila']).nullable(),
   /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */

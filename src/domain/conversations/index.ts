@@ -13,7 +13,4 @@ export {
   conversationView,
   getConversation,
   listConversations,
-  readTimeline,
-  timelineEntry,
-  timelinePage,
 } from './queries.ts'

@@ -1,53 +1,215 @@
-import { and, eq, sql } from 'drizzle-orm'
-import { messages } from '../../../db/schema/index.ts'
-import { type ContactIdentity, resolveContact } from '../contacts/index.ts'
-import { audit, type BusinessContext } from '../context.ts'
+import { and, arrayOverlaps, desc, eq, inArray, isNull, lt, type SQL, sql } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
+import { earlyDeletions, messageMedia, messages } from '../../../db/schema/index.ts'
+import { sha256Hex } from '../../lib/ids.ts'
+import { type ContactIdentity, identitiesOf, resolveContact } from '../contacts/index.ts'
+import { auditOnly, type BusinessContext, type DomainContext } from '../context.ts'
+import { noteFiles, queueDeletions } from '../erasures/index.ts'
+import { emitMessage } from './message-event.ts'
 
 /** A message that its writer changed or took back. */
 export type ChangedMessage = {
   provider: 'twilio' | 'baileys'
-  accountId: string
+  accountId?: string | null
   direction: 'in' | 'out'
   providerMessageId: string
   contact: ContactIdentity
+  /** Who changed it, in a group. */
+  author?: { phone?: string | null; lid?: string | null } | null
   at: Date
   /** The new text; null when the message was taken back. */
   text: string | null
 }
 
+type MessageRef = Pick<ChangedMessage, 'provider' | 'accountId' | 'direction' | 'providerMessageId'>
+
+/** The message that a provider's id names. */
+function theMessage(ctx: BusinessContext, ref: MessageRef): SQL | undefined {
+  return and(
+    eq(messages.businessId, ctx.businessId),
+    eq(messages.provider, ref.provider),
+    ref.accountId ? eq(messages.accountId, ref.accountId) : isNull(messages.accountId),
+    eq(messages.providerMessageId, ref.providerMessageId),
+    eq(messages.direction, ref.direction),
+  )
+}
+
+/** Under this lock a message is written, changed and taken back: whichever comes first, the other finds it. */
+export function changeLockSql(ctx: BusinessContext, providerMessageId: string): SQL {
+  return sql`pg_advisory_xact_lock(hashtextextended(${`change:${ctx.businessId}:${providerMessageId}`}, 0))`
+}
+
 /**
- * Applies an edit or a deletion to the message it speaks of, which must be its writer's own. Run twice, it changes nothing.
+ * Applies an edit or a deletion to the message it speaks of, which must be its writer's own. Run twice, it changes nothing;
+ * an older edit changes nothing after a newer one, none does after a deletion. A deletion also takes the message's files.
  * @returns whether the message is there
  */
 export async function changeMessage(ctx: BusinessContext, change: ChangedMessage): Promise<boolean> {
-  const theMessage = and(
-    eq(messages.businessId, ctx.businessId),
-    eq(messages.provider, change.provider),
-    eq(messages.accountId, change.accountId),
-    eq(messages.providerMessageId, change.providerMessageId),
-    eq(messages.direction, change.direction),
-  )
-  return await ctx.db.transaction(async (tx) => {
-    // A change to what we do not have, or no longer, makes nobody known.
-    const [there] = await tx.select({ id: messages.id }).from(messages).where(theMessage).limit(1)
-    if (!there) return false
-    const contactId = await resolveContact(tx, ctx, change.contact)
-    const note = change.text === null ? { deletedAt: change.at.toISOString() } : { editedAt: change.at.toISOString() }
-    const changed = await tx
-      .update(messages)
-      .set({
-        body: change.text ?? '',
-        ...(change.text === null ? { kind: 'deleted' } : {}),
-        data: sql`coalesce(${messages.data}, '{}'::jsonb) || ${JSON.stringify(note)}::text::jsonb`,
-      })
-      .where(and(theMessage, eq(messages.contactId, contactId)))
-      .returning({ id: messages.id })
-    for (const { id } of changed)
-      await audit(tx, ctx, {
-        action: change.text === null ? 'message.delete' : 'message.edit',
-        entity: 'message',
-        entityId: id,
-      })
-    return changed.length > 0
+  const { id, files } = await ctx.db.transaction(async (tx) => {
+    await tx.execute(sql`select ${changeLockSql(ctx, change.providerMessageId)}`)
+    return await applyChange(tx, ctx, change)
   })
+  await queueDeletions(ctx, files)
+  return id !== null
+}
+
+/** @returns the message's id, null when it is not here, and the deletions to queue after the commit */
+export async function applyChange(
+  tx: Executor,
+  ctx: BusinessContext,
+  change: ChangedMessage,
+): Promise<{ id: string | null; files: string[] }> {
+  const nothing = { id: null, files: [] }
+  // A change to what we do not have, or no longer, makes nobody known.
+  const [any] = await tx.select({ id: messages.id }).from(messages).where(theMessage(ctx, change)).limit(1)
+  if (!any) return nothing
+  const contactId = await resolveContact(tx, ctx, change.contact)
+  const [there] = await tx
+    .select()
+    .from(messages)
+    .where(and(theMessage(ctx, change), eq(messages.contactId, contactId)))
+    .limit(1)
+  if (!there || !isAuthor(there.data?.author, change)) return nothing
+  const done = { id: there.id, files: [] }
+  if (there.deletedAt || there.kind === 'deleted') return done
+  if (change.text === null) return { ...done, files: await takeBack(tx, ctx, there.id, change.at) }
+  if (there.editedAt && there.editedAt > change.at) return done
+  if (there.body === change.text && there.editedAt?.getTime() === change.at.getTime()) return done
+  await tx.update(messages).set({ body: change.text, editedAt: change.at }).where(eq(messages.id, there.id))
+  await auditOnly(tx, ctx, { action: 'message.edit', entity: 'message', entityId: there.id })
+  await emitMessage(tx, ctx, 'message.edit', there.id)
+  return done
+}
+
+/** In a group only the author edits; an administrator may take back what others wrote. */
+function isAuthor(author: unknown, change: ChangedMessage): boolean {
+  if (change.text === null || !change.author || typeof author !== 'object' || author === null) return true
+  const same = (name: 'phone' | 'lid') => {
+    const [theirs, ours] = [change.author?.[name], Reflect.get(author, name)]
+    return theirs && ours ? theirs === ours : null
+  }
+  return (same('phone') ?? same('lid') ?? true) === true
+}
+
+/** Empties a message, its files and what its events said of it. @returns the deletions to queue after the commit */
+async function takeBack(tx: Executor, ctx: BusinessContext, messageId: string, at: Date): Promise<string[]> {
+  const files = await noteFiles(tx, ctx, [], [messageId])
+  await tx
+    .delete(messageMedia)
+    .where(and(eq(messageMedia.messageId, messageId), eq(messageMedia.businessId, ctx.businessId)))
+  await tx
+    .update(messages)
+    .set({
+      kind: 'deleted',
+      body: '',
+      deletedAt: at,
+      data: sql`jsonb_strip_nulls(jsonb_build_object('author', ${messages.data}->'author'))`,
+    })
+    .where(and(eq(messages.id, messageId), eq(messages.businessId, ctx.businessId)))
+  await tx.execute(sql`update events set data = data - 'body' - 'media' - 'transcript'
+    where entity = 'message' and entity_id = ${messageId} and business_id = ${ctx.businessId}`)
+  await auditOnly(tx, ctx, { action: 'message.delete', entity: 'message', entityId: messageId })
+  await emitMessage(tx, ctx, 'message.delete', messageId)
+  return files
+}
+
+/**
+ * Takes a deletion. Of a message that is not here yet it is kept, without a name or a word, and applied when the message comes.
+ */
+export async function takeDeletion(ctx: BusinessContext, change: ChangedMessage): Promise<void> {
+  if (await changeMessage(ctx, change)) return
+  await ctx.db.insert(earlyDeletions).values({
+    businessId: ctx.businessId,
+    provider: change.provider,
+    accountId: change.accountId ?? null,
+    direction: change.direction,
+    providerMessageId: change.providerMessageId,
+    writers: fingerprintsOf(change.contact),
+    deletedAt: change.at,
+  })
+  // The message may have been written between the two.
+  if (await changeMessage(ctx, change))
+    await ctx.db
+      .delete(earlyDeletions)
+      .where(
+        and(
+          eq(earlyDeletions.businessId, ctx.businessId),
+          eq(earlyDeletions.providerMessageId, change.providerMessageId),
+        ),
+      )
+}
+
+/** Whether something came before a message of this provider id that it is about: for the statement that writes it. */
+export function hasEarlyChangesSql(ctx: BusinessContext, providerMessageId: string): SQL {
+  return sql`(exists (select from ${earlyDeletions} as early
+      where early.business_id = ${ctx.businessId} and early.provider_message_id = ${providerMessageId})
+    or exists (select from ${messages} as early where early.business_id = ${ctx.businessId}
+      and early.reply_to = ${providerMessageId} and early.kind = 'edit'))`
+}
+
+/**
+ * Applies to a message, which was just written, what came before it: edits, which stood as messages of their own until now,
+ * and deletions.
+ * @returns the deletions to queue after the commit
+ */
+export async function applyEarlyChanges(
+  tx: Executor,
+  ctx: BusinessContext,
+  messageId: string,
+  message: MessageRef & { contact: ContactIdentity; contactId: string },
+): Promise<string[]> {
+  const edits = await tx
+    .select()
+    .from(messages)
+    .where(
+      and(
+        eq(messages.businessId, ctx.businessId),
+        eq(messages.replyTo, message.providerMessageId),
+        eq(messages.kind, 'edit'),
+        eq(messages.contactId, message.contactId),
+        eq(messages.direction, message.direction),
+      ),
+    )
+    .orderBy(desc(messages.occurredAt), desc(messages.id))
+  const [newest] = edits
+  if (newest) {
+    await tx.update(messages).set({ body: newest.body, editedAt: newest.occurredAt }).where(eq(messages.id, messageId))
+    await tx.delete(messages).where(
+      inArray(
+        messages.id,
+        edits.map((edit) => edit.id),
+      ),
+    )
+  }
+  const writers = fingerprintsOf(message.contact)
+  if (writers.length === 0) return []
+  const [deletion] = await tx
+    .delete(earlyDeletions)
+    .where(
+      and(
+        eq(earlyDeletions.businessId, ctx.businessId),
+        eq(earlyDeletions.provider, message.provider),
+        message.accountId ? eq(earlyDeletions.accountId, message.accountId) : isNull(earlyDeletions.accountId),
+        eq(earlyDeletions.direction, message.direction),
+        eq(earlyDeletions.providerMessageId, message.providerMessageId),
+        arrayOverlaps(earlyDeletions.writers, writers),
+      ),
+    )
+    .returning()
+  return deletion ? await takeBack(tx, ctx, messageId, deletion.deletedAt) : []
+}
+
+const KEPT_MS = 30 * 86_400_000
+
+/** Forgets deletions whose message did not come within a month. @returns how many */
+export async function pruneEarlyDeletions(ctx: DomainContext): Promise<number> {
+  const gone = await ctx.db
+    .delete(earlyDeletions)
+    .where(lt(earlyDeletions.createdAt, new Date(Date.now() - KEPT_MS)))
+    .returning({ id: earlyDeletions.id })
+  return gone.length
+}
+
+function fingerprintsOf(contact: ContactIdentity): string[] {
+  return identitiesOf(contact).map(({ kind, value }) => sha256Hex(`${kind}:${value}`))
 }

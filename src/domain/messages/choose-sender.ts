@@ -34,7 +34,7 @@ type Assessment =
  * Who sends a message: the provider asked for, or the business's second one when the first surely cannot take it (not
  * linked, restricted, down).
  * @param what.free it is not a template
- * @throws AppError `not_configured`, `account_not_linked`, `template_required`
+ * @throws AppError `not_configured`, `account_not_linked`, `template_required`, `template_not_supported`
  */
 export async function chooseSender(
   ctx: BusinessContext,
@@ -89,6 +89,14 @@ export async function assess(
       true,
     )
   }
+  if (!what.free)
+    return {
+      verdict: 'cannot',
+      error: new AppError('invalid', 'template_not_supported', 'A linked account sends no templates; send a text.', {
+        field: 'template',
+      }),
+      final: false,
+    }
   if (choice.down) return { verdict: 'waits', sender }
   if (choice.restricted && !(await lastInbound(ctx, 'baileys', what.to))) return { verdict: 'waits', sender }
   return { verdict: 'takes', sender }

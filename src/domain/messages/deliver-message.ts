@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, isNotNull, ne, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNotNull, lt, ne, or, sql } from 'drizzle-orm'
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import type { DatabaseHandle } from '../../../db/client.ts'
 import { contacts, messages, whatsappAccounts } from '../../../db/schema/index.ts'
@@ -21,6 +21,10 @@ export type DeliveryResult =
 const RECONCILE_AFTER_MS = 20_000
 /** After this much doubt the message is left `unknown` for a person to decide. */
 const DOUBT_ENDS_AFTER_MS = 30 * 60_000
+
+/** How soon a part is looked at again whose earlier parts have not left, at least and at most. */
+const PART_PAUSE_MS = 300
+const MAX_PART_PAUSE_MS = 10_000
 
 /** What a worker sends with over Twilio. `pool` is where the lock's connection is reserved from. */
 export type DeliveryMeans = {
@@ -51,6 +55,8 @@ type Sending = OutboundMessage & {
   attempts: number
   lastAttemptAt: Date | null
   provider: 'twilio' | 'baileys'
+  partOf: string | null
+  part: number
 }
 
 /**
@@ -91,6 +97,8 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, means: Del
   if (!sender) return { done: false, retryInMs: 60_000, reason: 'Twilio is not configured' }
   if (message.status === 'sending') return await settleDoubt(ctx, message, sender)
   if (message.status !== 'queued') return { done: true, status: message.status }
+  const waitMs = message.partOf ? await waitForEarlierParts(ctx, { ...message, partOf: message.partOf }) : 0
+  if (waitMs > 0) return { done: false, retryInMs: waitMs, reason: 'an earlier part has not left yet' }
 
   const begun = await ctx.db
     .update(messages)
@@ -110,6 +118,26 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, means: Del
   if (!isDown(outcome, message.attempts + 1)) return result
   const moved = await moveToFallback(ctx, messageId, means.settings, ['failed', 'queued'])
   return moved ? { done: true, status: 'moved' } : result
+}
+
+/** Parts leave in order; one that failed for good holds nobody up. @returns when to look again; 0 when it may leave now */
+async function waitForEarlierParts(ctx: BusinessContext, message: { partOf: string; part: number }): Promise<number> {
+  const [waiting] = await ctx.db
+    .select({ updatedAt: messages.updatedAt })
+    .from(messages)
+    .where(
+      and(
+        eq(messages.businessId, ctx.businessId),
+        or(eq(messages.id, message.partOf), eq(messages.partOf, message.partOf)),
+        lt(messages.part, message.part),
+        inArray(messages.status, ['queued', 'sending']),
+      ),
+    )
+    .orderBy(messages.part)
+    .limit(1)
+  if (!waiting) return 0
+  const idle = Date.now() - waiting.updatedAt.getTime()
+  return Math.min(MAX_PART_PAUSE_MS, Math.max(PART_PAUSE_MS, idle / 4))
 }
 
 async function settleDoubt(ctx: BusinessContext, message: Sending, sender: WhatsAppSender): Promise<DeliveryResult> {
@@ -218,5 +246,7 @@ async function loadMessage(ctx: BusinessContext, id: string, defaultSender: stri
     status: message.status,
     attempts: message.attempts,
     lastAttemptAt: message.lastAttemptAt,
+    partOf: message.partOf,
+    part: message.part,
   }
 }

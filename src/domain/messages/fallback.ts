@@ -1,10 +1,15 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
 import { contacts, messages } from '../../../db/schema/index.ts'
-import { errorMessage } from '../../lib/errors.ts'
+import { AppError, errorMessage } from '../../lib/errors.ts'
+import { newId } from '../../lib/ids.ts'
 import { getBusiness, wakeAccount } from '../businesses/index.ts'
-import { audit, type BusinessContext } from '../context.ts'
+import { audit, auditOnly, type BusinessContext } from '../context.ts'
 import { assess, type SendSettings } from './choose-sender.ts'
+import { type MessagePart, planParts } from './limits.ts'
+import { emitMessage } from './message-event.ts'
 import { partyPhone } from './outbound.ts'
+import { startSending } from './start-sending.ts'
 
 /**
  * Gives a message, which its provider surely did not and will not take, to the business's second provider. Once a message;
@@ -32,12 +37,18 @@ export async function moveToFallback(
   if (row.optedOutAt && row.optedOutAt > row.message.occurredAt) return false
   const assessed = await assess(ctx, provider, { to: row.to, free: row.message.template === null }, settings)
   if (assessed.verdict !== 'takes') return false
+  const parts = await partsFor(ctx, provider, row.message)
+  const [first, ...more] = parts
+  if (!first) return false
+  const added = more.map((part, index) => ({ ...part, id: newId(), part: index + 1 }))
   const note = JSON.stringify({ fallbackFrom: row.message.provider, fallbackWhy: row.message.errorCode })
   const moved = await ctx.db.transaction(async (tx) => {
     const rows = await tx
       .update(messages)
       .set({
         ...assessed.sender,
+        body: first.text,
+        outboundMedia: first.media,
         status: 'queued',
         providerMessageId: null,
         attempts: 0,
@@ -57,11 +68,13 @@ export async function moveToFallback(
         ),
       )
       .returning({ id: messages.id })
+    if (rows.length > 0) for (const part of added) await addPart(tx, ctx, row.message, { ...assessed.sender, ...part })
     if (rows.length > 0)
       await audit(tx, ctx, { action: 'message.fallback', entity: 'message', entityId: messageId, data: { provider } })
     return rows.length > 0
   })
   if (!moved) return false
+  for (const { id } of added) await startSending(ctx, id, assessed.sender)
   try {
     if (assessed.sender.accountId && provider === 'baileys') await wakeAccount(ctx, assessed.sender.accountId, 'outbox')
     else
@@ -74,6 +87,65 @@ export async function moveToFallback(
     ctx.log.warn({ messageId, error: errorMessage(error) }, 'the send job could not be queued; the sweep will')
   }
   return true
+}
+
+/**
+ * A message as the other provider takes it: whole, or, when it was a message of one part until now, in parts.
+ * @returns none when the other provider does not take it
+ */
+async function partsFor(
+  ctx: BusinessContext,
+  provider: 'twilio' | 'baileys',
+  message: typeof messages.$inferSelect,
+): Promise<MessagePart[]> {
+  let parts: MessagePart[]
+  try {
+    parts = planParts(
+      provider,
+      { text: message.body, media: message.outboundMedia, template: message.template },
+      'split',
+    )
+  } catch (error) {
+    if (error instanceof AppError) return []
+    throw error
+  }
+  if (parts.length <= 1) return parts
+  const [other] = await ctx.db
+    .select({ id: messages.id })
+    .from(messages)
+    .where(and(eq(messages.partOf, message.partOf ?? message.id), eq(messages.businessId, ctx.businessId)))
+    .limit(1)
+  return message.partOf || other ? [] : parts
+}
+
+async function addPart(
+  tx: Executor,
+  ctx: BusinessContext,
+  message: typeof messages.$inferSelect,
+  part: MessagePart & { id: string; part: number; provider: 'twilio' | 'baileys'; accountId: string | null },
+): Promise<void> {
+  const { text, media, template: _, ...columns } = part
+  await tx.insert(messages).values({
+    ...columns,
+    businessId: ctx.businessId,
+    conversationId: message.conversationId,
+    contactId: message.contactId,
+    direction: 'out',
+    status: 'queued',
+    kind: media ? 'media' : 'text',
+    body: text,
+    outboundMedia: media,
+    partOf: message.id,
+    toPhone: message.toPhone,
+    occurredAt: message.occurredAt,
+  })
+  await auditOnly(tx, ctx, {
+    action: 'message.request',
+    entity: 'message',
+    entityId: part.id,
+    data: { provider: part.provider },
+  })
+  await emitMessage(tx, ctx, 'message.request', part.id)
 }
 
 /** What waits for an account that does not come back by itself goes to the second provider, where there is one. */

@@ -7,6 +7,7 @@ import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { BusinessContext } from '../context.ts'
 import { mediaKey } from '../storage-keys.ts'
 import { trustedType } from './file-type.ts'
+import { emitMessage } from './message-event.ts'
 
 /** Where a file can be fetched from: the provider's own hosts, with its credentials. */
 export type MediaSource = {
@@ -43,31 +44,47 @@ export async function fetchMessageMedia(
     const { data, contentType: said } = await source.downloadMedia(row.sourceUrl, MAX_BYTES)
     if (data.byteLength === 0 || (PAGE.test(said) && !PAGE.test(row.contentType)))
       throw new AppError('unavailable', 'media_garbled', 'What was answered is not the file.')
-    const contentType = trustedType(said, data)
+    const contentType = await trustedType(said, data)
     await storage.put(storageKey, data, contentType)
-    const stored = await ctx.db
-      .update(messageMedia)
-      .set({
-        state: 'stored',
-        storageKey,
-        bytes: data.byteLength,
-        sha256: sha256Hex(data),
-        contentType,
-        error: null,
-        ...spent,
-      })
-      .where(mine)
-      .returning({ id: messageMedia.id })
+    const stored = await settle(ctx, mediaId, {
+      state: 'stored',
+      storageKey,
+      bytes: data.byteLength,
+      sha256: sha256Hex(data),
+      contentType,
+      error: null,
+      ...spent,
+    })
     // Its message went while it was fetched.
-    if (stored.length === 0) await storage.delete(storageKey)
+    if (!stored) await storage.delete(storageKey)
+    else
+      await ctx.enqueue(
+        'message.process_media',
+        { businessId: ctx.businessId, mediaId },
+        { jobId: `process-${mediaId}` },
+      )
   } catch (error) {
     if (error instanceof AppError && HOPELESS.has(error.kind)) {
-      await ctx.db
-        .update(messageMedia)
-        .set({ state: 'failed', error: error.code, ...spent })
-        .where(mine)
+      await settle(ctx, mediaId, { state: 'failed', error: error.code, ...spent })
       return
     }
     throw error
   }
+}
+
+/** Writes what became of a file, and tells it. @returns whether its message is still there */
+async function settle(
+  ctx: BusinessContext,
+  mediaId: string,
+  set: Partial<typeof messageMedia.$inferInsert> & { state: 'stored' | 'failed' },
+): Promise<boolean> {
+  return await ctx.db.transaction(async (tx) => {
+    const [row] = await tx
+      .update(messageMedia)
+      .set(set)
+      .where(and(eq(messageMedia.id, mediaId), eq(messageMedia.businessId, ctx.businessId)))
+      .returning({ messageId: messageMedia.messageId })
+    if (row) await emitMessage(tx, ctx, 'message.media', row.messageId, { mediaId, state: set.state })
+    return row !== undefined
+  })
 }

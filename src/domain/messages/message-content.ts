@@ -1,9 +1,18 @@
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { toDecimal } from '../../lib/money.ts'
-import type { InboundContent, InboundExtras, InboundMedia } from '../../providers/whatsapp/port.ts'
+import { cutText } from '../../lib/text.ts'
+import type { ContactCard, InboundContent, InboundExtras, InboundMedia } from '../../providers/whatsapp/port.ts'
+import type { MessageData, MessageExtras } from './message-data.ts'
 
 /** The content columns of a message row: `body` is what a person reads, `data` what a program reads. */
-export type DescribedContent = Pick<InboundMessage, 'kind' | 'body' | 'media'> & { data: Record<string, unknown> }
+export type DescribedContent = Pick<InboundMessage, 'kind' | 'body' | 'media'> & {
+  data: MessageData & MessageExtras
+  /** The provider's id of the message that it is about: reactions, votes, edits and deletions have one. */
+  target: string | null
+}
+
+/** WhatsApp's own limit of a text, in UTF-16 units. */
+export const MAX_BODY = 65_536
 
 /**
  * A message's content as its row has it, for every provider. Nothing that a person wrote is left out of `body`; whatever has
@@ -11,7 +20,8 @@ export type DescribedContent = Pick<InboundMessage, 'kind' | 'body' | 'media'> &
  */
 export function describeContent(content: InboundContent, extras: InboundExtras = {}): DescribedContent {
   const { kind, body, media = [], data = {} } = describe(content)
-  return { kind, body, media, data: { ...data, ...extras } }
+  const target = 'messageId' in content ? content.messageId : null
+  return { kind, body: cutText(body, MAX_BODY), media, data: { ...data, ...extras }, target }
 }
 
 type Description = Pick<DescribedContent, 'kind' | 'body'> & Partial<DescribedContent>
@@ -20,11 +30,11 @@ function describe(content: InboundContent): Description {
   switch (content.kind) {
     case 'text':
     case 'edit':
-      return { kind: 'text', body: content.text }
+      return { kind: content.kind, body: content.text }
     case 'reaction':
       return { kind: 'reaction', body: content.emoji }
     case 'deletion':
-      return { kind: 'deleted', body: '' }
+      return { kind: 'deletion', body: '' }
     case 'location': {
       const { latitude, longitude, name, address, url, live, text } = content
       const body = lines('\n', text, lines(', ', name, address) || `${latitude}, ${longitude}`)
@@ -36,8 +46,7 @@ function describe(content: InboundContent): Description {
     }
     case 'contacts': {
       const { contacts: cards } = content
-      const body = cards.map((card) => lines(' ', card.name, ...card.phones, ...(card.emails ?? []))).join('\n')
-      return { kind: 'contacts', body, data: { contacts: cards } }
+      return { kind: 'contacts', body: describeCards(cards), data: { contacts: cards } }
     }
     case 'media':
       return describeFiles(content)
@@ -107,13 +116,19 @@ function describeFiles({ media, text }: Extract<InboundContent, { kind: 'media' 
 }
 
 function filesOf(media: InboundMedia[] = []): DescribedContent['media'] {
-  return media.map(({ url, contentType, fileName, seconds, thumbnail }) => ({
+  return media.map(({ kind, url, contentType, fileName, seconds, thumbnail }) => ({
+    kind,
     url,
     contentType,
     fileName,
     seconds,
     ...(thumbnail && { thumbnail }),
   }))
+}
+
+/** Contact cards as a person reads them, one a line. */
+export function describeCards(cards: ContactCard[]): string {
+  return cards.map((card) => lines(' ', card.name, ...card.phones, ...(card.emails ?? []))).join('\n')
 }
 
 /** What there is of these, put together. */

@@ -1,10 +1,11 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { contacts, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { type Page, pageInput, pageQuery, toPage } from '../paging.ts'
 import { partyPhone } from './outbound.ts'
+import { type MessageView, toMessageView } from './views.ts'
 
 export const messageFilters = pageInput.extend({
   contactId: z.uuid().optional(),
@@ -14,7 +15,37 @@ export const messageFilters = pageInput.extend({
   status: z.enum(['queued', 'sending', 'sent', 'delivered', 'read', 'failed', 'unknown', 'received']).optional(),
 })
 
-const view = {
+/** Reactions of a large group to one message are shown up to this many. */
+const MOST_REACTIONS = 300
+
+/**
+ * What a message's view gathers from other rows, each by one index look-up within the statement that reads the messages, so
+ * that a page of them costs one round trip. For a query whose messages are named `messages`.
+ */
+export const relatedSql = {
+  files: sql<unknown>`(select jsonb_agg(jsonb_build_object('id', file.id, 'kind', file.kind, 'contentType', file.content_type,
+      'fileName', file.file_name, 'bytes', file.bytes, 'seconds', file.seconds, 'state', file.state,
+      'hasThumbnail', file.thumbnail is not null, 'transcript', file.transcript) order by file.index)
+    from message_media as file where file.message_id = messages.id)`,
+  about: sql<unknown>`case when messages.provider_message_id is not null then (
+    select jsonb_agg(jsonb_build_object('kind', said.kind, 'body', said.body, 'options', said.data->'options',
+      'direction', said.direction, 'author', said.data->'author', 'at', said.occurred_at) order by said.occurred_at, said.id)
+    from (select * from messages as note
+      where note.business_id = messages.business_id and note.reply_to = messages.provider_message_id
+        and note.kind in ('reaction', 'poll_vote') and note.conversation_id = messages.conversation_id
+      order by note.occurred_at desc, note.id desc limit ${sql.raw(String(MOST_REACTIONS))}) as said) end`,
+  answered: sql<unknown>`case when messages.reply_to is not null then (
+    select jsonb_build_object('id', target.id, 'text', left(target.body, 300)) from messages as target
+    where target.provider = messages.provider and target.provider_message_id = messages.reply_to
+      and target.conversation_id = messages.conversation_id limit 1) end`,
+}
+
+/** Whether a message is a reaction or vote whose message is here, and shown with it. */
+export const isFoldedSql: SQL = sql`(messages.kind in ('reaction', 'poll_vote') and exists (
+  select from messages as target where target.provider = messages.provider
+    and target.provider_message_id = messages.reply_to and target.conversation_id = messages.conversation_id))`
+
+const columns = {
   id: messages.id,
   conversationId: messages.conversationId,
   contactId: messages.contactId,
@@ -25,6 +56,12 @@ const view = {
   kind: messages.kind,
   status: messages.status,
   body: messages.body,
+  data: messages.data,
+  outboundMedia: messages.outboundMedia,
+  replyTo: messages.replyTo,
+  editedAt: messages.editedAt,
+  deletedAt: messages.deletedAt,
+  partOf: messages.partOf,
   providerMessageId: messages.providerMessageId,
   errorCode: messages.errorCode,
   errorMessage: messages.errorMessage,
@@ -34,12 +71,17 @@ const view = {
   failedAt: messages.failedAt,
   occurredAt: messages.occurredAt,
   createdAt: messages.createdAt,
+  ...relatedSql,
 }
 
-export type MessageView = Awaited<ReturnType<typeof getMessage>>
-
-/** The messages of the business, newest first. */
-export async function listMessages(ctx: BusinessContext, input: z.input<typeof messageFilters>) {
+/**
+ * The messages of the business, newest first: every one that came or went, reactions and votes too, which point at their
+ * message by `replyTo` and are shown with it as well.
+ */
+export async function listMessages(
+  ctx: BusinessContext,
+  input: z.input<typeof messageFilters>,
+): Promise<Page<MessageView>> {
   const page = messageFilters.parse(input)
   const query = pageQuery(
     messages.id,
@@ -52,24 +94,32 @@ export async function listMessages(ctx: BusinessContext, input: z.input<typeof m
     page.status ? eq(messages.status, page.status) : undefined,
   )
   const rows = await ctx.db
-    .select(view)
+    .select(columns)
     .from(messages)
     .innerJoin(contacts, eq(contacts.id, messages.contactId))
     .where(query.where)
     .orderBy(query.orderBy)
     .limit(query.limit)
-  return toPage(rows, page.limit) satisfies Page<(typeof rows)[number]>
+  return toPage(rows.map(toMessageView), page.limit)
 }
 
 /** @throws AppError `message_not_found` */
-export async function getMessage(ctx: BusinessContext, id: string) {
-  const [row] = await ctx.db
-    .select(view)
+export async function getMessage(ctx: BusinessContext, id: string): Promise<MessageView> {
+  const [found] = await getMessages(ctx, [id])
+  if (!found) throw new AppError('not_found', 'message_not_found', 'There is no such message.')
+  return found
+}
+
+/** Those of these messages that are the business's, in the order asked for. */
+export async function getMessages(ctx: BusinessContext, ids: string[]): Promise<MessageView[]> {
+  if (ids.length === 0) return []
+  const rows = await ctx.db
+    .select(columns)
     .from(messages)
     .innerJoin(contacts, eq(contacts.id, messages.contactId))
-    .where(and(eq(messages.id, id), eq(messages.businessId, ctx.businessId)))
-  if (!row) throw new AppError('not_found', 'message_not_found', 'There is no such message.')
-  return row
+    .where(and(inArray(messages.id, ids), eq(messages.businessId, ctx.businessId)))
+  const found = new Map(rows.map((row) => [row.id, toMessageView(row)]))
+  return ids.flatMap((id) => found.get(id) ?? [])
 }
 
 /**

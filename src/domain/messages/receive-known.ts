@@ -5,12 +5,14 @@ import { newId } from '../../lib/ids.ts'
 import { hasPhoneAlone, identitiesOf } from '../contacts/index.ts'
 import { type BusinessContext, eventsOf } from '../context.ts'
 import { isErasedSql } from '../erasures/index.ts'
+import { changeLockSql, hasEarlyChangesSql } from './change-message.ts'
+import { messageEventSql } from './message-event.ts'
 
 /**
  * Writes a message of somebody who is known by every name it came with, in one statement: what nearly every message is.
  * It does what the steps of `receiveMessage` do, under the same lock.
  * @returns the message's id; null, and nothing is written, when those steps have to decide: there is something to learn
- *   of the person, the message was there already, or it is of before an erasure
+ *   of the person, the message was there already, it is of before an erasure, or it was changed before it came
  */
 export async function receiveFromKnown(
   ctx: BusinessContext,
@@ -34,7 +36,8 @@ export async function receiveFromKnown(
   const id = how.id ?? newId()
   const rows = await ctx.db.execute<{ id: string }>(sql`
     with alone as materialized (
-      select pg_advisory_xact_lock(hashtextextended(${receiveLock(ctx, input)}, 0))
+      select pg_advisory_xact_lock(hashtextextended(${receiveLock(ctx, input)}, 0)),
+        ${changeLockSql(ctx, input.providerMessageId)}
     ), who as (
       select contact.id from alone, ${contacts} as contact
       where contact.business_id = ${ctx.businessId} and ${person} and (contact.name is not null or ${!name})
@@ -44,6 +47,7 @@ export async function receiveFromKnown(
             and known.kind = given.kind and known.value = given.value and known.contact_id = contact.id))
         and not exists (select from ${messages} as earlier
           where earlier.business_id = ${ctx.businessId} and earlier.dedupe_key = ${input.dedupeKey})
+        and not ${hasEarlyChangesSql(ctx, input.providerMessageId)}
         and not ${isErasedSql(ctx, identitiesOf(input.from), new Date(input.at))}
     ), talk as (
       insert into ${conversations} as talk (id, business_id, contact_id, last_event_at, last_inbound_at, unread)
@@ -64,7 +68,7 @@ export async function receiveFromKnown(
         ${input.dedupeKey}, ${input.replyTo ?? null}, ${input.data ? JSON.stringify(input.data) : null}::text::jsonb,
         ${input.secret ?? null}::text, ${at}::timestamptz
       from talk
-      returning id
+      returning *
     ), audited as (
       insert into ${auditLog} (id, business_id, actor_kind, actor_id, action, entity, entity_id)
       select ${newId()}::uuid, ${ctx.businessId}::uuid, ${ctx.actor.kind}, ${ctx.actor.id}, 'message.receive', 'message',
@@ -72,7 +76,7 @@ export async function receiveFromKnown(
     ), ${eventsOf(
       ctx.actor,
       sql`select ${ctx.businessId}::uuid as business_id, 'message.receive' as type, 'message' as entity,
-        id::text as entity_id, null::jsonb as data from message`,
+        message.id::text as entity_id, ${messageEventSql} || '{"media": []}'::jsonb as data from message`,
     )}
     select id, (select count(*) from told) as told from message`)
   return rows[0]?.id ?? null

@@ -3,34 +3,87 @@ import { messageMedia, messages } from '../../../db/schema/index.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
 import { isOvertaken } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { cleanDeep } from '../../lib/text.ts'
 import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import { identitiesOf, lockIdentities, readConsentWord, resolveContact } from '../contacts/index.ts'
-import { audit, type BusinessContext } from '../context.ts'
+import { auditOnly, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
-import { refuseErased } from '../erasures/index.ts'
+import { queueDeletions, refuseErased } from '../erasures/index.ts'
+import { applyChange, applyEarlyChanges, type ChangedMessage, changeLockSql, takeDeletion } from './change-message.ts'
 import { applyConsentWord } from './consent.ts'
+import { emitMessage } from './message-event.ts'
 import { removePlaceholder } from './placeholder.ts'
 import { receiveFromKnown, receiveLock } from './receive-known.ts'
 import { startSending } from './start-sending.ts'
+import { mediaKindOf } from './views.ts'
+
+/** How an inbound message is to be taken. */
+export type ReceiveOptions = {
+  /** The business wrote it on its own phone: an outbound row; one that this product sent is left as it is. */
+  own?: boolean
+  /** From before the link: it is not news, and nothing is unread by it. */
+  history?: boolean
+  /** Somebody wrote it to a group: what it asks, it asks of the group. */
+  group?: boolean
+  /** The row's id: a UUIDv7 of when it came. */
+  id?: string
+}
+
+/**
+ * Takes whatever a provider brought: a message, or an edit or deletion of one (`kind` says so, `replyTo` of which), which may
+ * come before the message itself. Brought any number of times, it is one row or one change.
+ * @throws AppError `person_erased` when it is of before the person was erased
+ */
+export async function takeInbound(
+  ctx: BusinessContext,
+  message: InboundMessage,
+  how: ReceiveOptions = {},
+): Promise<void> {
+  if (message.kind === 'deletion' && message.replyTo)
+    await takeDeletion(ctx, changeOf(message, message.replyTo, how.own === true))
+  else await receiveMessage(ctx, message, how)
+}
+
+function changeOf(message: InboundMessage, target: string, own: boolean): ChangedMessage {
+  const author = authorOf(message.data?.author)
+  return {
+    provider: message.provider,
+    accountId: message.accountId ?? null,
+    direction: own ? 'out' : 'in',
+    providerMessageId: target,
+    contact: message.from,
+    ...(author ? { author } : {}),
+    at: new Date(message.at),
+    text: message.kind === 'deletion' ? null : message.body,
+  }
+}
+
+function authorOf(author: unknown): ChangedMessage['author'] {
+  if (typeof author !== 'object' || author === null) return null
+  const field = (name: string) => {
+    const value: unknown = Reflect.get(author, name)
+    return typeof value === 'string' ? value : null
+  }
+  return { phone: field('phone'), lid: field('lid') }
+}
 
 /**
  * Writes an inbound message: contact, conversation, message, media. Delivered any number of times, at once, from any
- * number of processes, it is one row. One that asks to be written to no more, or again, is heeded and confirmed.
- * @param how.own the business wrote it on its own phone: an outbound row; one that this product sent is left as it is
- * @param how.history from before the link: it is not news, and nothing is unread by it
- * @param how.group somebody wrote it to a group: what it asks, it asks of the group
- * @param how.id the row's id: a UUIDv7 of when it came
+ * number of processes, it is one row. One that asks to be written to no more, or again, is heeded and confirmed. An edit
+ * (`kind`) changes the message it is about; while that is not here it stands for itself.
  * @returns the message's id, the first one's when it was there already
  * @throws AppError `person_erased` when it is of before the person was erased
  */
 export async function receiveMessage(
   ctx: BusinessContext,
-  input: InboundMessage,
-  how: { own?: boolean; history?: boolean; group?: boolean; id?: string } = {},
+  message: InboundMessage,
+  how: ReceiveOptions = {},
 ): Promise<string> {
+  const input = cleanDeep(message)
   // A word of consent brings a change and an answer with it: it goes the long way.
   const consents = !how.own && !how.history && !how.group && readConsentWord(input.body) !== null
-  if (!how.own && !consents && input.media.length === 0) {
+  const change = input.kind === 'edit' && input.replyTo ? changeOf(input, input.replyTo, how.own === true) : null
+  if (!how.own && !consents && !change && input.media.length === 0) {
     const written = await receiveFromKnown(ctx, input, { id: how.id, counts: !how.history }).catch((error: unknown) => {
       // Somebody else wrote it meanwhile, or merged the contact; the steps below find out.
       if (isOvertaken(error)) return null
@@ -39,9 +92,10 @@ export async function receiveMessage(
     if (written) return written
   }
   const at = new Date(input.at)
-  const { id, media, confirmation } = await ctx.db.transaction(async (tx) => {
+  const { id, media, confirmation, files } = await ctx.db.transaction(async (tx) => {
     // The lock serialises duplicates, so that only the first one touches contact and conversation.
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${receiveLock(ctx, input)}, 0))`)
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${receiveLock(ctx, input)}, 0)),
+      ${changeLockSql(ctx, change?.providerMessageId ?? input.providerMessageId)}`)
     const [earlier] = await tx
       .select({ id: messages.id })
       .from(messages)
@@ -61,7 +115,11 @@ export async function receiveMessage(
         ),
       )
     if (earlier && !(await removePlaceholder(tx, ctx, earlier.id, input)))
-      return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id), confirmation: null }
+      return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id), confirmation: null, files: [] }
+    if (change) {
+      const { id, files } = await applyChange(tx, ctx, change)
+      if (id) return { id, media: [], confirmation: null, files }
+    }
 
     const identities = identitiesOf(input.from)
     await lockIdentities(tx, ctx, identities)
@@ -97,6 +155,7 @@ export async function receiveMessage(
       businessId: ctx.businessId,
       messageId,
       index,
+      kind: item.kind ?? mediaKindOf(item.contentType),
       sourceUrl: item.url,
       contentType: item.contentType,
       fileName: item.fileName ?? null,
@@ -105,7 +164,17 @@ export async function receiveMessage(
       ...(item.url === null ? { state: 'unavailable' as const } : {}),
     }))
     if (rows.length > 0) await tx.insert(messageMedia).values(rows)
-    await audit(tx, ctx, { action: 'message.receive', entity: 'message', entityId: messageId })
+    const early = {
+      provider: input.provider,
+      accountId: input.accountId ?? null,
+      direction: how.own ? ('out' as const) : ('in' as const),
+      providerMessageId: input.providerMessageId,
+      contact: input.from,
+      contactId,
+    }
+    const files = change ? [] : await applyEarlyChanges(tx, ctx, messageId, early)
+    await auditOnly(tx, ctx, { action: 'message.receive', entity: 'message', entityId: messageId })
+    await emitMessage(tx, ctx, 'message.receive', messageId)
     const confirmation =
       consents &&
       (await applyConsentWord(tx, ctx, {
@@ -117,8 +186,14 @@ export async function receiveMessage(
         body: input.body,
         phone: input.from.phone,
       }))
-    return { id: messageId, media: rows.filter((row) => row.sourceUrl !== null).map((row) => row.id), confirmation }
+    return {
+      id: messageId,
+      media: rows.filter((row) => row.sourceUrl !== null).map((row) => row.id),
+      confirmation,
+      files,
+    }
   })
+  await queueDeletions(ctx, files)
   if (confirmation) await startSending(ctx, confirmation, input)
   // What only the linked account can fetch, its own process does.
   const byJob = input.media.some(({ url }) => url !== null && !url.startsWith(WHATSAPP_MEDIA_SCHEME))

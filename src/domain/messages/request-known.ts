@@ -4,6 +4,7 @@ import { newId } from '../../lib/ids.ts'
 import { wakeCall } from '../businesses/index.ts'
 import { hasPhoneAlone } from '../contacts/index.ts'
 import { type BusinessContext, eventsOf } from '../context.ts'
+import { messageEventSql, outboundMediaSql } from './message-event.ts'
 import type { MessageStatus } from './status.ts'
 
 /** The columns that differ from one message that is asked for to the next. */
@@ -53,7 +54,7 @@ export async function requestForKnown(
         ${message.requestHash ?? null}, ${at}::timestamptz
       from talk
       on conflict do nothing
-      returning id, status
+      returning *
     ), audited as (
       insert into ${auditLog} (id, business_id, actor_kind, actor_id, action, entity, entity_id, data)
       select ${newId()}::uuid, ${ctx.businessId}::uuid, ${ctx.actor.kind}, ${ctx.actor.id}, 'message.request', 'message',
@@ -61,7 +62,7 @@ export async function requestForKnown(
     ), ${eventsOf(
       ctx.actor,
       sql`select ${ctx.businessId}::uuid as business_id, 'message.request' as type, 'message' as entity,
-        id::text as entity_id, jsonb_build_object('provider', ${provider}::text) as data from message`,
+        message.id::text as entity_id, ${messageEventSql} || jsonb_build_object('media', ${outboundMediaSql}) as data from message`,
     )}, woken as (
       select ${provider === 'baileys' && accountId ? wakeCall(accountId, 'outbox') : sql`null::text`} as woken from message
     )

@@ -7,10 +7,12 @@ import { newId, sha256Hex } from '../../lib/ids.ts'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
 import { getBusiness } from '../businesses/index.ts'
 import { findContactByPhone, furtherNumber, resolveContact } from '../contacts/index.ts'
-import { audit, type BusinessContext } from '../context.ts'
+import { auditOnly, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 import { chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
+import { planParts } from './limits.ts'
+import { emitMessage } from './message-event.ts'
 import { requestForKnown } from './request-known.ts'
 import { startSending } from './start-sending.ts'
 import type { MessageStatus } from './status.ts'
@@ -40,6 +42,7 @@ export const sendRequest = z.object({
       variables: z.record(z.string(), z.string()).default({}),
     })
     .optional(),
+  /** Our id of the message that is answered, or its provider's. */
   replyTo: z.string().max(128).optional(),
   idempotencyKey: z.string().min(1).max(128).optional(),
 })
@@ -48,18 +51,19 @@ export type SendRequest = z.input<typeof sendRequest>
 /**
  * Takes a WhatsApp message to send: the row is committed first, then its job, or, for a linked account, a word to the worker
  * that holds it. When the job cannot be queued the sweep queues it later, so an answer of this verb means the message is safe.
- * Asked again with the same idempotency key and the same request, it answers the first message.
+ * Asked again with the same idempotency key and the same request, it answers the first message. What the provider does not
+ * take in one message becomes several, all of them or none, sent in order (`planParts`).
  * @param ofCall the SID of the call that it comes of: a call that was erased with its caller sends nothing
  * @throws AppError `unknown_provider`, `invalid_number`, `empty_text`, `business_blocked`, `not_configured`,
- *   `account_not_linked`, `template_required`, `idempotency_conflict`, `contact_opted_out`, `person_erased`; nothing is
- *   written then
+ *   `account_not_linked`, `template_required`, `idempotency_conflict`, `contact_opted_out`, `person_erased`, and those of
+ *   `planParts`; nothing is written then
  */
 export async function requestMessage(
   ctx: BusinessContext,
   input: SendRequest,
   settings: SendSettings,
   ofCall: string | null = null,
-): Promise<{ id: string; status: MessageStatus }> {
+): Promise<{ id: string; status: MessageStatus; parts?: string[] }> {
   const request = sendRequest.parse(input)
   if (ofCall) await refuseErasedCall(ctx.db, ofCall)
   const business = await getBusiness(ctx)
@@ -95,20 +99,9 @@ export async function requestMessage(
   const answered = request.idempotencyKey ? await findByKey(ctx.db, ctx, request.idempotencyKey) : null
   const what = { to: phone, free: !request.template }
   const sender = answered ? null : await chooseSender(ctx, asked, what, settings, business)
-  const id = newId()
-  const row = sender && {
-    ...sender,
-    id,
-    kind: request.template ? 'template' : request.media?.length ? 'media' : 'text',
-    body: text,
-    template: request.template ?? null,
-    outboundMedia: request.media ?? null,
-    replyTo: request.replyTo ?? null,
-    idempotencyKey: request.idempotencyKey ?? null,
-    requestHash,
-    occurredAt: new Date(),
-  }
-  if (row) {
+  const rows = sender ? await rowsOf(ctx, request, text, { ...sender, requestHash }, business.longText) : []
+  const [row, ...more] = rows
+  if (row && more.length === 0) {
     const status = await requestForKnown(ctx, phone, row).catch((error: unknown) => {
       // The contact was merged meanwhile; the steps below find out.
       if (isOvertaken(error)) return null
@@ -116,8 +109,8 @@ export async function requestMessage(
     })
     if (status) {
       // A linked account's worker was woken by the same statement.
-      if (row.provider !== 'baileys' || !row.accountId) await startSending(ctx, id, row)
-      return { id, status }
+      if (row.provider !== 'baileys' || !row.accountId) await startSending(ctx, row.id, row)
+      return { id: row.id, status }
     }
   }
   const message = await ctx.db.transaction(async (tx) => {
@@ -132,26 +125,21 @@ export async function requestMessage(
     if (contact?.optedOutAt)
       throw new AppError('forbidden', 'contact_opted_out', 'This person asked not to be written to.', { field: 'to' })
     const conversationId = await openConversation(tx, ctx, contactId, { at: row.occurredAt, inbound: false })
-    const [made] = await tx
-      .insert(messages)
-      .values({
-        ...row,
-        toPhone: furtherNumber(phone, contact?.phone ?? null),
-        businessId: ctx.businessId,
-        conversationId,
-        contactId,
-        direction: 'out',
-        status: 'queued',
-      })
-      .onConflictDoNothing()
-      .returning({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
+    const toPhone = furtherNumber(phone, contact?.phone ?? null)
+    const toContact = { toPhone, businessId: ctx.businessId, conversationId, contactId } as const
+    const insert = (part: typeof row) =>
+      tx
+        .insert(messages)
+        .values({ ...part, ...toContact, direction: 'out', status: 'queued' })
+        .onConflictDoNothing()
+        .returning({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
+    const [made] = await insert(row)
     if (made) {
-      await audit(tx, ctx, {
-        action: 'message.request',
-        entity: 'message',
-        entityId: id,
-        data: { provider: row.provider },
-      })
+      for (const part of more) await insert(part)
+      for (const { id: entityId, provider } of rows) {
+        await auditOnly(tx, ctx, { action: 'message.request', entity: 'message', entityId, data: { provider } })
+        await emitMessage(tx, ctx, 'message.request', entityId)
+      }
       return made
     }
     // Somebody used the same key between our look and our insert.
@@ -162,8 +150,57 @@ export async function requestMessage(
     throw new AppError('conflict', 'idempotency_conflict', 'This idempotency key was used for another message.', {
       field: 'idempotencyKey',
     })
-  if (message.id === id && sender) await startSending(ctx, id, sender)
-  return { id: message.id, status: message.status }
+  if (message.id !== row?.id) return await partsOf(ctx, message)
+  for (const part of rows) await startSending(ctx, part.id, part)
+  const { id, status } = message
+  return { id, status, ...(more.length > 0 ? { parts: rows.map((part) => part.id) } : {}) }
+}
+
+/** The rows of a request: one, or its parts in order. */
+async function rowsOf(
+  ctx: BusinessContext,
+  request: z.output<typeof sendRequest>,
+  text: string,
+  sender: { provider: ProviderName; accountId: string | null; requestHash: string },
+  longText: 'split' | 'refuse',
+) {
+  const parts = planParts(sender.provider, { ...request, text }, longText)
+  const id = newId()
+  const replyTo = request.replyTo ? await providerIdOf(ctx, request.replyTo) : null
+  return parts.map((part, index) => ({
+    ...sender,
+    id: index === 0 ? id : newId(),
+    partOf: index === 0 ? null : id,
+    part: index,
+    kind: part.template ? 'template' : part.media ? 'media' : 'text',
+    body: part.text,
+    template: part.template,
+    outboundMedia: part.media,
+    replyTo: index === 0 ? replyTo : null,
+    idempotencyKey: index === 0 ? (request.idempotencyKey ?? null) : null,
+    occurredAt: new Date(),
+  }))
+}
+
+/** The provider's id of a message that is named by either id. */
+async function providerIdOf(ctx: BusinessContext, id: string): Promise<string> {
+  if (!z.uuid().safeParse(id).success) return id
+  const [row] = await ctx.db
+    .select({ providerMessageId: messages.providerMessageId })
+    .from(messages)
+    .where(and(eq(messages.id, id), eq(messages.businessId, ctx.businessId)))
+  return row?.providerMessageId ?? id
+}
+
+/** An earlier message with the parts it was sent in. */
+async function partsOf(ctx: BusinessContext, message: { id: string; status: MessageStatus }) {
+  const parts = await ctx.db
+    .select({ id: messages.id })
+    .from(messages)
+    .where(and(eq(messages.partOf, message.id), eq(messages.businessId, ctx.businessId)))
+    .orderBy(messages.part)
+  const ids = parts.map((part) => part.id)
+  return { id: message.id, status: message.status, ...(ids.length > 0 ? { parts: [message.id, ...ids] } : {}) }
 }
 
 async function findByKey(db: Executor, ctx: BusinessContext, key: string) {

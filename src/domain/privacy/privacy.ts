@@ -3,7 +3,14 @@ import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { calls, callTurns, messages, recordings, retentionSettings } from '../../../db/schema/index.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
-import { filesOfRecordings, filesOfTurns, noteDeletions, noteFiles, queueDeletions } from '../erasures/index.ts'
+import {
+  filesOfRecordings,
+  filesOfTurns,
+  noteDeletions,
+  noteFiles,
+  queueDeletions,
+  silenceNews,
+} from '../erasures/index.ts'
 
 const days = z.int().min(1).max(3_650).nullable()
 
@@ -66,6 +73,8 @@ async function expireMessages(ctx: BusinessContext, before: Date): Promise<numbe
     if (ids.length === 0) return { count: 0, pending: [] }
     const pending = await noteFiles(tx, ctx, [], ids)
     await tx.delete(messages).where(and(eq(messages.businessId, ctx.businessId), inArray(messages.id, ids)))
+    // Their events say what was written.
+    await silenceNews(tx, ids)
     return { count: ids.length, pending }
   })
 }

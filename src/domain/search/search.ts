@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
 import { contactsWithPhone, contactView, getContacts } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
+import { getMessages, messageView } from '../messages/index.ts'
 import { phonePatterns, textQuery } from './text-query.ts'
 
 export const SEARCH_KINDS = ['contacts', 'messages', 'calls', 'leads', 'notes'] as const
@@ -27,7 +28,8 @@ export type SearchHit = z.infer<typeof hit>
 
 export const searchResults = z.object({
   contacts: z.array(contactView),
-  messages: z.array(hit),
+  /** `message` is the whole of it; `text` its words, or what is said in its voice note. */
+  messages: z.array(hit.extend({ message: messageView })),
   /** `id` is the call's, `text` what was said. */
   calls: z.array(hit),
   leads: z.array(hit),
@@ -50,7 +52,19 @@ export async function searchEverything(
         limit,
       )
     : NOTHING
-  return { ...texts, contacts: wanted('contacts') ? await findContacts(ctx, q, words, limit) : [] }
+  const [found, people] = await Promise.all([
+    getMessages(
+      ctx,
+      texts.messages.map((each) => each.id),
+    ),
+    wanted('contacts') ? findContacts(ctx, q, words, limit) : [],
+  ])
+  const whole = new Map(found.map((message) => [message.id, message]))
+  const messages = texts.messages.flatMap((each) => {
+    const message = whole.get(each.id)
+    return message ? [{ ...each, message }] : []
+  })
+  return { ...texts, messages, contacts: people }
 }
 
 const TEXT_KINDS = ['messages', 'calls', 'leads', 'notes'] as const

@@ -6,7 +6,7 @@ import { isErased } from '../../lib/errors.ts'
 import { cleanDeep } from '../../lib/text.ts'
 import { type InboundEvent, type OutboundMessage, WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { BusinessContext } from '../context.ts'
-import { changeMessage, describeContent, outboundOf, partyPhone, receiveMessage } from '../messages/index.ts'
+import { describeContent, outboundOf, partyPhone, takeInbound } from '../messages/index.ts'
 
 /** A phone asks again for what it could not read within minutes; older texts stay where they are. */
 const RECALL_MS = 48 * 3_600_000
@@ -22,19 +22,8 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, give
   const from = event.group
     ? { phone: null, externalId: event.group, name: null }
     : { phone: event.contact.phone, lid: event.contact.lid, name: event.contact.name }
-  if (content.kind === 'edit' || content.kind === 'deletion') {
-    const found = await changeMessage(ctx, {
-      provider: 'baileys',
-      accountId,
-      direction: (content.kind === 'deletion' && content.direction) || event.direction,
-      providerMessageId: content.messageId,
-      contact: from,
-      at: event.at,
-      text: content.kind === 'edit' ? content.text : null,
-    })
-    if (found || content.kind === 'deletion') return
-  }
-  const { kind, body, media, data } = describeContent(content, event.extras)
+  const byAdministrator = content.kind === 'deletion' && content.by === 'administrator'
+  const { kind, body, media, data, target } = describeContent(content, event.extras)
   const message: InboundMessage = {
     provider: 'baileys',
     businessId: ctx.businessId,
@@ -45,17 +34,18 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, give
     from,
     body,
     media,
-    replyTo: 'messageId' in content ? content.messageId : event.replyTo,
+    replyTo: target ?? event.replyTo,
     data: {
       ...data,
-      ...(event.group ? { author: event.contact } : {}),
+      // What an administrator takes back is not judged by who wrote it.
+      ...(event.group && !byAdministrator ? { author: event.contact } : {}),
       ...(event.placeholder ? { placeholder: true } : {}),
     },
     ...(event.secret ? { secret: event.secret } : {}),
     at: event.at.toISOString(),
   }
-  const received = receiveMessage(ctx, message, {
-    own: event.direction === 'out',
+  const received = takeInbound(ctx, message, {
+    own: ((content.kind === 'deletion' && content.direction) || event.direction) === 'out',
     history: event.source === 'history',
     group: event.group !== null,
     ...(event.arrival ? { id: event.arrival } : {}),

@@ -2,9 +2,11 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { BusinessEnv } from '../../access/authenticate.ts'
 import { listAccounts } from '../../domain/businesses/index.ts'
+import type { BusinessContext } from '../../domain/context.ts'
 import {
   getMessage,
   listMessages,
+  type MessageView,
   messageFilters,
   requestMessage,
   type SendSettings,
@@ -28,19 +30,19 @@ export function createWhatsAppApi(deps: { settings: SendSettings; baileysConfigu
     requireJson(c.req.raw)
     const request = parseInput(sendRequest, await readText(c.req.raw, BODY_LIMITS.api))
     const idempotencyKey = request.idempotencyKey ?? c.req.header('idempotency-key')
-    const { id, status } = await requestMessage(
+    const { id, status, parts } = await requestMessage(
       business,
       { ...request, ...(idempotencyKey ? { idempotencyKey } : {}) },
       deps.settings,
     )
     const wait = waitSeconds(c.req.header('prefer'))
-    if (wait === 0) return c.json({ success: true, id, status }, 202)
-    const message = await waitForMessage(business, id, wait * 1000)
+    const sent = { success: true, id, ...(parts ? { parts } : {}) }
+    if (wait === 0) return c.json({ ...sent, status }, 202)
+    const message = await waitForAll(business, parts ?? [id], wait * 1000)
     const decided = message.status !== 'queued' && message.status !== 'sending'
     return c.json(
       {
-        success: true,
-        id,
+        ...sent,
         status: message.status,
         ...(message.errorCode
           ? { error: { code: message.errorCode, message: message.errorMessage ?? 'The provider refused it.' } }
@@ -82,6 +84,17 @@ export function createWhatsAppApi(deps: { settings: SendSettings; baileysConfigu
   })
 
   return app
+}
+
+/** Waits for a message in all its parts: the first one that failed, or is not decided yet, speaks for all. */
+async function waitForAll(business: BusinessContext, ids: string[], timeoutMs: number): Promise<MessageView> {
+  const deadline = Date.now() + timeoutMs
+  const messages: MessageView[] = []
+  for (const id of ids) messages.push(await waitForMessage(business, id, Math.max(0, deadline - Date.now())))
+  const telling = (status: MessageView['status']) => messages.find((message) => message.status === status)
+  const found = telling('failed') ?? telling('unknown') ?? telling('queued') ?? telling('sending') ?? messages.at(-1)
+  if (!found) throw new Error('A message has at least one part.')
+  return found
 }
 
 /** `Prefer: wait=N` (RFC 7240), bounded. */

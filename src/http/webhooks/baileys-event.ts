@@ -1,5 +1,9 @@
 import { z } from 'zod'
+import { type DescribedContent, describeContent } from '../../domain/messages/index.ts'
+import { errorMessage } from '../../lib/errors.ts'
 import { networkPhone } from '../../lib/phone.ts'
+import { cleanText, cutText } from '../../lib/text.ts'
+import type { InboundContent, InboundMedia, ReadBridgeMessage } from '../../providers/whatsapp/port.ts'
 
 /** A message as the Baileys bridge tells it, read from either of its two forms. */
 export type BaileysEvent = {
@@ -8,123 +12,231 @@ export type BaileysEvent = {
   to: string | null
   id: string
   chat: string
-  /** Written on the business's own phone: not an inbound message. */
-  fromMe: boolean
   phone: string | null
   lid: string | null
   name: string | null
-  kind: string
-  text: string
+  content: DescribedContent
   replyTo: string | null
-  media: { url: string; contentType: string }[]
   /** ISO 8601 */
   at: string
 }
 
-const address = {
-  accountId: z.uuid().optional(),
-  businessId: z.uuid().optional(),
-  to: z.string().max(128).optional(),
+/** What became of one event of a batch. */
+export type EventReading =
+  | { id: string | null; result: 'event'; event: BaileysEvent }
+  /** No part of a conversation with one person. */
+  | { id: string | null; result: 'ignored'; code: string }
+  | { id: string | null; result: 'refused'; code: string; message: string; field?: string }
+
+const MAX_TEXT = 65_536
+const MAX_NAME = 256
+const MAX_FILES = 20
+const KINDS = ['image', 'video', 'audio', 'voice', 'document', 'sticker'] as const
+
+/** A side field: cut when it is too long, none when it is no text. */
+const text = (max: number) =>
+  z
+    .string()
+    .transform((value) => cutText(cleanText(value), max) || null)
+    .nullish()
+    .catch(null)
+
+/** Seconds or milliseconds since 1970, or ISO 8601; anything else is now. */
+const moment = z
+  .unknown()
+  .optional()
+  .transform((value) => {
+    const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+    const date =
+      typeof number === 'number' ? new Date(number < 1e11 ? number * 1_000 : number) : new Date(String(number ?? ''))
+    const time = date.getTime()
+    return Number.isNaN(time) || time <= 0 || time > Date.now() + 86_400_000
+      ? new Date().toISOString()
+      : date.toISOString()
+  })
+
+const file = z.object({
+  url: z.string().max(4_096).optional().catch(undefined),
+  contentType: text(128),
+  fileName: text(MAX_NAME),
+  kind: z.enum(KINDS).optional().catch(undefined),
+  seconds: z.number().nonnegative().optional().catch(undefined),
+})
+const files = z
+  .array(z.unknown())
+  .transform((items) => items.slice(0, MAX_FILES).flatMap((item) => file.safeParse(item).data ?? []))
+  .catch([])
+
+/** Whom it is for: not a side field, since it would otherwise reach somebody else. */
+const addressed = z.object({
+  accountId: z.uuid().nullish(),
+  businessId: z.uuid().nullish(),
+  to: z.string().max(128).nullish(),
+})
+
+const plain = addressed.extend({
+  id: z.string().min(1).max(256),
+  from: z.string().min(3).max(128),
+  lid: text(128),
+  name: text(MAX_NAME),
+  pushName: text(MAX_NAME),
+  kind: z
+    .string()
+    .regex(/^[a-z_]{1,32}$/)
+    .optional()
+    .catch(undefined),
+  text: text(MAX_TEXT),
+  body: text(MAX_TEXT),
+  replyTo: text(MAX_NAME),
+  media: files,
+  timestamp: moment,
+})
+
+/** Baileys' own WAMessage; its content is read by the reader of linked accounts. */
+const raw = addressed.extend({
+  key: z.object({
+    id: z.string().min(1).max(256),
+    remoteJid: z.string().min(3).max(128),
+    fromMe: z.boolean().nullish().catch(false),
+  }),
+  media: files,
+  messageTimestamp: moment,
+})
+
+const MAX_EVENTS = 100
+const batch = z.union([
+  z.array(z.unknown()).min(1).max(MAX_EVENTS),
+  z.looseObject({ messages: z.array(z.unknown()).min(1).max(MAX_EVENTS) }).transform(({ messages }) => messages),
+  z.record(z.string(), z.unknown()).transform((event) => [event]),
+])
+
+/** The events of a request: one, a list of them, or `{ messages: [...] }`. @throws ZodError */
+export function splitBatch(json: unknown): unknown[] {
+  return batch.parse(json)
 }
 
-/** The last moment that a date can be (ECMA-262, 21.4.1.1). */
-const LATEST_MS = 8.64e15
-
-/** Seconds or milliseconds since 1970, or ISO 8601. */
-const moment = z
-  .union([z.coerce.number().positive().max(LATEST_MS), z.iso.datetime({ offset: true })])
-  .transform((value) => {
-    if (typeof value === 'string') return new Date(value).toISOString()
-    return new Date(value < 1e11 ? value * 1000 : value).toISOString()
-  })
-
-const plain = z
-  .object({
-    ...address,
-    id: z.string().min(1).max(256).optional(),
-    messageId: z.string().min(1).max(256).optional(),
-    from: z.string().min(3).max(128),
-    lid: z.string().max(128).nullish(),
-    name: z.string().max(256).nullish(),
-    pushName: z.string().max(256).nullish(),
-    kind: z.string().max(32).optional(),
-    text: z.string().max(65_536).optional(),
-    body: z.string().max(65_536).optional(),
-    replyTo: z.string().max(256).nullish(),
-    media: z
-      .array(z.object({ url: z.url(), contentType: z.string().max(128) }))
-      .max(20)
-      .default([]),
-    timestamp: moment.optional(),
-  })
-  .refine((event) => event.id ?? event.messageId, { path: ['id'], error: 'the message needs its id' })
-  .transform(
-    (event): BaileysEvent => ({
-      ...sender(event.from, event.lid ?? null),
-      accountId: event.accountId ?? null,
-      businessId: event.businessId ?? null,
-      to: event.to ?? null,
-      id: event.id ?? event.messageId ?? '',
-      chat: event.from,
-      fromMe: false,
-      name: event.name ?? event.pushName ?? null,
-      kind: event.kind ?? (event.media.length > 0 ? 'media' : 'text'),
-      text: event.text ?? event.body ?? '',
-      replyTo: event.replyTo ?? null,
-      media: event.media,
-      at: event.timestamp ?? new Date().toISOString(),
-    }),
+/** Reads one event, whatever the others of its batch are. */
+export async function readBaileysEvent(item: unknown, read: ReadBridgeMessage): Promise<EventReading> {
+  const { key, id: given, messageId } = z.looseObject({}).catch({}).parse(item)
+  const id = [typeof key === 'object' && key !== null ? Reflect.get(key, 'id') : null, given, messageId].find(
+    (value): value is string => typeof value === 'string',
   )
+  const known = id === undefined ? null : cutText(cleanText(id), MAX_NAME)
+  if (key !== undefined) return await readRaw(item, known, read)
+  // Both names of the field are in use.
+  const parsed = plain.safeParse(typeof item === 'object' && item !== null ? { ...item, id } : item)
+  return parsed.success ? readPlain(parsed.data) : refused(known, parsed.error)
+}
 
-/** Baileys' own WAMessage, as far as a text needs it. */
-const raw = z
-  .object({
-    ...address,
-    key: z.object({
-      id: z.string().min(1).max(256),
-      remoteJid: z.string().min(3).max(128),
-      remoteJidAlt: z.string().max(128).nullish(),
-      fromMe: z.boolean().nullish(),
-    }),
-    message: z
-      .looseObject({
-        conversation: z.string().max(65_536).nullish(),
-        extendedTextMessage: z.looseObject({ text: z.string().max(65_536).nullish() }).nullish(),
-        imageMessage: z.looseObject({ caption: z.string().max(65_536).nullish() }).nullish(),
-      })
-      .nullish(),
-    pushName: z.string().max(256).nullish(),
-    messageTimestamp: moment.optional(),
-  })
-  .transform((event): BaileysEvent => {
-    const body = event.message
+async function readRaw(item: unknown, id: string | null, read: ReadBridgeMessage): Promise<EventReading> {
+  const parsed = raw.safeParse(item)
+  if (!parsed.success) return refused(id, parsed.error)
+  const event = parsed.data
+  if (event.key.fromMe) return { id, result: 'ignored', code: 'own_message' }
+  try {
+    const message = await read(item)
+    if (!message) return { id, result: 'ignored', code: reasonOf(event.key.remoteJid) }
+    const content = describeContent(withFiles(message.content, event.media), message.extras)
     return {
-      ...sender(event.key.remoteJid, event.key.remoteJidAlt ?? null),
-      accountId: event.accountId ?? null,
-      businessId: event.businessId ?? null,
-      to: event.to ?? null,
-      id: event.key.id,
-      chat: event.key.remoteJid,
-      fromMe: event.key.fromMe ?? false,
-      name: event.pushName ?? null,
-      kind: body?.imageMessage ? 'image' : 'text',
-      text: body?.conversation ?? body?.extendedTextMessage?.text ?? body?.imageMessage?.caption ?? '',
-      replyTo: null,
-      media: [],
-      at: event.messageTimestamp ?? new Date().toISOString(),
+      id,
+      result: 'event',
+      event: {
+        ...addressOf(event),
+        id: event.key.id,
+        chat: event.key.remoteJid,
+        ...message.contact,
+        content,
+        replyTo: content.target ?? message.replyTo,
+        at: event.messageTimestamp,
+      },
     }
-  })
+  } catch (error) {
+    return { id, result: 'refused', code: 'unreadable_message', message: errorMessage(error), field: 'message' }
+  }
+}
 
-const one = z
-  .union([raw, plain])
-  .refine((event) => event.phone !== null || event.lid !== null, { path: ['from'], error: 'the sender is no number' })
+/** A bridge's chat that is no conversation with one person, by its address. */
+function reasonOf(jid: string): string {
+  if (jid.endsWith('@g.us')) return 'group'
+  if (jid === 'status@broadcast') return 'status'
+  return jid.endsWith('@newsletter') ? 'channel' : 'no_content'
+}
 
-/** One event, a list of them, or `{ messages: [...] }`. */
-export const baileysEvents = z.union([
-  z.array(one).min(1).max(100),
-  z.object({ messages: z.array(one).min(1).max(100) }).transform((batch) => batch.messages),
-  one.transform((event) => [event]),
-])
+/** The files' keys are in the message, and its bridge alone can use them: a file is had where the bridge says it lies. */
+function withFiles(content: InboundContent, given: z.output<typeof files>): InboundContent {
+  if (!('media' in content) || !content.media) return content
+  const media = content.media.map((item, index) => ({ ...item, url: httpUrl(given[index]?.url) }))
+  return { ...content, media }
+}
+
+function readPlain(event: z.output<typeof plain>): EventReading {
+  const { id, from } = event
+  const { phone, lid } = sender(from, event.lid ?? null)
+  if (phone === null && lid === null)
+    return { id, result: 'refused', code: 'invalid_input', message: 'the sender is no number', field: 'from' }
+  const content = describeContent(contentOf(event))
+  return {
+    id,
+    result: 'event',
+    event: {
+      ...addressOf(event),
+      id,
+      chat: from,
+      phone,
+      lid,
+      name: event.name ?? event.pushName ?? null,
+      content,
+      replyTo: content.target ?? event.replyTo ?? null,
+      at: event.timestamp,
+    },
+  }
+}
+
+function contentOf(event: z.output<typeof plain>): InboundContent {
+  const words = event.text ?? event.body ?? ''
+  const { kind, replyTo } = event
+  if (event.media.length > 0)
+    return { kind: 'media', media: event.media.map((item) => fileOf(item, kind)), text: words }
+  if (kind === 'reaction' && replyTo) return { kind, emoji: words, messageId: replyTo }
+  if (kind === 'edit' && replyTo) return { kind, text: words, messageId: replyTo }
+  if (kind === 'deletion' && replyTo) return { kind, messageId: replyTo }
+  if (!kind || kind === 'text' || words !== '') return { kind: 'text', text: words }
+  return { kind: 'unsupported', type: kind, text: '' }
+}
+
+function fileOf(item: z.output<typeof file>, kind: string | undefined): InboundMedia {
+  const contentType = item.contentType ?? 'application/octet-stream'
+  const family = contentType.toLowerCase().split('/')[0]
+  const byType = family === 'image' || family === 'video' || family === 'audio' ? family : 'document'
+  return {
+    kind: item.kind ?? KINDS.find((name) => name === kind) ?? byType,
+    url: httpUrl(item.url),
+    contentType,
+    fileName: item.fileName ?? null,
+    bytes: null,
+    seconds: item.seconds ?? null,
+  }
+}
+
+function httpUrl(url: string | undefined): string | null {
+  return url && /^https?:$/.test(URL.parse(url)?.protocol ?? '') ? url : null
+}
+
+function addressOf(event: z.output<typeof addressed>) {
+  return { accountId: event.accountId ?? null, businessId: event.businessId ?? null, to: event.to ?? null }
+}
+
+function refused(id: string | null, error: z.ZodError): EventReading {
+  const issue = error.issues[0]
+  const field = issue?.path.join('.')
+  return {
+    id,
+    result: 'refused',
+    code: 'invalid_input',
+    message: issue?.message ?? 'The event is not valid.',
+    ...(field ? { field } : {}),
+  }
+}
 
 /** Phone number and LID of a sender written as a number or as a JID; a LID is never taken for a number. */
 function sender(from: string, other: string | null): { phone: string | null; lid: string | null } {

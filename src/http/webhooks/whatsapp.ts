@@ -1,18 +1,22 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { AccountEntry, BusinessDirectory } from '../../domain/businesses/index.ts'
-import type { SendSettings } from '../../domain/messages/index.ts'
+import { describeContent, type SendSettings } from '../../domain/messages/index.ts'
 import type { Inbox } from '../../jobs/inbox.ts'
 import type { InboundMessage } from '../../jobs/registry.ts'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, type ErrorBody } from '../../lib/errors.ts'
 import { secretsEqual } from '../../lib/ids.ts'
+import type { Logger } from '../../lib/log.ts'
 import { networkPhone } from '../../lib/phone.ts'
+import { cutText } from '../../lib/text.ts'
 import { type Carriers, type Signer, speaksFor } from '../../providers/telephony/port.ts'
+import type { ReadBridgeMessage } from '../../providers/whatsapp/port.ts'
 import { parseJson } from '../errors.ts'
 import { readText } from '../form.ts'
 import { WEBHOOKS } from '../urls.ts'
-import { type BaileysEvent, baileysEvents } from './baileys-event.ts'
+import { type BaileysEvent, readBaileysEvent, splitBatch } from './baileys-event.ts'
 import { notSigned, requireCarrierForm, scopeOf } from './signed.ts'
+import { readTwilioMessage } from './twilio-message.ts'
 
 export type WhatsAppWebhookDeps = {
   carriers: Carriers
@@ -20,34 +24,36 @@ export type WhatsAppWebhookDeps = {
   directory: BusinessDirectory
   inbox: Pick<Inbox, 'accept'>
   baileysSecret: string | null
+  readBridgeMessage: ReadBridgeMessage
+  log: Logger
+  /** Counts something odd of a webhook. */
+  count(event: string): void
 }
 
 const MAX_BAILEYS_BYTES = 1024 * 1024
 
-const inboundForm = z.looseObject({
-  MessageSid: z.string().min(1).max(64),
-  From: z.string().min(1).max(128),
-  To: z.string().min(1).max(128),
-  Body: z.string().max(65_536).default(''),
-  NumMedia: z.coerce.number().int().min(0).max(20).default(0),
-  ProfileName: z.string().max(256).optional(),
-  WaId: z.string().max(64).optional(),
-  ExternalUserId: z.string().max(256).optional(),
-  MessageType: z.string().max(32).optional(),
-  OriginalRepliedMessageSid: z.string().max(64).optional(),
-  ButtonText: z.string().max(256).optional(),
-  ButtonPayload: z.string().max(1_024).optional(),
-  Latitude: z.coerce.number().optional(),
-  Longitude: z.coerce.number().optional(),
-  Address: z.string().max(1_024).optional(),
-  Label: z.string().max(256).optional(),
-})
-
 const statusForm = z.object({
   MessageSid: z.string().min(1).max(64),
   MessageStatus: z.string().min(1).max(32),
-  ErrorCode: z.string().max(16).optional(),
+  ErrorCode: z
+    .string()
+    .transform((code) => cutText(code, 16))
+    .optional(),
 })
+
+/** What became of one event of a bridge's request. */
+type EventResult =
+  | { id: string | null; result: 'accepted' }
+  | { id: string | null; result: 'ignored'; code: string }
+  | ({ id: string | null; result: 'refused'; status: AppError['status'] } & ErrorBody)
+
+const toPublic = (result: EventResult) => {
+  const { status: _, ...told } = { status: null, ...result }
+  return told
+}
+
+/** So many names of unknown fields are logged, each once a process. */
+const MAX_NOTED = 100
 
 /** WhatsApp's webhooks: 204 once the event is stored, 503 when it cannot be, so that it is sent again. */
 export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
@@ -56,33 +62,22 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
 
   app.post(WEBHOOKS.whatsappTwilio, async (c) => {
     const { params, signer } = await requireCarrierForm(c, carriers)
-    const form = inboundForm.parse(params)
-    const { account, businessId } = addressee(form.To, signer)
-    const media = Array.from({ length: form.NumMedia }, (_, index) => ({
-      url: params[`MediaUrl${index}`] ?? '',
-      contentType: params[`MediaContentType${index}`] ?? 'application/octet-stream',
-    })).filter((item) => item.url !== '')
+    const message = readTwilioMessage(params)
+    noteUnknown(message.unknown)
+    const { account, businessId } = addressee(message.to, signer)
+    const { target, ...content } = describeContent(message.content, message.extras)
     // Fetched later with the keys of the account it lies in: a business's account cannot point into another one.
-    if (signer.only && media.some(({ url }) => !liesIn(url, signer.telephony.accountSid))) throw notSigned()
-    const phone = networkPhone(form.From) ?? (form.WaId ? networkPhone(`+${form.WaId}`) : null)
-    const externalId = form.ExternalUserId ?? (phone ? null : form.From)
+    const foreign = ({ url }: { url: string | null }) => url !== null && !liesIn(url, signer.telephony.accountSid)
+    if (signer.only && content.media.some(foreign)) throw notSigned()
     await enqueueMessage({
       provider: 'twilio',
       businessId,
       ...(account ? { accountId: account.id } : {}),
-      dedupeKey: `twilio:${form.MessageSid}`,
-      providerMessageId: form.MessageSid,
-      kind: form.MessageType ?? (media.length > 0 ? 'media' : 'text'),
-      from: { phone, externalId, name: form.ProfileName ?? null },
-      body: form.Body || form.ButtonText || '',
-      media,
-      replyTo: form.OriginalRepliedMessageSid ?? null,
-      data: {
-        ...(form.ButtonPayload ? { buttonPayload: form.ButtonPayload } : {}),
-        ...(form.Latitude !== undefined && form.Longitude !== undefined
-          ? { latitude: form.Latitude, longitude: form.Longitude, address: form.Address, label: form.Label }
-          : {}),
-      },
+      dedupeKey: `twilio:${message.id}`,
+      providerMessageId: message.id,
+      from: message.from,
+      ...content,
+      replyTo: target ?? message.replyTo,
       at: new Date().toISOString(),
     })
     return c.body(null, 204)
@@ -115,10 +110,51 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
       throw new AppError('unavailable', 'baileys_not_configured', 'BAILEYS_SECRET is not set on this installation.')
     if (!secretsEqual(c.req.header('x-baileys-secret') ?? '', secret))
       throw new AppError('unauthenticated', 'invalid_secret', 'The X-BAILEYS-SECRET header is missing or wrong.')
-    for (const event of parseJson(baileysEvents, await readText(c.req.raw, MAX_BAILEYS_BYTES)))
-      if (!event.fromMe) await enqueueMessage(fromBaileys(event))
-    return c.body(null, 204)
+    const items = splitBatch(parseJson(z.unknown(), await readText(c.req.raw, MAX_BAILEYS_BYTES)))
+    const results: EventResult[] = []
+    for (const item of items) {
+      const result = await takeBaileysEvent(item)
+      if (result.result !== 'accepted') deps.count(`bridge_${result.result}`)
+      results.push(result)
+    }
+    // What the business wrote itself is part of every bridge's stream.
+    if (results.every((each) => each.result === 'accepted' || ('code' in each && each.code === 'own_message')))
+      return c.body(null, 204)
+    const refusal = results.find((result) => result.result === 'refused')
+    // Nothing of it was right: the sender hears it as an error.
+    if (refusal && results.every(({ result }) => result === 'refused')) {
+      const { status, id: _, result: __, ...error } = refusal
+      return c.json({ success: false, error, results: results.map(toPublic) }, status)
+    }
+    return c.json({ success: true, results: results.map(toPublic) })
   })
+
+  /** Queues one event of a batch, or says why it is not. Throws only when nothing can be queued now. */
+  async function takeBaileysEvent(item: unknown): Promise<EventResult> {
+    const reading = await readBaileysEvent(item, deps.readBridgeMessage)
+    if (reading.result === 'refused') return { ...reading, status: 400 }
+    if (reading.result === 'ignored') return reading
+    let message: InboundMessage
+    try {
+      message = fromBaileys(reading.event)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.kind === 'unavailable') throw error
+      return { id: reading.id, result: 'refused', ...error.toBody(), status: error.status }
+    }
+    await enqueueMessage(message)
+    return { id: reading.id, result: 'accepted' }
+  }
+
+  const noted = new Set<string>()
+  /** The provider adds fields without notice: what is new is kept with its message, and shows here. */
+  function noteUnknown(fields: string[]) {
+    for (const field of fields) {
+      deps.count('unknown_field')
+      if (noted.has(field) || noted.size >= MAX_NOTED) continue
+      noted.add(field)
+      deps.log.info({ field }, 'a field of an inbound message is not known; it is kept with the message')
+    }
+  }
 
   async function enqueueMessage(message: InboundMessage) {
     await inbox.accept('message.receive', message, { key: `${message.businessId}:${message.dedupeKey}` })
@@ -131,16 +167,15 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
     if (event.businessId && !directory.business(event.businessId))
       throw new AppError('not_found', 'business_not_found', 'There is no such business.', { field: 'businessId' })
     const businessId = account?.businessId ?? event.businessId ?? onlyBusiness(event.to ?? '', 'baileys')
+    const { target: _, ...content } = event.content
     return {
       provider: 'baileys',
       businessId,
       ...(account ? { accountId: account.id } : {}),
       dedupeKey: `baileys:${account?.id ?? businessId}:${event.chat}:in:${event.id}`,
       providerMessageId: event.id,
-      kind: event.kind,
       from: { phone: event.phone, lid: event.lid, name: event.name },
-      body: event.text,
-      media: event.media,
+      ...content,
       replyTo: event.replyTo,
       at: event.at,
     }

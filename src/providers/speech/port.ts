@@ -144,5 +144,10 @@ export interface SpeechEngine {
 
 /** Batch transcription of an utterance; absent where none is configured. */
 export interface Transcriber {
-  transcribe(request: { wav: Uint8Array; language: Language }): Promise<{ text: string; confidence: 'high' | 'low' }>
+  /** @param request.contentType of the audio when it is no WAV */
+  transcribe(request: {
+    wav: Uint8Array
+    contentType?: string
+    language: Language
+  }): Promise<{ text: string; confidence: 'high' | 'low' }>
 }

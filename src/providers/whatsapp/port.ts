@@ -198,6 +198,8 @@ export type InboundExtras = {
   quoted?: string | null
   /** People mentioned, E.164 or LID. */
   mentions?: string[]
+  /** Fields of the provider that this product does not know, as they came. */
+  extra?: Record<string, string>
 }
 
 /** A message of a conversation, not written by this product. */
@@ -239,6 +241,12 @@ export type StoredSecret = {
   /** Names of a poll's options; null when it is no poll. */
   options: string[] | null
 }
+
+/**
+ * Reads a message that a bridge posts in Baileys' own form, as JSON.
+ * @returns null for what is no part of a conversation with one person
+ */
+export type ReadBridgeMessage = (message: unknown) => Promise<InboundEvent | null>
 
 /** News of a message that was sent. They come in any order and more than once. */
 export type ReceiptEvent = {

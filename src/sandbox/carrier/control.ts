@@ -69,8 +69,33 @@ const inboundSchema = z.strictObject({
   externalUserId: z.string().optional(),
   buttonText: z.string().optional(),
   buttonPayload: z.string().optional(),
+  buttonKind: z.enum(['button', 'interactive']).optional(),
+  list: z.strictObject({ id: z.string(), title: z.string(), description: z.string().exactOptional() }).optional(),
+  flow: z.record(z.string(), z.unknown()).optional(),
+  reaction: z.strictObject({ messageSid: z.string(), emoji: z.string() }).optional(),
+  contacts: z.array(z.strictObject({ name: z.string(), phone: z.string() })).optional(),
+  order: z
+    .strictObject({
+      catalogId: z.string(),
+      items: z.array(
+        z.strictObject({ id: z.string(), quantity: z.number(), price: z.number(), currency: z.string().length(3) }),
+      ),
+    })
+    .optional(),
+  referral: z
+    .strictObject({
+      sourceType: z.string().exactOptional(),
+      sourceId: z.string().exactOptional(),
+      sourceUrl: z.string().exactOptional(),
+      headline: z.string().exactOptional(),
+      body: z.string().exactOptional(),
+      ctwaClid: z.string().exactOptional(),
+    })
+    .optional(),
+  messageType: z.string().optional(),
   repliedTo: z.string().optional(),
   forwarded: z.boolean().optional(),
+  frequentlyForwarded: z.boolean().optional(),
   location: z
     .strictObject({
       latitude: z.number(),

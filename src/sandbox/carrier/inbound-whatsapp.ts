@@ -19,8 +19,34 @@ export type InboundWhatsApp = {
   externalUserId?: string
   buttonText?: string
   buttonPayload?: string
+  /** A button of a template (`button`) or of a session message (`interactive`). Default `button`. */
+  buttonKind?: 'button' | 'interactive'
+  list?: { id: string; title: string; description?: string }
+  /** What was filled into a flow, sent as `FlowData` and in `InteractiveData`. */
+  flow?: Readonly<Record<string, unknown>>
+  /** A reaction to the message of this sid; an empty emoji takes it back. */
+  reaction?: { messageSid: string; emoji: string }
+  /** Cards, each sent as a vCard file. */
+  contacts?: readonly { name: string; phone: string }[]
+  order?: {
+    catalogId: string
+    items: readonly { id: string; quantity: number; price: number; currency: string }[]
+  }
+  referral?: {
+    sourceType?: string
+    sourceId?: string
+    sourceUrl?: string
+    headline?: string
+    body?: string
+    ctwaClid?: string
+    /** Hosted under the message, as its own files are. */
+    media?: { bytes: Uint8Array; contentType: string }
+  }
+  /** `MessageType`, when it is not to follow from the rest. */
+  messageType?: string
   repliedTo?: string
   forwarded?: boolean
+  frequentlyForwarded?: boolean
   location?: { latitude: number; longitude: number; label?: string; address?: string }
   /** Deliver an earlier message once more under its own sid. */
   messageSid?: string
@@ -69,7 +95,8 @@ export async function sendInboundWhatsApp(options: InboundWhatsApp): Promise<Inb
 }
 
 function keepMessage(options: InboundWhatsApp): MessageRecord {
-  const { carrier, media = [] } = options
+  const { carrier } = options
+  const media = filesOf(options)
   const known = options.messageSid === undefined ? undefined : carrier.messages.get(options.messageSid)
   if (known) return known
   const now = new Date()
@@ -95,6 +122,17 @@ function keepMessage(options: InboundWhatsApp): MessageRecord {
   }
   carrier.addMessage(message)
   return message
+}
+
+/** The files of a message: its media, then its contact cards. */
+function filesOf(options: InboundWhatsApp): { bytes: Uint8Array; contentType: string }[] {
+  const cards = (options.contacts ?? []).map(({ name, phone }) => ({
+    bytes: new TextEncoder().encode(
+      `BEGIN:VCARD\r\nVERSION:3.0\r\nN:;${name};;;\r\nFN:${name}\r\nTEL;type=CELL;waid=${phone.replace(/\D/g, '')}:${phone}\r\nEND:VCARD\r\n`,
+    ),
+    contentType: 'text/vcard',
+  }))
+  return [...(options.media ?? []), ...cards]
 }
 
 function asWhatsApp(address: string): string {
@@ -134,11 +172,37 @@ function inboundParams(options: InboundWhatsApp, message: MessageRecord): Record
   }
   if (options.buttonText !== undefined) params.ButtonText = options.buttonText
   if (options.buttonPayload !== undefined) params.ButtonPayload = options.buttonPayload
-  if (options.repliedTo !== undefined) {
-    params.OriginalRepliedMessageSid = options.repliedTo
+  const answered = options.reaction?.messageSid ?? options.repliedTo
+  if (answered !== undefined) {
+    params.OriginalRepliedMessageSid = answered
     params.OriginalRepliedMessageSender = message.to
   }
-  if (options.forwarded === true) params.Forwarded = 'true'
+  if (options.reaction) params.Body = options.reaction.emoji
+  if (options.forwarded !== undefined) params.Forwarded = String(options.forwarded)
+  if (options.frequentlyForwarded !== undefined) params.FrequentlyForwarded = String(options.frequentlyForwarded)
+  if (options.list) {
+    params.ListId = options.list.id
+    params.ListTitle = options.list.title
+    if (options.list.description !== undefined) params.ListDescription = options.list.description
+    params.Body ||= options.list.title
+  }
+  if (options.flow) {
+    params.FlowData = JSON.stringify(options.flow)
+    params.InteractiveData = JSON.stringify({ flowResponse: options.flow })
+  }
+  if (options.order)
+    params.InteractiveData = JSON.stringify({
+      order: {
+        catalog_id: options.order.catalogId,
+        product_items: options.order.items.map(({ id, quantity, price, currency }) => ({
+          product_retailer_id: id,
+          quantity,
+          item_price: price,
+          currency,
+        })),
+      },
+    })
+  Object.assign(params, referralParams(options.referral, options, message))
   if (options.location) {
     params.Latitude = String(options.location.latitude)
     params.Longitude = String(options.location.longitude)
@@ -153,9 +217,42 @@ function externalUserId(options: InboundWhatsApp, waId: string): string {
   return `whatsapp:ID.${createHash('sha256').update(waId).digest('hex').slice(0, 20)}`
 }
 
+function referralParams(
+  referral: InboundWhatsApp['referral'],
+  { carrier }: InboundWhatsApp,
+  message: MessageRecord,
+): Record<string, string> {
+  if (!referral) return {}
+  const { sourceType, sourceId, sourceUrl, headline, body, ctwaClid, media } = referral
+  const fields: Record<string, string | undefined> = {
+    ReferralSourceType: sourceType,
+    ReferralSourceId: sourceId,
+    ReferralSourceUrl: sourceUrl,
+    ReferralHeadline: headline,
+    ReferralBody: body,
+    ReferralCtwaClid: ctwaClid,
+  }
+  if (media) {
+    const file: MediaRecord = { sid: newSid('ME'), messageSid: message.sid, createdAt: new Date(), ...media }
+    message.media.push(file)
+    fields.ReferralNumMedia = '1'
+    fields.ReferralMediaId = crypto.randomUUID()
+    fields.ReferralMediaContentType = media.contentType
+    fields.ReferralMediaUrl = `${carrier.url}${API_ROOT}/Accounts/${carrier.accountSid}/Messages/${message.sid}/Media/${file.sid}`
+  }
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  )
+}
+
 function messageType(options: InboundWhatsApp, message: MessageRecord): string {
+  if (options.messageType !== undefined) return options.messageType
+  if (options.reaction) return 'reaction'
+  if (options.order) return 'order'
+  if (options.contacts) return 'contacts'
   if (options.location) return 'location'
-  if (options.buttonPayload !== undefined || options.buttonText !== undefined) return 'button'
+  if (options.list || options.flow) return 'interactive'
+  if (options.buttonPayload !== undefined || options.buttonText !== undefined) return options.buttonKind ?? 'button'
   const type = message.media[0]?.contentType.split('/')[0]
   if (type === undefined) return 'text'
   return ['image', 'audio', 'video'].includes(type) ? type : 'document'

@@ -18,6 +18,9 @@ const chatRequest = z.object({
     .min(1),
 })
 
+/** A format is known by the file's name (API reference, "Create transcription"). */
+const FORMATS = new Set(['flac', 'mp3', 'mp4', 'mpeg', 'mpga', 'm4a', 'ogg', 'wav', 'webm'])
+
 /** `GET /v1/models`, `POST /v1/audio/transcriptions` and `POST /v1/chat/completions`; null plan entries are used in order. */
 export async function answerRest(request: Request, url: URL, plan: RestPlan): Promise<Response> {
   const failure = plan.failures.shift()
@@ -28,6 +31,9 @@ export async function answerRest(request: Request, url: URL, plan: RestPlan): Pr
     const file = form.get('file')
     if (!(file instanceof Blob) || file.size === 0) return error(400, 'missing_file', 'The file is missing.')
     if (typeof form.get('model') !== 'string') return error(400, 'missing_model', 'The model is missing.')
+    const extension = file instanceof File ? (file.name.split('.').at(-1) ?? '') : ''
+    if (!FORMATS.has(extension))
+      return error(400, 'invalid_value', `Unrecognized file format. Supported: ${[...FORMATS]}`)
     return Response.json({ text: next(plan.transcripts), usage: { type: 'duration', seconds: 1 } })
   }
   if (request.method === 'POST' && url.pathname === '/v1/chat/completions') {

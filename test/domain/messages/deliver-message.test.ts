@@ -2,7 +2,14 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { updateBusiness } from '../../../src/domain/businesses/index.ts'
 import { setOptOut } from '../../../src/domain/contacts/index.ts'
 import type { BusinessContext } from '../../../src/domain/context.ts'
-import { deliverMessage, getMessage, requestMessage, requeueLostMessages } from '../../../src/domain/messages/index.ts'
+import {
+  deliverMessage,
+  getMessage,
+  moveToFallback,
+  requestMessage,
+  requeueLostMessages,
+} from '../../../src/domain/messages/index.ts'
+import { newId } from '../../../src/lib/ids.ts'
 import type { WhatsAppSender } from '../../../src/providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from '../../../src/providers/whatsapp/twilio.ts'
 import { type Carrier, startCarrier } from '../../../src/sandbox/carrier/server.ts'
@@ -226,4 +233,53 @@ test('the sweep queues what has been waiting too long, and only that', async () 
   expect(await requeueLostMessages(ctx)).toBe(200)
   expect(await requeueLostMessages(ctx)).toBe(0)
   expect(new Set(domain.queued.map(({ payload }) => JSON.stringify(payload))).size).toBe(700)
+})
+
+test('the parts of a long text leave in order, each tried for itself; one that failed holds nobody up', async () => {
+  const long = async () => {
+    const to = `+97250${8_000_000 + ++last}`
+    const text = ['a', 'b', 'c'].map((letter) => `${letter} `.repeat(650)).join('\n\n')
+    const sent = await requestMessage(ctx, { to, text, provider: 'twilio' }, means().settings)
+    const arrived = () => [...carrier.messages.values()].filter((message) => message.to === `whatsapp:${to}`)
+    return { parts: sent.parts ?? [], arrived: () => arrived().map((message) => message.body[0]) }
+  }
+  const { parts, arrived } = await long()
+  expect(parts).toHaveLength(3)
+  const [first = '', second = '', third = ''] = parts
+  expect(domain.queued.map(({ payload }) => payload)).toEqual(
+    parts.map((messageId) => ({ businessId: ctx.businessId, messageId })),
+  )
+  const waits = { done: false, reason: 'an earlier part has not left yet' }
+  expect(await deliver(third)).toMatchObject(waits)
+  carrier.faults.add({ times: 1, effect: { kind: 'http_error', status: 429, code: 20429 } })
+  expect(await deliver(first)).toMatchObject({ done: false, reason: '20429' })
+  expect(await deliver(second)).toMatchObject(waits)
+  expect(await deliver(first)).toMatchObject({ done: true })
+  expect(await deliver(third)).toMatchObject(waits)
+  expect(await deliver(second)).toMatchObject({ done: true })
+  expect(await deliver(third)).toMatchObject({ done: true })
+  expect(arrived()).toEqual(['a', 'b', 'c'])
+
+  const next = await long()
+  carrier.faults.add({ times: 1, effect: { kind: 'http_error', status: 400, code: 21211 } })
+  for (const part of next.parts) expect(await deliver(part)).toMatchObject({ done: true })
+  expect(next.arrived()).toEqual(['b', 'c'])
+})
+
+test('a long text that moves to a provider which takes less of it moves in parts', async () => {
+  const business = await domain.newBusiness()
+  await updateBusiness(business, { defaultWhatsappProvider: 'baileys', fallbackWhatsappProvider: 'twilio' })
+  await domain.handle.sql`insert into whatsapp_accounts (id, business_id, provider, phone, state, linked_at)
+    values (${newId()}, ${business.businessId}, 'baileys', '+972501110009', 'working', now())`
+  const to = `+97250${8_000_000 + ++last}`
+  const text = 'word '.repeat(800).trim()
+  const sent = await requestMessage(business, { to, text }, means().settings)
+  expect(sent.parts).toBeUndefined()
+  expect(await moveToFallback(business, sent.id, means().settings)).toBe(true)
+  const rows = await domain.handle.sql<{ id: string; provider: string; body: string }[]>`
+    select id, provider, body from messages where business_id = ${business.businessId} order by id`
+  expect(rows.map(({ provider }) => provider)).toEqual(['twilio', 'twilio', 'twilio'])
+  expect(rows.map(({ body }) => body).join(' ')).toBe(text)
+  for (const { id } of rows) expect(await deliverMessage(business, id, means())).toMatchObject({ done: true })
+  expect([...carrier.messages.values()].filter((message) => message.to === `whatsapp:${to}`)).toHaveLength(3)
 })

@@ -39,9 +39,12 @@ test('a page or nothing in a picture’s place is asked for again, and the pictu
     await expect(garbage).rejects.toMatchObject({ kind: 'unavailable', code: 'media_garbled' })
   expect((await find()).state).toBe('pending')
 
-  const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
+  const png = Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+    'base64',
+  )
   await fetchAs(png, 'image/png')
   const stored = await find()
-  expect(stored).toMatchObject({ state: 'stored', contentType: 'image/png', bytes: 8 })
-  expect((await storage.get(stored.storageKey ?? ''))?.size).toBe(8)
+  expect(stored).toMatchObject({ state: 'stored', contentType: 'image/png', bytes: png.length })
+  expect((await storage.get(stored.storageKey ?? ''))?.size).toBe(png.length)
 })

@@ -9,12 +9,12 @@ const answer = z.object({ text: z.string() })
 /** Transcribes utterances at `/audio/transcriptions`. @param options.baseUrl such as `https://api.openai.com/v1` */
 export function createOpenAiTranscriber(options: { baseUrl: string; apiKey: string; model: string }): Transcriber {
   return {
-    async transcribe({ wav, language }) {
+    async transcribe({ wav, contentType = 'audio/wav', language }) {
       const form = new FormData()
       form.set('model', options.model)
       form.set('language', language)
       form.set('response_format', 'json')
-      form.set('file', new File([new Uint8Array(wav)], 'turn.wav', { type: 'audio/wav' }))
+      form.set('file', new File([new Uint8Array(wav)], `audio.${extensionOf(contentType)}`, { type: contentType }))
       let response: Response
       try {
         response = await fetch(`${options.baseUrl}/audio/transcriptions`, {
@@ -34,6 +34,20 @@ export function createOpenAiTranscriber(options: { baseUrl: string; apiKey: stri
       return { text: text.trim(), confidence: 'high' }
     },
   }
+}
+
+/** The endpoint knows a format by the file's name. */
+function extensionOf(contentType: string): string {
+  const subtype = contentType.split('/')[1] ?? 'wav'
+  const known: Record<string, string> = {
+    'x-wav': 'wav',
+    mpeg: 'mp3',
+    'x-m4a': 'm4a',
+    mp4: 'm4a',
+    opus: 'ogg',
+    'x-flac': 'flac',
+  }
+  return contentType === 'video/mp4' ? 'mp4' : (known[subtype] ?? subtype)
 }
 
 /** The REST base beside a realtime address: `wss://host/v1/realtime` → `https://host/v1`. */

@@ -1,0 +1,196 @@
+import { AppError } from '../../lib/errors.ts'
+import { cleanText } from '../../lib/text.ts'
+import { bareType } from './file-type.ts'
+import { mediaKindOf } from './views.ts'
+
+type MediaKind = 'image' | 'video' | 'audio' | 'voice' | 'document'
+
+/** What a provider takes in one message. Lengths are in UTF-16 units, which are never fewer than a provider's characters. */
+export type SendLimits = {
+  text: number
+  /** Words below a file; longer ones are sent after it. */
+  caption: number
+  /** Kinds of files that carry words. */
+  captioned: readonly MediaKind[]
+  files: number
+  /** Content types that are taken, by kind; null takes any, as a document where there is nothing better. */
+  types: Readonly<Record<MediaKind, RegExp>> | null
+  templates: boolean
+}
+
+/**
+ * Twilio: text, "Error 21617" and "Error 21658" (1,600 characters); one file a message, "Sending and Receiving Media with
+ * WhatsApp Messaging"; types, and that documents carry no words, "Guidance on WhatsApp Media Messages". Captions are
+ * WhatsApp's: Cloud API, "Image messages" (1,024 characters).
+ * Linked accounts: WhatsApp Web's own constants `MAX_TXT_MSG_SIZE` (65,536) and `MAX_CAPTION_LENGTH` (1,024).
+ */
+export const SEND_LIMITS: Readonly<Record<'twilio' | 'baileys', SendLimits>> = {
+  twilio: {
+    text: 1_600,
+    caption: 1_024,
+    captioned: ['image', 'video'],
+    files: 1,
+    types: {
+      image: /^image\/(jpeg|jpg|png|webp)$/,
+      video: /^video\/(mp4|3gpp)$/,
+      audio: /^audio\/(ogg|opus|amr|3gpp|aac|mpeg|mp3|mp4)$/,
+      voice: /^audio\/(ogg|opus|amr|3gpp|aac|mpeg|mp3|mp4)$/,
+      document:
+        /^(application\/(pdf|msword|vnd\.(openxmlformats-officedocument\.(wordprocessingml\.document|presentationml\.presentation|spreadsheetml\.sheet)|ms-excel|ms-powerpoint))|text\/(vcard|x-vcard|plain))$/,
+    },
+    templates: true,
+  },
+  baileys: {
+    text: 65_536,
+    caption: 1_024,
+    captioned: ['image', 'video', 'document'],
+    files: 1,
+    types: null,
+    templates: false,
+  },
+}
+
+/**
+ * Templates' variables: "Error 21656" (no empty value, no line break or tab, at most four blanks in a row) and "Error 21658"
+ * (1,600 characters).
+ */
+export const TEMPLATE_LIMITS = { variables: 100, value: 1_600, blanks: 4 }
+
+/** A file that is to be sent, as it was asked for. */
+export type FileToSend = { url: string; contentType?: string; fileName?: string; voice?: boolean }
+
+export type Template = { contentSid: string; variables: Record<string, string> }
+
+/** One message of those that a request becomes. */
+export type MessagePart = { text: string; media: FileToSend[] | null; template: Template | null }
+
+/**
+ * The messages that a request becomes, in order: as a rule one. A text that is longer than its provider takes is split
+ * between words, or refused, as the business has it; of several files each is a message; words that a file cannot carry follow
+ * it.
+ * @throws AppError `text_too_long`, `media_type_not_supported`, `template_not_supported`, `template_with_content`,
+ *   `invalid_template_variable`
+ */
+export function planParts(
+  provider: 'twilio' | 'baileys',
+  request: { text: string; media?: FileToSend[] | null; template?: Template | null },
+  longText: 'split' | 'refuse',
+): MessagePart[] {
+  const limits = SEND_LIMITS[provider]
+  const media = request.media ?? []
+  if (request.template) return [templatePart(limits, request.template, request.text, media)]
+  for (const [index, file] of media.entries()) checkType(limits, file, index)
+  if (longText === 'refuse' && request.text.length > limits.text)
+    throw new AppError(
+      'invalid',
+      'text_too_long',
+      `This is sent by a provider that takes ${limits.text} characters; shorten it, or let long texts be split.`,
+      { field: 'text' },
+    )
+  const texts = request.text === '' ? [] : splitText(request.text, limits.text)
+  const [first, ...others] = media
+  if (!first) return texts.map((text) => ({ text, media: null, template: null }))
+  const files: MessagePart[] = [first, ...others].map((file) => ({ text: '', media: [file], template: null }))
+  const caption = request.text.length <= limits.caption && limits.captioned.includes(kindOf(first))
+  if (caption) return files.map((part, index) => (index === 0 ? { ...part, text: request.text } : part))
+  return [...files, ...texts.map((text) => ({ text, media: null, template: null }))]
+}
+
+function templatePart(limits: SendLimits, template: Template, text: string, media: FileToSend[]): MessagePart {
+  if (!limits.templates)
+    throw new AppError('invalid', 'template_not_supported', 'A linked account sends no templates; send a text.', {
+      field: 'template',
+    })
+  if (text !== '' || media.length > 0)
+    throw new AppError(
+      'invalid',
+      'template_with_content',
+      'A template is sent without a text or media of its own; leave them out.',
+      { field: text === '' ? 'media' : 'text' },
+    )
+  const variables = Object.entries(template.variables)
+  const wrong = (name: string, why: string) =>
+    new AppError('invalid', 'invalid_template_variable', `The variable ${why}.`, {
+      field: `template.variables.${name}`,
+    })
+  if (variables.length > TEMPLATE_LIMITS.variables)
+    throw wrong('', `list is longer than ${TEMPLATE_LIMITS.variables} entries`)
+  for (const [name, value] of variables) {
+    if (!/^[\w.-]{1,64}$/.test(name)) throw wrong('', 'has a name that no template has')
+    if (value.trim() === '') throw wrong(name, 'is empty')
+    if (value.length > TEMPLATE_LIMITS.value) throw wrong(name, `is longer than ${TEMPLATE_LIMITS.value} characters`)
+    if (/[\n\r\t\u2028\u2029]/.test(value)) throw wrong(name, 'holds a line break or a tab, which WhatsApp refuses')
+    if (new RegExp(` {${TEMPLATE_LIMITS.blanks + 1}}`).test(value))
+      throw wrong(name, `holds more than ${TEMPLATE_LIMITS.blanks} blanks in a row, which WhatsApp refuses`)
+  }
+  return { text: '', media: null, template }
+}
+
+function checkType({ types }: SendLimits, file: FileToSend, index: number): void {
+  if (!types || !file.contentType) return
+  const kind = kindOf(file)
+  if (types[kind].test(bareType(file.contentType))) return
+  throw new AppError(
+    'invalid',
+    'media_type_not_supported',
+    `WhatsApp over Twilio takes no ${bareType(file.contentType)}; send a type that it takes, such as PDF, JPEG or MP4.`,
+    { field: `media.${index}.contentType` },
+  )
+}
+
+function kindOf(file: FileToSend): MediaKind {
+  return file.voice ? 'voice' : mediaKindOf(file.contentType ?? typeByName(file.url))
+}
+
+/** A type by the name of the file: only to know whether it carries words. */
+function typeByName(url: string): string | undefined {
+  const extension = /\.(\w{2,5})$/.exec(URL.parse(url)?.pathname ?? '')?.[1]?.toLowerCase() ?? ''
+  const family = Object.entries({
+    image: ['jpg', 'jpeg', 'png', 'webp'],
+    video: ['mp4', '3gp'],
+    audio: ['ogg', 'opus', 'mp3', 'amr', 'aac', 'm4a'],
+  }).find(([, extensions]) => extensions.includes(extension))?.[0]
+  return family && `${family}/*`
+}
+
+/** Ends of a text at which it is best cut, best first. */
+const BREAKS = [/\n\s*\n/g, /\n/g, /[.!?…:;]["'”’)\]]?\s/g, /\s/g]
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+
+/**
+ * A text as parts of at most `max` UTF-16 units: cut at paragraphs, lines, sentences or words, as late in the part as there
+ * is one, and within a word only when it is longer than a part; never within a character as a reader sees it. Nothing but
+ * the white space at a cut is lost.
+ */
+export function splitText(text: string, max: number): string[] {
+  const parts: string[] = []
+  let rest = text
+  while (rest.length > max) {
+    const end = cutBefore(rest, max)
+    const part = rest.slice(0, end).trimEnd()
+    if (part !== '') parts.push(part)
+    rest = rest.slice(end).trimStart()
+  }
+  if (rest.trim() !== '') parts.push(rest)
+  return parts
+}
+
+/** Where the first part of a text ends. */
+function cutBefore(text: string, max: number): number {
+  // A cut may be right before white space, which then is no part of either.
+  const window = text.slice(0, max + 1)
+  for (const [rank, pattern] of BREAKS.entries()) {
+    // A paragraph that would leave half of the part empty is no better place than a word.
+    const least = rank === BREAKS.length - 1 ? 1 : max / 2
+    const ends = [...window.matchAll(pattern)].map((match) => match.index + match[0].trimEnd().length)
+    const last = ends.findLast((end) => end <= max && end >= least)
+    if (last) return last
+  }
+  let end = 0
+  for (const { index, segment } of graphemes.segment(text.slice(0, max + 64))) {
+    if (index + segment.length > max) break
+    end = index + segment.length
+  }
+  // One character of hostile length: between its code points.
+  return end > 0 ? end : max - (cleanText(text.slice(0, max)) === text.slice(0, max) ? 0 : 1)
+}

@@ -1,0 +1,124 @@
+import { z } from 'zod'
+
+const text = z.string()
+const textOrNull = z.string().nullable()
+const numberOrNull = z.number().nullable()
+
+const person = z.object({ phone: textOrNull, lid: textOrNull, name: textOrNull })
+
+/**
+ * What a program reads of a message's content. Which fields are there depends on the message's kind: `location` has
+ * `latitude` and `longitude`, `contacts` has `contacts`, `choice` has `choice`, and so on. Fields that are not listed here are
+ * internal and are never shown.
+ */
+const content = z.object({
+  /** `location`: decimal degrees. `live` is a place that moves. */
+  latitude: z.number(),
+  longitude: z.number(),
+  name: textOrNull,
+  address: textOrNull,
+  url: textOrNull,
+  live: z.boolean(),
+  /** `contacts`: the cards that were sent, phone numbers as they are written there. */
+  contacts: z.array(
+    z.object({
+      name: text,
+      phones: z.array(text),
+      emails: z.array(text).optional(),
+      organization: textOrNull.optional(),
+    }),
+  ),
+  /** `choice`: what was chosen of buttons, rows or a form. */
+  choice: z.object({
+    id: textOrNull,
+    text,
+    description: textOrNull.default(null),
+    source: z.enum(['button', 'list', 'template', 'flow', 'other']),
+    data: z.unknown().optional(),
+  }),
+  /** `interactive`: what was offered. */
+  header: textOrNull,
+  footer: textOrNull,
+  choices: z.array(z.object({ id: textOrNull, text, description: textOrNull.optional(), url: textOrNull.optional() })),
+  poll: z.object({ question: text, options: z.array(text), selectable: numberOrNull }),
+  /** `poll_vote`: the chosen options. */
+  options: z.array(text),
+  /** `order`: amounts in the currency's smallest unit. */
+  order: z.object({
+    orderId: textOrNull,
+    items: z.array(z.object({ id: textOrNull, name: textOrNull, quantity: numberOrNull, amount: numberOrNull })),
+    total: numberOrNull,
+    currency: textOrNull,
+  }),
+  product: z.object({ id: textOrNull, amount: numberOrNull, currency: textOrNull, url: textOrNull }),
+  event: z.object({
+    name: text,
+    description: textOrNull,
+    startsAt: textOrNull,
+    endsAt: textOrNull,
+    place: textOrNull,
+    cancelled: z.boolean().optional(),
+  }),
+  /** `unsupported`: the provider's name of what it is. */
+  type: text,
+  /** Of the first file. */
+  fileName: textOrNull,
+  bytes: numberOrNull,
+  seconds: numberOrNull,
+  viewOnce: z.boolean(),
+  gif: z.boolean(),
+})
+
+/** What surrounds any content. */
+const surroundings = z.object({
+  /** People mentioned, E.164 or LID. */
+  mentions: z.array(text),
+  /** Who wrote it, in a group. */
+  author: person,
+  /** Fields of the provider that this product does not know. */
+  extra: z.record(z.string(), text),
+  /** The provider that could not send it, and why. */
+  fallbackFrom: text,
+  fallbackWhy: textOrNull,
+})
+
+export const messageData = content.extend(surroundings.shape).partial()
+export type MessageData = z.infer<typeof messageData>
+
+export const messageReferral = z.object({
+  sourceType: textOrNull,
+  sourceId: textOrNull,
+  url: textOrNull,
+  headline: textOrNull,
+  body: textOrNull,
+  mediaUrl: textOrNull,
+  clickId: textOrNull,
+})
+
+/** The parts of a row's `data` that the view has fields of its own for. */
+const apart = z
+  .object({
+    forwarded: z.boolean(),
+    forwardScore: z.number(),
+    referral: messageReferral,
+    quoted: textOrNull,
+  })
+  .partial()
+export type MessageExtras = z.infer<typeof apart>
+
+/** A row's `data` as it may be shown: listed fields of the right shape, nothing else. */
+export function readMessageData(stored: unknown): { data: MessageData; extras: MessageExtras } {
+  return { data: readFields(messageData, stored), extras: readFields(apart, stored) }
+}
+
+/** Each field for itself: one of a wrong shape does not hide the others. */
+function readFields<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>, stored: unknown): z.infer<typeof schema> {
+  const fields: Record<string, unknown> = {}
+  for (const [name, value] of typeof stored === 'object' && stored !== null ? Object.entries(stored) : []) {
+    const field: unknown = Object.hasOwn(schema.shape, name) ? schema.shape[name] : undefined
+    if (value === null || !(field instanceof z.ZodType)) continue
+    const read = field.safeParse(value)
+    if (read.success) fields[name] = read.data
+  }
+  return schema.parse(fields)
+}

@@ -1,0 +1,1 @@
+export { readTimeline, timelineEntry, timelinePage } from './read-timeline.ts'
