@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { APIError, createAuthMiddleware, getSessionFromCtx } from 'better-auth/api'
 import { z } from 'zod'
-import type { Database } from '../../db/client.ts'
+import type { DomainContext } from '../domain/context.ts'
 import {
   ATTEMPTS,
   countAttempt,
@@ -48,7 +48,7 @@ const change = z.looseObject({ newPassword: z.string() })
  * - a one-time password works once;
  * - new passwords are judged, and a change ends all other sessions.
  */
-export function createAccountGuards(db: Database) {
+export function createAccountGuards(db: DomainContext['db']) {
   return {
     before: createAuthMiddleware(async (ctx) => {
       refuseUnstorable(ctx.body)
@@ -116,7 +116,7 @@ async function rememberDevice(ctx: AuthContext, email: string): Promise<void> {
 }
 
 /** A code is used up by trying it, before it is looked at: of two requests at once one gets through. */
-async function refuseUsedCode(db: Database, ctx: AuthContext): Promise<void> {
+async function refuseUsedCode(db: DomainContext['db'], ctx: AuthContext): Promise<void> {
   const body = code.safeParse(ctx.body)
   const userId = await secondStepUser(ctx)
   if (!body.success || !userId) return
