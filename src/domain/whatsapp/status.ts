@@ -1,7 +1,8 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
 import { whatsappAccounts, whatsappLinks } from '../../../db/schema/index.ts'
+import { maskPhone } from '../../lib/log.ts'
 import type { AccountStatus } from '../../providers/whatsapp/port.ts'
-import { type DomainContext, emit } from '../context.ts'
+import { audit, type DomainContext, emit } from '../context.ts'
 import { holds, type Lease } from './leases.ts'
 
 const QR_MS = 60_000
@@ -35,7 +36,7 @@ export async function saveAccountStatus(
       if (other) return 'number_taken'
     }
     const [before] = await tx
-      .select({ state: whatsappAccounts.state, reason: whatsappAccounts.stateReason })
+      .select({ state: whatsappAccounts.state, reason: whatsappAccounts.stateReason, phone: whatsappAccounts.phone })
       .from(whatsappAccounts)
       .where(eq(whatsappAccounts.id, lease.accountId))
     await tx
@@ -71,6 +72,18 @@ export async function saveAccountStatus(
       before.reason !== reason ||
       (status.qr !== null && status.qr !== link.qr) ||
       (status.pairingCode !== null && status.pairingCode !== link.pairingCode)
+    // Which phone took the link is for the business to see: a wrong one reads and writes in its name.
+    if (state === 'working' && phone && before?.phone !== phone)
+      await audit(
+        tx,
+        { ...ctx, businessId: lease.businessId },
+        {
+          action: 'whatsapp.linked',
+          entity: 'whatsapp_account',
+          entityId: lease.accountId,
+          data: { phone: maskPhone(phone) },
+        },
+      )
     if (isNews)
       await emit(
         tx,

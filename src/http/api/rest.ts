@@ -2,6 +2,8 @@ import { getTRPCErrorFromUnknown, TRPCError } from '@trpc/server'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AccessContext, BusinessEnv } from '../../access/authenticate.ts'
+import { PERMISSIONS } from '../../access/permissions.ts'
+import { requireAccess } from '../../access/require-access.ts'
 import { EXPORT_KINDS, streamExport } from '../../domain/exports/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { attachment } from '../../lib/escape/header.ts'
@@ -19,6 +21,9 @@ export type RestDeps = {
   publicBaseUrl: string
 }
 
+/** How often the right to an export that is under way is looked at again. */
+const RECHECK_MS = 3_000
+
 const createCaller = createCallerFactory(appRouter)
 
 /** Every procedure by REST under `/v1`, its OpenAPI document, the reference page, and whole exports. */
@@ -35,10 +40,20 @@ export function createRestApi(deps: RestDeps) {
   app.get('/exports/:file', async (c) => {
     const kind = z.enum(EXPORT_KINDS).safeParse(c.req.param('file').replace(/\.csv$/, ''))
     if (!kind.success) throw new AppError('not_found', 'export_not_found', `There are ${EXPORT_KINDS.join(', ')}.`)
-    const lines = streamExport(c.get('business'), kind.data)
+    const business = c.get('business')
+    const context = deps.createContext(c.req.raw, business)
+    const lines = streamExport(business, kind.data)
+    let lookedAt = performance.now()
     return new Response(
       new ReadableStream({
         async pull(controller) {
+          // A large export outlives its request: whoever lost the right to it gets no more.
+          if (performance.now() - lookedAt > RECHECK_MS) {
+            const again = await context.authenticateAgain()
+            if (again.businessId !== business.businessId) throw new Error('The export is of another business now.')
+            requireAccess(again.access, PERMISSIONS['exports.csv'])
+            lookedAt = performance.now()
+          }
           const { value, done } = await lines.next()
           if (done) controller.close()
           else controller.enqueue(new TextEncoder().encode(value))
