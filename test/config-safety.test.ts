@@ -11,6 +11,7 @@ const SOUND = {
   PUBLIC_BASE_URL: 'https://voice.shop.example/base',
   SESSION_SECRET: 'Qm9vayBsYW50ZXJuIGdyYW5pdGUgNDIhIQ',
   DATABASE_URL: 'postgres://agentlocator:c7Jq2v-Xx9@db:5432/agentlocator',
+  TRUSTED_PROXIES: 'loopback',
 }
 
 function problemsOf(extra: Record<string, string>): string[] {
@@ -44,6 +45,10 @@ const CASES: Record<string, { refused: string[]; taken: string[] }> = {
   REDIS_URL: {
     refused: ['redis://redis.shop.example:6379', 'redis://a:6379,redis://b.shop.example:6379'],
     taken: ['redis://redis:6379', 'redis://127.0.0.1', 'redis://10.1.2.3:6379', 'rediss://redis.shop.example:6379'],
+  },
+  METRICS_TOKEN: {
+    refused: ['aaaaaaaaaaaaaaaa', 'changemechangeme'],
+    taken: ['hG5_2kPq9-xWv0Zt', 'b3f1c2a490d87e65b3f1c2a490d87e66'],
   },
   SESSION_SECRET: {
     refused: [
@@ -128,7 +133,7 @@ test.each(Object.entries(CASES))('%s', (name, { refused, taken }) => {
     // Outside production it is a person's own affair, as far as its form goes.
     if (name !== 'DATA_DIR' && value.length >= 16)
       expect(() =>
-        loadConfig({ DATA_DIR: SOUND.DATA_DIR, SESSION_SECRET: SOUND.SESSION_SECRET, [name]: value }),
+        loadConfig({ DATA_DIR: SOUND.DATA_DIR, SESSION_SECRET: SOUND.SESSION_SECRET, SANDBOX: '0', [name]: value }),
       ).not.toThrow()
   }
   for (const value of taken) expect({ value, found: problemsOf({ [name]: value }) }).toEqual({ value, found: [] })

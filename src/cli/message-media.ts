@@ -77,7 +77,7 @@ export function addMediaCommand(messages: Command, { session, show, local }: Cli
             const business = await current.client.businesses.get.query()
             const stored = await getMediaFile(within(deps.ctx, business.id), file.id)
             const object = await deps.storage.get(stored.storageKey)
-            if (!object) throw new AppError('not_found', 'savednot_found', 'The file is no longer in the storage.')
+            if (!object) throw new AppError('not_found', 'file_not_found', 'The file is no longer in the storage.')
             return { body: object.body.stream(), name: file.fileName ?? stored.id }
           })
         : await download(current, file)

@@ -21,7 +21,7 @@ const RAW = /[^\P{Cc}\n\t]|[\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\u200b\u200e\u
 
 let product: Product
 let directory: string
-let ids: { call: string; message: string; import: string }
+let ids: { call: string; message: string; import: string; quarantined: string }
 
 beforeAll(async () => {
   product = await startProduct({ queue: 'postgres', env: { SANDBOX: '0' } })
@@ -50,7 +50,10 @@ async function fill() {
   const [user] =
     await sql`insert into auth_users (id, name, email) values (${newId()}, ${ALL}, ${`${ALL.slice(0, 200)}@example.com`}) returning id`
   await sql`insert into memberships (id, business_id, user_id, role) values (${newId()}, ${businessId}, ${user?.id}, 'viewer')`
-  const found = { call: '', message: '', import: '' }
+  const quarantined = newId()
+  await sql`insert into quarantine (id, business_id, job, key, content, reason, attempts)
+    values (${quarantined}, ${businessId}, ${ALL}, ${ALL}, ${Buffer.from(JSON.stringify({ text: ALL }))}, ${ALL}, 3)`
+  const found = { call: '', message: '', import: '', quarantined }
   for (const [index, text] of TEXTS.entries()) {
     const [contact, conversation, call, message] = [newId(), newId(), newId(), newId()]
     const phone = `+97250444${1_000 + index}`
@@ -90,6 +93,10 @@ const COMMANDS: Record<string, { run: () => string[][] } | { quiet: string }> = 
   migrate: { quiet: 'names of our migrations' },
   backup: { quiet: 'the name that was typed, and counts' },
   restore: { quiet: 'counts' },
+  'quarantine list': { run: () => [['quarantine', 'list']] },
+  'quarantine show': { run: () => [['quarantine', 'show', ids.quarantined]] },
+  'quarantine retry': { quiet: 'a count' },
+  'quarantine drop': { quiet: 'a word' },
   'queue list': { run: () => [['queue', 'list']] },
   'queue failed': { run: () => [['queue', 'failed', 'crm']] },
   'queue retry': { quiet: 'a count' },
@@ -104,7 +111,12 @@ const COMMANDS: Record<string, { run: () => string[][] } | { quiet: string }> = 
   'business keys set': { quiet: 'what was typed' },
   'business keys remove': { quiet: 'a word' },
   'member list': { run: () => [['member', 'list']] },
-  'member add': { quiet: 'what was typed' },
+  'member invite': { quiet: 'what was typed, and a link of ours' },
+  'member invitations': { run: () => [['member', 'invitations']] },
+  'member resend': { quiet: 'an address that was checked, and a link of ours' },
+  'member revoke': { quiet: 'a word' },
+  'member second-factor': { quiet: 'a word' },
+  'user reset-password': { quiet: 'what was typed, and a link of ours' },
   'member role': { run: () => [['member', 'role', newId(), 'viewer']] },
   'member remove': { quiet: 'a word' },
   'key list': { run: () => [['key', 'list']] },
@@ -118,6 +130,7 @@ const COMMANDS: Record<string, { run: () => string[][] } | { quiet: string }> = 
     run: () => [['calls', 'show', ids.call], ...TEXTS.slice(0, 4).map((text) => ['calls', 'show', text])],
   },
   'messages list': { run: () => [['messages', 'list', '--limit', '200']] },
+  'messages media': { quiet: 'the file itself, which its reader chose to have, or the name that was typed' },
   'messages show': { run: () => [['messages', 'show', ids.message]] },
   'leads list': { run: () => [['leads', 'list', '--limit', '200']] },
   'leads import': {
@@ -134,6 +147,7 @@ const COMMANDS: Record<string, { run: () => string[][] } | { quiet: string }> = 
       ['contacts', 'import', 'hostile.csv'],
     ],
   },
+  'contacts repair': { quiet: 'counts' },
   'contacts export': { run: () => [['contacts', 'export']] },
   'whatsapp send': { run: () => [['whatsapp', 'send', '+972501112233', ALL]] },
   'whatsapp status': { run: () => [['whatsapp', 'status']] },

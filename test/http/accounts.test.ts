@@ -33,8 +33,9 @@ let otherId = ''
 beforeAll(async () => {
   database = await createTestDatabase()
   mail = await startMailServer()
-  web = await startTestServer(database.url)
+  web = await startTestServer(database.url, { TRUSTED_PROXIES: 'loopback' })
   mailing = await startTestServer(database.url, {
+    TRUSTED_PROXIES: 'loopback',
     SMTP_URL: mail.url,
     MAIL_FROM: 'AgentLocator <noreply@shop.example>',
   })

@@ -150,7 +150,7 @@ test.each([
     expect((await fetch(`${baseOf(proxy)}/prompts/default/en/voicemail.wav`)).headers.get('content-type')).toContain(
       'audio',
     )
-    expect(await (await fetch(`${baseOf(proxy)}/api/openapi.json`)).json()).toMatchObject({
+    expect(await (await fetch(`${baseOf(proxy)}/api/openapi.json`, { headers: { Authorization: `Bearer ${product.apiKey}` } })).json()).toMatchObject({
       servers: [{ url: `${product.publicBaseUrl}/api/v1` }],
     })
   },
@@ -185,7 +185,7 @@ test('a person logs in and sees the queues', async () => {
     await page.waitForURL(/\/agent\/admin\/queues/)
     await page.getByText('crm').first().waitFor({ timeout: 15_000 })
     expect(failed).toEqual([])
-    const docs = await browser.newPage()
+    const docs = await page.context().newPage()
     await docs.goto(`${baseOf(stripping)}/api/docs`)
     await docs.fill('#filter', 'no such operation')
     expect(await docs.locator('details:not([hidden])').count()).toBe(0)

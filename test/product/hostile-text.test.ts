@@ -132,7 +132,8 @@ describe('API inputs', () => {
   )
 
   test('a name with a NUL is refused by the login’s own routes as well', async () => {
-    for (const path of ['/api/auth/update-user', '/api/auth/sign-in/email', '/api/auth/two-factor/enable']) {
+    // Those that need a session ask for it first.
+    for (const path of ['/api/auth/sign-in/email', '/api/auth/two-factor/verify-totp']) {
       const answer = await fetch(`${product.url()}${path}`, {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', Origin: product.publicBaseUrl },
