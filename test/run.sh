@@ -29,27 +29,46 @@ fi
 bin=$(./start_all.sh bin) || exit 1
 export PATH="$bin:$PATH"
 
-output=$(mktemp)
-timeout --kill-after=30 "$limit" bun test --timeout 60000 "$@" >"$output" 2>&1 &
-tests=$!
-trap 'kill "$tests" 2>/dev/null' INT TERM
-# Not a pipe: a process that outlives its test would keep it open, and us waiting.
-tail -n +1 -f --pid="$tests" "$output"
-wait "$tests"
-status=$?
+outputs=$(mktemp -d)
+pids=()
+stop() { kill "${pids[@]}" 2>/dev/null; }
+trap stop INT TERM
 
+# All of them are run in two halves at once, of about the same length: most tests wait more than they compute.
+if [ $# -gt 0 ]; then shards=1; else shards=${TEST_SHARDS:-2}; fi
+for shard in $(seq "$shards"); do
+  arguments=(--timeout 60000 "$@")
+  [ "$shards" = 1 ] || arguments+=(--timings=test/timings.json --shard="$shard/$shards")
+  timeout --kill-after=30 "$limit" bun test "${arguments[@]}" >"$outputs/$shard" 2>&1 &
+  pids+=($!)
+done
+
+status=0
+passed=0
+failed=0
 # Bun sums up as " 12 pass", " 0 fail" and, for what broke outside of a test, " 1 error".
-count() { grep -Eo "^ *[0-9]+ ($1)\$" "$output" | tail -n 1 | grep -Eo '[0-9]+' || echo 0; }
-passed=$(count pass)
-failed=$(($(count fail) + $(count 'errors?')))
+count() { grep -Eo "^ *[0-9]+ ($1)\$" "$outputs/$2" | tail -n 1 | grep -Eo '[0-9]+' || echo 0; }
+for shard in $(seq "$shards"); do
+  pid=${pids[$((shard - 1))]}
+  # Not a pipe: a process that outlives its test would keep it open, and us waiting.
+  tail -n +1 -f --pid="$pid" "$outputs/$shard"
+  wait "$pid"
+  ended=$?
+  [ "$ended" = 0 ] || status=$ended
+  [ "$ended" = 124 ] && echo "The tests did not end within $limit s." >&2
+  passed=$((passed + $(count pass "$shard")))
+  failed=$((failed + $(count fail "$shard") + $(count 'errors?' "$shard")))
+done
+
 if [ "$failed" != 0 ]; then
   # What went wrong scrolled away long ago: say it again where a reader looks first, before the summary.
   echo "== what failed"
-  grep -E '^(\(pass\)|\(skip\)|test/.*:$)' -v "$output" | grep -E '^\(fail\) .*\[' -B 40 | cut -c1-400 | cat -s | head -n 400
-  tail -n 5 "$output"
+  for shard in $(seq "$shards"); do
+    grep -E '^(\(pass\)|\(skip\)|test/.*:$)' -v "$outputs/$shard" | grep -E '^\(fail\) .*\[' -B 40 | cut -c1-400 | cat -s | head -n 400
+    tail -n 5 "$outputs/$shard"
+  done
 fi
-rm -f "$output"
-[ "$status" = 124 ] && echo "The tests did not end within $limit s." >&2
+rm -rf "$outputs"
 if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
 
 echo "$passed passed, $failed failed"

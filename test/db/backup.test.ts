@@ -127,6 +127,7 @@ const SECRET_COLUMNS: Record<string, string> = {
   'webhook_endpoints.secret': 'sealed',
   'business_credentials.sealed': 'sealed',
   'messages.request_hash': 'of a request, to know a repetition',
+  'messages.secret': 'sealed: opens the answers to one message',
   'payments.request_hash': 'of a request, to know a repetition',
   'imports.request_hash': 'of a request, to know a repetition',
   'messages.error_code': 'a vendor’s error',
