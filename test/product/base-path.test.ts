@@ -150,7 +150,11 @@ test.each([
     expect((await fetch(`${baseOf(proxy)}/prompts/default/en/voicemail.wav`)).headers.get('content-type')).toContain(
       'audio',
     )
-    expect(await (await fetch(`${baseOf(proxy)}/api/openapi.json`, { headers: { Authorization: `Bearer ${product.apiKey}` } })).json()).toMatchObject({
+    expect(
+      await (
+        await fetch(`${baseOf(proxy)}/api/openapi.json`, { headers: { Authorization: `Bearer ${product.apiKey}` } })
+      ).json(),
+    ).toMatchObject({
       servers: [{ url: `${product.publicBaseUrl}/api/v1` }],
     })
   },
@@ -171,7 +175,8 @@ test('the media socket below the path, with and without it, and with a slash beh
 test('a person logs in and sees the queues', async () => {
   const browser = await openBrowser()
   try {
-    const page = await browser.newPage()
+    const context = await browser.newContext()
+    const page = await context.newPage()
     const failed: string[] = []
     page.on('response', (response) => {
       if (response.status() >= 400 || !new URL(response.url()).pathname.startsWith('/agent'))
@@ -185,7 +190,7 @@ test('a person logs in and sees the queues', async () => {
     await page.waitForURL(/\/agent\/admin\/queues/)
     await page.getByText('crm').first().waitFor({ timeout: 15_000 })
     expect(failed).toEqual([])
-    const docs = await page.context().newPage()
+    const docs = await context.newPage()
     await docs.goto(`${baseOf(stripping)}/api/docs`)
     await docs.fill('#filter', 'no such operation')
     expect(await docs.locator('details:not([hidden])').count()).toBe(0)
