@@ -150,7 +150,11 @@ test.each([
     expect((await fetch(`${baseOf(proxy)}/prompts/default/en/voicemail.wav`)).headers.get('content-type')).toContain(
       'audio',
     )
-    expect(await (await fetch(`${baseOf(proxy)}/api/openapi.json`, { headers: { Authorization: `Bearer ${product.apiKey}` } })).json()).toMatchObject({
+    expect(
+      await (
+        await fetch(`${baseOf(proxy)}/api/openapi.json`, { headers: { Authorization: `Bearer ${product.apiKey}` } })
+      ).json(),
+    ).toMatchObject({
       servers: [{ url: `${product.publicBaseUrl}/api/v1` }],
     })
   },
