@@ -13,7 +13,7 @@ import {
 import { dirname, join } from 'node:path'
 import postgres from 'postgres'
 import { errorMessage } from '../src/lib/errors.ts'
-import { PASSABLE_DIRECTORY, PRIVATE_DIRECTORY, PRIVATE_FILE } from '../src/lib/file-modes.ts'
+import { makePrivateDirectory, PASSABLE_DIRECTORY, PRIVATE_DIRECTORY, PRIVATE_FILE } from '../src/lib/file-modes.ts'
 import type { Logger } from '../src/lib/log.ts'
 import { findFreePort, isPortFree } from '../src/lib/net.ts'
 import { waitForLock } from '../src/lib/process-lock.ts'
@@ -74,8 +74,10 @@ const SETTINGS = {
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const directory = embeddedDirectory(options.dataDir)
-  mkdirSync(directory, { recursive: true })
   const user = resolveServerUser()
+  // Under a strict umask a new DATA_DIR would shut the server's user out.
+  if (!existsSync(options.dataDir)) makePrivateDirectory(options.dataDir, user !== null)
+  mkdirSync(directory, { recursive: true })
   chmodSync(directory, user ? PASSABLE_DIRECTORY : PRIVATE_DIRECTORY)
   const lock = await waitForLock(join(directory, 'start.lock'), 60_000)
   try {

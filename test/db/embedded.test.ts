@@ -167,6 +167,22 @@ describe('the embedded Postgres', () => {
   }, 60_000)
 })
 
+test('under a strict umask, a data directory that is made at the start lets the server in', async () => {
+  const home = ownPostgresDirectory('umask')
+  const hidden = join(home, 'new', 'data')
+  const mask = process.umask(0o077)
+  let started: EmbeddedPostgres | null = null
+  try {
+    started = await startEmbeddedPostgres({ dataDir: hidden, logger, settings: TEST_SETTINGS })
+    expect(existsSync(join(hidden, 'postgres', 'cluster', 'postmaster.pid'))).toBe(true)
+    expect(statSync(hidden).mode & 0o066).toBe(0)
+  } finally {
+    process.umask(mask)
+    await started?.stop()
+    rmSync(home, { recursive: true, force: true })
+  }
+}, 60_000)
+
 describe.if(process.getuid?.() === 0)('below a root-only directory', () => {
   test('the database moves to where its user can reach it, and the pointer says where', async () => {
     const home = ownPostgresDirectory('root-only')

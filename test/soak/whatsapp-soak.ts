@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { proto } from '@whiskeysockets/baileys'
 import postgres from 'postgres'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../db/embedded.ts'
+import { readConnection } from '../../db/embedded-files.ts'
 import { migrateDatabase } from '../../db/migrate.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createDeps, type Deps } from '../../src/deps.ts'
@@ -147,6 +148,8 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
         }
       }
     })()
+    // What went wrong is told where it is awaited, so that everything is still put away.
+    striking.catch(() => {})
     const stall = watchForStalls(() => arrivals(sandbox, setups))
     const writing = writeInbound(sandbox, setups, options, random)
     await askForAll(setups, options)
@@ -180,7 +183,8 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
 
 /** The server and all its processes at once, as when the machine runs out of memory. */
 function killPostgres(dataDir: string): void {
-  const server = Number.parseInt(readFileSync(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8'), 10)
+  const cluster = readConnection(dataDir)?.clusterDirectory ?? ''
+  const server = Number.parseInt(readFileSync(join(cluster, 'postmaster.pid'), 'utf8'), 10)
   const children = readFileSync(`/proc/${server}/task/${server}/children`, 'utf8').split(' ').filter(Boolean)
   for (const pid of [server, ...children.map(Number)])
     try {

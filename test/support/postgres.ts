@@ -1,9 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../db/embedded.ts'
+import { readConnection } from '../../db/embedded-files.ts'
 import { migrateDatabase } from '../../db/migrate.ts'
+import { makePrivateDirectory } from '../../src/lib/file-modes.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { onTestRunEnd } from './cleanup.ts'
 
@@ -63,7 +65,8 @@ async function removeLeftovers(): Promise<void> {
     const pid = Number(name.slice(PREFIX.length))
     if (pid === process.pid || isAlive(pid)) continue
     const dataDir = join(tmpdir(), name)
-    if (existsSync(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'))) {
+    const cluster = readConnection(dataDir)?.clusterDirectory
+    if (cluster && existsSync(join(cluster, 'postmaster.pid'))) {
       const server = await startEmbeddedPostgres({ dataDir, logger: createLogger('silent'), settings: TEST_SETTINGS })
       await server.stop()
     }
@@ -113,6 +116,7 @@ async function administrate(url: string, statement: string): Promise<void> {
 /** An own server in an own directory, for tests that stop and start it. */
 export function ownPostgresDirectory(name: string): string {
   const dataDir = join(tmpdir(), `agentlocator-test-${name}-${process.pid}`)
-  mkdirSync(dataDir, { recursive: true })
+  // A test before may have had the product restrict this process's umask; the server runs as another user than root.
+  makePrivateDirectory(dataDir, true)
   return dataDir
 }

@@ -54,7 +54,14 @@ export async function findEvent({ db }: Db, key: string): Promise<string | null>
 
 /** Events that are worked off. */
 export async function finishEvents({ db }: Db, ids: string[]): Promise<void> {
-  await db.delete(inboundEvents).where(inArray(inboundEvents.id, ids))
+  // Locked in one order in every process: two that end the same events must not wait for each other.
+  const locked = db
+    .select({ id: inboundEvents.id })
+    .from(inboundEvents)
+    .where(inArray(inboundEvents.id, ids))
+    .orderBy(asc(inboundEvents.id))
+    .for('update')
+  await db.delete(inboundEvents).where(inArray(inboundEvents.id, locked))
 }
 
 type Requeue = (event: { id: string; job: string; jobId: string }) => Promise<void>
