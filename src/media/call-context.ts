@@ -38,6 +38,7 @@ export class CallContext {
     if (this.call) this.deps.sink.turn(this.call, turn, audio)
   })
   readonly #timers = new Set<CallTimer>()
+  #timerCount = 0
   #engine: EngineSession | null = null
 
   /**
@@ -51,7 +52,7 @@ export class CallContext {
   ) {
     this.clock = deps.clock
     this.log = deps.log
-    this.record = new CallRecord(() => this.clock.now() - this.startedAt)
+    this.record = new CallRecord((at = this.clock.now()) => at - this.startedAt)
   }
 
   /** Whether a call is being served. */
@@ -71,7 +72,7 @@ export class CallContext {
 
   /** A timer that ends with the call. */
   timer(): CallTimer {
-    const timer = new CallTimer(this)
+    const timer = new CallTimer(this, this.#timerCount++)
     this.#timers.add(timer)
     return timer
   }
@@ -89,11 +90,22 @@ export class CallContext {
   }
 }
 
-/** One thing that is to happen later, or not at all; none is set once the call has ended. */
+/** A timer that is taken back so shortly before it is due is noted: in a replay it must not fire first. */
+export const TIMER_TOLERANCE_MS = 60
+
+/**
+ * One thing that is to happen later, or not at all; none is set once the call has ended. A busy machine fires late, behind
+ * events that a replay would put behind the timer: so when it fired, and how late that was, is part of the record.
+ */
 export class CallTimer {
   #cancel: (() => void) | null = null
+  #due = 0
 
-  constructor(private readonly context: CallContext) {}
+  /** @param number which of the call's timers it is: they are made in the same order in a replay */
+  constructor(
+    private readonly context: CallContext,
+    private readonly number: number,
+  ) {}
 
   get armed(): boolean {
     return this.#cancel !== null
@@ -102,16 +114,25 @@ export class CallTimer {
   /** Instead of what was set before. */
   set(ms: number, act: () => void): void {
     this.stop()
-    if (this.context.state === 'ended') return
-    this.#cancel = this.context.clock.after(ms, () => {
-      this.#cancel = null
-      act()
-    })
+    const { context, number } = this
+    if (context.state === 'ended') return
+    this.#due = context.clock.now() + ms
+    this.#cancel = context.clock.after(
+      ms,
+      () => {
+        this.#cancel = null
+        context.record.timerFired(number, this.#due)
+        act()
+      },
+      number,
+    )
   }
 
   stop(): void {
     if (this.#cancel === null) return
     this.#cancel()
     this.#cancel = null
+    const { clock, record } = this.context
+    if (clock.now() > this.#due - TIMER_TOLERANCE_MS) record.timerTakenBack(this.number, this.#due)
   }
 }

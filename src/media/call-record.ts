@@ -14,8 +14,8 @@ export class CallRecord {
   #recorder: CallRecorder | null = null
   #runs: AudioRuns | null = null
 
-  /** @param now ms since the call began */
-  constructor(private readonly now: () => number) {}
+  /** @param sinceStart ms from the call's beginning to a time of its clock, or to now */
+  constructor(private readonly sinceStart: (at?: number) => number) {}
 
   /** Where the audio is counted: asked before any other line, so that the lines keep their order. */
   follow(runs: AudioRuns): void {
@@ -48,12 +48,22 @@ export class CallRecord {
   note(kind: string, data: Record<string, unknown> = {}): void {
     if (!this.#recorder) return
     this.flushAudio()
-    this.#recorder.line({ t: tenths(this.now()), k: kind, ...data })
+    this.#recorder.line({ t: tenths(this.sinceStart()), k: kind, ...data })
   }
 
   /** Something that the call decided. */
   decide(decision: string, data: Record<string, unknown> = {}): void {
     this.note('out', { o: decision, ...data })
+  }
+
+  /** A timer fires. @param due when it should have, by the call's clock */
+  timerFired(timer: number, due: number): void {
+    this.note('timer', { timer, due: tenths(this.sinceStart(due)) })
+  }
+
+  /** A timer is taken back when it was all but due. Audio may be about to be sent: its run goes on. */
+  timerTakenBack(timer: number, due: number): void {
+    this.#recorder?.line({ t: tenths(this.sinceStart()), k: 'timer_off', timer, due: tenths(this.sinceStart(due)) })
   }
 
   /** The run of audio ends here. */

@@ -2,8 +2,11 @@
 export type Clock = {
   /** Monotonic ms. */
   now(): number
-  /** @returns takes it back; harmless when it has happened */
-  after(ms: number, act: () => void): () => void
+  /**
+   * @param timer which of the call's timers it is
+   * @returns takes it back; harmless when it has happened
+   */
+  after(ms: number, act: () => void, timer?: number): () => void
 }
 
 export const systemClock: Clock = {
@@ -14,29 +17,38 @@ export const systemClock: Clock = {
   },
 }
 
+type Due = { at: number; serial: number; act: () => void; timer: number | null }
+
 /** A clock that goes only when it is told to. */
 export class VirtualClock implements Clock {
   #now = 0
   #serial = 0
-  #due: { at: number; serial: number; act: () => void }[] = []
+  #due: Due[] = []
 
   now(): number {
     return this.#now
   }
 
-  after(ms: number, act: () => void): () => void {
-    const entry = { at: this.#now + ms, serial: this.#serial++, act }
+  after(ms: number, act: () => void, timer?: number): () => void {
+    const entry = { at: this.#now + ms, serial: this.#serial++, act, timer: timer ?? null }
     this.#due.push(entry)
     return () => {
       this.#due = this.#due.filter((each) => each !== entry)
     }
   }
 
-  /** Goes on to `at`; what is due on the way happens in its order. `settle` runs after each. */
-  async goTo(at: number, settle: () => Promise<void>): Promise<void> {
+  /**
+   * Goes on to `at`; what is due on the way happens in its order. `settle` runs after each.
+   * @param held whether a timer that is due at that time is left to `fire`
+   */
+  async goTo(
+    at: number,
+    settle: () => Promise<void>,
+    held: (timer: number, due: number) => boolean = () => false,
+  ): Promise<void> {
     for (;;) {
       const next = this.#due
-        .filter((each) => each.at <= at)
+        .filter((each) => each.at <= at && !(each.timer !== null && held(each.timer, each.at)))
         .sort((a, b) => a.at - b.at || a.serial - b.serial)
         .at(0)
       if (!next) break
@@ -46,6 +58,14 @@ export class VirtualClock implements Clock {
       await settle()
     }
     this.#now = Math.max(this.#now, at)
+  }
+
+  /** What a timer does happens now, if it is set to a time that is `expected`. */
+  fire(timer: number, expected: (due: number) => boolean): void {
+    const entry = this.#due.find((each) => each.timer === timer && expected(each.at))
+    if (!entry) return
+    this.#due = this.#due.filter((each) => each !== entry)
+    entry.act()
   }
 
   /** What is still to happen. */

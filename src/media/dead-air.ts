@@ -58,10 +58,10 @@ export class DeadAirWatch {
     return this.#owedSince !== null
   }
 
-  /** From `since` on the caller is owed words. */
-  owe(since = this.context.clock.now()): void {
+  /** From `since` on the caller is owed words. @param graceMs what the engine gets for them at least */
+  owe(since = this.context.clock.now(), graceMs = REPORT_GRACE_MS): void {
     this.#owedSince = since
-    this.#notBefore = this.context.clock.now() + REPORT_GRACE_MS
+    this.#notBefore = this.context.clock.now() + graceMs
     this.#asked = false
     // A piece that just goes on would be no sign of an answer.
     this.voice.attend()
@@ -98,7 +98,7 @@ export class DeadAirWatch {
     if (context.state !== 'live' || this.owed || !actions) return
     // It keeps what it hears until it is ready, and answers then.
     if (!actions.engineReady()) {
-      this.owe(at)
+      this.owe(at, 0)
       return
     }
     this.#unnoticed++

@@ -74,7 +74,8 @@ export class LineMonitor {
   /** The caller fell silent so long ago, which the engine does not report. */
   turnEnded(agoMs: number): void {
     this.context.record.note('line', { heard: 'turn_ended', agoMs })
-    this.turns.assumeStopped(this.context.clock.now() - agoMs)
+    // The engine had its time while its report was waited for.
+    this.turns.assumeStopped(this.context.clock.now() - agoMs, 0)
   }
 
   /** The caller said something so long ago that the engine did not report. */

@@ -5,6 +5,7 @@ import { createLogger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import { mulawSilence } from './audio/mulaw.ts'
+import { TIMER_TOLERANCE_MS } from './call-context.ts'
 import { VirtualClock } from './clock.ts'
 import type { RecordLine } from './recorder.ts'
 import { CallSession } from './session.ts'
@@ -18,9 +19,10 @@ const OWN_TOOLS = new Set(['save_lead', 'end_call', 'transfer_to_human'])
 /** Lines after which others get their turn: a record may be replayed beside live calls. */
 const YIELD_EVERY = 100
 
-/** Times of a decision may differ by this much: a real timer fires a little late. */
+/** The number of a decision may differ by this much: what is measured is never quite the same. */
 const TOLERANCE_MS = 60
 
+const timerLine = z.looseObject({ k: z.enum(['timer', 'timer_off']), timer: z.number(), due: z.number() })
 const engineEvent = z.custom<EngineEvent>((value) => recordedEvent.safeParse(value).success)
 const recordedEvent = z.looseObject({ type: z.string() })
 const recordLine = z.looseObject({ t: z.number(), k: z.string() })
@@ -158,6 +160,16 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
       sink: { claim: async () => true, turn() {}, lead() {}, async end() {} },
     },
   )
+  /** What is still to come of each timer: it fires where it fired, as long as it is set to the time that it was set to. */
+  const timers = Map.groupBy(
+    lines.flatMap((line) => timerLine.safeParse(line).data ?? []),
+    (line) => line.timer,
+  )
+  const closeTo = (due: number) => (other: number) => Math.abs(due - other) <= TIMER_TOLERANCE_MS
+  const held = (timer: number, due: number) => {
+    const left = timers.get(timer) ?? []
+    return left.slice(0, firesAt(left) + 1 || left.length).some((line) => closeTo(line.due)(due))
+  }
   const settle = async () => {
     for (let i = 0; i < 8; i++) await Promise.resolve()
   }
@@ -173,14 +185,14 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
   await settle()
   for (const [index, line] of lines.entries()) {
     if (index % YIELD_EVERY === YIELD_EVERY - 1) await new Promise<void>((resolve) => setImmediate(resolve))
-    if (line.k === 'start' || line.k === 'out' || line.k === 'voice') continue
-    await clock.goTo(line.t, settle)
+    if (line.k === 'start' || ['out', 'voice', 'timer_off'].includes(line.k)) continue
+    await clock.goTo(line.t, settle, held)
     feed(line)
     await settle()
   }
   // What was due after the last thing that happened.
   const end = lines.find((line) => line.k === 'out' && line.o === 'end')
-  await clock.goTo((end?.t ?? lines.at(-1)?.t ?? 0) + TOLERANCE_MS, settle)
+  await clock.goTo((end?.t ?? lines.at(-1)?.t ?? 0) + TOLERANCE_MS, settle, held)
 
   function feed(line: RecordLine): void {
     switch (line.k) {
@@ -201,6 +213,13 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
         if (tool && !OWN_TOOLS.has(tool.name) && wasRun(tool.toolCallId)) pending.push(tool.toolCallId)
         const event = engineEvent.parse(line.event)
         tell(event)
+        return
+      }
+      case 'timer': {
+        const timer = Number(line.timer)
+        const left = timers.get(timer) ?? []
+        left.splice(0, firesAt(left) + 1)
+        clock.fire(timer, closeTo(Number(line.due)))
         return
       }
       case 'mark':
@@ -248,6 +267,10 @@ export async function replayCall(lines: readonly RecordLine[]): Promise<Replay> 
     replayed: replayedDecisions,
     firstDifference,
   }
+}
+
+function firesAt(timer: readonly z.infer<typeof timerLine>[]): number {
+  return timer.findIndex((line) => line.k === 'timer')
 }
 
 function toolCallOf(line: RecordLine): { toolCallId: string; name: string } | null {

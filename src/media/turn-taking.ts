@@ -71,13 +71,17 @@ export class TurnTaking {
     this.assumeStopped(context.startedAt + atMs)
   }
 
-  /** The caller's turn is over, whoever says so. @param at when they fell silent */
-  assumeStopped(at: number): void {
+  /**
+   * The caller's turn is over, whoever says so.
+   * @param at when they fell silent
+   * @param graceMs what the engine gets for an answer at least
+   */
+  assumeStopped(at: number, graceMs?: number): void {
     const { context } = this
     this.#weighing.stop()
     context.callerSpeaking = false
     context.heardEndAt = at
-    this.deadAir.owe(at)
+    this.deadAir.owe(at, graceMs)
     this.wayOut.watchSilence()
   }
 
