@@ -9,7 +9,7 @@ import { createOperatorCheck } from './access/operators.ts'
 import { isOwnOrigin } from './access/origins.ts'
 import { checkNewPassword, hashPassword } from './access/passwords.ts'
 import { ROUTES } from './access/permissions.ts'
-import { clientAddress } from './access/proxies.ts'
+import { clientAddress, limitKey } from './access/proxies.ts'
 import { StreamGate } from './access/streams.ts'
 import { type Auth, CLIENT_ADDRESS_HEADER, createAuth, sessionOf as readSession } from './auth.ts'
 import type { Deps } from './deps.ts'
@@ -109,6 +109,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   const addresses = new WeakMap<Request, string>()
   const addressOf = (request: Request) => addresses.get(request) ?? null
   const clientOf = (request: Request) => clientAddress(request, addressOf, config.trustedProxies)
+  const limitKeyOf = (request: Request) => limitKey(clientOf(request))
   let draining = false
 
   const admission = new Admission({
@@ -263,7 +264,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       ctx,
       means: deps.payments,
       inbox,
-      addressOf: clientOf,
+      addressOf: limitKeyOf,
       log,
     }),
   )
@@ -307,7 +308,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   const createApiContext = (request: Request, business: AccessContext, chosen: string | null = null) => ({
     authenticate: () => Promise.resolve(business),
     authenticateAgain: () => businessOf(request, principal, chosen),
-    enterStream: (actor: Actor) => streams.enter(actor, clientOf(request)),
+    enterStream: (actor: Actor) => streams.enter(actor, limitKeyOf(request)),
     settings,
     services,
     payments: deps.payments,
@@ -359,7 +360,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       publicBaseUrl: config.publicBaseUrl,
       ask,
       sessionOf,
-      clientOf,
+      clientOf: limitKeyOf,
     }),
   )
   app.route(
@@ -383,7 +384,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       if (upgraded !== null) return upgraded && secure(path, upgraded)
     }
     addresses.set(request, server.requestIP(received)?.address ?? '')
-    bindBody(request, budget, clientOf(request))
+    bindBody(request, budget, limitKeyOf(request))
     const response = await (path === WEBHOOKS.streamStatus ? streamStatus(request) : app.fetch(request))
     dropUnreadBody(request, response)
     return secure(path, basePath.leave(response))

@@ -110,6 +110,13 @@ export function clientAddress(request: Request, addressOf: RequestAddress, proxi
   return first && told.every((address) => address === first) ? first : peer
 }
 
+/** What limits count for a client's address: with IPv6 whoever has one address has its whole /64. */
+export function limitKey(address: string): string {
+  const parsed = parseAddress(address)
+  if (parsed?.kind() !== 'ipv6') return address
+  return `${ipaddr.IPv6.networkAddressFromCIDR(`${parsed.toString()}/64`)}/64`
+}
+
 function clientOf(hops: (string | null)[], proxies: TrustedProxies): string | null {
   for (const hop of hops.toReversed()) if (hop === null || !proxies.trusts(hop)) return hop
   return hops[0] ?? null

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { clientAddress, isDirectLoopback, NO_PROXIES, parseTrustedProxies } from '../../src/access/proxies.ts'
+import { clientAddress, isDirectLoopback, limitKey, NO_PROXIES, parseTrustedProxies } from '../../src/access/proxies.ts'
 import { ConfigError, loadConfig } from '../../src/config.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
 
@@ -61,6 +61,19 @@ describe('the client’s address', () => {
 
   test('is the peer’s where nobody is trusted', () => {
     expect(from('127.0.0.1', { 'x-forwarded-for': '198.51.100.7' }, '')).toBe('127.0.0.1')
+  })
+})
+
+describe('what limits count by', () => {
+  test.each([
+    ['198.51.100.7', '198.51.100.7'],
+    ['2001:db8:1:2::7', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:2::/64'],
+    ['2001:db8:1:3::7', '2001:db8:1:3::/64'],
+    ['::ffff:198.51.100.7', '::ffff:198.51.100.7'],
+    ['', ''],
+  ])('%s is %s', (address, key) => {
+    expect(limitKey(address)).toBe(key)
   })
 })
 

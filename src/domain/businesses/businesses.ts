@@ -6,6 +6,7 @@ import { newId } from '../../lib/ids.ts'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import { grantMembership } from '../members/index.ts'
+import { OLDEST_FIRST } from './oldest-first.ts'
 
 export type NewBusiness = { name: string; language: 'he' | 'en'; greeting?: string | null }
 
@@ -118,7 +119,10 @@ export async function updateBusiness(ctx: BusinessContext, input: Partial<z.inpu
 
 /** Every business of the installation, oldest first: for the installation's own tools, never for a tenant. */
 export function listBusinesses(ctx: DomainContext) {
-  return ctx.db.select().from(businesses).orderBy(asc(businesses.id))
+  return ctx.db
+    .select()
+    .from(businesses)
+    .orderBy(...OLDEST_FIRST)
 }
 
 /** The numbers that the business answers. */

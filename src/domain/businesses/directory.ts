@@ -4,6 +4,7 @@ import { businesses, phoneNumbers, whatsappAccounts } from '../../../db/schema/i
 import { errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { canonicalPhone, isSamePhone } from '../../lib/phone.ts'
+import { OLDEST_FIRST } from './oldest-first.ts'
 
 /** What answering a call needs to know of a business. */
 export type BusinessEntry = {
@@ -88,6 +89,7 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
       })
       .from(businesses)
       .leftJoin(phoneNumbers, eq(phoneNumbers.businessId, businesses.id))
+      .orderBy(...OLDEST_FIRST)
     const entries = new Map<string, BusinessEntry>()
     const numbers = new Map<string, BusinessEntry>()
     for (const { number, lineLanguage, blockedAt, ...row } of rows) {
@@ -144,7 +146,7 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
           entry.provider === provider && (entry.id === key || (entry.phone !== null && isSamePhone(entry.phone, key))),
       ) ?? null,
     entries: () => all,
-    first: () => all.reduce<string | null>((oldest, { id }) => (oldest === null || id < oldest ? id : oldest), null),
+    first: () => all[0]?.id ?? null,
     lines() {
       const spoken = new Map(all.map((entry) => [`${entry.id} ${entry.language}`, entry]))
       for (const entry of byNumber?.values() ?? []) spoken.set(`${entry.id} ${entry.language}`, entry)

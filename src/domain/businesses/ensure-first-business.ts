@@ -1,7 +1,8 @@
-import { and, asc, eq, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { businesses, phoneNumbers, whatsappAccounts } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type DomainContext, within } from '../context.ts'
+import { OLDEST_FIRST } from './oldest-first.ts'
 
 /** Advisory lock of installation-wide seeding: any number that nothing else uses. */
 const SEED_LOCK = 4_120_501
@@ -21,7 +22,11 @@ export async function ensureFirstBusiness(
 ): Promise<string> {
   return await ctx.db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(${SEED_LOCK})`)
-    const [first] = await tx.select({ id: businesses.id }).from(businesses).orderBy(asc(businesses.id)).limit(1)
+    const [first] = await tx
+      .select({ id: businesses.id })
+      .from(businesses)
+      .orderBy(...OLDEST_FIRST)
+      .limit(1)
     const businessId = first?.id ?? newId()
     const bound = within(ctx, businessId)
     if (!first) {
