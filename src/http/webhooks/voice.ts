@@ -238,7 +238,9 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
 
   const recordingJob = (params: Record<string, string>, signer: Signer, business: string | undefined) => {
     const form = { ...recordingForm.parse(params), ...sides(params) }
-    const businessId = z.uuid().safeParse(business).data ?? businessCalled(form.To, signer)?.id
+    const called = directory.lookup(networkPhone(form.To ?? ''))
+    const named = z.uuid().safeParse(business).data
+    const businessId = named ?? (called.found === 'business' ? called.business.id : undefined)
     if (!businessId) {
       log.error({ callSid: form.CallSid, recordingSid: form.RecordingSid }, 'a recording of no known business')
       throw new AppError(

@@ -80,7 +80,7 @@ describe('a file', () => {
     expect(Object.fromEntries(whole.headers)).toMatchObject({
       // What it is by its bytes, whatever the sender called it.
       'content-type': 'image/jpeg',
-      'cache-control': 'private, no-store',
+      'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
       'content-security-policy': "default-src 'none'; sandbox",
       'accept-ranges': 'bytes',
@@ -301,7 +301,7 @@ test('recordings are not cached either, and no answer tells where a file lies', 
   expect([list.status, await list.text()]).toEqual([200, expect.not.stringContaining('recordings/x')])
   expect(await (await ask('/api/recordings')).text()).not.toContain('storageKey')
   const audio = await ask('/api/recordings/01a20000-0000-7000-8000-00000000000d/audio')
-  expect([audio.status, audio.headers.get('cache-control')]).toEqual([200, 'private, no-store'])
+  expect([audio.status, audio.headers.get('cache-control')]).toEqual([200, 'no-store'])
   const call = await ask('/api/v1/calls/01a20000-0000-7000-8000-00000000000c')
   expect(await call.text()).not.toMatch(/storageKey|recordings\/x/)
 })
