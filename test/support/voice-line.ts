@@ -2,7 +2,7 @@ import { afterEach, expect } from 'bun:test'
 import { createStreamToken, verifyStreamToken } from '../../src/domain/calls/index.ts'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
-import { systemClock } from '../../src/media/clock.ts'
+import { type Clock, systemClock } from '../../src/media/clock.ts'
 import { createFileRecorders } from '../../src/media/recorder.ts'
 import { parseRecord, type Replay, replayCall } from '../../src/media/replay.ts'
 import {
@@ -54,6 +54,7 @@ export function startVoiceLine(options: {
   speak?: (text: string, language: string) => Promise<Uint8Array>
   language?: Language
   spare?: SpareTimes
+  clock?: Clock
 }) {
   const openai = startTestOpenAi(options.script ?? {}, options.speak)
   const carrier = startTestCarrier()
@@ -94,7 +95,7 @@ export function startVoiceLine(options: {
       ...(options.tools ? { tools: options.tools } : {}),
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
-      clock: systemClock,
+      clock: options.clock ?? systemClock,
       record: (callSid) => recorders.open(callSid),
       verifyToken: (token, callSid) => verifyStreamToken(SECRET, token, callSid),
       reception: () => ({
