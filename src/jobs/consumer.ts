@@ -47,7 +47,8 @@ export class DelayJob extends Error {
 
   constructor(delayMs: number, reason = 'not yet') {
     super(reason)
-    this.delayMs = delayMs
+    // Postgres keeps whole milliseconds alone.
+    this.delayMs = Math.ceil(delayMs)
   }
 }
 

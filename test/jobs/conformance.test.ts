@@ -222,7 +222,7 @@ describe.each([
       {
         'call.status': async (_payload, job) => {
           attempts.push(job.attempt)
-          if (attempts.length < 3) throw new DelayJob(200, 'the account is away')
+          if (attempts.length < 3) throw new DelayJob(200.5, 'the account is away')
           done.resolve(Date.now())
         },
       },
