@@ -23,13 +23,13 @@ const KINDS: Record<Media['kind'], string> = {
 }
 
 /** What there is to see of a message in one line: its words, or what it is. */
-export function summarizeMessage(message: Pick<Message, 'kind' | 'body' | 'media' | 'deletedAt'>): string {
+export function summarizeMessage(message: Pick<Message, 'kind' | 'body' | 'media' | 'deletedAt' | 'data'>): string {
   if (message.deletedAt) return '[deleted]'
   const files = message.media.map((file) => `[${describeFile(file)}]`)
   const words = message.body.replaceAll('\n', ' ')
   const transcript = message.media.find((file) => file.transcript)?.transcript
   const seen = [...files, words || (transcript ? `“${transcript}”` : '')].filter(Boolean).join(' ')
-  return seen || `[${message.kind}]`
+  return seen || `[${(message.data.type ?? message.kind).replaceAll('_', ' ')}]`
 }
 
 function describeFile(file: Media): string {

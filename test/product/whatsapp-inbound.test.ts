@@ -341,6 +341,9 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
           raw('C2', '120363000000000002@g.us', { conversation: 'in a group' }),
           raw('C3', 'status@broadcast', { conversation: 'a status' }),
           raw('C4', '120363000000000003@newsletter', { conversation: 'a channel' }),
+          { accountId, id: 'C8', from: '120363000000000002@g.us', text: 'in a group' },
+          { accountId, id: 'C9', from: 'status@broadcast', text: 'a status' },
+          { accountId, id: 'C10', from, fromMe: true, text: 'our own' },
           { accountId, id: 'C5', from: 'somebody', text: 'x' },
           'no object',
           { accountId: '019d0000-0000-7000-8000-000000000000', id: 'C6', from, text: 'x' },
@@ -356,6 +359,9 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
             { id: 'C2', result: 'ignored', code: 'group' },
             { id: 'C3', result: 'ignored', code: 'status' },
             { id: 'C4', result: 'ignored', code: 'channel' },
+            { id: 'C8', result: 'ignored', code: 'group' },
+            { id: 'C9', result: 'ignored', code: 'status' },
+            { id: 'C10', result: 'ignored', code: 'own_message' },
             { id: 'C5', result: 'refused', code: 'invalid_input', message: expect.any(String), field: 'from' },
             { id: null, result: 'refused', code: 'invalid_input', message: expect.any(String) },
             { id: 'C6', result: 'refused', code: 'account_not_found', message: expect.any(String), field: 'accountId' },
@@ -365,6 +371,21 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
       ])
       expect(await messageOf('C1')).toMatchObject({ kind: 'text', body: 'the words inside', phone: from })
       expect(await messageOf('C7')).toMatchObject({ body: 'last' })
+    })
+
+    test('an event comes in an envelope too, as bridges that tell of other things send it', async () => {
+      const from = customer()
+      const id = from.slice(1)
+      const raw = { accountId, key: { id: 'D1', remoteJid: `${id}@s.whatsapp.net` }, message: { conversation: 'one' } }
+      const envelopes = [
+        { event: 'messages.upsert', instance: 'main', data: raw },
+        { event: 'messages.upsert', data: { messages: [{ ...raw, key: { ...raw.key, id: 'D2' } }] } },
+        { event: 'messages.upsert', data: [{ ...raw, key: { ...raw.key, id: 'D3' } }] },
+        { event: 'message', session: 'default', payload: { accountId, id: 'D4', from: `${id}@c.us`, body: 'four' } },
+      ]
+      for (const envelope of envelopes) expect((await post(envelope)).status).toBe(204)
+      for (const known of ['D1', 'D2', 'D3', 'D4']) expect(await messageOf(known)).toMatchObject({ phone: from })
+      expect((await post({ event: 'connection.update' })).status).toBe(400)
     })
 
     test('an edit, a reaction and a deletion that overtake their message are applied when it comes', async () => {

@@ -77,6 +77,7 @@ const addressed = z.object({
 const plain = addressed.extend({
   id: z.string().min(1).max(256),
   from: z.string().min(3).max(128),
+  fromMe: z.boolean().nullish().catch(false),
   lid: text(128),
   name: text(MAX_NAME),
   pushName: text(MAX_NAME),
@@ -110,9 +111,19 @@ const batch = z.union([
   z.record(z.string(), z.unknown()).transform((event) => [event]),
 ])
 
-/** The events of a request: one, a list of them, or `{ messages: [...] }`. @throws ZodError */
+/** Bridges that tell of other things too put a message's event in an envelope: `{ event: 'messages.upsert', data: … }`. */
+const envelope = z
+  .object({
+    event: z.string(),
+    data: z.looseObject({}).or(z.array(z.unknown())).optional(),
+    payload: z.looseObject({}).optional(),
+  })
+  .transform(({ data, payload }, context) => data ?? payload ?? context.addIssue({ code: 'custom', message: 'empty' }))
+
+/** The events of a request: one, a list of them, or `{ messages: [...] }`, in an envelope or not. @throws ZodError */
 export function splitBatch(json: unknown): unknown[] {
-  return batch.parse(json)
+  const { success, data } = envelope.safeParse(json)
+  return batch.parse(success ? data : json)
 }
 
 /** Reads one event, whatever the others of its batch are. */
@@ -171,6 +182,9 @@ function withFiles(content: InboundContent, given: z.output<typeof files>): Inbo
 
 function readPlain(event: z.output<typeof plain>): EventReading {
   const { id, from } = event
+  if (event.fromMe) return { id, result: 'ignored', code: 'own_message' }
+  const code = reasonOf(from)
+  if (code !== 'no_content') return { id, result: 'ignored', code }
   const { phone, lid } = sender(from, event.lid ?? null)
   if (phone === null && lid === null)
     return { id, result: 'refused', code: 'invalid_input', message: 'the sender is no number', field: 'from' }

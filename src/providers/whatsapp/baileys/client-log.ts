@@ -4,6 +4,9 @@ import type { Logger } from '../../../lib/log.ts'
 
 type ClientLogger = SocketConfig['logger']
 
+/** Told by the connection's state with code and reason; and what happens at each first link, before a name is known. */
+const OF_NO_USE = new Set(['stream errored out', 'no name present, ignoring presence update request...'])
+
 /**
  * Baileys' logger: only warnings and errors, only their text, digits that could be a phone number taken out. Baileys passes
  * whole stanzas and keys to its logger, which have no place in a log.
@@ -13,8 +16,9 @@ export function createClientLogger(log: Logger): ClientLogger {
   const write = (level: 'warn' | 'error') => (details: unknown, text?: string) => {
     const reason = reasonOf(details)
     const words = text ?? (typeof details === 'string' ? details : 'baileys')
+    if (OF_NO_USE.has(words)) return
     // What the library cannot do for one stanza is no failure of ours: both levels are warnings here.
-    log.warn({ library: 'baileys', level, ...(reason ? { reason: mask(reason) } : {}) }, mask(words))
+    log.warn({ library: 'baileys', libraryLevel: level, ...(reason ? { reason: mask(reason) } : {}) }, mask(words))
   }
   const logger: ClientLogger = {
     level: 'warn',
