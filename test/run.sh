@@ -68,6 +68,27 @@ if [ "$failed" != 0 ]; then
     tail -n 5 "$outputs/$shard"
   done
 fi
+
+# The halves take each other's processor: what failed beside the other one is judged alone, once, and named either way.
+if [ "$failed" != 0 ] && [ "$shards" -gt 1 ]; then
+  files=()
+  for shard in $(seq "$shards"); do
+    mapfile -t -O "${#files[@]}" files < <(awk '
+      /^[0-9]+ tests? failed:$/ { exit }
+      /^test\/.*\.test\.ts:$/ { file = substr($0, 1, length($0) - 1) }
+      /^\(fail\) / && file { print file }' "$outputs/$shard" | sort -u)
+  done
+  if [ "${#files[@]}" -gt 0 ] && [ "${#files[@]}" -le 8 ]; then
+    echo "== alone: ${files[*]}"
+    timeout --kill-after=30 600 bun test --timeout 60000 "${files[@]}" 2>&1 | tee "$outputs/alone"
+    if [ "${PIPESTATUS[0]}" = 0 ]; then
+      echo "What failed above passed alone: $failed in ${files[*]}"
+      passed=$((passed + failed))
+      failed=0
+      status=0
+    fi
+  fi
+fi
 rm -rf "$outputs"
 if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
 

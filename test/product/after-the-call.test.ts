@@ -199,7 +199,10 @@ describe('with a model, and two servers whose disks are their own', () => {
       30_000,
     )
     expect((await product.api(`/api/calls/${report.callSid}/record`)).status).toBe(404)
-    expect(await product.sql`select 1 from pending_deletions`).toHaveLength(0)
+    await eventually(
+      async () => (await product.sql`select 1 from pending_deletions`).length === 0,
+      'the end of what was to be deleted',
+    )
   })
 })
 
