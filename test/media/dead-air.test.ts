@@ -304,6 +304,19 @@ test.concurrent('a connection that fails at each moment in each way', () => {
             faults: [{ at, times: 99, effect: kind === 'refuse' ? { kind, status: 503 } : { kind } }],
             script: { steps: Array.from({ length: 10 }, () => USEFUL) },
           }),
+        )
+        // It fails before it could tell that the caller speaks.
+        .flatMap((each) =>
+          at === 'speech'
+            ? [
+                each,
+                {
+                  ...each,
+                  name: `${each.name}, untold`,
+                  script: { ...each.script, omit: ['input_audio_buffer.speech_started'] },
+                },
+              ]
+            : [each],
         ),
     ),
   )
