@@ -142,9 +142,11 @@ export class EngineLink {
     const again = next === this.#kind
     context.log.warn({ code, next: next.name, again }, 'the speech engine is replaced in mid-call')
     if (again) this.#retried = true
-    if (resume || !voice.playing) voice.phrase('oneMoment')
+    // Whoever is asked to wait is owed words, also where nobody noticed that they spoke.
+    const waits = resume || !voice.playing
+    if (waits) voice.phrase('oneMoment')
     this.#connect(next, resume)
-    if (resume && context.engine) this.deadAir.owe()
+    if (waits && context.engine) this.deadAir.owe()
     // One that could not even be connected has been replaced by now.
     if (next.remote && this.#kind === next && context.engine)
       this.#reconnect.set(context.policy.reconnectMs, () =>
