@@ -74,6 +74,8 @@ async function startWebhookPump({ ctx, database, log }: Deps): Promise<void> {
 
 /** A call's registration may come through the queue alone, while the database is away; its news waits this long for it. */
 const NEWS_WAITS_MS = 3_600_000
+/** What a business's own carrier account tells of calls that are not there it may have made up: such news waits for less. */
+const OWN_NEWS_WAITS_MS = 300_000
 
 /**
  * What is told of a call can overtake the call itself: then the call is registered first, from its own event, and where there is
@@ -84,6 +86,7 @@ async function ofCall<T>(
   callSid: string,
   job: JobContext,
   apply: () => Promise<T | null | false>,
+  waitsMs = NEWS_WAITS_MS,
 ): Promise<T> {
   const isThere = (found: T | null | false): found is T => found !== null && found !== false
   const first = await apply()
@@ -92,15 +95,19 @@ async function ofCall<T>(
   const second = await apply()
   if (isThere(second)) return second
   const age = Date.now() - job.enqueuedAt.getTime()
-  if (age < NEWS_WAITS_MS)
-    throw new DelayJob(Math.min(60_000, Math.max(500, age / 2)), 'the call is not registered yet')
+  if (age < waitsMs) throw new DelayJob(Math.min(60_000, Math.max(500, age)), 'the call is not registered yet')
   throw new AppError('unavailable', 'call_not_registered', 'The call is not registered yet.')
 }
 
 /** News of the carrier's about a call that never came here, such as one to a number that no business has, is nobody's. */
-async function ofKnownCall(...[ctx, callSid, job, apply]: Parameters<typeof ofCall>): Promise<void> {
+export async function ofKnownCall(
+  ctx: DomainContext,
+  { callSid, onlyFor }: { callSid: string; onlyFor?: string[] | undefined },
+  job: JobContext,
+  apply: () => Promise<unknown>,
+): Promise<void> {
   try {
-    await ofCall(ctx, callSid, job, apply)
+    await ofCall(ctx, callSid, job, apply, onlyFor ? OWN_NEWS_WAITS_MS : NEWS_WAITS_MS)
   } catch (error) {
     if (!(error instanceof AppError && error.code === 'call_not_registered')) throw error
     job.logger.info({ callSid }, 'news of a call that is not ours')
@@ -116,10 +123,10 @@ if (import.meta.main)
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
       },
-      'call.stream_event': (news, job) => ofKnownCall(ctx, news.callSid, job, () => recordStreamEvent(ctx, news)),
+      'call.stream_event': (news, job) => ofKnownCall(ctx, news, job, () => recordStreamEvent(ctx, news)),
       'call.refuse_stream': ({ at, ...refused }, job) =>
-        ofKnownCall(ctx, refused.callSid, job, () => refuseStream(ctx, { ...refused, at: new Date(at) })),
-      'call.status': (news, job) => ofKnownCall(ctx, news.callSid, job, () => recordCallStatus(ctx, news)),
+        ofKnownCall(ctx, refused, job, () => refuseStream(ctx, { ...refused, at: new Date(at) })),
+      'call.status': (news, job) => ofKnownCall(ctx, news, job, () => recordCallStatus(ctx, news)),
       'call.turn': async (turn, job) => {
         const saved = await ofCall(ctx, turn.callSid, job, () => saveTurn(within(ctx, turn.businessId), turn))
         if (saved.untranscribed)

@@ -376,7 +376,11 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
     test('an event comes in an envelope too, as bridges that tell of other things send it', async () => {
       const from = customer()
       const id = from.slice(1)
-      const raw = { accountId, key: { id: 'ENV1', remoteJid: `${id}@s.whatsapp.net` }, message: { conversation: 'one' } }
+      const raw = {
+        accountId,
+        key: { id: 'ENV1', remoteJid: `${id}@s.whatsapp.net` },
+        message: { conversation: 'one' },
+      }
       const envelopes = [
         { event: 'messages.upsert', instance: 'main', data: raw },
         { event: 'messages.upsert', data: { messages: [{ ...raw, key: { ...raw.key, id: 'ENV2' } }] } },
@@ -384,7 +388,8 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
         { event: 'message', session: 'default', payload: { accountId, id: 'ENV4', from: `${id}@c.us`, body: 'four' } },
       ]
       for (const envelope of envelopes) expect((await post(envelope)).status).toBe(204)
-      for (const known of ['ENV1', 'ENV2', 'ENV3', 'ENV4']) expect(await messageOf(known)).toMatchObject({ phone: from })
+      for (const known of ['ENV1', 'ENV2', 'ENV3', 'ENV4'])
+        expect(await messageOf(known)).toMatchObject({ phone: from })
       expect((await post({ event: 'connection.update' })).status).toBe(400)
     })
 
