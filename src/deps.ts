@@ -43,7 +43,7 @@ import { createS3Storage } from './providers/storage/s3.ts'
 import type { Carriers, Telephony } from './providers/telephony/port.ts'
 import { createTwilioTelephony } from './providers/telephony/twilio.ts'
 import { createPublicPost } from './providers/webhooks/public-post.ts'
-import { createMediaFetcher } from './providers/whatsapp/media-by-url.ts'
+import { createMediaFetcher, createMediaProbe } from './providers/whatsapp/media-by-url.ts'
 import type { OpenLinkedAccount, ReadBridgeMessage, WhatsAppSender } from './providers/whatsapp/port.ts'
 import { createTwilioWhatsApp } from './providers/whatsapp/twilio.ts'
 import { readVersion } from './version.ts'
@@ -193,6 +193,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
         own: held.kind === 'own',
       }
     },
+    probeMedia: createMediaProbe({ allowPrivate: config.webhooksAllowPrivate, ownPorts: [config.port] }),
   }
   const baseUrl = restBaseOf(config.endpoints.openai.url)
   const transcriberOf = ({ apiKey }: { apiKey: string }) =>

@@ -30,7 +30,8 @@ export type SafeRequest = {
   maxRedirects?: number
 }
 
-export type SafeResponse = { status: number; contentType: string | null; data: Buffer }
+/** `length` is what the server says of the body, in bytes; null where it says nothing. */
+export type SafeResponse = { status: number; contentType: string | null; length: number | null; data: Buffer }
 
 export type FetchProblem =
   /** The address or one that it redirects to: scheme, port, credentials in it, or where it leads. */
@@ -188,7 +189,12 @@ function ask(
   }
   const outgoing = (secure ? httpsRequest : httpRequest)(options, (response) => {
     const status = response.statusCode ?? 0
-    const answer = { status, contentType: response.headers['content-type'] ?? null }
+    const length = /^\d{1,15}$/.exec(response.headers['content-length'] ?? '')?.[0]
+    const answer = {
+      status,
+      contentType: response.headers['content-type'] ?? null,
+      length: length === undefined ? null : Number(length),
+    }
     const location = REDIRECTS.has(status) ? (response.headers.location ?? null) : null
     const unread = request.maxBytes === null || (location !== null && (request.maxRedirects ?? 0) > 0)
     const data = unread ? Promise.resolve(Buffer.alloc(0)) : readBody(response, request.maxBytes ?? 0)

@@ -91,8 +91,9 @@ describe('API inputs', () => {
               })
         const answer = await trpc.text()
         if (!allowed(trpc.status)) throw new Error(`tRPC ${trpc.status} ${text}: ${answer}`)
-        // What cannot be stored is refused with its field, whatever else is wrong with it.
-        if (holdsUnstorable(input) && operation.input) {
+        // What cannot be stored is refused with its field, whatever else is wrong with it; a file is judged by its reader.
+        const judged = operation.path.startsWith('imports.') ? { ...input, csv: null } : input
+        if (holdsUnstorable(judged) && operation.input) {
           expect([text, trpc.status]).toEqual([text, 400])
           expect(answer).toContain('invalid_input')
         }

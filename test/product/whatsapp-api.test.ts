@@ -57,6 +57,45 @@ describe.each(['redis', 'postgres'] as const)('the WhatsApp API on %s', (queue) 
     expect(far[0]?.statusCallback).toEndWith(`/webhook/whatsapp/status?message=${body.id}`)
   })
 
+  test('a file that its provider cannot take is known before the message is accepted', async () => {
+    const files = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch(request) {
+        const { pathname } = new URL(request.url)
+        if (pathname === '/gone.pdf') return new Response('gone', { status: 404 })
+        if (pathname === '/archive') return new Response('x', { headers: { 'Content-Type': 'application/zip' } })
+        const size = pathname === '/large.pdf' ? 16 * 1_048_576 + 1 : 1_000
+        return new Response(new Uint8Array(size), { headers: { 'Content-Type': 'application/pdf' } })
+      },
+    })
+    try {
+      const rows = await product.countRows()
+      const media = (name: string) => [{ url: new URL(name, files.url).href }]
+      for (const [name, code] of [
+        ['/gone.pdf', 'media_missing'],
+        ['/archive', 'media_type_not_supported'],
+        ['/large.pdf', 'media_too_large'],
+      ] as const) {
+        const refused = await send({ to: TO, provider: 'twilio', media: media(name) })
+        expect([name, refused.status, refused.body.error?.code, refused.body.error?.field]).toEqual([
+          name,
+          400,
+          code,
+          'media.0.url',
+        ])
+      }
+      expect(await product.countRows()).toEqual(rows)
+      expect((await send({ to: TO, provider: 'twilio', media: media('/small.pdf') })).status).toBe(202)
+      // What nobody can tell now, sending tells.
+      expect((await send({ to: TO, provider: 'twilio', media: [{ url: 'http://127.0.0.1:9/x.pdf' }] })).status).toBe(
+        202,
+      )
+    } finally {
+      await files.stop(true)
+    }
+  })
+
   test.each([`whatsapp:${TO}`, TO, '050-222-2222', '0502222222', '+972 50-222-2222'])(
     '%s is one number',
     async (to) => {

@@ -1,6 +1,7 @@
 import { and, eq, inArray, max, type SQL } from 'drizzle-orm'
 import { messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { ProbeMedia } from '../../providers/whatsapp/port.ts'
 import { type getBusiness, type SenderChoice, senderFor } from '../businesses/index.ts'
 import { contactsWithPhone } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
@@ -17,7 +18,11 @@ export type TwilioSending = {
 }
 
 /** What businesses can send with. */
-export type SendSettings = { twilio(businessId: string): TwilioSending }
+export type SendSettings = {
+  twilio(businessId: string): TwilioSending
+  /** Looks at files that are to be sent before they are accepted; unset: only sending tells. */
+  probeMedia?: ProbeMedia
+}
 
 export type ChosenSender = { provider: ProviderName; accountId: string | null }
 

@@ -3,6 +3,8 @@ import { cleanText } from '../../lib/text.ts'
 import { bareType } from './file-type.ts'
 import { mediaKindOf } from './views.ts'
 
+const MEGABYTE = 1_048_576
+
 type MediaKind = 'image' | 'video' | 'audio' | 'voice' | 'document'
 
 /** What a provider takes in one message. Lengths are in UTF-16 units, which are never fewer than a provider's characters. */
@@ -15,14 +17,17 @@ export type SendLimits = {
   files: number
   /** Content types that are taken, by kind; null takes any, as a document where there is nothing better. */
   types: Readonly<Record<MediaKind, RegExp>> | null
+  /** Bytes of a file. */
+  bytes: number
   templates: boolean
 }
 
 /**
  * Twilio: text, "Error 21617" and "Error 21658" (1,600 characters); one file a message, "Sending and Receiving Media with
- * WhatsApp Messaging"; types, and that documents carry no words, "Guidance on WhatsApp Media Messages". Captions are
+ * WhatsApp Messaging"; 16 MB a file, "Error 63005" and the same page; types, and that documents carry no words, "Guidance on WhatsApp Media Messages". Captions are
  * WhatsApp's: Cloud API, "Image messages" (1,024 characters).
- * Linked accounts: WhatsApp Web's own constants `MAX_TXT_MSG_SIZE` (65,536) and `MAX_CAPTION_LENGTH` (1,024).
+ * Linked accounts: WhatsApp Web's own constants `MAX_TXT_MSG_SIZE` (65,536) and `MAX_CAPTION_LENGTH` (1,024); 64 MiB a file is
+ * what is fetched here. Rates are no limit of what is accepted: what is above them waits in its queue.
  */
 export const SEND_LIMITS: Readonly<Record<'twilio' | 'baileys', SendLimits>> = {
   twilio: {
@@ -38,6 +43,7 @@ export const SEND_LIMITS: Readonly<Record<'twilio' | 'baileys', SendLimits>> = {
       document:
         /^(application\/(pdf|msword|vnd\.(openxmlformats-officedocument\.(wordprocessingml\.document|presentationml\.presentation|spreadsheetml\.sheet)|ms-excel|ms-powerpoint))|text\/(vcard|x-vcard|plain))$/,
     },
+    bytes: 16 * MEGABYTE,
     templates: true,
   },
   baileys: {
@@ -46,6 +52,7 @@ export const SEND_LIMITS: Readonly<Record<'twilio' | 'baileys', SendLimits>> = {
     captioned: ['image', 'video', 'document'],
     files: 1,
     types: null,
+    bytes: 64 * MEGABYTE,
     templates: false,
   },
 }
@@ -59,6 +66,9 @@ export const TEMPLATE_LIMITS = { variables: 100, value: 1_600, blanks: 4 }
 /** A file that is to be sent, as it was asked for. */
 export type FileToSend = { url: string; contentType?: string; fileName?: string; voice?: boolean }
 
+/** What is known of a file before it is sent, beside what was asked; null where nothing is. */
+export type FileFacts = { missing: boolean; contentType: string | null; bytes: number | null } | null
+
 export type Template = { contentSid: string; variables: Record<string, string> }
 
 /** One message of those that a request becomes. */
@@ -68,18 +78,20 @@ export type MessagePart = { text: string; media: FileToSend[] | null; template: 
  * The messages that a request becomes, in order: as a rule one. A text that is longer than its provider takes is split
  * between words, or refused, as the business has it; of several files each is a message; words that a file cannot carry follow
  * it.
- * @throws AppError `text_too_long`, `media_type_not_supported`, `template_not_supported`, `template_with_content`,
+ * @param facts of each file, in order
+ * @throws AppError `text_too_long`, `media_type_not_supported`, `media_too_large`, `media_missing`, `template_not_supported`, `template_with_content`,
  *   `invalid_template_variable`
  */
 export function planParts(
   provider: 'twilio' | 'baileys',
   request: { text: string; media?: FileToSend[] | null; template?: Template | null },
   longText: 'split' | 'refuse',
+  facts: readonly FileFacts[] = [],
 ): MessagePart[] {
   const limits = SEND_LIMITS[provider]
   const media = request.media ?? []
   if (request.template) return [templatePart(limits, request.template, request.text, media)]
-  for (const [index, file] of media.entries()) checkType(limits, file, index)
+  for (const [index, file] of media.entries()) checkFile(limits, file, index, facts[index] ?? null)
   if (longText === 'refuse' && request.text.length > limits.text)
     throw new AppError(
       'invalid',
@@ -126,15 +138,28 @@ function templatePart(limits: SendLimits, template: Template, text: string, medi
   return { text: '', media: null, template }
 }
 
-function checkType({ types }: SendLimits, file: FileToSend, index: number): void {
-  if (!types || !file.contentType) return
-  const kind = kindOf(file)
-  if (types[kind].test(bareType(file.contentType))) return
+function checkFile({ types, bytes }: SendLimits, file: FileToSend, index: number, facts: FileFacts): void {
+  const url = { field: `media.${index}.url` }
+  if (facts?.missing)
+    throw new AppError('invalid', 'media_missing', 'There is no file at the media address; give another one.', url)
+  if (facts?.bytes != null && facts.bytes > bytes)
+    throw new AppError(
+      'invalid',
+      'media_too_large',
+      `The file is larger than the ${bytes / MEGABYTE} MB that its provider takes; send a smaller one, or a link.`,
+      url,
+    )
+  // A server that knows no type says this one.
+  const found = facts?.contentType && !/octet-stream/i.test(facts.contentType) ? facts.contentType : undefined
+  const contentType = file.contentType ?? found
+  if (!types || !contentType) return
+  const kind = kindOf({ ...file, contentType })
+  if (types[kind].test(bareType(contentType))) return
   throw new AppError(
     'invalid',
     'media_type_not_supported',
-    `WhatsApp over Twilio takes no ${bareType(file.contentType)}; send a type that it takes, such as PDF, JPEG or MP4.`,
-    { field: `media.${index}.contentType` },
+    `WhatsApp over Twilio takes no ${bareType(contentType)}; send a type that it takes, such as PDF, JPEG or MP4.`,
+    { field: `media.${index}.${file.contentType ? 'contentType' : 'url'}` },
   )
 }
 

@@ -5,13 +5,14 @@ import { contacts, messages } from '../../../db/schema/index.ts'
 import { AppError, isOvertaken } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
+import type { ProbeMedia } from '../../providers/whatsapp/port.ts'
 import { getBusiness } from '../businesses/index.ts'
 import { findContactByPhone, furtherNumber, resolveContact } from '../contacts/index.ts'
 import { auditOnly, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 import { chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
-import { planParts } from './limits.ts'
+import { type FileFacts, planParts } from './limits.ts'
 import { emitMessage } from './message-event.ts'
 import { requestForKnown } from './request-known.ts'
 import { startSending } from './start-sending.ts'
@@ -99,7 +100,8 @@ export async function requestMessage(
   const answered = request.idempotencyKey ? await findByKey(ctx.db, ctx, request.idempotencyKey) : null
   const what = { to: phone, free: !request.template }
   const sender = answered ? null : await chooseSender(ctx, asked, what, settings, business)
-  const rows = sender ? await rowsOf(ctx, request, text, { ...sender, requestHash }, business.longText) : []
+  const facts = sender && settings.probeMedia ? await lookAt(request.media ?? [], settings.probeMedia) : []
+  const rows = sender ? await rowsOf(ctx, request, text, { ...sender, requestHash }, business.longText, facts) : []
   const [row, ...more] = rows
   if (row && more.length === 0) {
     const status = await requestForKnown(ctx, phone, row).catch((error: unknown) => {
@@ -156,6 +158,16 @@ export async function requestMessage(
   return { id, status, ...(more.length > 0 ? { parts: rows.map((part) => part.id) } : {}) }
 }
 
+/** What the servers of these files say of them, all asked at once. */
+async function lookAt(media: { url: string }[], probe: ProbeMedia): Promise<FileFacts[]> {
+  return await Promise.all(
+    media.map(async ({ url }) => {
+      const found = await probe(url)
+      return found?.missing ? { missing: true, contentType: null, bytes: null } : found
+    }),
+  )
+}
+
 /** The rows of a request: one, or its parts in order. */
 async function rowsOf(
   ctx: BusinessContext,
@@ -163,8 +175,9 @@ async function rowsOf(
   text: string,
   sender: { provider: ProviderName; accountId: string | null; requestHash: string },
   longText: 'split' | 'refuse',
+  facts: FileFacts[],
 ) {
-  const parts = planParts(sender.provider, { ...request, text }, longText)
+  const parts = planParts(sender.provider, { ...request, text }, longText, facts)
   const id = newId()
   const replyTo = request.replyTo ? await providerIdOf(ctx, request.replyTo) : null
   return parts.map((part, index) => ({

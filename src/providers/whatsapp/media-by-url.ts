@@ -1,5 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { createSafeFetch, SafeFetchError, type SafeFetchSettings } from '../../lib/safe-fetch.ts'
+import type { ProbeMedia } from './port.ts'
 
 const TIMEOUT_MS = 30_000
 const MAX_BYTES = 64 * 1_048_576
@@ -25,6 +26,30 @@ export function createMediaFetcher(settings: SafeFetchSettings) {
     if (status < 200 || status > 299)
       throw new AppError('not_found', 'media_missing', 'There is no file at the media address; give another one.')
     return { data, contentType: contentType ?? 'application/octet-stream' }
+  }
+}
+
+const LOOK_MS = 3_000
+
+/**
+ * Makes a function that asks the server of a file for its type and size, without fetching it. null when that cannot be known
+ * now, so that only sending tells: nobody answers, or not in time, or the address is not to be asked.
+ */
+export function createMediaProbe(settings: SafeFetchSettings): ProbeMedia {
+  const fetchSafely = createSafeFetch(settings)
+  return async (url) => {
+    try {
+      const { status, contentType, length } = await fetchSafely(url, {
+        maxBytes: null,
+        timeoutMs: LOOK_MS,
+        maxRedirects: MAX_REDIRECTS,
+      })
+      if (status === 404 || status === 410) return { missing: true }
+      return status >= 200 && status <= 299 ? { missing: false, contentType, bytes: length } : null
+    } catch (error) {
+      if (error instanceof SafeFetchError) return null
+      throw error
+    }
   }
 }
 

@@ -2,6 +2,11 @@ export type WhatsAppProviderName = 'twilio' | 'baileys'
 
 export type OutboundMedia = { url: string; contentType?: string; fileName?: string; voice?: boolean }
 
+/** What the server of a file says of it before anybody fetches it; null when that cannot be known now. */
+export type ProbeMedia = (
+  url: string,
+) => Promise<{ missing: true } | { missing: false; contentType: string | null; bytes: number | null } | null>
+
 /** A message to send. `id` is our row's id, `account` the sender, `to` E.164. */
 export type OutboundMessage = {
   id: string

@@ -71,6 +71,19 @@ const EDGES: {
     ])
     expect(planParts(provider, { text: '', media: media(10) }, 'refuse')).toHaveLength(10)
   },
+  bytes: (provider, { bytes }) => {
+    const sized = (size: number | null) =>
+      codeOf(() =>
+        planParts(provider, { text: '', media: [{ url: 'https://x/a.jpg' }] }, 'split', [
+          { missing: false, contentType: 'image/jpeg', bytes: size },
+        ]),
+      )
+    expect([sized(null), sized(bytes), sized(bytes + 1)]).toEqual([
+      'taken',
+      'taken',
+      ['media_too_large', 'media.0.url'],
+    ])
+  },
   types: (provider, { types }) => {
     const send = (contentType: string) =>
       codeOf(() => planParts(provider, { text: '', media: [{ url: 'https://x/1', contentType }] }, 'split'))
