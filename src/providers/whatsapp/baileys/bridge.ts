@@ -31,8 +31,15 @@ export async function readBridgeMessage(json: unknown): Promise<InboundEvent | n
   const revived = withBytes(message)
   // Takes base64 for bytes, and the names or numbers of enums, as JSON has them.
   const body = proto.Message.fromObject(typeof revived === 'object' && revived !== null ? revived : {})
+  // Where a text belongs, protobufjs writes whatever stands there as its string: an object is no text.
+  if (holdsObjectText(body) && !holdsObjectText(message))
+    throw new Error('The message has an object where a text belongs.')
   const whole: WAMessage = { key, message: body, ...rest }
   return await normaliseMessage(whole, { account: 'bridge', allowGroups: false, source: 'live', resolver: NOBODY })
+}
+
+function holdsObjectText(value: object): boolean {
+  return JSON.stringify(value).includes('[object Object]')
 }
 
 const MAX_DEPTH = 40
