@@ -84,6 +84,8 @@ export type Deps = {
   thumbnailer: Thumbnailer
   /** The businesses' own keys, kept fresh in the processes that serve; elsewhere `refresh` reads them. */
   keyring: Keyring
+  /** Fetches a file from an address that somebody named. @throws AppError, as `createMediaFetcher` says */
+  fetchPublicMedia: ReturnType<typeof createMediaFetcher>
   /** Posts to addresses that tenants chose: public ones only, unless the settings say otherwise. */
   postOut: PostOut
   /** The installation's own Twilio account; null when it is not configured. */
@@ -183,6 +185,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     twilioOptions && createTwilioWhatsApp({ ...twilioOptions, statusCallbackUrl }),
     (keys) => createTwilioWhatsApp({ ...keys, apiBaseUrl, statusCallbackUrl }),
   )
+  const fetchPublicMedia = createMediaFetcher({ allowPrivate: config.webhooksAllowPrivate, ownPorts: [config.port] })
   const sendSettings: SendSettings = {
     twilio(businessId) {
       const held = keyring.held(businessId, 'twilio')
@@ -223,6 +226,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       jobFinished: ({ job, outcome }) => metrics.jobs.inc({ job, outcome }),
       jobsRecovered: (queue, count) => metrics.jobs.inc({ job: queue, outcome: 'recovered' }, count),
     },
+    fetchPublicMedia,
     storage:
       config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
     thumbnailer: createThumbnailer(),
@@ -235,9 +239,12 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       // Baileys takes a third of a second and 40 MB to load: only the process that holds sockets pays for it.
       const { BaileysAccount } = await import('./providers/whatsapp/baileys/account.ts')
       const { websocketUrl } = config.baileys
-      const fetchMedia = createMediaFetcher({ allowPrivate: config.webhooksAllowPrivate, ownPorts: [config.port] })
       const box = createSecretBox(deriveKey(config.sessionSecret, 'whatsapp accounts'))
-      return { box, open: (options) => new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa, fetchMedia }) }
+      return {
+        box,
+        open: (options) =>
+          new BaileysAccount({ ...options, box, log, websocketUrl, mediaCa, fetchMedia: fetchPublicMedia }),
+      }
     },
     async readBridgeMessage(message) {
       // Loaded with the first message of a bridge: most installations have none.

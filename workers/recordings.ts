@@ -43,8 +43,10 @@ if (import.meta.main)
           within(ctx, job.businessId),
           job.mediaId,
           {
-            downloadMedia: (url, maxBytes) =>
-              configured(holderOf(carriers, job.businessId, url)).downloadMedia(url, maxBytes),
+            downloadMedia: (url, maxBytes, provider) =>
+              provider === 'baileys'
+                ? deps.fetchPublicMedia({ url })
+                : configured(holderOf(carriers, job.businessId, url)).downloadMedia(url, maxBytes),
           },
           storage,
         ),

@@ -373,6 +373,41 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
       expect(await messageOf('C7')).toMatchObject({ body: 'last' })
     })
 
+    test('a file is fetched where the bridge says it lies, like any address that a stranger names: without credentials', async () => {
+      const asked: (string | null)[] = []
+      const png = Buffer.from(
+        'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+        'base64',
+      )
+      const files = Bun.serve({
+        hostname: '127.0.0.1',
+        port: 0,
+        fetch(request) {
+          asked.push(request.headers.get('authorization'))
+          return new Response(png, { headers: { 'Content-Type': 'image/png' } })
+        },
+      })
+      try {
+        const stateOf = async (id: string) =>
+          (
+            await product.sql`select file.state from message_media as file join messages on messages.id = file.message_id
+            where messages.provider_message_id = ${id} and file.state <> 'pending'`
+          )[0]?.state
+        const media = (url: string) => [{ url, contentType: 'image/png' }]
+        const from = customer()
+        const own = { accountId, id: 'BF1', from, text: '', media: media(new URL('/a.png', files.url).href) }
+        expect((await post(own)).status).toBe(204)
+        expect(await eventually(() => stateOf('BF1'), 'the file')).toBe('stored')
+        expect(asked).toEqual([null])
+        // The carrier's own host gives nothing without the account's keys, which a bridge cannot borrow.
+        const calls = `${product.carrier.url}/2010-04-01/Accounts/${product.carrier.accountSid}/Calls.json`
+        expect((await post({ accountId, id: 'BF2', from, text: '', media: media(calls) })).status).toBe(204)
+        expect(await eventually(() => stateOf('BF2'), 'the end of the second')).toBe('failed')
+      } finally {
+        await files.stop(true)
+      }
+    })
+
     test('an event comes in an envelope too, as bridges that tell of other things send it', async () => {
       const from = customer()
       const id = from.slice(1)

@@ -1,5 +1,5 @@
 import { and, eq } from 'drizzle-orm'
-import { messageMedia } from '../../../db/schema/index.ts'
+import { messageMedia, messages } from '../../../db/schema/index.ts'
 import { AppError, type ErrorKind } from '../../lib/errors.ts'
 import { sha256Hex } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
@@ -9,9 +9,16 @@ import { mediaKey } from '../storage-keys.ts'
 import { trustedType } from './file-type.ts'
 import { emitMessage } from './message-event.ts'
 
-/** Where a file can be fetched from: the provider's own hosts, with its credentials. */
+/**
+ * Where a file can be fetched from. `provider` is whose message named the address: the carrier's credentials go with addresses of
+ * its own webhooks alone, a bridge's addresses are fetched like any that a stranger names.
+ */
 export type MediaSource = {
-  downloadMedia(url: string, maxBytes: number): Promise<{ data: Uint8Array; contentType: string }>
+  downloadMedia(
+    url: string,
+    maxBytes: number,
+    provider: 'twilio' | 'baileys',
+  ): Promise<{ data: Uint8Array; contentType: string }>
 }
 
 /** WhatsApp's own limit for documents is 100 MB; what comes over Twilio is at most 16 MB. */
@@ -20,7 +27,7 @@ const MAX_BYTES = 100 * 1024 * 1024
 /** What a proxy or an error page is, and no file that WhatsApp carries. */
 const PAGE = /^(text\/html|application\/(json|xhtml\+xml))\b/i
 
-const HOPELESS = new Set<ErrorKind>(['gone', 'too_large', 'forbidden', 'invalid'])
+const HOPELESS = new Set<ErrorKind>(['gone', 'not_found', 'too_large', 'forbidden', 'invalid'])
 
 /** Fetches and stores a file of an inbound message. Run twice, the second finds it stored; of a message that is gone, nothing stays. */
 export async function fetchMessageMedia(
@@ -30,18 +37,23 @@ export async function fetchMessageMedia(
   storage: ObjectStorage,
 ): Promise<void> {
   const mine = and(eq(messageMedia.id, mediaId), eq(messageMedia.businessId, ctx.businessId))
-  const [row] = await ctx.db.select().from(messageMedia).where(mine)
+  const [found] = await ctx.db
+    .select({ media: messageMedia, provider: messages.provider })
+    .from(messageMedia)
+    .innerJoin(messages, eq(messages.id, messageMedia.messageId))
+    .where(mine)
   const storageKey = mediaKey(ctx.businessId, mediaId)
-  if (!row) {
+  if (!found) {
     // Erased, or over its time; an earlier try may have stored the file and died.
     await storage.delete(storageKey)
     return
   }
+  const { media: row, provider } = found
   if (row.state !== 'pending' || row.sourceUrl === null) return
   // A linked account's address holds the file's key, which nobody needs any longer.
   const spent = row.sourceUrl.startsWith(WHATSAPP_MEDIA_SCHEME) ? { sourceUrl: WHATSAPP_MEDIA_SCHEME } : {}
   try {
-    const { data, contentType: said } = await source.downloadMedia(row.sourceUrl, MAX_BYTES)
+    const { data, contentType: said } = await source.downloadMedia(row.sourceUrl, MAX_BYTES, provider)
     if (data.byteLength === 0 || (PAGE.test(said) && !PAGE.test(row.contentType)))
       throw new AppError('unavailable', 'media_garbled', 'What was answered is not the file.')
     const contentType = await trustedType(said, data)
