@@ -18,6 +18,7 @@ let sandbox: WhatsAppSandbox
 let product: Product
 let accountId = ''
 let last = 0
+let vanishing = 0
 const streamed: Told[] = []
 const posted: Told[] = []
 const files = Bun.serve({
@@ -29,6 +30,9 @@ const files = Bun.serve({
     if (to !== null) return Response.redirect(to, 302)
     if (pathname === '/photo.png') return new Response(PIXEL, { headers: { 'content-type': 'image/png' } })
     if (pathname === '/voice.ogg') return new Response(VOICE, { headers: { 'content-type': 'audio/ogg' } })
+    // There when the message is accepted, gone when the worker comes for it.
+    if (pathname === '/vanishing.png' && vanishing++ === 0)
+      return new Response(PIXEL, { headers: { 'content-type': 'image/png' } })
     return new Response('no', { status: 404 })
   },
 })
@@ -135,8 +139,13 @@ test('a picture and a voice note leave through the worker, and the phone can ope
   expect(note?.message.audioMessage).toMatchObject({ ptt: true, mimetype: 'audio/ogg; codecs=opus' })
   expect(Buffer.from(await sandbox.receivedMedia(to, image?.id ?? ''))).toEqual(PIXEL)
   expect(Buffer.from(await sandbox.receivedMedia(to, note?.id ?? ''))).toEqual(VOICE)
-  const missing = await send(to, { media: [{ url: `http://127.0.0.1:${files.port}/missing.png` }] })
-  expect(await settled(missing, 'failed')).toMatchObject({ error_code: 'media_missing' })
+  const missing = { to, media: [{ url: `http://127.0.0.1:${files.port}/missing.png` }] }
+  expect(Object(await (await product.send(missing)).json())).toMatchObject({
+    success: false,
+    error: { code: 'media_missing', field: 'media.0.url' },
+  })
+  const vanished = await send(to, { media: [{ url: `http://127.0.0.1:${files.port}/vanishing.png` }] })
+  expect(await settled(vanished, 'failed')).toMatchObject({ error_code: 'media_missing' })
 })
 
 test('media addresses that lead to a metadata service are not asked, and all fail alike', async () => {
