@@ -1,5 +1,5 @@
 # One image for everything: without a command it is the whole product under its supervisor (with an embedded Postgres
-# when DATABASE_URL is unset); with one, a single process: bun src/server.ts, bun workers/crm.ts, …
+# when DATABASE_URL is unset); with one, a single process: bun src/processes/web-server.ts, bun workers/crm.ts, …
 
 FROM node:22-bookworm-slim AS dependencies
 WORKDIR /app
@@ -37,4 +37,4 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
   CMD ["bun", "-e", "const answer = await fetch(`http://127.0.0.1:${process.env.PORT}/healthz`); process.exit(answer.ok ? 0 : 1)"]
 # tini reaps what the embedded Postgres leaves to process 1, and hands signals on.
 ENTRYPOINT ["tini", "--"]
-CMD ["bun", "src/supervisor.ts"]
+CMD ["bun", "src/processes/supervisor.ts"]

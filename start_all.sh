@@ -61,4 +61,4 @@ case "${1:-}" in
     exit 0
     ;;
 esac
-exec "$bun" src/supervisor.ts "$@"
+exec "$bun" src/processes/supervisor.ts "$@"

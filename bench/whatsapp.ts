@@ -2,8 +2,8 @@
 // The floor beside it is a bare Baileys socket with its keys in memory, in the same run against the same server.
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { createDeps } from '../src/composition/deps.ts'
 import { loadConfig } from '../src/config.ts'
-import { createDeps } from '../src/deps.ts'
 import { createBusiness } from '../src/domain/businesses/index.ts'
 import { type BusinessContext, within } from '../src/domain/context.ts'
 import { requestMessage } from '../src/domain/messages/index.ts'

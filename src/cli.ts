@@ -13,11 +13,11 @@ import type { Cli } from './cli/session.ts'
 import { addSystemCommands } from './cli/system-commands.ts'
 import { addUserCommands } from './cli/user-commands.ts'
 import { addWhatsAppCommands } from './cli/whatsapp.ts'
+import type { Deps } from './composition/deps.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
-import type { Deps } from './deps.ts'
 import { terminalText } from './lib/escape/terminal.ts'
 import { restrictNewFiles } from './lib/file-modes.ts'
-import { readSandboxFile } from './supervise/sandbox-file.ts'
+import { readSandboxFile } from './processes/supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
 
 type Global = { url?: string; key?: string; business?: string; local?: boolean; json?: boolean }
@@ -107,8 +107,8 @@ function settings(): Config {
 }
 
 async function openDeps(config: Config): Promise<Deps> {
-  const { createDeps } = await import('./deps.ts')
-  const { withDatabase } = await import('./maintenance.ts')
+  const { createDeps } = await import('./composition/deps.ts')
+  const { withDatabase } = await import('./processes/maintenance.ts')
   return createDeps({ ...withDatabase(config), logLevel: 'warn' }, 'cli')
 }
 

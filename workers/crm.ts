@@ -1,13 +1,13 @@
-import type { Deps } from '../src/deps.ts'
+import type { Deps } from '../src/composition/deps.ts'
 import {
   callEndReason,
   endAbandonedCalls,
   finishCall,
   recordCallStatus,
   recordStreamEvent,
-  refuseStream,
   registerCall,
   registerPending,
+  rejectStream,
   requeueSummaries,
   requeueTranscripts,
   saveTurn,
@@ -100,7 +100,7 @@ async function ofCall<T>(
 }
 
 /** News of the carrier's about a call that never came here, such as one to a number that no business has, is nobody's. */
-export async function ofKnownCall(
+export async function ofExistingCall(
   ctx: DomainContext,
   { callSid, onlyFor }: { callSid: string; onlyFor?: string[] | undefined },
   job: JobContext,
@@ -123,10 +123,10 @@ if (import.meta.main)
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
       },
-      'call.stream_event': (news, job) => ofKnownCall(ctx, news, job, () => recordStreamEvent(ctx, news)),
+      'call.stream_event': (news, job) => ofExistingCall(ctx, news, job, () => recordStreamEvent(ctx, news)),
       'call.refuse_stream': ({ at, ...refused }, job) =>
-        ofKnownCall(ctx, refused, job, () => refuseStream(ctx, { ...refused, at: new Date(at) })),
-      'call.status': (news, job) => ofKnownCall(ctx, news, job, () => recordCallStatus(ctx, news)),
+        ofExistingCall(ctx, refused, job, () => rejectStream(ctx, { ...refused, at: new Date(at) })),
+      'call.status': (news, job) => ofExistingCall(ctx, news, job, () => recordCallStatus(ctx, news)),
       'call.turn': async (turn, job) => {
         const saved = await ofCall(ctx, turn.callSid, job, () => saveTurn(within(ctx, turn.businessId), turn))
         if (saved.untranscribed)

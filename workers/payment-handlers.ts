@@ -2,7 +2,7 @@ import { type DomainContext, within } from '../src/domain/context.ts'
 import {
   findPaymentOf,
   isPaymentBusy,
-  type PaymentMeans,
+  type PaymentDeps,
   requestPayment,
   sendReceipt,
   settlePayment,
@@ -14,7 +14,7 @@ type PaymentHandlers = Pick<JobHandlers<'crm'>, Extract<keyof JobHandlers<'crm'>
   JobHandlers<'payments'>
 
 /** The work on payments that waits in the queue. */
-export function paymentHandlers(ctx: DomainContext, means: PaymentMeans): PaymentHandlers {
+export function paymentHandlers(ctx: DomainContext, means: PaymentDeps): PaymentHandlers {
   return {
     'payment.request': async ({ businessId, provider, ...request }, job) => {
       await requestPayment(

@@ -1,11 +1,11 @@
 import { gunzipSync } from 'node:zlib'
-import { attachCallRecord, recordKeyOf, transcribeTurn } from '../src/domain/calls/index.ts'
+import { durationOfWav } from '../src/audio/wav.ts'
+import { attachCallTrace, recordKeyOf, transcribeTurn } from '../src/domain/calls/index.ts'
 import { within } from '../src/domain/context.ts'
 import { fetchMessageMedia, processMedia } from '../src/domain/messages/index.ts'
 import { deletePending } from '../src/domain/privacy/index.ts'
 import { deleteRemoteRecording, fetchRecording } from '../src/domain/recordings/index.ts'
 import { AppError } from '../src/lib/errors.ts'
-import { durationOfWav } from '../src/media/audio/wav.ts'
 import type { Carriers, Telephony } from '../src/providers/telephony/port.ts'
 import { runWorker } from './run-worker.ts'
 
@@ -69,7 +69,7 @@ if (import.meta.main)
         await storage.put(key, data, 'application/x-ndjson')
         const lines = data.toString('latin1').split('\n').length - 1
         // Of a call that is not known, or was erased: nothing stays.
-        if (!(await attachCallRecord(within(ctx, businessId), { callSid, key, lines }))) await storage.delete(key)
+        if (!(await attachCallTrace(within(ctx, businessId), { callSid, key, lines }))) await storage.delete(key)
       },
       'call.transcribe': async (job) => {
         await transcribeTurn(within(ctx, job.businessId), job.turnId, deps.transcriber(job.businessId), storage)

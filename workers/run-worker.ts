@@ -1,5 +1,5 @@
+import { createDeps, type Deps, startHeartbeat } from '../src/composition/deps.ts'
 import { loadConfig, processEnvironment } from '../src/config.ts'
-import { createDeps, type Deps, startHeartbeat } from '../src/deps.ts'
 import type { DomainContext } from '../src/domain/context.ts'
 import { finishEvents, loadEvent, setAside } from '../src/domain/inbox/index.ts'
 import type { ProcessKind } from '../src/domain/system/index.ts'

@@ -1,4 +1,4 @@
-import type { Deps } from '../src/deps.ts'
+import type { Deps } from '../src/composition/deps.ts'
 import { WAKE_CHANNEL } from '../src/domain/businesses/index.ts'
 import { within } from '../src/domain/context.ts'
 import { deliverMessage } from '../src/domain/messages/index.ts'

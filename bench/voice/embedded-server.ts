@@ -3,9 +3,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { verifyStreamToken } from '../../src/domain/calls/index.ts'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
+import { createFileTraceWriters } from '../../src/media/call-trace-writer.ts'
 import { systemClock } from '../../src/media/clock.ts'
-import { createFileRecorders } from '../../src/media/recorder.ts'
-import { DEFAULT_LIMITS, type SessionEnd } from '../../src/media/session-ports.ts'
+import { DEFAULT_LIMITS, type SessionEnd } from '../../src/media/media-session-ports.ts'
 import { createMediaSocket, type MediaSocketData } from '../../src/media/socket.ts'
 import { createEmbeddedEngine } from '../../src/providers/speech/embedded/engine.ts'
 import { createEspeakSynthesizer } from '../../src/providers/speech/espeak/synthesizer.ts'
@@ -16,7 +16,7 @@ import { createPromptCache } from '../../src/providers/speech/prompts.ts'
 const [engineUrl = '', secret = '', dir = ''] = process.argv.slice(2)
 const log = createLogger('silent')
 const prompts = createPromptCache({ dir, synthesizer: createEspeakSynthesizer() })
-const recorders = createFileRecorders({ dir, log })
+const recorders = createFileTraceWriters({ dir, log })
 const short = intakeScript({ language: 'he', businessName: 'Bench' })
 // Enough questions for as long as anybody measures.
 const script = { ...short, questions: Array.from({ length: 20 }, () => short.questions).flat() }

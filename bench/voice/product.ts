@@ -4,9 +4,9 @@
 import { verifyStreamToken } from '../../src/domain/calls/index.ts'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
+import { createFileTraceWriters } from '../../src/media/call-trace-writer.ts'
 import { systemClock } from '../../src/media/clock.ts'
-import { createFileRecorders } from '../../src/media/recorder.ts'
-import { DEFAULT_LIMITS } from '../../src/media/session-ports.ts'
+import { DEFAULT_LIMITS } from '../../src/media/media-session-ports.ts'
 import { createMediaSocket } from '../../src/media/socket.ts'
 import { createRealtimeEngine } from '../../src/providers/speech/openai-realtime/engine.ts'
 import { createTwilioTelephony } from '../../src/providers/telephony/twilio.ts'
@@ -14,7 +14,7 @@ import { createTwilioTelephony } from '../../src/providers/telephony/twilio.ts'
 const [engineUrl = '', secret = '', authToken = '', recordsDir = '', publicBaseUrl = ''] = process.argv.slice(2)
 const log = createLogger('silent')
 const telephony = createTwilioTelephony({ accountSid: 'AC', authToken, apiBaseUrl: null, publicBaseUrl })
-const recorders = createFileRecorders({ dir: recordsDir, log })
+const recorders = createFileTraceWriters({ dir: recordsDir, log })
 const script = intakeScript({ language: 'en', businessName: 'Bench' })
 const greeting = new Uint8Array(4_000).fill(0x40)
 const media = createMediaSocket({

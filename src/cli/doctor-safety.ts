@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Deps } from '../composition/deps.ts'
 import { type Config, checkProductionSafety, type Environment } from '../config.ts'
-import type { Deps } from '../deps.ts'
 import { bootstrapKeyExists, listBusinesses } from '../domain/businesses/index.ts'
 import { within } from '../domain/context.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { openEntries } from '../lib/file-modes.ts'
-import { PRIVATE_ENTRIES } from '../supervise/data-directory.ts'
+import { PRIVATE_ENTRIES } from '../processes/supervise/data-directory.ts'
 import type { Say } from './finding.ts'
 
 /** Enough to know that something is open; the start closes all of it. */

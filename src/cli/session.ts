@@ -1,5 +1,5 @@
+import type { Deps } from '../composition/deps.ts'
 import type { Config } from '../config.ts'
-import type { Deps } from '../deps.ts'
 import type { Client } from '../trpc/client.ts'
 
 /** What a command works with. */

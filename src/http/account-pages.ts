@@ -24,7 +24,7 @@ import { AppError } from '../lib/errors.ts'
 import { cleanText, cutText } from '../lib/text.ts'
 import { ACCOUNT_TEXTS, passwordProblem } from './account-texts.ts'
 import { accountPage, emailField, passwordField } from './account-view.ts'
-import { parseForm, readText } from './form.ts'
+import { parseForm, readText } from './form-body.ts'
 
 export type AccountPagesDeps = {
   ctx: DomainContext

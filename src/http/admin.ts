@@ -3,7 +3,7 @@ import { type Context, Hono } from 'hono'
 import { html } from 'hono/html'
 import { z } from 'zod'
 import { refuseForeignOrigin } from '../access/origins.ts'
-import { parseForm, readText } from './form.ts'
+import { parseForm, readText } from './form-body.ts'
 
 export type AdminDeps = {
   /** Puts a question to the login service as the browser behind `from`; its cookies are handed on. */

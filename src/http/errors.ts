@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import { AppError, type ErrorBody, toAppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
-import { cleanDeep, findUnstorable } from '../lib/text.ts'
+import { cleanDeep, findUnstorable, requireStorable } from '../lib/text.ts'
 import { ThrottledLog } from '../lib/throttled-log.ts'
 
 const MAX_LOGGED_PATH = 200
@@ -33,15 +33,6 @@ export function handleError(log: Logger) {
     else refused.write('info', known.code, line, 'a request was refused')
     return c.json(errorBody(known), known.status)
   }
-}
-
-/** @throws AppError `invalid_input` naming the field that holds a NUL or half of a surrogate pair, which cannot be stored */
-export function requireStorable(input: unknown): void {
-  const path = findUnstorable(input)
-  if (path)
-    throw new AppError('invalid', 'invalid_input', 'The text holds a NUL or half of a surrogate pair. Leave it out.', {
-      field: path.join('.').slice(0, 200),
-    })
 }
 
 /**

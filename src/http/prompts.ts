@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import { writeWavMulaw } from '../audio/wav.ts'
 import { AppError } from '../lib/errors.ts'
-import { writeWavMulaw } from '../media/audio/wav.ts'
 import type { PromptName, Receptionist } from '../media/reception.ts'
 
 const languages = z.enum(['he', 'en'])

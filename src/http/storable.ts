@@ -1,7 +1,8 @@
 import type { MiddlewareHandler } from 'hono'
 import { AppError } from '../lib/errors.ts'
-import { readJson, requireStorable } from './errors.ts'
-import { parseForm, readText } from './form.ts'
+import { requireStorable } from '../lib/text.ts'
+import { readJson } from './errors.ts'
+import { parseForm, readText } from './form-body.ts'
 
 /** Refuses an address whose path or query holds what cannot be stored, for every route. @throws AppError `invalid_input` */
 export const refuseUnstorableAddress: MiddlewareHandler = async (c, next) => {

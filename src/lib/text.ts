@@ -1,3 +1,5 @@
+import { AppError } from './errors.ts'
+
 /** A NUL, or half of a surrogate pair: Postgres stores neither, in text or in jsonb. */
 const NUL_OR_LONE_SURROGATE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g
 
@@ -61,4 +63,13 @@ export function cleanDeep(value: unknown): unknown {
 function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
+}
+
+/** @throws AppError `invalid_input` naming the field that holds a NUL or half of a surrogate pair, which cannot be stored */
+export function requireStorable(input: unknown): void {
+  const path = findUnstorable(input)
+  if (path)
+    throw new AppError('invalid', 'invalid_input', 'The text holds a NUL or half of a surrogate pair. Leave it out.', {
+      field: path.join('.').slice(0, 200),
+    })
 }

@@ -2,12 +2,12 @@ import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineSession } from '../providers/speech/port.ts'
 import { CallMetrics } from './call-metrics.ts'
-import { CallRecord } from './call-record.ts'
+import { CallTrace } from './call-trace.ts'
 import type { Clock } from './clock.ts'
+import type { Reception, SessionDeps } from './media-session-ports.ts'
 import type { Cut } from './playback.ts'
-import type { Reception, SessionDeps } from './session-ports.ts'
 import { Transcript } from './transcript.ts'
-import { DEFAULT_POLICY, type TurnPolicy } from './turn-policy.ts'
+import { DEFAULT_POLICY, type TurnOptions } from './turn-options.ts'
 
 export type EndCall = (reason: CallEndReason, detail?: string | null, code?: number) => Promise<void>
 
@@ -29,11 +29,11 @@ export class CallContext {
   handedOn = false
   call: StreamToken | null = null
   reception: Reception | null = null
-  policy: TurnPolicy = DEFAULT_POLICY
+  policy: TurnOptions = DEFAULT_POLICY
   log: Logger
   readonly clock: Clock
   readonly metrics = new CallMetrics()
-  readonly record: CallRecord
+  readonly record: CallTrace
   readonly transcript = new Transcript((turn, audio) => {
     if (this.call) this.deps.sink.turn(this.call, turn, audio)
   })
@@ -52,7 +52,7 @@ export class CallContext {
   ) {
     this.clock = deps.clock
     this.log = deps.log
-    this.record = new CallRecord((at = this.clock.now()) => at - this.startedAt)
+    this.record = new CallTrace((at = this.clock.now()) => at - this.startedAt)
   }
 
   /** Whether a call is being served. */

@@ -19,12 +19,12 @@ import { AppError } from '../lib/errors.ts'
 import { parsePhone } from '../lib/phone.ts'
 import type { EngineTool } from '../providers/speech/port.ts'
 import type { Carriers, Telephony } from '../providers/telephony/port.ts'
-import type { CallSink, CallTools } from './session-ports.ts'
+import type { CallEvents, CallTools } from './media-session-ports.ts'
 
 export type CallToolsDeps = {
   ctx: DomainContext
   profiles: Pick<ProfileCache, 'of'>
-  sink: Pick<CallSink, 'lead'>
+  sink: Pick<CallEvents, 'lead'>
   settings: SendSettings
   carriers: Pick<Carriers, 'of'>
   /** The installation's own account. */

@@ -1,5 +1,5 @@
+import type { AgentAudioOutput } from './agent-audio-output.ts'
 import type { CallContext } from './call-context.ts'
-import type { CallVoice } from './call-voice.ts'
 
 /** Less audio than this is a blip: nobody was answered by it. */
 const MIN_ANSWER_MS = 150
@@ -41,7 +41,7 @@ export class DeadAirWatch {
 
   constructor(
     private readonly context: CallContext,
-    private readonly voice: CallVoice,
+    private readonly voice: AgentAudioOutput,
   ) {
     this.#timer = context.timer()
     voice.onSpeech({

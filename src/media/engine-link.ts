@@ -1,12 +1,12 @@
 import type { CallEndReason } from '../domain/calls/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { EngineEvent, EngineSession, SpeechEngine } from '../providers/speech/port.ts'
+import type { AgentAudioOutput } from './agent-audio-output.ts'
 import type { CallContext } from './call-context.ts'
-import type { CallVoice } from './call-voice.ts'
+import type { CallEnding } from './call-ending.ts'
 import type { DeadAirWatch } from './dead-air.ts'
-import type { Engines } from './session-ports.ts'
+import type { Engines } from './media-session-ports.ts'
 import type { TurnTaking } from './turn-taking.ts'
-import type { WayOut } from './way-out.ts'
 
 /** The engine of a call: opened, and replaced when it fails. Events of a session that was replaced do not count. */
 export class EngineLink {
@@ -19,9 +19,9 @@ export class EngineLink {
   /** @param onEvent what the present engine reports */
   constructor(
     private readonly context: CallContext,
-    private readonly voice: CallVoice,
+    private readonly voice: AgentAudioOutput,
     private readonly turns: TurnTaking,
-    private readonly wayOut: WayOut,
+    private readonly callEnding: CallEnding,
     private readonly deadAir: DeadAirWatch,
     private readonly onEvent: (event: EngineEvent) => void,
   ) {
@@ -129,7 +129,7 @@ export class EngineLink {
     voice.finishAll()
     // A goodbye that is under way is heard to its end.
     if (context.state === 'closing') {
-      if (!voice.playing) void context.end(this.wayOut.reason)
+      if (!voice.playing) void context.end(this.callEnding.reason)
       return
     }
     // A call that is being handed on needs no engine.

@@ -1,6 +1,6 @@
-import { LOOKED_AT, voicedMs } from './audio/energy-detector.ts'
+import { LOOKED_AT, voicedMs } from '../audio/energy-detector.ts'
+import type { AgentAudioOutput } from './agent-audio-output.ts'
 import type { CallContext } from './call-context.ts'
-import type { CallVoice } from './call-voice.ts'
 import type { DeadAirWatch } from './dead-air.ts'
 import type { TurnTaking } from './turn-taking.ts'
 
@@ -29,7 +29,7 @@ export class LineMonitor {
 
   constructor(
     private readonly context: CallContext,
-    private readonly voice: CallVoice,
+    private readonly voice: AgentAudioOutput,
     private readonly turns: TurnTaking,
     private readonly deadAir: DeadAirWatch,
   ) {

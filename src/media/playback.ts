@@ -1,5 +1,5 @@
-import { concatBytes } from './audio/mulaw.ts'
-import { KeptAudio } from './kept-audio.ts'
+import { concatBytes } from '../audio/mulaw.ts'
+import { PlaybackBuffer } from './playback-buffer.ts'
 
 /** Audio of one item that was sent and has not been reported played; `mark` is null while more may join it. */
 type Chunk = {
@@ -40,7 +40,7 @@ export class PlaybackLedger {
   #joining = ''
   #openMs = 0
   #joinUntil = Number.NEGATIVE_INFINITY
-  readonly #kept = new KeptAudio()
+  readonly #kept = new PlaybackBuffer()
   /** The last of the pending ones while more may join it. */
   #open: Chunk | null = null
   #pending: Chunk[] = []

@@ -14,7 +14,7 @@ import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { networkPhone } from '../lib/phone.ts'
 import type { IntakeScript, Language } from '../providers/speech/port.ts'
-import type { Engines, PhraseName, Reception } from './session-ports.ts'
+import type { Engines, PhraseName, Reception } from './media-session-ports.ts'
 
 export type PromptName = 'voicemail' | 'thanks' | 'unclaimed' | 'whisper'
 

@@ -1,17 +1,17 @@
 import { z } from 'zod'
+import { mulawSilence } from '../audio/mulaw.ts'
 import type { StreamToken } from '../domain/calls/index.ts'
 import { AppError } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
-import { mulawSilence } from './audio/mulaw.ts'
 import { TIMER_TOLERANCE_MS } from './call-context.ts'
+import type { RecordLine } from './call-trace-writer.ts'
 import { VirtualClock } from './clock.ts'
-import type { RecordLine } from './recorder.ts'
-import { CallSession } from './session.ts'
-import type { CallTools, PhraseName } from './session-ports.ts'
-import { DEFAULT_LIMITS } from './session-ports.ts'
-import { DEFAULT_POLICY, type TurnPolicy } from './turn-policy.ts'
+import { CallSession } from './media-session.ts'
+import type { CallTools, PhraseName } from './media-session-ports.ts'
+import { DEFAULT_LIMITS } from './media-session-ports.ts'
+import { DEFAULT_POLICY, type TurnOptions } from './turn-options.ts'
 
 /** What the session does itself. */
 const OWN_TOOLS = new Set(['save_lead', 'end_call', 'transfer_to_human'])
@@ -32,7 +32,7 @@ const startLine = z.looseObject({
   engine: z.string(),
   standby: z.string().nullable(),
   script: z.custom<IntakeScript>((value) => typeof value === 'object' && value !== null),
-  policy: z.custom<TurnPolicy>((value) => typeof value === 'object' && value !== null).default(DEFAULT_POLICY),
+  policy: z.custom<TurnOptions>((value) => typeof value === 'object' && value !== null).default(DEFAULT_POLICY),
   limits: z.record(z.string(), z.number()),
   greetingMs: z.number().nullable(),
   phraseMs: z.record(z.string(), z.number()),

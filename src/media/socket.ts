@@ -2,8 +2,8 @@ import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Logger } from '../lib/log.ts'
 import { ThrottledLog } from '../lib/throttled-log.ts'
 import type { Signer } from '../providers/telephony/port.ts'
-import { CallSession } from './session.ts'
-import type { SessionDeps } from './session-ports.ts'
+import { CallSession } from './media-session.ts'
+import type { SessionDeps } from './media-session-ports.ts'
 
 /** What Twilio offers when it connects; echoed exactly once, and only when offered (error 31920 otherwise). */
 const SUBPROTOCOL = 'audio.twilio.com'

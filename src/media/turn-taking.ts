@@ -1,8 +1,8 @@
+import type { AgentAudioOutput } from './agent-audio-output.ts'
 import type { CallContext } from './call-context.ts'
-import type { CallVoice } from './call-voice.ts'
+import type { CallEnding } from './call-ending.ts'
 import type { DeadAirWatch } from './dead-air.ts'
-import { isBackchannel } from './turn-policy.ts'
-import type { WayOut } from './way-out.ts'
+import { isBackchannel } from './turn-options.ts'
 
 /** How often a voice that began is looked at again. */
 const WEIGH_MS = 40
@@ -13,8 +13,8 @@ export class TurnTaking {
 
   constructor(
     private readonly context: CallContext,
-    private readonly voice: CallVoice,
-    private readonly wayOut: WayOut,
+    private readonly voice: AgentAudioOutput,
+    private readonly callEnding: CallEnding,
     private readonly deadAir: DeadAirWatch,
   ) {
     this.#weighing = context.timer()
@@ -24,7 +24,7 @@ export class TurnTaking {
     const { context, voice } = this
     context.callerSpeaking = true
     context.remainder = null
-    this.wayOut.callerSpeaks()
+    this.callEnding.callerSpeaks()
     this.deadAir.callerSpeaks()
     // A caller who still speaks is listened to, except while the call is handed on.
     if (context.transferring) return
@@ -49,7 +49,7 @@ export class TurnTaking {
     this.#weighing.stop()
     if (!context.live || context.transferring) return
     if (voice.playing) voice.interrupt()
-    this.wayOut.reopen()
+    this.callEnding.reopen()
   }
 
   /** @param noise the engine takes it for a noise that wants no answer */
@@ -65,7 +65,7 @@ export class TurnTaking {
       return
     }
     if (noise && !context.remainder) {
-      this.wayOut.watchSilence()
+      this.callEnding.watchSilence()
       return
     }
     this.assumeStopped(context.startedAt + atMs)
@@ -82,7 +82,7 @@ export class TurnTaking {
     context.callerSpeaking = false
     context.heardEndAt = at
     this.deadAir.owe(at, graceMs)
-    this.wayOut.watchSilence()
+    this.callEnding.watchSilence()
   }
 
   /** The words of a turn are known: a murmur that cut the agent short lets it go on. */

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import {
   callDetail,
-  callFigures,
   callFilters,
+  callStats,
   callView,
   getCall,
-  getCallRecordKey,
+  getCallTraceKey,
   getSummary,
   listCalls,
 } from '../domain/calls/index.ts'
@@ -21,7 +21,7 @@ const summaryView = z.object({
   createdAt: z.date(),
 })
 
-const figuresView = z.object({
+const callStatsView = z.object({
   days: z.number(),
   calls: z.number(),
   costMicroUsd: z.number().nullable(),
@@ -62,11 +62,11 @@ export const callsRouter = router({
   /** How the calls of the last days went: counts, p50 and p95 of their figures, what the engine cost. */
   figures: businessProcedure
     .input(z.object({ days: z.coerce.number().int().min(1).max(366).default(30) }).prefault({}))
-    .output(figuresView)
-    .query(({ ctx, input }) => callFigures(ctx.business, input.days)),
+    .output(callStatsView)
+    .query(({ ctx, input }) => callStats(ctx.business, input.days)),
   /** The recorded call lived through again, by our id or its call SID: the decisions must be those that were recorded. */
   replay: businessProcedure
     .input(z.object({ id: z.string().min(1).max(64) }))
     .output(replayView)
-    .query(async ({ ctx, input }) => ctx.services.replayRecord(await getCallRecordKey(ctx.business, input.id))),
+    .query(async ({ ctx, input }) => ctx.services.replayRecord(await getCallTraceKey(ctx.business, input.id))),
 })

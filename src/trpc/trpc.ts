@@ -10,11 +10,11 @@ import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
-import type { PaymentMeans } from '../domain/payments/index.ts'
-import { requireStorable } from '../http/errors.ts'
+import type { PaymentDeps } from '../domain/payments/index.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
 import type { SecretBox } from '../lib/secret-box.ts'
+import { requireStorable } from '../lib/text.ts'
 import type { ReplayReport } from '../media/replay.ts'
 
 /** What procedures need beside the domain's context; made once a process. */
@@ -41,7 +41,7 @@ export type TrpcContext = {
   enterStream?(actor: Actor): () => void
   settings: SendSettings
   services: ApiServices
-  payments: PaymentMeans
+  payments: PaymentDeps
 }
 
 const CODES = {

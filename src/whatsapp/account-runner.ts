@@ -45,7 +45,7 @@ import {
 import { applyOrSetAside, storeOrSetAside } from './store-attempts.ts'
 
 /** What every account of a process shares. */
-export type RunnerMeans = {
+export type AccountRunnerDeps = {
   open: OpenLinkedAccount
   /** Seals the addresses of files, which hold their keys. */
   box: SecretBox
@@ -70,7 +70,7 @@ const AHEAD_MS = 1_000
 export class AccountRunner {
   readonly lease: Lease
   private readonly ctx: BusinessContext
-  private readonly means: RunnerMeans
+  private readonly means: AccountRunnerDeps
   private readonly log: Logger
   private readonly onOver: (runner: AccountRunner) => void
   private account: LinkedAccount | null = null
@@ -94,7 +94,7 @@ export class AccountRunner {
   private readonly seenCommands = new Set<string>()
   private over = false
 
-  constructor(ctx: BusinessContext, lease: Lease, means: RunnerMeans, onOver: (runner: AccountRunner) => void) {
+  constructor(ctx: BusinessContext, lease: Lease, means: AccountRunnerDeps, onOver: (runner: AccountRunner) => void) {
     this.ctx = ctx
     this.lease = lease
     this.means = means

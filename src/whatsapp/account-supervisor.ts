@@ -12,7 +12,7 @@ import {
   surplusOf,
 } from '../domain/whatsapp/index.ts'
 import { errorMessage } from '../lib/errors.ts'
-import { AccountRunner, type RunnerMeans } from './account-runner.ts'
+import { AccountRunner, type AccountRunnerDeps } from './account-runner.ts'
 import { goneProcess } from './owner.ts'
 
 export type SupervisorTiming = {
@@ -42,7 +42,7 @@ export type SupervisorOptions = {
   ctx: DomainContext
   /** This process, as `nameOwner` names it. */
   owner: string
-  means: RunnerMeans
+  means: AccountRunnerDeps
   /** Calls back with what is told on `WAKE_CHANNEL`. */
   listen(told: (payload: string) => void): Promise<() => Promise<void>>
   timing?: Partial<SupervisorTiming>

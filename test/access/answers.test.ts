@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { createMetrics, LABELS } from '../../src/lib/metrics.ts'
+import { createMetrics, LABELS } from '../../src/observability/metrics.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { Browser } from 'playwright-core'
-import { createLogin } from '../../src/auth.ts'
+import { createLogin } from '../../src/access/login.ts'
 import { within } from '../../src/domain/context.ts'
 import { grantMembership } from '../../src/domain/members/index.ts'
 import { openBrowser } from '../support/browser.ts'

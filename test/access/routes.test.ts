@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { z } from 'zod'
+import { createAuth } from '../../src/access/login.ts'
 import {
   CLOSED_LOGIN_ENDPOINTS,
   PREFIXES,
@@ -9,7 +10,6 @@ import {
   SOCKETS,
 } from '../../src/access/permissions.ts'
 import { reaches } from '../../src/access/require-access.ts'
-import { createAuth } from '../../src/auth.ts'
 import { restOperations, restRules } from '../../src/http/api/openapi.ts'
 import { isHandler, ruleOf } from '../../src/http/guard.ts'
 import { appRouter } from '../../src/trpc/router.ts'

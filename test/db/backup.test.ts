@@ -6,7 +6,7 @@ import { backUp, LEFT_OUT, restore } from '../../db/backup.ts'
 import { createDatabase } from '../../db/client.ts'
 import { recordings } from '../../db/schema/index.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
-import { attachCallRecord, registerCall } from '../../src/domain/calls/index.ts'
+import { attachCallTrace, registerCall } from '../../src/domain/calls/index.ts'
 import { audit } from '../../src/domain/context.ts'
 import { receiveMessage } from '../../src/domain/messages/index.ts'
 import { newId } from '../../src/lib/ids.ts'
@@ -55,7 +55,7 @@ test('a backup restored into an empty installation is the same, row by row and f
       .values({ businessId: api.businessId, callId, recordingSid: sid, storageKey, recordedAt: new Date() })
   await storage.put('recordings/one.wav', wav, 'audio/wav')
   await storage.put('calls/one/record.jsonl', wav.subarray(0, 500), 'application/x-ndjson')
-  await attachCallRecord(api.business, { callSid: 'CA1', key: 'calls/one/record.jsonl', lines: 1 })
+  await attachCallTrace(api.business, { callSid: 'CA1', key: 'calls/one/record.jsonl', lines: 1 })
 
   // More than a stream holds before it asks the database to wait.
   for (let index = 0; index < 40; index += 1)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { createDeps } from '../../src/composition/deps.ts'
 import { loadConfig } from '../../src/config.ts'
-import { createDeps } from '../../src/deps.ts'
 import { createApiKey, createBusiness } from '../../src/domain/businesses/index.ts'
 import { type BusinessContext, within } from '../../src/domain/context.ts'
 import { type CredentialsInput, removeCredentials, setCredentials } from '../../src/domain/credentials/index.ts'
@@ -9,31 +9,31 @@ import type { PayPalState } from '../../src/sandbox/payments/paypal-state.ts'
 import {
   askFor,
   decideAt,
-  type PaymentWorld,
+  type PaymentFixture,
   pressPay,
   settleNow,
-  startPaymentWorld,
+  startPaymentFixture,
   stateOf,
   until,
 } from '../support/payments.ts'
 
 const LONG = 60_000
 
-let keyless: PaymentWorld
-let keyed: PaymentWorld
+let keyless: PaymentFixture
+let keyed: PaymentFixture
 beforeAll(async () => {
-  keyless = await startPaymentWorld({ keyless: true })
-  keyed = await startPaymentWorld()
+  keyless = await startPaymentFixture({ keyless: true })
+  keyed = await startPaymentFixture()
 }, LONG)
 afterAll(async () => {
   await keyless.stop()
   await keyed.stop()
 }, LONG)
 
-type Tenant = PaymentWorld & { key: string; merchant: PayPalState; terminal: string }
+type Tenant = PaymentFixture & { key: string; merchant: PayPalState; terminal: string }
 
 /** A business with accounts of its own at both providers, which only they know. */
-async function addTenant(world: PaymentWorld, name: string): Promise<Tenant> {
+async function addTenant(world: PaymentFixture, name: string): Promise<Tenant> {
   const businessId = await createBusiness(world.deps.ctx, { name, language: 'en' })
   const ctx = within(world.deps.ctx, businessId)
   const { merchant, terminal } = await giveAccounts(world, ctx, name)
@@ -41,7 +41,7 @@ async function addTenant(world: PaymentWorld, name: string): Promise<Tenant> {
   return { ...world, ctx, key, merchant, terminal }
 }
 
-async function giveAccounts(world: PaymentWorld, ctx: BusinessContext, name: string) {
+async function giveAccounts(world: PaymentFixture, ctx: BusinessContext, name: string) {
   const paypal = { clientId: `client-of-${name}`, clientSecret: `secret-of-${name}`, webhookId: `WH-${name}` }
   const tranzila = { terminal: `terminal-${name}`, appKey: `app-of-${name}`, secret: `tranzila-secret-of-${name}` }
   const merchant = world.paypal.addAccount({ ...paypal, webhookUrl: `${world.url}/webhook/paypal` })
@@ -52,7 +52,7 @@ async function giveAccounts(world: PaymentWorld, ctx: BusinessContext, name: str
   return { merchant, terminal: tranzila.terminal }
 }
 
-function pay(world: PaymentWorld, body: object, key: string): Promise<Response> {
+function pay(world: PaymentFixture, body: object, key: string): Promise<Response> {
   return fetch(`${world.url}/api/payments`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
@@ -60,7 +60,8 @@ function pay(world: PaymentWorld, body: object, key: string): Promise<Response> 
   })
 }
 
-const paid = (world: PaymentWorld, id: string) => until(async () => (await stateOf(world, id)).state === 'paid', 20_000)
+const paid = (world: PaymentFixture, id: string) =>
+  until(async () => (await stateOf(world, id)).state === 'paid', 20_000)
 const charges = (state: PayPalState) => state.ledger.entries.filter(({ kind }) => kind === 'charge')
 
 test(

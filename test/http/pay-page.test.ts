@@ -4,16 +4,16 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { processEnvironment } from '../../src/config.ts'
 import { openBrowser } from '../support/browser.ts'
-import { askFor, type PaymentWorld, startPaymentWorld, stateOf, until } from '../support/payments.ts'
+import { askFor, type PaymentFixture, startPaymentFixture, stateOf, until } from '../support/payments.ts'
 
-let world: PaymentWorld
+let world: PaymentFixture
 let browser: Browser
 const PHONE = { width: 390, height: 844 }
 /** Set to a directory, the pages are photographed into it. */
 const pictures = processEnvironment().PAGE_PICTURES
 
 beforeAll(async () => {
-  world = await startPaymentWorld()
+  world = await startPaymentFixture()
   world.startWorker()
   browser = await openBrowser()
 }, 60_000)

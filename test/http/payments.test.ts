@@ -10,23 +10,23 @@ import {
 import { within } from '../../src/domain/context.ts'
 import { checkPayments } from '../../src/domain/payments/index.ts'
 import { findFreePort } from '../../src/lib/net.ts'
-import { prepareServer } from '../../src/server.ts'
+import { prepareServer } from '../../src/processes/web-server.ts'
 import { createClient } from '../../src/trpc/client.ts'
 import {
   askFor,
   decideAt,
-  type PaymentWorld,
+  type PaymentFixture,
   pressPay,
-  startPaymentWorld,
+  startPaymentFixture,
   stateOf,
   until,
 } from '../support/payments.ts'
 
-let world: PaymentWorld
+let world: PaymentFixture
 let keyless: { url: string; stop(): Promise<void> }
 
 beforeAll(async () => {
-  world = await startPaymentWorld()
+  world = await startPaymentFixture()
   // The same installation without any payment keys.
   const port = String(await findFreePort('127.0.0.1'))
   const environment = Object.fromEntries(

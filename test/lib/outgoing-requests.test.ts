@@ -17,7 +17,7 @@ const WAYS: Record<string, RegExp> = {
 /** Who may, and why the address is not one that a user or a sender names. */
 const ALLOWED: Record<string, string> = {
   'src/lib/safe-fetch.ts': 'the one client for addresses that users and senders name',
-  'src/providers/model/openai.ts': 'OpenAI, by the installation’s settings',
+  'src/providers/models/openai.ts': 'OpenAI, by the installation’s settings',
   'src/providers/speech/openai-realtime/session.ts': 'OpenAI, by the installation’s settings',
   'src/providers/speech/openai-realtime/transcriber.ts': 'OpenAI, by the installation’s settings',
   'src/providers/telephony/twilio.ts': 'Twilio; the host of a media address is compared with Twilio’s own',

@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import type { CallTools } from '../../src/media/session-ports.ts'
+import type { CallTools } from '../../src/media/media-session-ports.ts'
 import { say, voiceLines } from '../support/voice-line.ts'
 
 setDefaultTimeout(40_000)

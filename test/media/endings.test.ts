@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import type { CallTools } from '../../src/media/session-ports.ts'
+import type { CallTools } from '../../src/media/media-session-ports.ts'
 import type { CallerStep } from '../../src/sandbox/carrier/caller-script.ts'
 import { until } from '../sandbox/carrier/support.ts'
 import { say, startVoiceLine, type VoiceLine, voiceLines } from '../support/voice-line.ts'
@@ -212,9 +212,9 @@ test('a bad token: the carrier’s stream is refused with its reason told, a str
   const signed = await line.call({})
   expect(signed.end).toBeNull()
   expect(signed.report.streams[0]).toMatchObject({ closeCode: 1008, endedBy: 'server' })
-  expect(line.refusals.get(signed.report.callSid)).toContain('token')
+  expect(line.rejections.get(signed.report.callSid)).toContain('token')
   const unsigned = await line.call({ signature: 'none' })
   expect(unsigned.report.streams[0]).toMatchObject({ closeCode: 1008 })
-  expect(line.refusals.has(unsigned.report.callSid)).toBe(false)
+  expect(line.rejections.has(unsigned.report.callSid)).toBe(false)
   expect(line.openai.sessions.length).toBe(0)
 })

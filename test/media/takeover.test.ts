@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
-import { EarlyEngines } from '../../src/media/early-engines.ts'
+import { PrewarmedSessions } from '../../src/media/prewarmed-sessions.ts'
 import { createEmbeddedEngine } from '../../src/providers/speech/embedded/engine.ts'
 import { createEspeakSynthesizer } from '../../src/providers/speech/espeak/synthesizer.ts'
 import { createRealtimeEngine } from '../../src/providers/speech/openai-realtime/engine.ts'
@@ -49,7 +49,7 @@ test('an engine that is gone for good: the embedded one takes over, asks, and en
 test('an engine opened early is ready at the start, adopted once, and closed when no stream comes', async () => {
   const sandbox = startTestOpenAi({})
   const engine = createRealtimeEngine({ apiKey: OPENAI_KEY, url: sandbox.realtimeUrl, model: 'gpt-realtime-2.1' })
-  const early = new EarlyEngines(engine)
+  const early = new PrewarmedSessions(engine)
   const options = {
     callId: 'CA1',
     language: 'en' as const,

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { finishCall, registerCall } from '../../src/domain/calls/index.ts'
-import { createRecordKeeper } from '../../src/media/record-keeper.ts'
+import { createCallTraceStore } from '../../src/media/call-trace-store.ts'
 import { createTestApi, type TestApi } from '../support/api.ts'
-import { recordOfCall } from '../support/call-record.ts'
+import { recordOfCall } from '../support/call-trace.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
 
 let api: TestApi
@@ -32,7 +32,7 @@ test('a trace that is refused for its own sake is set aside with its bytes after
   await leave('CAgood')
   // The database takes this one's key from nobody, whatever is tried.
   await api.database.sql`alter table calls add constraint refuse_key check (call_sid <> 'CAbad' or record_key is null)`
-  const keeper = createRecordKeeper({ dir, storage: api.services.storage, ctx: api.ctx, writes: () => false })
+  const keeper = createCallTraceStore({ dir, storage: api.services.storage, ctx: api.ctx, writes: () => false })
   const sweeps = []
   for (let count = 0; count < 5; count += 1) sweeps.push(await keeper.sweep(Date.now() + count * 7_200_000))
   expect(sweeps[0]).toEqual({ stored: 1, waiting: 1, dropped: 0 })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { WEBHOOKS } from '../../src/access/urls.ts'
 import { restOperations } from '../../src/http/api/openapi.ts'
-import { WEBHOOKS } from '../../src/http/urls.ts'
 import { announceCall, openStream } from '../support/media-stream.ts'
 import { BAILEYS_SECRET, eventually, NUMBER, type Product, startProduct, WHATSAPP_SENDER } from '../support/product.ts'
 

@@ -38,8 +38,8 @@ beforeAll(async () => {
     ADMIN_PASSWORD: PASSWORD,
     API_KEY: KEY,
   }
-  await runToEnd('src/setup.ts', env)
-  server = await startProductProcess('src/server.ts', env)
+  await runToEnd('src/processes/setup.ts', env)
+  server = await startProductProcess('src/processes/web-server.ts', env)
 }, 120_000)
 
 afterAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { createDeps, type Speech } from '../../src/composition/deps.ts'
 import { loadConfig } from '../../src/config.ts'
-import { createDeps, type Speech } from '../../src/deps.ts'
 import { addPhoneNumber, createApiKey, createBusiness, updateBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
 import { createKeyring, setCredentials } from '../../src/domain/credentials/index.ts'

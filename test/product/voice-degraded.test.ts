@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import postgres from 'postgres'
-import { durationOfWav } from '../../src/media/audio/wav.ts'
+import { durationOfWav } from '../../src/audio/wav.ts'
 import { sharedPostgres } from '../support/postgres.ts'
 import { eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
 import { endSpeech, speak } from '../support/speech.ts'

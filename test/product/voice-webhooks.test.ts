@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { durationOfWav } from '../../src/audio/wav.ts'
 import { addPhoneNumber, blockBusiness, createBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
-import { durationOfWav } from '../../src/media/audio/wav.ts'
 import { eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
 
 const BASE = 'https://127.9.9.9/phone'

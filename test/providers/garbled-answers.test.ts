@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
 import { AppError } from '../../src/lib/errors.ts'
 import { newId } from '../../src/lib/ids.ts'
-import { createOpenAiModel } from '../../src/providers/model/openai.ts'
+import { createOpenAiModel } from '../../src/providers/models/openai.ts'
 import { createPayPal } from '../../src/providers/payments/paypal.ts'
 import type { PaymentProvider } from '../../src/providers/payments/port.ts'
 import { createTranzila } from '../../src/providers/payments/tranzila.ts'

@@ -1,4 +1,4 @@
-import { mulawSilence } from '../../src/media/audio/mulaw.ts'
+import { mulawSilence } from '../../src/audio/mulaw.ts'
 import type { EngineEvent, EngineSession, IntakeScript, SpeechEngine } from '../../src/providers/speech/port.ts'
 
 /** How many times faster than real time a test's caller lives. */

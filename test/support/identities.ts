@@ -1,5 +1,5 @@
 import type { Access } from '../../src/access/authenticate.ts'
-import { createLogin } from '../../src/auth.ts'
+import { createLogin } from '../../src/access/login.ts'
 import { createBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
 import { grantMembership, ROLES, type Role, SCOPES } from '../../src/domain/members/index.ts'

@@ -28,7 +28,7 @@ export async function startInstallation(
   prepare(dataDir)
   const port = String(await findFreePort('127.0.0.1'))
   const settings = { ...machineEnvironment(), DATA_DIR: dataDir, PORT: port, BUSINESS_LANGUAGE: 'en', ...env }
-  const child = Bun.spawn([process.execPath, 'src/supervisor.ts'], {
+  const child = Bun.spawn([process.execPath, 'src/processes/supervisor.ts'], {
     cwd: ROOT,
     env: settings,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -24,7 +24,7 @@ export const NO_TWILIO = { twilio: () => ({ configured: false, defaultSender: nu
 
 const TIMING: Partial<SupervisorTiming> = { tickMs: 200, renewMs: 1_000, leaseMs: 3_000, graceMs: 300, surplusMs: 500 }
 
-export type LinkedWorld = {
+export type LinkedFixture = {
   domain: TestDomain
   sandbox: WhatsAppSandbox
   filesIn: string
@@ -45,7 +45,7 @@ export type WorkerOptions = {
 }
 
 /** WhatsApp in a box, a database, and workers of linked accounts within this process. */
-export async function openLinkedWorld(): Promise<LinkedWorld> {
+export async function openLinkedFixture(): Promise<LinkedFixture> {
   const domain = await openDomain()
   const sandbox = await startWhatsAppSandbox({ port: 0 })
   const box = createSecretBox(randomBytes(32))
@@ -54,14 +54,14 @@ export async function openLinkedWorld(): Promise<LinkedWorld> {
   const supervisors: AccountSupervisor[] = []
   let count = 0
 
-  const until: LinkedWorld['until'] = async (look, what, timeoutMs = 15_000) => {
+  const until: LinkedFixture['until'] = async (look, what, timeoutMs = 15_000) => {
     for (const deadline = Date.now() + timeoutMs; ; await Bun.sleep(20)) {
       const value = await look()
       if (value) return value
       if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`)
     }
   }
-  const untilState: LinkedWorld['untilState'] = (ctx, id, state) =>
+  const untilState: LinkedFixture['untilState'] = (ctx, id, state) =>
     until(async () => {
       const view = await getLink(ctx, id)
       return view.state === state ? view : null

@@ -1,14 +1,14 @@
+import type { Deps } from '../../src/composition/deps.ts'
 import { loadConfig } from '../../src/config.ts'
-import type { Deps } from '../../src/deps.ts'
 import { type BusinessContext, within } from '../../src/domain/context.ts'
 import { getPayment, type PaymentRequest, requestPayment, settlePayment } from '../../src/domain/payments/index.ts'
 import type { Consumer } from '../../src/jobs/consumer.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { findFreePort } from '../../src/lib/net.ts'
+import { setUp } from '../../src/processes/setup.ts'
+import { prepareServer } from '../../src/processes/web-server.ts'
 import { SANDBOX_PAYMENTS } from '../../src/sandbox/payments/accounts.ts'
 import { startPayments } from '../../src/sandbox/payments/start.ts'
-import { prepareServer } from '../../src/server.ts'
-import { setUp } from '../../src/setup.ts'
 import { paymentHandlers } from '../../workers/payment-handlers.ts'
 import { openConsumer } from '../../workers/run-worker.ts'
 import { crmHandlers } from '../jobs/handlers.ts'
@@ -17,7 +17,7 @@ import { createTestDatabase } from './postgres.ts'
 
 const SECRET = 'a-secret-of-the-sandbox'
 
-export type PaymentWorld = Awaited<ReturnType<typeof startPaymentWorld>>
+export type PaymentFixture = Awaited<ReturnType<typeof startPaymentFixture>>
 
 /** The environment of a process that works against the payment servers of `startPaymentServers`. */
 export function paymentEnvironment(world: {
@@ -71,7 +71,7 @@ export function startPaymentServers(paypalWebhookUrl: string | null) {
 }
 
 /** The whole product in this process, but for its other workers, beside both payment servers. */
-export async function startPaymentWorld(options: { language?: 'he' | 'en'; keyless?: boolean } = {}) {
+export async function startPaymentFixture(options: { language?: 'he' | 'en'; keyless?: boolean } = {}) {
   const database = await createTestDatabase()
   const port = await findFreePort('127.0.0.1')
   const url = `http://127.0.0.1:${port}`
@@ -128,7 +128,7 @@ function openConsumers(deps: Deps): Consumer[] {
 let counter = 0
 
 /** A payment to somebody new. */
-export async function askFor(world: PaymentWorld, request: Partial<PaymentRequest> = {}): Promise<string> {
+export async function askFor(world: PaymentFixture, request: Partial<PaymentRequest> = {}): Promise<string> {
   counter += 1
   const { id } = await requestPayment(
     world.ctx,
@@ -145,7 +145,7 @@ export async function askFor(world: PaymentWorld, request: Partial<PaymentReques
 }
 
 /** Presses the page's button; answers where it leads. */
-export async function pressPay(world: PaymentWorld, id: string): Promise<string> {
+export async function pressPay(world: PaymentFixture, id: string): Promise<string> {
   const response = await fetch(`${world.url}/pay/${id}/checkout`, { method: 'POST', body: '', redirect: 'manual' })
   await response.text()
   if (response.status !== 303) throw new Error(`The checkout answered ${response.status}.`)
@@ -162,12 +162,12 @@ export async function decideAt(page: string, decision: 'approve' | 'cancel' | 'p
   await response.text()
 }
 
-export function stateOf(world: PaymentWorld, id: string) {
+export function stateOf(world: PaymentFixture, id: string) {
   return getPayment(world.ctx, id, world.means)
 }
 
 /** Asks the provider now, as a job would, waiting for whoever is at the payment. */
-export async function settleNow(world: PaymentWorld, id: string, transactionId: string | null = null) {
+export async function settleNow(world: PaymentFixture, id: string, transactionId: string | null = null) {
   return settlePayment(world.ctx, id, world.means, transactionId)
 }
 
@@ -181,7 +181,7 @@ export async function until<T>(read: () => Promise<T | false | null | undefined>
 }
 
 /** What our books count, in agorot. */
-export async function ourBooks(world: PaymentWorld) {
+export async function ourBooks(world: PaymentFixture) {
   const [row] = await world.sql<{ charged: string; refunded: string }[]>`
     select coalesce(sum(amount) filter (where kind = 'charge'), 0)::text as charged,
            coalesce(sum(amount) filter (where kind = 'refund'), 0)::text as refunded

@@ -67,7 +67,7 @@ export class Product {
   }
 
   async startWeb(extra: Record<string, string> = {}): Promise<ProductProcess> {
-    const started = await startProductProcess('src/server.ts', { ...this.env, ...extra })
+    const started = await startProductProcess('src/processes/web-server.ts', { ...this.env, ...extra })
     this.web.push(started)
     return started
   }
@@ -233,7 +233,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     rmSync(dataDir, { recursive: true, force: true })
   }
   try {
-    await runToEnd('src/setup.ts', env)
+    await runToEnd('src/processes/setup.ts', env)
     const [first] = await sql<{ id: string }[]>`select id from businesses order by id limit 1`
     if (!first) throw new Error('The setup made no business.')
     if (options.prepare) await prepare(env.DATABASE_URL, first.id, options.prepare)

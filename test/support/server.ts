@@ -1,11 +1,11 @@
 import type { Server } from 'bun'
-import { type App, createApp } from '../../src/app.ts'
+import { createDeps, type Deps } from '../../src/composition/deps.ts'
 import { loadConfig } from '../../src/config.ts'
-import { createDeps, type Deps } from '../../src/deps.ts'
 import { createApiKey, ensureFirstBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
 import type { Scope } from '../../src/domain/members/index.ts'
 import type { MediaSocketData } from '../../src/media/socket.ts'
+import { type App, createApp } from '../../src/processes/web-app.ts'
 import { temporaryDirectory } from './cleanup.ts'
 
 export type TestServer = {

@@ -3,7 +3,7 @@ import type { DomainContext } from '../../src/domain/context.ts'
 import { createKeyring } from '../../src/domain/credentials/index.ts'
 import { createEventHub } from '../../src/domain/events/index.ts'
 import { insertEvents } from '../../src/domain/inbox/index.ts'
-import type { PaymentMeans } from '../../src/domain/payments/index.ts'
+import type { PaymentDeps } from '../../src/domain/payments/index.ts'
 import { createQueueBackend } from '../../src/jobs/backend.ts'
 import { createInbox, type Inbox } from '../../src/jobs/inbox.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
@@ -19,7 +19,7 @@ export type TestServices = {
   api: ApiServices
   /** Where call records are replayed from. */
   storage: ObjectStorage
-  payments: PaymentMeans
+  payments: PaymentDeps
   producer: Producer
   inbox: Inbox
   close(): Promise<void>
@@ -36,7 +36,7 @@ export async function createTestServices(
   const inbox = createInbox({ insert: (rows) => insertEvents(ctx, rows), producer, log: ctx.log })
   const events = createEventHub({ ctx, sql: database.sql })
   await events.start()
-  const payments: PaymentMeans = {
+  const payments: PaymentDeps = {
     providersOf: () => ({ paypal: null, tranzila: null }),
     accountOf: async () => null,
     installation: { paypal: null, tranzila: null },

@@ -1,4 +1,4 @@
-import { concatBytes, mulawSilence } from '../../src/media/audio/mulaw.ts'
+import { concatBytes, mulawSilence } from '../../src/audio/mulaw.ts'
 import { createEspeakSynthesizer } from '../../src/providers/speech/espeak/synthesizer.ts'
 import type { Language, SpeechSynthesizer } from '../../src/providers/speech/port.ts'
 

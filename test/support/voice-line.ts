@@ -2,9 +2,8 @@ import { afterEach, expect } from 'bun:test'
 import { createStreamToken, verifyStreamToken } from '../../src/domain/calls/index.ts'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
+import { createFileTraceWriters } from '../../src/media/call-trace-writer.ts'
 import { type Clock, systemClock } from '../../src/media/clock.ts'
-import { createFileRecorders } from '../../src/media/recorder.ts'
-import { parseRecord, type Replay, replayCall } from '../../src/media/replay.ts'
 import {
   type CallTools,
   DEFAULT_LIMITS,
@@ -12,13 +11,14 @@ import {
   type SessionDeps,
   type SessionEnd,
   type SessionLimits,
-} from '../../src/media/session-ports.ts'
+} from '../../src/media/media-session-ports.ts'
+import { parseRecord, type Replay, replayCall } from '../../src/media/replay.ts'
 import { createMediaSocket } from '../../src/media/socket.ts'
-import { DEFAULT_POLICY, type TurnPolicy } from '../../src/media/turn-policy.ts'
+import { DEFAULT_POLICY, type TurnOptions } from '../../src/media/turn-options.ts'
 import { createRealtimeEngine } from '../../src/providers/speech/openai-realtime/engine.ts'
 import type { RealtimeLimits } from '../../src/providers/speech/openai-realtime/session.ts'
 import type { RealtimeSettings } from '../../src/providers/speech/openai-realtime/settings.ts'
-import type { SpareTimes } from '../../src/providers/speech/openai-realtime/spare.ts'
+import type { WarmConnectionTimes } from '../../src/providers/speech/openai-realtime/warm-connection.ts'
 import type { Language, SpeechEngine } from '../../src/providers/speech/port.ts'
 import { createTwilioTelephony } from '../../src/providers/telephony/twilio.ts'
 import { makeTone } from '../../src/sandbox/carrier/audio.ts'
@@ -43,7 +43,7 @@ export type VoiceLine = ReturnType<typeof startVoiceLine>
 export function startVoiceLine(options: {
   script?: RealtimeScriptInput
   limits?: Partial<SessionLimits>
-  policy?: Partial<TurnPolicy>
+  policy?: Partial<TurnOptions>
   engineLimits?: Partial<RealtimeLimits>
   standby?: SpeechEngine | null
   tools?: CallTools
@@ -53,7 +53,7 @@ export function startVoiceLine(options: {
   /** Speaks the model's words; without it they are tones. */
   speak?: (text: string, language: string) => Promise<Uint8Array>
   language?: Language
-  spare?: SpareTimes
+  spare?: WarmConnectionTimes
   clock?: Clock
 }) {
   const openai = startTestOpenAi(options.script ?? {}, options.speak)
@@ -68,7 +68,7 @@ export function startVoiceLine(options: {
     limits: { connectMs: 1_500, quietMs: 700, stallMs: 1_600, ...options.engineLimits },
   })
   const ends = new Map<string, SessionEnd>()
-  const refusals = new Map<string, string>()
+  const rejections = new Map<string, string>()
   const turns: SavedTurn[] = []
   const leads: unknown[] = []
   const script = intakeScript({ language: options.language ?? 'en', businessName: 'Levi' })
@@ -79,7 +79,7 @@ export function startVoiceLine(options: {
     goodbye: makeTone(500, 800),
   }
   const directory = temporaryDirectory('records')
-  const recorders = createFileRecorders({ dir: directory, log })
+  const recorders = createFileTraceWriters({ dir: directory, log })
   let telephony = createTwilioTelephony({
     accountSid: ACCOUNT_SID,
     authToken: AUTH_TOKEN,
@@ -114,7 +114,7 @@ export function startVoiceLine(options: {
           ends.set(call.callSid, end)
         },
         async refuse(callSid, detail) {
-          refusals.set(callSid, detail)
+          rejections.set(callSid, detail)
         },
       },
     },
@@ -173,7 +173,7 @@ export function startVoiceLine(options: {
     answers,
     replays,
     ends,
-    refusals,
+    rejections,
     spoilTokens(spoil: boolean) {
       badToken = spoil
     },

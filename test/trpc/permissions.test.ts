@@ -6,14 +6,14 @@ import { appointments, payments } from '../../db/schema/index.ts'
 import type { Access } from '../../src/access/authenticate.ts'
 import { PERMISSIONS, permissionOf } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
-import { attachCallRecord, registerCall } from '../../src/domain/calls/index.ts'
+import { attachCallTrace, registerCall } from '../../src/domain/calls/index.ts'
 import { setAside } from '../../src/domain/inbox/index.ts'
 import { ROLES, roleReaches, SCOPES, scopeReaches } from '../../src/domain/members/index.ts'
 import { receiveMessage } from '../../src/domain/messages/index.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { appRouter } from '../../src/trpc/router.ts'
 import { createTestApi, SCOPE_ACCESS, type TestApi } from '../support/api.ts'
-import { recordOfCall } from '../support/call-record.ts'
+import { recordOfCall } from '../support/call-trace.ts'
 
 const PATHS = Object.keys(appRouter._def.procedures).sort()
 
@@ -148,7 +148,7 @@ describe('a stranger of another business', () => {
     const recordKey = `calls/${a}/CA-a/record.jsonl`
     const record = recordOfCall({ callSid: 'CA-a', businessId: a, said: mark })
     await api.services.storage.put(recordKey, new TextEncoder().encode(record), 'application/x-ndjson')
-    await attachCallRecord(inA, { callSid: 'CA-a', key: recordKey, lines: 1 })
+    await attachCallTrace(inA, { callSid: 'CA-a', key: recordKey, lines: 1 })
     expect((await owner.calls.replay({ id: callId })).transcript.join(' ')).toContain(mark)
     const [conversation] = (await owner.conversations.list()).items
     const [member] = (await owner.members.list()).items

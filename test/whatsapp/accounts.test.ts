@@ -13,12 +13,12 @@ import {
   restartAccount,
 } from '../../src/domain/whatsapp/index.ts'
 import { STALE_OWNER } from '../../src/providers/whatsapp/port.ts'
-import { AT_ONCE, type LinkedWorld, NO_TWILIO, openLinkedWorld } from '../support/linked.ts'
+import { AT_ONCE, type LinkedFixture, NO_TWILIO, openLinkedFixture } from '../support/linked.ts'
 
-let world: LinkedWorld
+let world: LinkedFixture
 
 beforeAll(async () => {
-  world = await openLinkedWorld()
+  world = await openLinkedFixture()
 })
 afterAll(() => world.close())
 

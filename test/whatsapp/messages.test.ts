@@ -16,19 +16,19 @@ import { newId } from '../../src/lib/ids.ts'
 import { readMessage } from '../../src/providers/whatsapp/baileys/message-content/read.ts'
 import { createTwilioWhatsApp } from '../../src/providers/whatsapp/twilio.ts'
 import { startCarrier } from '../../src/sandbox/carrier/server.ts'
-import { AT_ONCE, type LinkedWorld, openLinkedWorld } from '../support/linked.ts'
+import { AT_ONCE, type LinkedFixture, openLinkedFixture } from '../support/linked.ts'
 import { randomMessage, seeded } from '../support/whatsapp-definition.ts'
 
 const PHONE = '+972501000009'
 const TWILIO = { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) }
 
-let world: LinkedWorld
+let world: LinkedFixture
 let ctx: BusinessContext
 let id: string
 let last = 0
 
 beforeAll(async () => {
-  world = await openLinkedWorld()
+  world = await openLinkedFixture()
   await world.supervise({ settings: TWILIO })
   const made = await world.linked(PHONE)
   ctx = made.ctx

@@ -7,12 +7,12 @@ import { newId } from '../../src/lib/ids.ts'
 import { hasUnstorable } from '../../src/lib/text.ts'
 import type { InboundEvent, ReceiptEvent } from '../../src/providers/whatsapp/port.ts'
 import { applyOrSetAside, storeOrSetAside } from '../../src/whatsapp/store-attempts.ts'
-import { type LinkedWorld, openLinkedWorld } from '../support/linked.ts'
+import { type LinkedFixture, openLinkedFixture } from '../support/linked.ts'
 
-let world: LinkedWorld
+let world: LinkedFixture
 
 beforeAll(async () => {
-  world = await openLinkedWorld()
+  world = await openLinkedFixture()
   await world.supervise()
 })
 afterAll(() => world.close())

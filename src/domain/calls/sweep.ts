@@ -2,7 +2,7 @@ import { and, eq, gt, isNotNull, lt, ne, notExists, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { callSummaries, calls, callTurns, heartbeats } from '../../../db/schema/index.ts'
 import { audit, type DomainContext, within } from '../context.ts'
-import { roundOf } from '../rounds.ts'
+import { retryRound } from '../retry-rounds.ts'
 
 /** No call lives this long: the carrier itself ends one after 4 hours. */
 const LONGEST_CALL_MS = 4.5 * 60 * 60_000
@@ -92,7 +92,11 @@ export async function requeueSummaries(ctx: DomainContext, lostAfterMs = SUMMARY
     )
     .limit(SWEEP_BATCH)
   for (const { callSid, businessId, endedAt } of rows)
-    await ctx.enqueue('call.summarize', { callSid, businessId }, { jobId: `summarize-${callSid}-${roundOf(endedAt)}` })
+    await ctx.enqueue(
+      'call.summarize',
+      { callSid, businessId },
+      { jobId: `summarize-${callSid}-${retryRound(endedAt)}` },
+    )
   return rows.length
 }
 
@@ -123,7 +127,7 @@ export async function requeueTranscripts(
     await ctx.enqueue(
       'call.transcribe',
       { businessId, turnId: id },
-      { jobId: `transcribe-${id}-${roundOf(createdAt)}` },
+      { jobId: `transcribe-${id}-${retryRound(createdAt)}` },
     )
   return theirs.length
 }

@@ -131,7 +131,7 @@ export async function loadEarlier(db: Executor, ctx: BusinessContext, keys: stri
 }
 
 /** The contacts with these numbers, in whichever spelling, or ids, with what rows may add to: the tags, and of the notes those that the rows bring. */
-export async function loadKnown(
+export async function loadExisting(
   db: Executor,
   ctx: BusinessContext,
   rows: ImportRow[],

@@ -12,7 +12,7 @@ import {
   knownAfter,
   knownOf,
   loadEarlier,
-  loadKnown,
+  loadExisting,
   type Outcome,
   planRow,
 } from './plan-row.ts'
@@ -61,7 +61,7 @@ class BatchPlanner {
       keyed.map(({ key }) => key),
     )
     const ids = [...earlier.values()].flatMap(({ contactId }) => contactId ?? [])
-    const { byPhone, byId } = await loadKnown(
+    const { byPhone, byId } = await loadExisting(
       this.#ctx.db,
       this.#ctx,
       readable.map(({ value }) => value),

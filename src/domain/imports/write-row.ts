@@ -14,7 +14,7 @@ import { audit, type BusinessContext } from '../context.ts'
 import { refuseErased } from '../erasures/index.ts'
 import { insertLead, newLead } from '../leads/index.ts'
 import type { ImportKind } from './fields.ts'
-import { type Earlier, type Fill, type Known, knownOf, loadKnown, type Outcome, planRow } from './plan-row.ts'
+import { type Earlier, type Fill, type Known, knownOf, loadExisting, type Outcome, planRow } from './plan-row.ts'
 import type { ImportRow } from './read-row.ts'
 
 export type RowToTake = {
@@ -65,13 +65,13 @@ async function findOrMakeContact(
   earlier: Earlier | null,
 ): Promise<{ known: Known | null; contactId: string | null }> {
   const ids = earlier?.contactId ? [earlier.contactId] : []
-  const { byPhone, byId } = await loadKnown(tx, ctx, [row], ids)
+  const { byPhone, byId } = await loadExisting(tx, ctx, [row], ids)
   const known = knownOf(row, byPhone) ?? (earlier?.contactId ? (byId.get(earlier.contactId) ?? null) : null)
   if (known) return { known, contactId: known.id }
   if (row.phone) {
     const contactId = await resolveContact(tx, ctx, { phone: row.phone, name: row.name })
     // Somebody may be known by another spelling of the number.
-    const found = (await loadKnown(tx, ctx, [row], [contactId])).byId.get(contactId)
+    const found = (await loadExisting(tx, ctx, [row], [contactId])).byId.get(contactId)
     return { known: found && found.phone !== row.phone ? found : null, contactId }
   }
   if (kind === 'leads' && (!row.email || earlier)) return { known: null, contactId: null }

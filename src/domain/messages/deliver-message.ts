@@ -6,10 +6,10 @@ import { errorMessage } from '../../lib/errors.ts'
 import type { OutboundMessage, SendOutcome, WhatsAppSender } from '../../providers/whatsapp/port.ts'
 import { wakeAccount } from '../businesses/index.ts'
 import { type BusinessContext, emit } from '../context.ts'
-import { backInQueue } from './back-in-queue.ts'
 import type { SendSettings } from './choose-sender.ts'
 import { moveToFallback } from './fallback.ts'
 import { outboundOf, partyPhone } from './outbound.ts'
+import { requeueMessage } from './requeue-message.ts'
 
 export type DeliveryResult =
   /** Nothing more to do for this job. */
@@ -27,7 +27,7 @@ const PART_PAUSE_MS = 300
 const MAX_PART_PAUSE_MS = 10_000
 
 /** What a worker sends with over Twilio. `pool` is where the lock's connection is reserved from. */
-export type DeliveryMeans = {
+export type DeliveryDeps = {
   pool: DatabaseHandle['sql']
   /** What a business sends with; null where it has none. */
   senderOf(businessId: string): WhatsAppSender | null
@@ -68,7 +68,7 @@ type Sending = OutboundMessage & {
 export async function deliverMessage(
   ctx: BusinessContext,
   messageId: string,
-  means: DeliveryMeans,
+  means: DeliveryDeps,
 ): Promise<DeliveryResult> {
   const connection = await means.pool.reserve()
   try {
@@ -85,7 +85,7 @@ export async function deliverMessage(
   }
 }
 
-async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryMeans): Promise<DeliveryResult> {
+async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryDeps): Promise<DeliveryResult> {
   const message = await loadMessage(ctx, messageId, means.settings.twilio(ctx.businessId).defaultSender)
   if (!message) return { done: true, status: 'gone' }
   if (message.provider === 'baileys') {
@@ -147,7 +147,7 @@ async function settleDoubt(ctx: BusinessContext, message: Sending, sender: Whats
     return { done: false, retryInMs: RECONCILE_AFTER_MS - age + 100, reason: 'waiting before it is reconciled' }
   const found = await sender.reconcile({ ...message, since, otherIds: await otherProviderIds(ctx, message, since) })
   if (found.outcome === 'absent') {
-    await setStatus(ctx, message.id, backInQueue())
+    await setStatus(ctx, message.id, requeueMessage())
     return { done: false, retryInMs: 100, reason: 'the provider never got it' }
   }
   if (found.outcome === 'undecided' || found.outcome === 'unknown') {
@@ -201,7 +201,7 @@ async function applyOutcome(ctx: BusinessContext, messageId: string, outcome: Se
       })
       return { done: true, status: 'failed' }
     case 'retry':
-      await setStatus(ctx, messageId, backInQueue({ errorCode: outcome.code, errorMessage: outcome.message }))
+      await setStatus(ctx, messageId, requeueMessage({ errorCode: outcome.code, errorMessage: outcome.message }))
       return { done: false, retryInMs: outcome.retryAfterMs ?? 5_000, reason: outcome.code }
     case 'unknown':
       await setStatus(ctx, messageId, { status: 'sending', errorCode: outcome.code, errorMessage: outcome.message })

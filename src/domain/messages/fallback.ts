@@ -6,10 +6,10 @@ import { newId } from '../../lib/ids.ts'
 import { getBusiness, wakeAccount } from '../businesses/index.ts'
 import { audit, auditOnly, type BusinessContext } from '../context.ts'
 import { assess, type SendSettings } from './choose-sender.ts'
+import { enqueueSend } from './enqueue-send.ts'
 import { type MessagePart, planParts } from './limits.ts'
 import { emitMessage } from './message-event.ts'
 import { partyPhone } from './outbound.ts'
-import { startSending } from './start-sending.ts'
 
 /**
  * Gives a message, which its provider surely did not and will not take, to the business's second provider. Once a message;
@@ -74,7 +74,7 @@ export async function moveToFallback(
     return rows.length > 0
   })
   if (!moved) return false
-  for (const { id } of added) await startSending(ctx, id, assessed.sender)
+  for (const { id } of added) await enqueueSend(ctx, id, assessed.sender)
   try {
     if (assessed.sender.accountId && provider === 'baileys') await wakeAccount(ctx, assessed.sender.accountId, 'outbox')
     else

@@ -1,4 +1,3 @@
-export { backInQueue } from './back-in-queue.ts'
 export { countCallMessages, keyOfCallMessage } from './call-messages.ts'
 export { type ChangedMessage, changeMessage, pruneEarlyDeletions } from './change-message.ts'
 export type { SendSettings, TwilioSending } from './choose-sender.ts'
@@ -20,6 +19,7 @@ export {
 } from './queries.ts'
 export { type ReceiveOptions, receiveMessage, takeInbound } from './receive-message.ts'
 export { requestMessage, type SendRequest, sendRequest } from './request-message.ts'
+export { requeueMessage } from './requeue-message.ts'
 export { applyMessageStatus } from './status.ts'
 export { requeueLostMessages, requeueMedia } from './sweep.ts'
 export { type MessageView, messageTaken, messageView, toMessageView } from './views.ts'

@@ -11,10 +11,10 @@ import { openConversation } from '../conversations/index.ts'
 import { queueDeletions, refuseErased } from '../erasures/index.ts'
 import { applyChange, applyEarlyChanges, type ChangedMessage, changeLockSql, takeDeletion } from './change-message.ts'
 import { applyConsentWord } from './consent.ts'
+import { enqueueSend } from './enqueue-send.ts'
 import { emitMessage } from './message-event.ts'
 import { removePlaceholder } from './placeholder.ts'
-import { receiveFromKnown, receiveLock } from './receive-known.ts'
-import { startSending } from './start-sending.ts'
+import { receiveLock, receiveMessageFastPath } from './receive-message-fast-path.ts'
 import { mediaKindOf } from './views.ts'
 
 /** How an inbound message is to be taken. */
@@ -84,11 +84,13 @@ export async function receiveMessage(
   const consents = !how.own && !how.history && !how.group && readConsentWord(input.body) !== null
   const change = input.kind === 'edit' && input.replyTo ? changeOf(input, input.replyTo, how.own === true) : null
   if (!how.own && !consents && !change && input.media.length === 0) {
-    const written = await receiveFromKnown(ctx, input, { id: how.id, counts: !how.history }).catch((error: unknown) => {
-      // Somebody else wrote it meanwhile, or merged the contact; the steps below find out.
-      if (isOvertaken(error)) return null
-      throw error
-    })
+    const written = await receiveMessageFastPath(ctx, input, { id: how.id, counts: !how.history }).catch(
+      (error: unknown) => {
+        // Somebody else wrote it meanwhile, or merged the contact; the steps below find out.
+        if (isOvertaken(error)) return null
+        throw error
+      },
+    )
     if (written) return written
   }
   const at = new Date(input.at)
@@ -194,7 +196,7 @@ export async function receiveMessage(
     }
   })
   await queueDeletions(ctx, files)
-  if (confirmation) await startSending(ctx, confirmation, input)
+  if (confirmation) await enqueueSend(ctx, confirmation, input)
   // What only the linked account can fetch, its own process does.
   const byJob = input.media.some(({ url }) => url !== null && !url.startsWith(WHATSAPP_MEDIA_SCHEME))
   for (const mediaId of byJob ? media : [])

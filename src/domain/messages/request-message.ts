@@ -12,10 +12,10 @@ import { auditOnly, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 import { chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
+import { enqueueSend } from './enqueue-send.ts'
 import { type FileFacts, planParts } from './limits.ts'
 import { emitMessage } from './message-event.ts'
-import { requestForKnown } from './request-known.ts'
-import { startSending } from './start-sending.ts'
+import { requestMessageFastPath } from './request-message-fast-path.ts'
 import type { MessageStatus } from './status.ts'
 
 const MAX_TEXT = 4096
@@ -104,14 +104,14 @@ export async function requestMessage(
   const rows = sender ? await rowsOf(ctx, request, text, { ...sender, requestHash }, business.longText, facts) : []
   const [row, ...more] = rows
   if (row && more.length === 0) {
-    const status = await requestForKnown(ctx, phone, row).catch((error: unknown) => {
+    const status = await requestMessageFastPath(ctx, phone, row).catch((error: unknown) => {
       // The contact was merged meanwhile; the steps below find out.
       if (isOvertaken(error)) return null
       throw error
     })
     if (status) {
       // A linked account's worker was woken by the same statement.
-      if (row.provider !== 'baileys' || !row.accountId) await startSending(ctx, row.id, row)
+      if (row.provider !== 'baileys' || !row.accountId) await enqueueSend(ctx, row.id, row)
       return { id: row.id, status }
     }
   }
@@ -153,7 +153,7 @@ export async function requestMessage(
       field: 'idempotencyKey',
     })
   if (message.id !== row?.id) return await partsOf(ctx, message)
-  for (const part of rows) await startSending(ctx, part.id, part)
+  for (const part of rows) await enqueueSend(ctx, part.id, part)
   const { id, status } = message
   return { id, status, ...(more.length > 0 ? { parts: rows.map((part) => part.id) } : {}) }
 }

@@ -1,5 +1,5 @@
-export { isPaymentBusy, type PaymentMeans, type PaymentProviders } from './means.ts'
 export { formatMoney } from './messages.ts'
+export { isPaymentBusy, type PaymentDeps, type PaymentProviders } from './payment-deps.ts'
 export { getPayment, getPublicPayment, listPayments, type PublicPayment, paymentFilters } from './queries.ts'
 export { refundPayment } from './refund-payment.ts'
 export {

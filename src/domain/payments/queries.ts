@@ -13,7 +13,7 @@ import {
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
 import { type Page, pageInput, pageQuery, toPage } from '../paging.ts'
-import type { PaymentMeans } from './means.ts'
+import type { PaymentDeps } from './payment-deps.ts'
 import { AMOUNT_MISMATCH, type PaymentState } from './states.ts'
 
 export const paymentFilters = pageInput.extend({
@@ -42,7 +42,7 @@ const view = {
 }
 
 /** The payments of the business, newest first. */
-export async function listPayments(ctx: BusinessContext, input: z.input<typeof paymentFilters>, means: PaymentMeans) {
+export async function listPayments(ctx: BusinessContext, input: z.input<typeof paymentFilters>, means: PaymentDeps) {
   const page = paymentFilters.parse(input)
   const query = pageQuery(
     payments.id,
@@ -67,7 +67,7 @@ export async function listPayments(ctx: BusinessContext, input: z.input<typeof p
  * One payment with its history and the money that moved.
  * @throws AppError `payment_not_found`
  */
-export async function getPayment(ctx: BusinessContext, id: string, means: PaymentMeans) {
+export async function getPayment(ctx: BusinessContext, id: string, means: PaymentDeps) {
   const [row] = await ctx.db
     .select(view)
     .from(payments)
@@ -121,7 +121,7 @@ export type PublicPayment = {
  * A payment as its public page shows it.
  * @throws AppError `payment_not_found`
  */
-export async function getPublicPayment(ctx: DomainContext, id: string, means: PaymentMeans): Promise<PublicPayment> {
+export async function getPublicPayment(ctx: DomainContext, id: string, means: PaymentDeps): Promise<PublicPayment> {
   // One statement sees one moment: asked one after the other, the payment of before and its attempts of after the provider's
   // answer would look like one that nobody ever began.
   const underWay = ctx.db

@@ -4,7 +4,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { PaymentProvider } from '../../providers/payments/port.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { applyReport } from './apply-report.ts'
-import { chooseProvider, type PaymentMeans, withPaymentLock } from './means.ts'
+import { chooseProvider, type PaymentDeps, withPaymentLock } from './payment-deps.ts'
 import { paymentNotFound } from './queries.ts'
 import { requireUnblocked } from './request-payment.ts'
 import { checkAfter, settleLocked } from './settle-payment.ts'
@@ -19,7 +19,7 @@ import type { PaymentState } from './states.ts'
 export async function refundPayment(
   ctx: BusinessContext,
   paymentId: string,
-  means: PaymentMeans,
+  means: PaymentDeps,
 ): Promise<{ id: string; state: PaymentState; refundedAmount: number }> {
   const mine = and(eq(payments.id, paymentId), eq(payments.businessId, ctx.businessId))
   const [known] = await ctx.db.select({ provider: payments.provider }).from(payments).where(mine)

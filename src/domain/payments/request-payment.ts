@@ -9,8 +9,8 @@ import { getContact, identitiesOf, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErased } from '../erasures/index.ts'
 import { requestMessage } from '../messages/index.ts'
-import { chooseProvider, type PaymentMeans } from './means.ts'
 import { linkText } from './messages.ts'
+import { chooseProvider, type PaymentDeps } from './payment-deps.ts'
 import { recordEvent } from './states.ts'
 
 /** A million shekels: more is a slip of the keyboard. */
@@ -53,7 +53,7 @@ export type RequestedPayment = {
  * Whether this business can ask for a payment through this provider: looked at before anything else of a request is.
  * @throws AppError `business_blocked` (403) first, then `unknown_provider`, `payments_not_configured` (501)
  */
-export async function checkPayments(ctx: BusinessContext, means: PaymentMeans, provider?: string, currency?: string) {
+export async function checkPayments(ctx: BusinessContext, means: PaymentDeps, provider?: string, currency?: string) {
   const business = await requireUnblocked(ctx)
   const providers = means.providersOf(ctx.businessId)
   return { business, provider: chooseProvider(providers, provider, currency, business.paymentProvider) }
@@ -78,7 +78,7 @@ export async function requireUnblocked(ctx: BusinessContext) {
 export async function requestPayment(
   ctx: BusinessContext,
   input: PaymentRequest,
-  means: PaymentMeans,
+  means: PaymentDeps,
   askedAt: Date | null = null,
 ): Promise<RequestedPayment> {
   const request = paymentRequest.parse(input)

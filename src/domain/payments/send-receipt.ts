@@ -4,15 +4,15 @@ import { AppError } from '../../lib/errors.ts'
 import { getBusiness } from '../businesses/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { requestMessage } from '../messages/index.ts'
-import type { PaymentMeans } from './means.ts'
 import { receiptText } from './messages.ts'
+import type { PaymentDeps } from './payment-deps.ts'
 import { recordEvent } from './states.ts'
 
 /**
  * Sends the receipt of a paid payment by WhatsApp, once however often it runs.
  * @throws AppError `unavailable` when sending cannot work now
  */
-export async function sendReceipt(ctx: BusinessContext, paymentId: string, means: PaymentMeans): Promise<void> {
+export async function sendReceipt(ctx: BusinessContext, paymentId: string, means: PaymentDeps): Promise<void> {
   const [row] = await ctx.db
     .select({ payment: payments, phone: contacts.phone })
     .from(payments)

@@ -4,7 +4,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import type { PaymentProvider, PaymentProviderName, PaymentReport } from '../../providers/payments/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
 import { applyReport } from './apply-report.ts'
-import { ofPayment, type PaymentMeans, withPaymentLock } from './means.ts'
+import { ofPayment, type PaymentDeps, withPaymentLock } from './payment-deps.ts'
 import { AMOUNT_MISMATCH, moveTo, type PaymentRow } from './states.ts'
 
 const FIRST_CHECK_MS = 15_000
@@ -28,7 +28,7 @@ export function checkAfter(checks: number): Date {
 export async function settlePayment(
   ctx: DomainContext,
   paymentId: string,
-  means: PaymentMeans,
+  means: PaymentDeps,
   transactionId: string | null = null,
 ): Promise<PaymentRow | null> {
   const [known] = await ctx.db
@@ -65,7 +65,7 @@ export async function findPaymentOf(
  */
 export async function findNotifiers(
   ctx: DomainContext,
-  means: PaymentMeans,
+  means: PaymentDeps,
   provider: PaymentProviderName,
   pointer: { paymentId: string | null; transactionId: string | null },
 ): Promise<PaymentProvider[] | null> {
@@ -93,7 +93,7 @@ export async function findNotifiers(
 export async function settleLocked(
   ctx: BusinessContext,
   paymentId: string,
-  means: PaymentMeans,
+  means: PaymentDeps,
   transactionId: string | null = null,
 ): Promise<PaymentRow> {
   const payment = await loadPayment(ctx, paymentId)

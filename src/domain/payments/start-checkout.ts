@@ -1,7 +1,7 @@
 import { and, desc, eq } from 'drizzle-orm'
 import { paymentCheckouts, payments } from '../../../db/schema/index.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
-import { chooseProvider, ofPayment, type PaymentMeans, withPaymentLock } from './means.ts'
+import { chooseProvider, ofPayment, type PaymentDeps, withPaymentLock } from './payment-deps.ts'
 import { paymentNotFound } from './queries.ts'
 import { requireUnblocked } from './request-payment.ts'
 import { checkAfter, earlier, isPayable, moneyUnderWay, settleLocked } from './settle-payment.ts'
@@ -18,7 +18,7 @@ export type CheckoutStart = { kind: 'redirect'; url: string } | { kind: 'done'; 
 export async function startCheckout(
   ctx: DomainContext,
   paymentId: string,
-  means: PaymentMeans,
+  means: PaymentDeps,
   options: { language?: 'he' | 'en' } = {},
 ): Promise<CheckoutStart> {
   const [known] = await ctx.db

@@ -3,7 +3,7 @@ import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { contacts, messages, whatsappLinks } from '../../../db/schema/index.ts'
 import type { OutboundMessage, SendOutcome } from '../../providers/whatsapp/port.ts'
 import { type BusinessContext, type DomainContext, emit, eventsOf } from '../context.ts'
-import { backInQueue, outboundOf, partyPhone } from '../messages/index.ts'
+import { outboundOf, partyPhone, requeueMessage } from '../messages/index.ts'
 import { holds, type Lease } from './leases.ts'
 
 /** The next message of an account, and the rules it is sent by. */
@@ -24,7 +24,7 @@ export type OutboxItem = {
 const WAITING = ['queued', 'sending'] as const
 /** How many messages of an account are looked at for the next one: a contact's first holds back its others. */
 const LOOK_AHEAD = 2_000
-/** Refusals "for now" after which a message is given up: hours, by the growing pauses between them. */
+/** StreamRejections "for now" after which a message is given up: hours, by the growing pauses between them. */
 const MAX_ATTEMPTS = 40
 const DOUBT_ENDS_MS = 24 * 3_600_000
 const DAY_MS = 24 * 3_600_000
@@ -182,7 +182,7 @@ export async function endSend(ctx: BusinessContext, item: OutboxItem, outcome: S
       const nextAttemptAt = new Date(Date.now() + pauseAfter(attempt, outcome.retryAfterMs))
       const { code: errorCode, message: errorMessage } = outcome
       const over = attempt >= MAX_ATTEMPTS
-      await move(ctx, id, ours, over ? failure(outcome) : backInQueue({ nextAttemptAt, errorCode, errorMessage }))
+      await move(ctx, id, ours, over ? failure(outcome) : requeueMessage({ nextAttemptAt, errorCode, errorMessage }))
       return
     }
     case 'unknown':
@@ -219,7 +219,7 @@ export async function settleDoubt(
     item.message.id,
     and(eq(messages.status, 'sending'), eq(messages.attempts, item.attempts)),
     again
-      ? backInQueue({ nextAttemptAt: new Date(Date.now() + pause) })
+      ? requeueMessage({ nextAttemptAt: new Date(Date.now() + pause) })
       : {
           status: 'unknown',
           errorCode: 'outcome_unknown',

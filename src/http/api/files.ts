@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { BusinessEnv } from '../../access/authenticate.ts'
-import { getCallRecordKey, getTurnAudio } from '../../domain/calls/index.ts'
+import { getCallTraceKey, getTurnAudio } from '../../domain/calls/index.ts'
 import { getMediaFile, getMediaThumbnail, type MediaFile } from '../../domain/messages/index.ts'
 import { getRecording, listRecordings } from '../../domain/recordings/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -39,7 +39,7 @@ export function createFilesApi(deps: { storage: ObjectStorage }) {
 
   /** What happened in a call, one JSON object a line. */
   app.get('/calls/:id/record', async (c) => {
-    const key = await getCallRecordKey(c.get('business'), c.req.param('id').slice(0, 64))
+    const key = await getCallTraceKey(c.get('business'), c.req.param('id').slice(0, 64))
     return serve(c.req.raw, key, 'application/x-ndjson')
   })
 

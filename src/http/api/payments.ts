@@ -5,20 +5,20 @@ import {
   checkPayments,
   getPayment,
   listPayments,
-  type PaymentMeans,
+  type PaymentDeps,
   paymentFilters,
   paymentRequest,
   refundPayment,
   requestPayment,
 } from '../../domain/payments/index.ts'
 import { parseInput } from '../errors.ts'
-import { readText } from '../form.ts'
+import { readText } from '../form-body.ts'
 import { requireJson } from '../request-body.ts'
 
 const idParameter = z.object({ id: z.uuid('the id of a payment') })
 
 /** The payments API: request, list, look at, refund. */
-export function createPaymentsApi({ means }: { means: PaymentMeans }) {
+export function createPaymentsApi({ means }: { means: PaymentDeps }) {
   const app = new Hono<BusinessEnv>()
 
   app.post('/', async (c) => {

@@ -14,7 +14,7 @@ import {
   waitForMessage,
 } from '../../domain/messages/index.ts'
 import { parseInput } from '../errors.ts'
-import { readText } from '../form.ts'
+import { readText } from '../form-body.ts'
 import { BODY_LIMITS, requireJson } from '../request-body.ts'
 
 const MAX_WAIT_SECONDS = 60

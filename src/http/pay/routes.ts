@@ -6,18 +6,18 @@ import type { DomainContext } from '../../domain/context.ts'
 import {
   formatMoney,
   getPublicPayment,
-  type PaymentMeans,
+  type PaymentDeps,
   type PublicPayment,
   startCheckout,
 } from '../../domain/payments/index.ts'
 import type { Inbox } from '../../jobs/inbox.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
-import { cleanForm, parseForm, readText } from '../form.ts'
+import { cleanForm, parseForm, readText } from '../form-body.ts'
 import { settleSoon } from '../webhooks/payments.ts'
 import type { PayLanguage } from './texts.ts'
 import { missingPage, type PayView, payPage } from './view.ts'
 
-export type PayDeps = { ctx: DomainContext; means: PaymentMeans; inbox: Pick<Inbox, 'accept'> }
+export type PayDeps = { ctx: DomainContext; means: PaymentDeps; inbox: Pick<Inbox, 'accept'> }
 
 const COOKIE = 'pay_lang'
 const REFRESH_SECONDS = 2

@@ -1,14 +1,14 @@
 import { type Context, Hono } from 'hono'
+import { WEBHOOKS } from '../../access/urls.ts'
 import type { DomainContext } from '../../domain/context.ts'
-import { findNotifiers, type PaymentMeans } from '../../domain/payments/index.ts'
+import { findNotifiers, type PaymentDeps } from '../../domain/payments/index.ts'
 import type { Inbox } from '../../jobs/inbox.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { cleanDeep } from '../../lib/text.ts'
 import type { PaymentProviderName, WebhookPointer } from '../../providers/payments/port.ts'
 import { createAddressLimit } from '../address-limit.ts'
-import { readText } from '../form.ts'
-import { WEBHOOKS } from '../urls.ts'
+import { readText } from '../form-body.ts'
 
 /** PayPal's events carry whole orders. */
 const MAX_BYTES = 256 * 1024
@@ -20,7 +20,7 @@ const SETTLE_EVERY_MS = 1_000
 
 export type PaymentWebhookDeps = {
   ctx: DomainContext
-  means: PaymentMeans
+  means: PaymentDeps
   inbox: Pick<Inbox, 'accept'>
   addressOf(request: Request): string
   log: Logger

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import { publicSocketUrl, publicUrl, WEBHOOKS } from '../../access/urls.ts'
 import type { BusinessDirectory, BusinessEntry } from '../../domain/businesses/index.ts'
 import { attestationOf, createStreamToken, decideAfterStream } from '../../domain/calls/index.ts'
 import type { DomainContext } from '../../domain/context.ts'
@@ -8,9 +9,8 @@ import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { networkPhone } from '../../lib/phone.ts'
 import { type Carriers, type Signer, speaksFor, type Telephony } from '../../providers/telephony/port.ts'
-import { publicSocketUrl, publicUrl, WEBHOOKS } from '../urls.ts'
 import { readSideFields, type SideField, text, wholeNumber } from './side-fields.ts'
-import { notSigned, readCarrierForm, readSigned, requireCarrierForm, scopeOf } from './signed.ts'
+import { notSigned, readCarrierForm, readSigned, requireCarrierForm, scopeOf } from './verify-signature.ts'
 
 export type VoiceWebhookDeps = {
   ctx: DomainContext

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import { WEBHOOKS } from '../../access/urls.ts'
 import type { AccountEntry, BusinessDirectory } from '../../domain/businesses/index.ts'
 import { describeContent, type SendSettings } from '../../domain/messages/index.ts'
 import type { Inbox } from '../../jobs/inbox.ts'
@@ -12,11 +13,10 @@ import { cutText } from '../../lib/text.ts'
 import { type Carriers, type Signer, speaksFor } from '../../providers/telephony/port.ts'
 import type { ReadBridgeMessage } from '../../providers/whatsapp/port.ts'
 import { parseJson } from '../errors.ts'
-import { readText } from '../form.ts'
-import { WEBHOOKS } from '../urls.ts'
+import { readText } from '../form-body.ts'
 import { type BaileysEvent, readBaileysEvent, splitBatch } from './baileys-event.ts'
-import { notSigned, requireCarrierForm, scopeOf } from './signed.ts'
 import { readTwilioMessage } from './twilio-message.ts'
+import { notSigned, requireCarrierForm, scopeOf } from './verify-signature.ts'
 
 export type WhatsAppWebhookDeps = {
   carriers: Carriers

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { fromDecimal, toDecimal } from '../../lib/money.ts'
 import { callProvider, unexpectedAnswer } from './call.ts'
-import type { Charge, CheckoutNews, PaymentProvider, PaymentReport, Refund, WebhookPointer } from './port.ts'
+import type { Charge, CheckoutUpdate, PaymentProvider, PaymentReport, Refund, WebhookPointer } from './port.ts'
 
 export type PayPalOptions = {
   clientId: string
@@ -301,7 +301,7 @@ function reportOf(order: z.infer<typeof orderBody>): PaymentReport {
   const refunds = units.flatMap((unit) => refundsOf(unit.payments?.refunds ?? [], null))
   // An order whose every capture failed can be paid no more; one that is paid stays, its refunds are still news.
   const dead = charges.length > 0 && charges.every(({ status }) => status === 'failed')
-  const state: CheckoutNews['state'] =
+  const state: CheckoutUpdate['state'] =
     order.status === 'APPROVED' && charges.length === 0
       ? 'approved'
       : order.status === 'VOIDED' || dead

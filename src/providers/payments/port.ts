@@ -44,10 +44,10 @@ export type Refund = {
 }
 
 /** How a checkout stands: `approved` wants `capture`, `closed` can never be paid, with a reason when it was refused. */
-export type CheckoutNews = { ref: string; state: 'open' | 'approved' | 'closed'; reason: string | null }
+export type CheckoutUpdate = { ref: string; state: 'open' | 'approved' | 'closed'; reason: string | null }
 
 /** All that the provider knows of a payment. */
-export type PaymentReport = { checkouts: CheckoutNews[]; charges: Charge[]; refunds: Refund[] }
+export type PaymentReport = { checkouts: CheckoutUpdate[]; charges: Charge[]; refunds: Refund[] }
 
 /** Where a webhook points: our payment, or a transaction (PayPal: a capture; Tranzila: an index). Never more than that: what it says of money is not looked at. */
 export type WebhookPointer = { eventId: string | null; paymentId: string | null; transactionId: string | null }

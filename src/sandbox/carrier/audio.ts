@@ -1,8 +1,8 @@
+import { rmsOfMulaw } from '../../audio/energy.ts'
+import { bytesOfMs, decodeMulaw, encodeMulaw, MULAW_RATE } from '../../audio/mulaw.ts'
+import { resample } from '../../audio/resample.ts'
+import { mixToMono, readWav, writeWavPcm16 } from '../../audio/wav.ts'
 import { AppError } from '../../lib/errors.ts'
-import { rmsOfMulaw } from '../../media/audio/energy.ts'
-import { bytesOfMs, decodeMulaw, encodeMulaw, MULAW_RATE } from '../../media/audio/mulaw.ts'
-import { resample } from '../../media/audio/resample.ts'
-import { mixToMono, readWav, writeWavPcm16 } from '../../media/audio/wav.ts'
 
 /** Bytes of μ-law telephone audio in one millisecond (8,000 Hz, mono, one byte a sample). */
 export const BYTES_PER_MS = MULAW_RATE / 1000

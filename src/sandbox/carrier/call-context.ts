@@ -2,7 +2,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import type { CallLog } from './call-log.ts'
 import type { FollowedDocument } from './call-report.ts'
 import type { Line } from './line.ts'
-import type { CallRecord, CallUpdate, CarrierState } from './state.ts'
+import type { CallUpdate, CarrierCall, CarrierState } from './state.ts'
 import { checkTwiml, parseTwiml, type TwimlElement } from './twiml.ts'
 import type { ConnectRule } from './webhook-client.ts'
 import { resolveTarget, sendWebhook, type WebhookAnswer } from './webhook-client.ts'
@@ -64,7 +64,7 @@ export type MarkPlan = { lateMs: number; lost: boolean }
 /** All that carrying out a call needs. */
 export type CallContext = {
   state: CarrierState
-  call: CallRecord
+  call: CarrierCall
   line: Line
   log: CallLog
   interrupt: Interrupt

@@ -1,6 +1,6 @@
 import type { CallCode, CallEnd, CallerTurn, CallReport } from './call-report.ts'
 import type { Line } from './line.ts'
-import type { CallRecord } from './state.ts'
+import type { CarrierCall } from './state.ts'
 
 /** Warnings of one code kept in a report; a server that errs on every message would fill the memory. */
 const MAX_CODES = 200
@@ -34,7 +34,7 @@ export class CallLog {
   }
 
   /** The report of the call as it stands. */
-  toReport(call: CallRecord, accountSid: string, line: Line, ended: CallEnd, stepsLeft: number): CallReport {
+  toReport(call: CarrierCall, accountSid: string, line: Line, ended: CallEnd, stepsLeft: number): CallReport {
     const heard = line.ear.heard()
     const unheard = line.ear.unheard()
     return {

@@ -16,7 +16,7 @@ import type { CallEnd, CallReport, CallStatus } from './call-report.ts'
 import { type CallerStep, ScriptRunner } from './caller-script.ts'
 import { runDocument } from './interpreter.ts'
 import { Line } from './line.ts'
-import { type CallRecord, type CallUpdate, type CarrierState, newCallRecord } from './state.ts'
+import { type CallUpdate, type CarrierCall, type CarrierState, newCarrierCall } from './state.ts'
 import type { ConnectRule } from './webhook-client.ts'
 
 export type PlaceCall = {
@@ -62,7 +62,7 @@ const DEFAULT_MAX_SECONDS = 60
  */
 export async function placeCall(options: PlaceCall): Promise<CallReport> {
   const { carrier } = options
-  const call = newCallRecord(options.from, options.to)
+  const call = newCarrierCall(options.from, options.to)
   const interrupt = new Interrupt()
   const line = new Line(options.background ?? null)
   const log = new CallLog()
@@ -204,7 +204,7 @@ function answer(context: CallContext, options: PlaceCall, document: LoadedDocume
 }
 
 /** Marks a call as over, once. */
-function endCall(call: CallRecord, status?: CallStatus): void {
+function endCall(call: CarrierCall, status?: CallStatus): void {
   if (call.endedAt !== null) return
   call.status = status ?? (call.answeredAt === null ? 'no-answer' : 'completed')
   call.endedAt = new Date()
@@ -226,7 +226,7 @@ function tellStatus(context: CallContext, options: PlaceCall, event: 'ringing' |
   notify(context, 'call_status', statusCallbackUrl, params)
 }
 
-function callSeconds(call: CallRecord): number {
+function callSeconds(call: CarrierCall): number {
   if (call.answeredAt === null || call.endedAt === null) return 0
   return Math.max(1, Math.round((call.endedAt.getTime() - call.answeredAt.getTime()) / 1000))
 }

@@ -1,12 +1,12 @@
 import { API_ROOT, deliverAnswer, injectedError, pageOf, twilioError, twilioJson, twilioNotFound } from './rest.ts'
-import { formatRfc2822 } from './sids.ts'
-import type { CallRecord, CarrierState } from './state.ts'
+import type { CarrierCall, CarrierState } from './state.ts'
+import { formatRfc2822 } from './twilio-sid.ts'
 
 /** TwiML in a REST parameter may have this many characters (32018). */
 const MAX_TWIML = 4000
 
 /** A call as the API shows it. */
-export function callToJson(state: CarrierState, call: CallRecord): Record<string, unknown> {
+export function callToJson(state: CarrierState, call: CarrierCall): Record<string, unknown> {
   const uri = `${API_ROOT}/Accounts/${state.accountSid}/Calls/${call.sid}`
   const seconds =
     call.endedAt === null

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { postCallback } from './message-delivery.ts'
 import { API_ROOT } from './rest.ts'
-import { newSid } from './sids.ts'
 import type { CarrierState, MediaRecord, MessageRecord } from './state.ts'
+import { newSid } from './twilio-sid.ts'
 
 export type InboundWhatsApp = {
   carrier: CarrierState

@@ -1,4 +1,4 @@
-import { concatBytes, mulawSilence } from '../../media/audio/mulaw.ts'
+import { concatBytes, mulawSilence } from '../../audio/mulaw.ts'
 import { makeTone, readTelephoneWav } from './audio.ts'
 import {
   ApplicationError,
@@ -13,7 +13,7 @@ import {
 import type { CallEnd } from './call-report.ts'
 import { runStream } from './media-stream.ts'
 import { runRecord } from './record-verb.ts'
-import { newCallRecord } from './state.ts'
+import { newCarrierCall } from './state.ts'
 import type { TwimlElement } from './twiml.ts'
 
 /** What a document led to: another document, the end of the call, or an interruption (hang-up, REST) to look at. */
@@ -148,7 +148,7 @@ async function runDial(
     line.hear(concatBytes([makeTone(400, Math.min(ringMs, 1000), 2000), mulawSilence(20)]))
   await sleepUnless(interrupt.signal, ringMs)
   line.ear.clear(line.now())
-  const child = newCallRecord(verb.attributes.callerId ?? call.from, number, call.sid)
+  const child = newCarrierCall(verb.attributes.callerId ?? call.from, number, call.sid)
   child.status = dial.outcome === 'answered' ? 'in-progress' : dial.outcome
   state.addCall(child)
   log.note(line.now(), 'dial', dial.outcome)

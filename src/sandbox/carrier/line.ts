@@ -1,4 +1,4 @@
-import { mulawSilence } from '../../media/audio/mulaw.ts'
+import { mulawSilence } from '../../audio/mulaw.ts'
 import { BYTES_PER_MS, FRAME_BYTES } from './audio.ts'
 import { PlaybackBuffer, type ReturnedMark } from './playback-buffer.ts'
 

@@ -1,9 +1,9 @@
 import { type CallContext, dialTarget, notify } from './call-context.ts'
 import type { StreamReport } from './call-report.ts'
 import type { ReturnedMark } from './playback-buffer.ts'
-import { newSid } from './sids.ts'
 import { signableUrl, signTwilioRequest } from './signature.ts'
 import { readServerMessage } from './stream-wire.ts'
+import { newSid } from './twilio-sid.ts'
 import type { TwimlElement } from './twiml.ts'
 
 /** The subprotocol that Twilio offers and wants back. */

@@ -1,6 +1,6 @@
 import type { FaultEffect } from './faults.ts'
-import { newSid } from './sids.ts'
 import type { CallbackRecord, CarrierState, MessageRecord, MessageStatus } from './state.ts'
+import { newSid } from './twilio-sid.ts'
 import { resolveTarget, sendWebhook, type WebhookAnswer } from './webhook-client.ts'
 
 /** Media larger than this is refused by WhatsApp. */

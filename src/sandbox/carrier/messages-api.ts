@@ -10,8 +10,8 @@ import {
   twilioJson,
   twilioNotFound,
 } from './rest.ts'
-import { formatRfc2822, newSid } from './sids.ts'
 import type { CarrierState, MediaRecord, MessageRecord } from './state.ts'
+import { formatRfc2822, newSid } from './twilio-sid.ts'
 
 const ADDRESS = /^(whatsapp:)?\+[1-9]\d{6,14}$/
 

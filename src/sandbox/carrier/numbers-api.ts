@@ -1,6 +1,6 @@
 import { API_ROOT, deliverAnswer, injectedError, pageOf, twilioError, twilioJson, twilioNotFound } from './rest.ts'
-import { formatRfc2822, newSid } from './sids.ts'
 import type { CarrierState, NumberRecord } from './state.ts'
+import { formatRfc2822, newSid } from './twilio-sid.ts'
 
 /** What an update may set, by the name of its form field; the value says which key of the record it is. */
 const ADDRESSES = {

@@ -1,4 +1,4 @@
-import { concatBytes } from '../../media/audio/mulaw.ts'
+import { concatBytes } from '../../audio/mulaw.ts'
 import { BYTES_PER_MS } from './audio.ts'
 
 /** A mark that has come back. `cleared` = it came back because the buffer was emptied, so its audio was not heard. */

@@ -1,4 +1,4 @@
-import { concatBytes, mulawSilence } from '../../media/audio/mulaw.ts'
+import { concatBytes, mulawSilence } from '../../audio/mulaw.ts'
 import { findVoice, isVoice, makeTone } from './audio.ts'
 import {
   type CallContext,
@@ -11,8 +11,8 @@ import {
 import type { RecordedMessage } from './call-report.ts'
 import { FRAME_MS } from './line.ts'
 import { recordingUrl } from './recordings-api.ts'
-import { newSid } from './sids.ts'
 import type { RecordingRecord } from './state.ts'
+import { newSid } from './twilio-sid.ts'
 import type { TwimlElement } from './twiml.ts'
 
 const BEEP = makeTone(1000, 400)

@@ -9,8 +9,8 @@ import {
   twilioJson,
   twilioNotFound,
 } from './rest.ts'
-import { formatRfc2822 } from './sids.ts'
 import type { CarrierState, RecordingRecord } from './state.ts'
+import { formatRfc2822 } from './twilio-sid.ts'
 
 /** The address of a recording, without an extension, as webhooks carry it. */
 export function recordingUrl(state: CarrierState, sid: string): string {

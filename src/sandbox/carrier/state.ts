@@ -1,7 +1,7 @@
 import type { Logger } from '../../lib/log.ts'
 import type { CallReport, CallStatus } from './call-report.ts'
 import { FaultBook } from './faults.ts'
-import { newSid } from './sids.ts'
+import { newSid } from './twilio-sid.ts'
 import type { ConnectRule } from './webhook-client.ts'
 
 export type MessageStatus =
@@ -44,7 +44,7 @@ export type CallUpdate =
   | { kind: 'complete' }
 
 /** A call as the carrier knows it; `control` is there while the call lives. */
-export type CallRecord = {
+export type CarrierCall = {
   sid: string
   parentSid: string | null
   from: string
@@ -139,7 +139,7 @@ export class CarrierState {
   readonly logger: Logger
   readonly settings: CarrierSettings
   readonly messages = new Map<string, MessageRecord>()
-  readonly calls = new Map<string, CallRecord>()
+  readonly calls = new Map<string, CarrierCall>()
   readonly recordings = new Map<string, RecordingRecord>()
   readonly numbers = new Map<string, NumberRecord>()
   readonly callbacks: CallbackRecord[] = []
@@ -162,7 +162,7 @@ export class CarrierState {
     keepNewest(this.messages, message.sid, message, KEEP.messages)
   }
 
-  addCall(call: CallRecord): void {
+  addCall(call: CarrierCall): void {
     keepNewest(this.calls, call.sid, call, KEEP.calls)
   }
 
@@ -204,7 +204,7 @@ function keepNewest<T>(map: Map<string, T>, key: string, value: T, keep: number)
 }
 
 /** A call record at its beginning. */
-export function newCallRecord(from: string, to: string, parentSid: string | null = null): CallRecord {
+export function newCarrierCall(from: string, to: string, parentSid: string | null = null): CarrierCall {
   const now = new Date()
   return {
     sid: newSid('CA'),

@@ -1,4 +1,4 @@
-import { mulawSilence } from '../../media/audio/mulaw.ts'
+import { mulawSilence } from '../../audio/mulaw.ts'
 import { makeTone } from '../carrier/audio.ts'
 import {
   type ClientEvent,

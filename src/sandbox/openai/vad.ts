@@ -1,4 +1,4 @@
-import { rmsOfMulaw } from '../../media/audio/energy.ts'
+import { rmsOfMulaw } from '../../audio/energy.ts'
 import type { TurnDetection } from './client-events.ts'
 
 const FRAME_BYTES = 160

@@ -8,7 +8,7 @@ import { type NoiseIdentity, NoiseServer } from './noise.ts'
 import { offlineStanzas, settleByAck, settleByReceipt } from './outbox.ts'
 import type { PairingDesk, UnlinkedClient } from './pairing.ts'
 import { type Asker, answerQuery } from './queries.ts'
-import { type Account, type ClientLink, type Companion, lidJid, type World } from './world.ts'
+import { type Account, type ClientLink, type Companion, lidJid, type World } from './whatsapp-state.ts'
 
 /** The transport under a connection, a WebSocket of whatever server. */
 export type Transport = { send(bytes: Uint8Array): void; close(): void; terminate(): void }

@@ -1,10 +1,10 @@
 import { proto } from '@whiskeysockets/baileys'
 import { z } from 'zod'
 import { AppError, errorMessage, toAppError } from '../../lib/errors.ts'
-import { contentSchema, describeMessage } from './contents.ts'
 import { faultSchema } from './faults.ts'
+import { contentSchema, describeMessage } from './message-content.ts'
 import type { WhatsAppSandbox } from './sandbox.ts'
-import { type Account, toE164 } from './world.ts'
+import { type Account, toE164 } from './whatsapp-state.ts'
 
 const phone = z.string().regex(/^\+?\d{6,15}$/, 'a phone number in digits, with or without +')
 const addressing = z.enum(['pn', 'lid', 'hosted', 'hosted.lid']).optional()

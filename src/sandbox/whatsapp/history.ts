@@ -3,7 +3,7 @@ import { proto } from '@whiskeysockets/baileys'
 import { takeKeyBundle } from './key-server.ts'
 import { unixSeconds } from './nodes.ts'
 import { pushStanza } from './outbox.ts'
-import { type Account, type Companion, type HistoryMessage, lidJid, phoneJid, type World } from './world.ts'
+import { type Account, type Companion, type HistoryMessage, lidJid, phoneJid, type World } from './whatsapp-state.ts'
 
 /**
  * The phone tells a newly linked device its past, inline, as an INITIAL_BOOTSTRAP history sync. Sent even when there is no

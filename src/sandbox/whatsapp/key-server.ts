@@ -7,7 +7,7 @@ import {
 } from '@whiskeysockets/baileys'
 import { childrenOf, requireBytes, requireChild, requireUInt } from './nodes.ts'
 import type { KeyBundle } from './phone-device.ts'
-import { type Account, type Companion, lidJid, phoneJid, type World } from './world.ts'
+import { type Account, type Companion, lidJid, phoneJid, type World } from './whatsapp-state.ts'
 
 /** `<skey>`: a signed pre-key. */
 export function readSignedPreKey(node: BinaryNode): KeyBundle['signedPreKey'] {

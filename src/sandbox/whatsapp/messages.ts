@@ -5,7 +5,7 @@ import { takeKeyBundle } from './key-server.ts'
 import { bytesOf, childrenOf, ProtocolError, requireAttr, unixSeconds } from './nodes.ts'
 import { pushStanza } from './outbox.ts'
 import type { Ciphertext, Payload } from './phone-device.ts'
-import { type Account, type Companion, lidJid, phoneJid, type World } from './world.ts'
+import { type Account, type Companion, lidJid, phoneJid, type World } from './whatsapp-state.ts'
 
 /** How a stanza names its sender: by phone number or by LID. */
 export type Addressing = 'pn' | 'lid' | 'hosted' | 'hosted.lid'

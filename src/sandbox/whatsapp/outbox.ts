@@ -1,5 +1,5 @@
 import { areJidsSameUser, type BinaryNode } from '@whiskeysockets/baileys'
-import type { Companion } from './world.ts'
+import type { Companion } from './whatsapp-state.ts'
 
 /**
  * Gives a stanza to a linked device. The server keeps it until the device acknowledges it, so that what was sent into a

@@ -14,7 +14,7 @@ import {
 } from '@whiskeysockets/baileys'
 import { AppError } from '../../lib/errors.ts'
 import { ProtocolError, requireAttr, requireBytes, requireChild, SERVER_JID, unixSeconds } from './nodes.ts'
-import { lidJid, phoneJid, type World } from './world.ts'
+import { lidJid, phoneJid, type World } from './whatsapp-state.ts'
 
 const deriveKey = promisify(pbkdf2)
 

@@ -1,7 +1,7 @@
 import { type BinaryNode, getBinaryNodeChild, getBinaryNodeChildren } from '@whiskeysockets/baileys'
 import { keyNode, readSignedPreKey, storeUploadedKeys, usyncResult } from './key-server.ts'
 import { childrenOf, requireAttr, requireChild } from './nodes.ts'
-import type { Account, Companion, World } from './world.ts'
+import type { Account, Companion, World } from './whatsapp-state.ts'
 
 /** Whom a query comes from; nobody is logged in while a client waits to be linked. */
 export type Asker = { account: Account; companion: Companion } | undefined

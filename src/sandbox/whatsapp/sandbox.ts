@@ -1,8 +1,8 @@
 import type { BinaryNode } from '@whiskeysockets/baileys'
 import { AppError } from '../../lib/errors.ts'
-import { buildContent, type ContentInput, contentSchema, openReceivedMedia } from './contents.ts'
 import type { FaultInput } from './faults.ts'
 import type { MediaServer } from './media.ts'
+import { buildContent, type ContentInput, contentSchema, openReceivedMedia } from './message-content.ts'
 import {
   type Addressing,
   askForRetry,
@@ -16,7 +16,15 @@ import {
 } from './messages.ts'
 import type { PairingDesk } from './pairing.ts'
 import type { Payload } from './phone-device.ts'
-import type { Account, ClientNotice, Delivery, HistoryMessage, Manners, Undecryptable, World } from './world.ts'
+import type {
+  Account,
+  ClientNotice,
+  Delivery,
+  HistoryMessage,
+  Manners,
+  Undecryptable,
+  World,
+} from './whatsapp-state.ts'
 
 /** What to do to the socket of a linked account. */
 export type ConnectionAction =

@@ -10,7 +10,7 @@ import { MediaServer } from './media.ts'
 import { makeNoiseIdentity } from './noise.ts'
 import { PairingDesk } from './pairing.ts'
 import { WhatsAppSandbox } from './sandbox.ts'
-import { World } from './world.ts'
+import { World } from './whatsapp-state.ts'
 
 export type WhatsAppSandboxOptions = {
   /** Port of the WebSocket and the control; 0 takes a free one. */

@@ -10,8 +10,8 @@ import {
   getCall,
   recordCallStatus,
   recordStreamEvent,
-  refuseStream,
   registerCall,
+  rejectStream,
   saveTurn,
   verifyStreamToken,
 } from '../../../src/domain/calls/index.ts'
@@ -242,7 +242,7 @@ describe('the claim of a stream', () => {
 })
 
 describe('a stream that is refused', () => {
-  const refuse = (call: Call) => refuseStream(domain.ctx, { callSid: call.callSid, detail: 'no token', at })
+  const refuse = (call: Call) => rejectStream(domain.ctx, { callSid: call.callSid, detail: 'no token', at })
 
   test('ends its call, once; one that has no row yet, one that another stream has, one that is over: left alone', async () => {
     const [refused, unknown, live, over] = [newCall(), newCall(), newCall(), newCall()]

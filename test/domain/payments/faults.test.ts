@@ -4,18 +4,18 @@ import {
   askFor,
   decideAt,
   ourBooks,
-  type PaymentWorld,
+  type PaymentFixture,
   pressPay,
   settleNow,
-  startPaymentWorld,
+  startPaymentFixture,
   stateOf,
   until,
 } from '../../support/payments.ts'
 
-let world: PaymentWorld
+let world: PaymentFixture
 
 beforeAll(async () => {
-  world = await startPaymentWorld()
+  world = await startPaymentFixture()
   world.startWorker()
 }, 60_000)
 afterAll(() => world.stop())

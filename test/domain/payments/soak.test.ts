@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { createDeps, type Deps } from '../../../src/composition/deps.ts'
 import { type Config, loadConfig } from '../../../src/config.ts'
-import { createDeps, type Deps } from '../../../src/deps.ts'
 import { findFreePort } from '../../../src/lib/net.ts'
-import { setUp } from '../../../src/setup.ts'
+import { setUp } from '../../../src/processes/setup.ts'
 import { decideAt, paymentEnvironment, startPaymentServers, until } from '../../support/payments.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts'
 
@@ -143,7 +143,12 @@ async function live(number: number): Promise<Outcome> {
 
 test(`${PAYMENTS} payments while web and workers are killed at random: both books agree to the agora`, async () => {
   const { paypal, tranzila } = servers
-  const victims = startVictims(['src/server.ts', 'src/server.ts', 'workers/crm.ts', 'workers/crm.ts'])
+  const victims = startVictims([
+    'src/processes/web-server.ts',
+    'src/processes/web-server.ts',
+    'workers/crm.ts',
+    'workers/crm.ts',
+  ])
   await victims.ready()
   for (const operation of ['orders.create', 'orders.capture', 'orders.get', 'captures.refund', 'token'] as const) {
     paypal.faults.add({ operation, rate: 0.08, effect: { kind: 'response_lost' } })

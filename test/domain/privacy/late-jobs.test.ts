@@ -7,8 +7,8 @@ import {
   finishCall,
   recordCallStatus,
   recordStreamEvent,
-  refuseStream,
   registerCall,
+  rejectStream,
   saveTurn,
   summarizeCall,
   upsertCall,
@@ -16,7 +16,7 @@ import {
 import { getImport, importInput, runImport, startImport } from '../../../src/domain/imports/index.ts'
 import { saveLead } from '../../../src/domain/leads/index.ts'
 import { changeMessage, fetchMessageMedia, receiveMessage, requestMessage } from '../../../src/domain/messages/index.ts'
-import { type PaymentMeans, requestPayment } from '../../../src/domain/payments/index.ts'
+import { type PaymentDeps, requestPayment } from '../../../src/domain/payments/index.ts'
 import { deletePending, eraseContact, forgetMentions, pruneTombstones } from '../../../src/domain/privacy/index.ts'
 import { saveProfile, sendFollowUp } from '../../../src/domain/receptionist/index.ts'
 import { fetchRecording } from '../../../src/domain/recordings/index.ts'
@@ -155,7 +155,7 @@ test('what the queue still carried of an erased person is not written back, howe
         at: new Date().toISOString(),
       }),
     )
-    await refused(refuseStream(ctx, { callSid: person.callSid, detail: 'bad', at: new Date() }))
+    await refused(rejectStream(ctx, { callSid: person.callSid, detail: 'bad', at: new Date() }))
     await refused(summarizeCall(business, person.callSid, null))
     await refused(receiveMessage(business, messageOf(person, ago(1_000))))
     await refused(
@@ -301,7 +301,7 @@ test('a payment that was asked for, a file that was handed in, and what the phon
   await eraseContact(domain.business, contactId ?? '')
   await forgetMentions(domain.ctx, async () => 0)
 
-  const means: PaymentMeans = {
+  const means: PaymentDeps = {
     providersOf: () => ({ paypal: PAYPAL, tranzila: null }),
     accountOf: async () => PAYPAL,
     installation: { paypal: PAYPAL, tranzila: null },

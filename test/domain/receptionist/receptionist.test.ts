@@ -17,7 +17,7 @@ import {
   sendFollowUp,
 } from '../../../src/domain/receptionist/index.ts'
 import { createCallTools } from '../../../src/media/call-tools.ts'
-import { createOpenAiModel } from '../../../src/providers/model/openai.ts'
+import { createOpenAiModel } from '../../../src/providers/models/openai.ts'
 import { createOpenAiTranscriber, restBaseOf } from '../../../src/providers/speech/openai-realtime/transcriber.ts'
 import { restPlan } from '../../../src/sandbox/openai/rest.ts'
 import { startDomain } from '../../support/call-domain.ts'

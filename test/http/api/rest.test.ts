@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { z } from 'zod'
-import { createLogin } from '../../../src/auth.ts'
+import { createLogin } from '../../../src/access/login.ts'
 import { createBusiness } from '../../../src/domain/businesses/index.ts'
 import { within } from '../../../src/domain/context.ts'
 import { grantMembership } from '../../../src/domain/members/index.ts'

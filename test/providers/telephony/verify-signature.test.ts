@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { getExpectedBodyHash, getExpectedTwilioSignature, validateRequest } from 'twilio/lib/webhooks/webhooks'
-import { createCarriers } from '../../../src/carriers.ts'
-import { readSigned } from '../../../src/http/webhooks/signed.ts'
+import { createCarriers } from '../../../src/composition/carriers.ts'
+import { readSigned } from '../../../src/http/webhooks/verify-signature.ts'
 import { createTwilioTelephony } from '../../../src/providers/telephony/twilio.ts'
 
 const TOKEN = 'the auth token of the tests'

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { validateRequest } from 'twilio/lib/webhooks/webhooks'
-import { concatBytes } from '../../../src/media/audio/mulaw.ts'
+import { concatBytes } from '../../../src/audio/mulaw.ts'
 import { makeTone } from '../../../src/sandbox/carrier/audio.ts'
 import { type PlaceCall, placeCall } from '../../../src/sandbox/carrier/caller.ts'
 import type { Carrier } from '../../../src/sandbox/carrier/server.ts'
-import { newCallRecord } from '../../../src/sandbox/carrier/state.ts'
+import { newCarrierCall } from '../../../src/sandbox/carrier/state.ts'
 import {
   ACCOUNT_SID,
   AUTH_TOKEN,
@@ -530,6 +530,6 @@ describe('documents', () => {
 
 test('the newest calls are kept, the oldest forgotten', () => {
   const carrier = startTestedCarrier()
-  for (let i = 0; i < 520; i += 1) carrier.addCall(newCallRecord(FROM, TO))
+  for (let i = 0; i < 520; i += 1) carrier.addCall(newCarrierCall(FROM, TO))
   expect(carrier.calls.size).toBe(500)
 })

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import twilio from 'twilio'
-import { concatBytes, mulawSilence } from '../../../src/media/audio/mulaw.ts'
+import { concatBytes, mulawSilence } from '../../../src/audio/mulaw.ts'
 import { findVoice, readTelephoneWav, writeTelephoneWav } from '../../../src/sandbox/carrier/audio.ts'
 import { type PlaceCall, placeCall } from '../../../src/sandbox/carrier/caller.ts'
 import type { Carrier } from '../../../src/sandbox/carrier/server.ts'

@@ -1,10 +1,10 @@
+import { msOfBytes } from '../../../audio/mulaw.ts'
+import { AudioRingBuffer } from '../../../audio/vad/audio-ring-buffer.ts'
+import { EnergyGate } from '../../../audio/vad/energy-gate.ts'
+import { PRE_ROLL_MS } from '../../../audio/vad/speech-detector.ts'
+import type { SpeechMark } from '../../../audio/vad/turn-detector.ts'
 import { type AppError, errorMessage } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
-import { msOfBytes } from '../../../media/audio/mulaw.ts'
-import { GatedLine } from '../../../media/audio/vad/gated-line.ts'
-import { LineTape } from '../../../media/audio/vad/line-tape.ts'
-import { PRE_ROLL_MS } from '../../../media/audio/vad/speech-detector.ts'
-import type { SpeechMark } from '../../../media/audio/vad/turn-detector.ts'
 import type { EngineEvent, EngineSession, EngineSessionOptions } from '../port.ts'
 import type { PromptCache } from '../prompts.ts'
 import {
@@ -43,8 +43,8 @@ export class EmbeddedSession implements EngineSession {
   readonly #options: EngineSessionOptions
   readonly #parts: SessionParts
   readonly #line: VadLine
-  readonly #gated: GatedLine
-  readonly #tape = new LineTape()
+  readonly #gated: EnergyGate
+  readonly #tape = new AudioRingBuffer()
   readonly #watchdog: Timer
   #dialogue: DialogueState
   #nowMs = 0
@@ -72,7 +72,7 @@ export class EmbeddedSession implements EngineSession {
       onMark: (mark) => this.#onMark(mark),
       onFailure: (error) => this.#fail(error.code, error.message),
     })
-    this.#gated = new GatedLine((mulaw, atMs) => this.#line.push(mulaw, atMs))
+    this.#gated = new EnergyGate((mulaw, atMs) => this.#line.push(mulaw, atMs))
     this.#watchdog = setInterval(() => this.#watch(), 500)
     this.#warm()
   }

@@ -1,5 +1,5 @@
+import type { SpeechMark } from '../../../audio/vad/turn-detector.ts'
 import { AppError } from '../../../lib/errors.ts'
-import type { SpeechMark } from '../../../media/audio/vad/turn-detector.ts'
 import type { VadReply, VadRequest } from './vad-worker.ts'
 
 export type VadPoolOptions = {

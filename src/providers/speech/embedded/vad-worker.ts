@@ -1,6 +1,6 @@
+import { loadSilero } from '../../../audio/vad/silero.ts'
+import { type SpeechMark, TurnDetector } from '../../../audio/vad/turn-detector.ts'
 import { errorMessage } from '../../../lib/errors.ts'
-import { loadSilero } from '../../../media/audio/vad/silero.ts'
-import { type SpeechMark, TurnDetector } from '../../../media/audio/vad/turn-detector.ts'
 
 /** The inside of a listening thread: one model, a turn detector for every line. */
 export type VadRequest =

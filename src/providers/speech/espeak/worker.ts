@@ -1,7 +1,7 @@
 import loadEspeak, { type EspeakEngine } from '@echogarden/espeak-ng-emscripten'
+import { encodeMulaw } from '../../../audio/mulaw.ts'
+import { resample } from '../../../audio/resample.ts'
 import { errorMessage } from '../../../lib/errors.ts'
-import { encodeMulaw } from '../../../media/audio/mulaw.ts'
-import { resample } from '../../../media/audio/resample.ts'
 import type { Language } from '../port.ts'
 import { toRuns } from './utterance.ts'
 

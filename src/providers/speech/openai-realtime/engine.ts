@@ -2,7 +2,7 @@ import { AppError } from '../../../lib/errors.ts'
 import type { EngineSessionOptions, SpeechEngine } from '../port.ts'
 import { openSocket, RealtimeEngineSession, type RealtimeLimits } from './session.ts'
 import { DEFAULT_SETTINGS, type RealtimeSettings } from './settings.ts'
-import { SpareConnection, type SpareTimes } from './spare.ts'
+import { WarmConnection, type WarmConnectionTimes } from './warm-connection.ts'
 
 export type RealtimeEngineOptions = {
   apiKey: string
@@ -12,14 +12,14 @@ export type RealtimeEngineOptions = {
   settings?: Partial<Omit<RealtimeSettings, 'model'>>
   limits?: Partial<RealtimeLimits>
   /** Keeps one open connection in reserve. */
-  spare?: boolean | SpareTimes
+  spare?: boolean | WarmConnectionTimes
 }
 
 export type RealtimeEngine = SpeechEngine & {
   /** Conversations under way. */
   readonly sessionCount: number
   /** Whether a connection waits in reserve. */
-  readonly spareReady: boolean
+  readonly warmConnectionReady: boolean
 }
 
 /** How often every conversation is looked after. */
@@ -37,7 +37,7 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
   const limits: RealtimeLimits = { ...DEFAULT_LIMITS, ...options.limits }
   const connection = { url: options.url, apiKey: options.apiKey, settings }
   const spare = options.spare
-    ? new SpareConnection(() => openSocket(connection), options.spare === true ? undefined : options.spare)
+    ? new WarmConnection(() => openSocket(connection), options.spare === true ? undefined : options.spare)
     : null
   let closed = false
   let ticking: Timer | undefined
@@ -75,7 +75,7 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
       ticking ??= setInterval(tick, WATCH_MS)
       return session
     },
-    get spareReady() {
+    get warmConnectionReady() {
       return spare?.ready ?? false
     },
     async close() {

@@ -6,7 +6,7 @@ import type { SealedAnswer } from './message-content/decision.ts'
 import { type ReadMessage, readBytes, readMessage } from './message-content/read.ts'
 import { closedContent, openSealed } from './message-content/sealed.ts'
 import { typeOfStub } from './message-content/stubs.ts'
-import { idOf, labelOf } from './message-content/words.ts'
+import { idOf, labelOf } from './message-content/text.ts'
 
 /** Finds the other name of a person: a phone-number JID for a LID, or a LID for a phone-number JID. */
 export type AltResolver = {

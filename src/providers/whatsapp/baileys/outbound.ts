@@ -31,7 +31,7 @@ export type OutboundOptions = {
 
 /** The longest time between asking for an acknowledgement and the stanza leaving. */
 const WAIT_CAP_MS = 180_000
-/** Refusals after which the same message may be taken a little later. 479: a stale device list, refreshed by then. */
+/** StreamRejections after which the same message may be taken a little later. 479: a stale device list, refreshed by then. */
 const REFUSED_FOR_NOW = new Set(['408', '429', '479', '500', '503'])
 
 /** The id under which a message is sent: the caller's, or one derived from our row's id, the same at every attempt. */

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'bun:test'
-import { rmsOfMulaw } from '../../../../src/media/audio/energy.ts'
-import { msOfBytes } from '../../../../src/media/audio/mulaw.ts'
+import { rmsOfMulaw } from '../../../../src/audio/energy.ts'
+import { msOfBytes } from '../../../../src/audio/mulaw.ts'
 import { createEspeakSynthesizer } from '../../../../src/providers/speech/espeak/synthesizer.ts'
 
 const voice = createEspeakSynthesizer()

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
 import type { InboundEvent } from '../../../../src/providers/whatsapp/port.ts'
-import type { ContentInput } from '../../../../src/sandbox/whatsapp/contents.ts'
+import type { ContentInput } from '../../../../src/sandbox/whatsapp/message-content.ts'
 import type { WhatsAppSandbox } from '../../../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../../../src/sandbox/whatsapp/server.ts'
 import { Harness, MapStore } from './harness.ts'

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { proto } from '@whiskeysockets/baileys'
 import { JID_SERVERS } from '../../../../src/providers/whatsapp/baileys/jids.ts'
 import { MESSAGE_FIELDS } from '../../../../src/providers/whatsapp/baileys/message-content/fields.ts'
+import { fieldNumbers } from '../../../../src/providers/whatsapp/baileys/message-content/protobuf.ts'
 import { PROTOCOL_TYPES } from '../../../../src/providers/whatsapp/baileys/message-content/protocol.ts'
 import { readMessage } from '../../../../src/providers/whatsapp/baileys/message-content/read.ts'
-import { fieldNumbers } from '../../../../src/providers/whatsapp/baileys/message-content/wire.ts'
 import { definition, type Field, messageFields, resolve } from '../../../support/whatsapp-definition.ts'
 
 /** Every text within a message, as the path that leads to it. */

@@ -2,7 +2,7 @@ import type { proto } from '@whiskeysockets/baileys'
 import type { InboundContent } from '../../port.ts'
 import { type Reading, type ReadNested, shown } from './decision.ts'
 import { fileOf } from './files.ts'
-import { dateOf, idOf, jsonOf, labelOf, linesOf, listOf, numberOf, recordOf, textOf, wordsOf } from './words.ts'
+import { dateOf, idOf, jsonOf, labelOf, linesOf, listOf, numberOf, recordOf, textOf, wordsOf } from './text.ts'
 
 /** Thousandths of a currency, as WhatsApp counts, in hundredths. */
 function minorOf(thousandths: unknown): number | null {

@@ -2,7 +2,7 @@ import type { proto } from '@whiskeysockets/baileys'
 import type { InboundExtras } from '../../port.ts'
 import { jidToLid, jidToPhone } from '../jids.ts'
 import type { ReadNested } from './decision.ts'
-import { idOf, labelOf, listOf, numberOf, textOf, wordsOf } from './words.ts'
+import { idOf, labelOf, listOf, numberOf, textOf, wordsOf } from './text.ts'
 
 const QUOTE_MAX = 4_000
 

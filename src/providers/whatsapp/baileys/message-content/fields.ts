@@ -24,7 +24,7 @@ import {
 } from './interactive.ts'
 import { readContacts, readLiveLocation, readLocation } from './people.ts'
 import { readProtocol } from './protocol.ts'
-import { findWords, idOf, labelOf, linesOf, listOf, textOf } from './words.ts'
+import { findWords, idOf, labelOf, linesOf, listOf, textOf } from './text.ts'
 
 /** Fields of `Message`, as Baileys defines it. */
 export type FieldName = keyof Required<proto.IMessage>

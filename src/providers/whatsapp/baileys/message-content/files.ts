@@ -1,7 +1,7 @@
 import type { proto } from '@whiskeysockets/baileys'
 import type { InboundMedia } from '../../port.ts'
 import { describeFile, type FileKind } from '../media.ts'
-import { labelOf, textOf } from './words.ts'
+import { labelOf, textOf } from './text.ts'
 
 type FileNode =
   | proto.Message.IImageMessage

@@ -3,7 +3,7 @@ import type { InboundMedia, OfferedChoice } from '../../port.ts'
 import { readOrderDetails } from './commerce.ts'
 import type { Reading } from './decision.ts'
 import { fileOf } from './files.ts'
-import { findWords, jsonOf, labelOf, linesOf, listOf, recordOf, textOf } from './words.ts'
+import { findWords, jsonOf, labelOf, linesOf, listOf, recordOf, textOf } from './text.ts'
 
 type Titled = {
   documentMessage?: proto.Message.IDocumentMessage | null

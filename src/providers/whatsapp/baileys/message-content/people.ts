@@ -1,7 +1,7 @@
 import type { proto } from '@whiskeysockets/baileys'
 import type { ContactCard } from '../../port.ts'
 import { type Reading, shown } from './decision.ts'
-import { labelOf, linesOf, listOf, numberOf, textOf } from './words.ts'
+import { labelOf, linesOf, listOf, numberOf, textOf } from './text.ts'
 
 const VCARD_MAX = 65_536
 

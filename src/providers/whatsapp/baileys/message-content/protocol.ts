@@ -1,6 +1,6 @@
 import { proto } from '@whiskeysockets/baileys'
 import { noise, type Reading, type ReadNested, shown } from './decision.ts'
-import { findWords, idOf, linesOf, textOf, wordsOf } from './words.ts'
+import { findWords, idOf, linesOf, textOf, wordsOf } from './text.ts'
 
 const { Type } = proto.Message.ProtocolMessage
 type ProtocolType = keyof typeof Type

@@ -3,8 +3,8 @@ import { type InboundContent, type InboundExtras, withMedia } from '../../port.t
 import { readContext } from './context.ts'
 import { type FieldDecision, type Reading, type ReadNested, type SealedAnswer, shown } from './decision.ts'
 import { type FieldName, type FieldValue, MESSAGE_FIELDS } from './fields.ts'
-import { findUnknownField, messageInside, wordsInBytes } from './wire.ts'
-import { findWords, idOf, linesOf, missingWords, withWords, wordsOf } from './words.ts'
+import { findUnknownField, messageInside, wordsInBytes } from './protobuf.ts'
+import { findWords, idOf, linesOf, missingWords, withWords, wordsOf } from './text.ts'
 
 /** Messages within messages, counted over everything one message holds. */
 const DEPTH_MAX = 32

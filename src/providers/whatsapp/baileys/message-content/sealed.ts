@@ -3,7 +3,7 @@ import { proto } from '@whiskeysockets/baileys'
 import type { InboundContent, StoredSecret } from '../../port.ts'
 import type { SealedAnswer, SealedUse } from './decision.ts'
 import { readMessage } from './read.ts'
-import { idOf, textOf, wordsOf } from './words.ts'
+import { idOf, textOf, wordsOf } from './text.ts'
 
 const TAG_BYTES = 16
 const SHOWN_AS: { readonly [Use in SealedUse]: string } = {

@@ -1,0 +1,73 @@
+import { and, eq, isNull } from 'drizzle-orm'
+import { z } from 'zod'
+import { calls } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { audit, type BusinessContext } from '../context.ts'
+
+/** Where a call's record lies in the storage. */
+export function recordKeyOf(businessId: string, callSid: string): string {
+  return `calls/${businessId}/${callSid.replace(/[^A-Za-z0-9_-]/g, '_')}/record.jsonl`
+}
+
+/** Whether there is such a call, whether it is over, and where its record is stored; null for no such call. */
+export async function findCallTrace(
+  ctx: BusinessContext,
+  callSid: string,
+): Promise<{ ended: boolean; recordKey: string | null } | null> {
+  const [row] = await ctx.db
+    .select({ state: calls.state, recordKey: calls.recordKey })
+    .from(calls)
+    .where(and(eq(calls.callSid, callSid), eq(calls.businessId, ctx.businessId)))
+  return row ? { ended: row.state === 'ended', recordKey: row.recordKey } : null
+}
+
+/**
+ * Notes that a call's record is stored. Asked twice, it is noted once.
+ * @returns false when there is no such call any more: what was stored belongs to nobody
+ */
+export async function attachCallTrace(
+  ctx: BusinessContext,
+  record: { callSid: string; key: string; lines: number },
+): Promise<boolean> {
+  const theCall = and(eq(calls.callSid, record.callSid), eq(calls.businessId, ctx.businessId))
+  return await ctx.db.transaction(async (tx) => {
+    const [noted] = await tx
+      .update(calls)
+      .set({ recordKey: record.key })
+      .where(and(theCall, isNull(calls.recordKey)))
+      .returning({ id: calls.id })
+    if (noted) {
+      await audit(tx, ctx, {
+        action: 'call.record',
+        entity: 'call',
+        entityId: noted.id,
+        data: { lines: record.lines },
+      })
+      return true
+    }
+    // Locked, as an erasure locks it: the record is either seen by that, or not attached.
+    const [known] = await tx.select({ id: calls.id }).from(calls).where(theCall).for('update')
+    return known !== undefined
+  })
+}
+
+/**
+ * Where the record of a call is stored.
+ * @param key our id or the carrier's call SID
+ * @throws AppError `call_not_found`, `record_not_found` for a call that has none, or none yet
+ */
+export async function getCallTraceKey(ctx: BusinessContext, key: string): Promise<string> {
+  const [row] = await ctx.db
+    .select({ recordKey: calls.recordKey })
+    .from(calls)
+    .where(
+      and(
+        z.uuid().safeParse(key).success ? eq(calls.id, key) : eq(calls.callSid, key),
+        eq(calls.businessId, ctx.businessId),
+      ),
+    )
+  if (!row) throw new AppError('not_found', 'call_not_found', 'There is no such call.')
+  if (!row.recordKey)
+    throw new AppError('not_found', 'record_not_found', 'The record of this call is not stored, or not yet.')
+  return row.recordKey
+}

@@ -1,0 +1,384 @@
+import { rmsOfMulawBase64 } from '../audio/energy.ts'
+import { LOOKED_AT, withFrame } from '../audio/energy-detector.ts'
+import type { CallEndReason } from '../domain/calls/index.ts'
+import { errorMessage } from '../lib/errors.ts'
+import type { EngineEvent, EngineSession } from '../providers/speech/port.ts'
+import type { Signer } from '../providers/telephony/port.ts'
+import { AgentAudioOutput } from './agent-audio-output.ts'
+import { CallContext } from './call-context.ts'
+import { CallEnding } from './call-ending.ts'
+import { DeadAirWatch } from './dead-air.ts'
+import { EngineLink } from './engine-link.ts'
+import { LineMonitor } from './line-monitor.ts'
+import { phraseNames, type SessionDeps, type SessionEnd, type StreamTransport } from './media-session-ports.ts'
+import { ToolExecutor } from './tool-executor.ts'
+import { DEFAULT_POLICY } from './turn-options.ts'
+import { TurnTaking } from './turn-taking.ts'
+import { type InboundFrame, MediaCut, parseFrame } from './twilio-frames.ts'
+
+/** Read and used up at once, so that one serves all calls and stays near. */
+const cut = new MediaCut()
+
+/** How long a frame of the carrier's usually is. */
+const FRAME_MS = 20
+
+/** One relay of 64 is timed. */
+const TIMED = 63
+
+/**
+ * One call: what the carrier sends comes in here, and what the engine reports; both are handed to the part of the call that
+ * decides. Every way out passes `#end`, which writes the reason before the socket closes.
+ */
+export class CallSession {
+  // What every frame looks at comes first, so that it lies together.
+  /** Who listens, as in the context. */
+  #engine: EngineSession | null = null
+  #framesIn = 0
+  /** Which of the last frames were loud, and who listens for that. */
+  #loud = 0
+  #heard = 0
+  readonly #line: LineMonitor
+  #mediaMs = 0
+  readonly #context: CallContext
+  readonly #voice: AgentAudioOutput
+  #ending = false
+  readonly #turns: TurnTaking
+  readonly #tools: ToolExecutor
+  readonly #callEnding: CallEnding
+  readonly #link: EngineLink
+  readonly #deadAir: DeadAirWatch
+  readonly #transport: StreamTransport
+  readonly #starting
+  readonly #signer: Pick<Signer, 'only'> | null
+  #malformed = 0
+
+  /** @param upgrade who signed it: what it says of a call without a token counts for the signer's businesses alone */
+  constructor(
+    transport: StreamTransport,
+    private readonly deps: SessionDeps,
+    upgrade: { signer: Pick<Signer, 'only'> | null } = { signer: null },
+  ) {
+    this.#transport = transport
+    this.#signer = upgrade.signer
+    const context = new CallContext(
+      deps,
+      (reason, detail, code) => this.#end(reason, detail, code),
+      (engine) => {
+        this.#engine = engine
+      },
+    )
+    this.#context = context
+    this.#voice = new AgentAudioOutput(context, transport)
+    const deadAir = new DeadAirWatch(context, this.#voice)
+    this.#deadAir = deadAir
+    this.#callEnding = new CallEnding(context, this.#voice, deadAir)
+    this.#turns = new TurnTaking(context, this.#voice, this.#callEnding, deadAir)
+    this.#line = new LineMonitor(context, this.#voice, this.#turns, deadAir)
+    const tools = new ToolExecutor(context, this.#voice, this.#callEnding, deadAir)
+    this.#tools = tools
+    const link = new EngineLink(context, this.#voice, this.#turns, this.#callEnding, deadAir, (event) =>
+      this.#fromEngine(event),
+    )
+    this.#link = link
+    deadAir.actBy({
+      toolsRun: () => tools.running,
+      engineReady: () => link.isReady,
+      canReplace: () => link.canReplace,
+      replaceEngine: (message) => link.down('engine_stalled', message, true),
+    })
+    this.#starting = context.timer()
+    this.#starting.set(deps.limits.startMs, () => this.#refuse(1008, 'no start within 5 s'))
+  }
+
+  /** Whether a call is being served: counts against the capacity. */
+  get live(): boolean {
+    return this.#context.live
+  }
+
+  get callSid(): string | null {
+    return this.#context.call?.callSid ?? null
+  }
+
+  /** Takes a text frame as it came. A caller's audio, 50 frames a second, goes to the engine without any object made. */
+  onText(text: string): void {
+    if (!cut.read(text)) {
+      this.onFrame(parseFrame(text))
+      return
+    }
+    const timed = (this.#framesIn++ & TIMED) === 0
+    this.#hear(cut.rms)
+    const engine = this.#engine
+    if (!engine) return
+    const from = timed ? performance.now() : 0
+    this.#mediaMs = cut.timestampMs
+    engine.sendAudio(cut.payload, cut.timestampMs, cut.rms)
+    if (timed) this.#context.metrics.relayedIn(performance.now() - from)
+  }
+
+  #hear(rms: number): void {
+    this.#loud = withFrame(this.#loud, rms)
+    if (++this.#heard % LOOKED_AT === 0) this.#line.look(this.#loud)
+  }
+
+  /** Takes a frame that was read; `null` is one that could not be. */
+  onFrame(frame: InboundFrame | null): void {
+    const context = this.#context
+    if (context.state === 'ended') return
+    if (!frame) {
+      this.#malformed++
+      return
+    }
+    switch (frame.event) {
+      case 'media':
+        if (context.engine) {
+          // A frame that does not say when it was is taken to follow the one before.
+          this.#mediaMs = frame.timestampMs ?? this.#mediaMs + FRAME_MS
+          this.#hear(rmsOfMulawBase64(frame.payload))
+          context.engine.sendAudio(frame.payload, this.#mediaMs)
+        }
+        return
+      case 'start':
+        this.#start(frame)
+        return
+      case 'mark':
+        context.record.note('mark', { name: frame.name })
+        this.#voice.markReturned(frame.name)
+        return
+      case 'dtmf':
+        context.record.note('dtmf', { digit: frame.digit })
+        if (frame.digit === '0' && this.live) void this.#end('voicemail_requested')
+        return
+      case 'stop':
+        context.record.note('stop')
+        if (this.live) void this.#end(context.handedOn ? 'transferred' : 'caller_hung_up')
+        else this.#refuse(1000, 'stopped before it started')
+        return
+    }
+  }
+
+  /** What the line itself told of the caller, as it is in a record. */
+  onLine(heard: string, agoMs: number): void {
+    if (heard === 'turn_ended') this.#line.turnEnded(agoMs)
+    else this.#line.unnoticed(agoMs)
+  }
+
+  /** A frame that no stream may send: the socket ends, and so does the call's agent. */
+  onViolation(reason: string, code = 1008): void {
+    this.#context.record.note('violation', { reason, code })
+    if (this.live) void this.#end('protocol_error', reason, code)
+    else this.#refuse(code, reason)
+  }
+
+  /** The socket is gone. */
+  onClose(code: number, reason: string): void {
+    const context = this.#context
+    if (this.live) {
+      context.record.note('lost', { code })
+      void this.#end(context.handedOn ? 'transferred' : 'stream_lost', `socket closed with ${code} ${reason}`.trim())
+    } else context.stopTimers()
+    context.state = 'ended'
+  }
+
+  /** This server must stop: the caller goes to voicemail through whichever server is asked next. */
+  drain(): Promise<void> {
+    if (!this.live) return Promise.resolve()
+    this.#context.record.note('drain')
+    return this.#end('server_draining')
+  }
+
+  #start(frame: Extract<InboundFrame, { event: 'start' }>): void {
+    const { deps } = this
+    const context = this.#context
+    const voice = this.#voice
+    const receivedAt = deps.clock.now()
+    if (context.state !== 'waiting') {
+      this.onViolation('a second start')
+      return
+    }
+    this.#starting.stop()
+    const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
+    if (!call) {
+      const why = 'the token is missing, wrong, used or expired'
+      this.#refuse(1008, why, this.#signer ? deps.sink.refuse?.(frame.callSid, why, this.#signer) : undefined)
+      return
+    }
+    const reception = deps.reception(call)
+    if (!reception) {
+      this.#refuse(1008, 'the business is unknown')
+      return
+    }
+
+    context.call = call
+    context.reception = reception
+    context.policy = reception.policy ?? DEFAULT_POLICY
+    context.state = 'live'
+    context.startedAt = receivedAt
+    context.log = deps.log.child({ callSid: call.callSid, streamSid: frame.streamSid })
+    voice.begin(frame.streamSid)
+    if (frame.encoding !== 'audio/x-mulaw' || frame.sampleRate !== 8000) {
+      this.onViolation(`unexpected media format ${frame.encoding} ${frame.sampleRate}`)
+      return
+    }
+
+    context.greetingDue = !reception.greeting
+    if (reception.greeting) voice.greet(reception.greeting)
+    context.record.open(deps, call, reception, context.policy)
+    if (!reception.greeting)
+      reception.renderGreeting().then(
+        (audio) => voice.greet(audio),
+        (error: unknown) => this.#end('engine_failed', `the greeting could not be rendered: ${errorMessage(error)}`),
+      )
+    if (context.greetingDue) this.#deadAir.owe()
+    this.#callEnding.begin()
+    this.#preparePhrases()
+    const early = this.#link.begin()
+    context.log.info({ early }, 'the call is live')
+    deps.sink.claim(call, frame.streamSid).then(
+      (mine) => {
+        if (!mine) this.#abandon('the token was used by another stream')
+      },
+      (error: unknown) =>
+        context.log.warn({ error: errorMessage(error) }, 'the stream could not be claimed; the call goes on'),
+    )
+  }
+
+  /** What may have to be said at once is made ready while the greeting plays. */
+  #preparePhrases(): void {
+    const { reception, log } = this.#context
+    for (const name of phraseNames)
+      if (!reception?.phrase?.(name))
+        reception?.renderPhrase?.(name).catch((error: unknown) => {
+          log.error({ name, error: errorMessage(error) }, 'a phrase could not be rendered')
+        })
+  }
+
+  #fromEngine(event: EngineEvent): void {
+    const context = this.#context
+    if (!context.live) return
+    if (this.#ending) {
+      // What the caller said, and what is known of it, is kept; everything else comes too late.
+      if (event.type === 'user_turn') context.transcript.callerSaid(event)
+      else if (event.type === 'tool_call' && event.name === 'save_lead' && context.call)
+        this.deps.sink.lead(context.call, event.args)
+      return
+    }
+    if (event.type !== 'audio') {
+      context.record.note('engine', { event: event.type === 'user_turn' ? { ...event, audio: undefined } : event })
+      this.#onEngine(event)
+      return
+    }
+    this.#voice.play(event.itemId, event.payload, event.ms, event.text)
+  }
+
+  #onEngine(event: Exclude<EngineEvent, { type: 'audio' }>): void {
+    const context = this.#context
+    switch (event.type) {
+      case 'ready':
+        this.#link.ready()
+        return
+      case 'speech_started':
+        this.#line.reported()
+        this.#turns.speechStarted(event.voicedMs)
+        return
+      case 'speech_stopped':
+        this.#line.reported()
+        this.#turns.speechStopped(event.atMs, event.noise)
+        return
+      case 'user_turn':
+        context.transcript.callerSaid(event)
+        this.#turns.weighWords(event.transcript ?? '', event.endMs - event.startMs)
+        return
+      case 'audio_done':
+        this.#voice.finish(event.itemId)
+        return
+      case 'agent_transcript':
+        context.transcript.agentText(event.itemId, event.text)
+        return
+      case 'tool_call':
+        this.#tools.take(event)
+        return
+      case 'usage':
+        context.metrics.used(event.usage)
+        return
+      case 'quiet':
+        this.#deadAir.engineIsLate()
+        return
+      case 'reminder':
+        this.#deadAir.owe()
+        this.#callEnding.reminded()
+        return
+      case 'error':
+        context.log.warn(
+          { code: event.code, fatal: event.fatal, error: event.message },
+          'the speech engine reports an error',
+        )
+        if (event.fatal) this.#link.down(event.code, event.message, event.retry ?? false)
+        return
+      case 'closed':
+        this.#link.down('engine_lost', `the engine closed: ${event.reason}`, true)
+        return
+    }
+  }
+
+  async #end(reason: CallEndReason, detail: string | null = null, code = 1000): Promise<void> {
+    const context = this.#context
+    if (context.state === 'ended' || this.#ending) return
+    // The engine hands over what it still has before it closes.
+    this.#ending = true
+    context.engine?.close()
+    context.state = 'ended'
+    context.stopTimers()
+    this.#link.drop()
+    if (context.call) {
+      this.#voice.endAll()
+      const end: SessionEnd = {
+        reason,
+        detail,
+        durationMs: Math.round(context.clock.now() - context.startedAt),
+        metrics: {
+          ...context.metrics.toRecord(),
+          framesIn: this.#framesIn,
+          framesOut: this.#voice.pieces,
+          turns: context.transcript.turns,
+          malformedFrames: this.#malformed,
+          mediaMs: this.#mediaMs,
+        },
+      }
+      context.record.decide('end', { reason, detail, metrics: end.metrics })
+      context.record.close()
+      await this.deps.sink.end(context.call, end)
+      context.log.info({ reason, detail, ...end.metrics, durationMs: end.durationMs }, 'the call has ended')
+    }
+    this.#closeSocket(code, reason)
+  }
+
+  /**
+   * A socket that never became a call: closed with a reason in the log.
+   * @param written what is awaited before that
+   */
+  #refuse(code: number, reason: string, written?: Promise<void>): void {
+    const context = this.#context
+    if (context.state === 'ended') return
+    context.state = 'ended'
+    context.stopTimers()
+    context.log.warn({ reason, malformedFrames: this.#malformed }, 'a media socket was refused')
+    if (written) void written.then(() => this.#closeSocket(code, reason))
+    else this.#closeSocket(code, reason)
+  }
+
+  #closeSocket(code: number, reason: string): void {
+    // A reason has 123 bytes at most.
+    this.#transport.close(code, reason.slice(0, 120))
+  }
+
+  /** The call belongs to another stream: this one goes without touching the call's record. */
+  #abandon(reason: string): void {
+    const context = this.#context
+    if (context.state === 'ended') return
+    context.record.discard()
+    const { engine } = context
+    this.#link.drop()
+    engine?.close()
+    this.#refuse(1008, reason)
+  }
+}

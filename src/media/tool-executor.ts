@@ -1,0 +1,137 @@
+import type { StreamToken } from '../domain/calls/index.ts'
+import { toolLimitOf } from '../domain/receptionist/index.ts'
+import { errorMessage } from '../lib/errors.ts'
+import { cleanDeep } from '../lib/text.ts'
+import type { EngineEvent } from '../providers/speech/port.ts'
+import type { AgentAudioOutput } from './agent-audio-output.ts'
+import type { CallContext } from './call-context.ts'
+import type { CallEnding } from './call-ending.ts'
+import type { DeadAirWatch } from './dead-air.ts'
+
+type ToolCall = Extract<EngineEvent, { type: 'tool_call' }>
+
+const TOO_LONG = 'It took too long. Tell the caller that it could not be done, and offer to take a message.'
+
+const TOO_OFTEN = 'This was done too often in this call. Go on without it, or take a message.'
+
+/** What the model does in a call: every tool is answered once, its failure too, and the caller hears something meanwhile. */
+export class ToolExecutor {
+  #running = 0
+  /** How often each tool was asked for, whichever engine did. */
+  readonly #uses = new Map<string, number>()
+
+  constructor(
+    private readonly context: CallContext,
+    private readonly voice: AgentAudioOutput,
+    private readonly callEnding: CallEnding,
+    private readonly deadAir: DeadAirWatch,
+  ) {}
+
+  /** Whether a tool is at work. */
+  get running(): boolean {
+    return this.#running > 0
+  }
+
+  take(said: ToolCall): void {
+    // A model's words enter the domain here.
+    const tool = { ...said, args: cleanDeep(said.args) }
+    const { call, deps, metrics } = this.context
+    if (!call) return
+    metrics.tools++
+    const { tools } = deps
+    const uses = (this.#uses.get(tool.name) ?? 0) + 1
+    this.#uses.set(tool.name, uses)
+    if (uses > toolLimitOf(tool.name).attempts) {
+      metrics.toolFailures++
+      this.#answer(tool.toolCallId, { error: TOO_OFTEN })
+    } else if (tool.name === 'save_lead') {
+      deps.sink.lead(call, tool.args)
+      this.#answer(tool.toolCallId, { ok: true })
+    } else if (tool.name === 'end_call') {
+      this.#answer(tool.toolCallId, { ok: true }, true)
+      this.callEnding.closeAfterLastMark('completed')
+    } else if (tool.name === 'transfer_to_human' && tools) this.#transfer(call, tool.toolCallId)
+    else if (tools?.list(call).some((each) => each.name === tool.name)) this.#run(call, tool)
+    else {
+      metrics.toolFailures++
+      this.#answer(tool.toolCallId, { error: `There is no tool named ${tool.name}.` })
+    }
+  }
+
+  #run(call: StreamToken, tool: ToolCall): void {
+    const { context } = this
+    const { tools } = context.deps
+    if (!tools) return
+    let open = true
+    this.#running++
+    const filler = context.timer()
+    const deadline = context.timer()
+    const settle = (result: unknown, failed: boolean) => {
+      if (!open) return
+      open = false
+      this.#running--
+      context.drop(filler, deadline)
+      if (!context.live) return
+      if (failed) context.metrics.toolFailures++
+      context.record.note('tool_done', { id: tool.toolCallId, result, failed })
+      this.#answer(tool.toolCallId, result)
+    }
+    filler.set(context.policy.fillerAfterMs, () => this.voice.filler())
+    deadline.set(context.policy.toolTimeoutMs, () => settle({ error: TOO_LONG }, true))
+    tools.run(call, tool.name, tool.args).then(
+      (result) => settle(result, false),
+      (error: unknown) => {
+        context.log.warn({ tool: tool.name, error: errorMessage(error) }, 'a tool failed')
+        settle({ error: errorMessage(error) }, true)
+      },
+    )
+  }
+
+  #answer(toolCallId: string, result: unknown, silent = false): void {
+    this.context.record.decide('tool_result', { id: toolCallId, silent })
+    this.context.engine?.toolResult(toolCallId, result, { silent })
+    if (!silent) this.deadAir.owe()
+  }
+
+  /** Says so, waits until that was heard, then hands the call on; a refusal is told to the model. */
+  #transfer(call: StreamToken, toolCallId: string): void {
+    const { context } = this
+    const { tools } = context.deps
+    if (!tools?.canTransfer(call)) {
+      context.metrics.toolFailures++
+      this.#answer(toolCallId, { error: 'Nobody can be reached. Offer to take a message.' })
+      return
+    }
+    if (context.transferring) return
+    context.transferring = true
+    context.record.decide('transfer')
+    this.voice.phrase('connecting')
+    this.deadAir.owe()
+    this.callEnding.whenHeard(() => {
+      context.handedOn = true
+      tools.transfer(call).then(
+        (problem) => {
+          if (!context.live) return
+          context.record.note('transfer_done', { problem })
+          if (problem === null) void context.end('transferred')
+          else this.#transferFailed(toolCallId, problem)
+        },
+        (error: unknown) => {
+          if (!context.live) return
+          context.record.note('transfer_done', { problem: 'failed' })
+          context.log.warn({ error: errorMessage(error) }, 'a call could not be transferred')
+          this.#transferFailed(toolCallId, 'The transfer failed. Offer to take a message.')
+        },
+      )
+    })
+  }
+
+  #transferFailed(toolCallId: string, problem: string): void {
+    const { context } = this
+    context.transferring = false
+    context.handedOn = false
+    context.metrics.toolFailures++
+    if (context.engine) this.#answer(toolCallId, { error: problem })
+    else void context.end('engine_lost', 'the engine died while the call was handed on, and nobody took it')
+  }
+}

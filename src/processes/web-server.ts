@@ -1,0 +1,94 @@
+import { z } from 'zod'
+import { createDeps, startHeartbeat } from '../composition/deps.ts'
+import { type Config, loadConfig, processEnvironment } from '../config.ts'
+import { guardProcess, notifyReady, onShutdown } from '../lib/lifecycle.ts'
+import { createApp } from './web-app.ts'
+
+/** A port that a dying server still holds is free within moments. */
+const PORT_TRIES = 200
+/** How long a server that had to end calls stays to answer the carrier about them. */
+const CUT_OFF_MS = 2_000
+
+/**
+ * The web server: webhooks, media socket, APIs, console. Everything is ready when this resolves but the port, which
+ * `listen` takes. `stop` lets live calls end, for DRAIN_SECONDS at most.
+ */
+export async function prepareServer(config: Config) {
+  const deps = await createDeps(config, 'web')
+  const app = createApp(deps)
+  await app.start()
+  let server: ReturnType<typeof open> | undefined
+  let heartbeat: Awaited<ReturnType<typeof startHeartbeat>> | undefined
+
+  function open() {
+    return Bun.serve({
+      hostname: config.host,
+      port: config.port,
+      // Several web processes share one port; the kernel spreads the connections.
+      reusePort: config.webConcurrency > 1,
+      idleTimeout: 60,
+      // Every reader has its own limit; Bun's would answer 413 where an address must answer 204 whatever comes.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      fetch: app.fetch,
+      websocket: app.websocket,
+    })
+  }
+
+  return {
+    app,
+    deps,
+    async listen() {
+      for (let tries = 1; !server; tries++) {
+        try {
+          server = open()
+        } catch (error) {
+          const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+          if (!taken || tries === PORT_TRIES) throw error
+          await Bun.sleep(5)
+        }
+      }
+      deps.log.info({ host: server.hostname, port: server.port }, 'the web server listens')
+      heartbeat = await startHeartbeat(deps, 'web')
+      return server
+    },
+    async stop() {
+      app.beginDrain()
+      deps.log.info({ liveCalls: app.liveCalls(), drainSeconds: config.drainSeconds }, 'the web server drains')
+      const deadline = Date.now() + config.drainSeconds * 1_000
+      while (app.liveCalls() > 0 && Date.now() < deadline) await Bun.sleep(100)
+      const cutOff = app.liveCalls()
+      await app.endCalls()
+      // Their carrier asks within moments what to do with the caller, and may have nobody else to ask.
+      if (cutOff > 0) await Bun.sleep(CUT_OFF_MS)
+      // Only now: a server without a heartbeat is one whose calls are lost.
+      await heartbeat?.stop()
+      await server?.stop(true)
+      await app.stop()
+      await deps.close()
+      deps.log.info('the web server has stopped')
+    },
+  }
+}
+
+if (import.meta.main) {
+  const prepared = await prepareServer(loadConfig(processEnvironment()))
+  guardProcess(prepared.deps.log)
+  onShutdown(prepared.stop, prepared.deps.log)
+  if (process.argv.includes('--standby')) {
+    // Told by the supervisor when to take the port.
+    process.on('message', (message) => {
+      if (!z.object({ type: z.literal('listen') }).safeParse(message).success) return
+      prepared.listen().then(
+        ({ port }) => process.send?.({ type: 'listening', port }),
+        (error: unknown) => {
+          prepared.deps.log.fatal({ err: error }, 'the port could not be taken')
+          process.exit(1)
+        },
+      )
+    })
+    notifyReady()
+  } else {
+    const { port } = await prepared.listen()
+    notifyReady({ port })
+  }
+}
