@@ -339,7 +339,7 @@ describe('mail', () => {
     const later = await invite(key, 'later@example.com', 'agent', mailing)
     mail.recipientStatus = 451
     const id = (await mailOf(later.id)).id
-    expect(send(id)).rejects.toMatchObject({ code: 'mail_unavailable' })
+    await expect(send(id)).rejects.toMatchObject({ code: 'mail_unavailable' })
     await Bun.sleep(50)
     mail.recipientStatus = 250
     expect(await send(id)).toBe('sent')

@@ -75,7 +75,7 @@ describe('the permission table', () => {
       services: api.services.api,
       payments: api.services.payments,
     }
-    expect(createCallerFactory(extended)(context).fresh.unlisted()).rejects.toThrow(/Nobody is allowed/)
+    await expect(createCallerFactory(extended)(context).fresh.unlisted()).rejects.toThrow(/Nobody is allowed/)
   })
 })
 

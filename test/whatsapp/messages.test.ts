@@ -230,7 +230,7 @@ test('a word of consent is heeded and confirmed by the account it came to; a gro
   await write('הסירו')
   await world.until(async () => textsAt(from).length > 0, 'the confirmation')
   expect(textsAt(from)).toEqual([expect.stringContaining('לא תשלח לך עוד הודעות')])
-  expect(send(from, 'מבצע')).rejects.toMatchObject({ code: 'contact_opted_out' })
+  await expect(send(from, 'מבצע')).rejects.toMatchObject({ code: 'contact_opted_out' })
   await write('התחל')
   await world.until(async () => textsAt(from).length > 1, 'the second confirmation')
   await settled(await send(from, 'תור נקבע'), ['delivered'])
