@@ -559,3 +559,53 @@ test('whatever protobuf comes, the account stays connected and every message tha
   expect(rows.length).toBe(ids.length)
   expect(await getLink(ctx, id)).toMatchObject({ state: 'working', since })
 }, 60_000)
+
+test('what the owner sends to a broadcast list stands in the chat with each recipient, and creates no contact of the list or the owner', async () => {
+  const members = [newContact(), newContact()]
+  for (const phone of members) world.sandbox.putAccount({ phone })
+  for (const addressing of ['pn', 'lid'] as const) {
+    const providerMessageId = await world.sandbox.sendRawAsOwner(
+      { from: PHONE, to: members[0] ?? '', group: '1632812345@broadcast', addressing, recipients: members },
+      { conversation: `news by ${addressing}` },
+    )
+    const rows = await world.until(async () => {
+      const found = await world.domain.handle.sql`select m.direction, m.status, m.body, c.phone from messages m
+        join contacts c on c.id = m.contact_id
+        where m.business_id = ${ctx.businessId} and m.provider_message_id = ${providerMessageId} order by c.phone`
+      return found.length === 2 ? found : null
+    }, 'a row for each recipient')
+    expect([...rows]).toEqual(
+      members.map((phone) => ({ direction: 'out', status: 'sent', body: `news by ${addressing}`, phone })),
+    )
+  }
+  for (const phone of members) {
+    const items = await messagesOf(phone)
+    expect(items.map(({ data }) => data?.broadcastList)).toEqual(['1632812345@broadcast', '1632812345@broadcast'])
+    const conversation = await getConversation(ctx, items[0]?.conversationId ?? '')
+    expect(conversation.unread).toBe(0)
+  }
+  const [own] = await world.domain.handle.sql`select 1 from contacts where business_id = ${ctx.businessId}
+    and phone = ${PHONE}`
+  expect(own).toBeUndefined()
+}, 30_000)
+
+test('what the owner sends to a broadcast list whose members nobody names is one visible row of the list', async () => {
+  const list = '1632899999@broadcast'
+  const providerMessageId = await world.sandbox.sendRawAsOwner(
+    { from: PHONE, to: newContact(), group: list },
+    { conversation: 'to whom?' },
+  )
+  const row = await rowOf(providerMessageId)
+  expect(row).toMatchObject({ direction: 'out', body: 'to whom?', data: { broadcastList: list } })
+  const [contact] = await world.domain.handle.sql`select phone, name from contacts where id = ${row.contact_id}`
+  expect(contact).toEqual({ phone: null, name: 'Broadcast list' })
+  const status = await world.sandbox.sendRawAsOwner(
+    { from: PHONE, to: newContact(), group: 'status@broadcast' },
+    { conversation: 'my own status' },
+  )
+  const after = newContact()
+  await raw(after, { conversation: 'after it' })
+  await received(after, 1)
+  const [noise] = await world.domain.handle.sql`select 1 from messages where provider_message_id = ${status}`
+  expect(noise).toBeUndefined()
+}, 30_000)

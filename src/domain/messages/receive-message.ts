@@ -25,6 +25,8 @@ export type ReceiveOptions = {
   history?: boolean
   /** Somebody wrote it to a group: what it asks, it asks of the group. */
   group?: boolean
+  /** Sent to a broadcast list: one provider id is a row in each recipient's chat. */
+  list?: boolean
   /** The row's id: a UUIDv7 of when it came. */
   id?: string
 }
@@ -102,7 +104,7 @@ export async function receiveMessage(
       .where(
         and(
           eq(messages.businessId, ctx.businessId),
-          how.own
+          how.own && !how.list
             ? or(
                 eq(messages.dedupeKey, input.dedupeKey),
                 and(

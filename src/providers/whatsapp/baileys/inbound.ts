@@ -27,6 +27,8 @@ export type NormaliseOptions = {
   edit?: string | undefined
   /** Nothing can be read of it; it is shown as this. */
   placeholder?: string
+  /** The message was sent to a broadcast list of the owner's, whose members nobody names: it is of the list itself. */
+  ownList?: boolean
   findSecret?(providerMessageId: string): Promise<StoredSecret | null>
 }
 
@@ -46,9 +48,9 @@ export async function normaliseMessage(message: WAMessage, options: NormaliseOpt
     ? { ...NOTHING, content: { kind: 'unsupported' as const, type: shownAs, text: '' } }
     : readWhole(message.message, options.bytes ?? null)
   if (!read.content && !read.sealed) return null
-  const contact = await identify(message, kind, options.resolver)
+  const contact = options.ownList ? NO_PERSON : await identify(message, kind, options.resolver)
   if (!contact) return null
-  const inGroup = kind === 'group'
+  const inGroup = kind === 'group' || options.ownList === true
   const content = read.sealed ? await openAnswer(read.sealed, message, contact, options) : read.content
   if (!content) return null
   const direction = key.fromMe ? 'out' : 'in'
@@ -83,6 +85,7 @@ function readWhole(message: proto.IMessage | null | undefined, bytes: Uint8Array
   return bytes ? readBytes(bytes) : NOTHING
 }
 
+const NO_PERSON: WhatsAppParty = { phone: null, lid: null, name: null }
 const NOTHING: ReadMessage = { content: null, sealed: null, replyTo: null, extras: {}, secret: null }
 
 async function identify(message: WAMessage, kind: JidKind, resolver: AltResolver): Promise<WhatsAppParty | null> {
