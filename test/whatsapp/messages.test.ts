@@ -609,3 +609,43 @@ test('what the owner sends to a broadcast list whose members nobody names is one
   const [noise] = await world.domain.handle.sql`select 1 from messages where provider_message_id = ${status}`
   expect(noise).toBeUndefined()
 }, 30_000)
+
+test('a placeholder is unread once and gives its place to the message, and what is said about a message is not unread', async () => {
+  const from = newContact()
+  const unread = async () => {
+    const [row] = await world.domain.handle.sql<{ unread: number; status: string }[]>`
+      select v.unread, v.status from conversations v join contacts c on c.id = v.contact_id
+      where c.business_id = ${ctx.businessId} and c.phone = ${from}`
+    return row?.unread
+  }
+  const hidden = world.sandbox.withhold({ from, to: PHONE, type: 'view_once' })
+  const placeholder = await rowOf(hidden)
+  await raw(from, { conversation: 'the next one' })
+  await received(from, 2)
+  expect(await unread()).toBe(2)
+
+  await raw(from, { conversation: 'what it was' }, { id: hidden })
+  const message = await rowOf(hidden, 'text')
+  expect(message).toMatchObject({ id: placeholder.id, body: 'what it was' })
+  expect((await messagesOf(from)).map(({ body }) => body)).toEqual(['what it was', 'the next one'])
+  expect(await unread()).toBe(2)
+
+  const key = { id: hidden, remoteJid: `${PHONE.slice(1)}@s.whatsapp.net`, fromMe: false }
+  const { Type } = proto.Message.ProtocolMessage
+  const early = `EARLY${from.slice(-7)}`
+  const edit = (id: string, text: string) => ({
+    protocolMessage: { type: Type.MESSAGE_EDIT, key: { ...key, id }, editedMessage: { conversation: text } },
+  })
+  await raw(from, { reactionMessage: { key, text: '👍' } })
+  await raw(from, edit(hidden, 'what it really was'))
+  await raw(from, edit(early, 'edited before it came'))
+  await raw(from, { protocolMessage: { type: Type.REVOKE, key: { ...key, id: 'never-here' } } })
+  await raw(from, { pinInChatMessage: { key, type: 1 } })
+  await raw(from, { conversation: 'as it was first' }, { id: early })
+  await world.until(async () => (await rowOf(early, 'text')).body === 'edited before it came', 'the early edit')
+  expect((await rowOf(hidden)).body).toBe('what it really was')
+  expect(await unread()).toBe(3)
+  await raw(from, { protocolMessage: { type: Type.REVOKE, key } })
+  await rowOf(hidden, 'deleted')
+  expect(await unread()).toBe(3)
+}, 30_000)

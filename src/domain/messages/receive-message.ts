@@ -46,6 +46,11 @@ export async function takeInbound(
   else await receiveMessage(ctx, message, how)
 }
 
+/** What is said about an earlier message is nothing new to read. */
+function countsAsUnread({ kind }: Pick<InboundMessage, 'kind'>): boolean {
+  return kind !== 'edit' && kind !== 'reaction' && kind !== 'deletion'
+}
+
 function changeOf(message: InboundMessage, target: string, own: boolean): ChangedMessage {
   const author = authorOf(message.data?.author)
   return {
@@ -86,7 +91,11 @@ export async function receiveMessage(
   const consents = !how.own && !how.history && !how.group && readConsentWord(input.body) !== null
   const change = input.kind === 'edit' && input.replyTo ? changeOf(input, input.replyTo, how.own === true) : null
   if (!how.own && !consents && !change && input.media.length === 0) {
-    const written = await receiveFromKnown(ctx, input, { id: how.id, counts: !how.history }).catch((error: unknown) => {
+    const written = await receiveFromKnown(ctx, input, {
+      id: how.id,
+      isNews: !how.history,
+      isUnread: !how.history && countsAsUnread(input),
+    }).catch((error: unknown) => {
       // Somebody else wrote it meanwhile, or merged the contact; the steps below find out.
       if (isOvertaken(error)) return null
       throw error
@@ -116,7 +125,8 @@ export async function receiveMessage(
             : eq(messages.dedupeKey, input.dedupeKey),
         ),
       )
-    if (earlier && !(await removePlaceholder(tx, ctx, earlier.id, input)))
+    const replaced = earlier ? await removePlaceholder(tx, ctx, earlier.id, input) : false
+    if (earlier && !replaced)
       return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id), confirmation: null, files: [] }
     if (change) {
       const { id, files } = await applyChange(tx, ctx, change)
@@ -130,9 +140,12 @@ export async function receiveMessage(
     const conversationId = await openConversation(tx, ctx, contactId, {
       at,
       inbound: !how.own && !how.history,
+      // A placeholder was counted when it came.
+      unread: !replaced && countsAsUnread(input),
       ...(how.history ? { old: true } : {}),
     })
-    const messageId = how.id ?? newId()
+    // In the place of its placeholder: whoever holds that id finds the message.
+    const messageId = (replaced ? earlier?.id : undefined) ?? how.id ?? newId()
     await tx.insert(messages).values({
       id: messageId,
       businessId: ctx.businessId,
