@@ -2,7 +2,18 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { within } from '../../src/domain/context.ts'
-import { countQuarantined, forgetQuarantined, insertEvents, requeueEvents } from '../../src/domain/inbox/index.ts'
+import {
+  countQuarantined,
+  describeQuarantine,
+  dropQuarantined,
+  forgetQuarantined,
+  getQuarantined,
+  insertEvents,
+  listQuarantine,
+  requeueEvents,
+  retryQuarantined,
+  setAside,
+} from '../../src/domain/inbox/index.ts'
 import { createQueueBackend, type QueueBackend } from '../../src/jobs/backend.ts'
 import { type Consumer, createConsumer, type JobOutcome } from '../../src/jobs/consumer.ts'
 import { createInbox, type InboxRow } from '../../src/jobs/inbox.ts'
@@ -259,4 +270,48 @@ test('however often the sweep looks, an event that waits has one job, and one th
   expect(runs).toHaveLength(4)
   await consumer.close()
   await producer.close()
+})
+
+test('what is set aside of a business is bounded: cut beyond its bytes, counted beyond its rows, and nothing is dropped', async () => {
+  const limits = { rows: 4, bytes: 3_000, rowBytes: 2_000, beginningBytes: 100 }
+  const scope = { ...within(api.ctx, api.businessId), operator: false }
+  const put = (name: string, length: number) =>
+    setAside(
+      api.ctx,
+      {
+        job: 'call.status',
+        key: `call.status:${name}`,
+        payload: { businessId: api.businessId, body: 'x'.repeat(length) },
+        error: new Error('refused'),
+        attempts: 3,
+      },
+      limits,
+    )
+  const held = async () => (await listQuarantine(scope, { limit: 50 })).items
+  expect(await held()).toEqual([])
+  await put('large', 5_000)
+  await put('first', 1_500)
+  await put('second', 1_500)
+  await put('small', 10)
+  const [small, second, first, large] = await held()
+  expect([large, first, second, small].map((row) => [row?.bytes, row?.cutFrom])).toEqual([
+    [100, expect.any(Number)],
+    [expect.any(Number), null],
+    [100, expect.any(Number)],
+    [expect.any(Number), null],
+  ])
+  expect(large?.cutFrom).toBeGreaterThan(5_000)
+  expect((await getQuarantined(scope, large?.id ?? '')).content).toHaveLength(100)
+  await put('third', 10)
+  await put('fourth', 10)
+  await put('first', 1_500)
+  expect(await held()).toHaveLength(5)
+  expect((await held())[0]).toMatchObject({ key: `overflow:${api.businessId}:call.status`, attempts: 6, bytes: 0 })
+  expect(await describeQuarantine(api.ctx, limits)).toEqual({ count: 5, cut: 3, nearlyFull: [api.businessId] })
+
+  await expect(retryQuarantined(scope, large?.id ?? '')).rejects.toMatchObject({ code: 'quarantine_cut' })
+  expect(await retryQuarantined(scope)).toBe(2)
+  expect((await held()).map(({ cutFrom }) => cutFrom !== null)).toEqual([true, true, true])
+  for (const { id } of await held()) await dropQuarantined(scope, id)
+  await api.database.sql`delete from inbound_events`
 })

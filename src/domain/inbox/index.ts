@@ -9,6 +9,7 @@ export {
 } from './events.ts'
 export {
   countQuarantined,
+  describeQuarantine,
   dropQuarantined,
   forgetQuarantined,
   getQuarantined,
