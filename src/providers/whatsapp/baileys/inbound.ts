@@ -1,4 +1,5 @@
 import { jidNormalizedUser, type proto, type WAMessage } from '@whiskeysockets/baileys'
+import { cutContactName } from '../../../lib/contact-name.ts'
 import { cleanDeep } from '../../../lib/text.ts'
 import type { InboundContent, InboundEvent, StoredSecret, WhatsAppParty } from '../port.ts'
 import { type JidKind, jidToLid, jidToPhone, kindOfJid } from './jids.ts'
@@ -6,7 +7,7 @@ import type { SealedAnswer } from './message-content/decision.ts'
 import { type ReadMessage, readBytes, readMessage } from './message-content/read.ts'
 import { closedContent, openSealed } from './message-content/sealed.ts'
 import { typeOfStub } from './message-content/stubs.ts'
-import { idOf, labelOf } from './message-content/words.ts'
+import { idOf } from './message-content/words.ts'
 
 /** Finds the other name of a person: a phone-number JID for a LID, or a LID for a phone-number JID. */
 export type AltResolver = {
@@ -102,7 +103,7 @@ async function identify(message: WAMessage, kind: JidKind, resolver: AltResolver
   return {
     phone,
     lid,
-    name: key.fromMe ? null : labelOf(message.pushName, 200) || labelOf(message.verifiedBizName, 200),
+    name: key.fromMe ? null : (cutContactName(message.pushName) ?? cutContactName(message.verifiedBizName)),
   }
 }
 
