@@ -100,7 +100,7 @@ export async function saveAccountStatus(
           action: 'whatsapp.state',
           entity: 'whatsapp_account',
           entityId: lease.accountId,
-          data: { state, reason, confirmationNeeded: expectedPhone !== null && refused === null },
+          data: { state, reason, ...(expectedPhone !== null && refused === null ? { confirmationNeeded: true } : {}) },
         },
       )
     return 'saved'
