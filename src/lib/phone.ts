@@ -18,7 +18,8 @@ const WITHHELD_NUMBERS = new Set(['464', ...WITHHELD.flatMap((word) => [onKeypad
 
 const WHATSAPP_ID = /^(?:whatsapp:)?\+?(\d{6,15})(?:_\d+)?(?::\d+)?@(?:s\.whatsapp\.net|c\.us|hosted)$/i
 const SIP = /^<?sips?:([^@;>]*)(?:;[^@>]*)?@/i
-const LABEL = /^(?:tel|phone|mobile|cell|fax|whatsapp|wa|p(?=:)|טלפון|טל|נייד|פלאפון|סלולרי)[.'׳]?:?\s*(?=[+\d(])/i
+const LABEL =
+  /^(?:(?:https?:\/\/)?(?:wa\.me\/|api\.whatsapp\.com\/send\/?\?phone=)|tel|phone|mobile|cell|fax|whatsapp|wa|p(?=:)|טלפון|טל|נייד|פלאפון|סלולרי)[.'׳]?:?\s*(?=[+\d(])/i
 const DATE = /^(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})$/
 const EXTENSION =
   /\s*(?:;\s*(?:ext|phone-context|isub)=\S*|,{2,}\d+|(?:#|x|ext\.?|extension|שלוחה|שלו['׳])\s*:?\s*\d{1,7}#?)$/i

@@ -64,7 +64,7 @@ export function openCsvFile(input: CsvInput): CsvFile {
   const { kind } = input
   const { text, encoding } =
     typeof input.source === 'string'
-      ? { text: cleanText(input.source), encoding: null }
+      ? { text: decodeCsv(new TextEncoder().encode(cleanText(input.source)), 'utf-8').text, encoding: null }
       : decodeCsv(input.source, input.encoding)
   const table = openTable(text, input)
   const mapped = mapColumns(kind, table.columns, input.mapping)

@@ -38,6 +38,9 @@ export function readDate(text: string, style: DateStyle | null): ReadDate {
     .normalize('NFKC')
     .replace(/[\p{Cf}]/gu, '')
     .replace(/\s+/g, ' ')
+    .replace(/ \([^()]*\)$/, '')
+    .replace(/ (?:at|בשעה) (?=\d)/i, ' ')
+    .replace(/^יום \p{L}+['׳]?,? /u, '')
     .trim()
   return readNumber(plain, style) ?? readYearFirst(plain) ?? readNamed(plain) ?? readNumeric(plain, style) ?? refused()
 }

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import type { ImportError } from '../../../db/schema/index.ts'
 import { unmarkFormula } from '../../lib/escape/spreadsheet.ts'
-import { parsePhone } from '../../lib/phone.ts'
 import { cutText } from '../../lib/text.ts'
 import { type AmountStyle, readAmount } from './amounts.ts'
 import { type DateStyle, readDate } from './dates.ts'
 import { type ImportKind, isSecondName } from './fields.ts'
 import type { MappedColumn } from './map-columns.ts'
+import { MAX_PHONE_CELL, readPhones } from './phone-cell.ts'
 
 /** A row of a file as it can be taken in. */
 export type ImportRow = {
@@ -37,8 +37,8 @@ export type ReadOptions = {
 
 export type ReadRow = { ok: true; value: ImportRow } | { ok: false; errors: ImportError[]; phone: string | null }
 
-/** Between several numbers or addresses in one cell; Google writes ` ::: `. */
-const SEVERAL = /\s*(?::::|[\n\r;,|]|\s\/\s|\/(?=\s*[+(\d]))\s*|\s+(?:or|או)\s+/i
+/** An e-mail cell that is longer holds no list of one person's addresses. */
+const MAX_EMAIL_CELL = 10_000
 /** Groups that Google gives to everybody. */
 const SYSTEM_TAG = /^\*\s|^myContacts$/
 const MAX_EXTRA = 5
@@ -61,7 +61,11 @@ export function readRow(cells: string[], row: number, options: ReadOptions): Rea
   const emails = reader.emails()
   const name = reader.name()
   const wish = reader.text('wish', 4_000)
-  if (name !== null && phones.valid.length + emails.valid.length === 0 && BELOW_ROWS.test(name.replaceAll('״', '"')))
+  if (
+    name !== null &&
+    phones.valid.length + emails.valid.length === 0 &&
+    BELOW_ROWS.test(name.slice(0, 200).replaceAll('״', '"'))
+  )
     reader.refuse(null, 'a line that reports write below their rows, no person')
   const value: ImportRow = {
     row,
@@ -70,7 +74,7 @@ export function readRow(cells: string[], row: number, options: ReadOptions): Rea
     name,
     email: emails.valid[0] ?? null,
     tags: reader.tags(),
-    note: reader.note(),
+    note: reader.note(phones.words),
     wish,
     stage: reader.text('stage', 80),
     valueAgorot: reader.amount(),
@@ -93,6 +97,8 @@ export function readRow(cells: string[], row: number, options: ReadOptions): Rea
 function numbered(name: string, values: string[]): Record<string, string> {
   return Object.fromEntries(values.slice(0, MAX_EXTRA).map((value, index) => [`${name} ${index + 2}`, value]))
 }
+
+type Phones = { valid: string[]; others: string[]; words: string[] }
 
 class RowReader {
   readonly errors: ImportError[] = []
@@ -129,34 +135,27 @@ class RowReader {
   }
 
   /** Every number of every column; a cell that holds none is refused only when the row has no other. */
-  phones(): { valid: string[]; others: string[] } {
+  phones(): Phones {
     const valid = new Set<string>()
     const unread: { column: string; value: string }[] = []
+    const words: string[] = []
     for (const { column, value } of this.#filled('phone')) {
-      const whole = value.length <= 200 ? parsePhone(value) : null
-      if (whole) {
-        valid.add(whole)
-        continue
-      }
-      const parts = value
-        .slice(0, 1_000)
-        .split(SEVERAL)
-        .filter((part) => part !== '')
-      const numbers = parts.flatMap((part) => (part.length <= 200 ? (parsePhone(part) ?? []) : []))
-      for (const number of numbers) valid.add(number)
-      for (const part of parts.length > 1 && numbers.length > 0 ? parts : [value])
-        if (!parsePhone(part.slice(0, 200))) unread.push({ column, value: part })
+      const found = readPhones(value.slice(0, MAX_PHONE_CELL))
+      for (const number of found.numbers) valid.add(number)
+      for (const part of found.numbers.length > 0 ? found.unread : [value]) unread.push({ column, value: part })
+      if (found.words && found.numbers.length > 0) words.push(`${column}: ${value}`)
     }
     const [first] = unread
     if (valid.size === 0 && first) this.refuse(first.column, explainPhone(first.value))
     const all = [...valid]
-    return { valid: all, others: [...all.slice(1), ...unread.map(({ value }) => cutText(value, 100))] }
+    return { valid: all, others: [...all.slice(1), ...unread.map(({ value }) => cutText(value, 100))], words }
   }
 
   emails(): { valid: string[]; others: string[] } {
     const parts = this.#filled('email').flatMap(({ column, value }) =>
       value
-        .split(/\s*(?::::|[\s;,|])\s*/)
+        .slice(0, MAX_EMAIL_CELL)
+        .split(/(?::::|[\s;,|])+/)
         .map((part) => ({ column, value: part.replace(/^<|>$|^mailto:/gi, '') }))
         .filter((part) => part.value !== ''),
     )
@@ -185,7 +184,7 @@ class RowReader {
   }
 
   tags(): string[] {
-    const tags = this.#filled('tags').flatMap(({ value }) => value.split(/\s*(?::::|[,;|\n])\s*/))
+    const tags = this.#filled('tags').flatMap(({ value }) => value.slice(0, 10_000).split(/:::|[,;|\n]/))
     return [
       ...new Set(
         tags.map((tag) => cutText(unquoted(tag.trim()), 64)).filter((tag) => tag !== '' && !SYSTEM_TAG.test(tag)),
@@ -193,9 +192,10 @@ class RowReader {
     ].slice(0, 50)
   }
 
-  note(): string | null {
+  /** @param words what stands beside a number: whose it is, or when to call */
+  note(words: string[]): string | null {
     const notes = this.#filled('note')
-    const note = notes.map(({ value }) => value).join('\n')
+    const note = [...notes.map(({ value }) => value), ...words].join('\n')
     if (note.length > 10_000) this.refuse(notes[0]?.column ?? null, 'longer than 10000 characters')
     return note === '' ? null : note
   }
@@ -268,10 +268,21 @@ class RowReader {
 
 /** A cell without the mark of a formula, and without what nobody sees at its ends. */
 function cleanCell(cell: string): string {
-  const text = cell.replace(/^[\s\p{Cf}]+|[\s\p{Cf}]+$/gu, '')
+  const text = trimUnseen(cell)
   // `="050…"` is how spreadsheets are made to keep a text as it is.
   const plain = /^="([^"]*)"$/.exec(text)?.[1] ?? unmarkFormula(text)
-  return plain.replace(/^[\s\p{Cf}]+|[\s\p{Cf}]+$/gu, '')
+  return trimUnseen(plain)
+}
+
+const UNSEEN = /[\s\p{Cf}\p{Cc}]/u
+
+/** Without white space and invisible characters at its ends. A pattern for the end would look at each run of them anew. */
+function trimUnseen(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && UNSEEN.test(text[start] ?? '')) start += 1
+  while (end > start && UNSEEN.test(text[end - 1] ?? '')) end -= 1
+  return text.slice(start, end)
 }
 
 /** Mailchimp writes each of several tags in quotes. */
