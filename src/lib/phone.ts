@@ -116,8 +116,11 @@ function digitsOf(text: string): string | null {
   const written = unquoted(text)
   const number = spreadsheetNumber(written) ?? written
   const bare = number.replace(LABEL, '').replace(EXTENSION, '')
-  if (!/^\+?[\d ()./-]+$/.test(bare) || !/\d/.test(bare) || DATE.test(bare)) return null
-  return bare.replace(/^\+ */, '+').replace(/(?!^\+)\D/g, '')
+  if (!/^(?:\( *)?\+?[\d ()./-]+$/.test(bare) || !/\d/.test(bare) || DATE.test(bare)) return null
+  return bare
+    .replace(/^\( *(\+ *\d+) *\)/, '$1')
+    .replace(/^\+ *(?:00)?/, '+')
+    .replace(/(?!^\+)\D/g, '')
 }
 
 /** Without what spreadsheets put around a number so that it stays a text: `'050…`, `="050…"`. */
@@ -140,7 +143,8 @@ function spreadsheetNumber(text: string): string | null {
 
 function accept(number: string, country: CountryCode, judge: (parsed: PhoneNumber) => boolean): string | null {
   if (WITHHELD_NUMBERS.has(number.replace(/^\+/, ''))) return null
-  const written = number.startsWith('00') ? `+${number.slice(2)}` : number
+  // Within Mexico 01, 044 and 045 stood before a number until 2019; people put the country in front of all that.
+  const written = number.replace(/^00/, '+').replace(/^\+520(?:1|44|45)(?=\d{10}$)/, '+52')
   // Old spellings first: they are no numbers of today's plan.
   const read = parsePhoneNumberFromString(dialledToday(written), country)?.number
   if (!read) return null
