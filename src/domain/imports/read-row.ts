@@ -274,7 +274,7 @@ function cleanCell(cell: string): string {
   return trimUnseen(plain)
 }
 
-const UNSEEN = /[\s\p{Cf}\p{Cc}]/u
+const UNSEEN = /[\s\p{Cf}]/u
 
 /** Without white space and invisible characters at its ends. A pattern for the end would look at each run of them anew. */
 function trimUnseen(text: string): string {
