@@ -4,6 +4,7 @@ export { attachCallRecord, findCallRecord, getCallRecordKey, recordKeyOf } from 
 export { callerPhone } from './caller.ts'
 export { claimStream } from './claim-stream.ts'
 export { AGENT_FINISHED, type CallEndReason, callEndReason, callEndReasons } from './end-reasons.ts'
+export { needsFallbackSummary } from './fallback-summary.ts'
 export { callFigures } from './figures.ts'
 export { finishCall } from './finish-call.ts'
 export { callFilters, getCall, getTurnAudio, listCalls } from './queries.ts'
