@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import {
   claimStream,
   finishCall,
@@ -14,6 +14,8 @@ import { fetchRecording } from '../../../src/domain/recordings/index.ts'
 import { createFileStorage } from '../../../src/providers/storage/file.ts'
 import { temporaryDirectory } from '../../support/cleanup.ts'
 import { openDomain, type TestDomain } from '../../support/domain.ts'
+
+setDefaultTimeout(60_000)
 
 let domain: TestDomain
 let ctx: BusinessContext
@@ -87,7 +89,7 @@ async function play(order: Step[], serverLives: boolean) {
 test(`one summary, with what was said, in each of ${ORDERS.length} orders`, async () => {
   const results = await Promise.all(ORDERS.map(async (order) => ({ order, ...(await play(order, true)) })))
   expect(results.filter(({ events, summary }) => events !== 1 || !summary?.summary.includes('Haifa'))).toEqual([])
-}, 60_000)
+})
 
 test.each(permutations(['status', 'turn', 'recording'] as const).map((order) => [...order, 'fallback'] as Step[]))(
   'a server that is gone leaves one summary too: %s, %s, %s',
