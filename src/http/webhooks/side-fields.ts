@@ -1,6 +1,6 @@
 import { cutText } from '../../lib/text.ts'
 
-/** How a field is read that a webhook can do without: what is no such value is dropped, what is too long is cut. */
+/** How an optional field of a webhook is read: an unusable value is dropped, a long one is cut; `odd` says that it was. */
 export type SideField<Value> = (given: string) => { value: Value | null; odd: boolean }
 
 /** A text of at most `max` characters. */
@@ -21,17 +21,19 @@ export function wholeNumber(max: number): SideField<number> {
   }
 }
 
-type Values<Fields> = { [Name in keyof Fields]: Fields[Name] extends SideField<infer Value> ? Value | null : never }
+export type SideFieldValues<Fields> = {
+  [Name in keyof Fields]: Fields[Name] extends SideField<infer Value> ? Value | null : never
+}
 
 /**
- * Reads the fields that a webhook can do without; none of them can make it fail.
- * @param onOdd told of each field whose value was cut or dropped, by its name
+ * Reads the optional fields of a webhook; none of them can make it fail.
+ * @param onOdd called with the name of each field whose value was cut or dropped
  */
 export function readSideFields<Fields extends Record<string, SideField<unknown>>>(
   params: Readonly<Record<string, string>>,
   fields: Fields,
   onOdd: (name: string) => void,
-): Values<Fields>
+): SideFieldValues<Fields>
 export function readSideFields(
   params: Readonly<Record<string, string>>,
   fields: Record<string, SideField<unknown>>,

@@ -16,7 +16,7 @@ import { parseJson } from '../errors.ts'
 import { readText } from '../form-body.ts'
 import { type BaileysEvent, readBaileysEvent, splitBatch } from './baileys-event.ts'
 import { readTwilioMessage } from './twilio-message.ts'
-import { notSigned, requireCarrierForm, scopeOf } from './verify-signature.ts'
+import { invalidSignature, requireCarrierForm, scopeOf } from './verify-signature.ts'
 
 export type WhatsAppWebhookDeps = {
   carriers: Carriers
@@ -68,7 +68,7 @@ export function createWhatsAppWebhooks(deps: WhatsAppWebhookDeps): Hono {
     const { target, ...content } = describeContent(message.content, message.extras)
     // Fetched later with the keys of the account it lies in: a business's account cannot point into another one.
     const foreign = ({ url }: { url: string | null }) => url !== null && !liesIn(url, signer.telephony.accountSid)
-    if (signer.only && content.media.some(foreign)) throw notSigned()
+    if (signer.only && content.media.some(foreign)) throw invalidSignature()
     await enqueueMessage({
       provider: 'twilio',
       businessId,
