@@ -1,15 +1,15 @@
 import { AppError } from '../lib/errors.ts'
 
-/** Counts what an address sent in vain, and refuses it for the rest of the minute when that is too much. */
+/** Counts the useless requests of each address, and refuses an address with too many of them for the rest of the minute. */
 export type AddressLimit = {
   /** @throws AppError `rate_limited` */
   check(address: string): void
-  /** What the address sent was of no use. */
+  /** Counts a useless request of the address. */
   note(address: string): void
 }
 
 const WINDOW_MS = 60_000
-/** Addresses that are remembered: more than this come from somebody with a network of them, whom no such limit holds. */
+/** A sender with more addresses than this is not limited: the memory is bounded. */
 const MAX_ADDRESSES = 10_000
 
 export function createAddressLimit(perMinute: number, now: () => number = Date.now): AddressLimit {
@@ -24,7 +24,7 @@ export function createAddressLimit(perMinute: number, now: () => number = Date.n
         throw new AppError(
           'rate_limited',
           'rate_limited',
-          'Too many requests of this address were of no use. Wait a minute.',
+          'Too many useless requests came from this address. Wait a minute, then try again.',
         )
     },
     note(address) {

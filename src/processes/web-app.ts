@@ -51,7 +51,7 @@ import { refuseUnstorableAddress, refuseUnstorableBody } from '../http/storable.
 import { createPaymentWebhooks } from '../http/webhooks/payments.ts'
 import { createVoiceWebhooks } from '../http/webhooks/voice/routes.ts'
 import { createStreamStatusHandler } from '../http/webhooks/voice/stream-status.ts'
-import { createWhatsAppWebhooks } from '../http/webhooks/whatsapp.ts'
+import { createWhatsAppWebhooks } from '../http/webhooks/whatsapp/routes.ts'
 import { AppError, errorMessage, toAppError } from '../lib/errors.ts'
 import { networkPhone } from '../lib/phone.ts'
 import { Admission } from '../media/admission.ts'
@@ -264,14 +264,14 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     '/',
     createPaymentWebhooks({
       ctx,
-      means: deps.payments,
+      payments: deps.payments,
       inbox,
       addressOf: limitKeyOf,
       log,
     }),
   )
   app.route('/', createRemovedRoutes())
-  app.route('/pay', createPayPages({ ctx, means: deps.payments, inbox }))
+  app.route('/pay', createPayPages({ ctx, payments: deps.payments, inbox }))
   app.route('/prompts', createPrompts(receptionist))
   app.route(
     '/',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { describeContent } from '../../../src/domain/messages/index.ts'
-import { readTwilioMessage, TWILIO_FIELDS } from '../../../src/http/webhooks/twilio-message.ts'
+import { readTwilioMessage, TWILIO_FIELDS } from '../../../src/http/webhooks/whatsapp/twilio-message.ts'
 
 /**
  * Every parameter of "Twilio's request to your incoming message Webhook URL"

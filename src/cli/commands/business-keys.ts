@@ -1,32 +1,32 @@
 import { Argument, type Command } from 'commander'
-import { CREDENTIAL_KINDS, CREDENTIAL_PROVIDERS, type CredentialProvider } from '../domain/credentials/index.ts'
-import { openAsker } from './ask.ts'
-import { UsageError } from './exit.ts'
-import { formatLine, formatTable, formatTime } from './output.ts'
-import type { Cli } from './session.ts'
+import { CREDENTIAL_KINDS, CREDENTIAL_PROVIDERS, type CredentialProvider } from '../../domain/credentials/index.ts'
+import { openAsker } from '../ask.ts'
+import { UsageError } from '../exit.ts'
+import { formatLine, formatTable, formatTime } from '../output.ts'
+import type { Cli } from '../session.ts'
 
-/** Shown while they are typed; everything else is a secret. */
+/** Not secret: shown while they are typed. */
 const OPEN = new Set(['accountSid', 'whatsappFrom', 'model', 'clientId', 'webhookId', 'terminal'])
 
-/** `business keys set|list|remove`: a business's own keys at its providers. */
+/** `business keys set|list|remove`: the provider keys of a business. */
 export function addCredentialCommands(business: Command, { session, show }: Cli): void {
-  const keys = business.command('keys').description('its own keys at Twilio, OpenAI, PayPal, Tranzila')
+  const keys = business.command('keys').description('keys of the business for Twilio, OpenAI, PayPal and Tranzila')
   keys
     .command('list')
-    .description('for which providers there are any; never the keys')
+    .description('providers that have keys; the keys are never shown')
     .action(async () => {
       const { client } = await session()
       const { items } = await client.credentials.list.query()
       await show(items, () =>
         formatTable(
-          ['provider', 'known by', 'since', 'changed'],
+          ['provider', 'account', 'since', 'changed'],
           items.map((row) => [row.provider, row.hint, formatTime(row.createdAt), formatTime(row.updatedAt)]),
         ),
       )
     })
   keys
     .command('set')
-    .description('give it keys of its own: asked for, or read from standard input as lines of name=value')
+    .description('set the keys: asked for at a terminal, or read from standard input as lines of name=value')
     .addArgument(providerArgument())
     .addHelpText('after', () => `\nNames: ${CREDENTIAL_PROVIDERS.map(describeNames).join('\n       ')}`)
     .action(async (provider: CredentialProvider) => {
@@ -37,7 +37,7 @@ export function addCredentialCommands(business: Command, { session, show }: Cli)
     })
   keys
     .command('remove')
-    .description('from now on it works with the installation’s')
+    .description('remove the keys; the business uses those of the installation again')
     .addArgument(providerArgument())
     .action(async (provider: CredentialProvider) => {
       const { client } = await session()
@@ -49,7 +49,7 @@ function providerArgument(): Argument {
   return new Argument('<provider>').choices(CREDENTIAL_PROVIDERS)
 }
 
-/** The names of a provider's keys, and which of them may be left out. */
+/** The names of a provider's keys, and which of them are optional. */
 function namesOf(provider: CredentialProvider): { name: string; optional: boolean }[] {
   return Object.entries(CREDENTIAL_KINDS[provider].shape).map(([name, schema]) => ({
     name,
@@ -68,9 +68,9 @@ async function askFor(provider: CredentialProvider): Promise<Record<string, stri
   const asker = openAsker()
   try {
     for (const { name, optional } of namesOf(provider)) {
-      const value = await asker.ask(`${name}${optional ? ' (may be empty)' : ''}: `, { hidden: !OPEN.has(name) })
+      const value = await asker.ask(`${name}${optional ? ' (optional)' : ''}: `, { hidden: !OPEN.has(name) })
       if (value !== '') given[name] = value
-      else if (!optional) throw new UsageError(`${name} is needed; nothing was set.`)
+      else if (!optional) throw new UsageError(`${name} is required. Nothing was set; run the command again.`)
     }
   } finally {
     asker.close()
@@ -88,7 +88,9 @@ function readLines(provider: CredentialProvider, text: string): Record<string, s
         const [name = '', ...value] = line.split('=')
         // The line itself may be a secret.
         if (!names.includes(name.trim()))
-          throw new UsageError(`Line ${index + 1} of the input is not name=value with one of: ${names.join(', ')}.`)
+          throw new UsageError(
+            `Line ${index + 1} of the input is not valid. Write name=value with one of these names: ${names.join(', ')}.`,
+          )
         return [name.trim(), value.join('=').trim()]
       }),
   )

@@ -1,12 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { renderUnicodeCompact } from 'uqr'
-import { AppError } from '../lib/errors.ts'
-import { formatPhone, isSamePhone, parsePhone } from '../lib/phone.ts'
-import { readSandboxFile } from '../processes/supervise/sandbox-file.ts'
-import type { Client, Outputs } from '../trpc/client.ts'
-import { UsageError } from './exit.ts'
-import { formatTable, formatTime, printError } from './output.ts'
-import type { Cli } from './session.ts'
+import { AppError } from '../../lib/errors.ts'
+import { formatPhone, isSamePhone, parsePhone } from '../../lib/phone.ts'
+import { readSandboxFile } from '../../processes/supervise/sandbox-file.ts'
+import type { Client, Outputs } from '../../trpc/client.ts'
+import { UsageError } from '../exit.ts'
+import { formatTable, formatTime, printError } from '../output.ts'
+import type { Cli } from '../session.ts'
 
 type LinkView = Outputs['whatsapp']['list'][number]
 type LinkOptions = {
@@ -18,20 +18,20 @@ type LinkOptions = {
   timeout: number
 }
 
-/** Nobody has this number: what the sandbox's second account is linked with. */
+/** Belongs to no one: the number of the sandbox's second account. */
 const SIMULATED_OWNER = '+972501110001'
-const LOOK_MS = 300
+const POLL_MS = 300
 
 /** `whatsapp send|status|link|confirm|refuse|logout|restart`. */
 export function addWhatsAppCommands(program: Command, { session, show }: Cli): void {
-  const whatsapp = program.command('whatsapp').description('sending, and the linked accounts')
+  const whatsapp = program.command('whatsapp').description('send messages, and manage linked accounts')
   whatsapp
     .command('send')
-    .description('queue a text')
+    .description('send a text')
     .argument('<to>', 'whatsapp:+972…, +972… or 05x-…')
     .argument('<text>')
-    .addOption(new Option('--provider <name>', 'default: the business’s own').choices(['twilio', 'baileys']))
-    .option('--idempotency-key <key>', 'asked twice, it is one message')
+    .addOption(new Option('--provider <name>', 'default: the provider of the business').choices(['twilio', 'baileys']))
+    .option('--idempotency-key <key>', 'the same key never sends a second message')
     .action(async (to: string, text: string, options: { provider?: string; idempotencyKey?: string }) => {
       const { client } = await session()
       const sent = await client.messages.send.mutate({ to, text, ...options })
@@ -40,54 +40,23 @@ export function addWhatsAppCommands(program: Command, { session, show }: Cli): v
 
   whatsapp
     .command('status')
-    .description('the linked accounts and what they need')
+    .description('linked accounts and what they need')
     .action(async () => {
       const { client } = await session()
       const accounts = await client.whatsapp.list.query()
       await show(accounts, () => describe(accounts))
     })
 
-  whatsapp
-    .command('link')
-    .description('link an account: shows a QR code, or, with --code, a code to type on the phone')
-    .option('--account <id>', 'which one (default: the only one that is not linked, or a new one)')
-    .option('--new', 'make another account')
-    .option('--code', 'link by a pairing code')
-    .option('--phone <number>', 'the own number: for --code, and for --simulate')
-    .option('--simulate', 'let the sandbox’s phone scan')
-    .addOption(
-      new Option('--timeout <seconds>', 'how long to wait').default(180).argParser((text) => {
-        if (!/^\d+$/.test(text)) throw new InvalidArgumentError('A number of seconds.')
-        return Number(text)
-      }),
-    )
-    .action(async (options: LinkOptions) => {
-      const { client, config, json } = await session()
-      const account = await chooseAccount(client, options)
-      if (account.state === 'working') {
-        await show(account, () => `linked already: ${describe([account])}`)
-        return
-      }
-      const own = options.phone ?? account.phone ?? (options.simulate ? SIMULATED_OWNER : undefined)
-      if (options.code && !own) throw new UsageError('--code wants the own number: --phone +972…')
-      await client.whatsapp.link.mutate({ id: account.id, ...(options.code && own ? { phone: own } : {}) })
-      const linked = await follow(client, account.id, options.timeout * 1_000, async (view) => {
-        if (options.simulate && own) await simulate(config.dataDir, view, own, options.code === true)
-        else if (!json)
-          printError(view.pairingCode && options.code ? typeThis(view.pairingCode) : scanThis(view.qr ?? ''))
-      })
-      await show(linked, () => describe([linked]))
-    })
-
-  addNumberCommands(whatsapp, { session, show })
+  addLinkCommand(whatsapp, { session, show })
+  addConfirmationCommands(whatsapp, { session, show })
   for (const [name, description] of [
     ['logout', 'unlink an account'],
-    ['restart', 'connect an account anew'],
+    ['restart', 'reconnect an account'],
   ] as const)
     whatsapp
       .command(name)
       .description(description)
-      .option('--account <id>', 'which one (default: the only one)')
+      .option('--account <id>', 'the account (default: the only one)')
       .action(async (options: { account?: string }) => {
         const { client } = await session()
         const { id } = pickOne(await client.whatsapp.list.query(), options.account)
@@ -96,21 +65,56 @@ export function addWhatsAppCommands(program: Command, { session, show }: Cli): v
             ? await client.whatsapp.logout.mutate({ id })
             : { done: (await client.whatsapp.restart.mutate({ id })).ok }
         await show({ id, done }, () =>
-          !done ? 'asked for; no worker has done it yet' : `${name === 'logout' ? 'logged out' : 'restarting'}  ${id}`,
+          !done ? 'requested; no worker has done it yet' : `${name === 'logout' ? 'logged out' : 'restarting'}  ${id}`,
         )
       })
 }
 
-/** `whatsapp confirm|refuse <number>`: what becomes of a number that was not expected to link an account. */
-function addNumberCommands(whatsapp: Command, { session, show }: Pick<Cli, 'session' | 'show'>): void {
+function addLinkCommand(whatsapp: Command, { session, show }: Pick<Cli, 'session' | 'show'>): void {
+  whatsapp
+    .command('link')
+    .description('link an account by QR code, or, with --code, by a code to type on the phone')
+    .option('--account <id>', 'the account (default: the only one that is not linked, or a new one)')
+    .option('--new', 'create another account')
+    .option('--code', 'link by a pairing code')
+    .option('--phone <number>', 'the number of the account, for --code and --simulate')
+    .option('--simulate', 'let the phone of the sandbox scan the code')
+    .addOption(
+      new Option('--timeout <seconds>', 'how long to wait').default(180).argParser((text) => {
+        if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a number of seconds.')
+        return Number(text)
+      }),
+    )
+    .action(async (options: LinkOptions) => {
+      const { client, config, json } = await session()
+      const account = await chooseAccount(client, options)
+      if (account.state === 'working') {
+        await show(account, () => `The account is already linked.\n${describe([account])}`)
+        return
+      }
+      const own = options.phone ?? account.phone ?? (options.simulate ? SIMULATED_OWNER : undefined)
+      if (options.code && !own)
+        throw new UsageError('The pairing code needs the number of the account. Add --phone +972…')
+      await client.whatsapp.link.mutate({ id: account.id, ...(options.code && own ? { phone: own } : {}) })
+      const linked = await follow(client, account.id, options.timeout * 1_000, async (view) => {
+        if (options.simulate && own) await simulate(config.dataDir, view, own, options.code === true)
+        else if (!json)
+          printError(view.pairingCode && options.code ? typeThis(view.pairingCode) : scanThis(view.qr ?? ''))
+      })
+      await show(linked, () => describe([linked]))
+    })
+}
+
+/** `whatsapp confirm|refuse <number>`: decides on a number that linked an account unexpectedly. */
+function addConfirmationCommands(whatsapp: Command, { session, show }: Pick<Cli, 'session' | 'show'>): void {
   for (const [name, description] of [
-    ['confirm', 'let an account send by the unexpected number that linked it'],
+    ['confirm', 'allow an account to send from the unexpected number that linked it'],
     ['refuse', 'unlink an account that an unexpected number linked'],
   ] as const)
     whatsapp
       .command(name)
       .description(description)
-      .argument('<number>', 'the number that linked it, as `whatsapp status` shows it')
+      .argument('<number>', 'the number, as `whatsapp status` shows it')
       .action(async (number: string) => {
         const { client } = await session()
         const phone = parsePhone(number)
@@ -118,7 +122,11 @@ function addNumberCommands(whatsapp: Command, { session, show }: Pick<Cli, 'sess
         const isMeant = (linked: string | undefined) => linked && phone && isSamePhone(linked, phone)
         const account = waiting.find(({ confirmationNeeded }) => isMeant(confirmationNeeded?.phone))
         if (!account?.confirmationNeeded)
-          throw new AppError('not_found', 'nothing_to_confirm', `No account waits for ${number} to be confirmed.`)
+          throw new AppError(
+            'not_found',
+            'nothing_to_confirm',
+            `No account waits for a confirmation of ${number}. \`whatsapp status\` shows the numbers that wait.`,
+          )
         const input = { id: account.id, phone: account.confirmationNeeded.phone }
         if (name === 'confirm') {
           const confirmed = await client.whatsapp.confirm.mutate(input)
@@ -146,13 +154,15 @@ function pickOne(accounts: LinkView[], id: string | undefined): LinkView {
     throw new AppError(
       'not_found',
       'account_not_found',
-      id ? `There is no account ${id}.` : 'There is no account yet; link one first.',
+      id
+        ? `There is no account ${id}. \`whatsapp status\` lists them.`
+        : 'There is no account. Link one with `whatsapp link`.',
     )
-  if (another) throw new UsageError(`Name one with --account:\n${describe(matching)}`)
+  if (another) throw new UsageError(`There are several accounts. Name one with --account:\n${describe(matching)}`)
   return only
 }
 
-/** Waits until the account works; every new code is shown once. */
+/** Waits until the account is linked; calls `onCode` once for every new code. */
 async function follow(
   client: Client,
   id: string,
@@ -161,25 +171,26 @@ async function follow(
 ): Promise<LinkView> {
   let shown = ''
   let moved = false
-  for (const deadline = Date.now() + timeoutMs; ; await Bun.sleep(LOOK_MS)) {
+  for (const deadline = Date.now() + timeoutMs; ; await Bun.sleep(POLL_MS)) {
     const view = await client.whatsapp.status.query({ id })
     if (view.state === 'working') return view
     moved ||= view.state === 'starting' || view.state === 'scan_qr'
     if (moved && (view.state === 'blocked' || (view.state === 'failed' && view.retryAt === null)))
-      throw new Error(`${view.state}: ${view.reason ?? ''}. ${view.advice ?? ''}`)
+      throw new Error(`The account was not linked: ${view.reason ?? view.state}. ${view.advice ?? ''}`)
     const code = `${view.qr ?? ''} ${view.pairingCode ?? ''}`
     if (code !== ' ' && code !== shown) {
       shown = code
       await onCode(view)
     }
-    if (Date.now() > deadline) throw new Error(`Not linked in time; it is ${view.state}. ${view.advice ?? ''}`)
+    if (Date.now() > deadline)
+      throw new Error(`The account was not linked in time; its state is ${view.state}. ${view.advice ?? ''}`)
   }
 }
 
-/** The phone of `own`, in the sandbox, scans the QR code or has the pairing code typed. */
+/** Lets the sandbox's phone of the number `own` scan the QR code or enter the pairing code. */
 async function simulate(dataDir: string, view: LinkView, own: string, byCode: boolean): Promise<void> {
   const root = readSandboxFile(dataDir)?.whatsappUrl
-  if (!root) throw new Error('--simulate needs the sandbox: start one with ./start_all.sh.')
+  if (!root) throw new Error('--simulate needs a running sandbox. Start one with ./start_all.sh.')
   if (byCode ? !view.pairingCode : !view.qr) return
   const body = byCode ? { phone: own, code: view.pairingCode } : { phone: own, qr: view.qr }
   const response = await fetch(`${root}/_control/${byCode ? 'code' : 'scan'}`, {
@@ -189,7 +200,11 @@ async function simulate(dataDir: string, view: LinkView, own: string, byCode: bo
     signal: AbortSignal.timeout(15_000),
   })
   if (!response.ok)
-    throw new AppError('unavailable', 'not_scanned', `The sandbox's phone refused: ${await response.text()}`)
+    throw new AppError(
+      'unavailable',
+      'not_scanned',
+      `The phone of the sandbox refused the code: ${await response.text()}`,
+    )
 }
 
 function stateOf({ state, restriction, confirmationNeeded }: LinkView): string {
@@ -213,6 +228,6 @@ function describe(accounts: LinkView[]): string {
 }
 
 const scanThis = (qr: string) =>
-  `${renderUnicodeCompact(qr, { border: 2 })}\nOn the phone: WhatsApp, Linked devices, Link a device, and scan this.`
+  `${renderUnicodeCompact(qr, { border: 2 })}\nOn the phone: WhatsApp, Linked devices, Link a device; then scan this code.`
 const typeThis = (code: string) =>
-  `\n    ${code.slice(0, 4)}-${code.slice(4)}\n\nOn the phone: WhatsApp, Linked devices, Link with phone number, and type this.`
+  `\n    ${code.slice(0, 4)}-${code.slice(4)}\n\nOn the phone: WhatsApp, Linked devices, Link with phone number; then type this code.`

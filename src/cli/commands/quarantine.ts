@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
-import { formatTable, formatTime, shorten } from './output.ts'
-import type { Cli } from './session.ts'
+import { formatTable, formatTime, shorten } from '../output.ts'
+import type { Cli } from '../session.ts'
 
-/** `quarantine`: what could not be stored after several tries. */
+/** `quarantine`: events that could not be stored after several attempts. */
 export function addQuarantineCommands(program: Command, { show, session }: Cli): void {
-  const quarantine = program.command('quarantine').description('what could not be stored, with its bytes')
+  const quarantine = program.command('quarantine').description('events that could not be stored')
   quarantine
     .command('list')
-    .description('what is set aside, and why')
-    .option('--cursor <cursor>', 'the next page, as the page before names it')
+    .description('quarantined events and their reasons')
+    .option('--cursor <cursor>', 'the next page, as printed at the end of a page')
     .action(async ({ cursor }: { cursor?: string }) => {
       const { client } = await session()
       const page = await client.quarantine.list.query(cursor ? { cursor } : {})
@@ -25,13 +25,13 @@ export function addQuarantineCommands(program: Command, { show, session }: Cli):
               row.id,
             ]),
           ),
-          ...(page.nextCursor ? [`more: --cursor ${page.nextCursor}`] : []),
+          ...(page.nextCursor ? [`next page: --cursor ${page.nextCursor}`] : []),
         ].join('\n'),
       )
     })
   quarantine
     .command('show')
-    .description('one of them with its content')
+    .description('one event with its content')
     .argument('<id>')
     .action(async (id: string) => {
       const { client } = await session()
@@ -49,20 +49,20 @@ export function addQuarantineCommands(program: Command, { show, session }: Cli):
     })
   quarantine
     .command('retry')
-    .description('have it stored once more')
-    .argument('[id]', 'left out, everything that is set aside')
+    .description('store an event again')
+    .argument('[id]', 'default: every quarantined event')
     .action(async (id: string | undefined) => {
       const { client } = await session()
       const { count } = await client.quarantine.retry.mutate(id ? { id } : {})
-      await show({ count }, () => `${count} given another chance`)
+      await show({ count }, () => `${count} events queued again`)
     })
   quarantine
     .command('drop')
-    .description('throw it away')
+    .description('delete an event')
     .argument('<id>')
     .action(async (id: string) => {
       const { client } = await session()
       await client.quarantine.drop.mutate({ id })
-      await show({ ok: true }, () => 'thrown away')
+      await show({ ok: true }, () => 'deleted')
     })
 }

@@ -1,16 +1,16 @@
 import { z } from 'zod'
-import { cutContactName } from '../../lib/contact-name.ts'
-import { parsePhone } from '../../lib/phone.ts'
-import { cleanText, cutText } from '../../lib/text.ts'
-import type { InboundContent, InboundExtras, InboundMedia } from '../../providers/whatsapp/port.ts'
+import { cutContactName } from '../../../lib/contact-name.ts'
+import { parsePhone } from '../../../lib/phone.ts'
+import { cleanText, cutText } from '../../../lib/text.ts'
+import type { InboundContent, InboundExtras, InboundMedia } from '../../../providers/whatsapp/port.ts'
 
 /**
- * What becomes of a field of Twilio's request:
+ * How a field of Twilio's request is used:
  * - `required`: without it the message is refused
- * - `sender`, `content`, `media`, `reply`, `referral`: shown as that, as far as its value is usable
- * - `fallback`: read for what the fields of their own do not say
- * - `extra`: kept as it came, in `data.extra`, like a field that is not in this table
- * - `ignored`: says nothing of the message that is not known from elsewhere
+ * - `sender`, `content`, `media`, `reply`, `referral`: read when its value is usable
+ * - `fallback`: read when the more specific fields are empty
+ * - `extra`: stored unchanged in `data.extra`, like a field that is not in this table
+ * - `ignored`: redundant
  */
 export type TwilioFieldUse =
   | 'required'
@@ -23,7 +23,7 @@ export type TwilioFieldUse =
   | 'extra'
   | 'ignored'
 
-/** Fields that are numbered from 0, such as `MediaUrl0`, are listed with `{N}`. */
+/** Numbered fields, such as `MediaUrl0`, are listed with `{N}`. */
 export const TWILIO_FIELDS: Readonly<Record<string, TwilioFieldUse>> = {
   MessageSid: 'required',
   From: 'required',
@@ -54,7 +54,7 @@ export const TWILIO_FIELDS: Readonly<Record<string, TwilioFieldUse>> = {
   Forwarded: 'content',
   FrequentlyForwarded: 'content',
   OriginalRepliedMessageSid: 'reply',
-  /** The row of the message that is answered says whose it is. */
+  /** The row of the quoted message has its sender. */
   OriginalRepliedMessageSender: 'ignored',
   ReferralBody: 'referral',
   ReferralHeadline: 'referral',
@@ -85,7 +85,7 @@ export const TWILIO_FIELDS: Readonly<Record<string, TwilioFieldUse>> = {
   ToCountry: 'ignored',
 }
 
-/** A message of Twilio's, as far as it can be read without knowing whom it is for. */
+/** A message from Twilio, before its business is known. */
 export type TwilioMessage = {
   id: string
   to: string
@@ -93,7 +93,7 @@ export type TwilioMessage = {
   content: InboundContent
   extras: InboundExtras
   replyTo: string | null
-  /** Names of fields that are in no table, for the log. */
+  /** Names of fields that are not in `TWILIO_FIELDS`, for the log. */
   unknown: string[]
 }
 
@@ -115,8 +115,8 @@ const MAX_NAME = 64
 type Read = (name: string, max?: number) => string | null
 
 /**
- * Reads the form that Twilio posts for an inbound message. What the message needs is strict; everything else is lenient: an
- * empty field is none, one too long is cut, one that makes no sense is left out, an unknown one is kept.
+ * Reads the form that Twilio posts for an inbound message. Required fields are checked; any other field that is too long is cut,
+ * an invalid one is dropped, an unknown one is stored.
  * @throws ZodError when `MessageSid`, `From` or `To` is missing
  */
 export function readTwilioMessage(params: Readonly<Record<string, string>>): TwilioMessage {
@@ -158,7 +158,7 @@ export function readTwilioMessage(params: Readonly<Record<string, string>>): Twi
   }
 }
 
-/** Types whose content the other fields say. */
+/** Types whose content is in other fields. */
 const KNOWN_TYPES = new Set([
   'text',
   'image',
@@ -193,7 +193,7 @@ function readContent(
   if (order) return order
   if (choice) return choice
   if (text.trim() !== '') return { kind: 'text', text }
-  // Nothing that has a shape here: shown as what it is, with whatever words there are.
+  // A type that is not modelled here: stored with whatever text there is.
   const words = [read('Label'), read('Address'), read('ListDescription')].filter(Boolean).join('\n')
   return type === null || type === 'text'
     ? { kind: 'text', text: words }
@@ -214,7 +214,7 @@ function readPlace(read: Read, text: string): InboundContent | null {
   }
 }
 
-/** Decimal degrees; nothing, words and places that are not on earth are none. */
+/** Decimal degrees; null when out of range or not a number. */
 function degrees(value: string | null, most: number): number | null {
   if (value === null || !/^[+-]?\d{1,3}(\.\d+)?$/.test(value)) return null
   const number = Number(value)
@@ -252,15 +252,15 @@ function readChoice(read: Read, text: string): InboundContent | null {
   return null
 }
 
-/** What was filled into a form, as a person reads it. */
+/** The answers of a form as text. */
 function answersOf(response: Record<string, unknown>): string {
   const lines = Object.entries(response)
     .filter(([name]) => name !== 'flow_token')
-    .map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(', ') : wordOf(value)}`)
+    .map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(', ') : textOf(value)}`)
   return cutText(cleanText(lines.join('\n')), MAX_BODY)
 }
 
-function wordOf(value: unknown): string {
+function textOf(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
 }
 
@@ -279,7 +279,7 @@ const orderSchema = z.object({
     .max(500),
 })
 
-/** A cart as WhatsApp's business platform describes it (Cloud API reference, "Order messages webhook"). */
+/** A cart (WhatsApp Cloud API reference, "Order messages webhook"). */
 function readOrder(read: Read, context: Record<string, unknown>, text: string): InboundContent | null {
   const interactive = recordOf(parseJson(read('InteractiveData', MAX_JSON)))
   const found = [interactive?.order, interactive, context.order, context].flatMap((value) => {
@@ -306,7 +306,7 @@ function readOrder(read: Read, context: Record<string, unknown>, text: string): 
   }
 }
 
-/** The files: what is counted or addressed is there, what has no usable address cannot be had. */
+/** The files of a message, by their count or their URLs; one without a usable URL has `url: null`. */
 function readMedia(params: Readonly<Record<string, string>>, read: Read): InboundMedia[] {
   const counted = Number(/^\d{1,2}$/.exec(read('NumMedia') ?? '')?.[0] ?? 0)
   const numbers = Object.keys(params).flatMap((name) => {
@@ -316,8 +316,8 @@ function readMedia(params: Readonly<Record<string, string>>, read: Read): Inboun
   const count = Math.min(MAX_FILES, Math.max(counted, ...numbers, 0))
   const sticker = read('MessageType')?.toLowerCase() === 'sticker'
   return Array.from({ length: count }, (_, index) => {
-    const said = read(`MediaContentType${index}`, 128)
-    const contentType = said && /^[\w.+-]+\/[\w.+-]+\s*(;.*)?$/.test(said) ? said : 'application/octet-stream'
+    const given = read(`MediaContentType${index}`, 128)
+    const contentType = given && /^[\w.+-]+\/[\w.+-]+\s*(;.*)?$/.test(given) ? given : 'application/octet-stream'
     const address = read(`MediaUrl${index}`, MAX_URL + 1)
     const url =
       address && address.length <= MAX_URL && /^https?:$/.test(URL.parse(address)?.protocol ?? '') ? address : null
@@ -328,7 +328,7 @@ function readMedia(params: Readonly<Record<string, string>>, read: Read): Inboun
 function kindOf(contentType: string, sticker: boolean): InboundMedia['kind'] {
   const type = contentType.toLowerCase()
   if (sticker) return 'sticker'
-  // WhatsApp records voice notes as Opus in Ogg, and nothing else.
+  // WhatsApp uses Opus in Ogg for voice notes only.
   if (type.startsWith('audio/ogg')) return 'voice'
   const family = type.split('/')[0]
   return family === 'image' || family === 'video' || family === 'audio' ? family : 'document'
@@ -356,7 +356,7 @@ function readReferral(read: Read): InboundExtras {
   return Object.values(referral).some((value) => value !== null) ? { referral } : {}
 }
 
-/** What is kept as it came: fields that this product knows no use for, and those it does not know. */
+/** Fields that are stored unchanged, and the names of unknown ones. */
 function readExtras(params: Readonly<Record<string, string>>): { extra: Record<string, string>; unknown: string[] } {
   const unknown: string[] = []
   const extra: Record<string, string> = {}
@@ -372,7 +372,7 @@ function readExtras(params: Readonly<Record<string, string>>): { extra: Record<s
   return { extra, unknown }
 }
 
-/** `ChannelMetadata` repeats what the channel told, for what has no field of its own. */
+/** `ChannelMetadata` repeats what the channel sent, including values without a field of their own. */
 function contextOf(metadata: string | undefined): Record<string, unknown> {
   const data = recordOf(recordOf(parseJson(metadata && metadata.length <= MAX_JSON ? metadata : null))?.data)
   return recordOf(data?.context) ?? {}
@@ -383,7 +383,7 @@ function parseJson(text: string | null): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // A sender's form data that is no JSON says nothing that could be read.
+    // Form data comes from the sender and may be anything.
     return null
   }
 }

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { AMOUNT_STYLES, DATE_STYLES, ENCODINGS } from '../domain/imports/index.ts'
-import type { Inputs, Outputs } from '../trpc/client.ts'
-import { idArgument, limitOption, take } from './arguments.ts'
-import { EXIT, UsageError } from './exit.ts'
-import { interruptible } from './interrupt.ts'
-import { formatTable, formatTime, printRaw } from './output.ts'
-import { progressBar } from './progress.ts'
-import type { Cli, Session } from './session.ts'
+import { AMOUNT_STYLES, DATE_STYLES, ENCODINGS } from '../../domain/imports/index.ts'
+import type { Inputs, Outputs } from '../../trpc/client.ts'
+import { idArgument, limitOption, take } from '../arguments.ts'
+import { EXIT, UsageError } from '../exit.ts'
+import { interruptible } from '../interrupt.ts'
+import { formatTable, formatTime, printRaw } from '../output.ts'
+import { progressBar } from '../progress.ts'
+import type { Cli, Session } from '../session.ts'
 
 type ImportView = Outputs['imports']['get']
 type Preview = Outputs['imports']['preview']
@@ -20,24 +20,24 @@ type ImportOptions = Pick<Inputs['imports']['create'], 'encoding' | 'amounts' | 
   rejected?: string
 }
 
-const LOOK_MS = 200
+const POLL_MS = 200
 
-/** `import` and `export` of contacts or leads, below the command of their noun. */
+/** `import` and `export` of contacts or leads. */
 export function addCsvCommands(noun: Command, kind: 'contacts' | 'leads', { session, show }: Cli): void {
   noun
     .command('import')
-    .description(`take ${kind} in from a CSV file`)
+    .description(`import ${kind} from a CSV file`)
     .argument('<file>')
-    .option('--dry-run', 'show what would happen')
+    .option('--dry-run', 'show the result without importing')
     .option(
       '--map <column=field...>',
-      'which column is what, where its heading does not tell; custom:<name> keeps any column',
+      'the field of a column whose heading is not recognised; custom:<name> keeps any column',
     )
-    .addOption(new Option('--encoding <name>', 'how the file is encoded (default: found out)').choices(ENCODINGS))
-    .addOption(new Option('--amounts <style>', 'how amounts like 1,234 are meant').choices(AMOUNT_STYLES))
-    .addOption(new Option('--dates <style>', 'how dates like 03/05/2024 are meant').choices(DATE_STYLES))
-    .option('--no-heading', 'the file has no headings; its columns are called 1, 2, …')
-    .option('--rejected <file>', 'write the rows that were refused there, with their reasons')
+    .addOption(new Option('--encoding <name>', 'the encoding of the file (default: detected)').choices(ENCODINGS))
+    .addOption(new Option('--amounts <style>', 'how to read amounts such as 1,234').choices(AMOUNT_STYLES))
+    .addOption(new Option('--dates <style>', 'how to read dates such as 03/05/2024').choices(DATE_STYLES))
+    .option('--no-heading', 'the file has no heading row; its columns are named 1, 2, …')
+    .option('--rejected <file>', 'write the rejected rows to this file, with their reasons')
     .action(async (file: string, options: ImportOptions) => {
       const { client } = await session()
       const input = await toInput(kind, file, options)
@@ -52,7 +52,7 @@ export function addCsvCommands(noun: Command, kind: 'contacts' | 'leads', { sess
     })
   noun
     .command('export')
-    .description(`write the ${kind} as CSV`)
+    .description(`export ${kind} as CSV`)
     .argument('[file]', 'default: standard output')
     .action(async (file: string | undefined) => {
       const { client } = await session()
@@ -69,7 +69,7 @@ async function toInput(
   options: ImportOptions,
 ): Promise<Inputs['imports']['create']> {
   const bytes = await Bun.file(file).bytes()
-  if (bytes.length === 0) throw new UsageError(`${file} is empty.`)
+  if (bytes.length === 0) throw new UsageError(`The file ${file} is empty. Choose another file.`)
   const { encoding, amounts, dates } = options
   return {
     kind,
@@ -82,15 +82,17 @@ async function toInput(
   }
 }
 
-/** `column=field`; a heading may hold `=` itself. */
+/** Splits `column=field` at the last `=`: a heading may contain one. */
 function readPair(text: string): [string, string] {
   const cut = text.lastIndexOf('=')
   if (cut < 1 || cut === text.length - 1)
-    throw new UsageError(`--map wants column=field, such as "Cell phone=phone" or "City=custom:city"; this is ${text}.`)
+    throw new UsageError(
+      `The mapping ${text} is not valid. Write column=field, such as "Cell phone=phone" or "City=custom:city".`,
+    )
   return [text.slice(0, cut), text.slice(cut + 1).trim()]
 }
 
-/** Writes pages of CSV into a new file, with the mark by which spreadsheets know UTF-8, or to standard output. @returns how many rows */
+/** Writes pages of CSV to a new file, with a byte-order mark for spreadsheets, or to standard output. @returns the number of rows */
 async function writeCsv<Cursor>(
   file: string | undefined,
   read: (cursor: Cursor | null) => Promise<{ csv: string; rows: number; nextCursor: Cursor | null }>,
@@ -114,19 +116,19 @@ async function writeCsv<Cursor>(
   return rows
 }
 
-/** `imports`: those that run and ran. */
+/** `imports`: running and finished imports. */
 export function addImportCommands(program: Command, { session, show }: Cli): void {
-  const imports = program.command('imports').description('CSV files that are or were taken in')
+  const imports = program.command('imports').description('running and finished CSV imports')
   imports
     .command('list')
-    .description('the latest imports')
+    .description('latest imports')
     .addOption(limitOption())
     .action(async ({ limit }: { limit: number }) => {
       const { client } = await session()
       const items = await take(limit, (page) => client.imports.list.query(page))
       await show(items, () =>
         formatTable(
-          ['started', 'what', 'state', 'rows', 'made', 'filled in', 'known', 'left out', 'empty', 'id'],
+          ['started', 'kind', 'state', 'rows', 'created', 'updated', 'existing', 'rejected', 'blank', 'id'],
           items.map((row) => [
             formatTime(row.createdAt),
             row.kind,
@@ -140,7 +142,7 @@ export function addImportCommands(program: Command, { session, show }: Cli): voi
     })
   imports
     .command('follow')
-    .description('wait for the end of one')
+    .description('wait for the end of an import')
     .addArgument(idArgument('the id of the import'))
     .action(async (id: string) => {
       const { client } = await session()
@@ -148,7 +150,7 @@ export function addImportCommands(program: Command, { session, show }: Cli): voi
     })
   imports
     .command('rejected')
-    .description('write the rows that were refused as CSV, with their reasons: mended, they can be taken in again')
+    .description('write the rejected rows as CSV with their reasons; once corrected, they can be imported again')
     .addArgument(idArgument('the id of the import'))
     .argument('[file]', 'default: standard output')
     .action(async (id: string, file: string | undefined) => {
@@ -168,13 +170,13 @@ async function follow(client: Session['client'], started: ImportView): Promise<I
   const bar = progressBar('import')
   const onInterrupt = () => {
     bar.end()
-    return `The import goes on in the installation: \`imports follow ${started.id}\` shows its end.`
+    return `The import continues in the installation. Follow it with \`imports follow ${started.id}\`.`
   }
   return interruptible(onInterrupt, async () => {
     let state = started
     while (state.state === 'queued' || state.state === 'running') {
       bar.update(state.processed, state.total)
-      await Bun.sleep(LOOK_MS)
+      await Bun.sleep(POLL_MS)
       state = await client.imports.get.query({ id: started.id })
     }
     return state
@@ -190,14 +192,14 @@ async function showEnd(
   if (rejectedFile && state.rejected > 0) await writeRejected(client, state.id, rejectedFile)
   await show(state, () =>
     [
-      ...(state.state === 'failed' ? [`the import failed: ${state.failure ?? 'no reason was given'}`] : []),
-      `${state.created} made, ${state.updated} filled in, ${state.existing} there already, ${state.rejected} left out${emptyRows(state.blank)}`,
+      ...(state.state === 'failed' ? [`the import failed: ${state.failure ?? 'no reason given'}`] : []),
+      `${state.created} created, ${state.updated} updated, ${state.existing} existing, ${state.rejected} rejected${blankRows(state.blank)}`,
       ...describeErrors(state.errors),
       ...(state.rejected > 0 && state.state === 'done'
         ? [
             rejectedFile
-              ? `the rows left out are in ${rejectedFile}`
-              : `the rows left out: imports rejected ${state.id}`,
+              ? `the rejected rows are in ${rejectedFile}`
+              : `the rejected rows: imports rejected ${state.id}`,
           ]
         : []),
     ].join('\n'),
@@ -206,22 +208,22 @@ async function showEnd(
   else if (state.rejected > 0) process.exitCode = EXIT.partly
 }
 
-const emptyRows = (blank: number) => (blank > 0 ? `, ${blank} empty` : '')
+const blankRows = (blank: number) => (blank > 0 ? `, ${blank} blank` : '')
 
 function describePreview(preview: Preview): string {
   const fields = Object.entries(preview.mapping).map(([column, field]) => `  ${column} → ${field}`)
   return [
-    `${preview.valid} of ${preview.total} rows can be taken in: ${preview.created} would be made, ${preview.updated} filled in, ${preview.existing} are there already, ${preview.rejected} are left out${emptyRows(preview.blank)}`,
+    `${preview.valid} of ${preview.total} rows can be imported: ${preview.created} would be created, ${preview.updated} updated, ${preview.existing} exist, ${preview.rejected} would be rejected${blankRows(preview.blank)}`,
     `read as ${preview.encoding ?? 'text'}, headings in row ${preview.headingRow}:`,
     ...fields,
     ...preview.notices,
     ...preview.questions.map(
       ({ field, column, rows, examples, choices }) =>
-        `QUESTION  ${column}: ${rows} ${field} such as ${examples.join(', ')} can be read in two ways; say --${field} ${choices.join(` or --${field} `)}`,
+        `QUESTION  ${column}: ${rows} ${field} such as ${examples.join(', ')} can be read in two ways; add --${field} ${choices.join(` or --${field} `)}`,
     ),
     '',
     formatTable(
-      ['row', 'outcome', 'phone', 'name', 'why'],
+      ['row', 'outcome', 'phone', 'name', 'reason'],
       preview.rows.map((row) => [
         String(row.row),
         row.outcome,
@@ -230,7 +232,7 @@ function describePreview(preview: Preview): string {
         row.errors.map(({ column, message }) => (column ? `${column}: ${message}` : message)).join('; '),
       ]),
     ),
-    ...(preview.nextRow === null ? [] : [`… and those from row ${preview.nextRow} on`]),
+    ...(preview.nextRow === null ? [] : [`… more rows from row ${preview.nextRow} on`]),
     ...describeErrors(preview.errors),
   ].join('\n')
 }

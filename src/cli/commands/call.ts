@@ -1,43 +1,47 @@
 import { type Command, Option } from 'commander'
-import type { Config } from '../config.ts'
-import { errorMessage } from '../lib/errors.ts'
-import { formatPhone } from '../lib/phone.ts'
-import { readSandboxFile } from '../processes/supervise/sandbox-file.ts'
-import { SANDBOX_NUMBERS } from '../sandbox/demo.ts'
-import { type SimulatedCallResult, simulateCall } from '../sandbox/simulate.ts'
-import type { Client, Outputs } from '../trpc/client.ts'
-import { describeReport, describeTurns } from './describe-call.ts'
-import { EXIT, UsageError } from './exit.ts'
-import { print, printError, printJson } from './output.ts'
-import { describeReplay, replayTarget } from './replay.ts'
-import type { Cli } from './session.ts'
-import { runSmoke } from './smoke.ts'
+import type { Config } from '../../config.ts'
+import { errorMessage } from '../../lib/errors.ts'
+import { terminalLine } from '../../lib/escape/terminal.ts'
+import { formatPhone } from '../../lib/phone.ts'
+import { type ReplayReport, replayRecord } from '../../media/replay.ts'
+import { readSandboxFile } from '../../processes/supervise/sandbox-file.ts'
+import { SANDBOX_NUMBERS } from '../../sandbox/demo.ts'
+import { type SimulatedCallResult, simulateCall } from '../../sandbox/simulate.ts'
+import type { Client, Outputs } from '../../trpc/client.ts'
+import { describeReport, describeTurns } from '../describe-call.ts'
+import { EXIT, UsageError } from '../exit.ts'
+import { print, printError, printJson } from '../output.ts'
+import type { Cli } from '../session.ts'
+import { runSmoke } from '../smoke.ts'
 
-/** A caller nobody has. */
+/** A number that belongs to no one. */
 const DEMO_CALLER = '+972501234567'
 
 type Language = keyof typeof SANDBOX_NUMBERS
 type CallOptions = { say?: string[]; lang: Language; from: string; to: string }
 
-/** `call simulate|replay` and `smoke`: what tries the installation from outside. */
+/** `call simulate|replay`: a simulated call, and a recorded call replayed. */
 export function addCallCommands(program: Command, { session, show }: Cli): void {
   const call = program.command('call').description('simulated and recorded calls')
   call
     .command('replay')
-    .description('live a recorded call through again: what was said, and whether every decision is the same')
-    .argument('<call>', 'its id or call SID, or a file with its record')
+    .description('replay a recorded call: its transcript, and whether every decision is the same')
+    .argument('<call>', 'the id or call SID of the call, or a file with its trace')
     .action(async (which: string) => {
-      const replay = await replayTarget(which, async (id) => (await session()).client.calls.replay.query({ id }))
+      const file = Bun.file(which)
+      const replay = (await file.exists())
+        ? await replayRecord(await file.text())
+        : await (await session()).client.calls.replay.query({ id: which })
       await show(replay, () => describeReplay(replay))
       if (!replay.same) process.exitCode = EXIT.failed
     })
   call
     .command('simulate')
-    .description('place a call with a synthesized caller and print how it went')
-    .option('--say <file...>', 'WAV files to say, in order, instead of the prepared answers')
-    .addOption(new Option('--lang <language>', 'what the caller speaks').choices(['he', 'en']).default('he'))
+    .description('place a call with a synthesized caller and print a report')
+    .option('--say <file...>', 'WAV files to play, in order, instead of the prepared answers')
+    .addOption(new Option('--lang <language>', 'the language of the caller').choices(['he', 'en']).default('he'))
     .option('--from <number>', 'the caller', DEMO_CALLER)
-    .option('--to <number>', 'the number called (default: the sandbox’s line in that language)')
+    .option('--to <number>', 'the number called (default: the number of the sandbox in that language)')
     .action(async (given: Omit<CallOptions, 'to'> & { to?: string }) => {
       const options = { ...given, to: given.to ?? SANDBOX_NUMBERS[given.lang] }
       const { config, url, client, json } = await session()
@@ -50,16 +54,27 @@ export function addCallCommands(program: Command, { session, show }: Cli): void 
       )
       if (report.ended.by === 'application_error') process.exitCode = EXIT.failed
     })
+}
 
+/** The transcript of a replay, and whether every decision was the same. */
+function describeReplay({ transcript, decisions, firstDifference: other }: ReplayReport): string {
+  const verdict = other
+    ? `decision ${other.index + 1} differs: recorded ${JSON.stringify(other.recorded)}, replayed ${JSON.stringify(other.replayed)}`
+    : `${decisions.length} decisions, all the same`
+  return [...transcript.map(terminalLine), '', verdict].join('\n')
+}
+
+/** `smoke`: the field report's smoke test. */
+export function addSmokeCommand(program: Command, { session }: Cli): void {
   program
     .command('smoke')
     .description('the field report’s smoke test, A to E, against a running installation')
     .argument('[base-url]')
-    .option('--to <number>', 'a number that may get a test message')
+    .option('--to <number>', 'a number that test messages may be sent to')
     .action(async (baseUrl: string | undefined, options: { to?: string }) => {
       const { config, url, apiKey, json } = await session()
       const base = (baseUrl ?? url).replace(/\/+$/, '')
-      if (!URL.canParse(base)) throw new UsageError(`${base} is no address; write it as https://…`)
+      if (!URL.canParse(base)) throw new UsageError(`The address ${base} is not valid. Write it as https://…`)
       const sandbox = sandboxOf(config, base)
       const token = sandbox || config.twilio.kind === 'configured'
       const passed = await runSmoke(
@@ -85,7 +100,7 @@ export function addCallCommands(program: Command, { session, show }: Cli): void 
     })
 }
 
-/** The sandbox that runs beside us, when it is the one that is asked for. */
+/** The sandbox on this data directory, if it is the one that `url` names. */
 function sandboxOf(config: Config, url: string) {
   const file = readSandboxFile(config.dataDir)
   return file && new URL(file.publicBaseUrl).port === new URL(url).port ? file : null
@@ -98,7 +113,7 @@ async function placeSimulatedCall(config: Config, url: string, options: CallOpti
   const authToken = sandbox?.authToken ?? twilio?.authToken
   if (!accountSid || !authToken)
     throw new UsageError(
-      'The calls are signed with the Twilio auth token of the installation: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or run this beside the sandbox.',
+      'A simulated call needs the Twilio account of the installation. Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or run this beside the sandbox.',
     )
   const publicBaseUrl = sandbox?.publicBaseUrl ?? config.publicBaseUrl
   return simulateCall({
@@ -115,7 +130,7 @@ async function placeSimulatedCall(config: Config, url: string, options: CallOpti
   })
 }
 
-/** What the smoke test wants to know of a call. */
+/** The result of a call as the smoke test checks it. */
 function smokeCall({ report, streamStatuses }: SimulatedCallResult) {
   return {
     streamStatus: streamStatuses,
@@ -128,7 +143,7 @@ function smokeCall({ report, streamStatuses }: SimulatedCallResult) {
 
 const CRM_WAIT_MS = 8_000
 
-/** The call as it stands in the CRM, once its end is written; null when we may not read it or it never comes. */
+/** The call as the CRM has it once its end is stored; null when it cannot be read in time. */
 async function recordedCall(client: Client, callSid: string): Promise<Outputs['calls']['get'] | null> {
   const deadline = Date.now() + CRM_WAIT_MS
   for (;;) {
@@ -138,7 +153,7 @@ async function recordedCall(client: Client, callSid: string): Promise<Outputs['c
       if (complete || Date.now() > deadline) return call
     } catch (error) {
       if (Date.now() > deadline) {
-        printError(`The call could not be read from the CRM: ${errorMessage(error)}`)
+        printError(`The call could not be read from the CRM. ${errorMessage(error)}`)
         return null
       }
     }

@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { type DescribedContent, describeContent } from '../../domain/messages/index.ts'
-import { cutContactName } from '../../lib/contact-name.ts'
-import { errorMessage } from '../../lib/errors.ts'
-import { networkPhone } from '../../lib/phone.ts'
-import { cleanText, cutText } from '../../lib/text.ts'
-import type { InboundContent, InboundMedia, ReadBridgeMessage } from '../../providers/whatsapp/port.ts'
+import { type DescribedContent, describeContent } from '../../../domain/messages/index.ts'
+import { cutContactName } from '../../../lib/contact-name.ts'
+import { errorMessage } from '../../../lib/errors.ts'
+import { networkPhone } from '../../../lib/phone.ts'
+import { cleanText, cutText } from '../../../lib/text.ts'
+import type { InboundContent, InboundMedia, ReadBridgeMessage } from '../../../providers/whatsapp/port.ts'
 
-/** A message as the Baileys bridge tells it, read from either of its two forms. */
+/** A message from a Baileys bridge, read from either of its two forms. */
 export type BaileysEvent = {
   accountId: string | null
   businessId: string | null
@@ -22,10 +22,10 @@ export type BaileysEvent = {
   at: string
 }
 
-/** What became of one event of a batch. */
+/** The reading of one event of a batch. */
 export type EventReading =
   | { id: string | null; result: 'event'; event: BaileysEvent }
-  /** No part of a conversation with one person. */
+  /** Not part of a conversation with one person. */
   | { id: string | null; result: 'ignored'; code: string }
   | { id: string | null; result: 'refused'; code: string; message: string; field?: string }
 
@@ -34,7 +34,7 @@ const MAX_NAME = 256
 const MAX_FILES = 20
 const KINDS = ['image', 'video', 'audio', 'voice', 'document', 'sticker'] as const
 
-/** A side field: cut when it is too long, none when it is no text. */
+/** An optional text: cut when it is too long, null when it is not a text. */
 const text = (max: number) =>
   z
     .string()
@@ -68,7 +68,7 @@ const files = z
   .transform((items) => items.slice(0, MAX_FILES).flatMap((item) => file.safeParse(item).data ?? []))
   .catch([])
 
-/** Whom it is for: not a side field, since it would otherwise reach somebody else. */
+/** The addressee is not optional: a wrong one would deliver the message to another business. */
 const addressed = z.object({
   accountId: z.uuid().nullish(),
   businessId: z.uuid().nullish(),
@@ -94,7 +94,7 @@ const plain = addressed.extend({
   timestamp: moment,
 })
 
-/** Baileys' own WAMessage; its content is read by the reader of linked accounts. */
+/** A WAMessage of Baileys; the reader of linked accounts reads its content. */
 const raw = addressed.extend({
   key: z.object({
     id: z.string().min(1).max(256),
@@ -112,7 +112,7 @@ const batch = z.union([
   z.record(z.string(), z.unknown()).transform((event) => [event]),
 ])
 
-/** Bridges that tell of other things too put a message's event in an envelope: `{ event: 'messages.upsert', data: … }`. */
+/** Some bridges use an envelope: `{ event: 'messages.upsert', data: … }`. */
 const envelope = z
   .object({
     event: z.string(),
@@ -127,17 +127,16 @@ export function splitBatch(json: unknown): unknown[] {
   return batch.parse(success ? data : json)
 }
 
-/** Reads one event, whatever the others of its batch are. */
 export async function readBaileysEvent(item: unknown, read: ReadBridgeMessage): Promise<EventReading> {
   const { key, id: given, messageId } = z.looseObject({}).catch({}).parse(item)
   const id = [typeof key === 'object' && key !== null ? Reflect.get(key, 'id') : null, given, messageId].find(
     (value): value is string => typeof value === 'string',
   )
-  const known = id === undefined ? null : cutText(cleanText(id), MAX_NAME)
-  if (key !== undefined) return await readRaw(item, known, read)
-  // Both names of the field are in use.
+  const eventId = id === undefined ? null : cutText(cleanText(id), MAX_NAME)
+  if (key !== undefined) return await readRaw(item, eventId, read)
+  // Bridges use `id` or `messageId`.
   const parsed = plain.safeParse(typeof item === 'object' && item !== null ? { ...item, id } : item)
-  return parsed.success ? readPlain(parsed.data) : refused(known, parsed.error)
+  return parsed.success ? readPlain(parsed.data) : refused(eventId, parsed.error)
 }
 
 async function readRaw(item: unknown, id: string | null, read: ReadBridgeMessage): Promise<EventReading> {
@@ -167,14 +166,14 @@ async function readRaw(item: unknown, id: string | null, read: ReadBridgeMessage
   }
 }
 
-/** A bridge's chat that is no conversation with one person, by its address. */
+/** Why a chat is ignored, by its JID. */
 function reasonOf(jid: string): string {
   if (jid.endsWith('@g.us')) return 'group'
   if (jid === 'status@broadcast') return 'status'
   return jid.endsWith('@newsletter') ? 'channel' : 'no_content'
 }
 
-/** The files' keys are in the message, and its bridge alone can use them: a file is had where the bridge says it lies. */
+/** Only the bridge has the keys of the files: each is fetched from the URL that the bridge gives. */
 function withFiles(content: InboundContent, given: z.output<typeof files>): InboundContent {
   if (!('media' in content) || !content.media) return content
   const media = content.media.map((item, index) => ({ ...item, url: httpUrl(given[index]?.url) }))
@@ -188,7 +187,13 @@ function readPlain(event: z.output<typeof plain>): EventReading {
   if (code !== 'no_content') return { id, result: 'ignored', code }
   const { phone, lid } = sender(from, event.lid ?? null)
   if (phone === null && lid === null)
-    return { id, result: 'refused', code: 'invalid_input', message: 'the sender is no number', field: 'from' }
+    return {
+      id,
+      result: 'refused',
+      code: 'invalid_input',
+      message: 'The sender is not a phone number. Send a number or a JID.',
+      field: 'from',
+    }
   const content = describeContent(contentOf(event))
   return {
     id,
@@ -208,14 +213,13 @@ function readPlain(event: z.output<typeof plain>): EventReading {
 }
 
 function contentOf(event: z.output<typeof plain>): InboundContent {
-  const words = event.text ?? event.body ?? ''
+  const text = event.text ?? event.body ?? ''
   const { kind, replyTo } = event
-  if (event.media.length > 0)
-    return { kind: 'media', media: event.media.map((item) => fileOf(item, kind)), text: words }
-  if (kind === 'reaction' && replyTo) return { kind, emoji: words, messageId: replyTo }
-  if (kind === 'edit' && replyTo) return { kind, text: words, messageId: replyTo }
+  if (event.media.length > 0) return { kind: 'media', media: event.media.map((item) => fileOf(item, kind)), text }
+  if (kind === 'reaction' && replyTo) return { kind, emoji: text, messageId: replyTo }
+  if (kind === 'edit' && replyTo) return { kind, text, messageId: replyTo }
   if (kind === 'deletion' && replyTo) return { kind, messageId: replyTo }
-  if (!kind || kind === 'text' || words !== '') return { kind: 'text', text: words }
+  if (!kind || kind === 'text' || text !== '') return { kind: 'text', text }
   return { kind: 'unsupported', type: kind, text: '' }
 }
 
@@ -248,12 +252,12 @@ function refused(id: string | null, error: z.ZodError): EventReading {
     id,
     result: 'refused',
     code: 'invalid_input',
-    message: issue?.message ?? 'The event is not valid.',
+    message: issue?.message ?? 'The event is not valid. Check its fields.',
     ...(field ? { field } : {}),
   }
 }
 
-/** Phone number and LID of a sender written as a number or as a JID; a LID is never taken for a number. */
+/** The phone number and LID of a sender, each written as a number or a JID. */
 function sender(from: string, other: string | null): { phone: string | null; lid: string | null } {
   const both = [from, other ?? '']
   const lid = both.find((value) => value.endsWith('@lid')) ?? null

@@ -1,24 +1,24 @@
 import { Argument, type Command } from 'commander'
-import { print } from './output.ts'
+import { print } from '../output.ts'
 
 const SHELLS = ['bash', 'zsh'] as const
 
-/** `completion`: teaches a shell the commands. */
+/** `completion`: prints a completion script for a shell. */
 export function addCompletionCommand(program: Command): void {
   program
     .command('completion')
     .description('print a completion script: source <(… completion bash)')
     .addArgument(new Argument('<shell>').choices(SHELLS))
-    .option('--name <name>', 'what the command line is called in your shell', 'agentlocator')
+    .option('--name <name>', 'the name of this command in your shell', 'agentlocator')
     .action((shell: (typeof SHELLS)[number], { name }: { name: string }) =>
       print(`${completionScript(program, shell, name)}\n`),
     )
 }
 
-/** A command, or an option that takes a value, as a case of the shell. */
+/** A command with the words that may follow it. */
 type Node = { path: string; words: string[]; values: { option: string; words: string[] }[] }
 
-/** What may follow, level by level: sub-commands, options (the program's own everywhere), and choices of the first argument. */
+/** The words that may follow each command: sub-commands, choices of the first argument, and options. */
 function nodesOf(command: Command, everywhere: string[], path: string[] = []): Node[] {
   const words = [
     ...command.commands.map((child) => child.name()),
@@ -36,19 +36,16 @@ function nodesOf(command: Command, everywhere: string[], path: string[] = []): N
   ]
 }
 
-/**
- * A completion script for the shell.
- * @param name what the command line is called there
- */
+/** @param name the name of this command in the shell */
 function completionScript(program: Command, shell: (typeof SHELLS)[number], name: string): string {
-  if (!/^[\w-]+$/.test(name)) program.error('error: --name wants letters, digits, _ and -.')
+  if (!/^[\w-]+$/.test(name)) program.error('error: The name is not valid. Use letters, digits, _ and - only.')
   const everywhere = program.options.flatMap((option) => (option.long ? [option.long] : []))
   const nodes = nodesOf(program, everywhere)
   const cases = nodes.map(({ path, words }) => `    '${path}') echo '${words.join(' ')}' ;;`)
   const values = nodes.flatMap(({ path, values }) =>
     values.map(({ option, words }) => `    '${path} ${option}') echo '${words.join(' ')}' ;;`),
   )
-  // An option's value is no command: it is skipped when the path is read, whatever it says.
+  // The value of an option is skipped: it may look like a command.
   const bash = `_${name}_words() {
   case $1 in
 ${cases.join('\n')}

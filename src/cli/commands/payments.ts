@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander'
-import { fromDecimal, toDecimal } from '../lib/money.ts'
-import { formatPhone } from '../lib/phone.ts'
-import { limitOption, take } from './arguments.ts'
-import { UsageError } from './exit.ts'
-import { formatTable, formatTime, shorten } from './output.ts'
-import type { Cli } from './session.ts'
+import { fromDecimal, toDecimal } from '../../lib/money.ts'
+import { formatPhone } from '../../lib/phone.ts'
+import { limitOption, take } from '../arguments.ts'
+import { UsageError } from '../exit.ts'
+import { formatTable, formatTime, shorten } from '../output.ts'
+import type { Cli } from '../session.ts'
 
 const CURRENCIES = ['ILS', 'USD', 'EUR'] as const
 
@@ -13,14 +13,14 @@ export function addPaymentCommands(program: Command, { session, show }: Cli): vo
   const payments = program.command('payments').description('payment links and refunds')
   payments
     .command('request')
-    .description('make a payment link')
+    .description('create a payment link')
     .argument('<contact>', 'a phone number or the id of a contact')
     .argument('<amount>', 'in shekels (or the currency): 79 or 79.90')
-    .argument('<description>', 'what it is for')
+    .argument('<description>', 'what is paid for')
     .addOption(new Option('--currency <code>', 'of the amount').choices(CURRENCIES).default('ILS'))
-    .addOption(new Option('--provider <name>', 'default: what is set up').choices(['paypal', 'tranzila']))
-    .option('--idempotency-key <key>', 'asked twice, it is one payment')
-    .option('--hours <n>', 'how long the link lives')
+    .addOption(new Option('--provider <name>', 'default: chosen by currency').choices(['paypal', 'tranzila']))
+    .option('--idempotency-key <key>', 'the same key never creates a second payment')
+    .option('--hours <n>', 'how long the link is valid')
     .option('--send', 'send the link by WhatsApp')
     .action(
       async (
@@ -50,7 +50,7 @@ export function addPaymentCommands(program: Command, { session, show }: Cli): vo
     )
   payments
     .command('list')
-    .description('the latest payments')
+    .description('latest payments')
     .addOption(limitOption())
     .action(async ({ limit }: { limit: number }) => {
       const { client } = await session()
@@ -72,17 +72,18 @@ export function addPaymentCommands(program: Command, { session, show }: Cli): vo
     })
   payments
     .command('refund')
-    .description('give a paid payment back in full')
+    .description('refund a payment in full')
     .argument('<id>')
     .action(async (id: string) => {
       const { client } = await session()
       const refunded = await client.payments.refund.mutate({ id })
-      await show(refunded, () => `${refunded.state}  ${toDecimal(refunded.refundedAmount)} given back`)
+      await show(refunded, () => `${refunded.state}  ${toDecimal(refunded.refundedAmount)} refunded`)
     })
 }
 
 function toMinor(text: string): number {
   const minor = fromDecimal(text.trim())
-  if (minor === null) throw new UsageError('The amount is a number with at most two decimals, for example 79.90.')
+  if (minor === null)
+    throw new UsageError('The amount is not valid. Write a number with at most two decimals, such as 79.90.')
   return minor
 }

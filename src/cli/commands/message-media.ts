@@ -2,34 +2,34 @@ import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { TRPCClientError } from '@trpc/client'
 import type { Command } from 'commander'
-import { within } from '../domain/context.ts'
-import { getMediaFile } from '../domain/messages/index.ts'
-import { AppError } from '../lib/errors.ts'
-import type { Outputs } from '../trpc/client.ts'
-import { idArgument } from './arguments.ts'
-import { UsageError } from './exit.ts'
-import type { Cli, Session } from './session.ts'
+import { within } from '../../domain/context.ts'
+import { getMediaFile } from '../../domain/messages/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Outputs } from '../../trpc/client.ts'
+import { idArgument } from '../arguments.ts'
+import { UsageError } from '../exit.ts'
+import type { Cli, Session } from '../session.ts'
 
 type Message = Outputs['messages']['get']
 type Media = Message['media'][number]
 
 const KINDS: Record<Media['kind'], string> = {
   image: 'picture',
-  video: 'film',
+  video: 'video',
   audio: 'audio',
   voice: 'voice note',
   document: 'file',
   sticker: 'sticker',
 }
 
-/** What there is to see of a message in one line: its words, or what it is. */
+/** A message in one line: its text, or its kind. */
 export function summarizeMessage(message: Pick<Message, 'kind' | 'body' | 'media' | 'deletedAt' | 'data'>): string {
   if (message.deletedAt) return '[deleted]'
   const files = message.media.map((file) => `[${describeFile(file)}]`)
-  const words = message.body.replaceAll('\n', ' ')
+  const text = message.body.replaceAll('\n', ' ')
   const transcript = message.media.find((file) => file.transcript)?.transcript
-  const seen = [...files, words || (transcript ? `“${transcript}”` : '')].filter(Boolean).join(' ')
-  return seen || `[${(message.data.type ?? message.kind).replaceAll('_', ' ')}]`
+  const parts = [...files, text || (transcript ? `“${transcript}”` : '')].filter(Boolean).join(' ')
+  return parts || `[${(message.data.type ?? message.kind).replaceAll('_', ' ')}]`
 }
 
 function describeFile(file: Media): string {
@@ -38,7 +38,7 @@ function describeFile(file: Media): string {
   return `${KINDS[file.kind]}${length}${file.fileName ? ` ${file.fileName}` : ''}`
 }
 
-/** The lines of `messages show` about what is more than words. */
+/** The lines of `messages show` about everything but the text. */
 export function describeDetails(message: Message): string[] {
   const line = (name: string, text: string) => `${name.padEnd(10)} ${text}`
   const { replyTo, reactions, votes, data } = message
@@ -48,9 +48,9 @@ export function describeDetails(message: Message): string[] {
     ...message.media.map((file) =>
       line('file', `${describeFile(file)}  ${file.contentType}  ${file.state}  ${file.id ?? file.url ?? ''}`.trimEnd()),
     ),
-    ...message.media.flatMap((file) => (file.transcript ? [line('says', file.transcript)] : [])),
+    ...message.media.flatMap((file) => (file.transcript ? [line('transcript', file.transcript)] : [])),
     ...(replyTo
-      ? [line('answers', `${replyTo.id ?? replyTo.providerMessageId}  ${replyTo.text ?? ''}`.trimEnd())]
+      ? [line('reply to', `${replyTo.id ?? replyTo.providerMessageId}  ${replyTo.text ?? ''}`.trimEnd())]
       : []),
     ...reactions.map(({ emoji, from }) => line('reaction', `${emoji}  ${person(from)}`)),
     ...votes.map(({ options, from }) => line('vote', `${options.join(', ')}  ${person(from)}`)),
@@ -68,7 +68,7 @@ export function addMediaCommand(messages: Command, { session, show, local }: Cli
     .command('media')
     .description('save a file of a message')
     .addArgument(idArgument('the id of the file, or of a message with one file'))
-    .option('--output <file>', 'default: the file’s own name; - for standard output')
+    .option('--output <file>', 'default: the name of the file; - for standard output')
     .action(async (id: string, { output }: { output?: string }) => {
       const current = await session()
       const file = await chooseFile(current, id)
@@ -77,7 +77,12 @@ export function addMediaCommand(messages: Command, { session, show, local }: Cli
             const business = await current.client.businesses.get.query()
             const stored = await getMediaFile(within(deps.ctx, business.id), file.id)
             const object = await deps.storage.get(stored.storageKey)
-            if (!object) throw new AppError('not_found', 'file_not_found', 'The file is no longer in the storage.')
+            if (!object)
+              throw new AppError(
+                'not_found',
+                'file_not_found',
+                'The file is no longer in the storage. Restore the storage, or ask the sender again.',
+              )
             return { body: object.body.stream(), name: file.fileName ?? stored.id }
           })
         : await download(current, file)
@@ -97,19 +102,21 @@ export function addMediaCommand(messages: Command, { session, show, local }: Cli
     })
 }
 
-/** Which file is meant: a message's only one, or that of the id itself. */
+/** The only file of a message, or the file with that id. */
 async function chooseFile({ client }: Session, id: string): Promise<{ id: string; fileName: string | null }> {
   const message = await client.messages.get.query({ id }).catch((error: unknown) => {
-    // Then it is the id of a file.
+    // It may be the id of a file.
     if (error instanceof TRPCClientError && error.data?.code === 'NOT_FOUND') return null
     throw error
   })
-  const kept = message?.media.flatMap((file) => (file.id ? [{ id: file.id, fileName: file.fileName }] : [])) ?? []
+  const files = message?.media.flatMap((file) => (file.id ? [{ id: file.id, fileName: file.fileName }] : [])) ?? []
   if (!message) return { id, fileName: null }
-  const [only, ...others] = kept
-  if (!only) throw new UsageError('This message has no file.')
+  const [only, ...others] = files
+  if (!only) throw new UsageError('This message has no file. `messages show` lists the files of a message.')
   if (others.length > 0)
-    throw new UsageError(`This message has ${kept.length} files; name one: ${kept.map((file) => file.id).join(' ')}`)
+    throw new UsageError(
+      `This message has ${files.length} files. Name one of them: ${files.map((file) => file.id).join(' ')}`,
+    )
   return only
 }
 
@@ -123,17 +130,26 @@ async function download(current: Session, file: { id: string; fileName: string |
   })
   if (!response.ok || !response.body) {
     await response.body?.cancel()
-    if (response.status === 404) throw new AppError('not_found', 'media_not_found', 'There is no such file.')
+    if (response.status === 404)
+      throw new AppError(
+        'not_found',
+        'media_not_found',
+        'There is no file with this id. `messages show` lists the files of a message.',
+      )
     if (response.status === 409)
-      throw new AppError('conflict', 'media_pending', 'The file is being fetched; try again shortly.')
-    if (response.status === 410) throw new AppError('gone', 'media_unavailable', 'The file cannot be had any more.')
-    throw new AppError('unavailable', 'media_not_served', `The installation answered ${response.status}.`)
+      throw new AppError('conflict', 'media_pending', 'The file is still being fetched. Try again in a moment.')
+    if (response.status === 410) throw new AppError('gone', 'media_unavailable', 'The file is no longer available.')
+    throw new AppError(
+      'unavailable',
+      'media_not_served',
+      `The installation answered ${response.status}. Try again, or look at its log.`,
+    )
   }
   const encoded = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get('content-disposition') ?? '')?.[1]
   return { body: response.body, name: file.fileName ?? (encoded ? decodeURIComponent(encoded) : file.id) }
 }
 
-/** A sender's file name as one of this directory. */
+/** A sender's file name without path separators or control characters. */
 function safeName(name: string): string {
   const safe = name
     .replace(/[\p{Cc}\p{Cf}]/gu, '')
