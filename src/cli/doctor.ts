@@ -127,9 +127,9 @@ async function examineOwnKeys(deps: Deps, report: Report, { id, name, provider, 
   const { kind } = deps.keyring.held(id, provider)
   if (kind === 'none') return
   const check = `${provider} of ${name}`
-  const setAgain = `Set them again: \`bun run cli --business ${id} business keys set ${provider}\`.`
+  const setAgain = `set them again: \`bun run cli --business ${id} business keys set ${provider}\`.`
   if (kind === 'unreadable')
-    return report(check, 'problem', 'its keys cannot be decrypted: SESSION_SECRET has changed', setAgain)
+    return report(check, 'problem', 'its keys cannot be decrypted: SESSION_SECRET has changed', `Restore it, or ${setAgain}`)
   try {
     const account = provider === 'twilio' ? deps.carriers.of(id) : null
     if (account) await examineNumbers(deps, account, report, { check, answered: new Set(numbers), fix })
@@ -137,7 +137,7 @@ async function examineOwnKeys(deps: Deps, report: Report, { id, name, provider, 
     if (provider === 'openai') await deps.model(id)?.check()
     report(check, 'ok', 'its keys are accepted')
   } catch (error) {
-    report(check, 'problem', errorMessage(error), setAgain)
+    report(check, 'problem', errorMessage(error), `If the keys are wrong, ${setAgain}`)
   }
 }
 

@@ -108,10 +108,10 @@ test(
     expect(help.text).toContain('Exit codes: 0 done')
     for (const [args, words] of [
       [['busines'], 'Did you mean business?'],
-      [['calls', 'list', '--limit', 'many'], 'A number from 1'],
+      [['calls', 'list', '--limit', 'many'], 'It must be a number from 1'],
       [['key', 'create', 'x', '--scope', 'all'], 'Allowed choices are read, write, admin'],
       [['queue', 'failed', 'post'], 'Allowed choices are crm, whatsapp, recordings'],
-      [['key', 'revoke', 'mine'], 'An id looks like'],
+      [['key', 'revoke', 'mine'], 'It must be an id'],
       [['number', 'add', '12'], 'number: This is no phone number'],
     ] as const) {
       const { text, code } = await look([...args])
@@ -126,7 +126,7 @@ test(
   async () => {
     const none = await look(['calls', 'list'], { API_KEY: '' })
     expect(none.code).toBe(3)
-    expect(none.text).toMatch(/error: .*API_KEY or --key.*--local/s)
+    expect(none.text).toMatch(/error: .*API_KEY or add --key.*--local/s)
     const wrong = await look(['calls', 'list', '--key', 'a-key-that-is-not-valid'])
     expect([wrong.code, wrong.text]).toEqual([3, 'error: The API key is not known or was revoked.\n'])
     const viewer = await json(['key', 'create', 'reader', '--scope', 'read'], z.looseObject({ key: z.string() }))
@@ -193,7 +193,7 @@ test(
       withId.extend({ email: z.string(), link: z.string() }),
     )
     expect(invited.email).toBe('dana@example.com')
-    expect((await look(['member', 'invitations'])).text).toMatch(/^dana@example\.com +agent +by hand/m)
+    expect((await look(['member', 'invitations'])).text).toMatch(/^dana@example\.com +agent +handed over/m)
     const asked = new URLSearchParams({ name: 'דנה', password: 'a long first password' })
     const link = `${new URL(invited.link).pathname}`
     expect((await fetch(product.url() + link, { method: 'POST', body: asked, redirect: 'manual' })).status).toBe(303)
@@ -253,7 +253,7 @@ test(
     const left = sit(['business', 'keys', 'set', 'tranzila'])
     await left.until(/terminal: $/)
     left.type('\r')
-    expect([await left.ended(), left.shown()]).toEqual([2, expect.stringContaining('nothing was set')])
+    expect([await left.ended(), left.shown()]).toEqual([2, expect.stringContaining('Nothing was set')])
 
     const piped = async (provider: string, text: string) => {
       const child = Bun.spawn([process.execPath, CLI, '--url', product.url(), 'business', 'keys', 'set', provider], {
@@ -306,7 +306,7 @@ test(
     expect(before.text).toMatch(
       /doctor --fix.*“A call comes in”: Webhook, http:\/\/127\.9\.9\.9\/webhook\/incoming_call, HTTP POST and “Call status changes”/,
     )
-    expect(before.text).toMatch(/warning +twilio \+97231112222 +no business here answers it/)
+    expect(before.text).toMatch(/warning +twilio \+97231112222 +it is assigned to no business/)
     for (const check of ['settings', 'database', 'queue', 'storage', 'process web', 'process crm', 'web server'])
       expect(before.text).toMatch(new RegExp(`^ok +${check} `, 'm'))
 
@@ -387,7 +387,7 @@ test(
     expect(wrong.text).not.toContain('not-to-be-shown')
 
     const rotated = await look(['doctor'], { ...extra, SESSION_SECRET: 'another-session-secret' })
-    expect(rotated.text).toMatch(new RegExp(`PROBLEM +openai of ${name} +its own keys cannot be opened`))
+    expect(rotated.text).toMatch(new RegExp(`PROBLEM +openai of ${name} +its keys cannot be decrypted`))
     for (const provider of ['twilio', 'openai', 'paypal'] as const) await credentials.remove.mutate({ provider })
     await openai.close()
   },
@@ -539,14 +539,14 @@ test(
     expect((await look(['whatsapp', 'status'])).text).toMatch(/^STATE .*\n\(none\)\n$/)
     expect((await look(['whatsapp', 'logout'])).code).toBe(4)
     const given = sit(['whatsapp', 'link', '--timeout', '60'])
-    await given.until(/scan this\./)
+    await given.until(/scan this code\./)
     given.type(CTRL_C)
     expect(await given.ended()).toBe(130)
 
     const phone = '+972501110077'
     whatsapp.putAccount({ phone, name: 'חנות' })
     const link = sit(['whatsapp', 'link'])
-    await link.until(/scan this\./)
+    await link.until(/scan this code\./)
     expect(link.shown()).toMatch(/[▀▄█]{20}/)
     // The phone scans what is on the screen: the code that the status answers too.
     for (const deadline = Date.now() + 60_000; !/^STATE/m.test(link.shown()); await Bun.sleep(300)) {
@@ -563,7 +563,7 @@ test(
     expect(await link.ended()).toBe(0)
     expect(link.shown()).toMatch(/^working +050-111-0077 /m)
     expect((await json(['whatsapp', 'status'], rows)).length).toBe(1)
-    expect((await look(['whatsapp', 'link', '--local'])).text).toStartWith('linked already:')
+    expect((await look(['whatsapp', 'link', '--local'])).text).toStartWith('The account is already linked.')
     const out = await look(['whatsapp', 'logout'])
     expect([out.code, out.text]).toEqual([0, expect.stringMatching(/^logged out /)])
     expect((await look(['whatsapp', 'status'])).text).toMatch(/^logged_out /m)
@@ -617,7 +617,7 @@ test(
         expect(existsSync(`${file}.partial`)).toBe(true)
         waiting.type(CTRL_C)
         expect(await waiting.ended()).toBe(130)
-        expect(waiting.shown()).toContain('Interrupted: no backup was written.')
+        expect(waiting.shown()).toContain('The backup was interrupted. No archive was written.')
       })
     } finally {
       await hold.end({ timeout: 2 })
@@ -644,7 +644,7 @@ test(
         await waiting.until(BAR)
         waiting.type(CTRL_C)
         expect(await waiting.ended()).toBe(130)
-        expect(waiting.shown()).toContain('Interrupted: the database is as empty as it was.')
+        expect(waiting.shown()).toContain('The restore was interrupted. The database is still empty.')
       })
       await eventually(
         async () => {

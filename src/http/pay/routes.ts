@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 import { z } from 'zod'
@@ -13,9 +12,10 @@ import {
 import type { Inbox } from '../../jobs/inbox.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { cleanForm, parseForm, readText } from '../form-body.ts'
+import { sendPage } from '../html-page.tsx'
 import { settleSoon } from '../webhooks/payments.ts'
 import type { PayLanguage } from './texts.ts'
-import { missingPage, type PayView, payPage } from './view.ts'
+import { missingPage, type PayView, payPage } from './view.tsx'
 
 export type PayDeps = { ctx: DomainContext; payments: PaymentDeps; inbox: Pick<Inbox, 'accept'> }
 
@@ -46,9 +46,7 @@ export function createPayPages({ ctx, payments, inbox }: PayDeps): Hono {
 
   app.use(async (c, next) => {
     await next()
-    c.header('Cache-Control', 'no-store')
     c.header('Referrer-Policy', 'no-referrer')
-    c.header('X-Content-Type-Options', 'nosniff')
   })
 
   app.get('/:id', async (c) => {
@@ -56,7 +54,7 @@ export function createPayPages({ ctx, payments, inbox }: PayDeps): Hono {
     if (asked.lang) setCookie(c, COOKIE, asked.lang, { path: '/pay', sameSite: 'Lax', httpOnly: true })
     const payment = await find(c)
     if (!payment) return missing(c)
-    return c.html(payPage({ ...viewOf(payment, asked), ...frame(c, payment, asked.lang) }))
+    return send(c, { ...viewOf(payment, asked), ...localize(c, payment, asked.lang) })
   })
 
   app.post('/:id/checkout', async (c) => {
@@ -70,8 +68,7 @@ export function createPayPages({ ctx, payments, inbox }: PayDeps): Hono {
       if (!(error instanceof AppError)) throw error
       // The customer needs a page with a way to continue, not an error envelope.
       ctx.log.warn({ paymentId: payment.id, code: error.code, reason: errorMessage(error) }, 'checkout failed to start')
-      const view = viewOf(payment, { trouble: '1' })
-      return c.html(payPage({ ...view, ...frame(c, payment, lang) }), error.status)
+      return send(c, { ...viewOf(payment, { trouble: '1' }), ...localize(c, payment, lang) }, error.status)
     }
   })
 
@@ -141,28 +138,21 @@ function viewOf(
   return { status, notice: status === 'failed' && notice !== 'trouble' ? null : notice, refresh: null }
 }
 
-/** The language, the formatted amount, and the nonce of the page's policy. */
-function frame(c: Context, payment: PublicPayment, asked: PayLanguage | undefined) {
+/** The language of the page, and the amount in it. */
+function localize(c: Context, payment: PublicPayment, asked: PayLanguage | undefined) {
   const chosen = asked ?? language.parse(getCookie(c, COOKIE)) ?? payment.business.language
   return {
     payment,
     language: chosen,
     money: formatMoney(chosen, payment.amount, payment.currency),
-    nonce: protect(c),
   }
+}
+
+function send(c: Context, view: PayView, status: AppError['status'] | 200 = 200) {
+  return sendPage(c, payPage(view), { status, formAction: false })
 }
 
 function missing(c: Context) {
   const asked = language.parse(c.req.query('lang')) ?? language.parse(getCookie(c, COOKIE)) ?? 'he'
-  return c.html(missingPage(asked, protect(c)), 404)
-}
-
-/** Without `form-action`: browsers apply it to the redirect to the provider too. */
-function protect(c: Context): string {
-  const nonce = randomBytes(16).toString('base64')
-  c.header(
-    'Content-Security-Policy',
-    `default-src 'none'; style-src 'nonce-${nonce}'; base-uri 'none'; frame-ancestors 'none'`,
-  )
-  return nonce
+  return sendPage(c, missingPage(asked), { status: 404, formAction: false })
 }

@@ -1,27 +1,28 @@
-import { html, raw } from 'hono/html'
+/** @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx'
 import type { PublicPayment } from '../../domain/payments/index.ts'
+import type { HtmlPage } from '../html-page.tsx'
 import { PAY_TEXTS, type PayLanguage } from './texts.ts'
 
-/** What the page shows beside the payment itself. */
+/** What the page shows besides the payment. */
 export type PayView = {
   payment: PublicPayment
-  /** `payment.amount` in words of the language. */
+  /** `payment.amount`, formatted for the language. */
   money: string
   language: PayLanguage
-  nonce: string
-  /** `checking`: the customer is just back and the provider is being asked. */
+  /** `checking`: the customer has just returned, and the provider is being asked. */
   status: PublicPayment['status'] | 'checking'
   notice: 'canceled' | 'unconfirmed' | 'trouble' | null
-  /** Seconds until the page looks again, and where. */
+  /** When and where the page reloads. */
   refresh: { seconds: number; url: string } | null
 }
 
 type Tone = 'plain' | 'good' | 'bad' | 'wait'
 
 const ICONS: Record<Exclude<Tone, 'plain'>, string> = {
-  good: '<svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="22"/><path d="M14 25l7 7 13-15"/></svg>',
-  bad: '<svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="22"/><path d="M24 13v14m0 7v.5"/></svg>',
-  wait: '<svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="22"/><path d="M24 13v12l8 5"/></svg>',
+  good: 'M14 25l7 7 13-15',
+  bad: 'M24 13v14m0 7v.5',
+  wait: 'M24 13v12l8 5',
 }
 const TONES: Record<PayView['status'], Tone> = {
   payable: 'plain',
@@ -34,109 +35,155 @@ const TONES: Record<PayView['status'], Tone> = {
   unavailable: 'bad',
 }
 
-/** The page where a payment is paid: server-rendered, without a line of script, for a phone first. */
-export function payPage(view: PayView) {
+function Icon({ tone }: { tone: Exclude<Tone, 'plain'> }) {
+  return (
+    <svg viewBox="0 0 48 48" aria-hidden="true">
+      <circle cx="24" cy="24" r="22" />
+      <path d={ICONS[tone]} />
+    </svg>
+  )
+}
+
+/** The page of a payment: server-rendered, without a script, for a phone first. */
+export function payPage(view: PayView): HtmlPage {
   const { payment, language, status, notice } = view
   const texts = PAY_TEXTS[language]
-  const tone = TONES[status]
-  const said = status === 'payable' ? null : texts.status[status]
   const payable = status === 'payable' || status === 'failed'
   const here = `/pay/${payment.id}`
-  const body = html`
-    <p class="to">${texts.to}</p>
-    <h1><bdi>${payment.business.name}</bdi></h1>
-    ${
-      said
-        ? html`<div class="status ${tone}" role="status">
-            ${tone === 'plain' ? '' : raw(ICONS[tone])}
-            <h2>${said.title}</h2>
-            <p>${said.text}</p>
-          </div>`
-        : ''
-    }
-    ${notice ? html`<p class="notice" role="${notice === 'trouble' ? 'alert' : 'status'}">${texts[notice]}</p>` : ''}
+  const body = (
+    <>
+      <p class="to">{texts.to}</p>
+      <h1>
+        <bdi>{payment.business.name}</bdi>
+      </h1>
+      <Status language={language} status={status} />
+      {notice && (
+        <p class="notice" role={notice === 'trouble' ? 'alert' : 'status'}>
+          {texts[notice]}
+        </p>
+      )}
+      <Details view={view} label={payable ? texts.toPay : texts.amount} />
+      {payable && <Checkout view={view} action={`${here}/checkout`} />}
+      {(notice === 'unconfirmed' || status === 'processing') && (
+        <p class="more">
+          <a href={`${here}?checking=1`}>{texts.refresh}</a>
+        </p>
+      )}
+    </>
+  )
+  const title = status === 'payable' ? texts.title : texts.status[status].title
+  return {
+    ...frame(language, `${here}?lang=${texts.other.code}${notice === 'canceled' ? '&canceled=1' : ''}`, body),
+    title: `${title} · ${payment.business.name}`,
+    ...(view.refresh
+      ? { head: <meta http-equiv="refresh" content={`${view.refresh.seconds};url=${view.refresh.url}`} /> }
+      : {}),
+  }
+}
+
+function Status({ language, status }: Pick<PayView, 'language' | 'status'>) {
+  if (status === 'payable') return null
+  const tone = TONES[status]
+  const { title, text } = PAY_TEXTS[language].status[status]
+  return (
+    <div class={`status ${tone}`} role="status">
+      {tone !== 'plain' && <Icon tone={tone} />}
+      <h2>{title}</h2>
+      <p>{text}</p>
+    </div>
+  )
+}
+
+function Details({ view: { payment, language, status, money }, label }: { view: PayView; label: string }) {
+  const texts = PAY_TEXTS[language]
+  return (
     <dl>
-      <div class="what"><dt class="unseen">${texts.title}</dt><dd><bdi>${payment.description}</bdi></dd></div>
-      <div class="sum"><dt>${payable ? texts.toPay : texts.amount}</dt><dd><bdi>${view.money}</bdi></dd></div>
-      ${
-        payment.paidAt && (status === 'paid' || status === 'refunded')
-          ? html`<div class="fact"><dt>${texts.paidOn}</dt><dd><bdi>${dateOf(language, payment.paidAt)}</bdi></dd></div>
-              <div class="fact"><dt>${texts.reference}</dt><dd><bdi>${payment.id.slice(-12)}</bdi></dd></div>`
-          : ''
-      }
+      <div class="what">
+        <dt class="unseen">{texts.title}</dt>
+        <dd>
+          <bdi>{payment.description}</bdi>
+        </dd>
+      </div>
+      <div class="sum">
+        <dt>{label}</dt>
+        <dd>
+          <bdi>{money}</bdi>
+        </dd>
+      </div>
+      {payment.paidAt && (status === 'paid' || status === 'refunded') && (
+        <>
+          <Fact term={texts.paidOn} value={formatDate(language, payment.paidAt)} />
+          <Fact term={texts.reference} value={payment.id.slice(-12)} />
+        </>
+      )}
     </dl>
-    ${
-      payable
-        ? html`<form method="post" action="${here}/checkout">
-            <input type="hidden" name="lang" value="${language}" />
-            <button type="submit">${lock}${status === 'failed' ? texts.again : texts.pay}</button>
-          </form>
-          <p class="safe">${texts[payment.provider]}</p>`
-        : ''
-    }
-    ${
-      notice === 'unconfirmed' || status === 'processing'
-        ? html`<p class="more"><a href="${here}?checking=1">${texts.refresh}</a></p>`
-        : ''
-    }`
-  return document({
-    ...view,
-    title: `${said?.title ?? texts.title} · ${payment.business.name}`,
-    body,
-    switchTo: `${here}?lang=${texts.other.code}${notice === 'canceled' ? '&canceled=1' : ''}`,
-  })
+  )
 }
 
-/** The page of a link that leads nowhere. */
-export function missingPage(language: PayLanguage, nonce: string) {
+function Fact({ term, value }: { term: string; value: string }) {
+  return (
+    <div class="fact">
+      <dt>{term}</dt>
+      <dd>
+        <bdi>{value}</bdi>
+      </dd>
+    </div>
+  )
+}
+
+function Checkout({ view: { payment, language, status }, action }: { view: PayView; action: string }) {
+  const texts = PAY_TEXTS[language]
+  return (
+    <>
+      <form method="post" action={action}>
+        <input type="hidden" name="lang" value={language} />
+        <button type="submit">
+          <svg class="lock" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M7 10V7a5 5 0 0 1 10 0v3" />
+            <rect x="4.5" y="10" width="15" height="10.5" rx="2.5" />
+          </svg>
+          {status === 'failed' ? texts.again : texts.pay}
+        </button>
+      </form>
+      <p class="safe">{texts[payment.provider]}</p>
+    </>
+  )
+}
+
+/** The page of a link without a payment. */
+export function missingPage(language: PayLanguage): HtmlPage {
   const { title, text } = PAY_TEXTS[language].missing
-  const body = html`<div class="status bad" role="status">${raw(ICONS.bad)}<h1>${title}</h1><p>${text}</p></div>`
-  return document({ language, nonce, title, body, refresh: null, switchTo: `?lang=${PAY_TEXTS[language].other.code}` })
+  const body = (
+    <div class="status bad" role="status">
+      <Icon tone="bad" />
+      <h1>{title}</h1>
+      <p>{text}</p>
+    </div>
+  )
+  return { ...frame(language, `?lang=${PAY_TEXTS[language].other.code}`, body), title }
 }
 
-const lock = raw(
-  '<svg class="lock" viewBox="0 0 24 24" aria-hidden="true"><path d="M7 10V7a5 5 0 0 1 10 0v3"/><rect x="4.5" y="10" width="15" height="10.5" rx="2.5"/></svg>',
-)
+function frame(language: PayLanguage, switchTo: string, content: Child) {
+  const { other } = PAY_TEXTS[language]
+  const body = (
+    <>
+      <nav>
+        <a href={switchTo} lang={other.code} hreflang={other.code}>
+          {other.name}
+        </a>
+      </nav>
+      <main>{content}</main>
+    </>
+  )
+  return { language, style: STYLE, body }
+}
 
-function dateOf(language: PayLanguage, date: Date): string {
+function formatDate(language: PayLanguage, date: Date): string {
   return new Intl.DateTimeFormat(language === 'he' ? 'he-IL' : 'en-GB', {
     dateStyle: 'medium',
     timeStyle: 'short',
     timeZone: 'Asia/Jerusalem',
   }).format(date)
-}
-
-function document(page: {
-  language: PayLanguage
-  nonce: string
-  title: string
-  body: ReturnType<typeof html>
-  refresh: PayView['refresh']
-  switchTo: string
-}) {
-  const texts = PAY_TEXTS[page.language]
-  return html`<!doctype html>
-    <html lang="${page.language}" dir="${texts.dir}">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="robots" content="noindex, nofollow" />
-        <meta name="color-scheme" content="light dark" />
-        ${
-          page.refresh
-            ? html`<meta http-equiv="refresh" content="${page.refresh.seconds};url=${page.refresh.url}" />`
-            : ''
-        }
-        <title>${page.title}</title>
-        <style nonce="${page.nonce}">
-          ${raw(STYLE)}
-        </style>
-      </head>
-      <body>
-        <nav><a href="${page.switchTo}" lang="${texts.other.code}" hreflang="${texts.other.code}">${texts.other.name}</a></nav>
-        <main>${page.body}</main>
-      </body>
-    </html>`
 }
 
 const STYLE = `

@@ -1,4 +1,4 @@
-import type { Language } from '../domain/members/index.ts'
+import type { Language } from '../../domain/members/index.ts'
 
 type Texts = {
   title: string
@@ -17,6 +17,7 @@ type Texts = {
   send: string
   save: string
   toLogin: string
+  wrongLogin: string
   forgot: string
   forgotHint: string
   forgotDone: string
@@ -40,7 +41,7 @@ export const ACCOUNT_TEXTS: Record<Language, Texts> = {
     invited: (business, role) => `You are invited to join ${business}. The role: ${role}.`,
     email: 'E-mail',
     name: 'Your name',
-    nameHint: 'Only if you are new here.',
+    nameHint: 'Only if you have no login here yet.',
     password: 'Password',
     passwordHint: 'Your password here, if you have one already. Otherwise choose one: at least 10 characters.',
     newPassword: 'New password',
@@ -51,6 +52,7 @@ export const ACCOUNT_TEXTS: Record<Language, Texts> = {
     send: 'Send the link',
     save: 'Save the password',
     toLogin: 'Log in',
+    wrongLogin: 'The e-mail or the password is wrong.',
     forgot: 'Forgot your password?',
     forgotHint: 'Enter your e-mail. If there is a login for it, a link to choose a new password is sent to it.',
     forgotDone: 'If there is a login for this address, a mail with a link is on its way. The link works for an hour.',
@@ -61,10 +63,10 @@ export const ACCOUNT_TEXTS: Record<Language, Texts> = {
     goneHint: 'It was used, replaced or withdrawn, or it is too old. Ask for a new one.',
     wrongPassword:
       'This password cannot be used. If you have a login here, it is not its password; if you choose a new one, take at least 10 characters that are not easy to guess.',
-    wrongCode: 'The code is wrong, or was used already.',
-    tooMany: 'Too many attempts; try again in a quarter of an hour.',
-    tooShort: 'The password is too short: at least 10 characters.',
-    tooLong: 'The password is too long: at most 128 characters.',
+    wrongCode: 'The code is wrong or was already used. Enter the current code.',
+    tooMany: 'Too many attempts. Try again in 15 minutes.',
+    tooShort: 'The password is too short. Use at least 10 characters.',
+    tooLong: 'The password is too long. Use at most 128 characters.',
     tooCommon: 'The password is easy to guess. Choose several unrelated words.',
   },
   he: {
@@ -84,6 +86,7 @@ export const ACCOUNT_TEXTS: Record<Language, Texts> = {
     send: 'שליחת הקישור',
     save: 'שמירת הסיסמה',
     toLogin: 'כניסה',
+    wrongLogin: 'האימייל או הסיסמה שגויים.',
     forgot: 'שכחת את הסיסמה?',
     forgotHint: 'יש להזין אימייל. אם קיימת כניסה עבורו, יישלח אליו קישור לבחירת סיסמה חדשה.',
     forgotDone: 'אם קיימת כניסה לכתובת הזו, הודעה עם קישור בדרך אליה. הקישור תקף לשעה.',
@@ -102,7 +105,7 @@ export const ACCOUNT_TEXTS: Record<Language, Texts> = {
   },
 }
 
-/** What a refused new password is told as. */
+/** The message for a new password that was refused. */
 export function passwordProblem(language: Language, code: string): string {
   const texts = ACCOUNT_TEXTS[language]
   if (code === 'password_too_short') return texts.tooShort
