@@ -7,10 +7,9 @@ import { NO_PROXIES, parseTrustedProxies, type TrustedProxies } from './access/p
 import { PRODUCTION_SAFETY, type SafetyRule } from './config-safety.ts'
 import { makePrivateDirectory } from './lib/file-modes.ts'
 
-/** The names of the process environment that a child process may inherit or that `loadConfig` reads. */
 export type Environment = Record<string, string | undefined>
 
-/** The environment of this process: the only place that reads it. */
+/** The only reader of the environment of this process. */
 export function processEnvironment(): Environment {
   return { ...process.env }
 }
@@ -20,12 +19,12 @@ const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'an http(s) URL' })
 const socketUrl = z.url({ protocol: /^wss?$/, error: 'a ws(s) URL' })
 const text = z.string().min(1)
-/** One URL, or the nodes of a cluster with commas between them. */
+/** One URL, or the comma-separated nodes of a cluster. */
 const redisUrls = z
   .string()
   .refine(
     (value) => value.split(',').every((part) => z.url({ protocol: /^rediss?$/ }).safeParse(part.trim()).success),
-    'a redis:// URL, or several with commas between them for a cluster',
+    'a redis:// URL, or several comma-separated ones for a cluster',
   )
 
 const variables = z.object({
@@ -89,8 +88,7 @@ const variables = z.object({
     .string()
     .transform((value, context) => {
       const proxies = parseTrustedProxies(value)
-      if (!proxies)
-        context.addIssue('loopback, private, none, or addresses and networks (10.0.0.0/8) with commas between them')
+      if (!proxies) context.addIssue('loopback, private, none, or comma-separated addresses and networks (10.0.0.0/8)')
       return proxies ?? NO_PROXIES
     })
     .optional(),
@@ -99,7 +97,7 @@ const variables = z.object({
   DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(300),
 })
 
-/** First segments of the product's own addresses: below one of them they could not be told from it. */
+/** The first path segments of the product's routes: PUBLIC_BASE_URL must not begin with one of them. */
 const OWN_PATHS = new Set([
   'admin',
   'api',
@@ -121,7 +119,6 @@ export const SETTINGS = Object.keys(variables.shape)
 
 const SAFETY: Record<keyof z.output<typeof variables>, SafetyRule> = PRODUCTION_SAFETY
 
-/** A provider that may be set up or not: "not configured" is a value, never a missing field. */
 export type Provider<Settings> = ({ kind: 'configured' } & Settings) | { kind: 'absent' }
 
 export type TwilioConfig = {
@@ -137,7 +134,7 @@ export type OpenAiEndpoint = {
   url: string
   model: string
   turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
-  /** Whether each web process keeps a connection open for the next call. */
+  /** Whether each web process keeps an open connection for the next call. */
   spare: boolean
   textModel: string
 }
@@ -153,7 +150,7 @@ export type Config = {
   sandbox: boolean
   host: string
   port: number
-  /** No trailing slash, no query: paths are appended with exactly one slash. */
+  /** Without a trailing slash or a query. */
   publicBaseUrl: string
   /** Absolute. */
   dataDir: string
@@ -171,7 +168,7 @@ export type Config = {
     engine: 'openai-realtime' | 'embedded'
     openai: Provider<{ apiKey: string } & OpenAiEndpoint>
   }
-  /** Where the vendors are reached, and how they are used, whoever's keys are taken. */
+  /** The vendors' addresses and options, for the keys of the installation and of businesses. */
   endpoints: {
     /** Twilio's REST root; null is Twilio's own. */
     twilioApi: string | null
@@ -182,11 +179,10 @@ export type Config = {
   storage: StorageConfig
   paypal: Provider<{ clientId: string; clientSecret: string; webhookId: string | null; apiBaseUrl: string }>
   tranzila: Provider<{ terminal: string; appKey: string; secret: string } & TranzilaEndpoint>
-  /** Mail over SMTP; null: no mail, links are handed over by hand. */
+  /** SMTP; null: no mail, links are printed. */
   mail: { url: string; from: string } | null
-  /** Whether webhooks may lead to addresses of this machine or network; a sandbox's receivers are there. */
+  /** Whether webhooks may call addresses of this machine or network, as in a sandbox. */
   webhooksAllowPrivate: boolean
-  /** Whose forwarding headers count. */
   trustedProxies: TrustedProxies
   /** Bearer token for `/metrics`. */
   metricsToken: string | null
@@ -194,18 +190,20 @@ export type Config = {
   drainSeconds: number
 }
 
-/** Every setting that was refused, one line each: the variable, what it got, what it wants. */
+/** The invalid settings, one line each: the variable, its value, what it needs. */
 export class ConfigError extends Error {
   constructor(readonly problems: string[]) {
-    super(`The settings cannot be used:\n${problems.map((line) => `  - ${line}`).join('\n')}`)
+    super(
+      `The settings are not valid. Correct them and start again:\n${problems.map((line) => `  - ${line}`).join('\n')}`,
+    )
     this.name = 'ConfigError'
   }
 }
 
 /**
- * Reads and checks every setting. Empty values count as unset. Outside production a missing SESSION_SECRET is made once
- * and kept under DATA_DIR, so that all processes on that directory share it.
- * @throws ConfigError naming each refused variable
+ * Reads and checks every setting. Empty values count as unset. Outside production a missing SESSION_SECRET is created once in
+ * DATA_DIR, which all processes share.
+ * @throws ConfigError with each invalid variable
  */
 export function loadConfig(environment: Environment): Config {
   const given = Object.fromEntries(
@@ -237,14 +235,14 @@ export function loadConfig(environment: Environment): Config {
   const isPublic = v.PUBLIC_BASE_URL !== undefined && !isLoopbackUrl(v.PUBLIC_BASE_URL)
   if (production && isPublic && !v.TRUSTED_PROXIES)
     need('TRUSTED_PROXIES', 'when PUBLIC_BASE_URL is public: the proxies in front (loopback, private, CIDR), or none')
-  // Whoever reaches a sandbox from its own machine is its owner: nobody else may be led there.
+  // Requests from its own machine are the owner's: a sandbox must not be public.
   if (sandbox && isPublic)
     problems.push(
       `PUBLIC_BASE_URL: got "${v.PUBLIC_BASE_URL}", wants a loopback address in the sandbox (SANDBOX=0 to be public)`,
     )
   if (!v.TWILIO_ACCOUNT_SID && v.TWILIO_AUTH_TOKEN) need('TWILIO_ACCOUNT_SID', 'beside TWILIO_AUTH_TOKEN')
   if (v.TWILIO_ACCOUNT_SID && !v.TWILIO_AUTH_TOKEN) need('TWILIO_AUTH_TOKEN', 'beside TWILIO_ACCOUNT_SID')
-  // In the sandbox the key is the sandbox's own, made when it starts.
+  // The sandbox creates its own key when it starts.
   if (v.SPEECH_ENGINE === 'openai-realtime' && !v.OPENAI_API_KEY && !sandbox)
     need('OPENAI_API_KEY', 'when SPEECH_ENGINE=openai-realtime')
   if (v.ADMIN_EMAIL && !v.ADMIN_PASSWORD && production) need('ADMIN_PASSWORD', 'beside ADMIN_EMAIL')
@@ -299,7 +297,7 @@ export function loadConfig(environment: Environment): Config {
     webConcurrency: v.WEB_CONCURRENCY,
     business: { name: v.BUSINESS_NAME, language: v.BUSINESS_LANGUAGE },
     logLevel: v.LOG_LEVEL,
-    sessionSecret: v.SESSION_SECRET ?? keptSecret(dataDir),
+    sessionSecret: v.SESSION_SECRET ?? storedSecret(dataDir),
     admin: { email: v.ADMIN_EMAIL ?? null, password: v.ADMIN_PASSWORD ?? null },
     apiKey: v.API_KEY ?? null,
     twilio:
@@ -350,7 +348,7 @@ export function loadConfig(environment: Environment): Config {
   }
 }
 
-/** What production refuses about the values that were given, one line each; never the value of a secret. */
+/** The values that production refuses, one line each, without secrets. */
 export function checkProductionSafety(given: Environment): string[] {
   return Object.entries(SAFETY).flatMap(([name, rule]) => {
     const value = given[name]
@@ -359,8 +357,8 @@ export function checkProductionSafety(given: Environment): string[] {
   })
 }
 
-/** The secret kept under DATA_DIR; of several processes that start at once the first one's file wins. */
-function keptSecret(dataDir: string): string {
+/** The secret in DATA_DIR; of several processes that start at once, the first one creates it. */
+function storedSecret(dataDir: string): string {
   const file = join(dataDir, 'session-secret')
   if (!existsSync(file)) {
     makePrivateDirectory(dataDir, process.getuid?.() === 0)

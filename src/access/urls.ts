@@ -1,4 +1,4 @@
-/** Paths of the webhooks, in one place: what is put into TwiML is what is served. */
+/** The paths of the webhooks, for the routes and for the TwiML. */
 export const WEBHOOKS = {
   incomingCall: '/webhook/incoming_call',
   incomingCallPreview: '/webhook/incoming_call_preview',
@@ -23,7 +23,7 @@ export function publicUrl(base: string, path: string): string {
   return `${base.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`
 }
 
-/** The same for the media socket: Twilio takes `wss` only, without a query (TwiML <Stream>). */
+/** The URL of the media socket. Twilio accepts `wss` only, without a query (TwiML <Stream>). */
 export function publicSocketUrl(base: string): string {
   return publicUrl(base, MEDIA_SOCKET).replace(/^https?:/, 'wss:')
 }

@@ -129,7 +129,12 @@ async function examineOwnKeys(deps: Deps, report: Report, { id, name, provider, 
   const check = `${provider} of ${name}`
   const setAgain = `set them again: \`bun run cli --business ${id} business keys set ${provider}\`.`
   if (kind === 'unreadable')
-    return report(check, 'problem', 'its keys cannot be decrypted: SESSION_SECRET has changed', `Restore it, or ${setAgain}`)
+    return report(
+      check,
+      'problem',
+      'its keys cannot be decrypted: SESSION_SECRET has changed',
+      `Restore it, or ${setAgain}`,
+    )
   try {
     const account = provider === 'twilio' ? deps.carriers.of(id) : null
     if (account) await examineNumbers(deps, account, report, { check, answered: new Set(numbers), fix })

@@ -12,49 +12,48 @@ import {
   type QueueName,
 } from './registry.ts'
 
-/** The jobs that travel on queue `Q`. */
+/** The jobs of queue `Q`. */
 export type JobNamesOf<Q extends QueueName> = {
   [N in JobName]: (typeof jobs)[N]['queue'] extends Q ? N : never
 }[JobName]
 
-/** What a handler may know of its job beside the payload. */
+/** The job of a handler, besides its payload. */
 export type JobContext = {
   id: string
   name: JobName
-  /** 1 for the first try. */
+  /** 1 for the first attempt. */
   attempt: number
   attempts: number
-  /** Whether nothing retries after this try, should it fail with this error. */
+  /** Whether the job is not retried after this error. */
   givesUp(error: unknown): boolean
   enqueuedAt: Date
   logger: Logger
 }
 
-/** One handler for every job of the queue: leaving one out does not compile. */
+/** One handler for every job of the queue. */
 export type JobHandlers<Q extends QueueName> = {
   [N in JobNamesOf<Q>]: (payload: JobPayload<N>, job: JobContext) => Promise<void>
 }
 
-/** Thrown by a handler: trying again cannot help. The job goes to the failed set with this message. */
+/** Thrown by a handler: a retry cannot help. The job fails with this message. */
 export class PermanentJobError extends Error {
   override name = 'PermanentJobError'
 }
 
-/** Thrown by a handler: run this job again in `delayMs`, without using up a try. */
+/** Thrown by a handler: runs the job again in `delayMs`, without counting an attempt. */
 export class DelayJob extends Error {
   override name = 'DelayJob'
   readonly delayMs: number
 
   constructor(delayMs: number, reason = 'not yet') {
     super(reason)
-    // Postgres keeps whole milliseconds alone.
+    // Postgres stores whole milliseconds.
     this.delayMs = Math.ceil(delayMs)
   }
 }
 
 export type JobOutcome = 'completed' | 'retried' | 'delayed' | 'failed'
 
-/** What a consumer tells about itself; the composition root hands in counters. */
 export type ConsumerMetrics = {
   jobFinished?(event: {
     queue: QueueName
@@ -66,9 +65,9 @@ export type ConsumerMetrics = {
   jobsRecovered?(queue: QueueName, count: number): void
 }
 
-/** Where the payloads of durable jobs stand, and where they go when they are given up. */
+/** The store of the payloads of durable jobs, and of those that failed for good. */
 export type EventStore = {
-  /** The payload as JSON text, or null when the event is worked off. */
+  /** The payload as JSON, or null when the event is done. */
   load(id: string): Promise<string | null>
   finish(id: string): Promise<void>
   setAside(entry: {
@@ -89,7 +88,7 @@ export type ConsumerOptions<Q extends QueueName> = {
   concurrency: number
   logger: Logger
   metrics?: ConsumerMetrics
-  /** Left out, jobs carry their payloads, and what is given up stays in the failed set. */
+  /** Without it, jobs carry their payloads, and failed ones stay in the failed set. */
   events?: EventStore
 }
 
@@ -99,64 +98,63 @@ export type Consumer = {
   /** Jobs being worked on now. */
   readonly running: number
   /**
-   * Takes no more jobs and waits for the running ones, at most `timeoutMs` (30,000); what is cut off then is given to
-   * another worker when its lock runs out. With nothing running, it waits no more than a few seconds for a queue that does
-   * not answer. @returns whether all jobs ended
+   * Takes no more jobs and waits for the running ones, at most `timeoutMs` (30,000); another worker takes the others when their
+   * locks expire. With no running job it waits only a few seconds for the queue. @returns whether all jobs ended
    */
   close(timeoutMs?: number): Promise<boolean>
 }
 
-// A dead worker's job is free once its lock has run out and the next check has come round: at most some 8 s.
+// The job of a dead worker is free after its lock and the next check: about 8 s at most.
 const LOCK_MS = 5_000
 const STALLED_CHECK_MS = 2_500
 
-/** How long a queue may take to let an idle worker go. */
+/** How long closing an idle worker may take. */
 const IDLE_CLOSE_MS = 2_000
 
-/** A value that was refused is refused again; some tries tell it from a fault that passes. */
-const TRIES_OF_REFUSED = 3
-/** A fault of ours is there until somebody mends it: half an hour of tries with the usual backoff. */
-const TRIES_OF_UNKNOWN = 12
+/** The database refuses the same value again; some attempts distinguish it from a temporary failure. */
+const ATTEMPTS_OF_REFUSED = 3
+/** A bug stays until it is fixed: half an hour of attempts with the usual backoff. */
+const ATTEMPTS_OF_UNKNOWN = 12
 
 /**
- * Milliseconds before try `attempt + 1`: exponential from `delayMs`, capped at `maxDelayMs`, up to a fifth shorter at
- * random so that jobs that failed together do not come back together.
+ * Milliseconds before attempt `attempt + 1`: exponential from `delayMs`, at most `maxDelayMs`, and up to a fifth shorter at
+ * random, so that jobs that failed together do not retry together.
  */
 export function backoffDelay(backoff: JobDefinition['backoff'], attempt: number, random = Math.random()): number {
   const full = Math.min(backoff.delayMs * 2 ** (attempt - 1), backoff.maxDelayMs)
   return Math.round(full * (1 - random / 5))
 }
 
-/** Starts working on a queue: parses, runs the handler, logs and counts. */
+/** Starts a worker of a queue: it parses payloads, runs handlers, logs and counts. */
 export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>): Consumer {
   const { backend, queue, concurrency, metrics } = options
   const logger = options.logger.child({ queue })
-  const logTrouble = createQuietLogger(logger, 'queue: consumer in trouble')
+  const logFailure = createQuietLogger(logger, 'queue consumer failed')
   const handlers: Partial<Record<string, (payload: never, job: JobContext) => Promise<void>>> = options.handlers
-  /** Done, and not to be kept: they carry what belonged to an erased person. */
-  const unkept = new Set<string>()
+  /** Finished jobs with the data of an erased person, to be removed. */
+  const erased = new Set<string>()
   let running = 0
   let closing = false
 
-  /** The payload that a job carries, or that its event holds; null for an event that is worked off. */
+  /** The payload of a job, or of its event; null when the event is done. */
   const readPayload = async (data: unknown): Promise<{ payload: unknown; eventId: string | null } | null> => {
     const reference = eventReference.safeParse(data)
     if (!reference.success) return { payload: data, eventId: null }
     const eventId = reference.data.inboundEventId
-    if (!options.events) throw new PermanentJobError('This consumer has no store of events.')
+    if (!options.events) throw new PermanentJobError('This consumer has no event store.')
     const text = await options.events.load(eventId)
     return text === null ? null : { payload: JSON.parse(text), eventId }
   }
 
   const runHandler = async (payload: unknown, context: JobContext): Promise<void> => {
     const handle = handlers[context.name]
-    if (!handle) throw new PermanentJobError(`No handler for ${context.name} on queue ${queue}.`)
+    if (!handle) throw new PermanentJobError(`There is no handler for ${context.name} on the queue ${queue}.`)
     const parsed = jobs[context.name].payload.safeParse(payload)
     if (!parsed.success) {
       const where = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`).join(', ')
       throw new PermanentJobError(`The payload of ${context.name} does not fit its schema (${where}).`)
     }
-    // The lookup by name has lost which payload belongs to which handler; the schema of that name has just proved it.
+    // The lookup by name loses the type that the schema has just checked.
     await handle(parsed.data as never, context)
   }
 
@@ -169,13 +167,13 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
       const line = { job: job.name, jobId: job.id, attempt: job.attemptsMade + 1, ms: Math.round(durationMs) }
       if (outcome === 'completed') logger.debug(line, 'job completed')
       else if (outcome === 'delayed') logger.debug({ ...line, reason: errorMessage(error) }, 'job delayed')
-      else if (outcome === 'retried') logger.warn({ ...line, reason: describe(error) }, 'job failed, will be retried')
+      else if (outcome === 'retried') logger.warn({ ...line, reason: describe(error) }, 'job failed, retry scheduled')
       else logger.error({ ...line, reason: describe(error) }, 'job failed for good')
     }
     running += 1
     const attempts = job.opts.attempts ?? 1
     const attempt = job.attemptsMade + 1
-    const givesUp = (error: unknown) => attempt >= triesOf(error, attempts)
+    const givesUp = (error: unknown) => attempt >= attemptsFor(error, attempts)
     let read: Awaited<ReturnType<typeof readPayload>> = null
     try {
       if (!isJobName(job.name)) throw new PermanentJobError(`Unknown job ${job.name}.`)
@@ -201,17 +199,17 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
       if (isErased(error)) {
         if (read?.eventId) await options.events?.finish(read.eventId)
         finish('completed')
-        logger.info({ job: job.name, jobId: job.id }, 'a job of an erased person did nothing, and is removed')
-        if (job.id) unkept.add(job.id)
+        logger.info({ job: job.name, jobId: job.id }, 'job of an erased person removed')
+        if (job.id) erased.add(job.id)
         return
       }
       if (!givesUp(error)) {
         finish('retried', error)
-        throw keepableError(error)
+        throw redactedError(error)
       }
       finish('failed', error)
       if (read && isJobName(job.name) && isDurable(job.name) && options.events) {
-        // Its payload is nowhere else: it goes where a person finds it, and out of the queue.
+        // The payload is nowhere else: it moves from the queue to the quarantine.
         const { payload, eventId } = read
         const entry = {
           job: job.name,
@@ -222,7 +220,7 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
           eventId,
         }
         await options.events.setAside(entry).catch((refusal: unknown) => {
-          throw keepableError(refusal)
+          throw redactedError(refusal)
         })
         return
       }
@@ -237,9 +235,9 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
       concurrency,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
-      // A crash is never the job's fault alone: it may come back as often as workers die under it.
+      // A crash of a worker does not count against the job.
       maxStalledCount: 1_000_000,
-      // Bounds how long a worker sleeps on a connection that died silently.
+      // Limits how long a worker waits on a dead connection.
       drainDelay: 5,
       runRetryDelay: 1_000,
       settings: {
@@ -252,20 +250,20 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
         },
       },
     })
-    worker.on('error', logTrouble)
+    worker.on('error', logFailure)
     worker.on('completed', (job) => {
-      // What is not removed now goes with its time.
-      if (unkept.delete(job.id ?? '')) job.remove().catch(logTrouble)
+      // A job that is not removed here expires later.
+      if (erased.delete(job.id ?? '')) job.remove().catch(logFailure)
     })
     worker.on('stalled', (jobId) => {
-      logger.warn({ jobId }, 'job recovered from a worker that died or hung')
+      logger.warn({ jobId }, 'job of a dead worker recovered')
       metrics?.jobsRecovered?.(queue, 1)
     })
     return worker
   }
 
   let worker = openWorker()
-  // A worker whose very first round trip failed stays broken (BullMQ remembers it): open another until one stands.
+  // BullMQ never recovers from a failed first round trip: open another worker until one is ready.
   const readiness = (async () => {
     while (!closing) {
       try {
@@ -273,7 +271,7 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
         return
       } catch (error) {
         if (closing) return
-        logTrouble(error)
+        logFailure(error)
         await worker.close(true)
         await Bun.sleep(500)
         worker = openWorker()
@@ -289,20 +287,20 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
     close: async (timeoutMs = 30_000) => {
       closing = true
       let closed = false
-      const goodbye = worker.close().finally(() => {
+      const ending = worker.close().finally(() => {
         closed = true
       })
-      // Given up on below, its failure is nobody's.
-      goodbye.catch(() => undefined)
+      // It may be abandoned below: its failure is ignored.
+      ending.catch(() => undefined)
       const beganAt = Date.now()
       let idleSince: number | null = null
       while (!closed && Date.now() - beganAt < timeoutMs) {
         idleSince = running > 0 ? null : (idleSince ?? Date.now())
         if (idleSince !== null && Date.now() - idleSince > IDLE_CLOSE_MS) break
-        await Promise.race([goodbye, Bun.sleep(50)])
+        await Promise.race([ending, Bun.sleep(50)])
       }
-      if (running > 0) logger.warn({ running }, 'queue: stopping with jobs unfinished; another worker takes them')
-      else if (!closed) logger.warn('queue: stopping without a goodbye; the queue does not answer')
+      if (running > 0) logger.warn({ running }, 'process stopped with unfinished jobs')
+      else if (!closed) logger.warn('process stopped without an answer of the queue')
       return running === 0
     },
   }
@@ -312,21 +310,21 @@ function isJobName(name: string): name is JobName {
   return Object.hasOwn(jobs, name)
 }
 
-/** How many tries a job has in all, by what became of the last one. */
-function triesOf(error: unknown, attempts: number): number {
+/** The number of attempts of a job, by the error of the last one. */
+function attemptsFor(error: unknown, attempts: number): number {
   if (error instanceof PermanentJobError || error instanceof UnrecoverableError) return 1
   const kind = failureKind(error)
   if (kind === 'transient') return attempts
-  if (kind === 'unknown') return Math.min(attempts, TRIES_OF_UNKNOWN)
-  // A decision of ours stands; the database may have refused what another try writes otherwise.
-  return error instanceof AppError ? 1 : Math.min(attempts, TRIES_OF_REFUSED)
+  if (kind === 'unknown') return Math.min(attempts, ATTEMPTS_OF_UNKNOWN)
+  // An AppError is a decision; the database may accept another attempt.
+  return error instanceof AppError ? 1 : Math.min(attempts, ATTEMPTS_OF_REFUSED)
 }
 
-/** What the queue keeps of an error: why and where, without the data that a statement carried. */
-function keepableError(error: unknown): Error {
-  const kept = new Error(describe(error))
-  kept.stack = `${kept.message}\n${stackFrames(error)}`
-  return kept
+/** An error for the queue: message and stack, without the parameters of statements. */
+function redactedError(error: unknown): Error {
+  const redacted = new Error(describe(error))
+  redacted.stack = `${redacted.message}\n${stackFrames(error)}`
+  return redacted
 }
 
 function describe(error: unknown): string {

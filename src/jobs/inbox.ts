@@ -8,7 +8,7 @@ import { checkPayload, type Producer } from './producer.ts'
 import { type DurableJob, eventKey, isDurable, type JobInput } from './registry.ts'
 import type { Spool } from './spool.ts'
 
-/** A row as it is written before an event is acknowledged. */
+/** The row of an event, written before the event is acknowledged. */
 export type InboxRow = {
   id: string
   key: string
@@ -18,55 +18,55 @@ export type InboxRow = {
   delayMs: number
 }
 
-/** How an event was taken: in the database; by the queue alone, while the database was away; or not at all. */
+/** Where an event was stored: in the database; in the queue only, while the database is down; or nowhere. */
 export type Accepted = 'stored' | 'queue_only' | 'refused'
 
 export type InboxOptions = {
-  /** Writes rows in one statement; one whose key is there already is left out. */
+  /** Writes rows in one statement; rows with an existing key are skipped. */
   insert(rows: InboxRow[]): Promise<void>
   producer: Pick<Producer, 'enqueue' | 'enqueueEvent'>
   log: Logger
-  /** Where what is not stored yet outlives this process. */
+  /** Keeps events on the disk until they are stored. */
   spool?: Spool | null
-  /** How long the database may take before the queue alone is asked, in ms. */
+  /** How long the database may take before only the queue is used, in ms. */
   insertTimeoutMs?: number
   onAccepted?(job: DurableJob, how: Accepted): void
 }
 
 export type AcceptOptions = {
-  /** The provider's identity of the event, within its job: a repeat is the same event. Left out, every one is new. */
+  /** The provider's id of the event: a repeat is the same event. Without it, every event is new. */
   key?: string
   delayMs?: number
 }
 
-/** Takes what is acknowledged: it is durable before the sender hears so. */
+/** Stores events before they are acknowledged to their sender. */
 export type Inbox = {
   /**
-   * Resolves when the event stands in the database, or, while that is away, in the queue.
-   * @throws AppError `queue_unavailable` when neither takes it: the sender is to come again; `invalid_job`
+   * Resolves when the event is in the database, or, while that is down, in the queue.
+   * @throws AppError `queue_unavailable` when neither stores it, so that the sender repeats it; `invalid_job`
    */
   accept<N extends DurableJob>(name: N, payload: JobInput<N>, options?: AcceptOptions): Promise<void>
   /**
-   * For callers that can neither wait for a database nor fail, such as a live call: the event is stored as soon as something takes
-   * it, and stands on this machine's disk until then. Resolves when it is on the disk or stored, and never rejects.
+   * For callers that can neither wait for a database nor fail, such as a live call. Resolves when the event is stored or on this
+   * machine's disk, from where it is stored later; never rejects.
    */
   acceptEventually<N extends DurableJob>(name: N, payload: JobInput<N>, options?: AcceptOptions): Promise<void>
-  /** Takes over what processes of this machine left behind. @returns how many events */
+  /** Stores the events that ended processes of this machine left on the disk. @returns the number of events */
   recover(): Promise<number>
   /** Events that are not stored yet. */
   readonly waiting: number
-  /** Gives what waits `flushMs` to be stored. What is left stays on the disk. */
+  /** Stores events for `flushMs` more; the others stay on the disk. */
   close(flushMs?: number): Promise<void>
 }
 
 const INSERT_MS = 1_500
-/** Events in one statement: enough for thousands a second, and far below what a statement may carry. */
+/** Events in one statement: enough for thousands a second, and far below the limit of parameters. */
 const BATCH = 500
 const WAITING_LIMIT = 20_000
 
 export function createInbox(options: InboxOptions): Inbox {
   const { producer, log, spool = null, insertTimeoutMs = INSERT_MS } = options
-  const logAway = createQuietLogger(log, 'inbox: the database does not take events, the queue alone does')
+  const logDatabaseDown = createQuietLogger(log, 'events stored in the queue only')
   const rows = createGatherer<InboxRow>(
     (batch) => withDeadline(options.insert(batch), insertTimeoutMs, 'storing events'),
     { max: BATCH, isPoisoned: (error) => failureKind(error) !== 'transient' },
@@ -78,7 +78,7 @@ export function createInbox(options: InboxOptions): Inbox {
       await rows.put(row)
       options.onAccepted?.(job, 'stored')
     } catch (error) {
-      logAway(error)
+      logDatabaseDown(error)
       try {
         await producer.enqueue(job, JSON.parse(row.payload), {
           jobId: `in-${sha256Hex(row.key).slice(0, 40)}`,
@@ -94,7 +94,6 @@ export function createInbox(options: InboxOptions): Inbox {
     producer.enqueueEvent(job, row.id, { delayMs: row.delayMs })
   }
 
-  /** Who waits for an event to be durable, by its row. */
   const waiters = new Map<string, () => void>()
   const outbox = createOutbox<InboxRow>({
     limit: WAITING_LIMIT,
@@ -104,11 +103,11 @@ export function createInbox(options: InboxOptions): Inbox {
       waiters.get(row.id)?.()
     },
     onChange: () => {},
-    onRetry: createQuietLogger(log, 'inbox: events wait for the database or the queue'),
+    onRetry: createQuietLogger(log, 'events waiting for the database or the queue'),
     onDrop: (row, error) =>
       log.error(
-        { job: row.job, onDisk: spool !== null, reason: error ? errorMessage(error) : 'too many wait' },
-        'inbox: an event waits in memory no longer',
+        { job: row.job, onDisk: spool !== null, reason: error ? errorMessage(error) : 'too many waiting' },
+        'event dropped from memory',
       ),
   })
 
@@ -119,13 +118,13 @@ export function createInbox(options: InboxOptions): Inbox {
       try {
         row = rowOf(name, payload, given)
       } catch (error) {
-        log.error({ job: name, reason: errorMessage(error) }, 'inbox: event refused')
+        log.error({ job: name, reason: errorMessage(error) }, 'event refused')
         return
       }
       const written = spool?.write(row.id, JSON.stringify(row))
       const stored = new Promise<void>((resolve) => waiters.set(row.id, resolve))
       outbox.put(row)
-      // Durable is whichever comes first: a disk that is slow is not waited for while the database takes the event.
+      // Durable on either: a slow disk does not delay an event that the database has stored.
       await Promise.race([written, stored])
       waiters.delete(row.id)
     },
@@ -133,9 +132,9 @@ export function createInbox(options: InboxOptions): Inbox {
       const recovered = await spool?.recover(async (line) => {
         const row = readLine(line)
         if (row) await store(row)
-        else log.warn('inbox: a line of the spool cannot be read')
+        else log.warn('spool line not readable')
       })
-      if (recovered) log.warn({ recovered }, 'inbox: events of a process that is gone were taken over')
+      if (recovered) log.warn({ recovered }, 'events of an ended process recovered')
       return recovered ?? 0
     },
     get waiting() {
@@ -143,7 +142,7 @@ export function createInbox(options: InboxOptions): Inbox {
     },
     async close(flushMs = 5_000) {
       const left = await outbox.close(flushMs)
-      if (left > 0) log.error({ left, onDisk: spool !== null }, 'inbox: stopping with events that are not stored')
+      if (left > 0) log.error({ left, onDisk: spool !== null }, 'process stopped with events that are not stored')
       await spool?.close()
     },
   }
@@ -171,7 +170,7 @@ function readLine(line: string): InboxRow | null {
     const row: unknown = JSON.parse(line)
     return isRow(row) ? row : null
   } catch {
-    // Cut off by the end of its process: it was not acknowledged yet.
+    // Its process ended while writing: the event was not acknowledged.
     return null
   }
 }
@@ -185,5 +184,5 @@ function isRow(row: unknown): row is InboxRow {
 
 function durableJob(name: string): DurableJob {
   if (isDurable(name)) return name
-  throw new AppError('invalid', 'invalid_job', `${name} is no job of an event.`)
+  throw new AppError('invalid', 'invalid_job', `The job ${name} has no events.`)
 }

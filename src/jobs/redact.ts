@@ -1,4 +1,4 @@
-/** Fields of a job's payload that say nothing about a person: ids, kinds, times, counts. */
+/** Fields without personal data: ids, kinds, times, counts. */
 const OPEN_FIELDS = new Set(
   [
     'inboundEventId businessId messageId mediaId turnId recordingId importId deletionId endpointId eventId accountId paymentId',
@@ -9,7 +9,7 @@ const OPEN_FIELDS = new Set(
     .split(' '),
 )
 
-/** A payload as people may see it: what could be a person's data or a secret is only said to be there. */
+/** A payload for the board: possible personal data and secrets are hidden. */
 export function redactPayload(payload: unknown): unknown {
   if (Array.isArray(payload)) return `[${payload.length} hidden]`
   if (payload === null || typeof payload !== 'object') return payload === undefined ? undefined : '[hidden]'
@@ -27,7 +27,7 @@ function hide(value: unknown): string {
   return '[hidden]'
 }
 
-/** Why a job failed, without what could be a number, an address or a token in it. */
+/** The reason of a failed job, without phone numbers, addresses and tokens. */
 export function redactReason(reason: string): string {
   return reason
     .replace(/[\w.+-]+@[\w-]+\.[\w.-]+/g, '[e-mail]')

@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 
-/** A new UUIDv7: sorts by time of making, so primary keys are index-friendly. */
+/** A new UUIDv7: sorted by creation time, which suits the indexes of primary keys. */
 export function newId(): string {
   return Bun.randomUUIDv7()
 }

@@ -9,9 +9,8 @@ let handlers: Handler[] | null = null
 let stopping = false
 
 /**
- * Runs `handler` once when this process shall end, then ends it with 0 (1 when a handler threw). It shall end on SIGTERM,
- * on SIGINT (Ctrl-C), and when the supervisor that started it is gone, so that nothing is left behind. Handlers run one
- * after another, the last registered first. A second signal ends the process at once.
+ * Runs `handler` on SIGTERM, on SIGINT (Ctrl-C) or when the supervisor has ended, then exits with 0, or 1 when a handler threw.
+ * Handlers run one after another, the last registered first. A second signal exits at once.
  */
 export function onShutdown(handler: Handler, logger?: Logger): void {
   if (!handlers) {

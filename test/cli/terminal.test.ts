@@ -269,7 +269,7 @@ test(
     }
     expect(await piped('openai', `apiKey=sk=${secret}\n`)).toEqual({ said: 'openai  …inal\n', code: 0 })
     for (const [text, words] of [
-      [secret, 'Line 1 of the input is not name=value with one of: apiKey, model'],
+      [secret, 'Write name=value with one of these names: apiKey, model'],
       [`apiKey=${secret} x`, 'printable characters without spaces'],
     ] as const) {
       const { said, code } = await piped('openai', text)
