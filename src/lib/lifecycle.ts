@@ -24,33 +24,33 @@ export function onShutdown(handler: Handler, logger?: Logger): void {
 }
 
 /**
- * Keeps one stray failure from taking a process down with all its calls, accounts or jobs: a promise that nobody waited
- * for, and the database driver writing to a socket that has just gone (its queries are rejected by themselves). Any other
- * uncaught error leaves the process in a state nobody knows: it ends, and its place is taken.
+ * Logs failures that must not end a process with its calls, accounts or jobs: an unhandled rejection, and the database driver
+ * writing to a closed socket (its queries are rejected separately). After any other uncaught error the state is unknown: the
+ * process exits, and the supervisor replaces it.
  */
 export function guardProcess(logger: Logger): void {
   process.on('unhandledRejection', (error) =>
-    logger.error({ reason: errorMessage(error), stack: stackFrames(error) }, 'a promise failed that nobody waited for'),
+    logger.error({ reason: errorMessage(error), stack: stackFrames(error) }, 'unhandled rejection'),
   )
   process.on('uncaughtException', (error) => {
     const stack = stackFrames(error)
     const line = { reason: errorMessage(error), stack }
     if (/[\\/]postgres[\\/](src|cjs|cf)[\\/]/.test(stack.split('\n')[0] ?? '')) {
-      logger.error(line, 'the database driver lost its socket')
+      logger.error(line, 'database driver lost its socket')
       return
     }
-    logger.fatal(line, 'an error nobody caught: this process ends')
+    logger.fatal(line, 'uncaught exception, process exits')
     process.exit(1)
   })
 }
 
-/** Tells the supervisor, if there is one, that this process does its work now. `extra` travels with it. */
+/** Notifies the supervisor, if there is one, that this process is ready. @param extra sent with the message */
 export function notifyReady(extra: Record<string, unknown> = {}): void {
   process.send?.({ type: 'ready', ...extra })
 }
 
 async function shutDown(reason: ShutdownReason, logger?: Logger): Promise<void> {
-  // A supervisor that dies while we drain must not cut the drain short; a second signal does.
+  // The end of the supervisor must not cut the drain short; a second signal does.
   if (stopping && reason === 'disconnect') return
   if (stopping) process.exit(130)
   stopping = true
@@ -60,7 +60,7 @@ async function shutDown(reason: ShutdownReason, logger?: Logger): Promise<void> 
       await handler(reason)
     } catch (error) {
       code = 1
-      logger?.error({ reason: errorMessage(error) }, 'stopping: a part did not end cleanly')
+      logger?.error({ reason: errorMessage(error) }, 'shutdown handler failed')
     }
   }
   process.exit(code)

@@ -128,7 +128,7 @@ test(
     expect(none.code).toBe(3)
     expect(none.text).toMatch(/error: .*API_KEY or add --key.*--local/s)
     const wrong = await look(['calls', 'list', '--key', 'a-key-that-is-not-valid'])
-    expect([wrong.code, wrong.text]).toEqual([3, 'error: The API key is not known or was revoked.\n'])
+    expect([wrong.code, wrong.text]).toEqual([3, 'error: The API key is unknown or was revoked. Create a new one.\n'])
     const viewer = await json(['key', 'create', 'reader', '--scope', 'read'], z.looseObject({ key: z.string() }))
     const refused = await look(['queue', 'list', '--key', viewer.key])
     expect(refused.code).toBe(3)

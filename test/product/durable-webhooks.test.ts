@@ -148,7 +148,7 @@ test(
     expect(sent.refused).toBe(0)
     expect(total(sent)).toBeGreaterThan(50)
     await expectStored(sent)
-    expect(product.webLog().some(({ msg }) => String(msg).includes('the queue alone does'))).toBe(true)
+    expect(product.webLog().some(({ msg }) => String(msg).includes('events stored in the queue only'))).toBe(true)
   },
   LONG_MS,
 )
