@@ -117,7 +117,9 @@ const SECRET_NAMES = /SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL|REDIS_URL|SMTP_URL/
 /** Every setting, by its name. */
 export const SETTINGS = Object.keys(variables.shape)
 
-const SAFETY: Record<keyof z.output<typeof variables>, SafetyRule> = PRODUCTION_SAFETY
+type Variables = z.output<typeof variables>
+
+const SAFETY: Record<keyof Variables, SafetyRule> = PRODUCTION_SAFETY
 
 export type Provider<Settings> = ({ kind: 'configured' } & Settings) | { kind: 'absent' }
 
@@ -206,85 +208,17 @@ export class ConfigError extends Error {
  * @throws ConfigError with each invalid variable
  */
 export function loadConfig(environment: Environment): Config {
-  const given = Object.fromEntries(
-    Object.keys(variables.shape).map((name) => [name, environment[name]?.trim() || undefined]),
-  )
+  const given = Object.fromEntries(SETTINGS.map((name) => [name, environment[name]?.trim() || undefined]))
   const parsed = variables.safeParse(given)
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map((issue) => {
-        const name = String(issue.path[0])
-        const value = SECRET_NAMES.test(name) ? 'a secret value' : JSON.stringify(given[name])
-        return `${name}: got ${value}, wants ${issue.message}`
-      }),
-    )
-  }
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => describeIssue(issue, given)))
   const v = parsed.data
-  const problems: string[] = []
   const production = v.NODE_ENV === 'production'
-  const twilioNamed = Object.keys(v).some(
-    (name) => name.startsWith('TWILIO_') && v[name as keyof typeof v] !== undefined,
-  )
+  const twilioNamed = Object.entries(v).some(([name, value]) => name.startsWith('TWILIO_') && value !== undefined)
   const sandbox = v.SANDBOX ?? (!twilioNamed && !production)
-  const dataDir = resolve(v.DATA_DIR)
-  const need = (name: string, why: string) => problems.push(`${name}: is not set, wants a value ${why}`)
-
-  if (sandbox && production) problems.push('SANDBOX: got "1", wants 0 or unset when NODE_ENV=production')
-  if (production && !v.SESSION_SECRET) need('SESSION_SECRET', 'when NODE_ENV=production')
-  if (production && !v.PUBLIC_BASE_URL) need('PUBLIC_BASE_URL', 'when NODE_ENV=production')
-  const isPublic = v.PUBLIC_BASE_URL !== undefined && !isLoopbackUrl(v.PUBLIC_BASE_URL)
-  if (production && isPublic && !v.TRUSTED_PROXIES)
-    need('TRUSTED_PROXIES', 'when PUBLIC_BASE_URL is public: the proxies in front (loopback, private, CIDR), or none')
-  // Requests from its own machine are the owner's: a sandbox must not be public.
-  if (sandbox && isPublic)
-    problems.push(
-      `PUBLIC_BASE_URL: got "${v.PUBLIC_BASE_URL}", wants a loopback address in the sandbox (SANDBOX=0 to be public)`,
-    )
-  if (!v.TWILIO_ACCOUNT_SID && v.TWILIO_AUTH_TOKEN) need('TWILIO_ACCOUNT_SID', 'beside TWILIO_AUTH_TOKEN')
-  if (v.TWILIO_ACCOUNT_SID && !v.TWILIO_AUTH_TOKEN) need('TWILIO_AUTH_TOKEN', 'beside TWILIO_ACCOUNT_SID')
-  // The sandbox creates its own key when it starts.
-  if (v.SPEECH_ENGINE === 'openai-realtime' && !v.OPENAI_API_KEY && !sandbox)
-    need('OPENAI_API_KEY', 'when SPEECH_ENGINE=openai-realtime')
-  if (v.ADMIN_EMAIL && !v.ADMIN_PASSWORD && production) need('ADMIN_PASSWORD', 'beside ADMIN_EMAIL')
-  if (v.SMTP_URL && !v.MAIL_FROM) need('MAIL_FROM', 'beside SMTP_URL')
-  if (v.MAIL_FROM && !v.SMTP_URL) need('SMTP_URL', 'beside MAIL_FROM')
+  const problems = [...findMissing(v, sandbox), ...findContradictions(v, sandbox)]
   if (production) problems.push(...checkProductionSafety(given))
-
-  let storage: StorageConfig = { kind: 'file', directory: join(dataDir, 'files') }
-  if (v.STORAGE === 's3') {
-    for (const name of ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const)
-      if (!v[name]) need(name, 'when STORAGE=s3')
-    storage = {
-      kind: 's3',
-      endpoint: v.S3_ENDPOINT ?? '',
-      bucket: v.S3_BUCKET ?? '',
-      accessKeyId: v.S3_ACCESS_KEY_ID ?? '',
-      secretAccessKey: v.S3_SECRET_ACCESS_KEY ?? '',
-    }
-  }
-  const [, first = ''] = new URL(v.PUBLIC_BASE_URL ?? 'http://localhost').pathname.split('/')
-  if (OWN_PATHS.has(first))
-    problems.push(
-      `PUBLIC_BASE_URL: got a path that begins with /${first}, which is one of the product's own; wants another`,
-    )
   if (problems.length > 0) throw new ConfigError(problems)
-  const endpoints: Config['endpoints'] = {
-    twilioApi: v.TWILIO_API_BASE_URL?.replace(/\/+$/, '') ?? null,
-    openai: {
-      url: v.OPENAI_REALTIME_URL,
-      model: v.OPENAI_REALTIME_MODEL,
-      turnDetection: v.OPENAI_TURN_DETECTION,
-      spare: v.OPENAI_WARM_SPARE,
-      textModel: v.OPENAI_TEXT_MODEL,
-    },
-    paypalApi: v.PAYPAL_API_BASE_URL,
-    tranzila: {
-      apiBaseUrl: v.TRANZILA_API_BASE_URL,
-      reportBaseUrl: v.TRANZILA_REPORT_BASE_URL,
-      payBaseUrl: v.TRANZILA_PAY_BASE_URL,
-    },
-  }
-
+  const dataDir = resolve(v.DATA_DIR)
   return {
     environment: v.NODE_ENV,
     sandbox,
@@ -300,6 +234,89 @@ export function loadConfig(environment: Environment): Config {
     sessionSecret: v.SESSION_SECRET ?? storedSecret(dataDir),
     admin: { email: v.ADMIN_EMAIL ?? null, password: v.ADMIN_PASSWORD ?? null },
     apiKey: v.API_KEY ?? null,
+    ...readProviders(v),
+    storage: readStorage(v, dataDir),
+    mail: v.SMTP_URL && v.MAIL_FROM ? { url: v.SMTP_URL, from: v.MAIL_FROM } : null,
+    webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
+    trustedProxies: v.TRUSTED_PROXIES ?? NO_PROXIES,
+    metricsToken: v.METRICS_TOKEN ?? null,
+    maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
+    drainSeconds: v.DRAIN_SECONDS,
+  }
+}
+
+function describeIssue(issue: z.core.$ZodIssue, given: Environment): string {
+  const name = String(issue.path[0])
+  const value = SECRET_NAMES.test(name) ? 'a secret value' : JSON.stringify(given[name])
+  return `${name}: got ${value}, wants ${issue.message}`
+}
+
+/** The settings that are required by other settings. */
+function findMissing(v: Variables, sandbox: boolean): string[] {
+  const production = v.NODE_ENV === 'production'
+  const s3 = v.STORAGE === 's3'
+  const required: [name: keyof Variables, needed: unknown, why: string][] = [
+    ['SESSION_SECRET', production, 'when NODE_ENV=production'],
+    ['PUBLIC_BASE_URL', production, 'when NODE_ENV=production'],
+    [
+      'TRUSTED_PROXIES',
+      production && isPublic(v),
+      'when PUBLIC_BASE_URL is public: the proxies in front (loopback, private, CIDR), or none',
+    ],
+    ['TWILIO_ACCOUNT_SID', v.TWILIO_AUTH_TOKEN, 'beside TWILIO_AUTH_TOKEN'],
+    ['TWILIO_AUTH_TOKEN', v.TWILIO_ACCOUNT_SID, 'beside TWILIO_ACCOUNT_SID'],
+    // The sandbox creates its own key when it starts.
+    ['OPENAI_API_KEY', v.SPEECH_ENGINE === 'openai-realtime' && !sandbox, 'when SPEECH_ENGINE=openai-realtime'],
+    ['ADMIN_PASSWORD', v.ADMIN_EMAIL && production, 'beside ADMIN_EMAIL'],
+    ['MAIL_FROM', v.SMTP_URL, 'beside SMTP_URL'],
+    ['SMTP_URL', v.MAIL_FROM, 'beside MAIL_FROM'],
+    ['S3_ENDPOINT', s3, 'when STORAGE=s3'],
+    ['S3_BUCKET', s3, 'when STORAGE=s3'],
+    ['S3_ACCESS_KEY_ID', s3, 'when STORAGE=s3'],
+    ['S3_SECRET_ACCESS_KEY', s3, 'when STORAGE=s3'],
+  ]
+  return required
+    .filter(([name, needed]) => needed && !v[name])
+    .map(([name, , why]) => `${name}: is not set, wants a value ${why}`)
+}
+
+function findContradictions(v: Variables, sandbox: boolean): string[] {
+  const problems: string[] = []
+  if (sandbox && v.NODE_ENV === 'production')
+    problems.push('SANDBOX: got "1", wants 0 or unset when NODE_ENV=production')
+  // Requests from its own machine are the owner's: a sandbox must not be public.
+  if (sandbox && isPublic(v))
+    problems.push(
+      `PUBLIC_BASE_URL: got "${v.PUBLIC_BASE_URL}", wants a loopback address in the sandbox (SANDBOX=0 to be public)`,
+    )
+  const [, first = ''] = new URL(v.PUBLIC_BASE_URL ?? 'http://localhost').pathname.split('/')
+  if (OWN_PATHS.has(first))
+    problems.push(`PUBLIC_BASE_URL: got a path that begins with /${first}, a path of the product; wants another`)
+  return problems
+}
+
+function isPublic({ PUBLIC_BASE_URL: url }: Variables): boolean {
+  return url !== undefined && !isLoopbackUrl(url)
+}
+
+function readStorage(v: Variables, dataDir: string): StorageConfig {
+  if (v.STORAGE === 'file') return { kind: 'file', directory: join(dataDir, 'files') }
+  return {
+    kind: 's3',
+    endpoint: v.S3_ENDPOINT ?? '',
+    bucket: v.S3_BUCKET ?? '',
+    accessKeyId: v.S3_ACCESS_KEY_ID ?? '',
+    secretAccessKey: v.S3_SECRET_ACCESS_KEY ?? '',
+  }
+}
+
+function readProviders(
+  v: Variables,
+): Pick<Config, 'twilio' | 'baileys' | 'speech' | 'endpoints' | 'paypal' | 'tranzila'> {
+  const absent = { kind: 'absent' } as const
+  const endpoints = readEndpoints(v)
+  return {
+    endpoints,
     twilio:
       v.TWILIO_ACCOUNT_SID && v.TWILIO_AUTH_TOKEN
         ? {
@@ -309,16 +326,12 @@ export function loadConfig(environment: Environment): Config {
             apiBaseUrl: endpoints.twilioApi,
             whatsappFrom: v.TWILIO_WHATSAPP_FROM ?? null,
           }
-        : { kind: 'absent' },
+        : absent,
     baileys: { secret: v.BAILEYS_SECRET ?? null, websocketUrl: v.BAILEYS_WEBSOCKET_URL ?? null },
     speech: {
       engine: v.SPEECH_ENGINE ?? (v.OPENAI_API_KEY ? 'openai-realtime' : 'embedded'),
-      openai: v.OPENAI_API_KEY
-        ? { kind: 'configured', apiKey: v.OPENAI_API_KEY, ...endpoints.openai }
-        : { kind: 'absent' },
+      openai: v.OPENAI_API_KEY ? { kind: 'configured', apiKey: v.OPENAI_API_KEY, ...endpoints.openai } : absent,
     },
-    endpoints,
-    storage,
     paypal:
       v.PAYPAL_CLIENT_ID && v.PAYPAL_CLIENT_SECRET
         ? {
@@ -328,7 +341,7 @@ export function loadConfig(environment: Environment): Config {
             webhookId: v.PAYPAL_WEBHOOK_ID ?? null,
             apiBaseUrl: endpoints.paypalApi,
           }
-        : { kind: 'absent' },
+        : absent,
     tranzila:
       v.TRANZILA_TERMINAL && v.TRANZILA_APP_KEY && v.TRANZILA_SECRET
         ? {
@@ -338,13 +351,26 @@ export function loadConfig(environment: Environment): Config {
             secret: v.TRANZILA_SECRET,
             ...endpoints.tranzila,
           }
-        : { kind: 'absent' },
-    mail: v.SMTP_URL && v.MAIL_FROM ? { url: v.SMTP_URL, from: v.MAIL_FROM } : null,
-    webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
-    trustedProxies: v.TRUSTED_PROXIES ?? NO_PROXIES,
-    metricsToken: v.METRICS_TOKEN ?? null,
-    maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
-    drainSeconds: v.DRAIN_SECONDS,
+        : absent,
+  }
+}
+
+function readEndpoints(v: Variables): Config['endpoints'] {
+  return {
+    twilioApi: v.TWILIO_API_BASE_URL?.replace(/\/+$/, '') ?? null,
+    openai: {
+      url: v.OPENAI_REALTIME_URL,
+      model: v.OPENAI_REALTIME_MODEL,
+      turnDetection: v.OPENAI_TURN_DETECTION,
+      spare: v.OPENAI_WARM_SPARE,
+      textModel: v.OPENAI_TEXT_MODEL,
+    },
+    paypalApi: v.PAYPAL_API_BASE_URL,
+    tranzila: {
+      apiBaseUrl: v.TRANZILA_API_BASE_URL,
+      reportBaseUrl: v.TRANZILA_REPORT_BASE_URL,
+      payBaseUrl: v.TRANZILA_PAY_BASE_URL,
+    },
   }
 }
 

@@ -96,11 +96,7 @@ export async function sessionOf(auth: Auth, headers: Headers): Promise<{ userId:
   }
 }
 
-/**
- * Creates a login with a checked password, without signing in.
- * @returns the id of the user
- * @throws AppError `login_exists`
- */
+/** Creates a login with a checked password, without signing in. @returns the id of the user @throws AppError `login_exists` */
 export async function createLogin(
   db: Database,
   login: { email: string; name: string; password: string },

@@ -13,10 +13,7 @@ export function isOwnOrigin(origin: string, request: Request, publicBaseUrl: str
   return LOOPBACK.test(url.hostname) && url.host === request.headers.get('host')
 }
 
-/**
- * Refuses a request that a page of another site made the browser send (CSRF).
- * @throws AppError `foreign_origin`
- */
+/** Refuses a request that a page of another site made the browser send (CSRF). @throws AppError `foreign_origin` */
 export function refuseForeignOrigin(request: Request, publicBaseUrl: string): void {
   const refused = () =>
     new AppError(

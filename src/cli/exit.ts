@@ -67,10 +67,7 @@ const apiError = z.object({
 /** A wrong use of the command line. */
 export class UsageError extends Error {}
 
-/**
- * The message and the exit code of a failure.
- * @param url where the installation was expected
- */
+/** The message and the exit code of a failure. @param url where the installation was expected */
 export function describeFailure(error: unknown, url: () => string): { message: string; code: number } {
   // Commander has printed its message already.
   if (error instanceof CommanderError) return { message: '', code: error.exitCode === 0 ? EXIT.ok : EXIT.usage }

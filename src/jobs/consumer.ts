@@ -125,30 +125,88 @@ export function backoffDelay(backoff: JobDefinition['backoff'], attempt: number,
   return Math.round(full * (1 - random / 5))
 }
 
-/** Starts a worker of a queue: it parses payloads, runs handlers, logs and counts. */
-export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>): Consumer {
-  const { backend, queue, concurrency, metrics } = options
-  const logger = options.logger.child({ queue })
-  const logFailure = createQuietLogger(logger, 'queue consumer failed')
-  const handlers: Partial<Record<string, (payload: never, job: JobContext) => Promise<void>>> = options.handlers
-  /** Finished jobs with the data of an erased person, to be removed. */
-  const erased = new Set<string>()
-  let running = 0
-  let closing = false
+type Read = { payload: unknown; eventId: string | null }
+type RunningJob = Parameters<JobProcessor>[0]
+
+/** Runs the jobs of one worker. */
+class JobRunner<Q extends QueueName> {
+  /** Ids of finished jobs with the data of an erased person, to be removed. */
+  readonly erased = new Set<string>()
+  running = 0
+  readonly #handlers: Partial<Record<string, (payload: never, job: JobContext) => Promise<void>>>
+
+  constructor(
+    private readonly options: ConsumerOptions<Q>,
+    private readonly logger: Logger,
+  ) {
+    this.#handlers = options.handlers
+  }
+
+  readonly run: JobProcessor = async (job, token) => {
+    const finish = this.#reporter(job)
+    this.running += 1
+    let read: Read | null = null
+    try {
+      if (!isJobName(job.name)) throw new PermanentJobError(`The job ${job.name} is unknown.`)
+      read = await this.#read(job.data)
+      if (read) await this.#handle(read.payload, this.#contextOf(job, job.name))
+      if (read?.eventId) await this.options.events?.finish(read.eventId)
+      finish('completed')
+    } catch (error) {
+      if (error instanceof DelayJob) {
+        await job.moveToDelayed(Date.now() + error.delayMs, token)
+        finish('delayed', error)
+        throw new DelayedError(error.message)
+      }
+      if (isErased(error)) {
+        if (read?.eventId) await this.options.events?.finish(read.eventId)
+        finish('completed')
+        this.logger.info({ job: job.name, jobId: job.id }, 'job of an erased person removed')
+        if (job.id) this.erased.add(job.id)
+        return
+      }
+      if (!givesUp(job, error)) {
+        finish('retried', error)
+        throw redactedError(error)
+      }
+      finish('failed', error)
+      if (!(await this.#quarantine(job, read, error))) throw new UnrecoverableError(describe(error))
+    } finally {
+      this.running -= 1
+    }
+  }
+
+  /** Counts and logs the end of a job. */
+  #reporter(job: RunningJob): (outcome: JobOutcome, error?: unknown) => void {
+    const { metrics, queue } = this.options
+    const startedAt = performance.now()
+    const waitedMs = Math.max(0, (job.processedOn ?? Date.now()) - job.timestamp - (job.opts.delay ?? 0))
+    return (outcome, error) => {
+      const durationMs = performance.now() - startedAt
+      if (isJobName(job.name)) metrics?.jobFinished?.({ queue, job: job.name, outcome, durationMs, waitedMs })
+      const line = { job: job.name, jobId: job.id, attempt: attemptOf(job), ms: Math.round(durationMs) }
+      if (outcome === 'completed') this.logger.debug(line, 'job completed')
+      else if (outcome === 'delayed') this.logger.debug({ ...line, reason: errorMessage(error) }, 'job delayed')
+      else if (outcome === 'retried')
+        this.logger.warn({ ...line, reason: describe(error) }, 'job failed, retry scheduled')
+      else this.logger.error({ ...line, reason: describe(error) }, 'job failed for good')
+    }
+  }
 
   /** The payload of a job, or of its event; null when the event is done. */
-  const readPayload = async (data: unknown): Promise<{ payload: unknown; eventId: string | null } | null> => {
+  async #read(data: unknown): Promise<Read | null> {
     const reference = eventReference.safeParse(data)
     if (!reference.success) return { payload: data, eventId: null }
     const eventId = reference.data.inboundEventId
-    if (!options.events) throw new PermanentJobError('This consumer has no event store.')
-    const text = await options.events.load(eventId)
+    if (!this.options.events) throw new PermanentJobError('This consumer has no event store.')
+    const text = await this.options.events.load(eventId)
     return text === null ? null : { payload: JSON.parse(text), eventId }
   }
 
-  const runHandler = async (payload: unknown, context: JobContext): Promise<void> => {
-    const handle = handlers[context.name]
-    if (!handle) throw new PermanentJobError(`There is no handler for ${context.name} on the queue ${queue}.`)
+  async #handle(payload: unknown, context: JobContext): Promise<void> {
+    const handle = this.#handlers[context.name]
+    if (!handle)
+      throw new PermanentJobError(`There is no handler for ${context.name} on the queue ${this.options.queue}.`)
     const parsed = jobs[context.name].payload.safeParse(payload)
     if (!parsed.success) {
       const where = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`).join(', ')
@@ -158,111 +216,49 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
     await handle(parsed.data as never, context)
   }
 
-  const runJob: JobProcessor = async (job, token) => {
-    const startedAt = performance.now()
-    const waitedMs = Math.max(0, (job.processedOn ?? Date.now()) - job.timestamp - (job.opts.delay ?? 0))
-    const finish = (outcome: JobOutcome, error?: unknown) => {
-      const durationMs = performance.now() - startedAt
-      if (isJobName(job.name)) metrics?.jobFinished?.({ queue, job: job.name, outcome, durationMs, waitedMs })
-      const line = { job: job.name, jobId: job.id, attempt: job.attemptsMade + 1, ms: Math.round(durationMs) }
-      if (outcome === 'completed') logger.debug(line, 'job completed')
-      else if (outcome === 'delayed') logger.debug({ ...line, reason: errorMessage(error) }, 'job delayed')
-      else if (outcome === 'retried') logger.warn({ ...line, reason: describe(error) }, 'job failed, retry scheduled')
-      else logger.error({ ...line, reason: describe(error) }, 'job failed for good')
-    }
-    running += 1
-    const attempts = job.opts.attempts ?? 1
-    const attempt = job.attemptsMade + 1
-    const givesUp = (error: unknown) => attempt >= attemptsFor(error, attempts)
-    let read: Awaited<ReturnType<typeof readPayload>> = null
-    try {
-      if (!isJobName(job.name)) throw new PermanentJobError(`Unknown job ${job.name}.`)
-      read = await readPayload(job.data)
-      if (read)
-        await runHandler(read.payload, {
-          id: job.id ?? '',
-          name: job.name,
-          attempt,
-          attempts,
-          givesUp,
-          enqueuedAt: new Date(job.timestamp),
-          logger: logger.child({ job: job.name, jobId: job.id }),
-        })
-      if (read?.eventId) await options.events?.finish(read.eventId)
-      finish('completed')
-    } catch (error) {
-      if (error instanceof DelayJob) {
-        await job.moveToDelayed(Date.now() + error.delayMs, token)
-        finish('delayed', error)
-        throw new DelayedError(error.message)
-      }
-      if (isErased(error)) {
-        if (read?.eventId) await options.events?.finish(read.eventId)
-        finish('completed')
-        logger.info({ job: job.name, jobId: job.id }, 'job of an erased person removed')
-        if (job.id) erased.add(job.id)
-        return
-      }
-      if (!givesUp(error)) {
-        finish('retried', error)
-        throw redactedError(error)
-      }
-      finish('failed', error)
-      if (read && isJobName(job.name) && isDurable(job.name) && options.events) {
-        // The payload is nowhere else: it moves from the queue to the quarantine.
-        const { payload, eventId } = read
-        const entry = {
-          job: job.name,
-          key: `${job.name}:${eventId ?? job.id ?? ''}`,
-          payload,
-          error,
-          attempts: attempt,
-          eventId,
-        }
-        await options.events.setAside(entry).catch((refusal: unknown) => {
-          throw redactedError(refusal)
-        })
-        return
-      }
-      throw new UnrecoverableError(describe(error))
-    } finally {
-      running -= 1
+  #contextOf(job: RunningJob, name: JobName): JobContext {
+    return {
+      id: job.id ?? '',
+      name,
+      attempt: attemptOf(job),
+      attempts: job.opts.attempts ?? 1,
+      givesUp: (error) => givesUp(job, error),
+      enqueuedAt: new Date(job.timestamp),
+      logger: this.logger.child({ job: name, jobId: job.id }),
     }
   }
 
-  const openWorker = (): JobWorker => {
-    const worker = backend.openWorker(queue, runJob, {
-      concurrency,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_CHECK_MS,
-      // A crash of a worker does not count against the job.
-      maxStalledCount: 1_000_000,
-      // Limits how long a worker waits on a dead connection.
-      drainDelay: 5,
-      runRetryDelay: 1_000,
-      settings: {
-        backoffStrategy: (attemptsMade, _type, _error, job) => {
-          const name = job?.name ?? ''
-          return backoffDelay(
-            isJobName(name) ? jobs[name].backoff : { delayMs: 1_000, maxDelayMs: 60_000 },
-            attemptsMade,
-          )
-        },
-      },
+  /** Moves the payload of a failed job from the queue to the quarantine, if it is nowhere else. @returns whether it did */
+  async #quarantine(job: RunningJob, read: Read | null, error: unknown): Promise<boolean> {
+    const { events } = this.options
+    if (!read || !isJobName(job.name) || !isDurable(job.name) || !events) return false
+    const { payload, eventId } = read
+    const key = `${job.name}:${eventId ?? job.id ?? ''}`
+    const entry = { job: job.name, key, payload, error, attempts: attemptOf(job), eventId }
+    await events.setAside(entry).catch((refusal: unknown) => {
+      throw redactedError(refusal)
     })
-    worker.on('error', logFailure)
-    worker.on('completed', (job) => {
-      // A job that is not removed here expires later.
-      if (erased.delete(job.id ?? '')) job.remove().catch(logFailure)
-    })
-    worker.on('stalled', (jobId) => {
-      logger.warn({ jobId }, 'job of a dead worker recovered')
-      metrics?.jobsRecovered?.(queue, 1)
-    })
-    return worker
+    return true
   }
+}
 
-  let worker = openWorker()
+function attemptOf(job: RunningJob): number {
+  return job.attemptsMade + 1
+}
+
+function givesUp(job: RunningJob, error: unknown): boolean {
+  return attemptOf(job) >= attemptsFor(error, job.opts.attempts ?? 1)
+}
+
+/** Starts a worker of a queue: it parses payloads, runs handlers, logs and counts. */
+export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>): Consumer {
+  const logger = options.logger.child({ queue: options.queue })
+  const logFailure = createQuietLogger(logger, 'queue consumer failed')
+  const runner = new JobRunner(options, logger)
+  let closing = false
+  const open = () => openWorker(options, runner, logger, logFailure)
+
+  let worker = open()
   // BullMQ never recovers from a failed first round trip: open another worker until one is ready.
   const readiness = (async () => {
     while (!closing) {
@@ -274,7 +270,7 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
         logFailure(error)
         await worker.close(true)
         await Bun.sleep(500)
-        worker = openWorker()
+        worker = open()
       }
     }
   })()
@@ -282,28 +278,70 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
   return {
     ready: () => readiness,
     get running() {
-      return running
+      return runner.running
     },
     close: async (timeoutMs = 30_000) => {
       closing = true
-      let closed = false
-      const ending = worker.close().finally(() => {
-        closed = true
-      })
-      // It may be abandoned below: its failure is ignored.
-      ending.catch(() => undefined)
-      const beganAt = Date.now()
-      let idleSince: number | null = null
-      while (!closed && Date.now() - beganAt < timeoutMs) {
-        idleSince = running > 0 ? null : (idleSince ?? Date.now())
-        if (idleSince !== null && Date.now() - idleSince > IDLE_CLOSE_MS) break
-        await Promise.race([ending, Bun.sleep(50)])
-      }
+      const closed = await closeWorker(worker, () => runner.running, timeoutMs)
+      const { running } = runner
       if (running > 0) logger.warn({ running }, 'process stopped with unfinished jobs')
       else if (!closed) logger.warn('process stopped without an answer of the queue')
       return running === 0
     },
   }
+}
+
+function openWorker<Q extends QueueName>(
+  { backend, queue, concurrency, metrics }: ConsumerOptions<Q>,
+  runner: JobRunner<Q>,
+  logger: Logger,
+  logFailure: (error: unknown) => void,
+): JobWorker {
+  const worker = backend.openWorker(queue, runner.run, {
+    concurrency,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_CHECK_MS,
+    // A crash of a worker does not count against the job.
+    maxStalledCount: 1_000_000,
+    // Limits how long a worker waits on a dead connection.
+    drainDelay: 5,
+    runRetryDelay: 1_000,
+    settings: {
+      backoffStrategy: (attemptsMade, _type, _error, job) => {
+        const name = job?.name ?? ''
+        const backoff = isJobName(name) ? jobs[name].backoff : { delayMs: 1_000, maxDelayMs: 60_000 }
+        return backoffDelay(backoff, attemptsMade)
+      },
+    },
+  })
+  worker.on('error', logFailure)
+  worker.on('completed', (job) => {
+    // A job that is not removed here expires later.
+    if (runner.erased.delete(job.id ?? '')) job.remove().catch(logFailure)
+  })
+  worker.on('stalled', (jobId) => {
+    logger.warn({ jobId }, 'job of a dead worker recovered')
+    metrics?.jobsRecovered?.(queue, 1)
+  })
+  return worker
+}
+
+/** @returns whether the worker closed in time; an idle one gets a few seconds only */
+async function closeWorker(worker: JobWorker, running: () => number, timeoutMs: number): Promise<boolean> {
+  let closed = false
+  const ending = worker.close().finally(() => {
+    closed = true
+  })
+  // It may be abandoned below: its failure is ignored.
+  ending.catch(() => undefined)
+  const beganAt = Date.now()
+  let idleSince: number | null = null
+  while (!closed && Date.now() - beganAt < timeoutMs) {
+    idleSince = running() > 0 ? null : (idleSince ?? Date.now())
+    if (idleSince !== null && Date.now() - idleSince > IDLE_CLOSE_MS) break
+    await Promise.race([ending, Bun.sleep(50)])
+  }
+  return closed
 }
 
 function isJobName(name: string): name is JobName {

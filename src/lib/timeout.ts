@@ -1,7 +1,4 @@
-/**
- * Settles as `promise` does, or rejects after `ms`.
- * @param timedOut makes the error of the timeout
- */
+/** Settles as `promise` does, or rejects after `ms`. @param timedOut makes the error of the timeout */
 export async function withTimeout<T>(
   promise: Promise<T>,
   ms: number,

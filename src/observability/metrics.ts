@@ -86,19 +86,8 @@ export function createMetrics(): Metrics {
   // The timer wakes an idle process every 10 ms by default, which costs 0.5 % of a core.
   collectDefaultMetrics({ register: registry, prefix: PREFIX, eventLoopMonitoringPrecision: 100 })
   const registers = [registry]
-  const boundedCounter = <Name extends LabelName>(options: CounterConfiguration<Name> & { labelNames: Name[] }) => {
-    const counter = new Counter<Name>({ ...options, registers })
-    const bounds = new LabelBounds()
-    return {
-      inc: (labels: Labels<Name>, by?: number) => counter.inc(bounds.bound(labels), by),
-      get: () => counter.get(),
-    }
-  }
-  const boundedHistogram = <Name extends LabelName>(options: HistogramConfiguration<Name> & { labelNames: Name[] }) => {
-    const histogram = new Histogram<Name>({ ...options, registers })
-    const bounds = new LabelBounds()
-    return { observe: (labels: Labels<Name>, value: number) => histogram.observe(bounds.bound(labels), value) }
-  }
+  const instruments = createInstruments(registers)
+  const { boundedCounter } = instruments
   return {
     contentType: registry.contentType,
     metrics: () => registry.metrics(),
@@ -114,6 +103,45 @@ export function createMetrics(): Metrics {
       help: 'Events of the carrier’s webhooks',
       labelNames: ['event'],
     }),
+    ...callMetrics(instruments),
+    ...jobMetrics(instruments),
+    gauge(name, help, read) {
+      new Gauge({
+        name: PREFIX + name,
+        help,
+        registers,
+        collect() {
+          this.set(read())
+        },
+      })
+    },
+  }
+}
+
+type Instruments = ReturnType<typeof createInstruments>
+
+/** Counters and histograms whose labels stay within `LABELS`. */
+function createInstruments(registers: Registry[]) {
+  return {
+    registers,
+    boundedCounter<Name extends LabelName>(options: CounterConfiguration<Name> & { labelNames: Name[] }) {
+      const counter = new Counter<Name>({ ...options, registers })
+      const bounds = new LabelBounds()
+      return {
+        inc: (labels: Labels<Name>, by?: number) => counter.inc(bounds.bound(labels), by),
+        get: () => counter.get(),
+      }
+    },
+    boundedHistogram<Name extends LabelName>(options: HistogramConfiguration<Name> & { labelNames: Name[] }) {
+      const histogram = new Histogram<Name>({ ...options, registers })
+      const bounds = new LabelBounds()
+      return { observe: (labels: Labels<Name>, value: number) => histogram.observe(bounds.bound(labels), value) }
+    },
+  }
+}
+
+function callMetrics({ registers, boundedCounter, boundedHistogram }: Instruments) {
+  return {
     callsEnded: boundedCounter({
       name: `${PREFIX}calls_ended_total`,
       help: 'Calls by the reason they ended',
@@ -164,6 +192,11 @@ export function createMetrics(): Metrics {
       help: 'Records of calls: writes that the disk refused, records stored from memory for that, records lost',
       labelNames: ['what'],
     }),
+  }
+}
+
+function jobMetrics({ boundedCounter }: Instruments) {
+  return {
     jobs: boundedCounter({
       name: `${PREFIX}jobs_total`,
       help: 'Background jobs by outcome',
@@ -179,15 +212,5 @@ export function createMetrics(): Metrics {
       help: 'Events by where they were stored: in the database, in the queue only, or refused',
       labelNames: ['job', 'how'],
     }),
-    gauge(name, help, read) {
-      new Gauge({
-        name: PREFIX + name,
-        help,
-        registers,
-        collect() {
-          this.set(read())
-        },
-      })
-    },
   }
 }
