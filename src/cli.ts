@@ -27,7 +27,6 @@ import { restrictNewFiles } from './lib/file-modes.ts'
 import { readSandboxFile } from './processes/supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
 
-/** In the order of the help. */
 const COMMANDS = [
   addInstallationCommands,
   addQueueCommands,
@@ -51,7 +50,6 @@ const COMMANDS = [
 
 type Global = { url?: string; key?: string; business?: string; local?: boolean; json?: boolean }
 
-/** The commands, and the address of the installation that they use, for error messages. */
 export function buildProgram(): { program: Command; url(): string } {
   const program = new Command()
     .name('cli')
@@ -127,7 +125,6 @@ async function openDeps(config: Config): Promise<Deps> {
   return createDeps({ ...withDatabase(config), logLevel: 'warn' }, 'cli')
 }
 
-/** Never closed: the process ends with the command. */
 async function openLocal(config: Config, businessId: string | undefined) {
   const { createLocalClient } = await import('./cli/local-client.ts')
   return createLocalClient(await openDeps(config), businessId)

@@ -9,7 +9,6 @@ import { makePrivateDirectory } from './lib/file-modes.ts'
 
 export type Environment = Record<string, string | undefined>
 
-/** The only reader of the environment of this process. */
 export function processEnvironment(): Environment {
   return { ...process.env }
 }
@@ -19,7 +18,6 @@ const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'an http(s) URL' })
 const socketUrl = z.url({ protocol: /^wss?$/, error: 'a ws(s) URL' })
 const text = z.string().min(1)
-/** One URL, or the comma-separated nodes of a cluster. */
 const redisUrls = z
   .string()
   .refine(
@@ -114,7 +112,6 @@ const OWN_PATHS = new Set([
 
 const SECRET_NAMES = /SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL|REDIS_URL|SMTP_URL/
 
-/** Every setting, by its name. */
 export const SETTINGS = Object.keys(variables.shape)
 
 type Variables = z.output<typeof variables>
@@ -136,7 +133,6 @@ export type OpenAiEndpoint = {
   url: string
   model: string
   turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
-  /** Whether each web process keeps an open connection for the next call. */
   spare: boolean
   textModel: string
 }
@@ -154,7 +150,6 @@ export type Config = {
   port: number
   /** Without a trailing slash or a query. */
   publicBaseUrl: string
-  /** Absolute. */
   dataDir: string
   database: { kind: 'embedded' } | { kind: 'external'; url: string }
   queue: { kind: 'redis'; url: string } | { kind: 'postgres' }
@@ -172,7 +167,6 @@ export type Config = {
   }
   /** The vendors' addresses and options, for the keys of the installation and of businesses. */
   endpoints: {
-    /** Twilio's REST root; null is Twilio's own. */
     twilioApi: string | null
     openai: OpenAiEndpoint
     paypalApi: string
@@ -186,13 +180,11 @@ export type Config = {
   /** Whether webhooks may call addresses of this machine or network, as in a sandbox. */
   webhooksAllowPrivate: boolean
   trustedProxies: TrustedProxies
-  /** Bearer token for `/metrics`. */
   metricsToken: string | null
   maxConcurrentCalls: number
   drainSeconds: number
 }
 
-/** The invalid settings, one line each: the variable, its value, what it needs. */
 export class ConfigError extends Error {
   constructor(readonly problems: string[]) {
     super(
@@ -251,7 +243,6 @@ function describeIssue(issue: z.core.$ZodIssue, given: Environment): string {
   return `${name}: got ${value}, wants ${issue.message}`
 }
 
-/** The settings that are required by other settings. */
 function findMissing(v: Variables, sandbox: boolean): string[] {
   const production = v.NODE_ENV === 'production'
   const s3 = v.STORAGE === 's3'

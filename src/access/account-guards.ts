@@ -84,7 +84,6 @@ function refuseUnstorable(body: unknown): void {
       })
 }
 
-/** The key that an attempt is counted under; null when the request is not an attempt. */
 async function attemptKey(ctx: AuthContext): Promise<string | null> {
   if (ctx.path === '/sign-in/email') {
     const body = signIn.safeParse(ctx.body)
@@ -125,7 +124,6 @@ async function refuseUsedCode(db: DomainContext['db'], ctx: AuthContext): Promis
     })
 }
 
-/** The user of the code: of the session, or of the login that waits for its second step. */
 async function secondStepUser(ctx: AuthContext): Promise<string | null> {
   const session = await getSessionFromCtx(ctx)
   if (session) return session.user.id

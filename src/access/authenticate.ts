@@ -8,7 +8,6 @@ import { isDirectLoopback, type RequestAddress } from './proxies.ts'
 /** The rights of a request: `scope` limits an API key, `operator` covers the whole installation. */
 export type Access = { role: Role; scope: Scope | null; operator: boolean }
 
-/** A business and the rights of the request in it. */
 export type AccessContext = BusinessContext & { access: Access }
 
 export type PrincipalDeps = {
@@ -94,5 +93,4 @@ function notAMember() {
   )
 }
 
-/** Guarded handlers read `c.get('business')`. */
 export type BusinessEnv = { Variables: { business: AccessContext } }

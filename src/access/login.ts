@@ -16,11 +16,9 @@ export type AuthOptions = {
   secret: string
   publicBaseUrl: string
   log: Logger
-  /** More origins of the console. */
   isOwnOrigin?: (origin: string, request: Request) => boolean
 }
 
-/** The console's login: e-mail and password (argon2id), one-time passwords; sessions and rate limits are in Postgres. */
 export function createAuth(options: AuthOptions) {
   const { log } = options
   return betterAuth({

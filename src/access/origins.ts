@@ -34,7 +34,6 @@ export function namesLoopback(request: Request): boolean {
   return host !== null && URL.canParse(`http://${host}`) && LOOPBACK.test(new URL(`http://${host}`).hostname)
 }
 
-/** Whether a URL has a loopback host. */
 export function isLoopbackUrl(url: string): boolean {
   return URL.canParse(url) && LOOPBACK.test(new URL(url).hostname)
 }

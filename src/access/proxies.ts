@@ -1,9 +1,7 @@
 import ipaddr from 'ipaddr.js'
 
-/** The peer address of the request's socket; null when it is unknown. */
 export type RequestAddress = (request: Request) => string | null
 
-/** The proxies whose forwarding headers are trusted. */
 export type TrustedProxies = {
   trusts(address: string): boolean
 }
@@ -47,7 +45,6 @@ export function parseTrustedProxies(setting: string): TrustedProxies | null {
   }
 }
 
-/** The default without TRUSTED_PROXIES. */
 export const NO_PROXIES: TrustedProxies = { trusts: () => false }
 
 function parseNetwork(text: string): Network | null {
@@ -76,7 +73,6 @@ function hopAddress(text: string): string | null {
   return parseAddress(bracketed?.[1] ?? withPort?.[1] ?? text)?.toString() ?? null
 }
 
-/** The hops of X-Forwarded-For, the nearest last; null for an invalid address. */
 function hopsOfForwardedFor(header: string): (string | null)[] {
   return header.split(',').map((part) => hopAddress(part.trim()))
 }

@@ -26,7 +26,6 @@ export function requireAccess(access: { role: Role; scope: Scope | null; operato
     )
 }
 
-/** Whether `requireAccess` would let it through. */
 export function reaches(access: { role: Role; scope: Scope | null; operator: boolean }, needs: Requirement): boolean {
   const enough = access.scope === null ? roleReaches(access.role, needs.role) : scopeReaches(access.scope, needs.scope)
   return enough && (!needs.operator || access.operator)

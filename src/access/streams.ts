@@ -1,10 +1,8 @@
 import type { Actor } from '../domain/context.ts'
 import { AppError } from '../lib/errors.ts'
 
-/** How many streams may be open at once. */
 const LIMITS = { actor: 20, address: 100, process: 1_000 } as const
 
-/** Limits the open streams of this process by actor and by address. */
 export class StreamGate {
   readonly #counts = new Map<string, number>()
 

@@ -1,4 +1,3 @@
-/** The paths of the webhooks, for the routes and for the TwiML. */
 export const WEBHOOKS = {
   incomingCall: '/webhook/incoming_call',
   incomingCallPreview: '/webhook/incoming_call_preview',
@@ -18,7 +17,6 @@ export const WEBHOOKS = {
 
 export const MEDIA_SOCKET = '/ws/twilio-media'
 
-/** An absolute URL below the public base, with exactly one slash between the two. */
 export function publicUrl(base: string, path: string): string {
   return `${base.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`
 }

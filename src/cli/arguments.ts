@@ -2,7 +2,6 @@ import { Argument, InvalidArgumentError, Option } from 'commander'
 
 const MAX_LIMIT = 100_000
 
-/** `--limit <n>`, a whole number. */
 export function limitOption(): Option {
   return new Option('--limit <n>', 'how many rows').default(20).argParser((text) => {
     const value = Number(text)
@@ -14,12 +13,10 @@ export function limitOption(): Option {
 
 export type Language = 'he' | 'en'
 
-/** `--lang`: a language of the receptionist. */
 export function languageOption(): Option {
   return new Option('--lang <language>', 'the language that is spoken').choices(['he', 'en'])
 }
 
-/** An argument that is an id of this product. */
 export function idArgument(description: string, name = '<id>'): Argument {
   return new Argument(name, description).argParser((text) => {
     if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text))
@@ -33,7 +30,6 @@ export function idArgument(description: string, name = '<id>'): Argument {
 /** The largest page of the API (`pageInput`). */
 const PAGE = 200
 
-/** Reads a list page by page until it has `limit` items. */
 export async function take<Item>(
   limit: number,
   page: (input: { limit: number; cursor?: string }) => Promise<{ items: Item[]; nextCursor: string | null }>,

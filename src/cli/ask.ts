@@ -5,7 +5,6 @@ const CTRL_C = '\u0003'
 const CTRL_D = '\u0004'
 const ERASE = new Set(['\u007f', '\b'])
 
-/** Asks the person at the terminal for lines of text. */
 export type Asker = {
   /** @param hidden what is typed is not shown */
   ask(question: string, options?: { hidden?: boolean }): Promise<string>

@@ -2,7 +2,6 @@ import type { CallReportJson } from '../sandbox/carrier/call-report.ts'
 import type { Outputs } from '../trpc/client.ts'
 import { formatLine, formatTable } from './output.ts'
 
-/** The transcript, one line a turn. */
 export function describeTurns(call: Pick<Outputs['calls']['get'], 'turns'>): string {
   return formatTable(
     ['#', 'role', 'at', 'heard', 'text'],
@@ -16,7 +15,6 @@ export function describeTurns(call: Pick<Outputs['calls']['get'], 'turns'>): str
   )
 }
 
-/** The report of the simulated carrier on a call. */
 export function describeReport(report: CallReportJson): string {
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)}s`.padStart(6)
   const latency = (ms: number | null) => (ms === null ? 'none' : `${Math.round(ms)} ms`)

@@ -15,7 +15,6 @@ export type Report = (check: string, state: Finding['state'], found: string, adv
 /** Counting stops here: the next start closes all of them. */
 const MANY = 1_000
 
-/** Reports settings that production refuses, or that open the network. */
 export function examineSettings(config: Config, environment: Environment, report: Report): void {
   if (config.sandbox) return
   const unsafe = checkProductionSafety(environment)
@@ -31,7 +30,6 @@ export function examineSettings(config: Config, environment: Environment, report
   if (unsafe.length === 0) report('safety', 'ok', 'no setting that production refuses')
 }
 
-/** Reports whether other users of this machine can read the data directory. */
 export async function examineFiles({ dataDir }: Config, report: Report): Promise<void> {
   const advice = 'Start the product again; it closes them. On a file system without modes, choose another DATA_DIR.'
   try {
@@ -52,7 +50,6 @@ export async function examineFiles({ dataDir }: Config, report: Report): Promise
   }
 }
 
-/** Reports whether mail can be sent, and whether an API key of earlier settings is still valid. */
 export async function examineAccess(deps: Deps, report: Report): Promise<void> {
   if (!deps.mailer) report('mail', 'ok', 'not set up; links are printed and sent by hand')
   else

@@ -98,7 +98,6 @@ async function examineInside(deps: Deps, report: Report, fix: boolean) {
 
 const LATE_EVENT_MS = 10 * 60_000
 
-/** Reports events that wait too long, and quarantined events. */
 async function examineEvents(deps: Deps, report: Report) {
   const { waiting, oldest } = await countEvents(deps.ctx)
   const late = oldest !== null && Date.now() - oldest.getTime() > LATE_EVENT_MS
@@ -122,7 +121,6 @@ async function examineEvents(deps: Deps, report: Report) {
 
 type OwnKeys = { id: string; name: string; provider: CredentialProvider; numbers: string[]; fix: boolean }
 
-/** Reports whether the provider keys of a business can be decrypted, and whether the provider accepts them. */
 async function examineOwnKeys(deps: Deps, report: Report, { id, name, provider, numbers, fix }: OwnKeys) {
   const { kind } = deps.keyring.held(id, provider)
   if (kind === 'none') return
@@ -196,7 +194,6 @@ function whereTo(number: CarrierNumber): string {
   return `calls go to ${number.voiceUrl ? `${number.voiceMethod} ${number.voiceUrl}` : 'nowhere'}`
 }
 
-/** The settings that are wrong, in the words of the Twilio console. */
 function wrongWebhooks(number: CarrierNumber, wanted: { voiceUrl: string; statusCallback: string }): string[] {
   const voice = number.answeredBy === null && number.voiceUrl === wanted.voiceUrl && number.voiceMethod === 'POST'
   const status = number.statusCallback === wanted.statusCallback && number.statusMethod === 'POST'

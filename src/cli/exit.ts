@@ -7,23 +7,18 @@ import { AppError, type ErrorKind, errorMessage } from '../lib/errors.ts'
 /** Exit codes. Scripts depend on them: a number never changes its meaning. */
 export const EXIT = {
   ok: 0,
-  /** The command failed; also: `doctor` or `smoke` found a problem. */
   failed: 1,
-  /** The command, an argument or a setting is not valid; nothing was done. */
   usage: 2,
   /** The API key is missing, wrong, or not allowed to do this. */
   refused: 3,
   notFound: 4,
   conflict: 5,
-  /** The installation, its database or its queue does not answer; a retry may help. */
   unavailable: 6,
-  /** A part was done: rows of an import were rejected. */
   partly: 7,
   interrupted: 130,
   terminated: 143,
 } as const
 
-/** Printed at the end of the help. */
 export const EXIT_HELP =
   'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not allowed, 4 not found, 5 conflict,\n            6 not reachable, 7 done in part, 130 interrupted.'
 
@@ -44,7 +39,6 @@ const BY_KIND = {
   internal: EXIT.failed,
 } as const satisfies Record<ErrorKind, number>
 
-/** By tRPC's code, which answers of the API carry. */
 const BY_CODE: Record<string, number> = {
   BAD_REQUEST: EXIT.usage,
   PARSE_ERROR: EXIT.usage,
@@ -58,13 +52,11 @@ const BY_CODE: Record<string, number> = {
   TIMEOUT: EXIT.unavailable,
 }
 
-/** The error data that `src/trpc/trpc.ts` formats. */
 const apiError = z.object({
   code: z.string(),
   error: z.object({ code: z.string(), message: z.string(), field: z.string().optional() }),
 })
 
-/** A wrong use of the command line. */
 export class UsageError extends Error {}
 
 /** The message and the exit code of a failure. @param url where the installation was expected */

@@ -1,12 +1,10 @@
 import { EXIT } from './exit.ts'
 import { printError } from './output.ts'
 
-/** Cleans up after Ctrl-C; returns a message for the person, or null. */
 export type OnInterrupt = () => string | null
 
 const pending = new Set<OnInterrupt>()
 
-/** Runs `work`; Ctrl-C calls `onInterrupt` before it ends the command. */
 export async function interruptible<T>(onInterrupt: OnInterrupt, work: () => Promise<T>): Promise<T> {
   pending.add(onInterrupt)
   try {

@@ -20,7 +20,6 @@ export function formatTable(columns: string[], cells: string[][]): string {
   )
 }
 
-/** A time in the local time zone: `2026-01-31 09:05:00`. */
 export function formatTime(iso: string | Date | null): string {
   if (!iso) return ''
   const date = new Date(iso)
@@ -28,7 +27,6 @@ export function formatTime(iso: string | Date | null): string {
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`
 }
 
-/** Text cut to a width. */
 export function shorten(text: string, width: number): string {
   return text.length <= width ? text : `${cutText(text, width - 1)}…`
 }
@@ -38,7 +36,6 @@ export function indent(text: string): string {
   return text.replace(/^/gm, '  ')
 }
 
-/** Texts of any origin on one line. */
 export function formatLine(...parts: (string | null | undefined)[]): string {
   return parts
     .map((part) => terminalLine(part ?? ''))
@@ -54,12 +51,10 @@ export async function print(text: string): Promise<void> {
   await write(terminalText(text))
 }
 
-/** Data for a program; it is safe on a terminal too. */
 export async function printJson(data: unknown): Promise<void> {
   await write(`${terminalJson(data)}\n`)
 }
 
-/** Text for a person on standard error. */
 export function printError(text: string): void {
   process.stderr.write(`${terminalText(text)}\n`)
 }

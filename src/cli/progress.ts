@@ -3,7 +3,6 @@ import { terminalLine } from '../lib/escape/terminal.ts'
 const WIDTH = 28
 const REDRAW_MS = 50
 
-/** A progress bar, drawn only on a terminal. */
 export function progressBar(label: string, stream: NodeJS.WriteStream = process.stderr) {
   let text = ''
   let timer: ReturnType<typeof setTimeout> | null = null
@@ -22,7 +21,6 @@ export function progressBar(label: string, stream: NodeJS.WriteStream = process.
       if (first) draw()
       else timer ??= setTimeout(draw, REDRAW_MS)
     },
-    /** Erases the bar. */
     end() {
       if (timer) clearTimeout(timer)
       timer = null

@@ -2,10 +2,8 @@ import type { Deps } from '../composition/deps.ts'
 import type { Config } from '../config.ts'
 import type { Client } from '../trpc/client.ts'
 
-/** The connection that a command works with. */
 export type Session = {
   config: Config
-  /** Base URL of the installation. */
   url: string
   apiKey: string | null
   json: boolean

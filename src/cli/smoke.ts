@@ -7,7 +7,6 @@ export type SmokeOptions = {
   baseUrl: string
   /** API key for sending; null on the machine of the sandbox. */
   apiKey: string | null
-  /** A number that test messages may be sent to; null skips them. */
   to: string | null
   /** Places a live call; null, when the carrier's token is unknown, skips it. */
   placeCall:
@@ -23,7 +22,6 @@ export type SmokeOptions = {
 
 const TIMEOUT_MS = 10_000
 
-/** The field report's smoke test, A to E, against a running installation. */
 export async function runSmoke(options: SmokeOptions, onCheck: (check: SmokeCheck) => void): Promise<boolean> {
   const checks: SmokeCheck[] = []
   const add = (check: SmokeCheck) => {

@@ -4,7 +4,6 @@ import { AppError } from '../lib/errors.ts'
 export type AddressLimit = {
   /** @throws AppError `rate_limited` */
   check(address: string): void
-  /** Counts a useless request of the address. */
   note(address: string): void
 }
 

@@ -1,4 +1,3 @@
-/** Attributes that hold an address. */
 const LINKS = { a: 'href', link: 'href', base: 'href', script: 'src', img: 'src', form: 'action', button: 'formaction' }
 
 /**
@@ -31,7 +30,6 @@ export class BasePath {
     return local && !this.#has(address) ? this.path + address : address
   }
 
-  /** A request without the path. */
   enter(request: Request): Request {
     if (this.path === '') return request
     const [, origin = '', target = ''] = /^([a-z]+:\/\/[^/?#]*)(.*)$/is.exec(request.url) ?? []
@@ -40,7 +38,6 @@ export class BasePath {
     return new Request(`${origin}${rest.startsWith('/') ? '' : '/'}${rest}`, request)
   }
 
-  /** A response with the path in its redirects, cookies and links. */
   leave(response: Response): Response {
     if (this.path === '') return response
     const location = response.headers.get('location')

@@ -23,7 +23,6 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** The queue board, for operators who are logged in to the console. */
 export function createBoard(queues: JobQueue[]): Hono {
   const server = new HonoAdapter(serveStatic)
   server.setBasePath(BASE)

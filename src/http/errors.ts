@@ -7,12 +7,10 @@ import { ThrottledLog } from '../lib/throttled-log.ts'
 
 const MAX_LOGGED_PATH = 200
 
-/** The REST form of an error. */
 export function errorBody(error: AppError): { success: false; error: ErrorBody } {
   return { success: false, error: error.toBody() }
 }
 
-/** The error of a schema's first issue. */
 export function invalidInput(error: z.ZodError): AppError {
   const issue = error.issues[0]
   const field = issue?.path.join('.')

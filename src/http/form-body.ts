@@ -8,7 +8,6 @@ export async function readText(request: Request, maxBytes = MAX_WEBHOOK_BYTES): 
   return new TextDecoder().decode(await readBytes(request, maxBytes))
 }
 
-/** The first value of each form field, untrimmed. */
 export function parseForm(text: string): Record<string, string> {
   return firstOf(parseFormFields(text))
 }

@@ -12,16 +12,12 @@ export type GuardDeps = {
   principal: PrincipalDeps
   /** The rules of the REST routes, besides those of the permission table. */
   rules: Readonly<Record<string, Rule>>
-  /** Whether a user may operate the installation. */
   isOperator(userId: string): Promise<boolean>
-  /** Whether a request may read the installation's own state. */
   mayOperate(request: Request): Promise<boolean>
 }
 
-/** What the guard sets for the handlers. */
 export type GuardEnv = { Variables: { business?: AccessContext; route: string } }
 
-/** Calls of one tRPC batch. */
 const MAX_BATCH = 20
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 /** After a longer request, access is checked again before the answer is sent. */
@@ -53,7 +49,6 @@ export function isHandler({ method, handler }: RouterRoute): boolean {
   return method !== 'ALL' || handler.length < 2
 }
 
-/** The rule of a route by its method and pattern; null when there is none. */
 export function ruleOf(method: string, path: string, more: Readonly<Record<string, Rule>> = {}): Rule | null {
   const key = `${method} ${path}`
   for (const table of [ROUTES, more]) if (Object.hasOwn(table, key)) return table[key] ?? null
@@ -65,7 +60,6 @@ function prefixOf(path: string): string | undefined {
   return Object.keys(PREFIXES).find((prefix) => path === prefix || path.startsWith(`${prefix}/`))
 }
 
-/** The label of a route in metrics. */
 function labelOf(path: string): string {
   const prefix = prefixOf(path)
   return prefix ? `${prefix}/*` : path
@@ -148,7 +142,6 @@ async function admitToConsole(c: Context<GuardEnv>, operator: boolean, deps: Gua
   return null
 }
 
-/** Pages for browsers among the API routes. */
 const API_PAGES = new Set(['/api/docs'])
 
 /** Whether a browser without a login opens a page of the API; a client with a wrong key gets an error instead. */

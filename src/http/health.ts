@@ -6,7 +6,6 @@ import { withTimeout } from '../lib/timeout.ts'
 
 export type HealthDeps = {
   ctx: DomainContext
-  /** Whether a request may read the installation's own state. */
   mayOperate(request: Request): Promise<boolean>
   version: { name: string; version: string; commit: string; bun: string }
   pingQueue(): Promise<void>

@@ -3,27 +3,21 @@ import { refuseComplexJson } from './json-complexity.ts'
 
 const KIB = 1024
 
-/** The largest body in bytes, by what is sent. */
 export const BODY_LIMITS = {
-  /** Webhooks, forms, logins. */
   form: 64 * KIB,
-  /** The API's requests. */
   api: 1024 * KIB,
-  /** A CSV import. */
   import: 10 * 1024 * KIB,
 } as const
 
 /** Smaller JSON is parsed quickly, whatever it contains. */
 const SMALL_BYTES = 32 * KIB
 
-/** From the first byte to the last. */
 const DEADLINE_MS = 15_000
 const LARGE_DEADLINE_MS = 120_000
 /** Bodies that are being received at one time: of one address, and of all. */
 const ADDRESS_BYTES = 24 * 1024 * KIB
 const PROCESS_BYTES = 96 * 1024 * KIB
 
-/** Counts the bytes of bodies that are being received, by address. */
 export class BodyBudget {
   #total = 0
   readonly #byAddress = new Map<string, number>()

@@ -25,7 +25,6 @@ const PRIVATE = /^\/(api|trpc|admin)(\/|$)/
 /** The board's scripts and styles hold no data. */
 const STATIC = /^\/admin\/queues\/static\//
 
-/** Sets the security headers of every response. */
 export function createSecurityHeaders(publicBaseUrl: string): (path: string, response: Response) => Response {
   const https = publicBaseUrl.startsWith('https:')
   return (path, response) => {

@@ -16,7 +16,6 @@ import type { Logger } from '../lib/log.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import type { QueueName } from './registry.ts'
 
-/** The store of the queues: Redis, or the product's Postgres without a Redis. */
 export type QueueBackendConfig =
   | {
       kind: 'redis'
@@ -32,7 +31,6 @@ export type JobQueue = Queue<unknown, unknown, string, unknown, unknown, string,
 export type JobWorker = Worker<unknown, void, string, IQueueBackend, never, SharedConnection>
 export type JobProcessor = Processor<unknown, void, string, never>
 
-/** The shared connections behind every queue and worker of one process. */
 export type QueueBackend = {
   readonly kind: 'redis' | 'postgres'
   openQueue(name: QueueName): JobQueue
@@ -51,7 +49,6 @@ export type QueueBackend = {
 
 export type QueueBackendOptions = {
   logger: Logger
-  /** How long the first connection may take, in ms. */
   startTimeoutMs?: number
   /** Postgres connections of this process; each consumer uses one for LISTEN. */
   poolSize?: number
@@ -74,7 +71,6 @@ export function redisPrefix(queue: QueueName): string {
   return `{agentlocator:${queue}}`
 }
 
-/** Settles as `promise` does, or rejects as `unavailable` after `timeoutMs`. */
 export function withDeadline<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
   return withTimeout(promise, timeoutMs, () => queueUnavailable(`${what} took longer than ${timeoutMs} ms`))
 }

@@ -12,12 +12,10 @@ import {
   type QueueName,
 } from './registry.ts'
 
-/** The jobs of queue `Q`. */
 export type JobNamesOf<Q extends QueueName> = {
   [N in JobName]: (typeof jobs)[N]['queue'] extends Q ? N : never
 }[JobName]
 
-/** The job of a handler, besides its payload. */
 export type JobContext = {
   id: string
   name: JobName
@@ -30,7 +28,6 @@ export type JobContext = {
   logger: Logger
 }
 
-/** One handler for every job of the queue. */
 export type JobHandlers<Q extends QueueName> = {
   [N in JobNamesOf<Q>]: (payload: JobPayload<N>, job: JobContext) => Promise<void>
 }
@@ -84,7 +81,6 @@ export type ConsumerOptions<Q extends QueueName> = {
   backend: QueueBackend
   queue: Q
   handlers: JobHandlers<Q>
-  /** Jobs at once in this process. */
   concurrency: number
   logger: Logger
   metrics?: ConsumerMetrics
@@ -93,9 +89,7 @@ export type ConsumerOptions<Q extends QueueName> = {
 }
 
 export type Consumer = {
-  /** Resolves once the worker has its connections. */
   ready(): Promise<void>
-  /** Jobs being worked on now. */
   readonly running: number
   /**
    * Takes no more jobs and waits for the running ones, at most `timeoutMs` (30,000); another worker takes the others when their
@@ -108,7 +102,6 @@ export type Consumer = {
 const LOCK_MS = 5_000
 const STALLED_CHECK_MS = 2_500
 
-/** How long closing an idle worker may take. */
 const IDLE_CLOSE_MS = 2_000
 
 /** The database refuses the same value again; some attempts distinguish it from a temporary failure. */
@@ -128,7 +121,6 @@ export function backoffDelay(backoff: JobDefinition['backoff'], attempt: number,
 type Read = { payload: unknown; eventId: string | null }
 type RunningJob = Parameters<JobProcessor>[0]
 
-/** Runs the jobs of one worker. */
 class JobRunner<Q extends QueueName> {
   /** Ids of finished jobs with the data of an erased person, to be removed. */
   readonly erased = new Set<string>()
@@ -176,7 +168,6 @@ class JobRunner<Q extends QueueName> {
     }
   }
 
-  /** Counts and logs the end of a job. */
   #reporter(job: RunningJob): (outcome: JobOutcome, error?: unknown) => void {
     const { metrics, queue } = this.options
     const startedAt = performance.now()
@@ -250,7 +241,6 @@ function givesUp(job: RunningJob, error: unknown): boolean {
   return attemptOf(job) >= attemptsFor(error, job.opts.attempts ?? 1)
 }
 
-/** Starts a worker of a queue: it parses payloads, runs handlers, logs and counts. */
 export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>): Consumer {
   const logger = options.logger.child({ queue: options.queue })
   const logFailure = createQuietLogger(logger, 'queue consumer failed')
@@ -348,7 +338,6 @@ function isJobName(name: string): name is JobName {
   return Object.hasOwn(jobs, name)
 }
 
-/** The number of attempts of a job, by the error of the last one. */
 function attemptsFor(error: unknown, attempts: number): number {
   if (error instanceof PermanentJobError || error instanceof UnrecoverableError) return 1
   const kind = failureKind(error)

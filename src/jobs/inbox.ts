@@ -8,7 +8,6 @@ import { checkPayload, type Producer } from './producer.ts'
 import { type DurableJob, eventKey, isDurable, type JobInput } from './registry.ts'
 import type { Spool } from './spool.ts'
 
-/** The row of an event, written before the event is acknowledged. */
 export type InboxRow = {
   id: string
   key: string
@@ -53,7 +52,6 @@ export type Inbox = {
   acceptEventually<N extends DurableJob>(name: N, payload: JobInput<N>, options?: AcceptOptions): Promise<void>
   /** Stores the events that ended processes of this machine left on the disk. @returns the number of events */
   recover(): Promise<number>
-  /** Events that are not stored yet. */
   readonly waiting: number
   /** Stores events for `flushMs` more; the others stay on the disk. */
   close(flushMs?: number): Promise<void>

@@ -19,7 +19,6 @@ export type FailedJob = {
   id: string
   name: string
   attempts: number
-  /** The reason, without personal data or secrets. */
   reason: string
   payload: unknown
   enqueuedAt: Date

@@ -4,9 +4,7 @@ import { failureKind } from '../lib/errors.ts'
 export type Outbox<T = unknown> = {
   /** Never throws and never waits. */
   put(item: T): void
-  /** Items that are not delivered yet. */
   readonly depth: number
-  /** Items that were dropped. */
   readonly dropped: number
   /** Delivers for `flushMs` more. @returns the number of items left */
   close(flushMs: number): Promise<number>

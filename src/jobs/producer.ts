@@ -60,7 +60,6 @@ const KEEP_COMPLETED = { age: 3_600, count: 5_000 }
 
 const FINISHED: ReadonlySet<string> = new Set(['completed', 'failed'])
 
-/** Opens a producer for every queue of the catalogue. */
 export function createProducer(backend: QueueBackend, logger: Logger, options: ProducerOptions = {}): Producer {
   const addTimeoutMs = options.addTimeoutMs ?? 2_000
   const logFailure = createQuietLogger(logger, 'queue producer failed')

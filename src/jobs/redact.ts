@@ -9,7 +9,6 @@ const OPEN_FIELDS = new Set(
     .split(' '),
 )
 
-/** A payload for the board: possible personal data and secrets are hidden. */
 export function redactPayload(payload: unknown): unknown {
   if (Array.isArray(payload)) return `[${payload.length} hidden]`
   if (payload === null || typeof payload !== 'object') return payload === undefined ? undefined : '[hidden]'

@@ -71,7 +71,6 @@ export const inboundMessage = z.object({
   media: z.array(mediaReference).default([]),
   replyTo: z.string().nullish(),
   data: z.record(z.string(), z.unknown()).optional(),
-  /** The encrypted key for replies to the message. */
   secret: z.string().nullish(),
   at,
 })
@@ -152,7 +151,6 @@ export const jobs = {
     attempts: 12,
     backoff: { delayMs: 500, maxDelayMs: 60_000 },
   },
-  /** The summary of a call, and its follow-up message. */
   'call.summarize': {
     queue: 'crm',
     restoredBy: 'calls',
@@ -243,7 +241,6 @@ export const jobs = {
     attempts: 40,
     backoff: { delayMs: 2_000, maxDelayMs: 600_000 },
   },
-  /** Sends an event to the server of a business. */
   'webhook.deliver': {
     queue: 'crm',
     restoredBy: 'webhook_deliveries',
@@ -272,7 +269,6 @@ export const jobs = {
     payload: z.object({ businessId: z.uuid(), deletionId: z.uuid() }),
     ...patient,
   },
-  /** Requests a payment during a call: its link is sent by WhatsApp. */
   'payment.request': {
     queue: 'crm',
     restoredBy: 'inbound_events',

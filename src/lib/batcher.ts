@@ -1,4 +1,3 @@
-/** Combines requests for the same work into one run. */
 export type Batcher = {
   /** Requests a run that begins after this call; settles as that run does. */
   ask(): Promise<void>

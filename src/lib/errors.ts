@@ -52,12 +52,10 @@ export class AppError extends Error {
     this.field = options.field
   }
 
-  /** HTTP status that answers this error. */
   get status(): (typeof HTTP_STATUS)[ErrorKind] {
     return HTTP_STATUS[this.kind]
   }
 
-  /** What a client may see of it. */
   toBody(): ErrorBody {
     return { code: this.code, message: this.message, ...(this.field === undefined ? {} : { field: this.field }) }
   }
@@ -183,7 +181,6 @@ function withoutValue(message: string): string {
   return message.replace(/: "[\s\S]*"/, ': "…"')
 }
 
-/** The stack frames of an error, without its message. */
 export function stackFrames(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
   return stack

@@ -10,7 +10,6 @@ export function sha256Hex(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex')
 }
 
-/** Base64url HMAC-SHA256. */
 export function hmacSha256(key: string, data: string): string {
   return createHmac('sha256', key).update(data).digest('base64url')
 }

@@ -48,7 +48,6 @@ function readableDestination(): pino.DestinationStream {
   return { write: (line) => void terminal.write(readableLogLine(line, Bun.enableANSIColors)) }
 }
 
-/** The last digits of a phone number, for the log. */
 export function maskPhone(value: string | null | undefined): string {
   if (!value) return ''
   const digits = value.replace(/\D/g, '')

@@ -1,6 +1,5 @@
 import { createServer } from 'node:net'
 
-/** Whether `port` is free at `host`. */
 export function isPortFree(port: number, host: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
   const server = createServer()
@@ -9,7 +8,6 @@ export function isPortFree(port: number, host: string): Promise<boolean> {
   return promise
 }
 
-/** A free port at `host`, chosen by the operating system. */
 export function findFreePort(host: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const server = createServer()

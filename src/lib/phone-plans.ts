@@ -79,7 +79,6 @@ export function phoneVariants(e164: string): [string, ...string[]] {
   return found && old ? [canonical, `+${found.rule.code}${old}`] : [canonical]
 }
 
-/** Whether two numbers in E.164 belong to one person. */
 export function isSamePhone(a: string, b: string): boolean {
   return canonicalPhone(a) === canonicalPhone(b)
 }

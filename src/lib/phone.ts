@@ -54,7 +54,6 @@ export function networkPhone(input: string): string | null {
   return number.startsWith('+') ? accept(number, 'IL', (parsed) => parsed.isPossible()) : accept(number, 'IL', isValid)
 }
 
-/** Whether this value of a carrier means that the caller withholds the number. */
 export function isWithheld(from: string): boolean {
   const text = plainNumber(from)
   const user = (SIP.exec(text)?.[1] ?? text).toLowerCase().replace(/^\+/, '')

@@ -32,7 +32,6 @@ export function isPublicAddress(address: string): boolean {
   return reachOf(address) === 'public'
 }
 
-/** Whether an address is one of this machine. */
 export function isOwnAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false
   const parsed = ipaddr.process(address)

@@ -8,7 +8,6 @@ const LEVELS: Record<number, { word: string; color: string }> = {
   50: { word: 'ERROR', color: '31' },
   60: { word: 'FATAL', color: '31;1' },
 }
-/** Fields with a fixed position in the line. */
 const POSITIONED = new Set(['level', 'time', 'process', 'msg', 'err'])
 const MAX_VALUE = 300
 
@@ -59,7 +58,6 @@ function describe(value: unknown): string {
   return /[\s"=]/.test(short) && typeof value === 'string' ? JSON.stringify(short) : short
 }
 
-/** An error with its stack and its causes. */
 function describeError(error: unknown, word = 'error'): string[] {
   if (typeof error !== 'object' || error === null) return error === undefined ? [] : [`    ${word}: ${describe(error)}`]
   const { type, message, code, stack, cause } = { ...error } as Record<string, unknown>

@@ -4,7 +4,6 @@ const REDACTED = '[redacted]'
 const MAX_DEPTH = 6
 const MAX_TEXT = 8_000
 
-/** Fields whose values are never logged. */
 const SECRET_FIELD =
   /^(authorization|proxy-?authorization|cookie|set-?cookie|otp|params|body|html|qr|hash)$|(password|passwd|secret|token|token_?hash|api_?key|auth_?key|private_?key|signature|credentials|pairing_?code|session_?id|backup_?codes)$/i
 
@@ -36,7 +35,6 @@ const RULES: Rule[] = [
   [/(?<![\w-])0\d{1,2}[-\s]?\d{3}[-\s]?\d{4}(?![\w-])/g, lastDigits],
 ]
 
-/** Redacts secrets, e-mail addresses and phone numbers in a text. */
 export function maskText(text: string): string {
   let masked = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
   for (const [pattern, replacement] of RULES)
@@ -78,7 +76,6 @@ export function redact(value: unknown, depth = 0): unknown {
   return redactFields(value, depth)
 }
 
-/** Redacts the fields of a log line. */
 export function redactFields(value: object, depth = 0): Record<string, unknown> {
   const fields: Record<string, unknown> = {}
   for (const [name, field] of Object.entries(value))

@@ -56,7 +56,6 @@ export class SafeFetchError extends Error {
 
 export type SafeFetch = (url: string, request: SafeRequest) => Promise<SafeResponse>
 
-/** The number of addresses of a name that are tried. */
 const MAX_ADDRESSES = 4
 const NOT_CONNECTED = new Set([
   'ECONNREFUSED',

@@ -6,7 +6,6 @@ const IV_BYTES = 12
 const TAG_BYTES = 16
 const KEY_BYTES = 32
 
-/** Encrypts texts for the database. */
 export type SecretBox = {
   /** Encrypts. `context` names the place of the secret; in another place the text does not decrypt. */
   seal(plain: string, context: string): string

@@ -3,7 +3,6 @@ import { AppError } from './errors.ts'
 /** A NUL, or half of a surrogate pair: Postgres stores neither in text nor in jsonb. */
 const NUL_OR_LONE_SURROGATE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g
 
-/** Whether a text has characters that cannot be stored. */
 export function hasUnstorable(text: string): boolean {
   return text.search(NUL_OR_LONE_SURROGATE) !== -1
 }
@@ -47,7 +46,6 @@ export function cutText(text: string, max: number): string {
   return cleanText(end > 0 ? text.slice(0, end) : text.slice(0, max)).trimEnd()
 }
 
-/** The length of a text in Unicode code points. */
 export function countCharacters(text: string): number {
   let count = 0
   for (const _ of text) count += 1

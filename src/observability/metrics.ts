@@ -57,10 +57,8 @@ export type BoundedCounter<Name extends LabelName> = {
 }
 export type BoundedHistogram<Name extends LabelName> = { observe(labels: Labels<Name>, value: number): void }
 
-/** The metrics of one process. */
 export type Metrics = {
   contentType: string
-  /** The text for a scrape. */
   metrics(): Promise<string>
   labels(): { name: string; labels: readonly string[] }[]
   httpRequests: BoundedCounter<'method' | 'route' | 'status'>

@@ -49,7 +49,6 @@ function providerArgument(): Argument {
   return new Argument('<provider>').choices(CREDENTIAL_PROVIDERS)
 }
 
-/** The names of a provider's keys, and which of them are optional. */
 function namesOf(provider: CredentialProvider): { name: string; optional: boolean }[] {
   return Object.entries(CREDENTIAL_KINDS[provider].shape).map(([name, schema]) => ({
     name,

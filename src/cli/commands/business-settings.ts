@@ -10,7 +10,6 @@ const PAYMENT_PROVIDERS = ['paypal', 'tranzila'] as const
 const ENGINES = ['default', 'openai-realtime', 'embedded'] as const
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
 
-/** `business show|set`: the settings of one business. */
 export function addSettingCommands(business: Command, { session, show }: Cli): void {
   business
     .command('show')

@@ -5,7 +5,6 @@ import type { Cli } from '../session.ts'
 import { addCredentialCommands } from './business-keys.ts'
 import { addSettingCommands } from './business-settings.ts'
 
-/** `business`: the businesses of the installation, their settings and provider keys. */
 export function addBusinessCommands(program: Command, cli: Cli): void {
   const { session, show } = cli
   const business = program.command('business').description('the businesses of the installation')

@@ -14,13 +14,11 @@ import { print, printError, printJson } from '../output.ts'
 import type { Cli } from '../session.ts'
 import { runSmoke } from '../smoke.ts'
 
-/** A number that belongs to no one. */
 const DEMO_CALLER = '+972501234567'
 
 type Language = keyof typeof SANDBOX_NUMBERS
 type CallOptions = { say?: string[]; lang: Language; from: string; to: string }
 
-/** `call simulate|replay`: a simulated call, and a recorded call replayed. */
 export function addCallCommands(program: Command, { session, show }: Cli): void {
   const call = program.command('call').description('simulated and recorded calls')
   call
@@ -56,7 +54,6 @@ export function addCallCommands(program: Command, { session, show }: Cli): void 
     })
 }
 
-/** The transcript of a replay, and whether every decision was the same. */
 function describeReplay({ transcript, decisions, firstDifference: other }: ReplayReport): string {
   const verdict = other
     ? `decision ${other.index + 1} differs: recorded ${JSON.stringify(other.recorded)}, replayed ${JSON.stringify(other.replayed)}`
@@ -64,7 +61,6 @@ function describeReplay({ transcript, decisions, firstDifference: other }: Repla
   return [...transcript.map(terminalLine), '', verdict].join('\n')
 }
 
-/** `smoke`: the field report's smoke test. */
 export function addSmokeCommand(program: Command, { session }: Cli): void {
   program
     .command('smoke')
@@ -130,7 +126,6 @@ async function placeSimulatedCall(config: Config, url: string, options: CallOpti
   })
 }
 
-/** The result of a call as the smoke test checks it. */
 function smokeCall({ report, streamStatuses }: SimulatedCallResult) {
   return {
     streamStatus: streamStatuses,

@@ -5,7 +5,6 @@ import { describeTurns } from '../describe-call.ts'
 import { formatTable, formatTime } from '../output.ts'
 import type { Cli } from '../session.ts'
 
-/** `calls`: calls and their transcripts, newest first. */
 export function addCallsCommands(program: Command, { session, show }: Cli): void {
   const calls = program.command('calls').description('calls and their transcripts')
   calls

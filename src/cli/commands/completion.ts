@@ -3,7 +3,6 @@ import { print } from '../output.ts'
 
 const SHELLS = ['bash', 'zsh'] as const
 
-/** `completion`: prints a completion script for a shell. */
 export function addCompletionCommand(program: Command): void {
   program
     .command('completion')
@@ -15,7 +14,6 @@ export function addCompletionCommand(program: Command): void {
     )
 }
 
-/** A command with the words that may follow it. */
 type Node = { path: string; words: string[]; values: { option: string; words: string[] }[] }
 
 /** The words that may follow each command: sub-commands, choices of the first argument, and options. */

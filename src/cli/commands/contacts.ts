@@ -5,7 +5,6 @@ import { formatTable, formatTime } from '../output.ts'
 import type { Cli } from '../session.ts'
 import { addCsvCommands } from './csv.ts'
 
-/** `contacts`: contacts, newest first, and their CSV. */
 export function addContactCommands(program: Command, cli: Cli): void {
   const { session, show } = cli
   const contacts = program.command('contacts').description('contacts, CSV import and export')

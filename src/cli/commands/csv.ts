@@ -22,7 +22,6 @@ type ImportOptions = Pick<Inputs['imports']['create'], 'encoding' | 'amounts' | 
 
 const POLL_MS = 200
 
-/** `import` and `export` of contacts or leads. */
 export function addCsvCommands(noun: Command, kind: 'contacts' | 'leads', { session, show }: Cli): void {
   noun
     .command('import')
@@ -116,7 +115,6 @@ async function writeCsv<Cursor>(
   return rows
 }
 
-/** `imports`: running and finished imports. */
 export function addImportCommands(program: Command, { session, show }: Cli): void {
   const imports = program.command('imports').description('running and finished CSV imports')
   imports

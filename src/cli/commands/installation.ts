@@ -10,7 +10,6 @@ import { print } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import type { Cli } from '../session.ts'
 
-/** `doctor`, `migrate`, `backup`, `restore`: the installation itself. */
 export function addInstallationCommands(program: Command, cli: Cli): void {
   addDoctorCommand(program, cli)
   addBackupCommand(program, cli)

@@ -6,7 +6,6 @@ import type { Cli } from '../session.ts'
 const SCOPES = ['read', 'write', 'admin'] as const
 type Scope = (typeof SCOPES)[number]
 
-/** `key`: the API keys of the business. */
 export function addKeyCommands(program: Command, { session, show }: Cli): void {
   const key = program.command('key').description('API keys of the business')
   key

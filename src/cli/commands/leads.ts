@@ -5,7 +5,6 @@ import { formatTable, formatTime, shorten } from '../output.ts'
 import type { Cli } from '../session.ts'
 import { addCsvCommands } from './csv.ts'
 
-/** `leads`: leads, newest first, and their CSV. */
 export function addLeadCommands(program: Command, cli: Cli): void {
   const { session, show } = cli
   const leads = program.command('leads').description('leads, CSV import and export')

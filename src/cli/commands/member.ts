@@ -7,7 +7,6 @@ import type { Cli } from '../session.ts'
 const ROLES = ['owner', 'manager', 'agent', 'viewer'] as const
 type Role = (typeof ROLES)[number]
 
-/** `member`: who may log in for the business. */
 export function addMemberCommands(program: Command, cli: Cli): void {
   const { session, show } = cli
   const member = program.command('member').description('who may log in for the business')

@@ -22,7 +22,6 @@ const KINDS: Record<Media['kind'], string> = {
   sticker: 'sticker',
 }
 
-/** A message in one line: its text, or its kind. */
 export function summarizeMessage(message: Pick<Message, 'kind' | 'body' | 'media' | 'deletedAt' | 'data'>): string {
   if (message.deletedAt) return '[deleted]'
   const files = message.media.map((file) => `[${describeFile(file)}]`)
@@ -38,7 +37,6 @@ function describeFile(file: Media): string {
   return `${KINDS[file.kind]}${length}${file.fileName ? ` ${file.fileName}` : ''}`
 }
 
-/** The lines of `messages show` about everything but the text. */
 export function describeDetails(message: Message): string[] {
   const line = (name: string, text: string) => `${name.padEnd(10)} ${text}`
   const { replyTo, reactions, votes, data } = message
@@ -62,7 +60,6 @@ export function describeDetails(message: Message): string[] {
   ]
 }
 
-/** `messages media <id>`: saves a file of a message. */
 export function addMediaCommand(messages: Command, { session, show, local }: Cli): void {
   messages
     .command('media')
@@ -102,7 +99,6 @@ export function addMediaCommand(messages: Command, { session, show, local }: Cli
     })
 }
 
-/** The only file of a message, or the file with that id. */
 async function chooseFile({ client }: Session, id: string): Promise<{ id: string; fileName: string | null }> {
   const message = await client.messages.get.query({ id }).catch((error: unknown) => {
     // It may be the id of a file.

@@ -5,7 +5,6 @@ import { formatLine, formatTable, formatTime, indent, shorten } from '../output.
 import type { Cli } from '../session.ts'
 import { addMediaCommand, describeDetails, summarizeMessage } from './message-media.ts'
 
-/** `messages`: WhatsApp messages, newest first. */
 export function addMessageCommands(program: Command, cli: Cli): void {
   const { session, show } = cli
   const messages = program.command('messages').description('WhatsApp messages')

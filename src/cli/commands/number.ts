@@ -4,7 +4,6 @@ import { idArgument, type Language, languageOption } from '../arguments.ts'
 import { formatTable, formatTime } from '../output.ts'
 import type { Cli } from '../session.ts'
 
-/** `number`: the phone numbers that the business answers. */
 export function addNumberCommands(program: Command, { session, show }: Cli): void {
   const number = program.command('number').description('the phone numbers of the business')
   number

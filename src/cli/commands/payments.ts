@@ -8,7 +8,6 @@ import type { Cli } from '../session.ts'
 
 const CURRENCIES = ['ILS', 'USD', 'EUR'] as const
 
-/** `payments request|list|refund`. */
 export function addPaymentCommands(program: Command, { session, show }: Cli): void {
   const payments = program.command('payments').description('payment links and refunds')
   payments

@@ -2,7 +2,6 @@ import type { Command } from 'commander'
 import { formatTable, formatTime, shorten } from '../output.ts'
 import type { Cli } from '../session.ts'
 
-/** `quarantine`: events that could not be stored after several attempts. */
 export function addQuarantineCommands(program: Command, { show, session }: Cli): void {
   const quarantine = program.command('quarantine').description('events that could not be stored')
   quarantine

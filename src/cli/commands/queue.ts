@@ -9,7 +9,6 @@ type QueueName = (typeof QUEUES)[number]
 
 const queueArgument = () => new Argument('<queue>').choices(QUEUES)
 
-/** `queue`: background jobs. */
 export function addQueueCommands(program: Command, { show, session }: Cli): void {
   const queue = program.command('queue').description('background jobs')
   queue

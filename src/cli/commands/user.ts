@@ -3,7 +3,6 @@ import { makeResetLink } from '../../domain/members/index.ts'
 import { formatTime } from '../output.ts'
 import type { Cli } from '../session.ts'
 
-/** `user`: the logins of all businesses. Works on this machine's database. */
 export function addUserCommands(program: Command, cli: Cli): void {
   const user = program.command('user').description('logins of the installation')
   user

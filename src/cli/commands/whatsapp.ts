@@ -22,7 +22,6 @@ type LinkOptions = {
 const SIMULATED_OWNER = '+972501110001'
 const POLL_MS = 300
 
-/** `whatsapp send|status|link|confirm|refuse|logout|restart`. */
 export function addWhatsAppCommands(program: Command, { session, show }: Cli): void {
   const whatsapp = program.command('whatsapp').description('send messages, and manage linked accounts')
   whatsapp
@@ -105,7 +104,6 @@ function addLinkCommand(whatsapp: Command, { session, show }: Pick<Cli, 'session
     })
 }
 
-/** `whatsapp confirm|refuse <number>`: decides on a number that linked an account unexpectedly. */
 function addConfirmationCommands(whatsapp: Command, { session, show }: Pick<Cli, 'session' | 'show'>): void {
   for (const [name, description] of [
     ['confirm', 'allow an account to send from the unexpected number that linked it'],
@@ -187,7 +185,6 @@ async function follow(
   }
 }
 
-/** Lets the sandbox's phone of the number `own` scan the QR code or enter the pairing code. */
 async function simulate(dataDir: string, view: LinkView, own: string, byCode: boolean): Promise<void> {
   const root = readSandboxFile(dataDir)?.whatsappUrl
   if (!root) throw new Error('--simulate needs a running sandbox. Start one with ./start_all.sh.')

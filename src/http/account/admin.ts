@@ -10,13 +10,11 @@ import { loginPage } from './view.tsx'
 export type AdminDeps = {
   ask: AskLogin
   publicBaseUrl: string
-  /** The queue board, mounted at `/admin/queues`. */
   board: Hono
 }
 
 const signInAnswer = z.object({ twoFactorRedirect: z.boolean().optional() })
 
-/** The console's login and logout, and the queue board. */
 export function createAdmin(deps: AdminDeps): Hono {
   const app = new Hono()
 
@@ -58,7 +56,6 @@ export function createAdmin(deps: AdminDeps): Hono {
   return app
 }
 
-/** A redirect may only lead to a page of this server. */
 function safeTarget(next: string | undefined): string {
   return next && /^(\/admin(\/[\w/-]*)?|\/api\/docs)$/.test(next) ? next : '/admin'
 }

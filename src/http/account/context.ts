@@ -35,7 +35,6 @@ export function sendGone(c: Context): Response | Promise<Response> {
   return sendPage(c, noticePage(language, gone, goneHint), { status: 410 })
 }
 
-/** Passes the cookies of the login service to the browser. */
 export function passCookies(c: Context, answer: Response): void {
   for (const cookie of answer.headers.getSetCookie()) c.header('Set-Cookie', cookie, { append: true })
 }

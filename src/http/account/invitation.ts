@@ -46,7 +46,6 @@ export async function acceptInvitationForm(c: Context, token: string, deps: Acco
   }
 }
 
-/** The signed-in user, if it is the invited person. */
 async function invitedUser(c: Context, deps: AccountPagesDeps, invitation: OpenInvitation) {
   const session = await deps.sessionOf(c.req.raw.headers)
   const user = session && (await getUser(deps.ctx, session.userId))
@@ -95,7 +94,6 @@ async function acceptByPassword(accepting: Accepting, password: string, givenNam
   return c.redirect(answer.ok ? adminPath(deps) : `${adminPath(deps)}/login`, 303)
 }
 
-/** Continues after a correct password or code: with the second factor, or by accepting. */
 async function finish({ c, deps, token }: Accepting, answer: Response): Promise<Response> {
   const { twoFactorRedirect, user } = signInAnswer.parse(await answer.json())
   passCookies(c, answer)

@@ -105,7 +105,6 @@ export const ACCOUNT_TEXTS: Record<Language, Texts> = {
   },
 }
 
-/** The message for a new password that was refused. */
 export function passwordProblem(language: Language, code: string): string {
   const texts = ACCOUNT_TEXTS[language]
   if (code === 'password_too_short') return texts.tooShort

@@ -151,7 +151,6 @@ export function forgotPage(language: Language, hasMail: boolean, problem?: strin
   })
 }
 
-/** A page that only informs. */
 export function noticePage(language: Language, heading: string, text?: string): HtmlPage {
   return cardPage(language, { heading, children: text && <p>{text}</p>, action: null })
 }

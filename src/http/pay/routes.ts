@@ -40,7 +40,6 @@ const returned = z.looseObject({
     .catch(undefined),
 })
 
-/** The public pages of payments, at `/pay/:id`. */
 export function createPayPages({ ctx, payments, inbox }: PayDeps): Hono {
   const app = new Hono()
 
@@ -110,7 +109,6 @@ export function createPayPages({ ctx, payments, inbox }: PayDeps): Hono {
   return app
 }
 
-/** The status and notice of a payment, depending on where the customer came from. */
 function viewOf(
   payment: PublicPayment,
   asked: Partial<z.infer<typeof query>>,
@@ -138,7 +136,6 @@ function viewOf(
   return { status, notice: status === 'failed' && notice !== 'trouble' ? null : notice, refresh: null }
 }
 
-/** The language of the page, and the amount in it. */
 function localize(c: Context, payment: PublicPayment, asked: PayLanguage | undefined) {
   const chosen = asked ?? language.parse(getCookie(c, COOKIE)) ?? payment.business.language
   return {

@@ -1,4 +1,3 @@
-/** The words of the payment page, the same keys in every language. */
 export const PAY_TEXTS = {
   he: {
     other: { code: 'en', name: 'English' },

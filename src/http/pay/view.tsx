@@ -4,7 +4,6 @@ import type { PublicPayment } from '../../domain/payments/index.ts'
 import type { HtmlPage } from '../html-page.tsx'
 import { PAY_TEXTS, type PayLanguage } from './texts.ts'
 
-/** What the page shows besides the payment. */
 export type PayView = {
   payment: PublicPayment
   /** `payment.amount`, formatted for the language. */
@@ -13,7 +12,6 @@ export type PayView = {
   /** `checking`: the customer has just returned, and the provider is being asked. */
   status: PublicPayment['status'] | 'checking'
   notice: 'canceled' | 'unconfirmed' | 'trouble' | null
-  /** When and where the page reloads. */
   refresh: { seconds: number; url: string } | null
 }
 
@@ -150,7 +148,6 @@ function Checkout({ view: { payment, language, status }, action }: { view: PayVi
   )
 }
 
-/** The page of a link without a payment. */
 export function missingPage(language: PayLanguage): HtmlPage {
   const { title, text } = PAY_TEXTS[language].missing
   const body = (

@@ -3,7 +3,6 @@ import { cutText } from '../../lib/text.ts'
 /** How an optional field of a webhook is read: an unusable value is dropped, a long one is cut; `odd` says that it was. */
 export type SideField<Value> = (given: string) => { value: Value | null; odd: boolean }
 
-/** A text of at most `max` characters. */
 export function text(max: number): SideField<string> {
   return (given) => {
     const trimmed = given.trim()

@@ -26,7 +26,6 @@ export async function readSigned(
   return { params: cleanForm(firstOf(fields)), signer: carriers.verify({ pathAndQuery, signature, params: fields }) }
 }
 
-/** The plain fields of a JSON object, as a form would have them. */
 function fieldsOfJson(text: string): Record<string, string> {
   let json: unknown = null
   try {

@@ -21,7 +21,6 @@ function markFormula(text: string): string {
   return runsAsFormula(text) || unmarkFormula(text) !== text ? `'${text}` : text
 }
 
-/** Removes the apostrophe that marks a cell as text. */
 export function unmarkFormula(cell: string): string {
   if (!cell.startsWith("'")) return cell
   const text = cell.slice(1)

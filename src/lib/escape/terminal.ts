@@ -18,7 +18,6 @@ export function terminalText(text: string): string {
   )
 }
 
-/** Escapes a text for one line, such as a cell of a table. */
 export function terminalLine(text: string): string {
   return escapeUnprintable(text, escapeCharacter)
 }

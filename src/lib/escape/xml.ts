@@ -1,7 +1,6 @@
 /** Characters that XML 1.0 (2.2, Char) forbids even as references: with one of them the document is refused. */
 const NO_XML = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu
 
-/** Removes characters that XML forbids; the serializer escapes the markup. */
 export function xmlCharacters(text: string): string {
   return text.replace(NO_XML, '')
 }

@@ -21,7 +21,6 @@ export type VoiceWebhookDeps = {
   admitCall(callSid: string): boolean
   /** Called when a call is answered with a stream: its engine may be opened before the stream arrives. */
   expectCall?(call: { callSid: string; businessId: string; from: string; to: string }): void
-  /** The end reason of a call that this process served recently. */
   knownEnd(callSid: string): string | null
   count(event: VoiceEvent): void
 }
@@ -37,13 +36,9 @@ export type VoiceEvent =
 export type VoiceContext = VoiceWebhookDeps & {
   readSideFields: SideFieldReader
   promptUrl(business: BusinessEntry | null, name: string): string
-  /** TwiML that records a voicemail. */
   voicemail(carrier: Telephony, business: BusinessEntry | null): string
-  /** TwiML that connects the call to the media socket. */
   connect(carrier: Telephony, token: string, called: string): string
-  /** A business by its id, if the signer may act for it. */
   businessOf(id: string | undefined, signer: Signer): BusinessEntry | null
-  /** The business that owns the called number, if the signer may act for it. */
   businessCalled(to: string | null, signer: Signer): BusinessEntry | null
 }
 

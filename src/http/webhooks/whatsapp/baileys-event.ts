@@ -6,7 +6,6 @@ import { networkPhone } from '../../../lib/phone.ts'
 import { cleanText, cutText } from '../../../lib/text.ts'
 import type { InboundContent, InboundMedia, ReadBridgeMessage } from '../../../providers/whatsapp/port.ts'
 
-/** A message from a Baileys bridge, read from either of its two forms. */
 export type BaileysEvent = {
   accountId: string | null
   businessId: string | null
@@ -22,7 +21,6 @@ export type BaileysEvent = {
   at: string
 }
 
-/** The reading of one event of a batch. */
 export type EventReading =
   | { id: string | null; result: 'event'; event: BaileysEvent }
   /** Not part of a conversation with one person. */
@@ -121,7 +119,6 @@ const envelope = z
   })
   .transform(({ data, payload }, context) => data ?? payload ?? context.addIssue({ code: 'custom', message: 'empty' }))
 
-/** The events of a request: one, a list of them, or `{ messages: [...] }`, in an envelope or not. @throws ZodError */
 export function splitBatch(json: unknown): unknown[] {
   const { success, data } = envelope.safeParse(json)
   return batch.parse(success ? data : json)
@@ -166,7 +163,6 @@ async function readRaw(item: unknown, id: string | null, read: ReadBridgeMessage
   }
 }
 
-/** Why a chat is ignored, by its JID. */
 function reasonOf(jid: string): string {
   if (jid.endsWith('@g.us')) return 'group'
   if (jid === 'status@broadcast') return 'status'
@@ -257,7 +253,6 @@ function refused(id: string | null, error: z.ZodError): EventReading {
   }
 }
 
-/** The phone number and LID of a sender, each written as a number or a JID. */
 function sender(from: string, other: string | null): { phone: string | null; lid: string | null } {
   const both = [from, other ?? '']
   const lid = both.find((value) => value.endsWith('@lid')) ?? null

@@ -10,7 +10,6 @@ import { enqueueMessage, findOnlyBusiness, type WhatsAppWebhookDeps } from './co
 
 const MAX_BYTES = 1024 * 1024
 
-/** The outcome of one event of a bridge's request. */
 type EventResult =
   | { id: string | null; result: 'accepted' }
   | { id: string | null; result: 'ignored'; code: string }

@@ -4,7 +4,6 @@ import { baileysEvents } from './baileys.ts'
 import type { WhatsAppWebhookDeps } from './context.ts'
 import { twilioMessage, twilioStatus } from './twilio.ts'
 
-/** Names of unknown fields that are logged, each once a process. */
 const MAX_LOGGED_FIELDS = 100
 
 /** The WhatsApp webhooks: 204 once the event is stored, 503 when it cannot be stored, so that it is sent again. */

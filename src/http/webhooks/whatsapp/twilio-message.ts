@@ -85,7 +85,6 @@ export const TWILIO_FIELDS: Readonly<Record<string, TwilioFieldUse>> = {
   ToCountry: 'ignored',
 }
 
-/** A message from Twilio, before its business is known. */
 export type TwilioMessage = {
   id: string
   to: string
@@ -214,7 +213,6 @@ function readPlace(read: Read, text: string): InboundContent | null {
   }
 }
 
-/** Decimal degrees; null when out of range or not a number. */
 function degrees(value: string | null, most: number): number | null {
   if (value === null || !/^[+-]?\d{1,3}(\.\d+)?$/.test(value)) return null
   const number = Number(value)
@@ -252,7 +250,6 @@ function readChoice(read: Read, text: string): InboundContent | null {
   return null
 }
 
-/** The answers of a form as text. */
 function answersOf(response: Record<string, unknown>): string {
   const lines = Object.entries(response)
     .filter(([name]) => name !== 'flow_token')
@@ -356,7 +353,6 @@ function readReferral(read: Read): InboundExtras {
   return Object.values(referral).some((value) => value !== null) ? { referral } : {}
 }
 
-/** Fields that are stored unchanged, and the names of unknown ones. */
 function readExtras(params: Readonly<Record<string, string>>): { extra: Record<string, string>; unknown: string[] } {
   const unknown: string[] = []
   const extra: Record<string, string> = {}
