@@ -60,7 +60,11 @@ const stalledMs = (from: number, to: number) =>
 const voices = new Map<string, () => Promise<void>>()
 const log = createLogger('silent')
 const engine = createEmbeddedEngine({
-  prompts: createPromptCache({ dir: join(temporaryDirectory('embedded-states'), 'prompts'), synthesizer: createVoice(), log }),
+  prompts: createPromptCache({
+    dir: join(temporaryDirectory('embedded-states'), 'prompts'),
+    synthesizer: createVoice(),
+    log,
+  }),
 })
 
 let words = new Uint8Array()

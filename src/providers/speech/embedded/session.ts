@@ -160,8 +160,7 @@ export class EmbeddedSession implements EngineSession {
     const texts = [...script.questions.slice(1).map((question) => question.prompt), script.thanks, script.goodbye]
     texts.push(script.reprompt, script.oneMoment, script.questions[0]?.prompt ?? '')
     for (const text of texts)
-      if (text !== '')
-        this.#parts.prompts.render(text, language).catch((error) => this.#warnOnce(errorMessage(error)))
+      if (text !== '') this.#parts.prompts.render(text, language).catch((error) => this.#warnOnce(errorMessage(error)))
   }
 
   #warnOnce(message: string): void {
