@@ -207,6 +207,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     inbox,
     publicBaseUrl: config.publicBaseUrl,
     defaultLanguage: config.business.language,
+    prompts: receptionist,
     streamSecret: config.sessionSecret,
     expectCall(call: { callSid: string; businessId: string; from: string; to: string }) {
       const reception = receptionist.receptionOf(call.businessId, call.to)
