@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { boolean, check, index, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
-import { at, createdAt, id, updatedAt } from './columns.ts'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 
 /** Opening hours: spans `[from, to)` of local `HH:MM` times a weekday. */
 export type WeekHours = Partial<Record<'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat', [string, string][]>>
@@ -42,10 +42,7 @@ export const businesses = pgTable(
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (t) => [
-    check('businesses_language', sql`${t.language} in ('he', 'en')`),
-    check('businesses_speech_engine', sql`${t.speechEngine} in ('default', 'openai-realtime', 'embedded')`),
-  ],
+  (t) => [...enumChecks(t)],
 )
 
 /** A number that callers dial, and the business that answers it. */
@@ -65,35 +62,8 @@ export const phoneNumbers = pgTable(
   (t) => [
     uniqueIndex('phone_numbers_e164').on(t.e164),
     index('phone_numbers_business').on(t.businessId),
-    check('phone_numbers_language', sql`${t.language} in ('he', 'en')`),
     check('phone_numbers_e164_form', sql`${t.e164} ~ '^\\+[0-9]{6,15}$'`),
-  ],
-)
-
-/** A WhatsApp sender of a business: a Twilio sender or an account linked through Baileys. */
-export const whatsappAccounts = pgTable(
-  'whatsapp_accounts',
-  {
-    id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
-    /** The sender's number; null while a Baileys account was never linked. */
-    phone: text(),
-    state: text({ enum: ['stopped', 'starting', 'scan_qr', 'working', 'failed', 'logged_out', 'blocked'] })
-      .notNull()
-      .default('stopped'),
-    stateReason: text('state_reason'),
-    stateSince: at('state_since').notNull().defaultNow(),
-    /** When it was first linked; null means never, and sends are refused. */
-    linkedAt: at('linked_at'),
-    createdAt: createdAt(),
-    updatedAt: updatedAt(),
-  },
-  (t) => [
-    index('whatsapp_accounts_business').on(t.businessId, t.provider),
-    uniqueIndex('whatsapp_accounts_phone').on(t.provider, t.phone).where(sql`${t.phone} is not null`),
+    ...enumChecks(t),
   ],
 )
 
@@ -121,23 +91,7 @@ export const apiKeys = pgTable(
   (t) => [
     uniqueIndex('api_keys_hash').on(t.hash),
     index('api_keys_business').on(t.businessId, t.id),
-    check('api_keys_scope', sql`${t.scope} in ('read', 'write', 'admin')`),
     check('api_keys_operator', sql`not ${t.operator} or ${t.scope} = 'admin'`),
+    ...enumChecks(t),
   ],
-)
-
-export const auditLog = pgTable(
-  'audit_log',
-  {
-    id: id(),
-    businessId: uuid('business_id').references(() => businesses.id, { onDelete: 'cascade' }),
-    actorKind: text('actor_kind', { enum: ['user', 'api_key', 'webhook', 'system'] }).notNull(),
-    actorId: text('actor_id'),
-    action: text().notNull(),
-    entity: text().notNull(),
-    entityId: text('entity_id').notNull(),
-    data: jsonb().$type<Record<string, unknown>>(),
-    createdAt: createdAt(),
-  },
-  (t) => [index('audit_log_business').on(t.businessId, t.id), index('audit_log_entity').on(t.entity, t.entityId)],
 )

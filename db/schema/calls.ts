@@ -1,31 +1,17 @@
 import { sql } from 'drizzle-orm'
-import {
-  bigint,
-  boolean,
-  check,
-  doublePrecision,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  text,
-  uniqueIndex,
-  uuid,
-} from 'drizzle-orm/pg-core'
-import { users } from './auth.ts'
-import { businesses } from './businesses.ts'
-import { at, createdAt, id, updatedAt } from './columns.ts'
-import { contacts, conversations } from './contacts.ts'
+import { boolean, check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
+import { contacts } from './contacts.ts'
+import { conversations } from './conversations.ts'
+import { businessId, sameBusiness } from './tenant.ts'
 
 export const calls = pgTable(
   'calls',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'set null' }),
-    conversationId: uuid('conversation_id').references(() => conversations.id, { onDelete: 'set null' }),
+    businessId: businessId(),
+    contactId: uuid('contact_id'),
+    conversationId: uuid('conversation_id'),
     /** The carrier's id of the call. */
     callSid: text('call_sid').notNull(),
     direction: text({ enum: ['inbound', 'outbound'] })
@@ -76,6 +62,9 @@ export const calls = pgTable(
     index('calls_live').on(t.updatedAt).where(sql`${t.state} <> 'ended'`),
     index('calls_ended').on(t.endedAt).where(sql`${t.streamSid} is not null`),
     check('calls_ended', sql`${t.state} <> 'ended' or ${t.endReason} is not null`),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'set null'),
+    sameBusiness(t.businessId, t.conversationId, conversations, conversations.id, 'set null'),
   ],
 )
 
@@ -84,12 +73,8 @@ export const callTurns = pgTable(
   'call_turns',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    callId: uuid('call_id')
-      .notNull()
-      .references(() => calls.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
+    callId: uuid('call_id').notNull(),
     index: integer().notNull(),
     role: text({ enum: ['agent', 'caller'] }).notNull(),
     text: text(),
@@ -114,77 +99,28 @@ export const callTurns = pgTable(
       'gin',
       sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', coalesce(${t.text}, '')))`,
     ),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.callId, calls, calls.id, 'cascade'),
   ],
 )
 
-export const recordings = pgTable(
-  'recordings',
+/** What a call came to. */
+export const callSummaries = pgTable(
+  'call_summaries',
   {
-    id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    callId: uuid('call_id')
-      .notNull()
-      .references(() => calls.id, { onDelete: 'cascade' }),
-    recordingSid: text('recording_sid').notNull(),
-    state: text({ enum: ['pending', 'stored', 'failed'] })
-      .notNull()
-      .default('pending'),
-    durationMs: integer('duration_ms'),
-    channels: integer(),
-    bytes: bigint({ mode: 'number' }),
-    sha256: text(),
-    contentType: text('content_type'),
-    storageKey: text('storage_key'),
-    error: text(),
-    deletedRemotelyAt: at('deleted_remotely_at'),
-    recordedAt: at('recorded_at').notNull(),
+    callId: uuid('call_id').primaryKey(),
+    businessId: businessId(),
+    summary: text().notNull(),
+    sentiment: text({ enum: ['positive', 'neutral', 'negative'] }),
+    nextStep: text('next_step'),
+    fields: jsonb().$type<Record<string, string>>().notNull().default({}),
+    madeBy: text('made_by', { enum: ['rules', 'model'] }).notNull(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
   (t) => [
-    uniqueIndex('recordings_sid').on(t.recordingSid),
-    index('recordings_call').on(t.callId),
-    index('recordings_list').on(t.businessId, t.id),
-    index('recordings_at_carrier').on(t.recordedAt).where(sql`${t.deletedRemotelyAt} is null`),
-  ],
-)
-
-export const leads = pgTable(
-  'leads',
-  {
-    id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'cascade' }),
-    callId: uuid('call_id').references(() => calls.id, { onDelete: 'set null' }),
-    stage: text().notNull().default('new'),
-    source: text({ enum: ['call', 'voicemail', 'whatsapp', 'manual', 'import'] }).notNull(),
-    name: text(),
-    wish: text(),
-    callbackTime: text('callback_time'),
-    /** When its call last told something of it: jobs may run in another order. */
-    answeredAt: at('answered_at'),
-    /** What it may be worth, in agorot. */
-    valueAgorot: bigint('value_agorot', { mode: 'number' }),
-    ownerId: text('owner_id').references(() => users.id, { onDelete: 'set null' }),
-    /** Order within the stage on the board, smallest first; a move writes the middle of its neighbours. */
-    position: doublePrecision().notNull().default(sql`-extract(epoch from now())`),
-    createdAt: createdAt(),
-    updatedAt: updatedAt(),
-  },
-  (t) => [
-    uniqueIndex('leads_call').on(t.callId),
-    index('leads_list').on(t.businessId, t.id),
-    index('leads_board').on(t.businessId, t.stage, t.position, t.id),
-    index('leads_owner').on(t.businessId, t.ownerId, t.id),
-    index('leads_contact').on(t.contactId),
-    index('leads_search').using(
-      'gin',
-      sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', coalesce(${t.name}, '') || ' ' || coalesce(${t.wish}, '')))`,
-    ),
-    check('leads_value', sql`${t.valueAgorot} is null or ${t.valueAgorot} >= 0`),
+    index('call_summaries_business').on(t.businessId),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.callId, calls, calls.id, 'cascade'),
   ],
 )

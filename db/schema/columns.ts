@@ -1,4 +1,5 @@
-import { timestamp, uuid } from 'drizzle-orm/pg-core'
+import { sql } from 'drizzle-orm'
+import { check, getTableConfig, type PgColumn, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { newId } from '../../src/lib/ids.ts'
 
 /** UUIDv7 primary key: sorts by creation, so lists page over the key. */
@@ -13,3 +14,12 @@ export const updatedAt = () =>
     .notNull()
     .defaultNow()
     .$onUpdateFn(() => new Date())
+
+/** One check for each text column of a table that is limited to a list of values. */
+export function enumChecks(columns: Record<string, PgColumn>) {
+  return Object.values(columns).flatMap((column) => {
+    if (!column.enumValues?.length) return []
+    const values = column.enumValues.map((value) => `'${value.replaceAll("'", "''")}'`).join(', ')
+    return check(`${getTableConfig(column.table).name}_${column.name}`, sql`${column} in (${sql.raw(values)})`)
+  })
+}

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
-import { check, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { at, createdAt, id, updatedAt } from './columns.ts'
+import { index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 
 /** Mail that is to be sent or was. */
 export const mails = pgTable(
@@ -26,6 +26,6 @@ export const mails = pgTable(
   (t) => [
     index('mails_subject').on(t.subjectId, t.id),
     index('mails_pending').on(t.updatedAt).where(sql`${t.state} = 'pending'`),
-    check('mails_state', sql`${t.state} in ('pending', 'sent', 'failed')`),
+    ...enumChecks(t),
   ],
 )

@@ -1,17 +1,15 @@
 import { sql } from 'drizzle-orm'
-import { check, index, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { users } from './auth.ts'
-import { businesses } from './businesses.ts'
-import { at, createdAt, id, updatedAt } from './columns.ts'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
+import { businessId } from './tenant.ts'
 
 /** Who may log in for which business, and as what. */
 export const memberships = pgTable(
   'memberships',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
     userId: text('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
@@ -23,7 +21,7 @@ export const memberships = pgTable(
     uniqueIndex('memberships_member').on(t.businessId, t.userId),
     index('memberships_user').on(t.userId, t.id),
     index('memberships_list').on(t.businessId, t.id),
-    check('memberships_role', sql`${t.role} in ('owner', 'manager', 'agent', 'viewer')`),
+    ...enumChecks(t),
   ],
 )
 
@@ -32,9 +30,7 @@ export const invitations = pgTable(
   'member_invitations',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
     /** Lower case. */
     email: text().notNull(),
     role: text({ enum: ['owner', 'manager', 'agent', 'viewer'] }).notNull(),
@@ -52,6 +48,13 @@ export const invitations = pgTable(
       .on(t.businessId, t.email)
       .where(sql`${t.acceptedAt} is null and ${t.revokedAt} is null`),
     index('member_invitations_list').on(t.businessId, t.id),
-    check('member_invitations_role', sql`${t.role} in ('owner', 'manager', 'agent', 'viewer')`),
+    ...enumChecks(t),
   ],
 )
+
+/** What the installation remembers about its own setup. */
+export const installationState = pgTable('installation_state', {
+  key: text().primaryKey(),
+  value: text().notNull(),
+  updatedAt: updatedAt(),
+})

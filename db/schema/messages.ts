@@ -1,8 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { boolean, check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
-import { businesses, whatsappAccounts } from './businesses.ts'
-import { at, createdAt, id, updatedAt } from './columns.ts'
-import { contacts, conversations } from './contacts.ts'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
+import { contacts } from './contacts.ts'
+import { conversations } from './conversations.ts'
+import { businessId, sameBusiness } from './tenant.ts'
+import { whatsappAccounts } from './whatsapp.ts'
 
 export const MESSAGE_STATUSES = [
   'queued',
@@ -24,18 +26,12 @@ export const messages = pgTable(
   'messages',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    conversationId: uuid('conversation_id')
-      .notNull()
-      .references(() => conversations.id, { onDelete: 'cascade' }),
-    contactId: uuid('contact_id')
-      .notNull()
-      .references(() => contacts.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
+    conversationId: uuid('conversation_id').notNull(),
+    contactId: uuid('contact_id').notNull(),
     direction: text({ enum: ['in', 'out'] }).notNull(),
     provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
-    accountId: uuid('account_id').references(() => whatsappAccounts.id, { onDelete: 'set null' }),
+    accountId: uuid('account_id'),
     kind: text().notNull().default('text'),
     status: text({ enum: MESSAGE_STATUSES }).notNull(),
     body: text().notNull().default(''),
@@ -107,6 +103,10 @@ export const messages = pgTable(
     index('messages_outbox').on(t.accountId, t.id).where(sql`${t.status} in ('queued', 'sending')`),
     index('messages_opening').on(t.accountId, t.lastAttemptAt).where(sql`${t.opensChat}`),
     check('messages_direction_status', sql`(${t.direction} = 'in') = (${t.status} = 'received')`),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.conversationId, conversations, conversations.id, 'cascade'),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'cascade'),
+    sameBusiness(t.businessId, t.accountId, whatsappAccounts, whatsappAccounts.id, 'set null'),
   ],
 )
 
@@ -115,12 +115,8 @@ export const messageMedia = pgTable(
   'message_media',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    messageId: uuid('message_id')
-      .notNull()
-      .references(() => messages.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
+    messageId: uuid('message_id').notNull(),
     index: integer().notNull(),
     kind: text({ enum: MEDIA_KINDS }).notNull().default('document'),
     /** null when the file cannot be had. */
@@ -150,6 +146,8 @@ export const messageMedia = pgTable(
     index('message_media_business').on(t.businessId),
     index('message_media_pending').on(t.createdAt).where(sql`${t.state} = 'pending'`),
     index('message_media_unprocessed').on(t.updatedAt).where(sql`${t.state} = 'stored' and ${t.processedAt} is null`),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.messageId, messages, messages.id, 'cascade'),
   ],
 )
 
@@ -161,11 +159,9 @@ export const earlyDeletions = pgTable(
   'early_deletions',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
     provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
-    accountId: uuid('account_id').references(() => whatsappAccounts.id, { onDelete: 'cascade' }),
+    accountId: uuid('account_id'),
     direction: text({ enum: ['in', 'out'] }).notNull(),
     providerMessageId: text('provider_message_id').notNull(),
     /** SHA-256 of each identity (`kind:value`) of the writer. */
@@ -176,5 +172,7 @@ export const earlyDeletions = pgTable(
   (t) => [
     index('early_deletions_message').on(t.businessId, t.providerMessageId),
     index('early_deletions_age').on(t.createdAt),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.accountId, whatsappAccounts, whatsappAccounts.id, 'cascade'),
   ],
 )

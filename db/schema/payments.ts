@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { bigint, boolean, check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
-import { businesses } from './businesses.ts'
-import { at, createdAt, id, updatedAt } from './columns.ts'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { contacts } from './contacts.ts'
 import { messages } from './messages.ts'
+import { businessId, sameBusiness } from './tenant.ts'
 
 export const PAYMENT_STATES = ['created', 'pending', 'paid', 'failed', 'expired', 'refunded'] as const
 export const PAYMENT_PROVIDERS = ['paypal', 'tranzila'] as const
@@ -12,11 +12,6 @@ export const PAYMENT_CURRENCIES = ['ILS', 'USD', 'EUR'] as const
 /** Money in the smallest unit of its currency (agorot, cents); exact up to 2^53. */
 const money = (name: string) => bigint(name, { mode: 'number' })
 
-const businessId = () =>
-  uuid('business_id')
-    .notNull()
-    .references(() => businesses.id, { onDelete: 'cascade' })
-
 /** What a customer was asked to pay, once. */
 export const payments = pgTable(
   'payments',
@@ -24,7 +19,7 @@ export const payments = pgTable(
     id: id(),
     businessId: businessId(),
     /** The books keep a payment when its person is forgotten. */
-    contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'set null' }),
+    contactId: uuid('contact_id'),
     amount: money('amount').notNull(),
     currency: text({ enum: PAYMENT_CURRENCIES }).notNull(),
     description: text().notNull(),
@@ -43,7 +38,7 @@ export const payments = pgTable(
     receipt: text({ enum: ['none', 'due', 'sent', 'failed'] })
       .notNull()
       .default('none'),
-    receiptMessageId: uuid('receipt_message_id').references(() => messages.id, { onDelete: 'set null' }),
+    receiptMessageId: uuid('receipt_message_id'),
     /** When the sweep asks the provider next; null when there is nothing more to learn. */
     nextCheckAt: at('next_check_at'),
     /** How often the provider was asked: the pauses grow with it. */
@@ -59,12 +54,12 @@ export const payments = pgTable(
     index('payments_due').on(t.nextCheckAt).where(sql`${t.nextCheckAt} is not null`),
     index('payments_receipt_due').on(t.updatedAt).where(sql`${t.receipt} = 'due'`),
     check('payments_amount', sql`${t.amount} > 0`),
-    check('payments_currency', sql`${t.currency} in ('ILS', 'USD', 'EUR')`),
-    check('payments_provider', sql`${t.provider} in ('paypal', 'tranzila')`),
-    check('payments_state', sql`${t.state} in ('created', 'pending', 'paid', 'failed', 'expired', 'refunded')`),
     check('payments_paid_at', sql`(${t.state} in ('paid', 'refunded')) = (${t.paidAt} is not null)`),
     check('payments_refunded', sql`${t.refundedAmount} between 0 and ${t.amount}`),
     check('payments_refunded_state', sql`(${t.state} = 'refunded') = (${t.refundedAmount} = ${t.amount})`),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'set null'),
+    sameBusiness(t.businessId, t.receiptMessageId, messages, messages.id, 'set null'),
   ],
 )
 
@@ -74,9 +69,7 @@ export const paymentCheckouts = pgTable(
   {
     id: id(),
     businessId: businessId(),
-    paymentId: uuid('payment_id')
-      .notNull()
-      .references(() => payments.id, { onDelete: 'cascade' }),
+    paymentId: uuid('payment_id').notNull(),
     /** 1 for the first. */
     attempt: integer().notNull(),
     provider: text({ enum: PAYMENT_PROVIDERS }).notNull(),
@@ -95,6 +88,8 @@ export const paymentCheckouts = pgTable(
     uniqueIndex('payment_checkouts_attempt').on(t.paymentId, t.attempt),
     uniqueIndex('payment_checkouts_ref').on(t.provider, t.providerRef),
     index('payment_checkouts_business').on(t.businessId),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.paymentId, payments, payments.id, 'cascade'),
   ],
 )
 
@@ -104,9 +99,7 @@ export const paymentTransactions = pgTable(
   {
     id: id(),
     businessId: businessId(),
-    paymentId: uuid('payment_id')
-      .notNull()
-      .references(() => payments.id, { onDelete: 'cascade' }),
+    paymentId: uuid('payment_id').notNull(),
     provider: text({ enum: PAYMENT_PROVIDERS }).notNull(),
     kind: text({ enum: ['charge', 'refund'] }).notNull(),
     /** In whose account the money moved, as in a checkout. */
@@ -128,6 +121,8 @@ export const paymentTransactions = pgTable(
     index('payment_transactions_payment').on(t.paymentId),
     index('payment_transactions_business').on(t.businessId),
     check('payment_transactions_counted_completed', sql`not ${t.counted} or ${t.status} = 'completed'`),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.paymentId, payments, payments.id, 'cascade'),
   ],
 )
 
@@ -137,9 +132,7 @@ export const paymentEvents = pgTable(
   {
     id: id(),
     businessId: businessId(),
-    paymentId: uuid('payment_id')
-      .notNull()
-      .references(() => payments.id, { onDelete: 'cascade' }),
+    paymentId: uuid('payment_id').notNull(),
     kind: text().notNull(),
     fromState: text('from_state', { enum: PAYMENT_STATES }),
     toState: text('to_state', { enum: PAYMENT_STATES }),
@@ -149,5 +142,7 @@ export const paymentEvents = pgTable(
   (t) => [
     index('payment_events_payment').on(t.paymentId, t.id),
     index('payment_events_business').on(t.businessId, t.id),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.paymentId, payments, payments.id, 'cascade'),
   ],
 )

@@ -1,18 +1,51 @@
 import { sql } from 'drizzle-orm'
-import { boolean, check, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
-import { businesses, whatsappAccounts } from './businesses.ts'
-import { at, createdAt, id, updatedAt } from './columns.ts'
+import {
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
+import { businessId, sameBusiness } from './tenant.ts'
+
+/** A WhatsApp sender of a business: a Twilio sender or an account linked through Baileys. */
+export const whatsappAccounts = pgTable(
+  'whatsapp_accounts',
+  {
+    id: id(),
+    businessId: businessId(),
+    provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
+    /** The sender's number; null while a Baileys account was never linked. */
+    phone: text(),
+    state: text({ enum: ['stopped', 'starting', 'scan_qr', 'working', 'failed', 'logged_out', 'blocked'] })
+      .notNull()
+      .default('stopped'),
+    stateReason: text('state_reason'),
+    stateSince: at('state_since').notNull().defaultNow(),
+    /** When it was first linked; null means never, and sends are refused. */
+    linkedAt: at('linked_at'),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    index('whatsapp_accounts_business').on(t.businessId, t.provider),
+    uniqueIndex('whatsapp_accounts_phone').on(t.provider, t.phone).where(sql`${t.phone} is not null`),
+    ...enumChecks(t),
+  ],
+)
 
 /** The link of an account to WhatsApp: who holds its socket, how it stands, and by which rules it sends. */
 export const whatsappLinks = pgTable(
   'whatsapp_links',
   {
-    accountId: uuid('account_id')
-      .primaryKey()
-      .references(() => whatsappAccounts.id, { onDelete: 'cascade' }),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
+    accountId: uuid('account_id').primaryKey(),
+    businessId: businessId(),
     /** Somebody is to hold its socket; false while it is logged out, blocked or given up. */
     wanted: boolean().notNull().default(true),
     /** The process that holds the socket. */
@@ -51,6 +84,8 @@ export const whatsappLinks = pgTable(
     index('whatsapp_links_owner').on(t.owner),
     index('whatsapp_links_business').on(t.businessId),
     check('whatsapp_links_pace', sql`${t.gapMs} >= 0 and ${t.jitterMs} >= 0 and ${t.typingMsPerChar} >= 0`),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.accountId, whatsappAccounts, whatsappAccounts.id, 'cascade'),
   ],
 )
 
@@ -82,5 +117,5 @@ export const whatsappCommands = pgTable(
     error: text(),
     createdAt: createdAt(),
   },
-  (t) => [index('whatsapp_commands_open').on(t.accountId, t.id).where(sql`${t.doneAt} is null`)],
+  (t) => [index('whatsapp_commands_open').on(t.accountId, t.id).where(sql`${t.doneAt} is null`), ...enumChecks(t)],
 )
