@@ -26,6 +26,7 @@ export const appointments = pgTable(
   },
   (t) => [
     uniqueIndex('appointments_start').on(t.businessId, t.startsAt).where(sql`${t.state} = 'booked'`),
+    index('appointments_business').on(t.businessId, t.startsAt),
     index('appointments_timeline').on(t.contactId, t.createdAt, t.id),
     index('appointments_call').on(t.callId),
     check('appointments_order', sql`${t.endsAt} > ${t.startsAt}`),

@@ -46,6 +46,8 @@ export const calls = pgTable(
     /** What happened in it, line by line, in the storage. */
     recordKey: text('record_key'),
     startedAt: at('started_at').notNull(),
+    /** When it was registered with its caller, which a withheld number leaves without a contact. */
+    registeredAt: at('registered_at'),
     streamStartedAt: at('stream_started_at'),
     endedAt: at('ended_at'),
     createdAt: createdAt(),
@@ -53,7 +55,7 @@ export const calls = pgTable(
   },
   (t) => [
     uniqueIndex('calls_sid').on(t.callSid),
-    index('calls_list').on(t.businessId, t.id),
+    uniqueIndex('calls_tenant').on(t.businessId, t.id),
     index('calls_contact').on(t.contactId, t.id),
     index('calls_timeline').on(t.contactId, t.startedAt, t.id),
     index('calls_state').on(t.businessId, t.state, t.id),

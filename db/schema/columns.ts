@@ -1,5 +1,5 @@
-import { sql } from 'drizzle-orm'
-import { check, getTableConfig, type PgColumn, timestamp, uuid } from 'drizzle-orm/pg-core'
+import { getTableColumns, getTableName, sql } from 'drizzle-orm'
+import { check, type PgColumn, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { newId } from '../../src/lib/ids.ts'
 
 /** UUIDv7 primary key: sorts by creation, so lists page over the key. */
@@ -15,11 +15,13 @@ export const updatedAt = () =>
     .defaultNow()
     .$onUpdateFn(() => new Date())
 
-/** One check for each text column of a table that is limited to a list of values. */
+/** One check for each text column that is limited to a list of values, for the table of these columns. */
 export function enumChecks(columns: Record<string, PgColumn>) {
-  return Object.values(columns).flatMap((column) => {
+  const table = Object.values(columns)[0]?.table
+  if (!table) return []
+  return Object.values(getTableColumns(table)).flatMap((column) => {
     if (!column.enumValues?.length) return []
     const values = column.enumValues.map((value) => `'${value.replaceAll("'", "''")}'`).join(', ')
-    return check(`${getTableConfig(column.table).name}_${column.name}`, sql`${column} in (${sql.raw(values)})`)
+    return check(`${getTableName(table)}_${column.name}`, sql`${column} in (${sql.raw(values)})`)
   })
 }

@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm'
-import { check, index, jsonb, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { check, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { ACTOR_KINDS } from './audit.ts'
+import { businesses } from './businesses.ts'
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { businessId, sameBusiness } from './tenant.ts'
 
@@ -22,7 +24,7 @@ export const contacts = pgTable(
   },
   (t) => [
     uniqueIndex('contacts_phone').on(t.businessId, t.phone),
-    index('contacts_list').on(t.businessId, t.id),
+    uniqueIndex('contacts_tenant').on(t.businessId, t.id),
     // A number is found by how it begins and, as people remember it, by how it ends.
     index('contacts_phone_start').on(t.businessId, sql`${t.phone} text_pattern_ops`),
     index('contacts_phone_end').on(t.businessId, sql`reverse(${t.phone}) text_pattern_ops`),
@@ -72,7 +74,7 @@ export const notes = pgTable(
     id: id(),
     businessId: businessId(),
     contactId: uuid('contact_id').notNull(),
-    authorKind: text('author_kind').notNull(),
+    authorKind: text('author_kind', { enum: ACTOR_KINDS }).notNull(),
     authorId: text('author_id').notNull(),
     body: text().notNull(),
     createdAt: createdAt(),
@@ -85,6 +87,16 @@ export const notes = pgTable(
       'gin',
       sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', ${t.body}))`,
     ),
+    ...enumChecks(t),
     sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'cascade'),
   ],
 )
+
+/** How often a business's contacts were brought to the present spelling of their numbers by themselves, and when last. */
+export const contactRepairs = pgTable('contact_repairs', {
+  businessId: uuid('business_id')
+    .primaryKey()
+    .references(() => businesses.id, { onDelete: 'cascade' }),
+  runs: integer().notNull().default(0),
+  lastRunAt: at('last_run_at').notNull().defaultNow(),
+})

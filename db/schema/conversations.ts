@@ -26,11 +26,13 @@ export const conversations = pgTable(
     updatedAt: updatedAt(),
   },
   (t) => [
+    uniqueIndex('conversations_tenant').on(t.businessId, t.id),
     uniqueIndex('conversations_contact').on(t.businessId, t.contactId),
     index('conversations_recent').on(t.businessId, t.lastEventAt, t.id),
     index('conversations_status').on(t.businessId, t.status, t.lastEventAt, t.id),
     index('conversations_assignee').on(t.businessId, t.assigneeId, t.lastEventAt, t.id),
     index('conversations_by_contact').on(t.contactId),
+    index('conversations_assigned_user').on(t.assigneeId).where(sql`${t.assigneeId} is not null`),
     index('conversations_snoozed').on(t.snoozedUntil).where(sql`${t.status} = 'snoozed'`),
     ...enumChecks(t),
     sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'cascade'),

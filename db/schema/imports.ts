@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
+import { index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
 import { users } from './auth.ts'
 import { createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { contacts } from './contacts.ts'
@@ -46,7 +46,8 @@ export const imports = pgTable(
     updatedAt: updatedAt(),
   },
   (t) => [
-    index('imports_list').on(t.businessId, t.id),
+    uniqueIndex('imports_tenant').on(t.businessId, t.id),
+    index('imports_created_by').on(t.createdBy).where(sql`${t.createdBy} is not null`),
     index('imports_waiting').on(t.updatedAt).where(sql`${t.state} in ('queued', 'running')`),
     ...enumChecks(t),
   ],

@@ -11,6 +11,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
+import { ACTOR_KINDS } from './audit.ts'
 import { users } from './auth.ts'
 import { calls } from './calls.ts'
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
@@ -41,9 +42,10 @@ export const leads = pgTable(
   },
   (t) => [
     uniqueIndex('leads_call').on(t.callId),
-    index('leads_list').on(t.businessId, t.id),
+    uniqueIndex('leads_tenant').on(t.businessId, t.id),
     index('leads_board').on(t.businessId, t.stage, t.position, t.id),
     index('leads_owner').on(t.businessId, t.ownerId, t.id),
+    index('leads_owner_user').on(t.ownerId).where(sql`${t.ownerId} is not null`),
     index('leads_contact').on(t.contactId),
     index('leads_search').using(
       'gin',
@@ -83,7 +85,7 @@ export const leadHistory = pgTable(
     id: id(),
     businessId: businessId(),
     leadId: uuid('lead_id').notNull(),
-    actorKind: text('actor_kind').notNull(),
+    actorKind: text('actor_kind', { enum: ACTOR_KINDS }).notNull(),
     actorId: text('actor_id'),
     field: text().notNull(),
     before: text(),
@@ -93,6 +95,7 @@ export const leadHistory = pgTable(
   (t) => [
     index('lead_history_lead').on(t.leadId, t.id),
     index('lead_history_business').on(t.businessId),
+    ...enumChecks(t),
     sameBusiness(t.businessId, t.leadId, leads, leads.id, 'cascade'),
   ],
 )

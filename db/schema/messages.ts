@@ -81,27 +81,46 @@ export const messages = pgTable(
     updatedAt: updatedAt(),
   },
   (t) => [
-    uniqueIndex('messages_dedupe').on(t.businessId, t.dedupeKey),
-    uniqueIndex('messages_idempotency').on(t.businessId, t.idempotencyKey),
-    index('messages_list').on(t.businessId, t.id),
+    // The query behind each index stands beside it; every index is paid for by each insert and each change of status.
+    // receive-message: an inbound message that is delivered twice is one row. Inbound rows only.
+    uniqueIndex('messages_dedupe_key').on(t.businessId, t.dedupeKey).where(sql`${t.dedupeKey} is not null`),
+    // request-message: a request that is repeated is one row. Rows with a key only.
+    uniqueIndex('messages_idempotency_key')
+      .on(t.businessId, t.idempotencyKey)
+      .where(sql`${t.idempotencyKey} is not null`),
+    // listMessages; also the target of the foreign keys that keep businesses apart.
+    uniqueIndex('messages_tenant').on(t.businessId, t.id),
+    // listMessages of a conversation or a contact, call-messages; the foreign key to conversations.
     index('messages_conversation').on(t.conversationId, t.id),
-    index('messages_contact').on(t.contactId, t.id),
-    index('messages_provider_id').on(t.provider, t.providerMessageId),
-    /** What is said about a message: looked up when the message is shown, or comes late. */
+    // applyStatus, findMessage, relatedSql: by the provider's id. An outbound row enters once it has one.
+    index('messages_provider_ref').on(t.provider, t.providerMessageId).where(sql`${t.providerMessageId} is not null`),
+    // relatedSql: what is said about a message, looked up when it is shown.
     index('messages_about').on(t.businessId, t.replyTo).where(sql`${t.kind} in ('reaction', 'poll_vote', 'edit')`),
+    // deliver-message, fallback: the other parts of a split message.
     index('messages_parts').on(t.partOf).where(sql`${t.partOf} is not null`),
+    // read-timeline, choose-sender; the foreign key to contacts.
     index('messages_timeline').on(t.contactId, t.occurredAt, t.id),
+    // listMessages of a status or of direction `in`, which is status `received`.
     index('messages_status').on(t.businessId, t.status, t.id),
-    index('messages_direction').on(t.businessId, t.direction, t.id),
+    // listMessages of direction `out`.
+    index('messages_outbound').on(t.businessId, t.id).where(sql`${t.direction} = 'out'`),
+    // listMessages of a provider.
     index('messages_provider').on(t.businessId, t.provider, t.id),
+    // privacy: the messages that are older than their business keeps them.
     index('messages_age').on(t.businessId, t.occurredAt),
+    // search.
     index('messages_search').using(
       'gin',
       sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', ${t.body}))`,
     ),
+    // sweep: messages whose job was lost.
     index('messages_unsent').on(t.updatedAt).where(sql`${t.status} in ('queued', 'sending')`),
+    // outbox of a linked account, in order.
     index('messages_outbox').on(t.accountId, t.id).where(sql`${t.status} in ('queued', 'sending')`),
+    // outbox: first messages to people who never wrote, which are limited per day.
     index('messages_opening').on(t.accountId, t.lastAttemptAt).where(sql`${t.opensChat}`),
+    // The foreign key to accounts, when one is deleted.
+    index('messages_account').on(t.accountId).where(sql`${t.accountId} is not null`),
     check('messages_direction_status', sql`(${t.direction} = 'in') = (${t.status} = 'received')`),
     ...enumChecks(t),
     sameBusiness(t.businessId, t.conversationId, conversations, conversations.id, 'cascade'),
@@ -171,6 +190,7 @@ export const earlyDeletions = pgTable(
   },
   (t) => [
     index('early_deletions_message').on(t.businessId, t.providerMessageId),
+    index('early_deletions_account').on(t.accountId).where(sql`${t.accountId} is not null`),
     index('early_deletions_age').on(t.createdAt),
     ...enumChecks(t),
     sameBusiness(t.businessId, t.accountId, whatsappAccounts, whatsappAccounts.id, 'cascade'),

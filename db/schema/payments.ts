@@ -48,11 +48,12 @@ export const payments = pgTable(
   },
   (t) => [
     uniqueIndex('payments_idempotency').on(t.businessId, t.idempotencyKey),
-    index('payments_list').on(t.businessId, t.id),
+    uniqueIndex('payments_tenant').on(t.businessId, t.id),
     index('payments_contact').on(t.contactId, t.id),
     index('payments_timeline').on(t.contactId, t.createdAt, t.id),
     index('payments_due').on(t.nextCheckAt).where(sql`${t.nextCheckAt} is not null`),
     index('payments_receipt_due').on(t.updatedAt).where(sql`${t.receipt} = 'due'`),
+    index('payments_receipt_message').on(t.receiptMessageId).where(sql`${t.receiptMessageId} is not null`),
     check('payments_amount', sql`${t.amount} > 0`),
     check('payments_paid_at', sql`(${t.state} in ('paid', 'refunded')) = (${t.paidAt} is not null)`),
     check('payments_refunded', sql`${t.refundedAmount} between 0 and ${t.amount}`),

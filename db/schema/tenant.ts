@@ -1,4 +1,5 @@
-import { type AnyPgColumn, foreignKey, getTableConfig, type PgColumn, uuid } from 'drizzle-orm/pg-core'
+import { getTableName } from 'drizzle-orm'
+import { type AnyPgColumn, foreignKey, type PgColumn, uuid } from 'drizzle-orm/pg-core'
 import { businesses } from './businesses.ts'
 
 /** The business that a row belongs to: the row is deleted with it. */
@@ -18,7 +19,7 @@ export function sameBusiness(
   target: AnyPgColumn,
   onDelete: 'cascade' | 'set null',
 ) {
-  const name = `${getTableConfig(column.table).name}_${column.name.replace(/_id$/, '')}_fk`
+  const name = `${getTableName(column.table)}_${column.name.replace(/_id$/, '')}_fk`
   return foreignKey({ name, columns: [business, column], foreignColumns: [parent.businessId, target] }).onDelete(
     onDelete,
   )

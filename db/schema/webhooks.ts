@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { bigint, boolean, index, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
+import { bigint, boolean, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { events } from './events.ts'
 import { businessId, sameBusiness } from './tenant.ts'
@@ -20,7 +20,7 @@ export const webhookEndpoints = pgTable(
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (t) => [index('webhook_endpoints_business').on(t.businessId, t.id)],
+  (t) => [uniqueIndex('webhook_endpoints_tenant').on(t.businessId, t.id)],
 )
 
 export const webhookDeliveries = pgTable(

@@ -34,7 +34,7 @@ export const whatsappAccounts = pgTable(
     updatedAt: updatedAt(),
   },
   (t) => [
-    index('whatsapp_accounts_business').on(t.businessId, t.provider),
+    uniqueIndex('whatsapp_accounts_tenant').on(t.businessId, t.id),
     uniqueIndex('whatsapp_accounts_phone').on(t.provider, t.phone).where(sql`${t.phone} is not null`),
     ...enumChecks(t),
   ],
@@ -117,5 +117,9 @@ export const whatsappCommands = pgTable(
     error: text(),
     createdAt: createdAt(),
   },
-  (t) => [index('whatsapp_commands_open').on(t.accountId, t.id).where(sql`${t.doneAt} is null`), ...enumChecks(t)],
+  (t) => [
+    index('whatsapp_commands_account').on(t.accountId),
+    index('whatsapp_commands_open').on(t.accountId, t.id).where(sql`${t.doneAt} is null`),
+    ...enumChecks(t),
+  ],
 )

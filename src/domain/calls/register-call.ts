@@ -1,6 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { auditLog, calls, leads } from '../../../db/schema/index.ts'
+import { calls, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { identitiesOf, lockIdentities, resolveContact } from '../contacts/index.ts'
@@ -91,6 +91,7 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
         fromNumber: input.from,
         toNumber: input.to,
         startedAt: input.at,
+        registeredAt: input.at,
         ...(input.answeredBy === 'voicemail'
           ? {
               answeredBy: 'voicemail' as const,
@@ -115,13 +116,12 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
   throw personErased()
 }
 
-/** Whether the call was registered before: one of a withheld number has no contact to tell it by. */
+/** Whether the call was registered before. It locks the call's row. */
 async function isRegistered(tx: Executor, callId: string): Promise<boolean> {
-  await tx.execute(sql`select 1 from ${calls} where ${calls.id} = ${callId} for update`)
-  const [entry] = await tx
-    .select({ id: auditLog.id })
-    .from(auditLog)
-    .where(and(eq(auditLog.entity, 'call'), eq(auditLog.entityId, callId), eq(auditLog.action, 'call.register')))
-    .limit(1)
-  return entry !== undefined
+  const [call] = await tx
+    .select({ registeredAt: calls.registeredAt })
+    .from(calls)
+    .where(eq(calls.id, callId))
+    .for('update')
+  return call?.registeredAt != null
 }
