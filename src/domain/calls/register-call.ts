@@ -1,12 +1,13 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { calls, leads } from '../../../db/schema/index.ts'
+import { calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { identitiesOf, lockIdentities, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { eraseCalls, isErasedSql, personErased, queueDeletions } from '../erasures/index.ts'
+import { setLeadContact } from '../leads/index.ts'
 import { callerName, callerPhone } from './caller.ts'
 
 export type CallRegistration = {
@@ -102,12 +103,7 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
       })
       .where(and(eq(calls.id, call.id), eq(calls.businessId, ctx.businessId), isNull(calls.contactId)))
       .returning({ id: calls.id })
-    // A lead that was faster than the call it is of.
-    if (contactId)
-      await tx
-        .update(leads)
-        .set({ contactId })
-        .where(and(eq(leads.callId, call.id), eq(leads.businessId, ctx.businessId), isNull(leads.contactId)))
+    if (contactId) await setLeadContact(tx, ctx, call.id, contactId)
     if (registered.length > 0) await audit(tx, ctx, { action: 'call.register', entity: 'call', entityId: call.id })
     return known
   })
