@@ -3,7 +3,7 @@ import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import postgres, { type Sql } from 'postgres'
 import { z } from 'zod'
 
-/** Any number will do, as long as every migrator takes the same. */
+/** Any number, the same for every migrator. */
 const MIGRATION_LOCK = 4_711_972
 
 const FOLDER = join(import.meta.dir, 'migrations')

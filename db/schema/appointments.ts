@@ -17,7 +17,7 @@ export const appointments = pgTable(
     state: text({ enum: ['booked', 'cancelled'] })
       .notNull()
       .default('booked'),
-    /** When a person of the business said yes to it; until then a caller has no other one. */
+    /** When a member confirmed it; until then the caller can book no other. */
     confirmedAt: at('confirmed_at'),
     name: text(),
     note: text(),

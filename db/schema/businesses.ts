@@ -21,21 +21,21 @@ export const businesses = pgTable(
     defaultWhatsappProvider: text('default_whatsapp_provider', { enum: ['twilio', 'baileys'] })
       .notNull()
       .default('twilio'),
-    /** Sends when the default one surely cannot: not linked, restricted, down. */
+    /** Sends when the default provider certainly cannot: not linked, restricted, down. */
     fallbackWhatsappProvider: text('fallback_whatsapp_provider', { enum: ['twilio', 'baileys'] }),
-    /** A text longer than its provider takes: sent in parts, or refused. */
+    /** What happens to a text that is longer than its provider allows. */
     longText: text('long_text', { enum: ['split', 'refuse'] })
       .notNull()
       .default('split'),
-    /** Takes the payments for which no other is named; null is the one that suits the currency. */
+    /** The default for payments; null chooses by currency. */
     paymentProvider: text('payment_provider', { enum: ['paypal', 'tranzila'] }),
-    /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
+    /** `default` is the engine of the business's own key if it has one, else that of the installation. */
     speechEngine: text('speech_engine', { enum: SPEECH_ENGINES }).notNull().default('default'),
-    /** Whether the carrier's copy of a recording is deleted once ours is stored and committed. */
+    /** Whether the carrier's copy of a recording is deleted after ours is committed. */
     deleteRemoteRecordings: boolean('delete_remote_recordings').notNull().default(false),
-    /** Whether its owners need a second factor for what only owners may do. */
+    /** Whether owners need a second factor for what only owners may do. */
     ownersNeedSecondFactor: boolean('owners_need_second_factor').notNull().default(false),
-    /** When people are there, by weekday, local time; null is not said. */
+    /** Opening hours in local time; null is unknown. */
     hours: jsonb().$type<WeekHours>(),
     blockedAt: at('blocked_at'),
     blockedReason: text('blocked_reason'),
@@ -55,7 +55,7 @@ export const phoneNumbers = pgTable(
       .references(() => businesses.id, { onDelete: 'cascade' }),
     e164: text().notNull(),
     label: text(),
-    /** What is spoken on this line, when it is not the business's language. */
+    /** The language of this number, when it is not that of the business. */
     language: text({ enum: ['he', 'en'] }),
     createdAt: createdAt(),
   },
@@ -67,7 +67,7 @@ export const phoneNumbers = pgTable(
   ],
 )
 
-/** Keys of the REST and tRPC API, scoped to one business; only the hash is kept. */
+/** Keys of the REST and tRPC API, scoped to one business; only the hash is stored. */
 export const apiKeys = pgTable(
   'api_keys',
   {
@@ -76,13 +76,13 @@ export const apiKeys = pgTable(
       .notNull()
       .references(() => businesses.id, { onDelete: 'cascade' }),
     name: text().notNull(),
-    /** First characters, to tell keys apart. */
+    /** The first characters, which a person recognizes the key by. */
     prefix: text().notNull(),
     hash: text().notNull(),
     scope: text({ enum: ['read', 'write', 'admin'] })
       .notNull()
       .default('admin'),
-    /** Whether it runs the whole installation. */
+    /** Whether it administers the whole installation. */
     operator: boolean().notNull().default(false),
     lastUsedAt: at('last_used_at'),
     revokedAt: at('revoked_at'),

@@ -12,7 +12,6 @@ export const calls = pgTable(
     businessId: businessId(),
     contactId: uuid('contact_id'),
     conversationId: uuid('conversation_id'),
-    /** The carrier's id of the call. */
     callSid: text('call_sid').notNull(),
     direction: text({ enum: ['inbound', 'outbound'] })
       .notNull()
@@ -21,7 +20,7 @@ export const calls = pgTable(
     fromNumber: text('from_number').notNull(),
     toNumber: text('to_number').notNull(),
     forwardedFrom: text('forwarded_from'),
-    /** How far the caller's number is vouched for, in the carrier's words (STIR/SHAKEN). */
+    /** The carrier's attestation of the caller's number (STIR/SHAKEN). */
     stirVerstat: text('stir_verstat'),
     answeredBy: text('answered_by', { enum: ['agent', 'voicemail'] })
       .notNull()
@@ -29,24 +28,24 @@ export const calls = pgTable(
     state: text({ enum: ['ringing', 'live', 'ended'] })
       .notNull()
       .default('ringing'),
-    /** Why the agent's part ended; written before the socket closes, so that every replica can tell. */
+    /** Why the agent's part ended; written before the socket closes, so that every replica can read it. */
     endReason: text('end_reason'),
     endDetail: text('end_detail'),
-    /** What became of the caller after a failed agent: `voicemail` once the fallback was answered. */
+    /** What the caller got after the agent failed. */
     fallback: text({ enum: ['voicemail', 'hangup'] }),
     streamSid: text('stream_sid'),
-    /** The process that has the call's socket, by its heartbeat: when that stops, the call is lost. */
+    /** The process with the call's socket: when its heartbeat stops, the call is lost. */
     serverId: text('server_id'),
     streamError: text('stream_error'),
     carrierStatus: text('carrier_status'),
     carrierSeconds: integer('carrier_seconds'),
     durationMs: integer('duration_ms'),
-    /** Figures in milliseconds: greeting after start, response times, counts of barge-ins. */
+    /** In milliseconds: greeting after start, response times; and counts of barge-ins. */
     metrics: jsonb().$type<Record<string, number | null>>(),
-    /** What happened in it, line by line, in the storage. */
+    /** The call's trace in the storage. */
     recordKey: text('record_key'),
     startedAt: at('started_at').notNull(),
-    /** When it was registered with its caller, which a withheld number leaves without a contact. */
+    /** When it was registered; a call of a withheld number has no contact to show that. */
     registeredAt: at('registered_at'),
     streamStartedAt: at('stream_started_at'),
     endedAt: at('ended_at'),
@@ -70,7 +69,7 @@ export const calls = pgTable(
   ],
 )
 
-/** What was said, in order; times are milliseconds on the media clock of the caller's stream. */
+/** The turns of a call, in order; times are milliseconds on the media clock of the caller's stream. */
 export const callTurns = pgTable(
   'call_turns',
   {
@@ -86,7 +85,7 @@ export const callTurns = pgTable(
     question: text(),
     startMs: integer('start_ms').notNull(),
     endMs: integer('end_ms').notNull(),
-    /** How much of an agent's turn was really played to the caller. */
+    /** How much of an agent's turn was played to the caller. */
     heardMs: integer('heard_ms'),
     interrupted: boolean().notNull().default(false),
     audioKey: text('audio_key'),
@@ -106,7 +105,6 @@ export const callTurns = pgTable(
   ],
 )
 
-/** What a call came to. */
 export const callSummaries = pgTable(
   'call_summaries',
   {

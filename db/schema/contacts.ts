@@ -15,9 +15,8 @@ export const contacts = pgTable(
     phone: text(),
     name: text(),
     email: text(),
-    /** The business's own fields. */
     custom: jsonb().$type<Record<string, string | number | boolean | null>>().notNull().default({}),
-    /** When the person asked not to be written to; no message leaves after it. */
+    /** When the person opted out of messages; none is sent afterwards. */
     optedOutAt: at('opted_out_at'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -25,7 +24,7 @@ export const contacts = pgTable(
   (t) => [
     uniqueIndex('contacts_phone').on(t.businessId, t.phone),
     uniqueIndex('contacts_tenant').on(t.businessId, t.id),
-    // A number is found by how it begins and, as people remember it, by how it ends.
+    // A number is searched by its beginning and by its end.
     index('contacts_phone_start').on(t.businessId, sql`${t.phone} text_pattern_ops`),
     index('contacts_phone_end').on(t.businessId, sql`reverse(${t.phone}) text_pattern_ops`),
     index('contacts_search').using(
@@ -43,7 +42,7 @@ export const contactIdentities = pgTable(
     /** `phone`: a further number of theirs. `whatsapp`: the number in the id that WhatsApp answered for `phone`. */
     kind: text({ enum: ['lid', 'external', 'phone', 'whatsapp'] }).notNull(),
     value: text().notNull(),
-    /** Of kind `whatsapp`: the number that was looked up, canonical. */
+    /** Of kind `whatsapp`: the canonical number that was looked up. */
     phone: text(),
     contactId: uuid('contact_id').notNull(),
     createdAt: createdAt(),
@@ -67,7 +66,7 @@ export const contactTags = pgTable(
   ],
 )
 
-/** What a member wrote about a contact, seen by members alone; a note stands in the contact's timeline. */
+/** Notes of members about a contact; only members see them. */
 export const notes = pgTable(
   'notes',
   {
@@ -92,7 +91,7 @@ export const notes = pgTable(
   ],
 )
 
-/** How often a business's contacts were brought to the present spelling of their numbers by themselves, and when last. */
+/** Automatic runs of `repairContacts` for a business. */
 export const contactRepairs = pgTable('contact_repairs', {
   businessId: uuid('business_id')
     .primaryKey()

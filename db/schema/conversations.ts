@@ -5,7 +5,7 @@ import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { contacts } from './contacts.ts'
 import { businessId, sameBusiness } from './tenant.ts'
 
-/** One timeline per contact. */
+/** One conversation a contact. */
 export const conversations = pgTable(
   'conversations',
   {
@@ -16,7 +16,6 @@ export const conversations = pgTable(
       .notNull()
       .default('open'),
     unread: integer().notNull().default(0),
-    /** The member who looks after it. */
     assigneeId: text('assignee_id').references(() => users.id, { onDelete: 'set null' }),
     snoozedUntil: at('snoozed_until'),
     /** When the contact last wrote on WhatsApp: opens the 24-hour window in which free text may be sent. */

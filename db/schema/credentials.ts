@@ -4,7 +4,7 @@ import { businessId } from './tenant.ts'
 
 export const CREDENTIAL_PROVIDERS = ['twilio', 'openai', 'paypal', 'tranzila'] as const
 
-/** Keys that a business brings along instead of the installation's. */
+/** A business's own provider keys, used instead of those of the installation. */
 export const businessCredentials = pgTable(
   'business_credentials',
   {
@@ -13,7 +13,7 @@ export const businessCredentials = pgTable(
     provider: text({ enum: CREDENTIAL_PROVIDERS }).notNull(),
     /** The keys as JSON, sealed for this business and provider. */
     sealed: text().notNull(),
-    /** What its owner tells them by; no secret. */
+    /** What its owner recognizes them by; no secret. */
     hint: text().notNull(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),

@@ -4,8 +4,8 @@ import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { businessId } from './tenant.ts'
 
 /**
- * Whose data was erased, and which calls were theirs: by a fingerprint, so that what still lies in a queue or comes late is
- * known for what it is, and never written back.
+ * Fingerprints of erased people and their calls: what is still in a queue, or comes late, is recognized and not written
+ * again.
  */
 export const erasedIdentities = pgTable(
   'erased_identities',
@@ -13,9 +13,9 @@ export const erasedIdentities = pgTable(
     kind: text({ enum: ['phone', 'lid', 'external', 'contact', 'call'] }).notNull(),
     fingerprint: text().notNull(),
     businessId: businessId(),
-    /** What happened later is of somebody who came back. A call stays erased. */
+    /** What happened later belongs to a person who came back. A call stays erased. */
     erasedAt: at('erased_at').notNull(),
-    /** The identity itself, until the finished jobs that name it are removed. */
+    /** The identity itself, until the finished jobs that contain it are removed. */
     mention: text(),
   },
   (t) => [
@@ -27,7 +27,7 @@ export const erasedIdentities = pgTable(
   ],
 )
 
-/** Files and carrier's copies that must go: written with the erasure, removed from here once they are gone. */
+/** Files and the carrier's copies to delete: written with the erasure, removed when they are deleted. */
 export const pendingDeletions = pgTable(
   'pending_deletions',
   {

@@ -8,8 +8,8 @@ import { businessId } from './tenant.ts'
 const transactionId = customType<{ data: string }>({ dataType: () => 'xid8' })
 
 /**
- * What happened, written in the transaction in which it happened. Sequence numbers are handed out before commit, so a later
- * number may be seen first: readers go by (xid, seq) and stop before the oldest transaction still under way.
+ * Events, each written in the transaction of its change. Sequence numbers are assigned before the commit, so a later number
+ * can be visible first: readers order by (xid, seq) and stop before the oldest transaction that is not committed.
  */
 export const events = pgTable(
   'events',

@@ -6,12 +6,12 @@ import { contacts } from './contacts.ts'
 import { leads } from './leads.ts'
 import { businessId, sameBusiness } from './tenant.ts'
 
-/** See `src/domain/imports`: how amounts and dates are written, and whether there is a heading line. */
+/** How amounts and dates are written, and whether there is a heading line; see `src/domain/imports`. */
 export type ImportOptions = { heading: boolean; amounts: string | null; dates: string | null }
 
 export type ImportError = { row: number; column: string | null; message: string }
 
-/** A CSV file being taken in; the text is cleared once it is done. */
+/** A CSV import; its text is cleared when it is done. */
 export const imports = pgTable(
   'imports',
   {
@@ -24,20 +24,20 @@ export const imports = pgTable(
     requestHash: text('request_hash').notNull(),
     mapping: jsonb().$type<Record<string, string>>().notNull(),
     csv: text(),
-    /** How the file is read where it can be read in several ways; null in imports of earlier versions. */
+    /** Null in imports of earlier versions. */
     options: jsonb().$type<ImportOptions>(),
-    /** The headings of the file, for the rows that were refused. */
+    /** The headings of the file, for the rejected rows. */
     columns: jsonb().$type<string[]>(),
     total: integer().notNull(),
     processed: integer().notNull().default(0),
     created: integer().notNull().default(0),
     updated: integer().notNull().default(0),
-    /** Leads that an earlier file, or this one, had brought. */
+    /** Leads that an earlier import, or an earlier row, has created. */
     existing: integer().notNull().default(0),
     rejected: integer().notNull().default(0),
-    /** Rows without anything in them. */
+    /** Empty rows. */
     blank: integer().notNull().default(0),
-    /** Runs since a row was last taken in: what gets nowhere is given up. */
+    /** Runs since the last imported row: an import without progress is given up. */
     attempts: integer().notNull().default(0),
     failure: text(),
     errors: jsonb().$type<ImportError[]>().notNull().default([]),
@@ -53,14 +53,14 @@ export const imports = pgTable(
   ],
 )
 
-/** A row that was not taken in, kept for some weeks so that it can be mended and taken in again. */
+/** A rejected row, stored for some weeks so that it can be corrected and imported again. */
 export const importRejects = pgTable(
   'import_rejects',
   {
     businessId: businessId(),
     importId: uuid('import_id').notNull(),
     row: integer().notNull(),
-    /** As they stand in the file. */
+    /** As they are in the file. */
     cells: jsonb().$type<string[]>().notNull(),
     reason: text().notNull(),
     /** E.164, where the row has one: an erasure finds it by this. */
@@ -75,12 +75,12 @@ export const importRejects = pgTable(
   ],
 )
 
-/** What a file's row was made into: the same row read again is not made again, as long as that is there. */
+/** What an imported row became: while that exists, the same row is not imported again. */
 export const importKeys = pgTable(
   'import_keys',
   {
     businessId: businessId(),
-    /** Fingerprint of what the row says, and of how many like it stood before it in its file. */
+    /** Fingerprint of the row, and of how many equal rows are before it in its file. */
     key: text().notNull(),
     leadId: uuid('lead_id'),
     contactId: uuid('contact_id'),

@@ -30,12 +30,12 @@ export const leads = pgTable(
     name: text(),
     wish: text(),
     callbackTime: text('callback_time'),
-    /** When its call last told something of it: jobs may run in another order. */
+    /** When the caller last answered something about it: jobs can run in another order. */
     answeredAt: at('answered_at'),
-    /** What it may be worth, in agorot. */
+    /** Estimated value in agorot. */
     valueAgorot: bigint('value_agorot', { mode: 'number' }),
     ownerId: text('owner_id').references(() => users.id, { onDelete: 'set null' }),
-    /** Order within the stage on the board, smallest first; a move writes the middle of its neighbours. */
+    /** Order within the stage, smallest first; a move writes the mean of its neighbours. */
     position: doublePrecision().notNull().default(sql`-extract(epoch from now())`),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -63,7 +63,7 @@ export const leadStages = pgTable(
   'lead_stages',
   {
     businessId: businessId(),
-    /** What `leads.stage` holds. */
+    /** The value of `leads.stage`. */
     key: text().notNull(),
     name: text().notNull(),
     kind: text({ enum: ['open', 'won', 'lost'] })

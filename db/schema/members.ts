@@ -4,7 +4,7 @@ import { users } from './auth.ts'
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { businessId } from './tenant.ts'
 
-/** Who may log in for which business, and as what. */
+/** The members of a business and their roles. */
 export const memberships = pgTable(
   'memberships',
   {
@@ -25,7 +25,7 @@ export const memberships = pgTable(
   ],
 )
 
-/** Asks the owner of an address to become a member. Neither login nor membership exists until it is accepted. */
+/** Invitations to become a member. Neither login nor membership exists until one is accepted. */
 export const invitations = pgTable(
   'member_invitations',
   {
@@ -34,7 +34,7 @@ export const invitations = pgTable(
     /** Lower case. */
     email: text().notNull(),
     role: text({ enum: ['owner', 'manager', 'agent', 'viewer'] }).notNull(),
-    /** SHA-256 of the token in the link; another one each time it is sent. */
+    /** SHA-256 of the token in the link; a new one each time it is sent. */
     tokenHash: text('token_hash').notNull(),
     expiresAt: at('expires_at').notNull(),
     acceptedAt: at('accepted_at'),
@@ -52,7 +52,7 @@ export const invitations = pgTable(
   ],
 )
 
-/** What the installation remembers about its own setup. */
+/** State of the installation's own setup. */
 export const installationState = pgTable('installation_state', {
   key: text().primaryKey(),
   value: text().notNull(),

@@ -44,38 +44,37 @@ export const messages = pgTable(
     toPhone: text('to_phone'),
     /** When its writer last changed it. */
     editedAt: at('edited_at'),
-    /** When its writer took it back; its words and files are gone. */
+    /** When its writer deleted it; its text and files are deleted too. */
     deletedAt: at('deleted_at'),
-    /** The first part of a message that was too long for its provider, or held several files; null for a whole one. */
+    /** The first part of a message that was split; null for a whole one. */
     partOf: uuid('part_of'),
-    /** Its place among the parts, the first is 0: a part is sent after those before it. */
+    /** Its place among the parts, from 0: a part is sent after those before it. */
     part: integer().notNull().default(0),
-    /** The provider's id of the message, once known. */
     providerMessageId: text('provider_message_id'),
-    /** The provider's identity of an inbound message: delivered twice, it is one row. */
+    /** Identifies an inbound message: delivered twice, it is one row. */
     dedupeKey: text('dedupe_key'),
-    /** The client's key: asked twice, it is one message. */
+    /** The client's key: requested twice, it is one message. */
     idempotencyKey: text('idempotency_key'),
     /** Fingerprint of the request behind the idempotency key: another request under the same key is refused. */
     requestHash: text('request_hash'),
     errorCode: text('error_code'),
     errorMessage: text('error_message'),
-    /** Send attempts begun; the sweep and a worker tell by it whether a lost response is to be reconciled first. */
+    /** Send attempts begun: after one, a lost response is reconciled before the next. */
     attempts: integer().notNull().default(0),
     lastAttemptAt: at('last_attempt_at'),
     /** Not tried before this. */
     nextAttemptAt: at('next_attempt_at'),
-    /** The first message to somebody who never wrote: these are rationed. */
+    /** The first message to a contact that never wrote: these are limited per day. */
     opensChat: boolean('opens_chat').notNull().default(false),
-    /** The key under which answers to the message are encrypted (votes, edits), sealed. No view shows it. */
+    /** The key that encrypts answers to the message (votes, edits), sealed. No view shows it. */
     secret: text(),
-    /** How often the sweep had to put the job back. */
+    /** How often the sweep queued the job again. */
     requeues: integer().notNull().default(0),
     sentAt: at('sent_at'),
     deliveredAt: at('delivered_at'),
     readAt: at('read_at'),
     failedAt: at('failed_at'),
-    /** When the person wrote or the message was asked for. */
+    /** When the person wrote, or the message was requested. */
     occurredAt: at('occurred_at').notNull().defaultNow(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -138,17 +137,17 @@ export const messageMedia = pgTable(
     messageId: uuid('message_id').notNull(),
     index: integer().notNull(),
     kind: text({ enum: MEDIA_KINDS }).notNull().default('document'),
-    /** null when the file cannot be had. */
+    /** Null when the file is unavailable. */
     sourceUrl: text('source_url'),
     contentType: text('content_type').notNull(),
     fileName: text('file_name'),
-    /** Length of a recording or film. */
+    /** Length of a recording or video. */
     seconds: integer(),
-    /** A small JPEG in base64: the one that came inside the message, or ours once the picture is here. */
+    /** A small JPEG in base64: first the one inside the message, then ours. */
     thumbnail: text(),
-    /** What is said in a voice note or recording. */
+    /** Of a voice note or recording. */
     transcript: text(),
-    /** When thumbnail, transcript and the like were made, or it was found that there are none to make. */
+    /** When thumbnail and transcript were made, or found impossible. */
     processedAt: at('processed_at'),
     state: text({ enum: ['pending', 'stored', 'failed', 'unavailable'] })
       .notNull()
@@ -171,8 +170,8 @@ export const messageMedia = pgTable(
 )
 
 /**
- * Deletions of messages that are not here yet, applied when the message comes. They hold no name, number or word: who took
- * it back is kept as fingerprints, so that somebody else's message of the same id stays.
+ * Deletions of messages that have not come yet, applied when they come. They hold no personal data: the writer is stored as
+ * fingerprints, so that the message of another writer with the same id stays.
  */
 export const earlyDeletions = pgTable(
   'early_deletions',

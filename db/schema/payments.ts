@@ -12,13 +12,12 @@ export const PAYMENT_CURRENCIES = ['ILS', 'USD', 'EUR'] as const
 /** Money in the smallest unit of its currency (agorot, cents); exact up to 2^53. */
 const money = (name: string) => bigint(name, { mode: 'number' })
 
-/** What a customer was asked to pay, once. */
 export const payments = pgTable(
   'payments',
   {
     id: id(),
     businessId: businessId(),
-    /** The books keep a payment when its person is forgotten. */
+    /** Null when the person was erased: the payment stays in the books. */
     contactId: uuid('contact_id'),
     amount: money('amount').notNull(),
     currency: text({ enum: PAYMENT_CURRENCIES }).notNull(),
@@ -27,7 +26,7 @@ export const payments = pgTable(
     state: text({ enum: PAYMENT_STATES }).notNull().default('created'),
     /** Why the last attempt failed: the provider's code, or `amount_mismatch`. */
     reason: text(),
-    /** The client's key: asked twice, it is one payment. */
+    /** The client's key: requested twice, it is one payment. */
     idempotencyKey: text('idempotency_key'),
     /** Fingerprint of the request behind the idempotency key: another request under the same key is refused. */
     requestHash: text('request_hash').notNull(),
@@ -39,9 +38,9 @@ export const payments = pgTable(
       .notNull()
       .default('none'),
     receiptMessageId: uuid('receipt_message_id'),
-    /** When the sweep asks the provider next; null when there is nothing more to learn. */
+    /** When the sweep asks the provider next; null when the payment is settled. */
     nextCheckAt: at('next_check_at'),
-    /** How often the provider was asked: the pauses grow with it. */
+    /** How often the provider was asked: the pauses increase with it. */
     checks: integer().notNull().default(0),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -64,24 +63,24 @@ export const payments = pgTable(
   ],
 )
 
-/** One order or handshake minted at the provider for a payment; a payment has several when earlier ones came to nothing. */
+/** An order or handshake at the provider; a payment has several when earlier ones were not paid. */
 export const paymentCheckouts = pgTable(
   'payment_checkouts',
   {
     id: id(),
     businessId: businessId(),
     paymentId: uuid('payment_id').notNull(),
-    /** 1 for the first. */
+    /** From 1. */
     attempt: integer().notNull(),
     provider: text({ enum: PAYMENT_PROVIDERS }).notNull(),
-    /** PayPal's client id, Tranzila's terminal: with whose keys it is asked about. Null is the installation's. */
+    /** PayPal's client id or Tranzila's terminal; null is that of the installation. */
     account: text(),
     /** PayPal's order id, Tranzila's handshake token. */
     providerRef: text('provider_ref').notNull(),
     /** Where the customer pays. */
     url: text().notNull(),
     expiresAt: at('expires_at').notNull(),
-    /** Set when nothing can be paid through it any more: it is never captured after that. */
+    /** When it was closed: it is never captured afterwards. */
     closedAt: at('closed_at'),
     createdAt: createdAt(),
   },
@@ -94,7 +93,7 @@ export const paymentCheckouts = pgTable(
   ],
 )
 
-/** A movement of money that the provider told us of when asked. */
+/** A movement of money that the provider reported. */
 export const paymentTransactions = pgTable(
   'payment_transactions',
   {
@@ -103,7 +102,7 @@ export const paymentTransactions = pgTable(
     paymentId: uuid('payment_id').notNull(),
     provider: text({ enum: PAYMENT_PROVIDERS }).notNull(),
     kind: text({ enum: ['charge', 'refund'] }).notNull(),
-    /** In whose account the money moved, as in a checkout. */
+    /** As in a checkout. */
     account: text(),
     providerTransactionId: text('provider_transaction_id').notNull(),
     status: text({ enum: ['pending', 'completed', 'failed'] }).notNull(),
@@ -116,7 +115,7 @@ export const paymentTransactions = pgTable(
     updatedAt: updatedAt(),
   },
   (t) => [
-    // A transaction pays for one thing only, and a payment is paid by one charge only, whoever writes.
+    // A transaction pays for one payment only, and a payment is paid by one charge only.
     uniqueIndex('payment_transactions_provider_id').on(t.provider, t.providerTransactionId),
     uniqueIndex('payment_transactions_counted').on(t.paymentId).where(sql`${t.counted} and ${t.kind} = 'charge'`),
     index('payment_transactions_payment').on(t.paymentId),
@@ -127,7 +126,7 @@ export const paymentTransactions = pgTable(
   ],
 )
 
-/** What happened to a payment, in order; never changed, never deleted. */
+/** The history of a payment; rows are never changed or deleted. */
 export const paymentEvents = pgTable(
   'payment_events',
   {

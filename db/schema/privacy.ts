@@ -3,7 +3,7 @@ import { check, integer, pgTable, uuid } from 'drizzle-orm/pg-core'
 import { businesses } from './businesses.ts'
 import { updatedAt } from './columns.ts'
 
-/** How long a business keeps what; null keeps for ever. */
+/** Retention by kind; null is for ever. */
 export const retentionSettings = pgTable(
   'retention_settings',
   {

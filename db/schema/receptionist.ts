@@ -2,7 +2,7 @@ import { integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { createdAt, id, updatedAt } from './columns.ts'
 import { businessId } from './tenant.ts'
 
-/** How a business's receptionist behaves; every change is a new version, the highest one counts. */
+/** Settings of a business's receptionist; every change is a new version, the highest is in force. */
 export const receptionistProfiles = pgTable(
   'receptionist_profiles',
   {
@@ -16,7 +16,7 @@ export const receptionistProfiles = pgTable(
   (t) => [uniqueIndex('receptionist_profiles_version').on(t.businessId, t.version)],
 )
 
-/** What a business wants its receptionist to know: prices, addresses, answers to common questions. */
+/** Texts for the receptionist: prices, addresses, answers to common questions. */
 export const businessTexts = pgTable(
   'business_texts',
   {

@@ -1,7 +1,7 @@
 import { index, integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { at, enumChecks } from './columns.ts'
 
-/** A running process says here that it is alive; readiness looks at it from any replica. */
+/** Running processes; readiness on any replica reads them. */
 export const heartbeats = pgTable(
   'heartbeats',
   {

@@ -4,7 +4,7 @@ import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { events } from './events.ts'
 import { businessId, sameBusiness } from './tenant.ts'
 
-/** Where a business wants to be told of its events. */
+/** Where the events of a business are delivered. */
 export const webhookEndpoints = pgTable(
   'webhook_endpoints',
   {
@@ -12,7 +12,7 @@ export const webhookEndpoints = pgTable(
     businessId: businessId(),
     url: text().notNull(),
     description: text(),
-    /** Event types, `call.*` style prefixes included; null is all. */
+    /** Event types or prefixes such as `call.*`; null is all. */
     types: text().array(),
     /** Signs the deliveries; shown once, sealed for this endpoint. */
     secret: text().notNull(),
@@ -33,7 +33,7 @@ export const webhookDeliveries = pgTable(
       .notNull()
       .default('pending'),
     attempts: integer().notNull().default(0),
-    /** How often somebody asked for it again. */
+    /** How often it was requested again. */
     replays: integer().notNull().default(0),
     status: integer(),
     error: text(),

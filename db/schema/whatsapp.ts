@@ -40,17 +40,17 @@ export const whatsappAccounts = pgTable(
   ],
 )
 
-/** The link of an account to WhatsApp: who holds its socket, how it stands, and by which rules it sends. */
+/** The link of an account to WhatsApp: the process with its socket, its state, its sending limits. */
 export const whatsappLinks = pgTable(
   'whatsapp_links',
   {
     accountId: uuid('account_id').primaryKey(),
     businessId: businessId(),
-    /** Somebody is to hold its socket; false while it is logged out, blocked or given up. */
+    /** Whether a process should hold its socket; false while it is logged out, blocked or given up. */
     wanted: boolean().notNull().default(true),
     /** The process that holds the socket. */
     owner: text(),
-    /** Counts owners: what an earlier one still tries to write is refused. */
+    /** Increases with each owner: a write of an earlier owner is refused. */
     epoch: integer().notNull().default(0),
     leaseExpiresAt: at('lease_expires_at').notNull().defaultNow(),
     /** Baileys' credentials, sealed. */
@@ -66,18 +66,18 @@ export const whatsappLinks = pgTable(
     retryAt: at('retry_at'),
     restrictionCode: text('restriction_code'),
     restrictedAt: at('restricted_at'),
-    /** What becomes of a message of which nobody knows whether WhatsApp took it. */
+    /** Whether a message is sent again when it is unknown if WhatsApp accepted it. */
     delivery: text({ enum: ['at-least-once', 'at-most-once'] })
       .notNull()
       .default('at-least-once'),
-    /** Between two messages: `gapMs`, and up to `jitterMs` more. */
+    /** The pause between two messages is `gapMs` and up to `jitterMs` more. */
     gapMs: integer('gap_ms').notNull().default(1_500),
     jitterMs: integer('jitter_ms').notNull().default(2_500),
     typingMsPerChar: integer('typing_ms_per_char').notNull().default(40),
-    /** Contacts that never wrote, first written to within 24 hours; null is no limit. */
+    /** Limit in 24 hours for first messages to contacts that never wrote; null is no limit. */
     newContactsPerDay: integer('new_contacts_per_day').default(30),
     allowGroups: boolean('allow_groups').notNull().default(false),
-    /** Messages from before the link that are taken over. */
+    /** How many messages from before the link are imported. */
     historyLimit: integer('history_limit').notNull().default(1_000),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -105,7 +105,7 @@ export const whatsappKeys = pgTable(
   (t) => [primaryKey({ columns: [t.accountId, t.type, t.id] })],
 )
 
-/** What somebody wants of a running account; its owner does it. */
+/** Requests to a running account; the process that holds its socket carries them out. */
 export const whatsappCommands = pgTable(
   'whatsapp_commands',
   {

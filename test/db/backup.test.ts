@@ -137,7 +137,7 @@ const SECRET_COLUMNS: Record<string, string> = {
   'whatsapp_links.pairing_code': 'valid for minutes, and only on the phone that it was made for',
 }
 
-test('a backup holds nothing that lets somebody in', async () => {
+test('a backup holds nothing that opens an account', async () => {
   const api = await createTestApi()
   const rows = await api.database.sql<{ name: string; table: string }[]>`
     select table_name || '.' || column_name as name, table_name as "table" from information_schema.columns
