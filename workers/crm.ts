@@ -46,10 +46,10 @@ import { openConsumer, runWorker } from './run-worker.ts'
 
 const SWEEP_EVERY_MS = 30_000
 const PAYMENT_SWEEP_EVERY_MS = 10_000
-/** A delivery that was left alone for longer than its job's longest pause has lost its job. */
+/** A delivery untouched for longer than its job's longest pause has lost its job. */
 const LONGEST_WEBHOOK_PAUSE_MS = 8 * 3_600_000
 
-/** Queues the webhook deliveries of what was just committed; told by the database, one round at a time. */
+/** Queues the webhook deliveries of committed events when the database notifies, one round at a time. */
 async function startWebhookPump({ ctx, database, log }: Deps): Promise<void> {
   let running = false
   let again = false
@@ -64,7 +64,7 @@ async function startWebhookPump({ ctx, database, log }: Deps): Promise<void> {
       try {
         await queueDeliveries(ctx)
       } catch (error) {
-        // What is not queued now is queued with the next event, or by the sweep.
+        // The next event, or the sweep, queues what is missing.
         log.warn({ error: errorMessage(error) }, 'webhook deliveries could not be queued')
       }
     } while (again)
@@ -73,14 +73,14 @@ async function startWebhookPump({ ctx, database, log }: Deps): Promise<void> {
   await database.sql.listen(EVENT_CHANNEL, pump, pump)
 }
 
-/** A call's registration may come through the queue alone, while the database is away; its news waits this long for it. */
+/** While the database is away a call's registration comes through the queue alone; events of the call wait this long for it. */
 const NEWS_WAITS_MS = 3_600_000
-/** What a business's own carrier account tells of calls that are not there it may have made up: such news waits for less. */
+/** A business's own carrier account can invent events of calls that do not exist: those wait for less. */
 const OWN_NEWS_WAITS_MS = 300_000
 
 /**
- * What is told of a call can overtake the call itself: then the call is registered first, from its own event, and where there is
- * none yet it is waited for.
+ * An event of a call can overtake the call's registration. The call is then registered from its own event; where there is none
+ * yet, the event waits.
  */
 async function ofCall<T>(
   ctx: DomainContext,
@@ -100,7 +100,7 @@ async function ofCall<T>(
   throw new AppError('unavailable', 'call_not_registered', 'The call is not registered yet.')
 }
 
-/** News of the carrier's about a call that never came here, such as one to a number that no business has, is nobody's. */
+/** An event of a call that never came here, such as to a number that no business has, is dropped. */
 export async function ofExistingCall(
   ctx: DomainContext,
   { callSid, onlyFor }: { callSid: string; onlyFor?: string[] | undefined },
@@ -157,7 +157,7 @@ if (import.meta.main)
         try {
           await sumUp(own)
         } catch (error) {
-          // The caller's message does not wait for a model that is away; the summary by it is tried again.
+          // The caller's message does not wait for an unavailable model, whose summary is retried.
           if (own) await sumUp(null)
           throw error
         }
@@ -184,7 +184,7 @@ if (import.meta.main)
         try {
           await runImport(business, importId)
         } catch (error) {
-          // Its row says so: nothing else would ever end it.
+          // Marks the import as failed: nothing else would end it.
           if (job.givesUp(error)) await failImport(business, importId, errorMessage(error).slice(0, 200))
           throw error
         }
@@ -231,7 +231,7 @@ if (import.meta.main)
       await deps.producer.scheduleEvery('maintenance.sweep', {}, SWEEP_EVERY_MS)
       await deps.producer.scheduleEvery('payment.sweep', {}, PAYMENT_SWEEP_EVERY_MS)
       await startWebhookPump(deps)
-      // Beside the others: a flood of payments' notifications, which anybody can send, holds up no call and no message.
+      // A separate consumer: a flood of payment notifications, which anyone can send, must not delay calls or messages.
       const settling = openConsumer(deps, 'payments', 2, paymentHandlers(deps.ctx, deps.payments))
       await settling.ready()
       return async () => {

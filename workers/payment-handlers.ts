@@ -13,7 +13,6 @@ import { DelayJob, type JobHandlers } from '../src/jobs/consumer.ts'
 type PaymentHandlers = Pick<JobHandlers<'crm'>, Extract<keyof JobHandlers<'crm'>, `payment.${string}`>> &
   JobHandlers<'payments'>
 
-/** The work on payments that waits in the queue. */
 export function paymentHandlers(ctx: DomainContext, means: PaymentDeps): PaymentHandlers {
   return {
     'payment.request': async ({ businessId, provider, ...request }, job) => {
@@ -27,7 +26,7 @@ export function paymentHandlers(ctx: DomainContext, means: PaymentDeps): Payment
     'payment.settle': async ({ provider, paymentId, transactionId }, job) => {
       const id = paymentId ?? (provider && transactionId ? await findPaymentOf(ctx, provider, transactionId) : null)
       try {
-        // A transaction is a hint only where it is the payment's notify that named it.
+        // The transaction is a hint only when the payment's own notification named it.
         const found = id && (await settlePayment(ctx, id, means, paymentId ? (transactionId ?? null) : null))
         if (!found) job.logger.info('news of a payment that is not ours')
       } catch (error) {

@@ -2,9 +2,9 @@ import { AppError, errorMessage } from '../src/lib/errors.ts'
 import type { Logger } from '../src/lib/log.ts'
 
 /**
- * Runs sweeps one after the other: one that fails is told, and keeps none of the others from their work.
- * @returns what each of them put right
- * @throws AppError `sweep_failed` (unavailable) naming those that failed, when all have had their turn
+ * Runs sweeps one after the other; a failure does not stop the others.
+ * @returns how many items each of them repaired
+ * @throws AppError `sweep_failed` (unavailable) naming those that failed, after all have run
  */
 export async function runSweeps(
   sweeps: Record<string, () => Promise<number>>,

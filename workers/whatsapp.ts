@@ -8,7 +8,6 @@ import { nameOwner } from '../src/whatsapp/owner.ts'
 import { controlOf, readSandboxCertificate, scanFirstAccount } from '../src/whatsapp/sandbox-phone.ts'
 import { runWorker } from './run-worker.ts'
 
-/** Holds this process's share of the linked accounts. */
 async function holdAccounts(deps: Deps): Promise<() => Promise<void>> {
   const { config, database } = deps
   const { websocketUrl } = config.baileys

@@ -44,7 +44,6 @@ import {
 } from '../providers/whatsapp/port.ts'
 import { applyOrSetAside, storeOrSetAside } from './store-attempts.ts'
 
-/** What every account of a process shares. */
 export type AccountRunnerDeps = {
   open: OpenLinkedAccount
   /** Seals the addresses of files, which hold their keys. */
@@ -52,21 +51,20 @@ export type AccountRunnerDeps = {
   storage: ObjectStorage
   settings: SendSettings
   log: Logger
-  /** Told of every QR code; the sandbox plays the phone that scans it. */
+  /** Called with every QR code. In the sandbox it makes the simulated phone scan the code. */
   onQr?(account: LinkView, qr: string): Promise<void>
 }
 
-/** Codes of refusals that speak of the account, so that another provider may take the message. */
+/** WhatsApp refused the account, not the message: another provider may take it. */
 const ACCOUNT_REFUSED = new Set(['463', 'account_restricted'])
 const LONGEST_TYPING_MS = 6_000
 const SEND_GRACE_MS = 700
 const COMMAND_MS = 20_000
 const FILE_RETRY_MS = 60_000
-/** How many messages are read from the outbox at once, and for how long what was read serves. */
+/** How many messages one read of the outbox takes, and how long that read is valid. */
 const AHEAD = 16
 const AHEAD_MS = 1_000
 
-/** One linked account in the process that owns it: its connection, what comes in, and its outbox. */
 export class AccountRunner {
   readonly lease: Lease
   private readonly ctx: BusinessContext
@@ -80,7 +78,7 @@ export class AccountRunner {
   private pumping: Promise<void> | null = null
   private again = false
   private ahead: { items: OutboxItem[]; at: number } = { items: [], at: 0 }
-  /** Taken by WhatsApp, and not yet written down as sent. */
+  /** Accepted by WhatsApp, not yet stored as sent. */
   private accepted: AcceptedSend | null = null
   private lastSendAt = 0
   private typingMsPerChar = 0
@@ -93,7 +91,7 @@ export class AccountRunner {
   private commands: Promise<void> = Promise.resolve()
   private readonly seenCommands = new Set<string>()
   private over = false
-  /** The number that is known to the database as the one that is linked; whether it may send is decided there. */
+  /** The linked number as stored in the database, which decides whether the account may send. */
   private savedPhone: string | null = null
 
   constructor(ctx: BusinessContext, lease: Lease, means: AccountRunnerDeps, onOver: (runner: AccountRunner) => void) {
@@ -131,7 +129,7 @@ export class AccountRunner {
     await this.account.start()
   }
 
-  /** Sends what waits; asked as often as one likes. */
+  /** Sends what is queued. Calls in quick succession are one. */
   wake(): void {
     if (this.stopped || !this.canSend()) return
     if (this.pumping) {
@@ -143,7 +141,6 @@ export class AccountRunner {
     })
   }
 
-  /** Carries out a command once, after those before it. */
   command(command: AccountCommand): void {
     if (this.seenCommands.has(command.id)) return
     this.seenCommands.add(command.id)
@@ -158,14 +155,14 @@ export class AccountRunner {
       try {
         await closeCommand(this.ctx, command.id, failure)
       } catch (error) {
-        // Still open, it is seen again at the next look.
+        // The command is still open: the next tick tries it again.
         this.seenCommands.delete(command.id)
         this.log.warn({ command: command.kind, reason: errorMessage(error) }, 'a command could not be closed')
       }
     })
   }
 
-  /** Ends the connection so that the next owner can open it; a send under way gets a moment to be acknowledged. */
+  /** Ends the connection so that the next owner can open it. A send in progress gets a moment to be acknowledged. */
   async stop(reason: string): Promise<void> {
     if (this.stopped) return
     this.stopped = true
@@ -182,11 +179,11 @@ export class AccountRunner {
     switch (kind) {
       case 'restart':
         await account.stop('restart')
-        // Opened anew, with the settings as they are now.
+        // Opened with the current settings.
         await this.start()
         return
       case 'logout':
-        // A phone can only be told over a connection.
+        // The phone only learns of a logout over a connection.
         await this.until(() => account.status().state !== 'starting', 5_000)
         await account.logout()
         return
@@ -205,7 +202,7 @@ export class AccountRunner {
     try {
       do {
         this.again = false
-        // What an earlier round read holds only as long as that round went well.
+        // Items read in an earlier round are valid only as long as that round succeeded.
         this.ahead.items = []
         while (!this.stopped && this.account && this.canSend()) {
           const item = await this.nextItem()
@@ -228,20 +225,20 @@ export class AccountRunner {
     const { items, at } = this.ahead
     const next = Date.now() - at < AHEAD_MS ? items.shift() : undefined
     if (next) return next
-    // What was accepted and is not written down would be read as in doubt.
+    // An accepted message that is not stored as sent would be read as in doubt.
     await this.endAccepted()
     this.ahead = { items: await nextInOutbox(this.ctx, this.lease, AHEAD), at: Date.now() }
     return this.ahead.items.shift() ?? null
   }
 
-  /** @returns whether it was accepted, so that those read after it may follow */
+  /** @returns whether it was accepted, so that the messages read after it may follow */
   private async handle(account: LinkedAccount, item: OutboxItem): Promise<boolean> {
     const { message } = item
     if (item.status === 'sending') {
       await this.endAccepted()
       const since = item.lastAttemptAt ?? new Date(0)
       const found = await account.reconcile({ ...message, since, otherIds: [] })
-      // Away again: what WhatsApp kept for us has not come yet.
+      // Disconnected again: what WhatsApp stored for us has not arrived yet.
       if (found.outcome === 'undecided' && account.status().state !== 'working') return false
       await settleDoubt(this.ctx, item, found)
       return false
@@ -293,7 +290,7 @@ export class AccountRunner {
     this.accepted = null
   }
 
-  /** People do not write like machines: a pause between two messages, never the same. */
+  /** A random pause between two messages, as people make. */
   private async pace({ rules }: OutboxItem): Promise<void> {
     const pause = this.lastSendAt + rules.gapMs + Math.random() * rules.jitterMs - Date.now()
     if (this.lastSendAt === 0 || pause <= 0) return
@@ -326,7 +323,7 @@ export class AccountRunner {
   }
 
   private async onReceipts(events: ReceiptEvent[]): Promise<void> {
-    // The answer to a message under way is its send's to judge: some refusals may be tried again.
+    // The send in progress decides about its own answer: some rejections may be retried.
     const isAnswer = ({ status, providerMessageId }: ReceiptEvent) =>
       (status === 'failed' || status === 'sent') && providerMessageId === this.inFlight
     const { accountId } = this.lease
@@ -335,7 +332,7 @@ export class AccountRunner {
   }
 
   private onStatus(status: AccountStatus): void {
-    // The last word on an account that is over is why it is.
+    // The status that ended the account is the last one stored.
     if (this.over) return
     this.unsaved = status
     this.saving ??= this.saveStatus().finally(() => {
@@ -368,7 +365,7 @@ export class AccountRunner {
     }
   }
 
-  /** One phone number, one account: else a message would be shown in another business's chat. */
+  /** A phone number belongs to one account; otherwise a message would appear in another business's chat. */
   private async refuseNumber(): Promise<void> {
     const { account } = this
     if (!account) return
@@ -404,7 +401,7 @@ export class AccountRunner {
     const { account } = this
     if (!account) return
     if (this.fetching) {
-      // What has come since the list was read is on the next one.
+      // Files that arrived after the list was read are on the next list.
       this.fetchAgain = true
       return
     }

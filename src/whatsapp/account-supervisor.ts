@@ -18,13 +18,10 @@ import { goneProcess } from './owner.ts'
 export type SupervisorTiming = {
   leaseMs: number
   renewMs: number
-  /** How often it looks at leases, commands and outboxes; a notification makes it look at once. */
   tickMs: number
-  /** How long a free account waits for the process with the fewest. */
   graceMs: number
-  /** How long this process holds more than its share before it gives one away. */
   surplusMs: number
-  /** How long handing over may take. */
+  /** How long a handover may take. */
   stopMs: number
 }
 
@@ -40,24 +37,22 @@ const DEFAULT_TIMING: SupervisorTiming = {
 
 export type SupervisorOptions = {
   ctx: DomainContext
-  /** This process, as `nameOwner` names it. */
+  /** This process, as named by `nameOwner`. */
   owner: string
   means: AccountRunnerDeps
-  /** Calls back with what is told on `WAKE_CHANNEL`. */
+  /** Calls back with every payload of `WAKE_CHANNEL`. */
   listen(told: (payload: string) => void): Promise<() => Promise<void>>
   timing?: Partial<SupervisorTiming>
 }
 
 export type AccountSupervisor = {
-  /** Accounts whose sockets this process holds. */
   held(): string[]
-  /** Hands every account over, within `stopMs`. */
   stop(): Promise<void>
 }
 
 /**
- * Holds this process's share of all linked accounts: one socket an account over all processes, by a lease in Postgres. A process
- * that is told to stop hands its accounts over; one that dies loses them to the others.
+ * Holds this process's share of all linked accounts: one socket per account over all processes, by a lease in Postgres. A
+ * stopping process hands its accounts over; the accounts of a dead one are taken by the others.
  */
 export async function superviseAccounts(options: SupervisorOptions): Promise<AccountSupervisor> {
   const { ctx, owner, means } = options
@@ -146,7 +141,7 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
     const told = readWake(payload)
     if (told?.why === 'outbox') runners.get(told.accountId)?.wake()
     if (told?.why !== 'command' || asked) return
-    // Commands and new accounts are seen by a look; many in a moment are one.
+    // A tick sees commands and new accounts; many notifications in a moment make one tick.
     asked = true
     setTimeout(() => {
       asked = false
@@ -171,7 +166,7 @@ function readWake(payload: string): Wake | null {
   try {
     return wake.parse(JSON.parse(payload))
   } catch {
-    // Not ours: everything is looked at every second anyway.
+    // Not one of our payloads: the next tick looks at everything anyway.
     return null
   }
 }

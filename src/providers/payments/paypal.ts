@@ -11,16 +11,15 @@ export type PayPalOptions = {
   webhookId: string | null
   /** `https://api-m.paypal.com`, or the sandbox's. */
   apiBaseUrl: string
-  /** Set where it is a business's own. */
   account?: string
   now?: () => number
 }
 
-/** PayPal keeps an order that nobody approved for some hours; older ones are asked about before they are offered again. */
+/** PayPal stores an order that was not approved for some hours; an older one is checked before it is offered again. */
 const ORDER_LIFE_MS = 3 * 3_600_000
-/** The token is renewed this long before it runs out. */
+/** The token is renewed this long before it expires. */
 const TOKEN_MARGIN_MS = 60_000
-/** What PayPal says when a buyer's instrument is refused: this order is over, another may be tried. */
+/** PayPal's codes for a refused instrument: this order is closed, another may succeed. */
 const REFUSALS = ['INSTRUMENT_DECLINED', 'PAYER_CANNOT_PAY', 'TRANSACTION_REFUSED', 'PAYER_ACCOUNT_RESTRICTED']
 
 const money = z.looseObject({ currency_code: z.string(), value: z.string() })
@@ -70,7 +69,7 @@ const eventBody = z.looseObject({
 })
 
 /**
- * PayPal Orders v2 and Payments v2 over plain HTTP. Facts: PayPal's OpenAPI descriptions of checkout_orders_v2,
+ * PayPal Orders v2 and Payments v2 over plain HTTP. Source: PayPal's OpenAPI descriptions of checkout_orders_v2,
  * payments_payment_v2 and notifications_webhooks_v1.
  */
 export function createPayPal(options: PayPalOptions): PaymentProvider {
@@ -94,7 +93,7 @@ export function createPayPal(options: PayPalOptions): PaymentProvider {
     return { value: parsed.data.access_token, until: now() + parsed.data.expires_in * 1_000 - TOKEN_MARGIN_MS }
   }
 
-  /** One token for all requests; asked for once however many wait for it. */
+  /** One token for all requests; concurrent callers share one request for it. */
   async function accessToken(): Promise<string> {
     if (token) {
       const known = await token
@@ -122,7 +121,7 @@ export function createPayPal(options: PayPalOptions): PaymentProvider {
       })
     const first = await send()
     if (first.status !== 401) return first
-    // Revoked before its time: one more try with a new one.
+    // Revoked early: one more attempt with a new one.
     token = null
     return send()
   }
@@ -188,7 +187,7 @@ export function createPayPal(options: PayPalOptions): PaymentProvider {
         const issue = issueOf(json)
         if (REFUSALS.includes(issue))
           return { checkouts: [{ ref, state: 'closed', reason: issue }], charges: [], refunds: [] }
-        // Captured before by a call whose answer was lost, or not approved after all: the order itself says which.
+        // Captured by a call whose answer was lost, or not approved: the order tells which.
         if (issue === 'ORDER_ALREADY_CAPTURED' || issue === 'ORDER_NOT_APPROVED') return readOrder(ref)
       }
       if (status === 404) return { checkouts: [{ ref, state: 'closed', reason: null }], charges: [], refunds: [] }
@@ -226,7 +225,7 @@ export function createPayPal(options: PayPalOptions): PaymentProvider {
         transmission_time: header('paypal-transmission-time'),
       }
       if (Object.values(transmission).some((value) => !value)) return null
-      // The event goes back byte for byte: written anew, its checksum would be another.
+      // The event is returned byte for byte: serialized again, its checksum would differ.
       const fields = JSON.stringify({ ...transmission, webhook_id: webhookId })
       const { status, json } = await call(
         'POST',
@@ -299,7 +298,7 @@ function reportOf(order: z.infer<typeof orderBody>): PaymentReport {
     }),
   )
   const refunds = units.flatMap((unit) => refundsOf(unit.payments?.refunds ?? [], null))
-  // An order whose every capture failed can be paid no more; one that is paid stays, its refunds are still news.
+  // An order whose every capture failed can no longer be paid; a paid one stays, its refunds still matter.
   const dead = charges.length > 0 && charges.every(({ status }) => status === 'failed')
   const state: CheckoutUpdate['state'] =
     order.status === 'APPROVED' && charges.length === 0
@@ -317,7 +316,7 @@ const REFUND_STATUS: Record<string, Refund['status']> = {
   CANCELLED: 'failed',
 }
 
-/** @param chargeId the charge when it is known; else the refund's link up says it */
+/** @param chargeId the charge when it is given; otherwise the refund's `up` link names it */
 function refundsOf(bodies: z.infer<typeof refundBody>[], chargeId: string | null): Refund[] {
   return bodies.flatMap((body): Refund[] => {
     const status = REFUND_STATUS[body.status]
@@ -328,7 +327,7 @@ function refundsOf(bodies: z.infer<typeof refundBody>[], chargeId: string | null
   })
 }
 
-/** The capture that a refund's link up leads to. */
+/** The capture that a refund's `up` link leads to. */
 function captureAbove(links: z.infer<typeof link>[]): string | null {
   const up = links.find(({ rel }) => rel === 'up')
   return /\/v2\/payments\/captures\/([^/?]+)$/.exec(up?.href ?? '')?.[1] ?? null

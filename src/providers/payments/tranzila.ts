@@ -13,24 +13,23 @@ export type TranzilaOptions = {
   apiBaseUrl: string
   reportBaseUrl: string
   payBaseUrl: string
-  /** Set where it is a business's own. */
+  /** The business whose own account it is. */
   account?: string
   now?: () => number
 }
 
-/** A handshake lives some 20 minutes; a little less, so that a page opened at the end still works. */
+/** A handshake is valid for some 20 minutes; a page opened at the end must still work. */
 const HANDSHAKE_LIFE_MS = 18 * 60_000
-/** Tranzila's own numbers of currencies; the euro's is not known for sure, so it is not offered. */
+/** Tranzila's currency numbers. The euro's is not documented, so it is not offered. */
 const CURRENCY_CODES: Partial<Record<Currency, string>> = { ILS: '1', USD: '2' }
 const DAY_MS = 24 * 3_600_000
 const PAGE_SIZE = 100
-/** The user-defined field that carries our id; the terminal must have one of this API name. */
+/** The user-defined field with our id; the terminal must have one of this API name. */
 export const TRANZILA_PAYMENT_FIELD = 'payment_id'
 
 const handshakeBody = z.looseObject({ error_code: z.coerce.number(), thtk: z.string().optional() })
 const rowBody = z.looseObject({
   index: z.coerce.string(),
-  /** Agorot. */
   amount: z.coerce.number(),
   currency: z.coerce.string(),
   processor_response_code: z.coerce.string(),
@@ -47,9 +46,9 @@ const notifyForm = z.looseObject({
 })
 
 /**
- * Tranzila: handshake, hosted page, transactions report. The handshake locks the sum alone, and the customer can edit the
- * page's address, so currency, kind and mode of the charge are all looked at in the report. Facts: Tranzila's pages on
- * authentication, handshake v2, iframe integration and the transaction reports API.
+ * Tranzila: handshake, hosted page, transactions report. The handshake locks the sum only, and the customer can edit the
+ * page's address: the report is checked for currency, kind and mode. Source: Tranzila's pages on authentication, handshake v2,
+ * iframe integration and the transaction reports API.
  */
 export function createTranzila(options: TranzilaOptions): PaymentProvider {
   const { terminal, appKey, secret } = options
@@ -84,7 +83,7 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
   const day = (ms: number) => new Date(ms).toISOString().slice(0, 10)
 
   function chargeOf(row: z.infer<typeof rowBody>): Charge[] {
-    // Holds, card checks, credits and cancellations are no charges, whatever they say of success.
+    // Holds, card checks, credits and cancellations are not charges, even when successful.
     if (row.txn_type !== 'DEBIT' || (row.tranmode ?? 'A') !== 'A') return []
     const approved = row.processor_response_code === '000'
     const currency = Object.entries(CURRENCY_CODES).find(([, code]) => code === row.currency)?.[0]
@@ -155,7 +154,7 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
           rows.push(...found)
           if (found.length < PAGE_SIZE) break
         }
-      // The page's own answer about one index, or about our id: only rows that carry our id are ours.
+      // A report about an index or our id may hold other rows: only those with our id count.
       const charges = rows.filter((row) => ourIdOf(row) === paymentId).flatMap(chargeOf)
       return { checkouts: [], charges, refunds: [] }
     },
@@ -164,7 +163,7 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
     refund: null,
 
     peekWebhook: pointerOf,
-    // Not signed: it points, and the report is asked.
+    // Unsigned: the body is a pointer, and the report is asked.
     readWebhook: async ({ body }) => pointerOf(body),
   }
 }
@@ -177,7 +176,7 @@ function pointerOf(body: string): WebhookPointer {
   return { eventId: null, paymentId, transactionId: form.data.index ?? null }
 }
 
-/** The report names user-defined fields by number, in the terminal's own order: ours is the one that holds a UUID. */
+/** The report numbers user-defined fields in the terminal's own order: ours is the one with a UUID. */
 function ourIdOf(row: Record<string, unknown>): string | null {
   for (const [name, value] of Object.entries(row))
     if (/^user_defined_\d+$/.test(name) && z.uuid().safeParse(value).success) return String(value)

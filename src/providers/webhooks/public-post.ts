@@ -7,7 +7,7 @@ export { isPublicAddress } from '../../lib/public-address.ts'
 
 /**
  * Makes a function that posts to addresses that tenants choose. Redirects are not followed, and the answer's body is not read.
- * @param allowPrivate for receivers on this machine or in its network, as the sandbox's are
+ * @param allowPrivate for receivers on this machine or in its network, such as the sandbox's
  * @returns from the function: the HTTP status
  * @throws AppError `private_address`; `webhook_unreachable`
  */
