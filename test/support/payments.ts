@@ -19,7 +19,6 @@ const SECRET = 'a-secret-of-the-sandbox'
 
 export type PaymentFixture = Awaited<ReturnType<typeof startPaymentFixture>>
 
-/** The environment of a process that works against the payment servers of `startPaymentServers`. */
 export function paymentEnvironment(world: {
   port: number
   databaseUrl: string
@@ -70,7 +69,7 @@ export function startPaymentServers(paypalWebhookUrl: string | null) {
   })
 }
 
-/** The whole product in this process, but for its other workers, beside both payment servers. */
+/** The product in this process, without its other workers, beside both payment servers. */
 export async function startPaymentFixture(options: { language?: 'he' | 'en'; keyless?: boolean } = {}) {
   const database = await createTestDatabase()
   const port = await findFreePort('127.0.0.1')
@@ -84,7 +83,7 @@ export async function startPaymentFixture(options: { language?: 'he' | 'en'; key
     tranzilaUrl: tranzila.url,
     ...language,
   })
-  // The addresses stay: they are the vendors', whoever's keys are used.
+  // The addresses stay: they are the vendors', with any keys.
   if (keyless)
     for (const name of Object.keys(environment))
       if (/^(PAYPAL|TRANZILA)_/.test(name) && !name.endsWith('_BASE_URL')) delete environment[name]
@@ -107,7 +106,7 @@ export async function startPaymentFixture(options: { language?: 'he' | 'en'; key
     means: deps.payments,
     ctx: within(deps.ctx, businessId) satisfies BusinessContext,
     key: environment.API_KEY ?? '',
-    /** Starts working on jobs; without it they wait, as with a worker that is down. */
+    /** Starts the job worker; without it jobs wait. */
     startWorker() {
       if (consumers.length === 0) consumers = openConsumers(deps)
     },
@@ -127,7 +126,7 @@ function openConsumers(deps: Deps): Consumer[] {
 
 let counter = 0
 
-/** A payment to somebody new. */
+/** A payment of a new payer. */
 export async function askFor(world: PaymentFixture, request: Partial<PaymentRequest> = {}): Promise<string> {
   counter += 1
   const { id } = await requestPayment(
@@ -166,12 +165,11 @@ export function stateOf(world: PaymentFixture, id: string) {
   return getPayment(world.ctx, id, world.means)
 }
 
-/** Asks the provider now, as a job would, waiting for whoever is at the payment. */
+/** Asks the provider now, as a job would, after any concurrent settlement. */
 export async function settleNow(world: PaymentFixture, id: string, transactionId: string | null = null) {
   return settlePayment(world.ctx, id, world.means, transactionId)
 }
 
-/** Waits until `read` answers something true, or fails after `ms`. */
 export async function until<T>(read: () => Promise<T | false | null | undefined>, ms = 10_000): Promise<T> {
   for (const deadline = Date.now() + ms; ; await Bun.sleep(50)) {
     const found = await read()
@@ -180,7 +178,7 @@ export async function until<T>(read: () => Promise<T | false | null | undefined>
   }
 }
 
-/** What our books count, in agorot. */
+/** The sums of our books, in agorot. */
 export async function ourBooks(world: PaymentFixture) {
   const [row] = await world.sql<{ charged: string; refunded: string }[]>`
     select coalesce(sum(amount) filter (where kind = 'charge'), 0)::text as charged,

@@ -86,7 +86,7 @@ test('a refusal that speaks of the message fails it once; one that speaks of the
 
 test('a lost acknowledgement is sent again under the same id, or left for a person, as the account says', async () => {
   const to = newContact()
-  // Nothing tells that it arrived: no acknowledgement, no receipt.
+  // Nothing proves its arrival: no acknowledgement, no receipt.
   world.sandbox.putAccount({ phone: to, delivers: false })
   world.sandbox.addFault({ kind: 'drop_ack', to })
   await settled(await send(to, 'again'), ['sent'])
@@ -101,7 +101,7 @@ test('a lost acknowledgement is sent again under the same id, or left for a pers
   expect(await settled(doubtful, ['unknown'])).toMatchObject({ errorCode: 'outcome_unknown' })
   await settled(after, ['sent'])
   expect(textsAt(to)).toEqual(['again', 'again', 'once', 'next'])
-  // The phone comes online: the doubt ends.
+  // The phone comes online, which settles the doubt.
   const once = world.sandbox
     .inbox(to)
     .find(({ message }) => (message.conversation || message.extendedTextMessage?.text) === 'once')
@@ -157,7 +157,7 @@ test('everything a contact sends is one row, with its files', async () => {
   await world.until(async () => (await messagesOf(from))[1]?.body === 'text', 'the edit')
   await write({ kind: 'delete', messageId: typo })
   await world.until(async () => (await messagesOf(from))[1]?.kind === 'deleted', 'the deletion')
-  // Somebody else cannot change it.
+  // Another contact cannot change it.
   const other = newContact()
   await world.sandbox.send({ from: other, to: PHONE }, { kind: 'edit', messageId: first, text: 'forged' })
   await received(other, 1)
@@ -172,7 +172,7 @@ test('everything a contact sends is one row, with its files', async () => {
       where contacts.phone = ${from} order by messages.id`
     return found.every(({ state }) => state === 'stored') && found.length === 2 ? found : null
   }, 'the files')
-  // What says that it is a picture and is none is not served as one; no file's key is kept.
+  // A false picture is not served as one; file keys are not exposed.
   expect(files.map((file) => ({ ...file }))).toEqual([
     { state: 'stored', content_type: 'image/jpeg', source_url: 'whatsapp-media:', bytes: photo.length },
     { state: 'stored', content_type: 'application/octet-stream', source_url: 'whatsapp-media:', bytes: 8 },
@@ -214,7 +214,7 @@ test('a group is a conversation of its own, for an account that asks for groups,
       where m.account_id = ${other.id} order by m.id`
     return found.length >= 2 ? found : null
   }, 'both messages')
-  // The group is no thread with the person who wrote there; who it was stands beside the message.
+  // A group is not the thread of the person who wrote in it; the writer is stored beside the message.
   expect(rows.map((row) => ({ ...row }))).toEqual([
     { body: 'in the group', phone: null, name: from },
     { body: 'in private', phone: from, name: null },
@@ -327,7 +327,7 @@ test('a restricted account opens no new chats: they go by the second provider, o
   expect((await getLink(ctx, id)).restriction).toMatchObject({ code: '463' })
   expect(textsAt(to)).toEqual([])
 
-  // The next one goes there at once; who wrote to us is still answered from the account.
+  // The next one is sent there at once; a contact who wrote to us is still answered from the account.
   const next = await getMessage(ctx, await send(newContact(), 'another'))
   expect(next.provider).toBe('twilio')
   const warm = newContact()
@@ -335,7 +335,7 @@ test('a restricted account opens no new chats: they go by the second provider, o
   await received(warm, 1)
   expect(await settled(await send(warm, 'answer'), ['delivered'])).toMatchObject({ provider: 'baileys' })
 
-  // Without a second provider it fails, and is not tried.
+  // Without a second provider it fails and is not retried.
   await updateBusiness(ctx, { fallbackWhatsappProvider: null })
   expect(await settled(await send(newContact(), 'alone'), ['failed'])).toMatchObject({
     errorCode: 'account_restricted',
@@ -365,7 +365,7 @@ test('over Twilio, what it surely does not take goes by the linked account: at o
     expect(textsAt(to)).toEqual([text])
   }
   try {
-    // The sender is down, or our credentials are wrong: no need to ask again.
+    // The sender is unavailable, or our credentials are wrong: no further attempts.
     for (const [status, code] of [
       [400, 63007],
       [401, 20003],
@@ -374,15 +374,15 @@ test('over Twilio, what it surely does not take goes by the linked account: at o
       const message = await ask(`refused with ${code}`)
       expect(await message.deliver()).toEqual({ done: true, status: 'moved' })
       await arrivesByAccount(message, `refused with ${code}`)
-      // Its job, run again, finds nothing to do, and Twilio never gets it.
+      // Its job, run again, does nothing, and Twilio never receives it.
       expect(await message.deliver()).toMatchObject({ done: true })
     }
-    // Refused for what the message is: no other provider is asked.
+    // Rejected because of the message: no other provider is tried.
     refuseWith(400, 63024)
     const wrong = await ask('wrong')
     expect(await wrong.deliver()).toEqual({ done: true, status: 'failed' })
     expect((await getMessage(ctx, wrong.messageId)).provider).toBe('twilio')
-    // Taken, and the answer lost: nobody knows, so nobody else may send it.
+    // Accepted, and the answer lost: no other provider may send it.
     carrier.faults.add({ operation: 'messages.create', times: 1, effect: { kind: 'response_lost' } })
     const doubtful = await ask('doubtful')
     expect(await doubtful.deliver()).toMatchObject({ done: false })
@@ -432,7 +432,7 @@ test('over Twilio, a closed 24-hour window is known before sending', async () =>
   await ask(open)
   await expect(ask(closed)).rejects.toMatchObject({ code: 'template_required', field: 'template', status: 409 })
   await ask(closed, { template: { contentSid: `HX${'0'.repeat(32)}`, variables: { 1: 'Dana' } } })
-  // Whether a stranger wrote to the number before it came here, a fresh installation cannot know; an older one does.
+  // A fresh installation cannot know whether a contact wrote to the number earlier; an older one can.
   await ask(stranger)
   await world.domain.handle
     .sql`update businesses set created_at = now() - interval '2 days' where id = ${business.businessId}`
@@ -548,7 +548,7 @@ test('whatever protobuf comes, the account stays connected and every message tha
   const ids: string[] = []
   for (let seed = 1; ids.length < 150; seed++) {
     const bytes = encodable(randomMessage(seeded(seed)))
-    // Edits, deletions and answers to messages that are not here make no row of their own, or one without words.
+    // Edits, deletions and answers to messages that are not stored make no row, or one without text.
     const content = bytes && readMessage(proto.Message.decode(bytes), bytes).content
     if (bytes && content && content.kind !== 'deletion')
       ids.push(await world.sandbox.sendRaw({ from, to: PHONE }, bytes))

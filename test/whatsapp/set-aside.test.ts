@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-/** The database refuses what holds this, for its own sake. */
+/** Makes the database refuse messages that contain this. */
 async function refuseMessages(word: string): Promise<() => Promise<void>> {
   const { sql } = world.domain.handle
   await sql.unsafe(`create or replace function refuse_word() returns trigger language plpgsql as $$ begin
@@ -114,7 +114,7 @@ test('while the database is away nothing is set aside: it comes again', async ()
   const receipt: ReceiptEvent = { account: id, providerMessageId: 'x', status: 'read', errorCode: null, at: new Date() }
   await expect(applyOrSetAside(ctx, id, [receipt], () => Promise.reject(away))).rejects.toBe(away)
   expect((await listQuarantine({ ...ctx, operator: false }, {})).items).toEqual([])
-  // A receipt that is refused for its own sake costs no other of its batch.
+  // A refused receipt does not affect the rest of its batch.
   const applied: string[] = []
   const bad = { ...receipt, providerMessageId: 'bad' }
   await applyOrSetAside(ctx, id, [bad, receipt], async (events) => {

@@ -21,32 +21,29 @@ export type StartOpenAi = {
   hostname?: string
   apiKey: string
   logger?: Logger
-  /** Speaks words as μ-law; without it scripts that want a voice get a tone. */
+  /** Synthesizes text as μ-law; without it scripts with a voice get a tone. */
   speak?: (text: string, language: string) => Promise<Uint8Array>
   script?: RealtimeScriptInput
 }
 
-/** A running OpenAI in a box. */
 export type OpenAiSandbox = {
   readonly port: number
   /** `ws://…/v1/realtime` */
   readonly realtimeUrl: string
   readonly sessions: RealtimeSession[]
   readonly faults: RealtimeFaults
-  /** For sessions from now on. */
+  /** For later sessions. */
   setScript(script: RealtimeScriptInput): void
   rest: RestPlan
-  /** Another customer's key. */
   addKey(apiKey: string): void
-  /** Which key asked for what, newest last. */
+  /** The requests and their keys, newest last. */
   readonly uses: { path: string; apiKey: string }[]
-  /** Sessions whose connection is open. */
   open(): number
   close(): Promise<void>
 }
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
-/** Reports kept, newest last. */
+/** Stored reports, newest last. */
 const KEPT_SESSIONS = 500
 
 type SocketData = {
@@ -59,7 +56,7 @@ type SocketData = {
 /**
  * Starts the sandbox's OpenAI: `/v1/realtime` (WebSocket, general availability events), `/v1/audio/transcriptions`,
  * `/v1/chat/completions`, under Bearer authentication, and `/_control` for tests and the command line.
- * @throws AppError `sandbox_not_loopback` when asked to listen anywhere but on this machine
+ * @throws AppError `sandbox_not_loopback` when asked to listen on any other address
  */
 export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
   const hostname = options.hostname ?? '127.0.0.1'

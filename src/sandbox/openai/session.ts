@@ -14,7 +14,6 @@ import { LoudnessVad } from './vad.ts'
 export type SessionSocket = {
   send(text: string): void
   close(code: number, reason: string): void
-  /** Cuts the connection without a close frame. */
   terminate(): void
 }
 
@@ -32,14 +31,14 @@ export type SessionReport = {
   settings: SessionSettings | null
   /** Kinds of client events, counted. */
   received: Record<string, number>
-  /** Audio that came before the session was configured as μ-law. */
+  /** Audio that arrived before the session was configured as μ-law. */
   audioBeforeConfiguredMs: number
   audioMs: number
   turns: number
   responses: { id: string; status: string; sentMs: number; steps: number | null }[]
   truncations: { itemId: string; audioEndMs: number }[]
   toolOutputs: { callId: string; output: string }[]
-  /** Messages that the client put into the conversation. */
+  /** Messages that the client added to the conversation. */
   items: NewItem[]
   said: string[]
   errors: string[]
@@ -53,7 +52,7 @@ type ActiveResponse = {
   step: ScriptStep
   audioItemId: string | null
   sentMs: number
-  /** When its first audio left. */
+  /** When its first audio was sent. */
   startedAt: number
   transcript: string
   timer: Timer | undefined
@@ -62,7 +61,7 @@ type ActiveResponse = {
 let serial = 0
 const newName = (prefix: string) => `${prefix}_sandbox${(++serial).toString(36).padStart(6, '0')}`
 
-/** One session of the Realtime API, its model played by a script. */
+/** One session of the Realtime API; a script plays its model. */
 export class RealtimeSession {
   readonly report: SessionReport
   readonly #socket: SessionSocket
@@ -83,7 +82,6 @@ export class RealtimeSession {
   #step = 0
   #heard = 0
   #userItem = ''
-  /** Of the client event that is being handled. */
   #eventId: string | null = null
   #voice = 'alloy'
   #spoke = false
@@ -135,7 +133,6 @@ export class RealtimeSession {
     this.#eventId = null
   }
 
-  /** The connection is gone. */
   end(): void {
     this.report.closed = true
     clearTimeout(this.#active?.timer)
@@ -144,7 +141,6 @@ export class RealtimeSession {
     this.#timers.clear()
   }
 
-  /** Does what a fault says, now. */
   strike(effect: RealtimeFault['effect']): void {
     switch (effect.kind) {
       case 'refuse':
@@ -254,7 +250,7 @@ export class RealtimeSession {
         if (this.#strikes('turn')) return
         this.#send('input_audio_buffer.speech_stopped', { audio_end_ms: mark.atMs, item_id: this.#userItem })
         this.#commit()
-        // While a response is under way the turn waits for the client to ask for an answer.
+        // During a response the turn waits for the client to request one.
         if (this.#turnDetection?.create_response && !this.#active) this.#create()
       }
     }
@@ -396,7 +392,7 @@ export class RealtimeSession {
     else this.#finish(response, 'completed', null)
   }
 
-  /** An answer in writing, which nobody hears. */
+  /** A text answer, without audio. */
   #write(response: ActiveResponse, text: string): void {
     const id = newName('item')
     const place = { response_id: response.id, item_id: id, output_index: 0, content_index: 0 }
@@ -450,7 +446,7 @@ export class RealtimeSession {
     if (kept) kept.sentMs = response.sentMs
   }
 
-  /** Also told of an answer that is cut off, with the words so far. */
+  /** Also called for an interrupted answer, with its text so far. */
   #endAudio(response: ActiveResponse, words: string, status: 'completed' | 'incomplete' = 'completed'): void {
     const id = response.audioItemId ?? ''
     const place = { response_id: response.id, item_id: id, output_index: 0, content_index: 0 }
@@ -530,8 +526,8 @@ export class RealtimeSession {
   }
 
   /**
-   * Without speech for `idle_timeout_ms` after an answer was played out, by its length, the model answers by itself
-   * (realtime server_vad, `idle_timeout_ms`).
+   * Without speech for `idle_timeout_ms` after an answer was played, by its length, the model answers by itself (realtime
+   * server_vad, `idle_timeout_ms`).
    */
   #awaitSpeech(response: ActiveResponse): void {
     clearTimeout(this.#idle)
@@ -595,7 +591,7 @@ export class RealtimeSession {
   }
 }
 
-/** The words between the first and the last quotation mark, else all of it. */
+/** The text between the first and the last quotation mark, else all of it. */
 function quotedIn(instructions: string): string {
   const from = instructions.indexOf('"')
   const to = instructions.lastIndexOf('"')

@@ -22,13 +22,11 @@ export type StartTranzila = {
   logger?: Logger
 }
 
-/** A merchant's terminal and the app whose keys reach it. */
 type Terminal = Pick<StartTranzila, 'terminal' | 'appKey' | 'secret'>
 
 type Row = {
   terminal: string
   index: number
-  /** Agorot. */
   amount: number
   currency: string
   processor_response_code: string
@@ -47,7 +45,6 @@ export type TranzilaSandbox = {
   readonly faults: PaymentFaults
   readonly ledger: Ledger
   readonly deliveries: Deliveries
-  /** Another merchant's terminal; the ledger names each charge's. */
   addTerminal(terminal: Terminal): void
   close(): Promise<void>
 }
@@ -69,8 +66,8 @@ const reportInput = z.object({
 })
 
 /**
- * Starts Tranzila in a box, on loopback only: handshake, hosted page, unsigned notify, transactions report, `/_control`. One
- * port plays `api`, `report` and `direct`. It holds all in memory.
+ * Starts the simulated Tranzila, on loopback only: handshake, hosted page, unsigned notify, transactions report, `/_control`.
+ * One port serves `api`, `report` and `direct`. All state is in memory.
  */
 export function startTranzila(options: StartTranzila): TranzilaSandbox {
   const hostname = options.hostname ?? '127.0.0.1'
@@ -83,7 +80,7 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
   const rows: Row[] = []
   const terminals: Terminal[] = [options]
 
-  /** The terminal that signed keys reach; null when they are not right. */
+  /** The terminal of the signing keys; null when they are wrong. */
   function terminalOf(request: Request): string | null {
     const header = (name: string) => request.headers.get(`x-tranzila-api-${name}`) ?? ''
     const time = header('request-time')
@@ -137,7 +134,7 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
     return Response.json({ error_code: 0, message: 'Success', rows: found.length, transactions: shown })
   }
 
-  /** Charges the card, or refuses it, and tells the notify address; the answer sends the browser on. */
+  /** Charges the card, or refuses it, and posts to the notify address; the answer redirects the browser. */
   function charge(terminal: string, query: URLSearchParams, declined: boolean, effects: readonly PaymentEffect[]) {
     const wrong = effectOf(effects, 'wrong_amount')
     const code = declined || effectOf(effects, 'declined') ? '033' : '000'
@@ -156,7 +153,7 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
       user_defined_1: query.get(FIELD) ?? '',
     }
     rows.push(row)
-    // A hold is no charge: the books have it, the money stays where it is.
+    // A hold is not a charge: it is in the books, and no money moves.
     if (row.tranmode === 'A')
       ledger.add({
         id: `${terminal}:${row.index}`,
@@ -213,7 +210,7 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
 
   const control: Readonly<Record<string, ControlRoute>> = {
     'GET transactions': () => Response.json({ transactions: rows }),
-    /** Any form at all to any notify address: what everybody on the net can do. */
+    /** Posts any form to any notify address, as anyone on the internet can. */
     'POST forge': async (body) => {
       const { url, fields } = z.object({ url: z.url(), fields: z.record(z.string(), z.string()) }).parse(body)
       return Response.json(

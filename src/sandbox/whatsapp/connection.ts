@@ -10,13 +10,11 @@ import type { PairingDesk, UnlinkedClient } from './pairing.ts'
 import { type Asker, answerQuery } from './queries.ts'
 import { type Account, type ClientLink, type Companion, lidJid, type World } from './whatsapp-state.ts'
 
-/** The transport under a connection, a WebSocket of whatever server. */
 export type Transport = { send(bytes: Uint8Array): void; close(): void; terminate(): void }
 
-/** How long a closing stream stays open, so that its last stanza is read before the socket goes. */
+/** How long a closing stream stays open, so that the client reads its last stanza. */
 const LINGER_MS = 20
 
-/** One client's WebSocket, from the first Noise byte to the last stanza. */
 export class Connection implements ClientLink {
   private readonly world: World
   private readonly desk: PairingDesk
@@ -39,7 +37,6 @@ export class Connection implements ClientLink {
     })
   }
 
-  /** Bytes from the client. Stanzas are handled one after the other, in the order they came. */
   receive(bytes: Uint8Array): void {
     if (this.frozen) {
       this.held.push(bytes)
@@ -52,7 +49,6 @@ export class Connection implements ClientLink {
       .catch((error) => this.fail(error))
   }
 
-  /** The client is gone. */
   onClosed(): void {
     this.closed = true
     if (this.session?.companion.link === this) this.session.companion.link = undefined
@@ -104,7 +100,7 @@ export class Connection implements ClientLink {
     this.terminate()
   }
 
-  /** Runs a dialogue that waits for the client's answers, which the stanza loop has to stay free to read. */
+  /** Runs an exchange that waits for the client's answers, which the stanza loop must stay free to read. */
   private converse(dialogue: Promise<unknown>): void {
     dialogue.catch((error) => this.fail(error))
   }
@@ -199,7 +195,7 @@ export class Connection implements ClientLink {
     return undefined
   }
 
-  /** A new device is told the past as soon as its first keys are there to encrypt it with. */
+  /** A new device gets the history as soon as its first keys are uploaded. */
   private afterQuery(asker: Asker, node: BinaryNode): void {
     if (!asker?.companion.isNew || node.attrs.xmlns !== 'encrypt' || node.attrs.type !== 'set') return
     asker.companion.isNew = false

@@ -6,8 +6,8 @@ import { pushStanza } from './outbox.ts'
 import { type Account, type Companion, type HistoryMessage, lidJid, phoneJid, type World } from './whatsapp-state.ts'
 
 /**
- * The phone tells a newly linked device its past, inline, as an INITIAL_BOOTSTRAP history sync. Sent even when there is no
- * past: a client holds its events back for 20 s while it waits for this message.
+ * Sends the history to a newly linked device, inline, as an INITIAL_BOOTSTRAP history sync. An empty one is sent too: a client
+ * holds its events back for 20 s while it waits for this message.
  */
 export async function pushInitialHistory(world: World, account: Account, companion: Companion): Promise<void> {
   const chats = Map.groupBy(

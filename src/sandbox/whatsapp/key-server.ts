@@ -26,13 +26,11 @@ export function storeUploadedKeys(companion: Companion, node: BinaryNode): void 
   companion.identity = requireBytes(node, 'identity')
 }
 
-/** A linked device's keys for a new session; uses up one of its one-time pre-keys. */
 export function takeKeyBundle(companion: Companion): KeyBundle {
   const { registrationId, identity, signedPreKey } = companion
   return { registrationId, identity, signedPreKey, preKey: companion.preKeys.shift() }
 }
 
-/** `<user>` of a key query: the bundle of a phone or a linked device, or a 404 inside it. */
 export function keyNode(world: World, jid: string): BinaryNode {
   const found = world.resolve(jid)
   const missing: BinaryNode = {
@@ -67,7 +65,7 @@ function keyParts(id: number, publicKey: Uint8Array): BinaryNode[] {
   ]
 }
 
-/** Answers a usync query: who is on WhatsApp, with which devices, under which LID. */
+/** Answers a usync query: which numbers are on WhatsApp, with which devices and LIDs. */
 export function usyncResult(world: World, usync: BinaryNode): BinaryNode {
   const wanted = new Set(childrenOf(requireChild(usync, 'query')).map((child) => child.tag))
   const users = getBinaryNodeChildren(requireChild(usync, 'list'), 'user').map((user): BinaryNode => {

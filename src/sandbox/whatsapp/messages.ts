@@ -7,18 +7,18 @@ import { pushStanza } from './outbox.ts'
 import type { Ciphertext, Payload } from './phone-device.ts'
 import { type Account, type Companion, lidJid, phoneJid, type World } from './whatsapp-state.ts'
 
-/** How a stanza names its sender: by phone number or by LID. */
+/** The sender's address in a stanza. */
 export type Addressing = 'pn' | 'lid' | 'hosted' | 'hosted.lid'
 export type ReceiptType = 'delivered' | 'read' | 'played'
 
 type Target = { jid: string; enc: BinaryNode }
 
-/** What a connection does once a message was handled, in this order: answer (late), or cut the socket; then `afterwards`. */
+/** Handling of a connection after a message: answer (late), or cut the socket; then `afterwards`. */
 export type Verdict = { reply: BinaryNode | undefined; delayMs: number; cut: boolean; afterwards(): void }
 
 /**
- * A linked device sends: the message is decrypted by every phone it was encrypted for, passed on to other linked
- * devices, and acknowledged, unless a fault says otherwise. Receipts of the person who got it follow the acknowledgement.
+ * Accepts a linked device's message: every addressed phone decrypts it, other linked devices get a copy, and it is
+ * acknowledged, unless a fault says otherwise. The recipient's receipts follow the acknowledgement.
  */
 export async function acceptMessage(
   world: World,
@@ -98,7 +98,6 @@ async function fanOut(
   }
 }
 
-/** What a real phone does with a message it cannot read: a retry receipt that carries keys for a new session. */
 export function askForRetry(phone: Account, companion: Companion, id: string, attempt: number): void {
   const t = String(unixSeconds())
   pushStanza(companion, {
@@ -133,7 +132,7 @@ function forwardToCompanion(
   })
 }
 
-/** The person's phone confirms a message as their manners say. */
+/** Confirms a message according to the person's settings. */
 function confirmAsPerson(world: World, account: Account, person: Account, id: string): void {
   const { delivers, reads } = person.manners
   const types: ReceiptType[] = []
@@ -143,7 +142,6 @@ function confirmAsPerson(world: World, account: Account, person: Account, id: st
   for (const type of types) sendReceipt(world, { account: account.phone, contact: person.phone, ids: [id], type })
 }
 
-/** A contact's receipt for messages of an account, to each of its linked devices. */
 export function sendReceipt(
   world: World,
   receipt: { account: string; contact: string; ids: readonly string[]; type: ReceiptType; addressing?: Addressing },
@@ -164,30 +162,25 @@ export function sendReceipt(
 }
 
 export type ContactMessage = {
-  /** Digits of the contact that writes. */
   contact: string
-  /** Digits of the account that is written to. */
   to: string
   message: Payload
   id?: string
   addressing?: Addressing
-  /** JID of where it is written: a group, a broadcast list, `status@broadcast`, a channel; to the account alone when unset. */
+  /** JID of the chat: a group, a broadcast list, `status@broadcast`, a channel; the account's own when unset. */
   group?: string
-  /** Members of the owner's own broadcast list `group`, as the stanza names them to linked devices: phone digits. */
+  /** Phone digits of the members of the owner's broadcast list `group`, as the stanza names them to linked devices. */
   recipients?: string[]
-  /** Attributes of the stanza that are to be others. */
   attrs?: Record<string, string>
-  /** Seconds since 1970; now when unset. */
   timestamp?: number
   /** `image`, `video`, `ptt`, `document` … for media. */
   mediaType?: string
-  /** `1` marks an edit, `7` a deletion by the sender. */
   edit?: string
-  /** Encrypted now, on its way for this long. */
+  /** Encrypted now, delivered after this delay. */
   delayMs?: number
 }
 
-/** A contact writes to an account: encrypted with a real Signal session for each linked device. @returns the stanza id */
+/** A contact writes to an account, encrypted with a real Signal session for each linked device. @returns the stanza id */
 export async function sendFromContact(world: World, input: ContactMessage): Promise<string> {
   const contact = world.account(input.contact)
   const account = world.account(input.to)
@@ -223,7 +216,7 @@ export async function sendFromContact(world: World, input: ContactMessage): Prom
 }
 
 /**
- * The owner of an account writes to a contact on the phone itself; linked devices are sent a copy of it.
+ * The owner of an account writes to a contact from the phone itself; linked devices get a copy.
  * @returns the stanza id
  */
 export async function sendFromOwner(world: World, input: ContactMessage): Promise<string> {
@@ -265,7 +258,6 @@ async function stanzaFor(
     const { participant: _, ...channel } = attrs
     return { tag: 'message', attrs: channel, content: [{ tag: 'plaintext', attrs: {}, content: encoded(message) }] }
   }
-  // A broadcast list is encrypted for each of its members, groups and status updates with a key of the sender's own.
   if (group && (group.endsWith('@g.us') || group === 'status@broadcast'))
     return encryptForGroup(contact, account, companion, { ...attrs, participant: sender }, input, group)
   return encryptFor(contact, account, companion, attrs, message, mediaType, 0)
@@ -275,7 +267,7 @@ function encoded(message: Payload): Uint8Array {
   return message instanceof Uint8Array ? message : proto.Message.encode(message).finish()
 }
 
-/** How a stanza names a contact. Devices that another company hosts for a business have the number 99. */
+/** A contact's address. Devices that another company hosts for a business have the number 99. */
 function addressOf(contact: Account, addressing: Addressing): string {
   switch (addressing) {
     case 'pn':
@@ -289,7 +281,7 @@ function addressOf(contact: Account, addressing: Addressing): string {
   }
 }
 
-/** Breaks what is encrypted, as when sessions went apart. The last bytes of a `pkmsg` are not of what is encrypted. */
+/** Corrupts a ciphertext. The last bytes of a `pkmsg` are outside of the encrypted part. */
 function garbleContent(node: BinaryNode): void {
   for (const { tag, content } of childrenOf(node)) {
     if (tag !== 'enc' || !(content instanceof Uint8Array)) continue
@@ -298,7 +290,7 @@ function garbleContent(node: BinaryNode): void {
   }
 }
 
-/** The account's devices are told that there is a message that they are not given. @returns the stanza id */
+/** Announces a message to the account's devices without its content. @returns the stanza id */
 export function sendWithheld(
   world: World,
   input: {
@@ -326,7 +318,7 @@ export function sendWithheld(
   return id
 }
 
-/** A contact calls, and gives up before anybody answers. @returns the call's id */
+/** A contact calls and hangs up before an answer. @returns the call's id */
 export function sendMissedCall(world: World, input: { contact: string; to: string; video: boolean }): string {
   const contact = world.account(input.contact)
   const from = phoneJid(contact.phone)
@@ -376,7 +368,6 @@ async function encryptFor(
   return { tag: 'message', attrs, content: [{ tag: 'enc', attrs: encAttrs, content: bytes }] }
 }
 
-/** A linked device could not decrypt and asks again: the contact opens a new session and sends the same id anew. */
 export async function serveRetry(
   world: World,
   account: Account,
@@ -396,14 +387,13 @@ export async function serveRetry(
   companion.link?.send(node)
 }
 
-/** A contact begins (or stops) to type. */
 export function sendTyping(world: World, input: { account: string; contact: string; composing: boolean }): void {
   const tag = input.composing ? 'composing' : 'paused'
   for (const { link } of world.account(input.account).companions.values())
     link?.send({ tag: 'chatstate', attrs: { from: phoneJid(input.contact) }, content: [{ tag, attrs: {} }] })
 }
 
-/** What a person would read in a message, if it is a text. */
+/** The readable text of a message. */
 export function textOf(message: proto.IMessage): string | undefined {
   return message.conversation || message.extendedTextMessage?.text || undefined
 }

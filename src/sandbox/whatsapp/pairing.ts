@@ -18,20 +18,17 @@ import { lidJid, phoneJid, type World } from './whatsapp-state.ts'
 
 const deriveKey = promisify(pbkdf2)
 
-/** A connection that has no account yet and wants one. */
 export type UnlinkedClient = {
   registration: proto.ClientPayload
-  /** Sends an iq and resolves with its answer. */
   query(node: BinaryNode): Promise<BinaryNode>
   send(node: BinaryNode): void
-  /** Tells the client to reconnect, now that it is linked. */
   restart(): void
 }
 
 type CodeRequest = { client: UnlinkedClient; wrappedEphemeral: Buffer; ref: Buffer }
 type CodeAnswer = { request: CodeRequest; ephemeral: KeyPair; companionEphemeral: Buffer }
 
-/** Who waits to be linked: by the references in the QR codes shown, and by pairing code. */
+/** Clients that wait to be linked, by the references of their QR codes and by pairing code. */
 export class PairingDesk {
   private readonly world: World
   private readonly byRef = new Map<string, UnlinkedClient>()
@@ -42,7 +39,7 @@ export class PairingDesk {
     this.world = world
   }
 
-  /** Gives a new client the six references that its QR codes show, one after the other. */
+  /** Gives a new client the six references that its QR codes show one after the other. */
   async offerRefs(client: UnlinkedClient): Promise<void> {
     const refs = Array.from({ length: 6 }, () => `2@${randomBytes(60).toString('base64')}`)
     for (const ref of refs) this.byRef.set(ref, client)
@@ -59,7 +56,7 @@ export class PairingDesk {
     })
   }
 
-  /** The client's connection is gone: its codes are worth nothing any more. */
+  /** Invalidates the codes of a closed connection. */
   forget(client: UnlinkedClient): void {
     for (const [ref, owner] of this.byRef) if (owner === client) this.byRef.delete(ref)
     for (const [phone, request] of this.codeRequests) if (request.client === client) this.codeRequests.delete(phone)
@@ -93,12 +90,12 @@ export class PairingDesk {
     }
   }
 
-  /** A client waits for this number's owner to type a code. */
+  /** Whether a client waits for this number's owner to type a code. */
   awaitsCode(phone: string): boolean {
     return this.codeRequests.has(phone)
   }
 
-  /** What a phone does when its owner types the eight characters. A wrong code fails later, in `finishCode`. */
+  /** The owner types the eight characters on the phone. A wrong code fails later, in `finishCode`. */
   async enterCode(phone: string, code: string): Promise<void> {
     const request = this.codeRequests.get(phone)
     if (!request)
@@ -143,7 +140,7 @@ export class PairingDesk {
     const shared = Curve.sharedKey(answer.ephemeral.private, answer.companionEphemeral)
     const info = 'link_code_pairing_key_bundle_encryption_key'
     const key = Buffer.from(hkdf(shared, 32, { salt: bundle.subarray(0, 32), info }))
-    // The authentication tag is wrong when the code that was typed was wrong.
+    // The authentication tag is wrong when a wrong code was typed.
     const plain = aesDecryptGCM(bundle.subarray(44), key, bundle.subarray(32, 44), Buffer.alloc(0))
     if (!plain.subarray(0, 32).equals(identity) || !plain.subarray(32, 64).equals(phoneIdentity.public))
       throw new ProtocolError('the pairing bundle names other identities')

@@ -3,13 +3,10 @@ import { keyNode, readSignedPreKey, storeUploadedKeys, usyncResult } from './key
 import { childrenOf, requireAttr, requireChild } from './nodes.ts'
 import type { Account, Companion, World } from './whatsapp-state.ts'
 
-/** Whom a query comes from; nobody is logged in while a client waits to be linked. */
+/** The sender of a query; undefined while a client waits to be linked. */
 export type Asker = { account: Account; companion: Companion } | undefined
 
-/**
- * Answers an `<iq>` of a logged-in client: the content of the result.
- * Namespaces that a business client never depends on get an empty result, as WhatsApp gives for nothing to say.
- */
+/** The result of an `<iq>`. Namespaces that a business client never depends on get an empty result. */
 export function answerQuery(world: World, asker: Asker, iq: BinaryNode): BinaryNode[] | undefined {
   const [first] = childrenOf(iq)
   switch (iq.attrs.xmlns) {
@@ -81,7 +78,7 @@ function privacySettings(): BinaryNode {
   return { tag: 'privacy', attrs: {}, content: [readReceipts] }
 }
 
-/** The sandbox keeps no settings of chats: every collection is as old as the client says it is. */
+/** Settings of chats are not simulated: every collection has the client's own version. */
 function emptyCollections(sync: BinaryNode | undefined): BinaryNode {
   const collections = getBinaryNodeChildren(sync, 'collection').map(
     ({ attrs }): BinaryNode => ({

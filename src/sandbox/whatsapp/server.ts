@@ -13,11 +13,10 @@ import { WhatsAppSandbox } from './sandbox.ts'
 import { World } from './whatsapp-state.ts'
 
 export type WhatsAppSandboxOptions = {
-  /** Port of the WebSocket and the control; 0 takes a free one. */
   port: number
   /** Port of the media host (TLS); a free one when unset. */
   mediaPort?: number
-  /** Where to keep accounts and links over a restart; nothing is kept when unset. */
+  /** File of accounts and links over restarts; none when unset. */
   stateFile?: string
   logger?: Logger
 }
@@ -25,8 +24,8 @@ export type WhatsAppSandboxOptions = {
 const SAVE_EVERY_MS = 1_000
 
 /**
- * Starts WhatsApp in a box on the loopback interface: an unmodified Baileys client links to it, sends, and receives.
- * `wsUrl` goes into the client's socket URL; `controlUrl` takes the requests of `control.ts` from any process.
+ * Starts the sandbox's WhatsApp on the loopback interface: an unmodified Baileys client links to it, sends, and receives.
+ * `wsUrl` is the client's socket URL; `controlUrl` takes the requests of `control.ts` from any process.
  */
 export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Promise<WhatsAppSandbox> {
   quietConsole(LIBSIGNAL_LINES)
@@ -72,7 +71,7 @@ export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Pro
   })
   const save = () => {
     if (!stateFile) return
-    // Written beside and moved, so that a crash leaves the old state or the new one.
+    // Written to a second file and renamed, so that a crash leaves the old state or the new one.
     writeFileSync(`${stateFile}.new`, world.snapshot(), { mode: 0o600 })
     renameSync(`${stateFile}.new`, stateFile)
   }
@@ -90,7 +89,7 @@ export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Pro
 
 const selfSigned = z.object({ certificate: z.string(), privateKey: z.string() })
 
-/** The media host's certificate, the same over restarts: clients that trust it need not be told again. */
+/** The media host's certificate, the same over restarts, so that clients still trust it. */
 function keptCertificate(file: string): SelfSigned {
   if (existsSync(file)) return selfSigned.parse(JSON.parse(readFileSync(file, 'utf8')))
   const made = makeLoopbackCertificate()

@@ -57,7 +57,7 @@ function order(over: Partial<CheckoutRequest> = {}): CheckoutRequest {
 }
 const since = new Date()
 
-// What every provider has to keep, whichever it is.
+// Rules that every provider has to satisfy.
 describe.each([
   ['paypal', () => createPayPal(payPalOptions), 'approve', 'orders.create'],
   ['tranzila', () => createTranzila(tranzilaOptions), 'pay', 'handshake'],

@@ -29,7 +29,6 @@ afterEach(async () => {
 
 type AppOptions = Parameters<typeof startTestApp>[0]
 
-/** An app whose webhook connects the call to its media socket, and whose other routes are given. */
 function startStreamApp(options: Partial<AppOptions>): TestApp {
   const app: TestApp = startTestApp({
     ...options,
@@ -58,7 +57,6 @@ const sendTo = (socket: MediaSocket, message: unknown): void => {
   socket.send(JSON.stringify(message))
 }
 
-/** A call to what an app answers at `/voice`. */
 function callApp(app: TestApp, carrier: Carrier, call: Partial<PlaceCall> = {}) {
   return placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, ...call })
 }
@@ -117,7 +115,7 @@ describe('a media stream', () => {
       media: { track: 'inbound', chunk: '1', timestamp: '0', payload: payloadOf(new Uint8Array(160).fill(0xff)) },
     })
     expect(media[9]).toMatchObject({ sequenceNumber: '11', media: { chunk: '10', timestamp: '180' } })
-    // The script's second began with the answer, a little before the stream: nothing may pile up or be missing.
+    // The script's second began with the answer, shortly before the stream: no frames may pile up or be missing.
     const span = (media.at(-1)?.at ?? 0) - (media[0]?.at ?? 0)
     expect(Math.abs(span - (media.length - 1) * 20)).toBeLessThan(25)
     expect(media.length).toBeGreaterThan(40)

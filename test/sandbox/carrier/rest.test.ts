@@ -10,7 +10,6 @@ const TO = 'whatsapp:+972502220000'
 let carrier: Carrier
 let app: TestApp
 let client: twilio.Twilio
-/** How the app answers the next media request. */
 let mediaStatus = 200
 
 beforeAll(() => {
@@ -213,7 +212,7 @@ describe('the account’s numbers', () => {
       trunkSid: `TK${'1'.repeat(32)}`,
     })
     expect(changed.dateUpdated.getTime()).toBeGreaterThanOrEqual(changed.dateCreated.getTime())
-    // Empty unsets; what is not given stays.
+    // An empty value unsets; an absent one leaves the setting.
     expect(await numbers(first.sid).update({ trunkSid: '', statusCallback: '' })).toMatchObject({
       voiceUrl: 'https://two.example/voice',
       statusCallback: '',

@@ -31,7 +31,7 @@ const stored = (id: string) => harness.inbound.filter((event) => event.id === id
 const arrival = (id: string) => harness.until(() => stored(id)[0], 'the event')
 const connections = () => harness.statuses.filter(({ state }) => state === 'starting').length
 
-/** What comes after is stored, so that what came before it was handled. */
+/** A later message is stored, so the earlier ones were handled. */
 async function settle(): Promise<void> {
   await arrival(await raw({ conversation: 'the last one' }))
 }
