@@ -415,7 +415,6 @@ test('what surrounds a message is kept: quote, forwards, mentions, the advertise
   })
 })
 
-
 const field = (number: number, bytes: Uint8Array): Uint8Array => {
   const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)])
   return Uint8Array.from([...varint(number * 8 + 2), ...varint(bytes.length), ...bytes])
@@ -558,7 +557,6 @@ test('messages at random, of the definition’s form, are read without a fault, 
   }
   expect(events).toBeGreaterThan(1_500)
 }, 60_000)
-
 
 const ME = { id: '972501111111:5@s.whatsapp.net', lid: '111@lid' }
 const BOB = { phone: '972502222222@s.whatsapp.net', lid: '222@lid' }
