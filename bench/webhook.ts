@@ -61,27 +61,27 @@ function talk(streams: HandStream[]): () => void {
   return () => clearInterval(timer)
 }
 
-type Figures = { webhook: number[]; floor: number[] }
+type Latencies = { webhook: number[]; floor: number[] }
 
 /** One request at a time, as new calls arrive: the webhook, and the floor beside it. */
-async function measure(product: Product, name: string): Promise<Figures> {
-  const figures: Figures = { webhook: [], floor: [] }
+async function measure(product: Product, name: string): Promise<Latencies> {
+  const latencies: Latencies = { webhook: [], floor: [] }
   for (let index = 0; index < requests; index += 1) {
     const fields = { CallSid: `CA${name}${index}`, From: '+972501234567', To: NUMBER }
     const started = performance.now()
     const answer = await product.post('/webhook/incoming_call', fields)
     const twiml = await answer.text()
-    figures.webhook.push(performance.now() - started)
+    latencies.webhook.push(performance.now() - started)
     if (!twiml.includes('<Stream')) throw new Error(`The call was not connected: ${twiml}`)
     const floor = performance.now()
     await (await fetch(`${product.url()}/healthz`)).text()
-    figures.floor.push(performance.now() - floor)
+    latencies.floor.push(performance.now() - floor)
     await Bun.sleep(2)
   }
-  return figures
+  return latencies
 }
 
-function report(what: string, { webhook, floor }: Figures) {
+function report(what: string, { webhook, floor }: Latencies) {
   const line = (values: number[]) => {
     const sorted = values.toSorted((a, b) => a - b)
     const at = (share: number) =>

@@ -65,7 +65,7 @@ async function startWebhookPump({ ctx, database, log }: Deps): Promise<void> {
         await queueDeliveries(ctx)
       } catch (error) {
         // The next event, or the sweep, queues what is missing.
-        log.warn({ error: errorMessage(error) }, 'webhook deliveries could not be queued')
+        log.warn({ error: errorMessage(error) }, 'webhook deliveries not queued')
       }
     } while (again)
     running = false
@@ -74,9 +74,9 @@ async function startWebhookPump({ ctx, database, log }: Deps): Promise<void> {
 }
 
 /** While the database is away a call's registration comes through the queue alone; events of the call wait this long for it. */
-const NEWS_WAITS_MS = 3_600_000
+const EVENT_WAIT_MS = 3_600_000
 /** A business's own carrier account can invent events of calls that do not exist: those wait for less. */
-const OWN_NEWS_WAITS_MS = 300_000
+const OWN_ACCOUNT_EVENT_WAIT_MS = 300_000
 
 /**
  * An event of a call can overtake the call's registration. The call is then registered from its own event; where there is none
@@ -87,7 +87,7 @@ async function ofCall<T>(
   callSid: string,
   job: JobContext,
   apply: () => Promise<T | null | false>,
-  waitsMs = NEWS_WAITS_MS,
+  waitsMs = EVENT_WAIT_MS,
 ): Promise<T> {
   const isThere = (found: T | null | false): found is T => found !== null && found !== false
   const first = await apply()
@@ -108,10 +108,10 @@ export async function ofExistingCall(
   apply: () => Promise<unknown>,
 ): Promise<void> {
   try {
-    await ofCall(ctx, callSid, job, apply, onlyFor ? OWN_NEWS_WAITS_MS : NEWS_WAITS_MS)
+    await ofCall(ctx, callSid, job, apply, onlyFor ? OWN_ACCOUNT_EVENT_WAIT_MS : EVENT_WAIT_MS)
   } catch (error) {
     if (!(error instanceof AppError && error.code === 'call_not_registered')) throw error
-    job.logger.info({ callSid }, 'news of a call that is not ours')
+    job.logger.info({ callSid }, 'event of an unknown call dropped')
   }
 }
 
@@ -124,10 +124,10 @@ if (import.meta.main)
       'call.register': async ({ businessId, at, ...call }) => {
         await registerCall(within(ctx, businessId), { ...call, at: new Date(at) })
       },
-      'call.stream_event': (news, job) => ofExistingCall(ctx, news, job, () => recordStreamEvent(ctx, news)),
+      'call.stream_event': (event, job) => ofExistingCall(ctx, event, job, () => recordStreamEvent(ctx, event)),
       'call.refuse_stream': ({ at, ...refused }, job) =>
         ofExistingCall(ctx, refused, job, () => rejectStream(ctx, { ...refused, at: new Date(at) })),
-      'call.status': (news, job) => ofExistingCall(ctx, news, job, () => recordCallStatus(ctx, news)),
+      'call.status': (event, job) => ofExistingCall(ctx, event, job, () => recordCallStatus(ctx, event)),
       'call.turn': async (turn, job) => {
         const saved = await ofCall(ctx, turn.callSid, job, () => saveTurn(within(ctx, turn.businessId), turn))
         if (saved.untranscribed)
@@ -170,8 +170,8 @@ if (import.meta.main)
       'message.receive': async (message) => {
         await takeInbound(within(ctx, message.businessId), message)
       },
-      'message.status': async (news, job) => {
-        if (!(await applyMessageStatus(ctx, news))) job.logger.info('news of a message that is not ours')
+      'message.status': async (event, job) => {
+        if (!(await applyMessageStatus(ctx, event))) job.logger.info('status of an unknown message dropped')
       },
       'webhook.deliver': async ({ businessId, ...ref }) => {
         await deliverWebhook(within(ctx, businessId), ref, { post: postOut, box: webhookBox })

@@ -18,9 +18,9 @@ export async function runSweeps(
     } catch (error) {
       done[name] = 0
       failed.push(name)
-      log.error({ sweep: name, error: errorMessage(error) }, 'a sweep failed')
+      log.error({ sweep: name, error: errorMessage(error) }, 'sweep failed')
     }
-  if (Object.values(done).some((count) => count > 0)) log.info(done, 'the sweep put things right')
+  if (Object.values(done).some((count) => count > 0)) log.info(done, 'sweep repaired items')
   if (failed.length > 0) throw new AppError('unavailable', 'sweep_failed', `These sweeps failed: ${failed.join(', ')}.`)
   return done
 }

@@ -28,9 +28,9 @@ export async function runWorker<Q extends QueueName & ProcessKind>(
     await Promise.all([undo?.(), heartbeat.stop()])
     await consumer.close()
     await deps.close()
-    deps.log.info('the worker has stopped')
+    deps.log.info('worker stopped')
   }, deps.log)
-  deps.log.info('the worker takes jobs')
+  deps.log.info('worker started')
   notifyReady()
   return consumer
 }

@@ -12,7 +12,7 @@ async function holdAccounts(deps: Deps): Promise<() => Promise<void>> {
   const { config, database } = deps
   const { websocketUrl } = config.baileys
   if (config.sandbox && !websocketUrl) {
-    deps.log.warn('the sandbox has no WhatsApp: no linked account is opened')
+    deps.log.warn('sandbox has no WhatsApp: no linked account opened')
     return async () => {}
   }
   const control = config.sandbox && websocketUrl ? controlOf(websocketUrl) : null
@@ -22,7 +22,7 @@ async function holdAccounts(deps: Deps): Promise<() => Promise<void>> {
   const supervisor = await superviseAccounts({
     ctx: deps.ctx,
     owner: nameOwner(),
-    means: {
+    deps: {
       open,
       box,
       storage: deps.storage,

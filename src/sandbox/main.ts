@@ -168,7 +168,7 @@ async function runSandbox(): Promise<void> {
   const stop = (why: string): void => {
     if (stopping) return
     stopping = true
-    log.info({ why }, 'sandbox stops')
+    log.info({ why }, 'sandbox stopping')
     void sandbox.stop().finally(() => process.exit(0))
   }
   process.on('SIGTERM', () => stop('SIGTERM'))

@@ -68,7 +68,7 @@ const AHEAD_MS = 1_000
 export class AccountRunner {
   readonly lease: Lease
   private readonly ctx: BusinessContext
-  private readonly means: AccountRunnerDeps
+  private readonly deps: AccountRunnerDeps
   private readonly log: Logger
   private readonly onOver: (runner: AccountRunner) => void
   private account: LinkedAccount | null = null
@@ -94,12 +94,12 @@ export class AccountRunner {
   /** The linked number as stored in the database, which decides whether the account may send. */
   private savedPhone: string | null = null
 
-  constructor(ctx: BusinessContext, lease: Lease, means: AccountRunnerDeps, onOver: (runner: AccountRunner) => void) {
+  constructor(ctx: BusinessContext, lease: Lease, deps: AccountRunnerDeps, onOver: (runner: AccountRunner) => void) {
     this.ctx = ctx
     this.lease = lease
-    this.means = means
+    this.deps = deps
     this.onOver = onOver
-    this.log = means.log.child({ account: lease.accountId })
+    this.log = deps.log.child({ account: lease.accountId })
   }
 
   async start(): Promise<void> {
@@ -107,7 +107,7 @@ export class AccountRunner {
     const { allowGroups, historyLimit } = settings
     this.typingMsPerChar = settings.typingMsPerChar
     if (this.stopped) return
-    this.account = this.means.open({
+    this.account = this.deps.open({
       account: this.lease.accountId,
       store: createAuthStore(this.ctx, this.lease),
       allowGroups,
@@ -150,14 +150,14 @@ export class AccountRunner {
         await this.carryOut(command)
       } catch (error) {
         failure = errorMessage(error)
-        this.log.warn({ command: command.kind, reason: failure }, 'a command could not be carried out')
+        this.log.warn({ command: command.kind, reason: failure }, 'account command failed')
       }
       try {
         await closeCommand(this.ctx, command.id, failure)
       } catch (error) {
         // The command is still open: the next tick tries it again.
         this.seenCommands.delete(command.id)
-        this.log.warn({ command: command.kind, reason: errorMessage(error) }, 'a command could not be closed')
+        this.log.warn({ command: command.kind, reason: errorMessage(error) }, 'account command not marked as done')
       }
     })
   }
@@ -212,7 +212,7 @@ export class AccountRunner {
         await this.endAccepted()
       } while (this.again && !this.stopped)
     } catch (error) {
-      this.log.warn({ reason: errorMessage(error) }, 'the outbox could not be worked on; it is looked at again')
+      this.log.warn({ reason: errorMessage(error) }, 'outbox round failed; it will be retried')
     }
   }
 
@@ -256,10 +256,10 @@ export class AccountRunner {
         this.accepted = { id: message.id, providerMessageId: outcome.providerMessageId }
         return true
       }
-      this.log.info({ messageId: message.id, outcome: outcome.outcome, code: outcome.code }, 'a send did not go well')
+      this.log.info({ messageId: message.id, outcome: outcome.outcome, code: outcome.code }, 'send not accepted')
       await endSend(this.ctx, item, outcome)
       if (outcome.outcome === 'rejected' && ACCOUNT_REFUSED.has(outcome.code))
-        await moveToFallback(this.ctx, message.id, this.means.settings, ['failed'])
+        await moveToFallback(this.ctx, message.id, this.deps.settings, ['failed'])
       return false
     } finally {
       this.inFlight = null
@@ -278,7 +278,7 @@ export class AccountRunner {
     if (permit.may) return true
     if (permit.why === 'restricted') {
       await refuseQueued(this.ctx, id, permit.outcome)
-      await moveToFallback(this.ctx, id, this.means.settings, ['failed'])
+      await moveToFallback(this.ctx, id, this.deps.settings, ['failed'])
     }
     return false
   }
@@ -307,7 +307,7 @@ export class AccountRunner {
     const sealed: InboundEvent = {
       ...event,
       content: withMedia(content, (file) => ({ ...file, url: file.url && this.seal(file.url) })),
-      ...(secret && { secret: this.means.box.seal(secret, this.secretContext()) }),
+      ...(secret && { secret: this.deps.box.seal(secret, this.secretContext()) }),
     }
     await storeInbound(this.ctx, this.lease.accountId, sealed)
     if (mediaOf(content).some(({ url }) => url !== null)) void this.fetchFiles()
@@ -315,7 +315,7 @@ export class AccountRunner {
 
   private async findSecret(providerMessageId: string): Promise<StoredSecret | null> {
     const found = await findMessageSecret(this.ctx, this.lease.accountId, providerMessageId)
-    return found && { ...found, secret: this.means.box.open(found.secret, this.secretContext()) }
+    return found && { ...found, secret: this.deps.box.open(found.secret, this.secretContext()) }
   }
 
   private secretContext(): string {
@@ -327,8 +327,8 @@ export class AccountRunner {
     const isAnswer = ({ status, providerMessageId }: ReceiptEvent) =>
       (status === 'failed' || status === 'sent') && providerMessageId === this.inFlight
     const { accountId } = this.lease
-    const news = events.filter((event) => !isAnswer(event))
-    await applyOrSetAside(this.ctx, accountId, news, (some) => applyReceipts(this.ctx, accountId, some))
+    const others = events.filter((event) => !isAnswer(event))
+    await applyOrSetAside(this.ctx, accountId, others, (some) => applyReceipts(this.ctx, accountId, some))
   }
 
   private onStatus(status: AccountStatus): void {
@@ -356,7 +356,7 @@ export class AccountRunner {
         } else if (status.qr) await this.showQr(status.qr)
         if (isOver(status) && !this.stopped) await this.end()
       } catch (error) {
-        this.log.warn({ state: status.state, reason: errorMessage(error) }, 'the state could not be stored')
+        this.log.warn({ state: status.state, reason: errorMessage(error) }, 'account state not stored')
         if (this.stopped) return
         this.unsaved ??= status
         await Promise.race([Bun.sleep(pauseMs), this.stopping.promise])
@@ -369,7 +369,7 @@ export class AccountRunner {
   private async refuseNumber(): Promise<void> {
     const { account } = this
     if (!account) return
-    this.log.error('the phone that linked this account belongs to another account; it is unlinked')
+    this.log.error('linked number belongs to another account; unlinking')
     const { phone: _, ...status } = account.status()
     await account.logout()
     this.unsaved = null
@@ -384,7 +384,7 @@ export class AccountRunner {
   }
 
   private async showQr(qr: string): Promise<void> {
-    const { onQr } = this.means
+    const { onQr } = this.deps
     if (!onQr) return
     await onQr(await getLink(this.ctx, this.lease.accountId), qr)
   }
@@ -392,8 +392,8 @@ export class AccountRunner {
   private async end(): Promise<void> {
     if (this.over) return
     this.over = true
-    const moved = await moveWaitingToFallback(this.ctx, this.lease.accountId, this.means.settings)
-    if (moved > 0) this.log.info({ moved }, 'what waited goes by the second provider')
+    const moved = await moveWaitingToFallback(this.ctx, this.lease.accountId, this.deps.settings)
+    if (moved > 0) this.log.info({ moved }, 'waiting messages moved to the fallback provider')
     this.onOver(this)
   }
 
@@ -413,7 +413,7 @@ export class AccountRunner {
         if ((this.fileRetryAt.get(id) ?? 0) > Date.now()) continue
         try {
           const source = { downloadMedia: (url: string, max: number) => account.downloadMedia(this.unseal(url), max) }
-          await fetchMessageMedia(this.ctx, id, source, this.means.storage)
+          await fetchMessageMedia(this.ctx, id, source, this.deps.storage)
           this.fileRetryAt.delete(id)
         } catch (error) {
           this.fileRetryAt.set(id, Date.now() + FILE_RETRY_MS)
@@ -421,11 +421,11 @@ export class AccountRunner {
             this.fileTimer = null
             void this.fetchFiles()
           }, FILE_RETRY_MS + 100)
-          this.log.warn({ mediaId: id, reason: errorMessage(error) }, 'a file could not be fetched; it is tried again')
+          this.log.warn({ mediaId: id, reason: errorMessage(error) }, 'media download failed; it will be retried')
         }
       }
     } catch (error) {
-      this.log.warn({ reason: errorMessage(error) }, 'files could not be looked for')
+      this.log.warn({ reason: errorMessage(error) }, 'pending media not read')
     } finally {
       this.fetching = false
     }
@@ -433,10 +433,10 @@ export class AccountRunner {
   }
 
   private seal(url: string): string {
-    return WHATSAPP_MEDIA_SCHEME + this.means.box.seal(url, `media:${this.lease.accountId}`)
+    return WHATSAPP_MEDIA_SCHEME + this.deps.box.seal(url, `media:${this.lease.accountId}`)
   }
 
   private unseal(url: string): string {
-    return this.means.box.open(url.slice(WHATSAPP_MEDIA_SCHEME.length), `media:${this.lease.accountId}`)
+    return this.deps.box.open(url.slice(WHATSAPP_MEDIA_SCHEME.length), `media:${this.lease.accountId}`)
   }
 }

@@ -39,9 +39,9 @@ export type SupervisorOptions = {
   ctx: DomainContext
   /** This process, as named by `nameOwner`. */
   owner: string
-  means: AccountRunnerDeps
+  deps: AccountRunnerDeps
   /** Calls back with every payload of `WAKE_CHANNEL`. */
-  listen(told: (payload: string) => void): Promise<() => Promise<void>>
+  listen(notify: (payload: string) => void): Promise<() => Promise<void>>
   timing?: Partial<SupervisorTiming>
 }
 
@@ -55,35 +55,35 @@ export type AccountSupervisor = {
  * stopping process hands its accounts over; the accounts of a dead one are taken by the others.
  */
 export async function superviseAccounts(options: SupervisorOptions): Promise<AccountSupervisor> {
-  const { ctx, owner, means } = options
-  const { log } = means
+  const { ctx, owner, deps } = options
+  const { log } = deps
   const timing = { ...DEFAULT_TIMING, ...options.timing }
   const runners = new Map<string, AccountRunner>()
   let renewedAt = 0
   let surplusSince: number | null = null
   let stopping = false
   let ticking: Promise<void> = Promise.resolve()
-  let trouble = false
+  let failing = false
 
-  const letGo = async (runner: AccountRunner, wanted: boolean) => {
+  const release = async (runner: AccountRunner, wanted: boolean) => {
     await Promise.race([runner.stop('worker_stopped'), Bun.sleep(timing.stopMs - 300)])
     await releaseLease(ctx, runner.lease, wanted)
     if (runners.get(runner.lease.accountId) === runner) runners.delete(runner.lease.accountId)
   }
   const end = (runner: AccountRunner, wanted: boolean) => {
-    void letGo(runner, wanted).catch((error: unknown) =>
-      log.warn({ account: runner.lease.accountId, reason: errorMessage(error) }, 'an account could not be given back'),
+    void release(runner, wanted).catch((error: unknown) =>
+      log.warn({ account: runner.lease.accountId, reason: errorMessage(error) }, 'account lease not released'),
     )
   }
   const open = async (lease: Lease) => {
-    const runner = new AccountRunner(within(ctx, lease.businessId), lease, means, (done) => end(done, false))
+    const runner = new AccountRunner(within(ctx, lease.businessId), lease, deps, (done) => end(done, false))
     runners.set(lease.accountId, runner)
-    log.info({ account: lease.accountId, epoch: lease.epoch }, 'this process holds the account now')
+    log.info({ account: lease.accountId, epoch: lease.epoch }, 'account lease acquired')
     try {
       await runner.start()
     } catch (error) {
-      log.error({ account: lease.accountId, reason: errorMessage(error) }, 'the account could not be opened')
-      await letGo(runner, true)
+      log.error({ account: lease.accountId, reason: errorMessage(error) }, 'account could not be opened')
+      await release(runner, true)
     }
   }
 
@@ -92,13 +92,13 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
     renewedAt = Date.now()
     for (const [id, runner] of runners)
       if (!held.has(id)) {
-        log.warn({ account: id }, 'another process holds the account now, or it was deleted')
+        log.warn({ account: id }, 'account lease lost: another process holds it, or it was deleted')
         runners.delete(id)
         void runner.stop('not_owner')
       }
   }
 
-  const spread = async () => {
+  const giveAwaySurplus = async () => {
     const surplus = await surplusOf(ctx, owner)
     if (surplus === 0) surplusSince = null
     else if (surplusSince === null) surplusSince = Date.now()
@@ -106,12 +106,12 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
       for (const runner of [...runners.values()].slice(-surplus)) end(runner, true)
   }
 
-  const look = async () => {
+  const runTick = async () => {
     if (Date.now() - renewedAt >= timing.renewMs) {
       await renew()
       const freed = await releaseOrphans(ctx, (name) => goneProcess(name, owner))
-      if (freed > 0) log.info({ freed }, 'accounts of a process that died are free')
-      await spread()
+      if (freed > 0) log.info({ freed }, 'accounts of a dead process released')
+      await giveAwaySurplus()
     }
     if (stopping) return
     await Promise.all((await acquireLeases(ctx, owner, timing)).map(open))
@@ -124,12 +124,12 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
     ticking = ticking.then(async () => {
       if (stopping) return
       try {
-        await look()
-        if (trouble) log.info('the accounts can be looked after again')
-        trouble = false
+        await runTick()
+        if (failing) log.info('account supervision resumed')
+        failing = false
       } catch (error) {
-        if (!trouble) log.error({ reason: errorMessage(error) }, 'the accounts cannot be looked after now')
-        trouble = true
+        if (!failing) log.error({ reason: errorMessage(error) }, 'account supervision failed')
+        failing = true
       }
     })
     return ticking
@@ -138,9 +138,9 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
   await ensureLinks(ctx)
   let asked = false
   const unlisten = await options.listen((payload) => {
-    const told = readWake(payload)
-    if (told?.why === 'outbox') runners.get(told.accountId)?.wake()
-    if (told?.why !== 'command' || asked) return
+    const woken = readWake(payload)
+    if (woken?.why === 'outbox') runners.get(woken.accountId)?.wake()
+    if (woken?.why !== 'command' || asked) return
     // A tick sees commands and new accounts; many notifications in a moment make one tick.
     asked = true
     setTimeout(() => {
@@ -156,7 +156,7 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
     async stop() {
       stopping = true
       clearInterval(timer)
-      await Promise.allSettled([...runners.values()].map((runner) => letGo(runner, true)))
+      await Promise.allSettled([...runners.values()].map((runner) => release(runner, true)))
       await Promise.race([unlisten(), Bun.sleep(200)])
     },
   }

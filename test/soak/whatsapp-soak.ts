@@ -261,7 +261,7 @@ async function writeInbound(sandbox: WhatsAppSandbox, setups: Setup[], options: 
 }
 
 async function untilSettled(deps: Deps, options: SoakOptions, deadline: number, tell: (line: string) => void) {
-  let told = 0
+  let reportedAt = 0
   for (;;) {
     const count = await insist(async () => {
       const [row] = await deps.database.sql<{ open: number; inbound: number }[]>`
@@ -270,8 +270,8 @@ async function untilSettled(deps: Deps, options: SoakOptions, deadline: number, 
       return row ?? { open: -1, inbound: -1 }
     })
     if (count.open === 0 && count.inbound >= options.inbound) return
-    if (Date.now() - told > 10_000) {
-      told = Date.now()
+    if (Date.now() - reportedAt > 10_000) {
+      reportedAt = Date.now()
       tell(`waiting: ${count.open} open, ${count.inbound} of ${options.inbound} inbound`)
     }
     if (Date.now() > deadline) return

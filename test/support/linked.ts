@@ -82,7 +82,7 @@ export async function openLinkedFixture(): Promise<LinkedFixture> {
         ctx: domain.ctx,
         owner: name ?? `elsewhere/0 ${count} test`,
         timing: { ...TIMING, ...timing },
-        means: {
+        deps: {
           box,
           storage: createFileStorage(filesIn),
           settings,

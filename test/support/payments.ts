@@ -19,7 +19,7 @@ const SECRET = 'a-secret-of-the-sandbox'
 
 export type PaymentFixture = Awaited<ReturnType<typeof startPaymentFixture>>
 
-export function paymentEnvironment(world: {
+export function paymentEnvironment(fixture: {
   port: number
   databaseUrl: string
   paypalUrl: string
@@ -30,13 +30,13 @@ export function paymentEnvironment(world: {
     NODE_ENV: 'test',
     LOG_LEVEL: 'silent',
     HOST: '127.0.0.1',
-    PORT: String(world.port),
-    PUBLIC_BASE_URL: `http://127.0.0.1:${world.port}`,
+    PORT: String(fixture.port),
+    PUBLIC_BASE_URL: `http://127.0.0.1:${fixture.port}`,
     DATA_DIR: temporaryDirectory('payments'),
-    DATABASE_URL: world.databaseUrl,
+    DATABASE_URL: fixture.databaseUrl,
     SANDBOX: '1',
     BUSINESS_NAME: 'המכולת של דנה',
-    BUSINESS_LANGUAGE: world.language ?? 'he',
+    BUSINESS_LANGUAGE: fixture.language ?? 'he',
     ADMIN_EMAIL: 'owner@example.com',
     ADMIN_PASSWORD: 'correct horse',
     API_KEY: 'the-key-of-the-payment-tests',
@@ -47,13 +47,13 @@ export function paymentEnvironment(world: {
     PAYPAL_CLIENT_ID: SANDBOX_PAYMENTS.clientId,
     PAYPAL_CLIENT_SECRET: SECRET,
     PAYPAL_WEBHOOK_ID: SANDBOX_PAYMENTS.webhookId,
-    PAYPAL_API_BASE_URL: world.paypalUrl,
+    PAYPAL_API_BASE_URL: fixture.paypalUrl,
     TRANZILA_TERMINAL: SANDBOX_PAYMENTS.terminal,
     TRANZILA_APP_KEY: SANDBOX_PAYMENTS.appKey,
     TRANZILA_SECRET: SECRET,
-    TRANZILA_API_BASE_URL: world.tranzilaUrl,
-    TRANZILA_REPORT_BASE_URL: world.tranzilaUrl,
-    TRANZILA_PAY_BASE_URL: world.tranzilaUrl,
+    TRANZILA_API_BASE_URL: fixture.tranzilaUrl,
+    TRANZILA_REPORT_BASE_URL: fixture.tranzilaUrl,
+    TRANZILA_PAY_BASE_URL: fixture.tranzilaUrl,
   }
 }
 
@@ -127,10 +127,10 @@ function openConsumers(deps: Deps): Consumer[] {
 let counter = 0
 
 /** A payment of a new payer. */
-export async function askFor(world: PaymentFixture, request: Partial<PaymentRequest> = {}): Promise<string> {
+export async function askFor(fixture: PaymentFixture, request: Partial<PaymentRequest> = {}): Promise<string> {
   counter += 1
   const { id } = await requestPayment(
-    world.ctx,
+    fixture.ctx,
     {
       contact: `+9725010${String(10_000 + counter)}`,
       amount: 7_990,
@@ -138,17 +138,17 @@ export async function askFor(world: PaymentFixture, request: Partial<PaymentRequ
       provider: 'paypal',
       ...request,
     },
-    world.means,
+    fixture.means,
   )
   return id
 }
 
 /** Presses the page's button; answers where it leads. */
-export async function pressPay(world: PaymentFixture, id: string): Promise<string> {
-  const response = await fetch(`${world.url}/pay/${id}/checkout`, { method: 'POST', body: '', redirect: 'manual' })
+export async function pressPay(fixture: PaymentFixture, id: string): Promise<string> {
+  const response = await fetch(`${fixture.url}/pay/${id}/checkout`, { method: 'POST', body: '', redirect: 'manual' })
   await response.text()
   if (response.status !== 303) throw new Error(`The checkout answered ${response.status}.`)
-  return new URL(response.headers.get('location') ?? '', world.url).href
+  return new URL(response.headers.get('location') ?? '', fixture.url).href
 }
 
 /** The buyer at the provider's page: `approve|cancel` at PayPal, `pay|decline` at Tranzila. */
@@ -161,13 +161,13 @@ export async function decideAt(page: string, decision: 'approve' | 'cancel' | 'p
   await response.text()
 }
 
-export function stateOf(world: PaymentFixture, id: string) {
-  return getPayment(world.ctx, id, world.means)
+export function stateOf(fixture: PaymentFixture, id: string) {
+  return getPayment(fixture.ctx, id, fixture.means)
 }
 
 /** Asks the provider now, as a job would, after any concurrent settlement. */
-export async function settleNow(world: PaymentFixture, id: string, transactionId: string | null = null) {
-  return settlePayment(world.ctx, id, world.means, transactionId)
+export async function settleNow(fixture: PaymentFixture, id: string, transactionId: string | null = null) {
+  return settlePayment(fixture.ctx, id, fixture.means, transactionId)
 }
 
 export async function until<T>(read: () => Promise<T | false | null | undefined>, ms = 10_000): Promise<T> {
@@ -179,12 +179,12 @@ export async function until<T>(read: () => Promise<T | false | null | undefined>
 }
 
 /** The sums of our books, in agorot. */
-export async function ourBooks(world: PaymentFixture) {
-  const [row] = await world.sql<{ charged: string; refunded: string }[]>`
+export async function ourBooks(fixture: PaymentFixture) {
+  const [row] = await fixture.sql<{ charged: string; refunded: string }[]>`
     select coalesce(sum(amount) filter (where kind = 'charge'), 0)::text as charged,
            coalesce(sum(amount) filter (where kind = 'refund'), 0)::text as refunded
     from payment_transactions where counted`
-  const [paid] = await world.sql<{ amount: string }[]>`
+  const [paid] = await fixture.sql<{ amount: string }[]>`
     select coalesce(sum(amount), 0)::text as amount from payments where state in ('paid', 'refunded')`
   return { charged: Number(row?.charged), refunded: Number(row?.refunded), paid: Number(paid?.amount) }
 }

@@ -31,7 +31,7 @@ export function createThumbnailer(): Thumbnailer {
           .jpeg({ quality: 70 })
           .toBuffer()
       } catch (cause) {
-        throw new AppError('invalid', 'picture_unreadable', 'The file is no picture that can be drawn.', { cause })
+        throw new AppError('invalid', 'picture_unreadable', 'The file is not a picture that can be decoded.', { cause })
       }
     },
   }

@@ -242,7 +242,7 @@ export function createPayPal(options: PayPalOptions): PaymentProvider {
 function pointerOf(body: string): WebhookPointer {
   const event = eventBody.safeParse(parseJson(body))
   if (!event.success)
-    throw new AppError('invalid', 'invalid_webhook', 'This is no PayPal event.', { cause: event.error })
+    throw new AppError('invalid', 'invalid_webhook', 'The body is not a PayPal event.', { cause: event.error })
   const { resource } = event.data
   const ours = z.uuid().safeParse(resource.custom_id ?? resource.purchase_units?.[0]?.custom_id)
   return { eventId: event.data.id, paymentId: ours.data ?? null, transactionId: captureAbove(resource.links) }

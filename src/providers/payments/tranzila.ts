@@ -171,7 +171,9 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
 function pointerOf(body: string): WebhookPointer {
   const form = notifyForm.safeParse(Object.fromEntries(new URLSearchParams(body)))
   if (!form.success)
-    throw new AppError('invalid', 'invalid_webhook', 'This is no Tranzila notify of ours.', { cause: form.error })
+    throw new AppError('invalid', 'invalid_webhook', 'The body is not a Tranzila notification of this installation.', {
+      cause: form.error,
+    })
   const paymentId = z.uuid().parse(form.data[TRANZILA_PAYMENT_FIELD])
   return { eventId: null, paymentId, transactionId: form.data.index ?? null }
 }

@@ -23,7 +23,7 @@ export function createPublicPost(allowPrivate: boolean, settings: Omit<SafeFetch
         throw new AppError(
           'forbidden',
           'private_address',
-          'A webhook may only go to a public address; WEBHOOKS_ALLOW_PRIVATE=1 lets it go inside.',
+          'A webhook may only go to a public address. WEBHOOKS_ALLOW_PRIVATE=1 allows private ones.',
           { cause: error },
         )
       const why = error.problem === 'too_slow' ? `no answer within ${TIMEOUT_MS} ms` : 'it could not be reached'

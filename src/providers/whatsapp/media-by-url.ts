@@ -22,9 +22,13 @@ export function createMediaFetcher(settings: SafeFetchSettings) {
       throw error instanceof SafeFetchError ? notFetchable(error) : error
     })
     if (status >= 500 || status === 429)
-      throw new AppError('unavailable', 'media_unreachable', 'The server of the media address could not give it now.')
+      throw new AppError(
+        'unavailable',
+        'media_unreachable',
+        'The server of the media address is not available. Try again later.',
+      )
     if (status < 200 || status > 299)
-      throw new AppError('not_found', 'media_missing', 'There is no file at the media address; give another one.')
+      throw new AppError('not_found', 'media_missing', 'There is no file at the media address. Give another address.')
     return { data, contentType: contentType ?? 'application/octet-stream' }
   }
 }

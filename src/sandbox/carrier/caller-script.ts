@@ -14,10 +14,10 @@ type Timing = { when?: When; quietMs?: number; bargeInMs?: number }
 
 export type CallerStep = Timing &
   (
-    | /** Says something; `agent_done` unless told otherwise. */ { say: Uint8Array; label?: string }
-    | /** Presses keys, one every 200 ms; `agent_done` unless told otherwise. */ { dtmf: string }
-    | /** Hangs up; `now` unless told otherwise. */ { hangup: true }
-    | /** Lets time pass; `now` unless told otherwise. */ { wait: number }
+    | /** Says something; `agent_done` by default. */ { say: Uint8Array; label?: string }
+    | /** Presses keys, one every 200 ms; `agent_done` by default. */ { dtmf: string }
+    | /** Hangs up; `now` by default. */ { hangup: true }
+    | /** Lets time pass; `now` by default. */ { wait: number }
     | /** Stays silent that long after the agent is done. */ { silence: number }
     | /** The caller's network is gone that long: no frame is sent. */ { networkGap: number }
   )

@@ -253,7 +253,7 @@ async function startCall(state: CarrierState, input: z.output<typeof callSchema>
     onPlaced: placed.resolve,
   })
   finished.catch((error: unknown) => {
-    state.logger.error({ err: error }, 'a simulated call failed')
+    state.logger.error({ err: error }, 'simulated call failed')
     placed.reject(error)
   })
   const callSid = await placed.promise

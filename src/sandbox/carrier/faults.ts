@@ -54,7 +54,7 @@ export type Fault = z.output<typeof faultSchema> & { id: string }
 export type FaultEffect = z.output<typeof effectSchema>
 export type FaultOperation = Fault['operation']
 
-export class FaultBook {
+export class FaultList {
   #faults: Fault[] = []
   #nextId = 1
 

@@ -60,7 +60,7 @@ export type InboundDelivery = { status: number | null; body: string; error: stri
 
 export type InboundResult = {
   messageSid: string
-  mediaSids: string[]
+  mediaIds: string[]
   params: Readonly<Record<string, string>>
   deliveries: InboundDelivery[]
 }
@@ -87,7 +87,7 @@ export async function sendInboundWhatsApp(options: InboundWhatsApp): Promise<Inb
   const deliveries: InboundDelivery[] = []
   if (options.parallel === true) deliveries.push(...(await Promise.all(Array.from({ length: count }, deliver))))
   else for (let i = 0; i < count; i += 1) deliveries.push(await deliver())
-  return { messageSid: message.sid, mediaSids: message.media.map((media) => media.sid), params, deliveries }
+  return { messageSid: message.sid, mediaIds: message.media.map((media) => media.sid), params, deliveries }
 }
 
 function keepMessage(options: InboundWhatsApp): MessageRecord {

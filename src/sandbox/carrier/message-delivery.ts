@@ -105,7 +105,7 @@ async function takeMedia(state: CarrierState, message: MessageRecord): Promise<v
       const contentType = response.headers.get('content-type') ?? 'application/octet-stream'
       message.media.push({ sid: newSid('ME'), messageSid: message.sid, contentType, bytes, createdAt: new Date() })
     } catch (error) {
-      state.logger.warn({ err: error, messageSid: message.sid }, 'media of a message could not be fetched')
+      state.logger.warn({ err: error, messageSid: message.sid }, 'message media not fetched')
       const failed: Step = { status: 'undelivered', errorCode: 63019, atMs: 0 }
       applyStep(message, failed)
       if (message.statusCallback !== null) await reportStatus(state, message, failed)

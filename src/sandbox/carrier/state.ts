@@ -1,6 +1,6 @@
 import type { Logger } from '../../lib/log.ts'
 import type { CallReport, CallStatus } from './call-report.ts'
-import { FaultBook } from './faults.ts'
+import { FaultList } from './faults.ts'
 import { newSid } from './twilio-sid.ts'
 import type { ConnectRule } from './webhook-client.ts'
 
@@ -136,7 +136,7 @@ export class CarrierState {
   readonly recordings = new Map<string, RecordingRecord>()
   readonly numbers = new Map<string, NumberRecord>()
   readonly callbacks: CallbackRecord[] = []
-  readonly faults = new FaultBook()
+  readonly faults = new FaultList()
   /** When each WhatsApp user last wrote to each sender: key `sender|user`, ms since the epoch. */
   readonly lastInbound = new Map<string, number>()
   /** Root URL of the REST API, set when the server listens. */

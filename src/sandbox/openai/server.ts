@@ -44,7 +44,7 @@ export type OpenAiSandbox = {
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 /** Stored reports, newest last. */
-const KEPT_SESSIONS = 500
+const MAX_SESSIONS = 500
 
 type SocketData = {
   model: string
@@ -82,7 +82,7 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
       if (!keys.has(apiKey))
         return apiError(401, 'invalid_request_error', 'invalid_api_key', 'Incorrect API key provided.')
       uses.push({ path: url.pathname, apiKey })
-      if (uses.length > KEPT_SESSIONS) uses.shift()
+      if (uses.length > MAX_SESSIONS) uses.shift()
       if (url.pathname !== '/v1/realtime') return answerRest(request, url, rest)
       const fault = faults.strike('connect')
       if (fault?.effect.kind === 'refuse')
@@ -109,8 +109,8 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
         ws.data.session = session
         sessions.push(session)
         if (ws.data.fault) session.strike(ws.data.fault.effect)
-        if (sessions.length > KEPT_SESSIONS) sessions.shift()
-        log.info({ session: session.report.id, model }, 'a realtime session begins')
+        if (sessions.length > MAX_SESSIONS) sessions.shift()
+        log.info({ session: session.report.id, model }, 'realtime session opened')
       },
       message: (ws, text) => ws.data.session?.receive(String(text)),
       close: (ws) => ws.data.session?.end(),

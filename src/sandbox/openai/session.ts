@@ -59,7 +59,7 @@ type ActiveResponse = {
 }
 
 let serial = 0
-const newName = (prefix: string) => `${prefix}_sandbox${(++serial).toString(36).padStart(6, '0')}`
+const newId = (prefix: string) => `${prefix}_sandbox${(++serial).toString(36).padStart(6, '0')}`
 
 /** One session of the Realtime API; a script plays its model. */
 export class RealtimeSession {
@@ -92,7 +92,7 @@ export class RealtimeSession {
     this.#socket = socket
     this.#parts = parts
     this.report = {
-      id: newName('sess'),
+      id: newId('sess'),
       model: parts.model,
       settings: null,
       received: {},
@@ -243,7 +243,7 @@ export class RealtimeSession {
       if (mark.type === 'started') {
         if (this.#strikes('speech')) return
         clearTimeout(this.#idle)
-        this.#userItem = newName('item')
+        this.#userItem = newId('item')
         this.#send('input_audio_buffer.speech_started', { audio_start_ms: mark.atMs, item_id: this.#userItem })
         if (this.#turnDetection?.interrupt_response && this.#active) this.#cancel('turn_detected')
       } else {
@@ -257,7 +257,7 @@ export class RealtimeSession {
   }
 
   #commit(): void {
-    const itemId = this.#userItem || newName('item')
+    const itemId = this.#userItem || newId('item')
     this.#userItem = ''
     this.report.turns++
     this.#send('input_audio_buffer.committed', { item_id: itemId, previous_item_id: null })
@@ -285,7 +285,7 @@ export class RealtimeSession {
   }
 
   #addItem(item: NewItem): void {
-    const id = item.id ?? newName('item')
+    const id = item.id ?? newId('item')
     if (item.type === 'function_call_output') {
       if (!this.#callIds.has(item.call_id)) {
         this.#error('invalid_request_error', 'invalid_tool_call_id', `No function call has the id ${item.call_id}.`)
@@ -329,17 +329,17 @@ export class RealtimeSession {
     }
     const { steps } = this.#parts.script
     const scripted = instructions === undefined ? steps[this.#step++] : undefined
-    const spare = steps.findLast((each) => each.say !== undefined && each.tools.length === 0)
+    const fallback = steps.findLast((each) => each.say !== undefined && each.tools.length === 0)
     const step: ScriptStep = instructions
       ? scriptStep.parse({ say: quotedIn(instructions) })
-      : (scripted ?? spare ?? scriptStep.parse({ say: 'Yes?' }))
+      : (scripted ?? fallback ?? scriptStep.parse({ say: 'Yes?' }))
     if (step.absent) return
     if (step.raw) {
       for (const { type, ...fields } of step.raw) this.#send(type, fields)
       return
     }
     const response: ActiveResponse = {
-      id: newName('resp'),
+      id: newId('resp'),
       step,
       audioItemId: null,
       sentMs: 0,
@@ -394,7 +394,7 @@ export class RealtimeSession {
 
   /** A text answer, without audio. */
   #write(response: ActiveResponse, text: string): void {
-    const id = newName('item')
+    const id = newId('item')
     const place = { response_id: response.id, item_id: id, output_index: 0, content_index: 0 }
     const content = [{ type: 'output_text', text }]
     const item = { id, object: 'realtime.item', type: 'message', role: 'assistant', status: 'completed', content }
@@ -414,7 +414,7 @@ export class RealtimeSession {
   }
 
   #beginAudio(response: ActiveResponse, words: string): void {
-    const id = newName('item')
+    const id = newId('item')
     response.audioItemId = id
     response.startedAt = performance.now()
     this.#spoke = true
@@ -442,8 +442,8 @@ export class RealtimeSession {
     this.#send('response.output_audio.delta', { ...place, delta: Buffer.from(piece).toString('base64') })
     response.sentMs += piece.length / 8
     this.#audioMs.set(id, response.sentMs)
-    const kept = this.report.responses.at(-1)
-    if (kept) kept.sentMs = response.sentMs
+    const reported = this.report.responses.at(-1)
+    if (reported) reported.sentMs = response.sentMs
   }
 
   /** Also called for an interrupted answer, with its text so far. */
@@ -466,8 +466,8 @@ export class RealtimeSession {
   }
 
   #callTool(response: ActiveResponse, tool: ScriptStep['tools'][number], outputIndex: number): void {
-    const id = newName('item')
-    const callId = newName('call')
+    const id = newId('item')
+    const callId = newId('call')
     this.#callIds.add(callId)
     const args = typeof tool.args === 'string' ? tool.args : JSON.stringify(tool.args)
     const item = { id, object: 'realtime.item', type: 'function_call', name: tool.name, call_id: callId, arguments: '' }
@@ -495,8 +495,8 @@ export class RealtimeSession {
     if (this.#active !== response) return
     clearTimeout(response.timer)
     this.#active = null
-    const kept = this.report.responses.find((each) => each.id === response.id)
-    if (kept) kept.status = status
+    const reported = this.report.responses.find((each) => each.id === response.id)
+    if (reported) reported.status = status
     if (status === 'completed') this.#awaitSpeech(response)
     const inputAudio = Math.round(this.#vad.totalMs / 100)
     const outputAudio = Math.round(response.sentMs / 50)
@@ -538,7 +538,7 @@ export class RealtimeSession {
       () => {
         if (this.#stalled || this.report.closed || this.#active || this.#userItem) return
         const now = this.#vad.totalMs
-        const itemId = newName('item')
+        const itemId = newId('item')
         this.report.idleTimeouts++
         this.#send('input_audio_buffer.timeout_triggered', {
           audio_start_ms: Math.max(0, now - (detection.idle_timeout_ms ?? 0)),
@@ -587,7 +587,7 @@ export class RealtimeSession {
 
   #send(type: string, fields: Record<string, unknown>): void {
     if (this.#stalled || this.report.closed || this.#parts.script.omit.includes(type)) return
-    this.#socket.send(JSON.stringify({ type, event_id: newName('event'), ...fields }))
+    this.#socket.send(JSON.stringify({ type, event_id: newId('event'), ...fields }))
   }
 }
 

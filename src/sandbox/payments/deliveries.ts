@@ -32,7 +32,7 @@ export class Deliveries {
     const delay = effectOf(effects, 'webhook_delayed')?.ms ?? 0
     for (let copy = 0; copy < times; copy += 1)
       this.#deliver(request, delay).catch((error: unknown) =>
-        this.options.logger.error({ error: errorMessage(error) }, 'a webhook could not be sent'),
+        this.options.logger.error({ error: errorMessage(error) }, 'webhook not sent'),
       )
   }
 

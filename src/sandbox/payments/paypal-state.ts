@@ -127,8 +127,8 @@ export class PayPalState {
 
   #notifyCapture(order: PayPalOrder): void {
     if (!order.capture) return
-    const news = { completed: 'COMPLETED', pending: 'PENDING', failed: 'DENIED' }[order.capture.status]
-    this.notify(`PAYMENT.CAPTURE.${news}`, 'capture', {
+    const status = { completed: 'COMPLETED', pending: 'PENDING', failed: 'DENIED' }[order.capture.status]
+    this.notify(`PAYMENT.CAPTURE.${status}`, 'capture', {
       ...this.captureToJson(order, order.capture),
       supplementary_data: { related_ids: { order_id: order.id } },
     })

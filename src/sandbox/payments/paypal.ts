@@ -84,7 +84,7 @@ export function startPayPal(options: StartPayPal): PayPalSandbox {
     idleTimeout: 120,
     fetch: (request) => route(accounts, request),
     error: (error) => {
-      state.settings.logger.error({ err: error }, 'the simulated PayPal failed')
+      state.settings.logger.error({ err: error }, 'simulated PayPal failed')
       return paypalError(500, 'INTERNAL_SERVER_ERROR')
     },
   })

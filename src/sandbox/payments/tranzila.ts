@@ -239,7 +239,7 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
       return Response.json({ error_code: 404, message: 'page not found' }, { status: 404 })
     },
     error: (error) => {
-      logger.error({ err: error }, 'the simulated Tranzila failed')
+      logger.error({ err: error }, 'simulated Tranzila failed')
       return Response.json({ error_code: 500, message: 'error' }, { status: 500 })
     },
   })

@@ -215,7 +215,7 @@ function describeAccount(account: Account) {
     lid: account.lid,
     name: account.name,
     onWhatsApp: account.onWhatsApp,
-    manners: account.manners,
+    behavior: account.behavior,
     devices: [...account.companions.values()].map(({ id, link, pending }) => ({
       id,
       online: link !== undefined,

@@ -50,7 +50,7 @@ const SEND_KINDS: readonly string[] = ['ack_error', 'drop_ack', 'cut_after_accep
 const isSendFault = (fault: Fault): fault is SendFault => SEND_KINDS.includes(fault.kind)
 
 /** Faults that have not struck yet, oldest first. */
-export class FaultBook {
+export class FaultList {
   private faults: Fault[] = []
 
   add(input: FaultInput): void {

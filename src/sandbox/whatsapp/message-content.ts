@@ -1,7 +1,7 @@
 import { proto } from '@whiskeysockets/baileys'
 import { z } from 'zod'
 import type { MediaKind, MediaServer } from './media.ts'
-import { phoneJid, type World } from './whatsapp-state.ts'
+import { phoneJid, type WhatsAppState } from './whatsapp-state.ts'
 
 const quote = z.object({
   id: z.string().min(1),
@@ -191,12 +191,12 @@ export function findMedia(message: proto.IMessage) {
 
 /** Fetches and decrypts the media of a received message. */
 export async function openReceivedMedia(
-  world: World,
+  state: WhatsAppState,
   media: MediaServer,
   phone: string,
   id: string,
 ): Promise<Uint8Array | undefined> {
-  const delivery = world.deliveries.find((entry) => entry.to === phone && entry.id === id)
+  const delivery = state.deliveries.find((entry) => entry.to === phone && entry.id === id)
   const held = delivery && findMedia(delivery.message)
   if (!held?.node.directPath || !held.node.mediaKey) return undefined
   return media.open(held.kind satisfies MediaKind, { directPath: held.node.directPath, mediaKey: held.node.mediaKey })

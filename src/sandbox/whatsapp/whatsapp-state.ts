@@ -1,6 +1,6 @@
 import { type BinaryNode, BufferJSON, jidDecode, jidEncode, type proto } from '@whiskeysockets/baileys'
 import type { Logger } from '../../lib/log.ts'
-import { FaultBook } from './faults.ts'
+import { FaultList } from './faults.ts'
 import { unixSeconds } from './nodes.ts'
 import { type KeyBundle, type Payload, PhoneDevice, type PhoneSnapshot } from './phone-device.ts'
 
@@ -30,7 +30,7 @@ export type Companion = {
 }
 
 /** Automatic behaviour of the person behind an account. */
-export type Manners = {
+export type Behavior = {
   delivers: boolean
   reads: boolean
   /** The answer to every text. */
@@ -44,7 +44,7 @@ export type Account = {
   name: string
   onWhatsApp: boolean
   knownAs?: string | undefined
-  manners: Manners
+  behavior: Behavior
   device: PhoneDevice
   companions: Map<number, Companion>
 }
@@ -90,7 +90,7 @@ export type SentByContact = {
 const RECENT = 5_000
 
 /** The whole state of the sandbox's WhatsApp: accounts, messages and faults. */
-export class World {
+export class WhatsAppState {
   readonly accounts = new Map<string, Account>()
   readonly deliveries: Delivery[] = []
   readonly notices: ClientNotice[] = []
@@ -98,7 +98,7 @@ export class World {
   readonly undecryptable: Undecryptable[] = []
   readonly sentByContacts = new Map<string, SentByContact>()
   readonly attempts = new Map<string, number>()
-  readonly faults = new FaultBook()
+  readonly faults = new FaultList()
   readonly log: Logger
   mediaHost = ''
   private readonly byLid = new Map<string, Account>()
@@ -118,7 +118,7 @@ export class World {
       lid: String(10n ** 14n + (BigInt(phone) % 10n ** 12n)),
       name: `User ${phone}`,
       onWhatsApp: true,
-      manners: { delivers: true, reads: false, autoReply: undefined },
+      behavior: { delivers: true, reads: false, autoReply: undefined },
       device: new PhoneDevice(),
       companions: new Map(),
     }

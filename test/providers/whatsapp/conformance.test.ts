@@ -156,11 +156,11 @@ for (const [name, open] of [
       expect(['absent', 'undecided']).toContain(found.outcome)
     })
 
-    test('with nobody to reach it is never said to be taken or refused; soon it is plain that nothing leaves', async () => {
+    test('without a connection a message is never accepted or rejected; soon it is certain that nothing is sent', async () => {
       await stage.disconnect()
       // A connection that was open may break with the first message on it.
-      const first = await stage.sender.send(message('nobody'))
+      const first = await stage.sender.send(message('offline'))
       expect(['retry', 'unknown']).toContain(first.outcome)
-      expect(await stage.sender.send(message('still nobody'))).toMatchObject({ outcome: 'retry' })
+      expect(await stage.sender.send(message('still offline'))).toMatchObject({ outcome: 'retry' })
     })
   })

@@ -357,15 +357,15 @@ describe('a media stream', () => {
     ['a refused upgrade', { refuseUpgrade: 403 }, 31920],
     ['a missing subprotocol', { subprotocol: null }, 31920],
     ['another subprotocol', { subprotocol: 'other' }, 31920],
-  ])('%s is a handshake error, told to the status callback, and leads to the action', async (_, options, code) => {
+  ])('%s is a handshake error, reported to the status callback, and leads to the action', async (_, options, code) => {
     const app = startStreamApp(options)
     const carrier = startTestedCarrier()
     const report = await callApp(app, carrier, { maxSeconds: 5 })
     expect(report.codes.map((each) => [each.code, each.level])).toEqual([[code, 'error']])
     expect(report.streams[0]).toMatchObject({ connectedAtMs: null, endedBy: 'handshake' })
-    const [told] = app.to('/stream')
-    expect(told?.params).toMatchObject({ StreamEvent: 'stream-error', CallSid: report.callSid })
-    expect(told?.params.StreamError).not.toBe('')
+    const [reported] = app.to('/stream')
+    expect(reported?.params).toMatchObject({ StreamEvent: 'stream-error', CallSid: report.callSid })
+    expect(reported?.params.StreamError).not.toBe('')
     expect(app.to('/ended').length).toBe(1)
     expect(report.ended.by).toBe('agent')
   })
@@ -397,7 +397,7 @@ describe('a media stream', () => {
     expect(signatures.map((each) => each === null)).toEqual([false, false, true])
   })
 
-  test('a public base of another host is signed as written and dialled where told', async () => {
+  test('a public base of another host is signed as written and dialled by its rule', async () => {
     const app = startStreamApp({
       routes: {
         '/voice': () => twiml('<Connect><Stream url="wss://phone.example/ws"/></Connect>'),
@@ -515,8 +515,8 @@ describe('documents', () => {
     expect(report.documents.map((each) => each.source)).toEqual(['webhook', 'redirect', 'whisper', 'dial_action'])
     expect(app.to('/dialled')[0]?.params).toMatchObject({ DialCallStatus: 'completed', DialBridged: 'true' })
     expect(app.to('/whisper')[0]?.params).toMatchObject({ To: '+972501234567', ParentCallSid: report.callSid })
-    const told = app.to('/status').map((each) => [each.params.CallStatus, each.valid])
-    expect(told.toSorted()).toEqual([
+    const reported = app.to('/status').map((each) => [each.params.CallStatus, each.valid])
+    expect(reported.toSorted()).toEqual([
       ['completed', true],
       ['in-progress', true],
       ['ringing', true],

@@ -34,7 +34,7 @@ import {
   refuseAtOnce,
   sendOverSocket,
 } from './outbound.ts'
-import { ReceiptBook } from './receipts.ts'
+import { ReceiptTracker } from './receipts.ts'
 import { type Backoff, decideAfterClose, RECENT_MS } from './reconnect.ts'
 import { CLOSE_LOST, LiveSocket, type SocketTiming } from './socket.ts'
 import { UnreadableMessages } from './unreadable.ts'
@@ -88,7 +88,7 @@ export class BaileysAccount implements LinkedAccount {
   private readonly log: Logger
   private readonly timing: AccountTiming
   private readonly recipients: Recipients
-  private readonly receipts: ReceiptBook
+  private readonly receipts: ReceiptTracker
   private current: AccountStatus = {
     state: 'stopped',
     since: new Date(),
@@ -119,7 +119,7 @@ export class BaileysAccount implements LinkedAccount {
     this.timing = { ...DEFAULT_TIMING, ...options.timing }
     this.recipients = new Recipients(async (phone, jid) => options.hooks.onIdentity?.(phone, jid))
     this.unreadable = new UnreadableMessages(this.timing.unreadableMs, (message) => this.showUnreadable(message))
-    this.receipts = new ReceiptBook(options.account, this.log, (events) => options.hooks.onReceipts(events))
+    this.receipts = new ReceiptTracker(options.account, this.log, (events) => options.hooks.onReceipts(events))
   }
 
   status(): AccountStatus {
@@ -161,7 +161,7 @@ export class BaileysAccount implements LinkedAccount {
       try {
         await live.sock.logout()
       } catch (error) {
-        this.log.warn({ reason: errorMessage(error) }, 'the phone could not be told of the unlinking')
+        this.log.warn({ reason: errorMessage(error) }, 'unlinking not sent to the phone')
       }
       await live.close()
     }
@@ -181,7 +181,7 @@ export class BaileysAccount implements LinkedAccount {
       throw new AppError(
         'conflict',
         'not_linking',
-        'A pairing code can be asked for while the account shows a QR code.',
+        'A pairing code is available only while the account shows a QR code.',
       )
     const pairingCode = await live.sock.requestPairingCode(phone.replace(/\D/g, ''))
     this.setStatus({ pairingCode })
@@ -246,7 +246,7 @@ export class BaileysAccount implements LinkedAccount {
 
   private requireLive(): LiveSocket {
     if (this.live && this.current.state === 'working') return this.live
-    throw new AppError('unavailable', 'account_not_working', 'The WhatsApp account is not connected now.')
+    throw new AppError('unavailable', 'account_not_working', 'The WhatsApp account is not connected.')
   }
 
   private async connect(): Promise<void> {
@@ -273,7 +273,7 @@ export class BaileysAccount implements LinkedAccount {
       this.live = live
       this.listen(live, auth)
     } catch (error) {
-      this.log.error({ reason: errorMessage(error) }, 'the account cannot connect')
+      this.log.error({ reason: errorMessage(error) }, 'account could not connect')
       this.afterClose(CLOSE_LOST, 'auth_unreadable')
     }
   }
@@ -283,7 +283,7 @@ export class BaileysAccount implements LinkedAccount {
     ev.on('creds.update', () => {
       if (live !== this.live) return
       auth.saveCreds().catch((error: unknown) => {
-        this.log.error({ reason: errorMessage(error) }, 'credentials could not be stored')
+        this.log.error({ reason: errorMessage(error) }, 'credentials not stored')
       })
     })
     ev.on('messages.update', (updates) => {
@@ -297,14 +297,14 @@ export class BaileysAccount implements LinkedAccount {
     })
     ev.on('messaging-history.set', ({ messages }) => {
       this.importHistory(live, messages).catch((error: unknown) => {
-        this.log.error({ reason: errorMessage(error) }, 'the history before the link could not be stored')
+        this.log.error({ reason: errorMessage(error) }, 'history not stored')
       })
     })
   }
 
-  private noteStatus(...news: Parameters<ReceiptBook['note']>): void {
-    this.receipts.note(...news).catch((error: unknown) => {
-      this.log.error({ reason: errorMessage(error) }, 'news of a message is lost: it could not be stored')
+  private noteStatus(...update: Parameters<ReceiptTracker['note']>): void {
+    this.receipts.note(...update).catch((error: unknown) => {
+      this.log.error({ reason: errorMessage(error) }, 'receipt lost: it was not stored')
     })
   }
 
@@ -331,13 +331,13 @@ export class BaileysAccount implements LinkedAccount {
     // A connection that opens and breaks at once is not a success: the next pause is longer.
     if (this.openedAt !== null && Date.now() - this.openedAt >= this.timing.stableMs) this.failures = 0
     this.openedAt = null
-    this.log.info({ code, why }, 'the connection closed')
+    this.log.info({ code, why }, 'connection closed')
     if (this.wanted) this.afterClose(code, null)
   }
 
   private afterClose(code: number, cause: string | null): void {
     this.decide(code, cause).catch((error: unknown) => {
-      this.log.error({ reason: errorMessage(error) }, 'nothing could be decided after a close')
+      this.log.error({ reason: errorMessage(error) }, 'reconnect decision failed')
       this.scheduleReconnect(this.timing.reconnect.maxMs, 'undecided')
     })
   }
@@ -397,7 +397,7 @@ export class BaileysAccount implements LinkedAccount {
   /** A read or write of the auth store failed: nothing built on it may be sent. */
   private onAuthFault(error: unknown): void {
     const { live } = this
-    this.log.error({ reason: errorMessage(error) }, 'the auth store failed; the connection is cut')
+    this.log.error({ reason: errorMessage(error) }, 'auth store failed; connection cut')
     if (isStaleOwner(error)) {
       this.wanted = false
       this.live = null
@@ -444,14 +444,14 @@ export class BaileysAccount implements LinkedAccount {
       return
     }
     this.storeInbound(live, message, {}).catch((error: unknown) => {
-      this.log.error({ reason: errorMessage(error) }, 'a message that came late could not be stored')
+      this.log.error({ reason: errorMessage(error) }, 'late message not stored')
     })
   }
 
   private async showUnreadable(message: WAMessage): Promise<void> {
     const { live } = this
     const resolver = live ? resolverOf(live) : NO_RESOLVER
-    this.log.warn({ messageId: message.key.id }, 'a message could not be read')
+    this.log.warn({ messageId: message.key.id }, 'message shown as unreadable')
     const events = await normaliseMessages(message, {
       account: this.options.account,
       allowGroups: this.options.allowGroups === true,

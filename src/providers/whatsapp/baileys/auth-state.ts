@@ -82,7 +82,7 @@ export async function loadAuth(
   })
   const write = async (note: () => void) => {
     if (revoked)
-      throw new AppError('conflict', 'socket_closed', 'The socket is gone; its keys are not written any more.')
+      throw new AppError('conflict', 'socket_closed', 'The socket is closed; its keys are no longer written.')
     note()
     const written = writes.ask()
     const later = deferred.getStore()

@@ -4,7 +4,7 @@ import type { InboundEvent } from '../port.ts'
 import { normaliseMessage } from './inbound.ts'
 
 /** A bridge names a person by both addresses or by one; there is no resolver. */
-const NOBODY = { phoneJidOf: async () => null, lidOf: async () => null }
+const NO_ALTERNATIVES = { phoneJidOf: async () => null, lidOf: async () => null }
 
 const optional = z.string().optional().catch(undefined)
 const bridged = z.object({
@@ -33,9 +33,14 @@ export async function readBridgeMessage(json: unknown): Promise<InboundEvent | n
   const body = proto.Message.fromObject(typeof revived === 'object' && revived !== null ? revived : {})
   // protobufjs turns an object in the place of a text into "[object Object]".
   if (holdsObjectText(body) && !holdsObjectText(message))
-    throw new Error('The message has an object where a text belongs.')
+    throw new Error('The message has an object in the place of a text.')
   const whole: WAMessage = { key, message: body, ...rest }
-  return await normaliseMessage(whole, { account: 'bridge', allowGroups: false, source: 'live', resolver: NOBODY })
+  return await normaliseMessage(whole, {
+    account: 'bridge',
+    allowGroups: false,
+    source: 'live',
+    resolver: NO_ALTERNATIVES,
+  })
 }
 
 function holdsObjectText(value: object): boolean {

@@ -100,7 +100,7 @@ export async function downloadMedia(
   await socket.refreshMediaConn(false)
   const response = await mediaFetch(`https://${socket.getMediaHost()}${reference.path}`, { method: 'GET' }, transport)
   if (response.status === 404 || response.status === 410)
-    throw new AppError('gone', 'media_gone', 'WhatsApp does not keep this file any more.')
+    throw new AppError('gone', 'media_gone', 'WhatsApp no longer has this file.')
   if (!response.ok)
     throw new AppError('unavailable', 'media_unavailable', `WhatsApp's media host answered ${response.status}.`)
   const encrypted = await readCapped(response, maxBytes + 16 + MAC_BYTES)
@@ -181,7 +181,7 @@ async function decrypt(reference: z.infer<typeof referenceSchema>, encrypted: Bu
 
 function parseReference(url: string): z.infer<typeof referenceSchema> {
   const bad = (cause?: unknown) =>
-    new AppError('invalid', 'bad_media_reference', 'This is no reference to a WhatsApp file.', { cause })
+    new AppError('invalid', 'bad_media_reference', 'This is not a reference to a WhatsApp file.', { cause })
   if (!url.startsWith(SCHEME)) throw bad()
   try {
     return referenceSchema.parse(JSON.parse(Buffer.from(url.slice(SCHEME.length), 'base64url').toString()))

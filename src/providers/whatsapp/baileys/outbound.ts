@@ -69,7 +69,8 @@ export class Recipients {
     const known = this.known.get(phone)
     if (known) return known
     const results = await live.sock.onWhatsApp(phone)
-    if (!results) throw new AppError('unavailable', 'lookup_failed', 'WhatsApp did not say who is there.')
+    if (!results)
+      throw new AppError('unavailable', 'lookup_failed', 'WhatsApp did not answer whether the number exists.')
     const found = results.find(({ exists }) => exists)?.jid
     if (!found) return null
     const whatsappPhone = jidToPhone(found)

@@ -13,7 +13,7 @@ const { Status } = proto.WebMessageInfo
  * Statuses of sent messages. A status comes in a receipt, in an update by Baileys, or, while Baileys' buffer holds the
  * message, folded into the message; each is passed on once.
  */
-export class ReceiptBook {
+export class ReceiptTracker {
   private readonly account: string
   private readonly log: Logger
   private readonly tell: (events: ReceiptEvent[]) => Promise<void>
@@ -69,7 +69,7 @@ export class ReceiptBook {
         if (events.length > 0) await this.tell(events)
         return
       } catch (error) {
-        this.log.warn({ count: events.length, attempt, reason: errorMessage(error) }, 'receipts could not be stored')
+        this.log.warn({ count: events.length, attempt, reason: errorMessage(error) }, 'receipts not stored')
         if (attempt >= ATTEMPTS) {
           for (const { providerMessageId, status } of events) this.seen.get(providerMessageId)?.delete(status)
           throw error

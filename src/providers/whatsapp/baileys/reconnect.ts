@@ -61,7 +61,7 @@ export function decideAfterClose(facts: CloseFacts, backoff: Backoff, random: nu
       action: 'stop',
       state: 'failed',
       reason: 'link_expired',
-      advice: 'Nobody scanned the code in time. Start linking again for a fresh one.',
+      advice: 'The code was not scanned in time. Start linking again for a new one.',
       clearAuth: false,
     }
   return { action: 'reconnect', delayMs: waitFor(facts, backoff, random), reason: reasonOf(code) }

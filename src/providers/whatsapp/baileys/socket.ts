@@ -262,7 +262,7 @@ export class LiveSocket {
       content: [{ tag: 'ping', attrs: {} }],
     }
     this.sock.query(ping, livenessMs).catch((error: unknown) => {
-      this.options.log.debug({ reason: errorMessage(error) }, 'a ping was not answered')
+      this.options.log.debug({ reason: errorMessage(error) }, 'ping not answered')
     })
   }
 

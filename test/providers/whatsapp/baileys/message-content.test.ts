@@ -133,7 +133,7 @@ const cases: [string, proto.IMessage, object][] = [
       interactiveMessage: {
         header: { title: 'Menu' },
         body: { text: 'Choose' },
-        footer: { text: 'open till five' },
+        footer: { text: 'open until five' },
         nativeFlowMessage: {
           buttons: [
             {
@@ -148,7 +148,7 @@ const cases: [string, proto.IMessage, object][] = [
       kind: 'interactive',
       text: 'Choose',
       header: 'Menu',
-      footer: 'open till five',
+      footer: 'open until five',
       choices: [{ text: 'Open' }, { id: 'r1', text: 'Cut' }],
     },
   ],
