@@ -1,4 +1,4 @@
-import { type DomainContext, within } from '../src/domain/context.ts'
+import { type DomainContext, within } from '../../src/domain/context.ts'
 import {
   findPaymentOf,
   isPaymentBusy,
@@ -7,8 +7,8 @@ import {
   sendReceipt,
   settlePayment,
   sweepPayments,
-} from '../src/domain/payments/index.ts'
-import { DelayJob, type JobHandlers } from '../src/jobs/consumer.ts'
+} from '../../src/domain/payments/index.ts'
+import { DelayJob, type JobHandlers } from '../../src/jobs/consumer.ts'
 
 type PaymentHandlers = Pick<JobHandlers<'crm'>, Extract<keyof JobHandlers<'crm'>, `payment.${string}`>> &
   JobHandlers<'payments'>
