@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { toDecimal } from '../../lib/money.ts'
 import { callProvider, unexpectedAnswer } from './call.ts'
-import type { Charge, Currency, PaymentProvider, WebhookPointer } from './port.ts'
+import type { Charge, CheckoutRequest, Currency, PaymentProvider, WebhookPointer } from './port.ts'
 
 export type TranzilaOptions = {
   /** The terminal's name: it decides whether money moves, there is no test host. */
@@ -36,6 +36,7 @@ const rowBody = z.looseObject({
   txn_type: z.string().default(''),
   tranmode: z.string().optional(),
 })
+type ReportRow = z.infer<typeof rowBody>
 const reportBody = z.looseObject({ transactions: z.array(rowBody) })
 const notifyForm = z.looseObject({
   [TRANZILA_PAYMENT_FIELD]: z.uuid(),
@@ -80,23 +81,19 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
     return parsed.data.transactions
   }
 
-  const day = (ms: number) => new Date(ms).toISOString().slice(0, 10)
-
-  function chargeOf(row: z.infer<typeof rowBody>): Charge[] {
-    // Holds, card checks, credits and cancellations are not charges, even when successful.
-    if (row.txn_type !== 'DEBIT' || (row.tranmode ?? 'A') !== 'A') return []
-    const approved = row.processor_response_code === '000'
-    const currency = Object.entries(CURRENCY_CODES).find(([, code]) => code === row.currency)?.[0]
-    return [
-      {
-        transactionId: `${terminal}:${row.index}`,
-        status: approved ? 'completed' : 'failed',
-        amount: row.amount,
-        currency: currency ?? `tranzila:${row.currency}`,
-        paymentId: ourIdOf(row),
-        reason: approved ? null : row.processor_response_code,
-      },
-    ]
+  async function reportPages(paymentId: string, since: Date): Promise<ReportRow[]> {
+    const rows: ReportRow[] = []
+    for (let page = 1; ; page += 1) {
+      const found = await report({
+        transaction_start_date: dayOf(since.getTime() - DAY_MS),
+        transaction_end_date: dayOf(now() + DAY_MS),
+        page,
+        page_results: PAGE_SIZE,
+        ufields: [{ name: TRANZILA_PAYMENT_FIELD, operator: 'equals', value: paymentId }],
+      })
+      rows.push(...found)
+      if (found.length < PAGE_SIZE) return rows
+    }
   }
 
   return {
@@ -105,7 +102,12 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
     account: options.account ?? null,
 
     async check() {
-      await report({ transaction_start_date: day(now()), transaction_end_date: day(now()), page: 1, page_results: 1 })
+      await report({
+        transaction_start_date: dayOf(now()),
+        transaction_end_date: dayOf(now()),
+        page: 1,
+        page_results: 1,
+      })
     },
 
     async createCheckout(request) {
@@ -120,42 +122,17 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
       if (error_code !== 0 || !thtk)
         throw new AppError('conflict', 'payment_provider_refused', `Tranzila refused the handshake (${error_code}).`)
       const url = new URL(`${base(options.payBaseUrl)}/${encodeURIComponent(terminal)}/iframenew.php`)
-      url.search = new URLSearchParams({
-        sum,
-        currency,
-        cred_type: '1',
-        tranmode: 'A',
-        thtk,
-        new_process: '1',
-        lang: request.language === 'he' ? 'il' : 'us',
-        pdesc: request.description,
-        ...(request.currency === 'ILS' ? { bit_pay: '1' } : {}),
-        success_url_address: request.returnUrl,
-        fail_url_address: request.returnUrl,
-        notify_url_address: request.notifyUrl,
-        [TRANZILA_PAYMENT_FIELD]: request.paymentId,
-      }).toString()
+      url.search = new URLSearchParams(pageFields(request, { sum, currency, thtk })).toString()
       return { ref: thtk, url: url.href, expiresAt: new Date(now() + HANDSHAKE_LIFE_MS) }
     },
 
     async inspect({ paymentId, transactionId, since }) {
-      const rows: z.infer<typeof rowBody>[] = []
       const index = transactionId === null ? Number.NaN : Number(transactionId)
-      if (Number.isSafeInteger(index)) rows.push(...(await report({ transaction_index: index })))
-      else
-        for (let page = 1; ; page += 1) {
-          const found = await report({
-            transaction_start_date: day(since.getTime() - DAY_MS),
-            transaction_end_date: day(now() + DAY_MS),
-            page,
-            page_results: PAGE_SIZE,
-            ufields: [{ name: TRANZILA_PAYMENT_FIELD, operator: 'equals', value: paymentId }],
-          })
-          rows.push(...found)
-          if (found.length < PAGE_SIZE) break
-        }
+      const rows = Number.isSafeInteger(index)
+        ? await report({ transaction_index: index })
+        : await reportPages(paymentId, since)
       // A report about an index or our id may hold other rows: only those with our id count.
-      const charges = rows.filter((row) => ourIdOf(row) === paymentId).flatMap(chargeOf)
+      const charges = rows.filter((row) => ourIdOf(row) === paymentId).flatMap((row) => chargeOf(row, terminal))
       return { checkouts: [], charges, refunds: [] }
     },
 
@@ -166,6 +143,46 @@ export function createTranzila(options: TranzilaOptions): PaymentProvider {
     // Unsigned: the body is a pointer, and the report is asked.
     readWebhook: async ({ body }) => pointerOf(body),
   }
+}
+
+function pageFields(
+  request: CheckoutRequest,
+  locked: { sum: string; currency: string; thtk: string },
+): Record<string, string> {
+  return {
+    ...locked,
+    cred_type: '1',
+    tranmode: 'A',
+    new_process: '1',
+    lang: request.language === 'he' ? 'il' : 'us',
+    pdesc: request.description,
+    ...(request.currency === 'ILS' ? { bit_pay: '1' } : {}),
+    success_url_address: request.returnUrl,
+    fail_url_address: request.returnUrl,
+    notify_url_address: request.notifyUrl,
+    [TRANZILA_PAYMENT_FIELD]: request.paymentId,
+  }
+}
+
+function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
+}
+
+function chargeOf(row: ReportRow, terminal: string): Charge[] {
+  // Holds, card checks, credits and cancellations are not charges, even when successful.
+  if (row.txn_type !== 'DEBIT' || (row.tranmode ?? 'A') !== 'A') return []
+  const approved = row.processor_response_code === '000'
+  const currency = Object.entries(CURRENCY_CODES).find(([, code]) => code === row.currency)?.[0]
+  return [
+    {
+      transactionId: `${terminal}:${row.index}`,
+      status: approved ? 'completed' : 'failed',
+      amount: row.amount,
+      currency: currency ?? `tranzila:${row.currency}`,
+      paymentId: ourIdOf(row),
+      reason: approved ? null : row.processor_response_code,
+    },
+  ]
 }
 
 function pointerOf(body: string): WebhookPointer {
