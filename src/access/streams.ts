@@ -12,23 +12,32 @@ export class StreamGate {
     return this.#counts.get('process') ?? 0
   }
 
+  #countsOf(actor: Actor, address: string): [key: string, limit: number][] {
+    return [
+      ['process', this.limits.process],
+      [`actor ${actor.kind} ${actor.id}`, this.limits.actor],
+      [`address ${address}`, this.limits.address],
+    ]
+  }
+
+  /** @throws AppError `too_many_streams` */
+  requireRoom(actor: Actor, address: string): void {
+    if (this.#countsOf(actor, address).some(([key, limit]) => (this.#counts.get(key) ?? 0) >= limit))
+      throw new AppError(
+        'rate_limited',
+        'too_many_streams',
+        'Too many streams are open. Close some, or use one stream for all events.',
+      )
+  }
+
   /**
    * Counts one more stream.
    * @returns a function that ends it; repeated calls have no effect
    * @throws AppError `too_many_streams`
    */
   enter(actor: Actor, address: string): () => void {
-    const counts: [key: string, limit: number][] = [
-      ['process', this.limits.process],
-      [`actor ${actor.kind} ${actor.id}`, this.limits.actor],
-      [`address ${address}`, this.limits.address],
-    ]
-    if (counts.some(([key, limit]) => (this.#counts.get(key) ?? 0) >= limit))
-      throw new AppError(
-        'rate_limited',
-        'too_many_streams',
-        'Too many streams are open. Close some, or use one stream for all events.',
-      )
+    this.requireRoom(actor, address)
+    const counts = this.#countsOf(actor, address)
     for (const [key] of counts) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
     let entered = true
     return () => {

@@ -39,9 +39,21 @@ export function createGuard(deps: GuardDeps): MiddlewareHandler<GuardEnv> {
     const startedAt = performance.now()
     const answered = await admit(c, rule, deps)
     if (answered) return answered
+    refuseEncodedBody(c.req.raw)
     await next()
     if ('business' in c.var && performance.now() - startedAt > STALE_MS) await admitAgain(c, rule, deps)
   }
+}
+
+/** Bodies are never decompressed. @throws AppError `encoded_body` */
+function refuseEncodedBody(request: Request): void {
+  const encoding = request.headers.get('content-encoding')?.trim() ?? ''
+  if (encoding === '' || encoding.toLowerCase() === 'identity') return
+  throw new AppError(
+    'unsupported_media',
+    'encoded_body',
+    'Compressed bodies are not supported. Send the body without Content-Encoding.',
+  )
 }
 
 /** Whether a registered route answers requests; middleware takes a second argument, `next`. */

@@ -21,8 +21,11 @@ export type InboxRow = {
 export type Accepted = 'stored' | 'queue_only' | 'refused'
 
 export type InboxOptions = {
-  /** Writes rows in one statement; rows with an existing key are skipped. */
-  insert(rows: InboxRow[]): Promise<void>
+  /**
+   * Writes rows in one statement; rows with an existing key are skipped.
+   * @returns the ids of the existing events by key; null for an event that has ended meanwhile
+   */
+  insert(rows: InboxRow[]): Promise<ReadonlyMap<string, string | null>>
   producer: Pick<Producer, 'enqueue' | 'enqueueEvent'>
   log: Logger
   /** Keeps events on the disk until they are stored. */
@@ -65,8 +68,16 @@ const WAITING_LIMIT = 20_000
 export function createInbox(options: InboxOptions): Inbox {
   const { producer, log, spool = null, insertTimeoutMs = INSERT_MS } = options
   const logDatabaseDown = createQuietLogger(log, 'events stored in the queue only')
+  /** The event that a row repeats; null when that event has ended. */
+  const repeated = new WeakMap<InboxRow, string | null>()
   const rows = createGatherer<InboxRow>(
-    (batch) => withDeadline(options.insert(batch), insertTimeoutMs, 'storing events'),
+    async (batch) => {
+      const existing = await withDeadline(options.insert(batch), insertTimeoutMs, 'storing events')
+      for (const row of batch) {
+        const id = existing.get(row.key)
+        if (id !== undefined) repeated.set(row, id)
+      }
+    },
     { max: BATCH, isPoisoned: (error) => failureKind(error) !== 'transient' },
   )
 
@@ -89,7 +100,9 @@ export function createInbox(options: InboxOptions): Inbox {
       options.onAccepted?.(job, 'queue_only')
       return
     }
-    producer.enqueueEvent(job, row.id, { delayMs: row.delayMs })
+    const original = repeated.get(row)
+    // A repeat adds no second job: the job has the id of the event.
+    if (original !== null) producer.enqueueEvent(job, original ?? row.id, { delayMs: row.delayMs })
   }
 
   const waiters = new Map<string, () => void>()

@@ -24,22 +24,15 @@ export function onShutdown(handler: Handler, logger?: Logger): void {
 }
 
 /**
- * Logs failures that must not end a process with its calls, accounts or jobs: an unhandled rejection, and the database driver
- * writing to a closed socket (its queries are rejected separately). After any other uncaught error the state is unknown: the
- * process exits, and the supervisor replaces it.
+ * Logs an unhandled rejection: the calls, accounts or jobs of the process go on. After an uncaught exception the state is
+ * unknown: the process exits, and the supervisor replaces it.
  */
 export function guardProcess(logger: Logger): void {
   process.on('unhandledRejection', (error) =>
     logger.error({ reason: errorMessage(error), stack: stackFrames(error) }, 'unhandled rejection'),
   )
   process.on('uncaughtException', (error) => {
-    const stack = stackFrames(error)
-    const line = { reason: errorMessage(error), stack }
-    if (/[\\/]postgres[\\/](src|cjs|cf)[\\/]/.test(stack.split('\n')[0] ?? '')) {
-      logger.error(line, 'database driver lost its socket')
-      return
-    }
-    logger.fatal(line, 'uncaught exception, process exits')
+    logger.fatal({ reason: errorMessage(error), stack: stackFrames(error) }, 'uncaught exception, process exits')
     process.exit(1)
   })
 }

@@ -4,6 +4,7 @@ import type { DomainContext } from '../../../domain/context.ts'
 import type { Inbox } from '../../../jobs/inbox.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { networkPhone } from '../../../lib/phone.ts'
+import type { Receptionist } from '../../../media/reception.ts'
 import { type Carriers, type Signer, speaksFor, type Telephony } from '../../../providers/telephony/port.ts'
 import { createSideFieldReader, type SideFieldReader } from './forms.ts'
 
@@ -16,6 +17,8 @@ export type VoiceWebhookDeps = {
   publicBaseUrl: string
   /** Spoken when the business is unknown. */
   defaultLanguage: 'he' | 'en'
+  /** The prompts that the carrier must speak itself, since no audio of them exists. */
+  prompts: Pick<Receptionist, 'textWithoutSound'>
   streamSecret: string
   /** Whether this process can serve one more call; reserves a place for it. */
   admitCall(callSid: string): boolean
@@ -36,11 +39,14 @@ export type VoiceEvent =
 export type VoiceContext = VoiceWebhookDeps & {
   readSideFields: SideFieldReader
   promptUrl(business: BusinessEntry | null, name: string): string
-  voicemail(carrier: Telephony, business: BusinessEntry | null): string
+  promptOf(business: BusinessEntry | null, name: 'voicemail' | 'thanks' | 'unclaimed'): Promise<SpokenPrompt>
+  voicemail(carrier: Telephony, business: BusinessEntry | null): Promise<string>
   connect(carrier: Telephony, token: string, called: string): string
   businessOf(id: string | undefined, signer: Signer): BusinessEntry | null
   businessCalled(to: string | null, signer: Signer): BusinessEntry | null
 }
+
+export type SpokenPrompt = { promptUrl: string; spoken: { text: string; language: 'he' | 'en' } | null }
 
 /** Twilio repeats a failed recording callback five times. It does not sign the fragment of a URL. */
 const RETRY_FIVE_TIMES = '#rc=5&rp=all'
@@ -50,15 +56,21 @@ export function createVoiceContext(deps: VoiceWebhookDeps): VoiceContext {
   const url = (path: string) => publicUrl(publicBaseUrl, path)
   const promptUrl = (business: BusinessEntry | null, name: string) =>
     url(`/prompts/${business?.id ?? 'default'}/${business?.language ?? deps.defaultLanguage}/${name}.wav`)
+  const promptOf: VoiceContext['promptOf'] = async (business, name) => {
+    const language = business?.language ?? deps.defaultLanguage
+    const text = await deps.prompts.textWithoutSound(business?.id ?? 'default', language, name)
+    return { promptUrl: promptUrl(business, name), spoken: text === null ? null : { text, language } }
+  }
   return {
     ...deps,
     readSideFields: createSideFieldReader(deps),
     promptUrl,
-    voicemail(carrier, business) {
+    promptOf,
+    async voicemail(carrier, business) {
       const query = business ? `?business=${business.id}&language=${business.language}` : ''
       deps.count('call_to_voicemail')
       return carrier.voicemail({
-        promptUrl: promptUrl(business, 'voicemail'),
+        ...(await promptOf(business, 'voicemail')),
         actionUrl: url(WEBHOOKS.recordingAction + query),
         recordingStatusUrl: url(WEBHOOKS.recordingStatus + query + RETRY_FIVE_TIMES),
       })

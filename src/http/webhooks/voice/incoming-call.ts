@@ -21,18 +21,18 @@ export async function incomingCall(c: Context, voice: VoiceContext): Promise<Res
   if (found.found === 'business' && !speaksFor(signer, found.business.id)) throw invalidSignature()
   if (found.found === 'nobody') {
     voice.log.warn({ callSid }, 'call to an unassigned number rejected')
-    return twiml(telephony.sayGoodbye({ promptUrl: voice.promptUrl(null, 'unclaimed') }))
+    return twiml(telephony.sayGoodbye(await voice.promptOf(null, 'unclaimed')))
   }
   if (found.found === 'unavailable') {
     voice.log.error({ callSid, reason: 'directory_unavailable' }, 'call sent to voicemail')
-    return twiml(voice.voicemail(telephony, null))
+    return twiml(await voice.voicemail(telephony, null))
   }
   const { business } = found
   const refused = business.blocked ? 'business_blocked' : voice.admitCall(callSid) ? null : 'no_capacity'
   await registerCall(voice, { ...call, to }, business, refused)
   if (refused) {
     voice.log.info({ callSid, reason: refused }, 'call sent to voicemail')
-    return twiml(voice.voicemail(telephony, business))
+    return twiml(await voice.voicemail(telephony, business))
   }
   return twiml(connectToAgent(voice, { ...call, to }, business, telephony))
 }

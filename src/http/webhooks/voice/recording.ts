@@ -23,7 +23,7 @@ export async function recordingAction(c: Context, voice: VoiceContext): Promise<
   const business = voice.businessOf(c.req.query('business'), signer)
   const language = z.enum(['he', 'en']).safeParse(c.req.query('language')).data
   const spoken = business && language ? { ...business, language } : business
-  return twiml(signer.telephony.sayGoodbye({ promptUrl: voice.promptUrl(spoken, 'thanks') }))
+  return twiml(signer.telephony.sayGoodbye(await voice.promptOf(spoken, 'thanks')))
 }
 
 /** `POST /webhook/recording_status`: queues a recording that is complete. */

@@ -31,10 +31,10 @@ export async function streamEnded(c: Context, voice: VoiceContext): Promise<Resp
     if (after.next === 'refuse') return c.body(null, 204)
     if (after.next === 'hangup') return twiml(telephony.hangUp())
     const served = after.businessId ? voice.directory.business(after.businessId) : null
-    return twiml(voice.voicemail(telephony, called && (!served || served.id === called.id) ? called : served))
+    return twiml(await voice.voicemail(telephony, called && (!served || served.id === called.id) ? called : served))
   } catch (error) {
     // The call's row cannot be read: a caller who may still need help gets the voicemail.
     voice.log.error({ callSid, error: errorMessage(error) }, 'stream end decided without the call row')
-    return twiml(voice.voicemail(telephony, called))
+    return twiml(await voice.voicemail(telephony, called))
   }
 }

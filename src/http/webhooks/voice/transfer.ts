@@ -10,7 +10,7 @@ export async function dialEnded(c: Context, voice: VoiceContext): Promise<Respon
   const answered = dial.DialCallStatus === 'completed' || dial.DialCallStatus === 'answered'
   if (answered || dial.CallStatus === 'completed') return twiml(telephony.hangUp())
   const business = voice.businessOf(c.req.query('business'), signer) ?? voice.businessCalled(dial.To, signer)
-  return twiml(voice.voicemail(telephony, business))
+  return twiml(await voice.voicemail(telephony, business))
 }
 
 /** `POST /webhook/whisper`: the sentence that the person called hears before the caller is connected. */
