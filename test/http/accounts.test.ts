@@ -164,7 +164,7 @@ describe('an invitation', () => {
     expect((await signIn(person.email, 'attacker known pw 7')).status).toBe(401)
     expect((await signIn(person.email, GOOD)).status).toBe(200)
     expect(await membershipsOf(web.deps.ctx, person.id)).toEqual([])
-    // Signed in as somebody else is not signed in as the invited one.
+    // Signed in as another person is not signed in as the invited one.
     const stranger = await newPerson()
     const strangers = await sessionOf(stranger.email)
     expect((await page(other.link, { fields: {}, cookie: strangers })).status).toBe(401)
@@ -396,7 +396,7 @@ describe('mail', () => {
         a.text(),
       )
     const known = await ask(person.email.toUpperCase())
-    expect(await ask('nobody@example.com')).toBe(known)
+    expect(await ask('unknown@example.com')).toBe(known)
     expect(await ask('no address')).toBe(known)
     for (let again = 0; again < 4; again++) await ask(person.email)
     const rows = await web.deps.database.sql<{ id: string }[]>`select m.id from mails m
@@ -581,7 +581,7 @@ describe('guessing', () => {
       ),
     )
     expect(statuses.toSorted()).toEqual([200, 401, 401, 401])
-    // Nobody else's code of the same digits is touched by that.
+    // The same digits of another person stay valid.
     expect(
       (await web.deps.database.sql`select 1 from auth_used_codes where user_id <> ${person.id}`).length,
     ).toBeGreaterThanOrEqual(0)
