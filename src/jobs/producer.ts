@@ -127,24 +127,7 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
     requeueEvent: (name, eventId) => store(prepareEvent(name, eventId, { jobId: eventId }), true),
     scheduleEvery: async (name, payload, everyMs) => {
       const job = prepareJob(name, payload)
-      const { attempts, backoff, removeOnComplete, removeOnFail } = job.options
-      const queueOf = () => open.get(job.queue) ?? openQueue(job.queue)
-      const schedule = () =>
-        queueOf().upsertJobScheduler(
-          name,
-          { every: everyMs },
-          { name, data: job.payload, opts: { attempts, backoff, removeOnComplete, removeOnFail } },
-        )
-      await schedule()
-      // An emptied queue has also lost the schedule of the sweep that restores lost jobs.
-      const check = async () => {
-        try {
-          if (!closing && !(await queueOf().getJobScheduler(name))) await schedule()
-        } catch (error) {
-          logFailure(error)
-        }
-      }
-      schedules.push(setInterval(check, SCHEDULE_CHECK_MS))
+      schedules.push(await keepScheduled(job, everyMs, () => open.get(job.queue) ?? openQueue(job.queue), logFailure))
     },
     outbox,
     get queues() {
@@ -159,6 +142,27 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
       await Promise.all([...open.values()].map((queue) => queue.close()))
     },
   }
+}
+
+/** Schedules a job, and checks regularly that an emptied queue has not lost the schedule. @returns the timer of the checks */
+async function keepScheduled(
+  job: PreparedJob,
+  everyMs: number,
+  queueOf: () => JobQueue,
+  logFailure: (error: unknown) => void,
+): Promise<Timer> {
+  const { attempts, backoff, removeOnComplete, removeOnFail } = job.options
+  const opts = { attempts, backoff, removeOnComplete, removeOnFail }
+  const schedule = () =>
+    queueOf().upsertJobScheduler(job.name, { every: everyMs }, { name: job.name, data: job.payload, opts })
+  await schedule()
+  return setInterval(async () => {
+    try {
+      if (!(await queueOf().getJobScheduler(job.name))) await schedule()
+    } catch (error) {
+      logFailure(error)
+    }
+  }, SCHEDULE_CHECK_MS)
 }
 
 type PreparedJob = ReturnType<typeof prepare>

@@ -1,7 +1,7 @@
 import VoiceResponse from 'twilio/lib/twiml/VoiceResponse'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { xmlCharacters } from '../../lib/escape/xml.ts'
+import { xmlCharacters } from '../../lib/escape/markup.ts'
 import { stripPoints } from '../../lib/hebrew.ts'
 import { readAnswer } from '../answers.ts'
 import type { CarrierNumber, Prompt, RecordingDownload, Telephony } from './port.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Logger } from '../../../lib/log.ts'
-import { readSideFields, type SideField, type SideFieldValues, text, wholeNumber } from '../side-fields.ts'
+import { readSideFields, type SideField, type SideFieldValues, text, wholeNumber } from './side-fields.ts'
 
 /** Twilio's ids name jobs and files here, so their characters are checked. */
 const callSid = z.string().regex(/^CA[0-9a-zA-Z]{1,62}$/, 'must be a CallSid')

@@ -1,4 +1,4 @@
-import { cutText } from '../../lib/text.ts'
+import { cutText } from '../../../lib/text.ts'
 
 /** How an optional field of a webhook is read: an unusable value is dropped, a long one is cut; `odd` says that it was. */
 export type SideField<Value> = (given: string) => { value: Value | null; odd: boolean }
