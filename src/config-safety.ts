@@ -128,7 +128,6 @@ function repeats(value: string): boolean {
   return (value + value).indexOf(value, 1) < value.length
 }
 
-/** Whether a value is a placeholder of examples and guides, with any digits and signs. */
 function isPlaceholder(value: string): boolean {
   const letters = value.toLowerCase().replace(/[^a-z]/g, '')
   return /^(my|your|the|super|some|change(me|it|this)|please|secret|password|passwd|postgres|admin|test|example|default|insecure|key|token|session|api|agentlocator)+$/.test(

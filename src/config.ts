@@ -165,7 +165,6 @@ export type Config = {
     engine: 'openai-realtime' | 'embedded'
     openai: Provider<{ apiKey: string } & OpenAiEndpoint>
   }
-  /** The vendors' addresses and options, for the keys of the installation and of businesses. */
   endpoints: {
     twilioApi: string | null
     openai: OpenAiEndpoint
@@ -177,7 +176,6 @@ export type Config = {
   tranzila: Provider<{ terminal: string; appKey: string; secret: string } & TranzilaEndpoint>
   /** SMTP; null: no mail, links are printed. */
   mail: { url: string; from: string } | null
-  /** Whether webhooks may call addresses of this machine or network, as in a sandbox. */
   webhooksAllowPrivate: boolean
   trustedProxies: TrustedProxies
   metricsToken: string | null
@@ -365,7 +363,6 @@ function readEndpoints(v: Variables): Config['endpoints'] {
   }
 }
 
-/** The values that production refuses, one line each, without secrets. */
 export function checkProductionSafety(given: Environment): string[] {
   return Object.entries(SAFETY).flatMap(([name, rule]) => {
     const value = given[name]

@@ -5,7 +5,6 @@ import manifest from '../package.json'
 
 const root = join(import.meta.dir, '..')
 
-/** The product, its version, its commit (`unknown` outside a checkout), and the version of Bun. */
 export function readVersion(): { name: string; version: string; commit: string; bun: string } {
   const { name, version } = z.object({ name: z.string(), version: z.string() }).parse(manifest)
   return { name, version, commit: readCommit(), bun: Bun.version }

@@ -93,7 +93,6 @@ export function superviseStream(
   }
 }
 
-/** The items of a stream until `closing`, even while the stream waits. */
 export async function* until<T>(source: AsyncIterable<T>, closing: AbortSignal, done: () => void): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]()
   const { promise: closed, resolve: close } = Promise.withResolvers<{ done: true; value: undefined }>()

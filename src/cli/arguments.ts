@@ -27,7 +27,6 @@ export function idArgument(description: string, name = '<id>'): Argument {
   })
 }
 
-/** The largest page of the API (`pageInput`). */
 const PAGE = 200
 
 export async function take<Item>(

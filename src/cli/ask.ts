@@ -11,7 +11,6 @@ export type Asker = {
   close(): void
 }
 
-/** Writes to standard error and reads standard input, which must be a terminal. Ctrl-C ends the command. */
 export function openAsker(): Asker {
   const { stdin, stderr } = process
   stdin.setEncoding('utf8')

@@ -15,9 +15,7 @@ export type Session = {
 /** Given to every command: settings are read when a command runs, not when help is shown. */
 export type Cli = {
   session(): Promise<Session>
-  /** Prints data as JSON with `--json`, else as a table. */
   show(data: unknown, table: () => string): Promise<void>
   settings(): Config
-  /** Runs on this machine's database, with the dependencies of a server process. */
   local<T>(run: (deps: Deps) => Promise<T>): Promise<T>
 }

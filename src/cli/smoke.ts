@@ -3,7 +3,6 @@ import { errorMessage } from '../lib/errors.ts'
 export type SmokeCheck = { name: string; ok: boolean; expected: string; got: string; skipped?: boolean }
 
 export type SmokeOptions = {
-  /** The base URL of the installation; its TwiML must contain it. */
   baseUrl: string
   /** API key for sending; null on the machine of the sandbox. */
   apiKey: string | null

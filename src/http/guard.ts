@@ -10,7 +10,6 @@ import { AppError, toAppError } from '../lib/errors.ts'
 export type GuardDeps = {
   app: { router: Hono['router'] }
   principal: PrincipalDeps
-  /** The rules of the REST routes, besides those of the permission table. */
   rules: Readonly<Record<string, Rule>>
   isOperator(userId: string): Promise<boolean>
   mayOperate(request: Request): Promise<boolean>
@@ -109,7 +108,6 @@ async function admit(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise
   }
 }
 
-/** The procedures that a tRPC request calls, as its path names them. */
 export function calledProcedures(path: string): string[] {
   return decodeURIComponent(path.slice('/trpc/'.length)).split(',')
 }

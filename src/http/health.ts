@@ -18,7 +18,6 @@ const WORKERS = ['whatsapp', 'crm', 'recordings'] as const
 
 type Check = { ok: true } | { ok: false; why: string }
 
-/** `/`, `/healthz` (alive), `/readyz` (ready for requests), `/version`, `/metrics`. */
 export function createHealth(deps: HealthDeps): Hono {
   const app = new Hono()
   const { name, version } = deps.version

@@ -22,7 +22,6 @@ const HSTS = 'max-age=31536000'
 
 /** Personal data and sessions: never cached, whatever a handler or a library sets. */
 const PRIVATE = /^\/(api|trpc|admin)(\/|$)/
-/** The board's scripts and styles hold no data. */
 const STATIC = /^\/admin\/queues\/static\//
 
 export function createSecurityHeaders(publicBaseUrl: string): (path: string, response: Response) => Response {

@@ -39,11 +39,9 @@ export type QueueBackend = {
     processor: JobProcessor,
     options: Omit<WorkerOptions<SharedConnection>, 'connection'>,
   ): JobWorker
-  /** Resolves when the server is connected; rejects after `timeoutMs`. */
   whenReachable(timeoutMs: number): Promise<void>
   /** One round trip, for readiness. @throws AppError `unavailable` after `timeoutMs` (1,000 ms) */
   ping(timeoutMs?: number): Promise<void>
-  /** Closes the connections. Close producers and consumers first. */
   close(): Promise<void>
 }
 

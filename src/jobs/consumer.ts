@@ -62,7 +62,6 @@ export type ConsumerMetrics = {
   jobsRecovered?(queue: QueueName, count: number): void
 }
 
-/** The store of the payloads of durable jobs, and of those that failed for good. */
 export type EventStore = {
   /** The payload as JSON, or null when the event is done. */
   load(id: string): Promise<string | null>

@@ -41,7 +41,6 @@ export type AcceptOptions = {
   delayMs?: number
 }
 
-/** Stores events before they are acknowledged to their sender. */
 export type Inbox = {
   /**
    * Resolves when the event is in the database, or, while that is down, in the queue.

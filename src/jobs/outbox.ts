@@ -1,6 +1,5 @@
 import { failureKind } from '../lib/errors.ts'
 
-/** A bounded queue in memory; each item is retried until it is delivered. */
 export type Outbox<T = unknown> = {
   /** Never throws and never waits. */
   put(item: T): void

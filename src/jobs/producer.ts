@@ -23,9 +23,7 @@ export type ProducerMetrics = {
 }
 
 export type ProducerOptions = {
-  /** The longest time of an `enqueue` during an outage, in ms. */
   addTimeoutMs?: number
-  /** The most jobs in the outbox; one more is dropped, counted and logged. */
   outboxLimit?: number
   metrics?: ProducerMetrics
 }
@@ -49,7 +47,6 @@ export type Producer = {
   scheduleEvery<N extends JobName>(name: N, payload: JobInput<N>, everyMs: number): Promise<void>
   readonly outbox: Pick<Outbox, 'depth' | 'dropped'>
   readonly queues: JobQueue[]
-  /** Refuses new jobs, empties the outbox for `flushMs` (5,000), and closes the queues. */
   close(flushMs?: number): Promise<void>
 }
 

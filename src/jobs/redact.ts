@@ -1,4 +1,3 @@
-/** Fields without personal data: ids, kinds, times, counts. */
 const OPEN_FIELDS = new Set(
   [
     'inboundEventId businessId messageId mediaId turnId recordingId importId deletionId endpointId eventId accountId paymentId',
@@ -26,7 +25,6 @@ function hide(value: unknown): string {
   return '[hidden]'
 }
 
-/** The reason of a failed job, without phone numbers, addresses and tokens. */
 export function redactReason(reason: string): string {
   return reason
     .replace(/[\w.+-]+@[\w-]+\.[\w.-]+/g, '[e-mail]')

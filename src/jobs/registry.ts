@@ -32,7 +32,6 @@ export type JobDefinition = {
   restoredBy: RestoredBy
   /** All attempts; after the last one the job stays in the failed set, visible on the board, until an operator decides. */
   attempts: number
-  /** Exponential backoff from `delayMs`, never longer than `maxDelayMs`. */
   backoff: { delayMs: number; maxDelayMs: number }
 }
 
@@ -320,7 +319,6 @@ export const jobs = {
     payload: z.object({ businessId: z.uuid(), callSid: z.string(), gzip: z.base64() }),
     ...patient,
   },
-  /** Settles payments without a notification, and expires unpaid ones. */
   'payment.sweep': {
     queue: 'crm',
     restoredBy: 'schedule',
@@ -328,7 +326,6 @@ export const jobs = {
     attempts: 1,
     backoff: { delayMs: 1_000, maxDelayMs: 1_000 },
   },
-  /** Restores jobs that were lost between a row and its job. */
   'maintenance.sweep': {
     queue: 'crm',
     restoredBy: 'schedule',
@@ -340,7 +337,6 @@ export const jobs = {
 
 export type JobName = keyof typeof jobs
 export type JobPayload<N extends JobName> = z.output<(typeof jobs)[N]['payload']>
-/** Jobs whose payload stays in `inbound_events` until they are done. */
 export type DurableJob = {
   [N in JobName]: (typeof jobs)[N]['restoredBy'] extends 'inbound_events' ? N : never
 }[JobName]
@@ -350,7 +346,6 @@ export function isDurable(name: string): name is DurableJob {
   return Object.hasOwn(DEFINITIONS, name) && DEFINITIONS[name]?.restoredBy === 'inbound_events'
 }
 
-/** The payload for a producer: fields with defaults are optional. */
 export type JobInput<N extends JobName> = z.input<(typeof jobs)[N]['payload']>
 
 /** Longer keys are hashed: an index entry is bounded. */
@@ -362,7 +357,6 @@ export function eventKey(name: DurableJob, key: string): string {
   return whole.length > MAX_KEY ? `${name}:${sha256Hex(key)}` : whole
 }
 
-/** The payload of a job whose real payload is in `inbound_events`. */
 export const eventReference = z.strictObject({ inboundEventId: z.uuid() })
 
 export type EnqueueOptions = {
@@ -371,5 +365,4 @@ export type EnqueueOptions = {
   delayMs?: number
 }
 
-/** Resolves when the job is durable; rejects quickly when it cannot be stored. */
 export type Enqueue = <N extends JobName>(name: N, payload: JobInput<N>, options?: EnqueueOptions) => Promise<void>

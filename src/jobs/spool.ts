@@ -13,14 +13,12 @@ import type { Logger } from '../lib/log.ts'
 export type Spool = {
   /** Resolves when the line is on the disk, or after a logged failure. @param line without line breaks */
   write(id: string, line: string): Promise<void>
-  /** The event is stored elsewhere. */
   done(id: string): void
   /**
    * Stores the lines of ended processes and removes their files.
    * @param store throws when a line cannot be stored now; its file stays
    */
   recover(store: (line: string) => Promise<void>): Promise<number>
-  /** Closes the file; removes it when nothing waits. */
   close(): Promise<void>
 }
 

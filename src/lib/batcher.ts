@@ -1,7 +1,6 @@
 export type Batcher = {
   /** Requests a run that begins after this call; settles as that run does. */
   ask(): Promise<void>
-  /** Resolves when every requested run has ended, with or without an error. */
   settled(): Promise<void>
 }
 
@@ -40,7 +39,6 @@ export function createBatcher(run: () => Promise<void>): Batcher {
 
 /** Combines single items into batches; each item has its own result. */
 export type Gatherer<T> = {
-  /** Resolves when the item is done, rejects as it failed. */
   put(item: T): Promise<void>
 }
 

@@ -7,7 +7,6 @@ export function fitsContactName(name: string): boolean {
   return countCharacters(name) <= CONTACT_NAME_MAX
 }
 
-/** A contact's name from a channel, cleaned and cut by whole characters; null when it is empty. */
 export function cutContactName(name: string | null | undefined): string | null {
   if (!name) return null
   // The name may be very long: it is cut before its characters are counted.

@@ -35,7 +35,6 @@ const HTTP_STATUS = {
   unavailable: 503,
 } as const satisfies Record<ErrorKind, number>
 
-/** The wire form of an error, the same for REST and tRPC. */
 export type ErrorBody = { code: string; message: string; field?: string }
 
 /** An error whose meaning is known. `message` says what happened and what to do, and carries no personal data. */
@@ -61,7 +60,6 @@ export class AppError extends Error {
   }
 }
 
-/** The code of a write that was refused because its person was erased. */
 export const PERSON_ERASED = 'person_erased'
 
 /** Whether a write was refused because the data of its person was erased: there is nothing left to do. */
@@ -96,10 +94,8 @@ const TEMPORARY = /^(08|40|53|55|57|58)[0-9A-Z]{3}$|^E[A-Z]+$|^CONNECT/
  */
 export type FailureKind = 'transient' | 'permanent' | 'unknown'
 
-/** Kinds that mean "not now" rather than "never". */
 const RETRYABLE: readonly ErrorKind[] = ['unavailable', 'rate_limited']
 
-/** Whether an error is worth a retry, for jobs, linked accounts, sweeps and outboxes. */
 export function failureKind(error: unknown): FailureKind {
   for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
     if (cause instanceof AppError && cause.kind !== 'internal')

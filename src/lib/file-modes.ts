@@ -8,7 +8,6 @@ export const PRIVATE_DIRECTORY = 0o700
 /** Other users may pass through, but not list it. */
 export const PASSABLE_DIRECTORY = 0o711
 
-/** New files of this process and its children are readable by their own user only. */
 export function restrictNewFiles(): void {
   process.umask(0o077)
 }

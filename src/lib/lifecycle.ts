@@ -37,7 +37,6 @@ export function guardProcess(logger: Logger): void {
   })
 }
 
-/** Notifies the supervisor, if there is one, that this process is ready. @param extra sent with the message */
 export function notifyReady(extra: Record<string, unknown> = {}): void {
   process.send?.({ type: 'ready', ...extra })
 }

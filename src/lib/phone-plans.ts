@@ -55,7 +55,6 @@ function ruleOf(e164: string): { rule: Rule; national: string } | null {
   return rule ? { rule, national: e164.slice(rule.code.length + 1) } : null
 }
 
-/** The number as it is dialled today: an old spelling is replaced. */
 export function dialledToday(e164: string): string {
   const found = ruleOf(e164)
   const renewed = found && !found.rule.bothDialled ? found.rule.renew(found.national) : null

@@ -61,7 +61,6 @@ export function isWithheld(from: string): boolean {
   return /^[\p{L} _-]+$/u.test(user) && (WITHHELD.some((word) => user.includes(word)) || /no ?caller ?id/.test(user))
 }
 
-/** The numbers that carriers send for a withheld one, in E.164. */
 export function withheldNumbers(): string[] {
   return [...WITHHELD_NUMBERS].map((digits) => `+${digits}`)
 }
@@ -88,7 +87,6 @@ export function formatPhone(e164: string): string {
   return parsed.country === 'IL' ? parsed.formatNational() : parsed.formatInternational()
 }
 
-/** Normalises digits, hyphens and spaces, and removes invisible characters. */
 export function plainNumber(input: string): string {
   return input
     .normalize('NFKC')

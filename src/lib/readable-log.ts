@@ -11,7 +11,6 @@ const LEVELS: Record<number, { word: string; color: string }> = {
 const POSITIONED = new Set(['level', 'time', 'process', 'msg', 'err'])
 const MAX_VALUE = 300
 
-/** Formats a pino line for a terminal: time, level, process, message, fields, and the stack of an error below. */
 export function readableLogLine(line: string, colors: boolean): string {
   const entry = parseObject(line)
   if (!entry) return `${terminalLine(line.trimEnd())}\n`

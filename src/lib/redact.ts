@@ -43,7 +43,6 @@ export function maskText(text: string): string {
   return masked
 }
 
-/** An error for the log, with its stack and causes, without the parameters of statements. */
 export function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return redact(error, depth)
   const more = depth < MAX_DEPTH
@@ -59,7 +58,6 @@ export function describeError(error: unknown, depth = 0): unknown {
   }
 }
 
-/** Redacts a value at any depth. */
 export function redact(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return maskText(value)
   if (typeof value === 'bigint') return String(value)

@@ -11,9 +11,7 @@ export type SafeFetchSettings = {
   allowPrivate: boolean
   /** Ports of this product: forbidden on this machine, even when private addresses are allowed. */
   ownPorts?: readonly number[]
-  /** Resolves all addresses of a name; the system's resolver by default. */
   resolve?: (host: string) => Promise<string[]>
-  /** Classifies an address; by IANA's registries by default. */
   reach?: (address: string) => Reach
   /** PEM of an additional certificate authority. */
   ca?: string
@@ -25,7 +23,6 @@ export type SafeRequest = {
   body?: string
   /** Limit of the body, before and after decompression; null: the body is not read. */
   maxBytes: number | null
-  /** For the whole request: names, connections, redirects, body. */
   timeoutMs: number
   /** 0: a redirect is returned as the response. */
   maxRedirects?: number
@@ -213,7 +210,6 @@ function ask(
   return promise.finally(() => clearTimeout(timer))
 }
 
-/** Reads a body within its limit, before and after decompression. */
 async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const tooLarge = () => new SafeFetchError('too_large', `The body is larger than ${maxBytes} bytes.`)
   if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()

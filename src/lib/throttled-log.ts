@@ -1,7 +1,6 @@
 import type { Logger } from './log.ts'
 
 const WINDOW_MS = 1_000
-/** More kinds share one limit. */
 const MAX_KINDS = 200
 
 /** Limits lines that anyone can cause: one a second of each kind, with the number of lines in between. */

@@ -75,7 +75,6 @@ export type Metrics = {
   jobs: BoundedCounter<'job' | 'outcome'>
   jobsEnqueued: BoundedCounter<'job' | 'outcome'>
   eventsAccepted: BoundedCounter<'job' | 'how'>
-  /** `read` is called at each scrape. */
   gauge(name: string, help: string, read: () => number): void
 }
 
@@ -118,7 +117,6 @@ export function createMetrics(): Metrics {
 
 type Instruments = ReturnType<typeof createInstruments>
 
-/** Counters and histograms whose labels stay within `LABELS`. */
 function createInstruments(registers: Registry[]) {
   return {
     registers,

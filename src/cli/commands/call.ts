@@ -96,7 +96,6 @@ export function addSmokeCommand(program: Command, { session }: Cli): void {
     })
 }
 
-/** The sandbox on this data directory, if it is the one that `url` names. */
 function sandboxOf(config: Config, url: string) {
   const file = readSandboxFile(config.dataDir)
   return file && new URL(file.publicBaseUrl).port === new URL(url).port ? file : null
@@ -138,7 +137,6 @@ function smokeCall({ report, streamStatuses }: SimulatedCallResult) {
 
 const CRM_WAIT_MS = 8_000
 
-/** The call as the CRM has it once its end is stored; null when it cannot be read in time. */
 async function recordedCall(client: Client, callSid: string): Promise<Outputs['calls']['get'] | null> {
   const deadline = Date.now() + CRM_WAIT_MS
   for (;;) {

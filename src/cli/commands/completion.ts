@@ -16,7 +16,6 @@ export function addCompletionCommand(program: Command): void {
 
 type Node = { path: string; words: string[]; values: { option: string; words: string[] }[] }
 
-/** The words that may follow each command: sub-commands, choices of the first argument, and options. */
 function nodesOf(command: Command, everywhere: string[], path: string[] = []): Node[] {
   const words = [
     ...command.commands.map((child) => child.name()),

@@ -91,7 +91,6 @@ function readPair(text: string): [string, string] {
   return [text.slice(0, cut), text.slice(cut + 1).trim()]
 }
 
-/** Writes pages of CSV to a new file, with a byte-order mark for spreadsheets, or to standard output. @returns the number of rows */
 async function writeCsv<Cursor>(
   file: string | undefined,
   read: (cursor: Cursor | null) => Promise<{ csv: string; rows: number; nextCursor: Cursor | null }>,

@@ -145,7 +145,6 @@ async function download(current: Session, file: { id: string; fileName: string |
   return { body: response.body, name: file.fileName ?? (encoded ? decodeURIComponent(encoded) : file.id) }
 }
 
-/** A sender's file name without path separators or control characters. */
 function safeName(name: string): string {
   const safe = name
     .replace(/[\p{Cc}\p{Cf}]/gu, '')

@@ -160,7 +160,6 @@ function pickOne(accounts: LinkView[], id: string | undefined): LinkView {
   return only
 }
 
-/** Waits until the account is linked; calls `onCode` once for every new code. */
 async function follow(
   client: Client,
   id: string,

@@ -5,7 +5,6 @@ import { sendPage } from '../html-page.tsx'
 import { ACCOUNT_TEXTS } from './texts.ts'
 import { noticePage } from './view.tsx'
 
-/** Sends a request to the login service on behalf of the browser behind `from`. */
 export type AskLogin = (path: string, body: Record<string, unknown>, from: Request) => Promise<Response>
 
 export type AccountPagesDeps = {
@@ -15,7 +14,6 @@ export type AccountPagesDeps = {
   publicBaseUrl: string
   ask: AskLogin
   sessionOf(headers: Headers): Promise<{ userId: string } | null>
-  /** The address that attempts are counted for. */
   clientOf(request: Request): string
 }
 
@@ -28,7 +26,6 @@ export function languageOf(c: Context, usual?: Language): Language {
   return first === 'he' || first === 'iw' ? 'he' : 'en'
 }
 
-/** Answers 410 for a link that was used, replaced, withdrawn or has expired. */
 export function sendGone(c: Context): Response | Promise<Response> {
   const language = languageOf(c)
   const { gone, goneHint } = ACCOUNT_TEXTS[language]

@@ -6,7 +6,6 @@ import { requestResetForm, resetForm, showForgot, showReset } from './reset-pass
 
 const PAGES = ['/invite/:token', '/reset/:token', '/forgot'] as const
 
-/** The pages for people without a session: to accept an invitation, and to set a new password. */
 export function createAccountPages(deps: AccountPagesDeps): Hono {
   const app = new Hono()
   for (const path of PAGES)

@@ -6,7 +6,6 @@ import { PAY_TEXTS, type PayLanguage } from './texts.ts'
 
 export type PayView = {
   payment: PublicPayment
-  /** `payment.amount`, formatted for the language. */
   money: string
   language: PayLanguage
   /** `checking`: the customer has just returned, and the provider is being asked. */
@@ -42,7 +41,6 @@ function Icon({ tone }: { tone: Exclude<Tone, 'plain'> }) {
   )
 }
 
-/** The page of a payment: server-rendered, without a script, for a phone first. */
 export function payPage(view: PayView): HtmlPage {
   const { payment, language, status, notice } = view
   const texts = PAY_TEXTS[language]

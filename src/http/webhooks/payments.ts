@@ -53,7 +53,6 @@ export function createPaymentWebhooks({ ctx, payments, inbox, addressOf, log }: 
     }
   }
 
-  /** @returns whether it refers to a payment of this installation */
   async function read(name: PaymentProviderName, c: Context): Promise<boolean> {
     const own = payments.ownAccounts(name)
     const installation = payments.installation[name]

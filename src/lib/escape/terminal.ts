@@ -11,7 +11,6 @@ const JOINERS = new Set(['\u200c', '\u200d', '\ufe0e', '\ufe0f'])
 /** More combining marks on one letter would cover the lines above and below. */
 const STACKED = /(\p{M}{8})\p{M}+/gu
 
-/** Escapes a text of several lines for a terminal; line breaks and tabs stay. */
 export function terminalText(text: string): string {
   return escapeUnprintable(text.replaceAll('\r\n', '\n'), (found) =>
     found === '\n' || found === '\t' ? found : escapeCharacter(found),

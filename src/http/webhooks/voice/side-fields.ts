@@ -10,7 +10,6 @@ export function text(max: number): SideField<string> {
   }
 }
 
-/** A whole number from 0 to `max`; a fraction is rounded. */
 export function wholeNumber(max: number): SideField<number> {
   return (given) => {
     const trimmed = given.trim()

@@ -92,7 +92,6 @@ export type TwilioMessage = {
   content: InboundContent
   extras: InboundExtras
   replyTo: string | null
-  /** Names of fields that are not in `TWILIO_FIELDS`, for the log. */
   unknown: string[]
 }
 
@@ -157,7 +156,6 @@ export function readTwilioMessage(params: Readonly<Record<string, string>>): Twi
   }
 }
 
-/** Types whose content is in other fields. */
 const KNOWN_TYPES = new Set([
   'text',
   'image',
