@@ -20,7 +20,7 @@ import { wakeConversations } from '../src/domain/conversations/index.ts'
 import { pruneEvents } from '../src/domain/events/index.ts'
 import { failImport, pruneRejects, requeueImports, runImport } from '../src/domain/imports/index.ts'
 import { forgetQuarantined, requeueEvents } from '../src/domain/inbox/index.ts'
-import { saveLead } from '../src/domain/leads/index.ts'
+import { saveLead, withPresentNames } from '../src/domain/leads/index.ts'
 import { requeueMails, sendMail } from '../src/domain/mails/index.ts'
 import { pruneAttempts } from '../src/domain/members/index.ts'
 import {
@@ -162,7 +162,8 @@ if (import.meta.main)
           throw error
         }
       },
-      'lead.save': async ({ businessId, at, ...lead }, job) => {
+      'lead.save': async ({ businessId, at, ...payload }, job) => {
+        const lead = withPresentNames(payload)
         await ofCall(ctx, lead.callSid, job, () =>
           saveLead(within(ctx, businessId), { ...lead, source: 'call', at: new Date(at) }),
         )

@@ -1,6 +1,7 @@
 import { writeWavMulaw } from '../audio/wav.ts'
 import { claimStream, finishCall, type StreamToken } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
+import { withEarlierNames } from '../domain/leads/index.ts'
 import type { Inbox } from '../jobs/inbox.ts'
 import type { Producer } from '../jobs/producer.ts'
 import { errorMessage } from '../lib/errors.ts'
@@ -113,7 +114,7 @@ export function createCallEvents(deps: {
       void inbox.acceptEventually('lead.save', {
         callSid: call.callSid,
         businessId: call.businessId,
-        ...all,
+        ...withEarlierNames(all),
         at: new Date().toISOString(),
       })
     },
@@ -172,7 +173,7 @@ export function createCallEvents(deps: {
 }
 
 /** The texts of an engine's `save_lead`: only strings, each bounded; anything else is not a text yet. */
-function textsOf(answers: unknown): { name?: string; wish?: string; callbackTime?: string } {
+function textsOf(answers: unknown): { name?: string; inquiry?: string; callbackTime?: string } {
   if (typeof answers !== 'object' || answers === null) return {}
   const fields = new Map(Object.entries(answers))
   const text = (key: string) => {
@@ -180,11 +181,11 @@ function textsOf(answers: unknown): { name?: string; wish?: string; callbackTime
     return typeof value === 'string' && value.trim() ? { value: cutText(value.trim(), 2_000) } : null
   }
   const name = text('name')
-  const wish = text('wish')
+  const inquiry = text('inquiry')
   const callbackTime = text('callback_time')
   return {
     ...(name ? { name: name.value } : {}),
-    ...(wish ? { wish: wish.value } : {}),
+    ...(inquiry ? { inquiry: inquiry.value } : {}),
     ...(callbackTime ? { callbackTime: callbackTime.value } : {}),
   }
 }

@@ -8,7 +8,7 @@ import { placeCall } from './carrier/caller.ts'
 import type { CallerStep } from './carrier/caller-script.ts'
 import { startCarrier } from './carrier/server.ts'
 
-/** What a caller answers when asked for name, wish and a good time. */
+/** What a caller answers when asked for name, inquiry and a good time. */
 const ANSWERS: Record<Language, string[]> = {
   he: ['שְׁמִי דָּוִד לֵוִי', 'אֲנִי רוֹצֶה לִקְבּוֹעַ תּוֹר לְיוֹם שְׁלִישִׁי', 'מָחָר בַּבּוֹקֶר, בְּבַקָּשָׁה'],
   en: ['My name is David Levy', 'I would like to book an appointment for Tuesday', 'Tomorrow morning would be good'],

@@ -26,7 +26,7 @@ const PAUSE_MS = Math.max(...SCRIPT.questions.map(({ endOfTurnMs }) => endOfTurn
 const STATES = {
   greeting: { answers: 0, next: SCRIPT.questions[1]?.prompt },
   name: { answers: 0, next: SCRIPT.questions[1]?.prompt },
-  wish: { answers: 1, next: SCRIPT.questions[2]?.prompt },
+  inquiry: { answers: 1, next: SCRIPT.questions[2]?.prompt },
   callback: { answers: 2, next: SCRIPT.thanks },
   closing: { answers: 3, next: SCRIPT.goodbye },
 } as const

@@ -48,9 +48,9 @@ export function phoneOf(text: string | null | undefined): string | null {
 
 /** Makes a contact; asked again with the same id, it answers the first one. @throws AppError `invalid_number`, `phone_taken` */
 export async function createContact(ctx: BusinessContext, input: z.input<typeof newContact>): Promise<ContactView> {
-  const wish = newContact.parse(input)
-  const phone = phoneOf(wish.phone)
-  const id = wish.id ?? newId()
+  const fields = newContact.parse(input)
+  const phone = phoneOf(fields.phone)
+  const id = fields.id ?? newId()
   await ctx.db.transaction(async (tx) => {
     if (phone) await lockIdentities(tx, ctx, [{ kind: 'phone', value: phone }])
     const [earlier] = await tx.select({ businessId: contacts.businessId }).from(contacts).where(eq(contacts.id, id))
@@ -61,11 +61,11 @@ export async function createContact(ctx: BusinessContext, input: z.input<typeof 
       id,
       businessId: ctx.businessId,
       phone,
-      name: wish.name ?? null,
-      email: wish.email ?? null,
-      custom: wish.custom ?? {},
+      name: fields.name ?? null,
+      email: fields.email ?? null,
+      custom: fields.custom ?? {},
     })
-    await writeTags(tx, ctx, id, wish.tags ?? [], [])
+    await writeTags(tx, ctx, id, fields.tags ?? [], [])
     await audit(tx, ctx, { action: 'contact.create', entity: 'contact', entityId: id })
   })
   return await getContact(ctx, id)

@@ -8,7 +8,7 @@ const PERSON = ['phone', 'name', 'first name', 'middle name', 'last name', 'comp
 /** What a column can be, beside `custom:<name>` and `date:<name>`, which keep it as a field of the business's own. */
 export const IMPORT_FIELDS = {
   contacts: [...PERSON, 'tags', 'note', 'opted out', 'custom'],
-  leads: [...PERSON, 'wish', 'stage', 'value', 'date', 'tags', 'note'],
+  leads: [...PERSON, 'inquiry', 'stage', 'value', 'date', 'tags', 'note'],
 } as const satisfies Record<ImportKind, readonly string[]>
 export type ImportField = (typeof IMPORT_FIELDS)[ImportKind][number]
 
@@ -17,7 +17,15 @@ export const columnMapping = z.record(z.string().max(500), z.string().max(80))
 export type ColumnMapping = z.infer<typeof columnMapping>
 
 /** Whether a file's rows can be told apart by this field alone. */
-export const IDENTIFYING: readonly string[] = ['phone', 'name', 'first name', 'last name', 'company', 'email', 'wish']
+export const IDENTIFYING: readonly string[] = [
+  'phone',
+  'name',
+  'first name',
+  'last name',
+  'company',
+  'email',
+  'inquiry',
+]
 
 /** Characters that nobody sees: bidi marks, joiners, byte order marks, soft hyphens. */
 const INVISIBLE = /[\p{Cf}\p{Cc}]/gu
@@ -107,11 +115,11 @@ const HEADINGS: readonly [ImportField, RegExp][] = [
   ],
   ['custom', /^custom( fields)?$/],
   [
-    'wish',
+    'inquiry',
     /^(wish|inquiry|enquiry|subject|interest|interested in|request|message|need|service|product|deal (name|title)|lead title|event type( name)?|topic|what do you need)$/,
   ],
   [
-    'wish',
+    'inquiry',
     /^(ה)?(נושא|בקשה|פנייה|פניה|הודעה|שירות|מוצר)$|^(נושא|מהות|תוכן|סיבת) (ה)?(פנייה|פניה|בקשה)$|^(מתעניין ב|מתעניינת ב|עניין)$|^תוכן ההודעה$/,
   ],
   ['stage', /^((lead|deal|pipeline|contact) )?(stage|status)$|^(ה)?(שלב|סטטוס|מצב)( (ה)?ליד)?$/],

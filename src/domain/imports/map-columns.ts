@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { presentName } from '../leads/index.ts'
 import {
   type ColumnMapping,
   fieldOfHeading,
@@ -34,7 +35,8 @@ export function mapColumns(kind: ImportKind, columns: string[], mapping: ColumnM
 
 function asTold(kind: ImportKind, columns: string[], mapping: ColumnMapping): MappedColumn[] {
   const fields: readonly string[] = IMPORT_FIELDS[kind]
-  return Object.entries(mapping).flatMap(([heading, field]) => {
+  return Object.entries(mapping).flatMap(([heading, named]) => {
+    const field = presentName(named)
     if (!fields.includes(field) && !OWN_FIELD.test(field))
       throw new AppError(
         'invalid',

@@ -20,7 +20,7 @@ export type ImportRow = {
   email: string | null
   tags: string[]
   note: string | null
-  wish: string | null
+  inquiry: string | null
   stage: string | null
   valueAgorot: number | null
   /** When a lead came in: a local date or time of the business. */
@@ -61,7 +61,7 @@ export function readRow(cells: string[], row: number, options: ReadOptions): Rea
   const phones = reader.phones()
   const emails = reader.emails()
   const name = reader.name()
-  const wish = reader.text('wish', 4_000)
+  const inquiry = reader.text('inquiry', 4_000)
   if (
     name !== null &&
     phones.valid.length + emails.valid.length === 0 &&
@@ -76,7 +76,7 @@ export function readRow(cells: string[], row: number, options: ReadOptions): Rea
     email: emails.valid[0] ?? null,
     tags: reader.tags(),
     note: reader.note(phones.words),
-    wish,
+    inquiry,
     stage: reader.text('stage', 80),
     valueAgorot: reader.amount(),
     date: reader.date(),
@@ -88,9 +88,9 @@ export function readRow(cells: string[], row: number, options: ReadOptions): Rea
       ...reader.custom(),
     },
   }
-  const named = value.phone !== null || name !== null || value.email !== null || (kind === 'leads' && wish !== null)
+  const named = value.phone !== null || name !== null || value.email !== null || (kind === 'leads' && inquiry !== null)
   if (!named && reader.errors.length === 0)
-    reader.refuse(null, kind === 'contacts' ? 'neither phone, name nor e-mail' : 'neither phone, name nor wish')
+    reader.refuse(null, kind === 'contacts' ? 'neither phone, name nor e-mail' : 'neither phone, name nor inquiry')
   return reader.errors.length > 0 ? { ok: false, errors: reader.errors, phone: value.phone } : { ok: true, value }
 }
 

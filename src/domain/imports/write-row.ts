@@ -45,7 +45,7 @@ export async function writeRow(tx: Executor, ctx: BusinessContext, input: RowToT
   const leadId = newId()
   const lead = newLead.parse({
     name: row.name,
-    wish: row.wish,
+    inquiry: row.inquiry,
     valueAgorot: row.valueAgorot,
     source: 'import',
     ...(input.stage ? { stage: input.stage } : {}),

@@ -16,7 +16,7 @@ export async function saveLead(
     callSid: string
     source: 'call' | 'voicemail'
     name?: string | null
-    wish?: string | null
+    inquiry?: string | null
     callbackTime?: string | null
     at: Date
   },
@@ -32,7 +32,11 @@ export async function saveLead(
       await refuseErasedCall(tx, input.callSid)
       return null
     }
-    const answers = { name: input.name ?? null, wish: input.wish ?? null, callbackTime: input.callbackTime ?? null }
+    const answers = {
+      name: input.name ?? null,
+      inquiry: input.inquiry ?? null,
+      callbackTime: input.callbackTime ?? null,
+    }
     const [lead] = await tx
       .insert(leads)
       .values({
@@ -49,7 +53,7 @@ export async function saveLead(
         set: {
           contactId: sql`coalesce(${leads.contactId}, excluded.contact_id)`,
           name: laterOf(leads.name),
-          wish: laterOf(leads.wish),
+          inquiry: laterOf(leads.inquiry),
           callbackTime: laterOf(leads.callbackTime),
           answeredAt: sql`greatest(${leads.answeredAt}, excluded.answered_at)`,
           updatedAt: new Date(),

@@ -56,7 +56,7 @@ export const realtimeScript = z.object({
 export type RealtimeScript = z.output<typeof realtimeScript>
 export type RealtimeScriptInput = z.input<typeof realtimeScript>
 
-/** A receptionist who takes name, wish and time, keeps them, and says goodbye. */
+/** A receptionist who takes name, inquiry and time, keeps them, and says goodbye. */
 export const RECEPTIONIST_SCRIPT: RealtimeScriptInput = {
   audio: 'voice',
   heard: ['My name is Dana Levi.', 'I am looking for a three room flat in Haifa.', 'Tomorrow at ten.'],
@@ -69,7 +69,7 @@ export const RECEPTIONIST_SCRIPT: RealtimeScriptInput = {
           name: 'save_lead',
           args: {
             name: 'Dana Levi',
-            wish: 'A three room flat in Haifa',
+            inquiry: 'A three room flat in Haifa',
             callback_time: 'Tomorrow at ten',
             area: 'Haifa',
           },
