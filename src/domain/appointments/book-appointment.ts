@@ -48,7 +48,7 @@ export async function bookAppointment(
     throw new AppError('invalid', 'too_far', 'This is more than a year away.')
   return await ctx.db.transaction(async (tx) => {
     // One booking of a business at a time: two that overlap cannot both see a free slot.
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`appointments:${ctx.businessId}`}, 0))`)
+    await lock(tx, `appointments:${ctx.businessId}`)
     const [call] = request.callSid
       ? await tx
           .select({ id: calls.id, contactId: calls.contactId })

@@ -80,7 +80,7 @@ export async function setBootstrapKey(
 ): Promise<{ revoked: number; state: 'valid' | 'revoked' }> {
   const hash = sha256Hex(key)
   return await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('api_keys:bootstrap', 0))`)
+    await lock(tx, 'api_keys:bootstrap')
     const gone = await tx
       .update(apiKeys)
       .set({ revokedAt: new Date() })

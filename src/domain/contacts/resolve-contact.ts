@@ -174,5 +174,5 @@ export async function lockIdentities(
   // One lock a person, however the number is spelled.
   const keys = identities.map(({ kind, value }) => `${kind}:${kind === 'phone' ? canonicalPhone(value) : value}`)
   for (const key of [...new Set(keys)].sort())
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`contact:${ctx.businessId}:${key}`}, 0))`)
+    await lock(tx, `contact:${ctx.businessId}:${key}`)
 }

@@ -81,7 +81,7 @@ export async function saveStages(ctx: BusinessContext, stages: LeadStage[]): Pro
 
 /** Keeps the set of stages as it is until the transaction ends. */
 export async function lockStages(tx: Executor, ctx: BusinessContext): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`stages:${ctx.businessId}`}, 0))`)
+  await lock(tx, `stages:${ctx.businessId}`)
 }
 
 /** @throws AppError `unknown_stage` */

@@ -51,7 +51,7 @@ export async function inviteMember(ctx: BusinessContext, input: { email: string;
   const { token, hash } = newLinkToken()
   const made = await ctx.db.transaction(async (tx) => {
     // One business's invitations one after the other: the limit holds, and an address is invited once.
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`invite:${ctx.businessId}`}, 0))`)
+    await lock(tx, `invite:${ctx.businessId}`)
     await refuseMember(tx, ctx, email)
     await refuseTooMany(tx, ctx)
     const expiresAt = validUntil()

@@ -160,7 +160,7 @@ export async function getUser(ctx: DomainContext, userId: string) {
  */
 export async function ensureOwner(ctx: BusinessContext): Promise<boolean> {
   return await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('members:owner', 0))`)
+    await lock(tx, 'members:owner')
     const [owner] = await tx
       .select({ id: memberships.id })
       .from(memberships)

@@ -36,7 +36,7 @@ function theMessage(ctx: BusinessContext, ref: MessageRef): SQL | undefined {
 
 /** Under this lock a message is written, changed and taken back: whichever comes first, the other finds it. */
 export function changeLockSql(ctx: BusinessContext, providerMessageId: string): SQL {
-  return sql`pg_advisory_xact_lock(hashtextextended(${`change:${ctx.businessId}:${providerMessageId}`}, 0))`
+  return lockSql(`change:${ctx.businessId}:${providerMessageId}`)
 }
 
 /**

@@ -36,7 +36,7 @@ export async function receiveMessageFastPath(
   const id = how.id ?? newId()
   const rows = await ctx.db.execute<{ id: string }>(sql`
     with alone as materialized (
-      select pg_advisory_xact_lock(hashtextextended(${receiveLock(ctx, input)}, 0)),
+      select ${receiveLockSql(ctx, input)},
         ${changeLockSql(ctx, input.providerMessageId)}
     ), who as (
       select contact.id from alone, ${contacts} as contact

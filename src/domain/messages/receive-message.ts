@@ -105,7 +105,7 @@ export async function receiveMessage(
   const at = new Date(input.at)
   const { id, media, confirmation, files } = await ctx.db.transaction(async (tx) => {
     // The lock serialises duplicates, so that only the first one touches contact and conversation.
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${receiveLock(ctx, input)}, 0)),
+    await tx.execute(sql`select ${receiveLockSql(ctx, input)},
       ${changeLockSql(ctx, change?.providerMessageId ?? input.providerMessageId)}`)
     const [earlier] = await tx
       .select({ id: messages.id })

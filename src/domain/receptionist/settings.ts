@@ -112,7 +112,7 @@ export async function saveProfile(
       field: 'settings.hours',
     })
   return await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`receptionist:${ctx.businessId}`}, 0))`)
+    await lock(tx, `receptionist:${ctx.businessId}`)
     const [last] = await tx
       .select({ version: receptionistProfiles.version })
       .from(receptionistProfiles)
