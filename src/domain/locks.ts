@@ -4,12 +4,14 @@ import type { DatabaseHandle, Executor } from '../../db/client.ts'
 type Connection = Awaited<ReturnType<DatabaseHandle['sql']['reserve']>>
 
 /** SQL that waits for the lock of this name and holds it until the transaction ends. Held already, it stays held. */
-export function lockSql(name: string): SQL {
-  return sql`pg_advisory_xact_lock(hashtextextended(${name}, 0))`
+export function lockSql(name: string | number): SQL {
+  return typeof name === 'number'
+    ? sql`pg_advisory_xact_lock(${name})`
+    : sql`pg_advisory_xact_lock(hashtextextended(${name}, 0))`
 }
 
 /** Waits for the lock of this name and holds it until the transaction ends. */
-export async function lock(tx: Executor, name: string): Promise<void> {
+export async function lock(tx: Executor, name: string | number): Promise<void> {
   await tx.execute(sql`select ${lockSql(name)}`)
 }
 

@@ -6,6 +6,7 @@ import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
+import { lock } from '../locks.ts'
 import { type BusinessHours, instantOf, isOpen, possibleStarts, wallClock } from './hours.ts'
 
 export type AppointmentRequest = {

@@ -4,6 +4,7 @@ import { apiKeys } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
+import { lock } from '../locks.ts'
 import { SCOPES, type Scope } from '../members/index.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 

@@ -4,6 +4,7 @@ import { contactIdentities, contacts } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { canonicalPhone, isSamePhone, networkPhone, phoneVariants } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { lock } from '../locks.ts'
 import { mergeInto } from './merge-contacts.ts'
 
 /** What a channel knows of a person; at least one of phone, lid and externalId. */
@@ -132,11 +133,15 @@ export function contactsWithPhone(ctx: Pick<BusinessContext, 'businessId'>, phon
     where business_id = ${ctx.businessId} and kind in ('phone', 'whatsapp') and value in ${variants})`
 }
 
-/** A condition on a row of contacts: it has this number, in whichever spelling, and no other row has it in another. */
+/**
+ * A condition on a row of contacts: it has this number, no other row has it in another spelling, and `resolveContact` would not
+ * renew its spelling.
+ */
 export function hasPhoneAlone(ctx: Pick<BusinessContext, 'businessId'>, contact: SQL, phone: string): SQL {
   const variants = phoneVariants(phone)
   if (variants.length === 1) return sql`${contact}.phone = ${phone}`
-  return sql`${contact}.phone in ${variants} and not exists (select from ${contacts} as twin
+  const settled = phone === canonicalPhone(phone) ? [phone] : variants
+  return sql`${contact}.phone in ${settled} and not exists (select from ${contacts} as twin
     where twin.business_id = ${ctx.businessId} and twin.phone in ${variants} and twin.id <> ${contact}.id)`
 }
 
@@ -173,6 +178,5 @@ export async function lockIdentities(
 ): Promise<void> {
   // One lock a person, however the number is spelled.
   const keys = identities.map(({ kind, value }) => `${kind}:${kind === 'phone' ? canonicalPhone(value) : value}`)
-  for (const key of [...new Set(keys)].sort())
-    await lock(tx, `contact:${ctx.businessId}:${key}`)
+  for (const key of [...new Set(keys)].sort()) await lock(tx, `contact:${ctx.businessId}:${key}`)
 }

@@ -1,9 +1,10 @@
-import { and, asc, eq, notInArray, sql } from 'drizzle-orm'
+import { and, asc, eq, notInArray } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { leadStages, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { lock } from '../locks.ts'
 
 export const stageKey = z.string().regex(/^[a-z0-9_]{1,32}$/, 'lower-case letters, digits and _')
 

@@ -5,6 +5,7 @@ import { sha256Hex } from '../../lib/ids.ts'
 import { type ContactIdentity, identitiesOf, resolveContact } from '../contacts/index.ts'
 import { auditOnly, type BusinessContext, type DomainContext } from '../context.ts'
 import { noteFiles, queueDeletions } from '../erasures/index.ts'
+import { lockSql } from '../locks.ts'
 import { emitMessage } from './message-event.ts'
 
 /** A message that its writer changed or took back. */

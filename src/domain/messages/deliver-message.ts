@@ -6,6 +6,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import type { OutboundMessage, SendOutcome, WhatsAppSender } from '../../providers/whatsapp/port.ts'
 import { wakeAccount } from '../businesses/index.ts'
 import { type BusinessContext, emit } from '../context.ts'
+import { tryWithLock } from '../locks.ts'
 import type { SendSettings } from './choose-sender.ts'
 import { moveToFallback } from './fallback.ts'
 import { outboundOf, partyPhone } from './outbound.ts'
@@ -70,19 +71,8 @@ export async function deliverMessage(
   messageId: string,
   means: DeliveryDeps,
 ): Promise<DeliveryResult> {
-  const connection = await means.pool.reserve()
-  try {
-    const [lock] = await connection<{ locked: boolean }[]>`
-      select pg_try_advisory_lock(hashtextextended(${`send:${messageId}`}, 0)) as locked`
-    if (!lock?.locked) return { done: false, retryInMs: 2_000, reason: 'another worker is on it' }
-    try {
-      return await deliverLocked(ctx, messageId, means)
-    } finally {
-      await connection`select pg_advisory_unlock(hashtextextended(${`send:${messageId}`}, 0))`
-    }
-  } finally {
-    connection.release()
-  }
+  const delivered = await tryWithLock(means.pool, `send:${messageId}`, () => deliverLocked(ctx, messageId, means))
+  return delivered?.value ?? { done: false, retryInMs: 2_000, reason: 'another worker is on it' }
 }
 
 async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryDeps): Promise<DeliveryResult> {

@@ -2,6 +2,7 @@ import type { DatabaseHandle } from '../../../db/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { PaymentProvider, PaymentProviderName } from '../../providers/payments/port.ts'
 import { type BusinessContext, type DomainContext, within } from '../context.ts'
+import { tryWithLock } from '../locks.ts'
 import type { SendSettings } from '../messages/index.ts'
 import type { PaymentRow } from './states.ts'
 
@@ -102,22 +103,10 @@ export async function withPaymentLock<T>(
   else if (options.wait) await new Promise<void>((resolve) => waiting.push(resolve))
   else throw busy()
   try {
-    const connection = await means.pool.reserve()
-    try {
-      for (const deadline = Date.now() + WAIT_MS; ; await Bun.sleep(100)) {
-        const [lock] = await connection<{ locked: boolean }[]>`
-          select pg_try_advisory_lock(hashtextextended(${`payment:${paymentId}`}, 0)) as locked`
-        if (lock?.locked) break
-        if (!options.wait || Date.now() > deadline) throw busy()
-      }
-      try {
-        return await work()
-      } finally {
-        await connection`select pg_advisory_unlock(hashtextextended(${`payment:${paymentId}`}, 0))`
-      }
-    } finally {
-      connection.release()
-    }
+    const waitMs = options.wait ? WAIT_MS : 0
+    const done = await tryWithLock(means.pool, `payment:${paymentId}`, work, { waitMs })
+    if (!done) throw busy()
+    return done.value
   } finally {
     // The place goes to who waits longest, or is free again.
     const next = waiting.shift()

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, desc, eq, sql } from 'drizzle-orm'
+import { and, desc, eq } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Database, Executor } from '../../../db/client.ts'
 import { businesses, receptionistProfiles, type WeekHours } from '../../../db/schema/index.ts'
@@ -10,6 +10,7 @@ import { parsePhone } from '../../lib/phone.ts'
 import { businessHours, DEFAULT_HOURS, hoursOf, weekOf } from '../appointments/index.ts'
 import { weekHours } from '../businesses/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { lock } from '../locks.ts'
 
 const words = z.string().trim().max(2_000)
 const perLanguage = z.object({ he: words.optional(), en: words.optional() })

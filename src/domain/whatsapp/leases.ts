@@ -1,6 +1,7 @@
 import { and, eq, inArray, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import { heartbeats, whatsappAccounts, whatsappCommands, whatsappLinks } from '../../../db/schema/index.ts'
 import type { DomainContext } from '../context.ts'
+import { lock } from '../locks.ts'
 
 /** The right to hold an account's socket. It is worth what its epoch is worth: the highest one writes, others are refused. */
 export type Lease = { accountId: string; businessId: string; owner: string; epoch: number }
@@ -22,7 +23,7 @@ const SHARING_LOCK = 4_120_502
  */
 export async function acquireLeases(ctx: DomainContext, owner: string, timing: LeaseTiming): Promise<Lease[]> {
   return await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${SHARING_LOCK})`)
+    await lock(tx, SHARING_LOCK)
     const { held, share } = await countShare(tx, owner)
     const free = (since: SQL) =>
       and(eq(whatsappLinks.wanted, true), lt(whatsappLinks.leaseExpiresAt, since), notMine(owner))
