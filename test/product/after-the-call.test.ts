@@ -286,7 +286,7 @@ describe('without a model', () => {
   test('the summary is made by rules; nobody is written to unasked', async () => {
     expect(await summaryOf(await shortCall())).toMatchObject({
       madeBy: 'rules',
-      summary: 'Somebody called. The caller said nothing.',
+      summary: 'An unknown caller called. The caller said nothing.',
       nextStep: null,
       sentiment: null,
       fields: {},

@@ -112,7 +112,7 @@ async function bookedBy(
     .where(
       and(
         eq(appointments.businessId, ctx.businessId),
-        // A withheld number is nobody's: only this call is known to be theirs.
+        // A withheld number names no contact: of the caller's bookings only this call's are known.
         known ? eq(calls.fromNumber, caller.number) : eq(calls.id, callId),
       ),
     )

@@ -19,8 +19,8 @@ export type BusinessEntry = {
 
 export type NumberLookup =
   | { found: 'business'; business: BusinessEntry }
-  /** Nobody claims the number, and there is not exactly one business to fall back on. */
-  | { found: 'nobody' }
+  /** No business claims the number, and there is not exactly one business to fall back on. */
+  | { found: 'unclaimed' }
   /** The directory was never read: the database has been away since this process started. */
   | { found: 'unavailable' }
 
@@ -46,7 +46,7 @@ export type BusinessDirectory = {
   lookup(called: string | null): NumberLookup
   /** @param id one of our business ids */
   business(id: string): BusinessEntry | null
-  /** The WhatsApp account with this number (E.164) or id; null when it is nobody's. */
+  /** The WhatsApp account with this number (E.164) or id; null when no account has it. */
   account(provider: 'twilio' | 'baileys', key: string): AccountEntry | null
   entries(): BusinessEntry[]
   /** The id of the oldest business, whose owners run the installation. */
@@ -137,7 +137,7 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
       if (!byNumber) return { found: 'unavailable' }
       const only = all.length === 1 ? all[0] : undefined
       const business = (called ? byNumber.get(canonicalPhone(called)) : undefined) ?? only
-      return business ? { found: 'business', business } : { found: 'nobody' }
+      return business ? { found: 'business', business } : { found: 'unclaimed' }
     },
     business: (id) => byId.get(id) ?? null,
     account: (provider, key) =>

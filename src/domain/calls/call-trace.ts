@@ -23,7 +23,7 @@ export async function findCallTrace(
 
 /**
  * Notes that a call's record is stored. Asked twice, it is noted once.
- * @returns false when there is no such call any more: what was stored belongs to nobody
+ * @returns false when there is no such call any more: what was stored has no owner
  */
 export async function attachCallTrace(
   ctx: BusinessContext,

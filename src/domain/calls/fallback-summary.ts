@@ -21,7 +21,7 @@ export async function enqueueFallbackSummary(
 }
 
 /**
- * Whether nobody else sums a call up: it has no summary, its server did not report its end, which queues one, and does not live
+ * Whether no other process summarizes a call: it has no summary, its server did not report its end, which queues one, and does not live
  * to report it. A summary that is lost all the same is queued by the sweep.
  */
 export async function needsFallbackSummary(ctx: BusinessContext, callSid: string): Promise<boolean> {

@@ -108,7 +108,7 @@ export async function summarizeCall(
   return { callId: row.id, from: row.from, name, businessName: row.businessName, language: row.language }
 }
 
-/** What a call came to, or null while nobody has said. */
+/** The summary of a call, or null while there is none. */
 export async function getSummary(ctx: BusinessContext, callId: string) {
   const [row] = await ctx.db
     .select()

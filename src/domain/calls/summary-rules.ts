@@ -30,7 +30,7 @@ const WORDS = {
     callBack: 'לחזור אל הלקוח.',
   },
   en: {
-    called: (name: string | null) => (name ? `${name} called.` : 'Somebody called.'),
+    called: (name: string | null) => (name ? `${name} called.` : 'An unknown caller called.'),
     inquiry: (inquiry: string) => `Inquiry: ${inquiry}.`,
     area: (area: string) => `Area: ${area}.`,
     budget: (budget: string) => `Budget: ${budget}.`,

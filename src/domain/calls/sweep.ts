@@ -9,7 +9,7 @@ import { enqueueFallbackSummary } from './fallback-summary.ts'
 const LONGEST_CALL_MS = 4.5 * 60 * 60_000
 
 /**
- * Ends the calls whose end nobody told: those of a server whose heartbeat stopped, and those older than any call can be.
+ * Ends the calls whose end was not reported: those of a server whose heartbeat stopped, and those older than any call can be.
  * @returns how many
  */
 export async function endAbandonedCalls(ctx: DomainContext): Promise<number> {

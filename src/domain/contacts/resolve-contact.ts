@@ -19,7 +19,7 @@ export type ContactIdentity = {
   name?: string | null
 }
 
-/** All that somebody is known by; a number in its canonical spelling. */
+/** All identities of a person; a number in its canonical spelling. */
 export function identitiesOf(who: ContactIdentity): { kind: 'phone' | 'lid' | 'external'; value: string }[] {
   return [
     ...(who.phone ? [{ kind: 'phone' as const, value: canonicalPhone(who.phone) }] : []),
@@ -150,7 +150,7 @@ export function furtherNumber(asked: string | null, first: string | null): strin
   return asked && first && !isSamePhone(asked, first) ? asked : null
 }
 
-/** Who has this number, in whichever spelling, as theirs or as a further one; null when nobody has. */
+/** Who has this number, in whichever spelling, as theirs or as a further one; null when no contact has it. */
 export async function findContactByPhone(db: Executor, ctx: BusinessContext, phone: string): Promise<string | null> {
   return (await findContacts(db, ctx, phone, []))[0]?.id ?? null
 }

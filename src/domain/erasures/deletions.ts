@@ -24,7 +24,7 @@ export async function deletePending(
     .returning()
   if (!row) return
   if (row.kind === 'file') await means.storage.delete(row.ref)
-  // Without a carrier there is nobody to ask; the line stays until there is.
+  // Without a carrier the deletion cannot be asked for; the row stays until there is one.
   else if (means.deleteCarrierRecording) await means.deleteCarrierRecording(row.ref)
   else return
   await ctx.db.delete(pendingDeletions).where(mine)
@@ -148,7 +148,7 @@ export async function queueDeletions(ctx: BusinessContext, ids: string[]): Promi
   }
 }
 
-/** Has the files of a job that is not to be done deleted, since nobody else knows of them. */
+/** Has the files of a job that is not to be done deleted, since no other row names them. */
 export async function deleteLeftovers(ctx: BusinessContext, refs: Ref[]): Promise<void> {
   if (refs.length > 0) await queueDeletions(ctx, await ctx.db.transaction((tx) => noteDeletions(tx, ctx, refs)))
 }

@@ -130,8 +130,8 @@ function surveyRows(table: Table, mapped: MappedColumn[], input: CsvInput) {
       if (cell) survey.look(column.column, cell.slice(0, 60))
     }
   }
-  const style = <Style extends string>(told: Style | null, survey: StyleSurvey, styles: readonly Style[]) =>
-    told ?? styles.find((one) => one === survey.decided()) ?? null
+  const style = <Style extends string>(given: Style | null, survey: StyleSurvey, styles: readonly Style[]) =>
+    given ?? styles.find((one) => one === survey.decided()) ?? null
   const found = {
     amounts: style(input.amounts, amounts, AMOUNT_STYLES),
     dates: style(input.dates, dates, DATE_STYLES),

@@ -16,7 +16,7 @@ export type ImportField = (typeof IMPORT_FIELDS)[ImportKind][number]
 export const columnMapping = z.record(z.string().max(500), z.string().max(80))
 export type ColumnMapping = z.infer<typeof columnMapping>
 
-/** Whether a file's rows can be told apart by this field alone. */
+/** Fields that tell one person's row from another's. */
 export const IDENTIFYING: readonly string[] = [
   'phone',
   'name',
@@ -27,7 +27,7 @@ export const IDENTIFYING: readonly string[] = [
   'inquiry',
 ]
 
-/** Characters that nobody sees: bidi marks, joiners, byte order marks, soft hyphens. */
+/** Invisible characters: bidi marks, joiners, byte order marks, soft hyphens. */
 const INVISIBLE = /[\p{Cf}\p{Cc}]/gu
 
 /** A heading as it is shown and named in a mapping: without invisible characters, spaces made one. */
@@ -145,7 +145,7 @@ const YET = /^((wa|caller|whats ?app) id|event type( name)?)$/
 const AROUND =
   /^(person|contact|customer|client|lead|deal|invitee|billing|default address) (?=\S)| (required|optional|mandatory|חובה|אופציונלי)$/g
 
-/** What somebody is called beside the name: it counts where a row has no other. */
+/** What a person is called beside the name: it counts where a row has no other. */
 const SECOND_NAME = /^(nickname|file as|push name|public name|notify)$/
 /** Of the person in some programs, and of the user of the program in others, where the person has a column of its own. */
 const OF_A_USER = /^user /

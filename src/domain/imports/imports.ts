@@ -28,7 +28,7 @@ const columns = {
 }
 
 /**
- * Takes a file in: rows with errors are left out and told, rows that an earlier file brought are not made again. The work is a
+ * Takes a file in: rows with errors are left out and reported, rows that an earlier file brought are not made again. The work is a
  * job's; asked again with the same id, there is one.
  * @throws AppError as `openCsvFile`; `idempotency_conflict`
  */
@@ -100,7 +100,7 @@ export async function getImport(ctx: BusinessContext, id: string) {
   return row
 }
 
-/** Queues again the imports that nobody works on: their job was lost. @returns how many */
+/** Queues again the imports that no worker runs: their job was lost. @returns how many */
 export async function requeueImports(ctx: DomainContext, idleMs = 120_000): Promise<number> {
   const rows = await ctx.db
     .select({ id: imports.id, businessId: imports.businessId, processed: imports.processed })

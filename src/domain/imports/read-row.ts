@@ -43,7 +43,7 @@ const MAX_EMAIL_CELL = 10_000
 /** Groups that Google gives to everybody. */
 const SYSTEM_TAG = /^\*\s|^myContacts$/
 const MAX_EXTRA = 5
-/** An address that nobody has, as tools write it for none. */
+/** A placeholder address, as tools write it for none. */
 const NOTHING = /^(?:[-–—.?]|n\/?a|null|none|nil|undefined|#n\/a|אין|לא ידוע|ללא)$/i
 const YES = /^(?:yes|y|true|1|x|v|✓|✔|כן|\d{4}-\d{2}-\d{2}.*)$/i
 const NO = /^(?:no|n|false|0|לא)$/i
@@ -168,7 +168,7 @@ class RowReader {
     return { valid, others: others.map((part) => cutText(part.value, 254)) }
   }
 
-  /** The full name; else its parts; else what somebody is called; else the company. */
+  /** The full name; else its parts; else what the person is called; else the company. */
   name(): string | null {
     const names = this.#filled('name')
     const parts = ['first name', 'middle name', 'last name'].flatMap((field) => this.#filled(field)[0]?.value ?? [])
@@ -268,7 +268,7 @@ class RowReader {
   }
 }
 
-/** A cell without the mark of a formula, and without what nobody sees at its ends. */
+/** A cell without the mark of a formula, and without invisible characters at its ends. */
 function cleanCell(cell: string): string {
   const text = trimUnseen(cell)
   // `="050…"` is how spreadsheets are made to keep a text as it is.

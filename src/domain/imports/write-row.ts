@@ -70,7 +70,7 @@ async function findOrMakeContact(
   if (known) return { known, contactId: known.id }
   if (row.phone) {
     const contactId = await resolveContact(tx, ctx, { phone: row.phone, name: row.name })
-    // Somebody may be known by another spelling of the number.
+    // The contact may have another spelling of the number.
     const found = (await loadExisting(tx, ctx, [row], [contactId])).byId.get(contactId)
     return { known: found && found.phone !== row.phone ? found : null, contactId }
   }

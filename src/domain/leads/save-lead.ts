@@ -71,7 +71,7 @@ export async function saveLead(
   })
 }
 
-/** What stands, or what is written, whichever was told later; something told beats nothing. */
+/** The stored or the given value, whichever was answered later; an answer outranks none. */
 function laterOf(column: PgColumn): SQL {
   const given = sql.raw(`excluded.${column.name}`)
   return sql`case when ${leads.answeredAt} > excluded.answered_at then coalesce(${column}, ${given})

@@ -110,7 +110,7 @@ export async function revokeInvitation(ctx: BusinessContext, id: string): Promis
   })
 }
 
-/** The invitations that nobody has accepted yet, newest first, the expired ones included. */
+/** The open invitations, newest first, the expired ones included. */
 export async function listInvitations(ctx: BusinessContext, input: z.input<typeof pageInput>) {
   const page = pageInput.parse(input)
   const query = pageQuery(invitations.id, page, and(eq(invitations.businessId, ctx.businessId), open))
@@ -152,7 +152,7 @@ export async function findInvitation(ctx: DomainContext, token: string): Promise
 }
 
 /**
- * Accepts for a person who is signed in: the invited one and nobody else.
+ * Accepts for a person who is signed in: the invited one alone.
  * @throws AppError `invitation_not_found`, `another_address`
  */
 export async function acceptInvitation(ctx: DomainContext, token: string, userId: string): Promise<void> {

@@ -117,7 +117,7 @@ export function membershipsOf(ctx: DomainContext, userId: string): Promise<Membe
 
 /**
  * Decides whether owners need a second factor for what only owners may do.
- * @throws AppError `second_factor_needed` when nobody would be left who may change it back
+ * @throws AppError `second_factor_needed` when no one would be left who may change it back
  */
 export async function requireSecondFactor(ctx: BusinessContext, required: boolean): Promise<void> {
   await ctx.db.transaction(async (tx) => {
@@ -203,7 +203,11 @@ async function keepAnOwner(tx: Executor, ctx: BusinessContext, leaving: string) 
     .limit(1)
     .for('update')
   if (others.length === 0)
-    throw new AppError('conflict', 'last_owner', 'The last owner stays: make somebody else an owner first.')
+    throw new AppError(
+      'conflict',
+      'last_owner',
+      'The last owner cannot be removed. Make another member an owner first.',
+    )
 }
 
 function noMember() {

@@ -61,7 +61,7 @@ export async function applyChange(
   change: ChangedMessage,
 ): Promise<{ id: string | null; files: string[] }> {
   const nothing = { id: null, files: [] }
-  // A change to what we do not have, or no longer, makes nobody known.
+  // A change of a message that is not stored makes no contact.
   const [any] = await tx.select({ id: messages.id }).from(messages).where(theMessage(ctx, change)).limit(1)
   if (!any) return nothing
   const contactId = await resolveContact(tx, ctx, change.contact)

@@ -110,7 +110,7 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, means: Del
   return moved ? { done: true, status: 'moved' } : result
 }
 
-/** Parts leave in order; one that failed for good holds nobody up. @returns when to look again; 0 when it may leave now */
+/** Parts leave in order; one that failed for good delays no other. @returns when to look again; 0 when it may leave now */
 async function waitForEarlierParts(ctx: BusinessContext, message: { partOf: string; part: number }): Promise<number> {
   const [waiting] = await ctx.db
     .select({ updatedAt: messages.updatedAt })

@@ -50,7 +50,7 @@ export async function fetchMessageMedia(
   }
   const { media: row, provider } = found
   if (row.state !== 'pending' || row.sourceUrl === null) return
-  // A linked account's address holds the file's key, which nobody needs any longer.
+  // A linked account's address holds the file's key, which is not needed any longer.
   const spent = row.sourceUrl.startsWith(WHATSAPP_MEDIA_SCHEME) ? { sourceUrl: WHATSAPP_MEDIA_SCHEME } : {}
   try {
     const { data, contentType: said } = await source.downloadMedia(row.sourceUrl, MAX_BYTES, provider)

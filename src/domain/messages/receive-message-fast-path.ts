@@ -10,7 +10,7 @@ import { changeLockSql, hasEarlyChangesSql } from './change-message.ts'
 import { messageEventSql } from './message-event.ts'
 
 /**
- * Writes a message of somebody who is known by every name it came with, in one statement: what nearly every message is.
+ * Writes a message of a contact that has every identity it came with, in one statement: what nearly every message is.
  * It does what the steps of `receiveMessage` do, under the same lock.
  * @returns the message's id; null, and nothing is written, when those steps have to decide: there is something to learn
  *   of the person, the message was there already, it is of before an erasure, or it was changed before it came
@@ -79,7 +79,7 @@ export async function receiveMessageFastPath(
       sql`select ${ctx.businessId}::uuid as business_id, 'message.receive' as type, 'message' as entity,
         message.id::text as entity_id, ${messageEventSql} || '{"media": []}'::jsonb as data from message`,
     )}
-    select id, (select count(*) from told) as told from message`)
+    select id, (select count(*) from notified) as notified from message`)
   return rows[0]?.id ?? null
 }
 

@@ -14,7 +14,7 @@ export type PaymentDeps = {
   providersOf(businessId: string): PaymentProviders
   /**
    * Who speaks for the account in which money of a business moved or may move: its own, or with null the installation's.
-   * @returns null when nobody here has its keys any more
+   * @returns null when this installation no longer has its keys
    */
   accountOf(businessId: string, provider: PaymentProviderName, account: string | null): Promise<PaymentProvider | null>
   /** The installation's own accounts. */
@@ -82,13 +82,13 @@ let held = 0
 const busy = () =>
   new AppError('unavailable', 'payment_busy', 'This payment is being worked on; try again in a moment.')
 
-/** Whether an error says that somebody else is at the payment just now. */
+/** Whether an error says that another process holds the payment. */
 export function isPaymentBusy(error: unknown): boolean {
   return error instanceof AppError && error.code === 'payment_busy'
 }
 
 /**
- * Runs `work` while nobody else talks to the provider about this payment: two captures or two mintings at once could take
+ * Runs `work` while no other process talks to the provider about this payment: two captures or two mintings at once could take
  * money twice. The lock dies with its connection.
  * @param options.wait whether to wait for it some seconds, as a customer does, or to come back later, as a job does
  * @throws AppError `payment_busy`

@@ -23,7 +23,7 @@ export function checkAfter(checks: number): Date {
  * once, it settles once.
  * @param transactionId a transaction that a notify pointed at
  * @returns the payment, or null when there is none of this id
- * @throws AppError `unavailable` when the provider cannot tell now, `payment_busy` at once when somebody is at it
+ * @throws AppError `unavailable` when the provider cannot tell now, `payment_busy` at once when another process holds it
  */
 export async function settlePayment(
   ctx: DomainContext,
@@ -108,7 +108,10 @@ export async function settleLocked(
   for (const account of new Set(checkouts.map((checkout) => checkout.account))) {
     const provider = await means.accountOf(ctx.businessId, payment.provider, account)
     if (!provider) {
-      ctx.log.warn({ paymentId, provider: payment.provider }, 'nobody to ask about a payment')
+      ctx.log.warn(
+        { paymentId, provider: payment.provider },
+        'payment not settled: no account of its provider is configured',
+      )
       continue
     }
     const inAccount = checkouts.filter((checkout) => checkout.account === account)

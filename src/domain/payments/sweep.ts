@@ -8,7 +8,7 @@ const BATCH = 200
 const RECEIPT_LOST_AFTER_MS = 60_000
 
 /**
- * Asks about every payment whose time has come: those no webhook came for, those nobody paid in time, receipts whose job
+ * Asks about every payment whose time has come: those no webhook came for, those not paid in time, receipts whose job
  * was lost. A job too many does no harm.
  * @returns how many jobs were queued
  */

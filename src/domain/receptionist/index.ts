@@ -70,7 +70,7 @@ const ENGLISH: Lines = {
   goodbye: 'We will call you back soon. Goodbye.',
   oneMoment: 'One moment, please.',
   voicemail: (name) =>
-    `Hello, you have reached ${name}. Nobody can take your call right now. Please leave a message after the tone, and we will call you back.`,
+    `Hello, you have reached ${name}. No one can take your call right now. Please leave a message after the tone, and we will call you back.`,
   apology: 'Sorry, we have a small technical problem.',
   connecting: 'One moment, I will put you through.',
   whisper: (name) => `A caller for ${name}.`,
@@ -111,7 +111,7 @@ export function intakeScript({ language, businessName, greeting, notice }: Scrip
   }
 }
 
-/** What a caller hears before the tone when nobody, and no agent, can answer. */
+/** What a caller hears before the tone when neither a person nor the agent can answer. */
 export function voicemailPrompt({ language, businessName }: Pick<ScriptOptions, 'language' | 'businessName'>): string {
   return LINES[language].voicemail(businessName.trim())
 }

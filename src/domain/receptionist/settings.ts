@@ -17,7 +17,7 @@ const perLanguage = z.object({ he: words.optional(), en: words.optional() })
 
 /** How a business's receptionist behaves. Everything has a default, so that an empty object is a receptionist. */
 export const receptionistSettings = z.object({
-  /** Added to what every receptionist is told. */
+  /** Added to the instructions of every receptionist. */
   instructions: z.string().max(12_000).default(''),
   /** Spoken first, by language; the business's greeting otherwise. */
   greeting: perLanguage.default({}),
@@ -122,7 +122,11 @@ export async function saveProfile(
       .limit(1)
     const current = last?.version ?? 0
     if (input.basedOn !== undefined && input.basedOn !== current)
-      throw new AppError('conflict', 'version_conflict', `Somebody else saved version ${current} meanwhile.`)
+      throw new AppError(
+        'conflict',
+        'version_conflict',
+        `Version ${current} was saved meanwhile. Load it and try again.`,
+      )
     const id = newId()
     const version = current + 1
     await tx

@@ -4,7 +4,7 @@ import type { EngineTool } from '../../providers/speech/port.ts'
 const short = z.string().trim().min(1).max(200)
 const long = z.string().trim().min(1).max(2_000)
 
-/** What a model may do in a call: its arguments, and what it is told of it. */
+/** What a model may do in a call: the arguments and the description that it gets. */
 export const callTools = {
   save_lead: {
     description:

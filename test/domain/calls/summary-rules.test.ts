@@ -52,7 +52,7 @@ test.each([
 test('answers kept as audio are for a person to hear; silence and a transfer ask for nothing', () => {
   const kept = summaryByRules({ ...nothing, language: 'en', turns: [caller(null, 'a.wav'), caller(null, 'b.wav')] })
   expect(kept).toMatchObject({
-    summary: 'Somebody called. 2 answers are kept as audio.',
+    summary: 'An unknown caller called. 2 answers are kept as audio.',
     sentiment: null,
     nextStep: 'Listen to the answers and call back.',
   })

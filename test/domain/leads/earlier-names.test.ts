@@ -38,7 +38,10 @@ test('what the earlier version stored is answered under the present names', asyn
     after: 'A flat',
   }
   await business.db.insert(leadHistory).values(entry)
-  expect((await api.as({}).leads.history({ id: lead.id })).items[0]).toMatchObject({ field: 'inquiry', after: 'A flat' })
+  expect((await api.as({}).leads.history({ id: lead.id })).items[0]).toMatchObject({
+    field: 'inquiry',
+    after: 'A flat',
+  })
 
   const callSid = `CA${newId()}`
   await registerCall(business, { callSid, from: '+972501234567', to: '+97233760000', at: new Date() })

@@ -238,7 +238,7 @@ async function contentsOf(ctx: BusinessContext): Promise<unknown> {
       sql.raw(`select to_jsonb(row) - '{created_at,updated_at,seq,xid,erased_at,opted_out_at}'::text[] as row
         from ${table} as row where business_id = '${ctx.businessId}' order by ${order}`),
     )
-  contents['deliveries'] = await ctx.db.execute(sql`select event.type, event.entity_id from webhook_deliveries delivery
+  contents.deliveries = await ctx.db.execute(sql`select event.type, event.entity_id from webhook_deliveries delivery
     join events event on event.seq = delivery.event_seq where event.business_id = ${ctx.businessId} order by event.seq`)
   const names = new Map<string, string>()
   const text = JSON.stringify(contents).replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, (id) => {
