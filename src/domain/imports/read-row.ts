@@ -198,7 +198,7 @@ class RowReader {
   note(words: string[]): string | null {
     const notes = this.#filled('note')
     const note = [...notes.map(({ value }) => value), ...words].join('\n')
-    if (note.length > 10_000) this.refuse(notes[0]?.column ?? null, 'longer than 10000 characters')
+    if (countCharacters(note) > 10_000) this.refuse(notes[0]?.column ?? null, 'longer than 10000 characters')
     return note === '' ? null : note
   }
 

@@ -4,19 +4,18 @@ import type { Executor } from '../../../db/client.ts'
 import { leadHistory, leads, memberships } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { requiredText } from '../../lib/text.ts'
 import { lockContact, phoneOf, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { earlierChanges, withPresentNames } from './earlier-names.ts'
 import { getLead, LEAD_SOURCES, noLead } from './queries.ts'
 import { lockStages, requireStage, stageKey } from './stages.ts'
 
-const text = (max: number) => z.string().trim().min(1).max(max)
-
 export const leadChanges = z.object({
-  name: text(200).nullish(),
-  inquiry: text(4_000).nullish(),
+  name: requiredText(200).nullish(),
+  inquiry: requiredText(4_000).nullish(),
   ...earlierChanges,
-  callbackTime: text(200).nullish(),
+  callbackTime: requiredText(200).nullish(),
   valueAgorot: z.int().nonnegative().nullish(),
   /** A member's user id. */
   ownerId: z.string().min(1).max(64).nullish(),

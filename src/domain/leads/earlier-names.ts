@@ -1,15 +1,10 @@
 import { z } from 'zod'
 import { leads } from '../../../db/schema/index.ts'
+import { requiredText } from '../../lib/text.ts'
 
 /** Until 0.2.0 a lead's `inquiry` was called `wish`. Clients, jobs and stored rows may still use that name; 0.3.0 drops it. */
 export const earlierChanges = {
-  wish: z
-    .string()
-    .trim()
-    .min(1)
-    .max(4_000)
-    .nullish()
-    .meta({ deprecated: true, description: 'The earlier name of `inquiry`.' }),
+  wish: requiredText(4_000).nullish().meta({ deprecated: true, description: 'The earlier name of `inquiry`.' }),
 }
 
 export const earlierColumns = { wish: leads.inquiry }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { leadStages, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import { requiredText } from '../../lib/text.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { lock } from '../locks.ts'
 
@@ -10,7 +11,7 @@ export const stageKey = z.string().regex(/^[a-z0-9_]{1,32}$/, 'lower-case letter
 
 export const leadStage = z.object({
   key: stageKey,
-  name: z.string().trim().min(1).max(80),
+  name: requiredText(80),
   kind: z.enum(['open', 'won', 'lost']),
 })
 export type LeadStage = z.infer<typeof leadStage>
