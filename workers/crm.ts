@@ -20,6 +20,7 @@ import { wakeConversations } from '../src/domain/conversations/index.ts'
 import { pruneEvents } from '../src/domain/events/index.ts'
 import { failImport, pruneRejects, requeueImports, runImport } from '../src/domain/imports/index.ts'
 import { forgetQuarantined, requeueEvents } from '../src/domain/inbox/index.ts'
+import { jobId } from '../src/domain/job-ids.ts'
 import { saveLead, withPresentNames } from '../src/domain/leads/index.ts'
 import { requeueMails, sendMail } from '../src/domain/mails/index.ts'
 import { pruneAttempts } from '../src/domain/members/index.ts'
@@ -134,7 +135,7 @@ if (import.meta.main)
           await ctx.enqueue(
             'call.transcribe',
             { businessId: turn.businessId, turnId: saved.id },
-            { jobId: `transcribe-${saved.id}` },
+            { jobId: jobId('transcribe', saved.id) },
           )
       },
       'call.finish': async ({ businessId, at, reason, ...end }) => {

@@ -1,7 +1,9 @@
 import { writeWavMulaw } from '../audio/wav.ts'
 import { claimStream, finishCall, type StreamToken } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
+import { jobId } from '../domain/job-ids.ts'
 import { withEarlierNames } from '../domain/leads/index.ts'
+import { turnAudioKey } from '../domain/storage-keys.ts'
 import type { Inbox } from '../jobs/inbox.ts'
 import type { Producer } from '../jobs/producer.ts'
 import { errorMessage } from '../lib/errors.ts'
@@ -104,7 +106,7 @@ export function createCallEvents(deps: {
           { key: `${call.callSid}:${turn.index}` },
         )
       if (audio && audio.byteLength > 0)
-        void track(keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save))
+        void track(keepTurnAudio(turnAudioKey(call.businessId, call.callSid, turn.index), audio).then(save))
       else save(null)
     },
     lead(call, answers) {
@@ -138,7 +140,7 @@ export function createCallEvents(deps: {
       'call.summarize',
       { callSid: call.callSid, businessId: call.businessId },
       // Its turns are on their way through the queue.
-      { jobId: `summarize-${call.callSid}`, delayMs: SUMMARY_DELAY_MS },
+      { jobId: jobId('summarize', call.callSid), delayMs: SUMMARY_DELAY_MS },
     )
     const at = new Date()
     const late = (why: string) => {

@@ -4,11 +4,6 @@ import { calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
-/** Where a call's record lies in the storage. */
-export function recordKeyOf(businessId: string, callSid: string): string {
-  return `calls/${businessId}/${callSid.replace(/[^A-Za-z0-9_-]/g, '_')}/record.jsonl`
-}
-
 /** Whether there is such a call, whether it is over, and where its record is stored; null for no such call. */
 export async function findCallTrace(
   ctx: BusinessContext,

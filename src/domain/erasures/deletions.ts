@@ -5,6 +5,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { mediaKey, recordingKey } from '../storage-keys.ts'
 
 /** Something outside the database: a file in the storage, or the carrier's copy of a recording. */
@@ -41,7 +42,7 @@ export async function requeueDeletions(ctx: DomainContext, idleMs = 10 * 60_000)
     await ctx.enqueue(
       'privacy.delete',
       { businessId: row.businessId, deletionId: row.id },
-      { jobId: `erase-${row.id}-${row.attempts}` },
+      { jobId: jobId('erase', row.id, row.attempts) },
     )
   return rows.length
 }
@@ -141,7 +142,11 @@ export async function noteDeletions(tx: Executor, ctx: BusinessContext, refs: Re
 export async function queueDeletions(ctx: BusinessContext, ids: string[]): Promise<void> {
   try {
     for (const deletionId of ids)
-      await ctx.enqueue('privacy.delete', { businessId: ctx.businessId, deletionId }, { jobId: `erase-${deletionId}` })
+      await ctx.enqueue(
+        'privacy.delete',
+        { businessId: ctx.businessId, deletionId },
+        { jobId: jobId('erase', deletionId) },
+      )
   } catch (error) {
     // They are written down: the sweep queues them.
     ctx.log.warn({ error: errorMessage(error) }, 'deletions could not be queued; the sweep will')

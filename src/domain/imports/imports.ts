@@ -3,6 +3,7 @@ import { imports } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { type PageInput, pageInput, pageQuery, toPage } from '../paging.ts'
 import { type CsvReader, withCsvReader } from './csv-reader.ts'
 import { type ImportInput, toCsvInput } from './inputs.ts'
@@ -42,7 +43,7 @@ export async function startImport(ctx: BusinessContext, input: ImportInput & { i
     throw new AppError('conflict', 'idempotency_conflict', 'This id was used for another import.', { field: 'id' })
   if (row.state === 'queued') {
     try {
-      await ctx.enqueue('import.run', { businessId: ctx.businessId, importId: id }, { jobId: `import-${id}` })
+      await ctx.enqueue('import.run', { businessId: ctx.businessId, importId: id }, { jobId: jobId('import', id) })
     } catch (error) {
       // The row is committed: the sweep finds it.
       ctx.log.warn({ importId: id, error: errorMessage(error) }, 'the import could not be queued; the sweep will')
@@ -111,7 +112,7 @@ export async function requeueImports(ctx: DomainContext, idleMs = 120_000): Prom
     await within(ctx, row.businessId).enqueue(
       'import.run',
       { businessId: row.businessId, importId: row.id },
-      { jobId: `import-${row.id}-${row.processed}-${Math.floor(Date.now() / 600_000)}` },
+      { jobId: jobId('import', row.id, row.processed, Math.floor(Date.now() / 600_000)) },
     )
   return rows.length
 }

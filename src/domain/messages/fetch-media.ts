@@ -5,6 +5,7 @@ import { sha256Hex } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { BusinessContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { mediaKey } from '../storage-keys.ts'
 import { trustedType } from './file-type.ts'
 import { emitMessage } from './message-event.ts'
@@ -73,7 +74,7 @@ export async function fetchMessageMedia(
       await ctx.enqueue(
         'message.process_media',
         { businessId: ctx.businessId, mediaId },
-        { jobId: `process-${mediaId}` },
+        { jobId: jobId('process', mediaId) },
       )
   } catch (error) {
     if (error instanceof AppError && HOPELESS.has(error.kind)) {

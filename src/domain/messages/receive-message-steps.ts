@@ -8,6 +8,7 @@ import { identitiesOf, lockIdentities, resolveContact } from '../contacts/index.
 import { auditOnly, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { queueDeletions, refuseErased } from '../erasures/index.ts'
+import { jobId } from '../job-ids.ts'
 import { applyChange, applyEarlyChanges, type ChangedMessage, changeLockSql } from './change-message.ts'
 import { applyConsentWord } from './consent.ts'
 import { enqueueSend } from './enqueue-send.ts'
@@ -73,7 +74,11 @@ export async function receiveMessageInSteps(
   // What only the linked account can fetch, its own process does.
   const byJob = input.media.some(({ url }) => url !== null && !url.startsWith(WHATSAPP_MEDIA_SCHEME))
   for (const mediaId of byJob ? received.media : [])
-    await ctx.enqueue('message.fetch_media', { businessId: ctx.businessId, mediaId }, { jobId: `media-${mediaId}` })
+    await ctx.enqueue(
+      'message.fetch_media',
+      { businessId: ctx.businessId, mediaId },
+      { jobId: jobId('media', mediaId) },
+    )
   return received.id
 }
 

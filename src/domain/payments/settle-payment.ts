@@ -3,6 +3,7 @@ import { paymentCheckouts, payments, paymentTransactions } from '../../../db/sch
 import { errorMessage } from '../../lib/errors.ts'
 import type { PaymentProvider, PaymentProviderName, PaymentReport } from '../../providers/payments/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { applyReport } from './apply-report.ts'
 import { ofPayment, type PaymentDeps, withPaymentLock } from './payment-deps.ts'
 import { AMOUNT_MISMATCH, moveTo, type PaymentRow } from './states.ts'
@@ -226,7 +227,11 @@ export async function loadPayment(ctx: BusinessContext, paymentId: string): Prom
 
 async function enqueueReceipt(ctx: BusinessContext, paymentId: string) {
   try {
-    await ctx.enqueue('payment.receipt', { businessId: ctx.businessId, paymentId }, { jobId: `receipt-${paymentId}` })
+    await ctx.enqueue(
+      'payment.receipt',
+      { businessId: ctx.businessId, paymentId },
+      { jobId: jobId('receipt', paymentId) },
+    )
   } catch (error) {
     // It is marked as due: the sweep finds it.
     ctx.log.warn({ paymentId, error: errorMessage(error) }, 'the receipt could not be queued; the sweep will')

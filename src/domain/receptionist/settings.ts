@@ -3,7 +3,7 @@ import { and, desc, eq } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Database, Executor } from '../../../db/client.ts'
 import { businesses, receptionistProfiles, type WeekHours } from '../../../db/schema/index.ts'
-import { AppError, errorMessage } from '../../lib/errors.ts'
+import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Logger } from '../../lib/log.ts'
 import { parsePhone } from '../../lib/phone.ts'
@@ -11,6 +11,7 @@ import { businessHours, DEFAULT_HOURS, hoursOf, weekOf } from '../appointments/i
 import { weekHours } from '../businesses/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { lock } from '../locks.ts'
+import { createPolling, type Polling } from '../polling-cache.ts'
 
 const words = z.string().trim().max(2_000)
 const perLanguage = z.object({ he: words.optional(), en: words.optional() })
@@ -156,50 +157,34 @@ async function saveHours(tx: Executor, ctx: BusinessContext, hours: WeekHours): 
 }
 
 /** Every business's settings in memory, read again every few seconds: a call is answered without a query. */
-export type ProfileCache = {
-  start(): Promise<void>
+export type ProfileCache = Polling & {
   of(businessId: string): ReceptionistSettings
-  refresh(): Promise<void>
-  stop(): void
 }
 
 export function createProfileCache(db: Database, log: Logger, refreshMs = 3_000): ProfileCache {
   let profiles = new Map<string, ReceptionistSettings>()
-  let timer: ReturnType<typeof setInterval> | undefined
 
-  async function refresh() {
-    try {
-      const rows = await db
-        .selectDistinctOn([businesses.id], {
-          businessId: businesses.id,
-          settings: receptionistProfiles.settings,
-          hours: businesses.hours,
-        })
-        .from(businesses)
-        .leftJoin(receptionistProfiles, eq(receptionistProfiles.businessId, businesses.id))
-        .orderBy(businesses.id, desc(receptionistProfiles.version))
-      const next = new Map<string, ReceptionistSettings>()
-      for (const row of rows) {
-        const parsed = receptionistSettings.safeParse(row.settings ?? {})
-        next.set(row.businessId, withHours(parsed.data ?? DEFAULT_RECEPTIONIST, row.hours))
-        if (!parsed.success)
-          log.error({ businessId: row.businessId }, 'kept receptionist settings cannot be read; the defaults count')
-      }
-      profiles = next
-    } catch (error) {
-      // What is known is still true enough to answer a call.
-      log.warn({ error: errorMessage(error) }, 'the receptionist settings could not be read')
+  async function read() {
+    const rows = await db
+      .selectDistinctOn([businesses.id], {
+        businessId: businesses.id,
+        settings: receptionistProfiles.settings,
+        hours: businesses.hours,
+      })
+      .from(businesses)
+      .leftJoin(receptionistProfiles, eq(receptionistProfiles.businessId, businesses.id))
+      .orderBy(businesses.id, desc(receptionistProfiles.version))
+    const next = new Map<string, ReceptionistSettings>()
+    for (const row of rows) {
+      const parsed = receptionistSettings.safeParse(row.settings ?? {})
+      next.set(row.businessId, withHours(parsed.data ?? DEFAULT_RECEPTIONIST, row.hours))
+      if (!parsed.success) log.error({ businessId: row.businessId }, 'receptionist settings not valid, defaults used')
     }
+    profiles = next
   }
 
   return {
-    async start() {
-      await refresh()
-      timer = setInterval(refresh, refreshMs)
-      timer.unref()
-    },
+    ...createPolling('receptionist settings', read, log, refreshMs),
     of: (businessId) => profiles.get(businessId) ?? DEFAULT_RECEPTIONIST,
-    refresh,
-    stop: () => clearInterval(timer),
   }
 }
