@@ -24,7 +24,7 @@ export function addLeadCommands(program: Command, cli: Cli): void {
             lead.source,
             lead.phone ? formatPhone(lead.phone) : '',
             lead.name ?? '',
-            shorten(lead.wish ?? '', 40),
+            shorten(lead.inquiry ?? '', 40),
             lead.callbackTime ?? '',
             lead.id,
           ]),

@@ -19,7 +19,7 @@ export async function incomingCall(c: Context, voice: VoiceContext): Promise<Res
   const to = call.To ?? ''
   const found = voice.directory.lookup(networkPhone(to))
   if (found.found === 'business' && !speaksFor(signer, found.business.id)) throw invalidSignature()
-  if (found.found === 'nobody') {
+  if (found.found === 'unclaimed') {
     voice.log.warn({ callSid }, 'call to an unassigned number rejected')
     return twiml(telephony.sayGoodbye(await voice.promptOf(null, 'unclaimed')))
   }
