@@ -84,7 +84,7 @@ const withId = z.looseObject({ id: z.string() })
 const rows = z.array(withId)
 
 test(
-  'help names every command and the exit codes; wrong use is told apart and tried not at all',
+  'help names every command and the exit codes; wrong use has its own exit code and does nothing',
   async () => {
     const help = await look(['--help'])
     expect(help.code).toBe(0)
