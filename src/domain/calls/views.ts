@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { earlierView } from '../leads/index.ts'
 
 /** A call as lists answer it. */
 export const callView = z.object({
@@ -62,7 +63,8 @@ export const callDetail = callView.extend({
       stage: z.string(),
       source: z.string(),
       name: z.string().nullable(),
-      wish: z.string().nullable(),
+      inquiry: z.string().nullable(),
+      ...earlierView,
       callbackTime: z.string().nullable(),
     })
     .nullable(),
