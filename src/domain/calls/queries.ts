@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { calls, callTurns, contacts, leads, recordings } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
+import { earlierColumns, presentName } from '../leads/index.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 
 export const callFilters = pageInput.extend({
@@ -104,14 +105,27 @@ export async function getCall(ctx: BusinessContext, key: string) {
       .where(and(eq(recordings.callId, call.id), eq(recordings.businessId, ctx.businessId)))
       .orderBy(asc(recordings.id)),
     ctx.db
-      .select()
+      .select({
+        id: leads.id,
+        contactId: leads.contactId,
+        stage: leads.stage,
+        source: leads.source,
+        name: leads.name,
+        inquiry: leads.inquiry,
+        ...earlierColumns,
+        callbackTime: leads.callbackTime,
+      })
       .from(leads)
       .where(and(eq(leads.callId, call.id), eq(leads.businessId, ctx.businessId))),
   ])
   return {
     ...call,
     hasRecord: recordKey !== null,
-    turns: turns.map(({ audioKey, ...turn }) => ({ ...turn, hasAudio: audioKey !== null })),
+    turns: turns.map(({ audioKey, question, ...turn }) => ({
+      ...turn,
+      question: question === null ? null : presentName(question),
+      hasAudio: audioKey !== null,
+    })),
     recordings: files,
     lead: lead ?? null,
   }

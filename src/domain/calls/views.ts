@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { calls, callTurns, recordings } from '../../../db/schema/index.ts'
+import { earlierView } from '../leads/index.ts'
 
 /** A call as lists answer it. */
 export const callView = z.object({
@@ -63,7 +64,8 @@ export const callDetail = callView.extend({
       stage: z.string(),
       source: z.string(),
       name: z.string().nullable(),
-      wish: z.string().nullable(),
+      inquiry: z.string().nullable(),
+      ...earlierView,
       callbackTime: z.string().nullable(),
     })
     .nullable(),

@@ -73,7 +73,7 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
     } while (again && !stopped)
   }
 
-  /** Events happened. Where nobody listens they are not read: a standby server would read those of all the others. */
+  /** Events happened. Without listeners they are not read: a standby server would read those of all the others. */
   function wakeReader() {
     if (stopped || subscribers.size === 0) return
     if (reading) {
@@ -87,7 +87,7 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
       })
   }
 
-  /** Nobody listens: whoever comes next need not be led through what happened until now. */
+  /** No listener is left: the next one starts at the present. */
   async function moveOn() {
     try {
       const now = await currentPosition(ctx)
@@ -114,7 +114,7 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
     subscribers.add(subscriber)
     const newSince = Date.now() - CLOCKS_DIFFER_MS
     wakeReader()
-    // While nobody listened the reader stood still: what lies between its place and this one is not new.
+    // Without listeners the reader stood still: what lies between its place and this one is not new.
     const passed = first ? await currentPosition(ctx).catch(() => null) : null
     const isOld = ({ position, createdAt }: StoredEvent) =>
       passed !== null && !isBehind(position, passed) && createdAt.getTime() < newSince

@@ -54,7 +54,7 @@ export const importPreview = z.object({
       email: z.string().nullable(),
       tags: z.array(z.string()),
       note: z.string().nullable(),
-      wish: z.string().nullable(),
+      inquiry: z.string().nullable(),
       stage: z.string().nullable(),
       valueAgorot: z.number().nullable(),
       date: z.string().nullable(),

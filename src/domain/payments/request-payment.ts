@@ -134,7 +134,7 @@ export async function requestPayment(
       await audit(tx, ctx, { action: 'payment.request', entity: 'payment', entityId: id, data })
       return made
     }
-    // Somebody used the same key between our look and our insert.
+    // Another request used the same key between the look-up and the insert.
     const winner = await earlier()
     if (!winner) throw new Error('The payment was neither written nor found.')
     return winner

@@ -7,6 +7,7 @@ import type { ObjectStorage } from '../../providers/storage/port.ts'
 import { endCallWithMessage, upsertCall } from '../calls/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { deleteLeftovers, personErased } from '../erasures/index.ts'
+import { jobId } from '../job-ids.ts'
 import { saveLead } from '../leads/index.ts'
 import { recordingKey } from '../storage-keys.ts'
 
@@ -105,7 +106,7 @@ export async function fetchRecording(
     await ctx.enqueue(
       'recording.delete_remote',
       { businessId: ctx.businessId, recordingId: row.id },
-      { jobId: `delete-${row.id}` },
+      { jobId: jobId('delete', row.id) },
     )
 }
 

@@ -4,6 +4,7 @@ import { events, webhookDeliveries, webhookEndpoints } from '../../../db/schema/
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { SecretBox } from '../../lib/secret-box.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { mine, noEndpoint } from './endpoints.ts'
 import { openEndpointSecret } from './secrets.ts'
 
@@ -162,7 +163,7 @@ export async function queueDeliveries(ctx: DomainContext, idleMs = 0): Promise<n
     await ctx.enqueue(
       'webhook.deliver',
       { businessId: row.businessId, endpointId: row.endpointId, eventId },
-      { jobId: `hook-${row.endpointId}-${eventId}-${row.replays}${round}` },
+      { jobId: jobId('hook', row.endpointId, eventId, `${row.replays}${round}`) },
     )
   }
   return rows.length

@@ -207,7 +207,7 @@ function toView(row: {
   link: typeof whatsappLinks.$inferSelect
 }): LinkView {
   const { link } = row
-  // Nobody renews it: whatever its last owner wrote, it is not connected.
+  // No process renews it: whatever its last owner wrote, it is not connected.
   const orphan = link.wanted && link.leaseExpiresAt.getTime() < Date.now() && row.state !== 'stopped'
   const { expectedPhone } = link
   const confirmationNeeded = row.phone && expectedPhone ? { phone: row.phone, expectedPhone } : null

@@ -74,7 +74,7 @@ export async function saveAccountStatus(
           : {}),
       })
       .where(eq(whatsappLinks.accountId, lease.accountId))
-    const isNews =
+    const isChange =
       before?.state !== state ||
       expectedPhone !== link.expectedPhone ||
       before.reason !== reason ||
@@ -92,7 +92,7 @@ export async function saveAccountStatus(
           data: { phone: maskPhone(phone), confirmationNeeded: expectedPhone !== null },
         },
       )
-    if (isNews)
+    if (isChange)
       await emit(
         tx,
         { ...ctx, businessId: lease.businessId },
@@ -107,7 +107,7 @@ export async function saveAccountStatus(
   })
 }
 
-/** Whether nobody needs to hold the account's socket any more: only its owner can bring it back. */
+/** Whether no process needs to hold the account's socket any more: only its owner can bring it back. */
 export function isOver(status: AccountStatus): boolean {
   const { state } = status
   return state === 'logged_out' || state === 'blocked' || (state === 'failed' && status.retryAt === null)
