@@ -8,7 +8,7 @@ import { pageInput, pageQuery, toPage } from '../paging.ts'
 
 export const callFilters = pageInput.extend({
   contactId: z.uuid().optional(),
-  state: z.enum(['ringing', 'live', 'ended']).optional(),
+  state: z.enum(calls.state.enumValues).optional(),
 })
 
 const view = {

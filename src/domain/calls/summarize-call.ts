@@ -24,7 +24,7 @@ const modelSummary = z.object({
   area: text,
   budget: text,
   callback_time: text,
-  sentiment: z.enum(['positive', 'neutral', 'negative']).catch('neutral'),
+  sentiment: z.enum(callSummaries.sentiment.enumValues).catch('neutral'),
   next_step: text,
 })
 

@@ -7,7 +7,7 @@ import { pageInput, pageQuery, toPage } from '../paging.ts'
 import { earlierColumns, earlierView, presentName } from './earlier-names.ts'
 import { type LeadStage, leadStage, listStages, stageKey } from './stages.ts'
 
-export const LEAD_SOURCES = ['call', 'voicemail', 'whatsapp', 'manual', 'import'] as const
+export const LEAD_SOURCES = leads.source.enumValues
 
 export const leadFilters = pageInput.extend({
   stage: stageKey.optional(),

@@ -27,7 +27,7 @@ export const invitationView = z.object({
   expiresAt: z.date(),
   createdAt: z.date(),
   /** What becomes of its mail; null where the link is handed over by hand. */
-  mail: z.enum(['pending', 'sent', 'failed']).nullable(),
+  mail: z.enum(mails.state.enumValues).nullable(),
 })
 
 /** An invitation that was just made; `link` is answered this once, and only where no mail carries it. */

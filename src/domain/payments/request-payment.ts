@@ -23,7 +23,7 @@ export const paymentRequest = z.object({
   contact: z.string().min(1).max(64),
   /** In agorot (cents): 7900 is 79.00. */
   amount: z.int('a whole number of agorot').min(1).max(MAX_AMOUNT),
-  currency: z.enum(['ILS', 'USD', 'EUR']).default('ILS'),
+  currency: z.enum(payments.currency.enumValues).default('ILS'),
   /** What it is for; the customer reads it. */
   description: z.string().trim().min(1).max(127),
   /** `paypal` or `tranzila`; the installation's own choice when absent. */

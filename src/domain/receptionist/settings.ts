@@ -27,7 +27,7 @@ export const receptionistSettings = z.object({
   /** Spoken in front of the greeting: that the call is recorded, for example. */
   consentNotice: perLanguage.default({}),
   /** Languages it may switch to when the caller does. */
-  languages: z.array(z.enum(['he', 'en'])).default([]),
+  languages: z.array(z.enum(businesses.language.enumValues)).default([]),
   /** The week is the business's own hours, whichever door it is set by; the holidays are kept here. */
   hours: businessHours.default(DEFAULT_HOURS),
   appointmentMinutes: z.int().min(5).max(480).default(30),
