@@ -193,8 +193,8 @@ if (import.meta.main)
         await runSweeps(
           {
             events: () =>
-              requeueEvents(ctx, async ({ id, job, jobId }) => {
-                if (isDurable(job)) await producer.requeueEvent(job, id, jobId)
+              requeueEvents(ctx, async ({ id, job }) => {
+                if (isDurable(job)) await producer.requeueEvent(job, id)
               }),
             requeued: () => requeueLostMessages(ctx),
             files: () => requeueMedia(ctx),

@@ -4,6 +4,7 @@ import { AMOUNT_STYLES, type AmountStyle, readAmount } from './amounts.ts'
 import { DATE_STYLES, type DateStyle, readDate } from './dates.ts'
 import { decodeCsv, type Encoding } from './decode.ts'
 import type { ColumnMapping, ImportKind } from './fields.ts'
+import { refuseForeignFormat } from './foreign-formats.ts'
 import { type MappedColumn, mapColumns, toMapping } from './map-columns.ts'
 import { type ImportRow, type ReadOptions, readRow } from './read-row.ts'
 import { openTable, type Table } from './table.ts'
@@ -58,10 +59,11 @@ export type CsvFile = { text: string; summary: CsvSummary; rows(): Generator<Csv
 
 /**
  * Reads a CSV file: once for what it is and what is not certain in it, and then row by row.
- * @throws AppError `unknown_encoding`, `wrong_encoding`, `invalid_csv`, `too_many_columns`, `csv_too_large`, `no_mapping`, …
+ * @throws AppError `not_csv`, `unknown_encoding`, `wrong_encoding`, `invalid_csv`, `too_many_columns`, `csv_too_large`, `no_mapping`, …
  */
 export function openCsvFile(input: CsvInput): CsvFile {
   const { kind } = input
+  refuseForeignFormat(input.source)
   const { text, encoding } =
     typeof input.source === 'string'
       ? { text: cleanText(input.source), encoding: null }

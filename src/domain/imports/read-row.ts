@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { ImportError } from '../../../db/schema/index.ts'
+import { CONTACT_NAME_MAX, fitsContactName } from '../../lib/contact-name.ts'
 import { unmarkFormula } from '../../lib/escape/spreadsheet.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import { cutText } from '../../lib/text.ts'
+import { countCharacters, cutText } from '../../lib/text.ts'
 import { type AmountStyle, readAmount } from './amounts.ts'
 import { type DateStyle, readDate } from './dates.ts'
 import type { ImportKind } from './fields.ts'
@@ -118,7 +119,7 @@ class RowReader {
 
   text(field: string, max: number): string | null {
     const [first] = this.#filled(field)
-    if (first && first.value.length > max) this.refuse(first.column, `longer than ${max} characters`)
+    if (first && countCharacters(first.value) > max) this.refuse(first.column, `longer than ${max} characters`)
     return first?.value ?? null
   }
 
@@ -164,12 +165,12 @@ class RowReader {
 
   /** The full name; else its parts; else the company. */
   name(): string | null {
-    const whole = this.text('name', 200)
+    const whole = this.text('name', CONTACT_NAME_MAX)
     if (whole) return whole
     const parts = ['first name', 'middle name', 'last name'].flatMap((field) => this.#filled(field)[0]?.value ?? [])
     const name = parts.join(' ')
-    if (name.length > 200) this.refuse(null, 'the name is longer than 200 characters')
-    return name === '' ? this.text('company', 200) : name
+    if (!fitsContactName(name)) this.refuse(null, `the name is longer than ${CONTACT_NAME_MAX} characters`)
+    return name === '' ? this.text('company', CONTACT_NAME_MAX) : name
   }
 
   company(name: string | null): Record<string, string> {

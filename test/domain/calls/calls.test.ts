@@ -234,9 +234,9 @@ describe('the claim of a stream', () => {
     await registerCall(ctx, call)
     const other = await domain.newBusiness()
     const stranger = { ...call, streamSid: 'MZx', serverId: 'web@here:1' }
-    expect(claimStream(other, stranger)).rejects.toMatchObject({ code: 'call_of_another_business' })
-    expect(registerCall(other, call)).rejects.toMatchObject({ code: 'call_of_another_business' })
-    expect(getCall(other, call.callSid)).rejects.toMatchObject({ code: 'call_not_found' })
+    await expect(claimStream(other, stranger)).rejects.toMatchObject({ code: 'call_of_another_business' })
+    await expect(registerCall(other, call)).rejects.toMatchObject({ code: 'call_of_another_business' })
+    await expect(getCall(other, call.callSid)).rejects.toMatchObject({ code: 'call_not_found' })
     expect(await saveLead(other, { ...call, source: 'call' })).toBeNull()
   })
 })
