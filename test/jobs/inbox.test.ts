@@ -199,6 +199,53 @@ test('with neither database nor queue, what could not wait stands on the disk, a
   expect(existsSync(dir) ? readdirSync(dir) : []).toEqual([])
 })
 
+test('a disk that hangs is not waited for while the database takes the event', async () => {
+  const stored: InboxRow[] = []
+  const inbox = createInbox({
+    insert: async (batch) => void stored.push(...batch),
+    producer: { enqueue: async () => {}, enqueueEvent: () => {} },
+    log,
+    spool: {
+      write: () => new Promise(() => {}),
+      done: () => {},
+      recover: async () => 0,
+      close: async () => {},
+    },
+  })
+  await inbox.acceptEventually('call.status', statusOf('CA5'))
+  expect(stored).toHaveLength(1)
+  await inbox.close()
+})
+
+const canTrace = Bun.which('strace') !== null && Bun.spawnSync(['strace', '-o', '/dev/null', 'true']).exitCode === 0
+
+test.if(canTrace)('what the spool acknowledges is synchronised first: the directories, then the line', async () => {
+  const root = temporaryDirectory('spool-sync')
+  const program = `
+    import { createSpool } from ${JSON.stringify(join(import.meta.dir, '../../src/jobs/spool.ts'))}
+    import { createLogger } from ${JSON.stringify(join(import.meta.dir, '../../src/lib/log.ts'))}
+    const spool = createSpool(${JSON.stringify(join(root, 'inbound-events'))}, createLogger('silent'))
+    for (const id of ['1', '2']) {
+      await spool.write(id, 'line ' + id)
+      console.log('acknowledged ' + id)
+    }
+    await spool.close()`
+  const trace = join(root, 'trace')
+  const child = Bun.spawn(
+    ['strace', '-f', '-e', 'trace=fsync,fdatasync,write,pwrite64', '-o', trace, process.execPath, '-e', program],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  expect(await child.exited).toBe(0)
+  const steps = (await Bun.file(trace).text())
+    .split('\n')
+    .flatMap((line) => /(fsync|fdatasync)\(|"(line \d|acknowledged \d)/.exec(line)?.slice(1, 3) ?? [])
+    .filter((step) => step !== undefined)
+  expect(steps).toEqual([
+    ...['fsync', 'fsync', 'line 1', 'fdatasync', 'acknowledged 1'],
+    ...['line 2', 'fdatasync', 'acknowledged 2'],
+  ])
+})
+
 test.each([
   ['a value that Postgres refuses', refusedByPostgres(), 'permanent'],
   ['a NUL', Object.assign(new Error('x'), { code: '22021' }), 'permanent'],

@@ -66,7 +66,7 @@ export function openCsvFile(input: CsvInput): CsvFile {
   refuseForeignFormat(input.source)
   const { text, encoding } =
     typeof input.source === 'string'
-      ? { text: cleanText(input.source), encoding: null }
+      ? { text: decodeCsv(new TextEncoder().encode(cleanText(input.source)), 'utf-8').text, encoding: null }
       : decodeCsv(input.source, input.encoding)
   const table = openTable(text, input)
   const mapped = mapColumns(kind, table.columns, input.mapping)
@@ -187,13 +187,20 @@ class StyleSurvey {
   }
 }
 
+const SEVERAL_COLUMNS: Record<string, string> = {
+  phone: 'the first filled one counts, and further ones are kept beside it',
+  email: 'the first filled one counts, and further ones are kept beside it',
+  tags: 'all of them count',
+  note: 'all of them are put together',
+}
+
 /** What a person should know of how the columns are read. */
 function notices(table: Table, mapped: MappedColumn[]): string[] {
   const byField = Map.groupBy(mapped, ({ field }) => field)
   const several = [...byField].flatMap(([field, columns]) =>
     columns.length > 1
       ? [
-          `${columns.map(({ column }) => `“${column}”`).join(', ')} are all read as ${field}: in each row the first filled one counts.`,
+          `${columns.map(({ column }) => `“${column}”`).join(', ')} are all read as ${field}: in each row ${SEVERAL_COLUMNS[field] ?? 'the first filled one counts'}.`,
         ]
       : [],
   )

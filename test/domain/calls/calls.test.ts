@@ -181,7 +181,11 @@ describe('why a call ended', () => {
     expect(await reasonOf(orphan)).toBe('server_lost')
     // What it came to is still told.
     const summed = domain.queued.filter((job) => job.name === 'call.summarize')
-    expect(summed.map((job) => job.payload)).toContainEqual({ callSid: orphan.callSid, businessId: ctx.businessId })
+    expect(summed.map((job) => job.payload)).toContainEqual({
+      callSid: orphan.callSid,
+      businessId: ctx.businessId,
+      fallback: true,
+    })
     expect(JSON.stringify(summed)).not.toContain(alive.callSid)
     expect(await reasonOf(alive)).toBeNull()
     expect(await reasonOf(ringing)).toBeNull()
