@@ -36,9 +36,9 @@ test(
       const follow = async () => {
         for await (const chunk of child.stdout)
           for (const line of Buffer.from(chunk).toString().trim().split('\n')) {
-            const news = JSON.parse(line)
-            qr = news.qr ?? qr
-            state = news.state
+            const update = JSON.parse(line)
+            qr = update.qr ?? qr
+            state = update.state
           }
       }
       void follow()
