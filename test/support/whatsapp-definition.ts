@@ -84,3 +84,14 @@ function randomValue(field: Field, random: () => number, scope: string, depth: n
     }
   }
 }
+
+/** Numbers from 0 to 1 that are the same for the same seed. */
+export function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9) | 0
+    let mixed = Math.imul(state ^ (state >>> 12), 0x297a2d39)
+    mixed ^= mixed >>> 15
+    return (mixed >>> 0) / 2 ** 32
+  }
+}

@@ -17,8 +17,8 @@ import { readMessage } from '../../src/providers/whatsapp/baileys/message-conten
 import { createTwilioWhatsApp } from '../../src/providers/whatsapp/twilio.ts'
 import { startCarrier } from '../../src/sandbox/carrier/server.ts'
 import { AT_ONCE, type LinkedFixture, openLinkedFixture } from '../support/linked.ts'
-import { randomNumbers, withSeed } from '../support/seed.ts'
-import { randomMessage } from '../support/whatsapp-definition.ts'
+import { withSeed } from '../support/seed.ts'
+import { randomMessage, seeded } from '../support/whatsapp-definition.ts'
 
 const PHONE = '+972501000009'
 const TWILIO = { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) }
@@ -553,7 +553,7 @@ test(
     const since = (await getLink(ctx, id)).since
     const ids: string[] = []
     for (let seed = first; ids.length < 150; seed++) {
-      const bytes = encodable(randomMessage(randomNumbers(seed)))
+      const bytes = encodable(randomMessage(seeded(seed)))
       // Edits, deletions and answers to messages that are not stored make no row, or one without text.
       const content = bytes && readMessage(proto.Message.decode(bytes), bytes).content
       if (bytes && content && content.kind !== 'deletion')
