@@ -60,11 +60,11 @@ test('a column keeps the order that people gave it', async () => {
 
 test('the lead of a call is one; later answers count in whatever order they come, and none is lost', async () => {
   const callSid = await domain.call()
-  const write = (second: number, answers: { name?: string; wish?: string }) =>
+  const write = (second: number, answers: { name?: string; inquiry?: string }) =>
     saveLead(domain.business, { callSid, source: 'call', at: new Date(Date.UTC(2026, 0, 1, 0, 0, second)), ...answers })
   const id = await write(2, { name: 'Dana Levi' })
-  expect(await write(1, { name: 'Dan', wish: 'A flat' })).toBe(id)
-  expect(await getLead(domain.business, id ?? '')).toMatchObject({ name: 'Dana Levi', wish: 'A flat', source: 'call' })
+  expect(await write(1, { name: 'Dan', inquiry: 'A flat' })).toBe(id)
+  expect(await getLead(domain.business, id ?? '')).toMatchObject({ name: 'Dana Levi', inquiry: 'A flat', source: 'call' })
   expect(await saveLead(domain.business, { callSid: 'CA-unknown', source: 'call', at: new Date() })).toBeNull()
 })
 

@@ -13,7 +13,7 @@ beforeAll(async () => {
   domain = await startDomain()
   contact = await createContact(domain.business, { phone: '050-123-4567', name: 'Dana Levi' })
   await addNote(domain.business, { contactId: contact.id, body: 'Wants a balcony' })
-  await createLead(domain.business, { contactId: contact.id, wish: 'דירה בחיפה עם מרפסת' })
+  await createLead(domain.business, { contactId: contact.id, inquiry: 'דירה בחיפה עם מרפסת' })
   await receiveMessage(domain.business, {
     provider: 'twilio',
     businessId: domain.businessId,
