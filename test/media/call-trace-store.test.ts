@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync }
 import { join } from 'node:path'
 import { eq } from 'drizzle-orm'
 import { calls, pendingDeletions } from '../../db/schema/index.ts'
-import { finishCall, callTraceKey, registerCall } from '../../src/domain/calls/index.ts'
+import { callTraceKey, finishCall, registerCall } from '../../src/domain/calls/index.ts'
 import { within } from '../../src/domain/context.ts'
 import { deletePending, eraseContact, sweepRetention } from '../../src/domain/privacy/index.ts'
 import { createCallTraceStore } from '../../src/media/call-trace-store.ts'

@@ -64,7 +64,11 @@ test('the lead of a call is one; later answers count in whatever order they come
     saveLead(domain.business, { callSid, source: 'call', at: new Date(Date.UTC(2026, 0, 1, 0, 0, second)), ...answers })
   const id = await write(2, { name: 'Dana Levi' })
   expect(await write(1, { name: 'Dan', inquiry: 'A flat' })).toBe(id)
-  expect(await getLead(domain.business, id ?? '')).toMatchObject({ name: 'Dana Levi', inquiry: 'A flat', source: 'call' })
+  expect(await getLead(domain.business, id ?? '')).toMatchObject({
+    name: 'Dana Levi',
+    inquiry: 'A flat',
+    source: 'call',
+  })
   expect(await saveLead(domain.business, { callSid: 'CA-unknown', source: 'call', at: new Date() })).toBeNull()
 })
 
