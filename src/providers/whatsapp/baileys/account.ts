@@ -1,9 +1,4 @@
-import {
-  type ConnectionState,
-  jidNormalizedUser,
-  type proto,
-  type WAMessageKey,
-} from '@whiskeysockets/baileys'
+import { type ConnectionState, jidNormalizedUser, type proto, type WAMessageKey } from '@whiskeysockets/baileys'
 import { AppError, errorMessage } from '../../../lib/errors.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { LIBSIGNAL_LINES, quietConsole } from '../../../lib/quiet-console.ts'
