@@ -131,7 +131,7 @@ async function relay(
   const node = await waitAtMost(answer, options.ackMs)
   if (!node) {
     const code = live.isOver ? 'connection_lost' : 'no_acknowledgement'
-    return { outcome: 'unknown', code, message: 'The message left, and WhatsApp did not say that it took it.' }
+    return { outcome: 'unknown', code, message: 'The message was sent, and WhatsApp did not acknowledge it.' }
   }
   return readAnswer(node, id)
 }
@@ -151,7 +151,7 @@ function readAnswer(node: BinaryNode, id: string): SendOutcome {
     return {
       outcome: 'rejected',
       code: error,
-      message: 'WhatsApp restricts this account: it may not open new chats now.',
+      message: 'WhatsApp restricts this account: it cannot open new chats for now.',
     }
   return { outcome: 'rejected', code: error, message: `WhatsApp refused the message (${error}).` }
 }
