@@ -12,6 +12,7 @@ import { type BusinessContext, within } from '../../src/domain/context.ts'
 import { requestMessage } from '../../src/domain/messages/index.ts'
 import { type AccountSettings, createAccount, getLink } from '../../src/domain/whatsapp/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
+import { waitAtMost } from '../../src/lib/wait-at-most.ts'
 import type { WhatsAppSandbox } from '../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../src/sandbox/whatsapp/server.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
@@ -125,7 +126,7 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
       while (!over) {
         const pauseMs = firstMs ?? options.every[0] + random() * (options.every[1] - options.every[0])
         firstMs = undefined
-        await Promise.race([Bun.sleep(pauseMs), end.promise])
+        await waitAtMost(end.promise, pauseMs)
         if (over) return
         const what = options.strike[Math.floor(random() * options.strike.length)]
         if (!what) return
