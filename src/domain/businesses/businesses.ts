@@ -5,6 +5,7 @@ import { businesses, phoneNumbers, SPEECH_ENGINES } from '../../../db/schema/ind
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
+import { WEEKDAYS } from '../../lib/weekdays.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import { grantMembership } from '../members/index.ts'
 import { OLDEST_FIRST } from './oldest-first.ts'
@@ -20,7 +21,7 @@ const day = z
     'spans in order, each ending after it begins, none inside another',
   )
 
-export const weekHours = z.partialRecord(z.enum(['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']), day)
+export const weekHours = z.partialRecord(z.enum(WEEKDAYS), day)
 
 const timezone = z.string().refine((zone) => Intl.supportedValuesOf('timeZone').includes(zone) || zone === 'UTC', {
   error: 'an IANA time zone such as Asia/Jerusalem',
