@@ -11,7 +11,6 @@ export const businessHours = z.object({
     z.enum(['0', '1', '2', '3', '4', '5', '6']),
     z.array(z.object({ from: clockTime, to: clockTime })).max(6),
   ),
-  /** Closed all day. */
   holidays: z.array(day).default([]),
 })
 export type BusinessHours = z.output<typeof businessHours>
