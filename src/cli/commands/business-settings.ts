@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { WEEKDAYS } from '../../lib/weekdays.ts'
 import type { Inputs, Outputs } from '../../trpc/client.ts'
 import { type Language, languageOption } from '../arguments.ts'
 import { UsageError } from '../exit.ts'
@@ -8,7 +9,6 @@ import type { Cli } from '../session.ts'
 const PROVIDERS = ['twilio', 'baileys'] as const
 const PAYMENT_PROVIDERS = ['paypal', 'tranzila'] as const
 const ENGINES = ['default', 'openai-realtime', 'embedded'] as const
-const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
 
 export function addSettingCommands(business: Command, { session, show }: Cli): void {
   business
@@ -101,10 +101,10 @@ function hoursOf(days: string[]): WeekHours {
   const hours: WeekHours = {}
   for (const text of days) {
     const [name, spans = ''] = text.split('=')
-    const day = DAYS.find((candidate) => candidate === name)
+    const day = WEEKDAYS.find((candidate) => candidate === name)
     if (!day)
       throw new UsageError(
-        `The hours "${text}" are not valid. Write a weekday (${DAYS.join(', ')}), then = and its spans, such as sun=09:00-13:00.`,
+        `The hours "${text}" are not valid. Write a weekday (${WEEKDAYS.join(', ')}), then = and its spans, such as sun=09:00-13:00.`,
       )
     hours[day] =
       spans === 'closed'
@@ -120,7 +120,7 @@ function hoursOf(days: string[]): WeekHours {
 function describeBusiness(business: Outputs['businesses']['get']): string {
   const { hours } = business
   const spoken = hours
-    ? DAYS.map((day) => `${day} ${hours[day]?.map((span) => span.join('-')).join(',') || 'closed'}`).join('  ')
+    ? WEEKDAYS.map((day) => `${day} ${hours[day]?.map((span) => span.join('-')).join(',') || 'closed'}`).join('  ')
     : 'not set'
   const lines: [string, string][] = [
     ['name', business.name],

@@ -7,7 +7,7 @@ import { pageInput, pageQuery, toPage } from '../paging.ts'
 import { earlierColumns, earlierView, presentName } from './earlier-names.ts'
 import { type LeadStage, leadStage, listStages, stageKey } from './stages.ts'
 
-export const LEAD_SOURCES = ['call', 'voicemail', 'whatsapp', 'manual', 'import'] as const
+export const LEAD_SOURCES = leads.source.enumValues
 
 export const leadFilters = pageInput.extend({
   stage: stageKey.optional(),
@@ -50,7 +50,6 @@ export const leadColumns = {
   updatedAt: leads.updatedAt,
 }
 
-/** The leads of the business, newest first. */
 export async function listLeads(ctx: BusinessContext, input: z.input<typeof leadFilters>) {
   const page = leadFilters.parse(input)
   const owner = page.owner === 'me' ? ctx.actor.id : page.owner

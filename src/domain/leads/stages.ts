@@ -12,7 +12,7 @@ export const stageKey = z.string().regex(/^[a-z0-9_]{1,32}$/, 'lower-case letter
 export const leadStage = z.object({
   key: stageKey,
   name: requiredText(80),
-  kind: z.enum(['open', 'won', 'lost']),
+  kind: z.enum(leadStages.kind.enumValues),
 })
 export type LeadStage = z.infer<typeof leadStage>
 

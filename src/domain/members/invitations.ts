@@ -27,7 +27,7 @@ export const invitationView = z.object({
   expiresAt: z.date(),
   createdAt: z.date(),
   /** What becomes of its mail; null where the link is handed over by hand. */
-  mail: z.enum(['pending', 'sent', 'failed']).nullable(),
+  mail: z.enum(mails.state.enumValues).nullable(),
 })
 
 /** An invitation that was just made; `link` is answered this once, and only where no mail carries it. */
@@ -110,7 +110,6 @@ export async function revokeInvitation(ctx: BusinessContext, id: string): Promis
   })
 }
 
-/** The open invitations, newest first, the expired ones included. */
 export async function listInvitations(ctx: BusinessContext, input: z.input<typeof pageInput>) {
   const page = pageInput.parse(input)
   const query = pageQuery(invitations.id, page, and(eq(invitations.businessId, ctx.businessId), open))

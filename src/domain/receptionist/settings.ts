@@ -27,7 +27,7 @@ export const receptionistSettings = z.object({
   /** Spoken in front of the greeting: that the call is recorded, for example. */
   consentNotice: perLanguage.default({}),
   /** Languages it may switch to when the caller does. */
-  languages: z.array(z.enum(['he', 'en'])).default([]),
+  languages: z.array(z.enum(businesses.language.enumValues)).default([]),
   /** The week is the business's own hours, whichever door it is set by; the holidays are kept here. */
   hours: businessHours.default(DEFAULT_HOURS),
   appointmentMinutes: z.int().min(5).max(480).default(30),
@@ -68,7 +68,6 @@ export async function getProfile(ctx: BusinessContext): Promise<Profile> {
   return { version: row?.version ?? 0, settings: withHours(settings, row?.hours ?? null) }
 }
 
-/** The settings with the week that the business keeps now. */
 function withHours(settings: ReceptionistSettings, hours: WeekHours | null): ReceptionistSettings {
   return { ...settings, hours: { ...settings.hours, week: weekOf(hours) } }
 }
@@ -83,7 +82,6 @@ export async function getProfileVersion(ctx: BusinessContext, version: number): 
   return { version: row.version, settings: receptionistSettings.parse(row.settings) }
 }
 
-/** The versions of the settings, newest first. */
 export function listProfiles(ctx: BusinessContext) {
   return ctx.db
     .select({

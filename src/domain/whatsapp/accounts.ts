@@ -13,7 +13,7 @@ const pace = z.int().min(0).max(600_000)
 
 /** The rules an account sends by. */
 export const accountSettings = z.object({
-  delivery: z.enum(['at-least-once', 'at-most-once']).optional(),
+  delivery: z.enum(whatsappLinks.delivery.enumValues).optional(),
   gapMs: pace.optional(),
   jitterMs: pace.optional(),
   typingMsPerChar: z.int().min(0).max(1_000).optional(),
