@@ -43,21 +43,7 @@ export async function summarizeCall(
   callSid: string,
   model: TextModel | null,
 ): Promise<{ callId: string; from: string; name: string | null; businessName: string; language: 'he' | 'en' } | null> {
-  const [row] = await ctx.db
-    .select({
-      id: calls.id,
-      from: calls.fromNumber,
-      endReason: calls.endReason,
-      businessName: businesses.name,
-      language: businesses.language,
-      contactName: contacts.name,
-      lead: leads,
-    })
-    .from(calls)
-    .innerJoin(businesses, eq(businesses.id, calls.businessId))
-    .leftJoin(contacts, eq(contacts.id, calls.contactId))
-    .leftJoin(leads, eq(leads.callId, calls.id))
-    .where(and(eq(calls.callSid, callSid), eq(calls.businessId, ctx.businessId)))
+  const row = await readCall(ctx, callSid)
   if (!row) {
     await refuseErasedCall(ctx.db, callSid)
     return null
@@ -74,15 +60,7 @@ export async function summarizeCall(
 
   const spoken = turns.filter((turn) => turn.text)
   if (model && spoken.some((turn) => turn.role === 'caller')) {
-    const transcript = spoken.map((turn) => `${turn.role === 'agent' ? 'Receptionist' : 'Caller'}: ${turn.text}`)
-    const answered = await model.askForJson({
-      system: SYSTEM,
-      user: `Language: ${row.language === 'he' ? 'Hebrew' : 'English'}\n\n${cleanText(transcript.join('\n').slice(-24_000))}`,
-    })
-    const said = modelSummary.safeParse(cleanDeep(answered))
-    if (!said.success)
-      throw new AppError('unavailable', 'model_garbled', 'The model answered another form than it was asked for.')
-    const answer = said.data
+    const answer = await askModel(model, row.language, spoken)
     await keep(ctx, row.id, {
       summary: answer.summary,
       sentiment: answer.sentiment,
@@ -95,14 +73,47 @@ export async function summarizeCall(
       }),
       madeBy: 'model',
     })
-    // What the caller said to the agent stands; the model fills gaps.
-    await fillLead(ctx.db, ctx, row.id, {
-      name: answer.name,
-      inquiry: answer.inquiry,
-      callbackTime: answer.callback_time,
-    })
+    // The caller's own answers stay; the model fills gaps.
+    const { name, inquiry, callback_time: callbackTime } = answer
+    await fillLead(ctx.db, ctx, row.id, { name, inquiry, callbackTime })
   }
   return { callId: row.id, from: row.from, name, businessName: row.businessName, language: row.language }
+}
+
+async function readCall(ctx: BusinessContext, callSid: string) {
+  const [row] = await ctx.db
+    .select({
+      id: calls.id,
+      from: calls.fromNumber,
+      endReason: calls.endReason,
+      businessName: businesses.name,
+      language: businesses.language,
+      contactName: contacts.name,
+      lead: leads,
+    })
+    .from(calls)
+    .innerJoin(businesses, eq(businesses.id, calls.businessId))
+    .leftJoin(contacts, eq(contacts.id, calls.contactId))
+    .leftJoin(leads, eq(leads.callId, calls.id))
+    .where(and(eq(calls.callSid, callSid), eq(calls.businessId, ctx.businessId)))
+  return row ?? null
+}
+
+/** @throws AppError `model_garbled` */
+async function askModel(
+  model: TextModel,
+  language: 'he' | 'en',
+  spoken: readonly { role: 'agent' | 'caller'; text: string | null }[],
+) {
+  const transcript = spoken.map((turn) => `${turn.role === 'agent' ? 'Receptionist' : 'Caller'}: ${turn.text}`)
+  const answered = await model.askForJson({
+    system: SYSTEM,
+    user: `Language: ${language === 'he' ? 'Hebrew' : 'English'}\n\n${cleanText(transcript.join('\n').slice(-24_000))}`,
+  })
+  const answer = modelSummary.safeParse(cleanDeep(answered))
+  if (!answer.success)
+    throw new AppError('unavailable', 'model_garbled', 'The model answered another form than it was asked for.')
+  return answer.data
 }
 
 /** The summary of a call, or null while there is none. */
