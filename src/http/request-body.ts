@@ -142,6 +142,11 @@ export function withBody(request: Request, body: Buffer<ArrayBuffer>): Request {
   })
 }
 
+/** A request with its whole body, for code of others that would read it without a limit. */
+export async function readWhole(request: Request, maxBytes: number): Promise<Request> {
+  return withBody(request, await readBytes(request, maxBytes))
+}
+
 /** How deep and how rich a JSON text may be: beyond that, parsing alone would hold up everybody's calls. */
 const MAX_DEPTH = 200
 const MAX_VALUES = 100_000

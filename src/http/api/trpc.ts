@@ -1,0 +1,36 @@
+import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
+import { type Context, Hono } from 'hono'
+import type { AccessContext } from '../../access/authenticate.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { appRouter } from '../../trpc/router.ts'
+import type { TrpcContext } from '../../trpc/trpc.ts'
+import { calledProcedures, chosenBusiness, type GuardEnv } from '../guard.ts'
+import { BODY_LIMITS, readWhole, requireJson } from '../request-body.ts'
+
+/** The console's procedures over tRPC; a batch counts as the largest of its calls. */
+export function createTrpcEndpoint(deps: {
+  createContext(request: Request, business: AccessContext, chosen: string | null): TrpcContext
+  log: Logger
+}) {
+  return new Hono<GuardEnv>().all('/*', async (c) => {
+    const business = c.get('business')
+    if (!business) throw new AppError('unauthenticated', 'api_key_required', 'Send an API key.')
+    return fetchRequestHandler({
+      router: appRouter,
+      endpoint: '/trpc',
+      req: await readCalls(c),
+      createContext: () => deps.createContext(c.req.raw, business, chosenBusiness(c)),
+      onError({ error, path }) {
+        if (error.code === 'INTERNAL_SERVER_ERROR') deps.log.error({ path, err: error }, 'procedure failed')
+      },
+    })
+  })
+}
+
+/** A request with its whole body: tRPC would read one without a limit. */
+function readCalls(c: Context): Promise<Request> {
+  requireJson(c.req.raw)
+  const imports = calledProcedures(c.req.path).every((call) => call.startsWith('imports.'))
+  return readWhole(c.req.raw, imports ? BODY_LIMITS.import : BODY_LIMITS.api)
+}
