@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { createDeps, startHeartbeat } from '../composition/deps.ts'
+import { createDeps } from '../composition/deps.ts'
 import { type Config, loadConfig, processEnvironment } from '../config.ts'
 import { guardProcess, notifyReady, onShutdown } from '../lib/lifecycle.ts'
+import { startHeartbeat } from './heartbeat.ts'
 import { createApp } from './web-app.ts'
 
 /** A port that a dying server still holds is free within moments. */

@@ -53,7 +53,7 @@ export function startVoiceLine(options: {
   /** Speaks the model's words; without it they are tones. */
   speak?: (text: string, language: string) => Promise<Uint8Array>
   language?: Language
-  spare?: WarmConnectionTimes
+  warmConnection?: WarmConnectionTimes
   clock?: Clock
 }) {
   const openai = startTestOpenAi(options.script ?? {}, options.speak)
@@ -64,7 +64,7 @@ export function startVoiceLine(options: {
     url: openai.realtimeUrl,
     model: 'gpt-realtime-2.1',
     ...(options.settings ? { settings: options.settings } : {}),
-    ...(options.spare ? { spare: options.spare } : {}),
+    ...(options.warmConnection ? { warmConnection: options.warmConnection } : {}),
     limits: { connectMs: 1_500, quietMs: 700, stallMs: 1_600, ...options.engineLimits },
   })
   const ends = new Map<string, SessionEnd>()

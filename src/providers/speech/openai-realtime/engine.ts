@@ -12,7 +12,7 @@ export type RealtimeEngineOptions = {
   settings?: Partial<Omit<RealtimeSettings, 'model'>>
   limits?: Partial<RealtimeLimits>
   /** Keeps one open connection in reserve. */
-  spare?: boolean | WarmConnectionTimes
+  warmConnection?: boolean | WarmConnectionTimes
 }
 
 export type RealtimeEngine = SpeechEngine & {
@@ -26,7 +26,7 @@ export type RealtimeEngine = SpeechEngine & {
 const WATCH_MS = 250
 
 /** How long a connection that was open may take to be configured. */
-const SPARE_CONNECT_MS = 1_500
+const WARM_CONNECT_MS = 1_500
 
 const DEFAULT_LIMITS: RealtimeLimits = { connectMs: 4_000, quietMs: 1_500, stallMs: 5_000 }
 
@@ -36,8 +36,11 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
   const settings: RealtimeSettings = { ...DEFAULT_SETTINGS, ...options.settings, model: options.model }
   const limits: RealtimeLimits = { ...DEFAULT_LIMITS, ...options.limits }
   const connection = { url: options.url, apiKey: options.apiKey, settings }
-  const spare = options.spare
-    ? new WarmConnection(() => openSocket(connection), options.spare === true ? undefined : options.spare)
+  const warm = options.warmConnection
+    ? new WarmConnection(
+        () => openSocket(connection),
+        options.warmConnection === true ? undefined : options.warmConnection,
+      )
     : null
   let closed = false
   let ticking: Timer | undefined
@@ -63,11 +66,11 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
     },
     connect(call: EngineSessionOptions) {
       if (closed) throw new AppError('unavailable', 'engine_closed', 'The speech engine was closed; no call can begin.')
-      const socket = spare?.take()
+      const socket = warm?.take()
       const session = new RealtimeEngineSession(call, {
         ...connection,
         // One that was open is configured in one round trip, or dead: then a fresh one is tried soon.
-        limits: socket ? { ...limits, connectMs: Math.min(limits.connectMs, SPARE_CONNECT_MS) } : limits,
+        limits: socket ? { ...limits, connectMs: Math.min(limits.connectMs, WARM_CONNECT_MS) } : limits,
         ...(socket ? { socket } : {}),
         onRelease: () => release(session),
       })
@@ -76,11 +79,11 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
       return session
     },
     get warmConnectionReady() {
-      return spare?.ready ?? false
+      return warm?.ready ?? false
     },
     async close() {
       closed = true
-      spare?.close()
+      warm?.close()
       for (const session of [...sessions]) session.endBecause('engine_closed')
     },
   }
