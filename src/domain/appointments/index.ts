@@ -1,5 +1,4 @@
 export {
-  type AppointmentRequest,
   bookAppointment,
   cancelAppointment,
   confirmAppointment,

@@ -4,7 +4,6 @@ export {
   finishEvents,
   insertEvents,
   loadEvent,
-  type NewEvent,
   requeueEvents,
 } from './events.ts'
 export {
@@ -13,10 +12,8 @@ export {
   forgetQuarantined,
   getQuarantined,
   listQuarantine,
-  type QuarantineScope,
   quarantineDetail,
   quarantineView,
   retryQuarantined,
-  type SetAside,
   setAside,
 } from './quarantine.ts'

@@ -28,7 +28,6 @@ export const invitationView = z.object({
   /** What becomes of its mail; null where the link is handed over by hand. */
   mail: z.enum(['pending', 'sent', 'failed']).nullable(),
 })
-export type InvitationView = z.infer<typeof invitationView>
 
 /** An invitation that was just made; `link` is answered this once, and only where no mail carries it. */
 export const madeInvitation = invitationView.extend({ link: z.string().nullable() })

@@ -16,13 +16,12 @@ export {
   restartAccount,
 } from './accounts.ts'
 export { createAuthStore } from './auth-store.ts'
-export { type PendingFile, pendingFiles, recallMessage, reviveInbound, storeInbound } from './inbound.ts'
+export { pendingFiles, recallMessage, reviveInbound, storeInbound } from './inbound.ts'
 export {
   acquireLeases,
   ensureLinks,
   isCurrent,
   type Lease,
-  type LeaseTiming,
   releaseLease,
   releaseOrphans,
   renewLeases,
@@ -38,7 +37,6 @@ export {
   nextInOutbox,
   type OutboxItem,
   refuseQueued,
-  type SendPermit,
   settleDoubt,
 } from './outbox.ts'
 export { applyReceipts } from './receipts.ts'
