@@ -43,7 +43,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   #head = ''
   /** The item that is being sent, whose turn is known. */
   #item = ''
-  /** The audio that the record does not know of yet, and until when a piece goes on with it. */
+  /** The audio that is not in the trace yet, and until when a further piece joins it. */
   #runMs = 0
   #runUntil = Number.NEGATIVE_INFINITY
   #pieces = 0
@@ -60,7 +60,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     this.#context = context
     this.#transport = transport
     this.#clock = context.clock
-    context.record.follow(this)
+    context.trace.follow(this)
   }
 
   watchedBy(watcher: VoiceWatcher): void {
@@ -122,9 +122,9 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   }
 
   phrase(name: PhraseName): void {
-    const { reception, record } = this.#context
+    const { reception, trace } = this.#context
     const audio = reception?.phrase?.(name)
-    record.decide('phrase', { name })
+    trace.decide({ decision: 'phrase', name })
     const text = name === 'connecting' ? null : (reception?.script[name] ?? null)
     const itemId = `phrase_${++this.#phrases}`
     if (audio) this.playBytes(itemId, audio, text)
@@ -195,7 +195,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     const context = this.#context
     if (!context.live || this.#head === '') return false
     if (itemId !== this.#runItem || this.#runMs === 0 || now > this.#runAt + this.#runMs + RUN_GAP_MS) {
-      context.record.flushAudio()
+      context.trace.flushAudio()
       this.#runItem = itemId
       this.#runAt = now
     }
@@ -227,7 +227,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   #sendMark(): void {
     const name = this.#ledger.mark()
     if (name === null || !this.#writer) return
-    this.#context.record.flushAudio()
+    this.#context.trace.flushAudio()
     if (this.#transport.send(this.#writer.mark(name)) === 0)
       void this.#context.end('stream_lost', 'the carrier does not take a mark')
   }
@@ -262,18 +262,18 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     const writer = this.#writer
     if (!writer) return
     const context = this.#context
-    const { record, metrics } = context
+    const { trace, metrics } = context
     const from = this.#clock.now()
     // Stop producing first: audio that comes after the clear would be heard.
-    record.decide('cancel')
+    trace.decide({ decision: 'cancel' })
     context.engine?.cancel()
     const cut = this.#ledger.clear(this.#clock.now())
     this.#transport.send(writer.clear())
     metrics.clears.push(this.#clock.now() - from)
     metrics.bargeIns++
-    record.decide('clear')
+    trace.decide({ decision: 'clear' })
     for (const item of cut) {
-      record.decide('truncate', { item: item.itemId, ms: Math.round(item.heardMs) })
+      trace.decide({ decision: 'truncate', item: item.itemId, ms: Math.round(item.heardMs) })
       context.engine?.truncate(item.itemId, item.heardMs)
       this.#wasHeard(item, true)
     }
@@ -293,11 +293,11 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
 
   /** An answer that is cut off while it is still being made has told its words in part only. */
   #learnWords(itemId: string): void {
-    const { transcript, engine, record } = this.#context
+    const { transcript, engine, trace } = this.#context
     if (!transcript.knows(itemId) || transcript.textOf(itemId) !== null) return
     const text = engine?.wordsOf?.(itemId)
     if (!text) return
     transcript.agentText(itemId, text)
-    record.note('engine', { event: { type: 'agent_transcript', itemId, text } })
+    trace.note({ kind: 'engine', event: { type: 'agent_transcript', itemId, text } })
   }
 }

@@ -33,9 +33,9 @@ export class CallContext {
   log: Logger
   readonly clock: Clock
   readonly metrics = new CallMetrics()
-  readonly record: CallTrace
+  readonly trace: CallTrace
   readonly transcript = new Transcript((turn, audio) => {
-    if (this.call) this.deps.sink.turn(this.call, turn, audio)
+    if (this.call) this.deps.events.turn(this.call, turn, audio)
   })
   readonly #timers = new Set<CallTimer>()
   #timerCount = 0
@@ -52,7 +52,7 @@ export class CallContext {
   ) {
     this.clock = deps.clock
     this.log = deps.log
-    this.record = new CallTrace((at = this.clock.now()) => at - this.startedAt)
+    this.trace = new CallTrace((at = this.clock.now()) => at - this.startedAt)
   }
 
   /** Whether a call is being served. */
@@ -95,7 +95,7 @@ export const TIMER_TOLERANCE_MS = 60
 
 /**
  * One thing that is to happen later, or not at all; none is set once the call has ended. A busy machine fires late, behind
- * events that a replay would put behind the timer: so when it fired, and how late that was, is part of the record.
+ * events that a replay would put behind the timer: so when it fired, and how late that was, is part of the trace.
  */
 export class CallTimer {
   #cancel: (() => void) | null = null
@@ -121,7 +121,7 @@ export class CallTimer {
       ms,
       () => {
         this.#cancel = null
-        context.record.timerFired(number, this.#due)
+        context.trace.timerFired(number, this.#due)
         act()
       },
       number,
@@ -132,7 +132,7 @@ export class CallTimer {
     if (this.#cancel === null) return
     this.#cancel()
     this.#cancel = null
-    const { clock, record } = this.context
-    if (clock.now() > this.#due - TIMER_TOLERANCE_MS) record.timerTakenBack(this.number, this.#due)
+    const { clock, trace } = this.context
+    if (clock.now() > this.#due - TIMER_TOLERANCE_MS) trace.timerCanceled(this.number, this.#due)
   }
 }

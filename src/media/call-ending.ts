@@ -87,7 +87,7 @@ export class CallEnding implements VoiceWatcher {
     const { reception } = context
     if (context.state !== 'live' || !reception) return
     if (voice.playing) voice.interrupt()
-    context.record.decide('say', { text: reception.script.goodbye })
+    context.trace.decide({ decision: 'say', text: reception.script.goodbye })
     context.engine?.say(reception.script.goodbye)
     this.#close(reason)
     this.deadAir.owe()

@@ -24,7 +24,7 @@ import type { CallEvents, CallTools } from './media-session-ports.ts'
 export type CallToolsDeps = {
   ctx: DomainContext
   profiles: Pick<ProfileCache, 'of'>
-  sink: Pick<CallEvents, 'lead'>
+  events: Pick<CallEvents, 'lead'>
   settings: SendSettings
   carriers: Pick<Carriers, 'of'>
   /** The installation's own account. */
@@ -112,7 +112,7 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
       }
       case 'take_message': {
         const { message, callback_time } = callTools.take_message.args.parse(args)
-        deps.sink.lead(call, { wish: message, ...(callback_time ? { callback_time } : {}) })
+        deps.events.lead(call, { wish: message, ...(callback_time ? { callback_time } : {}) })
         return { ok: true }
       }
       case 'save_lead':

@@ -175,7 +175,7 @@ export class DeadAirWatch {
     this.#asked = true
     voice.filler(true, true)
     if (!busy && !context.greetingDue) {
-      context.record.decide('ask_again')
+      context.trace.decide({ decision: 'ask_again' })
       context.engine?.answer()
     }
     this.#arm()

@@ -41,7 +41,7 @@ export class EngineLink {
     const listener = this.#listener()
     this.#engage(opened.session)
     this.#kind = engine
-    context.record.decide('connect', { engine: engine.name, resume: false })
+    context.trace.decide({ decision: 'connect', engine: engine.name, resume: false })
     opened.attach(listener)
     return true
   }
@@ -94,7 +94,7 @@ export class EngineLink {
     if (!call || !reception || !context.live) return
     const onEvent = this.#listener()
     this.#kind = engine
-    context.record.decide('connect', { engine: engine.name, resume })
+    context.trace.decide({ decision: 'connect', engine: engine.name, resume })
     try {
       const session = engine.connect({
         callId: call.callSid,

@@ -73,14 +73,14 @@ export class LineMonitor {
 
   /** The caller fell silent so long ago, which the engine does not report. */
   turnEnded(agoMs: number): void {
-    this.context.record.note('line', { heard: 'turn_ended', agoMs })
+    this.context.trace.note({ kind: 'line', heard: 'turn_ended', agoMs })
     // The engine had its time while its report was waited for.
     this.turns.assumeStopped(this.context.clock.now() - agoMs, 0)
   }
 
   /** The caller said something so long ago that the engine did not report. */
   unnoticed(agoMs: number): void {
-    this.context.record.note('line', { heard: 'unnoticed', agoMs })
+    this.context.trace.note({ kind: 'line', heard: 'unnoticed', agoMs })
     this.deadAir.unnoticed(this.context.clock.now() - agoMs)
   }
 }

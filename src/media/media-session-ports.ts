@@ -86,8 +86,8 @@ export type SessionDeps = Engines & {
   /** The session that was opened for this call while its webhook was answered. */
   adopt?(callSid: string): OpenedEngine | null
   tools?: CallTools
-  sink: CallEvents
-  record?(callSid: string): CallTraceWriter
+  events: CallEvents
+  openTrace?(callSid: string): CallTraceWriter
   log: Logger
   /** The token's claims, or null when it is forged, expired, used, or of another call. */
   verifyToken(token: string, callSid: string): StreamToken | null

@@ -141,15 +141,15 @@ export class CallSession {
         this.#start(frame)
         return
       case 'mark':
-        context.record.note('mark', { name: frame.name })
+        context.trace.note({ kind: 'mark', name: frame.name })
         this.#voice.markReturned(frame.name)
         return
       case 'dtmf':
-        context.record.note('dtmf', { digit: frame.digit })
+        context.trace.note({ kind: 'dtmf', digit: frame.digit })
         if (frame.digit === '0' && this.live) void this.#end('voicemail_requested')
         return
       case 'stop':
-        context.record.note('stop')
+        context.trace.note({ kind: 'stop' })
         if (this.live) void this.#end(context.handedOn ? 'transferred' : 'caller_hung_up')
         else this.#refuse(1000, 'stopped before it started')
         return
@@ -164,7 +164,7 @@ export class CallSession {
 
   /** A frame that no stream may send: the socket ends, and so does the call's agent. */
   onViolation(reason: string, code = 1008): void {
-    this.#context.record.note('violation', { reason, code })
+    this.#context.trace.note({ kind: 'violation', reason, code })
     if (this.live) void this.#end('protocol_error', reason, code)
     else this.#refuse(code, reason)
   }
@@ -173,7 +173,7 @@ export class CallSession {
   onClose(code: number, reason: string): void {
     const context = this.#context
     if (this.live) {
-      context.record.note('lost', { code })
+      context.trace.note({ kind: 'lost', code })
       void this.#end(context.handedOn ? 'transferred' : 'stream_lost', `socket closed with ${code} ${reason}`.trim())
     } else context.stopTimers()
     context.state = 'ended'
@@ -182,7 +182,7 @@ export class CallSession {
   /** This server must stop: the caller goes to voicemail through whichever server is asked next. */
   drain(): Promise<void> {
     if (!this.live) return Promise.resolve()
-    this.#context.record.note('drain')
+    this.#context.trace.note({ kind: 'drain' })
     return this.#end('server_draining')
   }
 
@@ -199,7 +199,7 @@ export class CallSession {
     const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
     if (!call) {
       const why = 'the token is missing, wrong, used or expired'
-      this.#refuse(1008, why, this.#signer ? deps.sink.refuse?.(frame.callSid, why, this.#signer) : undefined)
+      this.#refuse(1008, why, this.#signer ? deps.events.refuse?.(frame.callSid, why, this.#signer) : undefined)
       return
     }
     const reception = deps.reception(call)
@@ -222,7 +222,7 @@ export class CallSession {
 
     context.greetingDue = !reception.greeting
     if (reception.greeting) voice.greet(reception.greeting)
-    context.record.open(deps, call, reception, context.policy)
+    context.trace.open(deps, call, reception, context.policy)
     if (!reception.greeting)
       reception.renderGreeting().then(
         (audio) => voice.greet(audio),
@@ -233,7 +233,7 @@ export class CallSession {
     this.#preparePhrases()
     const early = this.#link.begin()
     context.log.info({ early }, 'the call is live')
-    deps.sink.claim(call, frame.streamSid).then(
+    deps.events.claim(call, frame.streamSid).then(
       (mine) => {
         if (!mine) this.#abandon('the token was used by another stream')
       },
@@ -259,11 +259,11 @@ export class CallSession {
       // What the caller said, and what is known of it, is kept; everything else comes too late.
       if (event.type === 'user_turn') context.transcript.callerSaid(event)
       else if (event.type === 'tool_call' && event.name === 'save_lead' && context.call)
-        this.deps.sink.lead(context.call, event.args)
+        this.deps.events.lead(context.call, event.args)
       return
     }
     if (event.type !== 'audio') {
-      context.record.note('engine', { event: event.type === 'user_turn' ? { ...event, audio: undefined } : event })
+      context.trace.note({ kind: 'engine', event: event.type === 'user_turn' ? { ...event, audio: undefined } : event })
       this.#onEngine(event)
       return
     }
@@ -344,9 +344,9 @@ export class CallSession {
           mediaMs: this.#mediaMs,
         },
       }
-      context.record.decide('end', { reason, detail, metrics: end.metrics })
-      context.record.close()
-      await this.deps.sink.end(context.call, end)
+      context.trace.decide({ decision: 'end', reason, detail, metrics: end.metrics })
+      context.trace.close()
+      await this.deps.events.end(context.call, end)
       context.log.info({ reason, detail, ...end.metrics, durationMs: end.durationMs }, 'the call has ended')
     }
     this.#closeSocket(code, reason)
@@ -375,7 +375,7 @@ export class CallSession {
   #abandon(reason: string): void {
     const context = this.#context
     if (context.state === 'ended') return
-    context.record.discard()
+    context.trace.discard()
     const { engine } = context
     this.#link.drop()
     engine?.close()

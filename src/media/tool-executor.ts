@@ -45,7 +45,7 @@ export class ToolExecutor {
       metrics.toolFailures++
       this.#answer(tool.toolCallId, { error: TOO_OFTEN })
     } else if (tool.name === 'save_lead') {
-      deps.sink.lead(call, tool.args)
+      deps.events.lead(call, tool.args)
       this.#answer(tool.toolCallId, { ok: true })
     } else if (tool.name === 'end_call') {
       this.#answer(tool.toolCallId, { ok: true }, true)
@@ -73,7 +73,7 @@ export class ToolExecutor {
       context.drop(filler, deadline)
       if (!context.live) return
       if (failed) context.metrics.toolFailures++
-      context.record.note('tool_done', { id: tool.toolCallId, result, failed })
+      context.trace.note({ kind: 'tool_done', id: tool.toolCallId, result, failed })
       this.#answer(tool.toolCallId, result)
     }
     filler.set(context.policy.fillerAfterMs, () => this.voice.filler())
@@ -88,7 +88,7 @@ export class ToolExecutor {
   }
 
   #answer(toolCallId: string, result: unknown, silent = false): void {
-    this.context.record.decide('tool_result', { id: toolCallId, silent })
+    this.context.trace.decide({ decision: 'tool_result', id: toolCallId, silent })
     this.context.engine?.toolResult(toolCallId, result, { silent })
     if (!silent) this.deadAir.owe()
   }
@@ -104,7 +104,7 @@ export class ToolExecutor {
     }
     if (context.transferring) return
     context.transferring = true
-    context.record.decide('transfer')
+    context.trace.decide({ decision: 'transfer' })
     this.voice.phrase('connecting')
     this.deadAir.owe()
     this.callEnding.whenHeard(() => {
@@ -112,13 +112,13 @@ export class ToolExecutor {
       tools.transfer(call).then(
         (problem) => {
           if (!context.live) return
-          context.record.note('transfer_done', { problem })
+          context.trace.note({ kind: 'transfer_done', problem })
           if (problem === null) void context.end('transferred')
           else this.#transferFailed(toolCallId, problem)
         },
         (error: unknown) => {
           if (!context.live) return
-          context.record.note('transfer_done', { problem: 'failed' })
+          context.trace.note({ kind: 'transfer_done', problem: 'failed' })
           context.log.warn({ error: errorMessage(error) }, 'a call could not be transferred')
           this.#transferFailed(toolCallId, 'The transfer failed. Offer to take a message.')
         },

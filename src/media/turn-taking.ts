@@ -37,7 +37,7 @@ export class TurnTaking {
   #weighVoice(missingMs: number): void {
     this.#weighing.set(WEIGH_MS, () => {
       const heard = this.context.engine?.hearsVoice() ?? true
-      this.context.record.note('voice', { heard })
+      this.context.trace.note({ kind: 'voice', heard })
       const left = missingMs - (heard ? WEIGH_MS : 0)
       if (left <= 0) this.#yieldToCaller()
       else this.#weighVoice(left)
@@ -60,7 +60,7 @@ export class TurnTaking {
       // It ended before it was long enough: a noise, and the agent speaks on.
       this.#weighing.stop()
       context.metrics.ignoredNoises++
-      context.record.decide('ignore_turn')
+      context.trace.decide({ decision: 'ignore_turn' })
       context.engine?.ignoreTurn()
       return
     }
@@ -94,8 +94,8 @@ export class TurnTaking {
     if (!isBackchannel(context.policy, reception.script.language, text, ms)) return
     if (remainder.rest.length === 0) return
     context.metrics.resumed++
-    context.record.decide('resume', { item: remainder.itemId })
-    context.record.decide('ignore_turn')
+    context.trace.decide({ decision: 'resume', item: remainder.itemId })
+    context.trace.decide({ decision: 'ignore_turn' })
     context.engine?.ignoreTurn()
     context.heardEndAt = null
     this.deadAir.forgive()

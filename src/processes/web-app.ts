@@ -54,7 +54,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     queues: () => deps.producer.queues,
     events: hub,
     keyring: deps.keyring,
-    replayRecord: (key) => replayStored(deps.storage, key),
+    replayTrace: (key) => replayStored(deps.storage, key),
   }
   const voice: VoiceWebhookDeps = {
     ...deps,

@@ -85,7 +85,7 @@ async function live(seed: number, open: Set<EngineSession>) {
         transfer: async () => (random(2) === 0 ? null : 'nobody'),
         canTransfer: () => random(2) === 0,
       },
-      sink: { claim: async () => random(30) !== 0, turn() {}, lead() {}, end: async () => void ends++ },
+      events: { claim: async () => random(30) !== 0, turn() {}, lead() {}, end: async () => void ends++ },
     },
   )
   const start = JSON.stringify({

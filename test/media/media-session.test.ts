@@ -91,7 +91,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     },
     {
       engine,
-      sink: {
+      events: {
         claim: async () => control.claims,
         turn: (_, turn) => turns.push(turn),
         lead: (_, answers) => leads.push(answers),
@@ -427,7 +427,7 @@ test('a stream that another one was faster than goes without touching the record
 test('a database that cannot be asked does not end the call', async () => {
   const call = startSession({
     deps: {
-      sink: {
+      events: {
         claim: () => Promise.reject(new Error('away')),
         turn: () => {},
         lead: () => {},

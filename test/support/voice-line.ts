@@ -12,8 +12,9 @@ import {
   type SessionEnd,
   type SessionLimits,
 } from '../../src/media/media-session-ports.ts'
-import { parseRecord, type Replay, replayCall } from '../../src/media/replay.ts'
+import { type Replay, replayCall } from '../../src/media/replay.ts'
 import { createMediaSocket } from '../../src/media/socket.ts'
+import { parseTrace } from '../../src/media/trace-entries.ts'
 import { DEFAULT_POLICY, type TurnOptions } from '../../src/media/turn-options.ts'
 import { createRealtimeEngine } from '../../src/providers/speech/openai-realtime/engine.ts'
 import type { RealtimeLimits } from '../../src/providers/speech/openai-realtime/session.ts'
@@ -32,7 +33,7 @@ import { OPENAI_KEY, startTestOpenAi } from './realtime.ts'
 const SECRET = 'a secret for stream tokens'
 const BUSINESS = '0190a000-0000-7000-8000-000000000001'
 
-export type SavedTurn = Parameters<SessionDeps['sink']['turn']>[1]
+export type SavedTurn = Parameters<SessionDeps['events']['turn']>[1]
 
 export type VoiceLine = ReturnType<typeof startVoiceLine>
 
@@ -96,7 +97,7 @@ export function startVoiceLine(options: {
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       clock: options.clock ?? systemClock,
-      record: (callSid) => recorders.open(callSid),
+      openTrace: (callSid) => recorders.open(callSid),
       verifyToken: (token, callSid) => verifyStreamToken(SECRET, token, callSid),
       reception: () => ({
         script,
@@ -106,7 +107,7 @@ export function startVoiceLine(options: {
         instructions: 'You answer the telephone.',
         policy: { ...DEFAULT_POLICY, ...options.policy },
       }),
-      sink: {
+      events: {
         claim: async () => true,
         turn: (_, turn) => void turns.push(turn),
         lead: (_, answers) => void leads.push(answers),
@@ -193,7 +194,7 @@ export function startVoiceLine(options: {
       })
       await recorders.flush()
       const file = Bun.file(recorders.pathOf(report.callSid))
-      const replay = (await file.exists()) ? await replayCall(parseRecord(await file.text())) : null
+      const replay = (await file.exists()) ? await replayCall(parseTrace(await file.text())) : null
       if (replay) replays.push(replay)
       return {
         replay,

@@ -39,7 +39,7 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
   const tools = createCallTools({
     ctx,
     profiles,
-    sink: events,
+    events,
     settings: deps.sendSettings,
     carriers,
     installation: deps.telephony,
@@ -60,8 +60,8 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
       standby: speech.standby,
       adopt: (callSid) => prewarmed.adopt(callSid),
       tools,
-      record: (callSid) => traces.writers.open(callSid),
-      sink: { ...events, refuse: createStreamRejections({ ctx, inbox, metrics }) },
+      openTrace: (callSid) => traces.writers.open(callSid),
+      events: { ...events, refuse: createStreamRejections({ ctx, inbox, metrics }) },
       log,
       limits: { ...DEFAULT_LIMITS, ...limits },
       clock: systemClock,
@@ -125,7 +125,7 @@ function createTraces({ config, ctx, log, metrics, storage }: Deps) {
   const writers = createFileTraceWriters({
     dir,
     log,
-    onClosed: (path, unwritten) => store.keep(path, unwritten),
+    onClosed: (path, unwritten) => store.add(path, unwritten),
     onWriteFailed: () => metrics.recordTrouble.inc({ what: 'write_failed' }),
   })
   const store = createCallTraceStore({
