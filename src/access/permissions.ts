@@ -106,6 +106,8 @@ export const PERMISSIONS = {
   'whatsapp.status': READ,
   'whatsapp.create': MANAGE,
   'whatsapp.link': MANAGE,
+  'whatsapp.confirm': MANAGE,
+  'whatsapp.refuse': MANAGE,
   'whatsapp.restart': MANAGE,
   'whatsapp.logout': MANAGE,
   'whatsapp.delete': MANAGE,

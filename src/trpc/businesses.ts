@@ -72,6 +72,7 @@ export const businessesRouter = router({
             reason: z.string().nullable(),
             since: z.date(),
             linked: z.boolean(),
+            confirmationNeeded: z.boolean(),
           }),
         ),
       }),

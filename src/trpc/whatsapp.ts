@@ -5,6 +5,7 @@ import { reaches } from '../access/require-access.ts'
 import {
   accountSettings,
   changeAccountSettings,
+  confirmNumber,
   createAccount,
   deleteAccount,
   getLink,
@@ -12,12 +13,15 @@ import {
   linkView,
   listLinks,
   logoutAccount,
+  refuseNumber,
   requestLink,
   restartAccount,
 } from '../domain/whatsapp/index.ts'
 import { businessProcedure, done, OK, router } from './trpc.ts'
 
 const account = z.object({ id: z.uuid() })
+/** The number as the member saw it: should another one have linked the account meanwhile, nothing is done. */
+const linkedNumber = account.extend({ phone: z.string().max(64) })
 
 /** The codes link whoever scans or types them: only who may link an account gets to see them. */
 function visibleTo(access: Access, view: LinkView): LinkView {
@@ -47,6 +51,19 @@ export const whatsappRouter = router({
     .output(done)
     .mutation(async ({ ctx, input: { id, phone } }) => {
       await requestLink(ctx.business, id, phone === undefined ? {} : { phone })
+      return OK
+    }),
+  /** Accepts another number than the expected one, which linked the account (`confirmationNeeded`): what waits is sent. */
+  confirm: businessProcedure
+    .input(linkedNumber)
+    .output(linkView)
+    .mutation(({ ctx, input }) => confirmNumber(ctx.business, input.id, input.phone)),
+  /** Refuses the number that linked the account: it is unlinked. */
+  refuse: businessProcedure
+    .input(linkedNumber)
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await refuseNumber(ctx.business, input.id, input.phone)
       return OK
     }),
   restart: businessProcedure

@@ -207,11 +207,15 @@ describe('an invitation', () => {
     expect(shape(known)).toEqual(shape(unknown))
     const pageOf = async (link: string, email: string) => (await (await page(link)).text()).replaceAll(email, 'X')
     expect(await pageOf(known.link, person.email)).toBe(await pageOf(unknown.link, 'nobody.knows@example.com'))
-    const refused = async (link: string, email: string) => {
-      const answer = await page(link, { fields: { name: 'x', password: 'password123' } })
+    const refused = async (link: string, email: string, password: string) => {
+      const answer = await page(link, { fields: { name: 'x', password } })
       return `${answer.status} ${(await answer.text()).replaceAll(email, 'X')}`
     }
-    expect(await refused(known.link, person.email)).toBe(await refused(unknown.link, 'nobody.knows@example.com'))
+    for (const password of ['password123', '', ' ', 'x'.repeat(5_000)]) {
+      const answer = await refused(known.link, person.email, password)
+      expect(answer).toStartWith('401 <!doctype html>')
+      expect(answer).toBe(await refused(unknown.link, 'nobody.knows@example.com', password))
+    }
   })
 
   test('is listed, sent again with a new link, revoked, and ends after a week', async () => {
@@ -247,7 +251,28 @@ describe('an invitation', () => {
       [GOOD, `${GOOD} b`, `${GOOD} c`].map((password) => page(invitation.link, { fields: { name: 'R', password } })),
     )
     expect(answers.filter(({ status }) => status === 303)).toHaveLength(1)
-    expect(answers.filter(({ status }) => status >= 500)).toEqual([])
+    // The others meet a page: the login is not theirs, or the link is used.
+    expect(answers.map(({ status }) => status).filter((status) => ![303, 401, 410].includes(status))).toEqual([])
+    expect(answers.filter(({ headers }) => headers.get('content-type')?.includes('json'))).toEqual([])
+  })
+
+  test('is audited: who made it, whether its maker saw the link, and who accepted it with which login', async () => {
+    const key = await web.key('admin')
+    const invitation = await invite(key, 'audited@example.com', 'agent')
+    expect((await page(invitation.link, { fields: { name: 'A', password: GOOD } })).status).toBe(303)
+    const person = await newPerson()
+    const known = await invite(key, person.email, 'viewer', mailing)
+    const trail = async (id: string) =>
+      (
+        await web.deps.database.sql`select action, actor_kind, data from audit_log where entity_id = ${id} order by id`
+      ).map((row) => ({ ...row }))
+    expect(await trail(invitation.id)).toEqual([
+      { action: 'member.invite', actor_kind: 'api_key', data: { role: 'agent', linkShown: true } },
+      { action: 'member.accept_invitation', actor_kind: 'user', data: { role: 'agent', newLogin: true } },
+    ])
+    expect(await trail(known.id)).toEqual([
+      { action: 'member.invite', actor_kind: 'api_key', data: { role: 'viewer', linkShown: false } },
+    ])
   })
 
   test('is no way to flood strangers', async () => {
@@ -339,7 +364,7 @@ describe('mail', () => {
     const later = await invite(key, 'later@example.com', 'agent', mailing)
     mail.recipientStatus = 451
     const id = (await mailOf(later.id)).id
-    expect(send(id)).rejects.toMatchObject({ code: 'mail_unavailable' })
+    await expect(send(id)).rejects.toMatchObject({ code: 'mail_unavailable' })
     await Bun.sleep(50)
     mail.recipientStatus = 250
     expect(await send(id)).toBe('sent')

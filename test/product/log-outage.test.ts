@@ -75,7 +75,7 @@ async function knock(): Promise<number[]> {
   await note(ask('/api/auth/change-password', { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }))
   await note(ask('/api/auth/two-factor/enable', { password: PASSWORD }))
   await note(ask('/api/v1/contacts', { name: NAME, phone: '+972501239876' }))
-  await note(ask('/api/v1/contacts?search=CANARYSEARCH'))
+  await note(ask('/api/v1/contacts?tag=CANARYSEARCH'))
   await note(ask('/api/v1/members/invite', { email: 'canary.guest@shop.example', role: 'agent' }))
   await note(ask('/api/v1/account/me', undefined, { cookie: '', Authorization: `Bearer ${KEY}` }))
   await note(ask('/admin/invite/CANARYTOKEN0123456789'))

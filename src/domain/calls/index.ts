@@ -5,6 +5,7 @@ export { attachCallTrace, findCallTrace, getCallTraceKey, recordKeyOf } from './
 export { callerPhone } from './caller.ts'
 export { claimStream } from './claim-stream.ts'
 export { type CallEndReason, callEndReason } from './end-reasons.ts'
+export { needsFallbackSummary } from './fallback-summary.ts'
 export { finishCall } from './finish-call.ts'
 export { callFilters, getCall, getTurnAudio, listCalls } from './queries.ts'
 export { recordCallStatus } from './record-status.ts'

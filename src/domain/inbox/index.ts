@@ -8,6 +8,7 @@ export {
 } from './events.ts'
 export {
   countQuarantined,
+  describeQuarantine,
   dropQuarantined,
   forgetQuarantined,
   getQuarantined,

@@ -27,6 +27,7 @@ export {
   renewLeases,
   surplusOf,
 } from './leases.ts'
+export { confirmNumber, refuseNumber } from './linked-number.ts'
 export {
   type AcceptedSend,
   accountsWithWork,

@@ -3,9 +3,11 @@ import { z } from 'zod'
 import type { BusinessEnv } from '../../access/authenticate.ts'
 import { getCallTraceKey, getTurnAudio } from '../../domain/calls/index.ts'
 import { getMediaFile, getMediaThumbnail, type MediaFile } from '../../domain/messages/index.ts'
+import { pageInput } from '../../domain/paging.ts'
 import { getRecording, listRecordings } from '../../domain/recordings/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
+import { requireKnownParameters } from './known-parameters.ts'
 import { fileHeaders, serveFile } from './serve-file.ts'
 
 const idParameter = z.object({ id: z.uuid('an id') })
@@ -20,6 +22,7 @@ export function createFilesApi(deps: { storage: ObjectStorage }) {
     serveFile(request, deps.storage, { key, contentType, sha256 })
 
   app.get('/recordings', async (c) => {
+    requireKnownParameters(new URL(c.req.url).searchParams, Object.keys(pageInput.shape))
     const { items, nextCursor } = await listRecordings(c.get('business'), c.req.query())
     // Where a file lies is nobody's business but the storage's.
     return c.json({ success: true, items: items.map(({ storageKey: _, ...recording }) => recording), nextCursor })

@@ -11,8 +11,10 @@ import { appRouter } from '../../trpc/router.ts'
 import { createCallerFactory, type TrpcContext } from '../../trpc/trpc.ts'
 import { readJson } from '../errors.ts'
 import { readText } from '../form-body.ts'
+import { readLargeJson } from '../large-json.ts'
 import { BODY_LIMITS, requireJson } from '../request-body.ts'
 import { createDocsPage } from './docs-page.ts'
+import { requireKnownParameters } from './known-parameters.ts'
 import { type JsonSchema, openApiDocument, type RestOperation, restOperations } from './openapi.ts'
 
 export type RestDeps = {
@@ -40,6 +42,7 @@ export function createRestApi(deps: RestDeps) {
   app.get('/exports/:file', async (c) => {
     const kind = z.enum(EXPORT_KINDS).safeParse(c.req.param('file').replace(/\.csv$/, ''))
     if (!kind.success) throw new AppError('not_found', 'export_not_found', `There are ${EXPORT_KINDS.join(', ')}.`)
+    requireKnownParameters(new URL(c.req.url).searchParams, [])
     const business = c.get('business')
     const context = deps.createContext(c.req.raw, business)
     const lines = streamExport(business, kind.data)
@@ -101,16 +104,26 @@ async function callProcedure(caller: object, operation: RestOperation, input: ob
 
 async function readInput(operation: RestOperation, c: Context): Promise<object> {
   requireJson(c.req.raw)
-  const text = await readText(c.req.raw, operation.path.startsWith('imports.') ? BODY_LIMITS.import : BODY_LIMITS.api)
-  if (text.trim() === '') return {}
-  const json = readJson(text)
+  const json = operation.path.startsWith('imports.') ? await readLargeJson(c.req.raw) : await readSmallJson(c.req.raw)
+  if (json === undefined) return {}
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new AppError('invalid', 'invalid_json', 'The body must be a JSON object.', { field: 'body' })
   return json
 }
 
-/** A query string is text: numbers, flags and lists are read as the schema has them. */
+/** Undefined for an empty body. */
+async function readSmallJson(request: Request): Promise<unknown> {
+  const text = await readText(request, BODY_LIMITS.api)
+  return text.trim() === '' ? undefined : readJson(text)
+}
+
+/**
+ * A query string is text: numbers, flags and lists are read as the schema has them.
+ * @throws AppError `unknown_parameter`
+ */
 function readQuery(operation: RestOperation, query: URLSearchParams): Record<string, unknown> {
+  const fields = Object.keys(operation.fields).filter((name) => !operation.inRoute.includes(name))
+  requireKnownParameters(query, fields)
   return Object.fromEntries(
     [...new Set(query.keys())].map((name) => {
       const type = typeOf(operation.fields[name])

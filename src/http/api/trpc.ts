@@ -6,7 +6,8 @@ import type { Logger } from '../../lib/log.ts'
 import { appRouter } from '../../trpc/router.ts'
 import type { TrpcContext } from '../../trpc/trpc.ts'
 import { calledProcedures, chosenBusiness, type GuardEnv } from '../guard.ts'
-import { BODY_LIMITS, readWhole, requireJson } from '../request-body.ts'
+import { readLargeText } from '../large-json.ts'
+import { BODY_LIMITS, readWhole, requireJson, withBody } from '../request-body.ts'
 
 /** The console's procedures over tRPC; a batch counts as the largest of its calls. */
 export function createTrpcEndpoint(deps: {
@@ -29,8 +30,13 @@ export function createTrpcEndpoint(deps: {
 }
 
 /** A request with its whole body: tRPC would read one without a limit. */
-function readCalls(c: Context): Promise<Request> {
+async function readCalls(c: Context): Promise<Request> {
   requireJson(c.req.raw)
   const imports = calledProcedures(c.req.path).every((call) => call.startsWith('imports.'))
-  return readWhole(c.req.raw, imports ? BODY_LIMITS.import : BODY_LIMITS.api)
+  if (!imports || c.req.method !== 'POST') return await readWhole(c.req.raw, BODY_LIMITS.api)
+  const text = await readLargeText(c.req.raw)
+  const request = withBody(c.req.raw, Buffer.from('{}'))
+  // tRPC calls the request's `text`: what is decoded already is not encoded again.
+  Object.defineProperty(request, 'text', { value: () => Promise.resolve(text) })
+  return request
 }
