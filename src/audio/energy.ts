@@ -41,14 +41,6 @@ function squaresByCode(): Float64Array {
   return squares
 }
 
-/** Root mean square of 16-bit samples; 0 for none. */
-export function rmsOfPcm(pcm: Int16Array): number {
-  if (pcm.length === 0) return 0
-  let sum = 0
-  for (let i = 0; i < pcm.length; i++) sum += (pcm[i] as number) ** 2
-  return Math.sqrt(sum / pcm.length)
-}
-
 export type LoudnessGateOptions = {
   /** Loudness (16-bit RMS) that opens the gate. 48 is −57 dBFS: above comfort noise, below a faint voice. */
   openRms?: number

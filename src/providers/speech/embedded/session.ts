@@ -1,7 +1,6 @@
 import { msOfBytes } from '../../../audio/mulaw.ts'
 import { AudioRingBuffer } from '../../../audio/vad/audio-ring-buffer.ts'
 import { EnergyGate } from '../../../audio/vad/energy-gate.ts'
-import { PRE_ROLL_MS } from '../../../audio/vad/speech-detector.ts'
 import type { SpeechMark } from '../../../audio/vad/turn-detector.ts'
 import { type AppError, errorMessage } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
@@ -26,7 +25,8 @@ export type SessionParts = {
 
 /** How long a greeting is taken to be when it is not one of our own rendered ones. */
 const GREETING_GUESS_MS = 8000
-/** Tail kept after the last voice of an utterance. */
+/** Lead-in that an utterance's audio has before its detected onset, and tail after its last voice. */
+const PRE_ROLL_MS = 300
 const POST_ROLL_MS = 100
 /** What the tape keeps while nobody speaks: more than any detector is behind. */
 const TAPE_IDLE_MS = 5000
