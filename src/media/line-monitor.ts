@@ -11,15 +11,15 @@ const VOICE_MS = 80
 const MIN_LOOKS = 3
 /** Looks further apart are of two utterances. */
 const GAP_MS = 1_000
-/** What is loud so soon behind our own audio may be its echo. */
+/** Loud frames so soon after the agent's audio may be its echo. */
 const ECHO_MS = 400
-/** A silence that ends a turn where the engine does not say how long it waits. */
+/** The silence that ends a turn where the engine does not name one. */
 const USUAL_PAUSE_MS = 1_000
 const PAUSE_MARGIN_MS = 500
 
 /**
- * Listens to the caller's line itself, cheaply: a voice that the engine never reports, and a turn whose end it never reports,
- * are noticed without it.
+ * A cheap voice-activity detector beside the engine's: notices speech, and the end of a turn, that the engine does not
+ * report.
  */
 export class LineMonitor {
   #voiceAt = Number.NEGATIVE_INFINITY
@@ -49,7 +49,7 @@ export class LineMonitor {
     if (!this.#timer.armed) this.#timer.set(context.policy.deadAirMs, () => this.#check())
   }
 
-  /** The engine reported speech, or reacts to it: what was heard is accounted for. */
+  /** The engine reported the speech. */
   reported(): void {
     this.#looks = 0
   }
@@ -71,14 +71,14 @@ export class LineMonitor {
     this.#looks = 0
   }
 
-  /** The caller fell silent so long ago, which the engine does not report. */
+  /** The caller fell silent `agoMs` ago and the engine did not report it. */
   turnEnded(agoMs: number): void {
     this.context.trace.note({ kind: 'line', heard: 'turn_ended', agoMs })
-    // The engine had its time while its report was waited for.
+    // The engine had its time: no further grace.
     this.turns.assumeStopped(this.context.clock.now() - agoMs, 0)
   }
 
-  /** The caller said something so long ago that the engine did not report. */
+  /** The caller spoke until `agoMs` ago and the engine did not report it. */
   unnoticed(agoMs: number): void {
     this.context.trace.note({ kind: 'line', heard: 'unnoticed', agoMs })
     this.deadAir.unnoticed(this.context.clock.now() - agoMs)

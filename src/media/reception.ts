@@ -18,34 +18,34 @@ import type { Engines, PhraseName, Reception } from './media-session-ports.ts'
 
 export type PromptName = 'voicemail' | 'thanks' | 'unclaimed' | 'whisper'
 
-/** Rendered sentences: from memory at once, else rendered. */
+/** Sentences as audio. `peek` reads the memory only. */
 export type Prompts = {
   render(text: string, language: Language): Promise<Uint8Array>
   peek(text: string, language: Language): Uint8Array | undefined
 }
 
-/** What each business says, as sound. */
+/** What each business says, as audio. */
 export type Receptionist = {
   /**
-   * How a business answers one of its lines; null for a business that is not known.
+   * How a business answers one of its lines; null for an unknown business.
    * @param called the number as the carrier gave it
    */
   receptionOf(businessId: string, called: string): Reception | null
-  /** A sentence the carrier plays. @param key a business id, or anything else for the installation's own words */
+  /** A sentence that the carrier plays. @param key a business id; any other key gives the installation's own sentence */
   prompt(key: string, language: Language, name: PromptName): Promise<Uint8Array>
-  /** Renders what every business says, so that the first caller does not wait; businesses that fail are logged. */
+  /** Renders every business's sentences, so that the first caller does not wait; failures are logged. */
   warm(): Promise<void>
 }
 
 export function createReceptionist(deps: {
   directory: BusinessDirectory
   prompts: Prompts
-  /** Spoken for where no business is known. */
+  /** Used where the business is unknown. */
   defaults: { name: string; language: Language }
   log: Logger
-  /** How each business wants its receptionist; the defaults for all without it. */
+  /** The settings of each business; the defaults for all without it. */
   profiles?: Pick<ProfileCache, 'of'>
-  /** What talks for a business; null where that is what talks for all. */
+  /** The engines of a business; null where it uses the installation's. */
   engines?(business: BusinessEntry): Engines | null
 }): Receptionist {
   const { directory, prompts, defaults, log } = deps
@@ -117,10 +117,7 @@ export function createReceptionist(deps: {
           for (const name of ['voicemail', 'thanks', 'whisper'] as const)
             await prompt(business.id, business.language, name)
         } catch (error) {
-          log.warn(
-            { businessId: business.id, error: errorMessage(error) },
-            'a business’s prompts could not be rendered',
-          )
+          log.warn({ businessId: business.id, error: errorMessage(error) }, 'prompts of a business not rendered')
         }
       }
     },
