@@ -3,7 +3,7 @@ import { createLogger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, SpeechEngine } from '../providers/speech/port.ts'
 import { TIMER_TOLERANCE_MS } from './call-context.ts'
 import { VirtualClock } from './clock.ts'
-import { CallSession } from './media-session.ts'
+import { MediaSession } from './media-session.ts'
 import { type CallTools, DEFAULT_LIMITS, type PhraseName, type Reception } from './media-session-ports.ts'
 import type { TraceEntry, TraceStart } from './trace-entries.ts'
 import { DEFAULT_POLICY } from './turn-options.ts'
@@ -26,7 +26,7 @@ export class CallReplay {
   readonly entries: TraceEntry[] = []
   readonly #start: TraceStart
   readonly #clock = new VirtualClock()
-  readonly #session: CallSession
+  readonly #session: MediaSession
   readonly #voices: boolean[]
   readonly #timers: Map<number, Timer[]>
   readonly #toolNames: string[]
@@ -79,10 +79,10 @@ export class CallReplay {
     await this.#clock.goTo((end?.t ?? this.recorded.at(-1)?.t ?? 0) + TOLERANCE_MS, settle, this.#isHeld)
   }
 
-  #createSession(): CallSession {
+  #createSession(): MediaSession {
     const { callSid, businessId, engine, standby, limits } = this.#start
     const call = { callSid, businessId, from: '', to: '', expiresAt: 0, nonce: '' }
-    return new CallSession(
+    return new MediaSession(
       { send: () => 1, close() {} },
       {
         engine: this.#engineNamed(engine),

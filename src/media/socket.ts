@@ -2,7 +2,7 @@ import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Logger } from '../lib/log.ts'
 import { ThrottledLog } from '../lib/throttled-log.ts'
 import type { Signer } from '../providers/telephony/port.ts'
-import { CallSession } from './media-session.ts'
+import { MediaSession } from './media-session.ts'
 import type { SessionDeps } from './media-session-ports.ts'
 
 /** What Twilio offers when it connects; echoed exactly once, and only when offered (error 31920 otherwise). */
@@ -15,7 +15,7 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024
 const BACKPRESSURE_BYTES = 8 * 1024 * 1024
 
 /** `signer`: for whom the signature of the upgrade speaks; null when it showed none. */
-export type MediaSocketData = { session: CallSession | null; signer: Pick<Signer, 'only'> | null }
+export type MediaSocketData = { session: MediaSession | null; signer: Pick<Signer, 'only'> | null }
 
 export type MediaSocket = {
   /**
@@ -39,7 +39,7 @@ export function createMediaSocket(deps: {
   verifyUpgrade(path: string, signature: string): Pick<Signer, 'only'> | null
   log: Logger
 }): MediaSocket {
-  const sessions = new Set<CallSession>()
+  const sessions = new Set<MediaSession>()
   const { log } = deps
   const refused = new ThrottledLog(log)
 
@@ -72,7 +72,7 @@ export function createMediaSocket(deps: {
       perMessageDeflate: false,
       idleTimeout: 120,
       open(ws) {
-        const session = new CallSession(ws, deps.session, ws.data)
+        const session = new MediaSession(ws, deps.session, ws.data)
         ws.data.session = session
         sessions.add(session)
       },

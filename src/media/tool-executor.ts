@@ -91,7 +91,7 @@ export class ToolExecutor {
   #answer(toolCallId: string, result: unknown, silent = false): void {
     this.context.trace.decide({ decision: 'tool_result', id: toolCallId, silent })
     this.context.engine?.toolResult(toolCallId, result, { silent })
-    if (!silent) this.deadAir.owe()
+    if (!silent) this.deadAir.expectAnswer()
   }
 
   /** Announces the transfer, waits until that was heard, then transfers; the model gets a refusal as its result. */
@@ -107,7 +107,7 @@ export class ToolExecutor {
     context.transferring = true
     context.trace.decide({ decision: 'transfer' })
     this.voice.phrase('connecting')
-    this.deadAir.owe()
+    this.deadAir.expectAnswer()
     this.callEnding.whenHeard(() => {
       context.handedOn = true
       tools.transfer(call).then(

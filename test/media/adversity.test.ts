@@ -43,7 +43,7 @@ describe('marks', () => {
       const { end, report } = await line.call({ script: [{ say: say(600) }, { say: say(600) }], marks: { lost: true } })
       expect(report.marks.returned).toEqual([])
       expect(end?.reason).toBe('completed')
-      expect(end?.detail).toBe('the last mark did not come back')
+      expect(end?.detail).toBe('the last mark did not return')
       expect(sessionOf(line).said).toEqual(['Yes?', 'Goodbye.'])
       // The goodbye was heard to its end before the line was closed.
       expect(heardSpans(report).at(-1) ?? 0).toBeGreaterThan(380)

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { createLogger } from '../../src/lib/log.ts'
 import { VirtualClock } from '../../src/media/clock.ts'
-import { CallSession } from '../../src/media/media-session.ts'
+import { MediaSession } from '../../src/media/media-session.ts'
 import { DEFAULT_LIMITS } from '../../src/media/media-session-ports.ts'
 import type { EngineEvent, EngineSession, SpeechEngine } from '../../src/providers/speech/port.ts'
 
@@ -58,7 +58,7 @@ async function live(seed: number, open: Set<EngineSession>) {
     },
     close: async () => {},
   })
-  const session = new CallSession(
+  const session = new MediaSession(
     {
       send: (frame) => (sent.push(frame) > 0 && random(400) !== 0 ? frame.length : 0),
       close: (_, reason) => void closes.push(reason),

@@ -3,7 +3,7 @@ import type { StreamToken } from '../../src/domain/calls/index.ts'
 import type { CallTurn } from '../../src/jobs/registry.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { systemClock } from '../../src/media/clock.ts'
-import { CallSession } from '../../src/media/media-session.ts'
+import { MediaSession } from '../../src/media/media-session.ts'
 import {
   DEFAULT_LIMITS,
   type SessionDeps,
@@ -81,7 +81,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     },
     close: async () => {},
   }
-  const session = new CallSession(
+  const session = new MediaSession(
     {
       send(frame) {
         if (control.accepts) sent.push(JSON.parse(frame))
@@ -271,7 +271,7 @@ test('a goodbye whose mark never comes back does not keep the line', async () =>
   call.tell({ type: 'audio_done', itemId: 'bye' })
   call.tell({ type: 'tool_call', toolCallId: 't1', name: 'end_call', args: {} })
   await Bun.sleep(80)
-  expect(call.ends).toMatchObject([{ reason: 'completed', detail: 'the last mark did not come back' }])
+  expect(call.ends).toMatchObject([{ reason: 'completed', detail: 'the last mark did not return' }])
 })
 
 test('a goodbye that was heard already has no mark to wait for', async () => {
