@@ -1,4 +1,4 @@
-import { LOOKED_AT, voicedMs } from '../audio/energy-detector.ts'
+import { FRAMES_PER_LOOK, voicedMs } from '../audio/energy-detector.ts'
 import type { AgentAudioOutput } from './agent-audio-output.ts'
 import type { CallContext } from './call-context.ts'
 import type { DeadAirWatch } from './dead-air.ts'
@@ -36,9 +36,9 @@ export class LineMonitor {
     this.#timer = context.timer()
   }
 
-  /** To be called every `LOOKED_AT` frames. @param bits which of the last frames were loud */
+  /** To be called every `FRAMES_PER_LOOK` frames. @param bits which of the last frames were loud */
   look(bits: number): void {
-    if (voicedMs(bits, FRAME_MS, LOOKED_AT) < VOICE_MS) return
+    if (voicedMs(bits, FRAME_MS, FRAMES_PER_LOOK) < VOICE_MS) return
     const { context } = this
     const now = context.clock.now()
     this.#voiceAt = now

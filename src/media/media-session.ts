@@ -1,5 +1,5 @@
 import { rmsOfMulawBase64 } from '../audio/energy.ts'
-import { LOOKED_AT, withFrame } from '../audio/energy-detector.ts'
+import { FRAMES_PER_LOOK, withFrame } from '../audio/energy-detector.ts'
 import type { CallEndReason } from '../domain/calls/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { EngineEvent, EngineSession } from '../providers/speech/port.ts'
@@ -117,7 +117,7 @@ export class MediaSession {
 
   #hear(rms: number): void {
     this.#loud = withFrame(this.#loud, rms)
-    if (++this.#heard % LOOKED_AT === 0) this.#line.look(this.#loud)
+    if (++this.#heard % FRAMES_PER_LOOK === 0) this.#line.look(this.#loud)
   }
 
   /** Takes a parsed frame; `null` for a malformed one. */

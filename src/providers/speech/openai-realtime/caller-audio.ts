@@ -1,5 +1,5 @@
 import { rmsOfMulawBase64 } from '../../../audio/energy.ts'
-import { EnergyDetector, LOOKED_AT, voicedMs, withFrame } from '../../../audio/energy-detector.ts'
+import { EnergyDetector, FRAMES_PER_LOOK, voicedMs, withFrame } from '../../../audio/energy-detector.ts'
 import { mulawSilence } from '../../../audio/mulaw.ts'
 import { msOfBase64 } from './audio-delta.ts'
 import type { RealtimeConnection } from './connection.ts'
@@ -56,7 +56,7 @@ export class CallerAudio {
     this.#expectedMs = timestampMs + ms
     this.#offsetMs = this.#expectedMs - this.#appendedMs
     this.#loud = withFrame(this.#loud, rms)
-    if (++this.frames % LOOKED_AT === 0) this.detector.look(this.#loud, monotonic)
+    if (++this.frames % FRAMES_PER_LOOK === 0) this.detector.look(this.#loud, monotonic)
     this.connection.append(payload)
   }
 
