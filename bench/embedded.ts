@@ -168,7 +168,7 @@ async function main() {
     const talking = everyFrame(callers)
     await Bun.sleep(8_000)
     await look(`beside ${callers.length} calls on the embedded engine`)
-    // Nobody is cut off in the middle of an answer: what was begun is heard out.
+    // No call is cut off in the middle of an answer.
     await Bun.sleep(2_000)
     clearInterval(talking)
     const closed = callers.filter((each) => each.closed).length

@@ -13,7 +13,7 @@ const TOKEN = {
   to: '+97233760000',
 }
 
-/** What one end got of what the other end of its call sent, told apart by the numbers in the frames. */
+/** What one end got of what the other end of its call sent, by the numbers in the frames. */
 export class Tally {
   received = 0
   /** Never sent before the first one that came. */
@@ -21,7 +21,7 @@ export class Tally {
   lost = 0
   /** Older than one that had come already. */
   disordered = 0
-  /** Pieces that nobody sent: the greeting, or silence that was filled in. */
+  /** Pieces that the other end did not send: the greeting, or silence that was filled in. */
   others = 0
   #last = 0
 

@@ -78,7 +78,7 @@ describe('a conversation', () => {
       script: {
         steps: [
           { say: 'A long answer', ms: 3_000 },
-          // A model thinks before it speaks: time to be told that nobody waits for it.
+          // A model thinks before it speaks: time for the cancel to arrive.
           { say: 'Pardon?', ms: 400, delayMs: 400 },
         ],
         speed: 0,
@@ -230,14 +230,14 @@ describe('tools', () => {
     expect(taken - announced).toBeGreaterThan(490)
   })
 
-  test('a transfer that fails is told to the model, and the call goes on', async () => {
+  test('a transfer that fails is reported to the model, and the call continues', async () => {
     const line = start({
-      tools: tools({ transfer: async () => 'Nobody answers.' }),
+      tools: tools({ transfer: async () => 'No one answers.' }),
       script: { steps: [{ tools: [{ name: 'transfer_to_human', args: {} }] }, goodbye] },
     })
     const { end } = await line.call({ script: [{ say: say(600) }] })
     expect(end?.reason).toBe('completed')
-    expect(line.openai.sessions[0]?.report.toolOutputs[0]?.output).toContain('Nobody answers.')
+    expect(line.openai.sessions[0]?.report.toolOutputs[0]?.output).toContain('No one answers.')
   })
 })
 

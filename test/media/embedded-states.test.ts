@@ -133,7 +133,7 @@ async function run(state: State, event: Event): Promise<string | null> {
       if (next - from > RULE_MS + pauseMs + SLACK_MS + stalledMs(placedAt + from, placedAt + next))
         return `${name}: ${Math.round(next - from)} ms of nothing; ${story}`
     }
-    // Nobody says anything: they are asked again.
+    // The caller is silent: they are asked again.
     if (event === 'silence' && state !== 'closing' && spans.filter((span) => span.startMs > 4_000).length === 0)
       return `${name}: was not asked again; ${story}`
     // Something was begun and is not the caller's turn yet: words follow, or the way out.

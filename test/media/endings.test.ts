@@ -86,7 +86,7 @@ const states: State[] = [
       script: { steps: [{ tools: [{ name: 'transfer_to_human', args: {} }] }] },
     },
     script: [{ say: say(600) }, hangup(2_600)],
-    // The carrier was asked: whether it or the caller ended the stream cannot be told.
+    // The carrier was asked: it is unknown whether it or the caller ended the stream.
     reason: 'transferred',
   },
   {
@@ -132,7 +132,7 @@ describe('a caller who hangs up', () => {
         (reason ?? 'caller_hung_up') as NonNullable<typeof end>['reason'],
       )
       expect(line.ends.size).toBe(1)
-      // The carrier is told nothing that it would act on: the caller is gone.
+      // The answer to the carrier has no effect: the caller hung up.
       expect(report.documents.every((each) => each.followed || each.params.CallStatus === 'completed')).toBe(true)
       await line.emptied()
       expect(line.media.liveCalls()).toBe(0)
@@ -206,7 +206,7 @@ describe('an engine that is gone for good: the last reason is the call’s', () 
   })
 })
 
-test('a bad token: the carrier’s stream is refused with its reason told, a stranger’s without', async () => {
+test('a bad token: the reason is saved for the carrier’s stream, not for a stranger’s', async () => {
   const line = start({ script: {} })
   line.spoilTokens(true)
   const signed = await line.call({})

@@ -82,7 +82,7 @@ async function live(seed: number, open: Set<EngineSession>) {
           if (random(3) === 0) throw new Error('no')
           return { ok: true }
         },
-        transfer: async () => (random(2) === 0 ? null : 'nobody'),
+        transfer: async () => (random(2) === 0 ? null : 'no answer'),
         canTransfer: () => random(2) === 0,
       },
       events: { claim: async () => random(30) !== 0, turn() {}, lead() {}, end: async () => void ends++ },

@@ -69,7 +69,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     close() {
       asked.push('close')
       call.onClose()
-      tell({ type: 'closed', reason: 'told to' })
+      tell({ type: 'closed', reason: 'requested' })
     },
   }
   const engine: SpeechEngine = {
@@ -120,7 +120,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
   const call = {
     session,
     sent,
-    /** What the engine does when it is told to close. */
+    /** What the engine does when it is closed. */
     onClose: () => {},
     closes,
     turns,
@@ -241,7 +241,7 @@ test('pieces that the engine hands over itself count like those it tells of; aft
     call.clock.now = now
     call.control.player?.play('answer', piece, 300)
   }
-  // Somebody speaks: nobody is asked whether they are there.
+  // The caller speaks: no reminder.
   await Bun.sleep(40)
   expect(call.asked).not.toContain('say Goodbye')
   const heard = call.sent.slice(2)
@@ -295,7 +295,7 @@ test('a caller who speaks over the agent: stop, clear, and the record of what wa
   // The carrier returns the cleared marks: they count for nothing.
   call.playAll()
   expect(call.turns).toHaveLength(1)
-  // Nobody speaks over silence.
+  // There is no audio to interrupt.
   call.tell({ type: 'speech_started', atMs: 900 })
   expect(call.events()).toEqual(['media', 'mark', 'clear'])
 })
@@ -444,7 +444,7 @@ test('silence: a goodbye, and the end when it was heard', async () => {
   const call = startSession({ limits: { silenceMs: 15 } })
   call.start()
   await Bun.sleep(40)
-  // Nobody is silent while the agent speaks.
+  // The agent speaks: that is no silence.
   expect(call.asked).toEqual([])
   call.playAll()
   await Bun.sleep(40)

@@ -18,7 +18,7 @@ const blips = (lateMs: number) =>
     script: { steps: Array.from({ length: 40 }, () => ({ say: 'a', ms: 20 })) },
   }).call({ script: [{ say: say(700) }, { hangup: true, when: { afterMs: 8_000 } }] })
 
-/** A noise and an interruption, told apart by a timer that looks again and again. */
+/** A noise and an interruption, distinguished by a timer that checks again and again. */
 const noises = (lateMs: number) =>
   start({
     clock: lateClock(lateMs),
@@ -39,7 +39,7 @@ const noises = (lateMs: number) =>
     ],
   })
 
-test('a call whose timers fire late decides the same when it is lived through again', async () => {
+test('a call whose timers fire late comes to the same decisions in a replay', async () => {
   const calls = await Promise.all([0, 90, 250, 900].flatMap((lateMs) => [blips(lateMs), noises(lateMs)]))
   for (const { replay } of calls) {
     expect(replay?.recorded.length).toBeGreaterThan(2)

@@ -30,7 +30,7 @@ test('a trace that is refused for its own sake is set aside with its bytes after
   }
   const bad = await leave('CAbad')
   await leave('CAgood')
-  // The database takes this one's key from nobody, whatever is tried.
+  // The database refuses this one's key, however often it is tried.
   await api.database.sql`alter table calls add constraint refuse_key check (call_sid <> 'CAbad' or record_key is null)`
   const keeper = createCallTraceStore({ dir, storage: api.services.storage, ctx: api.ctx, writes: () => false })
   const sweeps = []
