@@ -103,7 +103,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   const database = createDatabase(databaseUrl, {
     name: `agentlocator ${kind}`,
     max: kind === 'web' ? 16 : 12,
-    keepPlans: kind === 'whatsapp',
+    prepare: kind === 'whatsapp',
   })
   const queue = await createQueue({ config, databaseUrl, database, log, metrics, spools: kind === 'web' })
   const keyring = createKeyring(database.db, boxOf('business credentials'), log)

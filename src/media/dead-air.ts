@@ -3,8 +3,10 @@ import type { CallContext } from './call-context.ts'
 
 /** Less audio than this is a blip, not an answer. */
 const MIN_ANSWER_MS = 150
-/** The least time for an answer from the report of a turn's end, however late the report came. */
+/** From the report of a turn's end the engine gets this long, unless that would break the rule of two seconds. */
 const REPORT_GRACE_MS = 700
+/** The two seconds, minus the way of the audio to the caller. */
+const LATEST_MS = 1_900
 /** A mark may return this long after its audio was played. */
 const MARK_LATE_MS = 500
 /** Utterances in a row that the engine did not notice until it is replaced; before that the caller is asked again. */
@@ -60,7 +62,8 @@ export class DeadAirWatch {
 
   /** From `since` on the caller waits for an answer. @param graceMs the least time for it from now */
   expectAnswer(since = this.context.clock.now(), graceMs = REPORT_GRACE_MS): void {
-    this.#waitingSince = since
+    // A caller who waits already has waited since then: a tool that ended at once was no answer.
+    this.#waitingSince = Math.min(since, this.#waitingSince ?? since)
     this.#notBefore = this.context.clock.now() + graceMs
     this.#asked = false
     // A piece that continues a run would not be noticed as the answer.
@@ -148,9 +151,14 @@ export class DeadAirWatch {
       this.#timer.stop()
       return
     }
-    const due = this.#asked ? since + policy.patienceMs : Math.max(since + policy.deadAirMs, this.#notBefore)
+    const due = this.#asked ? since + policy.patienceMs : this.#firstDue(since)
     // Audio in the meantime moves it: checked again then.
     this.#timer.set(Math.max(0, due - clock.now()), () => (this.#deadSince() === since ? this.#act() : this.#arm()))
+  }
+
+  #firstDue(since: number): number {
+    const { deadAirMs } = this.context.policy
+    return Math.max(since + deadAirMs, Math.min(this.#notBefore, since + LATEST_MS))
   }
 
   #act(): void {

@@ -276,7 +276,7 @@ export class MediaSession {
         this.#link.ready()
         return
       case 'speech_started':
-        this.#line.reported()
+        this.#line.reportedStart(context.startedAt + event.atMs)
         this.#turns.speechStarted(event.voicedMs)
         return
       case 'speech_stopped':

@@ -60,6 +60,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     ...deps,
     ...calls.webhooks,
     directory,
+    prompts: calls.receptionist,
     publicBaseUrl: config.publicBaseUrl,
     defaultLanguage: config.business.language,
     streamSecret: config.sessionSecret,

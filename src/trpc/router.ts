@@ -1,4 +1,5 @@
 import type { AnyProcedure } from '@trpc/server'
+import { z } from 'zod'
 import type { PERMISSIONS } from '../access/permissions.ts'
 import { accountRouter } from './account.ts'
 import { appointmentsRouter } from './appointments.ts'
@@ -48,6 +49,14 @@ export const appRouter = router({
   payments: paymentsRouter,
   quarantine: quarantineRouter,
 })
+
+const subscription = z.object({ type: z.literal('subscription') })
+
+/** Whether a procedure, by its dotted path, is a stream of events. */
+export function isSubscription(path: string): boolean {
+  const procedure = new Map<string, object>(Object.entries(appRouter._def.procedures)).get(path)
+  return procedure !== undefined && subscription.safeParse(Reflect.get(procedure, '_def')).success
+}
 
 /** The API's type: all that a client needs to know of the server. */
 export type AppRouter = typeof appRouter

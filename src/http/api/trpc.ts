@@ -1,9 +1,10 @@
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { type Context, Hono } from 'hono'
 import type { AccessContext } from '../../access/authenticate.ts'
+import type { Actor } from '../../domain/context.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import { appRouter } from '../../trpc/router.ts'
+import { appRouter, isSubscription } from '../../trpc/router.ts'
 import type { TrpcContext } from '../../trpc/trpc.ts'
 import { calledProcedures, chosenBusiness, type GuardEnv } from '../guard.ts'
 import { readLargeText } from '../large-json.ts'
@@ -12,11 +13,15 @@ import { BODY_LIMITS, readWhole, requireJson, withBody } from '../request-body.t
 /** The console's procedures over tRPC; a batch counts as the largest of its calls. */
 export function createTrpcEndpoint(deps: {
   createContext(request: Request, business: AccessContext, chosen: string | null): TrpcContext
+  /** @throws AppError `too_many_streams` */
+  requireStream(request: Request, actor: Actor): void
   log: Logger
 }) {
   return new Hono<GuardEnv>().all('/*', async (c) => {
     const business = c.get('business')
     if (!business) throw new AppError('unauthenticated', 'api_key_required', 'Send an API key.')
+    // A stream has its status before its procedure runs, so a refusal must come here.
+    if (calledProcedures(c.req.path).some(isSubscription)) deps.requireStream(c.req.raw, business.actor)
     return fetchRequestHandler({
       router: appRouter,
       endpoint: '/trpc',

@@ -50,7 +50,8 @@ export function mountRoutes({ deps, directory, addresses, login, calls, voice, s
   const { config, ctx, log, inbox, metrics, carriers, payments, sendSettings: settings } = deps
   const principal = principalDeps(deps, directory, addresses, login)
   const mayOperate = createOperatorCheck({ principal, metricsToken: config.metricsToken })
-  const createContext = createContexts(deps, principal, addresses, services)
+  const streams = new StreamGate()
+  const createContext = createContexts(deps, principal, addresses, services, streams)
   const ask = login.callAuth
 
   const app = new Hono<GuardEnv>()
@@ -104,7 +105,14 @@ export function mountRoutes({ deps, directory, addresses, login, calls, voice, s
   app.route('/api/whatsapp', createWhatsAppApi({ settings, baileysConfigured: config.baileys.secret !== null }))
   app.route('/api/payments', createPaymentsApi({ means: payments }))
   app.route('/api', createFilesApi({ storage: deps.storage }))
-  app.route('/trpc', createTrpcEndpoint({ createContext, log }))
+  app.route(
+    '/trpc',
+    createTrpcEndpoint({
+      createContext,
+      requireStream: (request, actor) => streams.requireRoom(actor, addresses.limitKeyOf(request)),
+      log,
+    }),
+  )
   const { publicBaseUrl } = config
   app.route('/api', createRestApi({ createContext, version: deps.version.version, publicBaseUrl }))
   app.use('/admin/queues/*', bodyLimit({ maxSize: BODY_LIMITS.form, onError: refuseBody }))
@@ -142,8 +150,13 @@ function principalDeps(
 }
 
 /** The context of a procedure, whether it is called over tRPC or REST. */
-function createContexts(deps: Deps, principal: PrincipalDeps, addresses: ClientAddresses, services: ApiServices) {
-  const streams = new StreamGate()
+function createContexts(
+  deps: Deps,
+  principal: PrincipalDeps,
+  addresses: ClientAddresses,
+  services: ApiServices,
+  streams: StreamGate,
+) {
   return (request: Request, business: AccessContext, chosen: string | null = null) => ({
     authenticate: () => Promise.resolve(business),
     authenticateAgain: () => businessOf(request, principal, chosen),

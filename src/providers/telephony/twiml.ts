@@ -1,6 +1,7 @@
 import VoiceResponse from 'twilio/lib/twiml/VoiceResponse'
 import { xmlCharacters } from '../../lib/escape/xml.ts'
-import type { Telephony } from './port.ts'
+import { stripPoints } from '../../lib/hebrew.ts'
+import type { Prompt, Telephony } from './port.ts'
 
 const VOICEMAIL_SECONDS = 300
 /** How long a person's telephone rings. */
@@ -18,9 +19,9 @@ export const twiml: Documents = {
     for (const [name, value] of Object.entries(parameters)) stream.parameter({ name, value })
     return xmlCharacters(response.toString())
   },
-  voicemail({ promptUrl, actionUrl, recordingStatusUrl }) {
+  voicemail({ actionUrl, recordingStatusUrl, ...prompt }) {
     const response = new VoiceResponse()
-    response.play(promptUrl)
+    addPrompt(response, prompt)
     response.record({
       action: actionUrl,
       method: 'POST',
@@ -35,9 +36,9 @@ export const twiml: Documents = {
     })
     return xmlCharacters(response.toString())
   },
-  sayGoodbye({ promptUrl }) {
+  sayGoodbye(prompt) {
     const response = new VoiceResponse()
-    response.play(promptUrl)
+    addPrompt(response, prompt)
     response.hangup()
     return xmlCharacters(response.toString())
   },
@@ -64,4 +65,11 @@ export const twiml: Documents = {
     response.play(promptUrl)
     return xmlCharacters(response.toString())
   },
+}
+
+function addPrompt(response: VoiceResponse, { promptUrl, spoken }: Prompt): void {
+  if (!spoken) response.play(promptUrl)
+  else if (spoken.language === 'he')
+    response.say({ language: 'he-IL', voice: 'Google.he-IL-Standard-A' }, xmlCharacters(stripPoints(spoken.text)))
+  else response.say({ language: 'en-US' }, xmlCharacters(spoken.text))
 }

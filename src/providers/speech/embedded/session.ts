@@ -35,6 +35,11 @@ const CLOCK_STEP_MS = 100
 /** Without frames for this long the line counts as silent, and wall time replaces media time. */
 const LINE_LOST_MS = 1000
 
+/** A text that is not rendered this long after it was due is skipped for the next, where that is ready. */
+const SKIP_MS = 400
+/** A text that is not rendered this long after it was due is reported as late. */
+const RENDER_LATE_MS = 700
+
 /** A text to say; `asked` by the dialogue, which waits for it, or by the call. */
 type QueuedText = { text: string; asked: boolean }
 
@@ -53,7 +58,10 @@ export class EmbeddedSession implements EngineSession {
   #lastFrameMs = 0
   #speechStartMs: number | undefined
   #queue: QueuedText[] = []
-  #rendering = false
+  /** The text that is being rendered: later ones wait for it. */
+  #rendering: QueuedText | null = null
+  #late: Timer | undefined
+  #warmFailed = false
   #items = 0
   #lastItemId = ''
   #closed = false
@@ -98,6 +106,7 @@ export class EmbeddedSession implements EngineSession {
 
   cancel(): void {
     this.#queue = []
+    this.#stopWaiting()
     this.#step({ type: 'cut', atMs: this.#nowMs })
   }
 
@@ -145,14 +154,19 @@ export class EmbeddedSession implements EngineSession {
     this.#enqueue({ text: first.prompt, asked: true })
   }
 
-  /** Renders every sentence of the script during the greeting, so that a failure shows at once. */
+  /** Renders every sentence of the script during the greeting; one that fails is tried again when it is due. */
   #warm(): void {
     const { script, language } = this.#options
     const texts = [...script.questions.slice(1).map((question) => question.prompt), script.thanks, script.goodbye]
     texts.push(script.reprompt, script.oneMoment, script.questions[0]?.prompt ?? '')
     for (const text of texts)
-      if (text !== '')
-        this.#parts.prompts.render(text, language).catch((error) => this.#fail('render_failed', errorMessage(error)))
+      if (text !== '') this.#parts.prompts.render(text, language).catch((error) => this.#warnOnce(errorMessage(error)))
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#warmFailed) return
+    this.#warmFailed = true
+    this.#emit({ type: 'error', code: 'render_failed', message, fatal: false })
   }
 
   /** Saves the turn and the answers of a caller who hangs up in mid-sentence or before the last question. */
@@ -228,7 +242,7 @@ export class EmbeddedSession implements EngineSession {
 
   /** Plays the queued texts in order: at once from memory, else when they are rendered. */
   #pump(): void {
-    while (!this.#closed && !this.#rendering) {
+    while (!this.#closed && this.#rendering === null) {
       const queued = this.#queue[0]
       if (!queued) return
       const audio = this.#parts.prompts.peek(queued.text, this.#options.language)
@@ -240,19 +254,47 @@ export class EmbeddedSession implements EngineSession {
   }
 
   #render(queued: QueuedText): void {
-    this.#rendering = true
+    this.#rendering = queued
+    const playsMs = Math.max(0, this.#dialogue.playingToMs - this.#nowMs)
+    this.#late = setTimeout(() => {
+      if (this.#skip(queued)) return
+      const left = RENDER_LATE_MS - SKIP_MS
+      this.#late = setTimeout(() => this.#emit({ type: 'quiet', forMs: RENDER_LATE_MS }), left)
+    }, playsMs + SKIP_MS)
     this.#parts.prompts.render(queued.text, this.#options.language).then(
       (audio) => {
-        this.#rendering = false
-        // It may have been canceled during the rendering.
-        if (this.#queue[0] === queued) {
-          this.#queue.shift()
-          this.#play(queued, audio)
-        }
+        // It may have been canceled or skipped during the rendering.
+        if (this.#rendering !== queued) return
+        this.#stopWaiting()
+        this.#queue.shift()
+        this.#play(queued, audio)
         this.#pump()
       },
-      (error) => this.#fail('render_failed', errorMessage(error)),
+      (error) => {
+        if (this.#rendering === queued && !this.#skip(queued)) this.#fail('render_failed', errorMessage(error))
+      },
     )
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#late)
+    this.#rendering = null
+  }
+
+  /** Continues without a text that is not rendered in time. @returns false where no other text can take its place */
+  #skip(queued: QueuedText): boolean {
+    const { script, language } = this.#options
+    const isReady = (text: string) => this.#parts.prompts.peek(text, language) !== undefined
+    const next = this.#queue[1]
+    const instead = queued.text === script.goodbye && isReady(script.thanks) ? script.thanks : null
+    if (instead === null && !(next && isReady(next.text))) return false
+    this.#stopWaiting()
+    if (instead === null) {
+      this.#queue.shift()
+      this.#step({ type: 'playing', fromMs: this.#nowMs, toMs: this.#nowMs, asked: queued.asked })
+    } else this.#queue[0] = { ...queued, text: instead }
+    this.#pump()
+    return true
   }
 
   #play({ text, asked }: QueuedText, audio: Uint8Array): void {
@@ -290,6 +332,7 @@ export class EmbeddedSession implements EngineSession {
     if (this.#closed) return
     this.#closed = true
     clearInterval(this.#watchdog)
+    clearTimeout(this.#late)
     this.#line.close()
     this.#queue = []
     this.#recent.forget(Number.POSITIVE_INFINITY)
