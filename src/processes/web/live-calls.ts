@@ -12,9 +12,9 @@ import { createCallTools } from '../../media/call-tools.ts'
 import { createCallTraceStore } from '../../media/call-trace-store.ts'
 import { createFileTraceWriters } from '../../media/call-trace-writer.ts'
 import { systemClock } from '../../media/clock.ts'
-import { DEFAULT_LIMITS, type SessionLimits } from '../../media/media-session-ports.ts'
+import { type CallTools, DEFAULT_LIMITS, type SessionLimits } from '../../media/media-session-ports.ts'
 import { PrewarmedSessions } from '../../media/prewarmed-sessions.ts'
-import { createReceptionist } from '../../media/reception.ts'
+import { createReceptionist, type Receptionist } from '../../media/reception.ts'
 import { createStreamRejections } from '../../media/reject-stream.ts'
 import { createMediaSocket } from '../../media/socket.ts'
 
@@ -75,29 +75,14 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
   metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
   metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
 
-  const webhooks: Pick<VoiceWebhookDeps, 'expectCall' | 'admitCall' | 'knownEnd'> = {
-    expectCall(call) {
-      const reception = receptionist.receptionOf(call.businessId, call.to)
-      if (!reception) return
-      const { script, instructions, voice, engines } = reception
-      const options = {
-        callId: call.callSid,
-        language: script.language,
-        script,
-        ...(instructions ? { instructions } : {}),
-        ...(voice ? { voice } : {}),
-        tools: tools.list({ ...call, expiresAt: 0, nonce: '' }),
-      }
-      prewarmed.open(call.callSid, options, engines?.engine)
-    },
-    admitCall: (callSid) => admission.admit(callSid),
-    knownEnd: (callSid) => events.reasonOf(callSid),
-  }
-
   return {
     media,
     receptionist,
-    webhooks,
+    webhooks: {
+      expectCall: (call) => prewarmCall(call, { receptionist, prewarmed, tools }),
+      admitCall: (callSid) => admission.admit(callSid),
+      knownEnd: (callSid) => events.reasonOf(callSid),
+    } satisfies Pick<VoiceWebhookDeps, 'expectCall' | 'admitCall' | 'knownEnd'>,
     draining: () => draining,
     beginDrain() {
       draining = true
@@ -119,6 +104,25 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
   }
 }
 
+/** Opens the engine session of a call while its webhook is answered. */
+function prewarmCall(
+  call: Pick<StreamToken, 'callSid' | 'businessId' | 'from' | 'to'>,
+  parts: { receptionist: Receptionist; prewarmed: PrewarmedSessions; tools: CallTools },
+): void {
+  const reception = parts.receptionist.receptionOf(call.businessId, call.to)
+  if (!reception) return
+  const { script, instructions, voice, engines } = reception
+  const options = {
+    callId: call.callSid,
+    language: script.language,
+    script,
+    ...(instructions ? { instructions } : {}),
+    ...(voice ? { voice } : {}),
+    tools: parts.tools.list({ ...call, expiresAt: 0, nonce: '' }),
+  }
+  parts.prewarmed.open(call.callSid, options, engines?.engine)
+}
+
 /** The files that the traces of live calls go into, and what stores them once the calls are over. */
 function createTraces({ config, ctx, log, metrics, storage }: Deps) {
   const dir = join(config.dataDir, 'call-records')
@@ -126,16 +130,16 @@ function createTraces({ config, ctx, log, metrics, storage }: Deps) {
     dir,
     log,
     onClosed: (path, unwritten) => store.add(path, unwritten),
-    onWriteFailed: () => metrics.recordTrouble.inc({ what: 'write_failed' }),
+    onWriteFailed: () => metrics.traceTrouble.inc({ what: 'write_failed' }),
   })
   const store = createCallTraceStore({
     dir,
     storage,
     ctx,
     writes: writers.writes,
-    onTrouble: (what) => metrics.recordTrouble.inc({ what }),
+    onTrouble: (what) => metrics.traceTrouble.inc({ what }),
   })
-  metrics.gauge('call_records_waiting', 'Records of calls here that are to be stored', () => store.waiting)
+  metrics.gauge('call_traces_waiting', 'Call traces of this machine that are to be stored', () => store.waiting)
   return { writers, store }
 }
 
