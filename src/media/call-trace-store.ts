@@ -1,7 +1,7 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { attachCallTrace, findCallTrace, recordKeyOf } from '../domain/calls/index.ts'
+import { attachCallTrace, callTraceKey, findCallTrace } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
 import { setAside } from '../domain/inbox/index.ts'
 import { eventKey } from '../jobs/registry.ts'
@@ -197,7 +197,7 @@ class TraceStore implements CallTraceStore {
     if (!start || !business || !call) return await this.#waitForOwner(path, now, start)
     this.#ownerlessSince.delete(path)
     if (!own && !call.ended) return 'waiting'
-    const key = recordKeyOf(start.businessId, start.callSid)
+    const key = callTraceKey(start.businessId, start.callSid)
     // The first one stays: a call has one stream.
     if (!call.recordKey) {
       await storage.put(key, data, 'application/x-ndjson')
@@ -217,7 +217,7 @@ class TraceStore implements CallTraceStore {
     this.#ownerlessSince.set(path, since)
     if (now - since < OWNERLESS_MS) return 'waiting'
     // An interrupted try may have stored it before its call was erased.
-    if (start) await this.options.storage.delete(recordKeyOf(start.businessId, start.callSid))
+    if (start) await this.options.storage.delete(callTraceKey(start.businessId, start.callSid))
     this.#ownerlessSince.delete(path)
     await this.#remove(path)
     this.#log.warn({ file: basename(path) }, 'call trace without a call deleted')

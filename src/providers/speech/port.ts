@@ -16,7 +16,7 @@ export interface SpeechSynthesizer {
 }
 
 /** One question of the receptionist. `endOfTurnMs`: the silence after which the answer counts as complete. */
-export type IntakeQuestion = { key: 'name' | 'wish' | 'callback_time'; prompt: string; endOfTurnMs: number }
+export type IntakeQuestion = { key: 'name' | 'inquiry' | 'callback_time'; prompt: string; endOfTurnMs: number }
 
 /** The sentences of an intake call, in order. The greeting contains the first question already. */
 export type IntakeScript = {
