@@ -11,7 +11,7 @@ const RULE_MS = 2_000
 const CALL = { callSid: 'CA1', businessId: 'b', from: '+972501234567', to: '+97233760000', expiresAt: 0, nonce: 'n' }
 const FRAME = Buffer.from(makeTone(440, 20)).toString('base64')
 
-/** A call whose greeting of 100 ms was heard, at 1,000 ms of a clock that goes only when it is told to. */
+/** A call whose greeting of 100 ms was heard, at 1,000 ms of a clock that only the test moves. */
 async function startCall() {
   const clock = new VirtualClock()
   const audioAt: number[] = []
