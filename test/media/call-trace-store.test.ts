@@ -14,6 +14,7 @@ import { until } from '../sandbox/carrier/support.ts'
 import { createTestApi, type TestApi } from '../support/api.ts'
 import { traceOfCall } from '../support/call-trace.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
+import { quietFor } from '../support/wait.ts'
 
 setDefaultTimeout(30_000)
 
@@ -62,7 +63,7 @@ test('a record goes into the storage when its call is over, and is replayed from
   const lines = traceOfCall({ callSid: call.callSid, businessId: api.businessId }).trim().split('\n')
   for (const line of lines.slice(0, -1)) recorder.write(JSON.parse(line))
   await recorders.flush()
-  // It is still written to: the sweep skips it, however old it looks.
+  // It is still written to: nobody touches it, however old it looks.
   expect(await keeper.sweep(later(60 * 24))).toEqual({ stored: 0, waiting: 0, dropped: 0 })
   expect(readdirSync(dir)).toHaveLength(1)
   recorder.write(JSON.parse(lines.at(-1) ?? ''))
@@ -111,7 +112,7 @@ test('a crash at every point between the call and the end of the move: the next 
   await storage.put(attached.key, bytes(attached), 'application/x-ndjson')
   await api.database.db.update(calls).set({ recordKey: attached.key }).where(eq(calls.id, attached.id))
 
-  // Another process may still write to it: too fresh.
+  // Somebody may still be writing: too fresh to be touched.
   expect(await keeperOn().sweep()).toEqual({ stored: 0, waiting: 3, dropped: 0 })
   for (const path of paths) utimesSync(path, new Date(), new Date(Date.now() - 30 * MINUTE))
   // Two processes share the disk.
@@ -130,7 +131,7 @@ test('a call that lives on another server is left alone, and so is one whose row
   const keeper = keeperOn()
   expect(await keeper.sweep(later(25))).toEqual({ stored: 0, waiting: 2, dropped: 0 })
   expect(await keeper.sweep(later(35))).toEqual({ stored: 0, waiting: 2, dropped: 0 })
-  // A trace without a call for long is deleted.
+  // What nobody has claimed for long belongs to nobody, and does not lie about.
   expect(await keeper.sweep(later(45))).toEqual({ stored: 0, waiting: 1, dropped: 1 })
   expect(await Bun.file(unknown).exists()).toBe(false)
   await finishCall(api.business, {
@@ -146,7 +147,7 @@ test('a call that lives on another server is left alone, and so is one whose row
   expect(await Bun.file(path).exists()).toBe(false)
 })
 
-test('a trace that names another business than its call is deleted', async () => {
+test('a record that names another business than its call is nobody’s', async () => {
   const call = await newCall()
   const other = await api.addBusiness('Third')
   leaveBehind(call, other)
@@ -162,7 +163,7 @@ test('a call that was over before its row was written: its record is stored soon
   const callSid = `CA${String(++serial).padStart(32, '0')}`
   const keeper = keeperOn()
   keeper.add(leaveBehind({ callSid }))
-  await Bun.sleep(200)
+  await quietFor(200, 'the trace would have been stored without its call')
   expect(readdirSync(dir)).toHaveLength(1)
   const call = { callSid, from: '+972501239999', to: '+97233760000', at: new Date() }
   await registerCall(api.business, call)
@@ -176,7 +177,7 @@ test('a server that stops tries once more', async () => {
   const callSid = `CA${String(++serial).padStart(32, '0')}`
   const keeper = keeperOn()
   keeper.add(leaveBehind({ callSid }))
-  await Bun.sleep(200)
+  await quietFor(200, 'the trace would have been stored without its call')
   await registerCall(api.business, { callSid, from: '+972501239998', to: '+97233760000', at: new Date() })
   await keeper.stop()
   expect(readdirSync(dir)).toEqual([])
@@ -376,7 +377,7 @@ test('erasing the contact erases the record, stored or not yet', async () => {
   await eraseContact(api.business, local.contactId)
   await runDeletions()
   expect(await storage.get(stored.key)).toBeNull()
-  // The one on the disk has no call now.
+  // The one on the disk is nobody’s now.
   await keeper.sweep(later(30))
   await keeper.sweep(later(60))
   expect(readdirSync(dir)).toEqual([])
