@@ -133,7 +133,7 @@ export type OpenAiEndpoint = {
   url: string
   model: string
   turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
-  spare: boolean
+  warmConnection: boolean
   textModel: string
 }
 
@@ -351,7 +351,7 @@ function readEndpoints(v: Variables): Config['endpoints'] {
       url: v.OPENAI_REALTIME_URL,
       model: v.OPENAI_REALTIME_MODEL,
       turnDetection: v.OPENAI_TURN_DETECTION,
-      spare: v.OPENAI_WARM_SPARE,
+      warmConnection: v.OPENAI_WARM_SPARE,
       textModel: v.OPENAI_TEXT_MODEL,
     },
     paypalApi: v.PAYPAL_API_BASE_URL,

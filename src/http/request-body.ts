@@ -149,6 +149,11 @@ export function withBody(request: Request, body: Buffer<ArrayBuffer>): Request {
   })
 }
 
+/** A request with its whole body, for a library that would read it without a limit. @throws AppError as `readBytes` */
+export async function readWhole(request: Request, maxBytes: number): Promise<Request> {
+  return withBody(request, await readBytes(request, maxBytes))
+}
+
 /** A body without a content type is taken for JSON. @throws AppError `not_json` */
 export function requireJson(request: Request): void {
   const type = request.headers.get('content-type')

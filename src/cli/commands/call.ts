@@ -3,7 +3,7 @@ import type { Config } from '../../config.ts'
 import { errorMessage } from '../../lib/errors.ts'
 import { terminalLine } from '../../lib/escape/terminal.ts'
 import { formatPhone } from '../../lib/phone.ts'
-import { type ReplayReport, replayRecord } from '../../media/replay.ts'
+import { type ReplayReport, replayTrace } from '../../media/replay.ts'
 import { readSandboxFile } from '../../processes/supervise/sandbox-file.ts'
 import { SANDBOX_NUMBERS } from '../../sandbox/demo.ts'
 import { type SimulatedCallResult, simulateCall } from '../../sandbox/simulate.ts'
@@ -28,7 +28,7 @@ export function addCallCommands(program: Command, { session, show }: Cli): void 
     .action(async (which: string) => {
       const file = Bun.file(which)
       const replay = (await file.exists())
-        ? await replayRecord(await file.text())
+        ? await replayTrace(await file.text())
         : await (await session()).client.calls.replay.query({ id: which })
       await show(replay, () => describeReplay(replay))
       if (!replay.same) process.exitCode = EXIT.failed
