@@ -16,7 +16,6 @@ export type AppointmentRequest = {
   minutes: number
   name?: string | null
   note?: string | null
-  /** The call it was made in. */
   callSid?: string | null
   /** Who asks for it by telephone: until a person confirms it, they have one at a time. */
   caller?: { number: string; perCall: number; perDay: number }
@@ -165,7 +164,6 @@ export async function cancelAppointment(ctx: BusinessContext, id: string): Promi
   })
 }
 
-/** The appointments of the business from an instant on, soonest first. */
 export function listAppointments(ctx: BusinessContext, input: { from?: Date; limit?: number } = {}) {
   const from = input.from ?? new Date()
   return ctx.db

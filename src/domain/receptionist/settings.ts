@@ -68,7 +68,6 @@ export async function getProfile(ctx: BusinessContext): Promise<Profile> {
   return { version: row?.version ?? 0, settings: withHours(settings, row?.hours ?? null) }
 }
 
-/** The settings with the week that the business keeps now. */
 function withHours(settings: ReceptionistSettings, hours: WeekHours | null): ReceptionistSettings {
   return { ...settings, hours: { ...settings.hours, week: weekOf(hours) } }
 }
@@ -83,7 +82,6 @@ export async function getProfileVersion(ctx: BusinessContext, version: number): 
   return { version: row.version, settings: receptionistSettings.parse(row.settings) }
 }
 
-/** The versions of the settings, newest first. */
 export function listProfiles(ctx: BusinessContext) {
   return ctx.db
     .select({

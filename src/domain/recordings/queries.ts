@@ -4,7 +4,6 @@ import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { type PageInput, pageInput, pageQuery, toPage } from '../paging.ts'
 
-/** The recordings of the business, newest first. */
 export async function listRecordings(ctx: BusinessContext, input: PageInput) {
   const page = pageInput.parse(input)
   const query = pageQuery(recordings.id, page, eq(recordings.businessId, ctx.businessId))
