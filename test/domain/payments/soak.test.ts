@@ -42,7 +42,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Processes of the product that somebody kills all the time. */
+/** Processes of the product that the test kills all the time. */
 function startVictims(files: string[]) {
   let kills = 0
   let over = false
@@ -210,7 +210,7 @@ test(`${PAYMENTS} payments while web and workers are killed at random: both book
   const busySeconds = (performance.now() - started) / 1_000
   for (const { faults } of [paypal, tranzila]) faults.clear()
 
-  // Hours pass: whatever nobody told us of comes up in the sweep.
+  // Hours pass: what was not reported comes up in the sweep.
   const entries = () => [...paypal.ledger.entries, ...tranzila.ledger.entries]
   const sumOf = (kind: string) =>
     entries()
@@ -257,9 +257,9 @@ test(`${PAYMENTS} payments while web and workers are killed at random: both book
     expect([row.paid, row.receipts]).toEqual(isPaid ? [1, 1] : [0, 0])
   }
   const states = Object.groupBy(rows, ({ state }) => state)
-  const figures = Object.entries(states).map(([state, list]) => `${list?.length} ${state}`)
+  const counts = Object.entries(states).map(([state, list]) => `${list?.length} ${state}`)
   console.log(
-    `soak: ${figures.join(', ')}; ${victims.kills} kills in ${busySeconds.toFixed(0)} s; ` +
+    `soak: ${counts.join(', ')}; ${victims.kills} kills in ${busySeconds.toFixed(0)} s; ` +
       `${(sumOf('charge') / 100).toFixed(2)} taken, ${(sumOf('refund') / 100).toFixed(2)} given back, in both books`,
   )
   expect(victims.kills).toBeGreaterThan(10)
