@@ -138,7 +138,7 @@ export type OpenAiEndpoint = {
   model: string
   turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
   /** Whether each web process keeps a connection open for the next call. */
-  spare: boolean
+  warmConnection: boolean
   textModel: string
 }
 
@@ -276,7 +276,7 @@ export function loadConfig(environment: Environment): Config {
       url: v.OPENAI_REALTIME_URL,
       model: v.OPENAI_REALTIME_MODEL,
       turnDetection: v.OPENAI_TURN_DETECTION,
-      spare: v.OPENAI_WARM_SPARE,
+      warmConnection: v.OPENAI_WARM_SPARE,
       textModel: v.OPENAI_TEXT_MODEL,
     },
     paypalApi: v.PAYPAL_API_BASE_URL,

@@ -1,4 +1,4 @@
-import { createDeps, type Deps, startHeartbeat } from '../src/composition/deps.ts'
+import { createDeps, type Deps } from '../src/composition/deps.ts'
 import { loadConfig, processEnvironment } from '../src/config.ts'
 import type { DomainContext } from '../src/domain/context.ts'
 import { finishEvents, loadEvent, setAside } from '../src/domain/inbox/index.ts'
@@ -7,6 +7,7 @@ import { type Consumer, createConsumer, type EventStore, type JobHandlers } from
 import type { QueueName } from '../src/jobs/registry.ts'
 import { createGatherer } from '../src/lib/batcher.ts'
 import { guardProcess, notifyReady, onShutdown } from '../src/lib/lifecycle.ts'
+import { startHeartbeat } from '../src/processes/heartbeat.ts'
 
 /**
  * Runs a worker process on one queue: ready with its connections, and, asked to stop, ended after its jobs.

@@ -68,5 +68,5 @@ export const callsRouter = router({
   replay: businessProcedure
     .input(z.object({ id: z.string().min(1).max(64) }))
     .output(replayView)
-    .query(async ({ ctx, input }) => ctx.services.replayRecord(await getCallTraceKey(ctx.business, input.id))),
+    .query(async ({ ctx, input }) => ctx.services.replayTrace(await getCallTraceKey(ctx.business, input.id))),
 })

@@ -28,8 +28,8 @@ export type ApiServices = {
   events: EventHub
   /** The businesses' own keys. */
   keyring: Keyring
-  /** Lives a stored record through again. @throws AppError `record_not_found`, `bad_record` */
-  replayRecord(key: string): Promise<ReplayReport>
+  /** Replays a stored trace. @throws AppError `trace_not_found`, `bad_trace` */
+  replayTrace(key: string): Promise<ReplayReport>
 }
 
 /** What every procedure gets: whom the request speaks for is found out when it is asked for. */

@@ -34,7 +34,7 @@ describe('marks', () => {
         })
         expect(report.marks.returned).toEqual([])
         expect(end?.reason).toBe('completed')
-        expect(end?.detail).toBe('the last mark did not come back')
+        expect(end?.detail).toBe('the last mark did not return')
         expect(sessionOf(line).said).toEqual(['Yes?', 'Goodbye.'])
         // The goodbye was heard to its end before the line was closed.
         expect(heardSpans(report).at(-1) ?? 0).toBeGreaterThan(380)

@@ -63,17 +63,17 @@ test('what a caller tells later of what they want is kept too, over the real que
     metrics: createMetrics(),
   })
   const leadOf = async () => (await listLeads(api.business, {})).items[0]
-  const told = async (count: number) => {
+  const leadsSaved = async (count: number) => {
     for (const deadline = Date.now() + 20_000; done < count; await Bun.sleep(20))
       if (Date.now() > deadline) throw new Error(`only ${done} of ${count} jobs were done`)
   }
   sink.lead(call, { name: 'Dana' })
-  await told(1)
+  await leadsSaved(1)
   expect(await leadOf()).toMatchObject({ name: 'Dana', inquiry: null })
   sink.lead(call, { name: 'Dana Levi', inquiry: 'A flat in Haifa' })
-  await told(2)
+  await leadsSaved(2)
   sink.lead(call, { callback_time: 'tomorrow' })
-  await told(3)
+  await leadsSaved(3)
   expect(await leadOf()).toMatchObject({ name: 'Dana Levi', inquiry: 'A flat in Haifa', callbackTime: 'tomorrow' })
   expect((await listLeads(api.business, {})).items).toHaveLength(1)
 }, 40_000)

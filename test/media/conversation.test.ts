@@ -251,13 +251,13 @@ describe('tools', () => {
   test.concurrent('a transfer that fails is told to the model, and the call goes on', () =>
     withVoiceLine(
       {
-        tools: tools({ transfer: async () => 'Nobody answers.' }),
+        tools: tools({ transfer: async () => 'No one answers.' }),
         script: { steps: [{ tools: [{ name: 'transfer_to_human', args: {} }] }, goodbye] },
       },
       async (line) => {
         const { end } = await line.call({ script: [{ say: say(600) }] })
         expect(end?.reason).toBe('completed')
-        expect(line.openai.sessions[0]?.report.toolOutputs[0]?.output).toContain('Nobody answers.')
+        expect(line.openai.sessions[0]?.report.toolOutputs[0]?.output).toContain('No one answers.')
       },
     ))
 })

@@ -158,7 +158,7 @@ async function run(state: State, event: Event): Promise<string | null> {
       if (next - from > RULE_MS + SLACK_MS + stalledMs(placedAt + from, placedAt + next))
         return `${name}: ${Math.round(next - from)} ms of nothing; ${story}`
     }
-    // Nobody says anything: they are asked again.
+    // The caller is silent: they are asked again.
     if (event === 'silence' && state !== 'closing' && spans.filter((span) => span.startMs > 4_000).length === 0)
       return `${name}: was not asked again; ${story}`
     // What cannot be said is left out where other words can take its place; else the call goes on to voicemail.

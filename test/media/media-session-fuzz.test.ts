@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { createLogger } from '../../src/lib/log.ts'
 import { VirtualClock } from '../../src/media/clock.ts'
-import { CallSession } from '../../src/media/media-session.ts'
+import { MediaSession } from '../../src/media/media-session.ts'
 import { DEFAULT_LIMITS } from '../../src/media/media-session-ports.ts'
 import type { EngineEvent, EngineSession, SpeechEngine } from '../../src/providers/speech/port.ts'
 import { randomIntegers, withSeed } from '../support/seed.ts'
@@ -50,7 +50,7 @@ async function live(seed: number, open: Set<EngineSession>) {
     },
     close: async () => {},
   })
-  const session = new CallSession(
+  const session = new MediaSession(
     {
       send: (frame) => (sent.push(frame) > 0 && random(400) !== 0 ? frame.length : 0),
       close: (_, reason) => void closes.push(reason),
@@ -74,10 +74,10 @@ async function live(seed: number, open: Set<EngineSession>) {
           if (random(3) === 0) throw new Error('no')
           return { ok: true }
         },
-        transfer: async () => (random(2) === 0 ? null : 'nobody'),
+        transfer: async () => (random(2) === 0 ? null : 'no answer'),
         canTransfer: () => random(2) === 0,
       },
-      sink: { claim: async () => random(30) !== 0, turn() {}, lead() {}, end: async () => void ends++ },
+      events: { claim: async () => random(30) !== 0, turn() {}, lead() {}, end: async () => void ends++ },
     },
   )
   const start = JSON.stringify({

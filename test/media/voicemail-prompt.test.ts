@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../support/cleanup.ts'
 
 const log = createLogger('silent')
 // It is never asked: only the installation's own words are spoken here.
-const database = createDatabase('postgres://nobody@127.0.0.1:1/none')
+const database = createDatabase('postgres://unknown@127.0.0.1:1/none')
 afterAll(() => database.close())
 
 function receptionistWith(synthesize: () => Promise<Uint8Array>) {

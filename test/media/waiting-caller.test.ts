@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { VirtualClock } from '../../src/media/clock.ts'
-import { CallSession } from '../../src/media/media-session.ts'
+import { MediaSession } from '../../src/media/media-session.ts'
 import { DEFAULT_LIMITS } from '../../src/media/media-session-ports.ts'
 import type { EngineEvent } from '../../src/providers/speech/port.ts'
 import { makeTone } from '../../src/sandbox/carrier/audio.ts'
@@ -11,13 +11,13 @@ const RULE_MS = 2_000
 const CALL = { callSid: 'CA1', businessId: 'b', from: '+972501234567', to: '+97233760000', expiresAt: 0, nonce: 'n' }
 const FRAME = Buffer.from(makeTone(440, 20)).toString('base64')
 
-/** A call whose greeting of 100 ms was heard, at 1,000 ms of a clock that goes only when it is told to. */
+/** A call whose greeting of 100 ms was heard, at 1,000 ms of a clock that only the test moves. */
 async function startCall() {
   const clock = new VirtualClock()
   const audioAt: number[] = []
   let tell: (event: EngineEvent) => void = () => {}
   let timestampMs = 0
-  const session: CallSession = new CallSession(
+  const session: MediaSession = new MediaSession(
     {
       send(text) {
         const frame: { event: string; mark?: { name: string } } = JSON.parse(text)
@@ -49,7 +49,7 @@ async function startCall() {
         },
         close: async () => {},
       },
-      sink: { claim: async () => true, turn() {}, lead() {}, end: async () => {} },
+      events: { claim: async () => true, turn() {}, lead() {}, end: async () => {} },
       log: createLogger('silent'),
       verifyToken: () => CALL,
       reception: () => ({

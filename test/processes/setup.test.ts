@@ -56,13 +56,13 @@ afterAll(async () => {
 
 test('a key that is replaced in the settings opens nothing any more, and does not come back', async () => {
   const own = within(web.deps.ctx, web.businessId)
-  const { key: other } = await createApiKey(own, { name: 'till', scope: 'admin' })
+  const { key: other } = await createApiKey(own, { name: 'cash desk', scope: 'admin' })
   await start()
   expect(await opens('al_first-bootstrap-key-01')).toBe(true)
   await start({ API_KEY: 'al_second-bootstrap-key-2' })
   expect([await opens('al_first-bootstrap-key-01'), await opens('al_second-bootstrap-key-2')]).toEqual([false, true])
   expect(await opens(other)).toBe(true)
-  // Somebody put the old settings back: a leaked key stays dead.
+  // With the old settings again: a leaked key stays revoked.
   await start()
   expect([await opens('al_first-bootstrap-key-01'), await opens('al_second-bootstrap-key-2')]).toEqual([false, false])
   await start({ API_KEY: 'al_third-bootstrap-key-03' })

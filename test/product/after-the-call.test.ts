@@ -229,7 +229,7 @@ describe('with a model, and two servers whose disks are their own', () => {
       ['agentlocator_engine_failures_total', 0],
       ['agentlocator_calls_live', 0],
       ['agentlocator_media_sockets', 0],
-      ['agentlocator_call_records_waiting', 0],
+      ['agentlocator_call_traces_waiting', 0],
     ] as const)
       expect({ name, value: await product.metric(name) }).toEqual({ name, value })
     // The other one had no call.

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { createDeps, type Speech } from '../../src/composition/deps.ts'
+import { createDeps } from '../../src/composition/deps.ts'
+import type { Speech } from '../../src/composition/speech.ts'
 import { loadConfig } from '../../src/config.ts'
 import { addPhoneNumber, createApiKey, createBusiness, updateBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'

@@ -238,7 +238,7 @@ describe('a server that goes away', () => {
       const sid = await placed.promise
       const server = await serverOf(sid)
       server.kill('SIGTERM')
-      await eventually(() => server.log.find((line) => line.msg === 'the web server drains'), 'the draining')
+      await eventually(() => server.log.find((line) => line.msg === 'web server draining'), 'the draining')
       const asked = await Promise.all(
         Array.from({ length: 24 }, async (_, index) => {
           const fields = { CallSid: `CAdrain${index}`, From: CALLER, To: NUMBER }
@@ -278,7 +278,7 @@ describe('a server that goes away', () => {
       const sid = await placed.promise
       await serverOf(sid)
       alone.kill('SIGTERM')
-      await eventually(() => alone.log.find((line) => line.msg === 'the web server drains'), 'the draining')
+      await eventually(() => alone.log.find((line) => line.msg === 'web server draining'), 'the draining')
       const ready = await fetch(`http://127.0.0.1:${alone.port}/readyz`)
       expect(ready.status).toBe(503)
       expect(await ready.json()).toMatchObject({ missing: ['draining'] })

@@ -71,7 +71,7 @@ export async function createTestServices(
         createSecretBox(deriveKey('a secret of the tests', 'business credentials')),
         ctx.log,
       ),
-      replayRecord: (key) => replayStored(storage, key),
+      replayTrace: (key) => replayStored(storage, key),
     },
     async close() {
       await events.stop()

@@ -7,7 +7,7 @@ import { setAside } from '../../src/domain/inbox/index.ts'
 import { receiveMessage } from '../../src/domain/messages/index.ts'
 import { newId } from '../../src/lib/ids.ts'
 import type { TestApi } from './api.ts'
-import { recordOfCall } from './call-trace.ts'
+import { traceOfCall } from './call-trace.ts'
 
 export type ProcedurePath = keyof typeof PERMISSIONS
 
@@ -52,7 +52,7 @@ export async function prepareValidInputs(
   const callSid = `CA${newId()}`
   const call = await registerCall(business, { callSid, from: phone(), to: '+97233330000', at: new Date() })
   const traceKey = `calls/${businessId}/${callSid}/record.jsonl`
-  const trace = new TextEncoder().encode(recordOfCall({ callSid, businessId, said: 'Hello' }))
+  const trace = new TextEncoder().encode(traceOfCall({ callSid, businessId, said: 'Hello' }))
   await api.services.storage.put(traceKey, trace, 'application/x-ndjson')
   await attachCallTrace(business, { callSid, key: traceKey, lines: 1 })
   await owner.receptionist.save({ settings: { instructions: 'Be brief.' } })

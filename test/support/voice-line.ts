@@ -12,12 +12,12 @@ import {
   type SessionEnd,
   type SessionLimits,
 } from '../../src/media/media-session-ports.ts'
-import { parseRecord, type Replay, replayCall } from '../../src/media/replay.ts'
+import { type Replay, replayCall } from '../../src/media/replay.ts'
 import { createMediaSocket } from '../../src/media/socket.ts'
+import { parseTrace } from '../../src/media/trace-entries.ts'
 import { DEFAULT_POLICY, type TurnOptions } from '../../src/media/turn-options.ts'
 import { createRealtimeEngine } from '../../src/providers/speech/openai-realtime/engine.ts'
-import type { RealtimeLimits } from '../../src/providers/speech/openai-realtime/session.ts'
-import type { RealtimeSettings } from '../../src/providers/speech/openai-realtime/settings.ts'
+import type { RealtimeLimits, RealtimeSettings } from '../../src/providers/speech/openai-realtime/settings.ts'
 import type { WarmConnectionTimes } from '../../src/providers/speech/openai-realtime/warm-connection.ts'
 import type { IntakeScript, Language, SpeechEngine } from '../../src/providers/speech/port.ts'
 import { createTwilioTelephony } from '../../src/providers/telephony/twilio.ts'
@@ -32,7 +32,7 @@ import { OPENAI_KEY, startTestOpenAi } from './realtime.ts'
 const SECRET = 'a secret for stream tokens'
 const BUSINESS = '0190a000-0000-7000-8000-000000000001'
 
-export type SavedTurn = Parameters<SessionDeps['sink']['turn']>[1]
+export type SavedTurn = Parameters<SessionDeps['events']['turn']>[1]
 
 export type VoiceLine = ReturnType<typeof startVoiceLine>
 
@@ -57,7 +57,7 @@ export function startVoiceLine(options: {
   /** Speaks the model's words; without it they are tones. */
   speak?: (text: string, language: string) => Promise<Uint8Array>
   language?: Language
-  spare?: WarmConnectionTimes
+  warmConnection?: WarmConnectionTimes
   clock?: Clock
 }) {
   const openai = startTestOpenAi(options.script ?? {}, options.speak)
@@ -68,7 +68,7 @@ export function startVoiceLine(options: {
     url: openai.realtimeUrl,
     model: 'gpt-realtime-2.1',
     ...(options.settings ? { settings: options.settings } : {}),
-    ...(options.spare ? { spare: options.spare } : {}),
+    ...(options.warmConnection ? { warmConnection: options.warmConnection } : {}),
     limits: { connectMs: 1_500, quietMs: 700, stallMs: 1_600, ...options.engineLimits },
   })
   const ends = new Map<string, SessionEnd>()
@@ -100,7 +100,7 @@ export function startVoiceLine(options: {
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       clock: options.clock ?? systemClock,
-      record: (callSid) => recorders.open(callSid),
+      openTrace: (callSid) => recorders.open(callSid),
       verifyToken: (token, callSid) => verifyStreamToken(SECRET, token, callSid),
       reception: () => ({
         script,
@@ -110,7 +110,7 @@ export function startVoiceLine(options: {
         instructions: 'You answer the telephone.',
         policy: { ...DEFAULT_POLICY, ...options.policy },
       }),
-      sink: {
+      events: {
         claim: async () => true,
         turn: (_, turn) => void turns.push(turn),
         lead: (_, answers) => void leads.push(answers),
@@ -197,7 +197,7 @@ export function startVoiceLine(options: {
       })
       await recorders.flush()
       const file = Bun.file(recorders.pathOf(report.callSid))
-      const replay = (await file.exists()) ? await replayCall(parseRecord(await file.text())) : null
+      const replay = (await file.exists()) ? await replayCall(parseTrace(await file.text())) : null
       if (replay) replays.push(replay)
       return {
         replay,

@@ -14,7 +14,7 @@ import { AppError } from '../../src/lib/errors.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { appRouter } from '../../src/trpc/router.ts'
 import { createTestApi, SCOPE_ACCESS, type TestApi } from '../support/api.ts'
-import { recordOfCall } from '../support/call-trace.ts'
+import { traceOfCall } from '../support/call-trace.ts'
 import { DOMAIN_REFUSALS, type ProcedurePath, prepareValidInputs } from '../support/valid-inputs.ts'
 
 const PATHS = Object.keys(appRouter._def.procedures).sort()
@@ -156,7 +156,7 @@ describe('a stranger of another business', () => {
       at: new Date(),
     })
     const recordKey = `calls/${a}/CA-a/record.jsonl`
-    const record = recordOfCall({ callSid: 'CA-a', businessId: a, said: mark })
+    const record = traceOfCall({ callSid: 'CA-a', businessId: a, said: mark })
     await api.services.storage.put(recordKey, new TextEncoder().encode(record), 'application/x-ndjson')
     await attachCallTrace(inA, { callSid: 'CA-a', key: recordKey, lines: 1 })
     expect((await owner.calls.replay({ id: callId })).transcript.join(' ')).toContain(mark)

@@ -49,7 +49,7 @@ export async function attachCallTrace(
 /**
  * Where the record of a call is stored.
  * @param key our id or the carrier's call SID
- * @throws AppError `call_not_found`, `record_not_found` for a call that has none, or none yet
+ * @throws AppError `call_not_found`, `trace_not_found` for a call that has none, or none yet
  */
 export async function getCallTraceKey(ctx: BusinessContext, key: string): Promise<string> {
   const [row] = await ctx.db
@@ -62,7 +62,6 @@ export async function getCallTraceKey(ctx: BusinessContext, key: string): Promis
       ),
     )
   if (!row) throw new AppError('not_found', 'call_not_found', 'There is no such call.')
-  if (!row.recordKey)
-    throw new AppError('not_found', 'record_not_found', 'The record of this call is not stored, or not yet.')
+  if (!row.recordKey) throw new AppError('not_found', 'trace_not_found', 'No trace of this call is stored yet.')
   return row.recordKey
 }

@@ -38,7 +38,6 @@ type Lines = {
   goodbye: string
   oneMoment: string
   voicemail: (businessName: string) => string
-  apology: string
   notInService: string
   connecting: string
   whisper: (businessName: string) => string
@@ -54,7 +53,6 @@ const HEBREW: Lines = {
   goodbye: 'נַחֲזוֹר אֲלֵיכֶם בְּהֶקְדֵּם. לְהִתְרָאוֹת.',
   oneMoment: 'רַק רֶ֫גַע, בְּבַקָּשָׁה.',
   voicemail: (name) => `שָׁלוֹם, הִגַּ֫עְתֶּם אֶל ${name}. אֵין מַעֲנֶה כָּרֶ֫גַע. אָ֫נָּא הַשְׁאִ֫ירוּ הוֹדָעָה אַחֲרֵי הַצְּלִיל, וְנַחֲזוֹר אֲלֵיכֶם.`,
-  apology: 'סְלִיחָה, יֵשׁ לָ֫נוּ תַּקָּלָה קְטַנָּה.',
   connecting: 'רֶ֫גַע אֶחָד, אֲנִי מַעֲבִירָה אֶת הַשִּׂיחָה.',
   whisper: (name) => `שִׂיחָה שֶׁל ${name}.`,
   notInService: 'הַמִּסְפָּר שֶׁחִיַּגְתֶּם אֵינוֹ בְּשֵׁירוּת. תּוֹדָה, וְיוֹם טוֹב.',
@@ -71,7 +69,6 @@ const ENGLISH: Lines = {
   oneMoment: 'One moment, please.',
   voicemail: (name) =>
     `Hello, you have reached ${name}. No one can take your call right now. Please leave a message after the tone, and we will call you back.`,
-  apology: 'Sorry, we have a small technical problem.',
   connecting: 'One moment, I will put you through.',
   whisper: (name) => `A caller for ${name}.`,
   notInService: 'The number you have called is not in service here. Thank you, and goodbye.',
@@ -113,11 +110,6 @@ export function intakeScript({ language, businessName, greeting, notice }: Scrip
 /** What a caller hears before the tone when neither a person nor the agent can answer. */
 export function voicemailPrompt({ language, businessName }: Pick<ScriptOptions, 'language' | 'businessName'>): string {
   return LINES[language].voicemail(businessName.trim())
-}
-
-/** Said when something broke in mid-call, before whatever comes next. */
-export function apologyText(language: Language): string {
-  return LINES[language].apology
 }
 
 /** Said to a caller of a number that belongs to no business here. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { apologyText, intakeScript, notInServiceText, voicemailPrompt } from '../../../src/domain/receptionist/index.ts'
+import { intakeScript, notInServiceText, voicemailPrompt } from '../../../src/domain/receptionist/index.ts'
 import { toRuns } from '../../../src/providers/speech/espeak/utterance.ts'
 
 const LANGUAGES = ['he', 'en'] as const
@@ -37,7 +37,6 @@ test('every Hebrew word is pointed and read by rule, with one stress', () => {
     script.goodbye,
     script.oneMoment,
     voicemailPrompt({ language: 'he', businessName: 'Acme' }),
-    apologyText('he'),
     notInServiceText('he'),
   ]
   for (const text of texts) {
@@ -53,6 +52,5 @@ test('every Hebrew word is pointed and read by rule, with one stress', () => {
 
 test.each(LANGUAGES)('the other sentences (%s) stand', (language) => {
   expect(voicemailPrompt({ language, businessName: ' Acme ' })).toContain('Acme')
-  expect(apologyText(language).length).toBeGreaterThan(10)
   expect(notInServiceText(language).length).toBeGreaterThan(10)
 })

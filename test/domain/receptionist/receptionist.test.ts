@@ -94,7 +94,7 @@ test('the tools of a call do their work once, however often they are called', as
   const tools = createCallTools({
     ctx,
     profiles: { of: () => DEFAULT_RECEPTIONIST },
-    sink: { lead: (_, answers) => void leads.push(answers) },
+    events: { lead: (_, answers) => void leads.push(answers) },
     settings: SENDER,
     carriers: { of: () => null },
     installation: null,

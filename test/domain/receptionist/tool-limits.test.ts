@@ -24,7 +24,7 @@ async function startTools() {
     createCallTools({
       ctx: domain.ctx,
       profiles: { of: () => DEFAULT_RECEPTIONIST },
-      sink: { lead: () => {} },
+      events: { lead: () => {} },
       settings: SENDER,
       carriers: { of: () => null },
       installation: null,

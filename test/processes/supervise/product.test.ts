@@ -177,9 +177,9 @@ test('a taken port is said before anything is started', async () => {
   expect(embeddedPostgresUrl(config.dataDir)).toBeNull()
 }, 30_000)
 
-test('with a database of its own given, none is started, and one that is away is waited for until told to stop', async () => {
+test('with a database given none is started, and an unreachable one is awaited until the stop', async () => {
   const journal = openJournal()
-  const url = `postgres://nobody:x@127.0.0.1:${await findFreePort('127.0.0.1')}/none`
+  const url = `postgres://unknown:x@127.0.0.1:${await findFreePort('127.0.0.1')}/none`
   const { config, steps } = await plan(journal.path, { DATABASE_URL: url })
   const supervision = createSupervision(steps(), logger)
   let ended = false

@@ -49,7 +49,7 @@ class Call {
     this.put({ type: 'speech_stopped', startMs, endMs: startMs + ms, voicedMs })
   }
 
-  /** Nobody speaks for a while. */
+  /** Silence for a while. */
   wait(ms: number): void {
     for (const until = this.nowMs + ms; this.nowMs < until; ) {
       this.nowMs += 100

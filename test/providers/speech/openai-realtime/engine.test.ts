@@ -116,7 +116,7 @@ describe('the session', () => {
     expect(lastReport(sandbox).errors).toEqual([])
   })
 
-  test('says what it is told, also over a response of its own', async () => {
+  test('says a given text, also over a response of its own', async () => {
     const { sandbox, call } = start({ steps: [{ say: 'A long story.', ms: 5_000 }], speed: 4 })
     const caller = call()
     caller.speak(400)
@@ -126,7 +126,7 @@ describe('the session', () => {
     expect(lastReport(sandbox).errors).toEqual([])
   })
 
-  test('says what it is told in the very moment in which the server answers by itself', async () => {
+  test('says a given text in the moment in which the server answers by itself', async () => {
     const { sandbox, call } = start({ steps: [{ say: 'A long answer.', ms: 3_000, delayMs: 200 }], speed: 1 })
     const caller = call({
       onEvent(event) {
@@ -136,7 +136,7 @@ describe('the session', () => {
     await caller.next('ready')
     caller.speak(400)
     await until(() => lastReport(sandbox).said.includes('Goodbye.'), 10_000)
-    // Two at a time are refused: the answer gave way, and nobody is told that anything went wrong.
+    // The server refuses two at a time: the answer was canceled, and no error is reported.
     expect(lastReport(sandbox).errors).toEqual(['conversation_already_has_active_response'])
     expect(lastReport(sandbox).responses[0]?.status).toBe('cancelled')
     expect(caller.events.filter((event) => event.type === 'error')).toEqual([])
@@ -189,7 +189,7 @@ describe('an engine that fails', () => {
   ]
   for (const at of ['turn', 'speech', 'response'] as const)
     for (const { name, effect, code, retry } of failures)
-      test(`${name} at ${at}: told once, with what may be tried next`, async () => {
+      test(`${name} at ${at}: reported once, with whether a retry is useful`, async () => {
         const { sandbox, engine, call } = start({ steps: [{ say: 'A long story.', ms: 4_000 }] })
         sandbox.faults.add({ at, effect })
         const caller = call()
@@ -203,7 +203,7 @@ describe('an engine that fails', () => {
         expect(engine.sessionCount).toBe(0)
       })
 
-  test('refuses the key, is over its limit, has no room, never configures the session: each told as what it is', async () => {
+  test('refuses the key, is over its limit, has no room, never configures the session: each has its own code', async () => {
     const wrong = start({}, 'sk-wrong').call()
     expect(await wrong.next('error')).toMatchObject({ code: 'engine_refused', fatal: true, retry: false })
     const limited = start({})

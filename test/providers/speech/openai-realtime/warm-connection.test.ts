@@ -17,7 +17,7 @@ function start(times: Partial<typeof TIMES> = {}, apiKey = OPENAI_KEY) {
     apiKey,
     url: sandbox.realtimeUrl,
     model: 'gpt-realtime-2.1',
-    spare: { ...TIMES, ...times },
+    warmConnection: { ...TIMES, ...times },
   })
   open.push({ sandbox, engine })
   return { sandbox, engine }
@@ -94,7 +94,7 @@ test('a wrong key is not asked again and again, and closing ends the asking', as
 })
 
 test('a call that gets one which died in that very moment goes on with a fresh one', async () => {
-  const line = startVoiceLine({ spare: TIMES, script: { steps: [{ say: 'Yes?', ms: 300 }] } })
+  const line = startVoiceLine({ warmConnection: TIMES, script: { steps: [{ say: 'Yes?', ms: 300 }] } })
   try {
     await until(() => line.engine.warmConnectionReady, 5_000)
     line.openai.sessions[0]?.strike({ kind: 'stall' })
