@@ -28,7 +28,7 @@ export const receptionistSettings = z.object({
   consentNotice: perLanguage.default({}),
   /** Languages it may switch to when the caller does. */
   languages: z.array(z.enum(businesses.language.enumValues)).default([]),
-  /** The week is the business's own hours, whichever door it is set by; the holidays are kept here. */
+  /** The week is the business's own hours, whichever endpoint sets it; the holidays are stored here. */
   hours: businessHours.default(DEFAULT_HOURS),
   appointmentMinutes: z.int().min(5).max(480).default(30),
   /** Rung when a caller wants a person; E.164 or as people write it. */

@@ -86,11 +86,11 @@ describe('hours', () => {
   })
 })
 
-test('one slot is booked once, however many ask at the same time; the others are told free times', async () => {
+test('one slot is booked once, however many ask at the same time; the others are offered free times', async () => {
   const { business, call } = await startDomain()
-  const callSids = await Promise.all([call('+972501000001'), call('+972501000002'), call('+972501000003')])
+  const callIds = await Promise.all([call('+972501000001'), call('+972501000002'), call('+972501000003')])
   const results = await Promise.allSettled(
-    callSids.map((callSid) => bookAppointment(business, at('2026-11-23', '10:00', callSid), settings)),
+    callIds.map((callSid) => bookAppointment(business, at('2026-11-23', '10:00', callSid), settings)),
   )
   expect(results.filter((each) => each.status === 'fulfilled')).toHaveLength(1)
   const refused = results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
@@ -111,7 +111,7 @@ test('the same call asking again gets the appointment it has; a cancelled slot i
   const again = await bookAppointment(business, at('2026-11-23', '12:00', callSid), settings)
   expect(again.id).toBe(first.id)
   expect(await listAppointments(business, { from: NOW })).toHaveLength(1)
-  // Taken back twice, it is told once.
+  // Cancelled twice, it is published once.
   for (let run = 0; run < 2; run += 1) await cancelAppointment(business, first.id)
   expect(await sql`select 1 from events where type = 'appointment.cancel' and entity_id = ${first.id}`).toHaveLength(1)
   expect(await listAppointments(business, { from: NOW })).toEqual([])
