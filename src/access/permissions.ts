@@ -34,7 +34,7 @@ export const PERMISSIONS = {
   'businesses.addNumber': OPERATE,
   'businesses.removeNumber': OPERATE,
   'businesses.providers': READ,
-  'businesses.all': OPERATE,
+  'businesses.list': OPERATE,
   'businesses.create': OPERATE,
   'businesses.block': OPERATE,
   'businesses.unblock': OPERATE,
@@ -42,8 +42,10 @@ export const PERMISSIONS = {
   'calls.list': READ,
   'calls.get': READ,
   'calls.summary': READ,
-  'calls.figures': READ,
+  'calls.stats': READ,
   'calls.replay': READ,
+
+  'recordings.list': READ,
 
   'receptionist.get': READ,
   'receptionist.version': READ,
@@ -103,13 +105,13 @@ export const PERMISSIONS = {
   'payments.refund': MANAGE,
 
   'whatsapp.list': READ,
-  'whatsapp.status': READ,
+  'whatsapp.get': READ,
   'whatsapp.create': MANAGE,
   'whatsapp.link': MANAGE,
   'whatsapp.restart': MANAGE,
   'whatsapp.logout': MANAGE,
-  'whatsapp.delete': MANAGE,
-  'whatsapp.settings': MANAGE,
+  'whatsapp.remove': MANAGE,
+  'whatsapp.update': MANAGE,
 
   'search.all': READ,
 
@@ -131,6 +133,7 @@ export const PERMISSIONS = {
   'quarantine.list': MANAGE,
   'quarantine.get': MANAGE,
   'quarantine.retry': MANAGE,
+  'quarantine.retryAll': MANAGE,
   'quarantine.drop': MANAGE,
 
   'webhooks.list': MANAGE,

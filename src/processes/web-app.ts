@@ -65,7 +65,7 @@ import { createStreamRejections } from '../media/reject-stream.ts'
 import { replayStored } from '../media/replay.ts'
 import { createMediaSocket, type MediaSocketData, pathOf } from '../media/socket.ts'
 import { appRouter } from '../trpc/router.ts'
-import { type ApiServices, refusedCalls } from '../trpc/trpc.ts'
+import { type ApiServices, rejectCalls } from '../trpc/trpc.ts'
 
 export type App = {
   /** Every route that is registered, for the check that each has a rule. */
@@ -236,7 +236,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   app.onError((error, c) => {
     const answered = handle(error, c)
     if (!c.req.path.startsWith('/trpc/')) return answered
-    return refusedCalls(toAppError(error), calledProcedures(c.req.path), c.req.query('batch') === '1')
+    return rejectCalls(toAppError(error), calledProcedures(c.req.path), c.req.query('batch') === '1')
   })
   app.use(async (c, next) => {
     await next()

@@ -18,6 +18,7 @@ import { paymentsRouter } from './payments.ts'
 import { privacyRouter } from './privacy.ts'
 import { quarantineRouter } from './quarantine.ts'
 import { receptionistRouter } from './receptionist.ts'
+import { recordingsRouter } from './recordings.ts'
 import { searchRouter } from './search.ts'
 import { systemRouter } from './system.ts'
 import { router } from './trpc.ts'
@@ -31,6 +32,7 @@ export const appRouter = router({
   keys: keysRouter,
   credentials: credentialsRouter,
   calls: callsRouter,
+  recordings: recordingsRouter,
   messages: messagesRouter,
   contacts: contactsRouter,
   conversations: conversationsRouter,

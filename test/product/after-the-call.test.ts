@@ -162,21 +162,21 @@ describe('with a model, and two servers whose disks are their own', () => {
     expect(await runToEnd('src/cli.ts', product.env, ['call', 'replay', file])).toContain('decisions, all the same')
   })
 
-  test('its figures are in the API and in the metrics of the server that had it', async () => {
-    const figures = await product.trpc().calls.figures.query({ days: 1 })
-    expect(figures).toMatchObject({ calls: 1, bargeIns: 0, engineFailures: 0 })
-    expect(figures.costMicroUsd ?? 0).toBeGreaterThan(0)
+  test('its statistics are in the API and in the metrics of the server that had it', async () => {
+    const stats = await product.trpc().calls.stats.query({ days: 1 })
+    expect(stats).toMatchObject({ calls: 1, bargeIns: 0, engineFailures: 0 })
+    expect(stats.costMicroUsd ?? 0).toBeGreaterThan(0)
     const { metrics } = await callOf()
     for (const name of ['greetingMs', 'responseMedianMs', 'relayInP95Us', 'relayOutP95Us'] as const) {
-      expect(figures.measures[name]?.p50 ?? -1).toBeGreaterThanOrEqual(0)
-      expect(figures.measures[name]).toEqual({ p50: metrics?.[name] ?? Number.NaN, p95: metrics?.[name] ?? Number.NaN })
+      expect(stats.measures[name]?.p50 ?? -1).toBeGreaterThanOrEqual(0)
+      expect(stats.measures[name]).toEqual({ p50: metrics?.[name] ?? Number.NaN, p95: metrics?.[name] ?? Number.NaN })
     }
     const business = `{business="${product.businessId}"}`
     for (const [name, value] of [
       ['agentlocator_calls_ended_total{reason="completed"}', 1],
       ['agentlocator_call_greeting_milliseconds_count', 1],
       [`agentlocator_call_response_milliseconds_count${business}`, 1],
-      [`agentlocator_engine_cost_microusd_total${business}`, figures.costMicroUsd ?? Number.NaN],
+      [`agentlocator_engine_cost_microusd_total${business}`, stats.costMicroUsd ?? Number.NaN],
       ['agentlocator_call_relay_in_microseconds_count', 1],
       ['agentlocator_call_relay_out_microseconds_count', 1],
       ['agentlocator_call_clear_milliseconds_count', 0],
@@ -192,7 +192,7 @@ describe('with a model, and two servers whose disks are their own', () => {
 
   test('erased with its caller, the record is gone from the storage too', async () => {
     const { contactId } = await callOf()
-    await product.trpc().privacy.eraseContact.mutate({ contactId: contactId ?? '' })
+    await product.trpc().privacy.eraseContact.mutate({ id: contactId ?? '' })
     await eventually(
       () => [...s3.objects.keys()].every((key) => !key.includes(report.callSid)),
       'the deletion of all that the call left',

@@ -41,7 +41,7 @@ const LEFT_ALONE = new Set([
   'businesses.create',
   'keys.revoke',
   'members.remove',
-  'whatsapp.delete',
+  'whatsapp.remove',
   'events.stream',
   'system.watchQueues',
 ])

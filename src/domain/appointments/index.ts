@@ -1,5 +1,7 @@
 export {
   type AppointmentRequest,
+  appointmentFilters,
+  appointmentView,
   bookAppointment,
   cancelAppointment,
   confirmAppointment,
