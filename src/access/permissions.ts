@@ -285,13 +285,13 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /api/payments': business(PERMISSIONS['payments.list']),
   'GET /api/payments/:id': business(PERMISSIONS['payments.get']),
   'POST /api/payments/:id/refund': business(PERMISSIONS['payments.refund']),
-  'GET /api/media/:id': business(PERMISSIONS['messages.get']),
-  'GET /api/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
-  'GET /api/recordings': business(PERMISSIONS['calls.list']),
-  'GET /api/recordings/:id/audio': business(PERMISSIONS['calls.get']),
-  'GET /api/turns/:id/audio': business(PERMISSIONS['calls.get']),
-  'GET /api/calls/:id/record': business(PERMISSIONS['calls.get']),
-  'GET /api/exports/:file': business(PERMISSIONS['exports.csv']),
+
+  'GET /api/v1/media/:id': business(PERMISSIONS['messages.get']),
+  'GET /api/v1/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
+  'GET /api/v1/recordings/:id/audio': business(PERMISSIONS['calls.get']),
+  'GET /api/v1/turns/:id/audio': business(PERMISSIONS['calls.get']),
+  'GET /api/v1/calls/:id/trace': business(PERMISSIONS['calls.get']),
+  'GET /api/v1/exports/:file{.+\\.csv}': business(PERMISSIONS['exports.csv']),
 }
 
 /** Routes that a library registers itself: everything below a path has one rule. */

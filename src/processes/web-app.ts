@@ -23,7 +23,7 @@ import { createProfileCache } from '../domain/receptionist/index.ts'
 import { createAccountPages } from '../http/account-pages.ts'
 import { createAdmin } from '../http/admin.ts'
 import { createFilesApi } from '../http/api/files.ts'
-import { restRules } from '../http/api/openapi.ts'
+import { restRules } from '../http/api/operations.ts'
 import { createPaymentsApi } from '../http/api/payments.ts'
 import { createRestApi } from '../http/api/rest.ts'
 import { createWhatsAppApi } from '../http/api/whatsapp.ts'
@@ -293,7 +293,10 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       })
   app.route('/api/whatsapp', createWhatsAppApi({ settings, baileysConfigured: config.baileys.secret !== null }))
   app.route('/api/payments', createPaymentsApi({ means: deps.payments }))
-  app.route('/api', createFilesApi({ storage: deps.storage }))
+  app.route(
+    '/api/v1',
+    createFilesApi({ storage: deps.storage, authenticateAgain: (request) => businessOf(request, principal) }),
+  )
   const hub = createEventHub({ ctx, sql: deps.database.sql })
   metrics.gauge('event_subscribers', 'Open event streams of this process', () => hub.subscribers)
   const services: ApiServices = {

@@ -191,13 +191,13 @@ export const businessesRouter = router({
     }),
 })
 
-/** @throws AppError `not_a_member` for another business than the one of the request */
+/** @throws AppError `business_not_found` for another business than the one of the request */
 function own(business: AccessContext, id: string | undefined): BusinessContext {
   if (id === undefined || id === business.businessId) return business
-  throw new AppError('forbidden', 'not_a_member', 'You are not a member of this business.')
+  throw new AppError('not_found', 'business_not_found', 'There is no such business.')
 }
 
-/** Operators may name any business. @throws AppError `not_a_member` */
+/** Operators may name any business. @throws AppError `business_not_found` */
 function ownOrOperated(business: AccessContext, id: string | undefined): BusinessContext {
   return id !== undefined && business.access.operator ? within(business, id, business.actor) : own(business, id)
 }

@@ -78,6 +78,7 @@ export const contactsRouter = router({
         tag: 'Contacts',
         summary: 'Merge a duplicate into a contact',
         description: 'Everything of the duplicate moves to the contact, and the duplicate is deleted.',
+        example: { duplicateId: '01900000-0000-7000-8000-000000000001' },
       },
     })
     .input(byId.extend({ duplicateId: z.uuid() }))

@@ -65,7 +65,8 @@ export const importsRouter = router({
         path: '/imports/{id}/rejected-rows',
         tag: 'Imports',
         summary: 'Export the rejected rows of an import',
-        description: 'As CSV with a column for the reason. Corrected rows can be imported again. Available for 30 days.',
+        description:
+          'As CSV with a column for the reason. Corrected rows can be imported again. Available for 30 days.',
       },
     })
     .input(rejectsInput)

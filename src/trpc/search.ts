@@ -9,7 +9,8 @@ export const searchRouter = router({
         path: '/search',
         tag: 'Search',
         summary: 'Search a business',
-        description: 'Searches contacts, messages, calls, leads and notes by words or by a phone number in any spelling.',
+        description:
+          'Searches contacts, messages, calls, leads and notes by words or by a phone number in any spelling.',
         example: { q: 'levi' },
       },
     })

@@ -82,12 +82,15 @@ export function rejectCalls(error: AppError, paths: string[], batch: boolean): R
 
 const MAX_ANSWERS = 100
 
-const t = initTRPC.context<TrpcContext>().meta<ProcedureMeta>().create({
-  sse: { ping: { enabled: true, intervalMs: 3_000 } },
-  errorFormatter({ shape, error }) {
-    return { ...shape, data: { ...shape.data, stack: undefined, error: bodyOf(error) } }
-  },
-})
+const t = initTRPC
+  .context<TrpcContext>()
+  .meta<ProcedureMeta>()
+  .create({
+    sse: { ping: { enabled: true, intervalMs: 3_000 } },
+    errorFormatter({ shape, error }) {
+      return { ...shape, data: { ...shape.data, stack: undefined, error: bodyOf(error) } }
+    },
+  })
 
 function bodyOf(error: TRPCError): ErrorBody {
   const { cause } = error

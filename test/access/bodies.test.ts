@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Socket } from 'bun'
-import { restRules } from '../../src/http/api/openapi.ts'
+import { restRules } from '../../src/http/api/operations.ts'
 import { isHandler, ruleOf } from '../../src/http/guard.ts'
 import { BodyBudget, bindBody, readBytes } from '../../src/http/request-body.ts'
 import { AppError } from '../../src/lib/errors.ts'

@@ -10,7 +10,7 @@ import {
   SOCKETS,
 } from '../../src/access/permissions.ts'
 import { reaches } from '../../src/access/require-access.ts'
-import { restOperations, restRules } from '../../src/http/api/openapi.ts'
+import { restOperations, restRules } from '../../src/http/api/operations.ts'
 import { isHandler, ruleOf } from '../../src/http/guard.ts'
 import { appRouter } from '../../src/trpc/router.ts'
 import { everybody, type Identity, loginAs } from '../support/identities.ts'
@@ -123,7 +123,7 @@ function verdictOf(rule: Rule, { name, access, session }: Identity): 'allowed' |
 
 function addressOf(pattern: string): string {
   return pattern
-    .replace(/:file\b/, 'contacts.csv')
+    .replace(/:file(\{[^}]*\})?/, 'contacts.csv')
     .replace(/:\w+(\{[^}]*\})?/g, NOBODY)
     .replace(/\*$/, 'x')
 }

@@ -135,7 +135,7 @@ describe('with a model, and two servers whose disks are their own', () => {
 
     const { id } = await callOf()
     for (const name of [id, report.callSid]) {
-      const answer = await product.api(`/api/calls/${name}/record`, { index: 1 })
+      const answer = await product.api(`/api/v1/calls/${name}/trace`, { index: 1 })
       expect(answer.status).toBe(200)
       expect(answer.headers.get('content-type')).toStartWith('application/x-ndjson')
       expect(JSON.parse((await answer.text()).split('\n')[0] ?? '')).toMatchObject({
@@ -143,14 +143,14 @@ describe('with a model, and two servers whose disks are their own', () => {
         callSid: report.callSid,
       })
     }
-    const part = await product.api(`/api/calls/${id}/record`, { index: 1, headers: { Range: 'bytes=1-3' } })
+    const part = await product.api(`/api/v1/calls/${id}/trace`, { index: 1, headers: { Range: 'bytes=1-3' } })
     expect({ status: part.status, body: await part.text() }).toEqual({ status: 206, body: '"t"' })
-    expect((await product.api(`/api/calls/${id}/record`, { key: 'a wrong key' })).status).toBe(401)
+    expect((await product.api(`/api/v1/calls/${id}/trace`, { key: 'a wrong key' })).status).toBe(401)
     // Another business has no such call, by whatever name.
     for (const name of [id, report.callSid])
-      for (const path of [`/api/calls/${name}/record`, `/api/v1/calls/${name}/replay`])
+      for (const path of [`/api/v1/calls/${name}/trace`, `/api/v1/calls/${name}/replay`])
         expect((await product.api(path, { key: strangersKey })).status).toBe(404)
-    expect((await product.api('/api/calls/CAnobody/record')).status).toBe(404)
+    expect((await product.api('/api/v1/calls/CAnobody/trace')).status).toBe(404)
     expect(await (await product.api(`/api/v1/calls/${report.callSid}/replay`)).json()).toMatchObject({ same: true })
     for (const where of [['--local'], ['--url', product.url(1)]]) {
       const printed = await runToEnd('src/cli.ts', product.env, [...where, 'call', 'replay', report.callSid])
@@ -198,7 +198,7 @@ describe('with a model, and two servers whose disks are their own', () => {
       'the deletion of all that the call left',
       30_000,
     )
-    expect((await product.api(`/api/calls/${report.callSid}/record`)).status).toBe(404)
+    expect((await product.api(`/api/v1/calls/${report.callSid}/trace`)).status).toBe(404)
     await eventually(
       async () => (await product.sql`select 1 from pending_deletions`).length === 0,
       'the end of what was to be deleted',

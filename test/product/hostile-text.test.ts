@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { WEBHOOKS } from '../../src/access/urls.ts'
-import { restOperations } from '../../src/http/api/openapi.ts'
+import { restOperations } from '../../src/http/api/operations.ts'
 import { announceCall, openStream } from '../support/media-stream.ts'
 import { BAILEYS_SECRET, eventually, NUMBER, type Product, startProduct, WHATSAPP_SENDER } from '../support/product.ts'
 
@@ -45,7 +45,7 @@ const LEFT_ALONE = new Set([
   'events.stream',
   'system.watchQueues',
 ])
-const OPERATIONS = restOperations().filter(({ path }) => !LEFT_ALONE.has(path))
+const OPERATIONS = restOperations().filter(({ procedure }) => !LEFT_ALONE.has(procedure))
 
 const samples = (operation: (typeof OPERATIONS)[number]) => {
   const fields = Object.fromEntries(Object.entries(operation.fields).map(([name, schema]) => [name, valueFor(schema)]))
@@ -57,7 +57,7 @@ const allowed = (status: number) => status < 500 || status === 501
 const holdsUnstorable = (input: object) => /\\u(0000|d[89a-f])/.test(JSON.stringify(input))
 
 describe('API inputs', () => {
-  test.each(OPERATIONS.map((operation) => [operation.path, operation] as const))(
+  test.each(OPERATIONS.map((operation) => [operation.procedure, operation] as const))(
     '%s answers every input below 500, by REST and tRPC',
     async (_, operation) => {
       for (const input of samples(operation)) {
@@ -73,7 +73,7 @@ describe('API inputs', () => {
           else if (operation.method === 'GET' || operation.method === 'DELETE')
             query.append(name, typeof value === 'string' ? value : JSON.stringify(value))
           else body[name] = value
-        const rest = await product.api(`/api/v1${route.replace(/:\w+/, 'x')}?${query}`, {
+        const rest = await product.api(`/api/v1${route.replace(/:\w+/g, 'x')}?${query}`, {
           method: operation.method,
           ...(operation.method === 'GET' || operation.method === 'DELETE'
             ? {}
@@ -83,8 +83,8 @@ describe('API inputs', () => {
         const text = JSON.stringify(input)
         const trpc =
           operation.kind === 'query'
-            ? await product.api(`/trpc/${operation.path}?input=${encodeURIComponent(text)}`)
-            : await product.api(`/trpc/${operation.path}`, {
+            ? await product.api(`/trpc/${operation.procedure}?input=${encodeURIComponent(text)}`)
+            : await product.api(`/trpc/${operation.procedure}`, {
                 method: 'POST',
                 body: text,
                 headers: { 'Content-Type': 'application/json' },
@@ -92,7 +92,7 @@ describe('API inputs', () => {
         const answer = await trpc.text()
         if (!allowed(trpc.status)) throw new Error(`tRPC ${trpc.status} ${text}: ${answer}`)
         // What cannot be stored is refused with its field, whatever else is wrong with it; a file is judged by its reader.
-        const judged = operation.path.startsWith('imports.') ? { ...input, csv: null } : input
+        const judged = operation.procedure.startsWith('imports.') ? { ...input, csv: null } : input
         if (holdsUnstorable(judged) && operation.input) {
           expect([text, trpc.status]).toEqual([text, 400])
           expect(answer).toContain('invalid_input')
@@ -108,9 +108,9 @@ describe('API inputs', () => {
     '/api/v1/search/all?q=%00',
     '/api/whatsapp/list?cursor=%00',
     '/api/payments/%00',
-    '/api/recordings/%00/audio',
-    '/api/turns/%00/audio',
-    '/api/exports/%00.csv',
+    '/api/v1/recordings/%00/audio',
+    '/api/v1/turns/%00/audio',
+    '/api/v1/exports/%00.csv',
     '/prompts/%00/he/voicemail.wav',
     '/pay/%00',
     '/admin/queues/%00',
