@@ -3,6 +3,7 @@ import {
   callEndReason,
   endAbandonedCalls,
   finishCall,
+  needsFallbackSummary,
   recordCallStatus,
   recordStreamEvent,
   registerCall,
@@ -145,8 +146,9 @@ if (import.meta.main)
           at: new Date(at),
         })
       },
-      'call.summarize': async ({ businessId, callSid }, job) => {
+      'call.summarize': async ({ businessId, callSid, fallback }, job) => {
         const business = within(ctx, businessId)
+        if (fallback && !(await needsFallbackSummary(business, callSid))) return
         const own = model(businessId)
         const sumUp = async (by: typeof own) => {
           const call = await ofCall(ctx, callSid, job, () => summarizeCall(business, callSid, by))
@@ -193,8 +195,8 @@ if (import.meta.main)
         await runSweeps(
           {
             events: () =>
-              requeueEvents(ctx, async ({ id, job, jobId }) => {
-                if (isDurable(job)) await producer.requeueEvent(job, id, jobId)
+              requeueEvents(ctx, async ({ id, job }) => {
+                if (isDurable(job)) await producer.requeueEvent(job, id)
               }),
             requeued: () => requeueLostMessages(ctx),
             files: () => requeueMedia(ctx),

@@ -36,8 +36,10 @@ export const quarantine = pgTable(
     /** The job that stores it when it is retried. */
     job: text().notNull(),
     key: text().notNull(),
-    /** The job's payload, JSON in UTF-8, as it was refused. */
+    /** The job's payload, JSON in UTF-8, as it was refused; its beginning when `cutFrom` is set. */
     content: bytes().notNull(),
+    /** How many bytes the payload had, when not all of them are kept: it cannot be stored again. */
+    cutFrom: integer('cut_from'),
     /** Why, without personal data. */
     reason: text().notNull(),
     attempts: integer().notNull(),

@@ -28,6 +28,8 @@ export const whatsappLinks = pgTable(
     pairingCode: text('pairing_code'),
     pairingExpiresAt: at('pairing_expires_at'),
     lid: text(),
+    /** The number that was expected when another one linked the account: nothing is sent until a member confirms that one. */
+    expectedPhone: text('expected_phone'),
     retryAt: at('retry_at'),
     restrictionCode: text('restriction_code'),
     restrictedAt: at('restricted_at'),

@@ -108,6 +108,8 @@ export const PERMISSIONS = {
   'whatsapp.get': READ,
   'whatsapp.create': MANAGE,
   'whatsapp.link': MANAGE,
+  'whatsapp.confirm': MANAGE,
+  'whatsapp.refuse': MANAGE,
   'whatsapp.restart': MANAGE,
   'whatsapp.logout': MANAGE,
   'whatsapp.remove': MANAGE,

@@ -4,7 +4,7 @@ import type { Config, Environment } from '../config.ts'
 import { listBusinesses, listPhoneNumbers } from '../domain/businesses/index.ts'
 import { within } from '../domain/context.ts'
 import { CREDENTIAL_PROVIDERS, type CredentialProvider } from '../domain/credentials/index.ts'
-import { countEvents, countQuarantined } from '../domain/inbox/index.ts'
+import { countEvents, describeQuarantine } from '../domain/inbox/index.ts'
 import { processesAlive } from '../domain/system/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { missingMigrations } from '../processes/maintenance.ts'
@@ -110,9 +110,14 @@ async function examineEvents(deps: Deps, say: Say) {
       'Look at `bun run cli queue list` and at the log of the crm worker.',
     )
   else say('events', 'ok', `${waiting} wait`)
-  const aside = await countQuarantined(deps.ctx)
-  if (aside === 0) say('quarantine', 'ok', 'empty')
-  else say('quarantine', 'warning', `${aside} could not be stored`, 'Look at `bun run cli quarantine list`.')
+  const { count, cut, nearlyFull } = await describeQuarantine(deps.ctx)
+  if (count === 0) return say('quarantine', 'ok', 'empty')
+  const found = [
+    `${count} could not be stored`,
+    ...(cut > 0 ? [`${cut} not kept whole`] : []),
+    ...nearlyFull.map((id) => `nearly full for ${id === null ? 'no business' : `business ${id}`}`),
+  ]
+  say('quarantine', 'warning', found.join(', '), 'Look at `bun run cli quarantine list`; retry or drop what is there.')
 }
 
 type OwnKeys = { id: string; name: string; provider: CredentialProvider; numbers: string[]; fix: boolean }

@@ -20,7 +20,7 @@ export function addQuarantineCommands(program: Command, { show, session }: Cli):
               formatTime(row.createdAt),
               row.job,
               String(row.attempts),
-              String(row.bytes),
+              row.cutFrom === null ? String(row.bytes) : `${row.bytes} of ${row.cutFrom}`,
               shorten(row.reason, 60),
               row.id,
             ]),

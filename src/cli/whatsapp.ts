@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { renderUnicodeCompact } from 'uqr'
 import { AppError } from '../lib/errors.ts'
-import { formatPhone } from '../lib/phone.ts'
+import { formatPhone, isSamePhone, parsePhone } from '../lib/phone.ts'
 import { readSandboxFile } from '../processes/supervise/sandbox-file.ts'
 import type { Client, Outputs } from '../trpc/client.ts'
 import { UsageError } from './exit.ts'
@@ -22,7 +22,7 @@ type LinkOptions = {
 const SIMULATED_OWNER = '+972501110001'
 const LOOK_MS = 300
 
-/** `whatsapp send|status|link|logout|restart`. */
+/** `whatsapp send|status|link|confirm|refuse|logout|restart`. */
 export function addWhatsAppCommands(program: Command, { session, show }: Cli): void {
   const whatsapp = program.command('whatsapp').description('sending, and the linked accounts')
   whatsapp
@@ -79,6 +79,7 @@ export function addWhatsAppCommands(program: Command, { session, show }: Cli): v
       await show(linked, () => describe([linked]))
     })
 
+  addNumberCommands(whatsapp, { session, show })
   for (const [name, description] of [
     ['logout', 'unlink an account'],
     ['restart', 'connect an account anew'],
@@ -97,6 +98,37 @@ export function addWhatsAppCommands(program: Command, { session, show }: Cli): v
         await show({ id, done }, () =>
           !done ? 'asked for; no worker has done it yet' : `${name === 'logout' ? 'logged out' : 'restarting'}  ${id}`,
         )
+      })
+}
+
+/** `whatsapp confirm|refuse <number>`: what becomes of a number that was not expected to link an account. */
+function addNumberCommands(whatsapp: Command, { session, show }: Pick<Cli, 'session' | 'show'>): void {
+  for (const [name, description] of [
+    ['confirm', 'let an account send by the unexpected number that linked it'],
+    ['refuse', 'unlink an account that an unexpected number linked'],
+  ] as const)
+    whatsapp
+      .command(name)
+      .description(description)
+      .argument('<number>', 'the number that linked it, as `whatsapp status` shows it')
+      .action(async (number: string) => {
+        const { client } = await session()
+        const phone = parsePhone(number)
+        const waiting = (await client.whatsapp.list.query()).items.filter(
+          (account) => account.confirmationNeeded !== null,
+        )
+        const isMeant = (linked: string | undefined) => linked && phone && isSamePhone(linked, phone)
+        const account = waiting.find(({ confirmationNeeded }) => isMeant(confirmationNeeded?.phone))
+        if (!account?.confirmationNeeded)
+          throw new AppError('not_found', 'nothing_to_confirm', `No account waits for ${number} to be confirmed.`)
+        const input = { id: account.id, phone: account.confirmationNeeded.phone }
+        if (name === 'confirm') {
+          const confirmed = await client.whatsapp.confirm.mutate(input)
+          await show(confirmed, () => describe([confirmed]))
+        } else {
+          const refused = await client.whatsapp.refuse.mutate(input)
+          await show({ ...input, ...refused }, () => `refused and unlinked  ${account.id}`)
+        }
       })
 }
 
@@ -162,11 +194,16 @@ async function simulate(dataDir: string, view: LinkView, own: string, byCode: bo
     throw new AppError('unavailable', 'not_scanned', `The sandbox's phone refused: ${await response.text()}`)
 }
 
+function stateOf({ state, restriction, confirmationNeeded }: LinkView): string {
+  if (confirmationNeeded) return `${state}, not confirmed`
+  return restriction ? `${state}, restricted (${restriction.code})` : state
+}
+
 function describe(accounts: LinkView[]): string {
   return formatTable(
     ['state', 'number', 'since', 'reason', 'what to do', 'held by', 'id'],
     accounts.map((account) => [
-      account.restriction ? `${account.state}, restricted (${account.restriction.code})` : account.state,
+      stateOf(account),
       account.phone ? formatPhone(account.phone) : '',
       formatTime(account.since),
       account.reason ?? '',

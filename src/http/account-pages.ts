@@ -55,6 +55,7 @@ const FORGOT_LIMIT = { max: 10, windowSeconds: 3_600 }
 const FORGOT_MS = 400
 const ACCEPT_LIMIT = { max: 20, windowSeconds: 900 }
 const MAX_NAME = 120
+const ACCEPTED_MEANWHILE = new Set(['invitation_not_found', 'login_exists'])
 
 /** Pages for people who have no session yet: to accept an invitation, and to set a new password. */
 export function createAccountPages(deps: AccountPagesDeps): Hono {
@@ -72,7 +73,15 @@ export function createAccountPages(deps: AccountPagesDeps): Hono {
       invitationPage(languageOf(c, invitation.language), invitation, await invitedUser(deps, c, invitation)),
     )
   })
-  app.post('/invite/:token', (c) => accept(deps, c, c.req.param('token')))
+  app.post('/invite/:token', async (c) => {
+    try {
+      return await accept(deps, c, c.req.param('token'))
+    } catch (error) {
+      // Another request with the same link was faster.
+      if (error instanceof AppError && ACCEPTED_MEANWHILE.has(error.code)) return await gone(c)
+      throw error
+    }
+  })
   app.get('/reset/:token', async (c) => {
     const found = await findReset(deps.ctx, c.req.param('token'))
     return found ? c.html(resetPage(languageOf(c), found.email)) : gone(c)
@@ -118,7 +127,8 @@ async function accept(deps: AccountPagesDeps, c: Context, token: string): Promis
   // Judged for everybody: the time that an answer takes tells no more than its words.
   const weak = await isWeak(deps, password, [invitation.email, name])
   if (!(await findLogin(deps.ctx, invitation.email))) {
-    const passwordHash = await deps.passwords.hash(password)
+    // An empty one is hashed as another: it is refused like any weak password, in the same time.
+    const passwordHash = await deps.passwords.hash(password || 'empty')
     if (weak)
       return c.html(invitationPage(language, invitation, null, { problem: texts.wrongPassword, name: form.name }), 401)
     await acceptWithNewLogin(deps.ctx, token, { name, passwordHash })

@@ -79,6 +79,7 @@ async function admit(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise
       return null
     case 'business':
     case 'procedures': {
+      if (await needsLoginPage(c, deps)) return toLogin(c)
       const business = await businessOf(request, deps.principal, chosenBusiness(c))
       if (rule.access === 'business') requireAccess(business.access, rule.needs)
       else requireAnyCall(business, calledProcedures(c.req.path))
@@ -127,13 +128,36 @@ async function admitToConsole(c: Context<GuardEnv>, operator: boolean, deps: Gua
   if (method !== 'GET' && method !== 'HEAD') refuseForeignOrigin(c.req.raw, deps.principal.publicBaseUrl)
   const session = await deps.principal.sessionOf(c.req.raw.headers)
   if (!session) {
-    const page = method === 'GET' && path.startsWith('/admin') && (c.req.header('accept') ?? '').includes('text/html')
-    if (page) return c.redirect(`/admin/login?next=${encodeURIComponent(path)}`, 302)
+    if (method === 'GET' && path.startsWith('/admin') && wantsPage(c)) return toLogin(c)
     throw new AppError('unauthenticated', 'login_required', 'Log in at /admin/login.')
   }
   if (operator && !(await deps.isOperator(session.userId)))
     throw new AppError('forbidden', 'operator_only', 'Only an owner of the first business may see this.')
   return null
+}
+
+/** Pages for people among the routes of the API. */
+const API_PAGES = new Set(['/api/docs'])
+
+/** Whether a person without a login opens a page of the API: a client that sends a key is told what is wrong with it. */
+async function needsLoginPage(c: Context<GuardEnv>, { principal }: GuardDeps): Promise<boolean> {
+  if (c.req.method !== 'GET' || !API_PAGES.has(c.req.path) || !wantsPage(c) || c.req.header('authorization'))
+    return false
+  try {
+    await businessOf(c.req.raw, principal, chosenBusiness(c))
+    return false
+  } catch (error) {
+    if (toAppError(error).kind === 'unauthenticated') return true
+    throw error
+  }
+}
+
+function wantsPage(c: Context): boolean {
+  return (c.req.header('accept') ?? '').includes('text/html')
+}
+
+function toLogin(c: Context): Response {
+  return c.redirect(`/admin/login?next=${encodeURIComponent(c.req.path)}`, 302)
 }
 
 /** An answer that took long, such as one that waited for a message: its asker may have lost the right to it meanwhile. */

@@ -1,4 +1,5 @@
 import { AppError } from '../lib/errors.ts'
+import { refuseComplexJson } from './json-complexity.ts'
 
 const KIB = 1024
 
@@ -11,6 +12,9 @@ export const BODY_LIMITS = {
   /** A table to import. */
   import: 10 * 1024 * KIB,
 } as const
+
+/** What is parsed in no time, whatever it holds. */
+const SMALL_BYTES = 32 * KIB
 
 /** From the first byte that is waited for to the last; a table may come over a slow line. */
 const DEADLINE_MS = 15_000
@@ -69,6 +73,17 @@ export function bindBody(
  * @throws AppError `body_too_large`, `body_too_slow`, `too_many_bodies`, `body_cut_off`, `json_too_complex`
  */
 export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
+  const body = await readUncheckedBytes(request, maxBytes)
+  if (body.length > SMALL_BYTES && isJson(request.headers.get('content-type') ?? 'application/json'))
+    refuseComplexJson(body)
+  return body
+}
+
+/**
+ * The whole body of a request, for a reader that checks by itself how complex its JSON is.
+ * @throws AppError as `readBytes`, without `json_too_complex`
+ */
+export async function readUncheckedBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
   if (!request.body) return Buffer.alloc(0)
   const { budget, address, deadlineMs } = bindings.get(request) ?? { budget: shared, address: '', deadlineMs: null }
@@ -92,9 +107,7 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Buf
       chunks.push(next.value)
     }
     whole = true
-    const body = Buffer.concat(chunks)
-    if (size > SMALL_BYTES && isJson(request.headers.get('content-type') ?? 'application/json')) refuseComplexJson(body)
-    return body
+    return Buffer.concat(chunks)
   } finally {
     clearTimeout(timer)
     budget.release(address, size)
@@ -140,50 +153,6 @@ export function withBody(request: Request, body: Buffer<ArrayBuffer>): Request {
     signal: request.signal,
     ...(request.method === 'GET' || request.method === 'HEAD' ? {} : { body: sent }),
   })
-}
-
-/** How deep and how rich a JSON text may be: beyond that, parsing alone would hold up everybody's calls. */
-const MAX_DEPTH = 200
-const MAX_VALUES = 100_000
-/** What is parsed in no time, whatever it holds. */
-const SMALL_BYTES = 32 * KIB
-
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const COMMA = 0x2c
-const OPENING = new Set([0x5b, 0x7b])
-const CLOSING = new Set([0x5d, 0x7d])
-
-/** @throws AppError `json_too_complex` */
-function refuseComplexJson(body: Buffer): void {
-  let depth = 0
-  let values = 0
-  for (let index = 0; index < body.length; index++) {
-    const byte = body[index] ?? 0
-    if (byte === QUOTE) index = endOfString(body, index)
-    else if (byte === COMMA) values++
-    else if (OPENING.has(byte)) {
-      depth++
-      values++
-    } else if (CLOSING.has(byte)) depth--
-    if (depth > MAX_DEPTH || values > MAX_VALUES)
-      throw new AppError(
-        'invalid',
-        'json_too_complex',
-        `The JSON nests deeper than ${MAX_DEPTH} levels or holds more than ${MAX_VALUES} values.`,
-        { field: 'body' },
-      )
-  }
-}
-
-/** Where the string that begins at `start` ends; the native search skips its content. */
-function endOfString(body: Buffer, start: number): number {
-  for (let end = body.indexOf(QUOTE, start + 1); end >= 0; end = body.indexOf(QUOTE, end + 1)) {
-    let slashes = 0
-    while (body[end - 1 - slashes] === BACKSLASH) slashes++
-    if (slashes % 2 === 0) return end
-  }
-  return body.length
 }
 
 /** @throws AppError `not_json` for a body that says it is something else; one that says nothing is taken at its word */

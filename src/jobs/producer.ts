@@ -41,8 +41,11 @@ export type Producer = {
   enqueueEventually<N extends JobName>(name: N, payload: JobInput<N>, options?: EnqueueOptions): void
   /** Has a stored event worked off: soon, or, when the queue is away, once the sweep has found it. Never throws or blocks. */
   enqueueEvent(name: DurableJob, eventId: string, options?: EnqueueOptions): void
-  /** The same for who waits for the queue, such as the sweep. @throws AppError `unavailable` */
-  requeueEvent(name: DurableJob, eventId: string, jobId: string): Promise<void>
+  /**
+   * Has an event worked off that the queue may have lost. A job of it that waits or runs stays the only one; one that is
+   * finished, while its event is not, gives way to a new one. @throws AppError `unavailable`
+   */
+  requeueEvent(name: DurableJob, eventId: string): Promise<void>
   /** Makes `name` run every `everyMs`, once however many processes ask for it; made anew when the queue has lost it. */
   scheduleEvery<N extends JobName>(name: N, payload: JobInput<N>, everyMs: number): Promise<void>
   readonly outbox: Pick<Outbox, 'depth' | 'dropped'>
@@ -56,6 +59,8 @@ const SCHEDULE_CHECK_MS = 10_000
 
 /** Kept long enough that a webhook repeated within the hour is still recognised by its job id. */
 const KEEP_COMPLETED = { age: 3_600, count: 5_000 }
+
+const FINISHED: ReadonlySet<string> = new Set(['completed', 'failed'])
 
 /** Opens a producer for every queue of the catalogue. */
 export function createProducer(backend: QueueBackend, logger: Logger, options: ProducerOptions = {}): Producer {
@@ -78,10 +83,12 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
   }
   for (const name of QUEUES) openQueue(name)
 
-  const store = async (prepared: PreparedJob): Promise<void> => {
+  const store = async (prepared: PreparedJob, replacesFinished = false): Promise<void> => {
     const add = async () => {
       await backend.whenReachable(addTimeoutMs)
       const queue = open.get(prepared.queue) ?? openQueue(prepared.queue)
+      const { jobId } = prepared.options
+      if (replacesFinished && FINISHED.has(await queue.getJobState(jobId))) await queue.remove(jobId)
       await queue.add(prepared.name, prepared.payload, prepared.options)
     }
     try {
@@ -95,7 +102,7 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
 
   const outbox = createOutbox<PreparedJob>({
     limit: options.outboxLimit ?? 10_000,
-    deliver: store,
+    deliver: (job) => store(job),
     onChange: (state) => options.metrics?.outboxChanged?.(state),
     onRetry: (error, depth) => {
       logTrouble(error)
@@ -120,7 +127,7 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
     enqueueEvent: (name, eventId, enqueueOptions) => {
       if (!closing) outbox.put(prepareEvent(name, eventId, { jobId: eventId, ...enqueueOptions }))
     },
-    requeueEvent: (name, eventId, jobId) => store(prepareEvent(name, eventId, { jobId })),
+    requeueEvent: (name, eventId) => store(prepareEvent(name, eventId, { jobId: eventId }), true),
     scheduleEvery: async (name, payload, everyMs) => {
       const job = prepareJob(name, payload)
       const { attempts, backoff, removeOnComplete, removeOnFail } = job.options

@@ -157,7 +157,8 @@ export const jobs = {
   'call.summarize': {
     queue: 'crm',
     restoredBy: 'calls',
-    payload: z.object({ callSid: z.string(), businessId: z.uuid() }),
+    /** `fallback`: only when the server of the call does not ask for it. */
+    payload: z.object({ callSid: z.string(), businessId: z.uuid(), fallback: z.boolean().optional() }),
     attempts: 8,
     backoff: { delayMs: 2_000, maxDelayMs: 300_000 },
   },

@@ -1,16 +1,17 @@
 import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { errorMessage } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Logger } from '../lib/log.ts'
 
 /**
- * Keeps on this machine's disk what was acknowledged and is not in the database yet, so that the death of its process loses nothing.
- * It is written without waiting for the platter: what it guards against is the end of a process, not of a machine.
+ * Keeps on this machine's disk what was acknowledged and is not in the database yet. A line is synchronised to the disk, with its
+ * file's directory entry, before its write resolves: it outlives the end of the process and of the machine. Lines that come while
+ * others are being synchronised share the next synchronisation.
  */
 export type Spool = {
-  /** Resolves when the text is written, or could not be: a disk that fails is logged. One line, without line breaks. */
+  /** Resolves when the text is on the disk, or could not be written: a disk that fails is logged. One line, without line breaks. */
   write(id: string, line: string): Promise<void>
   /** It is stored elsewhere. */
   done(id: string): void
@@ -33,17 +34,20 @@ export function createSpool(dir: string, log: Logger): Spool {
   const waiting = new Set<string>()
   let file: Promise<FileHandle> | null = null
   let writing: Promise<void> = Promise.resolve()
-  let lines: string[] = []
+  let lines: { id: string; line: string }[] = []
   let dirty = false
 
   const flush = async () => {
-    const text = lines.join('')
+    // What was stored elsewhere meanwhile needs no disk.
+    const text = lines.flatMap(({ id, line }) => (waiting.has(id) ? [`${line}\n`] : [])).join('')
     lines = []
     try {
       if (text) {
         file ??= openFile(path)
+        const handle = await file
         dirty = true
-        await (await file).appendFile(text)
+        await handle.appendFile(text)
+        await handle.datasync()
       }
       // Everything in it is stored elsewhere: it begins anew.
       if (dirty && waiting.size === 0 && lines.length === 0 && file) {
@@ -51,7 +55,9 @@ export function createSpool(dir: string, log: Logger): Spool {
         dirty = false
       }
     } catch (error) {
+      const failed = file
       file = null
+      void failed?.then((handle) => handle.close()).catch(() => {})
       log.warn({ error: errorMessage(error) }, 'the spool could not be written; events wait in memory alone')
     }
   }
@@ -63,7 +69,7 @@ export function createSpool(dir: string, log: Logger): Spool {
   return {
     write(id, line) {
       waiting.add(id)
-      lines.push(`${line}\n`)
+      lines.push({ id, line })
       return lines.length === 1 ? later() : writing
     },
     done(id) {
@@ -90,8 +96,22 @@ export function createSpool(dir: string, log: Logger): Spool {
 }
 
 async function openFile(path: string): Promise<FileHandle> {
-  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
-  return await open(path, 'a', 0o600)
+  const dir = dirname(path)
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  const file = await open(path, 'a', 0o600)
+  // Without its entry in the directory, a file that is synchronised is lost all the same.
+  await syncDirectory(dir)
+  await syncDirectory(dirname(dir))
+  return file
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
 }
 
 async function listFiles(dir: string): Promise<string[]> {

@@ -46,6 +46,10 @@ const RULES: Rule[] = [
   },
 ]
 
+/** Palestinian mobiles are reached under both country codes: at home and in Israel they are written 056 and 059. */
+const UNDER_ISRAEL = /^\+972(?=5[69]\d{7}$)/
+const PALESTINIAN_MOBILE = /^\+970(?=5[69]\d{7}$)/
+
 function ruleOf(e164: string): { rule: Rule; national: string } | null {
   const rule = RULES.find(({ code }) => e164.startsWith(`+${code}`))
   return rule ? { rule, national: e164.slice(rule.code.length + 1) } : null
@@ -60,6 +64,7 @@ export function dialledToday(e164: string): string {
 
 /** The one spelling that stands for a person, whichever of theirs is given. Idempotent. */
 export function canonicalPhone(e164: string): string {
+  if (UNDER_ISRAEL.test(e164)) return e164.replace(UNDER_ISRAEL, '+970')
   const found = ruleOf(e164)
   const renewed = found?.rule.renew(found.national)
   return found && renewed ? `+${found.rule.code}${renewed}` : e164
@@ -68,6 +73,7 @@ export function canonicalPhone(e164: string): string {
 /** Every spelling that is the same person, the canonical one first. The same set for each of them. */
 export function phoneVariants(e164: string): [string, ...string[]] {
   const canonical = canonicalPhone(e164)
+  if (PALESTINIAN_MOBILE.test(canonical)) return [canonical, canonical.replace(PALESTINIAN_MOBILE, '+972')]
   const found = ruleOf(canonical)
   const old = found?.rule.age(found.national)
   return found && old ? [canonical, `+${found.rule.code}${old}`] : [canonical]

@@ -18,7 +18,8 @@ const WITHHELD_NUMBERS = new Set(['464', ...WITHHELD.flatMap((word) => [onKeypad
 
 const WHATSAPP_ID = /^(?:whatsapp:)?\+?(\d{6,15})(?:_\d+)?(?::\d+)?@(?:s\.whatsapp\.net|c\.us|hosted)$/i
 const SIP = /^<?sips?:([^@;>]*)(?:;[^@>]*)?@/i
-const LABEL = /^(?:tel|phone|mobile|cell|fax|whatsapp|wa|טלפון|טל|נייד|פלאפון|סלולרי)[.'׳]?:?\s*(?=[+\d(])/i
+const LABEL =
+  /^(?:(?:https?:\/\/)?(?:wa\.me\/|api\.whatsapp\.com\/send\/?\?phone=)|tel|phone|mobile|cell|fax|whatsapp|wa|p(?=:)|טלפון|טל|נייד|פלאפון|סלולרי)[.'׳]?:?\s*(?=[+\d(])/i
 const DATE = /^(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})$/
 const EXTENSION =
   /\s*(?:;\s*(?:ext|phone-context|isub)=\S*|,{2,}\d+|(?:#|x|ext\.?|extension|שלוחה|שלו['׳])\s*:?\s*\d{1,7}#?)$/i
@@ -115,8 +116,11 @@ function digitsOf(text: string): string | null {
   const written = unquoted(text)
   const number = spreadsheetNumber(written) ?? written
   const bare = number.replace(LABEL, '').replace(EXTENSION, '')
-  if (!/^\+?[\d ()./-]+$/.test(bare) || !/\d/.test(bare) || DATE.test(bare)) return null
-  return bare.replace(/^\+ */, '+').replace(/(?!^\+)\D/g, '')
+  if (!/^(?:\( *)?\+?[\d ()./-]+$/.test(bare) || !/\d/.test(bare) || DATE.test(bare)) return null
+  return bare
+    .replace(/^\( *(\+ *\d+) *\)/, '$1')
+    .replace(/^\+ *(?:00)?/, '+')
+    .replace(/(?!^\+)\D/g, '')
 }
 
 /** Without what spreadsheets put around a number so that it stays a text: `'050…`, `="050…"`. */
@@ -139,7 +143,8 @@ function spreadsheetNumber(text: string): string | null {
 
 function accept(number: string, country: CountryCode, judge: (parsed: PhoneNumber) => boolean): string | null {
   if (WITHHELD_NUMBERS.has(number.replace(/^\+/, ''))) return null
-  const written = number.startsWith('00') ? `+${number.slice(2)}` : number
+  // Within Mexico 01, 044 and 045 stood before a number until 2019; people put the country in front of all that.
+  const written = number.replace(/^00/, '+').replace(/^\+520(?:1|44|45)(?=\d{10}$)/, '+52')
   // Old spellings first: they are no numbers of today's plan.
   const read = parsePhoneNumberFromString(dialledToday(written), country)?.number
   if (!read) return null

@@ -51,6 +51,29 @@ export function cutText(text: string, max: number): string {
   return cleanText(end > 0 ? text.slice(0, end) : text.slice(0, max)).trimEnd()
 }
 
+/** How many characters a text has, in Unicode code points. */
+export function countCharacters(text: string): number {
+  let count = 0
+  for (const _ of text) count += 1
+  return count
+}
+
+/**
+ * A text cut to a limit by whole characters as a reader sees them.
+ * @param max in Unicode code points
+ */
+export function cutCharacters(text: string, max: number): string {
+  if (text.length <= max) return text
+  let units = 0
+  let count = 0
+  for (const character of text) {
+    if (count === max) return cutText(text, units)
+    count += 1
+    units += character.length
+  }
+  return text
+}
+
 /** `cleanText` over every string of a JSON value, keys included. `__proto__` stays a plain key. */
 export function cleanDeep<Value>(value: Value): Value
 export function cleanDeep(value: unknown): unknown {

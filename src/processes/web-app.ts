@@ -32,6 +32,7 @@ import { createBoard } from '../http/board.ts'
 import { handleError } from '../http/errors.ts'
 import { calledProcedures, chosenBusiness, createGuard, type GuardEnv } from '../http/guard.ts'
 import { createHealth } from '../http/health.ts'
+import { readLargeText } from '../http/large-json.ts'
 import { createPayPages } from '../http/pay/routes.ts'
 import { createPrompts } from '../http/prompts.ts'
 import { createRemovedRoutes } from '../http/removed-routes.ts'
@@ -442,8 +443,13 @@ async function readWhole(request: Request, maxBytes: number): Promise<Request> {
 }
 
 /** A tRPC request with its whole body. */
-function readCalls(c: Context): Promise<Request> {
+async function readCalls(c: Context): Promise<Request> {
   requireJson(c.req.raw)
   const imports = calledProcedures(c.req.path).every((call) => call.startsWith('imports.'))
-  return readWhole(c.req.raw, imports ? BODY_LIMITS.import : BODY_LIMITS.api)
+  if (!imports || c.req.method !== 'POST') return await readWhole(c.req.raw, BODY_LIMITS.api)
+  const text = await readLargeText(c.req.raw)
+  const request = withBody(c.req.raw, Buffer.from('{}'))
+  // tRPC asks a request for its text; the one that was decoded already is not encoded again.
+  Object.defineProperty(request, 'text', { value: () => Promise.resolve(text) })
+  return request
 }

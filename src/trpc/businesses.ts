@@ -53,6 +53,7 @@ const providersView = z.object({
       reason: z.string().nullable(),
       since: z.date(),
       linked: z.boolean(),
+      confirmationNeeded: z.boolean(),
     }),
   ),
 })
@@ -83,7 +84,7 @@ export const businessesRouter = router({
     .meta({ openapi: { method: 'GET', path: '/businesses/{id}', tag: 'Businesses', summary: 'Get a business' } })
     .input(businessId.prefault({}))
     .output(businessView)
-    .query(({ ctx, input }) => getBusiness(ownOrOperated(ctx.business, input.id))),
+    .query(async ({ ctx, input }) => getBusiness(await ownOrOperated(ctx.business, input.id))),
   update: businessProcedure
     .meta({
       openapi: {
@@ -112,7 +113,7 @@ export const businessesRouter = router({
     .input(byId.extend({ reason: z.string().trim().min(1).max(500) }))
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      await blockBusiness(ownOrOperated(ctx.business, input.id), input.reason)
+      await blockBusiness(await ownOrOperated(ctx.business, input.id), input.reason)
       return OK
     }),
   unblock: businessProcedure
@@ -122,7 +123,7 @@ export const businessesRouter = router({
     .input(byId)
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      await unblockBusiness(ownOrOperated(ctx.business, input.id))
+      await unblockBusiness(await ownOrOperated(ctx.business, input.id))
       return OK
     }),
   numbers: businessProcedure
@@ -136,7 +137,7 @@ export const businessesRouter = router({
     })
     .input(businessId.prefault({}))
     .output(pageOf(phoneNumberView))
-    .query(async ({ ctx, input }) => onePage(await listPhoneNumbers(ownOrOperated(ctx.business, input.id)))),
+    .query(async ({ ctx, input }) => onePage(await listPhoneNumbers(await ownOrOperated(ctx.business, input.id)))),
   addNumber: businessProcedure
     .meta({
       openapi: {
@@ -151,8 +152,8 @@ export const businessesRouter = router({
     })
     .input(newNumber)
     .output(phoneNumberView)
-    .mutation(({ ctx, input: { id, number, label, language } }) =>
-      addPhoneNumber(ownOrOperated(ctx.business, id), {
+    .mutation(async ({ ctx, input: { id, number, label, language } }) =>
+      addPhoneNumber(await ownOrOperated(ctx.business, id), {
         number,
         ...(label ? { label } : {}),
         ...(language ? { language } : {}),
@@ -170,7 +171,7 @@ export const businessesRouter = router({
     .input(businessId.extend({ numberId: z.uuid() }))
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      await removePhoneNumber(ownOrOperated(ctx.business, input.id), input.numberId)
+      await removePhoneNumber(await ownOrOperated(ctx.business, input.id), input.numberId)
       return OK
     }),
   providers: businessProcedure
@@ -198,6 +199,9 @@ function own(business: AccessContext, id: string | undefined): BusinessContext {
 }
 
 /** Operators may name any business. @throws AppError `business_not_found` */
-function ownOrOperated(business: AccessContext, id: string | undefined): BusinessContext {
-  return id !== undefined && business.access.operator ? within(business, id, business.actor) : own(business, id)
+async function ownOrOperated(business: AccessContext, id: string | undefined): Promise<BusinessContext> {
+  if (id === undefined || id === business.businessId || !business.access.operator) return own(business, id)
+  const named = within(business, id, business.actor)
+  await getBusiness(named)
+  return named
 }

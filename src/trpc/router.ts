@@ -67,5 +67,8 @@ type Same<A, B> = [A] extends [B]
     : { noProcedure: Exclude<B, A> }
   : { noEntry: Exclude<A, B> }
 
-/** The permission table has an entry for every procedure and no other: this line does not compile otherwise. */
+/**
+ * The permission table has an entry for every procedure and no other: this line does not compile otherwise.
+ * @public
+ */
 export const PERMISSIONS_ARE_COMPLETE: Same<ProcedurePath, keyof typeof PERMISSIONS> = true

@@ -5,6 +5,7 @@ import { reaches } from '../access/require-access.ts'
 import {
   accountSettings,
   changeAccountSettings,
+  confirmNumber,
   createAccount,
   deleteAccount,
   getLink,
@@ -12,10 +13,14 @@ import {
   linkView,
   listLinks,
   logoutAccount,
+  refuseNumber,
   requestLink,
   restartAccount,
 } from '../domain/whatsapp/index.ts'
 import { businessProcedure, byId, done, OK, onePage, pageOf, router } from './trpc.ts'
+
+/** With the number that the member saw: nothing happens when another number has linked the account since. */
+const linkedNumber = byId.extend({ phone: z.string().max(64) })
 
 const exampleSettings = { delivery: 'at-least-once', gapMs: 1_500, newContactsPerDay: 30 }
 
@@ -109,6 +114,38 @@ export const whatsappRouter = router({
     .output(done)
     .mutation(async ({ ctx, input: { id, phone } }) => {
       await requestLink(ctx.business, id, phone === undefined ? {} : { phone })
+      return OK
+    }),
+  confirm: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/whatsapp-accounts/{id}/confirm',
+        tag: 'WhatsApp',
+        summary: 'Confirm the number of a WhatsApp account',
+        description:
+          'Accepts the number in `phone`, which is not the expected one (`confirmationNeeded`). Waiting messages are then sent.',
+        example: { phone: '+972501234567' },
+      },
+    })
+    .input(linkedNumber)
+    .output(linkView)
+    .mutation(({ ctx, input }) => confirmNumber(ctx.business, input.id, input.phone)),
+  refuse: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/whatsapp-accounts/{id}/refuse',
+        tag: 'WhatsApp',
+        summary: 'Refuse the number of a WhatsApp account',
+        description: 'Unlinks the account from the number in `phone`.',
+        example: { phone: '+972501234567' },
+      },
+    })
+    .input(linkedNumber)
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await refuseNumber(ctx.business, input.id, input.phone)
       return OK
     }),
   restart: businessProcedure

@@ -93,6 +93,8 @@ export class AccountRunner {
   private commands: Promise<void> = Promise.resolve()
   private readonly seenCommands = new Set<string>()
   private over = false
+  /** The number that is known to the database as the one that is linked; whether it may send is decided there. */
+  private savedPhone: string | null = null
 
   constructor(ctx: BusinessContext, lease: Lease, means: AccountRunnerDeps, onOver: (runner: AccountRunner) => void) {
     this.ctx = ctx
@@ -131,7 +133,7 @@ export class AccountRunner {
 
   /** Sends what waits; asked as often as one likes. */
   wake(): void {
-    if (this.stopped || this.account?.status().state !== 'working') return
+    if (this.stopped || !this.canSend()) return
     if (this.pumping) {
       this.again = true
       return
@@ -205,7 +207,7 @@ export class AccountRunner {
         this.again = false
         // What an earlier round read holds only as long as that round went well.
         this.ahead.items = []
-        while (!this.stopped && this.account?.status().state === 'working') {
+        while (!this.stopped && this.account && this.canSend()) {
           const item = await this.nextItem()
           if (!item) break
           if (!(await this.handle(this.account, item))) this.ahead.items = []
@@ -215,6 +217,11 @@ export class AccountRunner {
     } catch (error) {
       this.log.warn({ reason: errorMessage(error) }, 'the outbox could not be worked on; it is looked at again')
     }
+  }
+
+  private canSend(): boolean {
+    const status = this.account?.status()
+    return status?.state === 'working' && status.phone === this.savedPhone
   }
 
   private async nextItem(): Promise<OutboxItem | null> {
@@ -334,9 +341,7 @@ export class AccountRunner {
     this.saving ??= this.saveStatus().finally(() => {
       this.saving = null
     })
-    if (status.state !== 'working') return
-    this.wake()
-    void this.fetchFiles()
+    if (status.state === 'working') void this.fetchFiles()
   }
 
   private async saveStatus(): Promise<void> {
@@ -348,7 +353,10 @@ export class AccountRunner {
         pauseMs = 500
         if (saved === 'stale') return
         if (saved === 'number_taken') await this.refuseNumber()
-        else if (status.qr) await this.showQr(status.qr)
+        else if (status.state === 'working') {
+          this.savedPhone = status.phone
+          this.wake()
+        } else if (status.qr) await this.showQr(status.qr)
         if (isOver(status) && !this.stopped) await this.end()
       } catch (error) {
         this.log.warn({ state: status.state, reason: errorMessage(error) }, 'the state could not be stored')

@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { findUnawaited } from '../../.ci/unawaited.ts'
+import { findWords } from '../../.ci/words.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
 import { machineEnvironment } from '../support/product-process.ts'
 
@@ -106,4 +108,31 @@ test('everything is pinned; what is not, is named', async () => {
     writeFileSync(join(copy, file), readFileSync(join(copy, file), 'utf8').replace(from, to))
     expect(await check('pinned', [copy])).toEqual({ code: 1, out: expect.stringContaining(words) })
   }
+})
+
+test('an expectation of a promise that nothing waits for is found, over lines and in callbacks', () => {
+  const source = [
+    "  expect(load('a)', { b: [1] })).rejects.toThrow('x')",
+    '  await expect(load()).rejects.toThrow()',
+    '  return expect(load()).resolves.toBe(1)',
+    '  expect(',
+    '    load(),',
+    '  ).not.resolves.toBe(2)',
+    '  expect(value).toBe(1)',
+  ].join('\n')
+  expect(findUnawaited(source)).toEqual([1, 4])
+})
+
+test('a word of a private dialect is found in names, comments, strings and file names', () => {
+  const source =
+    "/** Nobody was told. */\nconst callEnding = 'some news' // figures\nconst newsletter = configures(wishList)\n"
+  expect(findWords('src/a/spare-door.ts', source).map(({ line, word }) => `${line} ${word}`)).toEqual([
+    '0 src/a/spare-door.ts',
+    '0 src/a/spare-door.ts',
+    '1 Nobody',
+    '1 told',
+    '2 callEnding',
+    '2 news',
+    '3 wishList',
+  ])
 })

@@ -154,6 +154,8 @@ const COMMANDS: Record<string, { run: () => string[][] } | { quiet: string }> = 
   'whatsapp send': { run: () => [['whatsapp', 'send', '+972501112233', ALL]] },
   'whatsapp status': { run: () => [['whatsapp', 'status']] },
   'whatsapp link': { quiet: 'a code of WhatsApp' },
+  'whatsapp confirm': { quiet: 'a number' },
+  'whatsapp refuse': { quiet: 'a number' },
   'whatsapp logout': { quiet: 'an id' },
   'whatsapp restart': { quiet: 'an id' },
   'payments request': { quiet: 'a state and our own address' },

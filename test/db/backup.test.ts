@@ -82,9 +82,9 @@ test('a backup restored into an empty installation is the same, row by row and f
   const at = damaged.indexOf('שלום')
   damaged[at] = (damaged[at] ?? 0) ^ 1
   writeFileSync(join(directory, 'damaged.tar'), damaged)
-  expect(restore(target.sql, newStorage, join(directory, 'damaged.tar'))).rejects.toThrow()
+  await expect(restore(target.sql, newStorage, join(directory, 'damaged.tar'))).rejects.toThrow()
   writeFileSync(join(directory, 'short.tar'), readFileSync(path).subarray(0, 5_000))
-  expect(restore(target.sql, newStorage, join(directory, 'short.tar'))).rejects.toThrow(/no whole backup/)
+  await expect(restore(target.sql, newStorage, join(directory, 'short.tar'))).rejects.toThrow(/no whole backup/)
 
   await restore(target.sql, newStorage, path)
   const tables = manifest.tables.filter((table) => table.rows > 0).map((table) => table.name)
@@ -107,7 +107,7 @@ test('a backup restored into an empty installation is the same, row by row and f
   await target.db.transaction((tx) => audit(tx, ctx, { action: 'test.after', entity: 'test', entityId: '1' }))
   const [last] = await target.db.execute<{ type: string }>(sql`select type from events order by seq desc limit 1`)
   expect(last?.type).toBe('test.after')
-  expect(restore(target.sql, newStorage, path)).rejects.toThrow(/empty database/)
+  await expect(restore(target.sql, newStorage, path)).rejects.toThrow(/empty database/)
   await target.close()
   await empty.drop()
   await api.close()

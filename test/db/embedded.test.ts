@@ -57,7 +57,7 @@ describe('the embedded Postgres', () => {
     expect(embeddedPostgresUrl(dataDir)).toBe(server.url)
     const wrong = new URL(server.url)
     wrong.password = 'wrong'
-    expect(query(wrong.href, 'select 1')).rejects.toThrow(/password/)
+    await expect(query(wrong.href, 'select 1')).rejects.toThrow(/password/)
     await query(server.url, `create table kept as select 'שלום' as word`)
   }, 60_000)
 

@@ -91,10 +91,10 @@ const sessionOf = async (email: string, password = GOOD) => {
 
 const api = (
   path: string,
-  init: { cookie?: string; key?: string; body?: object; business?: string; server?: TestServer },
+  init: { method?: string; cookie?: string; key?: string; body?: object; business?: string; server?: TestServer },
 ) =>
   fetch(`${(init.server ?? web).url}/api/v1${path}`, {
-    method: init.body ? 'POST' : 'GET',
+    method: init.method ?? (init.body ? 'POST' : 'GET'),
     headers: {
       'Content-Type': 'application/json',
       ...(init.cookie ? { cookie: init.cookie } : {}),
@@ -104,7 +104,7 @@ const api = (
     ...(init.body ? { body: JSON.stringify(init.body) } : {}),
   })
 
-const me = async (cookie: string) => (await api('/account/me', { cookie })).status
+const me = async (cookie: string) => (await api('/account', { cookie })).status
 
 const page = (
   link: string,
@@ -128,8 +128,8 @@ const made = z.object({
 })
 
 async function invite(key: string, email: string, role: Role = 'agent', server = web) {
-  const answer = await api('/members/invite', { key, body: { email, role }, server })
-  expect(answer.status).toBe(200)
+  const answer = await api('/invitations', { key, body: { email, role }, server })
+  expect(answer.status).toBe(201)
   const invitation = made.parse(await answer.json())
   return { ...invitation, link: invitation.link ?? '' }
 }
@@ -149,7 +149,7 @@ describe('an invitation', () => {
     const accepted = await page(invitation.link, { fields: { name: 'New Hire', password: GOOD } })
     expect(accepted.status).toBe(303)
     const cookie = cookiesOf(accepted)
-    const who = await (await api('/account/me', { cookie })).json()
+    const who = await (await api('/account', { cookie })).json()
     expect(who).toMatchObject({ role: 'manager', user: { name: 'New Hire', email: 'new.hire@example.com' } })
     expect((await page(invitation.link)).status).toBe(410)
     expect((await page(invitation.link, { fields: { name: 'x', password: GOOD } })).status).toBe(410)
@@ -207,11 +207,15 @@ describe('an invitation', () => {
     expect(shape(known)).toEqual(shape(unknown))
     const pageOf = async (link: string, email: string) => (await (await page(link)).text()).replaceAll(email, 'X')
     expect(await pageOf(known.link, person.email)).toBe(await pageOf(unknown.link, 'nobody.knows@example.com'))
-    const refused = async (link: string, email: string) => {
-      const answer = await page(link, { fields: { name: 'x', password: 'password123' } })
+    const refused = async (link: string, email: string, password: string) => {
+      const answer = await page(link, { fields: { name: 'x', password } })
       return `${answer.status} ${(await answer.text()).replaceAll(email, 'X')}`
     }
-    expect(await refused(known.link, person.email)).toBe(await refused(unknown.link, 'nobody.knows@example.com'))
+    for (const password of ['password123', '', ' ', 'x'.repeat(5_000)]) {
+      const answer = await refused(known.link, person.email, password)
+      expect(answer).toStartWith('401 <!doctype html>')
+      expect(answer).toBe(await refused(unknown.link, 'nobody.knows@example.com', password))
+    }
   })
 
   test('is listed, sent again with a new link, revoked, and ends after a week', async () => {
@@ -220,12 +224,12 @@ describe('an invitation', () => {
     const list = async () =>
       z
         .object({ items: z.array(z.object({ id: z.string(), email: z.string() })) })
-        .parse(await (await api('/members/invitations', { key })).json()).items
+        .parse(await (await api('/invitations', { key })).json()).items
     expect((await list()).map(({ email }) => email)).toContain('pending@example.com')
-    expect((await api(`/members/${first.id}/resend-invitation`, { key, body: {} })).status).toBe(429)
+    expect((await api(`/invitations/${first.id}/resend`, { key, body: {} })).status).toBe(429)
     await web.deps.database
       .sql`update member_invitations set updated_at = now() - interval '2 minutes' where id = ${first.id}`
-    const again = made.parse(await (await api(`/members/${first.id}/resend-invitation`, { key, body: {} })).json())
+    const again = made.parse(await (await api(`/invitations/${first.id}/resend`, { key, body: {} })).json())
     expect((await page(first.link)).status).toBe(410)
     expect((await page(again.link ?? '')).status).toBe(200)
     await web.deps.database.sql`update member_invitations set expires_at = now() where id = ${first.id}`
@@ -235,8 +239,8 @@ describe('an invitation', () => {
     expect((await page(third.link)).status).toBe(200)
     // Another tenant's owner touches none of it.
     const foreign = await web.key('admin')
-    expect((await api(`/members/${first.id}/revoke-invitation`, { key: foreign, body: {} })).status).toBe(404)
-    expect((await api(`/members/${first.id}/revoke-invitation`, { key, body: {} })).status).toBe(200)
+    expect((await api(`/invitations/${first.id}`, { method: 'DELETE', key: foreign })).status).toBe(404)
+    expect((await api(`/invitations/${first.id}`, { method: 'DELETE', key })).status).toBe(200)
     expect((await page(third.link)).status).toBe(410)
     expect((await list()).map(({ id }) => id)).not.toContain(first.id)
   })
@@ -247,7 +251,28 @@ describe('an invitation', () => {
       [GOOD, `${GOOD} b`, `${GOOD} c`].map((password) => page(invitation.link, { fields: { name: 'R', password } })),
     )
     expect(answers.filter(({ status }) => status === 303)).toHaveLength(1)
-    expect(answers.filter(({ status }) => status >= 500)).toEqual([])
+    // The others meet a page: the login is not theirs, or the link is used.
+    expect(answers.map(({ status }) => status).filter((status) => ![303, 401, 410].includes(status))).toEqual([])
+    expect(answers.filter(({ headers }) => headers.get('content-type')?.includes('json'))).toEqual([])
+  })
+
+  test('is audited: who made it, whether its maker saw the link, and who accepted it with which login', async () => {
+    const key = await web.key('admin')
+    const invitation = await invite(key, 'audited@example.com', 'agent')
+    expect((await page(invitation.link, { fields: { name: 'A', password: GOOD } })).status).toBe(303)
+    const person = await newPerson()
+    const known = await invite(key, person.email, 'viewer', mailing)
+    const trail = async (id: string) =>
+      (
+        await web.deps.database.sql`select action, actor_kind, data from audit_log where entity_id = ${id} order by id`
+      ).map((row) => ({ ...row }))
+    expect(await trail(invitation.id)).toEqual([
+      { action: 'member.invite', actor_kind: 'api_key', data: { role: 'agent', linkShown: true } },
+      { action: 'member.accept_invitation', actor_kind: 'user', data: { role: 'agent', newLogin: true } },
+    ])
+    expect(await trail(known.id)).toEqual([
+      { action: 'member.invite', actor_kind: 'api_key', data: { role: 'viewer', linkShown: false } },
+    ])
   })
 
   test('is no way to flood strangers', async () => {
@@ -255,12 +280,10 @@ describe('an invitation', () => {
     const key = await web.key('admin', quiet)
     const statuses = await Promise.all(
       Array.from({ length: 35 }, (_, index) =>
-        api('/members/invite', { key, body: { email: `flood${index}@example.com`, role: 'agent' } }).then(
-          (a) => a.status,
-        ),
+        api('/invitations', { key, body: { email: `flood${index}@example.com`, role: 'agent' } }).then((a) => a.status),
       ),
     )
-    expect(statuses.filter((status) => status === 200)).toHaveLength(30)
+    expect(statuses.filter((status) => status === 201)).toHaveLength(30)
     expect(statuses.filter((status) => status === 429)).toHaveLength(5)
   })
 
@@ -339,13 +362,13 @@ describe('mail', () => {
     const later = await invite(key, 'later@example.com', 'agent', mailing)
     mail.recipientStatus = 451
     const id = (await mailOf(later.id)).id
-    expect(send(id)).rejects.toMatchObject({ code: 'mail_unavailable' })
+    await expect(send(id)).rejects.toMatchObject({ code: 'mail_unavailable' })
     await Bun.sleep(50)
     mail.recipientStatus = 250
     expect(await send(id)).toBe('sent')
     const withdrawn = await invite(key, 'withdrawn@example.com', 'agent', mailing)
     const sent = mail.received.length
-    await api(`/members/${withdrawn.id}/revoke-invitation`, { key, body: {} })
+    await api(`/invitations/${withdrawn.id}`, { method: 'DELETE', key })
     expect(await send((await mailOf(withdrawn.id)).id)).toBe('done')
     expect(mail.received).toHaveLength(sent)
   })
@@ -567,7 +590,7 @@ describe('an owner', () => {
     const person = await newPerson('owner', otherId)
     const cookie = await sessionOf(person.email)
     const require = (required: boolean) =>
-      api('/members/require-second-factor', { cookie, business: otherId, body: { required } })
+      api('/members/second-factor', { method: 'PUT', cookie, business: otherId, body: { required } })
     expect((await require(true)).status).toBe(409)
     const enabled = await auth('/two-factor/enable', { password: GOOD }, { cookie })
     const secret = new URL(z.object({ totpURI: z.string() }).parse(await enabled.json()).totpURI).searchParams.get(
@@ -576,13 +599,19 @@ describe('an owner', () => {
     const on = await auth('/two-factor/verify-totp', { code: await oneTimeCode(secret ?? '') }, { cookie })
     const strong = cookiesOf(on)
     expect(
-      (await api('/members/require-second-factor', { cookie: strong, business: otherId, body: { required: true } }))
-        .status,
+      (
+        await api('/members/second-factor', {
+          method: 'PUT',
+          cookie: strong,
+          business: otherId,
+          body: { required: true },
+        })
+      ).status,
     ).toBe(200)
     const weak = await newPerson('owner', otherId)
     const theirs = await sessionOf(weak.email)
-    expect((await api('/members/invitations', { cookie: theirs, business: otherId })).status).toBe(403)
-    expect((await api('/members/invitations', { cookie: strong, business: otherId })).status).toBe(200)
+    expect((await api('/invitations', { cookie: theirs, business: otherId })).status).toBe(403)
+    expect((await api('/invitations', { cookie: strong, business: otherId })).status).toBe(200)
     expect((await api('/members', { cookie: theirs, business: otherId })).status).toBe(200)
   })
 

@@ -316,9 +316,11 @@ describe.each([
         (error: unknown) => (error instanceof AppError ? error.code : error),
       )
     for (const jobId of ['a:b', '123', '', 'שלום', 'x'.repeat(201)]) expect(await refusal(jobId)).toBe('invalid_job_id')
-    expect(producer.enqueue('call.status', { callSid: 'x', status: 'y', at: 'yesterday' })).rejects.toMatchObject({
-      code: 'invalid_job',
-    })
+    await expect(producer.enqueue('call.status', { callSid: 'x', status: 'y', at: 'yesterday' })).rejects.toMatchObject(
+      {
+        code: 'invalid_job',
+      },
+    )
   })
 
   test('in an outage producers fail fast, the outbox keeps, and everything goes on afterwards', async () => {
@@ -341,7 +343,7 @@ describe.each([
     console.log(`${kind}: refused after ${Math.round(tookMs)} ms of outage`)
     expect(error).toMatchObject({ kind: 'unavailable', code: 'queue_unavailable' })
     expect(tookMs).toBeLessThan(1_500)
-    expect(backend.ping(500)).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(backend.ping(500)).rejects.toMatchObject({ kind: 'unavailable' })
 
     const putAt = performance.now()
     for (let index = 0; index < 45; index += 1) lonely.enqueueEventually('call.status', statusOf(`kept ${index}`))

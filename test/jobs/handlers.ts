@@ -28,5 +28,6 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
   }
 }
 
-// @ts-expect-error a queue with a job that nobody handles must not compile
+/** @public */
+// @ts-expect-error a queue with a job that has no handler must not compile
 export const incompleteHandlers: JobHandlers<'whatsapp'> = {}

@@ -2,10 +2,23 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { within } from '../../src/domain/context.ts'
-import { countQuarantined, forgetQuarantined, insertEvents } from '../../src/domain/inbox/index.ts'
+import {
+  countQuarantined,
+  describeQuarantine,
+  dropQuarantined,
+  forgetQuarantined,
+  getQuarantined,
+  insertEvents,
+  listQuarantine,
+  requeueEvents,
+  retryQuarantined,
+  setAside,
+} from '../../src/domain/inbox/index.ts'
 import { createQueueBackend, type QueueBackend } from '../../src/jobs/backend.ts'
 import { type Consumer, createConsumer, type JobOutcome } from '../../src/jobs/consumer.ts'
 import { createInbox, type InboxRow } from '../../src/jobs/inbox.ts'
+import { createProducer } from '../../src/jobs/producer.ts'
+import { isDurable } from '../../src/jobs/registry.ts'
 import { createSpool } from '../../src/jobs/spool.ts'
 import { createGatherer } from '../../src/lib/batcher.ts'
 import { AppError, failureKind } from '../../src/lib/errors.ts'
@@ -186,6 +199,53 @@ test('with neither database nor queue, what could not wait stands on the disk, a
   expect(existsSync(dir) ? readdirSync(dir) : []).toEqual([])
 })
 
+test('a disk that hangs is not waited for while the database takes the event', async () => {
+  const stored: InboxRow[] = []
+  const inbox = createInbox({
+    insert: async (batch) => void stored.push(...batch),
+    producer: { enqueue: async () => {}, enqueueEvent: () => {} },
+    log,
+    spool: {
+      write: () => new Promise(() => {}),
+      done: () => {},
+      recover: async () => 0,
+      close: async () => {},
+    },
+  })
+  await inbox.acceptEventually('call.status', statusOf('CA5'))
+  expect(stored).toHaveLength(1)
+  await inbox.close()
+})
+
+const canTrace = Bun.which('strace') !== null && Bun.spawnSync(['strace', '-o', '/dev/null', 'true']).exitCode === 0
+
+test.if(canTrace)('what the spool acknowledges is synchronised first: the directories, then the line', async () => {
+  const root = temporaryDirectory('spool-sync')
+  const program = `
+    import { createSpool } from ${JSON.stringify(join(import.meta.dir, '../../src/jobs/spool.ts'))}
+    import { createLogger } from ${JSON.stringify(join(import.meta.dir, '../../src/lib/log.ts'))}
+    const spool = createSpool(${JSON.stringify(join(root, 'inbound-events'))}, createLogger('silent'))
+    for (const id of ['1', '2']) {
+      await spool.write(id, 'line ' + id)
+      console.log('acknowledged ' + id)
+    }
+    await spool.close()`
+  const trace = join(root, 'trace')
+  const child = Bun.spawn(
+    ['strace', '-f', '-e', 'trace=fsync,fdatasync,write,pwrite64', '-o', trace, process.execPath, '-e', program],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  expect(await child.exited).toBe(0)
+  const steps = (await Bun.file(trace).text())
+    .split('\n')
+    .flatMap((line) => /(fsync|fdatasync)\(|"(line \d|acknowledged \d)/.exec(line)?.slice(1, 3) ?? [])
+    .filter((step) => step !== undefined)
+  expect(steps).toEqual([
+    ...['fsync', 'fsync', 'line 1', 'fdatasync', 'acknowledged 1'],
+    ...['line 2', 'fdatasync', 'acknowledged 2'],
+  ])
+})
+
 test.each([
   ['a value that Postgres refuses', refusedByPostgres(), 'permanent'],
   ['a NUL', Object.assign(new Error('x'), { code: '22021' }), 'permanent'],
@@ -206,4 +266,99 @@ test.each([
   ['a fault of ours', new TypeError('x is undefined'), 'unknown'],
 ] as const)('%s is judged', (_, error, kind) => {
   expect(failureKind(error)).toBe(kind)
+})
+
+test('however often the sweep looks, an event that waits has one job, and one that outlived its job gets one more', async () => {
+  const producer = createProducer(backend, log)
+  const ids = [newId(), newId(), newId()]
+  const counts = async () => {
+    const found = await Promise.all(
+      producer.queues.map((queue) => queue.getJobs(['waiting', 'delayed', 'active', 'completed', 'failed'])),
+    )
+    return ids.map((id) => found.flat().filter(({ id: jobId }) => jobId?.startsWith(id)).length)
+  }
+  const sweep = (now: number) =>
+    requeueEvents(
+      api.ctx,
+      async ({ id, job }) => {
+        if (isDurable(job)) await producer.requeueEvent(job, id)
+      },
+      new Date(now),
+    )
+  await insertEvents(
+    api.ctx,
+    ids.map((id) => ({
+      id,
+      key: `call.status:${id}`,
+      job: 'call.status',
+      businessId: null,
+      payload: JSON.stringify(statusOf(`CA${id}`)),
+      delayMs: 0,
+    })),
+  )
+  for (const id of ids) producer.enqueueEvent('call.status', id)
+  await eventually(async () => (await counts()).every((count) => count === 1), 'the jobs')
+  for (let hour = 1; hour <= 6; hour += 1) expect(await sweep(Date.now() + hour * 7_200_000)).toBe(3)
+  expect(await counts()).toEqual([1, 1, 1])
+
+  const runs: string[] = []
+  const consumer = await consume(async ({ callSid }) => void runs.push(callSid))
+  await eventually(async () => (await api.database.sql`select 1 from inbound_events`).length === 0, 'the work')
+  expect(runs.toSorted()).toEqual(ids.map((id) => `CA${id}`).toSorted())
+  const [outlived = ''] = ids
+  const again = { key: `call.status:${outlived}`, job: 'call.status', businessId: null, delayMs: 0 }
+  await insertEvents(api.ctx, [{ ...again, id: outlived, payload: JSON.stringify(statusOf('CAagain')) }])
+  expect(await sweep(Date.now() + 7_200_000)).toBe(1)
+  await eventually(() => runs.includes('CAagain'), 'the event that outlived its job')
+  // What is done does nothing.
+  await producer.requeueEvent('call.status', outlived)
+  await eventually(async () => (await producer.queues[0]?.getJobCounts('waiting', 'active'))?.waiting === 0, 'no job')
+  await Bun.sleep(200)
+  expect(runs).toHaveLength(4)
+  await consumer.close()
+  await producer.close()
+})
+
+test('what is set aside of a business is bounded: cut beyond its bytes, counted beyond its rows, and nothing is dropped', async () => {
+  const limits = { rows: 4, bytes: 3_000, rowBytes: 2_000, beginningBytes: 100 }
+  const scope = { ...within(api.ctx, api.businessId), operator: false }
+  const put = (name: string, length: number) =>
+    setAside(
+      api.ctx,
+      {
+        job: 'call.status',
+        key: `call.status:${name}`,
+        payload: { businessId: api.businessId, body: 'x'.repeat(length) },
+        error: new Error('refused'),
+        attempts: 3,
+      },
+      limits,
+    )
+  const held = async () => (await listQuarantine(scope, { limit: 50 })).items
+  expect(await held()).toEqual([])
+  await put('large', 5_000)
+  await put('first', 1_500)
+  await put('second', 1_500)
+  await put('small', 10)
+  const [small, second, first, large] = await held()
+  expect([large, first, second, small].map((row) => [row?.bytes, row?.cutFrom])).toEqual([
+    [100, expect.any(Number)],
+    [expect.any(Number), null],
+    [100, expect.any(Number)],
+    [expect.any(Number), null],
+  ])
+  expect(large?.cutFrom).toBeGreaterThan(5_000)
+  expect((await getQuarantined(scope, large?.id ?? '')).content).toHaveLength(100)
+  await put('third', 10)
+  await put('fourth', 10)
+  await put('first', 1_500)
+  expect(await held()).toHaveLength(5)
+  expect((await held())[0]).toMatchObject({ key: `overflow:${api.businessId}:call.status`, attempts: 6, bytes: 0 })
+  expect(await describeQuarantine(api.ctx, limits)).toEqual({ count: 5, cut: 3, nearlyFull: [api.businessId] })
+
+  await expect(retryQuarantined(scope, large?.id ?? '')).rejects.toMatchObject({ code: 'quarantine_cut' })
+  expect(await retryQuarantined(scope)).toBe(2)
+  expect((await held()).map(({ cutFrom }) => cutFrom !== null)).toEqual([true, true, true])
+  for (const { id } of await held()) await dropQuarantined(scope, id)
+  await api.database.sql`delete from inbound_events`
 })

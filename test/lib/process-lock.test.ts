@@ -11,7 +11,7 @@ test('a lock holds until it is released, also when its holder forgot about it', 
   await Bun.sleep(20)
   Bun.gc(true)
   expect(tryLock(path)).toEqual({ held: false, pid: process.pid })
-  expect(waitForLock(path, 120)).rejects.toThrow(`still held by process ${process.pid}`)
+  await expect(waitForLock(path, 120)).rejects.toThrow(`still held by process ${process.pid}`)
   await Bun.sleep(200)
   if (first.held) first.lock.release()
   const second = await waitForLock(path, 100)

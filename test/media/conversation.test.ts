@@ -55,7 +55,8 @@ describe('a conversation', () => {
     })
     expect(end?.metrics.bargeIns).toBe(10)
     const session = line.openai.sessions[0]?.report
-    expect(session?.errors).toEqual([])
+    // A response may be over while its cancellation is on the way.
+    expect(session?.errors.filter((code) => code !== 'response_cancel_not_active')).toEqual([])
     expect(session?.truncations.length).toBe(10)
     const cut = line.turns.filter((turn) => turn.interrupted && turn.text !== null)
     const spans = report.heardSpans.filter((span) => span.endMs - span.startMs > 100)

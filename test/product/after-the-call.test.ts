@@ -23,6 +23,46 @@ const FOLLOW_UP = { settings: { followUp: { en: 'Thank you, {name}! {business}' 
 const messagesTo = (product: Product, to: string) =>
   [...product.carrier.messages.values()].filter((each) => each.to.endsWith(to)).map((each) => each.body)
 
+test('the sandbox’s own model sums a call up, in the form that is asked for', async () => {
+  const openai = startTestOpenAi({
+    heard: ['My name is Dana', 'A flat in Haifa'],
+    steps: [
+      { say: 'How can I help?', ms: 400 },
+      { say: 'Goodbye.', ms: 400, tools: [{ name: 'end_call', args: {} }] },
+    ],
+  })
+  const product = await startProduct({
+    queue: 'postgres',
+    env: {
+      BUSINESS_LANGUAGE: 'en',
+      SPEECH_ENGINE: 'openai-realtime',
+      OPENAI_API_KEY: OPENAI_KEY,
+      OPENAI_REALTIME_URL: openai.realtimeUrl,
+    },
+  })
+  try {
+    const report = await product.call({ script: [{ say: say(700) }, { say: say(700) }] })
+    const { id } = await product.trpc().calls.get.query({ id: report.callSid })
+    const summary = await eventually(
+      async () => {
+        const found = await product.trpc().calls.summary.query({ id })
+        return found?.madeBy === 'model' ? found : null
+      },
+      'the summary by the model',
+      60_000,
+    )
+    expect(summary).toMatchObject({ sentiment: 'neutral', nextStep: 'Call back.' })
+    expect(summary?.fields).toEqual({ name: 'Dana', wish: 'A flat in Haifa' })
+    expect(summary?.summary).toContain('A flat in Haifa')
+    expect(
+      await product.sql`select 1 from events where type = 'call.summarize' and data->>'by' = 'model'`,
+    ).toHaveLength(1)
+  } finally {
+    await product.stop()
+    await openai.close()
+  }
+})
+
 describe('with a model, and two servers whose disks are their own', () => {
   let product: Product
   let openai: OpenAiSandbox

@@ -197,7 +197,10 @@ test.concurrent(
     expect(answer.headers.get('etag')).toBe(`"${recording.sha256}"`)
     expect(Math.abs((durationOfWav(wav) ?? 0) - Number(recording.duration_ms))).toBeLessThan(5)
     expect(Math.abs((durationOfWav(wav) ?? 0) - words.length / 8)).toBeLessThan(2_500)
-    const middle = await product.api(`/api/v1/recordings/${recording.id}/audio`, { key, headers: { Range: 'bytes=-100' } })
+    const middle = await product.api(`/api/v1/recordings/${recording.id}/audio`, {
+      key,
+      headers: { Range: 'bytes=-100' },
+    })
     expect([middle.status, (await middle.arrayBuffer()).byteLength]).toEqual([206, 100])
     expect(await product.sql`select source, contact_id from leads where call_id = ${call.id}`).toMatchObject([
       { source: 'voicemail', contact_id: call.contact_id },

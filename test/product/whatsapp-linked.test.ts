@@ -234,3 +234,37 @@ test('an account that the phone unlinked: Twilio sends what comes next, and who 
   for (const told of [streamed, posted])
     await eventually(() => told.some(({ data }) => data?.state === 'logged_out'), 'the end to be told', 20_000)
 }, 90_000)
+
+test('an unexpected number is shown, refused and confirmed by REST, and sends only then', async () => {
+  const stranger = '+972501000102'
+  await choose('baileys', null)
+  const trpc = product.trpc()
+  const rest = (path: string, body: object) =>
+    fetch(`${product.url()}/api/v1/whatsapp-accounts/${path}`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${product.apiKey}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+  const linkAs = async (phone: string) => {
+    await trpc.whatsapp.link.mutate({ id: accountId })
+    const { qr } = await eventually(async () => {
+      const view = await trpc.whatsapp.get.query({ id: accountId })
+      return view.qr ? view : null
+    }, 'a QR code')
+    await sandbox.scan(qr ?? '', phone)
+    await untilState('working')
+  }
+  await trpc.whatsapp.logout.mutate({ id: accountId })
+  await untilState('logged_out')
+  await linkAs(stranger)
+  expect(await trpc.whatsapp.get.query({ id: accountId })).toMatchObject({
+    confirmationNeeded: { phone: stranger, expectedPhone: PHONE },
+  })
+  const waits = await send(customer(), { text: 'not by this phone', provider: 'baileys' })
+  expect((await rest(`${accountId}/confirm`, { phone: PHONE })).status).toBe(409)
+  expect((await rest(`${accountId}/refuse`, { phone: stranger })).status).toBe(200)
+  await untilState('logged_out')
+  await linkAs(stranger)
+  expect((await rest(`${accountId}/confirm`, { phone: stranger })).status).toBe(200)
+  await settled(waits, 'delivered')
+}, 90_000)

@@ -46,6 +46,8 @@ export function startVoiceLine(options: {
   policy?: Partial<TurnOptions>
   engineLimits?: Partial<RealtimeLimits>
   standby?: SpeechEngine | null
+  /** In place of OpenAI's. */
+  engine?: SpeechEngine
   tools?: CallTools
   greetingMs?: number
   apiKey?: string
@@ -90,7 +92,7 @@ export function startVoiceLine(options: {
     log,
     verifyUpgrade: (path, signature) => (telephony.verifyUpgrade(path, signature) ? { only: null } : null),
     session: {
-      engine,
+      engine: options.engine ?? engine,
       standby: options.standby ?? null,
       ...(options.tools ? { tools: options.tools } : {}),
       log,

@@ -75,7 +75,7 @@ describe('the permission table', () => {
       services: api.services.api,
       payments: api.services.payments,
     }
-    expect(createCallerFactory(extended)(context).fresh.unlisted()).rejects.toThrow(/has no entry/)
+    await expect(createCallerFactory(extended)(context).fresh.unlisted()).rejects.toThrow(/has no entry/)
   })
 })
 
@@ -307,6 +307,8 @@ describe('a stranger of another business', () => {
       'whatsapp.get': { id: account.id },
       'whatsapp.create': {},
       'whatsapp.link': { id: account.id },
+      'whatsapp.confirm': { id: account.id, phone: '+972501110009' },
+      'whatsapp.refuse': { id: account.id, phone: '+972501110009' },
       'whatsapp.restart': { id: account.id },
       'whatsapp.logout': { id: account.id },
       'whatsapp.remove': { id: account.id },

@@ -230,7 +230,7 @@ test('a word of consent is heeded and confirmed by the account it came to; a gro
   await write('הסירו')
   await world.until(async () => textsAt(from).length > 0, 'the confirmation')
   expect(textsAt(from)).toEqual([expect.stringContaining('לא תשלח לך עוד הודעות')])
-  expect(send(from, 'מבצע')).rejects.toMatchObject({ code: 'contact_opted_out' })
+  await expect(send(from, 'מבצע')).rejects.toMatchObject({ code: 'contact_opted_out' })
   await write('התחל')
   await world.until(async () => textsAt(from).length > 1, 'the second confirmation')
   await settled(await send(from, 'תור נקבע'), ['delivered'])
@@ -559,3 +559,93 @@ test('whatever protobuf comes, the account stays connected and every message tha
   expect(rows.length).toBe(ids.length)
   expect(await getLink(ctx, id)).toMatchObject({ state: 'working', since })
 }, 60_000)
+
+test('what the owner sends to a broadcast list stands in the chat with each recipient, and creates no contact of the list or the owner', async () => {
+  const members = [newContact(), newContact()]
+  for (const phone of members) world.sandbox.putAccount({ phone })
+  for (const addressing of ['pn', 'lid'] as const) {
+    const providerMessageId = await world.sandbox.sendRawAsOwner(
+      { from: PHONE, to: members[0] ?? '', group: '1632812345@broadcast', addressing, recipients: members },
+      { conversation: `news by ${addressing}` },
+    )
+    const rows = await world.until(async () => {
+      const found = await world.domain.handle.sql`select m.direction, m.status, m.body, c.phone from messages m
+        join contacts c on c.id = m.contact_id
+        where m.business_id = ${ctx.businessId} and m.provider_message_id = ${providerMessageId} order by c.phone`
+      return found.length === 2 ? found : null
+    }, 'a row for each recipient')
+    expect([...rows]).toEqual(
+      members.map((phone) => ({ direction: 'out', status: 'sent', body: `news by ${addressing}`, phone })),
+    )
+  }
+  for (const phone of members) {
+    const items = await messagesOf(phone)
+    expect(items.map(({ data }) => data?.broadcastList)).toEqual(['1632812345@broadcast', '1632812345@broadcast'])
+    const conversation = await getConversation(ctx, items[0]?.conversationId ?? '')
+    expect(conversation.unread).toBe(0)
+  }
+  const [own] = await world.domain.handle.sql`select 1 from contacts where business_id = ${ctx.businessId}
+    and phone = ${PHONE}`
+  expect(own).toBeUndefined()
+}, 30_000)
+
+test('what the owner sends to a broadcast list whose members nobody names is one visible row of the list', async () => {
+  const list = '1632899999@broadcast'
+  const providerMessageId = await world.sandbox.sendRawAsOwner(
+    { from: PHONE, to: newContact(), group: list },
+    { conversation: 'to whom?' },
+  )
+  const row = await rowOf(providerMessageId)
+  expect(row).toMatchObject({ direction: 'out', body: 'to whom?', data: { broadcastList: list } })
+  const [contact] = await world.domain.handle.sql`select phone, name from contacts where id = ${row.contact_id}`
+  expect(contact).toEqual({ phone: null, name: 'Broadcast list' })
+  const status = await world.sandbox.sendRawAsOwner(
+    { from: PHONE, to: newContact(), group: 'status@broadcast' },
+    { conversation: 'my own status' },
+  )
+  const after = newContact()
+  await raw(after, { conversation: 'after it' })
+  await received(after, 1)
+  const [noise] = await world.domain.handle.sql`select 1 from messages where provider_message_id = ${status}`
+  expect(noise).toBeUndefined()
+}, 30_000)
+
+test('a placeholder is unread once and gives its place to the message, and what is said about a message is not unread', async () => {
+  const from = newContact()
+  const unread = async () => {
+    const [row] = await world.domain.handle.sql<{ unread: number; status: string }[]>`
+      select v.unread, v.status from conversations v join contacts c on c.id = v.contact_id
+      where c.business_id = ${ctx.businessId} and c.phone = ${from}`
+    return row?.unread
+  }
+  const hidden = world.sandbox.withhold({ from, to: PHONE, type: 'view_once' })
+  const placeholder = await rowOf(hidden)
+  await raw(from, { conversation: 'the next one' })
+  await received(from, 2)
+  expect(await unread()).toBe(2)
+
+  await raw(from, { conversation: 'what it was' }, { id: hidden })
+  const message = await rowOf(hidden, 'text')
+  expect(message).toMatchObject({ id: placeholder.id, body: 'what it was' })
+  expect((await messagesOf(from)).map(({ body }) => body)).toEqual(['what it was', 'the next one'])
+  expect(await unread()).toBe(2)
+
+  const key = { id: hidden, remoteJid: `${PHONE.slice(1)}@s.whatsapp.net`, fromMe: false }
+  const { Type } = proto.Message.ProtocolMessage
+  const early = `EARLY${from.slice(-7)}`
+  const edit = (id: string, text: string) => ({
+    protocolMessage: { type: Type.MESSAGE_EDIT, key: { ...key, id }, editedMessage: { conversation: text } },
+  })
+  await raw(from, { reactionMessage: { key, text: '👍' } })
+  await raw(from, edit(hidden, 'what it really was'))
+  await raw(from, edit(early, 'edited before it came'))
+  await raw(from, { protocolMessage: { type: Type.REVOKE, key: { ...key, id: 'never-here' } } })
+  await raw(from, { pinInChatMessage: { key, type: 1 } })
+  await raw(from, { conversation: 'as it was first' }, { id: early })
+  await world.until(async () => (await rowOf(early, 'text')).body === 'edited before it came', 'the early edit')
+  expect((await rowOf(hidden)).body).toBe('what it really was')
+  expect(await unread()).toBe(3)
+  await raw(from, { protocolMessage: { type: Type.REVOKE, key } })
+  await rowOf(hidden, 'deleted')
+  expect(await unread()).toBe(3)
+}, 30_000)

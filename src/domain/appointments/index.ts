@@ -1,5 +1,4 @@
 export {
-  type AppointmentRequest,
   appointmentFilters,
   appointmentView,
   bookAppointment,

@@ -91,16 +91,19 @@ export type AccountView = {
   reason: string | null
   since: Date
   linked: boolean
+  /** Another number than the expected one linked it: it sends nothing until a member confirms that. */
+  confirmationNeeded: boolean
 }
 
 /** The WhatsApp accounts of the business with their states. */
 export async function listAccounts(ctx: BusinessContext): Promise<AccountView[]> {
   const rows = await ctx.db
-    .select()
+    .select({ row: whatsappAccounts, expectedPhone: whatsappLinks.expectedPhone })
     .from(whatsappAccounts)
+    .leftJoin(whatsappLinks, eq(whatsappLinks.accountId, whatsappAccounts.id))
     .where(eq(whatsappAccounts.businessId, ctx.businessId))
     .orderBy(whatsappAccounts.id)
-  return rows.map((row) => ({
+  return rows.map(({ row, expectedPhone }) => ({
     id: row.id,
     provider: row.provider,
     phone: row.phone,
@@ -108,5 +111,6 @@ export async function listAccounts(ctx: BusinessContext): Promise<AccountView[]>
     reason: row.stateReason,
     since: row.stateSince,
     linked: row.linkedAt !== null,
+    confirmationNeeded: expectedPhone !== null,
   }))
 }

@@ -1,5 +1,4 @@
 export {
-  type AccountView,
   listAccounts,
   type SenderChoice,
   senderFor,
@@ -38,6 +37,5 @@ export {
   type BusinessDirectory,
   type BusinessEntry,
   createDirectory,
-  type NumberLookup,
 } from './directory.ts'
 export { ensureFirstBusiness } from './ensure-first-business.ts'

@@ -4,11 +4,9 @@ import type { JobPayload } from '../../jobs/registry.ts'
 import { audit, type DomainContext, emit, within } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 import type { CallEndReason } from './end-reasons.ts'
+import { enqueueFallbackSummary } from './fallback-summary.ts'
 
 const TERMINAL = new Set(['completed', 'busy', 'failed', 'no-answer', 'canceled'])
-
-/** What a call left may still be on its way through the queue. */
-const SUMMARY_DELAY_MS = 30_000
 
 /**
  * Takes the carrier's call status. Order of arrival is not guaranteed: a terminal status stays.
@@ -58,12 +56,7 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
         data: { reason: concludeReason(row) },
       })
     // Its server may be gone, and nobody else to sum it up; one that is not says it all itself.
-    if (over && row.endReason === null && row.streamSid)
-      await ctx.enqueue(
-        'call.summarize',
-        { callSid: row.callSid, businessId: row.businessId },
-        { jobId: `summarize-lost-${row.callSid}`, delayMs: SUMMARY_DELAY_MS },
-      )
+    if (over && row.endReason === null && row.streamSid) await enqueueFallbackSummary(ctx, row)
     return true
   })
 }

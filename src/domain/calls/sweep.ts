@@ -3,11 +3,10 @@ import type { Executor } from '../../../db/client.ts'
 import { callSummaries, calls, callTurns, heartbeats } from '../../../db/schema/index.ts'
 import { audit, type DomainContext, within } from '../context.ts'
 import { retryRound } from '../retry-rounds.ts'
+import { enqueueFallbackSummary } from './fallback-summary.ts'
 
 /** No call lives this long: the carrier itself ends one after 4 hours. */
 const LONGEST_CALL_MS = 4.5 * 60 * 60_000
-/** What a lost call left may still be on its way through the queue. */
-const SUMMARY_DELAY_MS = 30_000
 
 /**
  * Ends the calls whose end nobody told: those of a server whose heartbeat stopped, and those older than any call can be.
@@ -32,12 +31,7 @@ export async function endAbandonedCalls(ctx: DomainContext): Promise<number> {
       .returning(ENDED)
     await tellEnds(tx, ctx, rows)
     // Within the transaction: without its job a call stays as it is, for the next sweep.
-    for (const { callSid, businessId } of rows)
-      await ctx.enqueue(
-        'call.summarize',
-        { callSid, businessId },
-        { jobId: `summarize-lost-${callSid}`, delayMs: SUMMARY_DELAY_MS },
-      )
+    for (const call of rows) await enqueueFallbackSummary(ctx, call)
     return rows
   })
   const overdue = await ctx.db.transaction(async (tx) => {

@@ -2,6 +2,7 @@ import { and, eq, inArray } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { contacts, contactTags, messages } from '../../../db/schema/index.ts'
+import { CONTACT_NAME_MAX, fitsContactName } from '../../lib/contact-name.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
@@ -9,7 +10,12 @@ import { audit, type BusinessContext, emit } from '../context.ts'
 import { type ContactView, customFields, getContact, lockContact, tag } from './queries.ts'
 import { findContactByPhone, lockIdentities } from './resolve-contact.ts'
 
-const name = z.string().trim().min(1).max(200)
+const name = z
+  .string()
+  .trim()
+  .min(1)
+  .refine(fitsContactName, `A name has at most ${CONTACT_NAME_MAX} characters.`)
+  .meta({ maxLength: CONTACT_NAME_MAX })
 
 export const newContact = z.object({
   /** Chosen by the client, so that a repeated request makes one contact. */

@@ -13,10 +13,8 @@ export { mergeContacts } from './merge-contacts.ts'
 export { addNote, addNoteWithin, editNote, listNotes, noteBody, noteView, removeNote } from './notes.ts'
 export { readConsentWord } from './opt-out-words.ts'
 export {
-  type ContactView,
   contactFilters,
   contactView,
-  customFields,
   getContact,
   getContacts,
   listContacts,
@@ -36,7 +34,6 @@ export {
   hasPhoneAlone,
   identitiesOf,
   lockIdentities,
-  phoneIs,
   resolveContact,
 } from './resolve-contact.ts'
 export { rememberWhatsAppId, whatsappIdOf } from './whatsapp-ids.ts'

@@ -8,7 +8,6 @@ export {
 } from './change-conversation.ts'
 export { openConversation } from './open-conversation.ts'
 export {
-  CONVERSATION_STATUSES,
   conversationFilters,
   conversationView,
   getConversation,

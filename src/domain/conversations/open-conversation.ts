@@ -6,16 +6,17 @@ import type { BusinessContext } from '../context.ts'
 
 /**
  * The conversation with a contact, made or reopened, its clock moved forward.
- * @param event what happened: an inbound message also counts as unread and opens the 24-hour window; what is `old`, history
- *   from before the link, opens nothing again
+ * @param event what happened: an inbound message opens the 24-hour window and counts as unread, unless `unread` says that it
+ *   does not; what is `old`, history from before the link, opens nothing again
  */
 export async function openConversation(
   tx: Executor,
   ctx: BusinessContext,
   contactId: string,
-  event: { at: Date; inbound: boolean; old?: boolean },
+  event: { at: Date; inbound: boolean; old?: boolean; unread?: boolean },
 ): Promise<string> {
   const at = event.at.toISOString()
+  const unread = event.inbound && event.unread !== false ? 1 : 0
   const [row] = await tx
     .insert(conversations)
     .values({
@@ -24,7 +25,7 @@ export async function openConversation(
       contactId,
       lastEventAt: event.at,
       lastInboundAt: event.inbound ? event.at : null,
-      unread: event.inbound ? 1 : 0,
+      unread,
     })
     .onConflictDoUpdate({
       target: [conversations.businessId, conversations.contactId],
@@ -34,7 +35,7 @@ export async function openConversation(
         updatedAt: new Date(),
         ...(event.inbound
           ? {
-              unread: sql`${conversations.unread} + 1`,
+              unread: sql`${conversations.unread} + ${unread}`,
               lastInboundAt: sql`greatest(${conversations.lastInboundAt}, ${at}::timestamptz)`,
             }
           : {}),

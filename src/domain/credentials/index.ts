@@ -1,5 +1,5 @@
 export { listCredentials, removeCredentials, setCredentials } from './credentials.ts'
-export { createKeyring, type Held, type Keyring } from './keyring.ts'
+export { createKeyring, type Keyring } from './keyring.ts'
 export {
   CREDENTIAL_KINDS,
   CREDENTIAL_PROVIDERS,

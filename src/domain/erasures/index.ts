@@ -6,12 +6,10 @@ export {
   noteDeletions,
   noteFiles,
   queueDeletions,
-  type Ref,
   requeueDeletions,
 } from './deletions.ts'
 export { eraseCalls, silenceNews } from './erase-calls.ts'
 export {
-  type ForgetJobs,
   forgetMentions,
   type Identity,
   isErasedSql,

@@ -8,7 +8,8 @@ export type ReadAmount =
   | { kind: 'ambiguous' }
   | { kind: 'refused'; reason: string }
 
-const SHEKELS = /^(?:₪|ils|nis|ש"?ח|שקל(?:ים)?(?: חדש(?:ים)?)?)\s*|\s*(?:₪|ils|nis|ש"?ח|שקל(?:ים)?(?: חדש(?:ים)?)?)$/gi
+const SHEKELS =
+  /^(?:₪|ils|nis|ש(?:"|'')?ח|שקל(?:ים)?(?: חדש(?:ים)?)?)\.?\s*|\s*(?:₪|ils|nis|ש(?:"|'')?ח|שקל(?:ים)?(?: חדש(?:ים)?)?)\.?$/gi
 const MAX_AGOROT = 1e13
 
 /**
@@ -21,6 +22,7 @@ export function readAmount(text: string, style: AmountStyle | null): ReadAmount 
     .normalize('NFKC')
     .replace(/[\p{Cf}]/gu, '')
     .replace(/[״”“]/g, '"')
+    .replace(/[׳’](?=[׳’]?ח)/g, "'")
     .trim()
   const bare = plain
     .replace(SHEKELS, '')

@@ -4,6 +4,7 @@ import { AMOUNT_STYLES, type AmountStyle, readAmount } from './amounts.ts'
 import { DATE_STYLES, type DateStyle, readDate } from './dates.ts'
 import { decodeCsv, type Encoding } from './decode.ts'
 import type { ColumnMapping, ImportKind } from './fields.ts'
+import { refuseForeignFormat } from './foreign-formats.ts'
 import { type MappedColumn, mapColumns, toMapping } from './map-columns.ts'
 import { type ImportRow, type ReadOptions, readRow } from './read-row.ts'
 import { openTable, type Table } from './table.ts'
@@ -58,13 +59,14 @@ export type CsvFile = { text: string; summary: CsvSummary; rows(): Generator<Csv
 
 /**
  * Reads a CSV file: once for what it is and what is not certain in it, and then row by row.
- * @throws AppError `unknown_encoding`, `wrong_encoding`, `invalid_csv`, `too_many_columns`, `csv_too_large`, `no_mapping`, …
+ * @throws AppError `not_csv`, `unknown_encoding`, `wrong_encoding`, `invalid_csv`, `too_many_columns`, `csv_too_large`, `no_mapping`, …
  */
 export function openCsvFile(input: CsvInput): CsvFile {
   const { kind } = input
+  refuseForeignFormat(input.source)
   const { text, encoding } =
     typeof input.source === 'string'
-      ? { text: cleanText(input.source), encoding: null }
+      ? { text: decodeCsv(new TextEncoder().encode(cleanText(input.source)), 'utf-8').text, encoding: null }
       : decodeCsv(input.source, input.encoding)
   const table = openTable(text, input)
   const mapped = mapColumns(kind, table.columns, input.mapping)
@@ -185,13 +187,20 @@ class StyleSurvey {
   }
 }
 
+const SEVERAL_COLUMNS: Record<string, string> = {
+  phone: 'the first filled one counts, and further ones are kept beside it',
+  email: 'the first filled one counts, and further ones are kept beside it',
+  tags: 'all of them count',
+  note: 'all of them are put together',
+}
+
 /** What a person should know of how the columns are read. */
 function notices(table: Table, mapped: MappedColumn[]): string[] {
   const byField = Map.groupBy(mapped, ({ field }) => field)
   const several = [...byField].flatMap(([field, columns]) =>
     columns.length > 1
       ? [
-          `${columns.map(({ column }) => `“${column}”`).join(', ')} are all read as ${field}: in each row the first filled one counts.`,
+          `${columns.map(({ column }) => `“${column}”`).join(', ')} are all read as ${field}: in each row ${SEVERAL_COLUMNS[field] ?? 'the first filled one counts'}.`,
         ]
       : [],
   )

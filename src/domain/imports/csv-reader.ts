@@ -14,6 +14,8 @@ export type CsvReader = {
   summary: CsvSummary
   /** The text of the file, where it was asked for. */
   text: string | null
+  /** Its SHA-256. */
+  textHash: string | null
   /** The next rows, at most `count`; none at the end. */
   next(count: number): Promise<CsvRow[]>
 }
@@ -41,6 +43,7 @@ export async function withCsvReader<Result>(
     return await use({
       summary: opened.summary,
       text: opened.text,
+      textHash: opened.textHash,
       next: async (count) => {
         const reply = await thread.ask({ kind: 'rows', count })
         if (reply.kind !== 'rows') throw failed('it answered something else')

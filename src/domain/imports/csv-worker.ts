@@ -1,5 +1,6 @@
 import { AppError, type ErrorKind, errorMessage } from '../../lib/errors.ts'
-import { type CsvInput, type CsvRow, type CsvSummary, openCsvFile } from './csv-file.ts'
+import { sha256Hex } from '../../lib/ids.ts'
+import { type CsvFile, type CsvInput, type CsvRow, type CsvSummary, openCsvFile } from './csv-file.ts'
 
 /** What the thread is asked: first to open the one file that it reads, then for rows. */
 export type CsvRequest =
@@ -7,7 +8,7 @@ export type CsvRequest =
   | { kind: 'rows'; count: number }
 
 export type CsvReply =
-  | { kind: 'opened'; summary: CsvSummary; text: string | null }
+  | { kind: 'opened'; summary: CsvSummary; text: string | null; textHash: string | null }
   | { kind: 'rows'; rows: CsvRow[] }
   | {
       kind: 'error'
@@ -24,9 +25,13 @@ function answer(request: CsvRequest): CsvReply {
     const file = openCsvFile(request.input)
     rows = file.rows()
     take(request.skip)
-    return { kind: 'opened', summary: file.summary, text: request.withText ? file.text : null }
+    return { kind: 'opened', summary: file.summary, ...textOf(file, request.withText) }
   }
   return { kind: 'rows', rows: take(request.count) }
+}
+
+function textOf({ text }: CsvFile, wanted: boolean) {
+  return wanted ? { text, textHash: sha256Hex(text) } : { text: null, textHash: null }
 }
 
 function take(count: number): CsvRow[] {

@@ -38,6 +38,9 @@ export function readDate(text: string, style: DateStyle | null): ReadDate {
     .normalize('NFKC')
     .replace(/[\p{Cf}]/gu, '')
     .replace(/\s+/g, ' ')
+    .replace(/ \([^()]*\)$/, '')
+    .replace(/ (?:at|בשעה) (?=\d)/i, ' ')
+    .replace(/^יום \p{L}+['׳]?,? /u, '')
     .trim()
   return readNumber(plain, style) ?? readYearFirst(plain) ?? readNamed(plain) ?? readNumeric(plain, style) ?? refused()
 }
@@ -111,17 +114,28 @@ function dateOf(year = '', month = '', day = '', time: string | undefined, style
     return refused('there is no such day')
   const clock = time === undefined ? '' : readTime(time)
   if (clock === null) return refused('the time cannot be read; write it as 14:30')
-  return { kind: 'date', value: at.toISOString().slice(0, 10) + clock, style }
+  const value = at.toISOString().slice(0, 10)
+  const offset = /([+-])(\d\d):(\d\d)$/.exec(clock)
+  if (!offset) return { kind: 'date', value: value + clock, style }
+  const utc = new Date(`${value}${clock}`).toISOString()
+  return { kind: 'date', value: `${utc.slice(0, 16)}Z`, style }
 }
 
-/** @returns `T14:30`, with `Z` when it says UTC; null when it is no time */
+/** @returns `T14:30`, with `Z` when it says UTC, with `+03:00` when it says another zone; null when it is no time */
 function readTime(text: string): string | null {
-  const match = /^(\d{1,2}):(\d{2})(?::\d{2}(?:[.,]\d+)?)? ?([ap])?\.?(?:m\.?)? ?(z|utc|gmt|[+-]00:?00)?$/i.exec(text)
+  const match =
+    /^(\d{1,2}):(\d{2})(?::\d{2}(?:[.,]\d+)?)? ?([ap])?\.?(?:m\.?)? ?(z|utc|gmt|(?:utc|gmt)?[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)?$/i.exec(
+      text,
+    )
   if (!match) return null
   const [, hours = '', minutes = '', half, zone] = match
   const hour = half ? (Number(hours) % 12) + (half.toLowerCase() === 'p' ? 12 : 0) : Number(hours)
   if (hour > 23 || Number(minutes) > 59) return null
-  return `T${String(hour).padStart(2, '0')}:${minutes}${zone ? 'Z' : ''}`
+  const offset = /([+-])(\d\d):?(\d\d)?$/.exec(zone ?? '')
+  const [, sign = '+', offsetHours = '00', offsetMinutes = '00'] = offset ?? []
+  const isUtc = `${offsetHours}${offsetMinutes}` === '0000'
+  const suffix = isUtc ? 'Z' : `${sign}${offsetHours}:${offsetMinutes}`
+  return `T${String(hour).padStart(2, '0')}:${minutes}${zone ? suffix : ''}`
 }
 
 function refused(reason = 'no date; write it as 2024-05-31'): ReadDate {

@@ -26,6 +26,7 @@ const SURE = 30
  * @throws AppError `unknown_encoding`, `wrong_encoding`
  */
 export function decodeCsv(bytes: Uint8Array, wanted: Encoding | null): { text: string; encoding: Encoding } {
+  refuseOtherFiles(bytes)
   const encoding = wanted ?? detect(bytes)
   if (encoding === null)
     throw new AppError(
@@ -49,7 +50,37 @@ export function decodeCsv(bytes: Uint8Array, wanted: Encoding | null): { text: s
       'The Hebrew in this file is stored backwards, as old systems do. Export it again as “CSV UTF-8”.',
       { field: 'encoding' },
     )
+  if (isGarbledHebrew(text))
+    throw new AppError(
+      'invalid',
+      'garbled_hebrew',
+      'The Hebrew in this file was spoilt when it was saved (“×©×…” in place of letters). Export it again as “CSV UTF-8”.',
+      { field: 'encoding' },
+    )
   return { text: cleanText(text), encoding }
+}
+
+/** What people hand in for a CSV file, by how it begins. */
+const OTHER_FILES: [string | RegExp, string][] = [
+  ['PK\x03\x04', 'an Excel workbook or another zip file'],
+  ['\xd0\xcf\x11\xe0', 'an old Excel workbook'],
+  ['%PDF-', 'a PDF'],
+  ['\x1f\x8b', 'a compressed file'],
+  [/^(?:\xef\xbb\xbf)?\s*BEGIN:VCARD/i, 'a file of vCards'],
+  [/^(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|table|\?xml)/i, 'a web page or XML'],
+  [/^(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*"[^"]*"\s*:/, 'JSON'],
+]
+
+/** @throws AppError `not_csv` */
+function refuseOtherFiles(bytes: Uint8Array): void {
+  const start = Buffer.from(bytes.subarray(0, 256)).toString('latin1')
+  const kind = OTHER_FILES.find(([begin]) =>
+    typeof begin === 'string' ? start.startsWith(begin) : begin.test(start),
+  )?.[1]
+  if (kind)
+    throw new AppError('invalid', 'not_csv', `This is ${kind}, no CSV file. Save or export it as “CSV UTF-8”.`, {
+      field: 'csv',
+    })
 }
 
 function detect(bytes: Uint8Array): Encoding | null {
@@ -156,6 +187,12 @@ function decodeByTable(bytes: Uint8Array, table: Table): string | null {
     units[index] = unit
   }
   return new TextDecoder('utf-16le').decode(units)
+}
+
+/** UTF-8 that was taken for windows-1252 and saved once more: each Hebrew letter is a multiplication sign and another character. */
+function isGarbledHebrew(text: string): boolean {
+  const sample = text.slice(0, SAMPLE)
+  return !/[א-ת]/.test(sample) && (sample.match(/×[\u0080-\u00bf\u0152-\u0178\u02c6-\u2122]/g)?.length ?? 0) >= 3
 }
 
 /** Final letters at the beginning of words, and none at the end: the text is stored from left to right as it is seen. */

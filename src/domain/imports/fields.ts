@@ -42,9 +42,8 @@ export function headingKey(text: string): string {
 }
 
 /**
- * Headings of Google Contacts (old and new), Outlook (desktop and web), iCloud and other vCard converters, WhatsApp tools, HubSpot,
- * Zoho, monday.com, Salesforce, Pipedrive, our own exports, and of Hebrew spreadsheets. Of several that mean one field, those
- * further up in the list are read first.
+ * Headings of the exports of other programs (the tests name them), of our own, and of Hebrew spreadsheets. Of several that mean
+ * one field, those further up in the list are read first.
  */
 const HEADINGS: readonly [ImportField, RegExp][] = [
   ['phone', /^(phone )?(whats ?app|wa)( id| phone| number| no)?( phone| number)?$/],
@@ -64,7 +63,10 @@ const HEADINGS: readonly [ImportField, RegExp][] = [
     /^((primary|personal|main|business|work|home|other|company|company main|contact|customer|client|direct|car|radio|office|lead|secondary|alternate|additional|asst) )(phone|telephone|tel)( number| num| no)?( \d+)?( value)?$/,
   ],
   ['phone', /^(phone|telephone|tel) (home|work|main|other|office|business|primary|1|2|3)( value)?$/],
-  ['phone', /^(callback|phones|number|contact number|msisdn|caller|caller id)$/],
+  [
+    'phone',
+    /^(callback|phones|number|contact number|text reminder number|msisdn|caller|caller id|user phone( number)?)$/,
+  ],
   [
     'phone',
     /^(מספר |מס )?(ה)?(טלפון|טל|טלפונים)( (ראשי|נוסף|בבית|בעבודה|עבודה|בית|של הלקוח|הלקוח|לקוח|ליצירת קשר|איש קשר))?( \d+)?$/,
@@ -84,29 +86,29 @@ const HEADINGS: readonly [ImportField, RegExp][] = [
   ['last name', /^(last|family|sur|contact last) ?name$|^lname$|^last$|^(ה)?שם (ה)?משפחה$|^משפחה$/],
   [
     'company',
-    /^(company|organization|organisation|account|business|associated company|primary associated company)( \d+)?( name)?$|^org$|^(ה)?(חברה|ארגון|עסק)$|^שם (ה)?(חברה|ארגון|עסק)$/,
+    /^(company|organization|organisation|account|business|associated company|primary associated company)( \d+)?( name)?$|^org$|^(ה)?(חברה|ארגון|עסק)$|^שם (ה)?(חברה|ארגון|עסק)$|^מקום עבודה( ראשי)?$/,
   ],
   [
     'email',
-    /^((primary|personal|work|home|business|other|contact|customer|secondary) )?(e ?mail|mail)( address)?( \d+)?( address| value)?$|^(e ?mail|mail) (home|work|personal|other|primary)( value)?$|^emails$/,
+    /^((primary|personal|work|home|business|other|contact|customer|secondary) )?(e ?mail|mail)( address)?( \d+)?( address| value)?$|^(e ?mail|mail) (home|work|personal|other|primary)( value)?$|^emails$|^user e ?mail$/,
   ],
   ['email', /^(כתובת )?(ה)?(מייל|אימייל|אי מייל|דואל|דואר אלקטרוני|מיל)( \d+)?$/],
   [
     'tags',
-    /^(tags?|labels?|groups?|group membership|categor(y|ies)|segments?|contact tags?|lists?)$|^(תגיות|תגית|תגים|תוויות|תווית|קבוצה|קבוצות|קטגוריה|קטגוריות|סיווג)$/,
+    /^(tags?|labels?|groups?|group membership|categor(y|ies)|segments?|contact tags?|lists?)$|^(תגיות|תגית|תגים|תיוגים|תוויות|תווית|קבוצה|קבוצות|קטגוריה|קטגוריות|סיווג)$/,
   ],
   [
     'note',
-    /^(notes?|comments?|remarks?|memo|description|additional info(rmation)?)$|^(ה)?(הערות|הערה|הערות נוספות|פרטים נוספים|פירוט|תיאור)( (ה)?לקוח)?$/,
+    /^((meeting )?notes?|comments?|remarks?|memo|description|additional info(rmation)?)$|^(ה)?(הערות|הערה|הערות נוספות|פרטים נוספים|פירוט|תיאור)( (ה)?לקוח)?$/,
   ],
   [
     'opted out',
-    /^(opted out|opt out|unsubscribed|do not (contact|message)|whatsapp opt out)$|^(לא לפנות|הוסר מרשימת תפוצה|הסרה מדיוור|ביקש הסרה)$/,
+    /^(opted out|opt out|unsubscribed|unsub time|do not (contact|message)|whatsapp opt out)$|^(לא לפנות|הוסר מרשימת תפוצה|הסרה מדיוור|ביקש הסרה)$/,
   ],
   ['custom', /^custom( fields)?$/],
   [
     'wish',
-    /^(wish|inquiry|enquiry|subject|interest|interested in|request|message|need|service|product|deal name|topic|what do you need)$/,
+    /^(wish|inquiry|enquiry|subject|interest|interested in|request|message|need|service|product|deal (name|title)|lead title|event type( name)?|topic|what do you need)$/,
   ],
   [
     'wish',
@@ -119,7 +121,7 @@ const HEADINGS: readonly [ImportField, RegExp][] = [
   ],
   [
     'date',
-    /^(date|created|created (at|on|date|time)|creat(e|ion) (date|time)|date (created|added)|lead (date|created)|submitted( at| on)?|timestamp|added (on|time))$/,
+    /^(date|created|created (at|on|date|time)|creat(e|ion) (date|time)|date (created|added)|(lead|deal) (date|created)|created( at)? utc( 0)?|event created date time|(lead )?submit(ted)?( at| on| time)?|submission (date|time)|timestamp|added (on|time))$/,
   ],
   ['date', /^(ה)?תאריך( (ה)?(פנייה|פניה|יצירה|ליד|קבלה|הוספה))?$|^(נוצר|נוצר בתאריך|נוצר ב|חותמת זמן)$/],
 ]
@@ -128,10 +130,25 @@ const HEADINGS: readonly [ImportField, RegExp][] = [
 const NEVER =
   /\b(type|label|fax|pager|telex|isdn|tty|tdd|assistants?|yomi|phonetic|display name|opt ?out date|owner|id|source|country|extension|ext|status date)\b|פקס|שלוחה/
 
-const AN_ID_AND_A_NUMBER = /^(wa|caller|whats ?app) id$/
+/** Named like those, and what they seem to be all the same. */
+const YET = /^((wa|caller|whats ?app) id|event type( name)?)$/
 
 /** What forms and programs write around the name of a field. */
-const AROUND = /^(person|contact|customer|client|lead) (?=\S)| (required|optional|mandatory|חובה|אופציונלי)$/g
+const AROUND =
+  /^(person|contact|customer|client|lead|deal|invitee|billing|default address) (?=\S)| (required|optional|mandatory|חובה|אופציונלי)$/g
+
+/** What somebody is called beside the name: it counts where a row has no other. */
+const SECOND_NAME = /^(nickname|file as|push name|public name|notify)$/
+/** Of the person in some programs, and of the user of the program in others, where the person has a column of its own. */
+const OF_A_USER = /^user /
+
+export function isSecondName(heading: string): boolean {
+  return SECOND_NAME.test(headingKey(heading))
+}
+
+export function isOfUser(heading: string): boolean {
+  return OF_A_USER.test(headingKey(heading))
+}
 
 /** @returns which field a heading names, and how early it is read among those of the same field */
 export function fieldOfHeading(kind: ImportKind, heading: string): { field: ImportField; rank: number } | null {
@@ -142,7 +159,7 @@ export function fieldOfHeading(kind: ImportKind, heading: string): { field: Impo
 
 function fieldOfKey(kind: ImportKind, key: string): { field: ImportField; rank: number } | null {
   const fields: readonly string[] = IMPORT_FIELDS[kind]
-  if (key === '' || key.length > 80 || (NEVER.test(key) && !AN_ID_AND_A_NUMBER.test(key))) return null
+  if (key === '' || key.length > 80 || (NEVER.test(key) && !YET.test(key))) return null
   const rank = HEADINGS.findIndex(([field, pattern]) => fields.includes(field) && pattern.test(key))
   const found = HEADINGS[rank]
   return found ? { field: found[0], rank } : null

@@ -52,9 +52,9 @@ export async function startImport(ctx: BusinessContext, input: ImportInput & { i
 }
 
 async function insertImport(ctx: BusinessContext, id: string, input: ImportInput, file: CsvReader): Promise<string> {
-  const { summary, text } = file
+  const { summary, text, textHash } = file
   const options = { heading: input.heading, amounts: input.amounts ?? null, dates: input.dates ?? null }
-  const requestHash = sha256Hex(JSON.stringify([input.kind, summary.mapping, options, sha256Hex(text ?? '')]))
+  const requestHash = sha256Hex(JSON.stringify([input.kind, summary.mapping, options, textHash]))
   await ctx.db.transaction(async (tx) => {
     const made = await tx
       .insert(imports)

@@ -2,7 +2,7 @@ export { AMOUNT_STYLES } from './amounts.ts'
 export { DATE_STYLES } from './dates.ts'
 export { ENCODINGS } from './decode.ts'
 export { failImport } from './fail-import.ts'
-export { IMPORT_FIELDS, IMPORT_KINDS } from './fields.ts'
+
 export { getImport, listImports, requeueImports, startImport } from './imports.ts'
 export { importInput, previewInput } from './inputs.ts'
 export { previewImport } from './preview-import.ts'

@@ -6,6 +6,7 @@ import {
   IDENTIFYING,
   IMPORT_FIELDS,
   type ImportKind,
+  isOfUser,
 } from './fields.ts'
 
 /** A column that is read, and what it is. */
@@ -55,10 +56,17 @@ function asTold(kind: ImportKind, columns: string[], mapping: ColumnMapping): Ma
 }
 
 function asHeaded(kind: ImportKind, columns: string[]): MappedColumn[] {
+  // Advertisement forms have a status of their own, which is no stage of the business.
+  const keys = new Set(columns.map((column) => headingKey(column.slice(0, 200))))
+  const isAdvertisement = keys.has('ad id') && keys.has('form id')
   return columns
     .flatMap((column, index) => {
       const known = fieldOfHeading(kind, column)
       return known ? [{ index, column, field: known.field, rank: known.rank }] : []
+    })
+    .filter(({ field, column }, _, all) => {
+      if (field === 'stage' && isAdvertisement) return false
+      return !isOfUser(column) || !all.some((other) => other.field === field && !isOfUser(other.column))
     })
     .sort((a, b) => a.rank - b.rank || a.index - b.index)
     .map(({ index, column, field }) => ({ index, column, field }))

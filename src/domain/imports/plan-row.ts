@@ -82,15 +82,15 @@ const NUMBERED = /^(phone|email) \d+$/
 
 /** The business's own fields that are empty yet; further numbers and addresses get the next free place beside those that are kept. */
 function planCustom(row: ImportRow, before: Known): Record<string, string> {
-  const taken = new Set<unknown>([
-    before.phone ?? row.phone,
-    before.email ?? row.email,
-    ...Object.values(before.custom),
-  ])
+  // A number in another spelling is the same number.
+  const same = (value: unknown) => (typeof value === 'string' ? canonicalPhone(value) : value)
+  const taken = new Set<unknown>(
+    [before.phone ?? row.phone, before.email ?? row.email, ...Object.values(before.custom)].map(same),
+  )
   const added: Record<string, string> = {}
   const add = (kind: string, value: string | null) => {
-    if (value === null || taken.has(value)) return
-    taken.add(value)
+    if (value === null || taken.has(same(value))) return
+    taken.add(same(value))
     let place = 2
     while (before.custom[`${kind} ${place}`] !== undefined || added[`${kind} ${place}`] !== undefined) place += 1
     if (place <= MAX_PLACES) added[`${kind} ${place}`] = value

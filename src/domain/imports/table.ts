@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { cutText } from '../../lib/text.ts'
 import { type ColumnMapping, cleanHeading, fieldOfHeading, headingKey, type ImportKind } from './fields.ts'
 import { type CsvRecord, MAX_COLUMNS, tokenize } from './tokenize.ts'
 
@@ -8,6 +9,8 @@ const DELIMITERS = [',', ';', '\t', '|']
 const MAX_TITLE_LINES = 20
 const SAMPLE_RECORDS = 40
 const SAMPLE_LENGTH = 256 * 1024
+/** As much of a heading as a mapping can name. */
+const MAX_HEADING = 500
 /** Rows that one import takes. */
 export const MAX_ROWS = 200_000
 
@@ -26,7 +29,7 @@ export type TableOptions = { kind: ImportKind; mapping: ColumnMapping | null; he
 
 /** Finds delimiter and headings of a CSV text. @throws AppError `invalid_csv`, `too_many_columns` */
 export function openTable(whole: string, options: TableOptions): Table {
-  const { text, delimiter: named } = readSeparatorLine(whole.replace(/^\uFEFF/, ''))
+  const { text, delimiter: named } = readSeparatorLine(withoutEnds(whole))
   const sample = text.slice(0, SAMPLE_LENGTH)
   const known = options.mapping ? new Set(Object.keys(options.mapping).map(headingKey)) : null
   const score = (record: CsvRecord) =>
@@ -42,7 +45,7 @@ export function openTable(whole: string, options: TableOptions): Table {
       field: 'csv',
     })
   const columns = heading
-    ? heading.record.cells.slice(0, width).map(cleanHeading)
+    ? heading.record.cells.slice(0, width).map((cell) => cutText(cleanHeading(cell.slice(0, 2_000)), MAX_HEADING))
     : Array.from({ length: width }, (_, index) => String(index + 1))
   const headingRow = heading?.row ?? 0
   return {
@@ -66,6 +69,13 @@ export function openTable(whole: string, options: TableOptions): Table {
       }
     },
   }
+}
+
+/** Without byte order marks at its beginning, and the mark of DOS at its end. */
+function withoutEnds(text: string): string {
+  let end = text.length
+  while (text[end - 1] === '\x1a') end -= 1
+  return text.slice(0, end).replace(/^\uFEFF+/, '')
 }
 
 /** `sep=;` in the first line tells Excel the delimiter; it is no row. */

@@ -64,10 +64,10 @@ export async function finishEvents({ db }: Db, ids: string[]): Promise<void> {
   await db.delete(inboundEvents).where(inArray(inboundEvents.id, locked))
 }
 
-type Requeue = (event: { id: string; job: string; jobId: string }) => Promise<void>
+type Requeue = (event: { id: string; job: string }) => Promise<void>
 
 /**
- * Queues again what the queue may have lost. While a job of an event is there, the same id makes no second one.
+ * Queues again what the queue may have lost; `enqueue` makes no second job while an event's first one waits.
  * @returns how many were handed to the queue
  */
 export async function requeueEvents(ctx: Db, enqueue: Requeue, now = new Date()): Promise<number> {
@@ -96,16 +96,10 @@ async function requeueBatch(ctx: Db, enqueue: Requeue, now: Date): Promise<numbe
       nextCheckAt: sql`${now.toISOString()}::timestamptz + ${pause} * interval '1 millisecond'`,
     })
     .where(inArray(inboundEvents.id, due))
-    .returning({ id: inboundEvents.id, job: inboundEvents.job, requeues: inboundEvents.requeues })
+    .returning({ id: inboundEvents.id, job: inboundEvents.job })
   // The oldest first, some at a time: a queue that has just come back is not flooded at once.
   const ordered = rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))
-  for (let at = 0; at < ordered.length; at += AT_ONCE)
-    await Promise.all(
-      ordered.slice(at, at + AT_ONCE).map(({ id, job, requeues }) =>
-        // A finished job is kept for a while: an event that outlived one gets another in the end.
-        enqueue({ id, job, jobId: requeues <= 2 ? id : `${id}-${requeues}` }),
-      ),
-    )
+  for (let at = 0; at < ordered.length; at += AT_ONCE) await Promise.all(ordered.slice(at, at + AT_ONCE).map(enqueue))
   return rows.length
 }
 

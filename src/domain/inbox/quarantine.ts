@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNull, ne, or, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { businesses, inboundEvents, quarantine } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
@@ -22,8 +22,26 @@ export type SetAside = {
 
 const named = z.object({ businessId: z.uuid() })
 
-/** Sets something aside that could not be stored, with its bytes, so that it holds up nothing behind it. */
-export async function setAside(ctx: Pick<DomainContext, 'db' | 'log'>, entry: SetAside): Promise<void> {
+export type QuarantineLimits = {
+  /** Of one business; what comes beyond it is counted in one row a job. */
+  rows: number
+  /** Of one business; beyond it only the beginning of what comes is kept. */
+  bytes: number
+  /** Of one row. */
+  rowBytes: number
+  /** How much of a payload is kept that is too large. */
+  beginningBytes: number
+}
+
+const LIMITS: QuarantineLimits = { rows: 10_000, bytes: 64 * 2 ** 20, rowBytes: 2 ** 20, beginningBytes: 4_096 }
+
+/** Sets something aside that could not be stored, with its bytes, so that it holds up nothing behind it. What is set aside of a
+ * business is bounded; beyond that its content is cut, and never without a word. */
+export async function setAside(
+  ctx: Pick<DomainContext, 'db' | 'log'>,
+  entry: SetAside,
+  limits: QuarantineLimits = LIMITS,
+): Promise<void> {
   const businessId = named.safeParse(entry.payload).data?.businessId ?? null
   const content = new TextEncoder().encode(JSON.stringify(entry.payload) ?? 'null')
   const reason = cutText(cleanText(errorMessage(entry.error)), 500)
@@ -31,21 +49,30 @@ export async function setAside(ctx: Pick<DomainContext, 'db' | 'log'>, entry: Se
     const [known] = businessId
       ? await tx.select({ id: businesses.id }).from(businesses).where(eq(businesses.id, businessId))
       : []
+    const row = await fit(tx, limits, {
+      businessId: known?.id ?? null,
+      job: entry.job,
+      key: cleanText(entry.key),
+      content,
+    })
     await tx
       .insert(quarantine)
-      .values({
-        id: newId(),
-        businessId: known?.id ?? null,
-        job: entry.job,
-        key: cleanText(entry.key),
-        content,
-        reason,
-        attempts: entry.attempts,
-      })
+      .values({ id: newId(), ...row, reason, attempts: entry.attempts })
       .onConflictDoUpdate({
         target: quarantine.key,
-        set: { content, reason, attempts: sql`${quarantine.attempts} + ${entry.attempts}`, updatedAt: new Date() },
+        set: {
+          content: row.content,
+          cutFrom: row.cutFrom,
+          reason,
+          attempts: sql`${quarantine.attempts} + ${entry.attempts}`,
+          updatedAt: new Date(),
+        },
       })
+    if (row.cutFrom !== null)
+      ctx.log.error(
+        { job: entry.job, businessId, bytes: row.cutFrom, keptBytes: row.content.length },
+        'what was set aside is not kept whole: it is too large, or too much of this business is set aside already',
+      )
     if (entry.eventId) await tx.delete(inboundEvents).where(eq(inboundEvents.id, entry.eventId))
   })
   ctx.log.error(
@@ -54,12 +81,42 @@ export async function setAside(ctx: Pick<DomainContext, 'db' | 'log'>, entry: Se
   )
 }
 
+/** Begins the key of the row that counts what found no room. */
+const OVERFLOW = 'overflow:'
+
+type Content = { businessId: string | null; job: string; key: string; content: Uint8Array }
+
+/** A row as it fits into what is kept of its business. */
+async function fit(
+  tx: Pick<DomainContext['db'], 'select'>,
+  limits: QuarantineLimits,
+  row: Content,
+): Promise<Content & { cutFrom: number | null }> {
+  const { content, businessId, job } = row
+  const [others] = await tx
+    .select({
+      rows: sql<number>`count(*) filter (where ${quarantine.key} not like ${`${OVERFLOW}%`})::int`,
+      bytes: sql<number>`coalesce(sum(length(${quarantine.content})), 0)::float8`,
+    })
+    .from(quarantine)
+    .where(and(sql`${quarantine.businessId} is not distinct from ${businessId}::uuid`, ne(quarantine.key, row.key)))
+  const { rows = 0, bytes = 0 } = others ?? {}
+  if (rows >= limits.rows)
+    return { ...row, key: `${OVERFLOW}${businessId ?? ''}:${job}`, content: new Uint8Array(), cutFrom: content.length }
+  const isWhole = content.length <= limits.rowBytes && bytes + content.length <= limits.bytes
+  return isWhole || content.length <= limits.beginningBytes
+    ? { ...row, cutFrom: null }
+    : { ...row, content: content.slice(0, limits.beginningBytes), cutFrom: content.length }
+}
+
 export const quarantineView = z.object({
   id: z.uuid(),
   businessId: z.uuid().nullable(),
   job: z.string(),
   key: z.string(),
   bytes: z.number(),
+  /** How many bytes it had, when it was too large to be kept whole: it cannot be retried. */
+  cutFrom: z.number().nullable(),
   reason: z.string(),
   attempts: z.number(),
   createdAt: z.date(),
@@ -74,6 +131,7 @@ const view = {
   job: quarantine.job,
   key: quarantine.key,
   bytes: sql<number>`length(${quarantine.content})`,
+  cutFrom: quarantine.cutFrom,
   reason: quarantine.reason,
   attempts: quarantine.attempts,
   createdAt: quarantine.createdAt,
@@ -104,22 +162,25 @@ export async function getQuarantined(ctx: QuarantineScope, id: string) {
 }
 
 /**
- * Has things stored once more: one, or all. They are events again, with all their tries.
+ * Has things stored once more: one, or all that are whole. They are events again, with all their tries.
  * @returns how many
- * @throws AppError `quarantine_not_found`
+ * @throws AppError `quarantine_not_found`; `quarantine_cut` when one is asked for of which only the beginning is kept
  */
 export async function retryQuarantined(ctx: QuarantineScope, id?: string): Promise<number> {
   const count = await ctx.db.transaction(async (tx) => {
     const rows = await tx
       .delete(quarantine)
-      .where(and(visibleTo(ctx), id ? eq(quarantine.id, id) : undefined))
+      .where(and(visibleTo(ctx), isNull(quarantine.cutFrom), id ? eq(quarantine.id, id) : undefined))
       .returning()
     for (const { job, key, businessId, content } of rows)
       await reviveEvent(tx, { key, job, businessId, payload: new TextDecoder().decode(content) })
     if (rows.length > 0) await note(tx, ctx, 'quarantine.retry', rows)
     return rows.length
   })
-  if (count === 0 && id) throw notFound()
+  if (count === 0 && id) {
+    await getQuarantined(ctx, id)
+    throw new AppError('conflict', 'quarantine_cut', 'Only the beginning of it is kept; it cannot be stored again.')
+  }
   // The next sweep queues them; this one comes at once.
   await ctx.enqueue('maintenance.sweep', {}).catch((error: unknown) => {
     ctx.log.warn({ error: errorMessage(error) }, 'what is to be retried waits for the next sweep')
@@ -141,8 +202,38 @@ export async function dropQuarantined(ctx: QuarantineScope, id: string): Promise
 
 /** How many things are set aside, over all businesses. */
 export async function countQuarantined(ctx: Pick<DomainContext, 'db'>): Promise<number> {
-  const [row] = await ctx.db.select({ count: sql<number>`count(*)::int` }).from(quarantine)
-  return row?.count ?? 0
+  return (await describeQuarantine(ctx)).count
+}
+
+export type QuarantineState = {
+  count: number
+  /** Of which only the beginning is kept. */
+  cut: number
+  /** Businesses of which so much is set aside that what comes next may not be kept whole. */
+  nearlyFull: (string | null)[]
+}
+
+/** What is set aside over all businesses, and how near that is to its limits. */
+export async function describeQuarantine(
+  ctx: Pick<DomainContext, 'db'>,
+  limits: QuarantineLimits = LIMITS,
+): Promise<QuarantineState> {
+  const rows = await ctx.db
+    .select({
+      businessId: quarantine.businessId,
+      count: sql<number>`count(*)::int`,
+      cut: sql<number>`count(${quarantine.cutFrom})::int`,
+      bytes: sql<number>`sum(length(${quarantine.content}))::float8`,
+    })
+    .from(quarantine)
+    .groupBy(quarantine.businessId)
+  return {
+    count: rows.reduce((total, { count }) => total + count, 0),
+    cut: rows.reduce((total, { cut }) => total + cut, 0),
+    nearlyFull: rows
+      .filter(({ count, bytes }) => count >= 0.8 * limits.rows || bytes >= 0.8 * limits.bytes)
+      .map(({ businessId }) => businessId),
+  }
 }
 
 /**

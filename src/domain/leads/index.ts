@@ -10,7 +10,6 @@ export {
 export {
   boardColumn,
   getLead,
-  LEAD_SOURCES,
   leadFilters,
   leadHistoryEntry,
   leadView,

@@ -145,12 +145,7 @@ export const leadHistoryEntry = z.object({
 /** What was changed in a lead, newest first. @throws AppError `lead_not_found` */
 export async function listLeadHistory(ctx: BusinessContext, id: string, page: z.output<typeof pageInput>) {
   await getLead(ctx, id)
-  const query = pageQuery(
-    leadHistory.id,
-    page,
-    eq(leadHistory.leadId, id),
-    eq(leadHistory.businessId, ctx.businessId),
-  )
+  const query = pageQuery(leadHistory.id, page, eq(leadHistory.leadId, id), eq(leadHistory.businessId, ctx.businessId))
   const rows = await ctx.db.select().from(leadHistory).where(query.where).orderBy(query.orderBy).limit(query.limit)
   return toPage(rows, page.limit)
 }

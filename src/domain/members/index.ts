@@ -13,7 +13,7 @@ export {
   revokeInvitation,
 } from './invitations.ts'
 export type { LinkDeps, PasswordDeps } from './links.ts'
-export { findLogin, forgetTrustedDevices, insertLogin, normalizeEmail, replacePassword } from './logins.ts'
+export { findLogin, forgetTrustedDevices, insertLogin, normalizeEmail } from './logins.ts'
 export { type Language, roleName } from './mail-texts.ts'
 export {
   ensureOwner,
@@ -21,7 +21,6 @@ export {
   getUser,
   grantMembership,
   listMembers,
-  type MembershipOfUser,
   membershipsOf,
   memberView,
   removeMember,

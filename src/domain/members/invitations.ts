@@ -28,7 +28,6 @@ export const invitationView = z.object({
   /** What becomes of its mail; null where the link is handed over by hand. */
   mail: z.enum(['pending', 'sent', 'failed']).nullable(),
 })
-export type InvitationView = z.infer<typeof invitationView>
 
 /** An invitation that was just made; `link` is answered this once, and only where no mail carries it. */
 export const madeInvitation = invitationView.extend({ link: z.string().nullable() })
@@ -64,7 +63,12 @@ export async function inviteMember(ctx: BusinessContext, input: { email: string;
     const values = { role: input.role, tokenHash: hash, expiresAt }
     if (earlier) await tx.update(invitations).set(values).where(eq(invitations.id, id))
     else await tx.insert(invitations).values({ id, businessId: ctx.businessId, email, ...values })
-    await audit(tx, ctx, { action: 'member.invite', entity: 'invitation', entityId: id, data: { role: input.role } })
+    await audit(tx, ctx, {
+      action: 'member.invite',
+      entity: 'invitation',
+      entityId: id,
+      data: { role: input.role, linkShown: links.mailBox === null },
+    })
     return { id, mailId: await mailInvitation(tx, ctx, { id, email, role: input.role, expiresAt }, token, links) }
   })
   return await finish(ctx, made, token, links)
@@ -80,7 +84,12 @@ export async function resendInvitation(ctx: BusinessContext, id: string, links: 
       throw new AppError('rate_limited', 'sent_just_now', 'This invitation was sent a moment ago; wait a minute.')
     const expiresAt = validUntil()
     await tx.update(invitations).set({ tokenHash: hash, expiresAt }).where(eq(invitations.id, id))
-    await audit(tx, ctx, { action: 'member.invite', entity: 'invitation', entityId: id, data: { role: row.role } })
+    await audit(tx, ctx, {
+      action: 'member.invite',
+      entity: 'invitation',
+      entityId: id,
+      data: { role: row.role, linkShown: links.mailBox === null },
+    })
     return { id, mailId: await mailInvitation(tx, ctx, { ...row, expiresAt }, token, links) }
   })
   return await finish(ctx, made, token, links)
@@ -151,7 +160,7 @@ export async function acceptInvitation(ctx: DomainContext, token: string, userId
     const [user] = await tx.select({ email: users.email }).from(users).where(eq(users.id, userId))
     if (!user || normalizeEmail(user.email) !== invitation.email)
       throw new AppError('forbidden', 'another_address', 'This invitation is for another address.')
-    await join(tx, ctx, invitation, userId)
+    await join(tx, ctx, invitation, { userId, newLogin: false })
   })
 }
 
@@ -168,7 +177,7 @@ export async function acceptWithNewLogin(
   return await ctx.db.transaction(async (tx) => {
     const invitation = await take(tx, token)
     const userId = await insertLogin(tx, { ...login, email: invitation.email })
-    await join(tx, ctx, invitation, userId)
+    await join(tx, ctx, invitation, { userId, newLogin: true })
     return userId
   })
 }
@@ -181,9 +190,20 @@ async function take(tx: Executor, token: string): Promise<Invitation> {
   return row
 }
 
-async function join(tx: Executor, ctx: DomainContext, invitation: Invitation, userId: string): Promise<void> {
+async function join(
+  tx: Executor,
+  ctx: DomainContext,
+  invitation: Invitation,
+  { userId, newLogin }: { userId: string; newLogin: boolean },
+): Promise<void> {
   await tx.update(invitations).set({ acceptedAt: new Date() }).where(eq(invitations.id, invitation.id))
   const bound = within(ctx, invitation.businessId, { kind: 'user', id: userId })
+  await audit(tx, bound, {
+    action: 'member.accept_invitation',
+    entity: 'invitation',
+    entityId: invitation.id,
+    data: { role: invitation.role, newLogin },
+  })
   await grantMembership(tx, bound, userId, invitation.role)
 }
 

@@ -75,6 +75,8 @@ const surroundings = z.object({
   mentions: z.array(text),
   /** Who wrote it, in a group. */
   author: person,
+  /** The owner's broadcast list it was sent to, on the phone itself. */
+  broadcastList: text,
   /** Fields of the provider that this product does not know. */
   extra: z.record(z.string(), text),
   /** The provider that could not send it, and why. */

@@ -17,7 +17,7 @@ import { messageEventSql } from './message-event.ts'
 export async function receiveMessageFastPath(
   ctx: BusinessContext,
   input: InboundMessage,
-  how: { id?: string | undefined; counts: boolean },
+  how: { id?: string | undefined; isNews: boolean; isUnread: boolean },
 ): Promise<string | null> {
   const { phone, lid, externalId, name } = input.from
   const names = [
@@ -52,10 +52,10 @@ export async function receiveMessageFastPath(
     ), talk as (
       insert into ${conversations} as talk (id, business_id, contact_id, last_event_at, last_inbound_at, unread)
       select ${newId()}::uuid, ${ctx.businessId}::uuid, who.id, ${at}::timestamptz,
-        case when ${how.counts} then ${at}::timestamptz end, ${how.counts}::boolean::int
+        case when ${how.isNews} then ${at}::timestamptz end, ${how.isUnread}::boolean::int
       from who
-      on conflict (business_id, contact_id) do update set status = case when ${how.counts} then 'open' else talk.status end,
-        snoozed_until = case when ${how.counts} then null else talk.snoozed_until end,
+      on conflict (business_id, contact_id) do update set status = case when ${how.isNews} then 'open' else talk.status end,
+        snoozed_until = case when ${how.isNews} then null else talk.snoozed_until end,
         last_event_at = greatest(talk.last_event_at, excluded.last_event_at), updated_at = now(),
         unread = talk.unread + excluded.unread,
         last_inbound_at = greatest(talk.last_inbound_at, excluded.last_inbound_at)

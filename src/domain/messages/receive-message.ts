@@ -25,6 +25,8 @@ export type ReceiveOptions = {
   history?: boolean
   /** Somebody wrote it to a group: what it asks, it asks of the group. */
   group?: boolean
+  /** Sent to a broadcast list: one provider id is a row in each recipient's chat. */
+  list?: boolean
   /** The row's id: a UUIDv7 of when it came. */
   id?: string
 }
@@ -42,6 +44,11 @@ export async function takeInbound(
   if (message.kind === 'deletion' && message.replyTo)
     await takeDeletion(ctx, changeOf(message, message.replyTo, how.own === true))
   else await receiveMessage(ctx, message, how)
+}
+
+/** What is said about an earlier message is nothing new to read. */
+function countsAsUnread({ kind }: Pick<InboundMessage, 'kind'>): boolean {
+  return kind !== 'edit' && kind !== 'reaction' && kind !== 'deletion'
 }
 
 function changeOf(message: InboundMessage, target: string, own: boolean): ChangedMessage {
@@ -84,13 +91,15 @@ export async function receiveMessage(
   const consents = !how.own && !how.history && !how.group && readConsentWord(input.body) !== null
   const change = input.kind === 'edit' && input.replyTo ? changeOf(input, input.replyTo, how.own === true) : null
   if (!how.own && !consents && !change && input.media.length === 0) {
-    const written = await receiveMessageFastPath(ctx, input, { id: how.id, counts: !how.history }).catch(
-      (error: unknown) => {
-        // Somebody else wrote it meanwhile, or merged the contact; the steps below find out.
-        if (isOvertaken(error)) return null
-        throw error
-      },
-    )
+    const written = await receiveMessageFastPath(ctx, input, {
+      id: how.id,
+      isNews: !how.history,
+      isUnread: !how.history && countsAsUnread(input),
+    }).catch((error: unknown) => {
+      // Somebody else wrote it meanwhile, or merged the contact; the steps below find out.
+      if (isOvertaken(error)) return null
+      throw error
+    })
     if (written) return written
   }
   const at = new Date(input.at)
@@ -104,7 +113,7 @@ export async function receiveMessage(
       .where(
         and(
           eq(messages.businessId, ctx.businessId),
-          how.own
+          how.own && !how.list
             ? or(
                 eq(messages.dedupeKey, input.dedupeKey),
                 and(
@@ -116,7 +125,8 @@ export async function receiveMessage(
             : eq(messages.dedupeKey, input.dedupeKey),
         ),
       )
-    if (earlier && !(await removePlaceholder(tx, ctx, earlier.id, input)))
+    const replaced = earlier ? await removePlaceholder(tx, ctx, earlier.id, input) : false
+    if (earlier && !replaced)
       return { id: earlier.id, media: await pendingMedia(tx, ctx, earlier.id), confirmation: null, files: [] }
     if (change) {
       const { id, files } = await applyChange(tx, ctx, change)
@@ -130,9 +140,12 @@ export async function receiveMessage(
     const conversationId = await openConversation(tx, ctx, contactId, {
       at,
       inbound: !how.own && !how.history,
+      // A placeholder was counted when it came.
+      unread: !replaced && countsAsUnread(input),
       ...(how.history ? { old: true } : {}),
     })
-    const messageId = how.id ?? newId()
+    // In the place of its placeholder: whoever holds that id finds the message.
+    const messageId = (replaced ? earlier?.id : undefined) ?? how.id ?? newId()
     await tx.insert(messages).values({
       id: messageId,
       businessId: ctx.businessId,

@@ -1,7 +1,7 @@
 import type { IntakeScript, Language } from '../../providers/speech/port.ts'
 
 export { sendFollowUp } from './follow-up.ts'
-export { buildInstructions, type InstructionsInput, openingWords } from './instructions.ts'
+export { buildInstructions, openingWords } from './instructions.ts'
 export { foreignLinks, linksIn } from './links.ts'
 export {
   createProfileCache,
@@ -9,10 +9,8 @@ export {
   getProfile,
   getProfileVersion,
   listProfiles,
-  type Profile,
   type ProfileCache,
   type ReceptionistSettings,
-  type ReceptionistSettingsInput,
   receptionistSettings,
   saveProfile,
 } from './settings.ts'
@@ -20,12 +18,11 @@ export {
   businessText,
   listBusinessTexts,
   lookupBusinessInfo,
-  rankTexts,
   removeBusinessText,
   saveBusinessText,
 } from './texts.ts'
-export { type ToolLimit, toolLimitOf, toolLimits } from './tool-limits.ts'
-export { type CallToolArgs, type CallToolName, callTools, engineTools } from './tools.ts'
+export { toolLimitOf, toolLimits } from './tool-limits.ts'
+export { type CallToolName, callTools, engineTools } from './tools.ts'
 
 /**
  * What the receptionist says. Hebrew is pointed, since a synthesizer cannot read it right otherwise, U+05AB marking a

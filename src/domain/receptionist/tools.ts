@@ -54,7 +54,6 @@ export const callTools = {
   },
 } as const satisfies Record<string, { description: string; args: z.ZodType }>
 export type CallToolName = keyof typeof callTools
-export type CallToolArgs<N extends CallToolName> = z.output<(typeof callTools)[N]['args']>
 
 /** The tools as a model is given them. @param without those that make no sense in this call */
 export function engineTools(without: readonly CallToolName[] = []): EngineTool[] {

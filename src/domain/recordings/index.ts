@@ -1,3 +1,3 @@
-export { deleteRemoteRecording, fetchRecording, type RecordingSource } from './fetch-recording.ts'
+export { deleteRemoteRecording, fetchRecording } from './fetch-recording.ts'
 export { getRecording, listRecordings, recordingView } from './queries.ts'
 export { requeueRemoteDeletions } from './sweep.ts'

@@ -1,2 +1,1 @@
-export { SEARCH_KINDS, searchEverything, searchInput, searchResults } from './search.ts'
-export { phonePatterns, textQuery } from './text-query.ts'
+export { searchEverything, searchInput, searchResults } from './search.ts'

@@ -1,1 +1,1 @@
-export { readTimeline, timelineEntry, timelinePage } from './read-timeline.ts'
+export { readTimeline, timelinePage } from './read-timeline.ts'

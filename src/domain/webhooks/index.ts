@@ -1,4 +1,4 @@
-export { deliverWebhook, MAX_ATTEMPTS, type PostOut, queueDeliveries, replayDelivery, signDelivery } from './deliver.ts'
+export { deliverWebhook, type PostOut, queueDeliveries, replayDelivery, signDelivery } from './deliver.ts'
 export {
   addEndpoint,
   deliveryView,
@@ -9,4 +9,4 @@ export {
   removeEndpoint,
   updateEndpoint,
 } from './endpoints.ts'
-export { openEndpointSecret, sealStoredSecrets } from './secrets.ts'
+export { sealStoredSecrets } from './secrets.ts'

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { messages, whatsappAccounts, whatsappCommands, whatsappLinks } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
-import { parsePhone } from '../../lib/phone.ts'
+import { formatPhone, parsePhone } from '../../lib/phone.ts'
 import type { AccountState } from '../../providers/whatsapp/port.ts'
 import { wakeAccount } from '../businesses/index.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
@@ -35,6 +35,8 @@ export const linkView = z.object({
   qrExpiresAt: z.date().nullable(),
   pairingCode: z.string().nullable(),
   lid: z.string().nullable(),
+  /** Another number than the expected one linked the account: it receives, and sends once `whatsapp.confirm` accepts the number. */
+  confirmationNeeded: z.object({ phone: z.string(), expectedPhone: z.string() }).nullable(),
   retryAt: z.date().nullable(),
   restriction: z.object({ code: z.string(), at: z.date() }).nullable(),
   /** The process that holds the socket. */
@@ -175,7 +177,8 @@ export async function changeAccountSettings(
 
 type Command = Pick<typeof whatsappCommands.$inferInsert, 'kind' | 'data'>
 
-async function want(ctx: BusinessContext, id: string, action: string, command: Command | null): Promise<string> {
+/** Asks the owner of an account's socket to do something. @returns the command's id */
+export async function want(ctx: BusinessContext, id: string, action: string, command: Command | null): Promise<string> {
   const commandId = newId()
   await ctx.db.transaction(async (tx) => {
     await tx
@@ -217,6 +220,8 @@ function toView(row: {
   const { link } = row
   // Nobody renews it: whatever its last owner wrote, it is not connected.
   const orphan = link.wanted && link.leaseExpiresAt.getTime() < Date.now() && row.state !== 'stopped'
+  const { expectedPhone } = link
+  const confirmationNeeded = row.phone && expectedPhone ? { phone: row.phone, expectedPhone } : null
   const fresh = (until: Date | null) => until !== null && until.getTime() > Date.now()
   return {
     id: row.id,
@@ -224,12 +229,13 @@ function toView(row: {
     state: orphan ? 'starting' : row.state,
     since: row.since,
     reason: orphan ? 'no_worker' : row.reason,
-    advice: orphan ? 'It waits for a WhatsApp worker; one has to run.' : link.advice,
+    advice: orphan ? 'It waits for a WhatsApp worker; one has to run.' : (adviceOn(confirmationNeeded) ?? link.advice),
     linked: row.linkedAt !== null && link.creds !== null,
     qr: row.state === 'scan_qr' && fresh(link.qrExpiresAt) ? link.qr : null,
     qrExpiresAt: link.qrExpiresAt,
     pairingCode: row.state === 'scan_qr' && fresh(link.pairingExpiresAt) ? link.pairingCode : null,
     lid: link.lid,
+    confirmationNeeded,
     retryAt: link.retryAt,
     restriction:
       link.restrictionCode !== null && link.restrictedAt !== null
@@ -246,4 +252,9 @@ function toView(row: {
       historyLimit: link.historyLimit,
     },
   }
+}
+
+function adviceOn(needed: LinkView['confirmationNeeded']): string | null {
+  if (!needed) return null
+  return `${formatPhone(needed.phone)} linked this account, ${formatPhone(needed.expectedPhone)} was expected. Nothing is sent until the number is confirmed; refusing it unlinks the account.`
 }

@@ -11,6 +11,9 @@ import { describeContent, outboundOf, partyPhone, takeInbound } from '../message
 /** A phone asks again for what it could not read within minutes; older texts stay where they are. */
 const RECALL_MS = 48 * 3_600_000
 
+/** What a broadcast list is shown as whose members are not known. */
+const LIST_NAME = 'Broadcast list'
+
 /**
  * Writes what a linked account brought: a message of a contact, of the owner's own phone, or a change to an earlier one.
  * Brought any number of times it is one row; of before its person was erased, none.
@@ -20,7 +23,7 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, give
   const { content } = event
   // A group is a conversation of its own: nothing said there belongs to the thread with one person.
   const from = event.group
-    ? { phone: null, externalId: event.group, name: null }
+    ? { phone: null, externalId: event.group, name: event.list ? LIST_NAME : null }
     : { phone: event.contact.phone, lid: event.contact.lid, name: event.contact.name }
   const byAdministrator = content.kind === 'deletion' && content.by === 'administrator'
   const { kind, body, media, data, target } = describeContent(content, event.extras)
@@ -38,7 +41,8 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, give
     data: {
       ...data,
       // What an administrator takes back is not judged by who wrote it.
-      ...(event.group && !byAdministrator ? { author: event.contact } : {}),
+      ...(event.group && !event.list && !byAdministrator ? { author: event.contact } : {}),
+      ...(event.list ? { broadcastList: event.list } : {}),
       ...(event.placeholder ? { placeholder: true } : {}),
     },
     ...(event.secret ? { secret: event.secret } : {}),
@@ -48,6 +52,7 @@ export async function storeInbound(ctx: BusinessContext, accountId: string, give
     own: ((content.kind === 'deletion' && content.direction) || event.direction) === 'out',
     history: event.source === 'history',
     group: event.group !== null,
+    list: event.list !== undefined,
     ...(event.arrival ? { id: event.arrival } : {}),
   })
   await received.catch((error: unknown) => {

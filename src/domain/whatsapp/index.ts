@@ -16,18 +16,18 @@ export {
   restartAccount,
 } from './accounts.ts'
 export { createAuthStore } from './auth-store.ts'
-export { type PendingFile, pendingFiles, recallMessage, reviveInbound, storeInbound } from './inbound.ts'
+export { pendingFiles, recallMessage, reviveInbound, storeInbound } from './inbound.ts'
 export {
   acquireLeases,
   ensureLinks,
   isCurrent,
   type Lease,
-  type LeaseTiming,
   releaseLease,
   releaseOrphans,
   renewLeases,
   surplusOf,
 } from './leases.ts'
+export { confirmNumber, refuseNumber } from './linked-number.ts'
 export {
   type AcceptedSend,
   accountsWithWork,
@@ -38,7 +38,6 @@ export {
   nextInOutbox,
   type OutboxItem,
   refuseQueued,
-  type SendPermit,
   settleDoubt,
 } from './outbox.ts'
 export { applyReceipts } from './receipts.ts'

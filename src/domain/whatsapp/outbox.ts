@@ -5,6 +5,7 @@ import type { OutboundMessage, SendOutcome } from '../../providers/whatsapp/port
 import { type BusinessContext, type DomainContext, emit, eventsOf } from '../context.ts'
 import { outboundOf, partyPhone, requeueMessage } from '../messages/index.ts'
 import { holds, type Lease } from './leases.ts'
+import { mayWrite } from './linked-number.ts'
 
 /** The next message of an account, and the rules it is sent by. */
 export type OutboxItem = {
@@ -35,10 +36,12 @@ export async function accountsWithWork(ctx: DomainContext, accountIds: string[])
   const rows = await ctx.db
     .selectDistinct({ id: messages.accountId })
     .from(messages)
-    .where(and(inArray(messages.accountId, accountIds), inArray(messages.status, [...WAITING]), isDue))
+    .where(and(inArray(messages.accountId, accountIds), inArray(messages.status, [...WAITING]), isDue, isConfirmed))
   return rows.flatMap(({ id }) => id ?? [])
 }
 
+const isConfirmed = sql`exists (select from ${whatsappLinks}
+  where ${whatsappLinks.accountId} = ${messages.accountId} and ${mayWrite})`
 const isDue = or(isNull(messages.nextAttemptAt), lte(messages.nextAttemptAt, sql`now()`))
 
 /**
@@ -67,7 +70,7 @@ export async function nextInOutbox(ctx: BusinessContext, lease: Lease, limit = 1
     })
     .from(messages)
     .innerJoin(contacts, eq(contacts.id, messages.contactId))
-    .innerJoin(whatsappLinks, holds(lease))
+    .innerJoin(whatsappLinks, and(holds(lease), mayWrite))
     .where(and(sql`${messages.id} in ${free}`, eq(messages.businessId, ctx.businessId)))
     .orderBy(messages.id)
   const opened = new Set<string>()
@@ -129,7 +132,7 @@ export async function beginSend(
     }
   }
   const begun = await ctx.db.execute(sql`
-    with held as (select 1 from ${whatsappLinks} where ${holds(lease)} for share)
+    with held as (select 1 from ${whatsappLinks} where ${holds(lease)} and ${mayWrite} for share)
     update ${messages} set status = 'sending', attempts = attempts + 1, last_attempt_at = now(), updated_at = now(),
       next_attempt_at = null, provider_message_id = ${providerMessageId}, opens_chat = opens_chat or ${item.isFirst}
     where ${mine(ctx, message.id)} and account_id = ${lease.accountId} and status = 'queued'
@@ -151,7 +154,7 @@ export async function endAndBegin(
   next: { id: string; providerMessageId: string },
 ): Promise<boolean> {
   const rows = await ctx.db.execute<{ begun: number }>(sql`
-    with held as (select 1 from ${whatsappLinks} where ${holds(lease)} for share),
+    with held as (select 1 from ${whatsappLinks} where ${holds(lease)} and ${mayWrite} for share),
     ${sentWithEvents(ctx, ended)},
     begun as (
       update ${messages} set status = 'sending', attempts = attempts + 1, last_attempt_at = now(), updated_at = now(),

@@ -40,6 +40,8 @@ export async function applyReceipts(ctx: BusinessContext, accountId: string, eve
       where ${messages.providerMessageId} = news.id and ${messages.provider} = 'baileys'
         and ${messages.businessId} = ${ctx.businessId} and ${messages.accountId} = ${accountId}
         and ${messages.direction} = 'out'
+        -- One id is a row for each member of a broadcast list, and a receipt does not say whose it is.
+        and not coalesce(${messages.data} ? 'broadcastList', false)
         and case ${messages.status} when 'sent' then ${RANK.sent} when 'failed' then ${RANK.failed}
           when 'delivered' then ${RANK.delivered} when 'read' then ${RANK.read} else 0 end < news.rank
       returning ${messages.businessId}, ${messages.id}, ${messages.status}

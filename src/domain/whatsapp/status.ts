@@ -4,6 +4,7 @@ import { maskPhone } from '../../lib/log.ts'
 import type { AccountStatus } from '../../providers/whatsapp/port.ts'
 import { audit, type DomainContext, emit } from '../context.ts'
 import { holds, type Lease } from './leases.ts'
+import { expectedInsteadOf, phoneAfterLogout } from './linked-number.ts'
 
 const QR_MS = 60_000
 const PAIRING_MS = 160_000
@@ -39,6 +40,10 @@ export async function saveAccountStatus(
       .select({ state: whatsappAccounts.state, reason: whatsappAccounts.stateReason, phone: whatsappAccounts.phone })
       .from(whatsappAccounts)
       .where(eq(whatsappAccounts.id, lease.accountId))
+    const account = { id: lease.accountId, phone: before?.phone ?? null, expectedPhone: link.expectedPhone }
+    const expectedPhone =
+      state === 'working' && phone ? await expectedInsteadOf(tx, account, phone) : link.expectedPhone
+    const refused = state === 'logged_out' ? link.expectedPhone : null
     await tx
       .update(whatsappAccounts)
       .set({
@@ -48,11 +53,13 @@ export async function saveAccountStatus(
         ...(state === 'working' && phone
           ? { phone, linkedAt: sql`coalesce(${whatsappAccounts.linkedAt}, now())` }
           : {}),
+        ...(refused !== null ? { phone: await phoneAfterLogout(tx, lease.accountId, refused) } : {}),
       })
       .where(eq(whatsappAccounts.id, lease.accountId))
     await tx
       .update(whatsappLinks)
       .set({
+        expectedPhone: refused === null ? expectedPhone : null,
         advice: status.advice,
         retryAt: status.retryAt,
         qr: status.qr,
@@ -69,6 +76,7 @@ export async function saveAccountStatus(
       .where(eq(whatsappLinks.accountId, lease.accountId))
     const isNews =
       before?.state !== state ||
+      expectedPhone !== link.expectedPhone ||
       before.reason !== reason ||
       (status.qr !== null && status.qr !== link.qr) ||
       (status.pairingCode !== null && status.pairingCode !== link.pairingCode)
@@ -81,14 +89,19 @@ export async function saveAccountStatus(
           action: 'whatsapp.linked',
           entity: 'whatsapp_account',
           entityId: lease.accountId,
-          data: { phone: maskPhone(phone) },
+          data: { phone: maskPhone(phone), confirmationNeeded: expectedPhone !== null },
         },
       )
     if (isNews)
       await emit(
         tx,
         { ...ctx, businessId: lease.businessId },
-        { action: 'whatsapp.state', entity: 'whatsapp_account', entityId: lease.accountId, data: { state, reason } },
+        {
+          action: 'whatsapp.state',
+          entity: 'whatsapp_account',
+          entityId: lease.accountId,
+          data: { state, reason, ...(expectedPhone !== null && refused === null ? { confirmationNeeded: true } : {}) },
+        },
       )
     return 'saved'
   })

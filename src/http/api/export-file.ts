@@ -6,6 +6,7 @@ import { requireAccess } from '../../access/require-access.ts'
 import { EXPORT_KINDS, streamExport } from '../../domain/exports/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { attachment } from '../../lib/escape/header.ts'
+import { requireKnownParameters } from './known-parameters.ts'
 
 /** How often the permission is checked again while a large export is read. */
 const RECHECK_MS = 3_000
@@ -22,6 +23,7 @@ export function serveExport(
       'export_not_found',
       `There is no such export. There are ${EXPORT_KINDS.join(', ')}.`,
     )
+  requireKnownParameters(new URL(c.req.url).searchParams, [])
   const business = c.get('business')
   const lines = streamExport(business, kind.data)
   let checkedAt = performance.now()

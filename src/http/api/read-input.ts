@@ -2,7 +2,9 @@ import type { Context } from 'hono'
 import { AppError } from '../../lib/errors.ts'
 import { readJson } from '../errors.ts'
 import { readText } from '../form-body.ts'
+import { readLargeJson } from '../large-json.ts'
 import { BODY_LIMITS, requireJson } from '../request-body.ts'
+import { requireKnownParameters } from './known-parameters.ts'
 import type { JsonSchema, RestOperation } from './operations.ts'
 
 /**
@@ -21,16 +23,22 @@ export async function readInput(operation: RestOperation, c: Context): Promise<R
 async function readBody({ procedure, inBody }: RestOperation, request: Request): Promise<object> {
   if (inBody.length === 0) return {}
   requireJson(request)
-  const text = await readText(request, procedure.startsWith('imports.') ? BODY_LIMITS.import : BODY_LIMITS.api)
-  if (text.trim() === '') return {}
-  const json = readJson(text)
+  const json = await (procedure.startsWith('imports.') ? readLargeJson(request) : readSmallJson(request))
+  if (json === undefined) return {}
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new AppError('invalid', 'invalid_json', 'The body must be a JSON object.', { field: 'body' })
   return json
 }
 
-/** Numbers, booleans and lists are read from the text of the query by their schema. */
+/** Undefined for an empty body. */
+async function readSmallJson(request: Request): Promise<unknown> {
+  const text = await readText(request, BODY_LIMITS.api)
+  return text.trim() === '' ? undefined : readJson(text)
+}
+
+/** Numbers, booleans and lists are read from the text of the query by their schema. @throws AppError `unknown_parameter` */
 function readQuery({ fields, inQuery }: RestOperation, query: URLSearchParams): Record<string, unknown> {
+  requireKnownParameters(query, inQuery)
   return Object.fromEntries(
     inQuery
       .filter((name) => query.has(name))

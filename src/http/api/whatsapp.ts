@@ -76,7 +76,7 @@ export function createWhatsAppApi(deps: { settings: SendSettings; baileysConfigu
         },
         baileys: {
           configured: deps.baileysConfigured,
-          ready: of('baileys').some((account) => account.state === 'working'),
+          ready: of('baileys').some((account) => account.state === 'working' && !account.confirmationNeeded),
           accounts: of('baileys'),
         },
       },

@@ -69,4 +69,3 @@ export const PAY_TEXTS = {
 } as const
 
 export type PayLanguage = keyof typeof PAY_TEXTS
-export type PayTexts = (typeof PAY_TEXTS)[PayLanguage]

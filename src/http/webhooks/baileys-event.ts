@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type DescribedContent, describeContent } from '../../domain/messages/index.ts'
+import { cutContactName } from '../../lib/contact-name.ts'
 import { errorMessage } from '../../lib/errors.ts'
 import { networkPhone } from '../../lib/phone.ts'
 import { cleanText, cutText } from '../../lib/text.ts'
@@ -79,8 +80,8 @@ const plain = addressed.extend({
   from: z.string().min(3).max(128),
   fromMe: z.boolean().nullish().catch(false),
   lid: text(128),
-  name: text(MAX_NAME),
-  pushName: text(MAX_NAME),
+  name: text(4_000),
+  pushName: text(4_000),
   kind: z
     .string()
     .regex(/^[a-z_]{1,32}$/)
@@ -198,7 +199,7 @@ function readPlain(event: z.output<typeof plain>): EventReading {
       chat: from,
       phone,
       lid,
-      name: event.name ?? event.pushName ?? null,
+      name: cutContactName(event.name ?? event.pushName),
       content,
       replyTo: content.target ?? event.replyTo ?? null,
       at: event.timestamp,

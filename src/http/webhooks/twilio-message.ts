@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { cutContactName } from '../../lib/contact-name.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { cleanText, cutText } from '../../lib/text.ts'
 import type { InboundContent, InboundExtras, InboundMedia } from '../../providers/whatsapp/port.ts'
@@ -139,7 +140,11 @@ export function readTwilioMessage(params: Readonly<Record<string, string>>): Twi
   return {
     id: MessageSid,
     to: To,
-    from: { phone, externalId: read('ExternalUserId', 256) ?? (phone ? null : From), name: read('ProfileName', 256) },
+    from: {
+      phone,
+      externalId: read('ExternalUserId', 256) ?? (phone ? null : From),
+      name: cutContactName(read('ProfileName', 4_000)),
+    },
     content,
     extras: {
       ...readForwarding(read),

@@ -25,7 +25,8 @@ function markFormula(text: string): string {
 export function unmarkFormula(cell: string): string {
   if (!cell.startsWith("'")) return cell
   const text = cell.slice(1)
-  return runsAsFormula(text) || unmarkFormula(text) !== text ? text : cell
+  // Between the first mark and the last one nothing new is found: a formula behind quotes is one behind fewer of them.
+  return runsAsFormula(text) || runsAsFormula(text.replace(/^'+/, '')) ? text : cell
 }
 
 function runsAsFormula(text: string): boolean {

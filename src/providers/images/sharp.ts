@@ -1,3 +1,4 @@
+import type { Metadata } from 'sharp'
 import { AppError } from '../../lib/errors.ts'
 import type { Thumbnailer } from './port.ts'
 
@@ -5,6 +6,8 @@ const SIDE = 256
 /** More than any phone's camera takes; a bomb of a few kilobytes unpacks to billions. */
 const MAX_PIXELS = 120_000_000
 const TIMEOUT_SECONDS = 20
+/** For a picture that cannot be read line by line: libvips holds all of it at once. */
+const MAX_DECODED_BYTES = 192 * 1024 * 1024
 /** Formats with a parser that is hardened against hostile files; SVG, PDF and the like have none. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif'].map((format) => `VipsForeignLoad${format}Buffer`)
 
@@ -17,8 +20,11 @@ export function createThumbnailer(): Thumbnailer {
       sharp.block({ operation: ['VipsForeignLoad'] })
       sharp.unblock({ operation: LOADERS })
       sharp.cache(false)
+      const options = { limitInputPixels: MAX_PIXELS, failOn: 'error', sequentialRead: true } as const
       try {
-        return await sharp(picture, { limitInputPixels: MAX_PIXELS, failOn: 'error', sequentialRead: true })
+        const bytes = decodedBytes(await sharp(picture, options).metadata())
+        if (bytes > MAX_DECODED_BYTES) throw new Error(`The picture takes ${bytes} bytes of memory.`)
+        return await sharp(picture, options)
           .timeout({ seconds: TIMEOUT_SECONDS })
           .rotate()
           .resize(SIDE, SIDE, { fit: 'inside', withoutEnlargement: true })
@@ -30,4 +36,16 @@ export function createThumbnailer(): Thumbnailer {
       }
     },
   }
+}
+
+/**
+ * The memory that the decoder needs for the whole picture. Interlaced PNG and progressive JPEG are complete only with their last
+ * byte, and GIF is decoded to a full frame; the others are read in strips.
+ */
+function decodedBytes({ format, width, height, channels, depth, isProgressive }: Metadata): number {
+  const pixels = width * height
+  if (format === 'gif') return pixels * 4
+  if (!isProgressive) return 0
+  // A JPEG's coefficients have two bytes each.
+  return pixels * channels * (format === 'jpeg' || depth === 'ushort' ? 2 : 1)
 }

@@ -223,6 +223,11 @@ export type InboundEvent = {
   contact: WhatsAppParty
   /** JID of the group, in a group. */
   group: string | null
+  /**
+   * JID of the broadcast list that the owner sent it to. There is one event a recipient; where WhatsApp names none, one
+   * without a person.
+   */
+  list?: string
   at: Date
   /** `history`: from before the link. */
   source: 'live' | 'history'

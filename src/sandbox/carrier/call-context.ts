@@ -179,7 +179,7 @@ export function notify(
     }
   })
   context.pending.add(task)
-  task.finally(() => context.pending.delete(task))
+  void task.finally(() => context.pending.delete(task))
 }
 
 /** A URL of a document, made absolute; null when that is impossible. */

@@ -1,7 +1,7 @@
 import { BYTES_PER_MS, findVoice } from './audio.ts'
 import type { CallLog } from './call-log.ts'
 import type { CallerTurn } from './call-report.ts'
-import type { Line } from './line.ts'
+import { FRAME_MS, type Line } from './line.ts'
 
 /**
  * When a step begins, once the step before it is over:
@@ -28,6 +28,8 @@ const QUIET_MS = 500
 /** How long the agent must have been speaking before the caller interrupts. */
 const BARGE_IN_MS = 500
 const KEY_EVERY_MS = 200
+/** A turn whose last frame left this much before its time was sent faster than it is spoken. */
+const HURRIED_MS = 2 * FRAME_MS
 
 /** Carries out a caller's script on a line, one look every 20 ms. */
 export class ScriptRunner {
@@ -40,6 +42,7 @@ export class ScriptRunner {
   #freeAt = 0
   #actedAt = -1
   #keys: string[] = []
+  #saying: CallerTurn | null = null
 
   constructor(options: { steps: readonly CallerStep[]; line: Line; log: CallLog; hangUp: () => void }) {
     this.#steps = options.steps
@@ -61,6 +64,7 @@ export class ScriptRunner {
   }
 
   #tick(now: number): void {
+    if (this.#saying && !this.#line.speaking) this.#endTurn(this.#saying, now)
     if (now < this.#busyUntil || this.#line.speaking) return
     const key = this.#keys.shift()
     if (key !== undefined) {
@@ -117,9 +121,21 @@ export class ScriptRunner {
       clearLatencyMs: null,
     }
     this.#log.turns.push(turn)
+    this.#saying = turn
     this.#log.note(now, 'caller_speaks', turn.label)
     this.#rest(now + ms)
     this.#actedAt = now + ms
+  }
+
+  /** After a stall of the machine the line makes up for it with a burst of frames: the turn ended with the last of them. */
+  #endTurn(turn: CallerTurn, now: number): void {
+    this.#saying = null
+    const early = turn.endMs - now
+    if (early < HURRIED_MS) return
+    turn.endMs = round(now)
+    turn.voiceEndMs = Math.max(turn.startMs, round(turn.voiceEndMs - early))
+    this.#actedAt = now
+    this.#rest(now)
   }
 
   #press(digit: string, now: number): void {

@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { answerJson } from './chat-model.ts'
 
 /** What the REST side answers. */
 export const restPlan = z.object({
   /** Transcripts, one a request; used up, the last one again. */
   transcripts: z.array(z.string()).default(['My name is Dana Levi.']),
-  /** Contents of chat completions, one a request; used up, the last one again. */
-  completions: z.array(z.string()).default(['{}']),
+  /** Contents of chat completions, one a request; used up, the last one again. Without any, the sandbox's model answers. */
+  completions: z.array(z.string()).default([]),
   /** Answers the next requests with this status. */
   failures: z.array(z.int().min(400).max(599)).default([]),
 })
@@ -16,6 +17,9 @@ const chatRequest = z.object({
   messages: z
     .array(z.object({ role: z.enum(['system', 'developer', 'user', 'assistant']), content: z.string() }))
     .min(1),
+  response_format: z
+    .discriminatedUnion('type', [z.object({ type: z.literal('json_object') }), z.object({ type: z.literal('text') })])
+    .default({ type: 'text' }),
 })
 
 /** A format is known by the file's name (API reference, "Create transcription"). */
@@ -37,18 +41,39 @@ export async function answerRest(request: Request, url: URL, plan: RestPlan): Pr
     return Response.json({ text: next(plan.transcripts), usage: { type: 'duration', seconds: 1 } })
   }
   if (request.method === 'POST' && url.pathname === '/v1/chat/completions') {
-    const parsed = chatRequest.safeParse(await request.json())
-    if (!parsed.success) return error(400, 'invalid_value', parsed.error.issues[0]?.message ?? 'Invalid request')
-    return Response.json({
-      id: 'chatcmpl-sandbox',
-      object: 'chat.completion',
-      created: Math.floor(Date.now() / 1000),
-      model: parsed.data.model,
-      choices: [{ index: 0, message: { role: 'assistant', content: next(plan.completions) }, finish_reason: 'stop' }],
-      usage: { prompt_tokens: 100, completion_tokens: 50, total_tokens: 150 },
-    })
+    return completeChat(await request.json(), plan)
   }
   return error(404, 'not_found', `There is nothing at ${url.pathname}.`)
+}
+
+/** As the vendor's `POST /v1/chat/completions` (API reference, "Create chat completion"). */
+function completeChat(body: unknown, plan: RestPlan): Response {
+  const parsed = chatRequest.safeParse(body)
+  if (!parsed.success) return error(400, 'invalid_value', parsed.error.issues[0]?.message ?? 'Invalid request')
+  const { model, messages, response_format: format } = parsed.data
+  const isJson = format.type === 'json_object'
+  // The vendor refuses JSON mode to those who do not ask for it in words too.
+  if (isJson && !messages.some(({ content }) => /json/i.test(content)))
+    return error(
+      400,
+      'invalid_value',
+      "'messages' must contain the word 'json' to use 'response_format' of type 'json_object'.",
+    )
+  const scripted = plan.completions.length > 0 ? next(plan.completions) : null
+  const content = scripted ?? (isJson ? answerJson(messages) : 'Yes.')
+  const tokensOf = (text: string) => Math.ceil(text.length / 4)
+  const prompt_tokens = messages.reduce((sum, message) => sum + tokensOf(message.content), 0)
+  const completion_tokens = tokensOf(content)
+  return Response.json({
+    id: `chatcmpl-${crypto.randomUUID()}`,
+    object: 'chat.completion',
+    created: Math.floor(Date.now() / 1000),
+    model,
+    choices: [
+      { index: 0, message: { role: 'assistant', content, refusal: null }, logprobs: null, finish_reason: 'stop' },
+    ],
+    usage: { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens },
+  })
 }
 
 function next(list: string[]): string {

@@ -83,6 +83,8 @@ export class RealtimeSession {
   #step = 0
   #heard = 0
   #userItem = ''
+  /** Of the client event that is being handled. */
+  #eventId: string | null = null
   #voice = 'alloy'
   #spoke = false
   #stalled = false
@@ -127,8 +129,10 @@ export class RealtimeSession {
       return
     }
     const event = parsed.data
+    this.#eventId = event.event_id ?? null
     this.report.received[event.type] = (this.report.received[event.type] ?? 0) + 1
     this.#handle(event)
+    this.#eventId = null
   }
 
   /** The connection is gone. */
@@ -582,7 +586,7 @@ export class RealtimeSession {
 
   #error(type: string, code: string, message: string, param?: string): void {
     this.report.errors.push(code)
-    this.#send('error', { error: { type, code, message, param: param ?? null, event_id: null } })
+    this.#send('error', { error: { type, code, message, param: param ?? null, event_id: this.#eventId } })
   }
 
   #send(type: string, fields: Record<string, unknown>): void {

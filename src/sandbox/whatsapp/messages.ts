@@ -173,6 +173,8 @@ export type ContactMessage = {
   addressing?: Addressing
   /** JID of where it is written: a group, a broadcast list, `status@broadcast`, a channel; to the account alone when unset. */
   group?: string
+  /** Members of the owner's own broadcast list `group`, as the stanza names them to linked devices: phone digits. */
+  recipients?: string[]
   /** Attributes of the stanza that are to be others. */
   attrs?: Record<string, string>
   /** Seconds since 1970; now when unset. */
@@ -226,11 +228,11 @@ export async function sendFromContact(world: World, input: ContactMessage): Prom
  */
 export async function sendFromOwner(world: World, input: ContactMessage): Promise<string> {
   const account = world.account(input.contact)
-  const destinationJid = phoneJid(input.to)
+  const destinationJid = input.group ?? phoneJid(input.to)
   const id = input.id ?? world.nextId('3D')
+  const own = addressOf(account, input.addressing ?? 'pn')
   const attrs: Record<string, string> = {
-    from: phoneJid(account.phone),
-    recipient: destinationJid,
+    ...(input.group ? { from: input.group, participant: own } : { from: own, recipient: destinationJid }),
     id,
     t: String(input.timestamp ?? unixSeconds()),
     type: stanzaType(input),
@@ -238,8 +240,15 @@ export async function sendFromOwner(world: World, input: ContactMessage): Promis
   const sent = input.message instanceof Uint8Array ? proto.Message.decode(input.message) : input.message
   const message: proto.IMessage = { deviceSentMessage: { destinationJid, message: sent } }
   world.rememberSent(id, { contact: account.phone, message, attrs, mediaType: input.mediaType })
-  for (const companion of account.companions.values())
-    pushStanza(companion, await encryptFor(account, account, companion, attrs, message, input.mediaType, 0))
+  const members = input.recipients?.map((digits): BinaryNode => {
+    const member = world.account(digits)
+    return { tag: 'to', attrs: { jid: phoneJid(member.phone), peer_recipient_lid: lidJid(member.lid) } }
+  })
+  const participants: BinaryNode[] = members ? [{ tag: 'participants', attrs: {}, content: members }] : []
+  for (const companion of account.companions.values()) {
+    const node = await encryptFor(account, account, companion, attrs, message, input.mediaType, 0)
+    pushStanza(companion, { ...node, content: [...childrenOf(node), ...participants] })
+  }
   return id
 }
 

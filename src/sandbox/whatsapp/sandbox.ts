@@ -122,10 +122,15 @@ export class WhatsAppSandbox {
   }
 
   /** The owner of an account sends any message whatever to a contact, on the phone itself. @returns the stanza id */
-  async sendRawAsOwner(parties: Parties, message: Payload): Promise<string> {
-    const [contact, to] = [digitsOf(parties.from), digitsOf(parties.to)]
-    const { id, timestamp } = parties
-    return sendFromOwner(this.parts.world, { contact, to, id, timestamp, message })
+  async sendRawAsOwner(parties: Parties & { recipients?: string[] }, message: Payload): Promise<string> {
+    const { from, to, recipients, ...how } = parties
+    return sendFromOwner(this.parts.world, {
+      ...how,
+      ...(recipients && { recipients: recipients.map(digitsOf) }),
+      contact: digitsOf(from),
+      to: digitsOf(to),
+      message,
+    })
   }
 
   /** A contact sends something that WhatsApp keeps from linked devices, such as a picture to be viewed once. */

@@ -181,7 +181,11 @@ describe('why a call ended', () => {
     expect(await reasonOf(orphan)).toBe('server_lost')
     // What it came to is still told.
     const summed = domain.queued.filter((job) => job.name === 'call.summarize')
-    expect(summed.map((job) => job.payload)).toContainEqual({ callSid: orphan.callSid, businessId: ctx.businessId })
+    expect(summed.map((job) => job.payload)).toContainEqual({
+      callSid: orphan.callSid,
+      businessId: ctx.businessId,
+      fallback: true,
+    })
     expect(JSON.stringify(summed)).not.toContain(alive.callSid)
     expect(await reasonOf(alive)).toBeNull()
     expect(await reasonOf(ringing)).toBeNull()
@@ -234,9 +238,9 @@ describe('the claim of a stream', () => {
     await registerCall(ctx, call)
     const other = await domain.newBusiness()
     const stranger = { ...call, streamSid: 'MZx', serverId: 'web@here:1' }
-    expect(claimStream(other, stranger)).rejects.toMatchObject({ code: 'call_of_another_business' })
-    expect(registerCall(other, call)).rejects.toMatchObject({ code: 'call_of_another_business' })
-    expect(getCall(other, call.callSid)).rejects.toMatchObject({ code: 'call_not_found' })
+    await expect(claimStream(other, stranger)).rejects.toMatchObject({ code: 'call_of_another_business' })
+    await expect(registerCall(other, call)).rejects.toMatchObject({ code: 'call_of_another_business' })
+    await expect(getCall(other, call.callSid)).rejects.toMatchObject({ code: 'call_not_found' })
     expect(await saveLead(other, { ...call, source: 'call' })).toBeNull()
   })
 })

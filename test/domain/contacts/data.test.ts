@@ -80,7 +80,7 @@ describe('a CSV import', () => {
       { name: 'דנה', phone: '+972501000001', tags: ['new', 'old', 'vip'], custom: { city: 'חיפה' } },
       { name: 'יוסי', phone: '+972501000002', tags: [], custom: { city: 'תל אביב' } },
     ])
-    expect(owner.imports.create({ id, kind: 'contacts', csv: 'name\nother\n' })).rejects.toThrow(/another import/)
+    await expect(owner.imports.create({ id, kind: 'contacts', csv: 'name\nother\n' })).rejects.toThrow(/another import/)
     // The file is not kept once it has done its work.
     const [row] = await api.database.db.execute(sql`select csv from imports where id = ${id}`)
     expect(row?.csv).toBeNull()
@@ -97,7 +97,7 @@ describe('a CSV import', () => {
       if (batches > 2) throw new Error('the process died')
       return api.database.db.transaction(run)
     }
-    expect(runImport(failing, id)).rejects.toThrow(/died/)
+    await expect(runImport(failing, id)).rejects.toThrow(/died/)
     await runImport(api.business, id)
     expect(await getImport(api.business, id)).toMatchObject({ processed: 450, created: 450, rejected: 0 })
     const board = await owner.leads.board({ perStage: 1 })
@@ -244,7 +244,7 @@ describe('an erasure', () => {
       )
       expect({ name, count: row?.count }).toEqual({ name, count: 0 })
     }
-    expect(owner.messages.get({ id: messageId })).rejects.toThrow(/no such message/)
+    await expect(owner.messages.get({ id: messageId })).rejects.toThrow(/no such message/)
     // The deletion that nobody queued is found by the sweep.
     await api.database.db.insert(pendingDeletions).values({
       businessId: api.businessId,
@@ -275,7 +275,7 @@ describe('an erasure', () => {
     expect((await owner.messages.get({ id: old })).body).toBe('old')
     await owner.privacy.setRetention({ messageDays: 30, callDays: null, recordingDays: 30 })
     expect(await sweepRetention(api.ctx)).toBe(1)
-    expect(owner.messages.get({ id: old })).rejects.toThrow(/no such message/)
+    await expect(owner.messages.get({ id: old })).rejects.toThrow(/no such message/)
     expect((await owner.messages.get({ id: young })).body).toBe('young')
     expect(await api.database.db.select().from(callTurns)).toEqual([])
   })
@@ -307,7 +307,7 @@ describe('a webhook out', () => {
     const job = api.jobs.at(-1)
     expect(job).toMatchObject({ name: 'webhook.deliver', jobId: `hook-${hook.id}-${pending.eventId}-0` })
     const ref = { endpointId: hook.id, eventId: pending.eventId }
-    expect(deliverWebhook(api.business, ref, { post, box })).rejects.toThrow(/answered 500/)
+    await expect(deliverWebhook(api.business, ref, { post, box })).rejects.toThrow(/answered 500/)
     while (received.length < 1) await Bun.sleep(5)
     answer = 204
     await Bun.sleep(20)
@@ -381,7 +381,7 @@ describe('a webhook out', () => {
       'http://2130706433/',
       'https://192.168.1.1/',
     ])
-      expect(strict(url, '{}', {})).rejects.toThrow(/public address/)
+      await expect(strict(url, '{}', {})).rejects.toThrow(/public address/)
     expect(
       ['8.8.8.8', '2606:4700::1111', '100.64.0.1', 'fd00::1', '2002:7f00:1::', 'nonsense'].map(isPublicAddress),
     ).toEqual([true, true, false, false, false, false])

@@ -66,8 +66,8 @@ test('keys are sealed, told by a hint, replaced, and taken away; another busines
 
   await removeCredentials(dana, keyring, 'tranzila')
   expect(keyring.held(dana.businessId, 'tranzila')).toEqual({ kind: 'none' })
-  expect(removeCredentials(dana, keyring, 'tranzila')).rejects.toMatchObject({ code: 'credentials_not_found' })
-  expect(removeCredentials(other, keyring, 'twilio')).rejects.toMatchObject({ code: 'credentials_not_found' })
+  await expect(removeCredentials(dana, keyring, 'tranzila')).rejects.toMatchObject({ code: 'credentials_not_found' })
+  await expect(removeCredentials(other, keyring, 'twilio')).rejects.toMatchObject({ code: 'credentials_not_found' })
   expect(await listCredentials(dana)).toHaveLength(1)
 })
 
@@ -185,7 +185,7 @@ test('by the API an owner sets, lists and removes them; the answer never holds a
   expect(listed.items).toMatchObject([{ provider: 'openai', hint: '…wxyz' }])
   expect(api.services.api.keyring.held(api.businessId, 'openai')).toMatchObject({ kind: 'own' })
   expect(JSON.stringify([set, listed])).not.toContain(SECRET)
-  expect(api.as({ role: 'manager' }).credentials.list()).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  await expect(api.as({ role: 'manager' }).credentials.list()).rejects.toMatchObject({ code: 'FORBIDDEN' })
   const refused = await owner.credentials.set({ provider: 'openai', keys: { apiKey: `${SECRET} x` } }).catch((e) => e)
   expect(refused).toMatchObject({ code: 'BAD_REQUEST' })
   expect(String(refused) + JSON.stringify(refused)).not.toContain(SECRET)

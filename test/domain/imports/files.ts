@@ -1,8 +1,10 @@
-/** Headings of real exports, each with one person, and what has to come of them without anybody saying which column is which. */
+/** Headings of exports, each with one person, and what has to come of them without anybody saying which column is which. */
 export type ExportFixture = {
   name: string
   kind: 'contacts' | 'leads'
-  csv: string
+  /** Where the headings were seen: a page, or public code that reads or writes them. Null: written from memory, not checked. */
+  source: string | null
+  csv: string | Uint8Array
   expected: Record<string, unknown>
 }
 
@@ -22,14 +24,17 @@ const table = (headings: string, cells: Record<string, string>, delimiter = ',')
   return `${headings}\r\n${line.map((cell) => (/[,"\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(delimiter)}\r\n`
 }
 
+/** As Excel's “Unicode text” and Facebook write it. */
+const utf16 = (text: string) => Uint8Array.from(Buffer.from(`\ufeff${text}`, 'utf16le'))
+
 const GOOGLE_OLD =
-  'Name,Given Name,Additional Name,Family Name,Yomi Name,Given Name Yomi,Additional Name Yomi,Family Name Yomi,Name Prefix,Name Suffix,Initials,Nickname,Short Name,Maiden Name,Birthday,Gender,Location,Billing Information,Directory Server,Mileage,Occupation,Hobby,Sensitivity,Priority,Subject,Notes,Language,Photo,Group Membership,E-mail 1 - Type,E-mail 1 - Value,E-mail 2 - Type,E-mail 2 - Value,Phone 1 - Type,Phone 1 - Value,Phone 2 - Type,Phone 2 - Value,Address 1 - Type,Address 1 - Formatted,Organization 1 - Type,Organization 1 - Name,Organization 1 - Title'
+  'Name,Given Name,Additional Name,Family Name,Yomi Name,Given Name Yomi,Additional Name Yomi,Family Name Yomi,Name Prefix,Name Suffix,Initials,Nickname,Short Name,Maiden Name,Birthday,Gender,Location,Billing Information,Directory Server,Mileage,Occupation,Hobby,Sensitivity,Priority,Subject,Notes,Language,Photo,Group Membership,E-mail 1 - Type,E-mail 1 - Value,Phone 1 - Type,Phone 1 - Value,Phone 2 - Type,Phone 2 - Value,Phone 3 - Type,Phone 3 - Value,Address 1 - Type,Address 1 - Formatted,Address 1 - Street,Address 1 - City,Address 1 - PO Box,Address 1 - Region,Address 1 - Postal Code,Address 1 - Country,Address 1 - Extended Address,Organization 1 - Type,Organization 1 - Name,Organization 1 - Yomi Name,Organization 1 - Title,Organization 1 - Department,Organization 1 - Symbol,Organization 1 - Location,Organization 1 - Job Description'
 const GOOGLE_NEW =
-  'First Name,Middle Name,Last Name,Phonetic First Name,Phonetic Middle Name,Phonetic Last Name,Name Prefix,Name Suffix,Nickname,File As,Organization Name,Organization Title,Organization Department,Birthday,Notes,Photo,Labels,E-mail 1 - Label,E-mail 1 - Value,E-mail 2 - Label,E-mail 2 - Value,Phone 1 - Label,Phone 1 - Value,Phone 2 - Label,Phone 2 - Value,Address 1 - Label,Address 1 - Formatted,Address 1 - Country,Website 1 - Value'
+  'First Name,Middle Name,Last Name,Phonetic First Name,Phonetic Middle Name,Phonetic Last Name,Name Prefix,Name Suffix,Nickname,File As,Organization Name,Organization Title,Organization Department,Birthday,Notes,Photo,Labels,E-mail 1 - Label,E-mail 1 - Value,E-mail 2 - Label,E-mail 2 - Value,E-mail 3 - Label,E-mail 3 - Value,E-mail 4 - Label,E-mail 4 - Value,Phone 1 - Label,Phone 1 - Value,Phone 2 - Label,Phone 2 - Value,Phone 3 - Label,Phone 3 - Value,Address 1 - Label,Address 1 - Formatted,Address 1 - Street,Address 1 - City,Address 1 - PO Box,Address 1 - Region,Address 1 - Postal Code,Address 1 - Country,Address 1 - Extended Address,Website 1 - Label,Website 1 - Value,Event 1 - Label,Event 1 - Value,Event 2 - Label,Event 2 - Value,Custom Field 1 - Label,Custom Field 1 - Value'
 const OUTLOOK_DESKTOP =
   "Title,First Name,Middle Name,Last Name,Suffix,Company,Department,Job Title,Business Street,Business City,Business Country/Region,Home Street,Home City,Assistant's Phone,Business Fax,Business Phone,Business Phone 2,Callback,Car Phone,Company Main Phone,Home Fax,Home Phone,Home Phone 2,ISDN,Mobile Phone,Other Fax,Other Phone,Pager,Primary Phone,Radio Phone,TTY/TDD Phone,Telex,Account,Anniversary,Assistant's Name,Billing Information,Birthday,Business Address PO Box,Categories,Children,Directory Server,E-mail Address,E-mail Type,E-mail Display Name,E-mail 2 Address,E-mail 2 Type,E-mail 2 Display Name,Gender,Government ID Number,Hobby,Initials,Keywords,Language,Location,Manager's Name,Mileage,Notes,Office Location,Organizational ID Number,PO Box,Priority,Private,Profession,Referred By,Sensitivity,Spouse,User 1,Web Page"
 const OUTLOOK_WEB =
-  "First Name,Middle Name,Last Name,Title,Suffix,Nickname,Given Yomi,Surname Yomi,E-mail Address,E-mail 2 Address,E-mail 3 Address,Home Phone,Home Phone 2,Business Phone,Business Phone 2,Mobile Phone,Car Phone,Other Phone,Primary Phone,Pager,Business Fax,Home Fax,Other Fax,Company Main Phone,Callback,Radio Phone,Telex,TTY/TDD Phone,IMAddress,Job Title,Department,Company,Office Location,Manager's Name,Assistant's Name,Assistant's Phone,Company Yomi,Business Street,Home Street,Personal Web Page,Spouse,Schools,Hobby,Location,Web Page,Birthday,Anniversary,Notes"
+  "First Name,Middle Name,Last Name,Title,Suffix,Nickname,Given Yomi,Surname Yomi,E-mail Address,E-mail 2 Address,E-mail 3 Address,Home Phone,Home Phone 2,Business Phone,Business Phone 2,Mobile Phone,Car Phone,Other Phone,Primary Phone,Pager,Business Fax,Home Fax,Other Fax,Company Main Phone,Callback,Radio Phone,Telex,TTY/TDD Phone,IMAddress,Job Title,Department,Company,Office Location,Manager's Name,Assistant's Name,Assistant's Phone,Company Yomi,Business Street,Business City,Business State,Business Postal Code,Business Country/Region,Home Street,Home City,Home State,Home Postal Code,Home Country/Region,Other Street,Other City,Other State,Other Postal Code,Other Country/Region,Personal Web Page,Spouse,Schools,Hobby,Location,Web Page,Birthday,Anniversary,Notes"
 
 const dana = { phone: E164, name: 'Dana Cohen' }
 
@@ -37,6 +42,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'Google Contacts, old format',
     kind: 'contacts',
+    source: 'public code that writes “Yomi Name,Given Name Yomi,Additional Name Yomi,Family Name Yomi”',
     csv: table(GOOGLE_OLD, {
       Name: 'Dana Cohen',
       'Given Name': 'Dana',
@@ -45,6 +51,7 @@ export const EXPORTS: ExportFixture[] = [
       'Group Membership': 'VIP ::: * myContacts',
       'E-mail 1 - Type': '* Home',
       'E-mail 1 - Value': 'dana@example.com ::: dana@work.example',
+      Nickname: 'Danush',
       'Phone 1 - Type': 'Mobile',
       'Phone 1 - Value': `${NUMBER} ::: 03-555-1234`,
       'Phone 2 - Type': 'Home',
@@ -67,20 +74,31 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'Google Contacts, new format',
     kind: 'contacts',
+    source: 'public code that reads “Phonetic First Name,Phonetic Middle Name” (a test says: a real export, 2025)',
     csv: `\ufeff${table(GOOGLE_NEW, {
       'First Name': 'Dana',
       'Last Name': 'Cohen',
+      'File As': 'Cohen, Dana',
+      'Organization Name': 'Cohen Ltd',
+      Notes: 'one\ntwo',
       Labels: '* myContacts ::: לקוחות',
       'E-mail 1 - Label': '* Other',
       'E-mail 1 - Value': 'dana@example.com',
       'Phone 1 - Label': 'Mobile',
-      'Phone 1 - Value': E164,
+      'Phone 1 - Value': `${E164} ::: 03-555-1234`,
     })}`,
-    expected: { ...dana, email: 'dana@example.com', tags: ['לקוחות'] },
+    expected: {
+      ...dana,
+      email: 'dana@example.com',
+      tags: ['לקוחות'],
+      note: 'one\ntwo',
+      custom: { company: 'Cohen Ltd', 'phone 2': '+97235551234' },
+    },
   },
   {
     name: 'Outlook, desktop',
     kind: 'contacts',
+    source: null,
     csv: table(OUTLOOK_DESKTOP, {
       'First Name': 'Dana',
       'Last Name': 'Cohen',
@@ -104,9 +122,12 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'Outlook on the web',
     kind: 'contacts',
+    source: 'public code that reads “Suffix,Nickname,Given Yomi,Surname Yomi” (exported from outlook.live.com/people)',
     csv: table(OUTLOOK_WEB, {
       'First Name': 'Dana',
       'Last Name': 'Cohen',
+      Nickname: 'Danush',
+      Pager: '050-999-9999',
       'E-mail Address': 'dana@example.com',
       'Mobile Phone': NUMBER,
       "Manager's Name": 'Somebody Else',
@@ -116,6 +137,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'iCloud, by a vCard converter',
     kind: 'contacts',
+    source: null,
     csv: table(
       'First name,Last name,Display name,Nickname,E-mail address,Home phone,Cell phone,Work phone,Fax,Organization,Notes',
       {
@@ -131,6 +153,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'a vCard’s own names',
     kind: 'contacts',
+    source: null,
     csv: table(
       'FN;N;ORG;TEL;EMAIL;NOTE',
       { FN: 'Dana Cohen', TEL: NUMBER, EMAIL: 'dana@example.com', NOTE: 'hi' },
@@ -141,6 +164,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'WhatsApp group and contact exporters',
     kind: 'contacts',
+    source: null,
     csv: table(
       'Country Code,Country,Phone Number,Formatted Phone,Saved Name,Public Name,Is My Contact,Is Business,Labels',
       {
@@ -157,6 +181,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'WhatsApp Business tools',
     kind: 'contacts',
+    source: null,
     csv: table('Name,WhatsApp Number,Tags,Opted Out', {
       Name: 'Dana Cohen',
       'WhatsApp Number': '972501112233',
@@ -168,6 +193,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'HubSpot',
     kind: 'contacts',
+    source: null,
     csv: table(
       'Record ID,First Name,Last Name,Email,Phone Number,Mobile Phone Number,Contact owner,Primary Associated Company ID,Associated Company,Lead Status,Create Date',
       {
@@ -186,6 +212,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'Zoho',
     kind: 'leads',
+    source: null,
     csv: table(
       'Record Id,Lead Owner,Company,First Name,Last Name,Email,Phone,Mobile,Lead Source,Lead Status,Description,Created Time',
       {
@@ -204,6 +231,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'monday.com, with the board’s title above',
     kind: 'leads',
+    source: null,
     csv: `Leads\r\nNew Leads\r\n${table('Name,Status,Phone,Email,Deal Value,Date', {
       Name: 'Dana Cohen',
       Status: 'Qualified',
@@ -216,6 +244,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'Salesforce',
     kind: 'leads',
+    source: null,
     csv: table('FirstName,LastName,Company,MobilePhone,Email,Status,Rating', {
       FirstName: 'Dana',
       LastName: 'Cohen',
@@ -227,6 +256,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'Pipedrive',
     kind: 'contacts',
+    source: null,
     csv: table('Person - Name,Person - Phone,Person - Email,Person - Organization,Person - Labels', {
       'Person - Name': 'Dana Cohen',
       'Person - Phone': NUMBER,
@@ -237,6 +267,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'a Hebrew spreadsheet with its title, marks and stars',
     kind: 'contacts',
+    source: null,
     csv: [
       'רשימת לקוחות נכון ל-01.05.2024;;;;;',
       ';;;;;',
@@ -254,6 +285,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'a Hebrew list of leads',
     kind: 'leads',
+    source: null,
     csv: table(
       "תאריך פנייה|שם הלקוח|מס' טלפון|מהות הפנייה|סטטוס|סכום",
       {
@@ -271,6 +303,7 @@ export const EXPORTS: ExportFixture[] = [
   {
     name: 'a Hebrew CRM, tabs',
     kind: 'contacts',
+    source: null,
     csv: table(
       'שם איש קשר\tשם החברה\tסלולרי\tכתובת מייל\tתגיות',
       {
@@ -283,5 +316,498 @@ export const EXPORTS: ExportFixture[] = [
       '\t',
     ),
     expected: { ...dana, email: 'dana@example.com', tags: ['vip', 'חדש'] },
+  },
+  {
+    name: 'Facebook lead advertisements, UTF-16 and tabs',
+    kind: 'leads',
+    source: 'public code that reads “form_name is_organic platform full_name phone_number”',
+    csv: utf16(
+      table(
+        'id\tcreated_time\tad_id\tad_name\tadset_id\tadset_name\tcampaign_id\tcampaign_name\tform_id\tform_name\tis_organic\tplatform\twhich_service?\tfull_name\tphone_number\temail\tcity\tinbox_url\tlead_status',
+        {
+          id: 'l:4280180252203503',
+          created_time: '2025-09-12T15:05:13+03:00',
+          ad_id: 'ag:120232362357810199',
+          ad_name: 'מודעה',
+          form_id: 'f:2013930249374081',
+          is_organic: 'FALSE',
+          platform: 'ig',
+          'which_service?': 'garden',
+          full_name: 'Dana Cohen',
+          phone_number: `p:${E164}`,
+          email: 'dana@example.com',
+          city: 'Haifa',
+          lead_status: 'complete',
+        },
+        '\t',
+      ),
+    ),
+    expected: { ...dana, email: 'dana@example.com', date: '2025-09-12T12:05Z', stage: null },
+  },
+  {
+    name: 'Facebook lead advertisements, CSV',
+    kind: 'leads',
+    source: 'public code that reads “form_id,form_name,is_organic,platform”',
+    csv: table(
+      'id,created_time,ad_id,ad_name,adset_id,adset_name,campaign_id,campaign_name,form_id,form_name,is_organic,platform,which_service?,full_name,phone_number,email,city,inbox_url,lead_status',
+      {
+        id: 'l:4280180252203503',
+        created_time: '2025-09-12T15:05:13+03:00',
+        ad_id: 'ag:120232362357810199',
+        ad_name: 'מודעה',
+        form_id: 'f:2013930249374081',
+        is_organic: 'FALSE',
+        platform: 'ig',
+        'which_service?': 'garden',
+        full_name: 'Dana Cohen',
+        phone_number: `p:${E164}`,
+        email: 'dana@example.com',
+        city: 'Haifa',
+        lead_status: 'CREATED',
+      },
+    ),
+    expected: { ...dana, email: 'dana@example.com', date: '2025-09-12T12:05Z', stage: null },
+  },
+  {
+    name: 'Facebook lead advertisements, fields named in Hebrew',
+    kind: 'leads',
+    source: null,
+    csv: table(
+      'id\tcreated_time\tad_id\tform_id\tis_organic\tplatform\tשם_מלא\tמספר_טלפון\tדוא"ל',
+      {
+        id: 'l:1',
+        created_time: '2025-09-12T15:05:13+03:00',
+        שם_מלא: 'Dana Cohen',
+        מספר_טלפון: `p:${E164}`,
+        'דוא"ל': 'dana@example.com',
+      },
+      '\t',
+    ),
+    expected: { ...dana, email: 'dana@example.com' },
+  },
+  {
+    name: 'Google Ads lead form',
+    kind: 'leads',
+    source:
+      'developers.google.com, lead forms webhook: column names “Full Name”, “User Phone”, “User Email”, “Company Name”; the rest from memory',
+    csv: table('Lead ID,Full Name,User Phone,User Email,Company Name,GCLID,Campaign ID,Lead Submit Time', {
+      'Lead ID': 'TeSter-123',
+      'Full Name': 'Dana Cohen',
+      'User Phone': E164,
+      'User Email': 'dana@example.com',
+      'Company Name': 'Cohen Ltd',
+      'Lead Submit Time': '2024-05-03 10:00',
+    }),
+    expected: { ...dana, email: 'dana@example.com', date: '2024-05-03T10:00', custom: { company: 'Cohen Ltd' } },
+  },
+  {
+    name: 'Pipedrive people',
+    kind: 'contacts',
+    source: 'public code that reads “Person - Phone - Work”',
+    csv: table(
+      'Person - ID,Person - Name,Person - First name,Person - Last name,Person - Organization,Person - Email - Work,Person - Email - Home,Person - Email - Other,Person - Phone - Work,Person - Phone - Home,Person - Phone - Mobile,Person - Phone - Other,Person - Labels,Person - Owner,Person - Marketing status',
+      {
+        'Person - ID': '88',
+        'Person - Name': 'Dana Cohen',
+        'Person - First name': 'Dana',
+        'Person - Last name': 'Cohen',
+        'Person - Organization': 'Cohen Ltd',
+        'Person - Email - Work': 'dana@example.com',
+        'Person - Email - Home': 'home@example.com',
+        'Person - Phone - Work': '03-555-1234',
+        'Person - Phone - Mobile': NUMBER,
+        'Person - Labels': 'VIP',
+        'Person - Owner': 'Yossi',
+      },
+    ),
+    expected: {
+      ...dana,
+      email: 'dana@example.com',
+      tags: ['VIP'],
+      custom: { 'phone 2': '+97235551234', 'email 2': 'home@example.com', company: 'Cohen Ltd' },
+    },
+  },
+  {
+    name: 'Pipedrive deals',
+    kind: 'leads',
+    source: 'public code that reads “Deal - Title","Deal - Owner”',
+    csv: table(
+      'Deal - Title,Deal - Owner,Deal - Value,Deal - Deal created,Deal - ID,Deal - Pipeline,Deal - Source,Deal - Stage,Person - ID,Person - Owner,Person - Name,Person - Phone - Mobile,Person - Email - Work',
+      {
+        'Deal - Title': 'Garden',
+        'Deal - Owner': 'Yossi',
+        'Deal - Value': '1200',
+        'Deal - Deal created': '2024-05-03 10:20:00',
+        'Deal - Stage': 'Won',
+        'Person - Owner': 'Yossi',
+        'Person - Name': 'Dana Cohen',
+        'Person - Phone - Mobile': NUMBER,
+        'Person - Email - Work': 'dana@example.com',
+      },
+    ),
+    expected: {
+      ...dana,
+      email: 'dana@example.com',
+      wish: 'Garden',
+      stage: 'Won',
+      valueAgorot: 120_000,
+      date: '2024-05-03T10:20',
+    },
+  },
+  {
+    name: 'HubSpot contacts',
+    kind: 'contacts',
+    source: 'public code that reads “Record ID,First Name,Last Name,Email,Phone Number”',
+    csv: table(
+      'Record ID,First Name,Last Name,Email,Phone Number,Job Title,Company Name,Contact owner,Lead Status,Create Date,Lifecycle Stage,Associated Company IDs,Country/Region',
+      {
+        'Record ID': '901',
+        'First Name': 'Dana',
+        'Last Name': 'Cohen',
+        Email: 'dana@example.com',
+        'Phone Number': NUMBER,
+        'Job Title': 'Buyer',
+        'Company Name': 'Cohen Ltd',
+        'Contact owner': 'Yossi',
+        'Lifecycle Stage': 'lead',
+        'Associated Company IDs': '9002;9999',
+      },
+    ),
+    expected: { ...dana, email: 'dana@example.com', custom: { company: 'Cohen Ltd' } },
+  },
+  {
+    name: 'Salesforce, a report of contacts',
+    kind: 'contacts',
+    source: 'public code that reads “Account Name,Mailing City,Mailing State/Province”',
+    csv: table(
+      'First Name,Last Name,Email,Phone,Account Name,Mailing City,Mailing State/Province,Mailing Zip/Postal Code,Last Activity',
+      {
+        'First Name': 'Dana',
+        'Last Name': 'Cohen',
+        Email: 'dana@example.com',
+        Phone: NUMBER,
+        'Account Name': 'Cohen Ltd',
+        'Last Activity': '2026-01-10',
+      },
+    ),
+    expected: { ...dana, email: 'dana@example.com', custom: { company: 'Cohen Ltd' } },
+  },
+  {
+    name: 'Zoho CRM leads',
+    kind: 'leads',
+    source: 'public code that reads “Is Converted","Lead Owner.id”',
+    csv: table(
+      'Record Id,Lead Source,Lead Status,First Name,Last Name,Company,Email,Phone,Mobile,City,State,Country,Description,Is Converted,Lead Owner.id,GCLID,ZCAMPAIGNID,Keyword,Ad Campaign Name,Cost per Click,Conversion Export Status,Referrer,Created Time,Modified Time',
+      {
+        'Record Id': 'zcrm_18001',
+        'Lead Source': 'Chat',
+        'Lead Status': 'New',
+        'First Name': 'Dana',
+        'Last Name': 'Cohen',
+        Company: 'Cohen Ltd',
+        Email: 'dana@example.com',
+        Mobile: NUMBER,
+        Description: 'called twice',
+        'Created Time': '2023-04-01 10:00:00',
+        'Modified Time': '2024-04-01 10:00:00',
+      },
+    ),
+    expected: {
+      ...dana,
+      email: 'dana@example.com',
+      stage: 'New',
+      note: 'called twice',
+      date: '2023-04-01T10:00',
+      custom: { company: 'Cohen Ltd' },
+    },
+  },
+  {
+    name: 'monday.com, headings that stand there twice',
+    kind: 'contacts',
+    source: 'public code that reads “Name,Subitems,Membership Status”',
+    csv: `Name,Subitems,Membership Status,Payment Amount,Email Address,Phone Number,Would you like to subscribe to our newsletter?,Phone Number,Invoices Sent,Email Address\nDana Cohen,,Active,1200,,,,972501112233,,dana@example.com\n`,
+    expected: { ...dana, email: 'dana@example.com' },
+  },
+  {
+    name: 'Shopify customers',
+    kind: 'contacts',
+    source: 'public code that reads “Accepts Email Marketing,Default Address Company”',
+    csv: table(
+      'Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address Company,Default Address Address1,Default Address Address2,Default Address City,Default Address Province Code,Default Address Country Code,Default Address Zip,Default Address Phone,Phone,Accepts SMS Marketing,Total Spent,Total Orders,Note,Tax Exempt,Tags',
+      {
+        'Customer ID': "'7210448301122",
+        'First Name': 'Dana',
+        'Last Name': 'Cohen',
+        Email: 'dana@example.com',
+        'Accepts Email Marketing': 'no',
+        'Default Address Company': 'Cohen Ltd',
+        'Default Address Phone': `'${E164}`,
+        'Total Spent': '7790.44',
+        Note: 'since 2019',
+        Tags: 'retail, ag-exempt',
+      },
+    ),
+    expected: {
+      ...dana,
+      email: 'dana@example.com',
+      note: 'since 2019',
+      tags: ['retail', 'ag-exempt'],
+      optedOut: false,
+      custom: { company: 'Cohen Ltd' },
+    },
+  },
+  {
+    name: 'WooCommerce, orders or users',
+    kind: 'contacts',
+    source: 'public code that reads “billing_email,billing_phone,shipping_first_name”',
+    csv: table(
+      'billing_first_name,billing_last_name,billing_company,billing_address_1,billing_address_2,billing_city,billing_state,billing_postcode,billing_country,billing_email,billing_phone,shipping_first_name,shipping_last_name,shipping_company,shipping_address_1',
+      {
+        billing_first_name: 'Dana',
+        billing_last_name: 'Cohen',
+        billing_company: 'Cohen Ltd',
+        billing_email: 'dana@example.com',
+        billing_phone: NUMBER,
+        shipping_first_name: 'Somebody',
+        shipping_last_name: 'Else',
+      },
+    ),
+    expected: { ...dana, email: 'dana@example.com', custom: { company: 'Cohen Ltd' } },
+  },
+  {
+    name: 'WooCommerce, the report of customers',
+    kind: 'contacts',
+    source: null,
+    csv: table(
+      'Name,Username,Last active,Date registered,Email,Orders,Total spend,AOV,Country / Region,City,Region,Postal code',
+      { Name: 'Dana Cohen', Username: 'dana', Email: 'dana@example.com', 'Total spend': '10' },
+    ),
+    expected: { name: 'Dana Cohen', email: 'dana@example.com', phone: null },
+  },
+  {
+    name: 'Mailchimp audience',
+    kind: 'contacts',
+    source: 'public code that reads “MEMBER_RATING","OPTIN_TIME","OPTIN_IP”',
+    csv: table(
+      'Email Address,First Name,Last Name,Address,Phone Number,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,LATITUDE,LONGITUDE,GMTOFF,DSTOFF,TIMEZONE,CC,REGION,LAST_CHANGED,LEID,EUID,NOTES,TAGS',
+      {
+        'Email Address': 'dana@example.com',
+        'First Name': 'Dana',
+        'Last Name': 'Cohen',
+        'Phone Number': NUMBER,
+        MEMBER_RATING: '2',
+        CONFIRM_TIME: '2018-04-13 10:57:02',
+        LATITUDE: '34.2085000',
+        LAST_CHANGED: '2018-04-13 10:57:02',
+        LEID: '45967475',
+        NOTES: 'hello',
+        TAGS: '"vip","haifa"',
+      },
+    ),
+    expected: { ...dana, email: 'dana@example.com', note: 'hello', tags: ['vip', 'haifa'] },
+  },
+  {
+    name: 'Wix contacts',
+    kind: 'contacts',
+    source: 'public code that reads “Created At (UTC+0)”',
+    csv: table(
+      'First Name,Last Name,Email 1,Email 2,Phone 1,Phone 2,Phone 3,Address 1 - Type,Address 1 - Street,Address 1 - City,Address 1 - State/Region,Address 1 - Zip,Address 1 - Country,Company,Labels,Created At (UTC+0),Email subscriber status,SMS subscriber status,Last Activity,Last Activity Date (UTC+0),Source,Language',
+      {
+        'First Name': 'Dana',
+        'Last Name': 'Cohen',
+        'Email 1': 'dana@example.com',
+        'Email 2': 'home@example.com',
+        'Phone 1': `'+972 50-111-2233`,
+        'Phone 2': '03-555-1234',
+        Company: 'Cohen Ltd',
+        Labels: 'Customers;VIP',
+        'Created At (UTC+0)': '2026-01-01 00:00:00',
+        'Email subscriber status': 'Subscribed',
+        Source: 'Form Submission',
+        Language: 'he',
+      },
+    ),
+    expected: {
+      ...dana,
+      email: 'dana@example.com',
+      tags: ['Customers', 'VIP'],
+      custom: { 'phone 2': '+97235551234', 'email 2': 'home@example.com', company: 'Cohen Ltd' },
+    },
+  },
+  {
+    name: 'Wix contacts, as leads',
+    kind: 'leads',
+    source: 'public code that reads “Created At (UTC+0)”',
+    csv: table('First Name,Last Name,Email 1,Phone 1,Company,Labels,Created At (UTC+0),Source,Message', {
+      'First Name': 'Dana',
+      'Last Name': 'Cohen',
+      'Email 1': 'dana@example.com',
+      'Phone 1': E164,
+      'Created At (UTC+0)': '2026-01-01 00:00:00',
+      Message: 'a garden',
+    }),
+    expected: { ...dana, wish: 'a garden', date: '2026-01-01T00:00Z' },
+  },
+  {
+    name: 'Square customers',
+    kind: 'contacts',
+    source: null,
+    csv: table(
+      'Reference ID,First Name,Last Name,Email Address,Phone Number,Nickname,Company Name,Street Address 1,City,State,Postal Code,Birthday,Memo,Square Customer ID,Creation Source,First Visit,Last Visit,Transaction Count,Lifetime Spend,Email Subscription Status,Instant Profile',
+      {
+        'First Name': 'Dana',
+        'Last Name': 'Cohen',
+        Nickname: 'Danush',
+        'Email Address': 'dana@example.com',
+        'Phone Number': NUMBER,
+        'Company Name': 'Cohen Ltd',
+        Memo: 'hello',
+        'Square Customer ID': 'X1',
+        'Email Subscription Status': 'unsubscribed',
+      },
+    ),
+    expected: { ...dana, email: 'dana@example.com', note: 'hello', custom: { company: 'Cohen Ltd' } },
+  },
+  {
+    name: 'Stripe customers',
+    kind: 'contacts',
+    source: 'public code that reads “id,Description,Email,Name,Created (UTC),Delinquent”',
+    csv: table(
+      'id,Description,Email,Name,Created (UTC),Delinquent,Plan,Status,Total Spend,Payment Count,Refunded Volume,Dispute Losses,tag (metadata)',
+      {
+        id: 'cus_1',
+        Description: 'pays late',
+        Email: 'dana@example.com',
+        Name: 'Dana Cohen',
+        'Created (UTC)': '2024-01-01 10:00',
+        Delinquent: 'false',
+        Status: 'active',
+        'Total Spend': '10.00',
+      },
+    ),
+    expected: { name: 'Dana Cohen', email: 'dana@example.com', phone: null, note: 'pays late' },
+  },
+  {
+    name: 'Calendly',
+    kind: 'leads',
+    source: 'public code that reads “User Name,Team,Invitee Name,Invitee First Name”',
+    csv: table(
+      'User Name,Team,Invitee Name,Invitee First Name,Invitee Last Name,Invitee Email,Invitee Time Zone,Invitee accepted marketing emails,Text Reminder Number,Event Type Name,Start Date & Time,End Date & Time,Location,Event Created Date & Time,Canceled,Canceled By,Cancellation reason,Question 1,Response 1,UTM Campaign,UTM Source,UTM Medium,UTM Term,UTM Content,Salesforce UUID,Event Price,Payment Currency,Guest Email(s),Invitee Reconfirmed,Marked as No-Show,Meeting Notes,Group,User Email,Event UUID,Invitee UUID,Invitee scheduled by,Scheduling method',
+      {
+        'User Name': 'Yossi',
+        'Invitee Name': 'Dana Cohen',
+        'Invitee First Name': 'Dana',
+        'Invitee Last Name': 'Cohen',
+        'Invitee Email': 'dana@example.com',
+        'Text Reminder Number': '+972 50-111-2233',
+        'Event Type Name': '30 Minute Meeting',
+        'Start Date & Time': '2025-03-03 11:00 am',
+        'Event Created Date & Time': '2025-03-02 01:40 pm',
+        Canceled: 'false',
+        'Guest Email(s)': 'guest@example.com',
+        'Meeting Notes': 'hello',
+        'User Email': 'yossi@business.example',
+      },
+    ),
+    expected: {
+      ...dana,
+      email: 'dana@example.com',
+      wish: '30 Minute Meeting',
+      date: '2025-03-02T13:40',
+      note: 'hello',
+      custom: {},
+    },
+  },
+  {
+    name: 'GoHighLevel',
+    kind: 'contacts',
+    source: 'public code that reads “Contact Id,First Name,Last Name,Phone,Email,Business Name”',
+    csv: table('Contact Id,First Name,Last Name,Phone,Email,Business Name,Tags,Address,City,State,Postal Code', {
+      'Contact Id': 'abc',
+      'First Name': 'Dana',
+      'Last Name': 'Cohen',
+      Phone: E164,
+      Email: 'dana@example.com',
+      'Business Name': 'Cohen Ltd',
+      Tags: 'lead, gutters',
+    }),
+    expected: { ...dana, email: 'dana@example.com', tags: ['lead', 'gutters'], custom: { company: 'Cohen Ltd' } },
+  },
+  {
+    name: 'Airtable',
+    kind: 'contacts',
+    source: null,
+    csv: table('Name,Notes,Assignee,Status,Attachments,Phone,Email,Tags', {
+      Name: 'Dana Cohen',
+      Notes: 'hello',
+      Assignee: 'Yossi',
+      Status: 'Todo',
+      Phone: NUMBER,
+      Email: 'dana@example.com',
+      Tags: 'a,b',
+    }),
+    expected: { ...dana, email: 'dana@example.com', note: 'hello', tags: ['a', 'b'] },
+  },
+  {
+    name: 'a Hebrew clinic, appointments as leads',
+    kind: 'leads',
+    source: 'public code that reads “תאריך,שעה,שם לקוח,טלפון,סטטוס,סטטוס תשלום,סכום,הערות”',
+    csv: table('תאריך,שעה,שם לקוח,טלפון,סטטוס,סטטוס תשלום,סכום,הערות', {
+      תאריך: '31/01/2024',
+      שעה: '10:00',
+      'שם לקוח': 'Dana Cohen',
+      טלפון: NUMBER,
+      'סטטוס תשלום': 'שולם',
+      סכום: '300',
+      הערות: 'שלום',
+    }),
+    expected: { ...dana, date: '2024-01-31', valueAgorot: 30_000, note: 'שלום' },
+  },
+  {
+    name: 'a Hebrew landing page',
+    kind: 'leads',
+    source: 'public code that reads “שם פרטי,שם משפחה,טלפון,מייל,דף נחיתה,תאריך”',
+    csv: table('שם פרטי,שם משפחה,טלפון,מייל,דף נחיתה,תאריך,newsletter,utm_source', {
+      'שם פרטי': 'Dana',
+      'שם משפחה': 'Cohen',
+      טלפון: NUMBER,
+      מייל: 'dana@example.com',
+      'דף נחיתה': 'גינות',
+      תאריך: '31.5.2024',
+      utm_source: 'fb',
+    }),
+    expected: { ...dana, email: 'dana@example.com', date: '2024-05-31' },
+  },
+  {
+    name: 'a Hebrew form with place of work',
+    kind: 'contacts',
+    source: 'public code that reads “תואר,שם פרטי,שם משפחה,טלפון נייד,דוא"ל,מקום עבודה ראשי”',
+    csv: table('תואר,שם פרטי,שם משפחה,טלפון נייד,דוא"ל,מקום עבודה ראשי,תפקיד,מאשר דיוור', {
+      תואר: 'גב׳',
+      'שם פרטי': 'Dana',
+      'שם משפחה': 'Cohen',
+      'טלפון נייד': NUMBER,
+      'דוא"ל': 'dana@example.com',
+      'מקום עבודה ראשי': 'כהן',
+      תפקיד: 'x',
+      'מאשר דיוור': 'כן',
+    }),
+    expected: { ...dana, email: 'dana@example.com', custom: { company: 'כהן' } },
+  },
+  {
+    name: 'a Hebrew program for invoices',
+    kind: 'contacts',
+    source: null,
+    csv: table('שם הלקוח,מספר עוסק / ח.פ.,כתובת,עיר,טלפון,נייד,פקס,אימייל,איש קשר,תיוגים,הערות', {
+      'שם הלקוח': 'Dana Cohen',
+      'מספר עוסק / ח.פ.': '514123456',
+      עיר: 'חיפה',
+      טלפון: '03-555-1234',
+      נייד: NUMBER,
+      פקס: '03-555-9999',
+      אימייל: 'dana@example.com',
+      תיוגים: 'VIP',
+    }),
+    expected: { ...dana, email: 'dana@example.com', tags: ['VIP'], custom: { 'phone 2': '+97235551234' } },
   },
 ]

@@ -79,10 +79,10 @@ test('who says stop is confirmed once, written to no more, and again after start
   expect(domain.queued.slice(before).map((job) => job.name)).toEqual(['whatsapp.send'])
 
   const ask = () => requestMessage(ctx, { to: phone, text: 'A sale!' }, TWILIO)
-  expect(ask()).rejects.toMatchObject({ code: 'contact_opted_out' })
+  await expect(ask()).rejects.toMatchObject({ code: 'contact_opted_out' })
   // What they write besides is no renewal.
   await say('עוד שאלה')
-  expect(ask()).rejects.toMatchObject({ code: 'contact_opted_out' })
+  await expect(ask()).rejects.toMatchObject({ code: 'contact_opted_out' })
 
   await say('START')
   expect(await optedOut()).toBe(false)

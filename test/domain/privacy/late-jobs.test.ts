@@ -384,7 +384,7 @@ test('what a crash left of an erasure the sweep does: the names, their jobs, and
   const failing = forgetMentions(domain.ctx, async () => {
     throw new Error('the queue is away')
   })
-  expect(failing).rejects.toThrow('away')
+  await expect(failing).rejects.toThrow('away')
   await failing.catch(() => undefined)
   const forget = async (
     _: string,

@@ -82,7 +82,7 @@ test('the business’s hours are the receptionist’s, whichever door they are s
       ],
     },
   }
-  expect(saveProfile(ctx, { settings: { hours: overlapping } })).rejects.toMatchObject({ code: 'invalid_hours' })
+  await expect(saveProfile(ctx, { settings: { hours: overlapping } })).rejects.toMatchObject({ code: 'invalid_hours' })
 })
 
 test('hours from before they were one setting are taken over once, and what the business had said stays', async () => {

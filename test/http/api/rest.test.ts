@@ -242,3 +242,46 @@ describe('a login', () => {
     expect(statuses.slice(10)).toEqual([429, 429])
   })
 })
+
+describe('query parameters', () => {
+  test('one that nothing reads is refused by its name', async () => {
+    for (const [path, field] of [
+      ['/api/v1/contacts?query=dana', 'query'],
+      ['/api/v1/contacts?limit=5&Cursor=x', 'Cursor'],
+      [`/api/v1/contacts/${Bun.randomUUIDv7()}?id=${Bun.randomUUIDv7()}`, 'id'],
+      ['/api/v1/leads/board?__proto__=1', '__proto__'],
+      ['/api/v1/recordings?from=2026-01-01', 'from'],
+      ['/api/v1/exports/contacts.csv?tag=vip', 'tag'],
+    ] as const) {
+      const { status, json } = await ask('GET', path, { key: admin })
+      expect([path, status, json]).toMatchObject([path, 400, { error: { code: 'unknown_parameter', field } }])
+    }
+    expect((await ask('GET', '/api/v1/contacts?tag=vip&limit=5', { key: admin })).status).toBe(200)
+    expect((await ask('GET', '/api/v1/recordings?limit=5', { key: admin })).status).toBe(200)
+  })
+
+  test('the routes that carriers and earlier clients use take more than they read', async () => {
+    for (const path of ['/api/whatsapp/list?query=x', '/api/whatsapp/status?x=1', '/api/payments?x=1'])
+      expect([path, (await ask('GET', path, { key: admin })).status]).toEqual([path, 200])
+  })
+})
+
+describe('the reference page without a login', () => {
+  const page = { Accept: 'text/html,application/xhtml+xml', 'X-Forwarded-For': '203.0.113.9' }
+
+  test('a browser is led to the login and back; a client is told that it needs a key', async () => {
+    const led = await ask('GET', '/api/docs', { headers: page })
+    expect([led.status, led.headers.get('location')]).toEqual([302, '/admin/login?next=%2Fapi%2Fdocs'])
+    const login = await ask('GET', '/admin/login?next=%2Fapi%2Fdocs', { headers: page })
+    expect(login.text).toContain('name="next" value="/api/docs"')
+    const elsewhere = await ask('GET', '/admin/login?next=%2Fapi%2Fdocs%2F..%2F..%2Fx', { headers: page })
+    expect(elsewhere.text).toContain('name="next" value="/admin"')
+    const client = { 'X-Forwarded-For': '203.0.113.9' }
+    for (const headers of [client, { ...page, Authorization: 'Bearer al_wrong' }]) {
+      const { status, json } = await ask('GET', '/api/docs', { headers })
+      expect([status, json.success]).toEqual([401, false])
+    }
+    expect((await ask('GET', '/api/openapi.json', { headers: page })).status).toBe(401)
+    expect((await ask('GET', '/api/docs', { key: admin, headers: page })).status).toBe(200)
+  })
+})

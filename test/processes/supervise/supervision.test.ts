@@ -90,7 +90,7 @@ test('a signal while something is still coming up gives the start up', async () 
 test('one that never becomes ready fails the start and takes the others down', async () => {
   const journal = openJournal()
   const managed = startProcess({ ...childSpec(journal.path, 'mute'), readyTimeoutMs: 1_000 }, logger)
-  expect(managed.ready).rejects.toThrow('child was not ready within 1 s')
+  await expect(managed.ready).rejects.toThrow('child was not ready within 1 s')
   await managed.ready.catch(() => {})
   await managed.stop()
   expect(journal.survivors()).toEqual([])

@@ -188,7 +188,7 @@ describe('PayPal', () => {
     expect(await read(forged.body, forged.headers)).toBeNull()
     const ours = createPayPal({ ...payPalOptions, webhookId: null })
     expect(await ours.readWebhook({ header: (name) => event.headers[name], body: event.body })).toBeNull()
-    expect(read('{}').catch((error: unknown) => error)).resolves.toMatchObject({ kind: 'invalid' })
+    await expect(read('{}').catch((error: unknown) => error)).resolves.toMatchObject({ kind: 'invalid' })
   })
 })
 

@@ -50,7 +50,7 @@ for (const [name, storage] of Object.entries(adapters)) {
 
 test('a file key cannot leave its directory, and nothing half-written stays', async () => {
   const storage = createFileStorage(join(directory, 'inner'))
-  expect(storage.put('../outside', bytes('x'), 'text/plain')).rejects.toThrow('leaves the storage')
+  await expect(storage.put('../outside', bytes('x'), 'text/plain')).rejects.toThrow('leaves the storage')
   await storage.put('whole', bytes('x'), 'text/plain')
   expect(readdirSync(join(directory, 'inner'))).toEqual(['whole'])
 })
@@ -62,5 +62,5 @@ test('an S3 that refuses the credentials is told by the check', async () => {
     accessKeyId: 'another',
     secretAccessKey: 'secret',
   })
-  expect(storage.check()).rejects.toThrow()
+  await expect(storage.check()).rejects.toThrow()
 })

@@ -89,7 +89,8 @@ export const serverEvent = z.discriminatedUnion('type', [
       type: z.string().default(''),
       code: z.string().nullish(),
       message: z.string().default(''),
-      event_id: z.string().nullish(),
+      event_id: z.string().nullish().catch(null),
+      param: z.string().nullish().catch(null),
     }),
   }),
 ])

@@ -4,6 +4,7 @@ import { mulawSilence } from '../../../audio/mulaw.ts'
 import type { EngineEvent, EnginePlayer, EngineSession, EngineSessionOptions } from '../port.ts'
 import { DeltaCut, KINDS, kindOf, msOfBase64, type ServerEvent, serverEvent } from './events.ts'
 import { priceOf } from './prices.ts'
+import { type RacingEvent, raceOf, racingEventId } from './race-errors.ts'
 import { judgeResponse } from './response-end.ts'
 import { historyItems, type RealtimeSettings, sessionUpdate } from './settings.ts'
 
@@ -127,6 +128,7 @@ export class RealtimeEngineSession implements EngineSession {
   #messagesAtProbe = 0
   #probedAt: number | null = null
   #toldQuiet = false
+  #sentEvents = 0
 
   constructor(call: EngineSessionOptions, parts: RealtimeParts) {
     this.#call = call
@@ -185,14 +187,14 @@ export class RealtimeEngineSession implements EngineSession {
     if (!active || this.#dropped?.has(active)) return
     this.#dropped ??= new Set()
     this.#dropped.add(active)
-    this.#send(JSON.stringify({ type: 'response.cancel', response_id: active }))
+    this.#sendRacing({ type: 'response.cancel', response_id: active })
   }
 
   answer(): void {
     // One is being made or asked for; a response that hangs is replaced with its engine.
     if (this.#active || this.#creating || this.#state !== 'ready') return
     // A turn that the server never ended is ended here.
-    if (this.#speaking) this.#send('{"type":"input_audio_buffer.commit"}')
+    if (this.#speaking) this.#sendRacing({ type: 'input_audio_buffer.commit' })
     this.#create({ optional: true })
   }
 
@@ -208,14 +210,12 @@ export class RealtimeEngineSession implements EngineSession {
     const sentMs = itemId === this.#item ? this.#itemSentMs : this.#itemMs.get(itemId)
     // More than there is would be an error and truncate nothing.
     if (sentMs === undefined || heardMs >= sentMs) return
-    this.#send(
-      JSON.stringify({
-        type: 'conversation.item.truncate',
-        item_id: itemId,
-        content_index: 0,
-        audio_end_ms: Math.floor(Math.max(0, heardMs)),
-      }),
-    )
+    this.#sendRacing({
+      type: 'conversation.item.truncate',
+      item_id: itemId,
+      content_index: 0,
+      audio_end_ms: Math.floor(Math.max(0, heardMs)),
+    })
   }
 
   toolResult(toolCallId: string, result: unknown, options: { silent?: boolean } = {}): void {
@@ -363,8 +363,15 @@ export class RealtimeEngineSession implements EngineSession {
         this.#responseDone(event.response)
         return
       case 'error':
-        this.#failure(event.error.type, event.error.code ?? '', event.error.message)
+        this.#error(event.error)
     }
+  }
+
+  #error({ type, code, message, event_id, param }: Extract<ServerEvent, { type: 'error' }>['error']): void {
+    const crossed =
+      this.#state === 'ready' ? raceOf({ code: code ?? '', eventId: event_id ?? null, param: param ?? null }) : null
+    if (crossed) this.#crossed(crossed)
+    else this.#failure(type, code ?? '', message)
   }
 
   readonly #toolNames = new Map<string, string>()
@@ -478,6 +485,10 @@ export class RealtimeEngineSession implements EngineSession {
     }
     const called = this.#calledIn === response.id
     if (!dropped && !this.#isIgnored(response.id)) this.#judge(response, spoke, called)
+    this.#askWanted()
+  }
+
+  #askWanted(): void {
     const wanted = this.#wanted
     this.#wanted = null
     if (wanted && this.#state === 'ready') this.#create(wanted)
@@ -535,12 +546,26 @@ export class RealtimeEngineSession implements EngineSession {
     this.#creating = true
     this.#asked = wanted
     this.#expect()
-    this.#send(
-      JSON.stringify({
-        type: 'response.create',
-        ...(wanted.instructions ? { response: { instructions: wanted.instructions, tool_choice: 'none' } } : {}),
-      }),
-    )
+    this.#sendRacing({
+      type: 'response.create',
+      ...(wanted.instructions ? { response: { instructions: wanted.instructions, tool_choice: 'none' } } : {}),
+    })
+  }
+
+  /** Our event and one of the server's crossed: what was wanted is so already, or is asked for again. */
+  #crossed(event: RacingEvent): void {
+    if (event === 'response.create') {
+      this.#creating = false
+      this.#askAgain()
+    }
+    // Of a response that the server does not have, no end will come.
+    else if (event === 'response.cancel' && this.#active && this.#dropped?.has(this.#active)) this.#cancelled()
+  }
+
+  #cancelled(): void {
+    this.#active = null
+    this.#expectingSince = null
+    this.#askWanted()
   }
 
   #failure(type: string, code: string, message: string): void {
@@ -549,7 +574,6 @@ export class RealtimeEngineSession implements EngineSession {
     else if (isRateLimit(type, code)) this.#fail('engine_rate_limited', message, false)
     else if (type === 'server_error') this.#fail('engine_error', message, true)
     else if (this.#state === 'connecting') this.#fail('engine_refused', `${code} ${message}`.trim(), false)
-    else if (code === 'conversation_already_has_active_response') this.#askAgain()
     else this.#emit({ type: 'error', code: code || 'engine_error', message, fatal: false })
   }
 
@@ -561,11 +585,7 @@ export class RealtimeEngineSession implements EngineSession {
       return
     }
     this.#wanted ??= this.#asked
-    if (!this.#active) {
-      const wanted = this.#wanted
-      this.#wanted = null
-      this.#create(wanted)
-    } else if (this.#wanted.instructions) this.cancel()
+    if (this.#active && this.#wanted.instructions) this.cancel()
   }
 
   #lost(detail: string): void {
@@ -658,6 +678,11 @@ export class RealtimeEngineSession implements EngineSession {
     const pieces = Math.max(1, Math.round(ms / SILENCE_MS))
     this.#appendedMs += pieces * SILENCE_MS
     this.#socket.send(`${APPEND}${SILENCE.repeat(pieces)}"}`)
+  }
+
+  /** Its id comes back in an error that answers it. */
+  #sendRacing(event: { type: RacingEvent } & Record<string, unknown>): void {
+    this.#send(JSON.stringify({ ...event, event_id: racingEventId(event.type, ++this.#sentEvents) }))
   }
 
   #send(message: string): void {

@@ -19,7 +19,8 @@ import type {
   SendOutcome,
 } from '../port.ts'
 import { isStaleOwner, type LoadedAuth, loadAuth } from './auth-state.ts'
-import { type AltResolver, type NormaliseOptions, normaliseMessage } from './inbound.ts'
+import { type ListRecipient, normaliseMessages, withArrival } from './broadcast-list.ts'
+import type { AltResolver, NormaliseOptions } from './inbound.ts'
 import { jidToLid, jidToPhone, phoneToJid } from './jids.ts'
 import { downloadMedia } from './media.ts'
 import { typeOfStub } from './message-content/stubs.ts'
@@ -428,9 +429,9 @@ export class BaileysAccount implements LinkedAccount {
 
   private async storeInbound(live: LiveSocket, message: WAMessage, how: StoreHow): Promise<void> {
     const { arrival, placeholder } = how
-    const event = await normaliseMessage(message, { ...this.normaliseOptions(live, 'live'), ...how })
-    const told = event && { ...event, ...(arrival && { arrival }), ...(placeholder && { placeholder: true }) }
-    if (told) await this.options.hooks.onInbound(told)
+    const events = await normaliseMessages(message, { ...this.normaliseOptions(live, 'live'), ...how })
+    for (const event of arrival ? withArrival(events, arrival) : events)
+      await this.options.hooks.onInbound({ ...event, ...(placeholder && { placeholder: true }) })
     const { id } = message.key
     if (!id || placeholder) return
     this.unreadable.resolved(id)
@@ -457,14 +458,15 @@ export class BaileysAccount implements LinkedAccount {
     const { live } = this
     const resolver = live ? resolverOf(live) : NO_RESOLVER
     this.log.warn({ messageId: message.key.id }, 'a message could not be read')
-    const event = await normaliseMessage(message, {
+    const events = await normaliseMessages(message, {
       account: this.options.account,
       allowGroups: this.options.allowGroups === true,
       source: 'live',
       resolver,
+      ...(live && { me: live.me }),
       placeholder: 'undecryptable',
     })
-    if (event) await this.options.hooks.onInbound({ ...event, placeholder: true })
+    for (const event of events) await this.options.hooks.onInbound({ ...event, placeholder: true })
   }
 
   private normaliseOptions(live: LiveSocket, source: 'live' | 'history'): NormaliseOptions {
@@ -486,10 +488,8 @@ export class BaileysAccount implements LinkedAccount {
     const time = (message: WAMessage) => Number(message.messageTimestamp ?? 0)
     const newest = messages.toSorted((a, b) => time(a) - time(b)).slice(-limit)
     const events: InboundEvent[] = []
-    for (const message of newest) {
-      const event = await normaliseMessage(message, this.normaliseOptions(live, 'history'))
-      if (event) events.push(event)
-    }
+    for (const message of newest)
+      events.push(...(await normaliseMessages(message, this.normaliseOptions(live, 'history'))))
     if (events.length > 0) await onHistory.call(this.options.hooks, events)
   }
 
@@ -521,7 +521,10 @@ export class BaileysAccount implements LinkedAccount {
   }
 }
 
-type StoreHow = Pick<NormaliseOptions, 'bytes' | 'edit' | 'placeholder'> & { arrival?: string }
+type StoreHow = Pick<NormaliseOptions, 'bytes' | 'edit' | 'placeholder'> & {
+  arrival?: string
+  recipients?: ListRecipient[] | undefined
+}
 
 const NO_RESOLVER: AltResolver = { phoneJidOf: async () => null, lidOf: async () => null }
 

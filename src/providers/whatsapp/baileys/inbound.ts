@@ -1,4 +1,5 @@
 import { jidNormalizedUser, type proto, type WAMessage } from '@whiskeysockets/baileys'
+import { cutContactName } from '../../../lib/contact-name.ts'
 import { cleanDeep } from '../../../lib/text.ts'
 import type { InboundContent, InboundEvent, StoredSecret, WhatsAppParty } from '../port.ts'
 import { type JidKind, jidToLid, jidToPhone, kindOfJid } from './jids.ts'
@@ -6,7 +7,7 @@ import type { SealedAnswer } from './message-content/decision.ts'
 import { type ReadMessage, readBytes, readMessage } from './message-content/read.ts'
 import { closedContent, openSealed } from './message-content/sealed.ts'
 import { typeOfStub } from './message-content/stubs.ts'
-import { idOf, labelOf } from './message-content/text.ts'
+import { idOf } from './message-content/text.ts'
 
 /** Finds the other name of a person: a phone-number JID for a LID, or a LID for a phone-number JID. */
 export type AltResolver = {
@@ -27,6 +28,8 @@ export type NormaliseOptions = {
   edit?: string | undefined
   /** Nothing can be read of it; it is shown as this. */
   placeholder?: string
+  /** The message was sent to a broadcast list of the owner's, whose members nobody names: it is of the list itself. */
+  ownList?: boolean
   findSecret?(providerMessageId: string): Promise<StoredSecret | null>
 }
 
@@ -46,9 +49,9 @@ export async function normaliseMessage(message: WAMessage, options: NormaliseOpt
     ? { ...NOTHING, content: { kind: 'unsupported' as const, type: shownAs, text: '' } }
     : readWhole(message.message, options.bytes ?? null)
   if (!read.content && !read.sealed) return null
-  const contact = await identify(message, kind, options.resolver)
+  const contact = options.ownList ? NO_PERSON : await identify(message, kind, options.resolver)
   if (!contact) return null
-  const inGroup = kind === 'group'
+  const inGroup = kind === 'group' || options.ownList === true
   const content = read.sealed ? await openAnswer(read.sealed, message, contact, options) : read.content
   if (!content) return null
   const direction = key.fromMe ? 'out' : 'in'
@@ -83,6 +86,7 @@ function readWhole(message: proto.IMessage | null | undefined, bytes: Uint8Array
   return bytes ? readBytes(bytes) : NOTHING
 }
 
+const NO_PERSON: WhatsAppParty = { phone: null, lid: null, name: null }
 const NOTHING: ReadMessage = { content: null, sealed: null, replyTo: null, extras: {}, secret: null }
 
 async function identify(message: WAMessage, kind: JidKind, resolver: AltResolver): Promise<WhatsAppParty | null> {
@@ -99,7 +103,7 @@ async function identify(message: WAMessage, kind: JidKind, resolver: AltResolver
   return {
     phone,
     lid,
-    name: key.fromMe ? null : labelOf(message.pushName, 200) || labelOf(message.verifiedBizName, 200),
+    name: key.fromMe ? null : (cutContactName(message.pushName) ?? cutContactName(message.verifiedBizName)),
   }
 }
 

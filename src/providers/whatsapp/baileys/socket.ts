@@ -19,6 +19,7 @@ import { newId } from '../../../lib/ids.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { undoFailedTrials } from '../../../lib/signal-sessions.ts'
 import type { LoadedAuth } from './auth-state.ts'
+import { type ListRecipient, recipientsOf } from './broadcast-list.ts'
 import { createClientLogger } from './client-log.ts'
 import { isJidGroup, isPublicJid } from './jids.ts'
 
@@ -56,6 +57,8 @@ export type Decrypted = {
   bytes: Uint8Array
   /** `edit` of the stanza. */
   edit: string | undefined
+  /** Whom the stanza names as the members of an own broadcast list. */
+  recipients: ListRecipient[] | undefined
 }
 
 type Arrival = { stanza: BinaryNode; id: string }
@@ -328,7 +331,14 @@ export class LiveSocket {
     const bytes = unpadded(plain)
     fullMessage.message = decodeMessage(bytes)
     try {
-      await this.options.onDecrypted(fullMessage, { arrival: arrival.id, bytes, edit: arrival.stanza.attrs.edit })
+      const { stanza } = arrival
+      const recipients = recipientsOf(stanza)
+      await this.options.onDecrypted(fullMessage, {
+        arrival: arrival.id,
+        bytes,
+        edit: stanza.attrs.edit,
+        recipients: recipients.length > 0 ? recipients : undefined,
+      })
       // Baileys would ask again for what no asking makes a message.
       return fullMessage.message ? plain : EMPTY_MESSAGE
     } catch (error) {

@@ -1,0 +1,14 @@
+import { AppError } from '../../lib/errors.ts'
+
+/**
+ * Refuses a query parameter that nothing reads: a misspelt filter would answer everything.
+ * @throws AppError `unknown_parameter`
+ */
+export function requireKnownParameters(query: URLSearchParams, known: readonly string[]): void {
+  const unknown = [...query.keys()].find((name) => !known.includes(name))
+  if (unknown === undefined) return
+  const choices = known.length > 0 ? `The parameters here are ${known.join(', ')}.` : 'There are no parameters here.'
+  throw new AppError('invalid', 'unknown_parameter', `There is no parameter “${unknown.slice(0, 100)}”. ${choices}`, {
+    field: unknown.slice(0, 100),
+  })
+}

@@ -1,0 +1,62 @@
+import { AppError } from '../lib/errors.ts'
+import { readJson } from './errors.ts'
+import { refuseComplexJson } from './json-complexity.ts'
+import type { JsonReply, JsonRequest } from './json-worker.ts'
+import { BODY_LIMITS, readUncheckedBytes } from './request-body.ts'
+
+/** A smaller body is parsed sooner than a thread starts. */
+const INLINE_BYTES = 256 * 1024
+const READ_MS = 20_000
+
+/** One thread at a time: several large bodies at once would take every core from the calls. */
+let queue: Promise<unknown> = Promise.resolve()
+
+/**
+ * The JSON body of a request that may carry a whole table; a large one is parsed on a thread of its own. Undefined for an empty body.
+ * @throws AppError as `readBytes`; `invalid_json`, `body_not_read`
+ */
+export async function readLargeJson(request: Request): Promise<unknown> {
+  const bytes = await readUncheckedBytes(request, BODY_LIMITS.import)
+  if (bytes.length > INLINE_BYTES) return await enqueue({ bytes, as: 'value' })
+  refuseComplexJson(bytes)
+  const text = new TextDecoder().decode(bytes)
+  return text.trim() === '' ? undefined : readJson(text)
+}
+
+/**
+ * The same body as text, for a library that parses it; its size and complexity are checked.
+ * @throws AppError as `readBytes`; `body_not_read`
+ */
+export async function readLargeText(request: Request): Promise<string> {
+  const bytes = await readUncheckedBytes(request, BODY_LIMITS.import)
+  if (bytes.length > INLINE_BYTES) return String(await enqueue({ bytes, as: 'text' }))
+  refuseComplexJson(bytes)
+  return new TextDecoder().decode(bytes)
+}
+
+async function enqueue(request: JsonRequest): Promise<unknown> {
+  const result = queue.then(() => readInThread(request))
+  queue = result.catch(() => undefined)
+  return await result
+}
+
+async function readInThread(request: JsonRequest): Promise<unknown> {
+  const worker = new Worker(new URL('./json-worker.ts', import.meta.url), { smol: true })
+  const reply = Promise.withResolvers<JsonReply>()
+  const fail = () => reply.resolve({ kind: 'failed' })
+  const timer = setTimeout(fail, READ_MS)
+  try {
+    worker.onmessage = ({ data }: MessageEvent<JsonReply>) => reply.resolve(data)
+    worker.onerror = fail
+    worker.postMessage(request)
+    const answer = await reply.promise
+    if (answer.kind === 'read') return answer.value
+    if (answer.kind === 'failed')
+      throw new AppError('unavailable', 'body_not_read', 'The body could not be read. Send it again.')
+    const { kind, code, message } = answer.error
+    throw new AppError(kind, code, message, { field: 'body' })
+  } finally {
+    clearTimeout(timer)
+    worker.terminate()
+  }
+}
