@@ -5,6 +5,7 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { RouterRoute } from 'hono/types'
 import { type AccessContext, businessOf, type PrincipalDeps } from '../access/authenticate.ts'
+import { createKeyLimit } from '../access/key-limit.ts'
 import { type Auth, CLIENT_ADDRESS_HEADER, createAuth, sessionOf as readSession } from '../access/login.ts'
 import { createOperatorCheck } from '../access/operators.ts'
 import { isOwnOrigin } from '../access/origins.ts'
@@ -237,13 +238,16 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   app.onError((error, c) => {
     const answered = handle(error, c)
     if (!c.req.path.startsWith('/trpc/')) return answered
-    return rejectCalls(toAppError(error), calledProcedures(c.req.path), c.req.query('batch') === '1')
+    const rejected = rejectCalls(toAppError(error), calledProcedures(c.req.path), c.req.query('batch') === '1')
+    // With the headers that were set before.
+    return c.newResponse(rejected.body, rejected)
   })
   app.use(async (c, next) => {
     await next()
     metrics.httpRequests.inc({ method: c.req.method, route: c.get('route'), status: c.res.status })
   })
-  app.use(createGuard({ app, principal, rules: restRules('/api/v1'), isOperator, mayOperate }))
+  const keyLimit = createKeyLimit(config.apiRateLimit)
+  app.use(createGuard({ app, principal, keyLimit, rules: restRules('/api/v1'), isOperator, mayOperate }))
   app.use(refuseUnstorableAddress)
   app.route('/', createVoiceWebhooks(voice))
   app.route(

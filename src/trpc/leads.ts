@@ -85,7 +85,7 @@ export const leadsRouter = router({
         summary: 'Move a lead on the board',
         description:
           '`afterId` is the lead above the new position. Null is the top of the stage; without the field the lead goes to the end.',
-        example: { stage: 'contacted', afterId: null },
+        example: { stage: 'won', afterId: null },
       },
     })
     .input(byId.extend({ stage: stageKey, afterId: z.uuid().nullable().optional() }))

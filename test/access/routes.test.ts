@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { z } from 'zod'
+import { createKeyLimit } from '../../src/access/key-limit.ts'
 import { createAuth } from '../../src/access/login.ts'
 import {
   CLOSED_LOGIN_ENDPOINTS,
@@ -186,7 +187,7 @@ describe('the table of routes', () => {
       businessExists: () => true,
     }
     const yes = async () => true
-    app.use(createGuard({ app, principal, rules: {}, isOperator: yes, mayOperate: yes }) as never)
+    app.use(createGuard({ app, principal, keyLimit: createKeyLimit(0), rules: {}, isOperator: yes, mayOperate: yes }) as never)
     let reached = 0
     for (const path of ['/new', '/api/v1/new', '/admin/new', '/webhook/new'])
       app.all(path, (c) => {

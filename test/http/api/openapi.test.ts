@@ -52,7 +52,7 @@ async function readDocument() {
 /** Words that are no plural noun and name one thing or a set of things in a business. */
 const SINGULAR = new Set(['account', 'receptionist', 'search', 'privacy', 'system'])
 const VERBS =
-  /^(resend|block|unblock|merge|repair|close|reopen|snooze|move|refund|link|restart|logout|preview|retry|replay|confirm|cancel|drain)$/
+  /^(refuse|resend|block|unblock|merge|repair|close|reopen|snooze|move|refund|link|restart|logout|preview|retry|replay|confirm|cancel|drain)$/
 /** What a resource has once. */
 const PARTS = /^(summary|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats)$/
 
