@@ -187,7 +187,16 @@ describe('the table of routes', () => {
       businessExists: () => true,
     }
     const yes = async () => true
-    app.use(createGuard({ app, principal, keyLimit: createKeyLimit(0), rules: {}, isOperator: yes, mayOperate: yes }) as never)
+    app.use(
+      createGuard({
+        app,
+        principal,
+        keyLimit: createKeyLimit(0),
+        rules: {},
+        isOperator: yes,
+        mayOperate: yes,
+      }) as never,
+    )
     let reached = 0
     for (const path of ['/new', '/api/v1/new', '/admin/new', '/webhook/new'])
       app.all(path, (c) => {
