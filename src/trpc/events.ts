@@ -17,6 +17,20 @@ const subscription = z.object({
   types: z.array(z.string().max(80)).max(50).optional(),
 })
 
+const RESET = { id: '', type: 'stream.reset', entity: 'stream', entityId: '', actorKind: 'system', data: null } as const
+
+const streamItem = z.union([
+  z.object({ id: z.string(), data: eventView }),
+  z.object({
+    id: z.literal(RESET.id),
+    type: z.literal(RESET.type),
+    entity: z.literal(RESET.entity),
+    entityId: z.literal(RESET.entityId),
+    actorKind: z.literal(RESET.actorKind),
+    data: z.null(),
+  }),
+])
+
 export const eventsRouter = router({
   list: businessProcedure
     .meta({
@@ -35,6 +49,7 @@ export const eventsRouter = router({
   stream: businessProcedure
     .meta({
       stream: {
+        item: streamItem,
         summary:
           'Events as they are committed. A client that reconnects with its last id continues after it, on any server. `stream.reset` means that the id is too old: read everything again.',
       },
@@ -49,5 +64,3 @@ export const eventsRouter = router({
       }
     }),
 })
-
-const RESET = { id: '', type: 'stream.reset', entity: 'stream', entityId: '', actorKind: 'system', data: null } as const

@@ -1,3 +1,5 @@
+import type { z } from 'zod'
+
 /** The groups of the API reference, in its order, with a sentence about each. */
 export const REST_TAGS = {
   Account: 'The caller of the API and its permissions.',
@@ -40,5 +42,12 @@ export type RestMeta = {
   status?: 201 | 202
 }
 
-/** `openapi` belongs to queries and mutations, `stream` to subscriptions, which REST does not serve. */
-export type ProcedureMeta = { openapi: RestMeta; stream?: never } | { stream: { summary: string }; openapi?: never }
+/** A subscription, which REST does not serve. */
+type StreamMeta = {
+  summary: string
+  /** What it sends; `{ id, data }` for an item that a client can resume after. */
+  item: z.ZodType
+}
+
+/** `openapi` belongs to queries and mutations, `stream` to subscriptions. */
+export type ProcedureMeta = { openapi: RestMeta; stream?: never } | { stream: StreamMeta; openapi?: never }

@@ -27,6 +27,8 @@ const failedJob = z.object({
 })
 const count = z.object({ count: z.number() })
 
+const watchItem = z.object({ id: z.string(), data: z.object({ items: z.array(queueHealth) }) })
+
 const WATCH_MS = 2_000
 
 export const systemRouter = router({
@@ -92,7 +94,7 @@ export const systemRouter = router({
       count: await drainQueue(ctx.services.queues(), input.queue, input.delayed),
     })),
   watchQueues: businessProcedure
-    .meta({ stream: { summary: 'The health of the queues, now and whenever it changes.' } })
+    .meta({ stream: { summary: 'The health of the queues, now and whenever it changes.', item: watchItem } })
     .input(z.object({ lastEventId: z.string().nullish() }).prefault({}))
     .subscription(async function* ({ ctx }) {
       let before = ''

@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /** The part of JSON Schema that `z.toJSONSchema` writes. */
 const jsonSchema = z.looseObject({
-  type: z.string().optional(),
+  type: z.union([z.string(), z.array(z.string())]).optional(),
   const: z.unknown().optional(),
   enum: z.array(z.unknown()).optional(),
   anyOf: z.array(z.unknown()).optional(),
@@ -36,7 +36,12 @@ export function typeOfSchema(schema: unknown, indent = ''): string {
   if (given.prefixItems) return `[${each(given.prefixItems).join(', ')}]`
   if (given.type === 'array') return `${inParentheses(typeOfSchema(given.items ?? {}, indent))}[]`
   if (given.type === 'object') return typeOfObject(given, indent)
-  return PRIMITIVES[given.type ?? ''] ?? 'unknown'
+  return (
+    [given.type ?? []]
+      .flat()
+      .map((type) => PRIMITIVES[type] ?? 'unknown')
+      .join(' | ') || 'unknown'
+  )
 }
 
 function typeOfObject(given: z.output<typeof jsonSchema>, indent: string): string {

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { html, raw } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
-import type { JsonSchema } from './operations.ts'
+import type { JsonSchema } from '../../trpc/json-schema.ts'
 
 /** The API reference page, made from the OpenAPI document. It loads nothing from other hosts. */
 export function createDocsPage(describe: () => JsonSchema): Hono {

@@ -1,4 +1,5 @@
-import type { JsonSchema, RestOperation } from './operations.ts'
+import type { JsonSchema } from '../../trpc/json-schema.ts'
+import type { RestOperation } from './operations.ts'
 
 const UUID = '01900000-0000-7000-8000-000000000000'
 

@@ -1,10 +1,11 @@
 import { ROUTES } from '../../access/permissions.ts'
 import type { Requirement } from '../../access/require-access.ts'
 import { EXPORT_KINDS } from '../../domain/exports/index.ts'
+import { type JsonSchema, toJsonSchema } from '../../trpc/json-schema.ts'
 import { REST_TAGS } from '../../trpc/rest-meta.ts'
 import { exampleOf } from './example.ts'
 import { FILE_ROUTES, type FileRoute } from './file-routes.ts'
-import { type JsonSchema, type RestOperation, restOperations, toJsonSchema } from './operations.ts'
+import { type RestOperation, restOperations } from './operations.ts'
 
 /** The OpenAPI 3.1 document of the REST API. */
 export function openApiDocument(options: { version: string; publicBaseUrl: string }): JsonSchema {

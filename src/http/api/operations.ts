@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { permissionOf, type Rule } from '../../access/permissions.ts'
 import type { Requirement } from '../../access/require-access.ts'
+import { type JsonSchema, toJsonSchema } from '../../trpc/json-schema.ts'
 import type { RestMeta } from '../../trpc/rest-meta.ts'
 import { appRouter } from '../../trpc/router.ts'
-
-export type JsonSchema = { [key: string]: unknown }
 
 /** A procedure as REST serves it. `fields` are the properties of the input with their JSON schemas. */
 export type RestOperation = {
@@ -91,16 +90,4 @@ export function restRules(base: string): Record<string, Rule> {
   return Object.fromEntries(
     restOperations().map(({ method, route, needs }) => [`${method} ${base}${route}`, { access: 'business', needs }]),
   )
-}
-
-/** Dates are ISO 8601 strings in JSON. */
-export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, {
-    io,
-    unrepresentable: 'any',
-    override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema._zod.def.type === 'date') Object.assign(jsonSchema, { type: 'string', format: 'date-time' })
-    },
-  })
-  return json
 }

@@ -1,11 +1,12 @@
 import type { Context } from 'hono'
 import { AppError } from '../../lib/errors.ts'
+import type { JsonSchema } from '../../trpc/json-schema.ts'
 import { readJson } from '../errors.ts'
 import { readText } from '../form-body.ts'
 import { readLargeJson } from '../large-json.ts'
 import { BODY_LIMITS, requireJson } from '../request-body.ts'
 import { requireKnownParameters } from './known-parameters.ts'
-import type { JsonSchema, RestOperation } from './operations.ts'
+import type { RestOperation } from './operations.ts'
 
 /**
  * The input of an operation: ids from the path, parameters of GET and DELETE from the query, everything else from a JSON body.

@@ -1,11 +1,12 @@
 import { getTRPCErrorFromUnknown, TRPCError } from '@trpc/server'
 import { Hono } from 'hono'
 import type { AccessContext, BusinessEnv } from '../../access/authenticate.ts'
+import type { JsonSchema } from '../../trpc/json-schema.ts'
 import { appRouter } from '../../trpc/router.ts'
 import { createCallerFactory, type TrpcContext } from '../../trpc/trpc.ts'
 import { createDocsPage } from './docs-page.ts'
 import { openApiDocument } from './openapi.ts'
-import { type JsonSchema, type RestOperation, restOperations } from './operations.ts'
+import { type RestOperation, restOperations } from './operations.ts'
 import { readInput } from './read-input.ts'
 
 export type RestDeps = {
