@@ -297,7 +297,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
         return authenticate(await readWhole(c.req.raw, BODY_LIMITS.form), c.req.raw)
       })
   app.route('/api/whatsapp', createWhatsAppApi({ settings, baileysConfigured: config.baileys.secret !== null }))
-  app.route('/api/payments', createPaymentsApi({ means: deps.payments }))
+  app.route('/api/payments', createPaymentsApi({ payments: deps.payments }))
   app.route(
     '/api/v1',
     createFilesApi({ storage: deps.storage, authenticateAgain: (request) => businessOf(request, principal) }),

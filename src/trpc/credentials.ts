@@ -18,7 +18,7 @@ export const credentialsRouter = router({
         path: '/credentials',
         tag: 'Credentials',
         summary: 'List the business’s own provider credentials',
-        description: 'A hint tells credentials apart. The secrets themselves are never returned.',
+        description: 'The hint identifies the credentials. The secrets are never returned.',
       },
     })
     .output(pageOf(credentialsView))

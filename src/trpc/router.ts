@@ -51,14 +51,14 @@ export const appRouter = router({
   quarantine: quarantineRouter,
 })
 
-/** The API's type: all that a client needs to know of the server. */
+/** The type of the API, which clients use. */
 export type AppRouter = typeof appRouter
 
 type PathsOf<Record> = {
   [Name in keyof Record & string]: Record[Name] extends AnyProcedure ? Name : `${Name}.${PathsOf<Record[Name]>}`
 }[keyof Record & string]
 
-/** `contacts.get` and so on. */
+/** Such as `contacts.get`. */
 export type ProcedurePath = PathsOf<AppRouter['_def']['record']>
 
 type Same<A, B> = [A] extends [B]

@@ -18,16 +18,16 @@ import { requireStorable } from '../lib/text.ts'
 import type { ReplayReport } from '../media/replay.ts'
 import type { ProcedureMeta } from './rest-meta.ts'
 
-/** What procedures need beside the domain's context; made once a process. */
+/** What procedures need beside the domain's context, created once per process. */
 export type ApiServices = {
-  /** How invitations reach people. */
+  /** Sends invitations. */
   links: LinkDeps
-  /** Seals the secrets that sign webhooks. */
+  /** Seals the signing secrets of webhooks. */
   webhookBox: SecretBox
   /** The open queues of this process. */
   queues(): JobQueue[]
   events: EventHub
-  /** The businesses' own keys. */
+  /** The credentials of businesses. */
   keyring: Keyring
   /** Replays a stored call trace. @throws AppError `record_not_found`, `bad_record` */
   replayRecord(key: string): Promise<ReplayReport>

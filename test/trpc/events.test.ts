@@ -25,7 +25,7 @@ afterAll(async () => {
 
 type Seen = { id: string; type: string; entityId: string }
 
-/** Collects the events of a stream until it is told to stop. */
+/** Collects the events of a stream until it is stopped. */
 function collect(url: string, options: { key?: string; after?: string; types?: string[] } = {}) {
   const seen: Seen[] = []
   const started = Promise.withResolvers<void>()
@@ -148,7 +148,7 @@ describe('the event stream', () => {
   })
 
   test('is refused without a key', async () => {
-    const stream = collect(web.url, { key: 'al_nobody' })
+    const stream = collect(web.url, { key: 'al_unknown' })
     expect(String(await stream.failed)).toContain('401')
     stream.stop()
   })

@@ -64,7 +64,7 @@ describe('the permission table', () => {
     }
   })
 
-  test('what has no entry is refused to everybody', async () => {
+  test('what has no entry is refused to every caller', async () => {
     const { businessProcedure, createCallerFactory, router } = await import('../../src/trpc/trpc.ts')
     const extended = router({ fresh: router({ unlisted: businessProcedure.query(() => 'reached') }) })
     const access: Access = { role: 'owner', scope: null, operator: true }
@@ -104,14 +104,12 @@ describe.each(PATHS)('%s', (path) => {
   })
 })
 
-/** Input on which nothing happens even where it is allowed: an id that nobody has. */
+/** An input that changes nothing even where it is allowed: an id that does not exist. */
 function harmless(path: string): Record<string, unknown> {
-  return path.startsWith('system.')
-    ? { queue: 'crm' }
-    : { id: NOBODY, numberId: NOBODY, noteId: NOBODY, contactId: NOBODY }
+  return path.startsWith('system.') ? { queue: 'crm' } : { id: UNKNOWN_ID, numberId: UNKNOWN_ID, contactId: UNKNOWN_ID }
 }
 
-const NOBODY = '01900000-0000-7000-8000-000000000000'
+const UNKNOWN_ID = '01900000-0000-7000-8000-000000000000'
 
 describe('a stranger of another business', () => {
   test('sees nothing and changes nothing, whatever ids it names', async () => {

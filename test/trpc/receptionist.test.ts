@@ -20,7 +20,7 @@ async function newOwner() {
 }
 
 describe('the prompt of a business', () => {
-  test('is versioned: each save is one more, none is lost, and a save over somebody else’s is refused', async () => {
+  test('is versioned: each save is one more, none is lost, and a save over another member’s is refused', async () => {
     const { owner } = await newOwner()
     expect(await owner.receptionist.get()).toMatchObject({ version: 0, settings: { instructions: '', voice: null } })
     expect(await owner.receptionist.versions()).toEqual({ items: [], nextCursor: null })
@@ -48,7 +48,7 @@ describe('the prompt of a business', () => {
   test('is refused whole when a part of it is wrong, and nothing is saved', async () => {
     const { owner } = await newOwner()
     for (const settings of [
-      { transferNumber: 'nobody' },
+      { transferNumber: 'not a number' },
       { instructions: 'x'.repeat(12_001) },
       { greeting: { he: 'x'.repeat(2_001) } },
       { appointmentMinutes: 3 },

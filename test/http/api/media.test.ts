@@ -187,7 +187,7 @@ describe('a file', () => {
       .sql`select type, data from events where entity_id = ${messageId} order by seq`
     expect(events.map(({ type }) => type)).toEqual(['message.receive', 'message.media', 'message.transcript'])
     expect(events[2]?.data).toMatchObject({ mediaId: id, transcript: 'אפשר לקבוע תור?', contactId: message.contactId })
-    // Told to a transcriber once; what it does not take is not sent to it.
+    // Transcribed once; a format that the transcriber does not take is not sent.
     await processMedia(ctx, id, { storage: web.deps.storage, thumbnailer: createThumbnailer(), transcriber })
     await receive(Buffer.from('#!AMR\n123456'), { kind: 'voice', contentType: 'audio/amr' }, transcriber)
     expect(openai.uses).toHaveLength(1)

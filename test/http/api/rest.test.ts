@@ -269,7 +269,7 @@ describe('query parameters', () => {
 describe('the reference page without a login', () => {
   const page = { Accept: 'text/html,application/xhtml+xml', 'X-Forwarded-For': '203.0.113.9' }
 
-  test('a browser is led to the login and back; a client is told that it needs a key', async () => {
+  test('a browser is redirected to the login and back; a client gets 401', async () => {
     const led = await ask('GET', '/api/docs', { headers: page })
     expect([led.status, led.headers.get('location')]).toEqual([302, '/admin/login?next=%2Fapi%2Fdocs'])
     const login = await ask('GET', '/admin/login?next=%2Fapi%2Fdocs', { headers: page })
