@@ -1,8 +1,8 @@
 /**
- * What calls on the embedded engine do to the audio path: a server pinned to one core relays a few calls, alone first and then
- * beside many callers who talk to the embedded engine (real speech, real detector, spoken questions).
+ * The effect of calls on the embedded engine on the audio path: a server pinned to one core relays a few calls, first alone
+ * and then beside many callers of the embedded engine (real speech, real detector, spoken questions).
  *
- *   bun bench/embedded.ts [--calls 40] [--seconds 30] [--core 0]
+ * bun bench/embedded.ts [--calls 40] [--seconds 30] [--core 0]
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,7 +18,7 @@ import { SECRET, spawnServer, usageOf } from './voice/relays.ts'
 
 const FRAME_MS = 20
 const RELAYED = 10
-/** What a caller says, and how long they listen then. */
+/** What a caller says, and for how long they listen after it. */
 const ANSWERS = ['קוראים לי דנה לוי', 'אני מחפשת דירה של ארבעה חדרים ברמת גן', 'אפשר להתקשר אליי מחר בבוקר']
 const LISTEN_MS = 6_000
 
@@ -28,7 +28,7 @@ const report = z.object({
   loopP99Ms: z.number(),
 })
 
-/** A caller who answers, listens, and answers again; marks come back when what is before them was played. */
+/** A caller who answers, listens, and answers again; marks return when the audio before them was played. */
 class Caller {
   readonly #socket: WebSocket
   readonly #sid: string
@@ -73,7 +73,7 @@ class Caller {
     }
   }
 
-  /** Sends one frame; the engine sees silence until the caller's turn to begin. */
+  /** Sends one frame; the engine receives silence until the caller's turn begins. */
   send(): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return
     const spokenAt = this.frames * 160 - this.offset * 160
@@ -115,7 +115,7 @@ class Caller {
 
 const SILENT_FRAME = mulawSilence(FRAME_MS)
 
-/** The line of a caller in whole frames, and where in it they begin to speak. */
+/** A caller's audio in whole frames, and where in it speech begins. */
 async function makeLine(): Promise<{ line: Uint8Array; starts: number[] }> {
   const voice = createEspeakSynthesizer()
   const parts: Uint8Array[] = []
@@ -161,14 +161,14 @@ async function main() {
 
     const callers: Caller[] = []
     for (let i = 0; i < Number(values.calls); i++) {
-      // The greeting is heard out; then they speak at different times.
+      // The greeting is played in full; the callers then speak at different times.
       callers.push(new Caller(embeddedPort, i, line, starts, 300 + ((i * 37) % 400)))
       await Bun.sleep(25)
     }
     const talking = everyFrame(callers)
     await Bun.sleep(8_000)
     await look(`beside ${callers.length} calls on the embedded engine`)
-    // Nobody is cut off in the middle of an answer: what was begun is heard out.
+    // Answers in progress are played in full.
     await Bun.sleep(2_000)
     clearInterval(talking)
     const closed = callers.filter((each) => each.closed).length

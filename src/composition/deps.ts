@@ -135,7 +135,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   const database = createDatabase(databaseUrl, {
     name: `agentlocator ${kind}`,
     max: kind === 'web' ? 16 : 12,
-    keepPlans: kind === 'whatsapp',
+    prepare: kind === 'whatsapp',
   })
   const backend = await createQueueBackend(
     config.queue.kind === 'redis' ? config.queue : { kind: 'postgres', databaseUrl },

@@ -48,10 +48,18 @@ export function createGuard(deps: GuardDeps): MiddlewareHandler<GuardEnv> {
     const startedAt = performance.now()
     const answered = await admit(c, rule, deps)
     if (answered) return answered
+    refuseEncodedBody(c.req.raw)
     await next()
     for (const [name, value] of Object.entries(c.get('limitHeaders') ?? {})) c.header(name, value)
     if ('business' in c.var && performance.now() - startedAt > STALE_MS) await admitAgain(c, rule, deps)
   }
+}
+
+/** No body is unpacked here. @throws AppError `encoded_body` */
+function refuseEncodedBody(request: Request): void {
+  const encoding = request.headers.get('content-encoding')?.trim() ?? ''
+  if (encoding === '' || encoding.toLowerCase() === 'identity') return
+  throw new AppError('unsupported_media', 'encoded_body', 'Compressed bodies are not read. Leave out Content-Encoding.')
 }
 
 /** Handlers answer; what is registered with `use` and calls the next one does not. */

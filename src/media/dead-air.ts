@@ -3,8 +3,10 @@ import type { CallContext } from './call-context.ts'
 
 /** Less audio than this is a blip: nobody was answered by it. */
 const MIN_ANSWER_MS = 150
-/** From the report of a turn's end the engine gets at least this long, however late the report came. */
+/** From the report of a turn's end the engine gets this long, unless that would break the rule of two seconds. */
 const REPORT_GRACE_MS = 700
+/** The two seconds, less what the audio takes to the caller. */
+const LATEST_MS = 1_900
 /** A mark may come back this much after the audio before it was played. */
 const MARK_LATE_MS = 500
 /** Utterances in a row that the engine did not notice: before the last one the caller is asked again. */
@@ -60,7 +62,8 @@ export class DeadAirWatch {
 
   /** From `since` on the caller is owed words. @param graceMs what the engine gets for them at least */
   owe(since = this.context.clock.now(), graceMs = REPORT_GRACE_MS): void {
-    this.#owedSince = since
+    // Who waits already waits since then: a tool that ended at once answered nobody.
+    this.#owedSince = Math.min(since, this.#owedSince ?? since)
     this.#notBefore = this.context.clock.now() + graceMs
     this.#asked = false
     // A piece that just goes on would be no sign of an answer.
@@ -148,9 +151,14 @@ export class DeadAirWatch {
       this.#timer.stop()
       return
     }
-    const due = this.#asked ? since + policy.patienceMs : Math.max(since + policy.deadAirMs, this.#notBefore)
+    const due = this.#asked ? since + policy.patienceMs : this.#firstDue(since)
     // Audio that comes meanwhile puts it off: looked at again then.
     this.#timer.set(Math.max(0, due - clock.now()), () => (this.#deadSince() === since ? this.#act() : this.#arm()))
+  }
+
+  #firstDue(since: number): number {
+    const { deadAirMs } = this.context.policy
+    return Math.max(since + deadAirMs, Math.min(this.#notBefore, since + LATEST_MS))
   }
 
   #act(): void {

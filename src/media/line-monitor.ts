@@ -54,6 +54,15 @@ export class LineMonitor {
     this.#looks = 0
   }
 
+  /** The engine reported that the caller began to speak. @param at when they did */
+  reportedStart(at: number): void {
+    this.reported()
+    // A report may come after the voice fell silent again: nothing else would look at the line then.
+    if (this.#timer.armed || this.#voiceAt < at) return
+    const silentMs = this.context.clock.now() - this.#voiceAt
+    this.#timer.set(Math.max(0, this.context.policy.deadAirMs - silentMs), () => this.#check())
+  }
+
   #check(): void {
     const { context } = this
     if (context.state !== 'live') return

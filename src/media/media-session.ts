@@ -277,7 +277,7 @@ export class CallSession {
         this.#link.ready()
         return
       case 'speech_started':
-        this.#line.reported()
+        this.#line.reportedStart(context.startedAt + event.atMs)
         this.#turns.speechStarted(event.voicedMs)
         return
       case 'speech_stopped':

@@ -18,6 +18,9 @@ import type { Engines, PhraseName, Reception } from './media-session-ports.ts'
 
 export type PromptName = 'voicemail' | 'thanks' | 'unclaimed' | 'whisper'
 
+/** A caller waits so long for a sentence to be rendered; then the carrier's own voice says it. */
+const SOUND_WITHIN_MS = 1_000
+
 /** Rendered sentences: from memory at once, else rendered. */
 export type Prompts = {
   render(text: string, language: Language): Promise<Uint8Array>
@@ -33,6 +36,8 @@ export type Receptionist = {
   receptionOf(businessId: string, called: string): Reception | null
   /** A sentence the carrier plays. @param key a business id, or anything else for the installation's own words */
   prompt(key: string, language: Language, name: PromptName): Promise<Uint8Array>
+  /** The text of such a sentence when it cannot be rendered in time; null when its sound is at hand. */
+  textWithoutSound(key: string, language: Language, name: PromptName): Promise<string | null>
   /** Renders what every business says, so that the first caller does not wait; businesses that fail are logged. */
   warm(): Promise<void>
 }
@@ -57,21 +62,23 @@ export function createReceptionist(deps: {
       ...openingWords(profileOf(business), business.language, business.greeting),
     })
 
-  async function prompt(key: string, language: Language, name: PromptName): Promise<Uint8Array> {
+  function textOf(key: string, language: Language, name: PromptName): string {
     const businessName = (directory.business(key) ?? defaults).name
     switch (name) {
       case 'voicemail':
-        return prompts.render(voicemailPrompt({ language, businessName }), language)
+        return voicemailPrompt({ language, businessName })
       case 'thanks': {
         const script = intakeScript({ language, businessName })
-        return prompts.render(`${script.thanks} ${script.goodbye}`, language)
+        return `${script.thanks} ${script.goodbye}`
       }
       case 'whisper':
-        return prompts.render(whisperText({ language, businessName }), language)
+        return whisperText({ language, businessName })
       case 'unclaimed':
-        return prompts.render(notInServiceText(language), language)
+        return notInServiceText(language)
     }
   }
+  const prompt = (key: string, language: Language, name: PromptName) =>
+    prompts.render(textOf(key, language, name), language)
 
   return {
     receptionOf(businessId, called) {
@@ -99,6 +106,23 @@ export function createReceptionist(deps: {
       }
     },
     prompt,
+    async textWithoutSound(key, language, name) {
+      const text = textOf(key, language, name)
+      const late = Promise.withResolvers<string>()
+      const timer = setTimeout(() => late.resolve(text), SOUND_WITHIN_MS)
+      const rendered = prompts.render(text, language).then(
+        () => null,
+        (error: unknown) => {
+          log.warn({ name, error: errorMessage(error) }, 'a prompt could not be rendered')
+          return text
+        },
+      )
+      try {
+        return await Promise.race([rendered, late.promise])
+      } finally {
+        clearTimeout(timer)
+      }
+    },
     async warm() {
       for (const name of ['voicemail', 'thanks', 'unclaimed'] as const) await prompt('default', defaults.language, name)
       for (const business of directory.lines()) {

@@ -1,8 +1,10 @@
 import { existsSync, renameSync, rmSync } from 'node:fs'
-import { type BackupProgress, backUp, restore } from '../../db/backup.ts'
+import type { BackupProgress } from '../../db/archive.ts'
+import { backUp } from '../../db/backup.ts'
 import { createDatabase } from '../../db/client.ts'
 import { embeddedPostgresUrl } from '../../db/embedded.ts'
 import { migrateDatabase, pendingMigrations } from '../../db/migrate.ts'
+import { restore } from '../../db/restore.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../lib/errors.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
@@ -64,13 +66,6 @@ export async function backupTo(
 }
 
 /** Fills an empty installation from an archive. */
-export async function restoreFrom(config: Config, storage: ObjectStorage, file: string, progress: BackupProgress) {
-  const { url } = withDatabase(config).database
-  await migrateDatabase(url)
-  const database = createDatabase(url, { name: 'agentlocator restore', max: 2 })
-  try {
-    return await restore(database.sql, storage, file, { progress })
-  } finally {
-    await database.close()
-  }
+export function restoreFrom(config: Config, storage: ObjectStorage, file: string, progress: BackupProgress) {
+  return restore(withDatabase(config).database.url, storage, file, { progress })
 }

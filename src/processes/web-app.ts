@@ -66,7 +66,7 @@ import { createReceptionist } from '../media/reception.ts'
 import { createStreamRejections } from '../media/reject-stream.ts'
 import { replayStored } from '../media/replay.ts'
 import { createMediaSocket, type MediaSocketData, pathOf } from '../media/socket.ts'
-import { appRouter } from '../trpc/router.ts'
+import { appRouter, isSubscription } from '../trpc/router.ts'
 import { type ApiServices, rejectCalls } from '../trpc/trpc.ts'
 
 export type App = {
@@ -208,6 +208,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     inbox,
     publicBaseUrl: config.publicBaseUrl,
     defaultLanguage: config.business.language,
+    prompts: receptionist,
     streamSecret: config.sessionSecret,
     expectCall(call: { callSid: string; businessId: string; from: string; to: string }) {
       const reception = receptionist.receptionOf(call.businessId, call.to)
@@ -325,6 +326,8 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     const business = c.get('business')
     if (!business) throw new AppError('unauthenticated', 'api_key_required', 'Send an API key.')
     const chosen = chosenBusiness(c)
+    // A stream has its status before its procedure runs, so what would be refused there is refused here.
+    if (calledProcedures(c.req.path).some(isSubscription)) streams.requireRoom(business.actor, limitKeyOf(c.req.raw))
     return fetchRequestHandler({
       router: appRouter,
       endpoint: '/trpc',

@@ -1,4 +1,5 @@
 import type { AnyProcedure } from '@trpc/server'
+import { z } from 'zod'
 import type { PERMISSIONS } from '../access/permissions.ts'
 import { accountRouter } from './account.ts'
 import { appointmentsRouter } from './appointments.ts'
@@ -51,6 +52,14 @@ export const appRouter = router({
   quarantine: quarantineRouter,
 })
 
+const subscription = z.object({ type: z.literal('subscription') })
+
+/** Whether the procedure of this path is a subscription. */
+export function isSubscription(path: string): boolean {
+  const procedure = new Map<string, object>(Object.entries(appRouter._def.procedures)).get(path)
+  return procedure !== undefined && subscription.safeParse(Reflect.get(procedure, '_def')).success
+}
+
 /** The type of the API, which clients use. */
 export type AppRouter = typeof appRouter
 
@@ -68,7 +77,7 @@ type Same<A, B> = [A] extends [B]
   : { noEntry: Exclude<A, B> }
 
 /**
- * The permission table has an entry for every procedure and no other: this line does not compile otherwise.
+ * Does not compile unless the permission table has an entry for every procedure and no other.
  * @public
  */
 export const PERMISSIONS_ARE_COMPLETE: Same<ProcedurePath, keyof typeof PERMISSIONS> = true

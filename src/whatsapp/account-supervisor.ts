@@ -18,13 +18,10 @@ import { goneProcess } from './owner.ts'
 export type SupervisorTiming = {
   leaseMs: number
   renewMs: number
-  /** How often it looks at leases, commands and outboxes; a notification makes it look at once. */
   tickMs: number
-  /** How long a free account waits for the process with the fewest. */
   graceMs: number
-  /** How long this process holds more than its share before it gives one away. */
   surplusMs: number
-  /** How long handing over may take. */
+  /** How long a handover may take. */
   stopMs: number
 }
 
@@ -40,55 +37,53 @@ const DEFAULT_TIMING: SupervisorTiming = {
 
 export type SupervisorOptions = {
   ctx: DomainContext
-  /** This process, as `nameOwner` names it. */
+  /** This process, as named by `nameOwner`. */
   owner: string
-  means: AccountRunnerDeps
-  /** Calls back with what is told on `WAKE_CHANNEL`. */
-  listen(told: (payload: string) => void): Promise<() => Promise<void>>
+  deps: AccountRunnerDeps
+  /** Calls back with every payload of `WAKE_CHANNEL`. */
+  listen(notify: (payload: string) => void): Promise<() => Promise<void>>
   timing?: Partial<SupervisorTiming>
 }
 
 export type AccountSupervisor = {
-  /** Accounts whose sockets this process holds. */
   held(): string[]
-  /** Hands every account over, within `stopMs`. */
   stop(): Promise<void>
 }
 
 /**
- * Holds this process's share of all linked accounts: one socket an account over all processes, by a lease in Postgres. A process
- * that is told to stop hands its accounts over; one that dies loses them to the others.
+ * Holds this process's share of all linked accounts: one socket per account over all processes, by a lease in Postgres. A
+ * stopping process hands its accounts over; the accounts of a dead one are taken by the others.
  */
 export async function superviseAccounts(options: SupervisorOptions): Promise<AccountSupervisor> {
-  const { ctx, owner, means } = options
-  const { log } = means
+  const { ctx, owner, deps } = options
+  const { log } = deps
   const timing = { ...DEFAULT_TIMING, ...options.timing }
   const runners = new Map<string, AccountRunner>()
   let renewedAt = 0
   let surplusSince: number | null = null
   let stopping = false
   let ticking: Promise<void> = Promise.resolve()
-  let trouble = false
+  let failing = false
 
-  const letGo = async (runner: AccountRunner, wanted: boolean) => {
+  const release = async (runner: AccountRunner, wanted: boolean) => {
     await Promise.race([runner.stop('worker_stopped'), Bun.sleep(timing.stopMs - 300)])
     await releaseLease(ctx, runner.lease, wanted)
     if (runners.get(runner.lease.accountId) === runner) runners.delete(runner.lease.accountId)
   }
   const end = (runner: AccountRunner, wanted: boolean) => {
-    void letGo(runner, wanted).catch((error: unknown) =>
-      log.warn({ account: runner.lease.accountId, reason: errorMessage(error) }, 'an account could not be given back'),
+    void release(runner, wanted).catch((error: unknown) =>
+      log.warn({ account: runner.lease.accountId, reason: errorMessage(error) }, 'account lease not released'),
     )
   }
   const open = async (lease: Lease) => {
-    const runner = new AccountRunner(within(ctx, lease.businessId), lease, means, (done) => end(done, false))
+    const runner = new AccountRunner(within(ctx, lease.businessId), lease, deps, (done) => end(done, false))
     runners.set(lease.accountId, runner)
-    log.info({ account: lease.accountId, epoch: lease.epoch }, 'this process holds the account now')
+    log.info({ account: lease.accountId, epoch: lease.epoch }, 'account lease acquired')
     try {
       await runner.start()
     } catch (error) {
-      log.error({ account: lease.accountId, reason: errorMessage(error) }, 'the account could not be opened')
-      await letGo(runner, true)
+      log.error({ account: lease.accountId, reason: errorMessage(error) }, 'account could not be opened')
+      await release(runner, true)
     }
   }
 
@@ -97,13 +92,13 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
     renewedAt = Date.now()
     for (const [id, runner] of runners)
       if (!held.has(id)) {
-        log.warn({ account: id }, 'another process holds the account now, or it was deleted')
+        log.warn({ account: id }, 'account lease lost: another process holds it, or it was deleted')
         runners.delete(id)
         void runner.stop('not_owner')
       }
   }
 
-  const spread = async () => {
+  const giveAwaySurplus = async () => {
     const surplus = await surplusOf(ctx, owner)
     if (surplus === 0) surplusSince = null
     else if (surplusSince === null) surplusSince = Date.now()
@@ -111,12 +106,12 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
       for (const runner of [...runners.values()].slice(-surplus)) end(runner, true)
   }
 
-  const look = async () => {
+  const runTick = async () => {
     if (Date.now() - renewedAt >= timing.renewMs) {
       await renew()
       const freed = await releaseOrphans(ctx, (name) => goneProcess(name, owner))
-      if (freed > 0) log.info({ freed }, 'accounts of a process that died are free')
-      await spread()
+      if (freed > 0) log.info({ freed }, 'accounts of a dead process released')
+      await giveAwaySurplus()
     }
     if (stopping) return
     await Promise.all((await acquireLeases(ctx, owner, timing)).map(open))
@@ -129,12 +124,12 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
     ticking = ticking.then(async () => {
       if (stopping) return
       try {
-        await look()
-        if (trouble) log.info('the accounts can be looked after again')
-        trouble = false
+        await runTick()
+        if (failing) log.info('account supervision resumed')
+        failing = false
       } catch (error) {
-        if (!trouble) log.error({ reason: errorMessage(error) }, 'the accounts cannot be looked after now')
-        trouble = true
+        if (!failing) log.error({ reason: errorMessage(error) }, 'account supervision failed')
+        failing = true
       }
     })
     return ticking
@@ -143,10 +138,10 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
   await ensureLinks(ctx)
   let asked = false
   const unlisten = await options.listen((payload) => {
-    const told = readWake(payload)
-    if (told?.why === 'outbox') runners.get(told.accountId)?.wake()
-    if (told?.why !== 'command' || asked) return
-    // Commands and new accounts are seen by a look; many in a moment are one.
+    const woken = readWake(payload)
+    if (woken?.why === 'outbox') runners.get(woken.accountId)?.wake()
+    if (woken?.why !== 'command' || asked) return
+    // A tick sees commands and new accounts; many notifications in a moment make one tick.
     asked = true
     setTimeout(() => {
       asked = false
@@ -161,7 +156,7 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
     async stop() {
       stopping = true
       clearInterval(timer)
-      await Promise.allSettled([...runners.values()].map((runner) => letGo(runner, true)))
+      await Promise.allSettled([...runners.values()].map((runner) => release(runner, true)))
       await Promise.race([unlisten(), Bun.sleep(200)])
     },
   }
@@ -171,7 +166,7 @@ function readWake(payload: string): Wake | null {
   try {
     return wake.parse(JSON.parse(payload))
   } catch {
-    // Not ours: everything is looked at every second anyway.
+    // Not one of our payloads: the next tick looks at everything anyway.
     return null
   }
 }

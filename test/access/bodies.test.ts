@@ -111,6 +111,28 @@ describe('limits', () => {
       expect([path, [413, 503].includes((await post(path, padded(70_000))).status)]).toEqual([path, true])
   })
 
+  test('a compressed body is refused by its name on every kind of route', async () => {
+    const body = Bun.gzipSync(Buffer.from('{"phone":"+972501112233"}'))
+    const headers = { Authorization: `Bearer ${admin}`, 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' }
+    for (const path of [
+      '/api/v1/contacts',
+      '/api/whatsapp/send',
+      '/trpc/contacts.create',
+      '/webhook/paypal',
+      '/webhook/tranzila',
+      '/api/auth/sign-in/email',
+    ]) {
+      const response = await fetch(`${web.url}${path}`, { method: 'POST', headers, body })
+      expect([path, response.status, await response.text()]).toEqual([
+        path,
+        415,
+        expect.stringContaining('Leave out Content-Encoding'),
+      ])
+    }
+    const plain = { ...headers, 'Content-Encoding': 'identity' }
+    expect((await fetch(`${web.url}/api/v1/account/me`, { headers: plain })).status).toBe(200)
+  })
+
   test('a JSON that would take long to parse is refused by its look', async () => {
     for (const body of [
       '['.repeat(900_000),

@@ -154,6 +154,7 @@ test(
     const headers = { Authorization: `Bearer ${await web.key('read')}` }
     const streams = await Promise.all(Array.from({ length: 20 }, () => open('events.stream', headers)))
     const refused = await open('events.stream', headers)
+    expect(refused.status).toBe(429)
     expect(refused.text()).toContain('too_many_streams')
     for (const stream of streams) stream.stop()
     let answer = ''

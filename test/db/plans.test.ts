@@ -76,7 +76,7 @@ const CASES: [string, () => Promise<unknown>][] = [
   ['contacts.list of a tag', () => api.as({}).contacts.list({ tag: 'tag3' })],
   ['conversations.list', () => api.as({}).conversations.list({})],
   ['conversations.list of a status', () => api.as({}).conversations.list({ status: 'open' })],
-  ['conversations.list of nobody', () => api.as({}).conversations.list({ assignee: 'none' })],
+  ['conversations.list without an assignee', () => api.as({}).conversations.list({ assignee: 'none' })],
   ['conversations.list unread', () => api.as({}).conversations.list({ unread: true })],
   ['conversations.timeline', () => api.as({}).conversations.timeline({ contactId })],
   ['leads.list', () => api.as({}).leads.list({})],

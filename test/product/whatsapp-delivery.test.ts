@@ -133,7 +133,7 @@ test.concurrent('news by hand: none moves a message backwards, only signed news 
   expect(await rowOf(product, id)).toMatchObject({ status: 'read', error_code: null })
 })
 
-test.concurrent('news of a message that is not ours, or of another message, change nothing', async () => {
+test.concurrent('status of an unknown message dropped, or of another message, change nothing', async () => {
   const to = recipient()
   product.carrier.faults.add({ to: `whatsapp:${to}`, effect: NO_CALLBACKS })
   const id = await sendTo(product, to)

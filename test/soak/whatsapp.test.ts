@@ -1,7 +1,6 @@
 import { expect, test } from 'bun:test'
 import { runSoak } from './whatsapp-soak.ts'
 
-// The long ones are run by hand: see run.ts.
 for (const delivery of ['at-most-once', 'at-least-once'] as const)
   test(`${delivery}: sends and receives while workers, queue and database are killed at random`, async () => {
     const report = await runSoak({

@@ -18,7 +18,6 @@ export type TestServer = {
   stop(): Promise<void>
 }
 
-/** A real web server on a free port and a test's own database. */
 export async function startTestServer(
   databaseUrl: string,
   environment: Record<string, string> = {},

@@ -19,7 +19,7 @@ import { createRealtimeEngine } from '../../src/providers/speech/openai-realtime
 import type { RealtimeLimits } from '../../src/providers/speech/openai-realtime/session.ts'
 import type { RealtimeSettings } from '../../src/providers/speech/openai-realtime/settings.ts'
 import type { WarmConnectionTimes } from '../../src/providers/speech/openai-realtime/warm-connection.ts'
-import type { Language, SpeechEngine } from '../../src/providers/speech/port.ts'
+import type { IntakeScript, Language, SpeechEngine } from '../../src/providers/speech/port.ts'
 import { createTwilioTelephony } from '../../src/providers/telephony/twilio.ts'
 import { makeTone } from '../../src/sandbox/carrier/audio.ts'
 import type { CallReport } from '../../src/sandbox/carrier/call-report.ts'
@@ -50,6 +50,8 @@ export function startVoiceLine(options: {
   engine?: SpeechEngine
   tools?: CallTools
   greetingMs?: number
+  /** What is said in a call. */
+  intake?: IntakeScript
   apiKey?: string
   settings?: Partial<Omit<RealtimeSettings, 'model'>>
   /** Speaks the model's words; without it they are tones. */
@@ -73,7 +75,7 @@ export function startVoiceLine(options: {
   const rejections = new Map<string, string>()
   const turns: SavedTurn[] = []
   const leads: unknown[] = []
-  const script = intakeScript({ language: options.language ?? 'en', businessName: 'Levi' })
+  const script = options.intake ?? intakeScript({ language: options.language ?? 'en', businessName: 'Levi' })
   const phrases: Record<PhraseName, Uint8Array> = {
     oneMoment: makeTone(500, 600),
     connecting: makeTone(500, 500),

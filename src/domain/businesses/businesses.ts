@@ -1,5 +1,6 @@
 import { and, asc, eq } from 'drizzle-orm'
 import { z } from 'zod'
+import type { Executor } from '../../../db/client.ts'
 import { businesses, phoneNumbers, SPEECH_ENGINES } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
@@ -99,6 +100,15 @@ export async function getBusiness(ctx: BusinessContext) {
   const [row] = await ctx.db.select().from(businesses).where(eq(businesses.id, ctx.businessId))
   if (!row) throw new AppError('not_found', 'business_not_found', 'There is no such business.')
   return row
+}
+
+/** Sets columns of the business within a transaction that writes the audit row itself. */
+export async function setBusiness(
+  tx: Executor,
+  ctx: BusinessContext,
+  changes: Partial<Pick<typeof businesses.$inferInsert, 'hours'>>,
+): Promise<void> {
+  await tx.update(businesses).set(changes).where(eq(businesses.id, ctx.businessId))
 }
 
 /** Settings that are not given stay. */

@@ -1,4 +1,4 @@
-import { and, asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq } from 'drizzle-orm'
 import { z } from 'zod'
 import { businesses, callSummaries, calls, callTurns, contacts, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -6,6 +6,7 @@ import { cleanDeep, cleanText } from '../../lib/text.ts'
 import type { TextModel } from '../../providers/models/port.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
+import { fillLead } from '../leads/index.ts'
 import { type CallSummary, summaryByRules } from './summary-rules.ts'
 
 const text = z
@@ -95,14 +96,11 @@ export async function summarizeCall(
       madeBy: 'model',
     })
     // What the caller said to the agent stands; the model fills gaps.
-    await ctx.db
-      .update(leads)
-      .set({
-        name: sql`coalesce(${leads.name}, ${answer.name})`,
-        wish: sql`coalesce(${leads.wish}, ${answer.wish})`,
-        callbackTime: sql`coalesce(${leads.callbackTime}, ${answer.callback_time})`,
-      })
-      .where(and(eq(leads.callId, row.id), eq(leads.businessId, ctx.businessId)))
+    await fillLead(ctx.db, ctx, row.id, {
+      name: answer.name,
+      wish: answer.wish,
+      callbackTime: answer.callback_time,
+    })
   }
   return { callId: row.id, from: row.from, name, businessName: row.businessName, language: row.language }
 }

@@ -7,6 +7,7 @@ export {
   removeLead,
   updateLead,
 } from './change-lead.ts'
+export { dateLead, fillLead, setLeadContact } from './fill-lead.ts'
 export {
   boardColumn,
   getLead,

@@ -1,7 +1,8 @@
-import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'
-import { calls, contacts, leads } from '../../../db/schema/index.ts'
+import { calls, leads } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
+import { fillContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 
@@ -57,11 +58,7 @@ export async function saveLead(
       })
       .returning({ id: leads.id })
     if (!lead) throw new Error('The lead upsert answered no row.')
-    if (input.name && call.contactId)
-      await tx
-        .update(contacts)
-        .set({ name: input.name })
-        .where(and(eq(contacts.id, call.contactId), eq(contacts.businessId, ctx.businessId), isNull(contacts.name)))
+    if (call.contactId) await fillContact(tx, ctx, call.contactId, { name: input.name ?? null })
     await audit(tx, ctx, { action: 'lead.save', entity: 'lead', entityId: lead.id })
     return lead.id
   })

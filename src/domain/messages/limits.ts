@@ -141,7 +141,7 @@ function templatePart(limits: SendLimits, template: Template, text: string, medi
 function checkFile({ types, bytes }: SendLimits, file: FileToSend, index: number, facts: FileFacts): void {
   const url = { field: `media.${index}.url` }
   if (facts?.missing)
-    throw new AppError('invalid', 'media_missing', 'There is no file at the media address; give another one.', url)
+    throw new AppError('invalid', 'media_missing', 'There is no file at the media address. Give another address.', url)
   if (facts?.bytes != null && facts.bytes > bytes)
     throw new AppError(
       'invalid',

@@ -8,7 +8,7 @@ import { newId } from '../../lib/ids.ts'
 import type { Logger } from '../../lib/log.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { businessHours, DEFAULT_HOURS, hoursOf, weekOf } from '../appointments/index.ts'
-import { weekHours } from '../businesses/index.ts'
+import { setBusiness, weekHours } from '../businesses/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
 const words = z.string().trim().max(2_000)
@@ -141,7 +141,7 @@ async function saveHours(tx: Executor, ctx: BusinessContext, hours: WeekHours): 
     .where(eq(businesses.id, ctx.businessId))
     .for('update')
   if (isDeepStrictEqual(weekOf(hours), weekOf(business?.hours ?? null))) return
-  await tx.update(businesses).set({ hours }).where(eq(businesses.id, ctx.businessId))
+  await setBusiness(tx, ctx, { hours })
   await audit(tx, ctx, {
     action: 'business.update',
     entity: 'business',

@@ -1,10 +1,10 @@
-import { and, eq, isNull, sql } from 'drizzle-orm'
-import { businesses, calls, recordings } from '../../../db/schema/index.ts'
+import { and, eq, isNull } from 'drizzle-orm'
+import { businesses, recordings } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
 import { AppError, isErased } from '../../lib/errors.ts'
 import { sha256Hex } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
-import { upsertCall } from '../calls/index.ts'
+import { endCallWithMessage, upsertCall } from '../calls/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { deleteLeftovers, personErased } from '../erasures/index.ts'
 import { saveLead } from '../leads/index.ts'
@@ -81,15 +81,7 @@ export async function fetchRecording(
           .where(mine)
           .returning({ id: recordings.id })
         if (stored.length === 0) return false
-        // A message that was left ends the call, also where the number tells us no status.
-        await tx
-          .update(calls)
-          .set({
-            state: 'ended',
-            endReason: sql`coalesce(${calls.endReason}, 'voicemail')`,
-            endedAt: sql`coalesce(${calls.endedAt}, ${at.toISOString()}::timestamptz)`,
-          })
-          .where(and(eq(calls.id, row.callId), eq(calls.businessId, ctx.businessId), eq(calls.state, 'ringing')))
+        await endCallWithMessage(tx, ctx, row.callId, at)
         await audit(tx, ctx, { action: 'recording.store', entity: 'recording', entityId: row.id })
         return true
       })

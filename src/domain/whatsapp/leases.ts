@@ -1,6 +1,7 @@
 import { and, eq, inArray, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import { heartbeats, whatsappAccounts, whatsappCommands, whatsappLinks } from '../../../db/schema/index.ts'
 import type { DomainContext } from '../context.ts'
+import { leave } from '../system/index.ts'
 
 /** The right to hold an account's socket. It is worth what its epoch is worth: the highest one writes, others are refused. */
 export type Lease = { accountId: string; businessId: string; owner: string; epoch: number }
@@ -103,9 +104,7 @@ export async function releaseOrphans(
       .where(eq(whatsappLinks.owner, owner))
       .returning({ id: whatsappLinks.accountId })
     freed += rows.length
-    await ctx.db
-      .delete(heartbeats)
-      .where(and(eq(heartbeats.kind, 'whatsapp'), eq(heartbeats.host, gone.host), eq(heartbeats.pid, gone.pid)))
+    await leave(ctx, { kind: 'whatsapp', ...gone })
   }
   return freed
 }

@@ -3,8 +3,9 @@ import { AppError } from '../../lib/errors.ts'
 const TIMEOUT_MS = 10_000
 
 /**
- * One request to a provider. Answers whatever it answered below 500, with its JSON (null for none).
- * @throws AppError `unavailable` when it was not reached, broke, or asks for patience (429, 5xx): what it did is not known
+ * One request to a provider.
+ * @returns any answer below 500, with its JSON (null for none)
+ * @throws AppError `unavailable` when it was not reached, failed, or asked for patience (429, 5xx): its effect is unknown
  */
 export async function callProvider(
   provider: string,
@@ -29,7 +30,7 @@ export async function callProvider(
   }
 }
 
-/** An answer that has to fit a schema, or is as good as none. */
+/** An answer that does not fit its schema. */
 export function unexpectedAnswer(provider: string, what: string, status: number, cause?: unknown): AppError {
   return new AppError('unavailable', 'payment_provider_unexpected', `${provider} answered ${status} to ${what}.`, {
     cause,

@@ -28,6 +28,9 @@ export type CarrierNumber = {
   answeredBy: 'application' | 'trunk' | null
 }
 
+/** A sentence to play; `spoken` is said by the carrier's own voice instead, where there is no sound of ours. */
+export type Prompt = { promptUrl: string; spoken?: { text: string; language: 'he' | 'en' } | null }
+
 /** The telephone carrier. Answers are documents in the carrier's markup. */
 export interface Telephony {
   /** The account whose keys it holds. */
@@ -44,9 +47,9 @@ export interface Telephony {
     parameters: Record<string, string>
   }): string
   /** A prompt, then the caller's message is recorded. */
-  voicemail(options: { promptUrl: string; actionUrl: string; recordingStatusUrl: string }): string
+  voicemail(options: Prompt & { actionUrl: string; recordingStatusUrl: string }): string
   /** A prompt, then hang up. */
-  sayGoodbye(options: { promptUrl: string }): string
+  sayGoodbye(options: Prompt): string
   hangUp(): string
   /** A person is rung and hears a prompt before the caller; what follows is asked at `actionUrl`. */
   dialPerson(options: { number: string; callerId: string | null; whisperUrl: string; actionUrl: string }): string

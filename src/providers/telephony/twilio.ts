@@ -2,8 +2,9 @@ import VoiceResponse from 'twilio/lib/twiml/VoiceResponse'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { xmlCharacters } from '../../lib/escape/xml.ts'
+import { stripPoints } from '../../lib/hebrew.ts'
 import { readAnswer } from '../answers.ts'
-import type { CarrierNumber, RecordingDownload, Telephony } from './port.ts'
+import type { CarrierNumber, Prompt, RecordingDownload, Telephony } from './port.ts'
 import { isSignedByTwilio } from './verify-signature.ts'
 
 export type TwilioTelephonyOptions = {
@@ -111,9 +112,9 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
       for (const [name, value] of Object.entries(parameters)) stream.parameter({ name, value })
       return xmlCharacters(response.toString())
     },
-    voicemail({ promptUrl, actionUrl, recordingStatusUrl }) {
+    voicemail({ actionUrl, recordingStatusUrl, ...prompt }) {
       const response = new VoiceResponse()
-      response.play(promptUrl)
+      addPrompt(response, prompt)
       response.record({
         action: actionUrl,
         method: 'POST',
@@ -128,9 +129,9 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
       })
       return xmlCharacters(response.toString())
     },
-    sayGoodbye({ promptUrl }) {
+    sayGoodbye(prompt) {
       const response = new VoiceResponse()
-      response.play(promptUrl)
+      addPrompt(response, prompt)
       response.hangup()
       return xmlCharacters(response.toString())
     },
@@ -268,6 +269,13 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
 }
 
 /** A recording is a WAV file; anything else would be kept in its place, and the carrier's own then deleted. */
+function addPrompt(response: VoiceResponse, { promptUrl, spoken }: Prompt): void {
+  if (!spoken) response.play(promptUrl)
+  else if (spoken.language === 'he')
+    response.say({ language: 'he-IL', voice: 'Google.he-IL-Standard-A' }, xmlCharacters(stripPoints(spoken.text)))
+  else response.say({ language: 'en-US' }, xmlCharacters(spoken.text))
+}
+
 function wavOf(file: RecordingDownload): RecordingDownload {
   const name = (from: number) => Buffer.from(file.data.subarray(from, from + 4)).toString('latin1')
   if (name(0) === 'RIFF' && name(8) === 'WAVE') return file

@@ -1,6 +1,6 @@
 /**
- * What the sandbox's text model answers when nothing is scripted: one JSON object with the keys that the system message names in
- * quotation marks before a colon, comma or brace, filled from the transcript in the user message; null for what was not said.
+ * The answer of the text model when none is scripted: one JSON object with the keys that the system message names in quotation
+ * marks before a colon, comma or brace, filled from the transcript in the user message; null for what was not said.
  */
 export function answerJson(messages: readonly { role: string; content: string }[]): string {
   const contentOf = (...roles: string[]) =>

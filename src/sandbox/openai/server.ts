@@ -21,33 +21,30 @@ export type StartOpenAi = {
   hostname?: string
   apiKey: string
   logger?: Logger
-  /** Speaks words as μ-law; without it scripts that want a voice get a tone. */
+  /** Synthesizes text as μ-law; without it scripts with a voice get a tone. */
   speak?: (text: string, language: string) => Promise<Uint8Array>
   script?: RealtimeScriptInput
 }
 
-/** A running OpenAI in a box. */
 export type OpenAiSandbox = {
   readonly port: number
   /** `ws://…/v1/realtime` */
   readonly realtimeUrl: string
   readonly sessions: RealtimeSession[]
   readonly faults: RealtimeFaults
-  /** For sessions from now on. */
+  /** For later sessions. */
   setScript(script: RealtimeScriptInput): void
   rest: RestPlan
-  /** Another customer's key. */
   addKey(apiKey: string): void
-  /** Which key asked for what, newest last. */
+  /** The requests and their keys, newest last. */
   readonly uses: { path: string; apiKey: string }[]
-  /** Sessions whose connection is open. */
   open(): number
   close(): Promise<void>
 }
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
-/** Reports kept, newest last. */
-const KEPT_SESSIONS = 500
+/** Stored reports, newest last. */
+const MAX_SESSIONS = 500
 
 type SocketData = {
   model: string
@@ -59,7 +56,7 @@ type SocketData = {
 /**
  * Starts the sandbox's OpenAI: `/v1/realtime` (WebSocket, general availability events), `/v1/audio/transcriptions`,
  * `/v1/chat/completions`, under Bearer authentication, and `/_control` for tests and the command line.
- * @throws AppError `sandbox_not_loopback` when asked to listen anywhere but on this machine
+ * @throws AppError `sandbox_not_loopback` when asked to listen on any other address
  */
 export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
   const hostname = options.hostname ?? '127.0.0.1'
@@ -85,7 +82,7 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
       if (!keys.has(apiKey))
         return apiError(401, 'invalid_request_error', 'invalid_api_key', 'Incorrect API key provided.')
       uses.push({ path: url.pathname, apiKey })
-      if (uses.length > KEPT_SESSIONS) uses.shift()
+      if (uses.length > MAX_SESSIONS) uses.shift()
       if (url.pathname !== '/v1/realtime') return answerRest(request, url, rest)
       const fault = faults.strike('connect')
       if (fault?.effect.kind === 'refuse')
@@ -112,8 +109,8 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
         ws.data.session = session
         sessions.push(session)
         if (ws.data.fault) session.strike(ws.data.fault.effect)
-        if (sessions.length > KEPT_SESSIONS) sessions.shift()
-        log.info({ session: session.report.id, model }, 'a realtime session begins')
+        if (sessions.length > MAX_SESSIONS) sessions.shift()
+        log.info({ session: session.report.id, model }, 'realtime session opened')
       },
       message: (ws, text) => ws.data.session?.receive(String(text)),
       close: (ws) => ws.data.session?.end(),

@@ -55,7 +55,7 @@ export class LoudnessVad {
   }
 }
 
-/** The silence that ends a turn; a semantic detector waits as long as its eagerness says. */
+/** The silence that ends a turn; a semantic detector waits according to its eagerness. */
 export function silenceOf(settings: NonNullable<TurnDetection>): number {
   if (settings.type === 'server_vad') return settings.silence_duration_ms
   return { low: 1_200, medium: 700, auto: 700, high: 300 }[settings.eagerness]

@@ -1,4 +1,4 @@
-/** The sandbox's accounts: names that say what they are, and one secret for all. */
+/** The sandbox's accounts: self-explaining names, and one secret for all. */
 export const SANDBOX_PAYMENTS = {
   clientId: 'sandbox-client',
   webhookId: 'WH-SANDBOX',

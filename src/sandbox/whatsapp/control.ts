@@ -36,7 +36,7 @@ const sendInput = z.object({
   delayMs: z.number().int().min(0).max(60_000).optional(),
   content: z.unknown(),
 })
-/** A `Message` as JSON in protobuf's own form (bytes in base64), or its bytes in base64, which may be no message at all. */
+/** A `Message` in protobuf's JSON form, or bytes in base64 that need not be a message. */
 const rawInput = z.intersection(
   sendInput.omit({ content: true }).extend({
     attrs: z.record(z.string(), z.string()).optional(),
@@ -90,12 +90,11 @@ const connectionInput = z.intersection(
 )
 
 /**
- * The sandbox's remote control, JSON over HTTP under `/_control/`. A bad body gets 400 with what is wrong with it.
- *
- * POST: accounts, scan, code, send `{from,to,content}`, owner (the same, from the account's own phone), receipts, typing, history, faults, connections,
- * raw `{from,to,message|bytes}` (any protobuf, from any kind of address), withheld `{from,to,type}` (kept from linked devices),
- * missed-call `{from,to,video}`,
- * forget `{contact,account}` (a phone loses its session), again `{contact,account,id}` (a phone asks for a message anew).
+ * The control API, JSON over HTTP under `/_control/`. An invalid body gets 400 with its faults.
+ * POST: accounts, scan, code, send `{from,to,content}`, owner (the same, from the account's own phone), receipts, typing,
+ * history, faults, connections, raw `{from,to,message|bytes}` (any protobuf, any kind of address), withheld `{from,to,type}`
+ * (withheld from linked devices), missed-call `{from,to,video}`, forget `{contact,account}` (a phone loses its session), again
+ * `{contact,account,id}` (a phone asks for a message again).
  * GET: accounts, inbox?phone=, media?phone=&id=, notices?phone=, undecryptable?phone=, faults, certificate. DELETE: faults.
  */
 export async function answerControl(sandbox: WhatsAppSandbox, request: Request): Promise<Response> {
@@ -216,7 +215,7 @@ function describeAccount(account: Account) {
     lid: account.lid,
     name: account.name,
     onWhatsApp: account.onWhatsApp,
-    manners: account.manners,
+    behavior: account.behavior,
     devices: [...account.companions.values()].map(({ id, link, pending }) => ({
       id,
       online: link !== undefined,

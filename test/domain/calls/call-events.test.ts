@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { DelayJob, JobContext } from '../../../src/jobs/consumer.ts'
 import { newId } from '../../../src/lib/ids.ts'
 import { createLogger } from '../../../src/lib/log.ts'
-import { ofExistingCall } from '../../../workers/crm.ts'
+import { ofExistingCall } from '../../../workers/handlers/calls.ts'
 import { openDomain, type TestDomain } from '../../support/domain.ts'
 
 const MINUTE = 60_000

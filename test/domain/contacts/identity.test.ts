@@ -350,10 +350,10 @@ describe('contacts of earlier versions', () => {
     await repairAllContacts(domain.ctx)
     expect(await repairAllContacts(domain.ctx)).toBe(0)
     await former('+553188887777', null)
-    await sql`update audit_log set created_at = now() - interval '1 hour' where action = 'contacts.repair'`
+    await sql`update contact_repairs set last_run_at = now() - interval '1 hour'`
     expect(await repairAllContacts(domain.ctx)).toBeGreaterThan(0)
     expect((await people()).map(({ phone }) => phone)).toEqual(['+5531988887777'])
-    await sql`update audit_log set created_at = now() - interval '1 hour' where action = 'contacts.repair'`
+    await sql`update contact_repairs set last_run_at = now() - interval '1 hour'`
     expect(await repairAllContacts(domain.ctx)).toBe(0)
   })
 })

@@ -57,7 +57,7 @@ function order(over: Partial<CheckoutRequest> = {}): CheckoutRequest {
 }
 const since = new Date()
 
-// What every provider has to keep, whichever it is.
+// Rules that every provider has to satisfy.
 describe.each([
   ['paypal', () => createPayPal(payPalOptions), 'approve', 'orders.create'],
   ['tranzila', () => createTranzila(tranzilaOptions), 'pay', 'handshake'],
@@ -66,7 +66,7 @@ describe.each([
   const inspect = (provider: PaymentProvider, paymentId: string, ref: string) =>
     provider.inspect({ paymentId, refs: [ref], transactionId: null, since })
 
-  test('a checkout nobody paid has no charge', async () => {
+  test('an unpaid checkout has no charge', async () => {
     const provider = create()
     const request = order()
     const checkout = await provider.createCheckout(request)
@@ -246,7 +246,7 @@ describe('Tranzila', () => {
     expect(charges).toEqual([])
   })
 
-  test('somebody else’s transaction is not ours, found by index or not', async () => {
+  test('another merchant’s transaction is ignored, found by index or not', async () => {
     const provider = createTranzila(tranzilaOptions)
     const [mine, theirs] = [order(), order()]
     await decideAt((await provider.createCheckout(theirs)).url, 'pay')

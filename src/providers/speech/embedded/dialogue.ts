@@ -113,9 +113,10 @@ type Turn = Extract<DialogueInput, { type: 'speech_stopped' }>
 
 function onTurn(state: DialogueState, turn: Turn): DialogueStep {
   const isNoise = turn.voicedMs < MIN_ANSWER_MS
-  if (state.phase === 'closing') return onClosingTurn(state, turn, isNoise)
+  // Who speaks once the call was to end keeps it open: it is ended again behind the words for that.
+  if (state.phase !== 'asking') return onClosingTurn({ ...state, phase: 'closing' }, turn, isNoise)
   const question = state.script.questions[state.index]
-  if (state.phase === 'done' || !question)
+  if (!question)
     return isNoise ? stay(state) : { state, actions: [{ type: 'user_turn', startMs: turn.startMs, endMs: turn.endMs }] }
   if (isNoise) {
     // The noise silenced the prompt: ask again, but do not fight with a noisy line for ever.

@@ -35,6 +35,11 @@ const CLOCK_STEP_MS = 100
 /** Without frames for this long the line is taken to be silent, and time goes on by the wall. */
 const LINE_LOST_MS = 1000
 
+/** A text that is not rendered this long after it was to be heard is left out for the next, where that is ready. */
+const LEAVE_OUT_MS = 400
+/** So long after it was to be heard a text is reported as late. */
+const RENDER_LATE_MS = 700
+
 /** A text to say; `asked` by the dialogue, which waits for it, or by the call. */
 type Said = { text: string; asked: boolean }
 
@@ -53,7 +58,10 @@ export class EmbeddedSession implements EngineSession {
   #lastFrameMs = 0
   #speechStartMs: number | undefined
   #queue: Said[] = []
-  #rendering = false
+  /** What is waited for: nothing behind it is said before it. */
+  #rendering: Said | null = null
+  #late: Timer | undefined
+  #warmFailed = false
   #items = 0
   #lastItemId = ''
   #closed = false
@@ -98,6 +106,7 @@ export class EmbeddedSession implements EngineSession {
 
   cancel(): void {
     this.#queue = []
+    this.#stopWaiting()
     this.#step({ type: 'cut', atMs: this.#nowMs })
   }
 
@@ -145,14 +154,19 @@ export class EmbeddedSession implements EngineSession {
     this.#enqueue({ text: first.prompt, asked: true })
   }
 
-  /** Every sentence of the script is made ready while the greeting plays; one that cannot be is news now, not later. */
+  /** Every sentence of the script is made ready while the greeting plays; one that cannot be is tried again when it is due. */
   #warm(): void {
     const { script, language } = this.#options
     const texts = [...script.questions.slice(1).map((question) => question.prompt), script.thanks, script.goodbye]
     texts.push(script.reprompt, script.oneMoment, script.questions[0]?.prompt ?? '')
     for (const text of texts)
-      if (text !== '')
-        this.#parts.prompts.render(text, language).catch((error) => this.#fail('render_failed', errorMessage(error)))
+      if (text !== '') this.#parts.prompts.render(text, language).catch((error) => this.#warnOnce(errorMessage(error)))
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#warmFailed) return
+    this.#warmFailed = true
+    this.#emit({ type: 'error', code: 'render_failed', message, fatal: false })
   }
 
   /** A caller who hangs up in mid-sentence, or before the last question, has said something all the same. */
@@ -228,7 +242,7 @@ export class EmbeddedSession implements EngineSession {
 
   /** Sends what waits to be said, in order: at once from memory, else when it is rendered. */
   #pump(): void {
-    while (!this.#closed && !this.#rendering) {
+    while (!this.#closed && this.#rendering === null) {
       const said = this.#queue[0]
       if (!said) return
       const audio = this.#parts.prompts.peek(said.text, this.#options.language)
@@ -240,19 +254,47 @@ export class EmbeddedSession implements EngineSession {
   }
 
   #render(said: Said): void {
-    this.#rendering = true
+    this.#rendering = said
+    const playsMs = Math.max(0, this.#dialogue.playingToMs - this.#nowMs)
+    this.#late = setTimeout(() => {
+      if (this.#leaveOut(said)) return
+      const left = RENDER_LATE_MS - LEAVE_OUT_MS
+      this.#late = setTimeout(() => this.#emit({ type: 'quiet', forMs: RENDER_LATE_MS }), left)
+    }, playsMs + LEAVE_OUT_MS)
     this.#parts.prompts.render(said.text, this.#options.language).then(
       (audio) => {
-        this.#rendering = false
-        // It may have been cancelled meanwhile.
-        if (this.#queue[0] === said) {
-          this.#queue.shift()
-          this.#play(said, audio)
-        }
+        // It may have been cancelled or left out meanwhile.
+        if (this.#rendering !== said) return
+        this.#stopWaiting()
+        this.#queue.shift()
+        this.#play(said, audio)
         this.#pump()
       },
-      (error) => this.#fail('render_failed', errorMessage(error)),
+      (error) => {
+        if (this.#rendering === said && !this.#leaveOut(said)) this.#fail('render_failed', errorMessage(error))
+      },
     )
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#late)
+    this.#rendering = null
+  }
+
+  /** Goes on without a text that cannot be had in time. @returns false where nothing else can be said in its place */
+  #leaveOut(said: Said): boolean {
+    const { script, language } = this.#options
+    const isReady = (text: string) => this.#parts.prompts.peek(text, language) !== undefined
+    const next = this.#queue[1]
+    const instead = said.text === script.goodbye && isReady(script.thanks) ? script.thanks : null
+    if (instead === null && !(next && isReady(next.text))) return false
+    this.#stopWaiting()
+    if (instead === null) {
+      this.#queue.shift()
+      this.#step({ type: 'playing', fromMs: this.#nowMs, toMs: this.#nowMs, asked: said.asked })
+    } else this.#queue[0] = { ...said, text: instead }
+    this.#pump()
+    return true
   }
 
   #play({ text, asked }: Said, audio: Uint8Array): void {
@@ -290,6 +332,7 @@ export class EmbeddedSession implements EngineSession {
     if (this.#closed) return
     this.#closed = true
     clearInterval(this.#watchdog)
+    clearTimeout(this.#late)
     this.#line.close()
     this.#queue = []
     this.#tape.forget(Number.POSITIVE_INFINITY)

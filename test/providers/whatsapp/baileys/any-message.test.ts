@@ -31,7 +31,7 @@ const stored = (id: string) => harness.inbound.filter((event) => event.id === id
 const arrival = (id: string) => harness.until(() => stored(id)[0], 'the event')
 const connections = () => harness.statuses.filter(({ state }) => state === 'starting').length
 
-/** What comes after is stored, so that what came before it was handled. */
+/** A later message is stored, so the earlier ones were handled. */
 async function settle(): Promise<void> {
   await arrival(await raw({ conversation: 'the last one' }))
 }
@@ -242,12 +242,12 @@ test.each([
 test.each([
   [false, 'missed_voice_call'],
   [true, 'missed_video_call'],
-])('a call that nobody answered is shown (video: %p)', async (video, type) => {
+])('an unanswered call is shown (video: %p)', async (video, type) => {
   const event = await arrival(sandbox.missedCall({ from: BOB, to: ME, video }))
   expect(event).toMatchObject({ contact: { phone: BOB }, content: { kind: 'unsupported', type } })
 })
 
-test('a number that WhatsApp knows under another one is written to there, and that is told once', async () => {
+test('a number that WhatsApp has under another one is written to there, and reported once', async () => {
   sandbox.putAccount({ phone: '+5531977776666', knownAs: '+553177776666' })
   for (const id of ['br-1', 'br-2'])
     expect(await harness.text(id, '+5531977776666', 'olá')).toMatchObject({ outcome: 'accepted' })

@@ -32,9 +32,9 @@ test('killed at random moments: nothing inbound is lost, and no key is ever used
     const follow = async () => {
       for await (const chunk of child.stdout)
         for (const line of Buffer.from(chunk).toString().trim().split('\n')) {
-          const news = JSON.parse(line)
-          qr = news.qr ?? qr
-          state = news.state
+          const update = JSON.parse(line)
+          qr = update.qr ?? qr
+          state = update.state
         }
     }
     void follow()

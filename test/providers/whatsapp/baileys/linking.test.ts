@@ -24,7 +24,6 @@ function make(store = new MapStore(), extra: ConstructorParameters<typeof Harnes
 }
 const nextPhone = () => `+97250111${String(++phones).padStart(4, '0')}`
 
-/** An account that a phone has linked. */
 async function linked(extra: Parameters<typeof make>[1] = {}) {
   const phone = nextPhone()
   const store = new MapStore()
@@ -83,7 +82,7 @@ test('stored credentials are enough to work again, nothing in the store can be r
   await first.account.stop()
   expect(first.account.status()).toMatchObject({ state: 'stopped', reason: 'requested' })
   expect(store.keys.size).toBeGreaterThan(800)
-  // The ids of rows are Signal's addresses and hold numbers; what can be used stands in the values alone.
+  // Row ids are Signal's addresses and contain numbers; secrets are in the values alone.
   const values = [store.creds, ...store.keys.values()].join('\n')
   const found = ['private', 'advSecretKey', phone.slice(1), 'keyPair'].filter((secret) => values.includes(secret))
   expect(found).toEqual([])
@@ -124,7 +123,7 @@ test('a read error in the middle of work cuts the connection and loses no sessio
   const { phone, store, harness } = await linked()
   await harness.text('m1', BOB, 'one')
   const sessions = [...store.keys.keys()].filter((key) => key.startsWith('session/')).sort()
-  // A new socket has read nothing of this chat yet.
+  // A new socket has not read this chat yet.
   await harness.account.stop()
   await harness.work(sandbox, phone)
   store.readError = new Error('the database is away')

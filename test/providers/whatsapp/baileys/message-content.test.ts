@@ -133,7 +133,7 @@ const cases: [string, proto.IMessage, object][] = [
       interactiveMessage: {
         header: { title: 'Menu' },
         body: { text: 'Choose' },
-        footer: { text: 'open till five' },
+        footer: { text: 'open until five' },
         nativeFlowMessage: {
           buttons: [
             {
@@ -148,7 +148,7 @@ const cases: [string, proto.IMessage, object][] = [
       kind: 'interactive',
       text: 'Choose',
       header: 'Menu',
-      footer: 'open till five',
+      footer: 'open until five',
       choices: [{ text: 'Open' }, { id: 'r1', text: 'Cut' }],
     },
   ],
@@ -415,8 +415,6 @@ test('what surrounds a message is kept: quote, forwards, mentions, the advertise
   })
 })
 
-// --- what WhatsApp may bring next, and what somebody may make of it
-
 const field = (number: number, bytes: Uint8Array): Uint8Array => {
   const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)])
   return Uint8Array.from([...varint(number * 8 + 2), ...varint(bytes.length), ...bytes])
@@ -559,8 +557,6 @@ test('messages at random, of the definition’s form, are read without a fault, 
   }
   expect(events).toBeGreaterThan(1_500)
 }, 60_000)
-
-// --- answers that are encrypted
 
 const ME = { id: '972501111111:5@s.whatsapp.net', lid: '111@lid' }
 const BOB = { phone: '972502222222@s.whatsapp.net', lid: '222@lid' }

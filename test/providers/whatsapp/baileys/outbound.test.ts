@@ -74,7 +74,7 @@ test('without an id of the caller, one follows from our row, the same at every a
   expect(second).toEqual(first)
 })
 
-test('receipts out of order are each told once', async () => {
+test('receipts out of order are each reported once', async () => {
   sandbox.putAccount({ phone: BOB, reads: true })
   sandbox.addFault({ kind: 'reverse_receipts' })
   const sent = message()
