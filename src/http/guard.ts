@@ -95,7 +95,7 @@ async function admit(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise
       if (await needsLoginPage(c, deps)) return toLogin(c)
       const business = await businessOf(request, deps.principal, chosenBusiness(c))
       const calls = rule.access === 'procedures' ? calledProcedures(c.req.path) : null
-      deps.keyLimit.take(business.actor, calls?.length ?? 1, limitHeaders(c))
+      deps.keyLimit.take(business.actor, Math.min(calls?.length ?? 1, MAX_BATCH), limitHeaders(c))
       if (rule.access === 'business') requireAccess(business.access, rule.needs)
       else requireAnyCall(business, calls ?? [])
       c.set('business', business)

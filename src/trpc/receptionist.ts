@@ -11,6 +11,7 @@ import {
   listBusinessTexts,
   listProfiles,
   openingWords,
+  profilePageInput,
   receptionistSettings,
   removeBusinessText,
   saveBusinessText,
@@ -85,10 +86,12 @@ export const receptionistRouter = router({
         tag: 'Receptionist',
         summary: 'List the versions of the receptionist’s settings',
         description: 'Newest first.',
+        example: { cursor: '12' },
       },
     })
+    .input(profilePageInput.prefault({}))
     .output(pageOf(versionView))
-    .query(async ({ ctx }) => onePage(await listProfiles(ctx.business))),
+    .query(({ ctx, input }) => listProfiles(ctx.business, input)),
   version: businessProcedure
     .meta({
       openapi: {

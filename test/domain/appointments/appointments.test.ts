@@ -135,3 +135,18 @@ test('the past, next year but one, and closed hours are refused, the last with f
     message: expect.stringContaining('Free: 2026-11-25 09:00'),
   })
 })
+
+test('a list goes on behind its cursor, soonest first', async () => {
+  const { business, call } = await startDomain()
+  const times = ['10:00', '11:00', '12:00', '13:00']
+  for (const time of times.toReversed()) await bookAppointment(business, at('2026-11-23', time, await call()), settings)
+  const seen: Date[] = []
+  let cursor: string | undefined
+  do {
+    const page = await listAppointments(business, { from: NOW.toISOString(), limit: 3, ...(cursor ? { cursor } : {}) })
+    seen.push(...page.items.map(({ startsAt }) => startsAt))
+    cursor = page.nextCursor ?? undefined
+  } while (cursor)
+  expect(seen).toHaveLength(4)
+  expect(seen).toEqual(seen.toSorted((a, b) => a.getTime() - b.getTime()))
+})
