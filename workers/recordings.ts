@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { durationOfWav } from '../src/audio/wav.ts'
-import { attachCallTrace, recordKeyOf, transcribeTurn } from '../src/domain/calls/index.ts'
+import { attachCallTrace, callTraceKey, transcribeTurn } from '../src/domain/calls/index.ts'
 import { within } from '../src/domain/context.ts'
 import { fetchMessageMedia, processMedia } from '../src/domain/messages/index.ts'
 import { deletePending } from '../src/domain/privacy/index.ts'
@@ -64,7 +64,7 @@ if (import.meta.main)
         })
       },
       'call.store_trace': async ({ businessId, callSid, gzip }) => {
-        const key = recordKeyOf(businessId, callSid)
+        const key = callTraceKey(businessId, callSid)
         const data = gunzipSync(Buffer.from(gzip, 'base64'))
         await storage.put(key, data, 'application/x-ndjson')
         const lines = data.toString('latin1').split('\n').length - 1

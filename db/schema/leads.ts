@@ -28,7 +28,7 @@ export const leads = pgTable(
     stage: text().notNull().default('new'),
     source: text({ enum: ['call', 'voicemail', 'whatsapp', 'manual', 'import'] }).notNull(),
     name: text(),
-    wish: text(),
+    inquiry: text('wish'),
     callbackTime: text('callback_time'),
     /** When the caller last answered something about it: jobs can run in another order. */
     answeredAt: at('answered_at'),
@@ -49,7 +49,7 @@ export const leads = pgTable(
     index('leads_contact').on(t.contactId),
     index('leads_search').using(
       'gin',
-      sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', coalesce(${t.name}, '') || ' ' || coalesce(${t.wish}, '')))`,
+      sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', coalesce(${t.name}, '') || ' ' || coalesce(${t.inquiry}, '')))`,
     ),
     check('leads_value', sql`${t.valueAgorot} is null or ${t.valueAgorot} >= 0`),
     ...enumChecks(t),

@@ -1,6 +1,9 @@
 import { writeWavMulaw } from '../audio/wav.ts'
 import { claimStream, finishCall, type StreamToken } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
+import { jobId } from '../domain/job-ids.ts'
+import { withEarlierNames } from '../domain/leads/index.ts'
+import { turnAudioKey } from '../domain/storage-keys.ts'
 import type { Inbox } from '../jobs/inbox.ts'
 import type { Producer } from '../jobs/producer.ts'
 import { errorMessage } from '../lib/errors.ts'
@@ -103,7 +106,7 @@ export function createCallEvents(deps: {
           { key: `${call.callSid}:${turn.index}` },
         )
       if (audio && audio.byteLength > 0)
-        void track(keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save))
+        void track(keepTurnAudio(turnAudioKey(call.businessId, call.callSid, turn.index), audio).then(save))
       else save(null)
     },
     lead(call, answers) {
@@ -113,7 +116,7 @@ export function createCallEvents(deps: {
       void inbox.acceptEventually('lead.save', {
         callSid: call.callSid,
         businessId: call.businessId,
-        ...all,
+        ...withEarlierNames(all),
         at: new Date().toISOString(),
       })
     },
@@ -137,7 +140,7 @@ export function createCallEvents(deps: {
       'call.summarize',
       { callSid: call.callSid, businessId: call.businessId },
       // Its turns are on their way through the queue.
-      { jobId: `summarize-${call.callSid}`, delayMs: SUMMARY_DELAY_MS },
+      { jobId: jobId('summarize', call.callSid), delayMs: SUMMARY_DELAY_MS },
     )
     const at = new Date()
     const late = (why: string) => {
@@ -172,7 +175,7 @@ export function createCallEvents(deps: {
 }
 
 /** The texts of an engine's `save_lead`: only strings, each bounded; anything else is not a text yet. */
-function textsOf(answers: unknown): { name?: string; wish?: string; callbackTime?: string } {
+function textsOf(answers: unknown): { name?: string; inquiry?: string; callbackTime?: string } {
   if (typeof answers !== 'object' || answers === null) return {}
   const fields = new Map(Object.entries(answers))
   const text = (key: string) => {
@@ -180,11 +183,11 @@ function textsOf(answers: unknown): { name?: string; wish?: string; callbackTime
     return typeof value === 'string' && value.trim() ? { value: cutText(value.trim(), 2_000) } : null
   }
   const name = text('name')
-  const wish = text('wish')
+  const inquiry = text('inquiry')
   const callbackTime = text('callback_time')
   return {
     ...(name ? { name: name.value } : {}),
-    ...(wish ? { wish: wish.value } : {}),
+    ...(inquiry ? { inquiry: inquiry.value } : {}),
     ...(callbackTime ? { callbackTime: callbackTime.value } : {}),
   }
 }

@@ -112,7 +112,7 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
       }
       case 'take_message': {
         const { message, callback_time } = callTools.take_message.args.parse(args)
-        deps.sink.lead(call, { wish: message, ...(callback_time ? { callback_time } : {}) })
+        deps.sink.lead(call, { inquiry: message, ...(callback_time ? { callback_time } : {}) })
         return { ok: true }
       }
       case 'save_lead':

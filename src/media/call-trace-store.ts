@@ -2,7 +2,7 @@ import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { z } from 'zod'
-import { attachCallTrace, findCallTrace, recordKeyOf } from '../domain/calls/index.ts'
+import { attachCallTrace, callTraceKey, findCallTrace } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
 import { setAside } from '../domain/inbox/index.ts'
 import { eventKey } from '../jobs/registry.ts'
@@ -108,7 +108,7 @@ export function createCallTraceStore(options: {
     if (!first || !business || !call) return await ownerless(path, now, first)
     ownerlessSince.delete(path)
     if (!mine && !call.ended) return 'waiting'
-    const key = recordKeyOf(first.businessId, first.callSid)
+    const key = callTraceKey(first.businessId, first.callSid)
     // The first one stands: a call has one stream.
     if (!call.recordKey) {
       await storage.put(key, data, 'application/x-ndjson')
@@ -128,7 +128,7 @@ export function createCallTraceStore(options: {
     ownerlessSince.set(path, since)
     if (now - since < OWNERLESS_MS) return 'waiting'
     // A try that died may have stored it before its call was erased.
-    if (first) await storage.delete(recordKeyOf(first.businessId, first.callSid))
+    if (first) await storage.delete(callTraceKey(first.businessId, first.callSid))
     ownerlessSince.delete(path)
     await letGo(path)
     log.warn({ file: basename(path) }, 'a record of no known call was deleted')

@@ -68,6 +68,7 @@ const CASES: [string, () => Promise<unknown>][] = [
   ['messages.list of a conversation', () => api.as({}).messages.list({ conversationId })],
   ['messages.list of a status', () => api.as({}).messages.list({ status: 'failed' })],
   ['messages.list of a direction', () => api.as({}).messages.list({ direction: 'in' })],
+  ['messages.list of the other direction', () => api.as({}).messages.list({ direction: 'out' })],
   ['messages.list of a provider', () => api.as({}).messages.list({ provider: 'baileys' })],
   ['calls.list', () => api.as({}).calls.list({})],
   ['calls.list of a state', () => api.as({}).calls.list({ state: 'live' })],

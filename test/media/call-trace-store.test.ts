@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync }
 import { join } from 'node:path'
 import { eq } from 'drizzle-orm'
 import { calls, pendingDeletions } from '../../db/schema/index.ts'
-import { finishCall, recordKeyOf, registerCall } from '../../src/domain/calls/index.ts'
+import { callTraceKey, finishCall, registerCall } from '../../src/domain/calls/index.ts'
 import { within } from '../../src/domain/context.ts'
 import { deletePending, eraseContact, sweepRetention } from '../../src/domain/privacy/index.ts'
 import { createCallTraceStore } from '../../src/media/call-trace-store.ts'
@@ -39,7 +39,7 @@ async function newCall(ended = true) {
   const id = await registerCall(api.business, call)
   if (ended) await finishCall(api.business, { ...call, reason: 'completed', durationMs: 1, metrics: {} })
   const [row] = await api.database.db.select().from(calls).where(eq(calls.id, id))
-  return { id, callSid, contactId: row?.contactId ?? '', key: recordKeyOf(api.businessId, callSid) }
+  return { id, callSid, contactId: row?.contactId ?? '', key: callTraceKey(api.businessId, callSid) }
 }
 
 /** What a process that is gone left on the disk; answers its path. */
@@ -154,7 +154,7 @@ test('a record that names another business than its call is nobody’s', async (
   await keeper.sweep(later(30))
   await keeper.sweep(later(60))
   expect(readdirSync(dir)).toEqual([])
-  expect(await storage.get(recordKeyOf(other, call.callSid))).toBeNull()
+  expect(await storage.get(callTraceKey(other, call.callSid))).toBeNull()
   await expect(api.as({}).calls.replay({ id: call.id })).rejects.toThrow('not stored, or not yet')
 })
 

@@ -15,7 +15,7 @@ describe('a conversation', () => {
         heard: ['Dana', 'A flat'],
         steps: [
           { say: 'How can I help?', ms: 600 },
-          { tools: [{ name: 'save_lead', args: { name: 'Dana', wish: 'A flat' } }] },
+          { tools: [{ name: 'save_lead', args: { name: 'Dana', inquiry: 'A flat' } }] },
           goodbye,
         ],
       },
@@ -24,7 +24,7 @@ describe('a conversation', () => {
     expect(end?.reason).toBe('completed')
     expect(report.streams[0]?.greetingLatencyMs ?? 9_999).toBeLessThan(1_000)
     expect(report.streams[0]?.endedBy).toBe('server')
-    expect(line.leads).toEqual([{ name: 'Dana', wish: 'A flat' }])
+    expect(line.leads).toEqual([{ name: 'Dana', inquiry: 'A flat' }])
     expect(line.turns.filter((turn) => turn.role === 'caller').map((turn) => turn.text)).toEqual(['Dana', 'A flat'])
     expect(line.turns.find((turn) => turn.text === 'Goodbye.')).toMatchObject({ interrupted: false, heardMs: 400 })
     expect(end?.metrics.greetingMs).toBeLessThan(1_000)

@@ -25,7 +25,7 @@ const SCRIPT = intakeScript({ language: 'en', businessName: 'Levi' })
 const STATES = {
   greeting: { answers: 0, next: SCRIPT.questions[1]?.prompt },
   name: { answers: 0, next: SCRIPT.questions[1]?.prompt },
-  wish: { answers: 1, next: SCRIPT.questions[2]?.prompt },
+  inquiry: { answers: 1, next: SCRIPT.questions[2]?.prompt },
   callback: { answers: 2, next: SCRIPT.thanks },
   closing: { answers: 3, next: SCRIPT.goodbye },
   /** `save_lead` and `end_call` are done; the caller speaks once more. */

@@ -373,13 +373,13 @@ test.each([
 test('what an engine hands over while it is closed belongs to the call', async () => {
   const call = startSession()
   call.onClose = () => {
-    call.tell({ type: 'user_turn', question: 'wish', startMs: 100, endMs: 200 })
+    call.tell({ type: 'user_turn', question: 'inquiry', startMs: 100, endMs: 200 })
     call.tell({ type: 'tool_call', toolCallId: 't1', name: 'save_lead', args: { name: 'Dana' } })
   }
   call.start()
   call.session.onFrame({ event: 'stop' })
   await settle()
-  expect(call.turns.map((turn) => [turn.role, turn.question])).toContainEqual(['caller', 'wish'])
+  expect(call.turns.map((turn) => [turn.role, turn.question])).toContainEqual(['caller', 'inquiry'])
   expect(call.leads).toEqual([{ name: 'Dana' }])
   expect(call.ends).toMatchObject([{ reason: 'caller_hung_up', metrics: { turns: 2 } }])
 })

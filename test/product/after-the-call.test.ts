@@ -52,7 +52,7 @@ test('the sandbox’s own model sums a call up, in the form that is asked for', 
       60_000,
     )
     expect(summary).toMatchObject({ sentiment: 'neutral', nextStep: 'Call back.' })
-    expect(summary?.fields).toEqual({ name: 'Dana', wish: 'A flat in Haifa' })
+    expect(summary?.fields).toEqual({ name: 'Dana', inquiry: 'A flat in Haifa', wish: 'A flat in Haifa' })
     expect(summary?.summary).toContain('A flat in Haifa')
     expect(
       await product.sql`select 1 from events where type = 'call.summarize' and data->>'by' = 'model'`,
@@ -109,7 +109,7 @@ describe('with a model, and two servers whose disks are their own', () => {
       completions: [
         JSON.stringify({
           summary: 'Dana is looking for a flat in Haifa.',
-          wish: 'A flat in Haifa',
+          inquiry: 'A flat in Haifa',
           area: 'Haifa',
           callback_time: 'tomorrow',
           sentiment: 'positive',
@@ -144,9 +144,15 @@ describe('with a model, and two servers whose disks are their own', () => {
       summary: 'Dana is looking for a flat in Haifa.',
       sentiment: 'positive',
       nextStep: 'Send her the list.',
-      fields: { name: 'Dana', wish: 'A flat in Haifa', area: 'Haifa', callback_time: 'tomorrow' },
+      fields: {
+        name: 'Dana',
+        inquiry: 'A flat in Haifa',
+        wish: 'A flat in Haifa',
+        area: 'Haifa',
+        callback_time: 'tomorrow',
+      },
     })
-    expect((await callOf()).lead).toMatchObject({ name: 'Dana', wish: 'A flat in Haifa', callbackTime: 'tomorrow' })
+    expect((await callOf()).lead).toMatchObject({ name: 'Dana', inquiry: 'A flat in Haifa', callbackTime: 'tomorrow' })
     expect(openai.rest.failures).toEqual([])
   })
 
@@ -280,7 +286,7 @@ describe('without a model', () => {
   test('the summary is made by rules; nobody is written to unasked', async () => {
     expect(await summaryOf(await shortCall())).toMatchObject({
       madeBy: 'rules',
-      summary: 'Somebody called. The caller said nothing.',
+      summary: 'An unknown caller called. The caller said nothing.',
       nextStep: null,
       sentiment: null,
       fields: {},

@@ -111,7 +111,7 @@ test.concurrent.each([
     // The thanks and the goodbye are two things said.
     expect(turns.map((turn) => turn.role).join(' ')).toBe('agent caller agent caller agent caller agent agent')
     const caller = turns.filter((turn) => turn.role === 'caller')
-    expect(caller.map((turn) => turn.question)).toEqual(['name', 'wish', 'callback_time'])
+    expect(caller.map((turn) => turn.question)).toEqual(['name', 'inquiry', 'callback_time'])
     for (const turn of turns.filter((each) => each.role === 'agent')) {
       expect(turn.text ?? '').not.toBe('')
       expect(turn.interrupted).toBe(false)

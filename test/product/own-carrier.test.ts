@@ -237,8 +237,14 @@ describe('businesses with carrier accounts of their own, beside the installation
         expect((await at(`/webhook/whatsapp/status?message=${id}`, status))[0]).toBe(204)
       }
       const told = (words: string) => product.workersOf('crm').some(({ log }) => JSON.stringify(log).includes(words))
-      await eventually(() => told('news of a call of another business'), 'that the call’s news was dropped')
-      await eventually(() => told('news of a stream of another business'), 'that the stream’s news was dropped')
+      await eventually(
+        () => told('call status rejected: the call belongs to another business'),
+        'that the call’s news was dropped',
+      )
+      await eventually(
+        () => told('stream event rejected: the call belongs to another business'),
+        'that the stream’s news was dropped',
+      )
       await eventually(() => told('status of an unknown message dropped'), 'that the message’s news was dropped')
       expect([await callOf(), await messageOf(), await product.countRows()]).toEqual(before)
     },

@@ -125,7 +125,7 @@ describe('a stranger of another business', () => {
     const contact = await owner.contacts.create({ phone: '+972501112222', name: mark, tags: [mark] })
     const second = await owner.contacts.create({ phone: '+972501113333', name: mark })
     const note = await owner.contacts.addNote({ id: contact.id, body: mark })
-    const lead = await owner.leads.create({ contactId: contact.id, name: mark, wish: mark })
+    const lead = await owner.leads.create({ contactId: contact.id, name: mark, inquiry: mark })
     const messageId = await receiveMessage(inA, {
       provider: 'twilio',
       businessId: a,

@@ -12,7 +12,8 @@ import {
   summarizeCall,
 } from '../../src/domain/calls/index.ts'
 import { type DomainContext, within } from '../../src/domain/context.ts'
-import { saveLead } from '../../src/domain/leads/index.ts'
+import { jobId } from '../../src/domain/job-ids.ts'
+import { saveLead, withPresentNames } from '../../src/domain/leads/index.ts'
 import { sendFollowUp } from '../../src/domain/receptionist/index.ts'
 import { DelayJob, type JobContext, type JobHandlers } from '../../src/jobs/consumer.ts'
 import type { JobPayload } from '../../src/jobs/registry.ts'
@@ -64,7 +65,7 @@ async function saveCallTurn(ctx: DomainContext, turn: JobPayload<'call.turn'>, j
   const { businessId, callSid } = turn
   const saved = await ofCall(ctx, callSid, job, () => saveTurn(within(ctx, businessId), turn))
   if (!saved.untranscribed) return
-  await ctx.enqueue('call.transcribe', { businessId, turnId: saved.id }, { jobId: `transcribe-${saved.id}` })
+  await ctx.enqueue('call.transcribe', { businessId, turnId: saved.id }, { jobId: jobId('transcribe', saved.id) })
 }
 
 async function summarize(deps: CallDeps, payload: JobPayload<'call.summarize'>, job: JobContext): Promise<void> {
@@ -109,7 +110,8 @@ export function callHandlers(deps: CallDeps): Pick<JobHandlers<'crm'>, CallJob> 
       })
     },
     'call.summarize': (payload, job) => summarize(deps, payload, job),
-    'lead.save': async ({ businessId, at, ...lead }, job) => {
+    'lead.save': async ({ businessId, at, ...payload }, job) => {
+      const lead = withPresentNames(payload)
       await ofCall(ctx, lead.callSid, job, () =>
         saveLead(within(ctx, businessId), { ...lead, source: 'call', at: new Date(at) }),
       )

@@ -7,6 +7,7 @@ import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
+import { lock } from '../locks.ts'
 import { laterThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
 import { type BusinessHours, instantOf, isOpen, possibleStarts, wallClock } from './hours.ts'
 
@@ -50,7 +51,7 @@ export async function bookAppointment(
     throw new AppError('invalid', 'too_far', 'This is more than a year away.')
   return await ctx.db.transaction(async (tx) => {
     // One booking of a business at a time: two that overlap cannot both see a free slot.
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`appointments:${ctx.businessId}`}, 0))`)
+    await lock(tx, `appointments:${ctx.businessId}`)
     const [call] = request.callSid
       ? await tx
           .select({ id: calls.id, contactId: calls.contactId })
@@ -113,7 +114,7 @@ async function bookedBy(
     .where(
       and(
         eq(appointments.businessId, ctx.businessId),
-        // A withheld number is nobody's: only this call is known to be theirs.
+        // A withheld number names no contact: of the caller's bookings only this call's are known.
         known ? eq(calls.fromNumber, caller.number) : eq(calls.id, callId),
       ),
     )

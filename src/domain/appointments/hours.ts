@@ -23,7 +23,7 @@ export const DEFAULT_HOURS: BusinessHours = {
 
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
 
-/** The week of a business's hours, by number of the day; hours that nobody has said are the usual ones. */
+/** The week of a business's hours, by number of the day; a business that has set none has the usual ones. */
 export function weekOf(hours: WeekHours | null): BusinessHours['week'] {
   if (!hours) return DEFAULT_HOURS.week
   return Object.fromEntries(

@@ -28,17 +28,17 @@ const timezone = z.string().refine((zone) => Intl.supportedValuesOf('timeZone').
 
 export const businessSettings = z.object({
   name: z.string().trim().min(1).max(120),
-  language: z.enum(['he', 'en']),
+  language: z.enum(businesses.language.enumValues),
   timezone,
   /** Spoken instead of the built-in greeting; null is the built-in one. */
   greeting: z.string().trim().min(1).max(500).nullable(),
-  defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
+  defaultWhatsappProvider: z.enum(businesses.defaultWhatsappProvider.enumValues),
   /** Sends when the default one surely cannot. */
-  fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
+  fallbackWhatsappProvider: z.enum(businesses.fallbackWhatsappProvider.enumValues).nullable(),
   /** A text longer than its provider takes: sent in parts, or refused. */
-  longText: z.enum(['split', 'refuse']),
+  longText: z.enum(businesses.longText.enumValues),
   /** Takes the payments for which no other is named; null is the one that suits the currency. */
-  paymentProvider: z.enum(['paypal', 'tranzila']).nullable(),
+  paymentProvider: z.enum(businesses.paymentProvider.enumValues).nullable(),
   /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
   speechEngine: z.enum(SPEECH_ENGINES),
   deleteRemoteRecordings: z.boolean(),
@@ -48,16 +48,16 @@ export const businessSettings = z.object({
 export const businessView = z.object({
   id: z.uuid(),
   name: z.string(),
-  language: z.enum(['he', 'en']),
+  language: z.enum(businesses.language.enumValues),
   timezone: z.string(),
   greeting: z.string().nullable(),
-  defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
+  defaultWhatsappProvider: z.enum(businesses.defaultWhatsappProvider.enumValues),
   /** Sends when the default one surely cannot. */
-  fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
+  fallbackWhatsappProvider: z.enum(businesses.fallbackWhatsappProvider.enumValues).nullable(),
   /** A text longer than its provider takes: sent in parts, or refused. */
-  longText: z.enum(['split', 'refuse']),
+  longText: z.enum(businesses.longText.enumValues),
   /** Takes the payments for which no other is named; null is the one that suits the currency. */
-  paymentProvider: z.enum(['paypal', 'tranzila']).nullable(),
+  paymentProvider: z.enum(businesses.paymentProvider.enumValues).nullable(),
   /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
   speechEngine: z.enum(SPEECH_ENGINES),
   deleteRemoteRecordings: z.boolean(),
@@ -74,7 +74,7 @@ export const phoneNumberView = z.object({
   e164: z.string(),
   label: z.string().nullable(),
   /** What is spoken on this line, when it is not the business's language. */
-  language: z.enum(['he', 'en']).nullable(),
+  language: z.enum(phoneNumbers.language.enumValues).nullable(),
   createdAt: z.date(),
 })
 

@@ -4,11 +4,6 @@ import { calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
-/** Where a call's record lies in the storage. */
-export function recordKeyOf(businessId: string, callSid: string): string {
-  return `calls/${businessId}/${callSid.replace(/[^A-Za-z0-9_-]/g, '_')}/record.jsonl`
-}
-
 /** Whether there is such a call, whether it is over, and where its record is stored; null for no such call. */
 export async function findCallTrace(
   ctx: BusinessContext,
@@ -23,7 +18,7 @@ export async function findCallTrace(
 
 /**
  * Notes that a call's record is stored. Asked twice, it is noted once.
- * @returns false when there is no such call any more: what was stored belongs to nobody
+ * @returns false when there is no such call any more: what was stored has no owner
  */
 export async function attachCallTrace(
   ctx: BusinessContext,

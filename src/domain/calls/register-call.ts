@@ -23,7 +23,7 @@ export type CallRegistration = {
 }
 
 /**
- * The call's row, made when there is none: whichever news of a call comes first makes it.
+ * The call's row, made when there is none: whichever event of a call comes first makes it.
  * @throws AppError `person_erased` for a call that was erased with its caller
  */
 export async function upsertCall(

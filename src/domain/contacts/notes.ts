@@ -4,11 +4,12 @@ import type { Executor } from '../../../db/client.ts'
 import { notes } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { requiredText } from '../../lib/text.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 import { lockContact } from './queries.ts'
 
-export const noteBody = z.string().trim().min(1).max(10_000)
+export const noteBody = requiredText(10_000)
 
 export const noteView = z.object({
   id: z.uuid(),

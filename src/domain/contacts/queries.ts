@@ -3,18 +3,19 @@ import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { contacts, contactTags, conversations } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import { limitedText, requiredText } from '../../lib/text.ts'
 import type { BusinessContext } from '../context.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 
 const flag = z.union([z.boolean(), z.enum(['true', 'false'])]).transform((value) => value === true || value === 'true')
 
-export const tag = z.string().trim().min(1).max(64)
+export const tag = requiredText(64)
 
 export const contactFilters = pageInput.extend({ tag: tag.optional(), optedOut: flag.optional() })
 
 export const customFields = z.record(
-  z.string().min(1).max(64),
-  z.union([z.string().max(2_000), z.number(), z.boolean(), z.null()]),
+  limitedText(64).min(1),
+  z.union([limitedText(2_000), z.number(), z.boolean(), z.null()]),
 )
 
 export const contactView = z.object({

@@ -5,7 +5,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { olderThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
 
-export const CONVERSATION_STATUSES = ['open', 'closed', 'snoozed'] as const
+export const CONVERSATION_STATUSES = conversations.status.enumValues
 
 export const conversationFilters = timePageInput.extend({
   status: z.enum(CONVERSATION_STATUSES).optional(),

@@ -5,6 +5,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { mediaKey, recordingKey } from '../storage-keys.ts'
 
 /** Something outside the database: a file in the storage, or the carrier's copy of a recording. */
@@ -24,7 +25,7 @@ export async function deletePending(
     .returning()
   if (!row) return
   if (row.kind === 'file') await means.storage.delete(row.ref)
-  // Without a carrier there is nobody to ask; the line stays until there is.
+  // Without a carrier the deletion cannot be asked for; the row stays until there is one.
   else if (means.deleteCarrierRecording) await means.deleteCarrierRecording(row.ref)
   else return
   await ctx.db.delete(pendingDeletions).where(mine)
@@ -41,7 +42,7 @@ export async function requeueDeletions(ctx: DomainContext, idleMs = 10 * 60_000)
     await ctx.enqueue(
       'privacy.delete',
       { businessId: row.businessId, deletionId: row.id },
-      { jobId: `erase-${row.id}-${row.attempts}` },
+      { jobId: jobId('erase', row.id, row.attempts) },
     )
   return rows.length
 }
@@ -141,14 +142,18 @@ export async function noteDeletions(tx: Executor, ctx: BusinessContext, refs: Re
 export async function queueDeletions(ctx: BusinessContext, ids: string[]): Promise<void> {
   try {
     for (const deletionId of ids)
-      await ctx.enqueue('privacy.delete', { businessId: ctx.businessId, deletionId }, { jobId: `erase-${deletionId}` })
+      await ctx.enqueue(
+        'privacy.delete',
+        { businessId: ctx.businessId, deletionId },
+        { jobId: jobId('erase', deletionId) },
+      )
   } catch (error) {
     // They are written down: the sweep queues them.
     ctx.log.warn({ error: errorMessage(error) }, 'deletions could not be queued; the sweep will')
   }
 }
 
-/** Has the files of a job that is not to be done deleted, since nobody else knows of them. */
+/** Has the files of a job that is not to be done deleted, since no other row names them. */
 export async function deleteLeftovers(ctx: BusinessContext, refs: Ref[]): Promise<void> {
   if (refs.length > 0) await queueDeletions(ctx, await ctx.db.transaction((tx) => noteDeletions(tx, ctx, refs)))
 }

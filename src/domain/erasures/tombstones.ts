@@ -76,7 +76,7 @@ export async function refuseErased(
   if (row?.erased) throw personErased()
 }
 
-/** For news of a call that has no row. @throws AppError `person_erased` when it had one, and was erased with its caller */
+/** For an event of a call that has no row. @throws AppError `person_erased` when it had one, and was erased with its caller */
 export async function refuseErasedCall(tx: Executor, callSid: string): Promise<void> {
   const call: Identity = { kind: 'call', value: callSid }
   const [found] = await tx

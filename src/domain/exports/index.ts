@@ -62,7 +62,7 @@ const EXPORTERS: Record<ExportKind, Exporter> = {
     id: (row) => row.id,
     phone: (row) => row.phone,
     name: (row) => row.name,
-    wish: (row) => row.wish,
+    inquiry: (row) => row.inquiry,
     stage: (row) => row.stage,
     value: (row) => (row.valueAgorot === null ? null : (row.valueAgorot / 100).toFixed(2)),
     source: (row) => row.source,

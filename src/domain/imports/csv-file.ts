@@ -105,8 +105,8 @@ function* readRows(table: Table, options: ReadOptions): Generator<CsvRow> {
 
 /** What a row is known by when the same or another file brings it again. */
 function keyOf(kind: ImportKind, value: ImportRow, seen: Map<string, number>): string {
-  const { phone, name, email, wish, valueAgorot } = value
-  const content = JSON.stringify([kind, phone, name, email, wish, valueAgorot])
+  const { phone, name, email, inquiry, valueAgorot } = value
+  const content = JSON.stringify([kind, phone, name, email, inquiry, valueAgorot])
   // Two rows alike in one file are two, however often the file is read.
   const hash = sha256Hex(content)
   const count = seen.get(hash) ?? 0
@@ -130,8 +130,8 @@ function surveyRows(table: Table, mapped: MappedColumn[], input: CsvInput) {
       if (cell) survey.look(column.column, cell.slice(0, 60))
     }
   }
-  const style = <Style extends string>(told: Style | null, survey: StyleSurvey, styles: readonly Style[]) =>
-    told ?? styles.find((one) => one === survey.decided()) ?? null
+  const style = <Style extends string>(given: Style | null, survey: StyleSurvey, styles: readonly Style[]) =>
+    given ?? styles.find((one) => one === survey.decided()) ?? null
   const found = {
     amounts: style(input.amounts, amounts, AMOUNT_STYLES),
     dates: style(input.dates, dates, DATE_STYLES),

@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { presentName } from '../leads/index.ts'
 import {
   type ColumnMapping,
   fieldOfHeading,
@@ -21,7 +22,7 @@ const OWN_FIELD = /^(custom|date):(.+)$/s
  * @throws AppError `no_mapping`, `unknown_column`, `unknown_field`
  */
 export function mapColumns(kind: ImportKind, columns: string[], mapping: ColumnMapping | null): MappedColumn[] {
-  const mapped = mapping ? asTold(kind, columns, mapping) : asHeaded(kind, columns)
+  const mapped = mapping ? asMapped(kind, columns, mapping) : asHeaded(kind, columns)
   if (!mapped.some(({ field }) => IDENTIFYING.includes(field)))
     throw new AppError(
       'invalid',
@@ -32,9 +33,10 @@ export function mapColumns(kind: ImportKind, columns: string[], mapping: ColumnM
   return mapped
 }
 
-function asTold(kind: ImportKind, columns: string[], mapping: ColumnMapping): MappedColumn[] {
+function asMapped(kind: ImportKind, columns: string[], mapping: ColumnMapping): MappedColumn[] {
   const fields: readonly string[] = IMPORT_FIELDS[kind]
-  return Object.entries(mapping).flatMap(([heading, field]) => {
+  return Object.entries(mapping).flatMap(([heading, named]) => {
+    const field = presentName(named)
     if (!fields.includes(field) && !OWN_FIELD.test(field))
       throw new AppError(
         'invalid',

@@ -34,7 +34,7 @@ export type Fill = {
   optOut: boolean
 }
 
-export const NOBODY: Known = {
+export const NEW_CONTACT: Known = {
   id: null,
   phone: null,
   name: null,
@@ -58,7 +58,7 @@ export function planRow(
   known: Known | null,
   earlier: Earlier | null,
 ): { outcome: Outcome; fill: Fill } {
-  const before = known ?? NOBODY
+  const before = known ?? NEW_CONTACT
   const fill: Fill = {
     name: before.name === null ? row.name : null,
     email: before.email === null ? row.email : null,
@@ -107,7 +107,7 @@ function planCustom(row: ImportRow, before: Known): Record<string, string> {
 
 /** What is there after a row was taken in. */
 export function knownAfter(known: Known | null, row: ImportRow, fill: Fill): Known {
-  const before = known ?? NOBODY
+  const before = known ?? NEW_CONTACT
   return {
     id: before.id,
     phone: before.phone ?? row.phone,
@@ -178,7 +178,7 @@ export async function loadExisting(
   return { byPhone, byId }
 }
 
-/** Numbers that somebody has beside the first one. */
+/** A person's numbers beside the first one. */
 async function loadFurtherNumbers(db: Executor, ctx: BusinessContext, phones: string[]) {
   if (phones.length === 0) return []
   return await db
@@ -211,7 +211,7 @@ async function loadTagsAndNotes(db: Executor, ctx: BusinessContext, rows: Import
       byId.get(contactId)?.notes.add(body)
 }
 
-/** The first of a row's numbers that somebody has. */
+/** The first of a row's numbers that a contact has. */
 export function knownOf(row: ImportRow, byPhone: ReadonlyMap<string, Known>): Known | null {
   for (const phone of row.phones) {
     const known = byPhone.get(canonicalPhone(phone))

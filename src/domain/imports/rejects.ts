@@ -58,7 +58,7 @@ export async function eraseRejects(tx: Executor, ctx: BusinessContext, phones: s
     .where(and(eq(importRejects.businessId, ctx.businessId), inArray(importRejects.phone, phones)))
 }
 
-/** Deletes refused rows that nobody mended in weeks. @returns how many */
+/** Deletes refused rows that were not corrected in weeks. @returns how many */
 export async function pruneRejects(ctx: DomainContext): Promise<number> {
   const old = ctx.db
     .select({ id: importRejects.importId, row: importRejects.row })

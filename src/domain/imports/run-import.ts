@@ -154,7 +154,7 @@ async function takeRow(
     )
   } catch (error) {
     const errors = [refusalOf(ctx, from.id, csvRow.row, error)]
-    // Of somebody who was erased nothing is kept, not even to be mended.
+    // Nothing is stored of an erased person, not even for correction.
     await keepReject(tx, ctx, from.id, isErased(error) ? { ...csvRow, cells: [] } : csvRow, errors, value.phone)
     return errors
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { imports } from '../../../db/schema/index.ts'
 import { ENCODINGS } from './decode.ts'
 import { columnMapping, IMPORT_KINDS } from './fields.ts'
 
@@ -53,7 +54,7 @@ export const importPreview = z.object({
       email: z.string().nullable(),
       tags: z.array(z.string()),
       note: z.string().nullable(),
-      wish: z.string().nullable(),
+      inquiry: z.string().nullable(),
       stage: z.string().nullable(),
       valueAgorot: z.number().nullable(),
       date: z.string().nullable(),
@@ -72,7 +73,7 @@ export type ImportPreview = z.infer<typeof importPreview>
 export const importView = z.object({
   id: z.uuid(),
   kind: z.enum(IMPORT_KINDS),
-  state: z.enum(['queued', 'running', 'done', 'failed']),
+  state: z.enum(imports.state.enumValues),
   total: z.number(),
   processed: z.number(),
   ...outcomes,

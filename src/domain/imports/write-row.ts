@@ -47,7 +47,7 @@ export async function writeRow(tx: Executor, ctx: BusinessContext, input: RowToT
   const leadId = newId()
   const lead = newLead.parse({
     name: row.name,
-    wish: row.wish,
+    inquiry: row.inquiry,
     valueAgorot: row.valueAgorot,
     source: 'import',
     ...(input.stage ? { stage: input.stage } : {}),
@@ -72,7 +72,7 @@ async function findOrMakeContact(
   if (known) return { known, contactId: known.id }
   if (row.phone) {
     const contactId = await resolveContact(tx, ctx, { phone: row.phone, name: row.name })
-    // Somebody may be known by another spelling of the number.
+    // The contact may have another spelling of the number.
     const found = (await loadExisting(tx, ctx, [row], [contactId])).byId.get(contactId)
     return { known: found && found.phone !== row.phone ? found : null, contactId }
   }

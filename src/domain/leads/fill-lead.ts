@@ -3,7 +3,7 @@ import type { Executor } from '../../../db/client.ts'
 import { leads } from '../../../db/schema/index.ts'
 import type { BusinessContext } from '../context.ts'
 
-type LeadAnswers = { name: string | null; wish: string | null; callbackTime: string | null }
+type LeadAnswers = { name: string | null; inquiry: string | null; callbackTime: string | null }
 
 const ofCall = (ctx: BusinessContext, callId: string) =>
   and(eq(leads.callId, callId), eq(leads.businessId, ctx.businessId))
@@ -22,7 +22,7 @@ export async function fillLead(db: Executor, ctx: BusinessContext, callId: strin
     .update(leads)
     .set({
       name: sql`coalesce(${leads.name}, ${answers.name})`,
-      wish: sql`coalesce(${leads.wish}, ${answers.wish})`,
+      inquiry: sql`coalesce(${leads.inquiry}, ${answers.inquiry})`,
       callbackTime: sql`coalesce(${leads.callbackTime}, ${answers.callbackTime})`,
     })
     .where(ofCall(ctx, callId))

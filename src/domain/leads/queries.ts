@@ -4,9 +4,10 @@ import { contacts, leadHistory, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
+import { earlierColumns, earlierView, presentName } from './earlier-names.ts'
 import { type LeadStage, leadStage, listStages, stageKey } from './stages.ts'
 
-export const LEAD_SOURCES = ['call', 'voicemail', 'whatsapp', 'manual', 'import'] as const
+export const LEAD_SOURCES = leads.source.enumValues
 
 export const leadFilters = pageInput.extend({
   stage: stageKey.optional(),
@@ -23,7 +24,8 @@ export const leadView = z.object({
   stage: z.string(),
   source: z.enum(LEAD_SOURCES),
   name: z.string().nullable(),
-  wish: z.string().nullable(),
+  inquiry: z.string().nullable(),
+  ...earlierView,
   callbackTime: z.string().nullable(),
   valueAgorot: z.number().int().nullable(),
   ownerId: z.string().nullable(),
@@ -39,7 +41,8 @@ export const leadColumns = {
   stage: leads.stage,
   source: leads.source,
   name: leads.name,
-  wish: leads.wish,
+  inquiry: leads.inquiry,
+  ...earlierColumns,
   callbackTime: leads.callbackTime,
   valueAgorot: leads.valueAgorot,
   ownerId: leads.ownerId,
@@ -147,7 +150,8 @@ export async function listLeadHistory(ctx: BusinessContext, id: string, page: z.
   await getLead(ctx, id)
   const query = pageQuery(leadHistory.id, page, eq(leadHistory.leadId, id), eq(leadHistory.businessId, ctx.businessId))
   const rows = await ctx.db.select().from(leadHistory).where(query.where).orderBy(query.orderBy).limit(query.limit)
-  return toPage(rows, page.limit)
+  const { items, nextCursor } = toPage(rows, page.limit)
+  return { items: items.map((entry) => ({ ...entry, field: presentName(entry.field) })), nextCursor }
 }
 
 export function noLead() {

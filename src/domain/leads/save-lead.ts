@@ -17,7 +17,7 @@ export async function saveLead(
     callSid: string
     source: 'call' | 'voicemail'
     name?: string | null
-    wish?: string | null
+    inquiry?: string | null
     callbackTime?: string | null
     at: Date
   },
@@ -33,7 +33,11 @@ export async function saveLead(
       await refuseErasedCall(tx, input.callSid)
       return null
     }
-    const answers = { name: input.name ?? null, wish: input.wish ?? null, callbackTime: input.callbackTime ?? null }
+    const answers = {
+      name: input.name ?? null,
+      inquiry: input.inquiry ?? null,
+      callbackTime: input.callbackTime ?? null,
+    }
     const [lead] = await tx
       .insert(leads)
       .values({
@@ -50,7 +54,7 @@ export async function saveLead(
         set: {
           contactId: sql`coalesce(${leads.contactId}, excluded.contact_id)`,
           name: laterOf(leads.name),
-          wish: laterOf(leads.wish),
+          inquiry: laterOf(leads.inquiry),
           callbackTime: laterOf(leads.callbackTime),
           answeredAt: sql`greatest(${leads.answeredAt}, excluded.answered_at)`,
           updatedAt: new Date(),
@@ -64,7 +68,7 @@ export async function saveLead(
   })
 }
 
-/** What stands, or what is written, whichever was told later; something told beats nothing. */
+/** The stored or the given value, whichever was answered later; an answer outranks none. */
 function laterOf(column: PgColumn): SQL {
   const given = sql.raw(`excluded.${column.name}`)
   return sql`case when ${leads.answeredAt} > excluded.answered_at then coalesce(${column}, ${given})

@@ -7,6 +7,7 @@ import { newId } from '../../lib/ids.ts'
 import type { SecretBox } from '../../lib/secret-box.ts'
 import type { Mailer } from '../../providers/mail/port.ts'
 import type { DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 
 const content = z.object({ to: z.string(), subject: z.string(), text: z.string(), html: z.string() })
 export type MailContent = z.infer<typeof content>
@@ -37,7 +38,7 @@ export async function queueMail(
 /** A queue that is away is no failure: the sweep puts the mail back. */
 export async function enqueueMail(ctx: DomainContext, id: string): Promise<void> {
   try {
-    await ctx.enqueue('mail.send', { mailId: id }, { jobId: `mail-${id}` })
+    await ctx.enqueue('mail.send', { mailId: id }, { jobId: jobId('mail', id) })
   } catch (error) {
     if (!(error instanceof AppError && error.kind === 'unavailable')) throw error
     ctx.log.warn({ mailId: id, code: error.code }, 'mail waits for the queue')
@@ -124,7 +125,7 @@ export async function requeueMails(ctx: DomainContext): Promise<number> {
     .orderBy(mails.updatedAt)
     .limit(200)
   for (const { id, attempts } of rows)
-    await ctx.enqueue('mail.send', { mailId: id }, { jobId: attempts === 0 ? `mail-${id}` : `mail-${id}-${attempts}` })
+    await ctx.enqueue('mail.send', { mailId: id }, { jobId: jobId('mail', id, ...(attempts === 0 ? [] : [attempts])) })
   return rows.length
 }
 

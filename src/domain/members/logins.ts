@@ -25,7 +25,7 @@ export async function findLogin(ctx: Pick<DomainContext, 'db'>, email: string): 
 }
 
 /**
- * Writes a login; nobody is signed in by that.
+ * Writes a login; it signs no one in.
  * @throws AppError `login_exists`
  */
 export async function insertLogin(

@@ -59,7 +59,7 @@ export function resetMail(language: Language, mail: { to: string; link: string; 
         }
       : {
           subject: 'Choose a new password',
-          lines: ['Somebody asked to choose a new password for your login to AgentLocator.'],
+          lines: ['A new password was requested for your login to AgentLocator.'],
           button: 'Choose a password',
           link,
           foot: `The link works once, for ${minutes} minutes. If it was not you, ignore this mail: your password is unchanged.`,

@@ -5,6 +5,7 @@ import { sha256Hex } from '../../lib/ids.ts'
 import { type ContactIdentity, identitiesOf, resolveContact } from '../contacts/index.ts'
 import { auditOnly, type BusinessContext, type DomainContext } from '../context.ts'
 import { noteFiles, queueDeletions } from '../erasures/index.ts'
+import { lockSql } from '../locks.ts'
 import { emitMessage } from './message-event.ts'
 
 /** A message that its writer changed or took back. */
@@ -36,7 +37,7 @@ function theMessage(ctx: BusinessContext, ref: MessageRef): SQL | undefined {
 
 /** Under this lock a message is written, changed and taken back: whichever comes first, the other finds it. */
 export function changeLockSql(ctx: BusinessContext, providerMessageId: string): SQL {
-  return sql`pg_advisory_xact_lock(hashtextextended(${`change:${ctx.businessId}:${providerMessageId}`}, 0))`
+  return lockSql(`change:${ctx.businessId}:${providerMessageId}`)
 }
 
 /**
@@ -60,7 +61,7 @@ export async function applyChange(
   change: ChangedMessage,
 ): Promise<{ id: string | null; files: string[] }> {
   const nothing = { id: null, files: [] }
-  // A change to what we do not have, or no longer, makes nobody known.
+  // A change of a message that is not stored makes no contact.
   const [any] = await tx.select({ id: messages.id }).from(messages).where(theMessage(ctx, change)).limit(1)
   if (!any) return nothing
   const contactId = await resolveContact(tx, ctx, change.contact)

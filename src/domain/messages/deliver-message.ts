@@ -6,6 +6,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import type { OutboundMessage, SendOutcome, WhatsAppSender } from '../../providers/whatsapp/port.ts'
 import { wakeAccount } from '../businesses/index.ts'
 import { type BusinessContext, emit } from '../context.ts'
+import { tryWithLock } from '../locks.ts'
 import type { SendSettings } from './choose-sender.ts'
 import { moveToFallback } from './fallback.ts'
 import { outboundOf, partyPhone } from './outbound.ts'
@@ -70,19 +71,8 @@ export async function deliverMessage(
   messageId: string,
   means: DeliveryDeps,
 ): Promise<DeliveryResult> {
-  const connection = await means.pool.reserve()
-  try {
-    const [lock] = await connection<{ locked: boolean }[]>`
-      select pg_try_advisory_lock(hashtextextended(${`send:${messageId}`}, 0)) as locked`
-    if (!lock?.locked) return { done: false, retryInMs: 2_000, reason: 'another worker is on it' }
-    try {
-      return await deliverLocked(ctx, messageId, means)
-    } finally {
-      await connection`select pg_advisory_unlock(hashtextextended(${`send:${messageId}`}, 0))`
-    }
-  } finally {
-    connection.release()
-  }
+  const delivered = await tryWithLock(means.pool, `send:${messageId}`, () => deliverLocked(ctx, messageId, means))
+  return delivered?.value ?? { done: false, retryInMs: 2_000, reason: 'another worker is on it' }
 }
 
 async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryDeps): Promise<DeliveryResult> {
@@ -120,7 +110,7 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, means: Del
   return moved ? { done: true, status: 'moved' } : result
 }
 
-/** Parts leave in order; one that failed for good holds nobody up. @returns when to look again; 0 when it may leave now */
+/** Parts leave in order; one that failed for good delays no other. @returns when to look again; 0 when it may leave now */
 async function waitForEarlierParts(ctx: BusinessContext, message: { partOf: string; part: number }): Promise<number> {
   const [waiting] = await ctx.db
     .select({ updatedAt: messages.updatedAt })

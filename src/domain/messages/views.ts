@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MEDIA_KINDS, MESSAGE_STATUSES } from '../../../db/schema/index.ts'
+import { MEDIA_KINDS, MESSAGE_STATUSES, messageMedia, messages } from '../../../db/schema/index.ts'
 import { messageData, messageReferral, readMessageData } from './message-data.ts'
 
 export const mediaView = z.object({
@@ -11,7 +11,7 @@ export const mediaView = z.object({
   bytes: z.number().nullable(),
   seconds: z.number().nullable(),
   /** `pending`: being fetched; `failed`, `unavailable`: cannot be had; `external`: lies at `url`, not here. */
-  state: z.enum(['pending', 'stored', 'failed', 'unavailable', 'external']),
+  state: z.enum([...messageMedia.state.enumValues, 'external']),
   /** Below `PUBLIC_BASE_URL`; null while the file is not here. */
   url: z.string().nullable(),
   /** A small JPEG, below `PUBLIC_BASE_URL`; may be there although the file is not. */
@@ -22,7 +22,7 @@ export const mediaView = z.object({
 export type MediaView = z.infer<typeof mediaView>
 
 const reactionBy = z.object({
-  direction: z.enum(['in', 'out']),
+  direction: z.enum(messages.direction.enumValues),
   phone: z.string().nullable(),
   name: z.string().nullable(),
 })
@@ -34,8 +34,8 @@ export const messageView = z.object({
   contactId: z.uuid(),
   phone: z.string().nullable(),
   contactName: z.string().nullable(),
-  direction: z.enum(['in', 'out']),
-  provider: z.enum(['twilio', 'baileys']),
+  direction: z.enum(messages.direction.enumValues),
+  provider: z.enum(messages.provider.enumValues),
   kind: z.string(),
   status: z.enum(MESSAGE_STATUSES),
   body: z.string(),
@@ -92,7 +92,7 @@ const related = z.object({
         fileName: z.string().nullable(),
         bytes: z.number().nullable(),
         seconds: z.number().nullable(),
-        state: z.enum(['pending', 'stored', 'failed', 'unavailable']),
+        state: z.enum(messageMedia.state.enumValues),
         hasThumbnail: z.boolean(),
         transcript: z.string().nullable(),
       }),
@@ -104,7 +104,7 @@ const related = z.object({
         kind: z.enum(['reaction', 'poll_vote']),
         body: z.string(),
         options: z.array(z.string()).nullable().catch(null),
-        direction: z.enum(['in', 'out']),
+        direction: z.enum(messages.direction.enumValues),
         author: z
           .object({ phone: z.string().nullish(), lid: z.string().nullish(), name: z.string().nullish() })
           .nullish(),

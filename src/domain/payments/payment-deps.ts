@@ -2,6 +2,7 @@ import type { DatabaseHandle } from '../../../db/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { PaymentProvider, PaymentProviderName } from '../../providers/payments/port.ts'
 import { type BusinessContext, type DomainContext, within } from '../context.ts'
+import { tryWithLock } from '../locks.ts'
 import type { SendSettings } from '../messages/index.ts'
 import type { PaymentRow } from './states.ts'
 
@@ -13,7 +14,7 @@ export type PaymentDeps = {
   providersOf(businessId: string): PaymentProviders
   /**
    * Who speaks for the account in which money of a business moved or may move: its own, or with null the installation's.
-   * @returns null when nobody here has its keys any more
+   * @returns null when this installation no longer has its keys
    */
   accountOf(businessId: string, provider: PaymentProviderName, account: string | null): Promise<PaymentProvider | null>
   /** The installation's own accounts. */
@@ -81,13 +82,13 @@ let held = 0
 const busy = () =>
   new AppError('unavailable', 'payment_busy', 'This payment is being worked on; try again in a moment.')
 
-/** Whether an error says that somebody else is at the payment just now. */
+/** Whether an error says that another process holds the payment. */
 export function isPaymentBusy(error: unknown): boolean {
   return error instanceof AppError && error.code === 'payment_busy'
 }
 
 /**
- * Runs `work` while nobody else talks to the provider about this payment: two captures or two mintings at once could take
+ * Runs `work` while no other process talks to the provider about this payment: two captures or two mintings at once could take
  * money twice. The lock dies with its connection.
  * @param options.wait whether to wait for it some seconds, as a customer does, or to come back later, as a job does
  * @throws AppError `payment_busy`
@@ -102,22 +103,10 @@ export async function withPaymentLock<T>(
   else if (options.wait) await new Promise<void>((resolve) => waiting.push(resolve))
   else throw busy()
   try {
-    const connection = await means.pool.reserve()
-    try {
-      for (const deadline = Date.now() + WAIT_MS; ; await Bun.sleep(100)) {
-        const [lock] = await connection<{ locked: boolean }[]>`
-          select pg_try_advisory_lock(hashtextextended(${`payment:${paymentId}`}, 0)) as locked`
-        if (lock?.locked) break
-        if (!options.wait || Date.now() > deadline) throw busy()
-      }
-      try {
-        return await work()
-      } finally {
-        await connection`select pg_advisory_unlock(hashtextextended(${`payment:${paymentId}`}, 0))`
-      }
-    } finally {
-      connection.release()
-    }
+    const waitMs = options.wait ? WAIT_MS : 0
+    const done = await tryWithLock(means.pool, `payment:${paymentId}`, work, { waitMs })
+    if (!done) throw busy()
+    return done.value
   } finally {
     // The place goes to who waits longest, or is free again.
     const next = waiting.shift()

@@ -123,7 +123,7 @@ export type PublicPayment = {
  */
 export async function getPublicPayment(ctx: DomainContext, id: string, means: PaymentDeps): Promise<PublicPayment> {
   // One statement sees one moment: asked one after the other, the payment of before and its attempts of after the provider's
-  // answer would look like one that nobody ever began.
+  // answer would look like one that never began.
   const underWay = ctx.db
     .select({ id: paymentTransactions.id })
     .from(paymentTransactions)

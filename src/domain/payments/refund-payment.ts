@@ -28,7 +28,11 @@ export async function refundPayment(
   const holderOf = async (account: string | null) => {
     const holder = await means.accountOf(ctx.businessId, known.provider, account)
     if (holder) return holder
-    throw new AppError('not_implemented', 'payments_not_configured', 'Nobody here has the keys to this money any more.')
+    throw new AppError(
+      'not_implemented',
+      'payments_not_configured',
+      'The keys of this payment’s account are no longer set. Set them, or refund in the provider’s console.',
+    )
   }
   // What cannot be is said before anybody waits for the lock.
   const paid = await countedCharge(ctx, paymentId)

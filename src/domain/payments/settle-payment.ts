@@ -3,6 +3,7 @@ import { paymentCheckouts, payments, paymentTransactions } from '../../../db/sch
 import { errorMessage } from '../../lib/errors.ts'
 import type { PaymentProvider, PaymentProviderName, PaymentReport } from '../../providers/payments/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { applyReport } from './apply-report.ts'
 import { ofPayment, type PaymentDeps, withPaymentLock } from './payment-deps.ts'
 import { AMOUNT_MISMATCH, moveTo, type PaymentRow } from './states.ts'
@@ -23,7 +24,7 @@ export function checkAfter(checks: number): Date {
  * once, it settles once.
  * @param transactionId a transaction that a notify pointed at
  * @returns the payment, or null when there is none of this id
- * @throws AppError `unavailable` when the provider cannot tell now, `payment_busy` at once when somebody is at it
+ * @throws AppError `unavailable` when the provider cannot tell now, `payment_busy` at once when another process holds it
  */
 export async function settlePayment(
   ctx: DomainContext,
@@ -108,7 +109,10 @@ export async function settleLocked(
   for (const account of new Set(checkouts.map((checkout) => checkout.account))) {
     const provider = await means.accountOf(ctx.businessId, payment.provider, account)
     if (!provider) {
-      ctx.log.warn({ paymentId, provider: payment.provider }, 'nobody to ask about a payment')
+      ctx.log.warn(
+        { paymentId, provider: payment.provider },
+        'payment not settled: no account of its provider is configured',
+      )
       continue
     }
     const inAccount = checkouts.filter((checkout) => checkout.account === account)
@@ -223,7 +227,11 @@ export async function loadPayment(ctx: BusinessContext, paymentId: string): Prom
 
 async function enqueueReceipt(ctx: BusinessContext, paymentId: string) {
   try {
-    await ctx.enqueue('payment.receipt', { businessId: ctx.businessId, paymentId }, { jobId: `receipt-${paymentId}` })
+    await ctx.enqueue(
+      'payment.receipt',
+      { businessId: ctx.businessId, paymentId },
+      { jobId: jobId('receipt', paymentId) },
+    )
   } catch (error) {
     // It is marked as due: the sweep finds it.
     ctx.log.warn({ paymentId, error: errorMessage(error) }, 'the receipt could not be queued; the sweep will')

@@ -12,7 +12,7 @@ export type CheckoutStart = { kind: 'redirect'; url: string } | { kind: 'done'; 
 
 /**
  * The press of the button: mints an order or a handshake, or leads to the one that is still open. What happened to an
- * earlier one is found out first, so that nobody pays twice.
+ * earlier one is found out first, so that no customer pays twice.
  * @throws AppError `payment_not_found`, `business_blocked`, `payments_not_configured`, `unavailable`
  */
 export async function startCheckout(
@@ -33,7 +33,7 @@ export async function startCheckout(
     if (!isPayable(payment) || (await moneyUnderWay(bound, paymentId))) return { kind: 'done', state: payment.state }
     const last = await lastCheckout(bound, paymentId)
     const usable = last && !last.closedAt && last.expiresAt.getTime() > Date.now()
-    // One in an account whose keys are gone would take money that nobody here ever sees.
+    // One in an account whose keys are gone would take money that this installation cannot see.
     if (usable && (await means.accountOf(bound.businessId, payment.provider, last.account)))
       return { kind: 'redirect', url: last.url }
 

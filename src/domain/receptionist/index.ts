@@ -32,7 +32,7 @@ export { type CallToolName, callTools, engineTools } from './tools.ts'
 type Lines = {
   greeting: (businessName: string) => string
   askName: string
-  askWish: string
+  askInquiry: string
   askCallbackTime: string
   reprompt: string
   thanks: string
@@ -48,7 +48,7 @@ type Lines = {
 const HEBREW: Lines = {
   greeting: (name) => `שָׁלוֹם, הִגַּ֫עְתֶּם אֶל ${name}. כָּאן הַמַּעֲנֶה הַקּוֹלִי.`,
   askName: 'מַה שִּׁמְכֶם, בְּבַקָּשָׁה?',
-  askWish: 'תּוֹדָה. בְּמָה אֶפְשָׁר לַעֲזוֹר לָכֶם?',
+  askInquiry: 'תּוֹדָה. בְּמָה אֶפְשָׁר לַעֲזוֹר לָכֶם?',
   askCallbackTime: 'מָתַי נוֹחַ לָכֶם שֶׁנַּחֲזוֹר אֲלֵיכֶם?',
   reprompt: 'סְלִיחָה, לֹא שָׁמַ֫עְנוּ אֶתְכֶם.',
   thanks: 'תּוֹדָה רַבָּה, רָשַׁ֫מְנוּ אֶת הַפְּרָטִים.',
@@ -64,14 +64,14 @@ const HEBREW: Lines = {
 const ENGLISH: Lines = {
   greeting: (name) => `Hello, you have reached ${name}. This is the voice assistant.`,
   askName: 'What is your name, please?',
-  askWish: 'Thank you. What is it about?',
+  askInquiry: 'Thank you. What is it about?',
   askCallbackTime: 'When is a good time to call you back?',
   reprompt: 'Sorry, I did not hear you.',
   thanks: 'Thank you very much, I have written that down.',
   goodbye: 'We will call you back soon. Goodbye.',
   oneMoment: 'One moment, please.',
   voicemail: (name) =>
-    `Hello, you have reached ${name}. Nobody can take your call right now. Please leave a message after the tone, and we will call you back.`,
+    `Hello, you have reached ${name}. No one can take your call right now. Please leave a message after the tone, and we will call you back.`,
   apology: 'Sorry, we have a small technical problem.',
   connecting: 'One moment, I will put you through.',
   whisper: (name) => `A caller for ${name}.`,
@@ -90,7 +90,7 @@ export type ScriptOptions = {
 }
 
 /**
- * The script of an intake call: name, wish, a good time to call back. The greeting ends with the first question; the
+ * The script of an intake call: name, inquiry, a good time to call back. The greeting ends with the first question; the
  * silence that ends an answer is longer where people think while they speak.
  */
 export function intakeScript({ language, businessName, greeting, notice }: ScriptOptions): IntakeScript {
@@ -102,7 +102,7 @@ export function intakeScript({ language, businessName, greeting, notice }: Scrip
     greeting: opening.endsWith('?') ? opening : `${opening} ${lines.askName}`,
     questions: [
       { key: 'name', prompt: lines.askName, endOfTurnMs: 700 },
-      { key: 'wish', prompt: lines.askWish, endOfTurnMs: 1000 },
+      { key: 'inquiry', prompt: lines.askInquiry, endOfTurnMs: 1000 },
       { key: 'callback_time', prompt: lines.askCallbackTime, endOfTurnMs: 900 },
     ],
     reprompt: lines.reprompt,
@@ -112,7 +112,7 @@ export function intakeScript({ language, businessName, greeting, notice }: Scrip
   }
 }
 
-/** What a caller hears before the tone when nobody, and no agent, can answer. */
+/** What a caller hears before the tone when neither a person nor the agent can answer. */
 export function voicemailPrompt({ language, businessName }: Pick<ScriptOptions, 'language' | 'businessName'>): string {
   return LINES[language].voicemail(businessName.trim())
 }

@@ -7,6 +7,7 @@ import type { ObjectStorage } from '../../providers/storage/port.ts'
 import { endCallWithMessage, upsertCall } from '../calls/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { deleteLeftovers, personErased } from '../erasures/index.ts'
+import { jobId } from '../job-ids.ts'
 import { saveLead } from '../leads/index.ts'
 import { recordingKey } from '../storage-keys.ts'
 
@@ -31,7 +32,58 @@ export async function fetchRecording(
 ): Promise<void> {
   const at = new Date(job.at)
   const storageKey = recordingKey(ctx.businessId, job.recordingSid)
-  const begun = ctx.db.transaction(async (tx) => {
+  const row = await insertRecording(ctx, job, at).catch(async (error: unknown) => {
+    // The erasure knew nothing of this one yet, or an earlier try of this job stored it and died.
+    if (isErased(error))
+      await deleteLeftovers(ctx, [
+        { kind: 'file', ref: storageKey },
+        { kind: 'carrier_recording', ref: job.recordingSid },
+      ])
+    throw error
+  })
+  if (row.state === 'pending') {
+    try {
+      const { data, contentType } = await source.downloadRecording(job.recordingSid)
+      await storage.put(storageKey, data, contentType)
+      const file = {
+        storageKey,
+        contentType,
+        bytes: data.byteLength,
+        sha256: sha256Hex(data),
+        durationMs: durationOf(data) ?? row.durationMs,
+      }
+      if (!(await markStored(ctx, row, file, at))) {
+        // Erased, or past its retention, while it was fetched; the deletion of the carrier's copy is queued with that.
+        await storage.delete(storageKey)
+        throw personErased()
+      }
+    } catch (error) {
+      if (isErased(error) || !(error instanceof AppError && error.kind === 'gone')) throw error
+      await ctx.db.update(recordings).set({ state: 'failed', error: error.code }).where(thisRow(ctx, row))
+      return
+    }
+    await saveLead(ctx, { callSid: job.callSid, source: 'voicemail', at })
+  }
+  const [business] = await ctx.db
+    .select({ deleteRemote: businesses.deleteRemoteRecordings })
+    .from(businesses)
+    .where(eq(businesses.id, ctx.businessId))
+  if (business?.deleteRemote && row.state !== 'failed')
+    await ctx.enqueue(
+      'recording.delete_remote',
+      { businessId: ctx.businessId, recordingId: row.id },
+      { jobId: jobId('delete', row.id) },
+    )
+}
+
+type Recording = typeof recordings.$inferSelect
+
+const thisRow = (ctx: BusinessContext, row: Recording) =>
+  and(eq(recordings.id, row.id), eq(recordings.businessId, ctx.businessId))
+
+/** The recording's row, made when there is none. @throws AppError `recording_of_another_business`, `person_erased` */
+async function insertRecording(ctx: BusinessContext, job: JobPayload<'recording.fetch'>, at: Date): Promise<Recording> {
+  return await ctx.db.transaction(async (tx) => {
     const call = await upsertCall(tx, ctx, { callSid: job.callSid, from: '', to: '', at })
     await tx
       .insert(recordings)
@@ -52,61 +104,26 @@ export async function fetchRecording(
       throw new AppError('conflict', 'recording_of_another_business', 'The recording belongs to another business.')
     return found
   })
-  const row = await begun.catch(async (error: unknown) => {
-    // The erasure knew nothing of this one yet, or an earlier try of this job stored it and died.
-    if (isErased(error))
-      await deleteLeftovers(ctx, [
-        { kind: 'file', ref: storageKey },
-        { kind: 'carrier_recording', ref: job.recordingSid },
-      ])
-    throw error
+}
+
+/** @returns false when the row is gone */
+async function markStored(
+  ctx: BusinessContext,
+  row: Recording,
+  file: Pick<Recording, 'storageKey' | 'contentType' | 'bytes' | 'sha256' | 'durationMs'>,
+  at: Date,
+): Promise<boolean> {
+  return await ctx.db.transaction(async (tx) => {
+    const stored = await tx
+      .update(recordings)
+      .set({ ...file, state: 'stored', error: null })
+      .where(thisRow(ctx, row))
+      .returning({ id: recordings.id })
+    if (stored.length === 0) return false
+    await endCallWithMessage(tx, ctx, row.callId, at)
+    await audit(tx, ctx, { action: 'recording.store', entity: 'recording', entityId: row.id })
+    return true
   })
-  const mine = and(eq(recordings.id, row.id), eq(recordings.businessId, ctx.businessId))
-  if (row.state === 'pending') {
-    try {
-      const { data, contentType } = await source.downloadRecording(job.recordingSid)
-      await storage.put(storageKey, data, contentType)
-      const kept = await ctx.db.transaction(async (tx) => {
-        const stored = await tx
-          .update(recordings)
-          .set({
-            state: 'stored',
-            storageKey,
-            contentType,
-            bytes: data.byteLength,
-            sha256: sha256Hex(data),
-            durationMs: durationOf(data) ?? row.durationMs,
-            error: null,
-          })
-          .where(mine)
-          .returning({ id: recordings.id })
-        if (stored.length === 0) return false
-        await endCallWithMessage(tx, ctx, row.callId, at)
-        await audit(tx, ctx, { action: 'recording.store', entity: 'recording', entityId: row.id })
-        return true
-      })
-      if (!kept) {
-        // Erased, or over its time, while it was fetched; the carrier's copy was written down with that.
-        await storage.delete(storageKey)
-        throw personErased()
-      }
-    } catch (error) {
-      if (isErased(error) || !(error instanceof AppError && error.kind === 'gone')) throw error
-      await ctx.db.update(recordings).set({ state: 'failed', error: error.code }).where(mine)
-      return
-    }
-    await saveLead(ctx, { callSid: job.callSid, source: 'voicemail', at })
-  }
-  const [business] = await ctx.db
-    .select({ deleteRemote: businesses.deleteRemoteRecordings })
-    .from(businesses)
-    .where(eq(businesses.id, ctx.businessId))
-  if (business?.deleteRemote && row.state !== 'failed')
-    await ctx.enqueue(
-      'recording.delete_remote',
-      { businessId: ctx.businessId, recordingId: row.id },
-      { jobId: `delete-${row.id}` },
-    )
 }
 
 /** Deletes the carrier's copy of a recording that is safely ours. */

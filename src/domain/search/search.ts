@@ -78,7 +78,7 @@ const COMMON = 2_000
 /**
  * The text index says which rows have the words, but in no order. A few of them are sorted; for a common word the rows are
  * read newest first instead, where the next match is never far. Postgres cannot tell the two apart beforehand for words that
- * nobody wrote, so the index is asked first.
+ * no one wrote, so the index is asked first.
  */
 async function findTexts(
   ctx: BusinessContext,

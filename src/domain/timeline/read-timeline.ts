@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { contacts } from '../../../db/schema/index.ts'
+import { calls, contacts } from '../../../db/schema/index.ts'
 import { noContact } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { isFoldedSql, messageView, relatedSql, toMessageView } from '../messages/index.ts'
@@ -53,7 +53,7 @@ export const timelineEntry = z.discriminatedUnion('kind', [
     }).shape,
   ),
   entry('call', {
-    direction: z.enum(['inbound', 'outbound']),
+    direction: z.enum(calls.direction.enumValues),
     state: z.string(),
     answeredBy: z.string(),
     endReason: z.string().nullable(),

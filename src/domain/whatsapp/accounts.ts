@@ -13,7 +13,7 @@ const pace = z.int().min(0).max(600_000)
 
 /** The rules an account sends by. */
 export const accountSettings = z.object({
-  delivery: z.enum(['at-least-once', 'at-most-once']).optional(),
+  delivery: z.enum(whatsappLinks.delivery.enumValues).optional(),
   gapMs: pace.optional(),
   jitterMs: pace.optional(),
   typingMsPerChar: z.int().min(0).max(1_000).optional(),
@@ -207,7 +207,7 @@ function toView(row: {
   link: typeof whatsappLinks.$inferSelect
 }): LinkView {
   const { link } = row
-  // Nobody renews it: whatever its last owner wrote, it is not connected.
+  // No process renews it: whatever its last owner wrote, it is not connected.
   const orphan = link.wanted && link.leaseExpiresAt.getTime() < Date.now() && row.state !== 'stopped'
   const { expectedPhone } = link
   const confirmationNeeded = row.phone && expectedPhone ? { phone: row.phone, expectedPhone } : null

@@ -120,7 +120,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     const to = call.To ?? ''
     const found = directory.lookup(networkPhone(to))
     if (found.found === 'business' && !speaksFor(signer, found.business.id)) throw notSigned()
-    if (found.found === 'nobody') {
+    if (found.found === 'unclaimed') {
       log.warn({ callSid: call.CallSid }, 'a call to a number that no business claims')
       return twiml(telephony.sayGoodbye(await promptOf(null, 'unclaimed')))
     }

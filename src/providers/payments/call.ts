@@ -26,7 +26,7 @@ export async function callProvider(
   try {
     return { status, json: text === '' ? null : JSON.parse(text) }
   } catch (cause) {
-    throw new AppError('unavailable', 'payment_provider_unreadable', `${provider} answered no JSON.`, { cause })
+    throw new AppError('unavailable', 'payment_provider_unreadable', `${provider} did not answer with JSON.`, { cause })
   }
 }
 

@@ -16,7 +16,7 @@ export interface SpeechSynthesizer {
 }
 
 /** One thing the receptionist wants to know. `endOfTurnMs`: the silence after which the answer counts as complete. */
-export type IntakeQuestion = { key: 'name' | 'wish' | 'callback_time'; prompt: string; endOfTurnMs: number }
+export type IntakeQuestion = { key: 'name' | 'inquiry' | 'callback_time'; prompt: string; endOfTurnMs: number }
 
 /** Everything an intake call says, in the order of the call. The greeting contains the first question already. */
 export type IntakeScript = {

@@ -25,7 +25,7 @@ function answersTo(transcript: string, isHebrew: boolean): Record<string, string
       ? `הפונה אמר: ${quoted}. יש לחזור אל הפונה.`
       : `The caller said: ${quoted}. They expect a call back.`,
     name,
-    wish: lines.findLast((line) => !NAME.test(line)) ?? null,
+    inquiry: lines.findLast((line) => !NAME.test(line)) ?? null,
     sentiment: 'neutral',
     next_step: isHebrew ? 'לחזור אל הפונה.' : 'Call back.',
   }

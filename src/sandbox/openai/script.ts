@@ -64,7 +64,7 @@ export const RECEPTIONIST_SCRIPT: RealtimeScriptInput = {
           name: 'save_lead',
           args: {
             name: 'Dana Levi',
-            wish: 'A three room flat in Haifa',
+            inquiry: 'A three room flat in Haifa',
             callback_time: 'Tomorrow at ten',
             area: 'Haifa',
           },

@@ -65,8 +65,12 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
   const log = options.logger ?? createLogger('silent')
   const faults = new RealtimeFaults()
   const sessions: RealtimeSession[] = []
-  let script = realtimeScript.parse(options.script ?? RECEPTIONIST_SCRIPT)
-  let rest: RestPlan = restPlan.parse({})
+  const state: ControlState = {
+    sessions,
+    faults,
+    script: realtimeScript.parse(options.script ?? RECEPTIONIST_SCRIPT),
+    rest: restPlan.parse({}),
+  }
   const keys = new Set([options.apiKey])
   const uses: OpenAiSandbox['uses'] = []
   const speak = options.speak ?? (async (text: string) => makeTone(300, wordsMs(text), 6_000))
@@ -77,17 +81,22 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
     idleTimeout: 120,
     async fetch(request, self) {
       const url = new URL(request.url)
-      if (url.pathname.startsWith('/_control')) return refuseForeign(request) ?? control(request, url)
+      if (url.pathname.startsWith('/_control')) return refuseForeign(request) ?? answerControl(state, request, url)
       const apiKey = (request.headers.get('authorization') ?? '').replace(/^Bearer /, '')
       if (!keys.has(apiKey))
         return apiError(401, 'invalid_request_error', 'invalid_api_key', 'Incorrect API key provided.')
       uses.push({ path: url.pathname, apiKey })
       if (uses.length > MAX_SESSIONS) uses.shift()
-      if (url.pathname !== '/v1/realtime') return answerRest(request, url, rest)
+      if (url.pathname !== '/v1/realtime') return answerRest(request, url, state.rest)
       const fault = faults.strike('connect')
       if (fault?.effect.kind === 'refuse')
         return apiError(fault.effect.status, 'server_error', `http_${fault.effect.status}`, 'Injected refusal')
-      const data: SocketData = { model: url.searchParams.get('model') ?? '', script, session: null, fault }
+      const data: SocketData = {
+        model: url.searchParams.get('model') ?? '',
+        script: state.script,
+        session: null,
+        fault,
+      }
       if (!data.model)
         return apiError(400, 'invalid_request_error', 'missing_model', 'You must provide a model parameter.')
       if (!self.upgrade(request, { data })) return apiError(426, 'invalid_request_error', 'upgrade', 'Speak WebSocket.')
@@ -117,41 +126,6 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
     },
   })
 
-  async function control(request: Request, url: URL): Promise<Response> {
-    const [, , what, id, verb] = url.pathname.split('/')
-    try {
-      if (what === 'sessions' && request.method === 'GET')
-        return Response.json({ sessions: sessions.map((each) => each.report) })
-      if (what === 'sessions' && request.method === 'POST' && verb === 'strike') {
-        const session = sessions.find((each) => each.report.id === id)
-        if (!session) return apiError(404, 'invalid_request_error', 'not_found', 'There is no such session.')
-        session.strike(realtimeFault.shape.effect.parse(await request.json()))
-        return new Response(null, { status: 204 })
-      }
-      if (what === 'script' && request.method === 'PUT') {
-        script = realtimeScript.parse(await request.json())
-        return Response.json(script)
-      }
-      if (what === 'rest' && request.method === 'PUT') {
-        rest = restPlan.parse(await request.json())
-        return Response.json(rest)
-      }
-      if (what === 'faults' && request.method === 'POST') {
-        faults.add(await request.json())
-        return Response.json({ faults: faults.list() }, { status: 201 })
-      }
-      if (what === 'faults' && request.method === 'DELETE') {
-        faults.clear()
-        return new Response(null, { status: 204 })
-      }
-    } catch (error) {
-      if (error instanceof z.ZodError || error instanceof SyntaxError)
-        return apiError(400, 'invalid_request_error', 'invalid_value', error.message)
-      throw error
-    }
-    return apiError(404, 'invalid_request_error', 'not_found', 'There is no such control.')
-  }
-
   const port = server.port ?? options.port
   return {
     port,
@@ -161,13 +135,13 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
     sessions,
     faults,
     setScript(next) {
-      script = realtimeScript.parse(next)
+      state.script = realtimeScript.parse(next)
     },
     get rest() {
-      return rest
+      return state.rest
     },
     set rest(plan) {
-      rest = plan
+      state.rest = plan
     },
     open: () => sessions.filter((each) => !each.report.closed).length,
     async close() {
@@ -175,6 +149,49 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
       await server.stop(true)
     },
   }
+}
+
+/** What the control API reads and changes. */
+type ControlState = {
+  readonly sessions: RealtimeSession[]
+  readonly faults: RealtimeFaults
+  script: RealtimeScript
+  rest: RestPlan
+}
+
+async function answerControl(state: ControlState, request: Request, url: URL): Promise<Response> {
+  const [, , what, id, verb] = url.pathname.split('/')
+  try {
+    if (what === 'sessions' && request.method === 'GET')
+      return Response.json({ sessions: state.sessions.map((each) => each.report) })
+    if (what === 'sessions' && request.method === 'POST' && verb === 'strike') {
+      const session = state.sessions.find((each) => each.report.id === id)
+      if (!session) return apiError(404, 'invalid_request_error', 'not_found', 'There is no such session.')
+      session.strike(realtimeFault.shape.effect.parse(await request.json()))
+      return new Response(null, { status: 204 })
+    }
+    if (what === 'script' && request.method === 'PUT') {
+      state.script = realtimeScript.parse(await request.json())
+      return Response.json(state.script)
+    }
+    if (what === 'rest' && request.method === 'PUT') {
+      state.rest = restPlan.parse(await request.json())
+      return Response.json(state.rest)
+    }
+    if (what === 'faults' && request.method === 'POST') {
+      state.faults.add(await request.json())
+      return Response.json({ faults: state.faults.list() }, { status: 201 })
+    }
+    if (what === 'faults' && request.method === 'DELETE') {
+      state.faults.clear()
+      return new Response(null, { status: 204 })
+    }
+  } catch (error) {
+    if (error instanceof z.ZodError || error instanceof SyntaxError)
+      return apiError(400, 'invalid_request_error', 'invalid_value', error.message)
+    throw error
+  }
+  return apiError(404, 'invalid_request_error', 'not_found', 'There is no such control.')
 }
 
 function apiError(status: number, type: string, code: string, message: string): Response {

@@ -70,7 +70,7 @@ describe('in whatever order the news of a call arrive, each twice, the record is
     const events: Record<(typeof order)[number], () => Promise<unknown>> = {
       register: () => registerCall(ctx, { ...call, callerName: 'Dana' }),
       finish: () => finish(call, 'completed').then(() => true),
-      lead: () => saveLead(ctx, { ...call, source: 'call', wish: 'a haircut' }),
+      lead: () => saveLead(ctx, { ...call, source: 'call', inquiry: 'a haircut' }),
       status: () => status(call, 'completed'),
     }
     for (const name of names) for (let time = 0; time < 2; time += 1) await events[name]()
@@ -82,7 +82,7 @@ describe('in whatever order the news of a call arrive, each twice, the record is
       carrierSeconds: 5,
       durationMs: 1_235,
       contactName: 'Dana',
-      lead: { wish: 'a haircut', source: 'call', contactId: found.contactId },
+      lead: { inquiry: 'a haircut', source: 'call', contactId: found.contactId },
     })
     expect(found.contactId).not.toBeNull()
     const audits = await domain.handle.sql`select action from audit_log where entity_id = ${found.id}`

@@ -108,7 +108,7 @@ describe('a CSV import', () => {
     const { owner, run } = await ownBusiness()
     const rows = ['050-300-0001,דנה,דירה בחיפה,1200', ',Walk-in,,', '0503000001,דנה,דירה בחיפה,1200', ',Walk-in,,']
     const file = (extra: string[] = []) =>
-      ['phone,name,wish,value,note', ...rows.map((row) => `${row},said`), ...extra].join('\n')
+      ['phone,name,inquiry,value,note', ...rows.map((row) => `${row},said`), ...extra].join('\n')
     const start = (text: string) => owner.imports.create({ kind: 'leads', csv: text })
     const [first, second] = await Promise.all([start(file()), start(file())])
     // Two people press the button at once; whoever is second finds the other's.

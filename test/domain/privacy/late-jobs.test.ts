@@ -85,7 +85,7 @@ const turnOf = (callSid: string, audioKey: string | null = null) => ({
   audioKey,
 })
 
-const answersOf = (callSid: string) => ({ callSid, source: 'call' as const, name: NAME, wish: NAME, at: new Date() })
+const answersOf = (callSid: string) => ({ callSid, source: 'call' as const, name: NAME, inquiry: NAME, at: new Date() })
 
 async function contactOf(phone: string): Promise<string | null> {
   const [row] = await domain.ctx.db.select({ id: contacts.id }).from(contacts).where(eq(contacts.phone, phone))

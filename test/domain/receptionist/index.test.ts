@@ -4,10 +4,10 @@ import { toRuns } from '../../../src/providers/speech/espeak/utterance.ts'
 
 const LANGUAGES = ['he', 'en'] as const
 
-test.each(LANGUAGES)('the script (%s) asks for name, wish and time, the first within the greeting', (language) => {
+test.each(LANGUAGES)('the script (%s) asks for name, inquiry and time, the first within the greeting', (language) => {
   const script = intakeScript({ language, businessName: 'Acme' })
   expect(script.language).toBe(language)
-  expect(script.questions.map((question) => question.key)).toEqual(['name', 'wish', 'callback_time'])
+  expect(script.questions.map((question) => question.key)).toEqual(['name', 'inquiry', 'callback_time'])
   expect(script.greeting).toContain('Acme')
   expect(script.greeting).toEndWith(script.questions[0]?.prompt ?? '-')
   for (const question of script.questions) {

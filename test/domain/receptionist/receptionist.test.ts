@@ -120,7 +120,7 @@ test('the tools of a call do their work once, however often they are called', as
   }
   expect((await listMessages(business, {})).items).toHaveLength(1)
   expect((await listContacts(business, {})).items[0]?.name).toBe('Dana Levi')
-  expect(leads[0]).toEqual({ wish: 'Call me.' })
+  expect(leads[0]).toEqual({ inquiry: 'Call me.' })
   await expect(tools.run(token, 'book_appointment', { date: 'tomorrow', time: '10' })).rejects.toMatchObject({
     code: 'invalid_arguments',
   })
@@ -146,7 +146,7 @@ describe('after a call', () => {
       completions: [
         JSON.stringify({
           summary: 'Dana wants a flat in Haifa.',
-          wish: 'A flat',
+          inquiry: 'A flat',
           area: 'Haifa',
           sentiment: 'positive',
           next_step: 'Call back.',
@@ -167,9 +167,9 @@ describe('after a call', () => {
       expect(await getSummary(business, found?.callId ?? '')).toMatchObject({
         madeBy: 'model',
         sentiment: 'positive',
-        fields: { name: 'Dana', wish: 'A flat', area: 'Haifa' },
+        fields: { name: 'Dana', inquiry: 'A flat', area: 'Haifa' },
       })
-      expect((await listLeads(business, {})).items[0]).toMatchObject({ name: 'Dana', wish: 'A flat' })
+      expect((await listLeads(business, {})).items[0]).toMatchObject({ name: 'Dana', inquiry: 'A flat' })
       // Run once more, without the model's help: what it understood stays.
       await summarizeCall(business, callSid, null)
       expect(await getSummary(business, found?.callId ?? '')).toMatchObject({

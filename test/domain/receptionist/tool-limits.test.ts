@@ -148,6 +148,11 @@ describe('links', () => {
     'xn--80ak6aa92e.com',
     'пример.рф',
     'דומיין.ישראל',
+    'evil.한국',
+    'evil.भारत',
+    'evil.ไทย',
+    'evil.ελ',
+    'maps.xn--p1ai',
     'tel:+972501112222',
     'javascript://x',
     'a@evil.example',
@@ -158,7 +163,7 @@ describe('links', () => {
     'maps.example.evil.example/levi',
     'https://maps.example@evil.example/levi',
   ])('%s is none of the business’s', (link) => {
-    expect(foreignLinks(`Look: ${link} now`, ['https://maps.example/levi'])).not.toEqual([])
+    expect(foreignLinks(`Look: ${link} now`, ['https://maps.example/levi', 'maps.xn--80asehdb'])).not.toEqual([])
   })
 
   test.each([

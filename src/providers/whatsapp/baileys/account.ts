@@ -1,29 +1,13 @@
-import {
-  type ConnectionState,
-  jidNormalizedUser,
-  proto,
-  type WAMessage,
-  type WAMessageKey,
-} from '@whiskeysockets/baileys'
+import { type ConnectionState, jidNormalizedUser, type proto, type WAMessageKey } from '@whiskeysockets/baileys'
 import { AppError, errorMessage } from '../../../lib/errors.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { LIBSIGNAL_LINES, quietConsole } from '../../../lib/quiet-console.ts'
 import type { SecretBox } from '../../../lib/secret-box.ts'
-import type {
-  AccountHooks,
-  AccountStatus,
-  AuthStore,
-  InboundEvent,
-  LinkedAccount,
-  OutboundMessage,
-  SendOutcome,
-} from '../port.ts'
+import type { AccountHooks, AccountStatus, AuthStore, LinkedAccount, OutboundMessage, SendOutcome } from '../port.ts'
 import { isStaleOwner, type LoadedAuth, loadAuth } from './auth-state.ts'
-import { type ListRecipient, normaliseMessages, withArrival } from './broadcast-list.ts'
-import type { AltResolver, NormaliseOptions } from './inbound.ts'
 import { jidToLid, jidToPhone, phoneToJid } from './jids.ts'
 import { downloadMedia } from './media.ts'
-import { typeOfStub } from './message-content/stubs.ts'
+import { MessageIntake } from './message-intake.ts'
 import {
   buildContent,
   fetchMediaByUrl,
@@ -37,7 +21,6 @@ import {
 import { ReceiptTracker } from './receipts.ts'
 import { type Backoff, decideAfterClose, RECENT_MS } from './reconnect.ts'
 import { CLOSE_LOST, LiveSocket, type SocketTiming } from './socket.ts'
-import { UnreadableMessages } from './unreadable.ts'
 
 export type AccountTiming = SocketTiming & {
   ackMs: number
@@ -80,7 +63,6 @@ const DEFAULT_TIMING: AccountTiming = {
 }
 /** Consecutive failures after which the account is shown as failed; it still reconnects. */
 const FAILED_AFTER = 5
-const DEFAULT_HISTORY = 1_000
 
 export class BaileysAccount implements LinkedAccount {
   readonly provider = 'baileys'
@@ -109,8 +91,7 @@ export class BaileysAccount implements LinkedAccount {
   private recentCloses: { code: number; at: number }[] = []
   private reconnectTimer: ReturnType<typeof setTimeout> | null = null
   private sending: Promise<unknown> = Promise.resolve()
-  private readonly stored = new Set<string>()
-  private readonly unreadable: UnreadableMessages
+  private readonly intake: MessageIntake
 
   constructor(options: BaileysAccountOptions) {
     quietConsole(LIBSIGNAL_LINES)
@@ -118,7 +99,7 @@ export class BaileysAccount implements LinkedAccount {
     this.log = options.log.child({ account: options.account })
     this.timing = { ...DEFAULT_TIMING, ...options.timing }
     this.recipients = new Recipients(async (phone, jid) => options.hooks.onIdentity?.(phone, jid))
-    this.unreadable = new UnreadableMessages(this.timing.unreadableMs, (message) => this.showUnreadable(message))
+    this.intake = new MessageIntake({ ...options, log: this.log }, this.timing.unreadableMs, () => this.live)
     this.receipts = new ReceiptTracker(options.account, this.log, (events) => options.hooks.onReceipts(events))
   }
 
@@ -143,7 +124,7 @@ export class BaileysAccount implements LinkedAccount {
   async stop(reason = 'requested'): Promise<void> {
     this.wanted = false
     this.clearReconnect()
-    await this.unreadable.flush()
+    await this.intake.unreadable.flush()
     const live = this.live
     this.live = null
     await live?.close()
@@ -264,8 +245,8 @@ export class BaileysAccount implements LinkedAccount {
         allowGroups: this.options.allowGroups === true,
         log: this.log,
         getMessage: (key) => this.findSent(live, key),
-        onDecrypted: (message, how) => this.storeInbound(live, message, how),
-        onWithheld: (message, { type, arrival }) => this.storeInbound(live, message, { arrival, placeholder: type }),
+        onDecrypted: (message, how) => this.intake.store(live, message, how),
+        onWithheld: (message, { type, arrival }) => this.intake.store(live, message, { arrival, placeholder: type }),
         onReceipt: (node) => this.receipts.noteReceipt(node, auth.state.creds.me ?? {}),
         onUpdate: (update) => this.onUpdate(live, update),
         onClosed: (code, why) => this.onClosed(live, code, why),
@@ -292,11 +273,11 @@ export class BaileysAccount implements LinkedAccount {
     ev.on('messages.upsert', ({ messages }) => {
       for (const message of messages) {
         this.noteStatus(message.key, message.status, message.messageStubParameters)
-        this.storeLate(live, message)
+        this.intake.storeLate(live, message)
       }
     })
     ev.on('messaging-history.set', ({ messages }) => {
-      this.importHistory(live, messages).catch((error: unknown) => {
+      this.intake.importHistory(live, messages).catch((error: unknown) => {
         this.log.error({ reason: errorMessage(error) }, 'history not stored')
       })
     })
@@ -421,72 +402,6 @@ export class BaileysAccount implements LinkedAccount {
     this.auth = null
   }
 
-  private async storeInbound(live: LiveSocket, message: WAMessage, how: StoreHow): Promise<void> {
-    const { arrival, placeholder } = how
-    const events = await normaliseMessages(message, { ...this.normaliseOptions(live, 'live'), ...how })
-    for (const event of arrival ? withArrival(events, arrival) : events)
-      await this.options.hooks.onInbound({ ...event, ...(placeholder && { placeholder: true }) })
-    const { id } = message.key
-    if (!id || placeholder) return
-    this.unreadable.resolved(id)
-    this.stored.add(id)
-    const oldest = this.stored.values().next()
-    if (this.stored.size > 2_000 && !oldest.done) this.stored.delete(oldest.value)
-  }
-
-  /** Messages that are not decrypted here, such as one that the phone sent again. */
-  private storeLate(live: LiveSocket, message: WAMessage): void {
-    const { id } = message.key
-    if (id && this.stored.has(id)) return
-    if (!message.message && !typeOfStub(message.messageStubType)) {
-      const isStub = message.messageStubType === proto.WebMessageInfo.StubType.CIPHERTEXT
-      if (isStub && message.category !== 'peer') this.unreadable.note(message)
-      return
-    }
-    this.storeInbound(live, message, {}).catch((error: unknown) => {
-      this.log.error({ reason: errorMessage(error) }, 'late message not stored')
-    })
-  }
-
-  private async showUnreadable(message: WAMessage): Promise<void> {
-    const { live } = this
-    const resolver = live ? resolverOf(live) : NO_RESOLVER
-    this.log.warn({ messageId: message.key.id }, 'message shown as unreadable')
-    const events = await normaliseMessages(message, {
-      account: this.options.account,
-      allowGroups: this.options.allowGroups === true,
-      source: 'live',
-      resolver,
-      ...(live && { me: live.me }),
-      placeholder: 'undecryptable',
-    })
-    for (const event of events) await this.options.hooks.onInbound({ ...event, placeholder: true })
-  }
-
-  private normaliseOptions(live: LiveSocket, source: 'live' | 'history'): NormaliseOptions {
-    const { hooks, account } = this.options
-    return {
-      account,
-      allowGroups: this.options.allowGroups === true,
-      source,
-      resolver: resolverOf(live),
-      me: live.me,
-      findSecret: async (id) => (await hooks.findSecret?.(id)) ?? { secret: live.secretOf(id), options: null },
-    }
-  }
-
-  private async importHistory(live: LiveSocket, messages: WAMessage[]): Promise<void> {
-    const { onHistory } = this.options.hooks
-    if (!onHistory) return
-    const limit = this.options.historyLimit ?? DEFAULT_HISTORY
-    const time = (message: WAMessage) => Number(message.messageTimestamp ?? 0)
-    const newest = messages.toSorted((a, b) => time(a) - time(b)).slice(-limit)
-    const events: InboundEvent[] = []
-    for (const message of newest)
-      events.push(...(await normaliseMessages(message, this.normaliseOptions(live, 'history'))))
-    if (events.length > 0) await onHistory.call(this.options.hooks, events)
-  }
-
   private async findSent(live: LiveSocket, key: WAMessageKey): Promise<proto.IMessage | undefined> {
     const { getMessage } = this.options.hooks
     if (!getMessage || !key.id) return undefined
@@ -512,23 +427,5 @@ export class BaileysAccount implements LinkedAccount {
     const since = change.state !== undefined && change.state !== this.current.state ? new Date() : this.current.since
     this.current = { ...this.current, ...change, since }
     this.options.hooks.onStatus(this.current)
-  }
-}
-
-type StoreHow = Pick<NormaliseOptions, 'bytes' | 'edit' | 'placeholder'> & {
-  arrival?: string
-  recipients?: ListRecipient[] | undefined
-}
-
-const NO_RESOLVER: AltResolver = { phoneJidOf: async () => null, lidOf: async () => null }
-
-function resolverOf({ sock }: LiveSocket): AltResolver {
-  const { lidMapping } = sock.signalRepository
-  return {
-    phoneJidOf: async (lid) => {
-      const jid = await lidMapping.getPNForLID(lid)
-      return jid && jidNormalizedUser(jid)
-    },
-    lidOf: (phoneJid) => lidMapping.getLIDForPN(phoneJid),
   }
 }

@@ -44,13 +44,7 @@ export async function loadAuth(
   box: SecretBox,
   onFault: (error: unknown) => void,
 ): Promise<LoadedAuth> {
-  const sealed = await store.readCreds()
-  const creds = sealed === null ? initAuthCreds() : decode<AuthenticationCreds>(box.open(sealed, 'creds'))
-  // An unfinished pairing leaves a name behind with which a login would be refused.
-  if (!creds.account) {
-    creds.me = undefined
-    creds.pairingCode = undefined
-  }
+  const creds = await readCreds(store, box)
   const guard = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work()
@@ -95,29 +89,7 @@ export async function loadAuth(
     state: {
       creds,
       keys: {
-        get: <T extends keyof SignalDataTypeMap>(type: T, ids: string[]) =>
-          guard(async () => {
-            const found: { [id: string]: SignalDataTypeMap[T] } = {}
-            const give = (id: string, value: string | null | undefined) => {
-              if (value) found[id] = revive(type, decode(box.open(value, keyContext(type, id))))
-            }
-            const asked = ids.filter((id) => {
-              const value = cache.get(type, id)
-              give(id, value)
-              return value === undefined
-            })
-            if (asked.length === 0) return found
-            const { version } = cache
-            const rows = await store.readKeys(type, asked)
-            for (const id of asked) {
-              // A value written meanwhile is newer than the one read.
-              const put = cache.get(type, id)
-              const value = put === undefined ? (rows.get(id) ?? null) : put
-              if (version === cache.version) cache.learn(type, id, value)
-              give(id, value)
-            }
-            return found
-          }),
+        get: (type, ids) => guard(() => readKeys({ store, box, cache }, type, ids)),
         set: (data: SignalDataSet) => write(() => cache.put(sealKeys(data, box))),
       },
     },
@@ -136,6 +108,44 @@ export async function loadAuth(
     },
     settled: () => writes.settled(),
   }
+}
+
+async function readCreds(store: AuthStore, box: SecretBox): Promise<AuthenticationCreds> {
+  const sealed = await store.readCreds()
+  const creds = sealed === null ? initAuthCreds() : decode<AuthenticationCreds>(box.open(sealed, 'creds'))
+  // An unfinished pairing leaves a name behind with which a login would be refused.
+  if (!creds.account) {
+    creds.me = undefined
+    creds.pairingCode = undefined
+  }
+  return creds
+}
+
+async function readKeys<T extends keyof SignalDataTypeMap>(
+  { store, box, cache }: { store: AuthStore; box: SecretBox; cache: KeyCache },
+  type: T,
+  ids: string[],
+): Promise<{ [id: string]: SignalDataTypeMap[T] }> {
+  const found: { [id: string]: SignalDataTypeMap[T] } = {}
+  const add = (id: string, value: string | null | undefined) => {
+    if (value) found[id] = revive(type, decode(box.open(value, keyContext(type, id))))
+  }
+  const missing = ids.filter((id) => {
+    const value = cache.get(type, id)
+    add(id, value)
+    return value === undefined
+  })
+  if (missing.length === 0) return found
+  const { version } = cache
+  const rows = await store.readKeys(type, missing)
+  for (const id of missing) {
+    // A value written meanwhile is newer than the one read.
+    const put = cache.get(type, id)
+    const value = put === undefined ? (rows.get(id) ?? null) : put
+    if (version === cache.version) cache.learn(type, id, value)
+    add(id, value)
+  }
+  return found
 }
 
 export function isStaleOwner(error: unknown): boolean {

@@ -14,7 +14,7 @@ const READ_ONCE = new Set(['pre-key', 'app-state-sync-key', 'app-state-sync-vers
  */
 export class KeyCache {
   /** Least recently used first; null means absent in the store. */
-  private readonly kept = new Map<string, string | null>()
+  private readonly cached = new Map<string, string | null>()
   private chars = 0
   private unwritten = new Map<string, KeyChange>()
   /** Handed to the store, which has not answered yet. */
@@ -26,10 +26,10 @@ export class KeyCache {
     const name = nameOf(type, id)
     const pending = this.unwritten.get(name) ?? this.leaving.get(name)
     if (pending) return pending.value
-    const value = this.kept.get(name)
+    const value = this.cached.get(name)
     if (value === undefined) return undefined
-    this.kept.delete(name)
-    this.kept.set(name, value)
+    this.cached.delete(name)
+    this.cached.set(name, value)
     return value
   }
 
@@ -43,9 +43,9 @@ export class KeyCache {
     if (READ_ONCE.has(type)) return
     const name = nameOf(type, id)
     this.drop(name)
-    this.kept.set(name, value)
+    this.cached.set(name, value)
     this.chars += sizeOf(value)
-    for (const oldest of this.kept.keys()) {
+    for (const oldest of this.cached.keys()) {
       if (this.chars <= MAX_CHARS) return
       this.drop(oldest)
     }
@@ -72,16 +72,16 @@ export class KeyCache {
 
   clear(): void {
     this.puts += 1
-    this.kept.clear()
+    this.cached.clear()
     this.unwritten.clear()
     this.leaving.clear()
     this.chars = 0
   }
 
   private drop(name: string): void {
-    const value = this.kept.get(name)
+    const value = this.cached.get(name)
     if (value === undefined) return
-    this.kept.delete(name)
+    this.cached.delete(name)
     this.chars -= sizeOf(value)
   }
 }

@@ -73,7 +73,7 @@ test.each(['he', 'en'] as const)(
     expect(end).toMatchObject({ type: 'tool_call', name: 'end_call', args: { reason: 'completed' } })
     call.hangUp()
 
-    expect(turnsOf(call.events).map((turn) => turn.question)).toEqual(['name', 'wish', 'callback_time'])
+    expect(turnsOf(call.events).map((turn) => turn.question)).toEqual(['name', 'inquiry', 'callback_time'])
     const prompt = (i: number) => script.questions[i]?.prompt
     expect(textsOf(call.events)).toEqual([prompt(1), prompt(2), script.thanks, script.goodbye])
     const lead = call.events.find((event) => event.type === 'tool_call')
@@ -94,7 +94,7 @@ test.each(['he', 'en'] as const)(
 
 test('a caller who interrupts is noticed at once, and what was said answers the question', async () => {
   const script = intakeScript({ language: 'en', businessName: 'Acme' })
-  const [name = new Uint8Array(0), wish = new Uint8Array(0)] = await answersOf('en')
+  const [name = new Uint8Array(0), inquiry = new Uint8Array(0)] = await answersOf('en')
   const call = new EngineCall(engine, script)
   await call.next('ready')
   await call.run(600)
@@ -105,8 +105,8 @@ test('a caller who interrupts is noticed at once, and what was said answers the 
   await call.next('audio')
   await call.run(800)
   // Into the second question.
-  call.speak(wish)
-  expect(await call.next('user_turn', seen)).toMatchObject({ question: 'wish' })
+  call.speak(inquiry)
+  expect(await call.next('user_turn', seen)).toMatchObject({ question: 'inquiry' })
   call.hangUp()
   expect(call.events.filter((event) => event.type === 'speech_started').length).toBe(2)
 })

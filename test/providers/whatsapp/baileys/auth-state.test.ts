@@ -83,14 +83,14 @@ test('after a failed write no dependent write is made or reported as made', asyn
   store.writeError = null
   expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
   expect(faults).toHaveLength(1)
-  await expect(auth.state.keys.set(session(10))).rejects.toThrow('socket is gone')
+  await expect(auth.state.keys.set(session(10))).rejects.toThrow('socket is closed')
   expect(store.keys.size).toBe(0)
 })
 
 test('what was asked for before a revocation is written, and nothing after it', async () => {
   const before = auth.state.keys.set(session(11))
   auth.revoke()
-  await expect(auth.saveCreds()).rejects.toThrow('socket is gone')
+  await expect(auth.saveCreds()).rejects.toThrow('socket is closed')
   await auth.settled()
   await before
   expect(store.keys.has('session/bob')).toBe(true)
