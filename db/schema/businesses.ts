@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { boolean, check, index, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import type { WEEKDAYS } from '../../src/lib/weekdays.ts'
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 
 /** Opening hours: spans `[from, to)` of local `HH:MM` times a weekday. */
-export type WeekHours = Partial<Record<'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat', [string, string][]>>
+export type WeekHours = Partial<Record<(typeof WEEKDAYS)[number], [string, string][]>>
 
 export const SPEECH_ENGINES = ['default', 'openai-realtime', 'embedded'] as const
 

@@ -25,7 +25,6 @@ export type DomainContext = {
 /** A context bound to one business: every query of a verb that takes it is scoped by `businessId`. */
 export type BusinessContext = DomainContext & { businessId: string }
 
-/** The context bound to a business, on behalf of an actor. */
 export function within(ctx: DomainContext, businessId: string, actor: Actor = ctx.actor): BusinessContext {
   return { ...ctx, businessId, actor }
 }
@@ -58,7 +57,6 @@ export async function audit(tx: Executor, ctx: DomainContext & { businessId?: st
     select notified from notified`)
 }
 
-/** Writes the audit row alone, of a change whose event is written apart. */
 export async function auditOnly(tx: Executor, ctx: BusinessContext, entry: AuditEntry): Promise<void> {
   const { businessId, actor } = ctx
   await tx.insert(auditLog).values({ businessId, actorKind: actor.kind, actorId: actor.id, ...entry })

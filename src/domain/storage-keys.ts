@@ -8,17 +8,14 @@ export function recordingKey(businessId: string, recordingSid: string): string {
   return `recordings/${businessId}/${safe(recordingSid)}.wav`
 }
 
-/** The audio of a turn of a call. */
 export function turnAudioKey(businessId: string, callSid: string, index: number): string {
   return `calls/${businessId}/${safe(callSid)}/turn-${index}.wav`
 }
 
-/** The trace of a call. */
 export function callTraceKey(businessId: string, callSid: string): string {
   return `calls/${businessId}/${safe(callSid)}/record.jsonl`
 }
 
-/** A file of an inbound message. */
 export function mediaKey(businessId: string, mediaId: string): string {
   return `media/${businessId}/${mediaId}`
 }

@@ -20,6 +20,7 @@ import {
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { SecretBox } from '../lib/secret-box.ts'
+import { waitAtMost } from '../lib/wait-at-most.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import {
   type AccountHooks,
@@ -246,7 +247,7 @@ export class AccountRunner {
         this.log.warn({ state: status.state, reason: errorMessage(error) }, 'account state not stored')
         if (this.stopped) return
         this.unsaved ??= status
-        await Promise.race([Bun.sleep(pauseMs), this.stopping.promise])
+        await waitAtMost(this.stopping.promise, pauseMs)
         pauseMs = Math.min(pauseMs * 2, LONGEST_RETRY_MS)
       }
     }

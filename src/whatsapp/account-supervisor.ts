@@ -12,6 +12,7 @@ import {
   surplusOf,
 } from '../domain/whatsapp/index.ts'
 import { errorMessage } from '../lib/errors.ts'
+import { waitAtMost } from '../lib/wait-at-most.ts'
 import { AccountRunner, type AccountRunnerDeps } from './account-runner.ts'
 import { goneProcess } from './owner.ts'
 
@@ -66,7 +67,7 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
   let failing = false
 
   const release = async (runner: AccountRunner, wanted: boolean) => {
-    await Promise.race([runner.stop('worker_stopped'), Bun.sleep(timing.stopMs - 300)])
+    await waitAtMost(runner.stop('worker_stopped'), timing.stopMs - 300)
     await releaseLease(ctx, runner.lease, wanted)
     if (runners.get(runner.lease.accountId) === runner) runners.delete(runner.lease.accountId)
   }
@@ -157,7 +158,7 @@ export async function superviseAccounts(options: SupervisorOptions): Promise<Acc
       stopping = true
       clearInterval(timer)
       await Promise.allSettled([...runners.values()].map((runner) => release(runner, true)))
-      await Promise.race([unlisten(), Bun.sleep(200)])
+      await waitAtMost(unlisten(), 200)
     },
   }
 }

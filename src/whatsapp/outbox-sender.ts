@@ -15,6 +15,7 @@ import {
 } from '../domain/whatsapp/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import { waitAtMost } from '../lib/wait-at-most.ts'
 import type { LinkedAccount, ReceiptEvent } from '../providers/whatsapp/port.ts'
 
 /** WhatsApp refused the account, not the message: another provider may take it. */
@@ -69,7 +70,7 @@ export class OutboxSender {
   async stop(graceMs: number): Promise<void> {
     this.stopped = true
     this.stopping.resolve()
-    await Promise.race([this.pumping ?? Promise.resolve(), Bun.sleep(graceMs)])
+    if (this.pumping) await waitAtMost(this.pumping, graceMs)
   }
 
   typingMs(text: string): number {
@@ -178,6 +179,6 @@ export class OutboxSender {
     const pause = this.lastSendAt + rules.gapMs + Math.random() * rules.jitterMs - Date.now()
     if (this.lastSendAt === 0 || pause <= 0) return
     await this.endAccepted()
-    await Promise.race([Bun.sleep(pause), this.stopping.promise])
+    await waitAtMost(this.stopping.promise, pause)
   }
 }

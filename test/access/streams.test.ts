@@ -13,6 +13,7 @@ import { appRouter } from '../../src/trpc/router.ts'
 import { type Identity, loginAs } from '../support/identities.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
+import { eventually, quietFor } from '../support/wait.ts'
 
 const LONG = 60_000
 let database: TestDatabase
@@ -175,15 +176,13 @@ describe('supervision', () => {
       throw new AppError('unavailable', 'database_unavailable', 'away')
     }
     const patient = superviseStream(unknown, { recheckMs: 5, unknownMs: 200 })
-    await Bun.sleep(80)
+    await quietFor(80, 'the stream would have been closed at the first failed check')
     expect(patient.closing.aborted).toBe(false)
-    await Bun.sleep(250)
-    expect(patient.closing.aborted).toBe(true)
+    await eventually(() => patient.closing.aborted, 'the end of the stream')
     patient.stop()
     // A check that never answers is nobody's permission either.
     const stuck = superviseStream(() => new Promise(() => {}), { recheckMs: 5, unknownMs: 50 })
-    await Bun.sleep(150)
-    expect(stuck.closing.aborted).toBe(true)
+    await eventually(() => stuck.closing.aborted, 'the end of the stream')
     stuck.stop()
   })
 

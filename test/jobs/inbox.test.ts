@@ -28,6 +28,7 @@ import { openEventStore } from '../../workers/run-worker.ts'
 import { createTestApi, type TestApi } from '../support/api.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
 import { eventually } from '../support/product.ts'
+import { quietFor } from '../support/wait.ts'
 import { crmHandlers } from './handlers.ts'
 
 const log = createLogger('silent')
@@ -333,7 +334,7 @@ test('however often the sweep looks, an event that waits has one job, and one th
   // What is done does nothing.
   await producer.requeueEvent('call.status', outlived)
   await eventually(async () => (await producer.queues[0]?.getJobCounts('waiting', 'active'))?.waiting === 0, 'no job')
-  await Bun.sleep(200)
+  await quietFor(200, 'what is done would have run again')
   expect(runs).toHaveLength(4)
   await consumer.close()
   await producer.close()

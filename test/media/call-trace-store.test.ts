@@ -14,6 +14,7 @@ import { until } from '../sandbox/carrier/support.ts'
 import { createTestApi, type TestApi } from '../support/api.ts'
 import { recordOfCall } from '../support/call-trace.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
+import { quietFor } from '../support/wait.ts'
 
 setDefaultTimeout(30_000)
 
@@ -162,7 +163,7 @@ test('a call that was over before its row was written: its record is stored soon
   const callSid = `CA${String(++serial).padStart(32, '0')}`
   const keeper = keeperOn()
   keeper.keep(leaveBehind({ callSid }))
-  await Bun.sleep(200)
+  await quietFor(200, 'the trace would have been stored without its call')
   expect(readdirSync(dir)).toHaveLength(1)
   const call = { callSid, from: '+972501239999', to: '+97233760000', at: new Date() }
   await registerCall(api.business, call)
@@ -176,7 +177,7 @@ test('a server that stops tries once more', async () => {
   const callSid = `CA${String(++serial).padStart(32, '0')}`
   const keeper = keeperOn()
   keeper.keep(leaveBehind({ callSid }))
-  await Bun.sleep(200)
+  await quietFor(200, 'the trace would have been stored without its call')
   await registerCall(api.business, { callSid, from: '+972501239998', to: '+97233760000', at: new Date() })
   await keeper.stop()
   expect(readdirSync(dir)).toEqual([])

@@ -117,7 +117,8 @@ function stepsOf(state: State, event: Event): CallerStep[] {
   const lead: CallerStep[] = Array.from({ length: STATES[state].answers }, () => ({ say: words }))
   const into = state === 'greeting' || state === 'closing'
   const act = (say: Uint8Array): CallerStep => (into ? { say, when: 'barge_in', bargeInMs: 200 } : { say })
-  const end: CallerStep = { hangup: true, when: { afterMs: 5_500 } }
+  // A call whose voice hangs ends by itself before that.
+  const end: CallerStep = { hangup: true, when: { afterMs: event === 'voice_hangs' ? 10_000 : 5_500 } }
   switch (event) {
     case 'silence':
       return [...lead, { hangup: true, when: { afterMs: 22_000 } }]

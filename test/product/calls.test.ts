@@ -7,6 +7,7 @@ import { within } from '../../src/domain/context.ts'
 import type { CallReport } from '../../src/sandbox/carrier/call-report.ts'
 import { eventually, type Product, startProduct } from '../support/product.ts'
 import { endSpeech, speak } from '../support/speech.ts'
+import { quietFor } from '../support/wait.ts'
 
 const ENGLISH = '+97233760002'
 const LONG_MS = 80_000
@@ -212,7 +213,7 @@ test.concurrent(
     const told = { CallSid: report.callSid, RecordingSid: left?.sid ?? '', RecordingStatus: 'completed', To: ENGLISH }
     for (let time = 0; time < 3; time += 1)
       expect((await product.post(`/webhook/recording_status?business=${english}`, told)).status).toBe(204)
-    await Bun.sleep(300)
+    await quietFor(300, 'the recording would have been stored twice')
     expect(await product.sql`select 1 from recordings where call_id = ${call.id}`).toHaveLength(1)
     expect(await product.sql`select 1 from leads where call_id = ${call.id}`).toHaveLength(1)
   },
@@ -278,7 +279,7 @@ test.concurrent(
     const call = await ended(report)
     expect(call.end_reason).toBe('caller_hung_up')
     await turnsOf(call.id, 1)
-    await Bun.sleep(300)
+    await quietFor(300, 'a lead would have been written')
     expect(await product.sql`select 1 from leads where call_id = ${call.id}`).toHaveLength(0)
   },
   LONG_MS,

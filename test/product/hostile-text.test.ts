@@ -4,10 +4,12 @@ import { WEBHOOKS } from '../../src/access/urls.ts'
 import { restOperations } from '../../src/http/api/operations.ts'
 import { announceCall, openStream } from '../support/media-stream.ts'
 import { BAILEYS_SECRET, eventually, NUMBER, type Product, startProduct, WHATSAPP_SENDER } from '../support/product.ts'
+import { testSeed } from '../support/seed.ts'
 
 /** Random Unicode with NULs and halves of surrogate pairs, through every door: never 5xx, never stuck. */
 let product: Product
-const SEED = Date.now() % 1_000_000
+/** Printed, so that TEST_SEED can repeat it. */
+const SEED = testSeed() % 1_000_000
 
 const hostile = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
@@ -18,6 +20,7 @@ const number = fc.oneof(fc.integer(), fc.double(), fc.constantFrom(1e308, -1, 2 
 const anything = fc.oneof(hostile, number, fc.boolean(), fc.constant(null), fc.array(hostile, { maxLength: 3 }))
 
 beforeAll(async () => {
+  console.info(`TEST_SEED=${SEED} repeats the random choices.`)
   product = await startProduct({ queue: 'redis', env: { LOG_LEVEL: 'info' } })
 }, 60_000)
 afterAll(() => product.stop())

@@ -5,6 +5,7 @@ import { within } from '../../src/domain/context.ts'
 import { announceCall, openStream } from '../support/media-stream.ts'
 import { eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
 import { endSpeech, speak } from '../support/speech.ts'
+import { quietFor } from '../support/wait.ts'
 
 const THEIR_NUMBER = '+97233760009'
 
@@ -189,7 +190,7 @@ test('a recording that names the other business as its own is not given to it', 
     ...told,
     RecordingSid: `RE${'b'.repeat(32)}`,
   })
-  await Bun.sleep(500)
+  await quietFor(500, 'the recording would have been written')
   expect((await product.countRows()).recordings).toBe(rows.recordings ?? -1)
 })
 
@@ -201,10 +202,10 @@ test('a stream whose token names the other business for the same call changes no
   const token = await announceCall(product, own.callSid, 0, THEIR_NUMBER)
   const stream = await openStream(product)
   stream.start(own.callSid, token)
-  await Bun.sleep(300)
+  await quietFor(300, 'the stream is under way')
   stream.send({ event: 'stop', streamSid: `MZ${own.callSid.slice(2)}` })
   await stream.closed
-  await Bun.sleep(300)
+  await quietFor(300, 'a late job would have written')
   const after = createHash('sha256')
     .update(JSON.stringify(await product.sql`select * from calls where id = ${own.call}`))
     .digest('hex')

@@ -12,12 +12,14 @@ import { type BusinessContext, within } from '../../src/domain/context.ts'
 import { requestMessage } from '../../src/domain/messages/index.ts'
 import { type AccountSettings, createAccount, getLink } from '../../src/domain/whatsapp/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
+import { waitAtMost } from '../../src/lib/wait-at-most.ts'
 import type { WhatsAppSandbox } from '../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../src/sandbox/whatsapp/server.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
 import { ownPostgresDirectory, TEST_SETTINGS } from '../support/postgres.ts'
 import { type ProductProcess, startProductProcess } from '../support/product-process.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
+import { randomNumbers } from '../support/seed.ts'
 
 export const STRIKES = ['worker', 'redis', 'postgres', 'postgres-stop'] as const
 export type Strike = (typeof STRIKES)[number]
@@ -79,7 +81,7 @@ const NOTHING: Required<Pick<AccountSettings, 'gapMs' | 'jitterMs' | 'typingMsPe
  * the phones. Everything but WhatsApp's own servers is the product as it runs.
  */
 export async function runSoak(options: SoakOptions, tell: (line: string) => void = () => {}): Promise<SoakReport> {
-  const random = generator(options.seed)
+  const random = randomNumbers(options.seed)
   const dataDir = temporaryDirectory('soak')
   const databaseDir = ownPostgresDirectory(`soak-${options.seed}`)
   const log = createLogger('silent')
@@ -124,7 +126,7 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
       while (!over) {
         const pauseMs = firstMs ?? options.every[0] + random() * (options.every[1] - options.every[0])
         firstMs = undefined
-        await Promise.race([Bun.sleep(pauseMs), end.promise])
+        await waitAtMost(end.promise, pauseMs)
         if (over) return
         const what = options.strike[Math.floor(random() * options.strike.length)]
         if (!what) return
@@ -365,15 +367,4 @@ async function judge(deps: Deps, sandbox: WhatsAppSandbox, setups: Setup[], opti
 
 function textOf(message: proto.IMessage): string {
   return message.conversation || message.extendedTextMessage?.text || ''
-}
-
-/** Mulberry32: the same numbers for the same seed. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

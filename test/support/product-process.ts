@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { processEnvironment } from '../../src/config.ts'
+import { waitAtMost } from '../../src/lib/wait-at-most.ts'
 
 const ROOT = join(import.meta.dir, '../..')
 const READY_MS = 40_000
@@ -57,7 +58,7 @@ export async function startProductProcess(file: string, env: Record<string, stri
         child.kill('SIGTERM')
         // A process that a test has paused would never receive it.
         child.kill('SIGCONT')
-        const late = await Promise.race([child.exited.then(() => false), Bun.sleep(timeoutMs).then(() => true)])
+        const late = (await waitAtMost(child.exited, timeoutMs)) === undefined
         if (late) child.kill('SIGKILL')
         await child.exited
         return !late

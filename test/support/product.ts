@@ -14,6 +14,8 @@ import { createTestDatabase } from './postgres.ts'
 import { type ProductProcess, runToEnd, startProductProcess } from './product-process.ts'
 import { startRedis, type TestRedis } from './redis.ts'
 
+export { eventually } from './wait.ts'
+
 export const NUMBER = '+97233760000'
 export const CALLER = '+972501234567'
 export const WHATSAPP_SENDER = '+14155238886'
@@ -283,20 +285,5 @@ async function prepare(
     await run(within(ctx, businessId), businessId)
   } finally {
     await database.close()
-  }
-}
-
-/** Repeats until the answer is there (not null, undefined or false). */
-export async function eventually<T>(
-  ask: () => Promise<T | null | undefined | false> | T | null | undefined | false,
-  what: string,
-  ms = 10_000,
-): Promise<T> {
-  const deadline = performance.now() + ms
-  for (;;) {
-    const answer = await ask()
-    if (answer !== null && answer !== undefined && answer !== false) return answer
-    if (performance.now() > deadline) throw new Error(`did not come within ${ms} ms: ${what}`)
-    await Bun.sleep(25)
   }
 }

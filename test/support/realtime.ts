@@ -8,7 +8,7 @@ import type { SessionReport } from '../../src/sandbox/openai/session-report.ts'
 
 export const OPENAI_KEY = 'sk-sandbox-0123456789'
 
-/** OpenAI in a box on a free port. */
+/** The simulated OpenAI on a free port. */
 export function startTestOpenAi(
   script: RealtimeScriptInput,
   speak?: (text: string, language: string) => Promise<Uint8Array>,

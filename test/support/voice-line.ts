@@ -1,4 +1,4 @@
-import { afterEach, expect } from 'bun:test'
+import { expect } from 'bun:test'
 import { createStreamToken, verifyStreamToken } from '../../src/domain/calls/index.ts'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
@@ -226,24 +226,20 @@ export function startVoiceLine(options: {
 export const say = (ms: number) => makeTone(440, ms)
 
 /**
- * Lines for the tests of a file: `start` opens one. After each test they are closed, every call that was made, lived through
- * again from its record, comes to the same decisions, and nothing of it is left on either side.
+ * Runs a test on a voice line of its own, so that tests of calls, which wait more than they compute, run side by side.
+ * Afterwards no session is left on either side, and the replay of every call comes to the same decisions.
  */
-export function voiceLines(): typeof startVoiceLine {
-  const lines: VoiceLine[] = []
-  afterEach(async () => {
-    for (const line of lines.splice(0)) {
-      await line.close()
-      for (const replay of line.replays) expect(replay.firstDifference).toBeNull()
-      expect(line.media.liveCalls()).toBe(0)
-      expect(line.media.sockets()).toBe(0)
-      expect(line.engine.sessionCount).toBe(0)
-      expect(line.openai.open()).toBe(0)
-    }
-  })
-  return (options) => {
-    const line = startVoiceLine(options)
-    lines.push(line)
-    return line
+export async function withVoiceLine(
+  options: Parameters<typeof startVoiceLine>[0],
+  run: (line: VoiceLine) => Promise<void>,
+): Promise<void> {
+  const line = startVoiceLine(options)
+  try {
+    await run(line)
+    await line.emptied()
+    expect(line.media.liveCalls()).toBe(0)
+    for (const replay of line.replays) expect(replay.firstDifference).toBeNull()
+  } finally {
+    await line.close()
   }
 }

@@ -85,7 +85,7 @@ function randomValue(field: Field, random: () => number, scope: string, depth: n
   }
 }
 
-/** Numbers from 0 to 1 that are the same in every run. */
+/** Numbers from 0 to 1 that are the same for the same seed. */
 export function seeded(seed: number): () => number {
   let state = seed
   return () => {

@@ -14,6 +14,7 @@ import {
 } from '../../src/domain/whatsapp/index.ts'
 import { STALE_OWNER } from '../../src/providers/whatsapp/port.ts'
 import { AT_ONCE, type LinkedFixture, NO_TWILIO, openLinkedFixture } from '../support/linked.ts'
+import { quietFor } from '../support/wait.ts'
 
 let fixture: LinkedFixture
 
@@ -143,7 +144,7 @@ test('sends wait in the queue while their linked account is away, and fail when 
   )
   const statusOf = async () =>
     (await fixture.domain.handle.sql`select status, error_code from messages where id = ${messageId}`)[0]
-  await Bun.sleep(500)
+  await quietFor(500, 'the message would have been given up')
   expect(await statusOf()).toEqual({ status: 'queued', error_code: null })
   const next = await fixture.supervise()
   await fixture.until(async () => (await statusOf())?.status === 'delivered', 'the message to be delivered')

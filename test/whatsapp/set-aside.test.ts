@@ -8,6 +8,7 @@ import { hasUnstorable } from '../../src/lib/text.ts'
 import type { InboundEvent, ReceiptEvent } from '../../src/providers/whatsapp/port.ts'
 import { applyOrSetAside, storeOrSetAside } from '../../src/whatsapp/store-attempts.ts'
 import { type LinkedFixture, openLinkedFixture } from '../support/linked.ts'
+import { testSeed } from '../support/seed.ts'
 
 let fixture: LinkedFixture
 
@@ -98,7 +99,7 @@ test('random Unicode in every text of an inbound event and a receipt is stored w
       }
       await applyReceipts(ctx, id, [receipt])
     }),
-    { numRuns: 60 },
+    { numRuns: 60, seed: testSeed() },
   )
   const rows = await fixture.domain.handle.sql`select body, reply_to, data from messages where account_id = ${id}`
   expect(rows).toHaveLength(120)

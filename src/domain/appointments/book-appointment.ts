@@ -18,7 +18,6 @@ export type AppointmentRequest = {
   minutes: number
   name?: string | null
   note?: string | null
-  /** The call it was made in. */
   callSid?: string | null
   /** Who asks for it by telephone: until a person confirms it, they have one at a time. */
   caller?: { number: string; perCall: number; perDay: number }

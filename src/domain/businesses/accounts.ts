@@ -95,7 +95,6 @@ export type AccountView = {
   confirmationNeeded: boolean
 }
 
-/** The WhatsApp accounts of the business with their states. */
 export async function listAccounts(ctx: BusinessContext): Promise<AccountView[]> {
   const rows = await ctx.db
     .select({ row: whatsappAccounts, expectedPhone: whatsappLinks.expectedPhone })

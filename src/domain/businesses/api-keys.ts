@@ -20,7 +20,6 @@ export const apiKeyView = z.object({
   createdAt: z.date(),
 })
 
-/** The API keys of the business, newest first, the revoked ones included. */
 export async function listApiKeys(ctx: BusinessContext, input: z.input<typeof pageInput>) {
   const page = pageInput.parse(input)
   const query = pageQuery(apiKeys.id, page, eq(apiKeys.businessId, ctx.businessId))

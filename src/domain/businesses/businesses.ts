@@ -5,6 +5,7 @@ import { businesses, phoneNumbers, SPEECH_ENGINES } from '../../../db/schema/ind
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
+import { WEEKDAYS } from '../../lib/weekdays.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import { grantMembership } from '../members/index.ts'
 import { OLDEST_FIRST } from './oldest-first.ts'
@@ -20,7 +21,7 @@ const day = z
     'spans in order, each ending after it begins, none inside another',
   )
 
-export const weekHours = z.partialRecord(z.enum(['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']), day)
+export const weekHours = z.partialRecord(z.enum(WEEKDAYS), day)
 
 const timezone = z.string().refine((zone) => Intl.supportedValuesOf('timeZone').includes(zone) || zone === 'UTC', {
   error: 'an IANA time zone such as Asia/Jerusalem',
@@ -52,13 +53,9 @@ export const businessView = z.object({
   timezone: z.string(),
   greeting: z.string().nullable(),
   defaultWhatsappProvider: z.enum(businesses.defaultWhatsappProvider.enumValues),
-  /** Sends when the default one surely cannot. */
   fallbackWhatsappProvider: z.enum(businesses.fallbackWhatsappProvider.enumValues).nullable(),
-  /** A text longer than its provider takes: sent in parts, or refused. */
   longText: z.enum(businesses.longText.enumValues),
-  /** Takes the payments for which no other is named; null is the one that suits the currency. */
   paymentProvider: z.enum(businesses.paymentProvider.enumValues).nullable(),
-  /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
   speechEngine: z.enum(SPEECH_ENGINES),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
@@ -102,7 +99,6 @@ export async function getBusiness(ctx: BusinessContext) {
   return row
 }
 
-/** Sets columns of the business within a transaction that writes the audit row itself. */
 export async function setBusiness(
   tx: Executor,
   ctx: BusinessContext,
@@ -135,7 +131,6 @@ export function listBusinesses(ctx: DomainContext) {
     .orderBy(...OLDEST_FIRST)
 }
 
-/** The numbers that the business answers. */
 export function listPhoneNumbers(ctx: BusinessContext) {
   return ctx.db
     .select()

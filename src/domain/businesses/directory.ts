@@ -6,7 +6,6 @@ import { canonicalPhone, isSamePhone } from '../../lib/phone.ts'
 import { createPolling, type Polling } from '../polling-cache.ts'
 import { OLDEST_FIRST } from './oldest-first.ts'
 
-/** What answering a call needs to know of a business. */
 export type BusinessEntry = {
   id: string
   name: string
@@ -42,14 +41,12 @@ export type BusinessDirectory = Polling & {
    * @param called E.164
    */
   lookup(called: string | null): NumberLookup
-  /** @param id one of our business ids */
   business(id: string): BusinessEntry | null
   /** The WhatsApp account with this number (E.164) or id; null when no account has it. */
   account(provider: 'twilio' | 'baileys', key: string): AccountEntry | null
   entries(): BusinessEntry[]
   /** The id of the oldest business, whose owners run the installation. */
   first(): string | null
-  /** Every business once in each language it speaks. */
   lines(): BusinessEntry[]
 }
 

@@ -22,8 +22,8 @@ export async function enqueueFallbackSummary(
 }
 
 /**
- * Whether no other process summarizes a call: it has no summary, its server did not report its end, which queues one, and does not live
- * to report it. A summary that is lost all the same is queued by the sweep.
+ * Whether no other process summarizes a call: it has no summary, and its server neither reported its end, which queues one,
+ * nor lives to report it. A summary that is lost all the same is queued by the sweep.
  */
 export async function needsFallbackSummary(ctx: BusinessContext, callSid: string): Promise<boolean> {
   const [row] = await ctx.db

@@ -34,7 +34,6 @@ const view = {
   endedAt: calls.endedAt,
 }
 
-/** The calls of the business, newest first. */
 export async function listCalls(ctx: BusinessContext, input: z.input<typeof callFilters>) {
   const page = callFilters.parse(input)
   const query = pageQuery(

@@ -112,7 +112,6 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
   throw personErased()
 }
 
-/** Whether the call was registered before. It locks the call's row. */
 async function isRegistered(tx: Executor, callId: string): Promise<boolean> {
   const [call] = await tx
     .select({ registeredAt: calls.registeredAt })

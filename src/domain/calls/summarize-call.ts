@@ -116,7 +116,6 @@ async function askModel(
   return answer.data
 }
 
-/** The summary of a call, or null while there is none. */
 export async function getSummary(ctx: BusinessContext, callId: string) {
   const [row] = await ctx.db
     .select()
@@ -142,7 +141,6 @@ async function keep(ctx: BusinessContext, callId: string, summary: CallSummary):
   })
 }
 
-/** The fields that are known, by name. */
 function filled(fields: Record<string, unknown>): Record<string, string> {
   const names = ['name', 'inquiry', 'area', 'budget', 'callback_time']
   return Object.fromEntries(

@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { calls, callTurns, recordings } from '../../../db/schema/index.ts'
 import { earlierView } from '../leads/index.ts'
 
-/** A call as lists answer it. */
 export const callView = z.object({
   id: z.uuid(),
   callSid: z.string(),

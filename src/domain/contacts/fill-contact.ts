@@ -4,7 +4,6 @@ import { contacts } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
-/** Makes a contact of which no number is known. */
 export async function insertUnreachableContact(
   tx: Executor,
   ctx: BusinessContext,

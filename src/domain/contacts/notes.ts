@@ -21,7 +21,6 @@ export const noteView = z.object({
   updatedAt: z.date(),
 })
 
-/** The notes on a contact, newest first. */
 export async function listNotes(ctx: BusinessContext, input: z.input<typeof pageInput> & { contactId: string }) {
   const page = pageInput.parse(input)
   const query = pageQuery(notes.id, page, eq(notes.businessId, ctx.businessId), eq(notes.contactId, input.contactId))
@@ -34,7 +33,6 @@ export async function addNote(ctx: BusinessContext, input: { id?: string; contac
   return await ctx.db.transaction((tx) => addNoteWithin(tx, ctx, input))
 }
 
-/** The same inside a transaction of the caller's. */
 export async function addNoteWithin(
   tx: Executor,
   ctx: BusinessContext,

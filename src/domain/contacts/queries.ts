@@ -42,7 +42,6 @@ const columns = {
   updatedAt: contacts.updatedAt,
 }
 
-/** The contacts of the business, newest first. */
 export async function listContacts(ctx: BusinessContext, input: z.input<typeof contactFilters>) {
   const page = contactFilters.parse(input)
   const query = pageQuery(
@@ -119,7 +118,6 @@ export async function lockContactWhole(tx: Executor, ctx: BusinessContext, id: s
   return await lockContact(tx, ctx, id)
 }
 
-/** The tags in use, with how many contacts carry each. */
 export async function listTags(ctx: BusinessContext) {
   return await ctx.db
     .select({ tag: contactTags.tag, contacts: sql<number>`count(*)::int` })

@@ -9,7 +9,6 @@ import { lockContactWhole } from './queries.ts'
 import { lockIdentities } from './resolve-contact.ts'
 
 export const repairReport = z.object({
-  /** Contacts with a number that were looked at. */
   checked: z.number(),
   /** Contacts that were one person under two spellings, and are one contact now. */
   merged: z.number(),
@@ -180,7 +179,6 @@ async function isVouchedFor(
   return row?.vouched === true
 }
 
-/** Takes a number that is none from its contact; a contact that has nothing else goes. */
 async function dropNumber(ctx: BusinessContext, id: string, phone: string, report: RepairReport): Promise<void> {
   await ctx.db.transaction(async (tx) => {
     const contact = await lockContactWhole(tx, ctx, id).catch(() => null)

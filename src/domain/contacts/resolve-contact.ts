@@ -9,11 +9,9 @@ import { mergeInto } from './merge-contacts.ts'
 
 /** What a channel knows of a person; at least one of phone, lid and externalId. */
 export type ContactIdentity = {
-  /** E.164 */
   phone: string | null
   /** WhatsApp's linked identity, never a phone number. */
   lid?: string | null
-  /** Another provider's id of the person. */
   externalId?: string | null
   /** A name the channel gave; a name already known is kept. */
   name?: string | null

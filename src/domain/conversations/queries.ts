@@ -45,7 +45,6 @@ const columns = {
   createdAt: conversations.createdAt,
 }
 
-/** The conversations of the business, the latest event first. */
 export async function listConversations(ctx: BusinessContext, input: z.input<typeof conversationFilters>) {
   const page = conversationFilters.parse(input)
   const assignee = page.assignee === 'me' ? ctx.actor.id : page.assignee

@@ -19,9 +19,7 @@ export type Held<P extends CredentialProvider> =
  */
 export type Keyring = Polling & {
   held<P extends CredentialProvider>(businessId: string, provider: P): Held<P>
-  /** Every business with readable keys of its own for a provider. */
   holders<P extends CredentialProvider>(provider: P): { businessId: string; keys: Credentials<P> }[]
-  /** The keys as they are stored. */
   seal<P extends CredentialProvider>(businessId: string, provider: P, keys: Credentials<P>): string
 }
 

@@ -11,7 +11,6 @@ import { mediaKey, recordingKey } from '../storage-keys.ts'
 /** Something outside the database: a file in the storage, or the carrier's copy of a recording. */
 export type Ref = { kind: 'file' | 'carrier_recording'; ref: string }
 
-/** Deletes one thing outside the database, then forgets that it was to be deleted. Gone already is fine. */
 export async function deletePending(
   ctx: BusinessContext,
   deletionId: string,
@@ -138,7 +137,6 @@ export async function noteDeletions(tx: Executor, ctx: BusinessContext, refs: Re
   return ids
 }
 
-/** Has what was written down deleted now. */
 export async function queueDeletions(ctx: BusinessContext, ids: string[]): Promise<void> {
   try {
     for (const deletionId of ids)

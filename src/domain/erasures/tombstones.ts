@@ -8,7 +8,6 @@ import { sha256Hex } from '../../lib/ids.ts'
 import { type BusinessContext, type DomainContext, within } from '../context.ts'
 import { deleteLeftovers, type Ref } from './deletions.ts'
 
-/** What a person, or a call of theirs, is known by. */
 export type Identity = { kind: (typeof erasedIdentities.$inferSelect)['kind']; value: string }
 
 /** Longer than any job is retried and any call lasts; then the fingerprints go too. */

@@ -84,7 +84,6 @@ export async function positionOf(ctx: BusinessContext, id: string): Promise<Even
   return row ?? null
 }
 
-/** The latest events of the business, newest first. */
 export async function listEvents(ctx: BusinessContext, input: { cursor?: string | undefined; limit: number }) {
   const rows = await ctx.db
     .select()

@@ -92,7 +92,6 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
   }
 }
 
-/** Reads the table of events for all subscribers of this process, one reading at a time. */
 function createReader(ctx: DomainContext, subscribers: ReadonlySet<Subscriber>) {
   let position: EventPosition | null = null
   let reading: Promise<void> | null = null
@@ -145,7 +144,6 @@ function createReader(ctx: DomainContext, subscribers: ReadonlySet<Subscriber>) 
         ctx.log.warn({ error: errorMessage(error) }, 'reading the position of events failed; trying again')
       }
     },
-    /** @returns when the reading under way has ended */
     async stop() {
       stopped = true
       await reading

@@ -30,7 +30,6 @@ type Exporter = {
   read(ctx: BusinessContext, page: PageOfRows): Promise<{ rows: Cell[][]; nextCursor: string | null }>
 }
 
-/** @param columns what stands in each column, by its heading */
 function exporter<Row>(
   list: (ctx: BusinessContext, page: PageOfRows) => Promise<Page<Row>>,
   columns: Record<string, (row: Row) => Cell>,

@@ -11,7 +11,6 @@ import { openTable, type Table } from './table.ts'
 
 export type CsvInput = {
   kind: ImportKind
-  /** The file as it is, or its text. */
   source: Uint8Array | string
   encoding: Encoding | null
   mapping: ColumnMapping | null
@@ -20,18 +19,15 @@ export type CsvInput = {
   dates: DateStyle | null
 }
 
-/** Something that a file can mean in two ways, for a person to decide. */
 export type CsvQuestion = {
   field: 'amounts' | 'dates'
   column: string
-  /** Rows whose cell can be both. */
   rows: number
   examples: string[]
   choices: string[]
 }
 
 export type CsvSummary = {
-  /** Null where the text was given. */
   encoding: Encoding | null
   delimiter: string
   headingRow: number
@@ -194,7 +190,6 @@ const SEVERAL_COLUMNS: Record<string, string> = {
   note: 'all of them are put together',
 }
 
-/** What a person should know of how the columns are read. */
 function notices(table: Table, mapped: MappedColumn[]): string[] {
   const byField = Map.groupBy(mapped, ({ field }) => field)
   const several = [...byField].flatMap(([field, columns]) =>

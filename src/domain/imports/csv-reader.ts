@@ -14,7 +14,6 @@ export type CsvReader = {
   summary: CsvSummary
   /** The text of the file, where it was asked for. */
   text: string | null
-  /** Its SHA-256. */
   textHash: string | null
   /** The next rows, at most `count`; none at the end. */
   next(count: number): Promise<CsvRow[]>

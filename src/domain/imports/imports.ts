@@ -9,7 +9,6 @@ import { type CsvReader, withCsvReader } from './csv-reader.ts'
 import { type ImportInput, toCsvInput } from './inputs.ts'
 import { noImport } from './rejects.ts'
 
-/** All but the file itself. */
 const columns = {
   id: imports.id,
   kind: imports.kind,

@@ -10,10 +10,8 @@ import {
   isOfUser,
 } from './fields.ts'
 
-/** A column that is read, and what it is. */
 export type MappedColumn = { index: number; column: string; field: string }
 
-/** `custom:<name>` and `date:<name>`. */
 const OWN_FIELD = /^(custom|date):(.+)$/s
 
 /**
@@ -74,7 +72,6 @@ function asHeaded(kind: ImportKind, columns: string[]): MappedColumn[] {
     .map(({ index, column, field }) => ({ index, column, field }))
 }
 
-/** As `mapping` of the API says it again. */
 export function toMapping(mapped: MappedColumn[]): ColumnMapping {
   return Object.fromEntries(mapped.toSorted((a, b) => a.index - b.index).map(({ column, field }) => [column, field]))
 }

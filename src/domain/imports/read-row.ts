@@ -9,7 +9,6 @@ import { type ImportKind, isSecondName } from './fields.ts'
 import type { MappedColumn } from './map-columns.ts'
 import { MAX_PHONE_CELL, readPhones } from './phone-cell.ts'
 
-/** A row of a file as it can be taken in. */
 export type ImportRow = {
   /** The row's number as a spreadsheet counts it. */
   row: number
@@ -54,7 +53,6 @@ const BELOW_ROWS =
 
 const email = z.email()
 
-/** One record as a row of ours, or what is wrong with it. */
 export function readRow(cells: string[], row: number, options: ReadOptions): ReadRow {
   const { kind } = options
   const reader = new RowReader(cells, row, options)
@@ -118,7 +116,6 @@ class RowReader {
       this.errors.push({ row: this.#row, column, message })
   }
 
-  /** The filled cells of a field, in the order in which its columns count. */
   #filled(field: string): { column: string; value: string }[] {
     return this.#options.mapped.flatMap(({ index, column, field: of }) => {
       if (of !== field) return []
@@ -168,7 +165,6 @@ class RowReader {
     return { valid, others: others.map((part) => cutText(part.value, 254)) }
   }
 
-  /** The full name; else its parts; else what the person is called; else the company. */
   name(): string | null {
     const names = this.#filled('name')
     const parts = ['first name', 'middle name', 'last name'].flatMap((field) => this.#filled(field)[0]?.value ?? [])
@@ -251,7 +247,6 @@ class RowReader {
     return { ...this.#exported(), ...Object.fromEntries(fields) }
   }
 
-  /** The own fields of a contact as our export writes them. */
   #exported(): Record<string, string> {
     const [first] = this.#filled('custom')
     if (!first) return {}

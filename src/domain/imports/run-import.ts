@@ -84,7 +84,6 @@ async function giveUp(ctx: BusinessContext, id: string, failure: string): Promis
 type Counts = { created: number; updated: number; existing: number; rejected: number; blank: number }
 type Batch = { from: number; rows: CsvRow[] }
 
-/** @returns whether there is more to do */
 async function runBatch(ctx: BusinessContext, id: string, batch: Batch, stages: StageNames): Promise<boolean> {
   return await ctx.db.transaction(async (tx) => {
     const mine = and(eq(imports.id, id), eq(imports.businessId, ctx.businessId))

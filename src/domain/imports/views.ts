@@ -5,7 +5,6 @@ import { columnMapping, IMPORT_KINDS } from './fields.ts'
 
 const importError = z.object({ row: z.number(), column: z.string().nullable(), message: z.string() })
 
-/** What becomes of a row. */
 const rowOutcome = z.enum(['created', 'updated', 'existing', 'rejected', 'blank'])
 
 /** Every row is in exactly one of these: their sum is `total`. */
@@ -13,7 +12,6 @@ const outcomes = {
   created: z.number(),
   /** Empty fields of something known are filled in. */
   updated: z.number(),
-  /** Nothing changes: all of it is known. */
   existing: z.number(),
   rejected: z.number(),
   /** Rows without anything in them. */
@@ -29,7 +27,6 @@ export const importPreview = z.object({
   columns: z.array(z.string()),
   mapping: columnMapping,
   total: z.number(),
-  /** created + updated + existing */
   valid: z.number(),
   ...outcomes,
   /** What is good to know, such as columns that are not read. */
@@ -44,7 +41,6 @@ export const importPreview = z.object({
       choices: z.array(z.string()),
     }),
   ),
-  /** Some rows, and what becomes of each. */
   rows: z.array(
     z.object({
       row: z.number(),
@@ -77,7 +73,6 @@ export const importView = z.object({
   total: z.number(),
   processed: z.number(),
   ...outcomes,
-  /** Why the import was given up. */
   failure: z.string().nullable(),
   errors: z.array(importError),
   createdAt: z.date(),

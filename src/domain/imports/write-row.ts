@@ -108,7 +108,6 @@ async function claimKey(tx: Executor, ctx: BusinessContext, key: string): Promis
   return earlier ?? null
 }
 
-/** Says what a row was made into. */
 async function nameKey(
   tx: Executor,
   ctx: BusinessContext,

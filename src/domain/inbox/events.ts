@@ -18,7 +18,6 @@ export type NewEvent = {
   key: string
   job: string
   businessId: string | null
-  /** JSON text. */
   payload: string
   delayMs: number
 }
@@ -66,7 +65,6 @@ export async function findEvent({ db }: Db, key: string): Promise<string | null>
   return row?.payload ?? null
 }
 
-/** Events that are worked off. */
 export async function finishEvents({ db }: Db, ids: string[]): Promise<void> {
   // Locked in one order in every process: two that end the same events must not wait for each other.
   const locked = db

@@ -17,7 +17,6 @@ export const leadChanges = z.object({
   ...earlierChanges,
   callbackTime: requiredText(200).nullish(),
   valueAgorot: z.int().nonnegative().nullish(),
-  /** A member's user id. */
   ownerId: z.string().min(1).max(64).nullish(),
 })
 export type LeadChanges = z.infer<typeof leadChanges>

@@ -13,7 +13,6 @@ export const earlierView = {
   wish: z.string().nullable().meta({ deprecated: true, description: 'The earlier name of `inquiry`.' }),
 }
 
-/** Puts `wish` under its present name, unless `inquiry` is given as well. */
 export function withPresentNames<Fields extends { inquiry?: string | null | undefined }>(
   fields: Fields & { wish?: string | null | undefined },
 ): Omit<Fields, 'wish'> {
@@ -21,7 +20,6 @@ export function withPresentNames<Fields extends { inquiry?: string | null | unde
   return wish === undefined || present.inquiry !== undefined ? present : { ...present, inquiry: wish }
 }
 
-/** Adds `wish` to what the earlier version reads. */
 export function withEarlierNames<Fields extends { inquiry?: string | null | undefined }>(
   fields: Fields,
 ): Fields & { wish?: string | null } {

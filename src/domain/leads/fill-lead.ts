@@ -28,7 +28,6 @@ export async function fillLead(db: Executor, ctx: BusinessContext, callId: strin
     .where(ofCall(ctx, callId))
 }
 
-/** Sets when a lead came in. */
 export async function dateLead(tx: Executor, ctx: BusinessContext, leadId: string, createdAt: SQL) {
   await tx
     .update(leads)

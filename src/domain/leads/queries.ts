@@ -50,7 +50,6 @@ export const leadColumns = {
   updatedAt: leads.updatedAt,
 }
 
-/** The leads of the business, newest first. */
 export async function listLeads(ctx: BusinessContext, input: z.input<typeof leadFilters>) {
   const page = leadFilters.parse(input)
   const owner = page.owner === 'me' ? ctx.actor.id : page.owner

@@ -45,7 +45,6 @@ export async function enqueueMail(ctx: DomainContext, id: string): Promise<void>
   }
 }
 
-/** What becomes of the newest mail about something. */
 export async function mailStateOf(ctx: Pick<DomainContext, 'db'>, subjectId: string) {
   const [row] = await ctx.db
     .select({ state: mails.state })
@@ -56,7 +55,6 @@ export async function mailStateOf(ctx: Pick<DomainContext, 'db'>, subjectId: str
   return row?.state ?? null
 }
 
-/** Ends the mails about something that are not sent yet. */
 export async function cancelMails(tx: Executor, subjectId: string): Promise<void> {
   await tx
     .update(mails)

@@ -110,7 +110,6 @@ export async function revokeInvitation(ctx: BusinessContext, id: string): Promis
   })
 }
 
-/** The open invitations, newest first, the expired ones included. */
 export async function listInvitations(ctx: BusinessContext, input: z.input<typeof pageInput>) {
   const page = pageInput.parse(input)
   const query = pageQuery(invitations.id, page, and(eq(invitations.businessId, ctx.businessId), open))

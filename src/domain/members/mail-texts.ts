@@ -15,7 +15,6 @@ export function roleName(language: Language, role: Role): string {
   return ROLE_NAMES[language][role]
 }
 
-/** The mail that carries an invitation. */
 export function invitationMail(
   language: Language,
   mail: { to: string; businessName: string; role: Role; link: string; days: number },
@@ -43,7 +42,6 @@ export function invitationMail(
   )
 }
 
-/** The mail that carries a link to set a new password. */
 export function resetMail(language: Language, mail: { to: string; link: string; minutes: number }): MailContent {
   const { link, minutes } = mail
   return layOut(

@@ -30,7 +30,6 @@ const view = {
   createdAt: memberships.createdAt,
 }
 
-/** The members of the business, newest first. */
 export async function listMembers(ctx: BusinessContext, input: z.input<typeof pageInput>) {
   const page = pageInput.parse(input)
   const query = pageQuery(memberships.id, page, eq(memberships.businessId, ctx.businessId))
@@ -146,7 +145,6 @@ export async function requireSecondFactor(ctx: BusinessContext, required: boolea
   })
 }
 
-/** Who a user is, for the console. */
 export async function getUser(ctx: DomainContext, userId: string) {
   const [row] = await ctx.db
     .select({ id: users.id, name: users.name, email: users.email, twoFactorEnabled: users.twoFactorEnabled })

@@ -110,7 +110,6 @@ export async function resetPassword(
   return found
 }
 
-/** Ends the links that wait for a person. */
 export async function endResets(tx: Executor, userId: string): Promise<void> {
   await tx
     .update(passwordResets)

@@ -8,7 +8,6 @@ import { noteFiles, queueDeletions } from '../erasures/index.ts'
 import { lockSql } from '../locks.ts'
 import { emitMessage } from './message-event.ts'
 
-/** A message that its writer changed or took back. */
 export type ChangedMessage = {
   provider: 'twilio' | 'baileys'
   accountId?: string | null
@@ -24,7 +23,6 @@ export type ChangedMessage = {
 
 type MessageRef = Pick<ChangedMessage, 'provider' | 'accountId' | 'direction' | 'providerMessageId'>
 
-/** The message that a provider's id names. */
 function theMessage(ctx: BusinessContext, ref: MessageRef): SQL | undefined {
   return and(
     eq(messages.businessId, ctx.businessId),

@@ -12,11 +12,7 @@ import { moveToFallback } from './fallback.ts'
 import { outboundOf, partyPhone } from './outbound.ts'
 import { requeueMessage } from './requeue-message.ts'
 
-export type DeliveryResult =
-  /** Nothing more to do for this job. */
-  | { done: true; status: string }
-  /** Try again later; `reason` for the log. */
-  | { done: false; retryInMs: number; reason: string }
+export type DeliveryResult = { done: true; status: string } | { done: false; retryInMs: number; reason: string }
 
 /** A provider may show a message it took only after a while: no verdict of "absent" before this. */
 const RECONCILE_AFTER_MS = 20_000

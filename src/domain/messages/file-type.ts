@@ -40,7 +40,6 @@ function withoutOffice(type: string): string {
   return type.replace('openxmlformats', '')
 }
 
-/** A content type without its parameters. */
 export function bareType(contentType: string): string {
   return (contentType.split(';')[0] ?? '').trim().toLowerCase()
 }

@@ -19,7 +19,6 @@ export const outboundMediaSql: SQL = sql`coalesce((select jsonb_agg(jsonb_build_
   'contentType', file->'contentType', 'fileName', file->'fileName', 'url', file->'url', 'state', 'external'))
   from jsonb_array_elements(message.outbound_media) as file), '[]'::jsonb)`
 
-/** The files of a message that is written already, as its event names them. */
 const mediaSql: SQL = sql`coalesce((select jsonb_agg(jsonb_build_object('id', file.id, 'kind', file.kind,
   'contentType', file.content_type, 'fileName', file.file_name, 'state', file.state) order by file.index)
   from message_media as file where file.message_id = message.id), ${outboundMediaSql})`

@@ -118,7 +118,6 @@ export async function getMessage(ctx: BusinessContext, id: string): Promise<Mess
   return found
 }
 
-/** Those of these messages that are the business's, in the order asked for. */
 export async function getMessages(ctx: BusinessContext, ids: string[]): Promise<MessageView[]> {
   if (ids.length === 0) return []
   const rows = await ctx.db

@@ -36,11 +36,8 @@ type Asked = { consents: boolean; change: ChangedMessage | null }
 
 type Received = {
   id: string
-  /** Files that a job has to fetch. */
   media: string[]
-  /** The id of the message that confirms a consent word. */
   confirmation: string | false | null
-  /** Stored files to delete. */
   files: Parameters<typeof queueDeletions>[1]
 }
 

@@ -7,7 +7,6 @@ import { type BusinessContext, eventsOf } from '../context.ts'
 import { messageEventSql, outboundMediaSql } from './message-event.ts'
 import type { MessageStatus } from './status.ts'
 
-/** The columns that differ from one message that is asked for to the next. */
 export type AskedMessage = Pick<
   typeof messages.$inferInsert,
   | 'provider'

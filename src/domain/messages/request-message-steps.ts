@@ -9,7 +9,6 @@ import { refuseErasedCall } from '../erasures/index.ts'
 import { emitMessage } from './message-event.ts'
 import type { AskedMessage } from './request-message-fast-path.ts'
 
-/** A message of a request: the only one, or one of the parts of a long text. */
 type Part = AskedMessage & Pick<typeof messages.$inferInsert, 'partOf' | 'part'>
 
 /**
@@ -60,7 +59,6 @@ export async function requestMessageInSteps(
   return message
 }
 
-/** The message that was requested under this idempotency key, or null. */
 export async function findByKey(db: Executor, ctx: BusinessContext, key: string) {
   const [row] = await db
     .select({ id: messages.id, status: messages.status, requestHash: messages.requestHash })

@@ -96,7 +96,6 @@ export async function requestMessage(
   return { id, status, ...(rows.length > 1 ? { parts: rows.map((part) => part.id) } : {}) }
 }
 
-/** A request in its checked form: the number, the text, and the business that sends. */
 async function checkRequest(ctx: BusinessContext, request: z.output<typeof sendRequest>) {
   const business = await getBusiness(ctx)
   const asked = request.provider === undefined ? null : providerOf(request.provider)
@@ -122,7 +121,6 @@ async function checkRequest(ctx: BusinessContext, request: z.output<typeof sendR
   return { business, asked, phone, text, requestHash }
 }
 
-/** What the servers of these files say of them, all asked at once. */
 async function lookAt(media: { url: string }[], probe: ProbeMedia): Promise<FileFacts[]> {
   return await Promise.all(
     media.map(async ({ url }) => {
@@ -132,7 +130,6 @@ async function lookAt(media: { url: string }[], probe: ProbeMedia): Promise<File
   )
 }
 
-/** The rows of a request: one, or its parts in order. */
 async function rowsOf(
   ctx: BusinessContext,
   request: z.output<typeof sendRequest>,
@@ -159,7 +156,6 @@ async function rowsOf(
   }))
 }
 
-/** The provider's id of a message that is named by either id. */
 async function providerIdOf(ctx: BusinessContext, id: string): Promise<string> {
   if (!z.uuid().safeParse(id).success) return id
   const [row] = await ctx.db
@@ -169,7 +165,6 @@ async function providerIdOf(ctx: BusinessContext, id: string): Promise<string> {
   return row?.providerMessageId ?? id
 }
 
-/** An earlier message with the parts it was sent in. */
 async function partsOf(ctx: BusinessContext, message: { id: string; status: MessageStatus }) {
   const parts = await ctx.db
     .select({ id: messages.id })

@@ -57,7 +57,6 @@ function readCard(fields: Property[]): ContactCard {
   }
 }
 
-/** A value without its escapes. */
 function plain(value: string): string {
   const text = value.replace(/\\n/gi, ' ').replace(/\\([\\,;:])/g, '$1')
   return cutText(cleanText(text).replace(/;+$/, '').trim(), MAX_VALUE)

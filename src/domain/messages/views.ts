@@ -27,7 +27,6 @@ const reactionBy = z.object({
   name: z.string().nullable(),
 })
 
-/** A message as every view shows it. */
 export const messageView = z.object({
   id: z.uuid(),
   conversationId: z.uuid(),
@@ -115,7 +114,6 @@ const related = z.object({
   answered: z.object({ id: z.uuid(), text: z.string() }).nullable(),
 })
 
-/** The columns of a message that only lead to fields of its view. */
 export type RelatedColumns = {
   data: unknown
   outboundMedia: { url: string; contentType?: string; fileName?: string; voice?: boolean }[] | null
@@ -201,7 +199,6 @@ function viewOutboundFile(file: NonNullable<RelatedColumns['outboundMedia']>[num
   }
 }
 
-/** What kind of file a content type is. */
 export function mediaKindOf(contentType: string | undefined): 'image' | 'video' | 'audio' | 'document' {
   const family = contentType?.toLowerCase().split('/')[0]
   return family === 'image' || family === 'video' || family === 'audio' ? family : 'document'

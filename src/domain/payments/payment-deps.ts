@@ -8,7 +8,6 @@ import type { PaymentRow } from './states.ts'
 
 export type PaymentProviders = Record<PaymentProviderName, PaymentProvider | null>
 
-/** What payments work with, the same in every process. */
 export type PaymentDeps = {
   /** What a business takes payments with: its own account where it has keys, else the installation's; null is none. */
   providersOf(businessId: string): PaymentProviders
@@ -17,20 +16,15 @@ export type PaymentDeps = {
    * @returns null when this installation no longer has its keys
    */
   accountOf(businessId: string, provider: PaymentProviderName, account: string | null): Promise<PaymentProvider | null>
-  /** The installation's own accounts. */
   installation: PaymentProviders
-  /** Every business's own account at a provider. */
   ownAccounts(provider: PaymentProviderName): PaymentProvider[]
-  /** Absolute addresses below the public base. */
   urls: {
     page(paymentId: string): string
     returned(paymentId: string): string
     canceled(paymentId: string): string
     notify(provider: PaymentProviderName): string
   }
-  /** What receipts and links are sent with. */
   messages: SendSettings
-  /** Where the lock of a payment reserves its connection. */
   pool: DatabaseHandle['sql']
 }
 
@@ -68,7 +62,6 @@ export function chooseProvider(
   return chosen
 }
 
-/** The context of the business that a payment belongs to. */
 export function ofPayment(ctx: DomainContext, payment: Pick<PaymentRow, 'businessId'>): BusinessContext {
   return within(ctx, payment.businessId)
 }
@@ -82,7 +75,6 @@ let held = 0
 const busy = () =>
   new AppError('unavailable', 'payment_busy', 'This payment is being worked on; try again in a moment.')
 
-/** Whether an error says that another process holds the payment. */
 export function isPaymentBusy(error: unknown): boolean {
   return error instanceof AppError && error.code === 'payment_busy'
 }

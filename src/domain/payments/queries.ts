@@ -41,7 +41,6 @@ const view = {
   createdAt: payments.createdAt,
 }
 
-/** The payments of the business, newest first. */
 export async function listPayments(ctx: BusinessContext, input: z.input<typeof paymentFilters>, means: PaymentDeps) {
   const page = paymentFilters.parse(input)
   const query = pageQuery(

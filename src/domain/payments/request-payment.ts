@@ -18,7 +18,6 @@ import { recordEvent } from './states.ts'
 const MAX_AMOUNT = 100_000_000
 const DEFAULT_HOURS = 7 * 24
 
-/** What a client may ask to be paid. */
 export const paymentRequest = z.object({
   /** The id of a contact, or a phone number. */
   contact: z.string().min(1).max(64),
@@ -30,13 +29,11 @@ export const paymentRequest = z.object({
   /** `paypal` or `tranzila`; the installation's own choice when absent. */
   provider: z.string().max(32).optional(),
   idempotencyKey: z.string().min(1).max(128).optional(),
-  /** How long the link lives, in hours. */
   expiresInHours: z
     .number()
     .positive()
     .max(90 * 24)
     .default(DEFAULT_HOURS),
-  /** Sends the link to the contact by WhatsApp. */
   send: z.boolean().default(false),
 })
 export type PaymentRequest = z.input<typeof paymentRequest>

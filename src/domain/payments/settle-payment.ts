@@ -175,7 +175,6 @@ async function captureOrder(
   return await provider.capture({ ref: checkout.providerRef, requestId: `${checkout.paymentId}-${checkout.attempt}` })
 }
 
-/** Whether a charge or refund waits for the provider's decision. */
 export async function moneyUnderWay(ctx: BusinessContext, paymentId: string): Promise<boolean> {
   const [row] = await ctx.db
     .select({ id: paymentTransactions.id })

@@ -25,11 +25,9 @@ export const paymentView = z.object({
   paidAt: z.date().nullable(),
   refundedAt: z.date().nullable(),
   createdAt: z.date(),
-  /** Where the customer pays. */
   url: z.string(),
 })
 
-/** With the money that moved and the history. */
 export const paymentDetail = paymentView.extend({
   transactions: z.array(
     z.object({
@@ -61,6 +59,5 @@ export const paymentRequested = z.object({
   url: z.string(),
   state: z.enum(PAYMENT_STATES),
   provider: z.enum(PAYMENT_PROVIDERS),
-  /** The message that carries the link, when one was asked for. */
   messageId: z.uuid().nullable(),
 })

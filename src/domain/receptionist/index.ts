@@ -85,7 +85,6 @@ export type ScriptOptions = {
   businessName: string
   /** The business's own greeting. The first question is added to it unless it ends with a question of its own. */
   greeting?: string | null
-  /** Spoken in front of the greeting. */
   notice?: string | null
 }
 
@@ -127,12 +126,10 @@ export function notInServiceText(language: Language): string {
   return LINES[language].notInService
 }
 
-/** Said while the call is handed to a person. */
 export function connectingText(language: Language): string {
   return LINES[language].connecting
 }
 
-/** What the person hears before the caller. */
 export function whisperText({ language, businessName }: Pick<ScriptOptions, 'language' | 'businessName'>): string {
   return LINES[language].whisper(businessName.trim())
 }

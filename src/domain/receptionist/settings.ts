@@ -68,7 +68,6 @@ export async function getProfile(ctx: BusinessContext): Promise<Profile> {
   return { version: row?.version ?? 0, settings: withHours(settings, row?.hours ?? null) }
 }
 
-/** The settings with the week that the business keeps now. */
 function withHours(settings: ReceptionistSettings, hours: WeekHours | null): ReceptionistSettings {
   return { ...settings, hours: { ...settings.hours, week: weekOf(hours) } }
 }

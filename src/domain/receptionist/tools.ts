@@ -55,7 +55,6 @@ export const callTools = {
 } as const satisfies Record<string, { description: string; args: z.ZodType }>
 export type CallToolName = keyof typeof callTools
 
-/** The tools as a model is given them. @param without those that make no sense in this call */
 export function engineTools(without: readonly CallToolName[] = []): EngineTool[] {
   return Object.entries(callTools)
     .filter(([name]) => !without.some((each) => each === name))

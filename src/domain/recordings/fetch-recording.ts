@@ -11,7 +11,6 @@ import { jobId } from '../job-ids.ts'
 import { saveLead } from '../leads/index.ts'
 import { recordingKey } from '../storage-keys.ts'
 
-/** The carrier's side of a recording. */
 export type RecordingSource = {
   downloadRecording(recordingSid: string): Promise<{ data: Uint8Array; contentType: string }>
   deleteRecording(recordingSid: string): Promise<void>

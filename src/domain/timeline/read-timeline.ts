@@ -6,7 +6,6 @@ import type { BusinessContext } from '../context.ts'
 import { isFoldedSql, messageView, relatedSql, toMessageView } from '../messages/index.ts'
 import { olderThan, timePageInput, toTimePage } from '../paging-by-time.ts'
 
-/** A message's columns as JSON brings them. */
 const messageRow = z.looseObject({
   data: z.unknown(),
   outboundMedia: z
@@ -30,7 +29,6 @@ const messageRow = z.looseObject({
 const entry = <K extends string, S extends z.ZodRawShape>(kind: K, data: S) =>
   z.object({ kind: z.literal(kind), id: z.uuid(), at: z.date(), data: z.object(data) })
 
-/** One thing that happened with a contact. */
 export const timelineEntry = z.discriminatedUnion('kind', [
   entry(
     'message',

@@ -81,9 +81,7 @@ export async function deliverWebhook(
 
 type Answer = {
   status: number | null
-  /** Why it was not taken; null when it was. */
   error: string | null
-  /** The address may not be reached at all. */
   forbidden: boolean
 }
 

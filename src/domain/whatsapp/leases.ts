@@ -73,13 +73,11 @@ export async function releaseLease(ctx: DomainContext, lease: Lease, wanted = tr
 const openCommandExists = sql`exists (select from ${whatsappCommands}
   where ${whatsappCommands.accountId} = ${whatsappLinks.accountId} and ${whatsappCommands.doneAt} is null)`
 
-/** Whether this lease is still the account's latest. */
 export async function isCurrent(ctx: DomainContext, lease: Lease): Promise<boolean> {
   const rows = await ctx.db.select({ id: whatsappLinks.accountId }).from(whatsappLinks).where(holds(lease))
   return rows.length > 0
 }
 
-/** How many accounts this process holds beyond its even share of all. */
 export async function surplusOf(ctx: DomainContext, owner: string): Promise<number> {
   const { held, share } = await countShare(ctx.db, owner)
   return Math.max(0, held - share)
@@ -119,7 +117,6 @@ export async function ensureLinks(ctx: DomainContext): Promise<void> {
     on conflict do nothing`)
 }
 
-/** The lease's row, as long as the lease is the latest. */
 export function holds(lease: Lease): SQL | undefined {
   return and(
     eq(whatsappLinks.accountId, lease.accountId),

@@ -49,7 +49,7 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
         })
         // The answer is not Twilio's; only the list can tell whether Twilio got the message.
         if (!MESSAGE_SID.test(created.sid))
-          return { outcome: 'unknown', code: 'garbled', message: 'The answer is no message of Twilio’s.' }
+          return { outcome: 'unknown', code: 'garbled', message: 'The answer is not a Twilio message.' }
         return { outcome: 'accepted', providerMessageId: created.sid, status: 'queued' }
       } catch (error) {
         return outcomeOf(error)
@@ -65,7 +65,7 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
           limit: 200,
         })
         if (listed.some((item) => !MESSAGE_SID.test(item.sid) || Number.isNaN(item.dateCreated?.getTime())))
-          return { outcome: 'unknown', code: 'garbled', message: 'The answer is no list of Twilio’s.' }
+          return { outcome: 'unknown', code: 'garbled', message: 'The answer is not a list of Twilio messages.' }
         // Twilio makes a template's text: only recipient and time identify it.
         const ours = listed.filter(
           (item) =>

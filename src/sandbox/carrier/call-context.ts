@@ -101,11 +101,11 @@ export function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
 export async function waitUntilHeard(context: CallContext): Promise<void> {
   const { line, interrupt } = context
   // A timer may fire a fraction early: look again until the last byte is played.
-  for (let left = line.ear.bufferedMs(line.now()); left > 0 && !interrupt.signal.aborted; ) {
+  for (let left = line.playback.bufferedMs(line.now()); left > 0 && !interrupt.signal.aborted; ) {
     await sleepUnless(interrupt.signal, left)
-    left = line.ear.bufferedMs(line.now())
+    left = line.playback.bufferedMs(line.now())
   }
-  if (interrupt.signal.aborted) line.ear.clear(line.now())
+  if (interrupt.signal.aborted) line.playback.clear(line.now())
   else line.flushMarks()
 }
 

@@ -31,8 +31,8 @@ export class CallLog {
   }
 
   toReport(call: CarrierCall, accountSid: string, line: Line, ended: CallEnd, stepsLeft: number): CallReport {
-    const heard = line.ear.heard()
-    const unheard = line.ear.unheard()
+    const heard = line.playback.heard()
+    const unheard = line.playback.unheard()
     return {
       callSid: call.sid,
       accountSid,
@@ -56,7 +56,7 @@ export class CallLog {
       keys: this.keys,
       heardMs: heard.length / 8,
       unheardMs: unheard.length / 8,
-      heardSpans: line.ear.spans().map((span) => ({ ...span })),
+      heardSpans: line.playback.spans().map((span) => ({ ...span })),
       timeline: this.#timeline,
       audio: { heard, unheard },
     }

@@ -78,12 +78,12 @@ export class ScriptRunner {
     const when = step.when ?? ('say' in step || 'dtmf' in step || 'silence' in step ? 'agent_done' : 'now')
     if (when === 'now') return true
     if (typeof when === 'object') return now - this.#freeAt >= when.afterMs
-    const { ear } = this.#line
+    const { playback } = this.#line
     if (when === 'barge_in') {
-      const span = ear.playing(now)
+      const span = playback.playing(now)
       return span !== null && now - Math.max(span.startMs, this.#actedAt) >= (step.bargeInMs ?? BARGE_IN_MS)
     }
-    const soundEnd = ear.lastSoundEnd()
+    const soundEnd = playback.lastSoundEnd()
     const quietSince = Math.max(soundEnd ?? 0, this.#actedAt)
     return soundEnd !== null && soundEnd > this.#actedAt && now - quietSince >= (step.quietMs ?? QUIET_MS)
   }

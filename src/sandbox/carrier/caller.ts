@@ -108,7 +108,7 @@ export async function placeCall(options: PlaceCall): Promise<CallReport> {
     endCall(call, ended.by === 'rejected' ? 'busy' : undefined)
     log.note(line.now(), 'call_ended', `${ended.by}: ${ended.detail}`)
     tellStatus(context, options, 'completed')
-    line.ear.clear(line.now())
+    line.playback.clear(line.now())
     const report = log.toReport(call, context.accountSid, line, ended, script.stepsLeft)
     line.stop()
     await settle(context.pending)
@@ -173,7 +173,7 @@ async function loadUpdate(
   context: CallContext,
   update: Exclude<CallUpdate, { kind: 'complete' }>,
 ): Promise<LoadedDocument> {
-  context.line.ear.clear(context.line.now())
+  context.line.playback.clear(context.line.now())
   if (update.kind === 'url') return loadDocument(context, 'rest', update.url, { method: update.method })
   const root = parseDocument(context, update.twiml, 'REST parameter Twiml')
   context.log.documents.push({

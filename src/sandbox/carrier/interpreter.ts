@@ -147,7 +147,7 @@ async function runDial(
   if (verb.attributes.answerOnBridge === 'true')
     line.hear(concatBytes([makeTone(400, Math.min(ringMs, 1000), 2000), mulawSilence(20)]))
   await sleepUnless(interrupt.signal, ringMs)
-  line.ear.clear(line.now())
+  line.playback.clear(line.now())
   const child = newCarrierCall(verb.attributes.callerId ?? call.from, number, call.sid)
   child.status = dial.outcome === 'answered' ? 'in-progress' : dial.outcome
   state.addCall(child)

@@ -25,11 +25,11 @@ export type LineListener = {
  * All times are ms since the call began.
  */
 export class Line {
-  readonly ear = new PlaybackBuffer()
+  readonly playback = new PlaybackBuffer()
   readonly #origin = performance.now()
   readonly #background: Uint8Array | null
   readonly #silence = mulawSilence(FRAME_MS)
-  #mouth: Uint8Array = new Uint8Array()
+  #speech: Uint8Array = new Uint8Array()
   #backgroundAt = 0
   #gapUntil = 0
   #startedAt = 0
@@ -58,7 +58,7 @@ export class Line {
     this.#timer = null
     this.#end = null
     this.#listeners = []
-    this.ear.clear(this.now())
+    this.playback.clear(this.now())
   }
 
   listen(listener: LineListener): void {
@@ -72,15 +72,15 @@ export class Line {
 
   /** The caller speaks from the next frame on, after earlier speech. Returns the ms until it was spoken. */
   speak(bytes: Uint8Array): number {
-    const joined = new Uint8Array(this.#mouth.length + bytes.length)
-    joined.set(this.#mouth)
-    joined.set(bytes, this.#mouth.length)
-    this.#mouth = joined
+    const joined = new Uint8Array(this.#speech.length + bytes.length)
+    joined.set(this.#speech)
+    joined.set(bytes, this.#speech.length)
+    this.#speech = joined
     return joined.length / BYTES_PER_MS
   }
 
   get speaking(): boolean {
-    return this.#mouth.length > 0
+    return this.#speech.length > 0
   }
 
   /** The caller's network is lost for a while: no frame is sent, time continues. */
@@ -95,14 +95,14 @@ export class Line {
   /** Queues audio for the caller. False when the buffer is full and it was dropped. */
   hear(bytes: Uint8Array): boolean {
     const now = this.now()
-    const audibleAt = now + this.ear.bufferedMs(now)
-    const taken = this.ear.push(now, bytes)
+    const audibleAt = now + this.playback.bufferedMs(now)
+    const taken = this.playback.push(now, bytes)
     if (taken && bytes.length > 0) for (const listener of this.#listeners) listener.audio?.(now, audibleAt)
     return taken
   }
 
   flushMarks(): void {
-    const marks = this.ear.advance(this.now())
+    const marks = this.playback.advance(this.now())
     if (marks.length > 0) this.#end?.marks?.(marks)
   }
 
@@ -129,9 +129,9 @@ export class Line {
 
   #nextFrame(): Uint8Array {
     const quiet = this.#nextBackground()
-    if (this.#mouth.length === 0) return quiet
-    const said = this.#mouth.subarray(0, FRAME_BYTES)
-    this.#mouth = this.#mouth.subarray(FRAME_BYTES)
+    if (this.#speech.length === 0) return quiet
+    const said = this.#speech.subarray(0, FRAME_BYTES)
+    this.#speech = this.#speech.subarray(FRAME_BYTES)
     if (said.length === FRAME_BYTES) return said
     const frame = quiet.slice()
     frame.set(said)

@@ -116,7 +116,7 @@ class StreamSession {
     })
     clearTimeout(startTimer)
     line.connect(null)
-    line.ear.clear(line.now())
+    line.playback.clear(line.now())
     if (socket.readyState === WebSocket.OPEN) {
       const { accountSid, call } = this.#context
       if (this.#started) this.#sendNumbered({ event: 'stop' }, { stop: { accountSid, callSid: call.sid } })
@@ -186,11 +186,11 @@ class StreamSession {
     }
     if (message.event === 'mark') {
       log.marks.sent.push({ atMs: Math.round(now), name: message.name })
-      line.ear.mark(now, message.name)
+      line.playback.mark(now, message.name)
       line.flushMarks()
       return
     }
-    const { marks, clearedMs } = line.ear.clear(now)
+    const { marks, clearedMs } = line.playback.clear(now)
     const pendingMarks = marks.filter((mark) => mark.cleared).length
     log.clears.push({ atMs: Math.round(now), clearedMs: Math.round(clearedMs), pendingMarks })
     log.note(now, 'clear', `${Math.round(clearedMs)} ms unheard`)

@@ -255,7 +255,7 @@ async function approvalPage(state: PayPalState, request: Request, url: URL): Pro
     if (yes) back.searchParams.set('PayerID', 'SANDBOXBUYER1')
     return new Response(null, { status: 303, headers: { location: back.href } })
   }
-  if (order.status !== 'PAYER_ACTION_REQUIRED') return sandboxPage('PayPal', 'This order needs no approval any more.')
+  if (order.status !== 'PAYER_ACTION_REQUIRED') return sandboxPage('PayPal', 'This order no longer needs approval.')
   return sandboxPage(
     'PayPal',
     html`<p>${order.brand}</p><p>${order.description}</p><p class="sum">${toDecimal(order.amount)} ${order.currency}</p>

@@ -103,7 +103,7 @@ async function payPage(
   query: URLSearchParams,
 ): Promise<Response> {
   if (!state.fitsHandshake(terminal, query))
-    return sandboxPage('Tranzila', 'The handshake does not fit this payment, or is too old.')
+    return sandboxPage('Tranzila', 'The handshake does not match this payment, or has expired.')
   if (request.method !== 'POST')
     return sandboxPage(
       'Tranzila',

@@ -18,6 +18,7 @@ import {
 import type { BusinessContext } from '../../../src/domain/context.ts'
 import { saveLead } from '../../../src/domain/leads/index.ts'
 import { openDomain, type TestDomain } from '../../support/domain.ts'
+import { quietFor } from '../../support/wait.ts'
 
 let domain: TestDomain
 let ctx: BusinessContext
@@ -211,7 +212,7 @@ test('of two statuses at the same moment the terminal one stays, whoever is slow
     await tx.execute(sql`update calls set carrier_status = 'completed' where call_sid = ${call.callSid}`)
     // Begun before the other is committed, done after it.
     late = status(call, 'in-progress')
-    await Bun.sleep(300)
+    await quietFor(300, 'the later status would have overtaken the transaction')
   })
   expect(await late).toBe(true)
   expect((await getCall(ctx, call.callSid)).carrierStatus).toBe('completed')

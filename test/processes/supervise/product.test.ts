@@ -11,6 +11,7 @@ import { productSteps } from '../../../src/processes/supervise/product.ts'
 import { readSandboxFile } from '../../../src/processes/supervise/sandbox-file.ts'
 import { createSupervision } from '../../../src/processes/supervise/steps.ts'
 import { temporaryDirectory } from '../../support/cleanup.ts'
+import { quietFor } from '../../support/wait.ts'
 import { openJournal } from './journal.ts'
 
 const logger = createLogger('silent')
@@ -188,7 +189,7 @@ test('with a database of its own given, none is started, and one that is away is
     .finally(() => {
       ended = true
     })
-  await Bun.sleep(1_500)
+  await quietFor(1_500, 'the process would have ended')
   expect(ended).toBe(false)
   await supervision.stop()
   expect(String(await outcome)).toContain('ECONNREFUSED')

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:tes
 import twilio from 'twilio'
 import { addNumber } from '../../../src/sandbox/carrier/numbers-api.ts'
 import type { Carrier } from '../../../src/sandbox/carrier/server.ts'
+import { quietFor } from '../../support/wait.ts'
 import { ACCOUNT_SID, AUTH_TOKEN, noContent, startTestApp, startTestCarrier, type TestApp, until } from './support.ts'
 
 const FROM = 'whatsapp:+972501110000'
@@ -112,7 +113,7 @@ describe('messages through the real SDK', () => {
     mediaStatus = 404
     const lost = await send({ mediaUrl: [`${app.url}/image.png`] })
     await until(() => statusesOf(lost.sid).includes('undelivered'))
-    await Bun.sleep(60)
+    await quietFor(60, 'a later status would have been reported')
     expect(await client.messages(lost.sid).fetch()).toMatchObject({ status: 'undelivered', errorCode: 63019 })
     expect(statusesOf(lost.sid)).toEqual(['queued', 'undelivered'])
   })

@@ -148,7 +148,7 @@ export class BaileysAccount implements LinkedAccount {
     }
     await this.endAuth()
     await this.options.store.clear()
-    const advice = 'Link the account again when it is to be used.'
+    const advice = 'Link the account again to use it.'
     this.setStatus({ state: 'logged_out', reason: 'requested', advice, qr: null, pairingCode: null, retryAt: null })
   }
 
@@ -359,7 +359,7 @@ export class BaileysAccount implements LinkedAccount {
     this.setStatus({
       state: failed ? 'failed' : 'starting',
       reason,
-      advice: failed ? 'The connection keeps failing; it is tried again. Look at the phone and at the network.' : null,
+      advice: failed ? 'The connection keeps failing and is retried. Check the phone and the network.' : null,
       qr: null,
       pairingCode: null,
       retryAt: new Date(Date.now() + delayMs),

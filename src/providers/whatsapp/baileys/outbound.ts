@@ -10,6 +10,7 @@ import {
 import { AppError, errorMessage } from '../../../lib/errors.ts'
 import { sha256Hex } from '../../../lib/ids.ts'
 import type { Logger } from '../../../lib/log.ts'
+import { waitAtMost } from '../../../lib/wait-at-most.ts'
 import { createMediaFetcher } from '../media-by-url.ts'
 import type { OutboundMedia, OutboundMessage, SendOutcome } from '../port.ts'
 import { jidToPhone, phoneToJid } from './jids.ts'
@@ -127,10 +128,10 @@ async function relay(
     if (live.encryptions === before) return outcomeBeforeSending(error)
     return { outcome: 'unknown', code: 'send_interrupted', message: errorMessage(error) }
   }
-  const node = await Promise.race([answer, Bun.sleep(options.ackMs).then(() => null)])
+  const node = await waitAtMost(answer, options.ackMs)
   if (!node) {
     const code = live.isOver ? 'connection_lost' : 'no_acknowledgement'
-    return { outcome: 'unknown', code, message: 'The message left, and WhatsApp did not say that it took it.' }
+    return { outcome: 'unknown', code, message: 'The message was sent, and WhatsApp did not acknowledge it.' }
   }
   return readAnswer(node, id)
 }
@@ -150,7 +151,7 @@ function readAnswer(node: BinaryNode, id: string): SendOutcome {
     return {
       outcome: 'rejected',
       code: error,
-      message: 'WhatsApp restricts this account: it may not open new chats now.',
+      message: 'WhatsApp restricts this account: it cannot open new chats for now.',
     }
   return { outcome: 'rejected', code: error, message: `WhatsApp refused the message (${error}).` }
 }

@@ -48,7 +48,7 @@ export function decideAfterClose(facts: CloseFacts, backoff: Backoff, random: nu
       action: 'stop',
       state: 'blocked',
       reason: `refused_${code}`,
-      advice: 'WhatsApp refuses this account. Open WhatsApp on the phone and look what it says there.',
+      advice: 'WhatsApp refuses this account. Open WhatsApp on the phone and read its notice.',
       clearAuth: false,
     }
   if (code === 440) {

@@ -18,6 +18,7 @@ import { errorMessage } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { undoFailedTrials } from '../../../lib/signal-sessions.ts'
+import { waitAtMost } from '../../../lib/wait-at-most.ts'
 import type { LoadedAuth } from './auth-state.ts'
 import { type ListRecipient, recipientsOf } from './broadcast-list.ts'
 import { createClientLogger } from './client-log.ts'
@@ -165,7 +166,7 @@ export class LiveSocket {
     void this.sock.end(undefined)
     const { ws } = this.sock
     const gone = ws.isClosed ? Promise.resolve() : new Promise((resolve) => ws.once('close', resolve))
-    await Promise.race([gone, Bun.sleep(2_000)])
+    await waitAtMost(gone, 2_000)
     this.kill(0, 'closed by us')
   }
 

@@ -4,6 +4,7 @@ import type { RealtimeScriptInput } from '../../../../src/sandbox/openai/script.
 import type { OpenAiSandbox } from '../../../../src/sandbox/openai/server.ts'
 import { until } from '../../../sandbox/carrier/support.ts'
 import { lastReport, OPENAI_KEY, RealtimeCaller, startTestOpenAi } from '../../../support/realtime.ts'
+import { eventually, quietFor } from '../../../support/wait.ts'
 
 const open: { sandbox: OpenAiSandbox; engine: RealtimeEngine; caller?: RealtimeCaller }[] = []
 
@@ -38,7 +39,7 @@ describe('the session', () => {
     const tools = [{ name: 'end_call', description: 'Ends the call.', parameters: { type: 'object' } }]
     const caller = call({ language: 'he', tools })
     await caller.next('ready')
-    await Bun.sleep(100)
+    await eventually(() => lastReport(sandbox).settings, 'the settings')
     const report = lastReport(sandbox)
     expect(report.audioBeforeConfiguredMs).toBe(0)
     expect(report.settings?.audio?.input?.format).toEqual({ type: 'audio/pcmu' })
@@ -87,7 +88,7 @@ describe('the session', () => {
     caller.session.truncate(item.itemId, 999_999)
     caller.session.truncate('greeting', 300)
     const before = caller.events.filter((event) => event.type === 'audio').length
-    await Bun.sleep(200)
+    await quietFor(200, 'audio of the canceled answer would have come')
     expect(caller.events.filter((event) => event.type === 'audio').length).toBe(before)
     const report = lastReport(sandbox)
     expect(report.truncations).toEqual([{ itemId: item.itemId, audioEndMs: 480 }])

@@ -4,6 +4,7 @@ import type { OpenAiSandbox } from '../../../../src/sandbox/openai/server.ts'
 import { until } from '../../../sandbox/carrier/support.ts'
 import { lastReport, OPENAI_KEY, RealtimeCaller, startTestOpenAi } from '../../../support/realtime.ts'
 import { say, startVoiceLine } from '../../../support/voice-line.ts'
+import { quietFor } from '../../../support/wait.ts'
 
 setDefaultTimeout(40_000)
 
@@ -83,7 +84,7 @@ test('one that no longer answers, is closed, or is old is replaced before anybod
 
 test('a wrong key is not asked again and again, and closing ends the asking', async () => {
   const { sandbox, engine } = start({ retryMs: 60_000 }, 'sk-wrong')
-  await Bun.sleep(300)
+  await quietFor(300, 'a second attempt would have been made')
   expect({ ready: engine.warmConnectionReady, sessions: sandbox.sessions.length }).toEqual({
     ready: false,
     sessions: 0,

@@ -4,6 +4,7 @@ import { proto } from '@whiskeysockets/baileys'
 import { MESSAGE_FIELDS } from '../../../../src/providers/whatsapp/baileys/message-content/fields.ts'
 import type { WhatsAppSandbox } from '../../../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../../../src/sandbox/whatsapp/server.ts'
+import { quietFor } from '../../../support/wait.ts'
 import { Harness, MapStore } from './harness.ts'
 
 const ME = '+972501111111'
@@ -208,7 +209,7 @@ test('what cannot be decrypted comes again, and is shown once as it is', async (
   sandbox.addFault({ kind: 'garble' })
   const id = await raw({ conversation: 'again' })
   expect((await arrival(id)).content).toEqual({ kind: 'text', text: 'again' })
-  await Bun.sleep(900)
+  await quietFor(900, 'the message would have come a second time')
   expect(stored(id)).toHaveLength(1)
 }, 20_000)
 

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
 import type { WhatsAppSandbox } from '../../../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../../../src/sandbox/whatsapp/server.ts'
+import { quietFor } from '../../../support/wait.ts'
 import { Harness, MapStore, staleOwner } from './harness.ts'
 
 const BOB = '+972502222222'
@@ -273,7 +274,7 @@ test('pauses between connections grow even when each one opens, until one of the
   for (let count = 0; count < 5; count++) pauses.push(await cutAndReadPause())
   // Half of a pause is jitter.
   for (const [index, pause] of pauses.entries()) expect(pause).toBeGreaterThanOrEqual(20 * 2 ** index - 5)
-  await Bun.sleep(1_100)
+  await quietFor(1_100, 'the connection counts as stable after a second')
   expect(await cutAndReadPause()).toBeLessThanOrEqual(60)
 }, 30_000)
 
