@@ -27,7 +27,7 @@ export function addAdminCommands(program: Command, cli: Cli): void {
     .description('every one, oldest first')
     .action(async () => {
       const { client } = await session()
-      const { items } = await client.businesses.all.query()
+      const { items } = await client.businesses.list.query()
       await show(items, () =>
         formatTable(
           ['name', 'language', 'blocked', 'since', 'id'],
@@ -50,17 +50,17 @@ export function addAdminCommands(program: Command, cli: Cli): void {
     .description('its calls go to voicemail, its sends are refused')
     .addArgument(idArgument('the id of the business'))
     .argument('<reason>')
-    .action(async (businessId: string, reason: string) => {
+    .action(async (id: string, reason: string) => {
       const { client } = await session()
-      await show(await client.businesses.block.mutate({ businessId, reason }), () => 'blocked')
+      await show(await client.businesses.block.mutate({ id, reason }), () => 'blocked')
     })
   business
     .command('unblock')
     .description('serve it again')
     .addArgument(idArgument('the id of the business'))
-    .action(async (businessId: string) => {
+    .action(async (id: string) => {
       const { client } = await session()
-      await show(await client.businesses.unblock.mutate({ businessId }), () => 'unblocked')
+      await show(await client.businesses.unblock.mutate({ id }), () => 'unblocked')
     })
 
   business

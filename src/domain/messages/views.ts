@@ -176,7 +176,7 @@ function foldByPerson(about: About[], contact: { phone: string | null; contactNa
 
 function viewFile(file: NonNullable<z.infer<typeof related>['files']>[number]): MediaView {
   const { hasThumbnail, ...columns } = file
-  const url = `/api/media/${file.id}`
+  const url = `/api/v1/media/${file.id}`
   return {
     ...columns,
     url: file.state === 'stored' ? url : null,

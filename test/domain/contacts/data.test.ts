@@ -221,7 +221,7 @@ describe('an erasure', () => {
       name: mark,
     })
 
-    const erased = await owner.privacy.eraseContact({ contactId: contact.id })
+    const erased = await owner.privacy.eraseContact({ id: contact.id })
     expect(erased).toEqual({ messages: 1, calls: 1, leads: 1, notes: 1, appointments: 2, files: 5 })
     const carrier: string[] = []
     for (const job of api.jobs.filter(({ name }) => name === 'privacy.delete'))

@@ -34,7 +34,11 @@ describe('settings', () => {
     await expect(saveProfile(business, { settings: {}, basedOn: 1 })).rejects.toMatchObject({
       code: 'version_conflict',
     })
-    expect((await listProfiles(business)).map((each) => each.version)).toEqual([2, 1])
+    expect((await listProfiles(business, {})).items.map((each) => each.version)).toEqual([2, 1])
+    const first = await listProfiles(business, { limit: 1 })
+    expect([first.items[0]?.version, first.nextCursor]).toEqual([2, '2'])
+    const second = await listProfiles(business, { limit: 1, cursor: first.nextCursor ?? '' })
+    expect([second.items[0]?.version, second.nextCursor]).toEqual([1, null])
     const cache = createProfileCache(ctx.db, ctx.log)
     await cache.refresh()
     expect(cache.of(businessId).instructions).toBe('Be brief.')
