@@ -91,6 +91,7 @@ const variables = z.object({
     })
     .optional(),
   METRICS_TOKEN: z.string().min(16, 'at least 16 characters').optional(),
+  API_RATE_LIMIT: z.coerce.number().int().min(0).default(1_200),
   MAX_CONCURRENT_CALLS: z.coerce.number().int().min(0).default(200),
   DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(300),
 })
@@ -179,6 +180,8 @@ export type Config = {
   webhooksAllowPrivate: boolean
   trustedProxies: TrustedProxies
   metricsToken: string | null
+  /** Requests of an API key per minute and web process; 0 is no limit. */
+  apiRateLimit: number
   maxConcurrentCalls: number
   drainSeconds: number
 }
@@ -230,6 +233,7 @@ export function loadConfig(environment: Environment): Config {
     webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
     trustedProxies: v.TRUSTED_PROXIES ?? NO_PROXIES,
     metricsToken: v.METRICS_TOKEN ?? null,
+    apiRateLimit: v.API_RATE_LIMIT,
     maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
     drainSeconds: v.DRAIN_SECONDS,
   }

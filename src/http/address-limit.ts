@@ -1,41 +1,25 @@
 import { AppError } from '../lib/errors.ts'
+import { WindowCounter } from '../lib/window-counter.ts'
 
-/** Counts the useless requests of each address, and refuses an address with too many of them for the rest of the minute. */
+/** Rejects an address for the rest of the minute when too many of its requests were useless. */
 export type AddressLimit = {
   /** @throws AppError `rate_limited` */
   check(address: string): void
+  /** Counts a useless request of the address. */
   note(address: string): void
 }
 
-const WINDOW_MS = 60_000
-/** A sender with more addresses than this is not limited: the memory is bounded. */
-const MAX_ADDRESSES = 10_000
-
 export function createAddressLimit(perMinute: number, now: () => number = Date.now): AddressLimit {
-  const windows = new Map<string, { since: number; count: number }>()
-  const current = (address: string) => {
-    const found = windows.get(address)
-    return found && now() - found.since < WINDOW_MS ? found : null
-  }
+  const counter = new WindowCounter(60_000, 10_000, now)
   return {
     check(address) {
-      if ((current(address)?.count ?? 0) >= perMinute)
+      if (counter.read(address).count >= perMinute)
         throw new AppError(
           'rate_limited',
           'rate_limited',
           'Too many useless requests came from this address. Wait a minute, then try again.',
         )
     },
-    note(address) {
-      const found = current(address)
-      if (found) {
-        found.count += 1
-        return
-      }
-      windows.delete(address)
-      windows.set(address, { since: now(), count: 1 })
-      const [oldest] = windows.keys()
-      if (windows.size > MAX_ADDRESSES && oldest !== undefined) windows.delete(oldest)
-    },
+    note: (address) => counter.add(address),
   }
 }

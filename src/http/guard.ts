@@ -2,6 +2,7 @@ import type { Context, Hono, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import type { RouterRoute } from 'hono/types'
 import { type AccessContext, businessOf, type PrincipalDeps } from '../access/authenticate.ts'
+import type { KeyLimit } from '../access/key-limit.ts'
 import { refuseForeignOrigin } from '../access/origins.ts'
 import { PREFIXES, permissionOf, ROUTES, type Rule } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
@@ -10,12 +11,15 @@ import { AppError, toAppError } from '../lib/errors.ts'
 export type GuardDeps = {
   app: { router: Hono['router'] }
   principal: PrincipalDeps
+  keyLimit: KeyLimit
   rules: Readonly<Record<string, Rule>>
   isOperator(userId: string): Promise<boolean>
   mayOperate(request: Request): Promise<boolean>
 }
 
-export type GuardEnv = { Variables: { business?: AccessContext; route: string } }
+export type GuardEnv = {
+  Variables: { business?: AccessContext; route: string; limitHeaders?: Record<string, string> }
+}
 
 const MAX_BATCH = 20
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -40,6 +44,7 @@ export function createGuard(deps: GuardDeps): MiddlewareHandler<GuardEnv> {
     if (answered) return answered
     refuseEncodedBody(c.req.raw)
     await next()
+    for (const [name, value] of Object.entries(c.get('limitHeaders') ?? {})) c.header(name, value)
     if ('business' in c.var && performance.now() - startedAt > STALE_MS) await admitAgain(c, rule, deps)
   }
 }
@@ -85,8 +90,10 @@ async function admit(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise
     case 'procedures': {
       if (await needsLoginPage(c, deps)) return toLogin(c)
       const business = await businessOf(request, deps.principal, chosenBusiness(c))
+      const calls = rule.access === 'procedures' ? calledProcedures(c.req.path) : null
+      deps.keyLimit.take(business.actor, Math.min(calls?.length ?? 1, MAX_BATCH), limitHeaders(c))
       if (rule.access === 'business') requireAccess(business.access, rule.needs)
-      else requireAnyCall(business, calledProcedures(c.req.path))
+      else requireAnyCall(business, calls ?? [])
       c.set('business', business)
       return null
     }
@@ -105,6 +112,16 @@ async function admit(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise
           )
     case 'console':
       return admitToConsole(c, rule.operator, deps)
+  }
+}
+
+/** Headers of the rate limit: at once on an error, and on the response of the handler when there is one. */
+function limitHeaders(c: Context<GuardEnv>) {
+  const headers: Record<string, string> = {}
+  c.set('limitHeaders', headers)
+  return (name: string, value: string) => {
+    headers[name] = value
+    c.header(name, value)
   }
 }
 

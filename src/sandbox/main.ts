@@ -25,7 +25,6 @@ const sandboxConfig = sandboxSecrets.extend({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   publicBaseUrl: z.url().optional(),
   connectBaseUrl: z.url().optional(),
-  /** The numbers of the carrier's account, separated by commas. */
   numbers: z
     .string()
     .regex(/^\+\d+(,\+\d+)*$/)
@@ -82,7 +81,6 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
   })
 }
 
-/** A contact that answers every text on WhatsApp. */
 const SCRIPTED_CONTACT = {
   phone: '+972501234567',
   name: 'דנה לוי',

@@ -6,7 +6,6 @@ export const sandboxSecrets = z.object({
   accountSid: z.string().regex(/^AC[0-9a-f]{32}$/),
   authToken: z.string().min(16),
   paymentsSecret: z.string().min(16).optional(),
-  /** Absent, OpenAI is not simulated. */
   openaiKey: z.string().min(16).optional(),
 })
 export type SandboxSecrets = z.infer<typeof sandboxSecrets>

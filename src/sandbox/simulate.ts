@@ -8,7 +8,6 @@ import { placeCall } from './carrier/caller.ts'
 import type { CallerStep } from './carrier/caller-script.ts'
 import { startCarrier } from './carrier/server.ts'
 
-/** The caller's answers to the questions for name, inquiry and a good time. */
 const ANSWERS: Record<Language, string[]> = {
   he: ['שְׁמִי דָּוִד לֵוִי', 'אֲנִי רוֹצֶה לִקְבּוֹעַ תּוֹר לְיוֹם שְׁלִישִׁי', 'מָחָר בַּבּוֹקֶר, בְּבַקָּשָׁה'],
   en: ['My name is David Levy', 'I would like to book an appointment for Tuesday', 'Tomorrow morning would be good'],
@@ -28,13 +27,11 @@ export type SimulatedCall = {
   language: Language
   say?: Uint8Array[]
   maxSeconds?: number
-  /** Cache of the caller's synthesized voice. */
   cacheDir: string
 }
 
 export type SimulatedCallResult = {
   report: CallReportJson
-  /** The product's answers to the stream's status callbacks. */
   streamStatuses: number[]
 }
 

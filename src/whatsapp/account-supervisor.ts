@@ -12,6 +12,7 @@ import {
   surplusOf,
 } from '../domain/whatsapp/index.ts'
 import { errorMessage } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
 import { waitAtMost } from '../lib/wait-at-most.ts'
 import { AccountRunner, type AccountRunnerDeps } from './account-runner.ts'
 import { goneProcess } from './owner.ts'
@@ -56,110 +57,134 @@ export type AccountSupervisor = {
  * stopping process hands its accounts over; the accounts of a dead one are taken by the others.
  */
 export async function superviseAccounts(options: SupervisorOptions): Promise<AccountSupervisor> {
-  const { ctx, owner, deps } = options
-  const { log } = deps
-  const timing = { ...DEFAULT_TIMING, ...options.timing }
-  const runners = new Map<string, AccountRunner>()
-  let renewedAt = 0
-  let surplusSince: number | null = null
-  let stopping = false
-  let ticking: Promise<void> = Promise.resolve()
-  let failing = false
+  const supervisor = new Supervisor(options)
+  await supervisor.start()
+  return { held: () => supervisor.held(), stop: () => supervisor.stop() }
+}
 
-  const release = async (runner: AccountRunner, wanted: boolean) => {
-    await waitAtMost(runner.stop('worker_stopped'), timing.stopMs - 300)
-    await releaseLease(ctx, runner.lease, wanted)
-    if (runners.get(runner.lease.accountId) === runner) runners.delete(runner.lease.accountId)
+class Supervisor {
+  private readonly options: SupervisorOptions
+  private readonly log: Logger
+  private readonly timing: SupervisorTiming
+  private readonly runners = new Map<string, AccountRunner>()
+  private renewedAt = 0
+  private surplusSince: number | null = null
+  private stopping = false
+  private ticking: Promise<void> = Promise.resolve()
+  private failing = false
+  private asked = false
+  private timer: Timer | undefined
+  private unlisten: () => Promise<void> = async () => {}
+
+  constructor(options: SupervisorOptions) {
+    this.options = options
+    this.log = options.deps.log
+    this.timing = { ...DEFAULT_TIMING, ...options.timing }
   }
-  const end = (runner: AccountRunner, wanted: boolean) => {
-    void release(runner, wanted).catch((error: unknown) =>
-      log.warn({ account: runner.lease.accountId, reason: errorMessage(error) }, 'account lease not released'),
-    )
+
+  async start(): Promise<void> {
+    await ensureLinks(this.options.ctx)
+    this.unlisten = await this.options.listen((payload) => this.onWake(payload))
+    await this.tick()
+    this.timer = setInterval(() => void this.tick(), this.timing.tickMs)
   }
-  const open = async (lease: Lease) => {
-    const runner = new AccountRunner(within(ctx, lease.businessId), lease, deps, (done) => end(done, false))
-    runners.set(lease.accountId, runner)
-    log.info({ account: lease.accountId, epoch: lease.epoch }, 'account lease acquired')
-    try {
-      await runner.start()
-    } catch (error) {
-      log.error({ account: lease.accountId, reason: errorMessage(error) }, 'account could not be opened')
-      await release(runner, true)
+
+  held(): string[] {
+    return [...this.runners.keys()]
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true
+    clearInterval(this.timer)
+    await Promise.allSettled([...this.runners.values()].map((runner) => this.release(runner, true)))
+    await waitAtMost(this.unlisten(), 200)
+  }
+
+  private onWake(payload: string): void {
+    const woken = readWake(payload)
+    if (woken?.why === 'outbox') this.runners.get(woken.accountId)?.wake()
+    if (woken?.why !== 'command' || this.asked) return
+    // A tick sees commands and new accounts; many notifications in a moment make one tick.
+    this.asked = true
+    setTimeout(() => {
+      this.asked = false
+      void this.tick()
+    }, 20)
+  }
+
+  private tick(): Promise<void> {
+    this.ticking = this.ticking.then(async () => {
+      if (this.stopping) return
+      try {
+        await this.runTick()
+        if (this.failing) this.log.info('account supervision resumed')
+        this.failing = false
+      } catch (error) {
+        if (!this.failing) this.log.error({ reason: errorMessage(error) }, 'account supervision failed')
+        this.failing = true
+      }
+    })
+    return this.ticking
+  }
+
+  private async runTick(): Promise<void> {
+    const { ctx, owner } = this.options
+    if (Date.now() - this.renewedAt >= this.timing.renewMs) {
+      await this.renew()
+      const freed = await releaseOrphans(ctx, (name) => goneProcess(name, owner))
+      if (freed > 0) this.log.info({ freed }, 'accounts of a dead process released')
+      await this.giveAwaySurplus()
     }
+    if (this.stopping) return
+    const acquired = await acquireLeases(ctx, owner, this.timing)
+    await Promise.all(acquired.map((lease) => this.open(lease)))
+    const ids = this.held()
+    for (const command of await openCommands(ctx, ids)) this.runners.get(command.accountId)?.command(command)
+    for (const id of await accountsWithWork(ctx, ids)) this.runners.get(id)?.wake()
   }
 
-  const renew = async () => {
-    const held = await renewLeases(ctx, owner, timing)
-    renewedAt = Date.now()
-    for (const [id, runner] of runners)
+  private async renew(): Promise<void> {
+    const held = await renewLeases(this.options.ctx, this.options.owner, this.timing)
+    this.renewedAt = Date.now()
+    for (const [id, runner] of this.runners)
       if (!held.has(id)) {
-        log.warn({ account: id }, 'account lease lost: another process holds it, or it was deleted')
-        runners.delete(id)
+        this.log.warn({ account: id }, 'account lease lost: another process holds it, or it was deleted')
+        this.runners.delete(id)
         void runner.stop('not_owner')
       }
   }
 
-  const giveAwaySurplus = async () => {
-    const surplus = await surplusOf(ctx, owner)
-    if (surplus === 0) surplusSince = null
-    else if (surplusSince === null) surplusSince = Date.now()
-    else if (Date.now() - surplusSince >= timing.surplusMs)
-      for (const runner of [...runners.values()].slice(-surplus)) end(runner, true)
+  private async giveAwaySurplus(): Promise<void> {
+    const surplus = await surplusOf(this.options.ctx, this.options.owner)
+    if (surplus === 0) this.surplusSince = null
+    else if (this.surplusSince === null) this.surplusSince = Date.now()
+    else if (Date.now() - this.surplusSince >= this.timing.surplusMs)
+      for (const runner of [...this.runners.values()].slice(-surplus)) this.end(runner, true)
   }
 
-  const runTick = async () => {
-    if (Date.now() - renewedAt >= timing.renewMs) {
-      await renew()
-      const freed = await releaseOrphans(ctx, (name) => goneProcess(name, owner))
-      if (freed > 0) log.info({ freed }, 'accounts of a dead process released')
-      await giveAwaySurplus()
+  private async open(lease: Lease): Promise<void> {
+    const { ctx, deps } = this.options
+    const runner = new AccountRunner(within(ctx, lease.businessId), lease, deps, (done) => this.end(done, false))
+    this.runners.set(lease.accountId, runner)
+    this.log.info({ account: lease.accountId, epoch: lease.epoch }, 'account lease acquired')
+    try {
+      await runner.start()
+    } catch (error) {
+      this.log.error({ account: lease.accountId, reason: errorMessage(error) }, 'account could not be opened')
+      await this.release(runner, true)
     }
-    if (stopping) return
-    await Promise.all((await acquireLeases(ctx, owner, timing)).map(open))
-    const ids = [...runners.keys()]
-    for (const command of await openCommands(ctx, ids)) runners.get(command.accountId)?.command(command)
-    for (const id of await accountsWithWork(ctx, ids)) runners.get(id)?.wake()
   }
 
-  const tick = () => {
-    ticking = ticking.then(async () => {
-      if (stopping) return
-      try {
-        await runTick()
-        if (failing) log.info('account supervision resumed')
-        failing = false
-      } catch (error) {
-        if (!failing) log.error({ reason: errorMessage(error) }, 'account supervision failed')
-        failing = true
-      }
-    })
-    return ticking
+  private end(runner: AccountRunner, wanted: boolean): void {
+    this.release(runner, wanted).catch((error: unknown) =>
+      this.log.warn({ account: runner.lease.accountId, reason: errorMessage(error) }, 'account lease not released'),
+    )
   }
 
-  await ensureLinks(ctx)
-  let asked = false
-  const unlisten = await options.listen((payload) => {
-    const woken = readWake(payload)
-    if (woken?.why === 'outbox') runners.get(woken.accountId)?.wake()
-    if (woken?.why !== 'command' || asked) return
-    // A tick sees commands and new accounts; many notifications in a moment make one tick.
-    asked = true
-    setTimeout(() => {
-      asked = false
-      void tick()
-    }, 20)
-  })
-  await tick()
-  const timer = setInterval(() => void tick(), timing.tickMs)
-
-  return {
-    held: () => [...runners.keys()],
-    async stop() {
-      stopping = true
-      clearInterval(timer)
-      await Promise.allSettled([...runners.values()].map((runner) => release(runner, true)))
-      await waitAtMost(unlisten(), 200)
-    },
+  private async release(runner: AccountRunner, wanted: boolean): Promise<void> {
+    await waitAtMost(runner.stop('worker_stopped'), this.timing.stopMs - 300)
+    await releaseLease(this.options.ctx, runner.lease, wanted)
+    if (this.runners.get(runner.lease.accountId) === runner) this.runners.delete(runner.lease.accountId)
   }
 }
 

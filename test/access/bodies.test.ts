@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import type { Socket } from 'bun'
-import { restRules } from '../../src/http/api/openapi.ts'
+import { restRules } from '../../src/http/api/operations.ts'
 import { isHandler, ruleOf } from '../../src/http/guard.ts'
 import { BodyBudget, bindBody, readBytes } from '../../src/http/request-body.ts'
 import { AppError } from '../../src/lib/errors.ts'
@@ -173,10 +173,13 @@ describe('limits', () => {
     ])
       expect([type, (await post('/api/v1/contacts', '{"name":"x"}', { 'Content-Type': type })).status]).toEqual([
         type,
-        200,
+        201,
       ])
-    for (const path of ['/api/v1/contacts', '/trpc/contacts.create']) {
-      expect([path, (await post(path, '\ufeff{"name":"with a mark"}')).status]).toEqual([path, 200])
+    for (const [path, created] of [
+      ['/api/v1/contacts', 201],
+      ['/trpc/contacts.create', 200],
+    ] as const) {
+      expect([path, (await post(path, '\ufeff{"name":"with a mark"}')).status]).toEqual([path, created])
       for (const text of ['{"name":', '[]', 'null', '"x"', '5', '{"a":1}}', "{'a':1}", '\u0000'])
         expect([path, text, (await post(path, text)).status]).toEqual([path, text, 400])
     }

@@ -226,8 +226,8 @@ describe('the codes that link a WhatsApp account', () => {
       .where(eq(whatsappLinks.accountId, id))
     await ctx.db.update(whatsappAccounts).set({ state: 'scan_qr' }).where(eq(whatsappAccounts.id, id))
     const ways = [
-      '/api/v1/whatsapp',
-      `/api/v1/whatsapp/${id}/status`,
+      '/api/v1/whatsapp-accounts',
+      `/api/v1/whatsapp-accounts/${id}`,
       '/trpc/whatsapp.list',
       '/api/whatsapp/status',
       '/api/v1/events',

@@ -551,7 +551,7 @@ test(
     // The phone scans what is on the screen: the code that the status answers too.
     for (const deadline = Date.now() + 60_000; !/^STATE/m.test(link.shown()); await Bun.sleep(300)) {
       if (Date.now() > deadline) throw new Error(`It was not linked:\n${link.shown().slice(-2_000)}`)
-      const accounts = await product.trpc().whatsapp.list.query()
+      const { items: accounts } = await product.trpc().whatsapp.list.query()
       const qr = accounts.find((account) => account.state === 'scan_qr')?.qr
       if (qr)
         await fetch(`${whatsapp.controlUrl}/scan`, {

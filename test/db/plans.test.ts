@@ -82,7 +82,7 @@ const CASES: [string, () => Promise<unknown>][] = [
   ['conversations.timeline', () => api.as({}).conversations.timeline({ contactId })],
   ['leads.list', () => api.as({}).leads.list({})],
   ['leads.list of a stage', () => api.as({}).leads.list({ stage: 'won' })],
-  ['leads.column', () => api.as({}).leads.column({ stage: 'new', after: leadId })],
+  ['leads.column', () => api.as({}).leads.column({ stage: 'new', cursor: leadId })],
   ['contacts.notes', () => api.as({}).contacts.notes({ id: contactId })],
   ['events.list', () => api.as({}).events.list({})],
   ['search by a rare word', () => api.as({}).search.all({ q: 'rareword' })],

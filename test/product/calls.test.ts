@@ -124,15 +124,15 @@ test.concurrent.each([
     for (const [index, turn] of caller.entries()) {
       expect(turn.audio_key).not.toBeNull()
       if (language === 'en') continue
-      const whole = await product.api(`/api/turns/${turn.id}/audio`)
+      const whole = await product.api(`/api/v1/turns/${turn.id}/audio`)
       expect([whole.status, whole.headers.get('content-type')]).toEqual([200, 'audio/wav'])
       const wav = new Uint8Array(await whole.arrayBuffer())
       const spokenMs = (script[index]?.say.length ?? 0) / 8
       expect(Math.abs((durationOfWav(wav) ?? 0) - spokenMs)).toBeLessThan(1_200)
-      const part = await product.api(`/api/turns/${turn.id}/audio`, { headers: { Range: 'bytes=44-143' } })
+      const part = await product.api(`/api/v1/turns/${turn.id}/audio`, { headers: { Range: 'bytes=44-143' } })
       expect([part.status, part.headers.get('content-range')]).toEqual([206, `bytes 44-143/${wav.length}`])
       expect(new Uint8Array(await part.arrayBuffer())).toEqual(wav.slice(44, 144))
-      const beyond = await product.api(`/api/turns/${turn.id}/audio`, { headers: { Range: `bytes=${wav.length}-` } })
+      const beyond = await product.api(`/api/v1/turns/${turn.id}/audio`, { headers: { Range: `bytes=${wav.length}-` } })
       expect(beyond.status).toBe(416)
     }
   },
@@ -190,7 +190,7 @@ test.concurrent(
     )
     expect(recording.recording_sid).toBe(left?.sid ?? '')
     const key = await englishKey()
-    const answer = await product.api(`/api/recordings/${recording.id}/audio`, { key })
+    const answer = await product.api(`/api/v1/recordings/${recording.id}/audio`, { key })
     expect(answer.status).toBe(200)
     const wav = new Uint8Array(await answer.arrayBuffer())
     expect(wav.length).toBe(Number(recording.bytes))
@@ -198,7 +198,10 @@ test.concurrent(
     expect(answer.headers.get('etag')).toBe(`"${recording.sha256}"`)
     expect(Math.abs((durationOfWav(wav) ?? 0) - Number(recording.duration_ms))).toBeLessThan(5)
     expect(Math.abs((durationOfWav(wav) ?? 0) - words.length / 8)).toBeLessThan(2_500)
-    const middle = await product.api(`/api/recordings/${recording.id}/audio`, { key, headers: { Range: 'bytes=-100' } })
+    const middle = await product.api(`/api/v1/recordings/${recording.id}/audio`, {
+      key,
+      headers: { Range: 'bytes=-100' },
+    })
     expect([middle.status, (await middle.arrayBuffer()).byteLength]).toEqual([206, 100])
     expect(await product.sql`select source, contact_id from leads where call_id = ${call.id}`).toMatchObject([
       { source: 'voicemail', contact_id: call.contact_id },

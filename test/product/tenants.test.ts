@@ -89,8 +89,8 @@ test('each sees all of its own', async () => {
     expect((await trpc.leads.get.query({ id: own.lead })).id).toBe(own.lead)
     expect((await trpc.messages.get.query({ id: own.message })).id).toBe(own.message)
     for (const path of [
-      `/api/recordings/${own.recording}/audio`,
-      `/api/turns/${own.turn}/audio`,
+      `/api/v1/recordings/${own.recording}/audio`,
+      `/api/v1/turns/${own.turn}/audio`,
       `/api/whatsapp/status/${own.message}`,
     ])
       expect([path, (await product.api(path, { key: own.key })).status]).toEqual([path, 200])
@@ -105,7 +105,7 @@ test('the lists hold nothing of the other', async () => {
       (await trpc.contacts.list.query()).items,
       (await trpc.leads.list.query()).items,
       (await trpc.messages.list.query()).items,
-      ((await (await product.api('/api/recordings', { key: own.key })).json()) as { items: object[] }).items,
+      ((await (await product.api('/api/v1/recordings', { key: own.key })).json()) as { items: object[] }).items,
       ((await (await product.api('/api/whatsapp/list', { key: own.key })).json()) as { items: object[] }).items,
     ]
     for (const list of lists) expect(list.length).toBeGreaterThan(0)
@@ -131,8 +131,8 @@ test('the lists hold nothing of the other', async () => {
 test("the other's ids are unknown, over REST", async () => {
   for (const [own, other] of pairs())
     for (const path of [
-      `/api/recordings/${other.recording}/audio`,
-      `/api/turns/${other.turn}/audio`,
+      `/api/v1/recordings/${other.recording}/audio`,
+      `/api/v1/turns/${other.turn}/audio`,
       `/api/whatsapp/status/${other.message}`,
     ]) {
       const answer = await product.api(path, { key: own.key })

@@ -373,9 +373,9 @@ describe.each(['redis', 'postgres'] as const)('the WhatsApp API on %s', (queue) 
       ['GET', '/api/whatsapp/list'],
       ['GET', '/api/whatsapp/status'],
       ['GET', '/api/whatsapp/status/019d0000-0000-7000-8000-000000000000'],
-      ['GET', '/api/recordings'],
-      ['GET', '/api/recordings/019d0000-0000-7000-8000-000000000000/audio'],
-      ['GET', '/api/turns/019d0000-0000-7000-8000-000000000000/audio'],
+      ['GET', '/api/v1/recordings'],
+      ['GET', '/api/v1/recordings/019d0000-0000-7000-8000-000000000000/audio'],
+      ['GET', '/api/v1/turns/019d0000-0000-7000-8000-000000000000/audio'],
       ['GET', '/trpc/messages.list'],
       ['GET', '/trpc/calls.list'],
     ]

@@ -219,6 +219,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     TWILIO_WHATSAPP_FROM: `whatsapp:${WHATSAPP_SENDER}`,
     BAILEYS_SECRET,
     DRAIN_SECONDS: '1',
+    API_RATE_LIMIT: '0',
     ...options.env,
   }
   const sql = postgres(database.url, { max: 4, onnotice: () => {} })

@@ -28,6 +28,7 @@ export async function startTestServer(
     PORT: '0',
     LOG_LEVEL: 'silent',
     SANDBOX: '0',
+    API_RATE_LIMIT: '0',
     SESSION_SECRET: 'a secret of the tests',
     ...environment,
   })

@@ -13,7 +13,7 @@ export function addBusinessCommands(program: Command, cli: Cli): void {
     .description('all businesses, oldest first')
     .action(async () => {
       const { client } = await session()
-      const { items } = await client.businesses.all.query()
+      const { items } = await client.businesses.list.query()
       await show(items, () =>
         formatTable(
           ['name', 'language', 'blocked', 'since', 'id'],
@@ -36,17 +36,17 @@ export function addBusinessCommands(program: Command, cli: Cli): void {
     .description('block a business: its calls go to voicemail, its messages are refused')
     .addArgument(idArgument('the id of the business'))
     .argument('<reason>')
-    .action(async (businessId: string, reason: string) => {
+    .action(async (id: string, reason: string) => {
       const { client } = await session()
-      await show(await client.businesses.block.mutate({ businessId, reason }), () => 'blocked')
+      await show(await client.businesses.block.mutate({ id, reason }), () => 'blocked')
     })
   business
     .command('unblock')
     .description('unblock a business')
     .addArgument(idArgument('the id of the business'))
-    .action(async (businessId: string) => {
+    .action(async (id: string) => {
       const { client } = await session()
-      await show(await client.businesses.unblock.mutate({ businessId }), () => 'unblocked')
+      await show(await client.businesses.unblock.mutate({ id }), () => 'unblocked')
     })
   addSettingCommands(business, cli)
   addCredentialCommands(business, cli)

@@ -52,7 +52,8 @@ export function addQuarantineCommands(program: Command, { show, session }: Cli):
     .argument('[id]', 'default: every quarantined event')
     .action(async (id: string | undefined) => {
       const { client } = await session()
-      const { count } = await client.quarantine.retry.mutate(id ? { id } : {})
+      const { quarantine } = client
+      const { count } = await (id ? quarantine.retry.mutate({ id }) : quarantine.retryAll.mutate())
       await show({ count }, () => `${count} events queued again`)
     })
   quarantine

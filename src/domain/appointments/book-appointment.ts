@@ -1,4 +1,5 @@
-import { and, asc, eq, gt, lt, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gt, lt, sql } from 'drizzle-orm'
+import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { appointments, calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -7,6 +8,7 @@ import { parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 import { lock } from '../locks.ts'
+import { laterThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
 import { type BusinessHours, instantOf, isOpen, possibleStarts, wallClock } from './hours.ts'
 
 export type AppointmentRequest = {
@@ -164,10 +166,31 @@ export async function cancelAppointment(ctx: BusinessContext, id: string): Promi
   })
 }
 
-export function listAppointments(ctx: BusinessContext, input: { from?: Date; limit?: number } = {}) {
-  const from = input.from ?? new Date()
-  return ctx.db
-    .select()
+export const appointmentFilters = timePageInput.extend({
+  /** Appointments that end after this time; now otherwise. */
+  from: z.iso.datetime({ offset: true }).optional(),
+})
+
+export const appointmentView = z.object({
+  id: z.uuid(),
+  contactId: z.uuid().nullable(),
+  callId: z.uuid().nullable(),
+  startsAt: z.date(),
+  endsAt: z.date(),
+  state: z.enum(appointments.state.enumValues),
+  /** Until it is confirmed by a member, its caller cannot book another one by telephone. */
+  confirmedAt: z.date().nullable(),
+  name: z.string().nullable(),
+  note: z.string().nullable(),
+  createdAt: z.date(),
+})
+
+/** The booked appointments of the business, soonest first. @throws AppError `invalid_cursor` */
+export async function listAppointments(ctx: BusinessContext, input: z.input<typeof appointmentFilters>) {
+  const { limit, cursor, ...filters } = appointmentFilters.parse(input)
+  const from = filters.from ? new Date(filters.from) : new Date()
+  const rows = await ctx.db
+    .select({ ...getTableColumns(appointments), atText: timeText(appointments.startsAt) })
     .from(appointments)
     .where(
       and(
@@ -175,10 +198,12 @@ export function listAppointments(ctx: BusinessContext, input: { from?: Date; lim
         eq(appointments.state, 'booked'),
         gt(appointments.endsAt, from),
         gt(appointments.startsAt, new Date(from.getTime() - LONGEST_MS)),
+        laterThan(appointments.startsAt, appointments.id, cursor),
       ),
     )
-    .orderBy(asc(appointments.startsAt))
-    .limit(input.limit ?? 100)
+    .orderBy(asc(appointments.startsAt), asc(appointments.id))
+    .limit(limit + 1)
+  return toTimePage(rows, limit)
 }
 
 async function overlapping(tx: Executor, ctx: BusinessContext, startsAt: Date, endsAt: Date) {

@@ -26,7 +26,7 @@ export const callView = z.object({
   endedAt: z.date().nullable(),
 })
 
-/** A call with all that belongs to it. `recordings` are fetched from `/api/recordings/<id>/audio`, turns alike. */
+/** A call with all that belongs to it. `recordings` are fetched from `/api/v1/recordings/<id>/audio`, turns alike. */
 export const callDetail = callView.extend({
   /** Whether its record is stored: what happened in it, to be lived through again. */
   hasRecord: z.boolean(),

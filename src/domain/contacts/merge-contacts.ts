@@ -11,7 +11,7 @@ export async function mergeContacts(ctx: BusinessContext, keepId: string, goneId
   if (keepId === goneId)
     throw new AppError('invalid', 'same_contact', 'A contact cannot be merged with itself.', { field: 'goneId' })
   await ctx.db.transaction(async (tx) => {
-    // One order for everybody, so that two merges of the same pair do not lock each other out.
+    // One order for all callers, so that two merges of the same pair do not lock each other out.
     for (const id of [keepId, goneId].sort()) await lockContactWhole(tx, ctx, id)
     await mergeInto(tx, ctx, keepId, goneId)
   })

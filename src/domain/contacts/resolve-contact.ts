@@ -168,7 +168,7 @@ async function renewSpelling(tx: Executor, ctx: BusinessContext, keep: Found, ph
     )
 }
 
-/** Keeps everybody else off these identities until the transaction ends. Held already, they are held. */
+/** Locks these identities until the transaction ends. Locked already, they stay locked. */
 export async function lockIdentities(
   tx: Executor,
   ctx: BusinessContext,

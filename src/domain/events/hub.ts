@@ -3,7 +3,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import { type BusinessContext, type DomainContext, EVENT_CHANNEL } from '../context.ts'
 import { currentPosition, type EventPosition, positionOf, readEvents, type StoredEvent } from './events.ts'
 
-/** What a subscriber gets: an event, or the word that its place is gone and everything is to be read anew. */
+/** What a subscriber gets: an event, or `reset`: its position is gone and everything must be read again. */
 export type StreamItem = { kind: 'event'; event: StoredEvent } | { kind: 'reset' }
 
 /**

@@ -39,7 +39,7 @@ export type ReadRow = { ok: true; value: ImportRow } | { ok: false; errors: Impo
 
 /** An e-mail cell that is longer holds no list of one person's addresses. */
 const MAX_EMAIL_CELL = 10_000
-/** Groups that Google gives to everybody. */
+/** Groups that Google gives to every contact. */
 const SYSTEM_TAG = /^\*\s|^myContacts$/
 const MAX_EXTRA = 5
 /** A placeholder address, as tools write it for none. */

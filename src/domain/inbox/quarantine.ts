@@ -33,7 +33,7 @@ export type QuarantineLimits = {
 const LIMITS: QuarantineLimits = { rows: 10_000, bytes: 64 * 2 ** 20, rowBytes: 2 ** 20, beginningBytes: 4_096 }
 
 /** Sets something aside that could not be stored, with its bytes, so that it holds up nothing behind it. What is set aside of a
- * business is bounded; beyond that its content is cut, and never without a word. */
+ * business is bounded; beyond that its content is cut, and the cut is recorded. */
 export async function setAside(
   ctx: Pick<DomainContext, 'db' | 'log'>,
   entry: SetAside,

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { contacts, leadHistory, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -88,6 +88,7 @@ export const boardColumn = z.object({
   count: z.number().int(),
   valueAgorot: z.number().int(),
   items: z.array(leadView),
+  nextCursor: z.string().nullable(),
 })
 
 /**
@@ -112,24 +113,25 @@ export async function readBoard(ctx: BusinessContext, language: 'he' | 'en', per
         stage,
         count: total?.count ?? 0,
         valueAgorot: Number(total?.valueAgorot ?? 0),
-        items: await readColumn(ctx, stage.key, perStage),
+        ...(await readColumn(ctx, stage.key, { limit: perStage })),
       }
     }),
   )
 }
 
-/** The leads of a stage in board order. @param after the lead behind which to go on */
-export async function readColumn(ctx: BusinessContext, stage: string, limit: number, after?: string) {
-  const mark: SQL | undefined = after
-    ? sql`(${leads.position}, ${leads.id}) > (select position, id from leads where id = ${after} and business_id = ${ctx.businessId})`
+/** The leads of a stage in the order of the board. */
+export async function readColumn(ctx: BusinessContext, stage: string, { cursor, limit }: z.output<typeof pageInput>) {
+  const mark: SQL | undefined = cursor
+    ? sql`(${leads.position}, ${leads.id}) > (select position, id from leads where id = ${cursor} and business_id = ${ctx.businessId})`
     : undefined
-  return await ctx.db
+  const rows = await ctx.db
     .select(leadColumns)
     .from(leads)
     .leftJoin(contacts, eq(contacts.id, leads.contactId))
     .where(and(eq(leads.businessId, ctx.businessId), eq(leads.stage, stage), mark))
     .orderBy(asc(leads.position), asc(leads.id))
-    .limit(limit)
+    .limit(limit + 1)
+  return toPage(rows, limit)
 }
 
 export const leadHistoryEntry = z.object({
@@ -143,15 +145,12 @@ export const leadHistoryEntry = z.object({
 })
 
 /** What was changed in a lead, newest first. @throws AppError `lead_not_found` */
-export async function listLeadHistory(ctx: BusinessContext, id: string) {
+export async function listLeadHistory(ctx: BusinessContext, id: string, page: z.output<typeof pageInput>) {
   await getLead(ctx, id)
-  const entries = await ctx.db
-    .select()
-    .from(leadHistory)
-    .where(and(eq(leadHistory.leadId, id), eq(leadHistory.businessId, ctx.businessId)))
-    .orderBy(desc(leadHistory.id))
-    .limit(500)
-  return entries.map((entry) => ({ ...entry, field: presentName(entry.field) }))
+  const query = pageQuery(leadHistory.id, page, eq(leadHistory.leadId, id), eq(leadHistory.businessId, ctx.businessId))
+  const rows = await ctx.db.select().from(leadHistory).where(query.where).orderBy(query.orderBy).limit(query.limit)
+  const { items, nextCursor } = toPage(rows, page.limit)
+  return { items: items.map((entry) => ({ ...entry, field: presentName(entry.field) })), nextCursor }
 }
 
 export function noLead() {

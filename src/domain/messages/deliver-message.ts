@@ -65,21 +65,21 @@ type Sending = OutboundMessage & {
 export async function deliverMessage(
   ctx: BusinessContext,
   messageId: string,
-  means: DeliveryDeps,
+  deps: DeliveryDeps,
 ): Promise<DeliveryResult> {
-  const delivered = await tryWithLock(means.pool, `send:${messageId}`, () => deliverLocked(ctx, messageId, means))
+  const delivered = await tryWithLock(deps.pool, `send:${messageId}`, () => deliverLocked(ctx, messageId, deps))
   return delivered?.value ?? { done: false, retryInMs: 2_000, reason: 'another worker is on it' }
 }
 
-async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryDeps): Promise<DeliveryResult> {
-  const message = await loadMessage(ctx, messageId, means.settings.twilio(ctx.businessId).defaultSender)
+async function deliverLocked(ctx: BusinessContext, messageId: string, deps: DeliveryDeps): Promise<DeliveryResult> {
+  const message = await loadMessage(ctx, messageId, deps.settings.twilio(ctx.businessId).defaultSender)
   if (!message) return { done: true, status: 'gone' }
   if (message.provider === 'baileys') {
     // Its owner sends it; this was only a nudge.
     if (message.status === 'queued' && message.accountId) await wakeAccount(ctx, message.accountId, 'outbox')
     return { done: true, status: message.status }
   }
-  const sender = means.senderOf(ctx.businessId)
+  const sender = deps.senderOf(ctx.businessId)
   if (!sender) return { done: false, retryInMs: 60_000, reason: 'Twilio is not configured' }
   if (message.status === 'sending') return await settleDoubt(ctx, message, sender)
   if (message.status !== 'queued') return { done: true, status: message.status }
@@ -102,7 +102,7 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, means: Del
   }
   const result = await applyOutcome(ctx, messageId, outcome)
   if (!isDown(outcome, message.attempts + 1)) return result
-  const moved = await moveToFallback(ctx, messageId, means.settings, ['failed', 'queued'])
+  const moved = await moveToFallback(ctx, messageId, deps.settings, ['failed', 'queued'])
   return moved ? { done: true, status: 'moved' } : result
 }
 

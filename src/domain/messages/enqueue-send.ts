@@ -3,7 +3,7 @@ import { wakeAccount } from '../businesses/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { sendJobId } from '../job-ids.ts'
 
-/** Has a committed message sent: by its job, or, for a linked account, by a word to the worker that holds it. */
+/** Has a committed message sent: by its job, or, for a linked account, by a notification to the worker that holds it. */
 export async function enqueueSend(
   ctx: BusinessContext,
   messageId: string,

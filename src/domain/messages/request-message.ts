@@ -48,7 +48,7 @@ export const sendRequest = z.object({
 export type SendRequest = z.input<typeof sendRequest>
 
 /**
- * Takes a WhatsApp message to send: the row is committed first, then its job, or, for a linked account, a word to the worker
+ * Takes a WhatsApp message to send: the row is committed first, then its job, or, for a linked account, a notification to the worker
  * that holds it. When the job cannot be queued the sweep queues it later, so an answer of this verb means the message is safe.
  * Asked again with the same idempotency key and the same request, it answers the first message. What the provider does not
  * take in one message becomes several, all of them or none, sent in order (`planParts`).

@@ -157,7 +157,7 @@ export function toMessageView<Row extends RelatedColumns & { phone: string | nul
 
 type About = NonNullable<z.infer<typeof related>['about']>[number]
 
-/** The last word of each person: who reacts twice has one reaction, who takes it back has none. */
+/** The latest entry of each person: who reacts twice has one reaction, who takes it back has none. */
 function foldByPerson(about: About[], contact: { phone: string | null; contactName: string | null }) {
   const last = new Map<string, About & { from: z.infer<typeof reactionBy> }>()
   for (const entry of about) {
@@ -176,7 +176,7 @@ function foldByPerson(about: About[], contact: { phone: string | null; contactNa
 
 function viewFile(file: NonNullable<z.infer<typeof related>['files']>[number]): MediaView {
   const { hasThumbnail, ...columns } = file
-  const url = `/api/media/${file.id}`
+  const url = `/api/v1/media/${file.id}`
   return {
     ...columns,
     url: file.state === 'stored' ? url : null,

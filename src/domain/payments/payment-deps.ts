@@ -66,7 +66,7 @@ export function ofPayment(ctx: DomainContext, payment: Pick<PaymentRow, 'busines
   return within(ctx, payment.businessId)
 }
 
-/** Locks held at once by one process: each holds a connection, and the pool must keep some for everybody else. */
+/** Locks held at once by one process: each holds a connection, and the pool must leave some for other work. */
 const MAX_HELD = 4
 const WAIT_MS = 12_000
 const waiting: (() => void)[] = []
@@ -86,7 +86,7 @@ export function isPaymentBusy(error: unknown): boolean {
  * @throws AppError `payment_busy`
  */
 export async function withPaymentLock<T>(
-  means: PaymentDeps,
+  deps: PaymentDeps,
   paymentId: string,
   work: () => Promise<T>,
   options: { wait: boolean } = { wait: true },
@@ -96,7 +96,7 @@ export async function withPaymentLock<T>(
   else throw busy()
   try {
     const waitMs = options.wait ? WAIT_MS : 0
-    const done = await tryWithLock(means.pool, `payment:${paymentId}`, work, { waitMs })
+    const done = await tryWithLock(deps.pool, `payment:${paymentId}`, work, { waitMs })
     if (!done) throw busy()
     return done.value
   } finally {

@@ -51,9 +51,9 @@ export type RequestedPayment = {
  * Whether this business can ask for a payment through this provider: looked at before anything else of a request is.
  * @throws AppError `business_blocked` (403) first, then `unknown_provider`, `payments_not_configured` (501)
  */
-export async function checkPayments(ctx: BusinessContext, means: PaymentDeps, provider?: string, currency?: string) {
+export async function checkPayments(ctx: BusinessContext, deps: PaymentDeps, provider?: string, currency?: string) {
   const business = await requireUnblocked(ctx)
-  const providers = means.providersOf(ctx.businessId)
+  const providers = deps.providersOf(ctx.businessId)
   return { business, provider: chooseProvider(providers, provider, currency, business.paymentProvider) }
 }
 
@@ -76,11 +76,11 @@ export async function requireUnblocked(ctx: BusinessContext) {
 export async function requestPayment(
   ctx: BusinessContext,
   input: PaymentRequest,
-  means: PaymentDeps,
+  deps: PaymentDeps,
   askedAt: Date | null = null,
 ): Promise<RequestedPayment> {
   const request = paymentRequest.parse(input)
-  const { business, provider } = await checkPayments(ctx, means, request.provider, request.currency)
+  const { business, provider } = await checkPayments(ctx, deps, request.provider, request.currency)
   if (!provider.currencies.includes(request.currency))
     throw new AppError(
       'invalid',
@@ -100,9 +100,9 @@ export async function requestPayment(
       field: 'idempotencyKey',
     })
 
-  const url = means.urls.page(payment.id)
+  const url = deps.urls.page(payment.id)
   const text = linkText(business.language, { ...payment, businessName: business.name, url })
-  const messageId = request.send ? await sendLink(ctx, payment.id, known, text, means) : null
+  const messageId = request.send ? await sendLink(ctx, payment.id, known, text, deps) : null
   return { id: payment.id, url, state: payment.state, provider: payment.provider, messageId }
 }
 
@@ -154,11 +154,11 @@ async function findByKey(tx: Executor, ctx: BusinessContext, key: string | null)
 }
 
 /** @returns the message's id @throws AppError `no_phone`, and those of `requestMessage` */
-async function sendLink(ctx: BusinessContext, paymentId: string, payer: Payer, text: string, means: PaymentDeps) {
+async function sendLink(ctx: BusinessContext, paymentId: string, payer: Payer, text: string, deps: PaymentDeps) {
   const phone = typeof payer === 'string' ? (await getContact(ctx, payer)).phone : payer.phone
   if (!phone) throw new AppError('invalid', 'no_phone', 'The contact has no phone number to send the link to.')
   const idempotencyKey = `payment-link-${paymentId}`
-  return (await requestMessage(ctx, { to: phone, text, idempotencyKey }, means.messages)).id
+  return (await requestMessage(ctx, { to: phone, text, idempotencyKey }, deps.messages)).id
 }
 
 function phoneOf(input: string): string {

@@ -29,7 +29,7 @@ export function checkAfter(checks: number): Date {
 export async function settlePayment(
   ctx: DomainContext,
   paymentId: string,
-  means: PaymentDeps,
+  deps: PaymentDeps,
   transactionId: string | null = null,
 ): Promise<PaymentRow | null> {
   const [known] = await ctx.db
@@ -38,9 +38,9 @@ export async function settlePayment(
     .where(eq(payments.id, paymentId))
   if (!known) return null
   return await withPaymentLock(
-    means,
+    deps,
     paymentId,
-    () => settleLocked(ofPayment(ctx, known), paymentId, means, transactionId),
+    () => settleLocked(ofPayment(ctx, known), paymentId, deps, transactionId),
     { wait: false },
   )
 }
@@ -66,7 +66,7 @@ export async function findPaymentOf(
  */
 export async function findNotifiers(
   ctx: DomainContext,
-  means: PaymentDeps,
+  deps: PaymentDeps,
   provider: PaymentProviderName,
   pointer: { paymentId: string | null; transactionId: string | null },
 ): Promise<PaymentProvider[] | null> {
@@ -85,8 +85,8 @@ export async function findNotifiers(
   const [first] = rows
   if (!first) return null
   const found = first.begun
-    ? await Promise.all(rows.map(({ businessId, account }) => means.accountOf(businessId, provider, account)))
-    : [means.providersOf(first.businessId)[provider]]
+    ? await Promise.all(rows.map(({ businessId, account }) => deps.accountOf(businessId, provider, account)))
+    : [deps.providersOf(first.businessId)[provider]]
   return found.filter((each) => each !== null)
 }
 
@@ -94,7 +94,7 @@ export async function findNotifiers(
 export async function settleLocked(
   ctx: BusinessContext,
   paymentId: string,
-  means: PaymentDeps,
+  deps: PaymentDeps,
   transactionId: string | null = null,
 ): Promise<PaymentRow> {
   const payment = await loadPayment(ctx, paymentId)
@@ -107,7 +107,7 @@ export async function settleLocked(
   let becamePaid = false
   // The account may have changed between two attempts: about each one it was made in is asked.
   for (const account of new Set(checkouts.map((checkout) => checkout.account))) {
-    const provider = await means.accountOf(ctx.businessId, payment.provider, account)
+    const provider = await deps.accountOf(ctx.businessId, payment.provider, account)
     if (!provider) {
       ctx.log.warn(
         { paymentId, provider: payment.provider },
@@ -135,7 +135,7 @@ async function settleInAccount(
   transactionId: string | null,
 ) {
   const { id: paymentId } = payment
-  // Closed ones have said their last word, but for refunds of the one that was paid, and that one stays open.
+  // Closed attempts are final, but for refunds of the paid one, which stays open.
   const open = checkouts.filter(({ closedAt }) => closedAt === null)
   const account = checkouts[0]?.account ?? null
   const inspect = (pointedAt: string | null) =>

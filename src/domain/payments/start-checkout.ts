@@ -18,7 +18,7 @@ export type CheckoutStart = { kind: 'redirect'; url: string } | { kind: 'done'; 
 export async function startCheckout(
   ctx: DomainContext,
   paymentId: string,
-  means: PaymentDeps,
+  deps: PaymentDeps,
   options: { language?: 'he' | 'en' } = {},
 ): Promise<CheckoutStart> {
   const [known] = await ctx.db
@@ -28,16 +28,16 @@ export async function startCheckout(
   if (!known) throw paymentNotFound()
   const bound = ofPayment(ctx, known)
   const business = await requireUnblocked(bound)
-  return await withPaymentLock(means, paymentId, async () => {
-    const payment = await settleLocked(bound, paymentId, means)
+  return await withPaymentLock(deps, paymentId, async () => {
+    const payment = await settleLocked(bound, paymentId, deps)
     if (!isPayable(payment) || (await moneyUnderWay(bound, paymentId))) return { kind: 'done', state: payment.state }
     const last = await lastCheckout(bound, paymentId)
     const usable = last && !last.closedAt && last.expiresAt.getTime() > Date.now()
     // One in an account whose keys are gone would take money that this installation cannot see.
-    if (usable && (await means.accountOf(bound.businessId, payment.provider, last.account)))
+    if (usable && (await deps.accountOf(bound.businessId, payment.provider, last.account)))
       return { kind: 'redirect', url: last.url }
 
-    const provider = chooseProvider(means.providersOf(bound.businessId), payment.provider)
+    const provider = chooseProvider(deps.providersOf(bound.businessId), payment.provider)
     const attempt = (last?.attempt ?? 0) + 1
     const checkout = await provider.createCheckout({
       paymentId,
@@ -47,9 +47,9 @@ export async function startCheckout(
       description: payment.description,
       businessName: business.name,
       language: options.language ?? business.language,
-      returnUrl: means.urls.returned(paymentId),
-      cancelUrl: means.urls.canceled(paymentId),
-      notifyUrl: means.urls.notify(payment.provider),
+      returnUrl: deps.urls.returned(paymentId),
+      cancelUrl: deps.urls.canceled(paymentId),
+      notifyUrl: deps.urls.notify(payment.provider),
     })
     await ctx.db.transaction(async (tx) => {
       await tx.insert(paymentCheckouts).values({

@@ -10,6 +10,7 @@ export {
   getProfileVersion,
   listProfiles,
   type ProfileCache,
+  profilePageInput,
   type ReceptionistSettings,
   receptionistSettings,
   saveProfile,

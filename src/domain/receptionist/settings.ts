@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, desc, eq } from 'drizzle-orm'
+import { and, desc, eq, lt } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Database, Executor } from '../../../db/client.ts'
 import { businesses, receptionistProfiles, type WeekHours } from '../../../db/schema/index.ts'
@@ -28,7 +28,7 @@ export const receptionistSettings = z.object({
   consentNotice: perLanguage.default({}),
   /** Languages it may switch to when the caller does. */
   languages: z.array(z.enum(businesses.language.enumValues)).default([]),
-  /** The week is the business's own hours, whichever door it is set by; the holidays are kept here. */
+  /** The week is the business's own hours, whichever endpoint sets it; the holidays are stored here. */
   hours: businessHours.default(DEFAULT_HOURS),
   appointmentMinutes: z.int().min(5).max(480).default(30),
   /** Rung when a caller wants a person; E.164 or as people write it. */
@@ -82,17 +82,35 @@ export async function getProfileVersion(ctx: BusinessContext, version: number): 
   return { version: row.version, settings: receptionistSettings.parse(row.settings) }
 }
 
-export function listProfiles(ctx: BusinessContext) {
-  return ctx.db
+export const profilePageInput = z.object({
+  /** The last version of the page before. */
+  cursor: z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+})
+
+/** The versions of the settings, newest first. */
+export async function listProfiles(ctx: BusinessContext, input: z.input<typeof profilePageInput>) {
+  const { cursor, limit } = profilePageInput.parse(input)
+  const rows = await ctx.db
     .select({
       version: receptionistProfiles.version,
       note: receptionistProfiles.note,
       createdAt: receptionistProfiles.createdAt,
     })
     .from(receptionistProfiles)
-    .where(eq(receptionistProfiles.businessId, ctx.businessId))
+    .where(
+      and(
+        eq(receptionistProfiles.businessId, ctx.businessId),
+        cursor ? lt(receptionistProfiles.version, Number(cursor)) : undefined,
+      ),
+    )
     .orderBy(desc(receptionistProfiles.version))
-    .limit(200)
+    .limit(limit + 1)
+  const items = rows.slice(0, limit)
+  return { items, nextCursor: rows.length > limit ? String(items.at(-1)?.version) : null }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type AccessContext, businessOf, type PrincipalDeps } from '../../access/authenticate.ts'
+import { createKeyLimit } from '../../access/key-limit.ts'
 import { createOperatorCheck } from '../../access/operators.ts'
 import { checkNewPassword, hashPassword } from '../../access/passwords.ts'
 import { StreamGate } from '../../access/streams.ts'
@@ -11,7 +12,7 @@ import { membershipsOf } from '../../domain/members/index.ts'
 import { createAdmin } from '../../http/account/admin.ts'
 import { createAccountPages } from '../../http/account/routes.ts'
 import { createFilesApi } from '../../http/api/files.ts'
-import { restRules } from '../../http/api/openapi.ts'
+import { restRules } from '../../http/api/operations.ts'
 import { createPaymentsApi } from '../../http/api/payments.ts'
 import { createRestApi } from '../../http/api/rest.ts'
 import { createTrpcEndpoint } from '../../http/api/trpc.ts'
@@ -31,7 +32,7 @@ import type { VoiceWebhookDeps } from '../../http/webhooks/voice/context.ts'
 import { createVoiceWebhooks } from '../../http/webhooks/voice/routes.ts'
 import { createWhatsAppWebhooks } from '../../http/webhooks/whatsapp/routes.ts'
 import { AppError, toAppError } from '../../lib/errors.ts'
-import { type ApiServices, refusedCalls } from '../../trpc/trpc.ts'
+import { type ApiServices, rejectCalls } from '../../trpc/trpc.ts'
 import type { ClientAddresses } from './client-addresses.ts'
 import type { LiveCalls } from './live-calls.ts'
 import type { LoginService } from './login-service.ts'
@@ -65,6 +66,7 @@ export function mountRoutes({ deps, directory, addresses, login, calls, voice, s
     createGuard({
       app,
       principal,
+      keyLimit: createKeyLimit(config.apiRateLimit),
       rules: restRules('/api/v1'),
       isOperator: (userId) => ownsFirstBusiness(deps, directory, userId),
       mayOperate,
@@ -104,8 +106,11 @@ export function mountRoutes({ deps, directory, addresses, login, calls, voice, s
   app.get('/favicon.ico', (c) => c.body(null, 204))
   app.route('/', createLoginRoutes(login))
   app.route('/api/whatsapp', createWhatsAppApi({ settings, baileysConfigured: config.baileys.secret !== null }))
-  app.route('/api/payments', createPaymentsApi({ means: payments }))
-  app.route('/api', createFilesApi({ storage: deps.storage }))
+  app.route('/api/payments', createPaymentsApi({ payments }))
+  app.route(
+    '/api/v1',
+    createFilesApi({ storage: deps.storage, authenticateAgain: (request) => businessOf(request, principal) }),
+  )
   app.route(
     '/trpc',
     createTrpcEndpoint({
@@ -174,7 +179,9 @@ function answerErrors({ log }: Deps): Parameters<Hono<GuardEnv>['onError']>[0] {
   return (error, c) => {
     const answered = handle(error, c)
     if (!c.req.path.startsWith('/trpc/')) return answered
-    return refusedCalls(toAppError(error), calledProcedures(c.req.path), c.req.query('batch') === '1')
+    const rejected = rejectCalls(toAppError(error), calledProcedures(c.req.path), c.req.query('batch') === '1')
+    // With the headers that were set before.
+    return c.newResponse(rejected.body, rejected)
   }
 }
 

@@ -19,7 +19,6 @@ export type OutboundMessage = {
   providerMessageId?: string
 }
 
-/** How one attempt to send ended. */
 export type SendOutcome =
   | { outcome: 'accepted'; providerMessageId: string; status: 'queued' | 'sent' }
   /** Will never be accepted: do not retry. */
@@ -60,7 +59,6 @@ export const STALE_OWNER = 'stale_owner'
 
 export type AccountState = 'stopped' | 'starting' | 'scan_qr' | 'working' | 'failed' | 'logged_out' | 'blocked'
 
-/** The state of a linked account, with texts for its owner. */
 export type AccountStatus = {
   state: AccountState
   since: Date
@@ -174,7 +172,6 @@ export type InboundContent =
 
 export type ContactCard = { name: string; phones: string[]; emails?: string[]; organization?: string | null }
 
-/** Fields beside the content, for every kind of content. */
 export type InboundExtras = {
   forwarded?: boolean
   /** As far as the provider counts. */
@@ -247,7 +244,6 @@ export type ReceiptEvent = {
   at: Date
 }
 
-/** Callbacks of an account to its owner. */
 export type AccountHooks = {
   /**
    * Stores an inbound message. The receipt is sent after this resolves; when it rejects, the socket is cut and the message

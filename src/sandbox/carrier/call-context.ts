@@ -7,7 +7,6 @@ import { checkTwiml, parseTwiml, type TwimlElement } from './twiml.ts'
 import type { ConnectRule } from './webhook-client.ts'
 import { resolveTarget, sendWebhook, type WebhookAnswer } from './webhook-client.ts'
 
-/** Why the running verb is interrupted. */
 export type InterruptCause = { kind: 'hangup'; by: 'caller' | 'time_limit' } | { kind: 'update'; update: CallUpdate }
 
 /** Signals the running verb that the caller hung up or that the REST API redirected the call. */
@@ -30,7 +29,6 @@ export class Interrupt {
     this.#controller.abort()
   }
 
-  /** Takes the pending update, so that the call continues with it. */
   takeUpdate(): CallUpdate | null {
     if (this.#cause?.kind !== 'update') return null
     const { update } = this.#cause
@@ -60,7 +58,6 @@ export type DialPlan = { outcome: 'answered' | 'no-answer' | 'busy' | 'failed'; 
 /** How the marks of a stream return: late, or never (including those that a `clear` returns). */
 export type MarkPlan = { lateMs: number; lost: boolean }
 
-/** All that carrying out a call needs. */
 export type CallContext = {
   state: CarrierState
   call: CarrierCall
@@ -76,7 +73,6 @@ export type CallContext = {
   signature: SignatureMode
   /** Callbacks in progress; the report waits for them. */
   pending: Set<Promise<unknown>>
-  /** Called when the server clears the playback buffer. */
   onClear: (now: number) => void
 }
 

@@ -24,7 +24,6 @@ export type FollowedDocument = {
   body: string
   verbs: readonly string[]
   latencyMs: number
-  /** False when the call had already ended. */
   followed: boolean
 }
 
@@ -37,7 +36,6 @@ export type StreamReport = {
   connectedAtMs: number | null
   startAtMs: number | null
   firstMediaAtMs: number | null
-  /** From `start` to the first audio of the server, ms. */
   greetingLatencyMs: number | null
   framesSent: number
   mediaReceived: number
@@ -88,11 +86,9 @@ export type CallReport = {
   durationMs: number
   status: CallStatus
   ended: CallEnd
-  /** From the first request to its answer, ms. */
   answerLatencyMs: number | null
   greetingLatencyMs: number | null
   turns: CallerTurn[]
-  /** Scripted steps that never ran because the call ended first. */
   stepsLeft: number
   streams: StreamReport[]
   documents: FollowedDocument[]
@@ -109,7 +105,6 @@ export type CallReport = {
   audio: {
     /** Audio played to the caller without its gaps; μ-law 8,000 Hz. */
     heard: Uint8Array
-    /** Audio that was queued and never played. */
     unheard: Uint8Array
   }
 }

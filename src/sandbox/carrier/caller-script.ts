@@ -24,7 +24,6 @@ export type CallerStep = Timing &
 
 /** How long the line must be quiet before the agent counts as done. */
 const QUIET_MS = 500
-/** How long the agent must have been speaking before the caller interrupts. */
 const BARGE_IN_MS = 500
 const KEY_EVERY_MS = 200
 const HURRIED_MS = 2 * FRAME_MS
@@ -54,7 +53,6 @@ export class ScriptRunner {
     return this.#steps.length - this.#next
   }
 
-  /** A clear of the playback buffer answers an interruption. */
   noteClear(now: number): void {
     const turn = this.#log.turns.at(-1)
     if (turn?.when === 'barge_in' && turn.clearLatencyMs === null) turn.clearLatencyMs = round(now - turn.startMs)

@@ -20,7 +20,6 @@ import { type CallUpdate, type CarrierCall, type CarrierState, newCarrierCall } 
 import type { ConnectRule } from './webhook-client.ts'
 
 export type PlaceCall = {
-  /** The carrier that stores the call, its recordings and its report. */
   carrier: CarrierState
   /** The number's voice webhook, as the product's public URL, with connection overrides in its fragment. */
   webhookUrl: string
@@ -32,7 +31,6 @@ export type PlaceCall = {
   to: string
   /** The caller's steps; a caller without a script listens until the agent ends the call. */
   script?: readonly CallerStep[]
-  /** The caller hangs up after this. Default 60. */
   maxSeconds?: number
   /** The number's status callback, and its events (Twilio's default: the end only). */
   statusCallbackUrl?: string
@@ -49,7 +47,6 @@ export type PlaceCall = {
   marks?: Partial<MarkPlan>
   /** μ-law sound of the caller's room under the silences. */
   background?: Uint8Array
-  /** Called as soon as the call has a sid. */
   onPlaced?: (callSid: string) => void
 }
 

@@ -11,7 +11,6 @@ const effectSchema = z.discriminatedUnion('kind', [
   }),
   /** Accepted, then the connection is cut before the answer. */
   z.object({ kind: z.literal('response_lost') }),
-  /** Accepted at once, answered late. */
   z.object({ kind: z.literal('response_delayed'), ms: z.int().min(1).max(60_000) }),
   /** Accepted, later reported as not delivered. */
   z.object({
@@ -19,15 +18,11 @@ const effectSchema = z.discriminatedUnion('kind', [
     status: z.enum(['failed', 'undelivered']),
     errorCode: z.int(),
   }),
-  /** Status callbacks arrive in the reverse order. */
   z.object({ kind: z.literal('callbacks_reversed') }),
-  /** Every status callback arrives several times. */
   z.object({ kind: z.literal('callbacks_duplicated'), times: z.int().min(2).max(10).default(2) }),
-  /** No status callback arrives at all. */
   z.object({ kind: z.literal('callbacks_lost') }),
 ])
 
-/** A fault to inject: where it strikes, how often, and its effect. */
 export const faultSchema = z.object({
   operation: z
     .enum([

@@ -4,7 +4,6 @@ import { PlaybackBuffer, type ReturnedMark } from './playback-buffer.ts'
 
 export const FRAME_MS = 20
 
-/** The carrier's end of the line: a media stream or a recorder. */
 export type LineEnd = {
   /** One 20 ms frame of the caller; null while the caller's network is lost. */
   frame: (frame: Uint8Array | null) => void
@@ -13,7 +12,6 @@ export type LineEnd = {
 }
 
 export type LineListener = {
-  /** Every 20 ms, before the caller's frame. */
   tick?: (now: number) => void
   /** Audio was queued for the caller, who hears it from `audibleAt` on. */
   audio?: (now: number, audibleAt: number) => void

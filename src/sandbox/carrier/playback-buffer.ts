@@ -88,7 +88,6 @@ export class PlaybackBuffer {
     return Math.max(0, this.#endsAt - now)
   }
 
-  /** The span playing now, or null. */
   playing(now: number): HeardSpan | null {
     const last = this.#spans.findLast((span) => span.startMs <= now)
     return last && last.endMs > now ? last : null

@@ -19,7 +19,6 @@ export type StartCarrier = {
   settings?: Partial<CarrierSettings>
 }
 
-/** A running carrier: its state, its address and its end. */
 export type Carrier = CarrierState & {
   readonly port: number
   /** Another account at the same carrier, with its own numbers, calls and messages. `/_control` serves the first one. */

@@ -35,7 +35,6 @@ export type MessageRecord = {
   sentAt: Date | null
 }
 
-/** Updates of a live call by the REST API. */
 export type CallUpdate =
   | { kind: 'twiml'; twiml: string }
   | { kind: 'url'; url: string; method: 'GET' | 'POST' }
@@ -69,7 +68,6 @@ export type RecordingRecord = {
   audio: Uint8Array
 }
 
-/** A number of the account and its webhooks; an empty address is none. */
 export type NumberRecord = {
   sid: string
   phoneNumber: string
@@ -91,7 +89,6 @@ export type NumberRecord = {
   updatedAt: Date
 }
 
-/** A callback that was sent or given up. */
 export type CallbackRecord = {
   at: Date
   kind: 'message_status' | 'inbound_message' | 'call_status' | 'stream_status' | 'recording_status'
@@ -101,7 +98,6 @@ export type CallbackRecord = {
   error: string | null
 }
 
-/** Behaviour of the carrier; all of it may be changed while it runs. */
 export type CarrierSettings = {
   /** Ms after acceptance at which each status is reported. */
   statusDelaysMs: { queued: number; sent: number; delivered: number; read: number }
@@ -125,7 +121,6 @@ export const DEFAULT_SETTINGS: Readonly<CarrierSettings> = {
 /** Memory limits: a sandbox that runs for days stores the newest of each kind. */
 const KEEP = { messages: 5000, calls: 500, recordings: 500, callbacks: 5000 }
 
-/** The whole state of the simulated carrier. */
 export class CarrierState {
   readonly accountSid: string
   readonly authToken: string
@@ -180,7 +175,6 @@ export class CarrierState {
     this.#timers.add(timer)
   }
 
-  /** Cancels everything scheduled and hangs up every live call. */
   endAll(): void {
     this.#closed = true
     for (const timer of this.#timers) clearTimeout(timer)

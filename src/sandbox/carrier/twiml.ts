@@ -168,7 +168,6 @@ const VERBS: Readonly<Record<string, { attributes: readonly string[]; children: 
   Reject: { attributes: ['reason'], children: [] },
 }
 
-/** Verbs that the sandbox's carrier runs. */
 export const SIMULATED_VERBS: ReadonlySet<string> = new Set([
   'Connect',
   'Play',

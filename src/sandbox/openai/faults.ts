@@ -1,6 +1,5 @@
 import { z } from 'zod'
 
-/** Faults to inject. */
 export const realtimeFault = z.object({
   /**
    * `connect` the upgrade; `configure` the session.update; `speech` the caller begins; `turn` the caller's turn ends;
@@ -12,12 +11,9 @@ export const realtimeFault = z.object({
   times: z.int().min(1).default(1),
   afterMs: z.int().min(0).default(400),
   effect: z.discriminatedUnion('kind', [
-    /** The upgrade is answered with an HTTP error. */
     z.object({ kind: z.literal('refuse'), status: z.int().min(400).max(599) }),
     z.object({ kind: z.literal('close'), code: z.int().default(1011), reason: z.string().default('server error') }),
-    /** The connection ends without a close frame. */
     z.object({ kind: z.literal('vanish') }),
-    /** The connection stays, and nothing is answered any more. */
     z.object({ kind: z.literal('stall') }),
     z.object({ kind: z.literal('rate_limit') }),
     z.object({ kind: z.literal('session_expired') }),
@@ -28,7 +24,6 @@ export type RealtimeFaultInput = z.input<typeof realtimeFault>
 export type RealtimeFault = z.output<typeof realtimeFault>
 export type FaultPlace = RealtimeFault['at']
 
-/** Faults that have not struck yet. */
 export class RealtimeFaults {
   #faults: RealtimeFault[] = []
 

@@ -10,13 +10,11 @@ export type ActiveResponse = {
   step: ScriptStep
   audioItemId: string | null
   sentMs: number
-  /** When its first audio was sent. */
   startedAt: number
   transcript: string
   timer: Timer | undefined
 }
 
-/** The session of the responses. */
 export type ResponseHost = {
   readonly script: RealtimeScript
   readonly faults: RealtimeFaults
@@ -27,13 +25,11 @@ export type ResponseHost = {
   sendRaw(type: string, fields: Record<string, unknown>): void
   error(type: string, code: string, message: string, param?: string): void
   strike(effect: RealtimeFault['effect']): void
-  /** Nothing is sent any more. */
   isSilent(): boolean
   receivedMs(): number
   onCompleted(response: ActiveResponse): void
 }
 
-/** Plays the script's responses, one at a time. */
 export class ResponsePlayer {
   readonly #host: ResponseHost
   readonly #audioMs = new Map<string, number>()
@@ -140,7 +136,6 @@ export class ResponsePlayer {
     else this.#finish(response, 'completed', null)
   }
 
-  /** A text answer, without audio. */
   #write(response: ActiveResponse, text: string): void {
     const id = newSandboxId('item')
     const place = { response_id: response.id, item_id: id, output_index: 0, content_index: 0 }

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 
-/** One response of the simulated model. */
 export const scriptStep = z.object({
   say: z.string().optional(),
   /** Its duration; by its length otherwise. */
@@ -9,12 +8,10 @@ export const scriptStep = z.object({
     .array(z.object({ name: z.string(), args: z.union([z.record(z.string(), z.unknown()), z.string()]) }))
     .default([]),
   delayMs: z.int().min(0).max(60_000).default(0),
-  /** The response ends as failed, with this error. */
   fail: z.object({ code: z.string(), message: z.string().default('Injected failure') }).optional(),
   hang: z.boolean().default(false),
   /** There is no response: the turn is only committed. */
   absent: z.boolean().default(false),
-  /** It answers with text instead of audio. */
   text: z.string().optional(),
   /** Its audio stops after this, and nothing more comes. */
   stopAfterMs: z.int().min(0).optional(),
@@ -37,7 +34,6 @@ export type ScriptStepInput = z.input<typeof scriptStep>
 export const realtimeScript = z.object({
   /** One per response, in order; after them the last one with speech is repeated. */
   steps: z.array(scriptStep).default([]),
-  /** Types of server events that are never sent. */
   omit: z.array(z.string()).default([]),
   /** Transcripts of the caller's turns; after them a turn is transcribed as "…". */
   heard: z.array(z.string()).default([]),

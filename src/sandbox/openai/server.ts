@@ -28,11 +28,9 @@ export type StartOpenAi = {
 
 export type OpenAiSandbox = {
   readonly port: number
-  /** `ws://…/v1/realtime` */
   readonly realtimeUrl: string
   readonly sessions: RealtimeSession[]
   readonly faults: RealtimeFaults
-  /** For later sessions. */
   setScript(script: RealtimeScriptInput): void
   rest: RestPlan
   addKey(apiKey: string): void
@@ -151,7 +149,6 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
   }
 }
 
-/** What the control API reads and changes. */
 type ControlState = {
   readonly sessions: RealtimeSession[]
   readonly faults: RealtimeFaults

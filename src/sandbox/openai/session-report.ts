@@ -5,7 +5,6 @@ export type SessionReport = {
   id: string
   model: string
   settings: SessionSettings | null
-  /** Kinds of client events, counted. */
   received: Record<string, number>
   /** Audio that arrived before the session was configured as μ-law. */
   audioBeforeConfiguredMs: number
@@ -14,11 +13,9 @@ export type SessionReport = {
   responses: { id: string; status: string; sentMs: number; steps: number | null }[]
   truncations: { itemId: string; audioEndMs: number }[]
   toolOutputs: { callId: string; output: string }[]
-  /** Messages that the client added to the conversation. */
   items: NewItem[]
   said: string[]
   errors: string[]
-  /** How often the caller's silence was answered. */
   idleTimeouts: number
   closed: boolean
 }

@@ -3,7 +3,6 @@ import type { TurnDetection } from './client-events.ts'
 
 const FRAME_BYTES = 160
 const FRAME_MS = 20
-/** Loudness (16-bit RMS) that counts as voice at the default threshold. */
 const VOICE_RMS = 330
 /** Loud frames among the last ten that begin a turn: 160 ms, about when the real one reports. */
 const START_FRAMES = 8

@@ -11,7 +11,6 @@ export type WebhookRequest = { url: string; headers: Record<string, string>; bod
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000, 16_000]
 const TIMEOUT_MS = 10_000
 
-/** Sends webhooks with the injected faults, and lists every attempt. */
 export class Deliveries {
   readonly log: Delivery[] = []
   #stopped = false
@@ -24,7 +23,6 @@ export class Deliveries {
     this.#stopped = true
   }
 
-  /** Sends in the background, as the provider does. */
   send(request: WebhookRequest): void {
     const effects = this.options.faults.strike('webhook')
     if (effectOf(effects, 'webhook_lost')) return

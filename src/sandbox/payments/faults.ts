@@ -6,11 +6,9 @@ const effectSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('http_error'), status: z.int().min(400).max(599) }),
   /** Done, then the connection is cut before the answer. */
   z.object({ kind: z.literal('response_lost') }),
-  /** Done at once, answered late. */
   z.object({ kind: z.literal('response_delayed'), ms: z.int().min(1).max(60_000) }),
   /** Money moves, but another amount, in the smallest unit. */
   z.object({ kind: z.literal('wrong_amount'), amount: z.int().positive().optional(), currency: z.string().optional() }),
-  /** The buyer's instrument is refused. */
   z.object({ kind: z.literal('declined') }),
   /** A capture stays pending until a decision: by the control API, or this one after `afterMs`. */
   z.object({

@@ -1,7 +1,6 @@
 export type LedgerEntry = {
   id: string
   kind: 'charge' | 'refund'
-  /** The merchant's id of the transaction. */
   reference: string | null
   amount: number
   currency: string

@@ -17,7 +17,6 @@ export type PayPalOrder = {
   returnUrl: string
   cancelUrl: string
   capture: LedgerEntry | null
-  /** The request id of the accepted capture. */
   captureRequestId: string | null
   refunds: LedgerEntry[]
 }
@@ -34,7 +33,6 @@ export type PayPalSettings = {
 const newPayPalId = () =>
   Array.from(randomBytes(17), (byte) => 'ABCDEFGHJKLMNPQRSTUVWXYZ0123456789'[byte % 34]).join('')
 
-/** The books and the webhook deliveries of the simulated PayPal. */
 export class PayPalState {
   readonly faults = new PaymentFaults()
   readonly ledger = new Ledger()
@@ -70,7 +68,6 @@ export class PayPalState {
     return made
   }
 
-  /** The buyer approves. */
   approve(order: PayPalOrder): void {
     if (order.status !== 'PAYER_ACTION_REQUIRED') return
     order.status = 'APPROVED'
@@ -99,7 +96,6 @@ export class PayPalState {
     }
   }
 
-  /** Decides a pending capture. */
   decide(order: PayPalOrder, outcome: 'completed' | 'denied'): void {
     if (order.capture?.status !== 'pending') return
     order.capture.status = outcome === 'completed' ? 'completed' : 'failed'

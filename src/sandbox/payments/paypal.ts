@@ -243,7 +243,6 @@ function verifySignature(state: PayPalState, text: string): Response {
   return Response.json({ verification_status: right ? 'SUCCESS' : 'FAILURE' })
 }
 
-/** The buyer's page to approve or cancel. */
 async function approvalPage(state: PayPalState, request: Request, url: URL): Promise<Response> {
   const order = state.orders.get(url.searchParams.get('token') ?? '')
   if (!order) return sandboxPage('PayPal', 'There is no such order.')
@@ -273,7 +272,6 @@ function controlRoutes(state: PayPalState): Readonly<Record<string, ControlRoute
   }
   return {
     'GET orders': () => Response.json({ orders: [...state.orders.values()].map((order) => state.orderToJson(order)) }),
-    /** As if the buyer had pressed the button. */
     'POST approve': (_, id) =>
       known(id, (order) => {
         state.approve(order)

@@ -39,7 +39,6 @@ const reportInput = z.object({
   ufields: z.array(z.object({ name: z.string(), operator: z.literal('equals'), value: z.string() })).default([]),
 })
 
-/** The books of the simulated Tranzila. */
 export class TranzilaState {
   readonly rows: Row[] = []
   readonly terminals: Terminal[]

@@ -130,7 +130,6 @@ async function payPage(
 function controlOf(state: TranzilaState, deliveries: Deliveries): Readonly<Record<string, ControlRoute>> {
   return {
     'GET transactions': () => Response.json({ transactions: state.rows }),
-    /** Posts any form to any notify address, as anyone on the internet can. */
     'POST forge': async (body) => {
       const { url, fields } = z.object({ url: z.url(), fields: z.record(z.string(), z.string()) }).parse(body)
       return Response.json(

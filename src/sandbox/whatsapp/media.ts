@@ -18,11 +18,9 @@ export type StoredMedia = {
 const MAC_BYTES = 10
 const MAX_UPLOAD_BYTES = 104_857_600
 
-/** WhatsApp's media host: takes encrypted files by POST, returns them by GET, and has no keys. */
 export class MediaServer {
   private readonly files = new Map<string, Uint8Array>()
   private readonly server: Bun.Server<undefined>
-  /** PEM of the certificate that a client has to trust. */
   readonly certificate: string
 
   constructor(port: number, { certificate, privateKey }: SelfSigned = makeLoopbackCertificate()) {
@@ -64,7 +62,6 @@ export class MediaServer {
     return decryptMedia(kind, media.mediaKey, encrypted)
   }
 
-  /** Deletes a file, as WhatsApp does after some weeks. */
   forget(directPath: string): void {
     this.files.delete(directPath)
   }

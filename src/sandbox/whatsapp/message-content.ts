@@ -5,7 +5,6 @@ import { phoneJid, type WhatsAppState } from './whatsapp-state.ts'
 
 const quote = z.object({
   id: z.string().min(1),
-  /** The business wrote the quoted message. */
   fromAccount: z.boolean().default(true),
   text: z.string().default(''),
 })
@@ -189,7 +188,6 @@ export function findMedia(message: proto.IMessage) {
   return undefined
 }
 
-/** Fetches and decrypts the media of a received message. */
 export async function openReceivedMedia(
   state: WhatsAppState,
   media: MediaServer,

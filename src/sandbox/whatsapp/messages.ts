@@ -7,7 +7,6 @@ import { pushStanza } from './outbox.ts'
 import type { Ciphertext, Payload } from './phone-device.ts'
 import { type Account, type Companion, lidJid, phoneJid, type WhatsAppState } from './whatsapp-state.ts'
 
-/** The sender's address in a stanza. */
 export type Addressing = 'pn' | 'lid' | 'hosted' | 'hosted.lid'
 export type ReceiptType = 'delivered' | 'read' | 'played'
 
@@ -173,7 +172,6 @@ export type ContactMessage = {
   recipients?: string[]
   attrs?: Record<string, string>
   timestamp?: number
-  /** `image`, `video`, `ptt`, `document` … for media. */
   mediaType?: string
   edit?: string
   /** Encrypted now, delivered after this delay. */
@@ -396,7 +394,6 @@ export function sendTyping(
     link?.send({ tag: 'chatstate', attrs: { from: phoneJid(input.contact) }, content: [{ tag, attrs: {} }] })
 }
 
-/** The readable text of a message. */
 export function textOf(message: proto.IMessage): string | undefined {
   return message.conversation || message.extendedTextMessage?.text || undefined
 }

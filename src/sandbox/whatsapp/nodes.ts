@@ -5,10 +5,8 @@ import {
   getBinaryNodeChildUInt,
 } from '@whiskeysockets/baileys'
 
-/** The `from` of the server's own stanzas. */
 export const SERVER_JID = 's.whatsapp.net'
 
-/** A client's stanza broke the protocol; its connection is closed. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
 }

@@ -17,7 +17,6 @@ const EMPTY = Buffer.alloc(0)
 const HEADER_LENGTH = 4
 const DAY_SECONDS = 86_400
 
-/** Results of reading a client's bytes. */
 export type NoiseEvents = {
   login(payload: proto.ClientPayload): void
   /** One stanza; the next is read after this resolves. */

@@ -56,7 +56,6 @@ export class PairingRegistry {
     })
   }
 
-  /** Invalidates the codes of a closed connection. */
   forget(client: UnlinkedClient): void {
     for (const [ref, owner] of this.byRef) if (owner === client) this.byRef.delete(ref)
     for (const [phone, request] of this.codeRequests) if (request.client === client) this.codeRequests.delete(phone)
@@ -90,7 +89,6 @@ export class PairingRegistry {
     }
   }
 
-  /** Whether a client waits for this number's owner to type a code. */
   awaitsCode(phone: string): boolean {
     return this.codeRequests.has(phone)
   }

@@ -69,7 +69,6 @@ export class PhoneDevice {
     this.repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ creds: this.creds, keys }, silent)
   }
 
-  /** The phone's identity key: it signs the companions it links. */
   get identity(): KeyPair {
     return this.creds.signedIdentityKey
   }

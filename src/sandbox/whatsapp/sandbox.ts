@@ -49,7 +49,6 @@ const digitsOf = (phone: string) => phone.replace(/\D/g, '')
 export class WhatsAppSandbox {
   readonly wsUrl: string
   readonly controlUrl: string
-  /** PEM that a client has to trust before it can transfer media. */
   readonly mediaCertificate: string
   private readonly parts: Parts
   private readonly stop: () => Promise<void>
@@ -62,7 +61,6 @@ export class WhatsAppSandbox {
     this.mediaCertificate = parts.media.certificate
   }
 
-  /** Creates a person with a phone number, or changes their names and behaviour. */
   putAccount(
     input: { phone: string; name?: string; onWhatsApp?: boolean; knownAs?: string } & Partial<Behavior>,
   ): Account {
@@ -211,7 +209,6 @@ export class WhatsAppSandbox {
     return [...companions.values()].map((companion) => companion.pending.map(({ node }) => node))
   }
 
-  /** Adds to the history of an account's phone, for devices that are linked later. */
   addHistory(entry: HistoryMessage): void {
     this.parts.state.history.push({ ...entry, account: digitsOf(entry.account), contact: digitsOf(entry.contact) })
   }

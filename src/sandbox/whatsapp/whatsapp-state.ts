@@ -4,11 +4,9 @@ import { FaultList } from './faults.ts'
 import { unixSeconds } from './nodes.ts'
 import { type KeyBundle, type Payload, PhoneDevice, type PhoneSnapshot } from './phone-device.ts'
 
-/** The live socket of a linked device. */
 export type ClientLink = {
   send(node: BinaryNode): void
   streamError(code: string | undefined, child?: BinaryNode): void
-  /** Cuts the TCP connection without a close frame. */
   terminate(): void
   /** A frozen peer holds the TCP connection and neither reads nor writes. */
   setFrozen(frozen: boolean): void
@@ -16,7 +14,6 @@ export type ClientLink = {
 
 export type PendingStanza = { node: BinaryNode; retried: boolean }
 
-/** A linked device of an account; WhatsApp calls it a companion. */
 export type Companion = {
   id: number
   registrationId: number
@@ -24,7 +21,6 @@ export type Companion = {
   signedPreKey: KeyBundle['signedPreKey']
   preKeys: { id: number; publicKey: Uint8Array }[]
   pending: PendingStanza[]
-  /** No history was pushed yet. */
   isNew: boolean
   link: ClientLink | undefined
 }
@@ -33,11 +29,9 @@ export type Companion = {
 export type Behavior = {
   delivers: boolean
   reads: boolean
-  /** The answer to every text. */
   autoReply: string | undefined
 }
 
-/** A person with a phone number: a business that links a device, or a contact that writes to it. */
 export type Account = {
   phone: string
   lid: string
@@ -49,13 +43,11 @@ export type Account = {
   companions: Map<number, Companion>
 }
 
-/** A message that arrived at a phone, decrypted. */
 export type Delivery = {
   sequence: number
   id: string
   from: string
   to: string
-  /** The copy for the sender's own phone. */
   ownCopy: boolean
   /** 1 for the first stanza with this id, 2 for the second … */
   attempt: number
@@ -67,7 +59,6 @@ export type Delivery = {
 /** A message that a phone could not decrypt, such as one whose key was used before. */
 export type Undecryptable = { id: string; from: string; to: string; attempt: number; reason: string }
 
-/** A receipt, acknowledgement, presence or typing notice of a linked device. */
 export type ClientNotice = {
   account: string
   at: number
@@ -89,7 +80,6 @@ export type SentByContact = {
 
 const RECENT = 5_000
 
-/** The whole state of the sandbox's WhatsApp: accounts, messages and faults. */
 export class WhatsAppState {
   readonly accounts = new Map<string, Account>()
   readonly deliveries: Delivery[] = []
@@ -156,7 +146,6 @@ export class WhatsAppState {
     if (this.sentByContacts.size > RECENT && !oldest.done) this.sentByContacts.delete(oldest.value)
   }
 
-  /** Makes every `until` look again. */
   changed(): void {
     for (const watcher of [...this.watchers]) watcher()
   }

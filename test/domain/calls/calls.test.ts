@@ -63,7 +63,7 @@ async function insist(run: () => Promise<unknown>): Promise<void> {
   throw new Error('It never found its call.')
 }
 
-describe('in whatever order the news of a call arrive, each twice, the record is the same', () => {
+describe('in whatever order the events of a call arrive, each twice, the record is the same', () => {
   const order = ['register', 'finish', 'lead', 'status'] as const
   test.each(permutations([...order]).map((each) => [each.join(' '), each] as const))('%s', async (_, names) => {
     const call = newCall()
@@ -90,7 +90,7 @@ describe('in whatever order the news of a call arrive, each twice, the record is
     expect(audits.map((row) => row.action).toSorted()).toEqual(['call.end', 'call.register'])
   })
 
-  test('a call of a withheld number is registered once, however often its news comes', async () => {
+  test('a call of a withheld number is registered once, however often its event comes', async () => {
     const call = { ...newCall(), from: 'anonymous' }
     await Promise.all([registerCall(ctx, call), registerCall(ctx, call)])
     const id = await registerCall(ctx, { ...call, at: new Date(at.getTime() + 60_000) })
@@ -180,7 +180,7 @@ describe('why a call ended', () => {
       values ('web@here:2', 'web', 'here', 2, '0', now())`
     expect(await endAbandonedCalls(domain.ctx)).toBeGreaterThanOrEqual(1)
     expect(await reasonOf(orphan)).toBe('server_lost')
-    // What it came to is still told.
+    // Its outcome is still published.
     const summed = domain.queued.filter((job) => job.name === 'call.summarize')
     expect(summed.map((job) => job.payload)).toContainEqual({
       callSid: orphan.callSid,
@@ -191,12 +191,12 @@ describe('why a call ended', () => {
     expect(await reasonOf(alive)).toBeNull()
     expect(await reasonOf(ringing)).toBeNull()
     expect(await endAbandonedCalls(domain.ctx)).toBe(0)
-    // Who saw it begin is told of its end, once.
+    // Its start was published, so its end is too, once.
     expect(await endsOf(orphan)).toEqual([{ reason: 'server_lost' }])
     expect(await endsOf(alive)).toEqual([])
   })
 
-  test('the end of a call that never had a stream is told too, once', async () => {
+  test('the end of a call that never had a stream is published too, once', async () => {
     const call = newCall()
     await registerCall(ctx, call)
     for (let run = 0; run < 2; run += 1) await status(call, 'no-answer')

@@ -14,7 +14,6 @@ test('every text limit of a contact and a lead counts code points, so that an em
     ['note', 10_000, (text) => noteBody.safeParse(text)],
     ['lead name', 200, (name) => newLead.safeParse({ name })],
     ['inquiry', 4_000, (inquiry) => newLead.safeParse({ inquiry })],
-    ['earlier name of inquiry', 4_000, (wish) => newLead.safeParse({ wish })],
   ]
   for (const [what, max, parse] of fits) {
     expect([what, parse(EMOJI.repeat(max)).success]).toEqual([what, true])

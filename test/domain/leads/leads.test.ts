@@ -36,7 +36,7 @@ test('what is changed is kept in the history, newest first, and nothing else is'
   await updateLead(domain.business, id, { name: 'Dana Levi', valueAgorot: 5_000 })
   await updateLead(domain.business, id, { name: 'Dana Levi' })
   await moveLead(domain.business, id, { stage: 'won' })
-  const history = await listLeadHistory(domain.business, id)
+  const { items: history } = await listLeadHistory(domain.business, id, { limit: 50 })
   expect(history.map(({ field, before, after }) => [field, before, after])).toEqual([
     ['stage', 'new', 'won'],
     ['valueAgorot', null, '5000'],
@@ -50,8 +50,8 @@ test('a column keeps the order that people gave it', async () => {
   for (const lead of [a, b, c]) await moveLead(domain.business, lead.id, { stage: 'qualified' })
   await moveLead(domain.business, c.id, { stage: 'qualified', afterId: null })
   await moveLead(domain.business, a.id, { stage: 'qualified', afterId: b.id })
-  const names = async (after?: string) =>
-    (await readColumn(domain.business, 'qualified', 10, after)).map((each) => each.name)
+  const names = async (cursor?: string) =>
+    (await readColumn(domain.business, 'qualified', { limit: 10, cursor })).items.map((each) => each.name)
   expect(await names()).toEqual(['C', 'B', 'A'])
   expect(await names(c.id)).toEqual(['B', 'A'])
   const board = await readBoard(domain.business, 'en', 2)

@@ -43,7 +43,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Processes of the product that somebody kills all the time. */
+/** Processes of the product that the test kills all the time. */
 function startVictims(files: string[], random: () => number) {
   let kills = 0
   let over = false
@@ -212,7 +212,7 @@ test(
     const busySeconds = (performance.now() - started) / 1_000
     for (const { faults } of [paypal, tranzila]) faults.clear()
 
-    // Hours pass: whatever nobody told us of comes up in the sweep.
+    // Hours pass: what was not reported comes up in the sweep.
     const entries = () => [...paypal.ledger.entries, ...tranzila.ledger.entries]
     const sumOf = (kind: string) =>
       entries()
@@ -259,9 +259,9 @@ test(
       expect([row.paid, row.receipts]).toEqual(isPaid ? [1, 1] : [0, 0])
     }
     const states = Object.groupBy(rows, ({ state }) => state)
-    const figures = Object.entries(states).map(([state, list]) => `${list?.length} ${state}`)
+    const counts = Object.entries(states).map(([state, list]) => `${list?.length} ${state}`)
     console.log(
-      `soak: ${figures.join(', ')}; ${victims.kills} kills in ${busySeconds.toFixed(0)} s; ` +
+      `soak: ${counts.join(', ')}; ${victims.kills} kills in ${busySeconds.toFixed(0)} s; ` +
         `${(sumOf('charge') / 100).toFixed(2)} taken, ${(sumOf('refund') / 100).toFixed(2)} given back, in both books`,
     )
     expect(victims.kills).toBeGreaterThan(10)

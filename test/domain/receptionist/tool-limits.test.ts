@@ -90,7 +90,7 @@ describe('messages', () => {
     expect((await listMessages(business, {})).items).toHaveLength(5)
   })
 
-  test('to nobody whose number is withheld, and to no number that is not vouched for unless it wrote before', async () => {
+  test('to no one whose number is withheld, and to no number that is not vouched for unless it wrote before', async () => {
     const { make, token, business } = await startTools()
     const tools = make()
     for (const from of ['anonymous', 'Restricted', '', 'sip:anonymous@anonymous.invalid'])
@@ -205,7 +205,7 @@ describe('bookings', () => {
     expect(await codeOf(tools.run(next, 'book_appointment', slot(9)))).toBe('ok')
     // Three a day.
     expect(await codeOf(tools.run(await token(), 'book_appointment', slot(11)))).toBe('booking_limit')
-    // Somebody else has their own.
+    // Another caller has their own.
     expect(await codeOf(tools.run(await token('+972509999999'), 'book_appointment', slot(11)))).toBe('ok')
     expect(await codeOf(tools.run(await token('anonymous'), 'book_appointment', slot(12)))).toBe('ok')
     expect(await codeOf(tools.run(await token('anonymous'), 'book_appointment', slot(13)))).toBe('ok')

@@ -16,7 +16,6 @@ import { KeyCache } from './key-cache.ts'
 
 export type LoadedAuth = {
   state: AuthenticationState
-  /** Whether a phone has linked this account. */
   isLinked(): boolean
   /** Stores the current credentials, in order with the other writes. Rejects when the store does. */
   saveCreds(): Promise<void>

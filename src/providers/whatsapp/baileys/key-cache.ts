@@ -38,7 +38,6 @@ export class KeyCache {
     return this.puts
   }
 
-  /** Remembers an answer of the store. */
   learn(type: string, id: string, value: string | null): void {
     if (READ_ONCE.has(type)) return
     const name = nameOf(type, id)

@@ -19,7 +19,6 @@ export type IntakeOptions = {
 const DEFAULT_HISTORY = 1_000
 const RECENT_IDS = 2_000
 
-/** Hands the messages of an account's sockets on as events. */
 export class MessageIntake {
   readonly unreadable: UnreadableMessages
   private readonly options: IntakeOptions

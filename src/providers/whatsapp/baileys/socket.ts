@@ -28,7 +28,6 @@ export type SocketTiming = {
   /** From the first byte to `open` or a QR code. */
   connectMs: number
   livenessMs: number
-  /** How long one query to the server may take. */
   queryMs: number
 }
 
@@ -74,7 +73,6 @@ const WITHHELD: { readonly [type: string]: string } = {
 }
 /** Baileys does not request the content of older messages from the phone. */
 const ASKED_AGAIN_SECONDS = 14 * 86_400
-/** Codes of our own closes, in WhatsApp's numbers. */
 export const CLOSE_LOST = 408
 const CLOSE_OUTDATED = 405
 const CLOSE_UNAVAILABLE = 503

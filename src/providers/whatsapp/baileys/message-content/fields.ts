@@ -26,7 +26,6 @@ import { readContacts, readLiveLocation, readLocation } from './people.ts'
 import { readProtocol } from './protocol.ts'
 import { findWords, idOf, labelOf, linesOf, listOf, textOf } from './text.ts'
 
-/** Fields of `Message`, as Baileys defines it. */
 export type FieldName = keyof Required<proto.IMessage>
 export type FieldValue<Name extends FieldName> = NonNullable<proto.IMessage[Name]>
 type Fields = { readonly [Name in FieldName]: FieldDecision<FieldValue<Name>> }

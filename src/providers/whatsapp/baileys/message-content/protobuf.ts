@@ -64,7 +64,6 @@ export function messageInside(bytes: Uint8Array): Uint8Array | null {
   return fields.every(({ number, bytes: part }) => part && fieldNumbers().has(number)) ? inner : null
 }
 
-/** Readable texts in bytes of an unknown structure. */
 export function wordsInBytes(bytes: Uint8Array): string {
   const words: string[] = []
   let visited = 0
