@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { z } from 'zod'
 import { PREFIXES } from '../../src/access/permissions.ts'
+import { restOperations } from '../../src/http/api/operations.ts'
 import { isHandler } from '../../src/http/guard.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -45,14 +46,25 @@ function routes(): Route[] {
   return [...new Set(registered)]
     .map((route) => {
       const [method = '', path = ''] = route.split(' ')
-      return { method, path, address: path.replace(/:file\b/, 'contacts.csv').replace(/:\w+(\{[^}]*\})?/g, ID) }
+      return {
+        method,
+        path,
+        address: path.replace(/:file(\{[^}]*\})?/, 'contacts.csv').replace(/:\w+(\{[^}]*\})?/g, ID),
+      }
     })
     .filter(({ method, path }) => method !== 'ALL' && !isLibrary(path))
 }
 
-/** A refund has no body. */
+/** Operations whose whole input is in the path read no body. */
+const BODILESS = new Set([
+  'POST /api/payments/:id/refund',
+  ...restOperations()
+    .filter(({ fields, inRoute }) => Object.keys(fields).every((name) => inRoute.includes(name)))
+    .map(({ method, route }) => `${method} /api/v1${route}`),
+])
+
 const takesJson = ({ method, path }: Route) =>
-  !path.endsWith('/refund') &&
+  !BODILESS.has(`${method} ${path}`) &&
   ['POST', 'PUT', 'PATCH'].includes(method) &&
   /^\/api\/(v1|whatsapp|payments)(\/|$)/.test(path)
 
