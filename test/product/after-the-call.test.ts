@@ -185,7 +185,7 @@ describe('with a model, and two servers whose disks are their own', () => {
       expect(answer.status).toBe(200)
       expect(answer.headers.get('content-type')).toStartWith('application/x-ndjson')
       expect(JSON.parse((await answer.text()).split('\n')[0] ?? '')).toMatchObject({
-        k: 'start',
+        kind: 'start',
         callSid: report.callSid,
       })
     }
