@@ -56,7 +56,7 @@ const WRONG = { password: 'E-mail or password is wrong.', code: 'The code is wro
 
 /** Only a path of our own may be the target of a redirect. */
 function safeTarget(next: string | undefined): string {
-  return next && /^(\/admin(\/[\w/-]*)?|\/api\/docs)$/.test(next) ? next : '/admin'
+  return next && /^(\/admin(\/[\w/-]*)?|\/console(\/[\w/-]*)?|\/api\/docs)$/.test(next) ? next : '/admin'
 }
 
 /** The page with a policy that lets in its own style and its own form, nothing else. */

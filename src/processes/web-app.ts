@@ -29,6 +29,7 @@ import { createRestApi } from '../http/api/rest.ts'
 import { createWhatsAppApi } from '../http/api/whatsapp.ts'
 import { BasePath } from '../http/base-path.ts'
 import { createBoard } from '../http/board.ts'
+import { createConsole } from '../http/console.ts'
 import { handleError } from '../http/errors.ts'
 import { calledProcedures, chosenBusiness, createGuard, type GuardEnv } from '../http/guard.ts'
 import { createHealth } from '../http/health.ts'
@@ -370,6 +371,14 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       publicBaseUrl: config.publicBaseUrl,
       board: createBoard(producer.queues),
       ask,
+    }),
+  )
+  app.route(
+    '/console',
+    createConsole({
+      folder: join(import.meta.dir, '../../dist/console'),
+      base: basePath.path,
+      defaults: () => ({ language: config.business.language, timeZone: 'Asia/Jerusalem' }),
     }),
   )
   const secure = createSecurityHeaders(config.publicBaseUrl)

@@ -1,0 +1,68 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
+import * as z from 'zod/mini'
+import { below } from './base.ts'
+import { Layout } from './layout.tsx'
+
+const root = createRootRoute({ component: Layout, notFoundComponent: () => null })
+const text = z.catch(z.optional(z.string()), undefined)
+
+const inboxSearch = z.object({
+  view: z.catch(z._default(z.enum(['all', 'mine', 'unassigned', 'snoozed', 'closed']), 'all'), 'all'),
+  unread: z.catch(z.optional(z.boolean()), undefined),
+  contact: text,
+  q: text,
+})
+
+const index = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/today' })
+  },
+})
+const today = createRoute({
+  getParentRoute: () => root,
+  path: '/today',
+  component: lazyRouteComponent(() => import('../screens/today.tsx'), 'Today'),
+})
+export const inbox = createRoute({
+  getParentRoute: () => root,
+  path: '/inbox',
+  validateSearch: (search) => z.parse(inboxSearch, search),
+  component: lazyRouteComponent(() => import('../screens/inbox.tsx'), 'Inbox'),
+})
+const calls = createRoute({
+  getParentRoute: () => root,
+  path: '/calls',
+  component: lazyRouteComponent(() => import('../screens/calls.tsx'), 'Calls'),
+})
+export const call = createRoute({
+  getParentRoute: () => root,
+  path: '/calls/$callId',
+  component: lazyRouteComponent(() => import('../screens/call.tsx'), 'CallPage'),
+})
+const leads = createRoute({
+  getParentRoute: () => root,
+  path: '/leads',
+  component: lazyRouteComponent(() => import('../screens/leads.tsx'), 'Leads'),
+})
+const contactsSearch = z.object({ q: text })
+export const contacts = createRoute({
+  getParentRoute: () => root,
+  path: '/contacts',
+  validateSearch: (search) => z.parse(contactsSearch, search),
+  component: lazyRouteComponent(() => import('../screens/contacts.tsx'), 'Contacts'),
+})
+
+export const router = createRouter({
+  routeTree: root.addChildren([index, today, inbox, calls, call, leads, contacts]),
+  basepath: below('/console'),
+  defaultPreload: 'intent',
+  scrollRestoration: true,
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}
