@@ -45,7 +45,7 @@ export function createAdmin(deps: AdminDeps): Hono {
     return c.redirect('/admin/login', 303)
   })
 
-  app.get('/', (c) => c.redirect('/admin/queues', 302))
+  app.get('/', (c) => c.redirect('/console', 302))
   app.route('/queues', deps.board)
   return app
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { Hono } from 'hono'
 import { html } from 'hono/html'
@@ -46,7 +46,7 @@ export type ConsoleDeps = {
 /** The console: a shell in HTML that is never cached, and files that never change under their name. */
 export function createConsole({ folder, base, defaults }: ConsoleDeps): Hono {
   const app = new Hono()
-  const manifest = readManifest(folder)
+  const manifestNow = createManifestReader(folder)
   app.get('/assets/:file', (c) => {
     const name = c.req.param('file')
     return serve(join(folder, 'assets'), name, c.req.raw, /-[\w]{6,}\.|\.woff2$/.test(name))
@@ -54,6 +54,7 @@ export function createConsole({ folder, base, defaults }: ConsoleDeps): Hono {
   app.get('/icon.svg', (c) => serve(folder, 'icon.svg', c.req.raw, false))
   app.get('/console.webmanifest', (c) => serve(folder, 'console.webmanifest', c.req.raw, false))
   const shell = (request: Request) => {
+    const manifest = manifestNow()
     const { language, timeZone } = defaults()
     const body = manifest ? page(manifest, languageOf(request, language), timeZone, base) : NOT_BUILT
     return new Response(body.toString(), {
@@ -71,9 +72,16 @@ export function createConsole({ folder, base, defaults }: ConsoleDeps): Hono {
   return app
 }
 
-function readManifest(folder: string): Manifest | null {
+/** The manifest of the build that lies there now: a new one is read when its file changed. */
+function createManifestReader(folder: string): () => Manifest | null {
   const path = join(folder, 'manifest.json')
-  return existsSync(path) ? manifestSchema.parse(JSON.parse(readFileSync(path, 'utf8'))) : null
+  let read: { at: number; manifest: Manifest } | null = null
+  return () => {
+    const at = existsSync(path) ? statSync(path).mtimeMs : null
+    if (at === null) return read?.manifest ?? null
+    if (read?.at !== at) read = { at, manifest: manifestSchema.parse(JSON.parse(readFileSync(path, 'utf8'))) }
+    return read.manifest
+  }
 }
 
 /** The language of the shell, which a member's own choice replaces at once. */

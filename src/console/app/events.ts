@@ -38,10 +38,11 @@ let timer: ReturnType<typeof setTimeout> | undefined
 function apply({ type }: Event) {
   if (type === 'stream.reset') return void queryClient.invalidateQueries()
   for (const key of READS[type.split('.')[0] ?? ''] ?? []) waiting.add(key)
-  timer ??= setTimeout(() => {
+  if (timer) return
+  timer = setTimeout(() => {
+    timer = undefined
     for (const key of waiting) void queryClient.invalidateQueries({ queryKey: [key] })
     waiting.clear()
-    timer = undefined
   }, 150)
 }
 

@@ -1,7 +1,7 @@
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react'
 import { I18nProvider } from 'react-aria-components'
 import { IntlProvider } from 'use-intl'
-import type { messages as he } from '../messages/he.ts'
+import type { messages as he } from '../messages/he/index.ts'
 
 export type Locale = 'he' | 'en'
 
@@ -12,7 +12,7 @@ declare module 'use-intl' {
   }
 }
 
-const LOADERS = { he: () => import('../messages/he.ts'), en: () => import('../messages/en.ts') }
+const LOADERS = { he: () => import('../messages/he/index.ts'), en: () => import('../messages/en/index.ts') }
 const LocaleContext = createContext<{ locale: Locale; setLocale(locale: Locale): void }>({
   locale: 'he',
   setLocale() {},

@@ -25,7 +25,7 @@ const today = createRoute({
   path: '/today',
   component: lazyRouteComponent(() => import('../screens/today.tsx'), 'Today'),
 })
-export const inbox = createRoute({
+const inbox = createRoute({
   getParentRoute: () => root,
   path: '/inbox',
   validateSearch: (search) => z.parse(inboxSearch, search),
@@ -36,7 +36,7 @@ const calls = createRoute({
   path: '/calls',
   component: lazyRouteComponent(() => import('../screens/calls.tsx'), 'Calls'),
 })
-export const call = createRoute({
+const call = createRoute({
   getParentRoute: () => root,
   path: '/calls/$callId',
   component: lazyRouteComponent(() => import('../screens/call.tsx'), 'CallPage'),
@@ -47,7 +47,7 @@ const leads = createRoute({
   component: lazyRouteComponent(() => import('../screens/leads.tsx'), 'Leads'),
 })
 const contactsSearch = z.object({ q: text })
-export const contacts = createRoute({
+const contacts = createRoute({
   getParentRoute: () => root,
   path: '/contacts',
   validateSearch: (search) => z.parse(contactsSearch, search),

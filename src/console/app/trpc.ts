@@ -11,8 +11,6 @@ import type { AppRouter, Inputs, Outputs } from '../../trpc/client.ts'
 
 import { below } from './base.ts'
 
-export type { Inputs, Outputs }
-
 type Record_ = AppRouter['_def']['record']
 type Kind<M extends keyof Record_, P extends keyof Record_[M]> = Record_[M][P] extends { _def: { type: infer T } }
   ? T

@@ -7,7 +7,7 @@ type Messages = { [key: string]: string | Messages }
 export const compileMessages: BunPlugin = {
   name: 'compile-messages',
   setup(build) {
-    build.onLoad({ filter: /\/console\/messages\/(?:he|en)\.ts$/ }, async ({ path }) => {
+    build.onLoad({ filter: /\/console\/messages\/(?:he|en)\/index\.ts$/ }, async ({ path }) => {
       const { messages } = await import(path)
       return { contents: `export const messages = ${JSON.stringify(compileAll(messages))}`, loader: 'js' }
     })

@@ -1,14 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { getRouteApi, Link } from '@tanstack/react-router'
 import { useRef, useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { below } from '../app/base.ts'
-import { call } from '../app/router.tsx'
 import { type Out, query } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Heading, Loaded } from '../ui/states.tsx'
 import { Ago, Duration, Phone, Written } from '../ui/values.tsx'
+
+const call = getRouteApi('/calls/$callId')
 
 type Detail = Out<'calls.get'>
 

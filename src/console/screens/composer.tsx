@@ -4,7 +4,7 @@ import { useTranslations } from 'use-intl'
 import { mutation, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Icon } from '../ui/icon.tsx'
-import type { Entry } from './thread.tsx'
+import type { Entry } from './entry.ts'
 
 const WINDOW_MS = 24 * 3_600_000
 

@@ -1,12 +1,13 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
+import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useTranslations } from 'use-intl'
-import { contacts as route } from '../app/router.tsx'
 import { pages } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
 import { Ago, Phone } from '../ui/values.tsx'
+
+const route = getRouteApi('/contacts')
 
 export function Contacts() {
   const t = useTranslations()

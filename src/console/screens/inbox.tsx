@@ -1,8 +1,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
+import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { useTranslations } from 'use-intl'
-import { inbox } from '../app/router.tsx'
 import { type Out, pages, query } from '../app/trpc.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
@@ -10,6 +9,7 @@ import { Ago, Phone, Written } from '../ui/values.tsx'
 import { ContactPanel } from './contact-panel.tsx'
 import { Thread } from './thread.tsx'
 
+const inbox = getRouteApi('/inbox')
 const VIEWS = ['all', 'mine', 'unassigned', 'snoozed', 'closed'] as const
 type View = (typeof VIEWS)[number]
 type Conversation = Out<'conversations.list'>['items'][number]
@@ -29,11 +29,12 @@ export function Inbox() {
   const [details, setDetails] = useState(false)
   return (
     <div className="flex min-h-0 flex-1">
+      <h1 className="sr-only">{t('title')}</h1>
       <section
         aria-label={t('list')}
         className={`${contact ? 'hidden md:flex' : 'flex'} w-full flex-col border-line border-e md:w-80 lg:w-96`}
       >
-        <Heading>{t('title')}</Heading>
+        <Heading level={2}>{t('title')}</Heading>
         <List />
       </section>
       <section aria-label={t('thread')} className={`${contact ? 'flex' : 'hidden md:flex'} min-w-0 flex-1 flex-col`}>

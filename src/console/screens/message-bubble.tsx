@@ -1,6 +1,6 @@
 import { useTranslations } from 'use-intl'
 import { Clock, Written } from '../ui/values.tsx'
-import type { Entry } from './thread.tsx'
+import type { Entry } from './entry.ts'
 
 type Message = Extract<Entry, { kind: 'message' }>['data']
 

@@ -2,15 +2,14 @@ import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useEffect, useLayoutEffect, useRef } from 'react'
 import { useTranslations } from 'use-intl'
-import { mutation, type Out, pages, query, queryClient } from '../app/trpc.ts'
+import { mutation, pages, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Loaded } from '../ui/states.tsx'
 import { Clock, Duration, Money, Phone, Written } from '../ui/values.tsx'
 import { Composer } from './composer.tsx'
+import type { Entry } from './entry.ts'
 import { MessageBubble } from './message-bubble.tsx'
-
-export type Entry = Out<'conversations.timeline'>['items'][number]
 
 /** Everything that happened with a contact, the newest at the bottom. */
 export function Thread({ contactId, onDetails }: { contactId: string; onDetails(): void }) {
@@ -29,6 +28,7 @@ export function Thread({ contactId, onDetails }: { contactId: string; onDetails(
       <div
         ref={box}
         className="min-h-0 flex-1 overflow-y-auto p-3 md:p-5"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by the keyboard
         tabIndex={0}
         role="log"
         aria-label={t('thread')}

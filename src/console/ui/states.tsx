@@ -35,10 +35,11 @@ export function Loaded<T>({
 
 export const Empty = ({ children }: { children: ReactNode }) => <p className="p-6 text-muted">{children}</p>
 
-export function Heading({ children, aside }: { children: ReactNode; aside?: ReactNode }) {
+export function Heading({ children, aside, level = 1 }: { children: ReactNode; aside?: ReactNode; level?: 1 | 2 }) {
+  const Title = level === 1 ? 'h1' : 'h2'
   return (
     <header className="flex min-h-14 shrink-0 flex-wrap items-center gap-3 border-line border-b bg-surface px-4 py-2">
-      <h1 className="font-bold text-xl">{children}</h1>
+      <Title className="font-bold text-xl">{children}</Title>
       {aside}
     </header>
   )

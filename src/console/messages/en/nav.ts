@@ -1,0 +1,16 @@
+export const nav = {
+  today: 'Today',
+  inbox: 'Inbox',
+  calls: 'Calls',
+  leads: 'Leads',
+  contacts: 'Contacts',
+  menu: 'Main menu',
+  queues: 'Queues',
+  api: 'API',
+  signOut: 'Sign out',
+  language: 'עברית',
+  theme: 'Light or dark',
+  skip: 'Skip to content',
+  business: 'Business',
+  offline: 'The server cannot be reached. Trying again.',
+} as const

@@ -1,0 +1,16 @@
+export const nav = {
+  today: 'היום',
+  inbox: 'שיחות',
+  calls: 'טלפון',
+  leads: 'לידים',
+  contacts: 'אנשי קשר',
+  menu: 'תפריט ראשי',
+  queues: 'תורי עבודה',
+  api: 'ממשק API',
+  signOut: 'יציאה',
+  language: 'English',
+  theme: 'בהיר או כהה',
+  skip: 'דלגו לתוכן',
+  business: 'עסק',
+  offline: 'אין חיבור לשרת. ננסה שוב מיד.',
+} as const
