@@ -28,7 +28,12 @@ export function Leads() {
       <Heading>{t('title')}</Heading>
       <Loaded of={board}>
         {({ columns }) => (
-          <div className="flex min-h-0 flex-1 snap-x gap-3 overflow-x-auto p-3">
+          <section
+            aria-label={t('title')}
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by the keyboard
+            tabIndex={0}
+            className="flex min-h-0 flex-1 snap-x gap-3 overflow-x-auto p-3"
+          >
             {columns.map((column) => (
               <section
                 key={column.stage.key}
@@ -60,7 +65,7 @@ export function Leads() {
                 )}
               </section>
             ))}
-          </div>
+          </section>
         )}
       </Loaded>
     </>
