@@ -10,7 +10,16 @@ import { openBrowser } from '../support/browser.ts'
 import { CALLER, eventually, type Product, startProduct } from '../support/product.ts'
 import { speak } from '../support/speech.ts'
 
-const SCREENS = ['today', 'inbox', 'calls', 'leads', 'contacts'] as const
+const SCREENS = [
+  'today',
+  'inbox',
+  'calls',
+  'leads',
+  'contacts',
+  'calendar',
+  'payments',
+  ...['business', 'receptionist', 'whatsapp', 'numbers', 'team'].map((part) => `settings?part=${part}`),
+]
 const WIDTHS = [360, 1280] as const
 /** Set to a directory, the screens are photographed into it. */
 const pictures = processEnvironment().PAGE_PICTURES

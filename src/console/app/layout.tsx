@@ -15,6 +15,9 @@ const PLACES = [
   { to: '/calls', name: 'calls', icon: 'phone' },
   { to: '/leads', name: 'leads', icon: 'board' },
   { to: '/contacts', name: 'contacts', icon: 'people' },
+  { to: '/calendar', name: 'calendar', icon: 'calendar' },
+  { to: '/payments', name: 'payments', icon: 'card' },
+  { to: '/settings', name: 'settings', icon: 'gear' },
 ] as const satisfies { to: string; name: string; icon: IconName }[]
 
 /** The frame of every screen: navigation beside it, below it on a phone. */
@@ -39,9 +42,9 @@ export function Layout() {
         className="order-last flex shrink-0 border-line border-t bg-surface md:order-first md:w-52 md:flex-col md:border-t-0 md:border-e"
       >
         <div className="hidden px-4 pt-5 pb-3 font-bold text-lg md:block">AgentLocator</div>
-        <ul className="flex flex-1 md:flex-none md:flex-col md:gap-1 md:p-2">
+        <ul className="flex flex-1 overflow-x-auto md:flex-none md:flex-col md:gap-1 md:p-2">
           {PLACES.map(({ to, name, icon }) => (
-            <li key={to} className="flex-1 md:flex-none">
+            <li key={to} className="min-w-[4.2rem] flex-1 md:flex-none">
               <Link
                 to={to}
                 className="flex flex-col items-center gap-1 rounded-lg px-2 py-2 text-muted text-xs hover:bg-raised md:flex-row md:gap-3 md:px-3 md:text-base"

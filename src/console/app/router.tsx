@@ -54,8 +54,31 @@ const contacts = createRoute({
   component: lazyRouteComponent(() => import('../screens/contacts.tsx'), 'Contacts'),
 })
 
+const calendar = createRoute({
+  getParentRoute: () => root,
+  path: '/calendar',
+  component: lazyRouteComponent(() => import('../screens/calendar.tsx'), 'Calendar'),
+})
+const payments = createRoute({
+  getParentRoute: () => root,
+  path: '/payments',
+  component: lazyRouteComponent(() => import('../screens/payments.tsx'), 'Payments'),
+})
+const settingsSearch = z.object({
+  part: z.catch(
+    z._default(z.enum(['business', 'receptionist', 'whatsapp', 'numbers', 'team']), 'business'),
+    'business',
+  ),
+})
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: '/settings',
+  validateSearch: (search) => z.parse(settingsSearch, search),
+  component: lazyRouteComponent(() => import('../screens/settings.tsx'), 'Settings'),
+})
+
 export const router = createRouter({
-  routeTree: root.addChildren([index, today, inbox, calls, call, leads, contacts]),
+  routeTree: root.addChildren([index, today, inbox, calls, call, leads, contacts, calendar, payments, settings]),
   basepath: below('/console'),
   defaultPreload: 'intent',
   scrollRestoration: true,
