@@ -95,6 +95,11 @@ const RIGHT: { file: RegExp; words?: RegExp; why: string }[] = [
   { file: /^\.ci\/words\.ts$|^test\/ci\/|^GLOSSARY\.md$|^CHANGELOG\.md$/, why: 'the list itself' },
   { file: /^db\/migrations\//, why: 'migrations are history' },
   { file: /^patches\//, why: 'another project’s source' },
+  {
+    file: /^src\/domain\/leads\/earlier-names\.ts$|^test\/domain\/leads\/|^test\/product\/after-the-call\.test\.ts$|^src\/jobs\/registry\.ts$|^src\/domain\/search\/search\.ts$|^src\/domain\/imports\/fields\.ts$|^db\/schema\/|^test\/support\/big-business\.ts$|^test\/cli\/hostile\.test\.ts$/,
+    words: /^wish$/,
+    why: 'the earlier name of a lead’s inquiry, and its column',
+  },
 ]
 
 if (import.meta.main) {

@@ -15,8 +15,8 @@ import { recordStatements, replayStatements, type Statement } from '../test/supp
 
 /**
  * The API beside its floors, in one run: `bun bench/api.ts [--calls 300] [--subscribers 100] [--seconds 4] [--only lists]`.
- * Procedures on a million messages beside the bare SQL that they send; how soon subscribers hear of a commit; durable webhooks
- * beside a bare `Queue.add` behind Bun.serve. Everything runs in this one process, the load's own work included.
+ * Procedures on a million messages beside their bare SQL; the delay from commit to subscriber; durable webhooks beside a bare
+ * `Queue.add` behind Bun.serve. Everything runs in one process, including the load.
  */
 const { values } = parseArgs({
   options: {
@@ -77,7 +77,7 @@ async function benchLists() {
   await api.close()
 }
 
-/** The same statement by the driver alone. */
+/** The same statement through the driver alone. */
 const send = (on: Sql | TransactionSql, { query, params }: Statement) =>
   on.unsafe(query, params as never[], { prepare: true })
 
@@ -192,7 +192,7 @@ async function benchIngest() {
   await database.drop()
 }
 
-/** As many as 64 at a time can do. @returns how many a second */
+/** With 64 concurrent callers. @returns calls per second */
 async function flood(run: () => Promise<unknown>, seconds: number): Promise<number> {
   const started = performance.now()
   const until = started + seconds * 1_000

@@ -19,7 +19,7 @@ export const bareReport = z.object({
 })
 export type BareReport = z.infer<typeof bareReport>
 
-/** Idle accounts that are there before the first look at the memory. */
+/** Idle accounts linked before the first measurement of the memory. */
 export const IDLE_BEFORE = 5
 const WARM_UP = 50
 const CONTACT = '972509999998'
@@ -33,7 +33,7 @@ function memoryState(): AuthenticationState {
         const found: { [id: string]: SignalDataTypeMap[T] } = {}
         for (const id of ids) {
           const value = kept.get(`${type}/${id}`)
-          // What `set` put there under this type.
+          // `set` stored it under this type.
           if (value !== undefined) found[id] = value as SignalDataTypeMap[T]
         }
         return found
@@ -48,7 +48,6 @@ function memoryState(): AuthenticationState {
   }
 }
 
-/** Links a number and resolves with the socket that works. */
 async function open(wsUrl: string, control: string, phone: string): Promise<WASocket> {
   const auth = memoryState()
   const { promise, resolve, reject } = Promise.withResolvers<WASocket>()

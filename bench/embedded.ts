@@ -168,25 +168,13 @@ async function main() {
     const talking = everyFrame(callers)
     await Bun.sleep(8_000)
     await look(`beside ${callers.length} calls on the embedded engine`)
-    // Nobody is cut off in the middle of an answer: what was begun is heard out.
+    // No call is cut off in the middle of an answer.
     await Bun.sleep(2_000)
     clearInterval(talking)
     const closed = callers.filter((each) => each.closed).length
     for (const caller of callers) caller.stop()
     await Bun.sleep(2_000)
-    const { ends, heardTurns } = report.parse(await server.ask())
-    const total = (name: string) => ends.reduce((sum, end) => sum + (end.metrics[name] ?? 0), 0)
-    const sent = callers.reduce((sum, each) => sum + each.frames, 0)
-    const said = callers.reduce((sum, each) => sum + each.utterances, 0)
-    const answers = ends.flatMap((end) => end.metrics.responseP95Ms ?? [])
-    console.log(
-      `embedded: frames sent ${sent}, taken ${total('framesIn')}; answers said ${said}, heard ${heardTurns}; ` +
-        `answered within p50 ${percentile(
-          ends.flatMap((end) => end.metrics.responseMedianMs ?? []),
-          0.5,
-        )} ms, ` +
-        `p95 of the worst call ${percentile(answers, 1)} ms; ended early ${closed}`,
-    )
+    describeEmbedded(callers, closed, report.parse(await server.ask()))
     load.engineTalks(false)
     load.hushCallers()
     await Bun.sleep(500)
@@ -214,6 +202,25 @@ async function main() {
         `event loop p99 ${report.parse(answer).loopP99Ms.toFixed(1)} ms  core ${(((after.cpuSeconds - before.cpuSeconds) / seconds) * 100).toFixed(0)} %, waited for it ${(((after.waitedSeconds - before.waitedSeconds) / seconds) * 100).toFixed(0)} %  ${(after.rss / 1e6).toFixed(0)} MB  load late p99 ${ms(load.lateMs, 0.99)} ms`,
     )
   }
+}
+
+function describeEmbedded(
+  callers: readonly Caller[],
+  closed: number,
+  { ends, heardTurns }: z.output<typeof report>,
+): void {
+  const total = (name: string) => ends.reduce((sum, end) => sum + (end.metrics[name] ?? 0), 0)
+  const sent = callers.reduce((sum, each) => sum + each.frames, 0)
+  const said = callers.reduce((sum, each) => sum + each.utterances, 0)
+  const answers = ends.flatMap((end) => end.metrics.responseP95Ms ?? [])
+  console.log(
+    `embedded: frames sent ${sent}, taken ${total('framesIn')}; answers said ${said}, heard ${heardTurns}; ` +
+      `answered within p50 ${percentile(
+        ends.flatMap((end) => end.metrics.responseMedianMs ?? []),
+        0.5,
+      )} ms, ` +
+      `p95 of the worst call ${percentile(answers, 1)} ms; ended early ${closed}`,
+  )
 }
 
 /** Every caller's frames in real time, spread over the 20 ms. */

@@ -16,10 +16,10 @@ import { sustain } from './voice/sustain.ts'
 /** Between one call and the next: 250 calls a second. */
 const RAMP_MS = 4
 
-/** Before the figures are taken: servers run for days, and their code is compiled in the first seconds. */
+/** Before the measurements are taken: servers run for days, and their code is compiled in the first seconds. */
 const WARM_MS = 10_000
 
-type Figures = {
+type Measurement = {
   cpuPerCallMinute: number
   inP50: number
   inP99: number
@@ -34,7 +34,7 @@ type Figures = {
   clearP99: number | null
 }
 
-async function measure(mode: Mode, calls: number, seconds: number): Promise<Figures> {
+async function measure(mode: Mode, calls: number, seconds: number): Promise<Measurement> {
   const load = new Load()
   const relay = await startRelay(mode, load.enginePort)
   load.aimAt(relay.port)
@@ -85,7 +85,7 @@ async function measure(mode: Mode, calls: number, seconds: number): Promise<Figu
   }
 }
 
-/** Audio that plays, and a caller who speaks: what it takes in each call until the carrier is told to stop, in ms. */
+/** Audio that plays, and a caller who speaks: what it takes in each call until the carrier gets the clear, in ms. */
 async function interruptAll(load: Load): Promise<number[]> {
   const askedAt = new Map<number, number>()
   const started = (call: EngineCall) =>
@@ -103,28 +103,28 @@ async function interruptAll(load: Load): Promise<number[]> {
   await Bun.sleep(500)
   return load.carriers.map((call) => {
     const asked = askedAt.get(call.index)
-    // A call that was not told to stop at all must not look like a quick one.
+    // A call without a clear must not look like a quick one.
     return asked === undefined || call.clearedAt === null ? Number.POSITIVE_INFINITY : call.clearedAt - asked
   })
 }
 
-function show(mode: Mode, calls: number, figures: Figures, floor: number | undefined): void {
+function show(mode: Mode, calls: number, measured: Measurement, floor: number | undefined): void {
   const ms = (value: number) => value.toFixed(1).padStart(6)
   const lost = (tally: Tally) =>
     `${tally.lost}${tally.lostAtStart ? ` + ${tally.lostAtStart} at the start` : ''}${tally.disordered ? ` (${tally.disordered} disordered)` : ''} of ${tally.received}`
   console.log(
     [
       `${mode.padEnd(8)} ${calls} calls`,
-      `cpu ${figures.cpuPerCallMinute.toFixed(4)} s per call-minute`,
-      floor ? `= ${(figures.cpuPerCallMinute / floor).toFixed(2)} × bun` : '',
-      `in p50 ${ms(figures.inP50)} p99 ${ms(figures.inP99)} ms`,
-      `out p50 ${ms(figures.outP50)} p99 ${ms(figures.outP99)} ms`,
-      `lost in ${lost(figures.framesIn)}, out ${lost(figures.framesOut)}`,
-      `${figures.kbPerCall.toFixed(0)} KB a call`,
-      figures.greetingP99 === null ? '' : `greeting p99 ${ms(figures.greetingP99)} ms`,
-      figures.clearP99 === null ? '' : `clear p99 ${ms(figures.clearP99)} ms`,
-      `waited for a core ${(figures.waited * 100).toFixed(0)} %`,
-      `load late p99 ${ms(figures.lateP99)} ms`,
+      `cpu ${measured.cpuPerCallMinute.toFixed(4)} s per call-minute`,
+      floor ? `= ${(measured.cpuPerCallMinute / floor).toFixed(2)} × bun` : '',
+      `in p50 ${ms(measured.inP50)} p99 ${ms(measured.inP99)} ms`,
+      `out p50 ${ms(measured.outP50)} p99 ${ms(measured.outP99)} ms`,
+      `lost in ${lost(measured.framesIn)}, out ${lost(measured.framesOut)}`,
+      `${measured.kbPerCall.toFixed(0)} KB a call`,
+      measured.greetingP99 === null ? '' : `greeting p99 ${ms(measured.greetingP99)} ms`,
+      measured.clearP99 === null ? '' : `clear p99 ${ms(measured.clearP99)} ms`,
+      `waited for a core ${(measured.waited * 100).toFixed(0)} %`,
+      `load late p99 ${ms(measured.lateP99)} ms`,
     ]
       .filter(Boolean)
       .join('  '),
@@ -150,30 +150,30 @@ async function main() {
   takeLoadCore()
   const calls = Number(values.calls)
   const rounds = Number(values.rounds)
-  const all = new Map<Mode, Figures[]>()
+  const all = new Map<Mode, Measurement[]>()
   for (let round = 1; round <= rounds; round++)
     for (const mode of modes(values.modes ?? MODES.join())) {
-      const figures = await measure(mode, calls, Number(values.seconds))
-      all.set(mode, [...(all.get(mode) ?? []), figures])
-      show(mode, calls, figures, all.get('bun')?.at(-1)?.cpuPerCallMinute)
+      const measured = await measure(mode, calls, Number(values.seconds))
+      all.set(mode, [...(all.get(mode) ?? []), measured])
+      show(mode, calls, measured, all.get('bun')?.at(-1)?.cpuPerCallMinute)
     }
   if (rounds > 1) showSums(all)
 }
 
 /** All rounds together: one alone says little on a machine that others use too. */
-function showSums(all: ReadonlyMap<Mode, Figures[]>): void {
+function showSums(all: ReadonlyMap<Mode, Measurement[]>): void {
   const floor = all.get('bun')
-  for (const [mode, figures] of all) {
+  for (const [mode, rounds] of all) {
     if (!floor || mode === 'bun') continue
-    const times = (of: (each: Figures) => number) => (sumOfAll(figures, of) / sumOfAll(floor, of)).toFixed(2)
+    const times = (of: (each: Measurement) => number) => (sumOfAll(rounds, of) / sumOfAll(floor, of)).toFixed(2)
     console.log(
-      `${mode} over ${figures.length} rounds: cpu ${times((each) => each.cpuPerCallMinute)} × bun, relay p99 in ${times((each) => each.inP99)} ×, out ${times((each) => each.outP99)} ×`,
+      `${mode} over ${rounds.length} rounds: cpu ${times((each) => each.cpuPerCallMinute)} × bun, relay p99 in ${times((each) => each.inP99)} ×, out ${times((each) => each.outP99)} ×`,
     )
   }
 }
 
-function sumOfAll(figures: readonly Figures[], of: (each: Figures) => number): number {
-  return figures.reduce((sum, each) => sum + of(each), 0)
+function sumOfAll(rounds: readonly Measurement[], of: (each: Measurement) => number): number {
+  return rounds.reduce((sum, each) => sum + of(each), 0)
 }
 
 if (import.meta.main) await main()

@@ -3,8 +3,9 @@ import { runCleanups } from '../test/support/cleanup.ts'
 import { startProduct, WHATSAPP_SENDER } from '../test/support/product.ts'
 
 /**
- * How many signed inbound messages a second one web server acknowledges, each of them durable before its answer:
- * `bun bench/webhook-rate.ts [--seconds 5] [--senders 64] [--queue redis]`. The worker is held still, so that the server is what is measured.
+ * Signed inbound messages per second that one web server acknowledges, each durable before its answer: `bun
+ * bench/webhook-rate.ts [--seconds 5] [--senders 64] [--queue redis]`. The worker is paused, so that only the server is
+ * measured.
  */
 const { values } = parseArgs({
   options: {
@@ -20,7 +21,7 @@ const product = await startProduct({
 })
 try {
   for (const worker of product.workers) worker.kill('SIGSTOP')
-  // Signed beforehand: the signatures are the carrier's work.
+  // Signed beforehand: signing is the carrier's work.
   const requests = Array.from({ length: 40_000 }, (_, index) => {
     const fields = {
       MessageSid: `SM${index}`,

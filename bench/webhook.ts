@@ -4,9 +4,9 @@ import { announceCall, type HandStream, openStream } from '../test/support/media
 import { NUMBER, type Product, startProduct } from '../test/support/product.ts'
 
 /**
- * How long the voice webhook takes while calls are alive: `bun bench/webhook.ts [--calls 100] [--requests 1000]`.
- * The product runs as its own processes on a real queue and database; every call is a media stream with 50 frames a second in each.
- * Beside it, as the floor, the same requests to `/healthz`, which does nothing.
+ * Latency of the voice webhook during calls: `bun bench/webhook.ts [--calls 100] [--requests 1000]`.
+ * The product runs as its own processes on a real queue and database; every call is a media stream with 50 frames a second
+ * each way. The floor is `/healthz` under the same load, which does nothing.
  */
 const { values } = parseArgs({
   options: {
@@ -50,7 +50,7 @@ async function openCalls(product: Product): Promise<HandStream[]> {
   return streams
 }
 
-/** Every call sends its frames as a carrier does, spread over the 20 ms. */
+/** Every call sends its frames spread over the 20 ms. */
 function talk(streams: HandStream[]): () => void {
   let slot = 0
   const slots = 10
@@ -61,27 +61,27 @@ function talk(streams: HandStream[]): () => void {
   return () => clearInterval(timer)
 }
 
-type Figures = { webhook: number[]; floor: number[] }
+type Latencies = { webhook: number[]; floor: number[] }
 
-/** One request at a time, as new calls come: the webhook, and the floor beside it. */
-async function measure(product: Product, name: string): Promise<Figures> {
-  const figures: Figures = { webhook: [], floor: [] }
+/** One request at a time, as new calls arrive: the webhook, and the floor beside it. */
+async function measure(product: Product, name: string): Promise<Latencies> {
+  const latencies: Latencies = { webhook: [], floor: [] }
   for (let index = 0; index < requests; index += 1) {
     const fields = { CallSid: `CA${name}${index}`, From: '+972501234567', To: NUMBER }
     const started = performance.now()
     const answer = await product.post('/webhook/incoming_call', fields)
     const twiml = await answer.text()
-    figures.webhook.push(performance.now() - started)
+    latencies.webhook.push(performance.now() - started)
     if (!twiml.includes('<Stream')) throw new Error(`The call was not connected: ${twiml}`)
     const floor = performance.now()
     await (await fetch(`${product.url()}/healthz`)).text()
-    figures.floor.push(performance.now() - floor)
+    latencies.floor.push(performance.now() - floor)
     await Bun.sleep(2)
   }
-  return figures
+  return latencies
 }
 
-function report(what: string, { webhook, floor }: Figures) {
+function report(what: string, { webhook, floor }: Latencies) {
   const line = (values: number[]) => {
     const sorted = values.toSorted((a, b) => a - b)
     const at = (share: number) =>

@@ -1,5 +1,5 @@
-// Messages a second and memory an account: bun bench/whatsapp.ts [--messages 500] [--idle 30]
-// The floor beside it is a bare Baileys socket with its keys in memory, in the same run against the same server.
+// Messages per second and memory per account: bun bench/whatsapp.ts [--messages 500] [--idle 30]. The floor is a bare Baileys
+// socket with its keys in memory, in the same run against the same server.
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createDeps } from '../src/composition/deps.ts'
@@ -71,13 +71,13 @@ const arrived = (count: number) =>
 await ask(WARM_UP)
 await arrived(WARM_UP)
 
-// One client asks, one message after the other, while they are sent.
+// One client asks, one message after the other, during the sends.
 const askBegin = performance.now()
 await ask(messages)
 await arrived(asked)
 const outboundAsked = rate(askBegin)
 
-// What waits when the worker comes back: the rate of the worker itself, as the floor has no asking either.
+// The queue at the worker's restart measures the worker alone, as the floor has no API either.
 await worker.stop(10_000)
 const before = asked
 await ask(messages + WARM_UP)
@@ -106,8 +106,8 @@ await stored(messages + WARM_UP)
 const inbound = rate(inBegin)
 await second.stop(10_000)
 
-// Memory is measured in a fresh process: what a burst left behind is no cost of an idle account. A few accounts are linked
-// before the first look, so that the code of linking is not counted as theirs.
+// Memory is measured in a fresh process: the rest of a burst is not a cost of an idle account. A few accounts are linked before
+// the first measurement, so that code loaded for linking is not counted.
 const fresh = await startProductProcess('workers/whatsapp.ts', { ...env, ...PRELOADED })
 const memory = () => collectedMemory(fresh.pid, () => collectIn(fresh.pid))
 for (let index = 1; index <= IDLE_BEFORE; index++) await link(index)

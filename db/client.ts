@@ -16,12 +16,12 @@ export type DatabaseHandle = {
 /**
  * Opens a pool; connections are made when first needed.
  * @param options.max connections of this process
- * @param options.keepPlans has each connection plan a statement once: for a process that runs few of them very often
+ * @param options.prepare has each connection plan a statement once: for a process that runs few statements very often
  * @param options.statementTimeoutMs how long one statement may run before Postgres ends it
  */
 export function createDatabase(
   url: string,
-  options: { max?: number; statementTimeoutMs?: number; name?: string; keepPlans?: boolean } = {},
+  options: { max?: number; statementTimeoutMs?: number; name?: string; prepare?: boolean } = {},
 ): DatabaseHandle {
   const sql = postgres(url, {
     max: options.max ?? 10,
@@ -36,7 +36,7 @@ export function createDatabase(
     onnotice: () => {},
   })
   return {
-    db: drizzle(guardStatements(sql, options.keepPlans ?? false), { schema }),
+    db: drizzle(guardStatements(sql, options.prepare ?? false), { schema }),
     sql,
     close: () => sql.end({ timeout: 5 }),
   }
@@ -51,23 +51,22 @@ export function reconnectPause(failures: number): number {
 }
 
 /**
- * Drizzle's statements on their way to Postgres. A NUL in a text, which Postgres refuses, is dropped: the edges have done so, and a
- * row is not lost where one did not. With `keepPlans`, statements are prepared: Drizzle asks for an unnamed one each time,
- * which Postgres parses and plans each time.
+ * Drizzle's statements on their way to Postgres. A NUL in a text, which Postgres refuses, is dropped, so that no row is lost
+ * where an edge let it pass. Named statements (`prepare`) take a third of the time: docs/postgres-driver.md.
  */
-function guardStatements<T extends ISql>(sql: T, keepPlans: boolean): T {
+function guardStatements<T extends ISql>(sql: T, prepare: boolean): T {
   return new Proxy(sql, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       if (name === 'unsafe')
         return (text: string, params?: unknown[], options?: object) =>
-          value.call(target, text, params?.map(withoutNul), keepPlans ? { ...options, prepare: true } : options)
+          value.call(target, text, params?.map(withoutNul), prepare ? { ...options, prepare } : options)
       if (name === 'begin' || name === 'savepoint')
         return (...given: unknown[]) => {
           const work = given.pop()
           if (typeof work !== 'function') throw new TypeError(`${name} needs a function`)
-          return value.call(target, ...given, (inner: ISql) => work(guardStatements(inner, keepPlans)))
+          return value.call(target, ...given, (inner: ISql) => work(guardStatements(inner, prepare)))
         }
       return value
     },

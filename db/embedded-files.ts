@@ -98,8 +98,8 @@ export function resolveServerUser(): ServerUser {
   const made = lookUpUser('postgres')
   if (made) return made
   throw new Error(
-    'Postgres does not run as root, and a user "postgres" could neither be found nor made. ' +
-      'Make one, run as another user, or set DATABASE_URL.',
+    'Postgres does not run as root, and no user "postgres" exists or could be created. ' +
+      'Create one, run as another user, or set DATABASE_URL.',
   )
 }
 
@@ -116,7 +116,7 @@ function serverUserCan(user: NonNullable<ServerUser>, test: '-x' | '-w', path: s
   return Bun.spawnSync(['/bin/sh', '-c', `test ${test} "$1"`, 'sh', path], { ...user, cwd: '/' }).success
 }
 
-/** Makes `directory`, owned by the server's user, with nobody else let in. */
+/** Makes `directory`, owned by the server's user, readable for that user alone. */
 export async function makeServerDirectory(directory: string, user: ServerUser): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   if (!user) return
@@ -126,7 +126,7 @@ export async function makeServerDirectory(directory: string, user: ServerUser): 
 
 /**
  * Where a new cluster goes: `DATA_DIR/postgres/cluster`, unless the server's user cannot get there (a checkout below a
- * root-only home); then a directory of its own outside, told by `connection.json`.
+ * root-only home); then a directory of its own outside, named in `connection.json`.
  */
 export async function chooseClusterDirectory(dataDir: string, user: ServerUser): Promise<string> {
   const own = join(embeddedDirectory(dataDir), 'cluster')
@@ -137,11 +137,11 @@ export async function chooseClusterDirectory(dataDir: string, user: ServerUser):
   return join(outsideDirectory(), `cluster-${randomBytes(8).toString('hex')}`)
 }
 
-/** A place that every user can walk into. */
+/** A directory that every user can enter. */
 function outsideDirectory(): string {
   for (const directory of ['/var/lib/agentlocator', join(tmpdir(), 'agentlocator')]) {
     try {
-      makeWalkable(directory)
+      makeEnterable(directory)
       accessSync(directory, constants.W_OK)
       return directory
     } catch (error) {
@@ -151,8 +151,8 @@ function outsideDirectory(): string {
   throw new Error('Neither /var/lib/agentlocator nor the temporary directory can be written to; set DATABASE_URL.')
 }
 
-/** Made for every user to walk into, whatever the umask says; an existing one stays as it is. */
-function makeWalkable(directory: string): void {
+/** Creates a directory that every user can enter, whatever the umask; an existing one stays as it is. */
+function makeEnterable(directory: string): void {
   if (existsSync(directory)) return
   const mask = process.umask(0o022)
   try {
@@ -205,7 +205,7 @@ function copyOutside(native: string, home: string): string {
   const scratch = `${target}.${process.pid}`
   rmSync(scratch, { recursive: true, force: true })
   cpSync(native, scratch, { recursive: true, verbatimSymlinks: true })
-  // The umask may have taken the server's user's rights.
+  // The umask can have removed the rights of the server's user.
   makeTreeReadable(scratch)
   if (existsSync(target)) rmSync(scratch, { recursive: true })
   else renameSync(scratch, target)

@@ -2,11 +2,11 @@ import postgres, { type Sql } from 'postgres'
 import { adminUrl, type EmbeddedConnection, type OwnerRole } from './embedded-files.ts'
 
 /**
- * Gives the product's database to a role that owns it and nothing else: it makes tables and trusted extensions there, and can
- * neither read the server's files, nor run programs, nor make roles or databases. A database of an earlier version, whose
- * objects belong to the superuser, is handed over.
+ * Assigns the product's database to a role that owns nothing else: it creates tables and trusted extensions there, and cannot
+ * read the server's files, run programs, or create roles or databases. Objects of an earlier version, which belong to the
+ * superuser, are reassigned.
  */
-export async function giveToOwner(connection: EmbeddedConnection, owner: OwnerRole): Promise<void> {
+export async function assignOwner(connection: EmbeddedConnection, owner: OwnerRole): Promise<void> {
   const name = connection.database
   await asAdmin(connection, 'postgres', async (sql) => {
     const [role] = await sql`select 1 from pg_roles where rolname = ${owner.user}`
@@ -19,11 +19,11 @@ export async function giveToOwner(connection: EmbeddedConnection, owner: OwnerRo
     for (const other of ['postgres', 'template1'])
       await sql.unsafe(`revoke connect, temporary on database ${quote(other)} from public`)
   })
-  await asAdmin(connection, name, (sql) => handOver(sql, owner.user))
+  await asAdmin(connection, name, (sql) => reassignObjects(sql, owner.user))
 }
 
 /** Everything outside the system's own schemas and outside extensions, whose members belong to them. */
-async function handOver(sql: Sql, user: string): Promise<void> {
+async function reassignObjects(sql: Sql, user: string): Promise<void> {
   const statements = await sql<{ statement: string }[]>`
     with owner as (select oid from pg_roles where rolname = ${user}),
       places as (
@@ -54,7 +54,7 @@ async function handOver(sql: Sql, user: string): Promise<void> {
         and not exists (select from member where classid = 'pg_type'::regclass and objid = pg_type.oid)`
   if (statements.length === 0) return
   await sql.begin(async (tx) => {
-    // A start must not hang behind a process of an earlier version that still works.
+    // A start must not wait for ever for a process of an earlier version that still works.
     await tx`set local lock_timeout = '20s'`
     for (const { statement } of statements) await tx.unsafe(statement)
   })

@@ -31,7 +31,7 @@ import {
   type ServerUser,
   writeConnection,
 } from './embedded-files.ts'
-import { giveToOwner } from './embedded-role.ts'
+import { assignOwner } from './embedded-role.ts'
 
 export { embeddedPostgresUrl } from './embedded-files.ts'
 
@@ -55,7 +55,7 @@ const HOST = '127.0.0.1'
 
 const SETTINGS = {
   listen_addresses: HOST,
-  // Loopback TCP with a password is the only way in; a socket's path would also be too long for some data directories.
+  // Only TCP on the loopback address with a password; the path of a socket would be too long for some data directories.
   unix_socket_directories: '',
   max_connections: '200',
   shared_buffers: '128MB',
@@ -68,14 +68,14 @@ const SETTINGS = {
 }
 
 /**
- * Starts the Postgres that comes with the product, or takes over the one a killed owner left running.
- * The server outlives a crash of ours on purpose: the next start finds it by its saved port and password.
+ * Starts the Postgres that comes with the product, or adopts the one that a killed process left running: the server outlives
+ * a crash of ours, and the next start finds it by its saved port and password.
  * @throws Error saying what to do when it cannot be made to run
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const directory = embeddedDirectory(options.dataDir)
   const user = resolveServerUser()
-  // Under a strict umask a new DATA_DIR would shut the server's user out.
+  // Under a strict umask the server's user could not enter a new DATA_DIR.
   if (!existsSync(options.dataDir)) makePrivateDirectory(options.dataDir, user !== null)
   mkdirSync(directory, { recursive: true })
   chmodSync(directory, user ? PASSABLE_DIRECTORY : PRIVATE_DIRECTORY)
@@ -89,11 +89,11 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       options,
     }
     server.logFile = join(dirname(server.connection.clusterDirectory), `${basenameOf(server.connection)}.log`)
-    if (await answers(server.connection)) {
-      options.logger.info({ port: server.connection.port }, 'embedded postgres: already running, taken over')
+    if (await isOurServerRunning(server.connection)) {
+      options.logger.info({ port: server.connection.port }, 'running embedded postgres adopted')
     } else {
       await initialise(server)
-      await clearRemains(server)
+      await clearStaleServer(server)
       await startServer(server)
     }
     const { connection } = server
@@ -101,7 +101,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       connection.owner = { user: 'agentlocator_owner', password: newPassword() }
       writeConnection(options.dataDir, connection)
     }
-    await giveToOwner(connection, connection.owner)
+    await assignOwner(connection, connection.owner)
     return {
       url: connectionUrl(connection),
       adminUrl: adminUrl(connection, connection.database),
@@ -129,7 +129,7 @@ async function createConnection({ dataDir, logger }: EmbeddedPostgresOptions, us
   if (!clusterDirectory.startsWith(embeddedDirectory(dataDir))) {
     logger.warn(
       { clusterDirectory },
-      'embedded postgres: its user cannot reach DATA_DIR, so the database lies elsewhere; back that directory up',
+      'embedded postgres placed outside DATA_DIR, which its user cannot reach; include that directory in backups',
     )
   }
   const connection: EmbeddedConnection = {
@@ -140,7 +140,7 @@ async function createConnection({ dataDir, logger }: EmbeddedPostgresOptions, us
     database: 'agentlocator',
     clusterDirectory,
   }
-  // Before initdb, which needs the password: a crash in between must not leave a cluster nobody can open.
+  // Before initdb, which needs the password: a crash in between must not leave a cluster without a known password.
   writeConnection(dataDir, connection)
   return connection
 }
@@ -149,14 +149,14 @@ function newPassword(): string {
   return randomBytes(24).toString('base64url')
 }
 
-/** Whether our cluster, and not somebody else's server, answers at the saved port. */
-async function answers(connection: EmbeddedConnection): Promise<boolean> {
+/** Whether our cluster, and not another server, answers at the saved port. */
+async function isOurServerRunning(connection: EmbeddedConnection): Promise<boolean> {
   const sql = openAdmin(connection)
   try {
     const [row] = await sql<{ directory: string }[]>`select current_setting('data_directory') as directory`
     return row?.directory === connection.clusterDirectory
   } catch {
-    // No server, a strange one, or one that does not know the password: in each case not ours to use.
+    // No server, another one, or one with another password: in each case not ours.
     return false
   } finally {
     await sql.end({ timeout: 1 })
@@ -167,7 +167,7 @@ function openAdmin(connection: EmbeddedConnection) {
   return postgres(adminUrl(connection, 'postgres'), { max: 1, connect_timeout: 3, onnotice: () => {} })
 }
 
-/** initdb works in a directory of its own that is renamed when complete: half a cluster is never taken for one. */
+/** initdb works in a directory of its own that is renamed when complete: half a cluster is never used. */
 async function initialise({ connection, binaries, user, options }: Server): Promise<void> {
   const { clusterDirectory } = connection
   if (existsSync(join(clusterDirectory, 'PG_VERSION'))) return
@@ -192,28 +192,28 @@ async function initialise({ connection, binaries, user, options }: Server): Prom
     connection.password,
   )
   renameSync(scratch, clusterDirectory)
-  options.logger.info({ ms: Math.round(performance.now() - startedAt) }, 'embedded postgres: database cluster made')
+  options.logger.info({ ms: Math.round(performance.now() - startedAt) }, 'embedded postgres cluster created')
 }
 
-/** Deals with a server that runs without answering, and with a pid file whose process is long gone. */
-async function clearRemains(server: Server): Promise<void> {
+/** Stops a server that runs without answering, and removes the pid file of one that is gone. */
+async function clearStaleServer(server: Server): Promise<void> {
   const pidFile = join(server.connection.clusterDirectory, 'postmaster.pid')
   if (!existsSync(pidFile)) return
   const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10)
   if (Number.isNaN(pid) || !isPostmaster(pid, server.connection.clusterDirectory)) {
-    // Postgres itself only asks whether the pid is alive; after a reboot it may be anybody's.
-    server.options.logger.info({ pid }, 'embedded postgres: removing the pid file of a dead server')
+    // Postgres itself checks only that the pid is alive; after a reboot it can be that of any process.
+    server.options.logger.info({ pid }, 'stale pid file of embedded postgres found')
     rmSync(pidFile, { force: true })
     return
   }
-  server.options.logger.warn({ pid }, 'embedded postgres: runs but does not answer, restarting it')
+  server.options.logger.warn({ pid }, 'embedded postgres did not answer')
   await stopServer(server)
 }
 
 /** The postmaster's working directory is its cluster; where that cannot be read, its command line names it. */
 function isPostmaster(pid: number, clusterDirectory: string): boolean {
   try {
-    // The kernel tells the real path, whatever links DATA_DIR leads through.
+    // The kernel gives the real path, whichever links DATA_DIR contains.
     if (existsSync('/proc/self')) return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(clusterDirectory)
   } catch {
     return false
@@ -224,14 +224,14 @@ function isPostmaster(pid: number, clusterDirectory: string): boolean {
 
 async function startServer(server: Server): Promise<void> {
   const { connection, binaries, user, logFile, options } = server
-  // What statements carried may stand in it.
+  // It can contain data of statements.
   writeFileSync(logFile, '', { flag: 'a', mode: PRIVATE_FILE })
   chmodSync(logFile, PRIVATE_FILE)
   if (user) await run(['chown', `${user.uid}:${user.gid}`, logFile], null, 5_000)
   for (let attempt = 1; ; attempt += 1) {
     if (!(await isPortFree(connection.port, HOST))) {
       const port = await findFreePort(HOST)
-      options.logger.warn({ taken: connection.port, port }, 'embedded postgres: the saved port is taken, using another')
+      options.logger.warn({ taken: connection.port, port }, 'port of embedded postgres changed')
       connection.port = port
       writeConnection(options.dataDir, connection)
     }
@@ -247,16 +247,16 @@ async function startServer(server: Server): Promise<void> {
         70_000,
       )
       const ms = Math.round(performance.now() - startedAt)
-      options.logger.info({ port: connection.port, clusterDirectory, ms }, 'embedded postgres: started')
+      options.logger.info({ port: connection.port, clusterDirectory, ms }, 'embedded postgres started')
       return
     } catch (error) {
-      // A start right after a kill fails once while the old server's memory is being let go.
+      // A start right after a kill fails once while the old server's memory is released.
       if (attempt >= 5) {
-        throw new Error(`The embedded Postgres does not start (${errorMessage(error)}); see ${logFile}.`, {
+        throw new Error(`The embedded Postgres does not start (${errorMessage(error)}). Look into ${logFile}.`, {
           cause: error,
         })
       }
-      options.logger.warn({ attempt, reason: errorMessage(error) }, 'embedded postgres: start failed, trying again')
+      options.logger.warn({ attempt, reason: errorMessage(error) }, 'start of embedded postgres failed')
       await Bun.sleep(500)
     }
   }
@@ -271,16 +271,16 @@ async function stopServer({ connection, binaries, user, options }: Server): Prom
   try {
     await stop('fast')
   } catch (error) {
-    options.logger.warn({ reason: errorMessage(error) }, 'embedded postgres: does not stop, cutting it off')
+    options.logger.warn({ reason: errorMessage(error) }, 'fast stop of embedded postgres failed')
     await stop('immediate')
   }
-  // pg_ctl waits for the pid file to go, which the process outlives by some milliseconds.
+  // pg_ctl waits until the pid file is removed; the process ends some milliseconds later.
   for (let waited = 0; waited < 5_000 && isPostmaster(pid, connection.clusterDirectory); waited += 10)
     await Bun.sleep(10)
-  options.logger.info('embedded postgres: stopped')
+  options.logger.info('embedded postgres stopped')
 }
 
-/** Runs one of the server's programs to its end. @throws Error with the tail of what it said */
+/** Runs one of the server's programs. @throws Error with the end of its stderr */
 async function run(command: string[], user: ServerUser, timeoutMs: number, input = ''): Promise<void> {
   const child = Bun.spawn(command, {
     ...(user ?? {}),
@@ -292,7 +292,7 @@ async function run(command: string[], user: ServerUser, timeoutMs: number, input
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   })
-  const said = await new Response(child.stderr).text()
+  const stderr = await new Response(child.stderr).text()
   const code = await child.exited
-  if (code !== 0) throw new Error(`${command[0]?.split('/').at(-1)} ended with ${code}: ${said.trim().slice(-500)}`)
+  if (code !== 0) throw new Error(`${command[0]?.split('/').at(-1)} ended with ${code}: ${stderr.trim().slice(-500)}`)
 }

@@ -61,6 +61,7 @@ export const PRODUCTION_SAFETY = {
   TRUSTED_PROXIES: safe('that it is set is asked for by loadConfig; everybody can be named, in words that say so'),
   METRICS_TOKEN: strongSecret(16),
   WEBHOOKS_ALLOW_PRIVATE: safe('the operator’s choice; doctor warns'),
+  API_RATE_LIMIT: safe('a number'),
   MAX_CONCURRENT_CALLS: safe('a number'),
   DRAIN_SECONDS: safe('a number'),
 } as const satisfies Record<string, SafetyRule>

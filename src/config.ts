@@ -95,6 +95,7 @@ const variables = z.object({
     })
     .optional(),
   METRICS_TOKEN: z.string().min(16, 'at least 16 characters').optional(),
+  API_RATE_LIMIT: z.coerce.number().int().min(0).default(1_200),
   MAX_CONCURRENT_CALLS: z.coerce.number().int().min(0).default(200),
   DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(300),
 })
@@ -138,7 +139,7 @@ export type OpenAiEndpoint = {
   model: string
   turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
   /** Whether each web process keeps a connection open for the next call. */
-  spare: boolean
+  warmConnection: boolean
   textModel: string
 }
 
@@ -190,6 +191,8 @@ export type Config = {
   trustedProxies: TrustedProxies
   /** Bearer token for `/metrics`. */
   metricsToken: string | null
+  /** Requests of an API key per minute and web process; 0 is no limit. */
+  apiRateLimit: number
   maxConcurrentCalls: number
   drainSeconds: number
 }
@@ -276,7 +279,7 @@ export function loadConfig(environment: Environment): Config {
       url: v.OPENAI_REALTIME_URL,
       model: v.OPENAI_REALTIME_MODEL,
       turnDetection: v.OPENAI_TURN_DETECTION,
-      spare: v.OPENAI_WARM_SPARE,
+      warmConnection: v.OPENAI_WARM_SPARE,
       textModel: v.OPENAI_TEXT_MODEL,
     },
     paypalApi: v.PAYPAL_API_BASE_URL,
@@ -345,6 +348,7 @@ export function loadConfig(environment: Environment): Config {
     webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
     trustedProxies: v.TRUSTED_PROXIES ?? NO_PROXIES,
     metricsToken: v.METRICS_TOKEN ?? null,
+    apiRateLimit: v.API_RATE_LIMIT,
     maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
     drainSeconds: v.DRAIN_SECONDS,
   }

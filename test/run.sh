@@ -1,8 +1,32 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs them: all, or those named (./test/run.sh test/jobs).
 # The last line says how many passed and failed; the exit status is 0 only when some ran and none failed.
+# ./test/run.sh --slow names the slowest files and tests of the last full run, --save-timings keeps its durations in git.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+
+timings=test/timings.json
+last_run=test/.last-run
+case ${1:-} in
+  --slow | --save-timings)
+    if [ ! -e "$last_run/timings.json" ]; then
+      echo "There was no full run yet. Start one with ./test/run.sh." >&2
+      exit 1
+    fi
+    ;;&
+  --slow)
+    echo "Slowest files (s):"
+    grep -E '"test/.*": [0-9]+' "$last_run/timings.json" | sed -E 's/^ *"(.*)": ([0-9]+),?$/\2 \1/' |
+      sort -rn | head -n 20 | awk '{ printf "%7.1f  %s\n", $1 / 1000, $2 }'
+    echo "Slowest tests (s):"
+    sort -rn "$last_run/tests" | head -n 20 | awk -F'\t' '{ printf "%7.1f  %s %s\n", $1 / 1000, $2, $3 }'
+    exit 0
+    ;;
+  --save-timings)
+    cp "$last_run/timings.json" "$timings"
+    exit 0
+    ;;
+esac
 
 limit=${TEST_TIMEOUT_SECONDS:-1800}
 missing=()
@@ -34,12 +58,27 @@ pids=()
 stop() { kill "${pids[@]}" 2>/dev/null; }
 trap stop INT TERM
 
-# All of them are run in two halves at once, of about the same length: most tests wait more than they compute.
-if [ $# -gt 0 ]; then shards=1; else shards=${TEST_SHARDS:-2}; fi
+# Most tests wait more than they compute, so more run at once than there are cores. The first shard plays calls in real
+# time and computes little: it goes before the others, which are nice, so that a full machine does not make a caller late.
+real_time=(test/media)
+if [ $# -gt 0 ]; then shards=1; else shards=${TEST_SHARDS:-4}; fi
 for shard in $(seq "$shards"); do
-  arguments=(--timeout 60000 "$@")
-  [ "$shards" = 1 ] || arguments+=(--timings=test/timings.json --shard="$shard/$shards")
-  timeout --kill-after=30 "$limit" bun test "${arguments[@]}" >"$outputs/$shard" 2>&1 &
+  arguments=(--timeout 60000)
+  priority=()
+  if [ "$shards" = 1 ]; then
+    arguments+=("$@")
+  else
+    cp "$timings" "$outputs/timings-$shard.json"
+    arguments+=(--timings="$outputs/timings-$shard.json" --update-timings)
+    if [ "$shard" = 1 ]; then
+      arguments+=(--shard=1/1 "${real_time[@]}")
+    else
+      for path in "${real_time[@]}"; do arguments+=(--path-ignore-patterns="$path/**"); done
+      arguments+=(--shard="$((shard - 1))/$((shards - 1))")
+      priority=(nice -n 5)
+    fi
+  fi
+  "${priority[@]}" timeout --kill-after=30 "$limit" bun test "${arguments[@]}" >"$outputs/$shard" 2>&1 &
   pids+=($!)
 done
 
@@ -61,7 +100,7 @@ for shard in $(seq "$shards"); do
 done
 
 if [ "$failed" != 0 ]; then
-  # What went wrong scrolled away long ago: say it again where a reader looks first, before the summary.
+  # What went wrong scrolled away long ago: it is repeated where a reader looks first, before the summary.
   echo "== what failed"
   for shard in $(seq "$shards"); do
     grep -E '^(\(pass\)|\(skip\)|test/.*:$)' -v "$outputs/$shard" | grep -E '^\(fail\) .*\[' -B 40 | cut -c1-400 | cat -s | head -n 400
@@ -69,7 +108,28 @@ if [ "$failed" != 0 ]; then
   done
 fi
 
-# The halves take each other's processor: what failed beside the other one is judged alone, once, and named either way.
+if [ "$shards" -gt 1 ]; then
+  mkdir -p "$last_run"
+  rm -f "$last_run/tests"
+  for shard in $(seq "$shards"); do
+    awk '
+      /^[0-9]+ tests? failed:$/ { exit }
+      /^test\/.*\.test\.ts:$/ { file = substr($0, 1, length($0) - 1) }
+      /^\((pass|fail)\) .* \[[0-9.]+ms\]$/ {
+        ms = $NF; gsub(/[][ms]/, "", ms)
+        sub(/^\([a-z]+\) /, ""); sub(/ \[[0-9.]+ms\]$/, "")
+        printf "%d\t%s\t%s\n", ms, file, $0
+      }' "$outputs/$shard" >>"$last_run/tests"
+  done
+  # Each shard wrote the durations of its own files.
+  {
+    printf '{\n  "version": 1,\n  "files": {\n'
+    cat "$outputs"/timings-*.json | grep -E '"test/.*": [0-9]+' | sed 's/,$//' | sort -u | sed '$!s/$/,/'
+    printf '  }\n}\n'
+  } >"$last_run/timings.json"
+fi
+
+# The shards take each other's processor: what failed beside the others is judged alone, once, and named either way.
 if [ "$failed" != 0 ] && [ "$shards" -gt 1 ]; then
   files=()
   for shard in $(seq "$shards"); do

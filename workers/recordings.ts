@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { durationOfWav } from '../src/audio/wav.ts'
-import { attachCallTrace, recordKeyOf, transcribeTurn } from '../src/domain/calls/index.ts'
+import { attachCallTrace, callTraceKey, transcribeTurn } from '../src/domain/calls/index.ts'
 import { within } from '../src/domain/context.ts'
 import { fetchMessageMedia, processMedia } from '../src/domain/messages/index.ts'
 import { deletePending } from '../src/domain/privacy/index.ts'
@@ -20,7 +20,7 @@ if (import.meta.main)
         'Twilio is not configured for this business, or its account is no longer the one that has the file.',
       )
     }
-    /** Wherever it is: a business may have changed its account since, and one that is gone already is fine. */
+    /** A business may have changed its account since; a recording that is already deleted is fine. */
     const deleteFrom = (accounts: Telephony[]) => async (sid: string) => {
       for (const account of accounts) await account.deleteRecording(sid)
     }
@@ -64,11 +64,11 @@ if (import.meta.main)
         })
       },
       'call.store_trace': async ({ businessId, callSid, gzip }) => {
-        const key = recordKeyOf(businessId, callSid)
+        const key = callTraceKey(businessId, callSid)
         const data = gunzipSync(Buffer.from(gzip, 'base64'))
         await storage.put(key, data, 'application/x-ndjson')
         const lines = data.toString('latin1').split('\n').length - 1
-        // Of a call that is not known, or was erased: nothing stays.
+        // The call is not registered, or was erased: its recording is deleted.
         if (!(await attachCallTrace(within(ctx, businessId), { callSid, key, lines }))) await storage.delete(key)
       },
       'call.transcribe': async (job) => {
@@ -77,7 +77,7 @@ if (import.meta.main)
     }
   })
 
-/** The account in which a message's file lies, by its address; the business's where that does not say. */
+/** The account of a message's file, by its address; the business's own where the address does not tell. */
 function holderOf(carriers: Carriers, businessId: string, url: string): Telephony | null {
   const accountSid = /\/Accounts\/(AC[0-9a-f]{32})\//i.exec(URL.parse(url)?.pathname ?? '')?.[1]
   return accountSid ? carriers.account(businessId, accountSid) : carriers.of(businessId)

@@ -1,4 +1,4 @@
-import { createDeps, type Deps, startHeartbeat } from '../src/composition/deps.ts'
+import { createDeps, type Deps } from '../src/composition/deps.ts'
 import { loadConfig, processEnvironment } from '../src/config.ts'
 import type { DomainContext } from '../src/domain/context.ts'
 import { finishEvents, loadEvent, setAside } from '../src/domain/inbox/index.ts'
@@ -7,10 +7,11 @@ import { type Consumer, createConsumer, type EventStore, type JobHandlers } from
 import type { QueueName } from '../src/jobs/registry.ts'
 import { createGatherer } from '../src/lib/batcher.ts'
 import { guardProcess, notifyReady, onShutdown } from '../src/lib/lifecycle.ts'
+import { startHeartbeat } from '../src/processes/heartbeat.ts'
 
 /**
- * Runs a worker process on one queue: ready once it has its connections, and, told to stop, ended once its jobs are.
- * @param setUp what else the process does; its answer undoes it, and comes first when the process stops
+ * Runs a worker process on one queue: ready with its connections, and, asked to stop, ended after its jobs.
+ * @param setUp what else the process does; its result stops it, before everything else
  */
 export async function runWorker<Q extends QueueName & ProcessKind>(
   queue: Q,
@@ -28,14 +29,13 @@ export async function runWorker<Q extends QueueName & ProcessKind>(
     await Promise.all([undo?.(), heartbeat.stop()])
     await consumer.close()
     await deps.close()
-    deps.log.info('the worker has stopped')
+    deps.log.info('worker stopped')
   }, deps.log)
-  deps.log.info('the worker takes jobs')
+  deps.log.info('worker started')
   notifyReady()
   return consumer
 }
 
-/** A consumer with what every one of the product's has: its log, its counters, the store of events. */
 export function openConsumer<Q extends QueueName>(
   deps: Deps,
   queue: Q,
@@ -53,9 +53,8 @@ export function openConsumer<Q extends QueueName>(
   })
 }
 
-/** The payloads of durable jobs, in the database. */
 export function openEventStore(ctx: DomainContext): EventStore {
-  // Jobs end side by side: their rows go in one statement.
+  // Jobs end concurrently: their rows go in one statement.
   const finished = createGatherer<string>((ids) => finishEvents(ctx, ids), { max: 500, isPoisoned: () => false })
   return {
     load: (id) => loadEvent(ctx, id),

@@ -8,12 +8,11 @@ import { nameOwner } from '../src/whatsapp/owner.ts'
 import { controlOf, readSandboxCertificate, scanFirstAccount } from '../src/whatsapp/sandbox-phone.ts'
 import { runWorker } from './run-worker.ts'
 
-/** Holds this process's share of the linked accounts. */
 async function holdAccounts(deps: Deps): Promise<() => Promise<void>> {
   const { config, database } = deps
   const { websocketUrl } = config.baileys
   if (config.sandbox && !websocketUrl) {
-    deps.log.warn('the sandbox has no WhatsApp: no linked account is opened')
+    deps.log.warn('sandbox has no WhatsApp: no linked account opened')
     return async () => {}
   }
   const control = config.sandbox && websocketUrl ? controlOf(websocketUrl) : null
@@ -23,7 +22,7 @@ async function holdAccounts(deps: Deps): Promise<() => Promise<void>> {
   const supervisor = await superviseAccounts({
     ctx: deps.ctx,
     owner: nameOwner(),
-    means: {
+    deps: {
       open,
       box,
       storage: deps.storage,

@@ -36,10 +36,10 @@ function serve(engine: SpeechEngine): number {
       log,
       limits: DEFAULT_LIMITS,
       clock: systemClock,
-      record: (callSid) => recorders.open(callSid),
+      openTrace: (callSid) => recorders.open(callSid),
       verifyToken: (token, callSid) => verifyStreamToken(secret, token, callSid),
       reception: () => ({ script, greeting, renderGreeting: async () => greeting }),
-      sink: {
+      events: {
         claim: async () => true,
         turn(_, turn) {
           if (turn.role === 'caller') heardTurns++

@@ -13,7 +13,7 @@ const TOKEN = {
   to: '+97233760000',
 }
 
-/** What one end got of what the other end of its call sent, told apart by the numbers in the frames. */
+/** What one end got of what the other end of its call sent, by the numbers in the frames. */
 export class Tally {
   received = 0
   /** Never sent before the first one that came. */
@@ -21,7 +21,7 @@ export class Tally {
   lost = 0
   /** Older than one that had come already. */
   disordered = 0
-  /** Pieces that nobody sent: the greeting, or silence that was filled in. */
+  /** Pieces that the other end did not send: the greeting, or silence that was filled in. */
   others = 0
   #last = 0
 
@@ -276,6 +276,22 @@ const CONFIGURED = [
   '{"type":"response.created","event_id":"event_3","response":{"id":"resp_1"}}',
 ]
 
+function startMessage(sid: string, callSid: string): string {
+  return JSON.stringify({
+    event: 'start',
+    sequenceNumber: '1',
+    streamSid: sid,
+    start: {
+      accountSid: 'AC',
+      streamSid: sid,
+      callSid,
+      tracks: ['inbound'],
+      mediaFormat: { encoding: 'audio/x-mulaw', sampleRate: 8000, channels: 1 },
+      customParameters: { token: createStreamToken(SECRET, { callSid, ...TOKEN }) },
+    },
+  })
+}
+
 async function openCarrier(port: number, index: number, onAge: (ms: number) => void): Promise<CarrierCall> {
   const sid = `MZ${String(index).padStart(32, '0')}`
   const callSid = `CA${String(index).padStart(32, '0')}`
@@ -331,19 +347,6 @@ async function openCarrier(port: number, index: number, onAge: (ms: number) => v
   if (!head.startsWith('HTTP/1.1 101')) throw new Error(`the relay refused a socket: ${head.slice(0, 100)}`)
   outbox.write(textFrame('{"event":"connected","protocol":"Call","version":"1.0.0"}', true))
   const startedAt = performance.now()
-  const start = {
-    event: 'start',
-    sequenceNumber: '1',
-    streamSid: sid,
-    start: {
-      accountSid: 'AC',
-      streamSid: sid,
-      callSid,
-      tracks: ['inbound'],
-      mediaFormat: { encoding: 'audio/x-mulaw', sampleRate: 8000, channels: 1 },
-      customParameters: { token: createStreamToken(SECRET, { callSid, ...TOKEN }) },
-    },
-  }
   const call: CarrierCall = {
     index,
     link: outbox,
@@ -357,7 +360,7 @@ async function openCarrier(port: number, index: number, onAge: (ms: number) => v
     clearedAt: null,
     got,
   }
-  outbox.write(textFrame(JSON.stringify(start), true))
+  outbox.write(textFrame(startMessage(sid, callSid), true))
   return call
 }
 

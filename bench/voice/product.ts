@@ -25,7 +25,7 @@ const media = createMediaSocket({
     log,
     limits: DEFAULT_LIMITS,
     clock: systemClock,
-    record: (callSid) => recorders.open(callSid),
+    openTrace: (callSid) => recorders.open(callSid),
     verifyToken: (token, callSid) => verifyStreamToken(secret, token, callSid),
     reception: () => ({
       script,
@@ -33,7 +33,7 @@ const media = createMediaSocket({
       renderGreeting: async () => greeting,
       instructions: 'Answer the telephone.',
     }),
-    sink: { claim: async () => true, turn: () => {}, lead: () => {}, end: async () => {} },
+    events: { claim: async () => true, turn: () => {}, lead: () => {}, end: async () => {} },
   },
 })
 const server = Bun.serve<Parameters<NonNullable<typeof media.handlers.open>>[0]['data']>({

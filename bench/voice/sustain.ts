@@ -62,7 +62,7 @@ async function sustainedBy(mode: Mode, limitMs: number): Promise<number> {
   return kept
 }
 
-/** Tries once more what was not kept, and a few times more as long as it is the machine that had no core to spare. */
+/** Repeats a failed step once, and a few times more while other processes held the core. */
 async function keepsUp(mode: Mode, load: Load, relay: Relay, calls: number, limitMs: number): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     const step = await look(load, relay, calls, limitMs)

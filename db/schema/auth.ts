@@ -69,7 +69,7 @@ export const verifications = pgTable(
   (t) => [index('auth_verifications_identifier').on(t.identifier)],
 )
 
-/** One-time passwords (RFC 6238) of people who switched them on; secret and backup codes are encrypted. */
+/** One-time passwords (RFC 6238); secret and backup codes are encrypted. */
 export const twoFactors = pgTable(
   'auth_two_factors',
   {
@@ -86,7 +86,7 @@ export const twoFactors = pgTable(
   (t) => [index('auth_two_factors_user').on(t.userId), index('auth_two_factors_secret').on(t.secret)],
 )
 
-/** Sign-in attempts and the like, counted for all web processes together. */
+/** Login attempts, counted for all web processes together. */
 export const rateLimits = pgTable(
   'auth_rate_limits',
   {
@@ -98,7 +98,7 @@ export const rateLimits = pgTable(
   (t) => [uniqueIndex('auth_rate_limits_key').on(t.key)],
 )
 
-/** Links by which somebody sets a new password; each works once. */
+/** Links that set a new password; each works once. */
 export const passwordResets = pgTable(
   'auth_password_resets',
   {
@@ -118,7 +118,7 @@ export const passwordResets = pgTable(
   ],
 )
 
-/** One-time passwords that were accepted or tried: none works twice (RFC 6238, section 5.2). */
+/** One-time passwords that were used: none works twice (RFC 6238, section 5.2). */
 export const usedCodes = pgTable(
   'auth_used_codes',
   {
@@ -131,11 +131,11 @@ export const usedCodes = pgTable(
   (t) => [primaryKey({ columns: [t.userId, t.codeHash] }), index('auth_used_codes_age').on(t.usedAt)],
 )
 
-/** Attempts at an account, counted for all processes together, whether or not the account exists. */
+/** Login attempts by account, whether or not it exists, counted for all processes together. */
 export const accountAttempts = pgTable(
   'auth_account_attempts',
   {
-    /** Hash of what is counted: an address, or a device that its owner has used. */
+    /** Hash of an address, or of a device that its owner has used. */
     key: text().primaryKey(),
     count: integer().notNull(),
     since: at().notNull().defaultNow(),

@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { boolean, check, index, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
-import { at, createdAt, id, updatedAt } from './columns.ts'
+import type { WEEKDAYS } from '../../src/lib/weekdays.ts'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 
 /** Opening hours: spans `[from, to)` of local `HH:MM` times a weekday. */
-export type WeekHours = Partial<Record<'sun' | 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat', [string, string][]>>
+export type WeekHours = Partial<Record<(typeof WEEKDAYS)[number], [string, string][]>>
 
 export const SPEECH_ENGINES = ['default', 'openai-realtime', 'embedded'] as const
 
@@ -21,31 +22,28 @@ export const businesses = pgTable(
     defaultWhatsappProvider: text('default_whatsapp_provider', { enum: ['twilio', 'baileys'] })
       .notNull()
       .default('twilio'),
-    /** Sends when the default one surely cannot: not linked, restricted, down. */
+    /** Sends when the default provider certainly cannot: not linked, restricted, down. */
     fallbackWhatsappProvider: text('fallback_whatsapp_provider', { enum: ['twilio', 'baileys'] }),
-    /** A text longer than its provider takes: sent in parts, or refused. */
+    /** What happens to a text that is longer than its provider allows. */
     longText: text('long_text', { enum: ['split', 'refuse'] })
       .notNull()
       .default('split'),
-    /** Takes the payments for which no other is named; null is the one that suits the currency. */
+    /** The default for payments; null chooses by currency. */
     paymentProvider: text('payment_provider', { enum: ['paypal', 'tranzila'] }),
-    /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
+    /** `default` is the engine of the business's own key if it has one, else that of the installation. */
     speechEngine: text('speech_engine', { enum: SPEECH_ENGINES }).notNull().default('default'),
-    /** Whether the carrier's copy of a recording is deleted once ours is stored and committed. */
+    /** Whether the carrier's copy of a recording is deleted after ours is committed. */
     deleteRemoteRecordings: boolean('delete_remote_recordings').notNull().default(false),
-    /** Whether its owners need a second factor for what only owners may do. */
+    /** Whether owners need a second factor for what only owners may do. */
     ownersNeedSecondFactor: boolean('owners_need_second_factor').notNull().default(false),
-    /** When people are there, by weekday, local time; null is not said. */
+    /** Opening hours in local time; null is unknown. */
     hours: jsonb().$type<WeekHours>(),
     blockedAt: at('blocked_at'),
     blockedReason: text('blocked_reason'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (t) => [
-    check('businesses_language', sql`${t.language} in ('he', 'en')`),
-    check('businesses_speech_engine', sql`${t.speechEngine} in ('default', 'openai-realtime', 'embedded')`),
-  ],
+  (t) => [...enumChecks(t)],
 )
 
 /** A number that callers dial, and the business that answers it. */
@@ -58,46 +56,19 @@ export const phoneNumbers = pgTable(
       .references(() => businesses.id, { onDelete: 'cascade' }),
     e164: text().notNull(),
     label: text(),
-    /** What is spoken on this line, when it is not the business's language. */
+    /** The language of this number, when it is not that of the business. */
     language: text({ enum: ['he', 'en'] }),
     createdAt: createdAt(),
   },
   (t) => [
     uniqueIndex('phone_numbers_e164').on(t.e164),
     index('phone_numbers_business').on(t.businessId),
-    check('phone_numbers_language', sql`${t.language} in ('he', 'en')`),
     check('phone_numbers_e164_form', sql`${t.e164} ~ '^\\+[0-9]{6,15}$'`),
+    ...enumChecks(t),
   ],
 )
 
-/** A WhatsApp sender of a business: a Twilio sender or an account linked through Baileys. */
-export const whatsappAccounts = pgTable(
-  'whatsapp_accounts',
-  {
-    id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
-    /** The sender's number; null while a Baileys account was never linked. */
-    phone: text(),
-    state: text({ enum: ['stopped', 'starting', 'scan_qr', 'working', 'failed', 'logged_out', 'blocked'] })
-      .notNull()
-      .default('stopped'),
-    stateReason: text('state_reason'),
-    stateSince: at('state_since').notNull().defaultNow(),
-    /** When it was first linked; null means never, and sends are refused. */
-    linkedAt: at('linked_at'),
-    createdAt: createdAt(),
-    updatedAt: updatedAt(),
-  },
-  (t) => [
-    index('whatsapp_accounts_business').on(t.businessId, t.provider),
-    uniqueIndex('whatsapp_accounts_phone').on(t.provider, t.phone).where(sql`${t.phone} is not null`),
-  ],
-)
-
-/** Keys of the REST and tRPC API, scoped to one business; only the hash is kept. */
+/** Keys of the REST and tRPC API, scoped to one business; only the hash is stored. */
 export const apiKeys = pgTable(
   'api_keys',
   {
@@ -106,13 +77,13 @@ export const apiKeys = pgTable(
       .notNull()
       .references(() => businesses.id, { onDelete: 'cascade' }),
     name: text().notNull(),
-    /** First characters, to tell keys apart. */
+    /** The first characters, which a person recognizes the key by. */
     prefix: text().notNull(),
     hash: text().notNull(),
     scope: text({ enum: ['read', 'write', 'admin'] })
       .notNull()
       .default('admin'),
-    /** Whether it runs the whole installation. */
+    /** Whether it administers the whole installation. */
     operator: boolean().notNull().default(false),
     lastUsedAt: at('last_used_at'),
     revokedAt: at('revoked_at'),
@@ -121,23 +92,7 @@ export const apiKeys = pgTable(
   (t) => [
     uniqueIndex('api_keys_hash').on(t.hash),
     index('api_keys_business').on(t.businessId, t.id),
-    check('api_keys_scope', sql`${t.scope} in ('read', 'write', 'admin')`),
     check('api_keys_operator', sql`not ${t.operator} or ${t.scope} = 'admin'`),
+    ...enumChecks(t),
   ],
-)
-
-export const auditLog = pgTable(
-  'audit_log',
-  {
-    id: id(),
-    businessId: uuid('business_id').references(() => businesses.id, { onDelete: 'cascade' }),
-    actorKind: text('actor_kind', { enum: ['user', 'api_key', 'webhook', 'system'] }).notNull(),
-    actorId: text('actor_id'),
-    action: text().notNull(),
-    entity: text().notNull(),
-    entityId: text('entity_id').notNull(),
-    data: jsonb().$type<Record<string, unknown>>(),
-    createdAt: createdAt(),
-  },
-  (t) => [index('audit_log_business').on(t.businessId, t.id), index('audit_log_entity').on(t.entity, t.entityId)],
 )

@@ -1,32 +1,30 @@
 import { sql } from 'drizzle-orm'
 import { check, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
-import { users } from './auth.ts'
+import { ACTOR_KINDS } from './audit.ts'
 import { businesses } from './businesses.ts'
-import { at, createdAt, id, updatedAt } from './columns.ts'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
+import { businessId, sameBusiness } from './tenant.ts'
 
 /** A person of one business. The phone number is one identity; WhatsApp's LID and external ids stand beside it. */
 export const contacts = pgTable(
   'contacts',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
     /** E.164; null while only a LID or an external id is known. */
     phone: text(),
     name: text(),
     email: text(),
-    /** The business's own fields. */
     custom: jsonb().$type<Record<string, string | number | boolean | null>>().notNull().default({}),
-    /** When the person asked not to be written to; no message leaves after it. */
+    /** When the person opted out of messages; none is sent afterwards. */
     optedOutAt: at('opted_out_at'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
   (t) => [
     uniqueIndex('contacts_phone').on(t.businessId, t.phone),
-    index('contacts_list').on(t.businessId, t.id),
-    // A number is found by how it begins and, as people remember it, by how it ends.
+    uniqueIndex('contacts_tenant').on(t.businessId, t.id),
+    // A number is searched by its beginning and by its end.
     index('contacts_phone_start').on(t.businessId, sql`${t.phone} text_pattern_ops`),
     index('contacts_phone_end').on(t.businessId, sql`reverse(${t.phone}) text_pattern_ops`),
     index('contacts_search').using(
@@ -40,55 +38,64 @@ export const contacts = pgTable(
 export const contactIdentities = pgTable(
   'contact_identities',
   {
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
     /** `phone`: a further number of theirs. `whatsapp`: the number in the id that WhatsApp answered for `phone`. */
     kind: text({ enum: ['lid', 'external', 'phone', 'whatsapp'] }).notNull(),
     value: text().notNull(),
-    /** Of kind `whatsapp`: the number that was looked up, canonical. */
+    /** Of kind `whatsapp`: the canonical number that was looked up. */
     phone: text(),
-    contactId: uuid('contact_id')
-      .notNull()
-      .references(() => contacts.id, { onDelete: 'cascade' }),
+    contactId: uuid('contact_id').notNull(),
     createdAt: createdAt(),
   },
   (t) => [
     primaryKey({ columns: [t.businessId, t.kind, t.value] }),
     index('contact_identities_contact').on(t.contactId),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'cascade'),
   ],
 )
 
-/** One timeline per contact. */
-export const conversations = pgTable(
-  'conversations',
+export const contactTags = pgTable(
+  'contact_tags',
+  { businessId: businessId(), contactId: uuid('contact_id').notNull(), tag: text().notNull(), createdAt: createdAt() },
+  (t) => [
+    primaryKey({ columns: [t.contactId, t.tag] }),
+    index('contact_tags_tag').on(t.businessId, t.tag, t.contactId),
+    check('contact_tags_form', sql`length(${t.tag}) between 1 and 64`),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'cascade'),
+  ],
+)
+
+/** Notes of members about a contact; only members see them. */
+export const notes = pgTable(
+  'notes',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    contactId: uuid('contact_id')
-      .notNull()
-      .references(() => contacts.id, { onDelete: 'cascade' }),
-    status: text({ enum: ['open', 'closed', 'snoozed'] })
-      .notNull()
-      .default('open'),
-    unread: integer().notNull().default(0),
-    /** The member who looks after it. */
-    assigneeId: text('assignee_id').references(() => users.id, { onDelete: 'set null' }),
-    snoozedUntil: at('snoozed_until'),
-    /** When the contact last wrote on WhatsApp: opens the 24-hour window in which free text may be sent. */
-    lastInboundAt: at('last_inbound_at'),
-    lastEventAt: at('last_event_at').notNull().defaultNow(),
+    businessId: businessId(),
+    contactId: uuid('contact_id').notNull(),
+    authorKind: text('author_kind', { enum: ACTOR_KINDS }).notNull(),
+    authorId: text('author_id').notNull(),
+    body: text().notNull(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
   (t) => [
-    uniqueIndex('conversations_contact').on(t.businessId, t.contactId),
-    index('conversations_recent').on(t.businessId, t.lastEventAt, t.id),
-    index('conversations_status').on(t.businessId, t.status, t.lastEventAt, t.id),
-    index('conversations_assignee').on(t.businessId, t.assigneeId, t.lastEventAt, t.id),
-    index('conversations_by_contact').on(t.contactId),
-    index('conversations_snoozed').on(t.snoozedUntil).where(sql`${t.status} = 'snoozed'`),
+    index('notes_timeline').on(t.contactId, t.createdAt, t.id),
+    index('notes_list').on(t.businessId, t.id),
+    index('notes_search').using(
+      'gin',
+      sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', ${t.body}))`,
+    ),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'cascade'),
   ],
 )
+
+/** Automatic runs of `repairContacts` for a business. */
+export const contactRepairs = pgTable('contact_repairs', {
+  businessId: uuid('business_id')
+    .primaryKey()
+    .references(() => businesses.id, { onDelete: 'cascade' }),
+  runs: integer().notNull().default(0),
+  lastRunAt: at('last_run_at').notNull().defaultNow(),
+})

@@ -1,23 +1,21 @@
 import { sql } from 'drizzle-orm'
-import { index, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
-import { businesses } from './businesses.ts'
-import { at } from './columns.ts'
+import { index, integer, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
+import { businessId } from './tenant.ts'
 
 /**
- * Whose data was erased, and which calls were theirs: by a fingerprint, so that what still lies in a queue or comes late is
- * known for what it is, and never written back.
+ * Fingerprints of erased people and their calls: what is still in a queue, or comes late, is recognized and not written
+ * again.
  */
 export const erasedIdentities = pgTable(
   'erased_identities',
   {
     kind: text({ enum: ['phone', 'lid', 'external', 'contact', 'call'] }).notNull(),
     fingerprint: text().notNull(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    /** What happened later is of somebody who came back. A call stays erased. */
+    businessId: businessId(),
+    /** What happened later belongs to a person who came back. A call stays erased. */
     erasedAt: at('erased_at').notNull(),
-    /** The identity itself, until the finished jobs that name it are removed. */
+    /** The identity itself, until the finished jobs that contain it are removed. */
     mention: text(),
   },
   (t) => [
@@ -25,5 +23,25 @@ export const erasedIdentities = pgTable(
     index('erased_identities_business').on(t.businessId),
     index('erased_identities_named').on(t.businessId).where(sql`${t.mention} is not null`),
     index('erased_identities_age').on(t.erasedAt),
+    ...enumChecks(t),
+  ],
+)
+
+/** Files and the carrier's copies to delete: written with the erasure, removed when they are deleted. */
+export const pendingDeletions = pgTable(
+  'pending_deletions',
+  {
+    id: id(),
+    businessId: businessId(),
+    kind: text({ enum: ['file', 'carrier_recording'] }).notNull(),
+    ref: text().notNull(),
+    attempts: integer().notNull().default(0),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    uniqueIndex('pending_deletions_ref').on(t.kind, t.ref),
+    index('pending_deletions_business').on(t.businessId),
+    ...enumChecks(t),
   ],
 )

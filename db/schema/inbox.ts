@@ -5,29 +5,29 @@ import { at, createdAt, id, updatedAt } from './columns.ts'
 const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataType: () => 'bytea' })
 
 /**
- * What was acknowledged and is not worked off yet: webhooks, and what live calls leave. The queue carries a row's id; the row goes
- * with its work, and a sweep queues it again when the queue lost it.
+ * Events that were acknowledged and are not processed yet: webhooks, and those of live calls. The queue carries the row's id;
+ * the row is deleted with its work, and a sweep queues it again when the queue lost it.
  */
 export const inboundEvents = pgTable(
   'inbound_events',
   {
     id: id(),
-    /** The job that works it off, and the provider's identity of the event: a repeat is the same row. */
+    /** The job and the provider's identity of the event: a repetition is the same row. */
     key: text().notNull(),
     job: text().notNull(),
-    /** Without a reference: an event is taken before anything about it is looked up. */
+    /** Without a reference: an event is stored before anything about it is looked up. */
     businessId: uuid('business_id'),
     /** The job's payload as JSON text, which can hold any character. */
     payload: text().notNull(),
     requeues: integer().notNull().default(0),
-    /** When the sweep looks whether the queue still has it. */
+    /** When the sweep checks that the queue still has it. */
     nextCheckAt: at('next_check_at').notNull(),
     createdAt: createdAt(),
   },
   (t) => [uniqueIndex('inbound_events_key').on(t.key), index('inbound_events_check').on(t.nextCheckAt)],
 )
 
-/** What could not be stored after several tries, with its bytes: a person looks at it, retries or drops it. */
+/** Events that could not be stored after several attempts: a person retries or drops them. */
 export const quarantine = pgTable(
   'quarantine',
   {
@@ -38,7 +38,7 @@ export const quarantine = pgTable(
     key: text().notNull(),
     /** The job's payload, JSON in UTF-8, as it was refused; its beginning when `cutFrom` is set. */
     content: bytes().notNull(),
-    /** How many bytes the payload had, when not all of them are kept: it cannot be stored again. */
+    /** How many bytes the payload had, when it was cut: it cannot be retried. */
     cutFrom: integer('cut_from'),
     /** Why, without personal data. */
     reason: text().notNull(),

@@ -1,8 +1,7 @@
 import { sql } from 'drizzle-orm'
-import { check, index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { at, createdAt, id, updatedAt } from './columns.ts'
+import { index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 
-/** Mail that is to be sent or was. */
 export const mails = pgTable(
   'mails',
   {
@@ -10,7 +9,7 @@ export const mails = pgTable(
     kind: text({ enum: ['invitation', 'password_reset'] }).notNull(),
     /** The invitation or the reset that it is about. */
     subjectId: uuid('subject_id').notNull(),
-    /** Address, subject and texts, sealed for this row: they carry links. Empty when there is nothing more to send. */
+    /** Address, subject and texts, sealed because they carry links. Empty after it was sent or given up. */
     sealed: text().notNull(),
     /** Not sent after this: its link no longer works. */
     expiresAt: at('expires_at').notNull(),
@@ -26,6 +25,6 @@ export const mails = pgTable(
   (t) => [
     index('mails_subject').on(t.subjectId, t.id),
     index('mails_pending').on(t.updatedAt).where(sql`${t.state} = 'pending'`),
-    check('mails_state', sql`${t.state} in ('pending', 'sent', 'failed')`),
+    ...enumChecks(t),
   ],
 )

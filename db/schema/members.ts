@@ -1,17 +1,15 @@
 import { sql } from 'drizzle-orm'
-import { check, index, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { users } from './auth.ts'
-import { businesses } from './businesses.ts'
-import { at, createdAt, id, updatedAt } from './columns.ts'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
+import { businessId } from './tenant.ts'
 
-/** Who may log in for which business, and as what. */
+/** The members of a business and their roles. */
 export const memberships = pgTable(
   'memberships',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
     userId: text('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
@@ -23,22 +21,20 @@ export const memberships = pgTable(
     uniqueIndex('memberships_member').on(t.businessId, t.userId),
     index('memberships_user').on(t.userId, t.id),
     index('memberships_list').on(t.businessId, t.id),
-    check('memberships_role', sql`${t.role} in ('owner', 'manager', 'agent', 'viewer')`),
+    ...enumChecks(t),
   ],
 )
 
-/** Asks the owner of an address to become a member. Neither login nor membership exists until it is accepted. */
+/** Invitations to become a member. Neither login nor membership exists until one is accepted. */
 export const invitations = pgTable(
   'member_invitations',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
     /** Lower case. */
     email: text().notNull(),
     role: text({ enum: ['owner', 'manager', 'agent', 'viewer'] }).notNull(),
-    /** SHA-256 of the token in the link; another one each time it is sent. */
+    /** SHA-256 of the token in the link; a new one each time it is sent. */
     tokenHash: text('token_hash').notNull(),
     expiresAt: at('expires_at').notNull(),
     acceptedAt: at('accepted_at'),
@@ -52,6 +48,13 @@ export const invitations = pgTable(
       .on(t.businessId, t.email)
       .where(sql`${t.acceptedAt} is null and ${t.revokedAt} is null`),
     index('member_invitations_list').on(t.businessId, t.id),
-    check('member_invitations_role', sql`${t.role} in ('owner', 'manager', 'agent', 'viewer')`),
+    ...enumChecks(t),
   ],
 )
+
+/** State of the installation's own setup. */
+export const installationState = pgTable('installation_state', {
+  key: text().primaryKey(),
+  value: text().notNull(),
+  updatedAt: updatedAt(),
+})

@@ -1,8 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { boolean, check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
-import { businesses, whatsappAccounts } from './businesses.ts'
-import { at, createdAt, id, updatedAt } from './columns.ts'
-import { contacts, conversations } from './contacts.ts'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
+import { contacts } from './contacts.ts'
+import { conversations } from './conversations.ts'
+import { businessId, sameBusiness } from './tenant.ts'
+import { whatsappAccounts } from './whatsapp.ts'
 
 export const MESSAGE_STATUSES = [
   'queued',
@@ -24,18 +26,12 @@ export const messages = pgTable(
   'messages',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    conversationId: uuid('conversation_id')
-      .notNull()
-      .references(() => conversations.id, { onDelete: 'cascade' }),
-    contactId: uuid('contact_id')
-      .notNull()
-      .references(() => contacts.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
+    conversationId: uuid('conversation_id').notNull(),
+    contactId: uuid('contact_id').notNull(),
     direction: text({ enum: ['in', 'out'] }).notNull(),
     provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
-    accountId: uuid('account_id').references(() => whatsappAccounts.id, { onDelete: 'set null' }),
+    accountId: uuid('account_id'),
     kind: text().notNull().default('text'),
     status: text({ enum: MESSAGE_STATUSES }).notNull(),
     body: text().notNull().default(''),
@@ -48,65 +44,87 @@ export const messages = pgTable(
     toPhone: text('to_phone'),
     /** When its writer last changed it. */
     editedAt: at('edited_at'),
-    /** When its writer took it back; its words and files are gone. */
+    /** When its writer deleted it; its text and files are deleted too. */
     deletedAt: at('deleted_at'),
-    /** The first part of a message that was too long for its provider, or held several files; null for a whole one. */
+    /** The first part of a message that was split; null for a whole one. */
     partOf: uuid('part_of'),
-    /** Its place among the parts, the first is 0: a part is sent after those before it. */
+    /** Its place among the parts, from 0: a part is sent after those before it. */
     part: integer().notNull().default(0),
-    /** The provider's id of the message, once known. */
     providerMessageId: text('provider_message_id'),
-    /** The provider's identity of an inbound message: delivered twice, it is one row. */
+    /** Identifies an inbound message: delivered twice, it is one row. */
     dedupeKey: text('dedupe_key'),
-    /** The client's key: asked twice, it is one message. */
+    /** The client's key: requested twice, it is one message. */
     idempotencyKey: text('idempotency_key'),
     /** Fingerprint of the request behind the idempotency key: another request under the same key is refused. */
     requestHash: text('request_hash'),
     errorCode: text('error_code'),
     errorMessage: text('error_message'),
-    /** Send attempts begun; the sweep and a worker tell by it whether a lost response is to be reconciled first. */
+    /** Send attempts begun: after one, a lost response is reconciled before the next. */
     attempts: integer().notNull().default(0),
     lastAttemptAt: at('last_attempt_at'),
     /** Not tried before this. */
     nextAttemptAt: at('next_attempt_at'),
-    /** The first message to somebody who never wrote: these are rationed. */
+    /** The first message to a contact that never wrote: these are limited per day. */
     opensChat: boolean('opens_chat').notNull().default(false),
-    /** The key under which answers to the message are encrypted (votes, edits), sealed. No view shows it. */
+    /** The key that encrypts answers to the message (votes, edits), sealed. No view shows it. */
     secret: text(),
-    /** How often the sweep had to put the job back. */
+    /** How often the sweep queued the job again. */
     requeues: integer().notNull().default(0),
     sentAt: at('sent_at'),
     deliveredAt: at('delivered_at'),
     readAt: at('read_at'),
     failedAt: at('failed_at'),
-    /** When the person wrote or the message was asked for. */
+    /** When the person wrote, or the message was requested. */
     occurredAt: at('occurred_at').notNull().defaultNow(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
   (t) => [
-    uniqueIndex('messages_dedupe').on(t.businessId, t.dedupeKey),
-    uniqueIndex('messages_idempotency').on(t.businessId, t.idempotencyKey),
-    index('messages_list').on(t.businessId, t.id),
+    // The query behind each index stands beside it; every index is paid for by each insert and each change of status.
+    // receive-message: an inbound message that is delivered twice is one row. Inbound rows only.
+    uniqueIndex('messages_dedupe_key').on(t.businessId, t.dedupeKey).where(sql`${t.dedupeKey} is not null`),
+    // request-message: a request that is repeated is one row. Rows with a key only.
+    uniqueIndex('messages_idempotency_key')
+      .on(t.businessId, t.idempotencyKey)
+      .where(sql`${t.idempotencyKey} is not null`),
+    // listMessages; also the target of the foreign keys that keep businesses apart.
+    uniqueIndex('messages_tenant').on(t.businessId, t.id),
+    // listMessages of a conversation or a contact, call-messages; the foreign key to conversations.
     index('messages_conversation').on(t.conversationId, t.id),
-    index('messages_contact').on(t.contactId, t.id),
-    index('messages_provider_id').on(t.provider, t.providerMessageId),
-    /** What is said about a message: looked up when the message is shown, or comes late. */
+    // applyStatus, findMessage, relatedSql: by the provider's id. An outbound row enters once it has one.
+    index('messages_provider_ref').on(t.provider, t.providerMessageId).where(sql`${t.providerMessageId} is not null`),
+    // relatedSql: what is said about a message, looked up when it is shown.
     index('messages_about').on(t.businessId, t.replyTo).where(sql`${t.kind} in ('reaction', 'poll_vote', 'edit')`),
+    // deliver-message, fallback: the other parts of a split message.
     index('messages_parts').on(t.partOf).where(sql`${t.partOf} is not null`),
+    // read-timeline, choose-sender; the foreign key to contacts.
     index('messages_timeline').on(t.contactId, t.occurredAt, t.id),
+    // listMessages of a status or of direction `in`, which is status `received`.
     index('messages_status').on(t.businessId, t.status, t.id),
-    index('messages_direction').on(t.businessId, t.direction, t.id),
+    // listMessages of direction `out`.
+    index('messages_outbound').on(t.businessId, t.id).where(sql`${t.direction} = 'out'`),
+    // listMessages of a provider.
     index('messages_provider').on(t.businessId, t.provider, t.id),
+    // privacy: the messages that are older than their business keeps them.
     index('messages_age').on(t.businessId, t.occurredAt),
+    // search.
     index('messages_search').using(
       'gin',
       sql`(array_to_tsvector(array[${t.businessId}::text]) || to_tsvector('simple', ${t.body}))`,
     ),
+    // sweep: messages whose job was lost.
     index('messages_unsent').on(t.updatedAt).where(sql`${t.status} in ('queued', 'sending')`),
+    // outbox of a linked account, in order.
     index('messages_outbox').on(t.accountId, t.id).where(sql`${t.status} in ('queued', 'sending')`),
+    // outbox: first messages to people who never wrote, which are limited per day.
     index('messages_opening').on(t.accountId, t.lastAttemptAt).where(sql`${t.opensChat}`),
+    // The foreign key to accounts, when one is deleted.
+    index('messages_account').on(t.accountId).where(sql`${t.accountId} is not null`),
     check('messages_direction_status', sql`(${t.direction} = 'in') = (${t.status} = 'received')`),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.conversationId, conversations, conversations.id, 'cascade'),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'cascade'),
+    sameBusiness(t.businessId, t.accountId, whatsappAccounts, whatsappAccounts.id, 'set null'),
   ],
 )
 
@@ -115,25 +133,21 @@ export const messageMedia = pgTable(
   'message_media',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
-    messageId: uuid('message_id')
-      .notNull()
-      .references(() => messages.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
+    messageId: uuid('message_id').notNull(),
     index: integer().notNull(),
     kind: text({ enum: MEDIA_KINDS }).notNull().default('document'),
-    /** null when the file cannot be had. */
+    /** Null when the file is unavailable. */
     sourceUrl: text('source_url'),
     contentType: text('content_type').notNull(),
     fileName: text('file_name'),
-    /** Length of a recording or film. */
+    /** Length of a recording or video. */
     seconds: integer(),
-    /** A small JPEG in base64: the one that came inside the message, or ours once the picture is here. */
+    /** A small JPEG in base64: first the one inside the message, then ours. */
     thumbnail: text(),
-    /** What is said in a voice note or recording. */
+    /** Of a voice note or recording. */
     transcript: text(),
-    /** When thumbnail, transcript and the like were made, or it was found that there are none to make. */
+    /** When thumbnail and transcript were made, or found impossible. */
     processedAt: at('processed_at'),
     state: text({ enum: ['pending', 'stored', 'failed', 'unavailable'] })
       .notNull()
@@ -150,22 +164,22 @@ export const messageMedia = pgTable(
     index('message_media_business').on(t.businessId),
     index('message_media_pending').on(t.createdAt).where(sql`${t.state} = 'pending'`),
     index('message_media_unprocessed').on(t.updatedAt).where(sql`${t.state} = 'stored' and ${t.processedAt} is null`),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.messageId, messages, messages.id, 'cascade'),
   ],
 )
 
 /**
- * Deletions of messages that are not here yet, applied when the message comes. They hold no name, number or word: who took
- * it back is kept as fingerprints, so that somebody else's message of the same id stays.
+ * Deletions of messages that have not come yet, applied when they come. They hold no personal data: the writer is stored as
+ * fingerprints, so that the message of another writer with the same id stays.
  */
 export const earlyDeletions = pgTable(
   'early_deletions',
   {
     id: id(),
-    businessId: uuid('business_id')
-      .notNull()
-      .references(() => businesses.id, { onDelete: 'cascade' }),
+    businessId: businessId(),
     provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
-    accountId: uuid('account_id').references(() => whatsappAccounts.id, { onDelete: 'cascade' }),
+    accountId: uuid('account_id'),
     direction: text({ enum: ['in', 'out'] }).notNull(),
     providerMessageId: text('provider_message_id').notNull(),
     /** SHA-256 of each identity (`kind:value`) of the writer. */
@@ -175,6 +189,9 @@ export const earlyDeletions = pgTable(
   },
   (t) => [
     index('early_deletions_message').on(t.businessId, t.providerMessageId),
+    index('early_deletions_account').on(t.accountId).where(sql`${t.accountId} is not null`),
     index('early_deletions_age').on(t.createdAt),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.accountId, whatsappAccounts, whatsappAccounts.id, 'cascade'),
   ],
 )

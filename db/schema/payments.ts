@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { bigint, boolean, check, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
-import { businesses } from './businesses.ts'
-import { at, createdAt, id, updatedAt } from './columns.ts'
+import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { contacts } from './contacts.ts'
 import { messages } from './messages.ts'
+import { businessId, sameBusiness } from './tenant.ts'
 
 export const PAYMENT_STATES = ['created', 'pending', 'paid', 'failed', 'expired', 'refunded'] as const
 export const PAYMENT_PROVIDERS = ['paypal', 'tranzila'] as const
@@ -12,19 +12,13 @@ export const PAYMENT_CURRENCIES = ['ILS', 'USD', 'EUR'] as const
 /** Money in the smallest unit of its currency (agorot, cents); exact up to 2^53. */
 const money = (name: string) => bigint(name, { mode: 'number' })
 
-const businessId = () =>
-  uuid('business_id')
-    .notNull()
-    .references(() => businesses.id, { onDelete: 'cascade' })
-
-/** What a customer was asked to pay, once. */
 export const payments = pgTable(
   'payments',
   {
     id: id(),
     businessId: businessId(),
-    /** The books keep a payment when its person is forgotten. */
-    contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'set null' }),
+    /** Null when the person was erased: the payment stays in the books. */
+    contactId: uuid('contact_id'),
     amount: money('amount').notNull(),
     currency: text({ enum: PAYMENT_CURRENCIES }).notNull(),
     description: text().notNull(),
@@ -32,7 +26,7 @@ export const payments = pgTable(
     state: text({ enum: PAYMENT_STATES }).notNull().default('created'),
     /** Why the last attempt failed: the provider's code, or `amount_mismatch`. */
     reason: text(),
-    /** The client's key: asked twice, it is one payment. */
+    /** The client's key: requested twice, it is one payment. */
     idempotencyKey: text('idempotency_key'),
     /** Fingerprint of the request behind the idempotency key: another request under the same key is refused. */
     requestHash: text('request_hash').notNull(),
@@ -43,51 +37,50 @@ export const payments = pgTable(
     receipt: text({ enum: ['none', 'due', 'sent', 'failed'] })
       .notNull()
       .default('none'),
-    receiptMessageId: uuid('receipt_message_id').references(() => messages.id, { onDelete: 'set null' }),
-    /** When the sweep asks the provider next; null when there is nothing more to learn. */
+    receiptMessageId: uuid('receipt_message_id'),
+    /** When the sweep asks the provider next; null when the payment is settled. */
     nextCheckAt: at('next_check_at'),
-    /** How often the provider was asked: the pauses grow with it. */
+    /** How often the provider was asked: the pauses increase with it. */
     checks: integer().notNull().default(0),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
   (t) => [
     uniqueIndex('payments_idempotency').on(t.businessId, t.idempotencyKey),
-    index('payments_list').on(t.businessId, t.id),
+    uniqueIndex('payments_tenant').on(t.businessId, t.id),
     index('payments_contact').on(t.contactId, t.id),
     index('payments_timeline').on(t.contactId, t.createdAt, t.id),
     index('payments_due').on(t.nextCheckAt).where(sql`${t.nextCheckAt} is not null`),
     index('payments_receipt_due').on(t.updatedAt).where(sql`${t.receipt} = 'due'`),
+    index('payments_receipt_message').on(t.receiptMessageId).where(sql`${t.receiptMessageId} is not null`),
     check('payments_amount', sql`${t.amount} > 0`),
-    check('payments_currency', sql`${t.currency} in ('ILS', 'USD', 'EUR')`),
-    check('payments_provider', sql`${t.provider} in ('paypal', 'tranzila')`),
-    check('payments_state', sql`${t.state} in ('created', 'pending', 'paid', 'failed', 'expired', 'refunded')`),
     check('payments_paid_at', sql`(${t.state} in ('paid', 'refunded')) = (${t.paidAt} is not null)`),
     check('payments_refunded', sql`${t.refundedAmount} between 0 and ${t.amount}`),
     check('payments_refunded_state', sql`(${t.state} = 'refunded') = (${t.refundedAmount} = ${t.amount})`),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'set null'),
+    sameBusiness(t.businessId, t.receiptMessageId, messages, messages.id, 'set null'),
   ],
 )
 
-/** One order or handshake minted at the provider for a payment; a payment has several when earlier ones came to nothing. */
+/** An order or handshake at the provider; a payment has several when earlier ones were not paid. */
 export const paymentCheckouts = pgTable(
   'payment_checkouts',
   {
     id: id(),
     businessId: businessId(),
-    paymentId: uuid('payment_id')
-      .notNull()
-      .references(() => payments.id, { onDelete: 'cascade' }),
-    /** 1 for the first. */
+    paymentId: uuid('payment_id').notNull(),
+    /** From 1. */
     attempt: integer().notNull(),
     provider: text({ enum: PAYMENT_PROVIDERS }).notNull(),
-    /** PayPal's client id, Tranzila's terminal: with whose keys it is asked about. Null is the installation's. */
+    /** PayPal's client id or Tranzila's terminal; null is that of the installation. */
     account: text(),
     /** PayPal's order id, Tranzila's handshake token. */
     providerRef: text('provider_ref').notNull(),
     /** Where the customer pays. */
     url: text().notNull(),
     expiresAt: at('expires_at').notNull(),
-    /** Set when nothing can be paid through it any more: it is never captured after that. */
+    /** When it was closed: it is never captured afterwards. */
     closedAt: at('closed_at'),
     createdAt: createdAt(),
   },
@@ -95,21 +88,21 @@ export const paymentCheckouts = pgTable(
     uniqueIndex('payment_checkouts_attempt').on(t.paymentId, t.attempt),
     uniqueIndex('payment_checkouts_ref').on(t.provider, t.providerRef),
     index('payment_checkouts_business').on(t.businessId),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.paymentId, payments, payments.id, 'cascade'),
   ],
 )
 
-/** A movement of money that the provider told us of when asked. */
+/** A movement of money that the provider reported. */
 export const paymentTransactions = pgTable(
   'payment_transactions',
   {
     id: id(),
     businessId: businessId(),
-    paymentId: uuid('payment_id')
-      .notNull()
-      .references(() => payments.id, { onDelete: 'cascade' }),
+    paymentId: uuid('payment_id').notNull(),
     provider: text({ enum: PAYMENT_PROVIDERS }).notNull(),
     kind: text({ enum: ['charge', 'refund'] }).notNull(),
-    /** In whose account the money moved, as in a checkout. */
+    /** As in a checkout. */
     account: text(),
     providerTransactionId: text('provider_transaction_id').notNull(),
     status: text({ enum: ['pending', 'completed', 'failed'] }).notNull(),
@@ -122,24 +115,24 @@ export const paymentTransactions = pgTable(
     updatedAt: updatedAt(),
   },
   (t) => [
-    // A transaction pays for one thing only, and a payment is paid by one charge only, whoever writes.
+    // A transaction pays for one payment only, and a payment is paid by one charge only.
     uniqueIndex('payment_transactions_provider_id').on(t.provider, t.providerTransactionId),
     uniqueIndex('payment_transactions_counted').on(t.paymentId).where(sql`${t.counted} and ${t.kind} = 'charge'`),
     index('payment_transactions_payment').on(t.paymentId),
     index('payment_transactions_business').on(t.businessId),
     check('payment_transactions_counted_completed', sql`not ${t.counted} or ${t.status} = 'completed'`),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.paymentId, payments, payments.id, 'cascade'),
   ],
 )
 
-/** What happened to a payment, in order; never changed, never deleted. */
+/** The history of a payment; rows are never changed or deleted. */
 export const paymentEvents = pgTable(
   'payment_events',
   {
     id: id(),
     businessId: businessId(),
-    paymentId: uuid('payment_id')
-      .notNull()
-      .references(() => payments.id, { onDelete: 'cascade' }),
+    paymentId: uuid('payment_id').notNull(),
     kind: text().notNull(),
     fromState: text('from_state', { enum: PAYMENT_STATES }),
     toState: text('to_state', { enum: PAYMENT_STATES }),
@@ -149,5 +142,7 @@ export const paymentEvents = pgTable(
   (t) => [
     index('payment_events_payment').on(t.paymentId, t.id),
     index('payment_events_business').on(t.businessId, t.id),
+    ...enumChecks(t),
+    sameBusiness(t.businessId, t.paymentId, payments, payments.id, 'cascade'),
   ],
 )

@@ -1,7 +1,7 @@
 import { index, integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { at, updatedAt } from './columns.ts'
+import { at, enumChecks } from './columns.ts'
 
-/** A running process says here that it is alive; readiness looks at it from any replica. */
+/** Running processes; readiness on any replica reads them. */
 export const heartbeats = pgTable(
   'heartbeats',
   {
@@ -14,12 +14,5 @@ export const heartbeats = pgTable(
     startedAt: at('started_at').notNull().defaultNow(),
     seenAt: at('seen_at').notNull().defaultNow(),
   },
-  (t) => [index('heartbeats_kind').on(t.kind, t.seenAt)],
+  (t) => [index('heartbeats_kind').on(t.kind, t.seenAt), ...enumChecks(t)],
 )
-
-/** What the installation remembers about its own setup. */
-export const installationState = pgTable('installation_state', {
-  key: text().primaryKey(),
-  value: text().notNull(),
-  updatedAt: updatedAt(),
-})

@@ -6,7 +6,7 @@ const MANAGE = { role: 'manager', scope: 'admin' } as const
 const OWN = { role: 'owner', scope: 'admin' } as const
 const OPERATE = { role: 'owner', scope: 'admin', operator: true } as const
 
-/** What each procedure asks for, by tRPC and by REST alike. The router does not compile while a procedure has no entry here. */
+/** The permission of each procedure, for tRPC and REST alike. `router.ts` does not compile with a missing or extra entry. */
 export const PERMISSIONS = {
   'account.me': READ,
 
@@ -34,7 +34,7 @@ export const PERMISSIONS = {
   'businesses.addNumber': OPERATE,
   'businesses.removeNumber': OPERATE,
   'businesses.providers': READ,
-  'businesses.all': OPERATE,
+  'businesses.list': OPERATE,
   'businesses.create': OPERATE,
   'businesses.block': OPERATE,
   'businesses.unblock': OPERATE,
@@ -42,8 +42,10 @@ export const PERMISSIONS = {
   'calls.list': READ,
   'calls.get': READ,
   'calls.summary': READ,
-  'calls.figures': READ,
+  'calls.stats': READ,
   'calls.replay': READ,
+
+  'recordings.list': READ,
 
   'receptionist.get': READ,
   'receptionist.version': READ,
@@ -103,15 +105,15 @@ export const PERMISSIONS = {
   'payments.refund': MANAGE,
 
   'whatsapp.list': READ,
-  'whatsapp.status': READ,
+  'whatsapp.get': READ,
   'whatsapp.create': MANAGE,
   'whatsapp.link': MANAGE,
   'whatsapp.confirm': MANAGE,
   'whatsapp.refuse': MANAGE,
   'whatsapp.restart': MANAGE,
   'whatsapp.logout': MANAGE,
-  'whatsapp.delete': MANAGE,
-  'whatsapp.settings': MANAGE,
+  'whatsapp.remove': MANAGE,
+  'whatsapp.update': MANAGE,
 
   'search.all': READ,
 
@@ -133,6 +135,7 @@ export const PERMISSIONS = {
   'quarantine.list': MANAGE,
   'quarantine.get': MANAGE,
   'quarantine.retry': MANAGE,
+  'quarantine.retryAll': MANAGE,
   'quarantine.drop': MANAGE,
 
   'webhooks.list': MANAGE,
@@ -150,7 +153,7 @@ export const PERMISSIONS = {
   'system.watchQueues': OPERATE,
 } as const satisfies Record<string, Requirement>
 
-/** What a procedure asks for; one that is not listed is refused to everybody. */
+/** The permission that a procedure needs. Null, for a procedure without an entry, refuses every caller. */
 export function permissionOf(procedure: string): Requirement | null {
   const table: Readonly<Record<string, Requirement>> = PERMISSIONS
   return Object.hasOwn(table, procedure) ? (table[procedure] ?? null) : null
@@ -158,27 +161,27 @@ export function permissionOf(procedure: string): Requirement | null {
 
 /** Who may use a route. */
 export type Rule =
-  /** Everybody; `because` says why that is right. */
+  /** Every caller; `because` is the reason. */
   | { access: 'public'; because: string }
-  /** Who speaks for a business: an API key, a member's session, or the sandbox's own machine. */
+  /** A caller of a business: an API key, a member's session, or the sandbox's own machine. */
   | { access: 'business'; needs: Requirement }
-  /** The same, and each procedure that is called asks for its own entry in `PERMISSIONS`. */
+  /** The same; each called procedure needs its own entry in `PERMISSIONS`. */
   | { access: 'procedures' }
-  /** A person who is logged in to the console. */
+  /** A member who is logged in to the console. */
   | { access: 'console'; operator: boolean }
-  /** Who runs the installation: operators, the bearer of METRICS_TOKEN, this machine itself where it is not public. */
+  /** Operators, the bearer of METRICS_TOKEN, and this machine itself where it is not public. */
   | { access: 'operations' }
 
 const open = (because: string): Rule => ({ access: 'public', because })
 const business = (needs: Requirement): Rule => ({ access: 'business', needs })
 
-const SIGNED = open('The carrier calls it; its signature is checked before anything is done.')
-const PAGE = open('The customer who got the link pays here; the id in it is the secret.')
-const LOGIN = open('Who logs in is not known yet; attempts are limited by address and by account.')
+const SIGNED = open('The carrier calls it; its signature is verified first.')
+const PAGE = open('The customer pays here; the id in the link is the secret.')
+const LOGIN = open('The caller logs in here; attempts are limited by address and by account.')
 const SESSION: Rule = { access: 'console', operator: false }
-const REMOVED = open('Says that the address was removed, and nothing else.')
+const REMOVED = open('Answers that the address was removed.')
 
-/** Addresses of the login service that are not served, since nothing here uses them. */
+/** Endpoints of the login service that are not served, because the product does not use them. */
 export const CLOSED_LOGIN_ENDPOINTS: readonly string[] = [
   '/sign-in/social',
   '/callback/:id',
@@ -207,21 +210,21 @@ export const CLOSED_LOGIN_ENDPOINTS: readonly string[] = [
 ]
 
 /**
- * Who may use each route that is written by hand, by method and pattern. A route that is neither here, nor a procedure's
- * REST route, nor below one of `PREFIXES` answers 404 to everybody.
+ * The permission of each hand-written route, by method and pattern. A route that is neither here, nor a procedure's REST
+ * route, nor below one of `PREFIXES` answers 404.
  */
 export const ROUTES: Readonly<Record<string, Rule>> = {
-  'GET /': open('Names the product and its entry points.'),
-  'GET /healthz': open('Load balancers ask it; it says that the process answers.'),
-  'GET /readyz': open('Load balancers ask it; strangers get the verdict alone.'),
-  'GET /version': open('Names the product and its version; strangers get no build details.'),
-  'GET /favicon.ico': open('Browsers ask for it; it is empty.'),
+  'GET /': open('Answers the name of the product and its entry points.'),
+  'GET /healthz': open('Load balancers call it; it answers that the process is alive.'),
+  'GET /readyz': open('Load balancers call it; other callers get no details.'),
+  'GET /version': open('Answers the product and its version; other callers get no build details.'),
+  'GET /favicon.ico': open('Browsers request it; it is empty.'),
   'GET /metrics': { access: 'operations' },
 
   'POST /webhook/incoming_call': SIGNED,
-  'GET /webhook/incoming_call_preview': open('Shows the TwiML with a token that opens nothing.'),
-  'POST /webhook/stream_status': open('Answers 204 to everybody; only a signed form has an effect.'),
-  'POST /webhook/stream_ended': open('Answers 204 to everybody; only a signed form has an effect.'),
+  'GET /webhook/incoming_call_preview': open('Shows the TwiML with a token that is not valid.'),
+  'POST /webhook/stream_status': open('Answers 204; only a signed form has an effect.'),
+  'POST /webhook/stream_ended': open('Answers 204; only a signed form has an effect.'),
   'POST /webhook/dial_ended': SIGNED,
   'POST /webhook/whisper': SIGNED,
   'POST /webhook/call_status': SIGNED,
@@ -229,15 +232,15 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'POST /webhook/recording_status': SIGNED,
   'POST /webhook/whatsapp/twilio': SIGNED,
   'POST /webhook/whatsapp/status': SIGNED,
-  'POST /webhook/whatsapp/baileys': open('The bridge calls it; the secret in X-BAILEYS-SECRET is checked first.'),
-  'POST /webhook/paypal': open('PayPal calls it; its signature is checked before anything is done.'),
-  'POST /webhook/tranzila': open('Tranzila signs nothing; the payment is asked for at Tranzila itself.'),
+  'POST /webhook/whatsapp/baileys': open('The bridge calls it; the secret in X-BAILEYS-SECRET is verified first.'),
+  'POST /webhook/paypal': open('PayPal calls it; its signature is verified first.'),
+  'POST /webhook/tranzila': open('Tranzila signs nothing; the payment is looked up at Tranzila.'),
   'ALL /webhook/stripe': REMOVED,
   'ALL /webhook/stripe/*': REMOVED,
   'ALL /api/stripe': REMOVED,
   'ALL /api/stripe/*': REMOVED,
 
-  'GET /prompts/:business/:language/:file': open('The carrier fetches and plays them; no secret is in them.'),
+  'GET /prompts/:business/:language/:file': open('The carrier fetches and plays them; they hold no secret.'),
   'GET /pay/:id': PAGE,
   'POST /pay/:id/checkout': PAGE,
   'GET /pay/:id/return': PAGE,
@@ -248,8 +251,8 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'POST /api/auth/sign-in/email': LOGIN,
   'POST /api/auth/two-factor/verify-totp': LOGIN,
   'POST /api/auth/two-factor/verify-backup-code': LOGIN,
-  'GET /api/auth/get-session': open('Answers whose session the cookie is, or null.'),
-  'POST /api/auth/sign-out': open('Ends the session of the browser that asks; without one it does nothing.'),
+  'GET /api/auth/get-session': open('Answers the session of the cookie, or null.'),
+  'POST /api/auth/sign-out': open('Ends the session of the browser; without a session it does nothing.'),
   'POST /api/auth/change-password': SESSION,
   'POST /api/auth/update-user': SESSION,
   'GET /api/auth/list-sessions': SESSION,
@@ -267,13 +270,13 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /console/console.webmanifest': open('What a phone needs to install the console.'),
   'GET /admin/login': open('The page to log in with.'),
   'POST /admin/login': LOGIN,
-  'GET /admin/invite/:token': open('Who has the link may read whom it invites; opening it uses nothing up.'),
+  'GET /admin/invite/:token': open('The bearer of the link may read the invitation; opening it does not use it up.'),
   'POST /admin/invite/:token': LOGIN,
-  'GET /admin/reset/:token': open('Who has the link may set a new password; opening it uses nothing up.'),
+  'GET /admin/reset/:token': open('The bearer of the link may set a new password; opening it does not use it up.'),
   'POST /admin/reset/:token': LOGIN,
   'GET /admin/forgot': open('The page to ask for a link with.'),
   'POST /admin/forgot': LOGIN,
-  'POST /admin/logout': open('Ends the session of the browser that asks; without one it does nothing.'),
+  'POST /admin/logout': open('Ends the session of the browser; without a session it does nothing.'),
   'GET /admin': SESSION,
 
   'ALL /trpc/*': { access: 'procedures' },
@@ -289,23 +292,21 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /api/payments': business(PERMISSIONS['payments.list']),
   'GET /api/payments/:id': business(PERMISSIONS['payments.get']),
   'POST /api/payments/:id/refund': business(PERMISSIONS['payments.refund']),
-  'GET /api/media/:id': business(PERMISSIONS['messages.get']),
-  'GET /api/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
-  'GET /api/recordings': business(PERMISSIONS['calls.list']),
-  'GET /api/recordings/:id/audio': business(PERMISSIONS['calls.get']),
-  'GET /api/turns/:id/audio': business(PERMISSIONS['calls.get']),
-  'GET /api/calls/:id/record': business(PERMISSIONS['calls.get']),
-  'GET /api/exports/:file': business(PERMISSIONS['exports.csv']),
+
+  'GET /api/v1/media/:id': business(PERMISSIONS['messages.get']),
+  'GET /api/v1/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
+  'GET /api/v1/recordings/:id/audio': business(PERMISSIONS['calls.get']),
+  'GET /api/v1/turns/:id/audio': business(PERMISSIONS['calls.get']),
+  'GET /api/v1/calls/:id/trace': business(PERMISSIONS['calls.get']),
+  'GET /api/v1/exports/:file{.+\\.csv}': business(PERMISSIONS['exports.csv']),
 }
 
-/** Routes that a library registers itself: everything below a path has one rule. */
+/** Routes that a library registers: everything below a path has one rule. */
 export const PREFIXES: Readonly<Record<string, Rule>> = {
   '/admin/queues': { access: 'console', operator: true },
 }
 
-/** Who may open each WebSocket path. */
+/** The permission of each WebSocket path. */
 export const SOCKETS: Readonly<Record<string, Rule>> = {
-  '/ws/twilio-media': open(
-    'The carrier opens it; the token in `start` decides, and a signature that is shown must be right.',
-  ),
+  '/ws/twilio-media': open('The carrier opens it; the token in `start` is verified, and a signature if there is one.'),
 }

@@ -14,23 +14,32 @@ export class StreamGate {
     return this.#counts.get('process') ?? 0
   }
 
+  #placesOf(actor: Actor, address: string): [key: string, limit: number][] {
+    return [
+      ['process', this.limits.process],
+      [`actor ${actor.kind} ${actor.id}`, this.limits.actor],
+      [`address ${address}`, this.limits.address],
+    ]
+  }
+
+  /** @throws AppError `too_many_streams` */
+  requireRoom(actor: Actor, address: string): void {
+    if (this.#placesOf(actor, address).some(([key, limit]) => (this.#counts.get(key) ?? 0) >= limit))
+      throw new AppError(
+        'rate_limited',
+        'too_many_streams',
+        'Too many streams are open. Close some, or use one for all.',
+      )
+  }
+
   /**
    * Takes a place for one more stream.
    * @returns what gives the place back; called again it does nothing
    * @throws AppError `too_many_streams`
    */
   enter(actor: Actor, address: string): () => void {
-    const places: [key: string, limit: number][] = [
-      ['process', this.limits.process],
-      [`actor ${actor.kind} ${actor.id}`, this.limits.actor],
-      [`address ${address}`, this.limits.address],
-    ]
-    if (places.some(([key, limit]) => (this.#counts.get(key) ?? 0) >= limit))
-      throw new AppError(
-        'rate_limited',
-        'too_many_streams',
-        'Too many streams are open. Close some, or use one for all.',
-      )
+    this.requireRoom(actor, address)
+    const places = this.#placesOf(actor, address)
     for (const [key] of places) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
     let entered = true
     return () => {

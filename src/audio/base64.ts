@@ -1,6 +1,6 @@
 const known = new WeakMap<Uint8Array, string>()
 
-/** The base64 of audio that does not change; made once for as long as the audio is kept, since a greeting is said to everybody. */
+/** The base64 of audio that does not change; cached with the audio, since every caller hears the same greeting. */
 export function base64Of(audio: Uint8Array): string {
   let base64 = known.get(audio)
   if (base64 === undefined) {

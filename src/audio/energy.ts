@@ -15,9 +15,9 @@ export function rmsOfMulaw(bytes: Uint8Array): number {
 const SQUARES_BY_CODE = squaresByCode()
 
 /**
- * About the same as `rmsOfMulaw`, for base64, without decoding it: the first character of each four holds the upper six bits of
- * one byte, which are all but its last 3 %; one byte in three is looked at.
- * @param text where the base64 stands, from `from` to `to`: cutting it out first would cost more than all of this
+ * `rmsOfMulaw` within 3 % for base64, without decoding it: the first of every four characters holds the upper six bits of
+ * one byte; the other two bytes are skipped.
+ * @param text contains the base64 from `from` to `to`: a slice would cost more than the rest of this function
  */
 export function rmsOfMulawBase64(text: string, from = 0, to = text.length): number {
   const end = to - 3
@@ -41,14 +41,6 @@ function squaresByCode(): Float64Array {
   return squares
 }
 
-/** Root mean square of 16-bit samples; 0 for none. */
-export function rmsOfPcm(pcm: Int16Array): number {
-  if (pcm.length === 0) return 0
-  let sum = 0
-  for (let i = 0; i < pcm.length; i++) sum += (pcm[i] as number) ** 2
-  return Math.sqrt(sum / pcm.length)
-}
-
 export type LoudnessGateOptions = {
   /** Loudness (16-bit RMS) that opens the gate. 48 is −57 dBFS: above comfort noise, below a faint voice. */
   openRms?: number
@@ -56,7 +48,7 @@ export type LoudnessGateOptions = {
   hangoverMs?: number
 }
 
-/** Says whether a frame is loud enough to be worth a look by a real speech detector. */
+/** Whether a frame is loud enough for a real speech detector. */
 export class LoudnessGate {
   readonly #openRms: number
   readonly #hangoverMs: number

@@ -1,9 +1,9 @@
 /**
- * G.711 μ-law, the only encoding a Twilio media stream speaks: 8,000 bytes a second, one byte a sample, no header.
+ * G.711 μ-law, the only encoding of a Twilio media stream: 8,000 bytes a second, one byte a sample, no header.
  * Table driven: 256 entries to decode, 65,536 to encode.
  */
 
-/** μ-law of a zero sample: what silence is made of. */
+/** μ-law of a zero sample: silence. */
 export const MULAW_SILENCE = 0xff
 
 /** Samples, and so bytes, per second of a telephone stream. */

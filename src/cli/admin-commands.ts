@@ -1,5 +1,6 @@
 import { Argument, type Command, Option } from 'commander'
 import { formatPhone } from '../lib/phone.ts'
+import { WEEKDAYS } from '../lib/weekdays.ts'
 import type { Inputs, Outputs } from '../trpc/client.ts'
 import { idArgument, languageOption, limitOption, take } from './arguments.ts'
 import { addCredentialCommands } from './credential-commands.ts'
@@ -12,7 +13,6 @@ const SCOPES = ['read', 'write', 'admin'] as const
 const PROVIDERS = ['twilio', 'baileys'] as const
 const TILLS = ['paypal', 'tranzila'] as const
 const ENGINES = ['default', 'openai-realtime', 'embedded'] as const
-const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
 
 type Role = (typeof ROLES)[number]
 type Scope = (typeof SCOPES)[number]
@@ -27,7 +27,7 @@ export function addAdminCommands(program: Command, cli: Cli): void {
     .description('every one, oldest first')
     .action(async () => {
       const { client } = await session()
-      const { items } = await client.businesses.all.query()
+      const { items } = await client.businesses.list.query()
       await show(items, () =>
         formatTable(
           ['name', 'language', 'blocked', 'since', 'id'],
@@ -50,17 +50,17 @@ export function addAdminCommands(program: Command, cli: Cli): void {
     .description('its calls go to voicemail, its sends are refused')
     .addArgument(idArgument('the id of the business'))
     .argument('<reason>')
-    .action(async (businessId: string, reason: string) => {
+    .action(async (id: string, reason: string) => {
       const { client } = await session()
-      await show(await client.businesses.block.mutate({ businessId, reason }), () => 'blocked')
+      await show(await client.businesses.block.mutate({ id, reason }), () => 'blocked')
     })
   business
     .command('unblock')
     .description('serve it again')
     .addArgument(idArgument('the id of the business'))
-    .action(async (businessId: string) => {
+    .action(async (id: string) => {
       const { client } = await session()
-      await show(await client.businesses.unblock.mutate({ businessId }), () => 'unblocked')
+      await show(await client.businesses.unblock.mutate({ id }), () => 'unblocked')
     })
 
   business
@@ -320,8 +320,8 @@ function hoursOf(days: string[]): WeekHours {
   const hours: WeekHours = {}
   for (const text of days) {
     const [name, spans = ''] = text.split('=')
-    const day = DAYS.find((candidate) => candidate === name)
-    if (!day) throw new UsageError(`${text}: write a weekday as ${DAYS.join(', ')}, then = and its spans.`)
+    const day = WEEKDAYS.find((candidate) => candidate === name)
+    if (!day) throw new UsageError(`${text}: write a weekday as ${WEEKDAYS.join(', ')}, then = and its spans.`)
     hours[day] =
       spans === 'closed'
         ? []
@@ -336,7 +336,7 @@ function hoursOf(days: string[]): WeekHours {
 function describeBusiness(business: Outputs['businesses']['get']): string {
   const { hours } = business
   const spoken = hours
-    ? DAYS.map((day) => `${day} ${hours[day]?.map((span) => span.join('-')).join(',') || 'closed'}`).join('  ')
+    ? WEEKDAYS.map((day) => `${day} ${hours[day]?.map((span) => span.join('-')).join(',') || 'closed'}`).join('  ')
     : 'not said'
   const lines: [string, string][] = [
     ['name', business.name],

@@ -112,14 +112,14 @@ export function addCrmCommands(program: Command, cli: Cli): { leads: Command; co
       const items = await take(limit, (page) => client.leads.list.query(page))
       await show(items, () =>
         formatTable(
-          ['at', 'stage', 'source', 'phone', 'name', 'wish', 'call back', 'id'],
+          ['at', 'stage', 'source', 'phone', 'name', 'inquiry', 'call back', 'id'],
           items.map((lead) => [
             formatTime(lead.createdAt),
             lead.stage,
             lead.source,
             lead.phone ? formatPhone(lead.phone) : '',
             lead.name ?? '',
-            shorten(lead.wish ?? '', 40),
+            shorten(lead.inquiry ?? '', 40),
             lead.callbackTime ?? '',
             lead.id,
           ]),

@@ -37,7 +37,7 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
       queues: () => deps.producer.queues,
       keyring: deps.keyring,
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
-      replayRecord: (key) => replayStored(deps.storage, key),
+      replayTrace: (key) => replayStored(deps.storage, key),
     },
   })
   const link: TRPCLink<AppRouter> = () => (options) =>

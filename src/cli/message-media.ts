@@ -115,7 +115,7 @@ async function chooseFile({ client }: Session, id: string): Promise<{ id: string
 
 async function download(current: Session, file: { id: string; fileName: string | null }) {
   const business = await current.client.businesses.get.query()
-  const response = await fetch(`${current.url}/api/media/${file.id}?download=1`, {
+  const response = await fetch(`${current.url}/api/v1/media/${file.id}?download=1`, {
     headers: {
       'x-business-id': business.id,
       ...(current.apiKey ? { Authorization: `Bearer ${current.apiKey}` } : {}),

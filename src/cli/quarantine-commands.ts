@@ -53,7 +53,8 @@ export function addQuarantineCommands(program: Command, { show, session }: Cli):
     .argument('[id]', 'left out, everything that is set aside')
     .action(async (id: string | undefined) => {
       const { client } = await session()
-      const { count } = await client.quarantine.retry.mutate(id ? { id } : {})
+      const { quarantine } = client
+      const { count } = await (id ? quarantine.retry.mutate({ id }) : quarantine.retryAll.mutate())
       await show({ count }, () => `${count} given another chance`)
     })
   quarantine

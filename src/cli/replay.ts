@@ -1,5 +1,5 @@
 import { terminalLine } from '../lib/escape/terminal.ts'
-import { type ReplayReport, replayRecord } from '../media/replay.ts'
+import { type ReplayReport, replayTrace } from '../media/replay.ts'
 
 /**
  * Lives a recorded call through again.
@@ -11,7 +11,7 @@ export async function replayTarget(
   fromStorage: (call: string) => Promise<ReplayReport>,
 ): Promise<ReplayReport> {
   const file = Bun.file(target)
-  return (await file.exists()) ? await replayRecord(await file.text()) : await fromStorage(target)
+  return (await file.exists()) ? await replayTrace(await file.text()) : await fromStorage(target)
 }
 
 /** What was said, and whether every decision was the same. */

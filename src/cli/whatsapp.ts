@@ -8,7 +8,7 @@ import { UsageError } from './exit.ts'
 import { formatTable, formatTime, printError } from './output.ts'
 import type { Cli } from './session.ts'
 
-type LinkView = Outputs['whatsapp']['list'][number]
+type LinkView = Outputs['whatsapp']['get']
 type LinkOptions = {
   account?: string
   new?: boolean
@@ -43,7 +43,7 @@ export function addWhatsAppCommands(program: Command, { session, show }: Cli): v
     .description('the linked accounts and what they need')
     .action(async () => {
       const { client } = await session()
-      const accounts = await client.whatsapp.list.query()
+      const { items: accounts } = await client.whatsapp.list.query()
       await show(accounts, () => describe(accounts))
     })
 
@@ -90,7 +90,7 @@ export function addWhatsAppCommands(program: Command, { session, show }: Cli): v
       .option('--account <id>', 'which one (default: the only one)')
       .action(async (options: { account?: string }) => {
         const { client } = await session()
-        const { id } = pickOne(await client.whatsapp.list.query(), options.account)
+        const { id } = pickOne((await client.whatsapp.list.query()).items, options.account)
         const { done } =
           name === 'logout'
             ? await client.whatsapp.logout.mutate({ id })
@@ -114,7 +114,9 @@ function addNumberCommands(whatsapp: Command, { session, show }: Pick<Cli, 'sess
       .action(async (number: string) => {
         const { client } = await session()
         const phone = parsePhone(number)
-        const waiting = (await client.whatsapp.list.query()).filter((account) => account.confirmationNeeded !== null)
+        const waiting = (await client.whatsapp.list.query()).items.filter(
+          (account) => account.confirmationNeeded !== null,
+        )
         const isMeant = (linked: string | undefined) => linked && phone && isSamePhone(linked, phone)
         const account = waiting.find(({ confirmationNeeded }) => isMeant(confirmationNeeded?.phone))
         if (!account?.confirmationNeeded)
@@ -132,7 +134,7 @@ function addNumberCommands(whatsapp: Command, { session, show }: Pick<Cli, 'sess
 
 async function chooseAccount(client: Client, options: LinkOptions): Promise<LinkView> {
   if (options.new) return client.whatsapp.create.mutate({})
-  const accounts = await client.whatsapp.list.query()
+  const { items: accounts } = await client.whatsapp.list.query()
   if (options.account) return pickOne(accounts, options.account)
   const open = accounts.filter(({ state }) => state !== 'working')
   if (accounts.length === 0) return client.whatsapp.create.mutate({})
@@ -162,7 +164,7 @@ async function follow(
   let shown = ''
   let moved = false
   for (const deadline = Date.now() + timeoutMs; ; await Bun.sleep(LOOK_MS)) {
-    const view = await client.whatsapp.status.query({ id })
+    const view = await client.whatsapp.get.query({ id })
     if (view.state === 'working') return view
     moved ||= view.state === 'starting' || view.state === 'scan_qr'
     if (moved && (view.state === 'blocked' || (view.state === 'failed' && view.retryAt === null)))

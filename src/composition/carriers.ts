@@ -1,7 +1,7 @@
 import type { Carriers, Telephony } from '../providers/telephony/port.ts'
 import type { PerBusiness } from './per-business.ts'
 
-/** The installation's carrier account, and those that businesses brought along. */
+/** The installation's carrier account, and those of businesses with keys of their own. */
 export function createCarriers(accounts: PerBusiness<Telephony>): Carriers {
   const { installation } = accounts
   return {
@@ -14,15 +14,15 @@ export function createCarriers(accounts: PerBusiness<Telephony>): Carriers {
     },
     accountsOf: (businessId) => [accounts.ownOf(businessId), installation].filter((account) => account !== null),
     verify(request) {
-      const said = [request.params.AccountSid].flat()[0]
-      // Whoever names the installation's account needs the installation's token: a business cannot claim it as its own.
-      if (installation && (said === undefined || isSame(said, installation.accountSid)))
+      const named = [request.params.AccountSid].flat()[0]
+      // The installation's account needs the installation's token: a business cannot claim it as its own.
+      if (installation && (named === undefined || isSame(named, installation.accountSid)))
         return installation.verifyWebhook(request) ? { telephony: installation, only: null } : null
-      if (said === undefined) return null
-      // Several businesses may say that an account is theirs; the signature tells whose keys are right.
+      if (named === undefined) return null
+      // Several businesses may claim one account; the signature shows whose keys are right.
       const [first, ...more] = accounts
         .own()
-        .filter(({ adapter }) => isSame(adapter.accountSid, said) && adapter.verifyWebhook(request))
+        .filter(({ adapter }) => isSame(adapter.accountSid, named) && adapter.verifyWebhook(request))
       if (!first) return null
       return { telephony: first.adapter, only: [first, ...more].map(({ businessId }) => businessId) }
     },

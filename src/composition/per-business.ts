@@ -4,15 +4,15 @@ import type { CredentialProvider, Credentials, Keyring } from '../domain/credent
 export type PerBusiness<Adapter> = {
   /** The business's own, else the installation's; null where there is none, or its own keys cannot be opened. */
   of(businessId: string): Adapter | null
-  /** Its own alone. */
+  /** The business's own only. */
   ownOf(businessId: string): Adapter | null
   own(): { businessId: string; adapter: Adapter }[]
   installation: Adapter | null
 }
 
 /**
- * Makes an adapter of a business's own keys when it is first asked for, and keeps it as long as the keys stay: its tokens and
- * connections live with it.
+ * Makes an adapter of a business's own keys on first use. It is cached as long as the keys stay, with its tokens and
+ * connections.
  */
 export function perBusiness<P extends CredentialProvider, Adapter>(
   keyring: Keyring,
@@ -20,12 +20,12 @@ export function perBusiness<P extends CredentialProvider, Adapter>(
   installation: Adapter | null,
   make: (keys: Credentials<P>) => Adapter,
 ): PerBusiness<Adapter> {
-  const kept = new WeakMap<Credentials<P>, Adapter>()
+  const adapters = new WeakMap<Credentials<P>, Adapter>()
   const adapterOf = (keys: Credentials<P>) => {
-    const known = kept.get(keys)
-    if (known) return known
+    const existing = adapters.get(keys)
+    if (existing) return existing
     const made = make(keys)
-    kept.set(keys, made)
+    adapters.set(keys, made)
     return made
   }
   const ownOf = (businessId: string) => {

@@ -25,7 +25,6 @@ export type DomainContext = {
 /** A context bound to one business: every query of a verb that takes it is scoped by `businessId`. */
 export type BusinessContext = DomainContext & { businessId: string }
 
-/** The context bound to a business, on behalf of an actor. */
 export function within(ctx: DomainContext, businessId: string, actor: Actor = ctx.actor): BusinessContext {
   return { ...ctx, businessId, actor }
 }
@@ -54,11 +53,10 @@ export async function audit(tx: Executor, ctx: DomainContext & { businessId?: st
       insert into ${auditLog} (id, business_id, actor_kind, actor_id, action, entity, entity_id, data)
       values (${newId()}, ${businessId}, ${actor.kind}, ${actor.id}, ${action}, ${entity}, ${entityId},
         ${data ? JSON.stringify(data) : null}::text::jsonb)
-    ), ${eventsOf(actor, newsOf(businessId, entry))}
-    select told from told`)
+    ), ${eventsOf(actor, eventRow(businessId, entry))}
+    select notified from notified`)
 }
 
-/** Writes the audit row alone, of a change whose event is written apart. */
 export async function auditOnly(tx: Executor, ctx: BusinessContext, entry: AuditEntry): Promise<void> {
   const { businessId, actor } = ctx
   await tx.insert(auditLog).values({ businessId, actorKind: actor.kind, actorId: actor.id, ...entry })
@@ -66,25 +64,25 @@ export async function auditOnly(tx: Executor, ctx: BusinessContext, entry: Audit
 
 /**
  * Writes an event with its webhook deliveries, and wakes those who listen when the transaction commits. An event leaves the
- * installation by webhook; its data goes when its entity is erased (`silenceNews`).
+ * installation by webhook; its data goes when its entity is erased (`eraseEvents`).
  */
 export async function emit(tx: Executor, ctx: Pick<BusinessContext, 'businessId' | 'actor'>, entry: AuditEntry) {
-  await tx.execute(sql`with ${eventsOf(ctx.actor, newsOf(ctx.businessId, entry))} select told from told`)
+  await tx.execute(sql`with ${eventsOf(ctx.actor, eventRow(ctx.businessId, entry))} select notified from notified`)
 }
 
-function newsOf(businessId: string, { action, entity, entityId, data }: AuditEntry): SQL {
+function eventRow(businessId: string, { action, entity, entityId, data }: AuditEntry): SQL {
   return sql`select ${businessId}::uuid as business_id, ${action}::text as type, ${entity}::text as entity,
     ${entityId}::text as entity_id, ${data ? JSON.stringify(data) : null}::text::jsonb as data`
 }
 
 /**
  * Parts of a `with` that write events for `rows` (business_id, type, entity, entity_id, data), for a statement that makes a
- * change and its events in one round trip. They do their work when the statement reads from the last, `told`.
+ * change and its events in one round trip. They do their work when the statement reads from the last, `notified`.
  */
 export function eventsOf(actor: Actor, rows: SQL): SQL {
   return sql`event as (
       insert into events (business_id, type, entity, entity_id, actor_kind, data)
-      select business_id, type, entity, entity_id, ${actor.kind}, data from (${rows}) as news
+      select business_id, type, entity, entity_id, ${actor.kind}, data from (${rows}) as changes
       returning seq, business_id, type
     ), deliveries as (
       insert into webhook_deliveries (endpoint_id, event_seq, business_id)
@@ -92,7 +90,7 @@ export function eventsOf(actor: Actor, rows: SQL): SQL {
       from event join webhook_endpoints endpoint on endpoint.business_id = event.business_id
       where endpoint.enabled and (endpoint.types is null or event.type = any(endpoint.types)
         or split_part(event.type, '.', 1) || '.*' = any(endpoint.types))
-    ), told as (
-      select pg_notify(${EVENT_CHANNEL}, '') as told from event limit 1
+    ), notified as (
+      select pg_notify(${EVENT_CHANNEL}, '') as notified from event limit 1
     )`
 }

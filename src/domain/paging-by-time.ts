@@ -3,7 +3,7 @@ import type { PgColumn } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
 
-/** Newest first, over a time and, where times are equal, an id. The cursor is opaque to clients. */
+/** Over a time and, where times are equal, an id. The cursor is opaque to clients. */
 export const timePageInput = z.object({
   cursor: z.string().max(200).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -19,6 +19,13 @@ export function olderThan(at: PgColumn | SQL, id: PgColumn | SQL, cursor: string
   if (cursor === undefined) return undefined
   const [time, key] = readPosition(cursor)
   return sql`(${at}, ${id}) < (${time}::timestamptz, ${key}::uuid)`
+}
+
+/** The same for a list whose soonest row comes first. @throws AppError `invalid_cursor` */
+export function laterThan(at: PgColumn | SQL, id: PgColumn | SQL, cursor: string | undefined): SQL | undefined {
+  if (cursor === undefined) return undefined
+  const [time, key] = readPosition(cursor)
+  return sql`(${at}, ${id}) > (${time}::timestamptz, ${key}::uuid)`
 }
 
 /** Postgres keeps microseconds, a Date does not: the time travels as Postgres' own text. */

@@ -20,7 +20,6 @@ export function pageQuery(key: PgColumn, input: z.output<typeof pageInput>, ...w
   }
 }
 
-/** Cuts the extra row off again. */
 export function toPage<Row extends { id: string }>(rows: Row[], limit: number): Page<Row> {
   const items = rows.slice(0, limit)
   return { items, nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null }

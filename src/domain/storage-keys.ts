@@ -5,10 +5,21 @@
 
 /** The message that a caller left, by the carrier's id of it. */
 export function recordingKey(businessId: string, recordingSid: string): string {
-  return `recordings/${businessId}/${recordingSid.replace(/[^A-Za-z0-9_-]/g, '_')}.wav`
+  return `recordings/${businessId}/${safe(recordingSid)}.wav`
 }
 
-/** A file of an inbound message. */
+export function turnAudioKey(businessId: string, callSid: string, index: number): string {
+  return `calls/${businessId}/${safe(callSid)}/turn-${index}.wav`
+}
+
+export function callTraceKey(businessId: string, callSid: string): string {
+  return `calls/${businessId}/${safe(callSid)}/record.jsonl`
+}
+
 export function mediaKey(businessId: string, mediaId: string): string {
   return `media/${businessId}/${mediaId}`
+}
+
+function safe(id: string): string {
+  return id.replace(/[^A-Za-z0-9_-]/g, '_')
 }

@@ -2,6 +2,7 @@ import type { Context, Hono, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import type { RouterRoute } from 'hono/types'
 import { type AccessContext, businessOf, type PrincipalDeps } from '../access/authenticate.ts'
+import type { KeyLimit } from '../access/key-limit.ts'
 import { refuseForeignOrigin } from '../access/origins.ts'
 import { PREFIXES, permissionOf, ROUTES, type Rule } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
@@ -11,6 +12,7 @@ export type GuardDeps = {
   /** The app whose routes are guarded. */
   app: { router: Hono['router'] }
   principal: PrincipalDeps
+  keyLimit: KeyLimit
   /** Rules beside the table's own: those of the procedures' REST routes. */
   rules: Readonly<Record<string, Rule>>
   /** Whether a user runs the installation. */
@@ -20,7 +22,9 @@ export type GuardDeps = {
 }
 
 /** What the guard leaves for the handlers behind it. */
-export type GuardEnv = { Variables: { business?: AccessContext; route: string } }
+export type GuardEnv = {
+  Variables: { business?: AccessContext; route: string; limitHeaders?: Record<string, string> }
+}
 
 /** Calls of one tRPC batch. */
 const MAX_BATCH = 20
@@ -44,9 +48,18 @@ export function createGuard(deps: GuardDeps): MiddlewareHandler<GuardEnv> {
     const startedAt = performance.now()
     const answered = await admit(c, rule, deps)
     if (answered) return answered
+    refuseEncodedBody(c.req.raw)
     await next()
+    for (const [name, value] of Object.entries(c.get('limitHeaders') ?? {})) c.header(name, value)
     if ('business' in c.var && performance.now() - startedAt > STALE_MS) await admitAgain(c, rule, deps)
   }
+}
+
+/** No body is unpacked here. @throws AppError `encoded_body` */
+function refuseEncodedBody(request: Request): void {
+  const encoding = request.headers.get('content-encoding')?.trim() ?? ''
+  if (encoding === '' || encoding.toLowerCase() === 'identity') return
+  throw new AppError('unsupported_media', 'encoded_body', 'Compressed bodies are not read. Leave out Content-Encoding.')
 }
 
 /** Handlers answer; what is registered with `use` and calls the next one does not. */
@@ -81,8 +94,10 @@ async function admit(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise
     case 'procedures': {
       if (await needsLoginPage(c, deps)) return toLogin(c)
       const business = await businessOf(request, deps.principal, chosenBusiness(c))
+      const calls = rule.access === 'procedures' ? calledProcedures(c.req.path) : null
+      deps.keyLimit.take(business.actor, Math.min(calls?.length ?? 1, MAX_BATCH), limitHeaders(c))
       if (rule.access === 'business') requireAccess(business.access, rule.needs)
-      else requireAnyCall(business, calledProcedures(c.req.path))
+      else requireAnyCall(business, calls ?? [])
       c.set('business', business)
       return null
     }
@@ -97,6 +112,16 @@ async function admit(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise
           )
     case 'console':
       return admitToConsole(c, rule.operator, deps)
+  }
+}
+
+/** Headers of the rate limit: at once on an error, and on the response of the handler when there is one. */
+function limitHeaders(c: Context<GuardEnv>) {
+  const headers: Record<string, string> = {}
+  c.set('limitHeaders', headers)
+  return (name: string, value: string) => {
+    headers[name] = value
+    c.header(name, value)
   }
 }
 

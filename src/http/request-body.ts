@@ -155,6 +155,11 @@ export function withBody(request: Request, body: Buffer<ArrayBuffer>): Request {
   })
 }
 
+/** A request with its whole body, for code of others that would read it without a limit. */
+export async function readWhole(request: Request, maxBytes: number): Promise<Request> {
+  return withBody(request, await readBytes(request, maxBytes))
+}
+
 /** @throws AppError `not_json` for a body that says it is something else; one that says nothing is taken at its word */
 export function requireJson(request: Request): void {
   const type = request.headers.get('content-type')

@@ -22,8 +22,11 @@ export type InboxRow = {
 export type Accepted = 'stored' | 'queue_only' | 'refused'
 
 export type InboxOptions = {
-  /** Writes rows in one statement; one whose key is there already is left out. */
-  insert(rows: InboxRow[]): Promise<void>
+  /**
+   * Writes rows in one statement; one whose key is there already is left out.
+   * @returns under which ids such keys stand, by key; a key whose event ended meanwhile has none
+   */
+  insert(rows: InboxRow[]): Promise<ReadonlyMap<string, string | null>>
   producer: Pick<Producer, 'enqueue' | 'enqueueEvent'>
   log: Logger
   /** Where what is not stored yet outlives this process. */
@@ -67,8 +70,16 @@ const WAITING_LIMIT = 20_000
 export function createInbox(options: InboxOptions): Inbox {
   const { producer, log, spool = null, insertTimeoutMs = INSERT_MS } = options
   const logAway = createQuietLogger(log, 'inbox: the database does not take events, the queue alone does')
+  /** The event that a row repeats; null where that has ended. */
+  const repeated = new WeakMap<InboxRow, string | null>()
   const rows = createGatherer<InboxRow>(
-    (batch) => withDeadline(options.insert(batch), insertTimeoutMs, 'storing events'),
+    async (batch) => {
+      const standing = await withDeadline(options.insert(batch), insertTimeoutMs, 'storing events')
+      for (const row of batch) {
+        const id = standing.get(row.key)
+        if (id !== undefined) repeated.set(row, id)
+      }
+    },
     { max: BATCH, isPoisoned: (error) => failureKind(error) !== 'transient' },
   )
 
@@ -91,7 +102,9 @@ export function createInbox(options: InboxOptions): Inbox {
       options.onAccepted?.(job, 'queue_only')
       return
     }
-    producer.enqueueEvent(job, row.id, { delayMs: row.delayMs })
+    const original = repeated.get(row)
+    // One job per event, under its id: a repeat adds none.
+    if (original !== null) producer.enqueueEvent(job, original ?? row.id, { delayMs: row.delayMs })
   }
 
   /** Who waits for an event to be durable, by its row. */

@@ -176,6 +176,8 @@ export const jobs = {
       callSid: z.string(),
       businessId: z.uuid(),
       name: z.string().nullish(),
+      inquiry: z.string().nullish(),
+      /** The earlier name of `inquiry`, for the workers and jobs of the version before. */
       wish: z.string().nullish(),
       callbackTime: z.string().nullish(),
       at,

@@ -25,22 +25,15 @@ export function onShutdown(handler: Handler, logger?: Logger): void {
 }
 
 /**
- * Keeps one stray failure from taking a process down with all its calls, accounts or jobs: a promise that nobody waited
- * for, and the database driver writing to a socket that has just gone (its queries are rejected by themselves). Any other
- * uncaught error leaves the process in a state nobody knows: it ends, and its place is taken.
+ * Ends the process on an uncaught exception, which leaves it in an unknown state: its supervisor starts another. A rejected
+ * promise that nothing waits for is logged, and the calls, accounts or jobs of the process go on.
  */
 export function guardProcess(logger: Logger): void {
   process.on('unhandledRejection', (error) =>
-    logger.error({ reason: errorMessage(error), stack: stackFrames(error) }, 'a promise failed that nobody waited for'),
+    logger.error({ reason: errorMessage(error), stack: stackFrames(error) }, 'unhandled rejection'),
   )
   process.on('uncaughtException', (error) => {
-    const stack = stackFrames(error)
-    const line = { reason: errorMessage(error), stack }
-    if (/[\\/]postgres[\\/](src|cjs|cf)[\\/]/.test(stack.split('\n')[0] ?? '')) {
-      logger.error(line, 'the database driver lost its socket')
-      return
-    }
-    logger.fatal(line, 'an error nobody caught: this process ends')
+    logger.fatal({ reason: errorMessage(error), stack: stackFrames(error) }, 'uncaught exception, the process ends')
     process.exit(1)
   })
 }

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { AppError } from './errors.ts'
 
 /** A NUL, or half of a surrogate pair: Postgres stores neither, in text or in jsonb. */
@@ -56,6 +57,25 @@ export function countCharacters(text: string): number {
   let count = 0
   for (const _ of text) count += 1
   return count
+}
+
+/**
+ * A field of at most `max` characters.
+ * @param max in Unicode code points, as Postgres and JSON Schema count: an emoji or a letter of a rare script is not two
+ */
+export function limitedText(max: number) {
+  return within(z.string(), max)
+}
+
+/** A trimmed field of 1 to `max` characters, counted as `limitedText` does. */
+export function requiredText(max: number) {
+  return within(z.string().trim().min(1), max)
+}
+
+function within(field: z.ZodString, max: number) {
+  return field
+    .refine((text) => countCharacters(text) <= max, `The text is longer than ${max} characters. Shorten it.`)
+    .meta({ maxLength: max })
 }
 
 /**

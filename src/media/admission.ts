@@ -1,17 +1,17 @@
-/** How long a call that was told to connect may take until its stream starts. */
+/** How long a call may take from the answer to its webhook to the start of its stream. */
 const ARRIVING_MS = 10_000
-/** A little longer than a token lives. */
+/** A little longer than a token is valid. */
 const TOKEN_MS = 90_000
 
 /** Decides whether one more call fits into this process, and that a token opens one stream only. */
 export class Admission {
-  /** Calls that were answered with a stream and have not started it, by the time they were. */
+  /** Calls that were answered with a stream and have not started it, with the time of the answer. */
   readonly #arriving = new Map<string, number>()
   readonly #used = new Map<string, number>()
 
   constructor(private readonly options: { limit: number; live(): number; draining(): boolean }) {}
 
-  /** Whether a call may be served; asked again for the same call, it counts once. */
+  /** Whether a call may be served; a repeated request for the same call counts once. */
   admit(callSid: string, now = performance.now()): boolean {
     if (this.options.draining()) return false
     forgetBefore(this.#arriving, now - ARRIVING_MS)
@@ -21,7 +21,7 @@ export class Admission {
     return true
   }
 
-  /** Uses a token up. @returns false when it was used in this process before */
+  /** Marks a token as used. @returns false when this process had seen it before */
   useToken(nonce: string, callSid: string, now = performance.now()): boolean {
     forgetBefore(this.#used, now - TOKEN_MS)
     if (this.#used.has(nonce)) return false

@@ -8,42 +8,42 @@ import type { PhraseName, StreamTransport } from './media-session-ports.ts'
 import { type Heard, PlaybackLedger } from './playback.ts'
 import { MEDIA_TAIL, StreamWriter } from './twilio-frames.ts'
 
-/** A mark stands behind so much audio at most; a smaller item has one at its end. */
+/** The most audio between two marks; every item has one at its end. */
 const MARK_EVERY_MS = 1_000
 
-/** A pause between pieces up to which they are one run of audio. */
+/** The longest pause between pieces of one run of audio. */
 const RUN_GAP_MS = 20
 
 /** One relay of 64 is timed. */
 const TIMED = 63
 
-/** Who waits for what is played. */
+/** Waits for what is played. */
 export type VoiceWatcher = {
-  /** Audio is about to be sent, after a pause or a change. */
+  /** Audio is about to be sent, after a pause or a change of item. */
   audioBegins(): void
-  /** An item is whole, and plays. */
+  /** An item is complete and still plays. */
   stillPlaying(): void
-  /** Everything that was sent may be heard now. */
+  /** Everything that was sent has been played. */
   settled(): void
 }
 
-/** Who goes by whether the engine speaks. */
+/** Observes the engine's speech. */
 export type SpeechListener = {
   begins(itemId: string): void
-  /** No more audio of an item will come. @param sentMs how much of it came */
+  /** An item is complete. @param sentMs its length */
   ends(itemId: string, sentMs: number): void
 }
 
-/** What the caller is played: audio, the marks behind it, and what of it was heard. */
+/** The agent's audio on its way to the caller: audio and marks out, marks back, what was heard. */
 export class AgentAudioOutput implements EnginePlayer, AudioRuns {
-  // What every piece looks at comes first, so that it lies together: one that goes on what the last one began needs no more.
+  // The fields that every piece reads come first, side by side in memory: a piece that continues a run needs no others.
   readonly #transport: StreamTransport
   readonly #ledger = new PlaybackLedger()
   readonly #clock: Clock
   #head = ''
-  /** The item that is being sent, whose turn is known. */
+  /** The item that is being sent; its turn is in the transcript. */
   #item = ''
-  /** The audio that the record does not know of yet, and until when a piece goes on with it. */
+  /** The audio that is not in the trace yet, and until when a further piece joins it. */
   #runMs = 0
   #runUntil = Number.NEGATIVE_INFINITY
   #pieces = 0
@@ -60,18 +60,18 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     this.#context = context
     this.#transport = transport
     this.#clock = context.clock
-    context.record.follow(this)
+    context.trace.follow(this)
   }
 
-  watchedBy(watcher: VoiceWatcher): void {
+  setWatcher(watcher: VoiceWatcher): void {
     this.#watcher = watcher
   }
 
-  onSpeech(listener: SpeechListener): void {
+  setListener(listener: SpeechListener): void {
     this.#listener = listener
   }
 
-  /** The stream is known: from now on there is something to play on. */
+  /** Sets the stream to play on. */
   begin(streamSid: string): void {
     this.#writer = new StreamWriter(streamSid)
     this.#head = this.#writer.mediaHead
@@ -86,12 +86,12 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     return this.#ledger.endsAt(now)
   }
 
-  /** Since when nothing is heard, or from when on, by estimate. */
+  /** When the last audio was played, or will have been, by estimate. */
   quietSince(): number {
     return this.#ledger.quietSince()
   }
 
-  /** Whether something that was begun is to go on. */
+  /** Whether more audio of an item will come. */
   get unfinished(): boolean {
     return this.#ledger.open().length > 0
   }
@@ -105,14 +105,14 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   }
 
   /**
-   * Something to hear while the caller waits, not too often.
-   * @param waiting the caller is known to wait, though the engine may not have said that they fell silent
-   * @param again also when something like it was said a moment ago
+   * Plays a filler while the caller waits, not too often.
+   * @param waiting the caller waits, although the engine may not have reported the end of their speech
+   * @param again also shortly after the last filler
    */
   filler(waiting = false, again = false): void {
     const context = this.#context
     const now = this.#clock.now()
-    // By the clock: marks may never come back.
+    // By the clock: marks may never return.
     if (!context.live || this.endsAt(now) > now || context.state === 'closing') return
     if (context.callerSpeaking && !waiting) return
     if (!again && now - this.#lastFillerAt < context.policy.fillerEveryMs) return
@@ -122,35 +122,34 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   }
 
   phrase(name: PhraseName): void {
-    const { reception, record } = this.#context
+    const { reception, trace } = this.#context
     const audio = reception?.phrase?.(name)
-    record.decide('phrase', { name })
+    trace.decide({ decision: 'phrase', name })
     const text = name === 'connecting' ? null : (reception?.script[name] ?? null)
     const itemId = `phrase_${++this.#phrases}`
     if (audio) this.playBytes(itemId, audio, text)
     else
       reception?.renderPhrase?.(name).then(
         (rendered) => {
-          // The engine may have begun to speak meanwhile.
+          // The engine may have begun to speak during the rendering.
           const now = this.#clock.now()
           if (this.#context.live && this.endsAt(now) <= now) this.playBytes(itemId, rendered, text)
         },
-        (error: unknown) =>
-          this.#context.log.error({ name, error: errorMessage(error) }, 'a phrase could not be rendered'),
+        (error: unknown) => this.#context.log.error({ name, error: errorMessage(error) }, 'phrase not rendered'),
       )
   }
 
-  /** Pieces of the engine's that were passed on. */
+  /** Pieces of the engine's audio that were passed on. */
   get pieces(): number {
     return this.#pieces
   }
 
-  /** The next piece is not just one more: something waits for it. */
-  attend(): void {
+  /** Makes the next piece begin anew, because something waits for it. */
+  expectPiece(): void {
     this.#runUntil = Number.NEGATIVE_INFINITY
   }
 
-  /** Audio of our own, whole. */
+  /** Plays a complete item of the product's own. */
   playBytes(itemId: string, audio: Uint8Array, text: string | null): void {
     const now = this.#clock.now()
     if (this.#begin(itemId, text, now)) {
@@ -159,12 +158,12 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
       this.#runUntil += ms
       const status = this.#transport.send(this.#head + base64Of(audio) + MEDIA_TAIL)
       this.#ledger.sentBytes(itemId, audio, now)
-      if (status === 0) this.#notTaken()
+      if (status === 0) this.#refused()
     }
     this.finish(itemId)
   }
 
-  /** A piece of the engine's. @param payload base64, passed on as it came @param ms how long it plays */
+  /** Plays a piece of the engine's audio. @param payload base64, passed on unchanged @param ms its length */
   play(itemId: string, payload: string, ms: number, text?: string): void {
     const now = this.#clock.now()
     if ((itemId !== this.#item || now > this.#runUntil) && !this.#answer(itemId, text ?? null, ms, now)) return
@@ -173,11 +172,11 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     const status = this.#transport.send(this.#head + payload + MEDIA_TAIL)
     const unmarkedMs = this.#ledger.sent(itemId, payload, ms, now)
     if ((this.#pieces++ & TIMED) === 0) this.#context.metrics.relayedOut(this.#clock.now() - now)
-    if (status === 0) this.#notTaken()
+    if (status === 0) this.#refused()
     else if (unmarkedMs >= MARK_EVERY_MS) this.#sendMark()
   }
 
-  /** A piece that does not just go on. @returns whether it may be played */
+  /** Begins a run of the engine's audio. @returns whether it may be played */
   #answer(itemId: string, text: string | null, ms: number, now: number): boolean {
     if (ms <= 0 || !this.#begin(itemId, text, now)) return false
     this.#listener?.begins(itemId)
@@ -190,18 +189,18 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     return true
   }
 
-  /** Looks at everything that audio may mean to the call. @returns whether it may be played */
+  /** Begins a run of audio. @returns whether it may be played */
   #begin(itemId: string, text: string | null, now: number): boolean {
     const context = this.#context
     if (!context.live || this.#head === '') return false
     if (itemId !== this.#runItem || this.#runMs === 0 || now > this.#runAt + this.#runMs + RUN_GAP_MS) {
-      context.record.flushAudio()
+      context.trace.flushAudio()
       this.#runItem = itemId
       this.#runAt = now
     }
     this.#runUntil = this.#runAt + this.#runMs + RUN_GAP_MS
     if (itemId !== this.#item) this.#beginItem(itemId, text, now)
-    // It may want to be asked again before the next piece.
+    // Last: the watcher may call `expectPiece`.
     this.#watcher?.audioBegins()
     return true
   }
@@ -216,23 +215,23 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     if (this.#runMs === 0) return null
     const run = { itemId: this.#runItem, ms: this.#runMs, at: this.#runAt - this.#context.startedAt }
     this.#runMs = 0
-    this.attend()
+    this.expectPiece()
     return run
   }
 
-  #notTaken(): void {
-    void this.#context.end('stream_lost', 'the carrier does not take the audio')
+  #refused(): void {
+    void this.#context.end('stream_lost', 'the carrier refused the audio')
   }
 
   #sendMark(): void {
     const name = this.#ledger.mark()
     if (name === null || !this.#writer) return
-    this.#context.record.flushAudio()
+    this.#context.trace.flushAudio()
     if (this.#transport.send(this.#writer.mark(name)) === 0)
-      void this.#context.end('stream_lost', 'the carrier does not take a mark')
+      void this.#context.end('stream_lost', 'the carrier refused a mark')
   }
 
-  /** No more audio of an item: its last mark, and its turn when it was heard already. */
+  /** Completes an item: its last mark, and its turn if it was played already. */
   finish(itemId: string): void {
     this.#sendMark()
     this.#listener?.ends(itemId, this.#ledger.sentOf(itemId))
@@ -242,12 +241,12 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     else this.#watcher?.settled()
   }
 
-  /** The engine is about to go, and with it the words of what it was saying. */
+  /** Takes the words of unfinished items from the engine before it closes. */
   learnAllWords(): void {
     for (const itemId of this.#ledger.open()) this.#learnWords(itemId)
   }
 
-  /** No more audio of any item: who made it is gone. */
+  /** Completes every item: the engine that made them is closed. */
   finishAll(): void {
     for (const itemId of this.#ledger.open()) this.finish(itemId)
   }
@@ -257,30 +256,30 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     if (!this.playing) this.#watcher?.settled()
   }
 
-  /** The caller has the word: nothing more is made, what waits to be played is dropped, and the engine told what was heard. */
+  /** The caller interrupts: stops the engine, clears the carrier's buffer, and reports to the engine what was heard. */
   interrupt(): void {
     const writer = this.#writer
     if (!writer) return
     const context = this.#context
-    const { record, metrics } = context
+    const { trace, metrics } = context
     const from = this.#clock.now()
-    // Stop producing first: audio that comes after the clear would be heard.
-    record.decide('cancel')
+    // First: audio that comes after the clear would be heard.
+    trace.decide({ decision: 'cancel' })
     context.engine?.cancel()
     const cut = this.#ledger.clear(this.#clock.now())
     this.#transport.send(writer.clear())
     metrics.clears.push(this.#clock.now() - from)
     metrics.bargeIns++
-    record.decide('clear')
+    trace.decide({ decision: 'clear' })
     for (const item of cut) {
-      record.decide('truncate', { item: item.itemId, ms: Math.round(item.heardMs) })
+      trace.decide({ decision: 'truncate', item: item.itemId, ms: Math.round(item.heardMs) })
       context.engine?.truncate(item.itemId, item.heardMs)
       this.#wasHeard(item, true)
     }
     context.remainder = cut[0] ?? null
   }
 
-  /** The call is over: what of the items under way was heard. */
+  /** The call is over: saves what was heard of the unfinished items. */
   endAll(): void {
     for (const item of this.#ledger.clear(this.#clock.now())) this.#wasHeard(item, item.heardMs < item.sentMs)
   }
@@ -291,13 +290,13 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     this.#context.transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, interrupted)
   }
 
-  /** An answer that is cut off while it is still being made has told its words in part only. */
+  /** Takes an item's words from the engine, which reports them at its end only. */
   #learnWords(itemId: string): void {
-    const { transcript, engine, record } = this.#context
+    const { transcript, engine, trace } = this.#context
     if (!transcript.knows(itemId) || transcript.textOf(itemId) !== null) return
     const text = engine?.wordsOf?.(itemId)
     if (!text) return
     transcript.agentText(itemId, text)
-    record.note('engine', { event: { type: 'agent_transcript', itemId, text } })
+    trace.note({ kind: 'engine', event: { type: 'agent_transcript', itemId, text } })
   }
 }

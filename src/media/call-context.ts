@@ -11,21 +11,21 @@ import { DEFAULT_POLICY, type TurnOptions } from './turn-options.ts'
 
 export type EndCall = (reason: CallEndReason, detail?: string | null, code?: number) => Promise<void>
 
-/** What the parts of a call share: where it stands, who is in it, and what is known of it. */
+/** The state that the parts of a call share. */
 export class CallContext {
-  /** `waiting` (for `start`) → `live` → `closing` (goodbye said, its last mark awaited) → `ended`. */
+  /** `waiting` (for `start`) → `live` → `closing` (goodbye sent, its last mark awaited) → `ended`. */
   state: 'waiting' | 'live' | 'closing' | 'ended' = 'waiting'
   /** When the caller's last turn ended, until it is answered. */
   heardEndAt: number | null = null
-  /** What the last interruption cut off, as long as the caller may prove to have meant "go on". */
+  /** The audio that the last interruption cut off, as long as it may have been a backchannel. */
   remainder: Cut | null = null
   startedAt = 0
   /** The greeting is still being rendered. */
   greetingDue = false
   callerSpeaking = false
-  /** The call is being handed to a person. */
+  /** The call is being transferred to a person. */
   transferring = false
-  /** The carrier was asked to take the call on: from now on it is that which ends the stream. */
+  /** The carrier was asked to transfer: it ends the stream from now on. */
   handedOn = false
   call: StreamToken | null = null
   reception: Reception | null = null
@@ -33,17 +33,17 @@ export class CallContext {
   log: Logger
   readonly clock: Clock
   readonly metrics = new CallMetrics()
-  readonly record: CallTrace
+  readonly trace: CallTrace
   readonly transcript = new Transcript((turn, audio) => {
-    if (this.call) this.deps.sink.turn(this.call, turn, audio)
+    if (this.call) this.deps.events.turn(this.call, turn, audio)
   })
   readonly #timers = new Set<CallTimer>()
   #timerCount = 0
   #engine: EngineSession | null = null
 
   /**
-   * @param end ends the call's agent: the reason is written, then the socket closes
-   * @param onEngaged told who listens from now on
+   * @param end writes the reason, then closes the socket
+   * @param onEngaged called with the engine that listens from now on
    */
   constructor(
     readonly deps: SessionDeps,
@@ -52,7 +52,7 @@ export class CallContext {
   ) {
     this.clock = deps.clock
     this.log = deps.log
-    this.record = new CallTrace((at = this.clock.now()) => at - this.startedAt)
+    this.trace = new CallTrace((at = this.clock.now()) => at - this.startedAt)
   }
 
   /** Whether a call is being served. */
@@ -60,7 +60,7 @@ export class CallContext {
     return this.state === 'live' || this.state === 'closing'
   }
 
-  /** Who listens and speaks. */
+  /** The engine that listens and speaks. */
   get engine(): EngineSession | null {
     return this.#engine
   }
@@ -77,7 +77,7 @@ export class CallContext {
     return timer
   }
 
-  /** These are not needed any more. */
+  /** Stops and removes timers. */
   drop(...timers: CallTimer[]): void {
     for (const timer of timers) {
       timer.stop()
@@ -90,18 +90,18 @@ export class CallContext {
   }
 }
 
-/** A timer that is taken back so shortly before it is due is noted: in a replay it must not fire first. */
+/** A timer that is canceled this shortly before it is due is in the trace: in a replay it must not fire first. */
 export const TIMER_TOLERANCE_MS = 60
 
 /**
- * One thing that is to happen later, or not at all; none is set once the call has ended. A busy machine fires late, behind
- * events that a replay would put behind the timer: so when it fired, and how late that was, is part of the record.
+ * A timer of the call; none is set once the call has ended. A busy machine fires late, after events that a replay would put
+ * after the timer: so the trace contains when it fired and when it was due.
  */
 export class CallTimer {
   #cancel: (() => void) | null = null
   #due = 0
 
-  /** @param number which of the call's timers it is: they are made in the same order in a replay */
+  /** @param number of the timer: a replay makes them in the same order */
   constructor(
     private readonly context: CallContext,
     private readonly number: number,
@@ -111,7 +111,7 @@ export class CallTimer {
     return this.#cancel !== null
   }
 
-  /** Instead of what was set before. */
+  /** Replaces what was set before. */
   set(ms: number, act: () => void): void {
     this.stop()
     const { context, number } = this
@@ -121,7 +121,7 @@ export class CallTimer {
       ms,
       () => {
         this.#cancel = null
-        context.record.timerFired(number, this.#due)
+        context.trace.timerFired(number, this.#due)
         act()
       },
       number,
@@ -132,7 +132,7 @@ export class CallTimer {
     if (this.#cancel === null) return
     this.#cancel()
     this.#cancel = null
-    const { clock, record } = this.context
-    if (clock.now() > this.#due - TIMER_TOLERANCE_MS) record.timerTakenBack(this.number, this.#due)
+    const { clock, trace } = this.context
+    if (clock.now() > this.#due - TIMER_TOLERANCE_MS) trace.timerCanceled(this.number, this.#due)
   }
 }

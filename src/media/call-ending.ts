@@ -3,10 +3,10 @@ import type { AgentAudioOutput, VoiceWatcher } from './agent-audio-output.ts'
 import type { CallContext } from './call-context.ts'
 import type { DeadAirWatch } from './dead-air.ts'
 
-/** Nothing plays: so long is waited for what the engine may still send. */
+/** When nothing plays: how long the engine may still send audio. */
 const LAST_WORDS_MS = 600
 
-/** How a call comes to its end by itself: by a goodbye that is heard, by silence, by its length. */
+/** Ends a call: after a goodbye that was heard, by silence, or at its longest duration. */
 export class CallEnding implements VoiceWatcher {
   #afterLastMark: ((detail: string | null) => void) | null = null
   readonly #silence
@@ -23,31 +23,31 @@ export class CallEnding implements VoiceWatcher {
     this.#silence = context.timer()
     this.#final = context.timer()
     this.#duration = context.timer()
-    voice.watchedBy(this)
+    voice.setWatcher(this)
   }
 
-  /** Why the call is closing. */
+  /** Why the call ends. */
   get reason(): CallEndReason {
     return this.#reason
   }
 
-  /** The call has begun: it has a longest duration. */
+  /** Starts the longest duration. */
   begin(): void {
     this.#duration.set(this.context.deps.limits.maxDurationMs, () => this.#endOvertime())
   }
 
   audioBegins(): void {
     if (this.#silence.armed) this.#silence.stop()
-    // Audio of the goodbye moves the end it is waited for.
+    // Audio of the goodbye moves the end.
     if (this.#afterLastMark) this.#armFinal()
   }
 
-  /** Its marks may never come back: a silent caller is noticed all the same. */
+  /** Marks may never return: a silent caller is noticed by the clock. */
   stillPlaying(): void {
     this.watchSilence()
   }
 
-  /** Everything that was sent may be heard now: what waited for that goes on. */
+  /** Everything was played: what waited for that continues. */
   settled(): void {
     if (this.voice.playing || !this.context.live) return
     const next = this.#afterLastMark
@@ -60,13 +60,13 @@ export class CallEnding implements VoiceWatcher {
     next(null)
   }
 
-  /** The caller speaks: they are there. */
+  /** The caller speaks: no silence, no reminders. */
   callerSpeaks(): void {
     this.#reminders = 0
     this.#silence.stop()
   }
 
-  /** The engine asked again, since nobody answered. */
+  /** The engine asked a silent caller again. */
   reminded(): void {
     if (++this.#reminders > (this.context.policy.maxReminders ?? Number.POSITIVE_INFINITY)) this.sayGoodbye('silence')
   }
@@ -77,34 +77,34 @@ export class CallEnding implements VoiceWatcher {
     if (state !== 'live' || callerSpeaking || transferring) return
     const now = clock.now()
     const playingMs = this.voice.playing ? this.voice.endsAt(now) - now + deps.limits.finalMarkMs : 0
-    this.voice.attend()
+    this.voice.expectPiece()
     this.#silence.set(playingMs + deps.limits.silenceMs, () => this.sayGoodbye('silence'))
   }
 
-  /** Says goodbye for a reason of ours, and ends when it was heard. */
+  /** Has the engine say goodbye, and ends the call when that was heard. */
   sayGoodbye(reason: CallEndReason): void {
     const { context, voice } = this
     const { reception } = context
     if (context.state !== 'live' || !reception) return
     if (voice.playing) voice.interrupt()
-    context.record.decide('say', { text: reception.script.goodbye })
+    context.trace.decide({ decision: 'say', text: reception.script.goodbye })
     context.engine?.say(reception.script.goodbye)
     this.#close(reason)
-    this.deadAir.owe()
+    this.deadAir.expectAnswer()
     this.#afterLastMark = (detail) => void context.end(reason, detail)
     this.#armFinal()
   }
 
-  /** The engine has said its goodbye: the call ends when that was heard. */
+  /** The engine has said goodbye: the call ends when that was heard. */
   closeAfterLastMark(reason: CallEndReason): void {
-    // A goodbye without words would be a line that just goes dead.
+    // The engine said no goodbye: the caller must not hear a dead line.
     if (this.context.heardEndAt !== null) this.voice.phrase('goodbye')
-    this.deadAir.forgive()
+    this.deadAir.expectNothing()
     this.#close(reason)
     this.whenHeard((detail) => void this.context.end(reason, detail))
   }
 
-  /** The caller speaks into the goodbye: the engine says it again. */
+  /** The caller interrupts the goodbye: the call continues. */
   reopen(): void {
     if (this.context.state !== 'closing') return
     this.context.state = 'live'
@@ -112,10 +112,10 @@ export class CallEnding implements VoiceWatcher {
     this.#final.stop()
   }
 
-  /** Does something when all that was sent is heard, or its last mark is too late. */
+  /** Calls `act` when everything was heard, or the last mark is too late. */
   whenHeard(act: (detail: string | null) => void): void {
     this.#afterLastMark = act
-    this.voice.attend()
+    this.voice.expectPiece()
     if (this.voice.playing) this.#armFinal()
     else this.#final.set(Math.min(LAST_WORDS_MS, this.context.deps.limits.finalMarkMs), () => this.#finalTime())
   }
@@ -134,7 +134,7 @@ export class CallEnding implements VoiceWatcher {
 
   #armFinal(): void {
     const { clock, deps } = this.context
-    this.voice.attend()
+    this.voice.expectPiece()
     const now = clock.now()
     this.#final.set(this.voice.endsAt(now) - now + deps.limits.finalMarkMs, () => this.#finalTime())
   }
@@ -142,7 +142,7 @@ export class CallEnding implements VoiceWatcher {
   #finalTime(): void {
     const next = this.#afterLastMark
     this.#afterLastMark = null
-    // Where nothing was left to be played there was no mark to wait for, only words that might have followed.
-    if (next && this.context.live) next(this.voice.playing ? 'the last mark did not come back' : null)
+    // Without audio there was no mark to wait for.
+    if (next && this.context.live) next(this.voice.playing ? 'the last mark did not return' : null)
   }
 }

@@ -1,6 +1,9 @@
 import { writeWavMulaw } from '../audio/wav.ts'
 import { claimStream, finishCall, type StreamToken } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
+import { jobId } from '../domain/job-ids.ts'
+import { withEarlierNames } from '../domain/leads/index.ts'
+import { turnAudioKey } from '../domain/storage-keys.ts'
 import type { Inbox } from '../jobs/inbox.ts'
 import type { Producer } from '../jobs/producer.ts'
 import { errorMessage } from '../lib/errors.ts'
@@ -10,23 +13,22 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import type { CallEvents, SessionEnd } from './media-session-ports.ts'
 
-/** How long a caller may wait for the reason to be written before the socket closes all the same. */
+/** How long the end of a call may wait for the database; then the socket closes. */
 const END_DEADLINE_MS = 2_000
 const SUMMARY_DELAY_MS = 5_000
 const REMEMBERED_ENDS = 10_000
+const AUDIO_TRIES = 5
+
+type LeadTexts = ReturnType<typeof textsOf>
 
 export type EndMemory = {
   /** The end reason of a call this process served lately, or null. */
   reasonOf(callSid: string): string | null
-  /** Resolves once everything handed over so far is written, or is the queue's: before that a process must not end. */
+  /** Resolves once every event so far is written or queued: a process must not end before. */
   settled(): Promise<void>
 }
 
-/**
- * Keeps a call's events: turns and leads through the queue, the end straight into the database, because another server may
- * be asked about it within milliseconds.
- */
-export function createCallEvents(deps: {
+type CallEventsDeps = {
   ctx: DomainContext
   producer: Pick<Producer, 'enqueueEventually'>
   inbox: Pick<Inbox, 'acceptEventually'>
@@ -34,23 +36,31 @@ export function createCallEvents(deps: {
   log: Logger
   /** This process, as its heartbeat names it. */
   serverId: string
-  metrics: Pick<
-    Metrics,
-    | 'callsEnded'
-    | 'greetingMs'
-    | 'responseMs'
-    | 'clearMs'
-    | 'relayInUs'
-    | 'relayOutUs'
-    | 'engineCostMicroUsd'
-    | 'engineFailures'
-  >
-}): CallEvents & EndMemory {
-  const { ctx, producer, inbox, storage, log, metrics } = deps
+  metrics: CallMetricsSink
+}
+
+type CallMetricsSink = Pick<
+  Metrics,
+  | 'callsEnded'
+  | 'greetingMs'
+  | 'responseMs'
+  | 'clearMs'
+  | 'relayInUs'
+  | 'relayOutUs'
+  | 'engineCostMicroUsd'
+  | 'engineFailures'
+>
+
+/**
+ * Saves a call's events: turns and leads through the queue, the end directly in the database, because another server may
+ * need it within milliseconds.
+ */
+export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
+  const { ctx, inbox } = deps
   const ends = new Map<string, string>()
   const writing = new Set<Promise<void>>()
-  /** What the callers of live calls have told so far. */
-  const told = new Map<string, ReturnType<typeof textsOf>>()
+  /** What the leads of live calls say so far. */
+  const leads = new Map<string, LeadTexts>()
 
   function track(work: Promise<void>): Promise<void> {
     const tracked = work.finally(() => writing.delete(tracked))
@@ -60,25 +70,8 @@ export function createCallEvents(deps: {
 
   function remember(callSid: string, reason: string) {
     ends.set(callSid, reason)
-    if (ends.size > REMEMBERED_ENDS) {
-      const [oldest] = ends.keys()
-      if (oldest !== undefined) ends.delete(oldest)
-    }
-  }
-
-  async function keepTurnAudio(key: string, audio: Uint8Array): Promise<string | null> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await storage.put(key, writeWavMulaw(audio), 'audio/wav')
-        return key
-      } catch (error) {
-        if (attempt === 5) {
-          log.error({ error: errorMessage(error) }, 'the audio of a turn could not be stored')
-          return null
-        }
-        await Bun.sleep(attempt * 1_000)
-      }
-    }
+    const [oldest] = ends.keys()
+    if (ends.size > REMEMBERED_ENDS && oldest !== undefined) ends.delete(oldest)
   }
 
   return {
@@ -103,76 +96,88 @@ export function createCallEvents(deps: {
           { key: `${call.callSid}:${turn.index}` },
         )
       if (audio && audio.byteLength > 0)
-        void track(keepTurnAudio(`calls/${call.businessId}/${call.callSid}/turn-${turn.index}.wav`, audio).then(save))
+        void track(storeTurnAudio(deps, turnAudioKey(call.businessId, call.callSid, turn.index), audio).then(save))
       else save(null)
     },
     lead(call, answers) {
-      const all = { ...told.get(call.callSid), ...textsOf(answers) }
-      told.set(call.callSid, all)
-      // Under no key of the call's: what is learned later is an event of its own, and says all, since jobs may change places.
+      const all = { ...leads.get(call.callSid), ...textsOf(answers) }
+      leads.set(call.callSid, all)
+      // Without a key: each is an event of its own, and contains all of them, since jobs may run in another order.
       void inbox.acceptEventually('lead.save', {
         callSid: call.callSid,
         businessId: call.businessId,
-        ...all,
+        ...withEarlierNames(all),
         at: new Date().toISOString(),
       })
     },
-    end: (call, end) => track(writeEnd(call, end)),
+    end(call, end) {
+      remember(call.callSid, end.reason)
+      leads.delete(call.callSid)
+      return track(writeEnd(deps, call, end))
+    },
   }
+}
 
-  async function writeEnd(call: StreamToken, end: SessionEnd): Promise<void> {
-    remember(call.callSid, end.reason)
-    told.delete(call.callSid)
-    metrics.callsEnded.inc({ reason: end.reason })
-    if (typeof end.metrics.greetingMs === 'number') metrics.greetingMs.observe(end.metrics.greetingMs)
-    const business = call.businessId
-    const { responseMedianMs, clearP95Ms, relayInP95Us, relayOutP95Us, costMicroUsd, engineFailures } = end.metrics
-    if (typeof responseMedianMs === 'number') metrics.responseMs.observe({ business }, responseMedianMs)
-    if (typeof clearP95Ms === 'number') metrics.clearMs.observe(clearP95Ms)
-    if (typeof relayInP95Us === 'number') metrics.relayInUs.observe(relayInP95Us)
-    if (typeof relayOutP95Us === 'number') metrics.relayOutUs.observe(relayOutP95Us)
-    if (typeof costMicroUsd === 'number') metrics.engineCostMicroUsd.inc({ business }, costMicroUsd)
-    if (engineFailures) metrics.engineFailures.inc(engineFailures)
-    producer.enqueueEventually(
-      'call.summarize',
-      { callSid: call.callSid, businessId: call.businessId },
-      // Its turns are on their way through the queue.
-      { jobId: `summarize-${call.callSid}`, delayMs: SUMMARY_DELAY_MS },
-    )
-    const at = new Date()
-    const late = (why: string) => {
-      log.warn({ callSid: call.callSid, error: why }, 'the end of a call goes through the queue')
-      void inbox.acceptEventually(
-        'call.finish',
-        { ...end, callSid: call.callSid, businessId: call.businessId, at: at.toISOString() },
-        { key: call.callSid },
-      )
-    }
-    let timer: Timer | undefined
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('the database did not answer in time')), END_DEADLINE_MS)
-    })
+/** @returns the key, or null when the storage did not take it in several tries */
+async function storeTurnAudio(
+  { storage, log }: CallEventsDeps,
+  key: string,
+  audio: Uint8Array,
+): Promise<string | null> {
+  for (let attempt = 1; ; attempt++) {
     try {
-      await Promise.race([
-        finishCall(within(ctx, call.businessId), {
-          ...cleanDeep(end),
-          callSid: call.callSid,
-          from: call.from,
-          to: call.to,
-          at,
-        }),
-        deadline,
-      ])
+      await storage.put(key, writeWavMulaw(audio), 'audio/wav')
+      return key
     } catch (error) {
-      late(errorMessage(error))
-    } finally {
-      clearTimeout(timer)
+      if (attempt === AUDIO_TRIES) {
+        log.error({ key, error: errorMessage(error) }, 'turn audio not stored')
+        return null
+      }
+      await Bun.sleep(attempt * 1_000)
     }
   }
 }
 
+/** Writes the end within a bound; a database that does not answer gets it through the queue. */
+async function writeEnd(deps: CallEventsDeps, call: StreamToken, end: SessionEnd): Promise<void> {
+  const { ctx, producer, inbox, log } = deps
+  const { callSid, businessId, from, to } = call
+  count(deps.metrics, call, end)
+  producer.enqueueEventually(
+    'call.summarize',
+    { callSid, businessId },
+    // Its turns are still on their way through the queue.
+    { jobId: jobId('summarize', callSid), delayMs: SUMMARY_DELAY_MS },
+  )
+  const at = new Date()
+  const finished = finishCall(within(ctx, businessId), { ...cleanDeep(end), callSid, from, to, at })
+  let timer: Timer | undefined
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('The database did not answer in time.')), END_DEADLINE_MS)
+  })
+  try {
+    await Promise.race([finished, deadline])
+  } catch (error) {
+    log.warn({ callSid, error: errorMessage(error) }, 'call end goes through the queue')
+    void inbox.acceptEventually('call.finish', { ...end, callSid, businessId, at: at.toISOString() }, { key: callSid })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function count(metrics: CallMetricsSink, { businessId: business }: StreamToken, { reason, metrics: of }: SessionEnd) {
+  metrics.callsEnded.inc({ reason })
+  if (typeof of.greetingMs === 'number') metrics.greetingMs.observe(of.greetingMs)
+  if (typeof of.responseMedianMs === 'number') metrics.responseMs.observe({ business }, of.responseMedianMs)
+  if (typeof of.clearP95Ms === 'number') metrics.clearMs.observe(of.clearP95Ms)
+  if (typeof of.relayInP95Us === 'number') metrics.relayInUs.observe(of.relayInP95Us)
+  if (typeof of.relayOutP95Us === 'number') metrics.relayOutUs.observe(of.relayOutP95Us)
+  if (typeof of.costMicroUsd === 'number') metrics.engineCostMicroUsd.inc({ business }, of.costMicroUsd)
+  if (of.engineFailures) metrics.engineFailures.inc(of.engineFailures)
+}
+
 /** The texts of an engine's `save_lead`: only strings, each bounded; anything else is not a text yet. */
-function textsOf(answers: unknown): { name?: string; wish?: string; callbackTime?: string } {
+function textsOf(answers: unknown): { name?: string; inquiry?: string; callbackTime?: string } {
   if (typeof answers !== 'object' || answers === null) return {}
   const fields = new Map(Object.entries(answers))
   const text = (key: string) => {
@@ -180,11 +185,11 @@ function textsOf(answers: unknown): { name?: string; wish?: string; callbackTime
     return typeof value === 'string' && value.trim() ? { value: cutText(value.trim(), 2_000) } : null
   }
   const name = text('name')
-  const wish = text('wish')
+  const inquiry = text('inquiry')
   const callbackTime = text('callback_time')
   return {
     ...(name ? { name: name.value } : {}),
-    ...(wish ? { wish: wish.value } : {}),
+    ...(inquiry ? { inquiry: inquiry.value } : {}),
     ...(callbackTime ? { callbackTime: callbackTime.value } : {}),
   }
 }

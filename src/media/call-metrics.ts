@@ -1,6 +1,6 @@
 import type { EngineUsage } from '../providers/speech/port.ts'
 
-/** The figures of one call. Times in ms, relay times in µs. */
+/** Counts and times of one call. Times in ms, relay times in µs. */
 export class CallMetrics {
   greetingMs: number | null = null
   bargeIns = 0
@@ -42,7 +42,7 @@ export class CallMetrics {
     if (usage.costMicroUsd !== null) this.#costMicroUsd = (this.#costMicroUsd ?? 0) + usage.costMicroUsd
   }
 
-  /** All of it, flat, as it is kept with the call. */
+  /** All values, flat, as they are stored with the call. */
   toRecord(): Record<string, number | null> {
     return {
       greetingMs: this.greetingMs,
@@ -67,7 +67,7 @@ export class CallMetrics {
   }
 }
 
-/** The value that a share of all values does not exceed; null of none. */
+/** The value that a share of all values does not exceed; null for no values. */
 export function percentile(values: readonly number[], share: number, digits = 0): number | null {
   if (values.length === 0) return null
   const sorted = [...values].sort((a, b) => a - b)

@@ -19,12 +19,12 @@ import { AppError } from '../lib/errors.ts'
 import { parsePhone } from '../lib/phone.ts'
 import type { EngineTool } from '../providers/speech/port.ts'
 import type { Carriers, Telephony } from '../providers/telephony/port.ts'
-import type { CallEvents, CallTools } from './media-session-ports.ts'
+import { type CallEvents, type CallTools, NO_TRANSFER } from './media-session-ports.ts'
 
 export type CallToolsDeps = {
   ctx: DomainContext
   profiles: Pick<ProfileCache, 'of'>
-  sink: Pick<CallEvents, 'lead'>
+  events: Pick<CallEvents, 'lead'>
   settings: SendSettings
   carriers: Pick<Carriers, 'of'>
   /** The installation's own account. */
@@ -34,91 +34,43 @@ export type CallToolsDeps = {
   transferDocument(call: StreamToken, number: string): string
 }
 
-/** What a model does in a call, each a verb of the domain; run twice, each does its work once. */
+/** The tools of a call's model, each a verb of the domain; called twice with the same arguments, each acts once. */
 export function createCallTools(deps: CallToolsDeps): CallTools {
   const { ctx, profiles, carriers } = deps
   const all = engineTools()
   const withoutTransfer = engineTools(['transfer_to_human'])
+  const inTurn = createTurns()
 
   /** The account that has the call. */
   const carrierOf = (call: StreamToken) => (call.viaInstallation ? deps.installation : carriers.of(call.businessId))
   const canTransfer = (call: StreamToken) =>
     carrierOf(call) !== null && profiles.of(call.businessId).transferNumber !== null
 
-  /** One after the other, so that several asked for at once are counted. */
-  const sending = new Map<string, Promise<unknown>>()
-  async function inTurn(callSid: string, work: () => Promise<void>): Promise<void> {
-    const mine = (sending.get(callSid) ?? Promise.resolve()).then(work, work)
-    sending.set(callSid, mine)
-    try {
-      await mine
-    } finally {
-      if (sending.get(callSid) === mine) sending.delete(callSid)
-    }
-  }
-
-  /** To the caller alone, so often, and with no link but the business's own. */
-  async function sendToCaller(business: BusinessContext, call: StreamToken, text: string): Promise<void> {
-    const phone = parsePhone(call.from)
-    if (!phone) throw refusal('number_withheld', 'The caller withheld their number, so nothing can be sent to it.')
-    const idempotencyKey = keyOfCallMessage(call.callSid, text)
-    const sent = await countCallMessages(business, { callSid: call.callSid, phone })
-    const { perCall, perDay } = boundsOf('send_whatsapp')
-    if (!sent.keys.includes(idempotencyKey) && (sent.keys.length >= perCall || sent.lastDay >= perDay))
-      throw refusal('message_limit', 'No more messages can be sent to this caller now. Tell them on the telephone.')
-    if (call.unverified && !sent.wroteBefore)
-      throw refusal('number_unverified', 'The caller’s number is not verified, so nothing is sent to it.')
-    const foreign = foreignLinks(text, await ownTexts(business, profiles.of(call.businessId)))
-    if (foreign.length > 0)
-      throw refusal(
-        'foreign_link',
-        `Only links of the business’s own texts may be sent. Leave out ${foreign.join(', ')}.`,
-      )
-    await requestMessage(business, { to: call.from, text, idempotencyKey }, deps.settings, call.callSid)
-  }
-
   async function perform(business: BusinessContext, call: StreamToken, name: CallToolName, args: unknown) {
     switch (name) {
       case 'update_contact':
         await renameCaller(business, call.callSid, callTools.update_contact.args.parse(args).name)
         return { ok: true }
-      case 'book_appointment': {
-        const wanted = callTools.book_appointment.args.parse(args)
-        const profile = profiles.of(call.businessId)
-        const timeZone = deps.timeZone(call.businessId)
-        const booked = await bookAppointment(
-          business,
-          {
-            ...wanted,
-            minutes: wanted.minutes ?? profile.appointmentMinutes,
-            callSid: call.callSid,
-            caller: { number: call.from, ...boundsOf('book_appointment') },
-          },
-          { hours: profile.hours, timeZone },
-        )
-        const { date, time } = wallClock(booked.startsAt, timeZone)
-        return { ok: true, date, time, appointment_id: booked.id }
-      }
+      case 'book_appointment':
+        return await book(deps, business, call, callTools.book_appointment.args.parse(args))
       case 'lookup_business_info': {
         const texts = await lookupBusinessInfo(business, callTools.lookup_business_info.args.parse(args).query)
-        return texts.length > 0
-          ? { texts }
-          : { texts, note: 'Nothing is known of that. Offer to have somebody call back.' }
+        return texts.length > 0 ? { texts } : { texts, note: 'Nothing is known about this. Offer a call back.' }
       }
       case 'send_whatsapp': {
         const { text } = callTools.send_whatsapp.args.parse(args)
-        await inTurn(call.callSid, () => sendToCaller(business, call, text))
+        await inTurn(call.callSid, () => sendToCaller(deps, business, call, text))
         return { ok: true, note: 'It is on its way.' }
       }
       case 'take_message': {
         const { message, callback_time } = callTools.take_message.args.parse(args)
-        deps.sink.lead(call, { wish: message, ...(callback_time ? { callback_time } : {}) })
+        deps.events.lead(call, { inquiry: message, ...(callback_time ? { callback_time } : {}) })
         return { ok: true }
       }
       case 'save_lead':
       case 'transfer_to_human':
       case 'end_call':
-        throw new AppError('internal', 'tool_of_the_session', `${name} is the session's own.`)
+        throw new AppError('internal', 'tool_of_the_session', `The session runs ${name} itself.`)
     }
   }
 
@@ -130,7 +82,7 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
       try {
         return await perform(business, call, name, args)
       } catch (error) {
-        // The model mends its arguments by what it is told.
+        // The model corrects its arguments by the message.
         if (error instanceof z.ZodError)
           throw new AppError('invalid', 'invalid_arguments', z.prettifyError(error), { cause: error })
         if (error instanceof AppError) throw error
@@ -141,16 +93,72 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
     async transfer(call) {
       const number = profiles.of(call.businessId).transferNumber
       const telephony = carrierOf(call)
-      if (!telephony || !number) return 'Nobody can be reached. Offer to take a message.'
+      if (!telephony || !number) return NO_TRANSFER
       try {
         await telephony.updateCall(call.callSid, deps.transferDocument(call, number))
         return null
       } catch (error) {
-        ctx.log.warn({ callSid: call.callSid, err: error }, 'a transfer was refused')
+        ctx.log.warn({ callSid: call.callSid, err: error }, 'call transfer failed')
         return 'The transfer failed. Offer to take a message.'
       }
     },
   }
+}
+
+/** Runs the work of one call one after the other, so that what is asked for at once is counted. */
+function createTurns(): (callSid: string, work: () => Promise<void>) => Promise<void> {
+  const running = new Map<string, Promise<unknown>>()
+  return async (callSid, work) => {
+    const mine = (running.get(callSid) ?? Promise.resolve()).then(work, work)
+    running.set(callSid, mine)
+    try {
+      await mine
+    } finally {
+      if (running.get(callSid) === mine) running.delete(callSid)
+    }
+  }
+}
+
+async function book(
+  deps: CallToolsDeps,
+  business: BusinessContext,
+  call: StreamToken,
+  wanted: z.output<typeof callTools.book_appointment.args>,
+) {
+  const profile = deps.profiles.of(call.businessId)
+  const timeZone = deps.timeZone(call.businessId)
+  const booked = await bookAppointment(
+    business,
+    {
+      ...wanted,
+      minutes: wanted.minutes ?? profile.appointmentMinutes,
+      callSid: call.callSid,
+      caller: { number: call.from, ...boundsOf('book_appointment') },
+    },
+    { hours: profile.hours, timeZone },
+  )
+  const { date, time } = wallClock(booked.startsAt, timeZone)
+  return { ok: true, date, time, appointment_id: booked.id }
+}
+
+/** Sends to the caller's own number, within limits, with no link but the business's own. */
+async function sendToCaller(deps: CallToolsDeps, business: BusinessContext, call: StreamToken, text: string) {
+  const phone = parsePhone(call.from)
+  if (!phone) throw refusal('number_withheld', 'The caller withheld their number, so nothing can be sent to it.')
+  const idempotencyKey = keyOfCallMessage(call.callSid, text)
+  const sent = await countCallMessages(business, { callSid: call.callSid, phone })
+  const { perCall, perDay } = boundsOf('send_whatsapp')
+  if (!sent.keys.includes(idempotencyKey) && (sent.keys.length >= perCall || sent.lastDay >= perDay))
+    throw refusal('message_limit', 'No more messages can be sent to this caller now. Tell them on the telephone.')
+  if (call.unverified && !sent.wroteBefore)
+    throw refusal('number_unverified', 'The caller’s number is not verified, so nothing is sent to it.')
+  const foreign = foreignLinks(text, await ownTexts(business, deps.profiles.of(call.businessId)))
+  if (foreign.length > 0)
+    throw refusal(
+      'foreign_link',
+      `Only links of the business’s own texts may be sent. Leave out ${foreign.join(', ')}.`,
+    )
+  await requestMessage(business, { to: call.from, text, idempotencyKey }, deps.settings, call.callSid)
 }
 
 function boundsOf(name: CallToolName): { perCall: number; perDay: number } {
@@ -158,7 +166,7 @@ function boundsOf(name: CallToolName): { perCall: number; perDay: number } {
   return { perCall, perDay }
 }
 
-/** What the business itself has written. */
+/** The texts that the business itself has written. */
 async function ownTexts(business: BusinessContext, settings: ReceptionistSettings): Promise<string[]> {
   const texts = await listBusinessTexts(business)
   const perLanguage = [settings.greeting, settings.consentNotice, settings.followUp]
@@ -169,7 +177,7 @@ async function ownTexts(business: BusinessContext, settings: ReceptionistSetting
   ]
 }
 
-/** What the model may not do, and is told why. */
+/** A refusal whose message the model reads. */
 function refusal(code: string, message: string): AppError {
   return new AppError('forbidden', code, message)
 }

@@ -3,24 +3,22 @@ import { join } from 'node:path'
 import { errorMessage } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Logger } from '../lib/log.ts'
+import type { TraceEntry } from './trace-entries.ts'
 
-/** One line of a call's record: `t` in ms since `start`, `k` its kind, and what belongs to it. */
-export type RecordLine = { t: number; k: string } & Record<string, unknown>
-
-/** Keeps what happens in a call, in order; nothing of it is waited for. */
+/** Writes what happens in a call, in order, without waiting for the disk. */
 export type CallTraceWriter = {
-  line(line: RecordLine): void
-  /** The call is over, and its record complete. */
+  write(entry: TraceEntry): void
+  /** The call is over, and its trace complete. */
   close(): void
-  /** The call is another stream's: this record was never one. */
+  /** The call belongs to another stream: this trace is deleted. */
   discard?(): void
 }
 
-/** What the disk did not take of a complete record, or did not take whole. */
+/** What the disk did not take of a complete trace, or not completely. */
 export type Unwritten = {
-  /** The record's first line: whose it is. */
+  /** The trace's first line, which names the call. */
   first: string
-  /** Bytes at the beginning of the file that are good; what follows is torn. */
+  /** Bytes at the beginning of the file that are valid; what follows is torn. */
   written: number
   /** The lines after those. */
   lines: string[]
@@ -30,149 +28,168 @@ export type Unwritten = {
 
 export type TraceWriters = {
   open(callSid: string): CallTraceWriter
-  /** Writes what waits. */
+  /** Writes what is buffered. */
   flush(): Promise<void>
   /** The file of a call that was opened here. */
   pathOf(callSid: string): string
   /** Whether this process still writes to a file. */
   writes(path: string): boolean
-  /** Characters that wait to be written. */
+  /** Characters that are buffered. */
   readonly waiting: number
 }
 
 const FLUSH_MS = 5_000
-/** What may wait for a disk that takes nothing: of one call, and of all of them, in characters. */
+/** What is buffered while the disk fails: lines of one call, and characters of all calls. */
 const MAX_WAITING_LINES = 20_000
 const MAX_WAITING = 32 * 1024 * 1024
 
-type OpenFile = Unwritten & { path: string; torn: boolean }
-
-/**
- * Append-only JSONL files, one a call, written in the background: events, timings and turns, no audio. What the disk does not
- * take waits in memory, up to a bound, for the disk or for the end of the call.
- * @param dir made when missing. A file is named by the call's SID and by this process, since two streams may show one call's
- *   token to two processes
- * @param onClosed told once a record is complete: on the disk, or with what the disk did not take
- * @param maxWaiting characters that may wait in memory, over all calls
- */
-export function createFileTraceWriters(options: {
+type TraceWriterOptions = {
   dir: string
   log: Logger
   onClosed?: (path: string, unwritten: Unwritten | null) => void
   onWriteFailed?: () => void
   maxWaiting?: number
-}): TraceWriters {
-  const { dir, log, maxWaiting = MAX_WAITING } = options
-  const tag = newId().slice(-12)
-  const pathOf = (callSid: string) => join(dir, `${callSid.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64)}.${tag}.jsonl`)
-  const open = new Map<string, OpenFile>()
-  let waiting = 0
-  let failing = false
-  let timer: Timer | undefined
-  let writing: Promise<void> = Promise.resolve()
+}
 
-  async function write(): Promise<void> {
-    let failure: unknown = null
-    let tried = false
-    let made = false
-    for (const file of open.values()) {
-      const lines = file.lines.splice(0)
-      if (lines.length === 0) continue
-      tried = true
-      const text = `${lines.join('\n')}\n`
-      try {
-        if (!made) await mkdir(dir, { recursive: true, mode: 0o700 })
-        made = true
-        // A failed write may have left a part of itself.
-        if (file.torn) await restore(file)
-        file.torn = true
-        await appendFile(file.path, text, { mode: 0o600 })
-        file.torn = false
-        file.written += Buffer.byteLength(text)
-        waiting -= text.length
-      } catch (error) {
-        failure = error
-        if (open.get(file.path) === file) file.lines.unshift(...lines)
-        // Discarded meanwhile.
-        else waiting -= text.length
-      }
+type OpenFile = Unwritten & { path: string; torn: boolean }
+
+/**
+ * Append-only JSONL files, one a call, written in the background: events, timings and turns, no audio. What a failing disk
+ * does not take is buffered, up to a bound, until the disk works or the call ends.
+ * @param options.dir made when missing; a file is named by the CallSid and this process, since two streams may present
+ *   one call's token to two processes
+ * @param options.onClosed called when a trace is complete: on the disk, or with what the disk did not take
+ */
+export function createFileTraceWriters(options: TraceWriterOptions): TraceWriters {
+  return new FileTraceWriters(options)
+}
+
+class FileTraceWriters implements TraceWriters {
+  readonly #tag = newId().slice(-12)
+  readonly #open = new Map<string, OpenFile>()
+  readonly #maxWaiting: number
+  #waiting = 0
+  #failing = false
+  #timer: Timer | undefined
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(private readonly options: TraceWriterOptions) {
+    this.#maxWaiting = options.maxWaiting ?? MAX_WAITING
+  }
+
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  readonly pathOf = (callSid: string): string =>
+    join(this.options.dir, `${callSid.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64)}.${this.#tag}.jsonl`)
+
+  readonly writes = (path: string): boolean => this.#open.has(path)
+
+  open(callSid: string): CallTraceWriter {
+    const path = this.pathOf(callSid)
+    const file: OpenFile = { path, first: '', written: 0, lines: [], lost: 0, torn: false }
+    this.#open.set(path, file)
+    return {
+      write: (entry) => this.#buffer(file, entry),
+      close: () => void this.#close(file),
+      discard: () => this.#discard(file),
     }
-    if (!tried) return
-    if (failure !== null) {
-      options.onWriteFailed?.()
-      if (!failing)
-        log.warn({ error: errorMessage(failure) }, 'records of calls cannot be written; they wait in memory')
-      timer ??= setTimeout(() => void flush(), FLUSH_MS)
-    } else if (failing) log.info('records of calls can be written again')
-    failing = failure !== null
   }
 
-  function flush(): Promise<void> {
-    clearTimeout(timer)
-    timer = undefined
-    writing = writing.then(write)
-    return writing
+  flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#writing = this.#writing.then(() => this.#writeAll())
+    return this.#writing
   }
 
-  function forget(file: OpenFile): void {
-    waiting -= lengthOf(file.lines)
-    if (open.get(file.path) === file) open.delete(file.path)
+  #buffer(file: OpenFile, entry: TraceEntry): void {
+    const text = JSON.stringify(entry)
+    file.first ||= text
+    if (file.lines.length >= MAX_WAITING_LINES || this.#waiting + text.length >= this.#maxWaiting) {
+      file.lost += 1
+      return
+    }
+    const added = file.lost > 0 ? [gapLine(entry.t, file.lost), text] : [text]
+    file.lost = 0
+    file.lines.push(...added)
+    this.#waiting += lengthOf(added)
+    this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS)
   }
 
-  return {
-    open(callSid) {
-      const path = pathOf(callSid)
-      const file: OpenFile = { path, first: '', written: 0, lines: [], lost: 0, torn: false }
-      open.set(path, file)
-      return {
-        line(line) {
-          const text = JSON.stringify(line)
-          file.first ||= text
-          if (file.lines.length >= MAX_WAITING_LINES || waiting + text.length >= maxWaiting) {
-            file.lost += 1
-            return
-          }
-          const added = file.lost > 0 ? [gapLine(line.t, file.lost), text] : [text]
-          file.lost = 0
-          file.lines.push(...added)
-          waiting += lengthOf(added)
-          timer ??= setTimeout(() => void flush(), FLUSH_MS)
-        },
-        close() {
-          void flush().then(() => {
-            forget(file)
-            const { first, written, lines, lost } = file
-            options.onClosed?.(path, lines.length > 0 || lost > 0 ? { first, written, lines, lost } : null)
-          })
-        },
-        discard() {
-          forget(file)
-          writing = writing
-            .then(() => rm(path, { force: true }))
-            .catch((error: unknown) => log.warn({ error: errorMessage(error) }, 'a record could not be deleted'))
-        },
-      }
-    },
-    flush,
-    pathOf,
-    writes: (path) => open.has(path),
-    get waiting() {
-      return waiting
-    },
+  async #close(file: OpenFile): Promise<void> {
+    await this.flush()
+    this.#forget(file)
+    const { path, first, written, lines, lost } = file
+    this.options.onClosed?.(path, lines.length > 0 || lost > 0 ? { first, written, lines, lost } : null)
+  }
+
+  #discard(file: OpenFile): void {
+    this.#forget(file)
+    this.#writing = this.#writing
+      .then(() => rm(file.path, { force: true }))
+      .catch((error: unknown) => this.options.log.warn({ error: errorMessage(error) }, 'call trace not deleted'))
+  }
+
+  #forget(file: OpenFile): void {
+    this.#waiting -= lengthOf(file.lines)
+    if (this.#open.get(file.path) === file) this.#open.delete(file.path)
+  }
+
+  async #writeAll(): Promise<void> {
+    const pending = [...this.#open.values()].filter((file) => file.lines.length > 0)
+    if (pending.length === 0) return
+    const errors: unknown[] = []
+    for (const file of pending) {
+      // Discarded during the writes before.
+      if (!this.writes(file.path)) continue
+      const error = await this.#write(file)
+      if (error !== null) errors.push(error)
+    }
+    const { log, onWriteFailed } = this.options
+    if (errors.length > 0) {
+      onWriteFailed?.()
+      if (!this.#failing) log.warn({ error: errorMessage(errors[0]) }, 'call traces not written, buffered in memory')
+      this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS)
+    } else if (this.#failing) log.info('call traces written again')
+    this.#failing = errors.length > 0
+  }
+
+  /** @returns why the disk did not take the lines, which are buffered again; null when it did */
+  async #write(file: OpenFile): Promise<unknown> {
+    const lines = file.lines.splice(0)
+    const text = `${lines.join('\n')}\n`
+    try {
+      await mkdir(this.options.dir, { recursive: true, mode: 0o700 })
+      // A write that failed may have left a part of itself.
+      if (file.torn) await cutBack(file)
+      file.torn = true
+      await appendFile(file.path, text, { mode: 0o600 })
+      file.torn = false
+      file.written += Buffer.byteLength(text)
+      this.#waiting -= text.length
+      return null
+    } catch (error) {
+      if (this.#open.get(file.path) === file) file.lines.unshift(...lines)
+      // Discarded during the write.
+      else this.#waiting -= text.length
+      return error
+    }
   }
 }
 
-/** Stands where lines were lost. */
+/** The entry that stands for lost ones. */
 export function gapLine(t: number, lines: number): string {
-  return JSON.stringify({ t, k: 'gap', lines } satisfies RecordLine)
+  return JSON.stringify({ t, kind: 'gap', lines } satisfies TraceEntry)
 }
 
 function lengthOf(lines: string[]): number {
   return lines.reduce((sum, line) => sum + line.length + 1, 0)
 }
 
-/** Cuts a file back to what is good of it. */
-async function restore(file: OpenFile): Promise<void> {
+/** Cuts a file back to its valid bytes. */
+async function cutBack(file: OpenFile): Promise<void> {
   if (file.written === 0) await rm(file.path, { force: true })
   else await truncate(file.path, file.written)
 }

@@ -1,36 +1,37 @@
 import type { StreamToken } from '../domain/calls/index.ts'
 import type { CallTraceWriter } from './call-trace-writer.ts'
 import { type PhraseName, phraseNames, type Reception, type SessionDeps } from './media-session-ports.ts'
+import { type DecisionNote, TRACE_VERSION, type TraceNote } from './trace-entries.ts'
 import type { TurnOptions } from './turn-options.ts'
 
 /** Audio that was sent without a pause. `at`: when that began, in ms since the call did. */
 export type AudioRun = { itemId: string; ms: number; at: number }
 
-/** Knows what audio was sent since it was last asked. */
+/** Counts the audio that was sent since the last call of `takeRun`. */
 export type AudioRuns = { takeRun(): AudioRun | null }
 
-/** What happens in a call and what it decides, written down as it goes; pieces of audio as runs. */
+/** Writes what happens in a call and what the call decides; audio as runs, not as pieces. */
 export class CallTrace {
-  #recorder: CallTraceWriter | null = null
+  #writer: CallTraceWriter | null = null
   #runs: AudioRuns | null = null
 
   /** @param sinceStart ms from the call's beginning to a time of its clock, or to now */
   constructor(private readonly sinceStart: (at?: number) => number) {}
 
-  /** Where the audio is counted: asked before any other line, so that the lines keep their order. */
+  /** Sets the counter of audio. Its run is written before every other entry, so that entries stay in order. */
   follow(runs: AudioRuns): void {
     this.#runs = runs
   }
 
   open(deps: SessionDeps, call: StreamToken, reception: Reception, policy: TurnOptions): void {
-    this.#recorder = deps.record?.(call.callSid) ?? null
-    if (!this.#recorder) return
+    this.#writer = deps.openTrace?.(call.callSid) ?? null
+    if (!this.#writer) return
     const { engine, standby } = reception.engines ?? deps
     const ms = (name: PhraseName) => (reception.phrase?.(name)?.byteLength ?? 0) / 8
-    this.#recorder.line({
+    this.#writer.write({
       t: 0,
-      k: 'start',
-      version: 1,
+      kind: 'start',
+      version: TRACE_VERSION,
       callSid: call.callSid,
       businessId: call.businessId,
       engine: engine.name,
@@ -45,41 +46,43 @@ export class CallTrace {
   }
 
   /** Something that happened to the call. */
-  note(kind: string, data: Record<string, unknown> = {}): void {
-    if (!this.#recorder) return
+  note(entry: TraceNote): void {
+    if (!this.#writer) return
     this.flushAudio()
-    this.#recorder.line({ t: tenths(this.sinceStart()), k: kind, ...data })
+    this.#writer.write({ t: tenths(this.sinceStart()), ...entry })
   }
 
   /** Something that the call decided. */
-  decide(decision: string, data: Record<string, unknown> = {}): void {
-    this.note('out', { o: decision, ...data })
+  decide(entry: DecisionNote): void {
+    if (!this.#writer) return
+    this.flushAudio()
+    this.#writer.write({ t: tenths(this.sinceStart()), kind: 'decision', ...entry })
   }
 
   /** A timer fires. @param due when it should have, by the call's clock */
   timerFired(timer: number, due: number): void {
-    this.note('timer', { timer, due: tenths(this.sinceStart(due)) })
+    this.note({ kind: 'timer', timer, due: tenths(this.sinceStart(due)) })
   }
 
-  /** A timer is taken back when it was all but due. Audio may be about to be sent: its run goes on. */
-  timerTakenBack(timer: number, due: number): void {
-    this.#recorder?.line({ t: tenths(this.sinceStart()), k: 'timer_off', timer, due: tenths(this.sinceStart(due)) })
+  /** A timer is canceled shortly before it was due. Audio may be about to be sent: its run goes on. */
+  timerCanceled(timer: number, due: number): void {
+    this.#writer?.write({ t: tenths(this.sinceStart()), kind: 'timer_off', timer, due: tenths(this.sinceStart(due)) })
   }
 
-  /** The run of audio ends here. */
+  /** Ends the run of audio. */
   flushAudio(): void {
     const run = this.#runs?.takeRun()
-    if (run) this.#recorder?.line({ t: tenths(run.at), k: 'audio', item: run.itemId, ms: run.ms })
+    if (run) this.#writer?.write({ t: tenths(run.at), kind: 'audio', item: run.itemId, ms: run.ms })
   }
 
   close(): void {
-    this.#recorder?.close()
+    this.#writer?.close()
   }
 
-  /** It is not this stream's call after all. */
+  /** Deletes the trace: the call belongs to another stream. */
   discard(): void {
-    this.#recorder?.discard?.()
-    this.#recorder = null
+    this.#writer?.discard?.()
+    this.#writer = null
   }
 }
 

@@ -1,10 +1,10 @@
-/** Time as a call sees it, so that a recorded call can be lived through again. */
+/** The time of a call, so that a recorded call can be replayed. */
 export type Clock = {
   /** Monotonic ms. */
   now(): number
   /**
-   * @param timer which of the call's timers it is
-   * @returns takes it back; harmless when it has happened
+   * @param timer the number of the call's timer
+   * @returns cancels it; no effect once it has fired
    */
   after(ms: number, act: () => void, timer?: number): () => void
 }
@@ -19,7 +19,7 @@ export const systemClock: Clock = {
 
 type Due = { at: number; serial: number; act: () => void; timer: number | null }
 
-/** A clock that goes only when it is told to. */
+/** A clock that a replay moves. */
 export class VirtualClock implements Clock {
   #now = 0
   #serial = 0
@@ -38,7 +38,7 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Goes on to `at`; what is due on the way happens in its order. `settle` runs after each.
+   * Moves to `at`; what is due before fires in its order. `settle` runs after each.
    * @param held whether a timer that is due at that time is left to `fire`
    */
   async goTo(
@@ -60,7 +60,7 @@ export class VirtualClock implements Clock {
     this.#now = Math.max(this.#now, at)
   }
 
-  /** What a timer does happens now, if it is set to a time that is `expected`. */
+  /** Fires a timer now, if it is set to a time that is `expected`. */
   fire(timer: number, expected: (due: number) => boolean): void {
     const entry = this.#due.find((each) => each.timer === timer && expected(each.at))
     if (!entry) return
@@ -68,7 +68,7 @@ export class VirtualClock implements Clock {
     entry.act()
   }
 
-  /** What is still to happen. */
+  /** Timers that have not fired. */
   get waiting(): number {
     return this.#due.length
   }

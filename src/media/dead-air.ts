@@ -1,39 +1,41 @@
 import type { AgentAudioOutput } from './agent-audio-output.ts'
 import type { CallContext } from './call-context.ts'
 
-/** Less audio than this is a blip: nobody was answered by it. */
+/** Less audio than this is a blip, not an answer. */
 const MIN_ANSWER_MS = 150
-/** From the report of a turn's end the engine gets at least this long, however late the report came. */
+/** From the report of a turn's end the engine gets this long, unless that would break the rule of two seconds. */
 const REPORT_GRACE_MS = 700
-/** A mark may come back this much after the audio before it was played. */
+/** The two seconds, minus the way of the audio to the caller. */
+const LATEST_MS = 1_900
+/** A mark may return this long after its audio was played. */
 const MARK_LATE_MS = 500
-/** Utterances in a row that the engine did not notice: before the last one the caller is asked again. */
+/** Utterances in a row that the engine did not notice until it is replaced; before that the caller is asked again. */
 const MAX_UNNOTICED = 3
 
-/** What the watch does to the rest of the call. */
+/** What the watch needs of the rest of the call. */
 export type DeadAirActions = {
-  /** Whether a tool is at work, which ends within its own limit. */
+  /** Whether a tool runs, which has its own timeout. */
   toolsRun(): boolean
-  /** Whether the engine said that it listens. */
+  /** Whether the engine reported that it is ready. */
   engineReady(): boolean
-  /** Whether another engine could take over. */
+  /** Whether another engine can take over. */
   canReplace(): boolean
   replaceEngine(message: string): void
 }
 
 /**
- * Sees to it that the line is never dead: whenever the caller is owed words and none can be heard, they hear something, then
- * the engine is asked again, then replaced, and without another one the call ends in voicemail. It goes by the call's clock
- * and by what was played, not by what the engine reports or leaves out.
+ * Prevents dead air: a caller who waits for an answer hears a filler while the engine is asked again; then the engine is
+ * replaced, or without another one the call ends in voicemail. It goes by the clock and by what was played, not by what the
+ * engine reports.
  */
 export class DeadAirWatch {
   #actions: DeadAirActions | null = null
-  /** Since when the caller is owed words; null while it is their turn to speak. */
-  #owedSince: number | null = null
+  /** Since when the caller waits for an answer; null while it is their turn to speak. */
+  #waitingSince: number | null = null
   #notBefore = 0
-  /** What was owed before this item began, in case it is no answer. */
-  #answer: { itemId: string; owedSince: number } | null = null
-  /** When a blip is played out that was no answer. */
+  /** The item that may be the answer, and since when the caller had waited for it. */
+  #answer: { itemId: string; waitingSince: number } | null = null
+  /** When the last blip ends, which was no answer. */
   #blipEnds = Number.NEGATIVE_INFINITY
   #asked = false
   #unnoticed = 0
@@ -44,33 +46,34 @@ export class DeadAirWatch {
     private readonly voice: AgentAudioOutput,
   ) {
     this.#timer = context.timer()
-    voice.onSpeech({
-      begins: (itemId) => this.#paid(itemId),
+    voice.setListener({
+      begins: (itemId) => this.#answerBegins(itemId),
       ends: (itemId, sentMs) => this.#itemEnded(itemId, sentMs),
     })
   }
 
-  actBy(actions: DeadAirActions): void {
+  setActions(actions: DeadAirActions): void {
     this.#actions = actions
   }
 
-  get owed(): boolean {
-    return this.#owedSince !== null
+  get isExpecting(): boolean {
+    return this.#waitingSince !== null
   }
 
-  /** From `since` on the caller is owed words. @param graceMs what the engine gets for them at least */
-  owe(since = this.context.clock.now(), graceMs = REPORT_GRACE_MS): void {
-    this.#owedSince = since
+  /** From `since` on the caller waits for an answer. @param graceMs the least time for it from now */
+  expectAnswer(since = this.context.clock.now(), graceMs = REPORT_GRACE_MS): void {
+    // A caller who waits already has waited since then: a tool that ended at once was no answer.
+    this.#waitingSince = Math.min(since, this.#waitingSince ?? since)
     this.#notBefore = this.context.clock.now() + graceMs
     this.#asked = false
-    // A piece that just goes on would be no sign of an answer.
-    this.voice.attend()
+    // A piece that continues a run would not be noticed as the answer.
+    this.voice.expectPiece()
     this.#arm()
   }
 
-  /** The caller speaks, or what they said wants no answer: nothing is owed. */
-  forgive(): void {
-    this.#owedSince = null
+  /** The caller speaks, or their turn needs no answer. */
+  expectNothing(): void {
+    this.#waitingSince = null
     this.#answer = null
     this.#asked = false
     this.#timer.stop()
@@ -79,44 +82,44 @@ export class DeadAirWatch {
   /** The engine noticed that the caller speaks. */
   callerSpeaks(): void {
     this.#unnoticed = 0
-    this.forgive()
+    this.expectNothing()
   }
 
-  /** The engine itself says that it should have reacted: the caller hears something at once. */
+  /** The engine itself reports that it is late: the caller hears a filler at once. */
   engineIsLate(): void {
-    if (this.#owedSince === null) this.owe()
+    if (this.#waitingSince === null) this.expectAnswer()
     if (this.#asked || this.context.state !== 'live') return
     this.#asked = true
     this.voice.filler(true)
     this.#arm()
   }
 
-  /** A voice was on the line that the engine did not report. @param at when it fell silent */
+  /** The caller spoke and the engine did not report it. @param at when they fell silent */
   unnoticed(at: number): void {
     const { context, voice } = this
     const actions = this.#actions
-    if (context.state !== 'live' || this.owed || !actions) return
-    // It keeps what it hears until it is ready, and answers then.
+    if (context.state !== 'live' || this.isExpecting || !actions) return
+    // The engine buffers audio until it is ready, and answers then.
     if (!actions.engineReady()) {
-      this.owe(at, 0)
+      this.expectAnswer(at, 0)
       return
     }
     this.#unnoticed++
     if (this.#unnoticed < MAX_UNNOTICED) voice.phrase('reprompt')
     else if (actions.canReplace()) {
       this.#unnoticed = 0
-      this.owe(at)
+      this.expectAnswer(at)
       actions.replaceEngine('The engine does not notice the caller.')
     }
   }
 
   /** Audio of the engine's begins. */
-  #paid(itemId: string): void {
+  #answerBegins(itemId: string): void {
     this.#unnoticed = 0
-    if (this.#owedSince !== null) this.#answer = { itemId, owedSince: this.#owedSince }
-    this.#owedSince = null
+    if (this.#waitingSince !== null) this.#answer = { itemId, waitingSince: this.#waitingSince }
+    this.#waitingSince = null
     this.#asked = false
-    // It may stop in the middle; this is its first piece.
+    // The audio may stop in the middle of an item.
     this.#timer.set(this.context.policy.deadAirMs, () => this.#arm())
   }
 
@@ -124,20 +127,20 @@ export class DeadAirWatch {
     const answer = this.#answer
     if (answer?.itemId !== itemId) return
     this.#answer = null
-    if (sentMs < MIN_ANSWER_MS && this.#owedSince === null) {
-      this.#owedSince = answer.owedSince
+    if (sentMs < MIN_ANSWER_MS && this.#waitingSince === null) {
+      this.#waitingSince = answer.waitingSince
       this.#blipEnds = this.voice.quietSince()
       this.#arm()
     }
   }
 
-  /** Since when nothing is heard although something should be; a time to come while audio plays; null when nothing is owed. */
+  /** Since when there is dead air; in the future while audio plays; null when the caller waits for nothing. */
   #deadSince(): number | null {
     const { voice } = this
     const quietSince = voice.quietSince()
-    if (this.#owedSince !== null)
-      return quietSince <= this.#blipEnds + MARK_LATE_MS ? this.#owedSince : Math.max(this.#owedSince, quietSince)
-    // What was begun and not finished is owed too.
+    if (this.#waitingSince !== null)
+      return quietSince <= this.#blipEnds + MARK_LATE_MS ? this.#waitingSince : Math.max(this.#waitingSince, quietSince)
+    // The rest of an unfinished item is expected too.
     return voice.unfinished ? quietSince : null
   }
 
@@ -148,9 +151,14 @@ export class DeadAirWatch {
       this.#timer.stop()
       return
     }
-    const due = this.#asked ? since + policy.patienceMs : Math.max(since + policy.deadAirMs, this.#notBefore)
-    // Audio that comes meanwhile puts it off: looked at again then.
+    const due = this.#asked ? since + policy.patienceMs : this.#firstDue(since)
+    // Audio in the meantime moves it: checked again then.
     this.#timer.set(Math.max(0, due - clock.now()), () => (this.#deadSince() === since ? this.#act() : this.#arm()))
+  }
+
+  #firstDue(since: number): number {
+    const { deadAirMs } = this.context.policy
+    return Math.max(since + deadAirMs, Math.min(this.#notBefore, since + LATEST_MS))
   }
 
   #act(): void {
@@ -158,8 +166,8 @@ export class DeadAirWatch {
     const actions = this.#actions
     if (!actions) return
     if (context.state === 'closing') {
-      // Who was to say goodbye did not; the call ends by its own timer.
-      this.forgive()
+      // The engine did not say goodbye; the call ends by its own timer.
+      this.expectNothing()
       voice.phrase('goodbye')
       return
     }
@@ -169,13 +177,13 @@ export class DeadAirWatch {
       return
     }
     if (this.#asked && !busy) {
-      actions.replaceEngine('The caller waited for words that did not come.')
+      actions.replaceEngine('The caller waited for an answer that did not come.')
       return
     }
     this.#asked = true
     voice.filler(true, true)
     if (!busy && !context.greetingDue) {
-      context.record.decide('ask_again')
+      context.trace.decide({ decision: 'ask_again' })
       context.engine?.answer()
     }
     this.#arm()

@@ -8,7 +8,7 @@ import type { DeadAirWatch } from './dead-air.ts'
 import type { Engines } from './media-session-ports.ts'
 import type { TurnTaking } from './turn-taking.ts'
 
-/** The engine of a call: opened, and replaced when it fails. Events of a session that was replaced do not count. */
+/** The engine of a call: opened, and replaced when it fails. Events of a replaced session are ignored. */
 export class EngineLink {
   #generation = 0
   #kind: SpeechEngine | null = null
@@ -16,7 +16,7 @@ export class EngineLink {
   #isReady = false
   readonly #reconnect
 
-  /** @param onEvent what the present engine reports */
+  /** @param onEvent takes the events of the present engine */
   constructor(
     private readonly context: CallContext,
     private readonly voice: AgentAudioOutput,
@@ -28,7 +28,7 @@ export class EngineLink {
     this.#reconnect = context.timer()
   }
 
-  /** The first one; @returns whether it was opened before the stream came */
+  /** Opens the first engine. @returns whether it was prewarmed */
   begin(): boolean {
     const { context } = this
     const { deps } = context
@@ -41,33 +41,33 @@ export class EngineLink {
     const listener = this.#listener()
     this.#engage(opened.session)
     this.#kind = engine
-    context.record.decide('connect', { engine: engine.name, resume: false })
+    context.trace.decide({ decision: 'connect', engine: engine.name, resume: false })
     opened.attach(listener)
     return true
   }
 
-  /** Those of the business; a reception is the same one for a whole call. */
+  /** The business's own, else the installation's. */
   get #engines(): Engines {
     return this.context.reception?.engines ?? this.context.deps
   }
 
-  /** Whether it said that it is ready to talk. */
+  /** Whether the engine reported that it is ready. */
   get isReady(): boolean {
     return this.#isReady
   }
 
-  /** Whether there is an engine to go to. */
+  /** Whether another engine can take over. */
   get canReplace(): boolean {
     return this.#nextAfter(true) !== null
   }
 
-  /** It is ready to talk. */
+  /** The engine reports that it is ready. */
   ready(): void {
     this.#isReady = true
     this.#reconnect.stop()
   }
 
-  /** Nothing of the present engine counts any more. */
+  /** Ignores the present engine from now on. */
   drop(): void {
     this.#generation++
     this.context.engage(null)
@@ -90,11 +90,11 @@ export class EngineLink {
   #connect(engine: SpeechEngine, resume: boolean): void {
     const { context } = this
     const { deps, call, reception } = context
-    // A word to the caller may have found the carrier gone.
+    // Playing the phrase before may have ended the call.
     if (!call || !reception || !context.live) return
     const onEvent = this.#listener()
     this.#kind = engine
-    context.record.decide('connect', { engine: engine.name, resume })
+    context.trace.decide({ decision: 'connect', engine: engine.name, resume })
     try {
       const session = engine.connect({
         callId: call.callSid,
@@ -113,26 +113,26 @@ export class EngineLink {
     }
   }
 
-  /** The engine is gone: a word to the caller, then once more, then the other engine, then voicemail. */
+  /** The engine failed: the caller hears a phrase, then the same engine is tried, the standby, and last voicemail. */
   down(code: string, message: string, retry: boolean): void {
     const { context, voice } = this
     if (!context.live) return
-    const gone = context.engine
+    const failed = context.engine
     voice.learnAllWords()
     this.#generation++
-    gone?.close()
+    failed?.close()
     context.engage(null)
     context.metrics.engineFailures++
     this.#reconnect.stop()
-    const resume = context.transcript.callerTurns > 0 || this.deadAir.owed || context.callerSpeaking
-    this.turns.forget()
+    const resume = context.transcript.callerTurns > 0 || this.deadAir.isExpecting || context.callerSpeaking
+    this.turns.reset()
     voice.finishAll()
-    // A goodbye that is under way is heard to its end.
+    // The goodbye is played to its end.
     if (context.state === 'closing') {
       if (!voice.playing) void context.end(this.callEnding.reason)
       return
     }
-    // A call that is being handed on needs no engine.
+    // A call that is being transferred needs no engine.
     if (context.transferring) return
     const next = this.#nextAfter(retry)
     if (!next) {
@@ -140,21 +140,21 @@ export class EngineLink {
       return
     }
     const again = next === this.#kind
-    context.log.warn({ code, next: next.name, again }, 'the speech engine is replaced in mid-call')
+    context.log.warn({ code, next: next.name, again }, 'speech engine replaced')
     if (again) this.#retried = true
-    // Whoever is asked to wait is owed words, also where nobody noticed that they spoke.
+    // A caller who was asked to wait gets an answer, even if no one noticed that they spoke.
     const waits = resume || !voice.playing
     if (waits) voice.phrase('oneMoment')
     this.#connect(next, resume)
-    if (waits && context.engine) this.deadAir.owe()
-    // One that could not even be connected has been replaced by now.
+    if (waits && context.engine) this.deadAir.expectAnswer()
+    // `#connect` may have failed and replaced the engine already.
     if (next.remote && this.#kind === next && context.engine)
       this.#reconnect.set(context.policy.reconnectMs, () =>
         this.down('engine_refused', 'The engine was not ready in time.', false),
       )
   }
 
-  /** The same once more, else the standby, else null. */
+  /** The same engine once more, else the standby, else null. */
   #nextAfter(retry: boolean): SpeechEngine | null {
     const { engine, standby } = this.#engines
     if (retry && !this.#retried && this.#kind === engine && engine.remote) return engine
@@ -170,7 +170,7 @@ const REASONS: Record<string, CallEndReason> = {
   engine_expired: 'engine_expired',
 }
 
-/** What an engine's failure is called when nothing could take its place. */
+/** The end reason of an engine failure when no other engine could take over. */
 function reasonOf(code: string): CallEndReason {
   return REASONS[code] ?? 'engine_failed'
 }

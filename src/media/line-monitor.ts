@@ -1,4 +1,4 @@
-import { LOOKED_AT, voicedMs } from '../audio/energy-detector.ts'
+import { FRAMES_PER_LOOK, voicedMs } from '../audio/energy-detector.ts'
 import type { AgentAudioOutput } from './agent-audio-output.ts'
 import type { CallContext } from './call-context.ts'
 import type { DeadAirWatch } from './dead-air.ts'
@@ -11,15 +11,15 @@ const VOICE_MS = 80
 const MIN_LOOKS = 3
 /** Looks further apart are of two utterances. */
 const GAP_MS = 1_000
-/** What is loud so soon behind our own audio may be its echo. */
+/** Loud frames so soon after the agent's audio may be its echo. */
 const ECHO_MS = 400
-/** A silence that ends a turn where the engine does not say how long it waits. */
+/** The silence that ends a turn where the engine does not name one. */
 const USUAL_PAUSE_MS = 1_000
 const PAUSE_MARGIN_MS = 500
 
 /**
- * Listens to the caller's line itself, cheaply: a voice that the engine never reports, and a turn whose end it never reports,
- * are noticed without it.
+ * A cheap voice-activity detector beside the engine's: notices speech, and the end of a turn, that the engine does not
+ * report.
  */
 export class LineMonitor {
   #voiceAt = Number.NEGATIVE_INFINITY
@@ -36,9 +36,9 @@ export class LineMonitor {
     this.#timer = context.timer()
   }
 
-  /** To be called every `LOOKED_AT` frames. @param bits which of the last frames were loud */
+  /** To be called every `FRAMES_PER_LOOK` frames. @param bits which of the last frames were loud */
   look(bits: number): void {
-    if (voicedMs(bits, FRAME_MS, LOOKED_AT) < VOICE_MS) return
+    if (voicedMs(bits, FRAME_MS, FRAMES_PER_LOOK) < VOICE_MS) return
     const { context } = this
     const now = context.clock.now()
     this.#voiceAt = now
@@ -49,9 +49,18 @@ export class LineMonitor {
     if (!this.#timer.armed) this.#timer.set(context.policy.deadAirMs, () => this.#check())
   }
 
-  /** The engine reported speech, or reacts to it: what was heard is accounted for. */
+  /** The engine reported the speech. */
   reported(): void {
     this.#looks = 0
+  }
+
+  /** The engine reported that the caller began to speak. @param at when they did */
+  reportedStart(at: number): void {
+    this.reported()
+    // A report may come after the voice fell silent again: nothing else would look at the line then.
+    if (this.#timer.armed || this.#voiceAt < at) return
+    const silentMs = this.context.clock.now() - this.#voiceAt
+    this.#timer.set(Math.max(0, this.context.policy.deadAirMs - silentMs), () => this.#check())
   }
 
   #check(): void {
@@ -71,16 +80,16 @@ export class LineMonitor {
     this.#looks = 0
   }
 
-  /** The caller fell silent so long ago, which the engine does not report. */
+  /** The caller fell silent `agoMs` ago and the engine did not report it. */
   turnEnded(agoMs: number): void {
-    this.context.record.note('line', { heard: 'turn_ended', agoMs })
-    // The engine had its time while its report was waited for.
+    this.context.trace.note({ kind: 'line', heard: 'turn_ended', agoMs })
+    // The engine had its time: no further grace.
     this.turns.assumeStopped(this.context.clock.now() - agoMs, 0)
   }
 
-  /** The caller said something so long ago that the engine did not report. */
+  /** The caller spoke until `agoMs` ago and the engine did not report it. */
   unnoticed(agoMs: number): void {
-    this.context.record.note('line', { heard: 'unnoticed', agoMs })
+    this.context.trace.note({ kind: 'line', heard: 'unnoticed', agoMs })
     this.deadAir.unnoticed(this.context.clock.now() - agoMs)
   }
 }

@@ -21,64 +21,67 @@ export type SessionEnd = {
   metrics: Record<string, number | null>
 }
 
-/** Where a call's events are kept; nothing here is waited for on the audio path. */
+/** Saves a call's events; the audio path waits for none of it. */
 export type CallEvents = {
   /** Binds the call to this stream; false when another stream has it. */
   claim(call: StreamToken, streamSid: string): Promise<boolean>
   turn(call: StreamToken, turn: Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>, audio?: Uint8Array): void
   lead(call: StreamToken, answers: unknown): void
   /**
-   * A signed stream of a call was refused; it changes the calls of the signer's businesses alone. Resolves once that is
-   * written, within a bound; never rejects.
+   * Writes that a signed stream was refused, for calls of the signer's businesses only. Resolves within a bound; never
+   * rejects.
    */
   refuse?(callSid: string, detail: string, signer: Pick<Signer, 'only'>): Promise<void>
   /** Resolves once the reason is written, or within a bound when it cannot be. */
   end(call: StreamToken, end: SessionEnd): Promise<void>
 }
 
-/** Sentences that a session says itself, rendered beforehand. */
+/** Sentences that a session plays itself, rendered beforehand. */
 export const phraseNames = ['oneMoment', 'connecting', 'reprompt', 'goodbye'] as const
 export type PhraseName = (typeof phraseNames)[number]
 
-/** What talks to a caller, and what takes over when it fails. */
+/** The engine of a call, and the one that takes over when it fails. */
 export type Engines = { engine: SpeechEngine; standby?: SpeechEngine | null }
 
-/** What a business says in a call. */
+/** How a business answers a call. */
 export type Reception = {
   script: IntakeScript
-  /** The greeting as μ-law when it is at hand, so that it can leave at once. */
+  /** The greeting as μ-law when it is rendered already. */
   greeting: Uint8Array | undefined
   renderGreeting(): Promise<Uint8Array>
-  /** From memory or not at all: for the audio path. */
+  /** From memory only: for the audio path. */
   phrase?(name: PhraseName): Uint8Array | undefined
-  /** The same, rendered when it is not at hand. */
+  /** From memory, else rendered. */
   renderPhrase?(name: PhraseName): Promise<Uint8Array>
-  /** What a model is told to be, and what it may do. */
+  /** The instructions of the model. */
   instructions?: string
   voice?: string | null
   policy?: TurnOptions
-  /** Where the business has not the session's own ones. */
+  /** The business's own engines, if it has any. */
   engines?: Engines
 }
 
-/** What a model may do in a call; `end_call`, `save_lead` and `transfer_to_human` are the session's own. */
+/** Said to the model when a call cannot be transferred. */
+export const NO_TRANSFER = 'No person can be reached. Offer to take a message.'
+
+/** The tools of a call's model; the session runs `end_call`, `save_lead` and `transfer_to_human` itself. */
 export type CallTools = {
   list(call: StreamToken): readonly EngineTool[]
-  /** @returns what the model is told; rejects when the tool failed */
+  /** @returns the result for the model; rejects when the tool failed */
   run(call: StreamToken, name: string, args: unknown): Promise<unknown>
   /**
-   * Hands the call to a person.
-   * @returns null when it is under way, else why it cannot be
+   * Transfers the call to a person.
+   * @returns null when it is under way, else the problem, for the model
    */
   transfer(call: StreamToken): Promise<string | null>
-  /** Whether there is somebody to hand the call to. */
+  /** Whether the business has a person to transfer to. */
   canTransfer(call: StreamToken): boolean
 }
 
 /** An engine's session that was opened before the stream came. */
 export type OpenedEngine = {
   session: EngineSession
-  /** What it reported so far, and everything from now on. */
+  /** Passes on the events so far, and every later one. */
   attach(listener: (event: EngineEvent) => void): void
 }
 
@@ -86,8 +89,8 @@ export type SessionDeps = Engines & {
   /** The session that was opened for this call while its webhook was answered. */
   adopt?(callSid: string): OpenedEngine | null
   tools?: CallTools
-  sink: CallEvents
-  record?(callSid: string): CallTraceWriter
+  events: CallEvents
+  openTrace?(callSid: string): CallTraceWriter
   log: Logger
   /** The token's claims, or null when it is forged, expired, used, or of another call. */
   verifyToken(token: string, callSid: string): StreamToken | null
@@ -99,10 +102,10 @@ export type SessionDeps = Engines & {
 export type SessionLimits = {
   /** From the upgrade to `start`. */
   startMs: number
-  /** Nobody has said anything for this long, the engine's own reminders included: the call ends with a goodbye. */
+  /** Silence on both sides, the engine's own reminders included, after which the call ends with a goodbye. */
   silenceMs: number
   maxDurationMs: number
-  /** After it a goodbye may take this long; then the call ends, also for a caller who talks on. */
+  /** How long the goodbye after that may take, also for a caller who talks on. */
   goodbyeMs: number
   /** How long the last mark may be late. */
   finalMarkMs: number

@@ -1,5 +1,5 @@
 import { rmsOfMulawBase64 } from '../audio/energy.ts'
-import { LOOKED_AT, withFrame } from '../audio/energy-detector.ts'
+import { FRAMES_PER_LOOK, withFrame } from '../audio/energy-detector.ts'
 import type { CallEndReason } from '../domain/calls/index.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { EngineEvent, EngineSession } from '../providers/speech/port.ts'
@@ -16,25 +16,25 @@ import { DEFAULT_POLICY } from './turn-options.ts'
 import { TurnTaking } from './turn-taking.ts'
 import { type InboundFrame, MediaCut, parseFrame } from './twilio-frames.ts'
 
-/** Read and used up at once, so that one serves all calls and stays near. */
+/** Used up at once, so that one serves all calls and stays in the processor's cache. */
 const cut = new MediaCut()
 
-/** How long a frame of the carrier's usually is. */
+/** The usual length of a frame. */
 const FRAME_MS = 20
 
 /** One relay of 64 is timed. */
 const TIMED = 63
 
 /**
- * One call: what the carrier sends comes in here, and what the engine reports; both are handed to the part of the call that
- * decides. Every way out passes `#end`, which writes the reason before the socket closes.
+ * One call: passes the carrier's frames and the engine's events to the part of the call that decides. Every ending goes
+ * through `#end`, which writes the reason before the socket closes.
  */
-export class CallSession {
-  // What every frame looks at comes first, so that it lies together.
-  /** Who listens, as in the context. */
+export class MediaSession {
+  // The fields that every frame reads come first, side by side in memory.
+  /** The engine of the context. */
   #engine: EngineSession | null = null
   #framesIn = 0
-  /** Which of the last frames were loud, and who listens for that. */
+  /** Which of the last frames were loud, one bit each. */
   #loud = 0
   #heard = 0
   readonly #line: LineMonitor
@@ -52,7 +52,7 @@ export class CallSession {
   readonly #signer: Pick<Signer, 'only'> | null
   #malformed = 0
 
-  /** @param upgrade who signed it: what it says of a call without a token counts for the signer's businesses alone */
+  /** @param upgrade its signer: a `start` without a valid token counts only for the signer's businesses */
   constructor(
     transport: StreamTransport,
     private readonly deps: SessionDeps,
@@ -77,20 +77,20 @@ export class CallSession {
     const tools = new ToolExecutor(context, this.#voice, this.#callEnding, deadAir)
     this.#tools = tools
     const link = new EngineLink(context, this.#voice, this.#turns, this.#callEnding, deadAir, (event) =>
-      this.#fromEngine(event),
+      this.#takeEvent(event),
     )
     this.#link = link
-    deadAir.actBy({
+    deadAir.setActions({
       toolsRun: () => tools.running,
       engineReady: () => link.isReady,
       canReplace: () => link.canReplace,
       replaceEngine: (message) => link.down('engine_stalled', message, true),
     })
     this.#starting = context.timer()
-    this.#starting.set(deps.limits.startMs, () => this.#refuse(1008, 'no start within 5 s'))
+    this.#starting.set(deps.limits.startMs, () => this.#reject(1008, 'no start within 5 s'))
   }
 
-  /** Whether a call is being served: counts against the capacity. */
+  /** Whether a call is being served; counts against the capacity. */
   get live(): boolean {
     return this.#context.live
   }
@@ -99,7 +99,7 @@ export class CallSession {
     return this.#context.call?.callSid ?? null
   }
 
-  /** Takes a text frame as it came. A caller's audio, 50 frames a second, goes to the engine without any object made. */
+  /** Takes a text frame. A caller's audio, 50 frames a second, goes to the engine without any new object. */
   onText(text: string): void {
     if (!cut.read(text)) {
       this.onFrame(parseFrame(text))
@@ -117,10 +117,10 @@ export class CallSession {
 
   #hear(rms: number): void {
     this.#loud = withFrame(this.#loud, rms)
-    if (++this.#heard % LOOKED_AT === 0) this.#line.look(this.#loud)
+    if (++this.#heard % FRAMES_PER_LOOK === 0) this.#line.look(this.#loud)
   }
 
-  /** Takes a frame that was read; `null` is one that could not be. */
+  /** Takes a parsed frame; `null` for a malformed one. */
   onFrame(frame: InboundFrame | null): void {
     const context = this.#context
     if (context.state === 'ended') return
@@ -131,7 +131,7 @@ export class CallSession {
     switch (frame.event) {
       case 'media':
         if (context.engine) {
-          // A frame that does not say when it was is taken to follow the one before.
+          // A frame without a timestamp follows the one before.
           this.#mediaMs = frame.timestampMs ?? this.#mediaMs + FRAME_MS
           this.#hear(rmsOfMulawBase64(frame.payload))
           context.engine.sendAudio(frame.payload, this.#mediaMs)
@@ -141,48 +141,48 @@ export class CallSession {
         this.#start(frame)
         return
       case 'mark':
-        context.record.note('mark', { name: frame.name })
+        context.trace.note({ kind: 'mark', name: frame.name })
         this.#voice.markReturned(frame.name)
         return
       case 'dtmf':
-        context.record.note('dtmf', { digit: frame.digit })
+        context.trace.note({ kind: 'dtmf', digit: frame.digit })
         if (frame.digit === '0' && this.live) void this.#end('voicemail_requested')
         return
       case 'stop':
-        context.record.note('stop')
+        context.trace.note({ kind: 'stop' })
         if (this.live) void this.#end(context.handedOn ? 'transferred' : 'caller_hung_up')
-        else this.#refuse(1000, 'stopped before it started')
+        else this.#reject(1000, 'stopped before it started')
         return
     }
   }
 
-  /** What the line itself told of the caller, as it is in a record. */
-  onLine(heard: string, agoMs: number): void {
+  /** Repeats in a replay what the line monitor noticed. */
+  onLine(heard: 'turn_ended' | 'unnoticed', agoMs: number): void {
     if (heard === 'turn_ended') this.#line.turnEnded(agoMs)
     else this.#line.unnoticed(agoMs)
   }
 
-  /** A frame that no stream may send: the socket ends, and so does the call's agent. */
+  /** A frame that the protocol does not allow: the socket closes and the call ends. */
   onViolation(reason: string, code = 1008): void {
-    this.#context.record.note('violation', { reason, code })
+    this.#context.trace.note({ kind: 'violation', reason, code })
     if (this.live) void this.#end('protocol_error', reason, code)
-    else this.#refuse(code, reason)
+    else this.#reject(code, reason)
   }
 
-  /** The socket is gone. */
+  /** The socket closed. */
   onClose(code: number, reason: string): void {
     const context = this.#context
     if (this.live) {
-      context.record.note('lost', { code })
+      context.trace.note({ kind: 'lost', code })
       void this.#end(context.handedOn ? 'transferred' : 'stream_lost', `socket closed with ${code} ${reason}`.trim())
     } else context.stopTimers()
     context.state = 'ended'
   }
 
-  /** This server must stop: the caller goes to voicemail through whichever server is asked next. */
+  /** The server stops: the carrier asks another server, which sends the caller to voicemail. */
   drain(): Promise<void> {
     if (!this.live) return Promise.resolve()
-    this.#context.record.note('drain')
+    this.#context.trace.note({ kind: 'drain' })
     return this.#end('server_draining')
   }
 
@@ -199,12 +199,12 @@ export class CallSession {
     const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
     if (!call) {
       const why = 'the token is missing, wrong, used or expired'
-      this.#refuse(1008, why, this.#signer ? deps.sink.refuse?.(frame.callSid, why, this.#signer) : undefined)
+      this.#reject(1008, why, this.#signer ? deps.events.refuse?.(frame.callSid, why, this.#signer) : undefined)
       return
     }
     const reception = deps.reception(call)
     if (!reception) {
-      this.#refuse(1008, 'the business is unknown')
+      this.#reject(1008, 'the business is unknown')
       return
     }
 
@@ -222,48 +222,47 @@ export class CallSession {
 
     context.greetingDue = !reception.greeting
     if (reception.greeting) voice.greet(reception.greeting)
-    context.record.open(deps, call, reception, context.policy)
+    context.trace.open(deps, call, reception, context.policy)
     if (!reception.greeting)
       reception.renderGreeting().then(
         (audio) => voice.greet(audio),
         (error: unknown) => this.#end('engine_failed', `the greeting could not be rendered: ${errorMessage(error)}`),
       )
-    if (context.greetingDue) this.#deadAir.owe()
+    if (context.greetingDue) this.#deadAir.expectAnswer()
     this.#callEnding.begin()
     this.#preparePhrases()
     const early = this.#link.begin()
-    context.log.info({ early }, 'the call is live')
-    deps.sink.claim(call, frame.streamSid).then(
+    context.log.info({ early }, 'call started')
+    deps.events.claim(call, frame.streamSid).then(
       (mine) => {
         if (!mine) this.#abandon('the token was used by another stream')
       },
-      (error: unknown) =>
-        context.log.warn({ error: errorMessage(error) }, 'the stream could not be claimed; the call goes on'),
+      (error: unknown) => context.log.warn({ error: errorMessage(error) }, 'stream not claimed, the call continues'),
     )
   }
 
-  /** What may have to be said at once is made ready while the greeting plays. */
+  /** Renders the phrases during the greeting: they may be needed at once. */
   #preparePhrases(): void {
     const { reception, log } = this.#context
     for (const name of phraseNames)
       if (!reception?.phrase?.(name))
         reception?.renderPhrase?.(name).catch((error: unknown) => {
-          log.error({ name, error: errorMessage(error) }, 'a phrase could not be rendered')
+          log.error({ name, error: errorMessage(error) }, 'phrase not rendered')
         })
   }
 
-  #fromEngine(event: EngineEvent): void {
+  #takeEvent(event: EngineEvent): void {
     const context = this.#context
     if (!context.live) return
     if (this.#ending) {
-      // What the caller said, and what is known of it, is kept; everything else comes too late.
+      // The caller's last turn and lead are saved; other events come too late.
       if (event.type === 'user_turn') context.transcript.callerSaid(event)
       else if (event.type === 'tool_call' && event.name === 'save_lead' && context.call)
-        this.deps.sink.lead(context.call, event.args)
+        this.deps.events.lead(context.call, event.args)
       return
     }
     if (event.type !== 'audio') {
-      context.record.note('engine', { event: event.type === 'user_turn' ? { ...event, audio: undefined } : event })
+      context.trace.note({ kind: 'engine', event: event.type === 'user_turn' ? { ...event, audio: undefined } : event })
       this.#onEngine(event)
       return
     }
@@ -277,7 +276,7 @@ export class CallSession {
         this.#link.ready()
         return
       case 'speech_started':
-        this.#line.reported()
+        this.#line.reportedStart(context.startedAt + event.atMs)
         this.#turns.speechStarted(event.voicedMs)
         return
       case 'speech_stopped':
@@ -286,7 +285,7 @@ export class CallSession {
         return
       case 'user_turn':
         context.transcript.callerSaid(event)
-        this.#turns.weighWords(event.transcript ?? '', event.endMs - event.startMs)
+        this.#turns.checkBackchannel(event.transcript ?? '', event.endMs - event.startMs)
         return
       case 'audio_done':
         this.#voice.finish(event.itemId)
@@ -304,14 +303,11 @@ export class CallSession {
         this.#deadAir.engineIsLate()
         return
       case 'reminder':
-        this.#deadAir.owe()
+        this.#deadAir.expectAnswer()
         this.#callEnding.reminded()
         return
       case 'error':
-        context.log.warn(
-          { code: event.code, fatal: event.fatal, error: event.message },
-          'the speech engine reports an error',
-        )
+        context.log.warn({ code: event.code, fatal: event.fatal, error: event.message }, 'speech engine error')
         if (event.fatal) this.#link.down(event.code, event.message, event.retry ?? false)
         return
       case 'closed':
@@ -323,7 +319,7 @@ export class CallSession {
   async #end(reason: CallEndReason, detail: string | null = null, code = 1000): Promise<void> {
     const context = this.#context
     if (context.state === 'ended' || this.#ending) return
-    // The engine hands over what it still has before it closes.
+    // `close` reports the turns that the engine still has.
     this.#ending = true
     context.engine?.close()
     context.state = 'ended'
@@ -344,41 +340,41 @@ export class CallSession {
           mediaMs: this.#mediaMs,
         },
       }
-      context.record.decide('end', { reason, detail, metrics: end.metrics })
-      context.record.close()
-      await this.deps.sink.end(context.call, end)
-      context.log.info({ reason, detail, ...end.metrics, durationMs: end.durationMs }, 'the call has ended')
+      context.trace.decide({ decision: 'end', reason, detail, metrics: end.metrics })
+      context.trace.close()
+      await this.deps.events.end(context.call, end)
+      context.log.info({ reason, detail, ...end.metrics, durationMs: end.durationMs }, 'call ended')
     }
     this.#closeSocket(code, reason)
   }
 
   /**
-   * A socket that never became a call: closed with a reason in the log.
-   * @param written what is awaited before that
+   * Rejects a stream: the socket closes, the reason is in the log.
+   * @param written awaited before that
    */
-  #refuse(code: number, reason: string, written?: Promise<void>): void {
+  #reject(code: number, reason: string, written?: Promise<void>): void {
     const context = this.#context
     if (context.state === 'ended') return
     context.state = 'ended'
     context.stopTimers()
-    context.log.warn({ reason, malformedFrames: this.#malformed }, 'a media socket was refused')
+    context.log.warn({ reason, malformedFrames: this.#malformed }, 'stream rejected')
     if (written) void written.then(() => this.#closeSocket(code, reason))
     else this.#closeSocket(code, reason)
   }
 
   #closeSocket(code: number, reason: string): void {
-    // A reason has 123 bytes at most.
+    // A close reason has at most 123 bytes.
     this.#transport.close(code, reason.slice(0, 120))
   }
 
-  /** The call belongs to another stream: this one goes without touching the call's record. */
+  /** The call belongs to another stream: this one closes without changing the call. */
   #abandon(reason: string): void {
     const context = this.#context
     if (context.state === 'ended') return
-    context.record.discard()
+    context.trace.discard()
     const { engine } = context
     this.#link.drop()
     engine?.close()
-    this.#refuse(1008, reason)
+    this.#reject(1008, reason)
   }
 }

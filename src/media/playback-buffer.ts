@@ -11,30 +11,30 @@ declare global {
 const FIRST_BYTES = 16 * 1024
 
 /**
- * Audio that was sent and may still be needed, first in, first out, as its base64 in one piece of memory. Keeping the pieces
- * themselves would keep the messages they were cut from alive until the next full garbage collection.
+ * Audio that was sent and may still be needed, first in, first out, as base64 in one block of memory. The pieces themselves
+ * would hold the messages that they were sliced from until the next full garbage collection.
  */
 export class PlaybackBuffer {
   #bytes: Buffer | null = null
   #from = 0
   #to = 0
-  /** What was released so far: places stay the same when the bytes are moved. */
+  /** Bytes released so far: positions stay the same when the bytes are moved. */
   #released = 0
 
-  /** The place behind the last byte, counted from the beginning of the call. */
+  /** The position after the last byte, counted from the beginning of the call. */
   get end(): number {
     return this.#released + this.#to - this.#from
   }
 
-  /** @param payload base64, padded where its length wants it */
-  keep(payload: string): void {
+  /** @param payload base64, with its padding */
+  append(payload: string): void {
     const bytes = this.#bytes
     const { length } = payload
     const room = bytes && this.#to + length <= bytes.length ? bytes : this.#makeRoom(length)
     this.#to += room.latin1Write(payload, this.#to)
   }
 
-  /** What lies before a place is not needed any more. */
+  /** Frees the bytes before a position. */
   release(place: number): void {
     const count = Math.min(place, this.end) - this.#released
     if (count <= 0) return
@@ -47,7 +47,7 @@ export class PlaybackBuffer {
     if (this.#bytes && this.#bytes.length > FIRST_BYTES) this.#bytes = null
   }
 
-  /** What lies between two places, decoded, as far as it is still kept. */
+  /** The audio between two positions, as far as it is still buffered. */
   decode(from: number, to: number): Uint8Array {
     const at = (place: number) => Math.min(Math.max(place - this.#released + this.#from, this.#from), this.#to)
     const text = this.#bytes?.toString('latin1', at(from), at(to)) ?? ''

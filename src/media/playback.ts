@@ -7,41 +7,41 @@ type Chunk = {
   itemId: string
   item: Item
   startsAt: number
-  /** As far as it was settled, when more may join it. */
+  /** Up to the last `#settle`, while more may join it. */
   ms: number
   itemOffsetMs: number
-  /** Its audio: handed over as bytes, or kept between two places. */
+  /** Its audio: as bytes, or between two positions of the buffer. */
   audio: Uint8Array | null
-  keptFrom: number
-  keptTo: number
+  bufferedFrom: number
+  bufferedTo: number
 }
 
 /** How much of an item the caller heard. */
 export type Heard = { itemId: string; heardMs: number; sentMs: number }
 
-/** What of an item was cut off: `rest` is the μ-law that was not heard. */
+/** An item that was cut off: `rest` is the μ-law that was not heard. */
 export type Cut = Heard & { rest: Uint8Array }
 
 type Item = { sentMs: number; pendingMs: number; finished: boolean }
 
-/** Pieces that come this much after the last one was played out were not played right behind it. */
+/** Pieces that come this long after the last one was played leave a pause. */
 const UNDERRUN_MS = 20
 
 /**
- * The mark ledger: what was sent to the carrier's playback buffer, what of it was heard. Pure; times in ms on one
- * monotonic clock.
+ * Counts what was sent to the carrier's playback buffer and what of it was heard, by the marks that return. Pure; times in
+ * ms on one monotonic clock.
  *
  * After `clear` Twilio returns every pending mark (Media Streams, `clear`), so a returned mark proves nothing by itself:
  * each carries a generation, and marks of an older one do not count. Pieces share a mark, so that small ones cost none.
  */
 export class PlaybackLedger {
-  // What every piece looks at comes first and here, not in the chunk, so that it lies together.
-  /** The item whose pieces may join the open chunk, how long the chunk is, and until when they may. */
+  // The fields that every piece reads come first, side by side in memory.
+  /** The item whose pieces may join the open chunk, the chunk's length, and until when they may. */
   #joining = ''
   #openMs = 0
   #joinUntil = Number.NEGATIVE_INFINITY
-  readonly #kept = new PlaybackBuffer()
-  /** The last of the pending ones while more may join it. */
+  readonly #buffer = new PlaybackBuffer()
+  /** The last pending chunk while more may join it. */
   #open: Chunk | null = null
   #pending: Chunk[] = []
   #generation = 0
@@ -52,22 +52,22 @@ export class PlaybackLedger {
 
   /**
    * Notes audio that was just sent.
-   * @param payload its base64, kept until it was played
-   * @returns how much audio at the end no mark stands behind yet, in ms
+   * @param payload its base64, buffered until it was played
+   * @returns the audio at the end that has no mark yet, in ms
    */
   sent(itemId: string, payload: string, ms: number, now: number): number {
     if (itemId === this.#joining && now <= this.#joinUntil) {
       this.#openMs += ms
       this.#joinUntil += ms
-      this.#kept.keep(payload)
+      this.#buffer.append(payload)
       return this.#openMs
     }
     this.#begin(itemId, null, ms, now)
-    this.#kept.keep(payload)
+    this.#buffer.append(payload)
     return ms
   }
 
-  /** Notes audio that is at hand as bytes, which must not change; nothing joins it. */
+  /** Notes audio given as bytes, which must not change; nothing joins it. */
   sentBytes(itemId: string, audio: Uint8Array, now: number): void {
     this.#begin(itemId, audio, audio.byteLength / 8, now)
   }
@@ -89,8 +89,8 @@ export class PlaybackLedger {
       ms: 0,
       itemOffsetMs: item.sentMs,
       audio,
-      keptFrom: this.#kept.end,
-      keptTo: this.#kept.end,
+      bufferedFrom: this.#buffer.end,
+      bufferedTo: this.#buffer.end,
     }
     this.#pending.push(this.#open)
     this.#openMs = ms
@@ -98,25 +98,25 @@ export class PlaybackLedger {
     this.#joinUntil = startsAt + ms + UNDERRUN_MS
   }
 
-  /** Tells the open chunk and its item what joined: left until it matters, since pieces come fifty times a second. */
+  /** Adds what joined to the open chunk and its item: only when needed, since pieces come fifty times a second. */
   #settle(): void {
     const open = this.#open
     if (!open) return
     const ms = this.#openMs - open.ms
     open.ms = this.#openMs
-    if (open.audio === null) open.keptTo = this.#kept.end
+    if (open.audio === null) open.bufferedTo = this.#buffer.end
     open.item.sentMs += ms
     open.item.pendingMs += ms
   }
 
-  /** Nothing joins the last chunk any more. */
+  /** Closes the last chunk: nothing joins it any more. */
   #shut(): void {
     this.#open = null
     this.#openMs = 0
     this.#joining = ''
   }
 
-  /** Audio at the end that no mark stands behind yet, in ms. */
+  /** Audio at the end that has no mark yet, in ms. */
   get unmarkedMs(): number {
     return this.#openMs
   }
@@ -157,8 +157,8 @@ export class PlaybackLedger {
     if (at < 0) return []
     this.#settle()
     const played = this.#pending.splice(0, at + 1)
-    this.#kept.release(this.#pending[0]?.keptFrom ?? this.#kept.end)
-    // What follows starts now, whatever was estimated: the carrier's buffer is the clock.
+    this.#buffer.release(this.#pending[0]?.bufferedFrom ?? this.#buffer.end)
+    // What follows starts now: the carrier's buffer is right, not the estimate.
     let startsAt = now
     for (const chunk of this.#pending) {
       chunk.startsAt = startsAt
@@ -196,8 +196,8 @@ export class PlaybackLedger {
     if (this.#pending.length > 0) this.#emptySince = now
     this.#pending = []
     this.#shut()
-    this.#kept.release(this.#kept.end)
-    // An item that was played out and was to go on is cut too, at its end.
+    this.#buffer.release(this.#buffer.end)
+    // An unfinished item that was played out is cut too, at its end.
     for (const itemId of this.open())
       if (!cut.has(itemId)) cut.set(itemId, { heardMs: this.#items.get(itemId)?.sentMs ?? 0, rest: [] })
     return [...cut].map(([itemId, { heardMs, rest }]) => ({
@@ -208,7 +208,7 @@ export class PlaybackLedger {
 
   #unheard(chunk: Chunk, heardMs: number): Uint8Array {
     const heard = Math.floor(heardMs) * 8
-    return (chunk.audio ?? this.#kept.decode(chunk.keptFrom, chunk.keptTo)).subarray(heard)
+    return (chunk.audio ?? this.#buffer.decode(chunk.bufferedFrom, chunk.bufferedTo)).subarray(heard)
   }
 
   /** Whether something is still to be played. */
@@ -223,7 +223,7 @@ export class PlaybackLedger {
     return last ? last.startsAt + last.ms : this.#emptySince
   }
 
-  /** How much of an item was sent, in ms; 0 for one that is not known any more. */
+  /** How much of an item was sent, in ms; 0 for an unknown one. */
   sentOf(itemId: string): number {
     this.#settle()
     return this.#items.get(itemId)?.sentMs ?? 0

@@ -5,8 +5,8 @@ import type { OpenedEngine } from './media-session-ports.ts'
 const WAIT_MS = 10_000
 
 /**
- * Engine sessions opened while the voice webhook is answered, so that the engine is ready when the caller is. One whose stream
- * does not come, or comes to another server, is closed.
+ * Engine sessions opened while the voice webhook is answered, so that the engine is ready when the stream starts. A session
+ * whose stream does not come, or comes to another server, is closed.
  */
 export class PrewarmedSessions {
   readonly #waiting = new Map<string, { opened: OpenedEngine; timer: Timer }>()
@@ -14,8 +14,8 @@ export class PrewarmedSessions {
   constructor(private readonly engine: SpeechEngine) {}
 
   /**
-   * Opens a session for a call; an engine that is at hand at once, or a call asked for twice, needs none.
-   * @param engine the business's, where it is another one
+   * Opens a session for a call, once; a local engine needs none.
+   * @param engine the business's own, if it has one
    */
   open(callSid: string, options: Omit<EngineSessionOptions, 'onEvent'>, engine = this.engine): void {
     if (!engine.remote || this.#waiting.has(callSid)) return
@@ -39,7 +39,7 @@ export class PrewarmedSessions {
     this.#waiting.set(callSid, { opened, timer })
   }
 
-  /** The session of a call, which is the caller's from now on; null when there is none. */
+  /** Hands over the session of a call; null when there is none. */
   adopt(callSid: string): OpenedEngine | null {
     const found = this.#waiting.get(callSid)
     if (!found) return null
@@ -48,12 +48,12 @@ export class PrewarmedSessions {
     return found.opened
   }
 
-  /** Closes the session of a call that will not come. */
+  /** Closes the session of a call. */
   drop(callSid: string): void {
     this.adopt(callSid)?.session.close()
   }
 
-  /** Closes all of them. */
+  /** Closes all sessions. */
   close(): void {
     for (const callSid of [...this.#waiting.keys()]) this.drop(callSid)
   }

@@ -5,12 +5,12 @@ import { errorMessage } from '../lib/errors.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Signer } from '../providers/telephony/port.ts'
 
-/** How long a refused stream may wait for its reason to be written. */
+/** How long a refused stream may wait for the database. */
 const DEADLINE_MS = 2_000
 
 /**
- * Writes why a call got no agent: at once where its row is known, else through the queue.
- * @returns what resolves once it is written, or the queue's; it never rejects
+ * Writes why a call got no agent: directly where its row exists, else through the queue.
+ * @returns resolves once it is written or queued; never rejects
  */
 export function createStreamRejections(deps: {
   ctx: DomainContext
@@ -35,7 +35,7 @@ export function createStreamRejections(deps: {
       if (outcome === null) await later()
       else if (outcome === 'refused') deps.metrics.callsEnded.inc({ reason: 'bad_token' })
     } catch (error) {
-      deps.ctx.log.warn({ callSid, error: errorMessage(error) }, 'the refusal of a stream goes through the queue')
+      deps.ctx.log.warn({ callSid, error: errorMessage(error) }, 'stream rejection goes through the queue')
       await later()
     } finally {
       clearTimeout(timer)

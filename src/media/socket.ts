@@ -2,26 +2,26 @@ import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { Logger } from '../lib/log.ts'
 import { ThrottledLog } from '../lib/throttled-log.ts'
 import type { Signer } from '../providers/telephony/port.ts'
-import { CallSession } from './media-session.ts'
+import { MediaSession } from './media-session.ts'
 import type { SessionDeps } from './media-session-ports.ts'
 
-/** What Twilio offers when it connects; echoed exactly once, and only when offered (error 31920 otherwise). */
+/** Twilio offers it; it is echoed exactly once, and only when offered (error 31920 otherwise). */
 const SUBPROTOCOL = 'audio.twilio.com'
 const PATH = '/ws/twilio-media'
 const MAX_FRAME_BYTES = 64 * 1024
-/** Bun cuts a longer frame off without a word: leave room to refuse it with a reason. */
+/** Bun drops a longer frame without a reason: leave room to refuse it with one. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024
-/** A greeting is some 100 KB of base64; past this the carrier does not read and audio is lost. */
+/** A greeting has some 100 KB of base64; with more than this the carrier does not read and audio is lost. */
 const BACKPRESSURE_BYTES = 8 * 1024 * 1024
 
-/** `signer`: for whom the signature of the upgrade speaks; null when it showed none. */
-export type MediaSocketData = { session: CallSession | null; signer: Pick<Signer, 'only'> | null }
+/** `signer`: the businesses of the account that signed the upgrade; null when it had no signature. */
+export type MediaSocketData = { session: MediaSession | null; signer: Pick<Signer, 'only'> | null }
 
 export type MediaSocket = {
   /**
    * Answers an upgrade of the media path.
-   * @param path of the request as the routes know it
-   * @returns undefined once upgraded, a response when refused, null when the request is not for us
+   * @param path without the base path
+   * @returns undefined once upgraded, a response when refused, null when the path is another one
    */
   upgrade(request: Request, server: Server<MediaSocketData>, path?: string): Response | undefined | null
   handlers: WebSocketHandler<MediaSocketData>
@@ -35,11 +35,11 @@ export type MediaSocket = {
 
 export function createMediaSocket(deps: {
   session: SessionDeps
-  /** For whom the signature of an upgrade of `path` speaks; null when it is wrong. */
+  /** The signer of an upgrade of `path`; null when the signature is wrong. */
   verifyUpgrade(path: string, signature: string): Pick<Signer, 'only'> | null
   log: Logger
 }): MediaSocket {
-  const sessions = new Set<CallSession>()
+  const sessions = new Set<MediaSession>()
   const { log } = deps
   const refused = new ThrottledLog(log)
 
@@ -47,18 +47,20 @@ export function createMediaSocket(deps: {
     upgrade(request, server, path = pathOf(request.url)) {
       if (path.replace(/\/+$/, '') !== PATH) return null
       if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket')
-        return refusal(426, 'upgrade_required', 'This address speaks WebSocket.', { Upgrade: 'websocket' })
+        return refusal(426, 'upgrade_required', 'This address is a WebSocket. Send Upgrade: websocket.', {
+          Upgrade: 'websocket',
+        })
       const signature = request.headers.get('x-twilio-signature')
-      // Without a signature the handshake can be looked at by hand; the token in `start` decides in any case.
+      // A handshake without a signature is allowed for diagnosis; the token in `start` decides in any case.
       const signer = signature === null ? null : deps.verifyUpgrade(PATH, signature)
       if (signature !== null && !signer) {
-        refused.write('warn', 'invalid_signature', {}, 'a media socket with a wrong signature was refused')
+        refused.write('warn', 'invalid_signature', {}, 'media socket rejected: wrong signature')
         return refusal(403, 'invalid_signature', 'The X-Twilio-Signature does not match.')
       }
       const offered = (request.headers.get('sec-websocket-protocol') ?? '')
         .split(',')
         .some((name) => name.trim().toLowerCase() === SUBPROTOCOL)
-      // Bun echoes the first offer by itself; the header decides, and an empty one suppresses it.
+      // Bun echoes the first offer by itself; an empty header suppresses that.
       const upgraded = server.upgrade(request, {
         data: { session: null, signer },
         headers: { 'Sec-WebSocket-Protocol': offered ? SUBPROTOCOL : '' },
@@ -72,7 +74,7 @@ export function createMediaSocket(deps: {
       perMessageDeflate: false,
       idleTimeout: 120,
       open(ws) {
-        const session = new CallSession(ws, deps.session, ws.data)
+        const session = new MediaSession(ws, deps.session, ws.data)
         ws.data.session = session
         sessions.add(session)
       },

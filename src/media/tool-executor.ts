@@ -7,6 +7,7 @@ import type { AgentAudioOutput } from './agent-audio-output.ts'
 import type { CallContext } from './call-context.ts'
 import type { CallEnding } from './call-ending.ts'
 import type { DeadAirWatch } from './dead-air.ts'
+import { NO_TRANSFER } from './media-session-ports.ts'
 
 type ToolCall = Extract<EngineEvent, { type: 'tool_call' }>
 
@@ -14,10 +15,10 @@ const TOO_LONG = 'It took too long. Tell the caller that it could not be done, a
 
 const TOO_OFTEN = 'This was done too often in this call. Go on without it, or take a message.'
 
-/** What the model does in a call: every tool is answered once, its failure too, and the caller hears something meanwhile. */
+/** Runs the model's tools: each is answered once, with its result or its failure; the caller hears a filler meanwhile. */
 export class ToolExecutor {
   #running = 0
-  /** How often each tool was asked for, whichever engine did. */
+  /** Calls of each tool, over all engines. */
   readonly #uses = new Map<string, number>()
 
   constructor(
@@ -27,14 +28,14 @@ export class ToolExecutor {
     private readonly deadAir: DeadAirWatch,
   ) {}
 
-  /** Whether a tool is at work. */
+  /** Whether a tool runs. */
   get running(): boolean {
     return this.#running > 0
   }
 
-  take(said: ToolCall): void {
-    // A model's words enter the domain here.
-    const tool = { ...said, args: cleanDeep(said.args) }
+  take(received: ToolCall): void {
+    // The database refuses some characters that a model may produce.
+    const tool = { ...received, args: cleanDeep(received.args) }
     const { call, deps, metrics } = this.context
     if (!call) return
     metrics.tools++
@@ -45,7 +46,7 @@ export class ToolExecutor {
       metrics.toolFailures++
       this.#answer(tool.toolCallId, { error: TOO_OFTEN })
     } else if (tool.name === 'save_lead') {
-      deps.sink.lead(call, tool.args)
+      deps.events.lead(call, tool.args)
       this.#answer(tool.toolCallId, { ok: true })
     } else if (tool.name === 'end_call') {
       this.#answer(tool.toolCallId, { ok: true }, true)
@@ -73,7 +74,7 @@ export class ToolExecutor {
       context.drop(filler, deadline)
       if (!context.live) return
       if (failed) context.metrics.toolFailures++
-      context.record.note('tool_done', { id: tool.toolCallId, result, failed })
+      context.trace.note({ kind: 'tool_done', id: tool.toolCallId, result, failed })
       this.#answer(tool.toolCallId, result)
     }
     filler.set(context.policy.fillerAfterMs, () => this.voice.filler())
@@ -81,45 +82,45 @@ export class ToolExecutor {
     tools.run(call, tool.name, tool.args).then(
       (result) => settle(result, false),
       (error: unknown) => {
-        context.log.warn({ tool: tool.name, error: errorMessage(error) }, 'a tool failed')
+        context.log.warn({ tool: tool.name, error: errorMessage(error) }, 'tool failed')
         settle({ error: errorMessage(error) }, true)
       },
     )
   }
 
   #answer(toolCallId: string, result: unknown, silent = false): void {
-    this.context.record.decide('tool_result', { id: toolCallId, silent })
+    this.context.trace.decide({ decision: 'tool_result', id: toolCallId, silent })
     this.context.engine?.toolResult(toolCallId, result, { silent })
-    if (!silent) this.deadAir.owe()
+    if (!silent) this.deadAir.expectAnswer()
   }
 
-  /** Says so, waits until that was heard, then hands the call on; a refusal is told to the model. */
+  /** Announces the transfer, waits until that was heard, then transfers; the model gets a refusal as its result. */
   #transfer(call: StreamToken, toolCallId: string): void {
     const { context } = this
     const { tools } = context.deps
     if (!tools?.canTransfer(call)) {
       context.metrics.toolFailures++
-      this.#answer(toolCallId, { error: 'Nobody can be reached. Offer to take a message.' })
+      this.#answer(toolCallId, { error: NO_TRANSFER })
       return
     }
     if (context.transferring) return
     context.transferring = true
-    context.record.decide('transfer')
+    context.trace.decide({ decision: 'transfer' })
     this.voice.phrase('connecting')
-    this.deadAir.owe()
+    this.deadAir.expectAnswer()
     this.callEnding.whenHeard(() => {
       context.handedOn = true
       tools.transfer(call).then(
         (problem) => {
           if (!context.live) return
-          context.record.note('transfer_done', { problem })
+          context.trace.note({ kind: 'transfer_done', problem })
           if (problem === null) void context.end('transferred')
           else this.#transferFailed(toolCallId, problem)
         },
         (error: unknown) => {
           if (!context.live) return
-          context.record.note('transfer_done', { problem: 'failed' })
-          context.log.warn({ error: errorMessage(error) }, 'a call could not be transferred')
+          context.trace.note({ kind: 'transfer_done', problem: 'failed' })
+          context.log.warn({ error: errorMessage(error) }, 'call transfer failed')
           this.#transferFailed(toolCallId, 'The transfer failed. Offer to take a message.')
         },
       )
@@ -132,6 +133,6 @@ export class ToolExecutor {
     context.handedOn = false
     context.metrics.toolFailures++
     if (context.engine) this.#answer(toolCallId, { error: problem })
-    else void context.end('engine_lost', 'the engine died while the call was handed on, and nobody took it')
+    else void context.end('engine_lost', 'the engine failed during a transfer that failed too')
   }
 }

@@ -5,17 +5,17 @@ import type { EngineEvent, SpokenTurn } from '../providers/speech/port.ts'
 type SavedTurn = Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>
 type AgentTurn = { index: number; text: string | null; startMs: number; ms: number }
 
-/** Turns that an engine which takes over is told, at most. */
+/** The most turns that an engine gets when it takes over. */
 const MAX_HISTORY = 40
 
-/** What was said in a call, as it becomes known. Times in ms since the stream's start. */
+/** The turns of a call. Times in ms since the stream's start. */
 export class Transcript {
   readonly #agentTurns = new Map<string, AgentTurn>()
   #history: (SpokenTurn & { atMs: number })[] = []
   #turns = 0
   #callerTurns = 0
 
-  constructor(private readonly keep: (turn: SavedTurn, audio?: Uint8Array) => void) {}
+  constructor(private readonly save: (turn: SavedTurn, audio?: Uint8Array) => void) {}
 
   get turns(): number {
     return this.#turns
@@ -43,13 +43,13 @@ export class Transcript {
     return this.#agentTurns.get(itemId)?.text ?? null
   }
 
-  /** An item was heard, to its end or not. */
+  /** An item was played, to its end or not. */
   agentHeard(itemId: string, heardMs: number, sentMs: number, interrupted: boolean): void {
     const turn = this.#agentTurns.get(itemId)
     if (!turn) return
     this.#agentTurns.delete(itemId)
     if (turn.text) this.#remember('agent', interrupted ? `${turn.text} (interrupted)` : turn.text, turn.startMs)
-    this.keep({
+    this.save({
       index: turn.index,
       role: 'agent',
       text: turn.text === null ? null : stripPoints(turn.text),
@@ -63,7 +63,7 @@ export class Transcript {
   callerSaid(event: Extract<EngineEvent, { type: 'user_turn' }>): void {
     this.#callerTurns++
     if (event.transcript) this.#remember('caller', event.transcript, event.startMs)
-    this.keep(
+    this.save(
       {
         index: this.#turns++,
         role: 'caller',

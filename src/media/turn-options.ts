@@ -1,25 +1,25 @@
 import type { Language } from '../providers/speech/port.ts'
 
-/** When a caller interrupts, and how long things may take; data, so that a business can be given other manners. */
+/** Interruption, endpointing and timeouts of a call; data, so that a business can have its own. */
 export type TurnOptions = {
-  /** Voice shorter than this is a noise: it neither interrupts nor wants an answer while the agent speaks. */
+  /** Voice shorter than this is a noise: while the agent speaks it neither interrupts nor gets an answer. */
   minSpeechMs: number
   /** A murmur of agreement is at most this long. */
   backchannelMaxMs: number
   backchannels: Record<Language, readonly string[]>
-  /** A tool that takes longer is bridged by a spoken filler. */
+  /** After this long a running tool is bridged by a filler. */
   fillerAfterMs: number
   /** A tool that takes longer has failed. */
   toolTimeoutMs: number
   /** The filler is said at most this often. */
   fillerEveryMs: number
-  /** A caller who waits for words, theirs spoken or a response due, hears something after this long; the rule is two seconds. */
+  /** A caller who waits for an answer hears something after this long; the rule is two seconds. */
   deadAirMs: number
-  /** So long after that the engine is replaced. */
+  /** This long after the filler the engine is replaced. */
   patienceMs: number
-  /** How long an engine that is tried again may take until it is ready. */
+  /** How long an engine may take to be ready when it is tried again. */
   reconnectMs: number
-  /** How often the engine may ask a silent caller again before the call ends; without a limit where it is not given. */
+  /** Reminders of the engine to a silent caller before the call ends; no limit when unset. */
   maxReminders?: number
 }
 
@@ -59,7 +59,7 @@ export const DEFAULT_POLICY: TurnOptions = {
   maxReminders: 2,
 }
 
-/** Whether what was said while the agent spoke only says "go on". */
+/** Whether a turn during the agent's speech only means "go on". */
 export function isBackchannel(policy: TurnOptions, language: Language, text: string, ms: number): boolean {
   if (ms > policy.backchannelMaxMs) return false
   const words = text

@@ -4,12 +4,12 @@ import type { CallEnding } from './call-ending.ts'
 import type { DeadAirWatch } from './dead-air.ts'
 import { isBackchannel } from './turn-options.ts'
 
-/** How often a voice that began is looked at again. */
-const WEIGH_MS = 40
+/** How often a voice that began is checked again. */
+const CHECK_MS = 40
 
-/** Who has the word: when the caller interrupts, and when what they said only meant "go on". */
+/** Interruptions: when the caller takes the turn, and when they only meant "go on". */
 export class TurnTaking {
-  readonly #weighing
+  readonly #checking
 
   constructor(
     private readonly context: CallContext,
@@ -17,7 +17,7 @@ export class TurnTaking {
     private readonly callEnding: CallEnding,
     private readonly deadAir: DeadAirWatch,
   ) {
-    this.#weighing = context.timer()
+    this.#checking = context.timer()
   }
 
   speechStarted(voicedMs: number | undefined): void {
@@ -26,41 +26,41 @@ export class TurnTaking {
     context.remainder = null
     this.callEnding.callerSpeaks()
     this.deadAir.callerSpeaks()
-    // A caller who still speaks is listened to, except while the call is handed on.
+    // During a transfer the caller does not interrupt.
     if (context.transferring) return
     const missingMs = voicedMs === undefined ? 0 : context.policy.minSpeechMs - voicedMs
     if (missingMs <= 0 || !voice.playing) this.#yieldToCaller()
-    else this.#weighVoice(missingMs)
+    else this.#checkVoice(missingMs)
   }
 
-  /** Too short to tell: the caller has the word once enough of a voice was heard. */
-  #weighVoice(missingMs: number): void {
-    this.#weighing.set(WEIGH_MS, () => {
+  /** The voice is too short so far: the caller takes the turn once there is enough of it. */
+  #checkVoice(missingMs: number): void {
+    this.#checking.set(CHECK_MS, () => {
       const heard = this.context.engine?.hearsVoice() ?? true
-      this.context.record.note('voice', { heard })
-      const left = missingMs - (heard ? WEIGH_MS : 0)
+      this.context.trace.note({ kind: 'voice', heard })
+      const left = missingMs - (heard ? CHECK_MS : 0)
       if (left <= 0) this.#yieldToCaller()
-      else this.#weighVoice(left)
+      else this.#checkVoice(left)
     })
   }
 
   #yieldToCaller(): void {
     const { context, voice } = this
-    this.#weighing.stop()
+    this.#checking.stop()
     if (!context.live || context.transferring) return
     if (voice.playing) voice.interrupt()
     this.callEnding.reopen()
   }
 
-  /** @param noise the engine takes it for a noise that wants no answer */
+  /** @param noise the engine takes the speech for a noise and will not answer */
   speechStopped(atMs: number, noise = false): void {
     const { context } = this
     context.callerSpeaking = false
-    if (this.#weighing.armed) {
-      // It ended before it was long enough: a noise, and the agent speaks on.
-      this.#weighing.stop()
+    if (this.#checking.armed) {
+      // Too short: a noise; the agent continues.
+      this.#checking.stop()
       context.metrics.ignoredNoises++
-      context.record.decide('ignore_turn')
+      context.trace.decide({ decision: 'ignore_turn' })
       context.engine?.ignoreTurn()
       return
     }
@@ -72,21 +72,21 @@ export class TurnTaking {
   }
 
   /**
-   * The caller's turn is over, whoever says so.
+   * The caller's turn is over.
    * @param at when they fell silent
-   * @param graceMs what the engine gets for an answer at least
+   * @param graceMs the least time for an answer from now
    */
   assumeStopped(at: number, graceMs?: number): void {
     const { context } = this
-    this.#weighing.stop()
+    this.#checking.stop()
     context.callerSpeaking = false
     context.heardEndAt = at
-    this.deadAir.owe(at, graceMs)
+    this.deadAir.expectAnswer(at, graceMs)
     this.callEnding.watchSilence()
   }
 
-  /** The words of a turn are known: a murmur that cut the agent short lets it go on. */
-  weighWords(text: string, ms: number): void {
+  /** The text of a turn is there: after a backchannel the interrupted audio continues. */
+  checkBackchannel(text: string, ms: number): void {
     const { context, voice } = this
     const { remainder, reception } = context
     if (!remainder || !reception || context.callerSpeaking || voice.playing) return
@@ -94,19 +94,19 @@ export class TurnTaking {
     if (!isBackchannel(context.policy, reception.script.language, text, ms)) return
     if (remainder.rest.length === 0) return
     context.metrics.resumed++
-    context.record.decide('resume', { item: remainder.itemId })
-    context.record.decide('ignore_turn')
+    context.trace.decide({ decision: 'resume', item: remainder.itemId })
+    context.trace.decide({ decision: 'ignore_turn' })
     context.engine?.ignoreTurn()
     context.heardEndAt = null
-    this.deadAir.forgive()
+    this.deadAir.expectNothing()
     voice.playBytes(`${remainder.itemId}+`, remainder.rest, null)
   }
 
-  /** The engine that listened is gone: what it heard does not go on. */
-  forget(): void {
-    this.#weighing.stop()
+  /** The engine was replaced: its turn ends. */
+  reset(): void {
+    this.#checking.stop()
     this.context.callerSpeaking = false
     this.context.heardEndAt = null
-    this.deadAir.forgive()
+    this.deadAir.expectNothing()
   }
 }

@@ -20,10 +20,10 @@ export type InboundFrame =
   | { event: 'dtmf'; digit: string }
   | { event: 'mark'; name: string }
   | { event: 'stop' }
-  /** A kind of event this server does not know: new ones appear without notice. */
+  /** An unknown kind of event: Twilio adds new ones without notice. */
   | { event: 'other'; name: string }
 
-/** Of what nothing depends on: any value that is none of the documented ones counts as absent. */
+/** Fields that nothing depends on: an undocumented value counts as absent. */
 const rate = z.coerce.number().nonnegative().catch(8000)
 const count = z.union([
   z.number().nonnegative(),
@@ -46,7 +46,7 @@ const frame = z.discriminatedUnion('event', [
     event: z.literal('start'),
     streamSid: z.string().regex(/^MZ[0-9a-zA-Z]{1,62}$/),
     start: z.object({
-      // Files are named by it.
+      // Names files.
       callSid: z.string().regex(/^CA[0-9a-zA-Z]{1,62}$/),
       customParameters: parameters.default({}),
       mediaFormat: z
@@ -73,7 +73,7 @@ const QUOTE = 34
 
 /**
  * Reads one text frame; null when it is malformed. A media frame, 50 a second and call, is cut out of the text without
- * parsing it; whatever looks unusual takes the schema's way.
+ * parsing it; an unusual frame is parsed by the schema.
  */
 export function parseFrame(text: string): InboundFrame | null {
   if (text.startsWith(MEDIA)) {
@@ -132,7 +132,7 @@ function cutMark(text: string): InboundFrame | null {
   return { event: 'mark', name: text.slice(from, to) }
 }
 
-/** Reads media frames one after the other into itself, so that a frame costs no object. */
+/** Reads media frames into its own fields, so that a frame costs no object. */
 export class MediaCut {
   payload = ''
   timestampMs = 0
@@ -147,7 +147,7 @@ export class MediaCut {
     const from = at + PAYLOAD.length
     const to = text.indexOf('"', from)
     if (to < 0) return false
-    // A backslash would be an escape that only a parser undoes; looked for in the text, so that the slice stays one.
+    // A backslash would be an escape that only a parser undoes; searched in the text, so that the slice is not copied.
     if (text.includes('\\')) return false
     let time = text.indexOf(TIMESTAMP, MEDIA.length)
     // The frame must end where an object ends: a frame cut short is malformed.
@@ -158,7 +158,7 @@ export class MediaCut {
     const digits = time
     for (let code = text.charCodeAt(time); code >= 48 && code <= 57; code = text.charCodeAt(++time))
       timestampMs = timestampMs * 10 + (code - 48)
-    // Anything but a whole number takes the schema's way.
+    // Anything but a whole number is parsed by the schema.
     const behind = text.charCodeAt(time)
     if (time === digits || (behind !== QUOTE && behind !== 44 && behind !== 125)) return false
     this.payload = text.slice(from, to)
@@ -170,9 +170,9 @@ export class MediaCut {
 
 export const MEDIA_TAIL = '"}}'
 
-/** What may be sent to one stream: media, mark, clear, and nothing before its `start`. */
+/** Writes the messages to one stream: media, mark, clear; none is allowed before its `start`. */
 export class StreamWriter {
-  /** What stands before and behind a payload, for who writes fifty a second. */
+  /** The text before a payload, for the path that writes fifty a second. */
   readonly mediaHead: string
   readonly #mark: string
   readonly #clear: string

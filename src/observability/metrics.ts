@@ -77,7 +77,7 @@ export type Metrics = {
   relayOutUs: Histogram<string>
   engineCostMicroUsd: BoundedCounter<'business'>
   engineFailures: Counter<string>
-  recordTrouble: BoundedCounter<'what'>
+  traceTrouble: BoundedCounter<'what'>
   jobs: BoundedCounter<'job' | 'outcome'>
   jobsEnqueued: BoundedCounter<'job' | 'outcome'>
   eventsAccepted: BoundedCounter<'job' | 'how'>
@@ -163,9 +163,9 @@ export function createMetrics(): Metrics {
       help: 'Speech engines that failed in mid-call',
       registers,
     }),
-    recordTrouble: boundedCounter({
-      name: `${PREFIX}call_record_trouble_total`,
-      help: 'Records of calls: writes that the disk refused, records stored from memory for that, records lost',
+    traceTrouble: boundedCounter({
+      name: `${PREFIX}call_trace_trouble_total`,
+      help: 'Call traces: writes that the disk refused, traces stored from memory instead, traces lost',
       labelNames: ['what'],
     }),
     jobs: boundedCounter({

@@ -1,14 +1,16 @@
 import { existsSync, renameSync, rmSync } from 'node:fs'
-import { type BackupProgress, backUp, restore } from '../../db/backup.ts'
+import type { BackupProgress } from '../../db/archive.ts'
+import { backUp } from '../../db/backup.ts'
 import { createDatabase } from '../../db/client.ts'
 import { embeddedPostgresUrl } from '../../db/embedded.ts'
 import { migrateDatabase, pendingMigrations } from '../../db/migrate.ts'
+import { restore } from '../../db/restore.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../lib/errors.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 
 /**
- * The settings with the database they lead to: the given one, or the embedded one, which must be running.
+ * The settings with the database they name: the given one, or the embedded one, which must be running.
  * @throws AppError `database_not_running`
  */
 export function withDatabase(config: Config): Config & { database: { kind: 'external'; url: string } } {
@@ -18,7 +20,7 @@ export function withDatabase(config: Config): Config & { database: { kind: 'exte
     throw new AppError(
       'unavailable',
       'database_not_running',
-      `There is no database at ${config.dataDir}: start the product with ./start_all.sh, or set DATABASE_URL.`,
+      `No database runs at ${config.dataDir}. Start the product with ./start_all.sh, or set DATABASE_URL.`,
     )
   return { ...config, database: { kind: 'external', url } }
 }
@@ -36,22 +38,22 @@ export function missingMigrations(config: Config): Promise<string[]> {
   return pendingMigrations(withDatabase(config).database.url)
 }
 
-/** What an archive is called until it is whole. */
+/** The name of an archive until it is complete. */
 export function partialName(file: string): string {
   return `${file}.partial`
 }
 
-/** Writes everything into one archive, which is there when it is whole. @throws AppError `file_exists` */
+/** Writes everything into one archive, which gets its name when it is complete. @throws AppError `file_exists` */
 export async function backupTo(
   config: Config,
   storage: ObjectStorage,
   file: string,
   options: { version: string; progress?: BackupProgress },
 ) {
-  if (existsSync(file)) throw new AppError('conflict', 'file_exists', `${file} is there already; choose another name.`)
+  if (existsSync(file)) throw new AppError('conflict', 'file_exists', `${file} exists already. Choose another name.`)
   const database = createDatabase(withDatabase(config).database.url, { name: 'agentlocator backup', max: 2 })
   const partial = partialName(file)
-  // Left by one that was killed.
+  // A backup that was killed left it.
   rmSync(partial, { force: true })
   try {
     const manifest = await backUp(database.sql, storage, partial, options)
@@ -64,13 +66,6 @@ export async function backupTo(
 }
 
 /** Fills an empty installation from an archive. */
-export async function restoreFrom(config: Config, storage: ObjectStorage, file: string, progress: BackupProgress) {
-  const { url } = withDatabase(config).database
-  await migrateDatabase(url)
-  const database = createDatabase(url, { name: 'agentlocator restore', max: 2 })
-  try {
-    return await restore(database.sql, storage, file, { progress })
-  } finally {
-    await database.close()
-  }
+export function restoreFrom(config: Config, storage: ObjectStorage, file: string, progress: BackupProgress) {
+  return restore(withDatabase(config).database.url, storage, file, { progress })
 }

@@ -16,20 +16,20 @@ import { SANDBOX_NUMBERS } from '../sandbox/demo.ts'
 const DEMO = { numbers: SANDBOX_NUMBERS, baileysPhone: '+972501110000' }
 
 /**
- * Fills an empty installation: the first business, the bootstrap API key, the first owner. Run again, nothing changes.
- * @returns what a person has to be told once
+ * Fills an empty installation: the first business, the bootstrap API key, the first owner. A second run changes nothing.
+ * @returns the lines to print once, such as the first password
  */
 export async function setUp(config: Config): Promise<string[]> {
   if (config.database.kind !== 'external')
     throw new AppError('unavailable', 'database_not_given', 'DATABASE_URL is not set.')
   const database = createDatabase(config.database.url, { name: 'agentlocator setup', max: 2 })
   const log = createLogger(config.logLevel, { process: 'setup' })
-  const said: string[] = []
+  const lines: string[] = []
   try {
     const ctx: DomainContext = {
       db: database.db,
       enqueue: async () => {
-        throw new Error('Nothing is queued while the installation is set up.')
+        throw new Error('The setup queues no jobs.')
       },
       log,
       actor: { kind: 'system', id: 'setup' },
@@ -52,31 +52,30 @@ export async function setUp(config: Config): Promise<string[]> {
       if (email && password) {
         if (!config.sandbox) await checkNewPassword(password, [email])
         await createLogin(database.db, { email, password, name: 'Owner' })
-        if (!config.admin.password) said.push(`login      ${email}  password ${password}  (printed once)`)
-      } else said.push('login      none yet: set ADMIN_EMAIL and ADMIN_PASSWORD and start again')
+        if (!config.admin.password) lines.push(`login      ${email}  password ${password}  (printed once)`)
+      } else lines.push('login      none yet: set ADMIN_EMAIL and ADMIN_PASSWORD and start again')
     }
     await ensureOwner(business)
     await applyAdminPassword(business, config, first)
     if (config.sandbox && first && !config.apiKey) {
       const { key } = await createApiKey(business, { name: 'sandbox', operator: true })
-      said.push(`api key    ${key}  (printed once; not needed on this machine)`)
+      lines.push(`api key    ${key}  (printed once; not needed on this machine)`)
     }
-    if (config.sandbox) said.push(`numbers    ${DEMO.numbers.he} (Hebrew), ${DEMO.numbers.en} (English)`)
-    return said
+    if (config.sandbox) lines.push(`numbers    ${DEMO.numbers.he} (Hebrew), ${DEMO.numbers.en} (English)`)
+    return lines
   } finally {
     await database.close()
   }
 }
 
-/** A key that was replaced in the settings opens nothing any more. */
+/** Revokes the earlier key when API_KEY changed. */
 async function applyApiKey(business: BusinessContext, key: string): Promise<void> {
   const { revoked, state } = await setBootstrapKey(business, key)
-  if (revoked > 0) business.log.warn({ revoked }, 'API_KEY changed: the earlier key was revoked')
-  if (state === 'revoked')
-    business.log.error('API_KEY is a key that was revoked: it opens nothing. Set another one, or unset it')
+  if (revoked > 0) business.log.warn({ revoked }, 'API_KEY changed, earlier key revoked')
+  if (state === 'revoked') business.log.error('API_KEY is a revoked key. Set another one, or unset it')
 }
 
-/** A password that was changed in the settings is the owner's from now on; one that its owner changed since stays. */
+/** Gives the owner a password that changed in the settings, unless the owner has changed it since. */
 async function applyAdminPassword(business: BusinessContext, { admin }: Config, first: boolean): Promise<void> {
   const { email, password } = admin
   if (!email || !password) return
@@ -86,13 +85,12 @@ async function applyAdminPassword(business: BusinessContext, { admin }: Config, 
     { check: checkNewPassword, hash: hashPassword, verify: verifyPassword },
   )
   if (done === 'applied')
-    business.log.warn('ADMIN_PASSWORD changed: it is the password of ADMIN_EMAIL now, whose sessions were ended')
+    business.log.warn('ADMIN_PASSWORD changed: password of ADMIN_EMAIL replaced, its sessions ended')
   if (done === 'unknown')
     business.log.warn(
-      'ADMIN_PASSWORD is not the password of ADMIN_EMAIL and was left alone; `bun run cli user reset-password` sets another',
+      'ADMIN_PASSWORD ignored: the owner has set another password; `bun run cli user reset-password` replaces it',
     )
-  if (done === 'no_owner')
-    business.log.warn('ADMIN_EMAIL is no owner of the first business: ADMIN_PASSWORD was left alone')
+  if (done === 'no_owner') business.log.warn('ADMIN_PASSWORD ignored: ADMIN_EMAIL is no owner of the first business')
 }
 
 function webhookBox(config: Config) {

@@ -10,7 +10,7 @@ import { StartRefused } from './supervise/steps.ts'
 const root = join(import.meta.dir, '../..')
 const PREPARE_MS = 60_000
 
-/** Runs `src/processes/setup.ts` to its end: it fills an empty database and says the first login on stdout. */
+/** Runs `src/processes/setup.ts` to its end: it fills an empty database and prints the first login. */
 async function prepare(environment: Environment): Promise<void> {
   const child = Bun.spawn([process.execPath, join(root, 'src/processes/setup.ts')], {
     cwd: root,
@@ -20,10 +20,11 @@ async function prepare(environment: Environment): Promise<void> {
     killSignal: 'SIGKILL',
   })
   const code = await child.exited
-  if (code !== 0) throw new StartRefused(`Preparing the database failed (exit ${code}); what went wrong stands above.`)
+  if (code !== 0)
+    throw new StartRefused(`Preparing the database failed (exit ${code}); the reason is in the log above.`)
 }
 
-/** Where everything is, for the person who started it. */
+/** The addresses of everything, for the person who started it. */
 function describe(config: Config): string {
   const line = (what: string, where: string) => `  ${what.padEnd(10)} ${where}`
   return [
@@ -44,12 +45,12 @@ function describe(config: Config): string {
 }
 
 /**
- * Reads the settings and runs the whole product until it is told to stop; with the word `prepare`, only brings the
- * database up to date and fills an empty one, then ends: what deployments of single processes run first.
+ * Reads the settings and runs the whole product until a signal stops it. The command `prepare` only migrates the
+ * database and fills an empty one, then ends: deployments of single processes run it first.
  */
 async function main(command: string | undefined): Promise<void> {
   if (command !== undefined && command !== 'prepare') {
-    console.error(`Unknown command ${JSON.stringify(command)}: wants none, to start the product, or "prepare".`)
+    console.error(`Unknown command ${JSON.stringify(command)}. Give none, to start the product, or "prepare".`)
     process.exit(2)
   }
   const environment = processEnvironment()
@@ -66,10 +67,10 @@ async function main(command: string | undefined): Promise<void> {
   const steps = productSteps({ config, environment, logger, prepare, bun: process.execPath, root })
   if (command === undefined) return runSupervision(steps, logger, () => console.log(describe(config)))
 
-  const wanted = ['migrations', 'preparation', ...(config.database.kind === 'embedded' ? ['guard', 'database'] : [])]
+  const wanted = ['migrations', 'preparation', ...(config.database.kind === 'embedded' ? ['lock', 'database'] : [])]
   if (config.database.kind === 'external') closeDataDirectory(config, logger)
   const chosen = steps.filter(({ name }) => wanted.includes(name))
-  // Standing up was all that was wanted: the ordered stop follows at once.
+  // `prepare` needs the steps once; the ordered stop follows at once.
   await runSupervision(chosen, logger, () => process.kill(process.pid, 'SIGTERM'))
 }
 

@@ -1,17 +1,18 @@
 import { z } from 'zod'
-import { createDeps, startHeartbeat } from '../composition/deps.ts'
+import { createDeps } from '../composition/deps.ts'
 import { type Config, loadConfig, processEnvironment } from '../config.ts'
 import { guardProcess, notifyReady, onShutdown } from '../lib/lifecycle.ts'
+import { startHeartbeat } from './heartbeat.ts'
 import { createApp } from './web-app.ts'
 
-/** A port that a dying server still holds is free within moments. */
+/** A server that ends releases its port within moments. */
 const PORT_TRIES = 200
-/** How long a server that had to end calls stays to answer the carrier about them. */
+/** How long a server that ended calls itself still answers the carrier about them. */
 const CUT_OFF_MS = 2_000
 
 /**
- * The web server: webhooks, media socket, APIs, console. Everything is ready when this resolves but the port, which
- * `listen` takes. `stop` lets live calls end, for DRAIN_SECONDS at most.
+ * The web server: webhooks, media socket, APIs, console. Everything is ready but the port, which `listen` takes. `stop`
+ * waits for live calls, at most DRAIN_SECONDS.
  */
 export async function prepareServer(config: Config) {
   const deps = await createDeps(config, 'web')
@@ -27,7 +28,7 @@ export async function prepareServer(config: Config) {
       // Several web processes share one port; the kernel spreads the connections.
       reusePort: config.webConcurrency > 1,
       idleTimeout: 60,
-      // Every reader has its own limit; Bun's would answer 413 where an address must answer 204 whatever comes.
+      // Every reader has its own limit; Bun's answers 413 where an address must always answer 204.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: app.fetch,
       websocket: app.websocket,
@@ -47,25 +48,25 @@ export async function prepareServer(config: Config) {
           await Bun.sleep(5)
         }
       }
-      deps.log.info({ host: server.hostname, port: server.port }, 'the web server listens')
+      deps.log.info({ host: server.hostname, port: server.port }, 'web server listening')
       heartbeat = await startHeartbeat(deps, 'web')
       return server
     },
     async stop() {
       app.beginDrain()
-      deps.log.info({ liveCalls: app.liveCalls(), drainSeconds: config.drainSeconds }, 'the web server drains')
+      deps.log.info({ liveCalls: app.liveCalls(), drainSeconds: config.drainSeconds }, 'web server draining')
       const deadline = Date.now() + config.drainSeconds * 1_000
       while (app.liveCalls() > 0 && Date.now() < deadline) await Bun.sleep(100)
       const cutOff = app.liveCalls()
       await app.endCalls()
-      // Their carrier asks within moments what to do with the caller, and may have nobody else to ask.
+      // The carrier asks within moments what to do with the caller; perhaps no other server is there to answer.
       if (cutOff > 0) await Bun.sleep(CUT_OFF_MS)
-      // Only now: a server without a heartbeat is one whose calls are lost.
+      // Not earlier: calls of a server without a heartbeat count as lost.
       await heartbeat?.stop()
       await server?.stop(true)
       await app.stop()
       await deps.close()
-      deps.log.info('the web server has stopped')
+      deps.log.info('web server stopped')
     },
   }
 }
@@ -75,13 +76,13 @@ if (import.meta.main) {
   guardProcess(prepared.deps.log)
   onShutdown(prepared.stop, prepared.deps.log)
   if (process.argv.includes('--standby')) {
-    // Told by the supervisor when to take the port.
+    // The supervisor decides which server takes the port.
     process.on('message', (message) => {
       if (!z.object({ type: z.literal('listen') }).safeParse(message).success) return
       prepared.listen().then(
         ({ port }) => process.send?.({ type: 'listening', port }),
         (error: unknown) => {
-          prepared.deps.log.fatal({ err: error }, 'the port could not be taken')
+          prepared.deps.log.fatal({ err: error }, 'port not taken')
           process.exit(1)
         },
       )

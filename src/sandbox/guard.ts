@@ -1,11 +1,10 @@
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
-/** What a browser says of a request that its own page, or its user, made. */
 const OWN_SITES = new Set(['same-origin', 'none'])
 
 /**
- * Guards a remote control, which has no password: a page of another site may reach it through a browser on this machine,
- * directly or under a name of its own that leads here.
- * @returns the refusal; null for programs on this machine, and for pages that came from the same server
+ * Guards a control API, which has no password: another site's page may reach it through a browser on this machine, directly or
+ * under a host name that resolves to it.
+ * @returns the rejection; null for programs on this machine and for the server's own pages
  */
 export function refuseForeign(request: Request): Response | null {
   const host = request.headers.get('host') ?? ''

@@ -25,7 +25,6 @@ const sandboxConfig = sandboxSecrets.extend({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   publicBaseUrl: z.url().optional(),
   connectBaseUrl: z.url().optional(),
-  /** The numbers of the carrier's account, with commas between them. */
   numbers: z
     .string()
     .regex(/^\+\d+(,\+\d+)*$/)
@@ -38,13 +37,11 @@ const sandboxConfig = sandboxSecrets.extend({
 export type SandboxConfig = z.output<typeof sandboxConfig>
 
 /**
- * The sandbox's settings from command line flags: `--carrier-port` and `--whatsapp-port` (0 = any free one),
- * `--state-dir` (where WhatsApp's accounts and links are kept; nowhere when unset), `--secrets-file` (the accounts: see
- * `sandboxSecrets`), `--openai-port`, `--paypal-port`, `--tranzila-port`,
- * `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for the first are dialled
- * at the second), `--numbers` of the account, whose calls are asked about at `--voice-url` and reported to
- * `--status-callback`.
- * @throws ZodError or TypeError naming the flag that is wrong
+ * The sandbox's settings from command line flags: `--carrier-port` and `--whatsapp-port` (0 = any free one), `--state-dir`
+ * (WhatsApp's accounts and links; none when unset), `--secrets-file` (see `sandboxSecrets`), `--openai-port`, `--paypal-port`,
+ * `--tranzila-port`, `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for
+ * the first are dialled at the second), `--numbers` of the account, with their `--voice-url` and `--status-callback`.
+ * @throws ZodError or TypeError naming the wrong flag
  */
 export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
   const { values } = parseArgs({
@@ -84,7 +81,6 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
   })
 }
 
-/** Somebody to write to: answers every text on WhatsApp. */
 const SCRIPTED_CONTACT = {
   phone: '+972501234567',
   name: 'דנה לוי',
@@ -92,7 +88,7 @@ const SCRIPTED_CONTACT = {
   autoReply: 'תודה על ההודעה! מתי נוח לכם שאגיע?',
 }
 
-/** Starts the outside world in a box. `stop` ends its live calls and frees its ports. */
+/** Starts all simulated vendors. `stop` ends live calls and frees the ports. */
 export async function startSandbox(
   config: SandboxConfig,
 ): Promise<{ ports: Record<string, number>; stop: () => Promise<void> }> {
@@ -144,7 +140,6 @@ export async function startSandbox(
   }
 }
 
-/** OpenAI in a box, with a voice. */
 function startSpeakingOpenAi(config: SandboxConfig, apiKey: string): OpenAiSandbox {
   const synthesizer = createEspeakSynthesizer()
   const openai = startOpenAi({
@@ -163,7 +158,6 @@ function startSpeakingOpenAi(config: SandboxConfig, apiKey: string): OpenAiSandb
   }
 }
 
-/** Runs until a signal or, when started with an IPC channel, until the parent is gone. */
 async function runSandbox(): Promise<void> {
   const config = parseSandboxConfig(process.argv.slice(2))
   const log = createLogger(config.logLevel, { process: 'sandbox' })
@@ -172,7 +166,7 @@ async function runSandbox(): Promise<void> {
   const stop = (why: string): void => {
     if (stopping) return
     stopping = true
-    log.info({ why }, 'sandbox stops')
+    log.info({ why }, 'sandbox stopping')
     void sandbox.stop().finally(() => process.exit(0))
   }
   process.on('SIGTERM', () => stop('SIGTERM'))

@@ -8,38 +8,34 @@ import { placeCall } from './carrier/caller.ts'
 import type { CallerStep } from './carrier/caller-script.ts'
 import { startCarrier } from './carrier/server.ts'
 
-/** What a caller answers when asked for name, wish and a good time. */
 const ANSWERS: Record<Language, string[]> = {
   he: ['שְׁמִי דָּוִד לֵוִי', 'אֲנִי רוֹצֶה לִקְבּוֹעַ תּוֹר לְיוֹם שְׁלִישִׁי', 'מָחָר בַּבּוֹקֶר, בְּבַקָּשָׁה'],
   en: ['My name is David Levy', 'I would like to book an appointment for Tuesday', 'Tomorrow morning would be good'],
 }
 
 export type SimulatedCall = {
-  /** The installation's public base URL, as it stands in its TwiML. */
+  /** The installation's public base URL, as its TwiML has it. */
   publicBaseUrl: string
-  /** Where it is dialled in fact; its public URL when absent. */
+  /** The address dialled in its place; the public URL when absent. */
   connectBaseUrl?: string
   accountSid: string
   authToken: string
-  /** A carrier that already runs, and that the installation fetches recordings from; one of our own when absent. */
+  /** A running carrier that the installation fetches recordings from; a new one when absent. */
   carrierUrl?: string
   from: string
   to: string
   language: Language
-  /** μ-law or WAV to say instead of the prepared answers. */
   say?: Uint8Array[]
   maxSeconds?: number
-  /** Where the caller's voice is kept between calls. */
   cacheDir: string
 }
 
 export type SimulatedCallResult = {
   report: CallReportJson
-  /** What the product answered to the stream's status callbacks. */
   streamStatuses: number[]
 }
 
-/** Places a call with a synthesized caller who answers the agent's questions, and tells how it went. */
+/** Places a call with a synthesized caller who answers the agent's questions. */
 export async function simulateCall(options: SimulatedCall): Promise<SimulatedCallResult> {
   const said = options.say ?? (await speakAnswers(options.language, options.cacheDir))
   const webhookUrl = `${options.publicBaseUrl}/webhook/incoming_call`

@@ -1,48 +1,53 @@
-import { z } from 'zod'
-import { cancelAppointment, confirmAppointment, listAppointments } from '../domain/appointments/index.ts'
-import { businessProcedure, done, OK, router } from './trpc.ts'
-
-const appointmentView = z.object({
-  id: z.uuid(),
-  contactId: z.uuid().nullable(),
-  callId: z.uuid().nullable(),
-  startsAt: z.date(),
-  endsAt: z.date(),
-  state: z.enum(['booked', 'cancelled']),
-  /** Until a person of the business confirms it, its caller can book no other one by telephone. */
-  confirmedAt: z.date().nullable(),
-  name: z.string().nullable(),
-  note: z.string().nullable(),
-  createdAt: z.date(),
-})
+import {
+  appointmentFilters,
+  appointmentView,
+  cancelAppointment,
+  confirmAppointment,
+  listAppointments,
+} from '../domain/appointments/index.ts'
+import { businessProcedure, byId, done, OK, pageOf, router } from './trpc.ts'
 
 export const appointmentsRouter = router({
-  /** From an instant on, soonest first. */
   list: businessProcedure
-    .input(
-      z
-        .object({
-          from: z.iso.datetime({ offset: true }).optional(),
-          limit: z.coerce.number().int().min(1).max(500).default(100),
-        })
-        .prefault({}),
-    )
-    .output(z.object({ items: z.array(appointmentView) }))
-    .query(async ({ ctx, input }) => ({
-      items: await listAppointments(ctx.business, {
-        limit: input.limit,
-        ...(input.from ? { from: new Date(input.from) } : {}),
-      }),
-    })),
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/appointments',
+        tag: 'Appointments',
+        summary: 'List appointments',
+        description: 'Booked appointments that end after `from`, soonest first. Without `from`, those from now on.',
+        example: { from: '2030-01-15T00:00:00+02:00' },
+      },
+    })
+    .input(appointmentFilters.prefault({}))
+    .output(pageOf(appointmentView))
+    .query(({ ctx, input }) => listAppointments(ctx.business, input)),
   confirm: businessProcedure
-    .input(z.object({ id: z.uuid() }))
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/appointments/{id}/confirm',
+        tag: 'Appointments',
+        summary: 'Confirm an appointment',
+        description: 'Until then the caller cannot book another appointment by telephone.',
+      },
+    })
+    .input(byId)
     .output(done)
     .mutation(async ({ ctx, input }) => {
       await confirmAppointment(ctx.business, input.id)
       return OK
     }),
   cancel: businessProcedure
-    .input(z.object({ id: z.uuid() }))
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/appointments/{id}/cancel',
+        tag: 'Appointments',
+        summary: 'Cancel an appointment',
+      },
+    })
+    .input(byId)
     .output(done)
     .mutation(async ({ ctx, input }) => {
       await cancelAppointment(ctx.business, input.id)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { AccessContext } from '../access/authenticate.ts'
 import {
   addPhoneNumber,
   blockBusiness,
@@ -14,107 +15,193 @@ import {
   unblockBusiness,
   updateBusiness,
 } from '../domain/businesses/index.ts'
-import { within } from '../domain/context.ts'
-import { businessProcedure, done, OK, router } from './trpc.ts'
+import { type BusinessContext, within } from '../domain/context.ts'
+import { AppError } from '../lib/errors.ts'
+import { businessProcedure, byId, done, OK, onePage, pageOf, router } from './trpc.ts'
 
-const business = z.object({ businessId: z.uuid() })
+const { language, defaultWhatsappProvider: whatsappProvider } = businessSettings.shape
+
+/** Without an id, the business of the request. */
+const businessId = z.object({ id: z.uuid().optional() })
+
+const newBusiness = z.object({
+  /** Chosen by the client: a repeated request creates one business. */
+  id: z.uuid().optional(),
+  name: z.string().trim().min(1).max(120),
+  language: language.default('he'),
+})
+
+const newNumber = businessId.extend({
+  number: z.string().max(64),
+  label: z.string().trim().min(1).max(80).optional(),
+  language: language.optional(),
+})
+
+const providersView = z.object({
+  twilio: z.object({
+    configured: z.boolean(),
+    defaultSender: z.string().nullable(),
+    /** Whether the business has credentials of its own. */
+    own: z.boolean(),
+  }),
+  accounts: z.array(
+    z.object({
+      id: z.uuid(),
+      provider: whatsappProvider,
+      phone: z.string().nullable(),
+      state: z.string(),
+      reason: z.string().nullable(),
+      since: z.date(),
+      linked: z.boolean(),
+      confirmationNeeded: z.boolean(),
+    }),
+  ),
+})
 
 export const businessesRouter = router({
-  /** The business that the request speaks for. */
-  get: businessProcedure.output(businessView).query(({ ctx }) => getBusiness(ctx.business)),
-  /** Settings that are not given stay as they are. */
-  update: businessProcedure
-    .input(businessSettings.partial())
-    .output(businessView)
-    .mutation(({ ctx, input }) => updateBusiness(ctx.business, input)),
-  numbers: businessProcedure
-    .output(z.object({ items: z.array(phoneNumberView) }))
-    .query(async ({ ctx }) => ({ items: await listPhoneNumbers(ctx.business) })),
-  addNumber: businessProcedure
-    .input(
-      z.object({
-        number: z.string().max(64),
-        label: z.string().trim().min(1).max(80).optional(),
-        language: z.enum(['he', 'en']).optional(),
-      }),
-    )
-    .output(phoneNumberView)
-    .mutation(({ ctx, input }) =>
-      addPhoneNumber(ctx.business, {
-        number: input.number,
-        ...(input.label ? { label: input.label } : {}),
-        ...(input.language ? { language: input.language } : {}),
-      }),
-    ),
-  removeNumber: businessProcedure
-    .input(z.object({ numberId: z.uuid() }))
-    .output(done)
-    .mutation(async ({ ctx, input }) => {
-      await removePhoneNumber(ctx.business, input.numberId)
-      return OK
-    }),
-  /** What the business can send and answer with. */
-  providers: businessProcedure
-    .output(
-      z.object({
-        twilio: z.object({
-          configured: z.boolean(),
-          defaultSender: z.string().nullable(),
-          /** With keys of its own, not the installation's. */
-          own: z.boolean(),
-        }),
-        accounts: z.array(
-          z.object({
-            id: z.uuid(),
-            provider: z.enum(['twilio', 'baileys']),
-            phone: z.string().nullable(),
-            state: z.string(),
-            reason: z.string().nullable(),
-            since: z.date(),
-            linked: z.boolean(),
-            confirmationNeeded: z.boolean(),
-          }),
-        ),
-      }),
-    )
-    .query(async ({ ctx }) => ({
-      twilio: ctx.settings.twilio(ctx.business.businessId),
-      accounts: await listAccounts(ctx.business),
-    })),
-  /** Every business of the installation. */
-  all: businessProcedure
-    .output(z.object({ items: z.array(businessView) }))
-    .query(async ({ ctx }) => ({ items: await listBusinesses(ctx.business) })),
+  list: businessProcedure
+    .meta({ openapi: { method: 'GET', path: '/businesses', tag: 'Businesses', summary: 'List all businesses' } })
+    .output(pageOf(businessView))
+    .query(async ({ ctx }) => onePage(await listBusinesses(ctx.business))),
   create: businessProcedure
-    .input(
-      z.object({
-        /** Chosen by the client, so that a repeated request makes one business. */
-        id: z.uuid().optional(),
-        name: z.string().trim().min(1).max(120),
-        language: z.enum(['he', 'en']).default('he'),
-      }),
-    )
-    .output(z.object({ id: z.uuid() }))
-    .mutation(async ({ ctx, input }) => ({
-      id: await createBusiness(ctx.business, {
-        name: input.name,
-        language: input.language,
-        ...(input.id ? { id: input.id } : {}),
-      }),
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/businesses',
+        tag: 'Businesses',
+        summary: 'Create a business',
+        description: 'With an `id` chosen by the client, a repeated request creates one business.',
+        example: { name: 'Dana Flowers', language: 'en' },
+        status: 201,
+      },
+    })
+    .input(newBusiness)
+    .output(byId)
+    .mutation(async ({ ctx, input: { id, ...rest } }) => ({
+      id: await createBusiness(ctx.business, { ...rest, ...(id ? { id } : {}) }),
     })),
-  /** Calls go to voicemail and sends are refused until it is unblocked. */
+  get: businessProcedure
+    .meta({ openapi: { method: 'GET', path: '/businesses/{id}', tag: 'Businesses', summary: 'Get a business' } })
+    .input(businessId.prefault({}))
+    .output(businessView)
+    .query(async ({ ctx, input }) => getBusiness(await ownOrOperated(ctx.business, input.id))),
+  update: businessProcedure
+    .meta({
+      openapi: {
+        method: 'PATCH',
+        path: '/businesses/{id}',
+        tag: 'Businesses',
+        summary: 'Change a business’s settings',
+        description: 'Settings that are left out stay as they are.',
+        example: { timezone: 'Asia/Jerusalem', hours: { sun: [['09:00', '17:00']] } },
+      },
+    })
+    .input(businessSettings.partial().extend(businessId.shape))
+    .output(businessView)
+    .mutation(({ ctx, input: { id, ...changes } }) => updateBusiness(own(ctx.business, id), changes)),
   block: businessProcedure
-    .input(business.extend({ reason: z.string().trim().min(1).max(500) }))
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/businesses/{id}/block',
+        tag: 'Businesses',
+        summary: 'Block a business',
+        description: 'Calls go to voicemail and messages are not sent until the business is unblocked.',
+        example: { reason: 'The invoice is overdue.' },
+      },
+    })
+    .input(byId.extend({ reason: z.string().trim().min(1).max(500) }))
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      await blockBusiness(within(ctx.business, input.businessId, ctx.business.actor), input.reason)
+      await blockBusiness(await ownOrOperated(ctx.business, input.id), input.reason)
       return OK
     }),
   unblock: businessProcedure
-    .input(business)
+    .meta({
+      openapi: { method: 'POST', path: '/businesses/{id}/unblock', tag: 'Businesses', summary: 'Unblock a business' },
+    })
+    .input(byId)
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      await unblockBusiness(within(ctx.business, input.businessId, ctx.business.actor))
+      await unblockBusiness(await ownOrOperated(ctx.business, input.id))
       return OK
     }),
+  numbers: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/businesses/{id}/numbers',
+        tag: 'Businesses',
+        summary: 'List a business’s phone numbers',
+      },
+    })
+    .input(businessId.prefault({}))
+    .output(pageOf(phoneNumberView))
+    .query(async ({ ctx, input }) => onePage(await listPhoneNumbers(await ownOrOperated(ctx.business, input.id)))),
+  addNumber: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/businesses/{id}/numbers',
+        tag: 'Businesses',
+        summary: 'Add a phone number to a business',
+        description: 'Calls to this number reach the business.',
+        example: { number: '+97233330000', label: 'Main line' },
+        status: 201,
+      },
+    })
+    .input(newNumber)
+    .output(phoneNumberView)
+    .mutation(async ({ ctx, input: { id, number, label, language } }) =>
+      addPhoneNumber(await ownOrOperated(ctx.business, id), {
+        number,
+        ...(label ? { label } : {}),
+        ...(language ? { language } : {}),
+      }),
+    ),
+  removeNumber: businessProcedure
+    .meta({
+      openapi: {
+        method: 'DELETE',
+        path: '/businesses/{id}/numbers/{numberId}',
+        tag: 'Businesses',
+        summary: 'Remove a phone number from a business',
+      },
+    })
+    .input(businessId.extend({ numberId: z.uuid() }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await removePhoneNumber(await ownOrOperated(ctx.business, input.id), input.numberId)
+      return OK
+    }),
+  providers: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/businesses/{id}/providers',
+        tag: 'Businesses',
+        summary: 'Get a business’s messaging providers',
+        description: 'Whether Twilio is configured, and the WhatsApp accounts with their state.',
+      },
+    })
+    .input(businessId.prefault({}))
+    .output(providersView)
+    .query(async ({ ctx, input }) => {
+      const business = own(ctx.business, input.id)
+      return { twilio: ctx.settings.twilio(business.businessId), accounts: await listAccounts(business) }
+    }),
 })
+
+/** @throws AppError `business_not_found` for another business than the one of the request */
+function own(business: AccessContext, id: string | undefined): BusinessContext {
+  if (id === undefined || id === business.businessId) return business
+  throw new AppError('not_found', 'business_not_found', 'There is no such business.')
+}
+
+/** Operators may name any business. @throws AppError `business_not_found` */
+async function ownOrOperated(business: AccessContext, id: string | undefined): Promise<BusinessContext> {
+  if (id === undefined || id === business.businessId || !business.access.operator) return own(business, id)
+  const named = within(business, id, business.actor)
+  await getBusiness(named)
+  return named
+}

@@ -9,7 +9,7 @@ import {
   getSummary,
   listCalls,
 } from '../domain/calls/index.ts'
-import { businessProcedure, pageOf, router } from './trpc.ts'
+import { businessProcedure, byId, pageOf, router } from './trpc.ts'
 
 const summaryView = z.object({
   callId: z.uuid(),
@@ -27,7 +27,7 @@ const callStatsView = z.object({
   costMicroUsd: z.number().nullable(),
   bargeIns: z.number(),
   engineFailures: z.number(),
-  /** Each measure's p50 and p95 over the calls; null where nothing was measured. */
+  /** Percentiles of each measure over the calls; null where nothing was measured. */
   measures: z.record(z.string(), z.object({ p50: z.number().nullable(), p95: z.number().nullable() })),
 })
 
@@ -38,35 +38,74 @@ const replayView = z.object({
   firstDifference: z
     .object({ index: z.number(), recorded: decision.nullable(), replayed: decision.nullable() })
     .nullable(),
-  /** As they were recorded. */
+  /** The recorded ones. */
   decisions: z.array(decision),
-  /** What was said, as lines to read. */
+  /** One line per utterance. */
   transcript: z.array(z.string()),
 })
 
+/** Our id or the carrier's call SID. */
+const idOrCallSid = z.object({ id: z.string().min(1).max(64) })
+
 export const callsRouter = router({
   list: businessProcedure
+    .meta({ openapi: { method: 'GET', path: '/calls', tag: 'Calls', summary: 'List calls' } })
     .input(callFilters.prefault({}))
     .output(pageOf(callView))
     .query(({ ctx, input }) => listCalls(ctx.business, input)),
-  /** By our id or the carrier's call SID; with turns, recordings and lead. */
   get: businessProcedure
-    .input(z.object({ id: z.string().min(1).max(64) }))
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/calls/{id}',
+        tag: 'Calls',
+        summary: 'Get a call',
+        description: 'With its turns, recordings and lead. `id` is the id of the call or the carrier’s call SID.',
+        example: { id: 'CA0123456789abcdef0123456789abcdef' },
+      },
+    })
+    .input(idOrCallSid)
     .output(callDetail)
     .query(({ ctx, input }) => getCall(ctx.business, input.id)),
-  /** What a call came to; null while nobody has said. */
   summary: businessProcedure
-    .input(z.object({ id: z.uuid() }))
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/calls/{id}/summary',
+        tag: 'Calls',
+        summary: 'Get the summary of a call',
+        description: 'Null until the summary is written.',
+      },
+    })
+    .input(byId)
     .output(summaryView.nullable())
     .query(({ ctx, input }) => getSummary(ctx.business, input.id)),
-  /** How the calls of the last days went: counts, p50 and p95 of their figures, what the engine cost. */
-  figures: businessProcedure
+  stats: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/calls/stats',
+        tag: 'Calls',
+        summary: 'Get call statistics',
+        description: 'Counts, latency percentiles and the cost of the speech engine over the last days.',
+      },
+    })
     .input(z.object({ days: z.coerce.number().int().min(1).max(366).default(30) }).prefault({}))
     .output(callStatsView)
     .query(({ ctx, input }) => callStats(ctx.business, input.days)),
-  /** The recorded call lived through again, by our id or its call SID: the decisions must be those that were recorded. */
   replay: businessProcedure
-    .input(z.object({ id: z.string().min(1).max(64) }))
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/calls/{id}/replay',
+        tag: 'Calls',
+        summary: 'Replay the trace of a call',
+        description:
+          'Runs the recorded trace through the current code and compares the decisions. `id` is the id of the call or the carrier’s call SID.',
+        example: { id: 'CA0123456789abcdef0123456789abcdef' },
+      },
+    })
+    .input(idOrCallSid)
     .output(replayView)
-    .query(async ({ ctx, input }) => ctx.services.replayRecord(await getCallTraceKey(ctx.business, input.id))),
+    .query(async ({ ctx, input }) => ctx.services.replayTrace(await getCallTraceKey(ctx.business, input.id))),
 })

@@ -6,22 +6,22 @@ import type { AppRouter } from './router.ts'
 export type { AppRouter } from './router.ts'
 /** What procedures take: `Inputs['contacts']['create']`. */
 export type Inputs = inferRouterInputs<AppRouter>
-/** What procedures answer: `Outputs['contacts']['get']`. */
+/** What procedures return: `Outputs['contacts']['get']`. */
 export type Outputs = inferRouterOutputs<AppRouter>
 export type Client = ReturnType<typeof createClient>
 
 export type ClientOptions = {
   /** Base address of the installation, without `/trpc`. */
   url: string
-  /** A key of the business to speak for; not needed on the sandbox's own machine, nor by a page of the console. */
+  /** An API key of the business. A sandbox needs none on its own machine, nor does a page of the console. */
   apiKey?: string | null
-  /** Which business, for who may speak for several. */
+  /** The business, for a caller who may act for several. */
   businessId?: string | null
 }
 
 /**
- * A typed client of an installation: queries and mutations in batches, subscriptions over server-sent events, which come
- * back by themselves after the last event that was seen.
+ * A typed client of an installation. Queries and mutations are sent in batches. Subscriptions use server-sent events and
+ * continue after the last event when the connection comes back.
  */
 export function createClient(options: ClientOptions) {
   const headers = {

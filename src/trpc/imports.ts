@@ -13,29 +13,62 @@ import {
   startImport,
 } from '../domain/imports/index.ts'
 import { pageInput } from '../domain/paging.ts'
-import { businessProcedure, pageOf, router } from './trpc.ts'
+import { businessProcedure, byId, pageOf, router } from './trpc.ts'
+
+const exampleFile = { kind: 'contacts', csv: 'name,phone\nNoa Levi,050-123-4567\n', heading: true }
 
 export const importsRouter = router({
-  /** What a CSV file would do, row by row; nothing is written. */
-  preview: businessProcedure
-    .input(previewInput)
-    .output(importPreview)
-    .mutation(({ ctx, input }) => previewImport(ctx.business, input)),
-  /** Takes a CSV file in; rows with errors are left out and told. */
-  create: businessProcedure
-    .input(importInput.extend({ id: z.uuid().optional() }))
-    .output(importView)
-    .mutation(({ ctx, input: { id, ...file } }) => startImport(ctx.business, { ...file, ...(id ? { id } : {}) })),
-  get: businessProcedure
-    .input(z.object({ id: z.uuid() }))
-    .output(importView)
-    .query(({ ctx, input }) => getImport(ctx.business, input.id)),
   list: businessProcedure
+    .meta({ openapi: { method: 'GET', path: '/imports', tag: 'Imports', summary: 'List imports' } })
     .input(pageInput.prefault({}))
     .output(pageOf(importView))
     .query(({ ctx, input }) => listImports(ctx.business, input)),
-  /** The rows that were refused, as CSV with their reasons: mended, they can be taken in again. Kept for 30 days. */
+  get: businessProcedure
+    .meta({ openapi: { method: 'GET', path: '/imports/{id}', tag: 'Imports', summary: 'Get an import' } })
+    .input(byId)
+    .output(importView)
+    .query(({ ctx, input }) => getImport(ctx.business, input.id)),
+  create: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/imports',
+        tag: 'Imports',
+        summary: 'Import a CSV file',
+        description:
+          'Send the text as `csv` or the bytes as base64 in `file`. Rows with errors are skipped and reported. With an `id` chosen by the client, a repeated request imports once.',
+        example: exampleFile,
+        status: 201,
+      },
+    })
+    .input(importInput.extend({ id: z.uuid().optional() }))
+    .output(importView)
+    .mutation(({ ctx, input: { id, ...file } }) => startImport(ctx.business, { ...file, ...(id ? { id } : {}) })),
+  preview: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/imports/preview',
+        tag: 'Imports',
+        summary: 'Preview an import',
+        description: 'What the import would do with each row. Nothing is written.',
+        example: exampleFile,
+      },
+    })
+    .input(previewInput)
+    .output(importPreview)
+    .mutation(({ ctx, input }) => previewImport(ctx.business, input)),
   rejected: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/imports/{id}/rejected-rows',
+        tag: 'Imports',
+        summary: 'Export the rejected rows of an import',
+        description:
+          'As CSV with a column for the reason. Corrected rows can be imported again. Available for 30 days.',
+      },
+    })
     .input(rejectsInput)
     .output(rejectsPage)
     .query(({ ctx, input }) => exportRejects(ctx.business, input)),

@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import {
   eraseContact,
   erasure,
@@ -9,26 +8,54 @@ import {
 } from '../domain/privacy/index.ts'
 import { forgetJobs } from '../jobs/inspect.ts'
 import { errorMessage } from '../lib/errors.ts'
-import { businessProcedure, router } from './trpc.ts'
+import { businessProcedure, byId, router } from './trpc.ts'
 
 export const privacyRouter = router({
-  /** How long what is kept. */
-  retention: businessProcedure.output(retention).query(({ ctx }) => getRetention(ctx.business)),
+  retention: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/privacy/retention',
+        tag: 'Privacy',
+        summary: 'Get the retention periods',
+        description: 'In days. Null keeps the data forever.',
+      },
+    })
+    .output(retention)
+    .query(({ ctx }) => getRetention(ctx.business)),
   setRetention: businessProcedure
+    .meta({
+      openapi: {
+        method: 'PUT',
+        path: '/privacy/retention',
+        tag: 'Privacy',
+        summary: 'Set the retention periods',
+        description: 'In days. Null keeps the data forever. Older data is deleted by the next sweep.',
+        example: { messageDays: 365, callDays: 365, recordingDays: 90 },
+      },
+    })
     .input(retention)
     .output(retention)
     .mutation(({ ctx, input }) => setRetention(ctx.business, input)),
-  /** Erases everything of one contact, files included; it cannot be undone. */
   eraseContact: businessProcedure
-    .input(z.object({ contactId: z.uuid() }))
+    .meta({
+      openapi: {
+        method: 'DELETE',
+        path: '/contacts/{id}',
+        tag: 'Privacy',
+        summary: 'Erase a contact',
+        description: 'Deletes the contact with all messages, calls, recordings and files. This cannot be undone.',
+      },
+    })
+    .input(byId)
     .output(erasure)
     .mutation(async ({ ctx, input }) => {
-      const counts = await eraseContact(ctx.business, input.contactId)
+      const counts = await eraseContact(ctx.business, input.id)
       try {
         await forgetMentions(ctx.business, forgetJobs.bind(null, ctx.services.queues()), ctx.business.businessId)
       } catch (error) {
-        // The person is gone; the sweep does this once the queue is back.
-        ctx.business.log.warn({ error: errorMessage(error) }, 'finished jobs of an erased contact could not be removed')
+        // The contact is erased: the sweep removes the jobs when the queue is back.
+        ctx.business.log.warn({ error: errorMessage(error) }, 'finished jobs of an erased contact not removed')
       }
       return counts
     }),

@@ -9,29 +9,71 @@ import {
   retryQuarantined,
 } from '../domain/inbox/index.ts'
 import { pageInput } from '../domain/paging.ts'
-import { businessProcedure, done, OK, pageOf, router } from './trpc.ts'
+import { businessProcedure, byId, done, OK, pageOf, router } from './trpc.ts'
 
-const one = z.object({ id: z.uuid() })
+const count = z.object({ count: z.number() })
 const scopeOf = (business: AccessContext) => ({ ...business, operator: business.access.operator })
 
-/** What could not be stored after several tries, with its bytes. */
 export const quarantineRouter = router({
   list: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/quarantined-events',
+        tag: 'Quarantine',
+        summary: 'List quarantined events',
+        description: 'Operators also see the events that belong to no business.',
+      },
+    })
     .input(pageInput.prefault({}))
     .output(pageOf(quarantineView))
     .query(({ ctx, input }) => listQuarantine(scopeOf(ctx.business), input)),
   get: businessProcedure
-    .input(one)
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/quarantined-events/{id}',
+        tag: 'Quarantine',
+        summary: 'Get a quarantined event',
+        description: 'With its content.',
+      },
+    })
+    .input(byId)
     .output(quarantineDetail)
     .query(({ ctx, input }) => getQuarantined(scopeOf(ctx.business), input.id)),
-  /** Has one thing, or everything, stored once more. */
   retry: businessProcedure
-    .input(z.object({ id: z.uuid().optional() }).prefault({}))
-    .output(z.object({ count: z.number() }))
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/quarantined-events/{id}/retry',
+        tag: 'Quarantine',
+        summary: 'Retry a quarantined event',
+      },
+    })
+    .input(byId)
+    .output(count)
     .mutation(async ({ ctx, input }) => ({ count: await retryQuarantined(scopeOf(ctx.business), input.id) })),
-  /** Throws one thing away. */
+  retryAll: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/quarantined-events/retry',
+        tag: 'Quarantine',
+        summary: 'Retry all quarantined events',
+      },
+    })
+    .output(count)
+    .mutation(async ({ ctx }) => ({ count: await retryQuarantined(scopeOf(ctx.business)) })),
   drop: businessProcedure
-    .input(one)
+    .meta({
+      openapi: {
+        method: 'DELETE',
+        path: '/quarantined-events/{id}',
+        tag: 'Quarantine',
+        summary: 'Delete a quarantined event',
+      },
+    })
+    .input(byId)
     .output(done)
     .mutation(async ({ ctx, input }) => {
       await dropQuarantined(scopeOf(ctx.business), input.id)

@@ -1,4 +1,5 @@
 import type { AnyProcedure } from '@trpc/server'
+import { z } from 'zod'
 import type { PERMISSIONS } from '../access/permissions.ts'
 import { accountRouter } from './account.ts'
 import { appointmentsRouter } from './appointments.ts'
@@ -18,6 +19,7 @@ import { paymentsRouter } from './payments.ts'
 import { privacyRouter } from './privacy.ts'
 import { quarantineRouter } from './quarantine.ts'
 import { receptionistRouter } from './receptionist.ts'
+import { recordingsRouter } from './recordings.ts'
 import { searchRouter } from './search.ts'
 import { systemRouter } from './system.ts'
 import { router } from './trpc.ts'
@@ -31,6 +33,7 @@ export const appRouter = router({
   keys: keysRouter,
   credentials: credentialsRouter,
   calls: callsRouter,
+  recordings: recordingsRouter,
   messages: messagesRouter,
   contacts: contactsRouter,
   conversations: conversationsRouter,
@@ -49,14 +52,22 @@ export const appRouter = router({
   quarantine: quarantineRouter,
 })
 
-/** The API's type: all that a client needs to know of the server. */
+const subscription = z.object({ type: z.literal('subscription') })
+
+/** Whether the procedure of this path is a subscription. */
+export function isSubscription(path: string): boolean {
+  const procedure = new Map<string, object>(Object.entries(appRouter._def.procedures)).get(path)
+  return procedure !== undefined && subscription.safeParse(Reflect.get(procedure, '_def')).success
+}
+
+/** The type of the API, which clients use. */
 export type AppRouter = typeof appRouter
 
 type PathsOf<Record> = {
   [Name in keyof Record & string]: Record[Name] extends AnyProcedure ? Name : `${Name}.${PathsOf<Record[Name]>}`
 }[keyof Record & string]
 
-/** `contacts.get` and so on. */
+/** Such as `contacts.get`. */
 export type ProcedurePath = PathsOf<AppRouter['_def']['record']>
 
 type Same<A, B> = [A] extends [B]
@@ -66,7 +77,7 @@ type Same<A, B> = [A] extends [B]
   : { noEntry: Exclude<A, B> }
 
 /**
- * The permission table has an entry for every procedure and no other: this line does not compile otherwise.
+ * Does not compile unless the permission table has an entry for every procedure and no other.
  * @public
  */
 export const PERMISSIONS_ARE_COMPLETE: Same<ProcedurePath, keyof typeof PERMISSIONS> = true

@@ -2,8 +2,18 @@ import { searchEverything, searchInput, searchResults } from '../domain/search/i
 import { businessProcedure, router } from './trpc.ts'
 
 export const searchRouter = router({
-  /** Everything of the business by words or by a phone number in any spelling. */
   all: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/search',
+        tag: 'Search',
+        summary: 'Search a business',
+        description:
+          'Searches contacts, messages, calls, leads and notes by words or by a phone number in any spelling.',
+        example: { q: 'levi' },
+      },
+    })
     .input(searchInput)
     .output(searchResults)
     .query(({ ctx, input }) => searchEverything(ctx.business, input)),

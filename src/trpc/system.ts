@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { processesAlive } from '../domain/system/index.ts'
 import { drainQueue, readFailedJobs, readQueueHealth, retryFailedJobs } from '../jobs/inspect.ts'
 import { QUEUES } from '../jobs/registry.ts'
-import { businessProcedure, router } from './trpc.ts'
+import { businessProcedure, onePage, pageOf, router } from './trpc.ts'
 
 const queueName = z.enum(QUEUES)
 const queueHealth = z.object({
@@ -16,55 +16,85 @@ const queueHealth = z.object({
   paused: z.boolean(),
   oldestWaitingMs: z.number().nullable(),
 })
+const failedJob = z.object({
+  id: z.string(),
+  name: z.string(),
+  attempts: z.number(),
+  reason: z.string(),
+  payload: z.unknown(),
+  enqueuedAt: z.date(),
+  failedAt: z.date().nullable(),
+})
 const count = z.object({ count: z.number() })
+
+const watchItem = z.object({ id: z.string(), data: z.object({ items: z.array(queueHealth) }) })
 
 const WATCH_MS = 2_000
 
 export const systemRouter = router({
-  /** How many processes of each kind live. */
   processes: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/system/processes',
+        tag: 'System',
+        summary: 'Count the running processes',
+        description: 'By kind.',
+      },
+    })
     .output(z.record(z.string(), z.number()))
     .query(({ ctx }) => processesAlive(ctx.business)),
   queues: businessProcedure
-    .output(z.object({ items: z.array(queueHealth) }))
-    .query(async ({ ctx }) => ({ items: await readQueueHealth(ctx.services.queues()) })),
-  /** The failed jobs with their reasons; personal data is hidden. */
+    .meta({ openapi: { method: 'GET', path: '/system/queues', tag: 'System', summary: 'List the queues' } })
+    .output(pageOf(queueHealth))
+    .query(async ({ ctx }) => onePage(await readQueueHealth(ctx.services.queues()))),
   failedJobs: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/system/queues/{queue}/failed-jobs',
+        tag: 'System',
+        summary: 'List the failed jobs of a queue',
+        description: 'The latest ones with their reasons. Personal data is redacted.',
+      },
+    })
     .input(z.object({ queue: queueName, limit: z.coerce.number().int().min(1).max(200).default(50) }))
-    .output(
-      z.object({
-        items: z.array(
-          z.object({
-            id: z.string(),
-            name: z.string(),
-            attempts: z.number(),
-            reason: z.string(),
-            payload: z.unknown(),
-            enqueuedAt: z.date(),
-            failedAt: z.date().nullable(),
-          }),
-        ),
-      }),
-    )
-    .query(async ({ ctx, input }) => ({
-      items: await readFailedJobs(ctx.services.queues(), input.queue, input.limit),
-    })),
-  /** One failed job, or all of the queue, gets its tries again. */
+    .output(pageOf(failedJob))
+    .query(async ({ ctx, input }) => onePage(await readFailedJobs(ctx.services.queues(), input.queue, input.limit))),
   retryJobs: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/system/queues/{queue}/retry',
+        tag: 'System',
+        summary: 'Retry failed jobs of a queue',
+        description: 'The job with this `jobId`, or all failed jobs of the queue.',
+        example: { jobId: 'message.send-1042' },
+      },
+    })
     .input(z.object({ queue: queueName, jobId: z.string().min(1).max(200).optional() }))
     .output(count)
     .mutation(async ({ ctx, input }) => ({
       count: await retryFailedJobs(ctx.services.queues(), input.queue, input.jobId),
     })),
-  /** Throws away what waits. */
   drainQueue: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/system/queues/{queue}/drain',
+        tag: 'System',
+        summary: 'Delete the waiting jobs of a queue',
+        description: 'With `delayed`, delayed jobs too.',
+        example: { delayed: false },
+      },
+    })
     .input(z.object({ queue: queueName, delayed: z.boolean().default(false) }))
     .output(count)
     .mutation(async ({ ctx, input }) => ({
       count: await drainQueue(ctx.services.queues(), input.queue, input.delayed),
     })),
-  /** The queues' health whenever it changes; who comes back gets it as it is now. */
   watchQueues: businessProcedure
+    .meta({ stream: { summary: 'The health of the queues, now and whenever it changes.', item: watchItem } })
     .input(z.object({ lastEventId: z.string().nullish() }).prefault({}))
     .subscription(async function* ({ ctx }) {
       let before = ''

@@ -16,28 +16,29 @@ import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/err
 import type { SecretBox } from '../lib/secret-box.ts'
 import { requireStorable } from '../lib/text.ts'
 import type { ReplayReport } from '../media/replay.ts'
+import type { ProcedureMeta } from './rest-meta.ts'
 
-/** What procedures need beside the domain's context; made once a process. */
+/** What procedures need beside the domain's context, created once per process. */
 export type ApiServices = {
-  /** How invitations reach people. */
+  /** Sends invitations. */
   links: LinkDeps
-  /** Seals the secrets that sign webhooks. */
+  /** Seals the signing secrets of webhooks. */
   webhookBox: SecretBox
   /** The open queues of this process. */
   queues(): JobQueue[]
   events: EventHub
-  /** The businesses' own keys. */
+  /** The credentials of businesses. */
   keyring: Keyring
-  /** Lives a stored record through again. @throws AppError `record_not_found`, `bad_record` */
-  replayRecord(key: string): Promise<ReplayReport>
+  /** Replays a stored trace. @throws AppError `trace_not_found`, `bad_trace` */
+  replayTrace(key: string): Promise<ReplayReport>
 }
 
-/** What every procedure gets: whom the request speaks for is found out when it is asked for. */
+/** What every procedure gets. The caller is authenticated when the procedure asks for it. */
 export type TrpcContext = {
   authenticate(): Promise<AccessContext>
-  /** Looks again, for what outlives its request. */
+  /** Authenticates again, for a stream that outlives its request. */
   authenticateAgain(): Promise<AccessContext>
-  /** Takes one of the places for open streams; answers what gives it back. Callers in this process need none. */
+  /** Reserves one of the actor's open streams; returns the release. Callers in this process have no limit. */
   enterStream?(actor: Actor): () => void
   settings: SendSettings
   services: ApiServices
@@ -66,8 +67,8 @@ export function toTrpcError(error: AppError): TRPCError {
   return new TRPCError({ code: CODES[error.kind], message: error.message, cause: error })
 }
 
-/** What tRPC's clients understand of a request that was refused before it reached tRPC. */
-export function refusedCalls(error: AppError, paths: string[], batch: boolean): Response {
+/** The tRPC response of a request that was rejected before it reached tRPC. */
+export function rejectCalls(error: AppError, paths: string[], batch: boolean): Response {
   const code = CODES[error.kind]
   const answers = paths.map((path) => ({
     error: {
@@ -81,12 +82,15 @@ export function refusedCalls(error: AppError, paths: string[], batch: boolean): 
 
 const MAX_ANSWERS = 100
 
-const t = initTRPC.context<TrpcContext>().create({
-  sse: { ping: { enabled: true, intervalMs: 3_000 } },
-  errorFormatter({ shape, error }) {
-    return { ...shape, data: { ...shape.data, stack: undefined, error: bodyOf(error) } }
-  },
-})
+const t = initTRPC
+  .context<TrpcContext>()
+  .meta<ProcedureMeta>()
+  .create({
+    sse: { ping: { enabled: true, intervalMs: 3_000 } },
+    errorFormatter({ shape, error }) {
+      return { ...shape, data: { ...shape.data, stack: undefined, error: bodyOf(error) } }
+    },
+  })
 
 function bodyOf(error: TRPCError): ErrorBody {
   const { cause } = error
@@ -106,41 +110,40 @@ function bodyOf(error: TRPCError): ErrorBody {
 export const router = t.router
 export const createCallerFactory = t.createCallerFactory
 
-/** A table to import is a file as people have it: its own reader judges it, row by row. */
+/** A CSV file may hold text that cannot be stored: its reader reports that row by row. */
 function withoutFile(path: string, input: unknown): unknown {
   if (!path.startsWith('imports.') || typeof input !== 'object' || input === null) return input
   return { ...input, csv: null }
 }
 
 /**
- * A procedure within the business that the request speaks for. What it asks for stands in the permission table under its
- * path; without an entry it is refused to everybody. A subscription ends when the right to it does, and gets the signal of
- * that, or of its client leaving, as `ctx.closing`.
+ * A procedure of the caller's business. `PERMISSIONS` holds the permission it needs; without an entry it always fails.
+ * A subscription ends when its client leaves or loses the permission: `ctx.closing` is that signal.
  */
 export const businessProcedure = t.procedure.use(async ({ ctx, path, type, signal, getRawInput, next }) => {
   try {
     const business = await ctx.authenticate()
     requireListed(business, path)
     requireStorable(withoutFile(path, await getRawInput()))
-    if (type !== 'subscription') return known(await next({ ctx: { business, closing: signal ?? NEVER } }))
+    if (type !== 'subscription') return withAppError(await next({ ctx: { business, closing: signal ?? NEVER } }))
     const leave = ctx.enterStream?.(business.actor)
     const supervised = superviseStream(async () => {
       const again = await ctx.authenticateAgain()
       if (again.businessId !== business.businessId || again.actor.id !== business.actor.id)
-        throw new Error('somebody else')
+        throw new Error('The credentials belong to another actor now.')
       requireListed(again, path)
     })
-    const done = () => {
+    const release = () => {
       supervised.stop()
       leave?.()
     }
     const closing = signal ? AbortSignal.any([signal, supervised.closing]) : supervised.closing
-    const result = known(await next({ ctx: { business, closing } }))
+    const result = withAppError(await next({ ctx: { business, closing } }))
     if (!result.ok || !isStream(result.data)) {
-      done()
+      release()
       return result
     }
-    return { ...result, data: until(result.data, closing, done) }
+    return { ...result, data: until(result.data, closing, release) }
   } catch (error) {
     throw error instanceof TRPCError ? error : toTrpcError(toAppError(error))
   }
@@ -150,7 +153,7 @@ const NEVER = new AbortController().signal
 
 function requireListed(business: AccessContext, path: string): void {
   const needs = permissionOf(path)
-  if (!needs) throw new AppError('forbidden', 'no_permission_entry', `Nobody is allowed to call ${path}.`)
+  if (!needs) throw new AppError('forbidden', 'no_permission_entry', `The permission table has no entry for ${path}.`)
   requireAccess(business.access, needs)
 }
 
@@ -158,17 +161,24 @@ function isStream(data: unknown): data is AsyncIterable<unknown> {
   return typeof data === 'object' && data !== null && Symbol.asyncIterator in data
 }
 
-/** tRPC wraps what a procedure threw; known errors get their own code. */
-function known<Result extends { ok: true } | { ok: false; error: TRPCError }>(result: Result): Result {
+/** tRPC wraps what a procedure threw: an `AppError` gets its own code back. */
+function withAppError<Result extends { ok: true } | { ok: false; error: TRPCError }>(result: Result): Result {
   if (!result.ok && result.error.code === 'INTERNAL_SERVER_ERROR' && result.error.cause)
     throw toTrpcError(toAppError(result.error.cause))
   return result
 }
 
-/** Pages as every list answers them. */
+/** The one shape of a list: `nextCursor` is null on the last page. */
 export const pageOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() })
 
-/** What a change answers that has nothing else to say. */
+/** A list that is always answered whole. */
+export function onePage<Item>(items: Item[]): { items: Item[]; nextCursor: null } {
+  return { items, nextCursor: null }
+}
+
+export const byId = z.object({ id: z.uuid() })
+
+/** The result of a change that has no other result. */
 export const done = z.object({ ok: z.literal(true) })
 export const OK = { ok: true } as const

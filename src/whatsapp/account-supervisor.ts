@@ -12,19 +12,18 @@ import {
   surplusOf,
 } from '../domain/whatsapp/index.ts'
 import { errorMessage } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { waitAtMost } from '../lib/wait-at-most.ts'
 import { AccountRunner, type AccountRunnerDeps } from './account-runner.ts'
 import { goneProcess } from './owner.ts'
 
 export type SupervisorTiming = {
   leaseMs: number
   renewMs: number
-  /** How often it looks at leases, commands and outboxes; a notification makes it look at once. */
   tickMs: number
-  /** How long a free account waits for the process with the fewest. */
   graceMs: number
-  /** How long this process holds more than its share before it gives one away. */
   surplusMs: number
-  /** How long handing over may take. */
+  /** How long a handover may take. */
   stopMs: number
 }
 
@@ -40,130 +39,152 @@ const DEFAULT_TIMING: SupervisorTiming = {
 
 export type SupervisorOptions = {
   ctx: DomainContext
-  /** This process, as `nameOwner` names it. */
+  /** This process, as named by `nameOwner`. */
   owner: string
-  means: AccountRunnerDeps
-  /** Calls back with what is told on `WAKE_CHANNEL`. */
-  listen(told: (payload: string) => void): Promise<() => Promise<void>>
+  deps: AccountRunnerDeps
+  /** Calls back with every payload of `WAKE_CHANNEL`. */
+  listen(notify: (payload: string) => void): Promise<() => Promise<void>>
   timing?: Partial<SupervisorTiming>
 }
 
 export type AccountSupervisor = {
-  /** Accounts whose sockets this process holds. */
   held(): string[]
-  /** Hands every account over, within `stopMs`. */
   stop(): Promise<void>
 }
 
 /**
- * Holds this process's share of all linked accounts: one socket an account over all processes, by a lease in Postgres. A process
- * that is told to stop hands its accounts over; one that dies loses them to the others.
+ * Holds this process's share of all linked accounts: one socket per account over all processes, by a lease in Postgres. A
+ * stopping process hands its accounts over; the accounts of a dead one are taken by the others.
  */
 export async function superviseAccounts(options: SupervisorOptions): Promise<AccountSupervisor> {
-  const { ctx, owner, means } = options
-  const { log } = means
-  const timing = { ...DEFAULT_TIMING, ...options.timing }
-  const runners = new Map<string, AccountRunner>()
-  let renewedAt = 0
-  let surplusSince: number | null = null
-  let stopping = false
-  let ticking: Promise<void> = Promise.resolve()
-  let trouble = false
+  const supervisor = new Supervisor(options)
+  await supervisor.start()
+  return { held: () => supervisor.held(), stop: () => supervisor.stop() }
+}
 
-  const letGo = async (runner: AccountRunner, wanted: boolean) => {
-    await Promise.race([runner.stop('worker_stopped'), Bun.sleep(timing.stopMs - 300)])
-    await releaseLease(ctx, runner.lease, wanted)
-    if (runners.get(runner.lease.accountId) === runner) runners.delete(runner.lease.accountId)
+class Supervisor {
+  private readonly options: SupervisorOptions
+  private readonly log: Logger
+  private readonly timing: SupervisorTiming
+  private readonly runners = new Map<string, AccountRunner>()
+  private renewedAt = 0
+  private surplusSince: number | null = null
+  private stopping = false
+  private ticking: Promise<void> = Promise.resolve()
+  private failing = false
+  private asked = false
+  private timer: Timer | undefined
+  private unlisten: () => Promise<void> = async () => {}
+
+  constructor(options: SupervisorOptions) {
+    this.options = options
+    this.log = options.deps.log
+    this.timing = { ...DEFAULT_TIMING, ...options.timing }
   }
-  const end = (runner: AccountRunner, wanted: boolean) => {
-    void letGo(runner, wanted).catch((error: unknown) =>
-      log.warn({ account: runner.lease.accountId, reason: errorMessage(error) }, 'an account could not be given back'),
-    )
+
+  async start(): Promise<void> {
+    await ensureLinks(this.options.ctx)
+    this.unlisten = await this.options.listen((payload) => this.onWake(payload))
+    await this.tick()
+    this.timer = setInterval(() => void this.tick(), this.timing.tickMs)
   }
-  const open = async (lease: Lease) => {
-    const runner = new AccountRunner(within(ctx, lease.businessId), lease, means, (done) => end(done, false))
-    runners.set(lease.accountId, runner)
-    log.info({ account: lease.accountId, epoch: lease.epoch }, 'this process holds the account now')
-    try {
-      await runner.start()
-    } catch (error) {
-      log.error({ account: lease.accountId, reason: errorMessage(error) }, 'the account could not be opened')
-      await letGo(runner, true)
+
+  held(): string[] {
+    return [...this.runners.keys()]
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true
+    clearInterval(this.timer)
+    await Promise.allSettled([...this.runners.values()].map((runner) => this.release(runner, true)))
+    await waitAtMost(this.unlisten(), 200)
+  }
+
+  private onWake(payload: string): void {
+    const woken = readWake(payload)
+    if (woken?.why === 'outbox') this.runners.get(woken.accountId)?.wake()
+    if (woken?.why !== 'command' || this.asked) return
+    // A tick sees commands and new accounts; many notifications in a moment make one tick.
+    this.asked = true
+    setTimeout(() => {
+      this.asked = false
+      void this.tick()
+    }, 20)
+  }
+
+  private tick(): Promise<void> {
+    this.ticking = this.ticking.then(async () => {
+      if (this.stopping) return
+      try {
+        await this.runTick()
+        if (this.failing) this.log.info('account supervision resumed')
+        this.failing = false
+      } catch (error) {
+        if (!this.failing) this.log.error({ reason: errorMessage(error) }, 'account supervision failed')
+        this.failing = true
+      }
+    })
+    return this.ticking
+  }
+
+  private async runTick(): Promise<void> {
+    const { ctx, owner } = this.options
+    if (Date.now() - this.renewedAt >= this.timing.renewMs) {
+      await this.renew()
+      const freed = await releaseOrphans(ctx, (name) => goneProcess(name, owner))
+      if (freed > 0) this.log.info({ freed }, 'accounts of a dead process released')
+      await this.giveAwaySurplus()
     }
+    if (this.stopping) return
+    const acquired = await acquireLeases(ctx, owner, this.timing)
+    await Promise.all(acquired.map((lease) => this.open(lease)))
+    const ids = this.held()
+    for (const command of await openCommands(ctx, ids)) this.runners.get(command.accountId)?.command(command)
+    for (const id of await accountsWithWork(ctx, ids)) this.runners.get(id)?.wake()
   }
 
-  const renew = async () => {
-    const held = await renewLeases(ctx, owner, timing)
-    renewedAt = Date.now()
-    for (const [id, runner] of runners)
+  private async renew(): Promise<void> {
+    const held = await renewLeases(this.options.ctx, this.options.owner, this.timing)
+    this.renewedAt = Date.now()
+    for (const [id, runner] of this.runners)
       if (!held.has(id)) {
-        log.warn({ account: id }, 'another process holds the account now, or it was deleted')
-        runners.delete(id)
+        this.log.warn({ account: id }, 'account lease lost: another process holds it, or it was deleted')
+        this.runners.delete(id)
         void runner.stop('not_owner')
       }
   }
 
-  const spread = async () => {
-    const surplus = await surplusOf(ctx, owner)
-    if (surplus === 0) surplusSince = null
-    else if (surplusSince === null) surplusSince = Date.now()
-    else if (Date.now() - surplusSince >= timing.surplusMs)
-      for (const runner of [...runners.values()].slice(-surplus)) end(runner, true)
+  private async giveAwaySurplus(): Promise<void> {
+    const surplus = await surplusOf(this.options.ctx, this.options.owner)
+    if (surplus === 0) this.surplusSince = null
+    else if (this.surplusSince === null) this.surplusSince = Date.now()
+    else if (Date.now() - this.surplusSince >= this.timing.surplusMs)
+      for (const runner of [...this.runners.values()].slice(-surplus)) this.end(runner, true)
   }
 
-  const look = async () => {
-    if (Date.now() - renewedAt >= timing.renewMs) {
-      await renew()
-      const freed = await releaseOrphans(ctx, (name) => goneProcess(name, owner))
-      if (freed > 0) log.info({ freed }, 'accounts of a process that died are free')
-      await spread()
+  private async open(lease: Lease): Promise<void> {
+    const { ctx, deps } = this.options
+    const runner = new AccountRunner(within(ctx, lease.businessId), lease, deps, (done) => this.end(done, false))
+    this.runners.set(lease.accountId, runner)
+    this.log.info({ account: lease.accountId, epoch: lease.epoch }, 'account lease acquired')
+    try {
+      await runner.start()
+    } catch (error) {
+      this.log.error({ account: lease.accountId, reason: errorMessage(error) }, 'account could not be opened')
+      await this.release(runner, true)
     }
-    if (stopping) return
-    await Promise.all((await acquireLeases(ctx, owner, timing)).map(open))
-    const ids = [...runners.keys()]
-    for (const command of await openCommands(ctx, ids)) runners.get(command.accountId)?.command(command)
-    for (const id of await accountsWithWork(ctx, ids)) runners.get(id)?.wake()
   }
 
-  const tick = () => {
-    ticking = ticking.then(async () => {
-      if (stopping) return
-      try {
-        await look()
-        if (trouble) log.info('the accounts can be looked after again')
-        trouble = false
-      } catch (error) {
-        if (!trouble) log.error({ reason: errorMessage(error) }, 'the accounts cannot be looked after now')
-        trouble = true
-      }
-    })
-    return ticking
+  private end(runner: AccountRunner, wanted: boolean): void {
+    this.release(runner, wanted).catch((error: unknown) =>
+      this.log.warn({ account: runner.lease.accountId, reason: errorMessage(error) }, 'account lease not released'),
+    )
   }
 
-  await ensureLinks(ctx)
-  let asked = false
-  const unlisten = await options.listen((payload) => {
-    const told = readWake(payload)
-    if (told?.why === 'outbox') runners.get(told.accountId)?.wake()
-    if (told?.why !== 'command' || asked) return
-    // Commands and new accounts are seen by a look; many in a moment are one.
-    asked = true
-    setTimeout(() => {
-      asked = false
-      void tick()
-    }, 20)
-  })
-  await tick()
-  const timer = setInterval(() => void tick(), timing.tickMs)
-
-  return {
-    held: () => [...runners.keys()],
-    async stop() {
-      stopping = true
-      clearInterval(timer)
-      await Promise.allSettled([...runners.values()].map((runner) => letGo(runner, true)))
-      await Promise.race([unlisten(), Bun.sleep(200)])
-    },
+  private async release(runner: AccountRunner, wanted: boolean): Promise<void> {
+    await waitAtMost(runner.stop('worker_stopped'), this.timing.stopMs - 300)
+    await releaseLease(this.options.ctx, runner.lease, wanted)
+    if (this.runners.get(runner.lease.accountId) === runner) this.runners.delete(runner.lease.accountId)
   }
 }
 
@@ -171,7 +192,7 @@ function readWake(payload: string): Wake | null {
   try {
     return wake.parse(JSON.parse(payload))
   } catch {
-    // Not ours: everything is looked at every second anyway.
+    // Not one of our payloads: the next tick looks at everything anyway.
     return null
   }
 }

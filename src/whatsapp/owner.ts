@@ -2,19 +2,18 @@ import { readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
 /**
- * This process's name among the owners of accounts: machine, process id, and a mark no other life of this program has.
- * Two containers may share a host name and count processes each for themselves: their namespace tells them apart.
+ * The owner name of this process: host, process id, and a random mark per start. The namespace tells containers apart that
+ * share a host name and each count process ids for themselves.
  */
 export function nameOwner(): string {
   return `${machine()} ${process.pid} ${crypto.randomUUID().slice(0, 8)}`
 }
 
-/** The process of an owner that surely is no more: it ran on this machine, and nobody has its id now, or only we have. */
 export function goneProcess(owner: string, self: string): { host: string; pid: number } | null {
   const [where, id] = owner.split(' ')
   if (owner === self || where !== machine() || !/^\d+$/.test(id ?? '')) return null
   const pid = Number(id)
-  // Our own id under another mark: an earlier life, whose heartbeat is ours now.
+  // Our own process id with another mark: an earlier run, whose heartbeat this process took over.
   return pid === process.pid ? { host: '', pid } : isAlive(pid) ? null : { host: hostname(), pid }
 }
 
@@ -23,7 +22,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // EPERM says that it runs as somebody else.
+    // EPERM: the process runs as another user.
     return !(error instanceof Error && 'code' in error && error.code === 'ESRCH')
   }
 }
@@ -36,7 +35,7 @@ function processNamespace(): string {
   try {
     return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
   } catch {
-    // No such thing outside Linux, and no containers that share a host name either.
+    // There are no process namespaces outside Linux.
     return '0'
   }
 }

@@ -4,12 +4,12 @@ import { eventKey } from '../jobs/registry.ts'
 import { failureKind } from '../lib/errors.ts'
 import type { InboundEvent, ReceiptEvent } from '../providers/whatsapp/port.ts'
 
-/** Pauses between the tries of something that is refused for its own sake, in ms. */
+/** Pauses in ms between attempts at an event that the store refuses. */
 const PAUSES_MS = [200, 800]
 
 /**
- * Stores what a linked account brought. While the database is away this rejects: the socket is cut, and WhatsApp brings it again.
- * What is refused for its own sake is set aside after some tries, so that nothing waits behind it.
+ * Stores what a linked account received. While the database is away this rejects: the socket is cut, and WhatsApp delivers
+ * again. A refused event is set aside after some attempts, so that nothing waits behind it.
  */
 export async function storeOrSetAside(
   ctx: BusinessContext,
@@ -28,7 +28,7 @@ export async function storeOrSetAside(
   })
 }
 
-/** The same for news of messages that were sent: together, and one by one when one of them is refused. */
+/** The same for receipts: together, and one by one when one of them is refused. */
 export async function applyOrSetAside(
   ctx: BusinessContext,
   accountId: string,

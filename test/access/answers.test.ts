@@ -183,7 +183,7 @@ describe('metrics', () => {
       metrics.callsEnded.inc({ reason: value })
       metrics.engineCostMicroUsd.inc({ business: value }, 1)
       metrics.responseMs.observe({ business: value }, 1)
-      metrics.recordTrouble.inc({ what: value })
+      metrics.traceTrouble.inc({ what: value })
       metrics.jobs.inc({ job: value, outcome: 'done' })
       metrics.jobsEnqueued.inc({ job: value, outcome: 'done' })
     }

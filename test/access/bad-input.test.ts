@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { z } from 'zod'
 import { createContact } from '../../src/domain/contacts/index.ts'
 import { within } from '../../src/domain/context.ts'
-import { type RestOperation, restOperations } from '../../src/http/api/openapi.ts'
+import { type RestOperation, restOperations } from '../../src/http/api/operations.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -94,7 +94,7 @@ const answer = z.object({
 
 async function send(operation: RestOperation, fields: Record<string, unknown>) {
   const url = new URL(
-    `/api/v1${operation.route.replace(':id', encodeURIComponent(String(fields.id ?? contactId)))}`,
+    `/api/v1${operation.route.replace(/:(\w+)/g, (_, name) => encodeURIComponent(String(fields[name] ?? contactId)))}`,
     web.url,
   )
   const reads = operation.method === 'GET' || operation.method === 'DELETE'
@@ -147,7 +147,7 @@ test(
     let tried = 0
     for (const operation of restOperations()) {
       // It makes a whole business each time.
-      if (operation.path === 'businesses.create') continue
+      if (operation.procedure === 'businesses.create') continue
       const base = Object.fromEntries(
         operation.required.map((name) => [name, plausible(name, operation.fields[name] ?? {})]),
       )
@@ -163,7 +163,7 @@ test(
                 return
               const { status, text } = await send(operation, { ...base, [name]: value })
               tried++
-              const line = `${operation.path} ${name}=${JSON.stringify(value)?.slice(0, 60)}: ${status} ${text.slice(0, 120)}`
+              const line = `${operation.procedure} ${name}=${JSON.stringify(value)?.slice(0, 60)}: ${status} ${text.slice(0, 120)}`
               if (status >= 500 && status !== 501 && status !== 503) faults.push(line)
               if (status !== 400) return
               const { error } = answer.parse(JSON.parse(text))
@@ -182,7 +182,7 @@ test(
 test(
   'the hand-written routes hold the same',
   async () => {
-    const paths = ['/api/recordings', '/api/whatsapp/list', '/api/payments', '/api/whatsapp/status']
+    const paths = ['/api/v1/recordings', '/api/whatsapp/list', '/api/payments', '/api/whatsapp/status']
     const names = [
       'cursor',
       'limit',
@@ -209,14 +209,14 @@ test(
             expect([path, name, value, answer.parse(JSON.parse(text)).error.field]).toEqual([path, name, value, name])
         }
     for (const path of [
-      '/api/recordings/:/audio',
-      '/api/turns/:/audio',
-      '/api/calls/:/record',
+      '/api/v1/recordings/:/audio',
+      '/api/v1/turns/:/audio',
+      '/api/v1/calls/:/trace',
       '/api/whatsapp/status/:',
       '/api/payments/:',
       '/pay/:',
       '/prompts/:/he/thanks.wav',
-      '/api/exports/:',
+      '/api/v1/exports/:',
     ])
       for (const value of HOSTILE) {
         if (typeof value !== 'string' || value === '' || value.length > 5_000) continue

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import type { Socket } from 'bun'
-import { restRules } from '../../src/http/api/openapi.ts'
+import { restRules } from '../../src/http/api/operations.ts'
 import { isHandler, ruleOf } from '../../src/http/guard.ts'
 import { BodyBudget, bindBody, readBytes } from '../../src/http/request-body.ts'
 import { AppError } from '../../src/lib/errors.ts'
@@ -111,6 +111,28 @@ describe('limits', () => {
       expect([path, [413, 503].includes((await post(path, padded(70_000))).status)]).toEqual([path, true])
   })
 
+  test('a compressed body is refused by its name on every kind of route', async () => {
+    const body = Bun.gzipSync(Buffer.from('{"phone":"+972501112233"}'))
+    const headers = { Authorization: `Bearer ${admin}`, 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' }
+    for (const path of [
+      '/api/v1/contacts',
+      '/api/whatsapp/send',
+      '/trpc/contacts.create',
+      '/webhook/paypal',
+      '/webhook/tranzila',
+      '/api/auth/sign-in/email',
+    ]) {
+      const response = await fetch(`${web.url}${path}`, { method: 'POST', headers, body })
+      expect([path, response.status, await response.text()]).toEqual([
+        path,
+        415,
+        expect.stringContaining('Leave out Content-Encoding'),
+      ])
+    }
+    const plain = { ...headers, 'Content-Encoding': 'identity' }
+    expect((await fetch(`${web.url}/api/v1/account/me`, { headers: plain })).status).toBe(200)
+  })
+
   test('a JSON that would take long to parse is refused by its look', async () => {
     for (const body of [
       '['.repeat(900_000),
@@ -151,10 +173,13 @@ describe('limits', () => {
     ])
       expect([type, (await post('/api/v1/contacts', '{"name":"x"}', { 'Content-Type': type })).status]).toEqual([
         type,
-        200,
+        201,
       ])
-    for (const path of ['/api/v1/contacts', '/trpc/contacts.create']) {
-      expect([path, (await post(path, '\ufeff{"name":"with a mark"}')).status]).toEqual([path, 200])
+    for (const [path, created] of [
+      ['/api/v1/contacts', 201],
+      ['/trpc/contacts.create', 200],
+    ] as const) {
+      expect([path, (await post(path, '\ufeff{"name":"with a mark"}')).status]).toEqual([path, created])
       for (const text of ['{"name":', '[]', 'null', '"x"', '5', '{"a":1}}', "{'a':1}", '\u0000'])
         expect([path, text, (await post(path, text)).status]).toEqual([path, text, 400])
     }

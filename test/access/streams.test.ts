@@ -13,6 +13,7 @@ import { appRouter } from '../../src/trpc/router.ts'
 import { type Identity, loginAs } from '../support/identities.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
+import { eventually, quietFor } from '../support/wait.ts'
 
 const LONG = 60_000
 let database: TestDatabase
@@ -154,6 +155,7 @@ test(
     const headers = { Authorization: `Bearer ${await web.key('read')}` }
     const streams = await Promise.all(Array.from({ length: 20 }, () => open('events.stream', headers)))
     const refused = await open('events.stream', headers)
+    expect(refused.status).toBe(429)
     expect(refused.text()).toContain('too_many_streams')
     for (const stream of streams) stream.stop()
     let answer = ''
@@ -174,15 +176,13 @@ describe('supervision', () => {
       throw new AppError('unavailable', 'database_unavailable', 'away')
     }
     const patient = superviseStream(unknown, { recheckMs: 5, unknownMs: 200 })
-    await Bun.sleep(80)
+    await quietFor(80, 'the stream would have been closed at the first failed check')
     expect(patient.closing.aborted).toBe(false)
-    await Bun.sleep(250)
-    expect(patient.closing.aborted).toBe(true)
+    await eventually(() => patient.closing.aborted, 'the end of the stream')
     patient.stop()
     // A check that never answers is nobody's permission either.
     const stuck = superviseStream(() => new Promise(() => {}), { recheckMs: 5, unknownMs: 50 })
-    await Bun.sleep(150)
-    expect(stuck.closing.aborted).toBe(true)
+    await eventually(() => stuck.closing.aborted, 'the end of the stream')
     stuck.stop()
   })
 
@@ -226,8 +226,8 @@ describe('the codes that link a WhatsApp account', () => {
       .where(eq(whatsappLinks.accountId, id))
     await ctx.db.update(whatsappAccounts).set({ state: 'scan_qr' }).where(eq(whatsappAccounts.id, id))
     const ways = [
-      '/api/v1/whatsapp',
-      `/api/v1/whatsapp/${id}/status`,
+      '/api/v1/whatsapp-accounts',
+      `/api/v1/whatsapp-accounts/${id}`,
       '/trpc/whatsapp.list',
       '/api/whatsapp/status',
       '/api/v1/events',

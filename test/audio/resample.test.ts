@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { rmsOfPcm } from '../../src/audio/energy.ts'
 import { resample } from '../../src/audio/resample.ts'
+import { rmsOf } from '../support/speech.ts'
 
 const tone = (hz: number, rate: number, seconds: number) =>
   Int16Array.from({ length: rate * seconds }, (_, i) => 10_000 * Math.sin((2 * Math.PI * hz * i) / rate))
@@ -31,7 +31,7 @@ test('a tone within the band keeps its pitch and loudness, down and up', () => {
 
 test('a tone above the new band is gone, not folded back', () => {
   const out = resample(tone(6000, 22_050, 1), 22_050, 8000)
-  expect(rmsOfPcm(out.subarray(200, -200))).toBeLessThan(20)
+  expect(rmsOf(out.subarray(200, -200))).toBeLessThan(20)
 })
 
 test('the same rate is the same audio', () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { findForeignWrites } from '../../.ci/table-owners.ts'
 import { findUnawaited } from '../../.ci/unawaited.ts'
 import { findWords } from '../../.ci/words.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
@@ -125,14 +126,34 @@ test('an expectation of a promise that nothing waits for is found, over lines an
 
 test('a word of a private dialect is found in names, comments, strings and file names', () => {
   const source =
-    "/** Nobody was told. */\nconst callEnding = 'some news' // figures\nconst newsletter = configures(wishList)\n"
+    "/** Nobody was told. */\nconst wayOut = 'some news' // figures\nconst newsletter = configures(wishList)\n"
   expect(findWords('src/a/spare-door.ts', source).map(({ line, word }) => `${line} ${word}`)).toEqual([
     '0 src/a/spare-door.ts',
     '0 src/a/spare-door.ts',
     '1 Nobody',
     '1 told',
-    '2 callEnding',
+    '2 wayOut',
     '2 news',
     '3 wishList',
   ])
+})
+
+test('a write to a table of another noun is found, however it is written, and a join is not', () => {
+  const tables = new Map([
+    ['calls', { table: 'calls', owner: 'calls' }],
+    ['call_turns', { table: 'callTurns', owner: 'calls' }],
+  ])
+  const source = [
+    'await tx.insert(calls).values({})',
+    'await tx',
+    '  .update(calls)',
+    'sql`delete from ${calls} where id = 1`',
+    'sql`update call_turns set text = null`',
+    'sql`insert into call_turns (id) values (1)`',
+    'await tx.select().from(calls)',
+    'this.calls.delete(callSid)',
+  ].join('\n')
+  const lines = findForeignWrites('leads/a.ts', source, tables).map(({ line }) => line)
+  expect(lines.toSorted()).toEqual([1, 3, 4, 5, 6])
+  expect(findForeignWrites('calls/a.ts', source, tables)).toEqual([])
 })

@@ -241,7 +241,7 @@ test(
       [['messages', 'list', '--limit', '200'], 'body'],
       [['calls', 'list', '--limit', '200'], 'contactName'],
       [['payments', 'list', '--limit', '200'], 'description'],
-      [['leads', 'list', '--limit', '200'], 'wish'],
+      [['leads', 'list', '--limit', '200'], 'inquiry'],
     ] as const) {
       const rows: Record<string, unknown>[] = JSON.parse(await piped([...args, '--json']))
       const shownTexts = new Set(rows.map((row) => row[field]))

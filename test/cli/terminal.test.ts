@@ -399,7 +399,7 @@ test(
   async () => {
     const file = join(directory, 'leads.csv')
     const lines = Array.from({ length: 400 }, (_, index) => `050-${String(2_000_000 + index)},אורח ${index},תיקון מזגן`)
-    writeFileSync(file, ['phone,name,wish', ...lines, 'no number,x,y'].join('\n'))
+    writeFileSync(file, ['phone,name,inquiry', ...lines, 'no number,x,y'].join('\n'))
 
     const dry = await look(['leads', 'import', file, '--dry-run'])
     expect(dry.code).toBe(7)
@@ -435,7 +435,7 @@ test(
     const again = await pipe(['leads', 'import', file, '--rejected', refused])
     expect([again.code, again.out]).toEqual([7, expect.stringContaining(`the rows left out are in ${refused}`)])
     expect(readFileSync(refused, 'utf8')).toBe(
-      '\ufeffphone,name,wish,why it was refused\r\nno number,x,y,"phone: no phone number; write it as +972… or 05x-…"\r\n',
+      '\ufeffphone,name,inquiry,why it was refused\r\nno number,x,y,"phone: no phone number; write it as +972… or 05x-…"\r\n',
     )
     expect((await pipe(['imports', 'rejected', id])).out).toContain('no number,x,y,')
 
@@ -457,7 +457,7 @@ test(
     const big = Array.from({ length: 400 }, (_, index) => `050-${String(2_000_000 + index)},${notes}`)
     writeFileSync(file, ['phone,note', ...big].join('\n'))
     expect((await look(['contacts', 'import', file])).text).toContain('0 made, 400 filled in')
-    writeFileSync(file, ['phone,name,wish', ...lines.map((line) => `${line} שוב`)].join('\n'))
+    writeFileSync(file, ['phone,name,inquiry', ...lines.map((line) => `${line} שוב`)].join('\n'))
     expect((await look(['leads', 'import', file])).text).toContain('400 made')
     expect((await look(['imports', 'list'])).text).toMatch(/ 401\/401 /)
   },
@@ -551,7 +551,7 @@ test(
     // The phone scans what is on the screen: the code that the status answers too.
     for (const deadline = Date.now() + 60_000; !/^STATE/m.test(link.shown()); await Bun.sleep(300)) {
       if (Date.now() > deadline) throw new Error(`It was not linked:\n${link.shown().slice(-2_000)}`)
-      const accounts = await product.trpc().whatsapp.list.query()
+      const { items: accounts } = await product.trpc().whatsapp.list.query()
       const qr = accounts.find((account) => account.state === 'scan_qr')?.qr
       if (qr)
         await fetch(`${whatsapp.controlUrl}/scan`, {

@@ -156,7 +156,7 @@ test('what was typed stays while the server is away, and goes out once it is bac
 
 test('a lead is moved by the keyboard, and another browser sees it', async () => {
   const { id } = await product.trpc().leads.create.mutate({ name: 'משה כהן', phone: '+972521112233' })
-  const { stages } = await product.trpc().leads.stages.query()
+  const { items: stages } = await product.trpc().leads.stages.query()
   const [, second] = stages
   const first = await open('/leads')
   const other = await open('/leads', { language: 'en' })

@@ -2,8 +2,10 @@ import { expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
-import { backUp, LEFT_OUT, restore } from '../../db/backup.ts'
+import { LEFT_OUT } from '../../db/archive.ts'
+import { backUp } from '../../db/backup.ts'
 import { createDatabase } from '../../db/client.ts'
+import { restore } from '../../db/restore.ts'
 import { recordings } from '../../db/schema/index.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
 import { attachCallTrace, registerCall } from '../../src/domain/calls/index.ts'
@@ -82,11 +84,11 @@ test('a backup restored into an empty installation is the same, row by row and f
   const at = damaged.indexOf('שלום')
   damaged[at] = (damaged[at] ?? 0) ^ 1
   writeFileSync(join(directory, 'damaged.tar'), damaged)
-  await expect(restore(target.sql, newStorage, join(directory, 'damaged.tar'))).rejects.toThrow()
+  await expect(restore(empty.url, newStorage, join(directory, 'damaged.tar'))).rejects.toThrow()
   writeFileSync(join(directory, 'short.tar'), readFileSync(path).subarray(0, 5_000))
-  await expect(restore(target.sql, newStorage, join(directory, 'short.tar'))).rejects.toThrow(/no whole backup/)
+  await expect(restore(empty.url, newStorage, join(directory, 'short.tar'))).rejects.toThrow(/not a complete backup/)
 
-  await restore(target.sql, newStorage, path)
+  await restore(empty.url, newStorage, path)
   const tables = manifest.tables.filter((table) => table.rows > 0).map((table) => table.name)
   expect(tables.length).toBeGreaterThan(12)
   for (const table of manifest.tables) {
@@ -107,7 +109,7 @@ test('a backup restored into an empty installation is the same, row by row and f
   await target.db.transaction((tx) => audit(tx, ctx, { action: 'test.after', entity: 'test', entityId: '1' }))
   const [last] = await target.db.execute<{ type: string }>(sql`select type from events order by seq desc limit 1`)
   expect(last?.type).toBe('test.after')
-  await expect(restore(target.sql, newStorage, path)).rejects.toThrow(/empty database/)
+  await expect(restore(empty.url, newStorage, path)).rejects.toThrow(/empty database/)
   await target.close()
   await empty.drop()
   await api.close()
@@ -135,7 +137,7 @@ const SECRET_COLUMNS: Record<string, string> = {
   'whatsapp_links.pairing_code': 'valid for minutes, and only on the phone that it was made for',
 }
 
-test('a backup holds nothing that lets somebody in', async () => {
+test('a backup holds nothing that opens an account', async () => {
   const api = await createTestApi()
   const rows = await api.database.sql<{ name: string; table: string }[]>`
     select table_name || '.' || column_name as name, table_name as "table" from information_schema.columns

@@ -143,7 +143,7 @@ describe('the embedded Postgres', () => {
     expect(postmasterPid()).not.toBe(process.pid)
   }, 60_000)
 
-  test('moves to another port when somebody else took the saved one', async () => {
+  test('moves to another port when another process took the saved one', async () => {
     await server?.stop()
     const taken = saved().port
     const stranger = createServer()

@@ -16,10 +16,10 @@ afterAll(async () => {
 })
 
 test.each([false, true])(
-  'a server that was stopped under load and is back answers at once (plans kept: %p)',
-  async (keepPlans) => {
+  'a server that was stopped under load and is back answers at once (prepare: %p)',
+  async (prepare) => {
     server = await start()
-    const database = createDatabase(server.url, { max: 12, keepPlans })
+    const database = createDatabase(server.url, { max: 12, prepare })
     const failures: unknown[] = []
     let over = false
     const query = () => database.db.execute(sql`select pg_sleep(${0.01})`)

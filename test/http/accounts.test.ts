@@ -91,10 +91,10 @@ const sessionOf = async (email: string, password = GOOD) => {
 
 const api = (
   path: string,
-  init: { cookie?: string; key?: string; body?: object; business?: string; server?: TestServer },
+  init: { method?: string; cookie?: string; key?: string; body?: object; business?: string; server?: TestServer },
 ) =>
   fetch(`${(init.server ?? web).url}/api/v1${path}`, {
-    method: init.body ? 'POST' : 'GET',
+    method: init.method ?? (init.body ? 'POST' : 'GET'),
     headers: {
       'Content-Type': 'application/json',
       ...(init.cookie ? { cookie: init.cookie } : {}),
@@ -104,7 +104,7 @@ const api = (
     ...(init.body ? { body: JSON.stringify(init.body) } : {}),
   })
 
-const me = async (cookie: string) => (await api('/account/me', { cookie })).status
+const me = async (cookie: string) => (await api('/account', { cookie })).status
 
 const page = (
   link: string,
@@ -128,8 +128,8 @@ const made = z.object({
 })
 
 async function invite(key: string, email: string, role: Role = 'agent', server = web) {
-  const answer = await api('/members/invite', { key, body: { email, role }, server })
-  expect(answer.status).toBe(200)
+  const answer = await api('/invitations', { key, body: { email, role }, server })
+  expect(answer.status).toBe(201)
   const invitation = made.parse(await answer.json())
   return { ...invitation, link: invitation.link ?? '' }
 }
@@ -149,7 +149,7 @@ describe('an invitation', () => {
     const accepted = await page(invitation.link, { fields: { name: 'New Hire', password: GOOD } })
     expect(accepted.status).toBe(303)
     const cookie = cookiesOf(accepted)
-    const who = await (await api('/account/me', { cookie })).json()
+    const who = await (await api('/account', { cookie })).json()
     expect(who).toMatchObject({ role: 'manager', user: { name: 'New Hire', email: 'new.hire@example.com' } })
     expect((await page(invitation.link)).status).toBe(410)
     expect((await page(invitation.link, { fields: { name: 'x', password: GOOD } })).status).toBe(410)
@@ -224,12 +224,12 @@ describe('an invitation', () => {
     const list = async () =>
       z
         .object({ items: z.array(z.object({ id: z.string(), email: z.string() })) })
-        .parse(await (await api('/members/invitations', { key })).json()).items
+        .parse(await (await api('/invitations', { key })).json()).items
     expect((await list()).map(({ email }) => email)).toContain('pending@example.com')
-    expect((await api(`/members/${first.id}/resend-invitation`, { key, body: {} })).status).toBe(429)
+    expect((await api(`/invitations/${first.id}/resend`, { key, body: {} })).status).toBe(429)
     await web.deps.database
       .sql`update member_invitations set updated_at = now() - interval '2 minutes' where id = ${first.id}`
-    const again = made.parse(await (await api(`/members/${first.id}/resend-invitation`, { key, body: {} })).json())
+    const again = made.parse(await (await api(`/invitations/${first.id}/resend`, { key, body: {} })).json())
     expect((await page(first.link)).status).toBe(410)
     expect((await page(again.link ?? '')).status).toBe(200)
     await web.deps.database.sql`update member_invitations set expires_at = now() where id = ${first.id}`
@@ -239,8 +239,8 @@ describe('an invitation', () => {
     expect((await page(third.link)).status).toBe(200)
     // Another tenant's owner touches none of it.
     const foreign = await web.key('admin')
-    expect((await api(`/members/${first.id}/revoke-invitation`, { key: foreign, body: {} })).status).toBe(404)
-    expect((await api(`/members/${first.id}/revoke-invitation`, { key, body: {} })).status).toBe(200)
+    expect((await api(`/invitations/${first.id}`, { method: 'DELETE', key: foreign })).status).toBe(404)
+    expect((await api(`/invitations/${first.id}`, { method: 'DELETE', key })).status).toBe(200)
     expect((await page(third.link)).status).toBe(410)
     expect((await list()).map(({ id }) => id)).not.toContain(first.id)
   })
@@ -280,12 +280,10 @@ describe('an invitation', () => {
     const key = await web.key('admin', quiet)
     const statuses = await Promise.all(
       Array.from({ length: 35 }, (_, index) =>
-        api('/members/invite', { key, body: { email: `flood${index}@example.com`, role: 'agent' } }).then(
-          (a) => a.status,
-        ),
+        api('/invitations', { key, body: { email: `flood${index}@example.com`, role: 'agent' } }).then((a) => a.status),
       ),
     )
-    expect(statuses.filter((status) => status === 200)).toHaveLength(30)
+    expect(statuses.filter((status) => status === 201)).toHaveLength(30)
     expect(statuses.filter((status) => status === 429)).toHaveLength(5)
   })
 
@@ -370,7 +368,7 @@ describe('mail', () => {
     expect(await send(id)).toBe('sent')
     const withdrawn = await invite(key, 'withdrawn@example.com', 'agent', mailing)
     const sent = mail.received.length
-    await api(`/members/${withdrawn.id}/revoke-invitation`, { key, body: {} })
+    await api(`/invitations/${withdrawn.id}`, { method: 'DELETE', key })
     expect(await send((await mailOf(withdrawn.id)).id)).toBe('done')
     expect(mail.received).toHaveLength(sent)
   })
@@ -592,7 +590,7 @@ describe('an owner', () => {
     const person = await newPerson('owner', otherId)
     const cookie = await sessionOf(person.email)
     const require = (required: boolean) =>
-      api('/members/require-second-factor', { cookie, business: otherId, body: { required } })
+      api('/members/second-factor', { method: 'PUT', cookie, business: otherId, body: { required } })
     expect((await require(true)).status).toBe(409)
     const enabled = await auth('/two-factor/enable', { password: GOOD }, { cookie })
     const secret = new URL(z.object({ totpURI: z.string() }).parse(await enabled.json()).totpURI).searchParams.get(
@@ -601,13 +599,19 @@ describe('an owner', () => {
     const on = await auth('/two-factor/verify-totp', { code: await oneTimeCode(secret ?? '') }, { cookie })
     const strong = cookiesOf(on)
     expect(
-      (await api('/members/require-second-factor', { cookie: strong, business: otherId, body: { required: true } }))
-        .status,
+      (
+        await api('/members/second-factor', {
+          method: 'PUT',
+          cookie: strong,
+          business: otherId,
+          body: { required: true },
+        })
+      ).status,
     ).toBe(200)
     const weak = await newPerson('owner', otherId)
     const theirs = await sessionOf(weak.email)
-    expect((await api('/members/invitations', { cookie: theirs, business: otherId })).status).toBe(403)
-    expect((await api('/members/invitations', { cookie: strong, business: otherId })).status).toBe(200)
+    expect((await api('/invitations', { cookie: theirs, business: otherId })).status).toBe(403)
+    expect((await api('/invitations', { cookie: strong, business: otherId })).status).toBe(200)
     expect((await api('/members', { cookie: theirs, business: otherId })).status).toBe(200)
   })
 

@@ -17,6 +17,7 @@ import { newId } from '../../src/lib/ids.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { ownPostgresDirectory, TEST_SETTINGS } from '../support/postgres.ts'
 import { startRedis } from '../support/redis.ts'
+import { quietFor } from '../support/wait.ts'
 import { crmHandlers } from './handlers.ts'
 
 const logger = createLogger('silent')
@@ -124,7 +125,7 @@ describe.each([
     })
     await marker.promise
     await producer.enqueue('call.status', statusOf(callSid), { jobId: `status.${callSid}` })
-    await Bun.sleep(200)
+    await quietFor(200, 'a second job would have run')
     expect(runs).toEqual([callSid])
     await stopConsumers()
   }, 20_000)

@@ -28,6 +28,7 @@ import { openEventStore } from '../../workers/run-worker.ts'
 import { createTestApi, type TestApi } from '../support/api.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
 import { eventually } from '../support/product.ts'
+import { quietFor } from '../support/wait.ts'
 import { crmHandlers } from './handlers.ts'
 
 const log = createLogger('silent')
@@ -45,6 +46,11 @@ afterAll(async () => {
 
 const statusOf = (callSid: string) => ({ callSid, status: 'completed', at: new Date().toISOString() })
 const refusedByPostgres = () => Object.assign(new Error('invalid input syntax'), { code: '22P02' })
+
+function take(stored: InboxRow[], batch: InboxRow[]): ReadonlyMap<string, string> {
+  stored.push(...batch)
+  return new Map()
+}
 
 async function consume(handle: (payload: { callSid: string }) => Promise<void>, outcomes: JobOutcome[] = []) {
   const consumer: Consumer = createConsumer({
@@ -70,6 +76,21 @@ test('an event is one row however often it comes, and goes with its work', async
   await eventually(async () => (await rows()).length === 0, 'the end of the event')
   await consumer.close()
   expect(runs).toEqual(['CAonce'])
+})
+
+test('a repeat, also within one batch, queues no job but that of the first', async () => {
+  const enqueued: string[] = []
+  const { enqueue } = api.services.producer
+  const producer = { enqueue, enqueueEvent: (_: string, eventId: string) => void enqueued.push(eventId) }
+  const inbox = createInbox({ insert: (batch) => insertEvents(api.ctx, batch), producer, log })
+  const accept = () => inbox.accept('call.status', statusOf('CArepeat'), { key: 'CArepeat' })
+  await Promise.all([accept(), accept(), accept()])
+  await accept()
+  const [row] = await api.database.sql<{ id: string }[]>`
+    select id from inbound_events where key = 'call.status:CArepeat'`
+  expect(enqueued).toEqual(Array.from({ length: 4 }, () => row?.id ?? ''))
+  await api.database.sql`delete from inbound_events`
+  await inbox.close()
 })
 
 test('what is refused for its own sake is set aside after three tries, retried by hand, and holds up nothing', async () => {
@@ -146,7 +167,7 @@ test('a business sees, drops and forgets its own alone', async () => {
 })
 
 test('one event that no table takes costs no other of its batch', async () => {
-  const rows = createGatherer<InboxRow>((batch) => insertEvents(api.ctx, batch), {
+  const rows = createGatherer<InboxRow>(async (batch) => void (await insertEvents(api.ctx, batch)), {
     max: 100,
     isPoisoned: (error) => failureKind(error) !== 'transient',
   })
@@ -174,7 +195,7 @@ test('with neither database nor queue, what could not wait stands on the disk, a
   let back = false
   const open = () =>
     createInbox({
-      insert: async (batch) => (back ? void stored.push(...batch) : await away()),
+      insert: async (batch) => (back ? take(stored, batch) : await away()),
       producer: { enqueue: away, enqueueEvent: () => {} },
       log,
       spool: createSpool(dir, log),
@@ -202,7 +223,7 @@ test('with neither database nor queue, what could not wait stands on the disk, a
 test('a disk that hangs is not waited for while the database takes the event', async () => {
   const stored: InboxRow[] = []
   const inbox = createInbox({
-    insert: async (batch) => void stored.push(...batch),
+    insert: async (batch) => take(stored, batch),
     producer: { enqueue: async () => {}, enqueueEvent: () => {} },
     log,
     spool: {
@@ -313,7 +334,7 @@ test('however often the sweep looks, an event that waits has one job, and one th
   // What is done does nothing.
   await producer.requeueEvent('call.status', outlived)
   await eventually(async () => (await producer.queues[0]?.getJobCounts('waiting', 'active'))?.waiting === 0, 'no job')
-  await Bun.sleep(200)
+  await quietFor(200, 'what is done would have run again')
   expect(runs).toHaveLength(4)
   await consumer.close()
   await producer.close()

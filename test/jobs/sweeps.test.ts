@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { createLogger } from '../../src/lib/log.ts'
-import { runSweeps } from '../../workers/run-sweeps.ts'
+import { runSweeps } from '../../workers/handlers/sweep.ts'
 
 const log = createLogger('silent')
 

@@ -18,9 +18,9 @@ const WAYS: Record<string, RegExp> = {
 const ALLOWED: Record<string, string> = {
   'src/lib/safe-fetch.ts': 'the one client for addresses that users and senders name',
   'src/providers/models/openai.ts': 'OpenAI, by the installation’s settings',
-  'src/providers/speech/openai-realtime/session.ts': 'OpenAI, by the installation’s settings',
+  'src/providers/speech/openai-realtime/connection.ts': 'OpenAI, by the installation’s settings',
   'src/providers/speech/openai-realtime/transcriber.ts': 'OpenAI, by the installation’s settings',
-  'src/providers/telephony/twilio.ts': 'Twilio; the host of a media address is compared with Twilio’s own',
+  'src/providers/telephony/twilio-client.ts': 'Twilio; the host of a media address is compared with Twilio’s own',
   'src/providers/whatsapp/baileys/media.ts': 'the media host that WhatsApp names on the authenticated connection',
   'src/providers/payments/call.ts': 'PayPal and Tranzila, by the installation’s settings',
   'src/cli/doctor.ts': 'this installation itself',

@@ -2,27 +2,13 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type { CallReport } from '../../src/sandbox/carrier/call-report.ts'
 import type { CallerStep } from '../../src/sandbox/carrier/caller-script.ts'
 import { endSpeech, line as onLine, speak } from '../support/speech.ts'
-import { say, startVoiceLine, type VoiceLine } from '../support/voice-line.ts'
+import { say, type VoiceLine, withVoiceLine } from '../support/voice-line.ts'
 
 setDefaultTimeout(90_000)
 afterAll(endSpeech)
 
 const goodbye = { say: 'Goodbye.', ms: 400, tools: [{ name: 'end_call', args: { reason: 'completed' } }] }
 const hangup = (afterMs: number): CallerStep => ({ hangup: true, when: { afterMs } })
-
-/** Runs a test on a line of its own; afterwards nothing is left, and every call decides the same again. */
-async function on(options: Parameters<typeof startVoiceLine>[0], run: (line: VoiceLine) => Promise<void>) {
-  const line = startVoiceLine(options)
-  try {
-    await run(line)
-    await line.emptied()
-    expect(line.media.liveCalls()).toBe(0)
-    expect(line.engine.sessionCount).toBe(0)
-    for (const replay of line.replays) expect(replay.firstDifference).toBeNull()
-  } finally {
-    await line.close()
-  }
-}
 
 const sessionOf = (line: VoiceLine, index = 0) => {
   const report = line.openai.sessions[index]?.report
@@ -39,35 +25,44 @@ const heardSpans = (report: CallReport) =>
 
 describe('marks', () => {
   test.concurrent('that never come back: turns are answered, a goodbye ends the call', () =>
-    on({ limits: { finalMarkMs: 800 }, script: { steps: [{ say: 'Yes?', ms: 500 }, goodbye] } }, async (line) => {
-      const { end, report } = await line.call({ script: [{ say: say(600) }, { say: say(600) }], marks: { lost: true } })
-      expect(report.marks.returned).toEqual([])
-      expect(end?.reason).toBe('completed')
-      expect(end?.detail).toBe('the last mark did not come back')
-      expect(sessionOf(line).said).toEqual(['Yes?', 'Goodbye.'])
-      // The goodbye was heard to its end before the line was closed.
-      expect(heardSpans(report).at(-1) ?? 0).toBeGreaterThan(380)
-    }))
+    withVoiceLine(
+      { limits: { finalMarkMs: 800 }, script: { steps: [{ say: 'Yes?', ms: 500 }, goodbye] } },
+      async (line) => {
+        const { end, report } = await line.call({
+          script: [{ say: say(600) }, { say: say(600) }],
+          marks: { lost: true },
+        })
+        expect(report.marks.returned).toEqual([])
+        expect(end?.reason).toBe('completed')
+        expect(end?.detail).toBe('the last mark did not return')
+        expect(sessionOf(line).said).toEqual(['Yes?', 'Goodbye.'])
+        // The goodbye was heard to its end before the line was closed.
+        expect(heardSpans(report).at(-1) ?? 0).toBeGreaterThan(380)
+      },
+    ))
 
   test.concurrent('that never come back: a silent caller is noticed all the same', () =>
-    on({ limits: { finalMarkMs: 500, silenceMs: 1_000 }, script: {} }, async (line) => {
+    withVoiceLine({ limits: { finalMarkMs: 500, silenceMs: 1_000 }, script: {} }, async (line) => {
       const { end } = await line.call({ marks: { lost: true } })
       expect(end?.reason).toBe('silence')
     }))
 
-  test('that never come back: an interruption still cuts where it was heard', () =>
-    on({ greetingMs: 300, script: { steps: [{ say: 'A long answer', ms: 6_000 }], speed: 10 } }, async (line) => {
-      const { report } = await line.call({
-        script: [{ say: say(600) }, { say: say(600), when: 'barge_in', bargeInMs: 900 }, hangup(600)],
-        marks: { lost: true },
-      })
-      const [cut] = sessionOf(line).truncations
-      expect(Math.abs((cut?.audioEndMs ?? 0) - (heardSpans(report)[0] ?? 0))).toBeLessThanOrEqual(60)
-      expect(sessionOf(line).errors).toEqual([])
-    }))
+  test.concurrent('that never come back: an interruption still cuts where it was heard', () =>
+    withVoiceLine(
+      { greetingMs: 300, script: { steps: [{ say: 'A long answer', ms: 6_000 }], speed: 10 } },
+      async (line) => {
+        const { report } = await line.call({
+          script: [{ say: say(600) }, { say: say(600), when: 'barge_in', bargeInMs: 900 }, hangup(600)],
+          marks: { lost: true },
+        })
+        const [cut] = sessionOf(line).truncations
+        expect(Math.abs((cut?.audioEndMs ?? 0) - (heardSpans(report)[0] ?? 0))).toBeLessThanOrEqual(60)
+        expect(sessionOf(line).errors).toEqual([])
+      },
+    ))
 
-  test('that come late: nothing is taken for heard that was not, and the call ends after the last one', () =>
-    on(
+  test.concurrent('that come late: nothing is taken for heard that was not, and the call ends after the last one', () =>
+    withVoiceLine(
       {
         greetingMs: 300,
         script: { steps: [...Array.from({ length: 4 }, () => ({ say: 'An answer', ms: 4_000 })), goodbye], speed: 10 },
@@ -99,7 +94,7 @@ describe('marks', () => {
 
 describe('frames that are lost', () => {
   test.concurrent('in the middle of a sentence: the turn ends, and is answered once', () =>
-    on({ script: { steps: [{ say: 'I hear you.', ms: 500 }] } }, async (line) => {
+    withVoiceLine({ script: { steps: [{ say: 'I hear you.', ms: 500 }] } }, async (line) => {
       const { report } = await line.call({
         script: [
           { say: say(900) },
@@ -116,7 +111,7 @@ describe('frames that are lost', () => {
     }))
 
   test.concurrent('one in a hundred, and a long gap: the engine’s clock stays the caller’s', () =>
-    on({ script: { steps: [{ say: 'Yes.', ms: 300 }] } }, async (line) => {
+    withVoiceLine({ script: { steps: [{ say: 'Yes.', ms: 300 }] } }, async (line) => {
       const gaps: CallerStep[] = Array.from(
         { length: 6 },
         () => [{ networkGap: 80 }, { wait: 300 }] satisfies CallerStep[],
@@ -143,7 +138,7 @@ describe('frames that are lost', () => {
 describe('an engine that stalls', () => {
   for (const at of ['speech', 'turn', 'response'] as const)
     test.concurrent(`at ${at}: something is heard within two seconds of the silence, then it goes on`, () =>
-      on(
+      withVoiceLine(
         {
           script: {
             heard: ['A flat', 'In Haifa'],
@@ -174,7 +169,7 @@ describe('an engine that stalls', () => {
 
 describe('responses that overlap', () => {
   test.concurrent('the caller speaks into one answer after the other while they are still being made', () =>
-    on(
+    withVoiceLine(
       {
         greetingMs: 300,
         script: { steps: Array.from({ length: 6 }, (_, i) => ({ say: `Answer ${i}`, ms: 5_000 })), speed: 1 },
@@ -204,7 +199,7 @@ describe('responses that overlap', () => {
     ))
 
   test.concurrent('a tool’s answer is asked for while the caller begins to speak', () =>
-    on(
+    withVoiceLine(
       {
         tools: {
           list: () => [{ name: 'lookup_business_info', description: '', parameters: {} }],
@@ -233,7 +228,7 @@ describe('responses that overlap', () => {
     ))
 
   test.concurrent('the time is up in the very moment in which the engine begins an answer: the goodbye is said', () =>
-    on(
+    withVoiceLine(
       { limits: { maxDurationMs: 2_200 }, script: { steps: [{ say: 'A long answer', ms: 6_000, delayMs: 300 }] } },
       async (line) => {
         const { end } = await line.call({ script: [{ say: say(600) }] })
@@ -249,7 +244,7 @@ describe('the caller’s turns, as they are set', () => {
   const answerAfter = async (turnDetection: 'server' | 'semantic-low' | 'semantic-high', pauseMs: number) => {
     let latency = Number.NaN
     let turns = 0
-    await on(
+    await withVoiceLine(
       {
         settings: { turnDetection },
         engineLimits: { quietMs: 20_000, stallMs: 30_000 },
@@ -293,7 +288,7 @@ describe('the caller’s turns, as they are set', () => {
   })
 
   test.concurrent('a silent caller is asked again twice, then the call ends with a goodbye', () =>
-    on(
+    withVoiceLine(
       {
         settings: { idleMs: 5_000 },
         limits: { silenceMs: 12_000 },
@@ -341,8 +336,8 @@ describe('speech, not tones', () => {
     },
   ]
   for (const { language, said, answers } of conversations)
-    test(`a conversation (${language}): every turn once, at its time, answered, interrupted where it was heard`, () =>
-      on(
+    test.concurrent(`a conversation (${language}): every turn once, at its time, answered, interrupted where it was heard`, () =>
+      withVoiceLine(
         {
           language,
           speak: (text, spoken) => speak(text, spoken === 'he' ? 'he' : 'en'),

@@ -63,18 +63,18 @@ test('what a caller tells later of what they want is kept too, over the real que
     metrics: createMetrics(),
   })
   const leadOf = async () => (await listLeads(api.business, {})).items[0]
-  const told = async (count: number) => {
+  const leadsSaved = async (count: number) => {
     for (const deadline = Date.now() + 20_000; done < count; await Bun.sleep(20))
       if (Date.now() > deadline) throw new Error(`only ${done} of ${count} jobs were done`)
   }
   sink.lead(call, { name: 'Dana' })
-  await told(1)
-  expect(await leadOf()).toMatchObject({ name: 'Dana', wish: null })
-  sink.lead(call, { name: 'Dana Levi', wish: 'A flat in Haifa' })
-  await told(2)
+  await leadsSaved(1)
+  expect(await leadOf()).toMatchObject({ name: 'Dana', inquiry: null })
+  sink.lead(call, { name: 'Dana Levi', inquiry: 'A flat in Haifa' })
+  await leadsSaved(2)
   sink.lead(call, { callback_time: 'tomorrow' })
-  await told(3)
-  expect(await leadOf()).toMatchObject({ name: 'Dana Levi', wish: 'A flat in Haifa', callbackTime: 'tomorrow' })
+  await leadsSaved(3)
+  expect(await leadOf()).toMatchObject({ name: 'Dana Levi', inquiry: 'A flat in Haifa', callbackTime: 'tomorrow' })
   expect((await listLeads(api.business, {})).items).toHaveLength(1)
 }, 40_000)
 
@@ -82,9 +82,9 @@ test('of answers whose jobs run in another order the later counts, and none is l
   const callSid = 'CAorder'
   await registerCall(api.business, { callSid, from: '+972501234568', to: '+97233760000', at: new Date() })
   const said = [
-    { name: 'Dan', wish: 'a flat', at: new Date(1_000) },
-    { name: 'Dana', wish: 'a flat', at: new Date(2_000) },
-    { name: 'Dana', wish: 'a house', callbackTime: 'at noon', at: new Date(3_000) },
+    { name: 'Dan', inquiry: 'a flat', at: new Date(1_000) },
+    { name: 'Dana', inquiry: 'a flat', at: new Date(2_000) },
+    { name: 'Dana', inquiry: 'a house', callbackTime: 'at noon', at: new Date(3_000) },
   ]
   const [first, second, third] = said
   for (const order of [
@@ -95,7 +95,7 @@ test('of answers whose jobs run in another order the later counts, and none is l
   ]) {
     for (const answers of order) if (answers) await saveLead(api.business, { callSid, source: 'call', ...answers })
     const lead = (await listLeads(api.business, {})).items.find(({ name }) => name === 'Dana')
-    expect(lead).toMatchObject({ wish: 'a house', callbackTime: 'at noon' })
+    expect(lead).toMatchObject({ inquiry: 'a house', callbackTime: 'at noon' })
     await api.database.sql`delete from leads where id = ${lead?.id ?? ''}`
   }
 })

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync }
 import { join } from 'node:path'
 import { eq } from 'drizzle-orm'
 import { calls, pendingDeletions } from '../../db/schema/index.ts'
-import { finishCall, recordKeyOf, registerCall } from '../../src/domain/calls/index.ts'
+import { callTraceKey, finishCall, registerCall } from '../../src/domain/calls/index.ts'
 import { within } from '../../src/domain/context.ts'
 import { deletePending, eraseContact, sweepRetention } from '../../src/domain/privacy/index.ts'
 import { createCallTraceStore } from '../../src/media/call-trace-store.ts'
@@ -12,8 +12,9 @@ import { createFileStorage } from '../../src/providers/storage/file.ts'
 import type { ObjectStorage } from '../../src/providers/storage/port.ts'
 import { until } from '../sandbox/carrier/support.ts'
 import { createTestApi, type TestApi } from '../support/api.ts'
-import { recordOfCall } from '../support/call-trace.ts'
+import { traceOfCall } from '../support/call-trace.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
+import { quietFor } from '../support/wait.ts'
 
 setDefaultTimeout(30_000)
 
@@ -39,14 +40,14 @@ async function newCall(ended = true) {
   const id = await registerCall(api.business, call)
   if (ended) await finishCall(api.business, { ...call, reason: 'completed', durationMs: 1, metrics: {} })
   const [row] = await api.database.db.select().from(calls).where(eq(calls.id, id))
-  return { id, callSid, contactId: row?.contactId ?? '', key: recordKeyOf(api.businessId, callSid) }
+  return { id, callSid, contactId: row?.contactId ?? '', key: callTraceKey(api.businessId, callSid) }
 }
 
 /** What a process that is gone left on the disk; answers its path. */
 function leaveBehind(call: { callSid: string }, businessId = api.businessId, text?: string): string {
   mkdirSync(dir, { recursive: true })
   const path = join(dir, `${call.callSid}.0123456789ab.jsonl`)
-  writeFileSync(path, text ?? recordOfCall({ callSid: call.callSid, businessId }))
+  writeFileSync(path, text ?? traceOfCall({ callSid: call.callSid, businessId }))
   return path
 }
 
@@ -56,16 +57,16 @@ const later = (minutes: number) => Date.now() + minutes * MINUTE
 
 test('a record goes into the storage when its call is over, and is replayed from there on any machine', async () => {
   const call = await newCall(false)
-  const recorders = createFileTraceWriters({ dir, log: api.ctx.log, onClosed: (path) => keeper.keep(path) })
+  const recorders = createFileTraceWriters({ dir, log: api.ctx.log, onClosed: (path) => keeper.add(path) })
   const keeper = createCallTraceStore({ dir, storage, ctx: api.ctx, writes: recorders.writes })
   const recorder = recorders.open(call.callSid)
-  const lines = recordOfCall({ callSid: call.callSid, businessId: api.businessId }).trim().split('\n')
-  for (const line of lines.slice(0, -1)) recorder.line(JSON.parse(line))
+  const lines = traceOfCall({ callSid: call.callSid, businessId: api.businessId }).trim().split('\n')
+  for (const line of lines.slice(0, -1)) recorder.write(JSON.parse(line))
   await recorders.flush()
   // It is still written to: nobody touches it, however old it looks.
   expect(await keeper.sweep(later(60 * 24))).toEqual({ stored: 0, waiting: 0, dropped: 0 })
   expect(readdirSync(dir)).toHaveLength(1)
-  recorder.line(JSON.parse(lines.at(-1) ?? ''))
+  recorder.write(JSON.parse(lines.at(-1) ?? ''))
   recorder.close()
   await until(() => readdirSync(dir).length === 0, 10_000)
   await keeper.stop()
@@ -76,7 +77,7 @@ test('a record goes into the storage when its call is over, and is replayed from
   for (const id of [call.id, call.callSid]) {
     const replay = await owner.calls.replay({ id })
     expect(replay).toMatchObject({ callSid: call.callSid, same: true, firstDifference: null })
-    expect(replay.decisions.map(({ what }) => what).at(-1)).toBe('o=end reason=caller_hung_up')
+    expect(replay.decisions.map(({ what }) => what).at(-1)).toBe('end reason=caller_hung_up')
     expect(replay.transcript.join('\n')).toContain('caller  I want a flat')
   }
   // Another business does not get it, by whatever name.
@@ -89,10 +90,10 @@ test('a stream that another one was faster than leaves no record', async () => {
   const closed: string[] = []
   const recorders = createFileTraceWriters({ dir, log: api.ctx.log, onClosed: (path) => void closed.push(path) })
   const recorder = recorders.open('CA1')
-  recorder.line({ t: 0, k: 'start' })
+  recorder.write({ t: 0, kind: 'drain' })
   await recorders.flush()
   expect(readdirSync(dir)).toHaveLength(1)
-  recorder.line({ t: 1, k: 'out' })
+  recorder.write({ t: 1, kind: 'stop' })
   recorder.discard?.()
   await recorders.flush()
   expect(readdirSync(dir)).toEqual([])
@@ -105,7 +106,7 @@ test('a crash at every point between the call and the end of the move: the next 
   const stored = await newCall()
   const attached = await newCall()
   const paths = [nothingDone, stored, attached].map((call) => leaveBehind(call))
-  const text = (call: { callSid: string }) => recordOfCall({ callSid: call.callSid, businessId: api.businessId })
+  const text = (call: { callSid: string }) => traceOfCall({ callSid: call.callSid, businessId: api.businessId })
   const bytes = (call: { callSid: string }) => new TextEncoder().encode(text(call))
   await storage.put(stored.key, bytes(stored), 'application/x-ndjson')
   await storage.put(attached.key, bytes(attached), 'application/x-ndjson')
@@ -154,15 +155,15 @@ test('a record that names another business than its call is nobody’s', async (
   await keeper.sweep(later(30))
   await keeper.sweep(later(60))
   expect(readdirSync(dir)).toEqual([])
-  expect(await storage.get(recordKeyOf(other, call.callSid))).toBeNull()
-  await expect(api.as({}).calls.replay({ id: call.id })).rejects.toThrow('not stored, or not yet')
+  expect(await storage.get(callTraceKey(other, call.callSid))).toBeNull()
+  await expect(api.as({}).calls.replay({ id: call.id })).rejects.toThrow('No trace of this call is stored yet')
 })
 
 test('a call that was over before its row was written: its record is stored soon after', async () => {
   const callSid = `CA${String(++serial).padStart(32, '0')}`
   const keeper = keeperOn()
-  keeper.keep(leaveBehind({ callSid }))
-  await Bun.sleep(200)
+  keeper.add(leaveBehind({ callSid }))
+  await quietFor(200, 'the trace would have been stored without its call')
   expect(readdirSync(dir)).toHaveLength(1)
   const call = { callSid, from: '+972501239999', to: '+97233760000', at: new Date() }
   await registerCall(api.business, call)
@@ -175,8 +176,8 @@ test('a call that was over before its row was written: its record is stored soon
 test('a server that stops tries once more', async () => {
   const callSid = `CA${String(++serial).padStart(32, '0')}`
   const keeper = keeperOn()
-  keeper.keep(leaveBehind({ callSid }))
-  await Bun.sleep(200)
+  keeper.add(leaveBehind({ callSid }))
+  await quietFor(200, 'the trace would have been stored without its call')
   await registerCall(api.business, { callSid, from: '+972501239998', to: '+97233760000', at: new Date() })
   await keeper.stop()
   expect(readdirSync(dir)).toEqual([])
@@ -191,7 +192,7 @@ test('a storage that is away: the record waits on the disk, and is stored once i
   const broken = createFileStorage(place)
   const path = leaveBehind(call)
   const keeper = keeperOn(broken)
-  keeper.keep(path)
+  keeper.add(path)
   await keeper.stop()
   expect(await keeper.sweep()).toEqual({ stored: 0, waiting: 1, dropped: 0 })
   expect(keeper.waiting).toBe(1)
@@ -215,7 +216,7 @@ function keepCalls(where: ObjectStorage = storage, bounds: { maxWaiting?: number
   const recorders = createFileTraceWriters({
     dir,
     log: api.ctx.log,
-    onClosed: (path, unwritten) => keeper.keep(path, unwritten),
+    onClosed: (path, unwritten) => keeper.add(path, unwritten),
     onWriteFailed: () => void trouble.push('write_failed'),
     ...bounds,
   })
@@ -231,7 +232,7 @@ function keepCalls(where: ObjectStorage = storage, bounds: { maxWaiting?: number
 }
 
 const linesOfCall = (call: { callSid: string }) =>
-  recordOfCall({ callSid: call.callSid, businessId: api.businessId }).trim().split('\n')
+  traceOfCall({ callSid: call.callSid, businessId: api.businessId }).trim().split('\n')
 const textIn = async (where: ObjectStorage, key: string) => await (await where.get(key))?.body.text()
 
 test('a disk that is never there: the record goes into the storage from memory', async () => {
@@ -241,7 +242,7 @@ test('a disk that is never there: the record goes into the storage from memory',
   writeFileSync(dir, '')
   const { recorders, keeper, trouble } = keepCalls()
   const recorder = recorders.open(call.callSid)
-  for (const line of linesOfCall(call)) recorder.line(JSON.parse(line))
+  for (const line of linesOfCall(call)) recorder.write(JSON.parse(line))
   await recorders.flush()
   expect(recorders.waiting).toBeGreaterThan(500)
   recorder.close()
@@ -260,16 +261,16 @@ test('a disk that comes back has the whole record, in order and once', async () 
   const { recorders, keeper, trouble } = keepCalls()
   const recorder = recorders.open(call.callSid)
   const third = Math.ceil(lines.length / 3)
-  for (const line of lines.slice(0, third)) recorder.line(JSON.parse(line))
+  for (const line of lines.slice(0, third)) recorder.write(JSON.parse(line))
   await recorders.flush()
   renameSync(dir, `${dir}-away`)
   writeFileSync(dir, '')
-  for (const line of lines.slice(third, 2 * third)) recorder.line(JSON.parse(line))
+  for (const line of lines.slice(third, 2 * third)) recorder.write(JSON.parse(line))
   await recorders.flush()
   await recorders.flush()
   rmSync(dir)
   renameSync(`${dir}-away`, dir)
-  for (const line of lines.slice(2 * third)) recorder.line(JSON.parse(line))
+  for (const line of lines.slice(2 * third)) recorder.write(JSON.parse(line))
   recorder.close()
   await eventually(async () => (await storage.get(call.key)) !== null)
   await keeper.stop()
@@ -283,17 +284,17 @@ test('a disk that is lost in the middle of a call: what is left is kept, and say
   const lines = linesOfCall(call)
   const { recorders, keeper } = keepCalls()
   const recorder = recorders.open(call.callSid)
-  for (const line of lines.slice(0, 5)) recorder.line(JSON.parse(line))
+  for (const line of lines.slice(0, 5)) recorder.write(JSON.parse(line))
   await recorders.flush()
   renameSync(dir, `${dir}-away`)
   writeFileSync(dir, '')
-  for (const line of lines.slice(5)) recorder.line(JSON.parse(line))
+  for (const line of lines.slice(5)) recorder.write(JSON.parse(line))
   recorder.close()
   await eventually(async () => (await storage.get(call.key)) !== null)
   await keeper.stop()
   const kept = (await textIn(storage, call.key))?.trim().split('\n') ?? []
   expect(kept[0]).toBe(lines[0])
-  expect(JSON.parse(kept[1] ?? '')).toMatchObject({ k: 'gap' })
+  expect(JSON.parse(kept[1] ?? '')).toMatchObject({ kind: 'gap' })
   expect(kept.slice(2)).toEqual(lines.slice(5))
   await expect(api.as({}).calls.replay({ id: call.id })).rejects.toThrow('Lines are missing')
 })
@@ -302,10 +303,10 @@ test('a write that was cut off: the good part comes from the disk, the rest from
   const call = await newCall()
   const lines = linesOfCall(call)
   const head = `${lines.slice(0, 4).join('\n')}\n`
-  const path = leaveBehind(call, api.businessId, `${head}{"t":1,"k":"mar`)
+  const path = leaveBehind(call, api.businessId, `${head}{"t":1,"kind":"mar`)
   const { keeper } = keepCalls()
   const written = new TextEncoder().encode(head).byteLength
-  keeper.keep(path, { first: lines[0] ?? '', written, lines: lines.slice(4), lost: 0 })
+  keeper.add(path, { first: lines[0] ?? '', written, lines: lines.slice(4), lost: 0 })
   await eventually(async () => (await storage.get(call.key)) !== null)
   await keeper.stop()
   expect(await textIn(storage, call.key)).toBe(`${lines.join('\n')}\n`)
@@ -323,7 +324,7 @@ test('neither disk nor storage: memory holds records up to a bound, and gives th
   const { recorders, keeper, trouble } = keepCalls(broken, { maxWaiting: 10 * size, maxInMemory: 1.5 * size })
   for (const call of [first, second]) {
     const recorder = recorders.open(call.callSid)
-    for (const line of linesOfCall(call)) recorder.line(JSON.parse(line))
+    for (const line of linesOfCall(call)) recorder.write(JSON.parse(line))
     recorder.close()
     await recorders.flush()
   }
@@ -346,16 +347,16 @@ test('lines beyond what may wait are lost, and their number stands where they we
   const length = (some: string[]) => some.reduce((sum, line) => sum + line.length + 1, 0)
   const { recorders, keeper } = keepCalls(storage, { maxWaiting: length(lines.slice(0, 6)) + 10 })
   const recorder = recorders.open(call.callSid)
-  for (const line of lines.slice(0, -1)) recorder.line(JSON.parse(line))
+  for (const line of lines.slice(0, -1)) recorder.write(JSON.parse(line))
   await recorders.flush()
-  recorder.line(JSON.parse(lines.at(-1) ?? ''))
+  recorder.write(JSON.parse(lines.at(-1) ?? ''))
   recorder.close()
   await eventually(async () => (await storage.get(call.key)) !== null)
   await keeper.stop()
   const kept = (await textIn(storage, call.key))?.trim().split('\n') ?? []
   expect(kept.slice(0, 6)).toEqual(lines.slice(0, 6))
   expect(kept.at(-1)).toBe(lines.at(-1) ?? '')
-  const gaps = kept.map((line) => JSON.parse(line)).filter(({ k }) => k === 'gap')
+  const gaps = kept.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'gap')
   expect(gaps.reduce((sum, { lines: count }) => sum + count, 0)).toBe(lines.length - (kept.length - gaps.length))
 })
 
@@ -369,7 +370,7 @@ test('erasing the contact erases the record, stored or not yet', async () => {
   const stored = await newCall()
   const local = await newCall()
   const keeper = keeperOn()
-  keeper.keep(leaveBehind(stored))
+  keeper.add(leaveBehind(stored))
   await until(() => readdirSync(dir).length === 0, 10_000)
   leaveBehind(local)
   expect((await eraseContact(api.business, stored.contactId)).files).toBe(1)
@@ -395,7 +396,7 @@ test('an erasure in the middle of the move leaves nothing in the storage', async
     },
   }
   const keeper = keeperOn(interrupted)
-  keeper.keep(path)
+  keeper.add(path)
   await keeper.stop()
   await runDeletions()
   expect(await storage.get(call.key)).toBeNull()
@@ -408,10 +409,10 @@ test('move and erasure at the same moment, many times: never a stored record wit
   await Promise.all(
     all.map(async (call, index) => {
       const path = leaveBehind(call)
-      if (index % 3 > 0) keeper.keep(path)
+      if (index % 3 > 0) keeper.add(path)
       if (index % 3 === 1) await Bun.sleep(index)
       await eraseContact(api.business, call.contactId)
-      if (index % 3 === 0) keeper.keep(path)
+      if (index % 3 === 0) keeper.add(path)
     }),
   )
   await keeper.stop()
@@ -423,7 +424,7 @@ test('retention deletes the record with its call, and no younger one', async () 
   const old = await newCall()
   const young = await newCall()
   const keeper = keeperOn()
-  for (const call of [old, young]) keeper.keep(leaveBehind(call))
+  for (const call of [old, young]) keeper.add(leaveBehind(call))
   await until(() => readdirSync(dir).length === 0, 10_000)
   await api.database.db
     .update(calls)

@@ -2,11 +2,9 @@ import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type { CallTools } from '../../src/media/media-session-ports.ts'
 import type { CallerStep } from '../../src/sandbox/carrier/caller-script.ts'
 import { until } from '../sandbox/carrier/support.ts'
-import { say, startVoiceLine, type VoiceLine, voiceLines } from '../support/voice-line.ts'
+import { say, startVoiceLine, type VoiceLine, withVoiceLine } from '../support/voice-line.ts'
 
 setDefaultTimeout(60_000)
-
-const start = voiceLines()
 
 const tools = (overrides: Partial<CallTools> = {}): CallTools => ({
   list: () => [{ name: 'lookup_business_info', description: 'Looks it up.', parameters: {} }],
@@ -206,15 +204,15 @@ describe('an engine that is gone for good: the last reason is the call’s', () 
   })
 })
 
-test('a bad token: the carrier’s stream is refused with its reason told, a stranger’s without', async () => {
-  const line = start({ script: {} })
-  line.spoilTokens(true)
-  const signed = await line.call({})
-  expect(signed.end).toBeNull()
-  expect(signed.report.streams[0]).toMatchObject({ closeCode: 1008, endedBy: 'server' })
-  expect(line.rejections.get(signed.report.callSid)).toContain('token')
-  const unsigned = await line.call({ signature: 'none' })
-  expect(unsigned.report.streams[0]).toMatchObject({ closeCode: 1008 })
-  expect(line.rejections.has(unsigned.report.callSid)).toBe(false)
-  expect(line.openai.sessions.length).toBe(0)
-})
+test.concurrent('a bad token: the carrier’s stream is refused with its reason told, a stranger’s without', () =>
+  withVoiceLine({ script: {} }, async (line) => {
+    line.spoilTokens(true)
+    const signed = await line.call({})
+    expect(signed.end).toBeNull()
+    expect(signed.report.streams[0]).toMatchObject({ closeCode: 1008, endedBy: 'server' })
+    expect(line.rejections.get(signed.report.callSid)).toContain('token')
+    const unsigned = await line.call({ signature: 'none' })
+    expect(unsigned.report.streams[0]).toMatchObject({ closeCode: 1008 })
+    expect(line.rejections.has(unsigned.report.callSid)).toBe(false)
+    expect(line.openai.sessions.length).toBe(0)
+  }))

@@ -3,7 +3,7 @@ import type { StreamToken } from '../../src/domain/calls/index.ts'
 import type { CallTurn } from '../../src/jobs/registry.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { systemClock } from '../../src/media/clock.ts'
-import { CallSession } from '../../src/media/media-session.ts'
+import { MediaSession } from '../../src/media/media-session.ts'
 import {
   DEFAULT_LIMITS,
   type SessionDeps,
@@ -69,7 +69,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     close() {
       asked.push('close')
       call.onClose()
-      tell({ type: 'closed', reason: 'told to' })
+      tell({ type: 'closed', reason: 'requested' })
     },
   }
   const engine: SpeechEngine = {
@@ -81,7 +81,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     },
     close: async () => {},
   }
-  const session = new CallSession(
+  const session = new MediaSession(
     {
       send(frame) {
         if (control.accepts) sent.push(JSON.parse(frame))
@@ -91,7 +91,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
     },
     {
       engine,
-      sink: {
+      events: {
         claim: async () => control.claims,
         turn: (_, turn) => turns.push(turn),
         lead: (_, answers) => leads.push(answers),
@@ -120,7 +120,7 @@ function startSession(overrides: { limits?: Partial<SessionLimits>; deps?: Parti
   const call = {
     session,
     sent,
-    /** What the engine does when it is told to close. */
+    /** What the engine does when it is closed. */
     onClose: () => {},
     closes,
     turns,
@@ -241,7 +241,7 @@ test('pieces that the engine hands over itself count like those it tells of; aft
     call.clock.now = now
     call.control.player?.play('answer', piece, 300)
   }
-  // Somebody speaks: nobody is asked whether they are there.
+  // The caller speaks: no reminder.
   await Bun.sleep(40)
   expect(call.asked).not.toContain('say Goodbye')
   const heard = call.sent.slice(2)
@@ -271,7 +271,7 @@ test('a goodbye whose mark never comes back does not keep the line', async () =>
   call.tell({ type: 'audio_done', itemId: 'bye' })
   call.tell({ type: 'tool_call', toolCallId: 't1', name: 'end_call', args: {} })
   await Bun.sleep(80)
-  expect(call.ends).toMatchObject([{ reason: 'completed', detail: 'the last mark did not come back' }])
+  expect(call.ends).toMatchObject([{ reason: 'completed', detail: 'the last mark did not return' }])
 })
 
 test('a goodbye that was heard already has no mark to wait for', async () => {
@@ -295,7 +295,7 @@ test('a caller who speaks over the agent: stop, clear, and the record of what wa
   // The carrier returns the cleared marks: they count for nothing.
   call.playAll()
   expect(call.turns).toHaveLength(1)
-  // Nobody speaks over silence.
+  // There is no audio to interrupt.
   call.tell({ type: 'speech_started', atMs: 900 })
   expect(call.events()).toEqual(['media', 'mark', 'clear'])
 })
@@ -373,13 +373,13 @@ test.each([
 test('what an engine hands over while it is closed belongs to the call', async () => {
   const call = startSession()
   call.onClose = () => {
-    call.tell({ type: 'user_turn', question: 'wish', startMs: 100, endMs: 200 })
+    call.tell({ type: 'user_turn', question: 'inquiry', startMs: 100, endMs: 200 })
     call.tell({ type: 'tool_call', toolCallId: 't1', name: 'save_lead', args: { name: 'Dana' } })
   }
   call.start()
   call.session.onFrame({ event: 'stop' })
   await settle()
-  expect(call.turns.map((turn) => [turn.role, turn.question])).toContainEqual(['caller', 'wish'])
+  expect(call.turns.map((turn) => [turn.role, turn.question])).toContainEqual(['caller', 'inquiry'])
   expect(call.leads).toEqual([{ name: 'Dana' }])
   expect(call.ends).toMatchObject([{ reason: 'caller_hung_up', metrics: { turns: 2 } }])
 })
@@ -427,7 +427,7 @@ test('a stream that another one was faster than goes without touching the record
 test('a database that cannot be asked does not end the call', async () => {
   const call = startSession({
     deps: {
-      sink: {
+      events: {
         claim: () => Promise.reject(new Error('away')),
         turn: () => {},
         lead: () => {},
@@ -444,7 +444,7 @@ test('silence: a goodbye, and the end when it was heard', async () => {
   const call = startSession({ limits: { silenceMs: 15 } })
   call.start()
   await Bun.sleep(40)
-  // Nobody is silent while the agent speaks.
+  // The agent speaks: that is no silence.
   expect(call.asked).toEqual([])
   call.playAll()
   await Bun.sleep(40)

@@ -1,8 +1,7 @@
 import { expect, test } from 'bun:test'
 import { systemClock } from '../../src/media/clock.ts'
-import { say, voiceLines } from '../support/voice-line.ts'
-
-const start = voiceLines()
+import type { CallerStep } from '../../src/sandbox/carrier/caller-script.ts'
+import { say, type startVoiceLine, withVoiceLine } from '../support/voice-line.ts'
 
 /** Every timer fires late, as on a busy machine: behind events that came after it was due. */
 const lateClock = (lateMs: number) => ({
@@ -10,18 +9,28 @@ const lateClock = (lateMs: number) => ({
   after: (ms: number, act: () => void) => systemClock.after(ms + lateMs, act),
 })
 
-/** An engine that answers with blips alone: the call is kept alive by timers. */
-const blips = (lateMs: number) =>
-  start({
-    clock: lateClock(lateMs),
+type Call = Parameters<typeof startVoiceLine>[0]
+
+/** Runs the call on a clock whose timers fire late, and expects its replay to decide the same. */
+const callAndReplay = (lateMs: number, options: Call, script: CallerStep[]) =>
+  withVoiceLine({ ...options, clock: lateClock(lateMs) }, async (line) => {
+    const { replay } = await line.call({ script })
+    expect(replay?.recorded.length).toBeGreaterThan(2)
+    expect(replay?.firstDifference).toBeNull()
+  })
+
+/** An engine that answers with short noises alone: the call is kept alive by timers. */
+const shortNoises: [Call, CallerStep[]] = [
+  {
     engineLimits: { connectMs: 60_000, quietMs: 60_000, stallMs: 60_000 },
     script: { steps: Array.from({ length: 40 }, () => ({ say: 'a', ms: 20 })) },
-  }).call({ script: [{ say: say(700) }, { hangup: true, when: { afterMs: 8_000 } }] })
+  },
+  [{ say: say(700) }, { hangup: true, when: { afterMs: 8_000 } }],
+]
 
 /** A noise and an interruption, told apart by a timer that looks again and again. */
-const noises = (lateMs: number) =>
-  start({
-    clock: lateClock(lateMs),
+const interruptions: [Call, CallerStep[]] = [
+  {
     policy: { minSpeechMs: 420 },
     script: {
       steps: [
@@ -30,19 +39,19 @@ const noises = (lateMs: number) =>
       ],
       speed: 0,
     },
-  }).call({
-    script: [
-      { say: say(700) },
-      { say: say(240), when: 'barge_in', bargeInMs: 500 },
-      { say: say(400), when: 'barge_in', bargeInMs: 300 },
-      { hangup: true, when: { afterMs: 1_000 } },
-    ],
-  })
+  },
+  [
+    { say: say(700) },
+    { say: say(240), when: 'barge_in', bargeInMs: 500 },
+    { say: say(400), when: 'barge_in', bargeInMs: 300 },
+    { hangup: true, when: { afterMs: 1_000 } },
+  ],
+]
 
-test('a call whose timers fire late decides the same when it is lived through again', async () => {
-  const calls = await Promise.all([0, 90, 250, 900].flatMap((lateMs) => [blips(lateMs), noises(lateMs)]))
-  for (const { replay } of calls) {
-    expect(replay?.recorded.length).toBeGreaterThan(2)
-    expect(replay?.firstDifference).toBeNull()
-  }
-}, 40_000)
+test.concurrent.each([0, 90, 250, 900])(
+  'a call whose timers fire %p ms late decides the same when it is replayed',
+  async (lateMs) => {
+    await Promise.all([callAndReplay(lateMs, ...shortNoises), callAndReplay(lateMs, ...interruptions)])
+  },
+  40_000,
+)

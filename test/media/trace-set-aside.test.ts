@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { finishCall, registerCall } from '../../src/domain/calls/index.ts'
 import { createCallTraceStore } from '../../src/media/call-trace-store.ts'
 import { createTestApi, type TestApi } from '../support/api.ts'
-import { recordOfCall } from '../support/call-trace.ts'
+import { traceOfCall } from '../support/call-trace.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
 
 let api: TestApi
@@ -23,14 +23,14 @@ test('a trace that is refused for its own sake is set aside with its bytes after
     await registerCall(api.business, call)
     await finishCall(api.business, { ...call, reason: 'completed', durationMs: 1, metrics: {} })
     const path = join(dir, `${callSid}.0123456789ab.jsonl`)
-    const text = recordOfCall({ callSid, businessId: api.businessId })
+    const text = traceOfCall({ callSid, businessId: api.businessId })
     writeFileSync(path, text)
     utimesSync(path, new Date(), new Date(Date.now() - 3_600_000))
     return text
   }
   const bad = await leave('CAbad')
   await leave('CAgood')
-  // The database takes this one's key from nobody, whatever is tried.
+  // The database refuses this one's key, however often it is tried.
   await api.database.sql`alter table calls add constraint refuse_key check (call_sid <> 'CAbad' or record_key is null)`
   const keeper = createCallTraceStore({ dir, storage: api.services.storage, ctx: api.ctx, writes: () => false })
   const sweeps = []

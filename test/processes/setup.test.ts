@@ -56,13 +56,13 @@ afterAll(async () => {
 
 test('a key that is replaced in the settings opens nothing any more, and does not come back', async () => {
   const own = within(web.deps.ctx, web.businessId)
-  const { key: other } = await createApiKey(own, { name: 'till', scope: 'admin' })
+  const { key: other } = await createApiKey(own, { name: 'cash desk', scope: 'admin' })
   await start()
   expect(await opens('al_first-bootstrap-key-01')).toBe(true)
   await start({ API_KEY: 'al_second-bootstrap-key-2' })
   expect([await opens('al_first-bootstrap-key-01'), await opens('al_second-bootstrap-key-2')]).toEqual([false, true])
   expect(await opens(other)).toBe(true)
-  // Somebody put the old settings back: a leaked key stays dead.
+  // With the old settings again: a leaked key stays revoked.
   await start()
   expect([await opens('al_first-bootstrap-key-01'), await opens('al_second-bootstrap-key-2')]).toEqual([false, false])
   await start({ API_KEY: 'al_third-bootstrap-key-03' })
@@ -79,7 +79,7 @@ test('a key that is replaced in the settings opens nothing any more, and does no
 test('a key of the first business runs the installation only when it was made for that', async () => {
   const ask = async (operator: boolean) => {
     const { key } = await createApiKey(within(web.deps.ctx, web.businessId), { name: 'x', scope: 'admin', operator })
-    return (await fetch(`${web.url}/api/v1/businesses/all`, { headers: { Authorization: `Bearer ${key}` } })).status
+    return (await fetch(`${web.url}/api/v1/businesses`, { headers: { Authorization: `Bearer ${key}` } })).status
   }
   expect([await ask(false), await ask(true)]).toEqual([403, 200])
   const admin = await createApiKey(within(web.deps.ctx, web.businessId), { name: 'x', scope: 'admin' })
@@ -101,7 +101,7 @@ test('a password that is replaced in the settings is the owner’s; one that its
   await start({ ADMIN_PASSWORD: 'second granite lantern' })
   expect((await signIn('first granite lantern')).status).toBe(401)
   expect((await signIn('second granite lantern')).status).toBe(200)
-  const me = await fetch(`${web.url}/api/v1/account/me`, { headers: { cookie } })
+  const me = await fetch(`${web.url}/api/v1/account`, { headers: { cookie } })
   expect(me.status).toBe(401)
   const again = await signIn('second granite lantern')
   const changed = await fetch(`${web.url}/api/auth/change-password`, {

@@ -52,7 +52,7 @@ test('the sandbox’s own model sums a call up, in the form that is asked for', 
       60_000,
     )
     expect(summary).toMatchObject({ sentiment: 'neutral', nextStep: 'Call back.' })
-    expect(summary?.fields).toEqual({ name: 'Dana', wish: 'A flat in Haifa' })
+    expect(summary?.fields).toEqual({ name: 'Dana', inquiry: 'A flat in Haifa', wish: 'A flat in Haifa' })
     expect(summary?.summary).toContain('A flat in Haifa')
     expect(
       await product.sql`select 1 from events where type = 'call.summarize' and data->>'by' = 'model'`,
@@ -109,7 +109,7 @@ describe('with a model, and two servers whose disks are their own', () => {
       completions: [
         JSON.stringify({
           summary: 'Dana is looking for a flat in Haifa.',
-          wish: 'A flat in Haifa',
+          inquiry: 'A flat in Haifa',
           area: 'Haifa',
           callback_time: 'tomorrow',
           sentiment: 'positive',
@@ -144,9 +144,15 @@ describe('with a model, and two servers whose disks are their own', () => {
       summary: 'Dana is looking for a flat in Haifa.',
       sentiment: 'positive',
       nextStep: 'Send her the list.',
-      fields: { name: 'Dana', wish: 'A flat in Haifa', area: 'Haifa', callback_time: 'tomorrow' },
+      fields: {
+        name: 'Dana',
+        inquiry: 'A flat in Haifa',
+        wish: 'A flat in Haifa',
+        area: 'Haifa',
+        callback_time: 'tomorrow',
+      },
     })
-    expect((await callOf()).lead).toMatchObject({ name: 'Dana', wish: 'A flat in Haifa', callbackTime: 'tomorrow' })
+    expect((await callOf()).lead).toMatchObject({ name: 'Dana', inquiry: 'A flat in Haifa', callbackTime: 'tomorrow' })
     expect(openai.rest.failures).toEqual([])
   })
 
@@ -175,7 +181,7 @@ describe('with a model, and two servers whose disks are their own', () => {
 
     const { id } = await callOf()
     for (const name of [id, report.callSid]) {
-      const answer = await product.api(`/api/calls/${name}/record`, { index: 1 })
+      const answer = await product.api(`/api/v1/calls/${name}/trace`, { index: 1 })
       expect(answer.status).toBe(200)
       expect(answer.headers.get('content-type')).toStartWith('application/x-ndjson')
       expect(JSON.parse((await answer.text()).split('\n')[0] ?? '')).toMatchObject({
@@ -183,14 +189,14 @@ describe('with a model, and two servers whose disks are their own', () => {
         callSid: report.callSid,
       })
     }
-    const part = await product.api(`/api/calls/${id}/record`, { index: 1, headers: { Range: 'bytes=1-3' } })
+    const part = await product.api(`/api/v1/calls/${id}/trace`, { index: 1, headers: { Range: 'bytes=1-3' } })
     expect({ status: part.status, body: await part.text() }).toEqual({ status: 206, body: '"t"' })
-    expect((await product.api(`/api/calls/${id}/record`, { key: 'a wrong key' })).status).toBe(401)
+    expect((await product.api(`/api/v1/calls/${id}/trace`, { key: 'a wrong key' })).status).toBe(401)
     // Another business has no such call, by whatever name.
     for (const name of [id, report.callSid])
-      for (const path of [`/api/calls/${name}/record`, `/api/v1/calls/${name}/replay`])
+      for (const path of [`/api/v1/calls/${name}/trace`, `/api/v1/calls/${name}/replay`])
         expect((await product.api(path, { key: strangersKey })).status).toBe(404)
-    expect((await product.api('/api/calls/CAnobody/record')).status).toBe(404)
+    expect((await product.api('/api/v1/calls/CAnobody/trace')).status).toBe(404)
     expect(await (await product.api(`/api/v1/calls/${report.callSid}/replay`)).json()).toMatchObject({ same: true })
     for (const where of [['--local'], ['--url', product.url(1)]]) {
       const printed = await runToEnd('src/cli.ts', product.env, [...where, 'call', 'replay', report.callSid])
@@ -202,28 +208,28 @@ describe('with a model, and two servers whose disks are their own', () => {
     expect(await runToEnd('src/cli.ts', product.env, ['call', 'replay', file])).toContain('decisions, all the same')
   })
 
-  test('its figures are in the API and in the metrics of the server that had it', async () => {
-    const figures = await product.trpc().calls.figures.query({ days: 1 })
-    expect(figures).toMatchObject({ calls: 1, bargeIns: 0, engineFailures: 0 })
-    expect(figures.costMicroUsd ?? 0).toBeGreaterThan(0)
+  test('its statistics are in the API and in the metrics of the server that had it', async () => {
+    const stats = await product.trpc().calls.stats.query({ days: 1 })
+    expect(stats).toMatchObject({ calls: 1, bargeIns: 0, engineFailures: 0 })
+    expect(stats.costMicroUsd ?? 0).toBeGreaterThan(0)
     const { metrics } = await callOf()
     for (const name of ['greetingMs', 'responseMedianMs', 'relayInP95Us', 'relayOutP95Us'] as const) {
-      expect(figures.measures[name]?.p50 ?? -1).toBeGreaterThanOrEqual(0)
-      expect(figures.measures[name]).toEqual({ p50: metrics?.[name] ?? Number.NaN, p95: metrics?.[name] ?? Number.NaN })
+      expect(stats.measures[name]?.p50 ?? -1).toBeGreaterThanOrEqual(0)
+      expect(stats.measures[name]).toEqual({ p50: metrics?.[name] ?? Number.NaN, p95: metrics?.[name] ?? Number.NaN })
     }
     const business = `{business="${product.businessId}"}`
     for (const [name, value] of [
       ['agentlocator_calls_ended_total{reason="completed"}', 1],
       ['agentlocator_call_greeting_milliseconds_count', 1],
       [`agentlocator_call_response_milliseconds_count${business}`, 1],
-      [`agentlocator_engine_cost_microusd_total${business}`, figures.costMicroUsd ?? Number.NaN],
+      [`agentlocator_engine_cost_microusd_total${business}`, stats.costMicroUsd ?? Number.NaN],
       ['agentlocator_call_relay_in_microseconds_count', 1],
       ['agentlocator_call_relay_out_microseconds_count', 1],
       ['agentlocator_call_clear_milliseconds_count', 0],
       ['agentlocator_engine_failures_total', 0],
       ['agentlocator_calls_live', 0],
       ['agentlocator_media_sockets', 0],
-      ['agentlocator_call_records_waiting', 0],
+      ['agentlocator_call_traces_waiting', 0],
     ] as const)
       expect({ name, value: await product.metric(name) }).toEqual({ name, value })
     // The other one had no call.
@@ -232,13 +238,13 @@ describe('with a model, and two servers whose disks are their own', () => {
 
   test('erased with its caller, the record is gone from the storage too', async () => {
     const { contactId } = await callOf()
-    await product.trpc().privacy.eraseContact.mutate({ contactId: contactId ?? '' })
+    await product.trpc().privacy.eraseContact.mutate({ id: contactId ?? '' })
     await eventually(
       () => [...s3.objects.keys()].every((key) => !key.includes(report.callSid)),
       'the deletion of all that the call left',
       30_000,
     )
-    expect((await product.api(`/api/calls/${report.callSid}/record`)).status).toBe(404)
+    expect((await product.api(`/api/v1/calls/${report.callSid}/trace`)).status).toBe(404)
     await eventually(
       async () => (await product.sql`select 1 from pending_deletions`).length === 0,
       'the end of what was to be deleted',
@@ -280,7 +286,7 @@ describe('without a model', () => {
   test('the summary is made by rules; nobody is written to unasked', async () => {
     expect(await summaryOf(await shortCall())).toMatchObject({
       madeBy: 'rules',
-      summary: 'Somebody called. The caller said nothing.',
+      summary: 'An unknown caller called. The caller said nothing.',
       nextStep: null,
       sentiment: null,
       fields: {},

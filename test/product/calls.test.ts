@@ -7,6 +7,7 @@ import { within } from '../../src/domain/context.ts'
 import type { CallReport } from '../../src/sandbox/carrier/call-report.ts'
 import { eventually, type Product, startProduct } from '../support/product.ts'
 import { endSpeech, speak } from '../support/speech.ts'
+import { quietFor } from '../support/wait.ts'
 
 const ENGLISH = '+97233760002'
 const LONG_MS = 80_000
@@ -111,7 +112,7 @@ test.concurrent.each([
     // The thanks and the goodbye are two things said.
     expect(turns.map((turn) => turn.role).join(' ')).toBe('agent caller agent caller agent caller agent agent')
     const caller = turns.filter((turn) => turn.role === 'caller')
-    expect(caller.map((turn) => turn.question)).toEqual(['name', 'wish', 'callback_time'])
+    expect(caller.map((turn) => turn.question)).toEqual(['name', 'inquiry', 'callback_time'])
     for (const turn of turns.filter((each) => each.role === 'agent')) {
       expect(turn.text ?? '').not.toBe('')
       expect(turn.interrupted).toBe(false)
@@ -123,15 +124,15 @@ test.concurrent.each([
     for (const [index, turn] of caller.entries()) {
       expect(turn.audio_key).not.toBeNull()
       if (language === 'en') continue
-      const whole = await product.api(`/api/turns/${turn.id}/audio`)
+      const whole = await product.api(`/api/v1/turns/${turn.id}/audio`)
       expect([whole.status, whole.headers.get('content-type')]).toEqual([200, 'audio/wav'])
       const wav = new Uint8Array(await whole.arrayBuffer())
       const spokenMs = (script[index]?.say.length ?? 0) / 8
       expect(Math.abs((durationOfWav(wav) ?? 0) - spokenMs)).toBeLessThan(1_200)
-      const part = await product.api(`/api/turns/${turn.id}/audio`, { headers: { Range: 'bytes=44-143' } })
+      const part = await product.api(`/api/v1/turns/${turn.id}/audio`, { headers: { Range: 'bytes=44-143' } })
       expect([part.status, part.headers.get('content-range')]).toEqual([206, `bytes 44-143/${wav.length}`])
       expect(new Uint8Array(await part.arrayBuffer())).toEqual(wav.slice(44, 144))
-      const beyond = await product.api(`/api/turns/${turn.id}/audio`, { headers: { Range: `bytes=${wav.length}-` } })
+      const beyond = await product.api(`/api/v1/turns/${turn.id}/audio`, { headers: { Range: `bytes=${wav.length}-` } })
       expect(beyond.status).toBe(416)
     }
   },
@@ -189,7 +190,7 @@ test.concurrent(
     )
     expect(recording.recording_sid).toBe(left?.sid ?? '')
     const key = await englishKey()
-    const answer = await product.api(`/api/recordings/${recording.id}/audio`, { key })
+    const answer = await product.api(`/api/v1/recordings/${recording.id}/audio`, { key })
     expect(answer.status).toBe(200)
     const wav = new Uint8Array(await answer.arrayBuffer())
     expect(wav.length).toBe(Number(recording.bytes))
@@ -197,7 +198,10 @@ test.concurrent(
     expect(answer.headers.get('etag')).toBe(`"${recording.sha256}"`)
     expect(Math.abs((durationOfWav(wav) ?? 0) - Number(recording.duration_ms))).toBeLessThan(5)
     expect(Math.abs((durationOfWav(wav) ?? 0) - words.length / 8)).toBeLessThan(2_500)
-    const middle = await product.api(`/api/recordings/${recording.id}/audio`, { key, headers: { Range: 'bytes=-100' } })
+    const middle = await product.api(`/api/v1/recordings/${recording.id}/audio`, {
+      key,
+      headers: { Range: 'bytes=-100' },
+    })
     expect([middle.status, (await middle.arrayBuffer()).byteLength]).toEqual([206, 100])
     expect(await product.sql`select source, contact_id from leads where call_id = ${call.id}`).toMatchObject([
       { source: 'voicemail', contact_id: call.contact_id },
@@ -209,7 +213,7 @@ test.concurrent(
     const told = { CallSid: report.callSid, RecordingSid: left?.sid ?? '', RecordingStatus: 'completed', To: ENGLISH }
     for (let time = 0; time < 3; time += 1)
       expect((await product.post(`/webhook/recording_status?business=${english}`, told)).status).toBe(204)
-    await Bun.sleep(300)
+    await quietFor(300, 'the recording would have been stored twice')
     expect(await product.sql`select 1 from recordings where call_id = ${call.id}`).toHaveLength(1)
     expect(await product.sql`select 1 from leads where call_id = ${call.id}`).toHaveLength(1)
   },
@@ -275,7 +279,7 @@ test.concurrent(
     const call = await ended(report)
     expect(call.end_reason).toBe('caller_hung_up')
     await turnsOf(call.id, 1)
-    await Bun.sleep(300)
+    await quietFor(300, 'a lead would have been written')
     expect(await product.sql`select 1 from leads where call_id = ${call.id}`).toHaveLength(0)
   },
   LONG_MS,

@@ -64,7 +64,7 @@ async function ask(path: string, body?: object, headers: Record<string, string> 
 async function knock(): Promise<number[]> {
   const statuses: number[] = []
   const note = async (asked: ReturnType<typeof ask>) => void statuses.push((await asked).status)
-  await note(ask('/api/v1/account/me'))
+  await note(ask('/api/v1/account'))
   await note(ask('/api/auth/get-session'))
   await note(ask('/api/auth/list-sessions'))
   await note(ask('/api/auth/update-user', { name: `${NAME}\u0000x` }))
@@ -76,8 +76,8 @@ async function knock(): Promise<number[]> {
   await note(ask('/api/auth/two-factor/enable', { password: PASSWORD }))
   await note(ask('/api/v1/contacts', { name: NAME, phone: '+972501239876' }))
   await note(ask('/api/v1/contacts?tag=CANARYSEARCH'))
-  await note(ask('/api/v1/members/invite', { email: 'canary.guest@shop.example', role: 'agent' }))
-  await note(ask('/api/v1/account/me', undefined, { cookie: '', Authorization: `Bearer ${KEY}` }))
+  await note(ask('/api/v1/invitations', { email: 'canary.guest@shop.example', role: 'agent' }))
+  await note(ask('/api/v1/account', undefined, { cookie: '', Authorization: `Bearer ${KEY}` }))
   await note(ask('/admin/invite/CANARYTOKEN0123456789'))
   await note(ask('/admin/reset/CANARYTOKEN0123456789?lang=he'))
   await note(ask('/webhook/incoming_call', { CallSid: 'CAcanary', From: '+972501239876' }))
@@ -100,7 +100,7 @@ test('the log of an outage, and of what the database refuses, shows no secret an
   postgres = await start()
   await eventually(
     async () =>
-      (await ask('/api/v1/account/me', undefined, { cookie: '', Authorization: `Bearer ${KEY}` })).status === 200,
+      (await ask('/api/v1/account', undefined, { cookie: '', Authorization: `Bearer ${KEY}` })).status === 200,
     'the database to be back',
     30_000,
   )

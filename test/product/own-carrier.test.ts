@@ -13,6 +13,7 @@ import { eventually, NUMBER, type Product, startProduct, WHATSAPP_SENDER } from 
 import { OPENAI_KEY, startTestOpenAi } from '../support/realtime.ts'
 import { endSpeech, speak } from '../support/speech.ts'
 import { say } from '../support/voice-line.ts'
+import { quietFor } from '../support/wait.ts'
 
 const SECRET = 'a-session-secret-of-the-tests'
 const LONG = 90_000
@@ -237,9 +238,15 @@ describe('businesses with carrier accounts of their own, beside the installation
         expect((await at(`/webhook/whatsapp/status?message=${id}`, status))[0]).toBe(204)
       }
       const told = (words: string) => product.workersOf('crm').some(({ log }) => JSON.stringify(log).includes(words))
-      await eventually(() => told('news of a call of another business'), 'that the call’s news was dropped')
-      await eventually(() => told('news of a stream of another business'), 'that the stream’s news was dropped')
-      await eventually(() => told('news of a message that is not ours'), 'that the message’s news was dropped')
+      await eventually(
+        () => told('call status rejected: the call belongs to another business'),
+        'that the call’s news was dropped',
+      )
+      await eventually(
+        () => told('stream event rejected: the call belongs to another business'),
+        'that the stream’s news was dropped',
+      )
+      await eventually(() => told('status of an unknown message dropped'), 'that the message’s news was dropped')
       expect([await callOf(), await messageOf(), await product.countRows()]).toEqual(before)
     },
     LONG,
@@ -324,7 +331,7 @@ describe('businesses with carrier accounts of their own, beside the installation
     }
     const earlyToken = await announceCall(product, early)
     await eventually(() => stateOf(early), 'the row of the second call')
-    await Bun.sleep(1_500)
+    await quietFor(1_500, "the calls would have been ended by a stranger's form")
     expect([await stateOf(sid), await stateOf(early)].map((row) => row?.end_reason)).toEqual([null, null])
     for (const [named, own] of [
       [sid, token],

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { createDeps, type Speech } from '../../src/composition/deps.ts'
+import { createDeps } from '../../src/composition/deps.ts'
+import type { Speech } from '../../src/composition/speech.ts'
 import { loadConfig } from '../../src/config.ts'
 import { addPhoneNumber, createApiKey, createBusiness, updateBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
@@ -84,7 +85,9 @@ async function callDana(script: CallerStep[], key = danasKey) {
 test(
   'a business with its own key is talked for by its own engine and summed up by its own model; others stay as they are',
   async () => {
-    openai.rest = restPlan.parse({ completions: [JSON.stringify({ summary: 'Dana wants a flat.', wish: 'A flat' })] })
+    openai.rest = restPlan.parse({
+      completions: [JSON.stringify({ summary: 'Dana wants a flat.', inquiry: 'A flat' })],
+    })
     const { report, call } = await callDana([{ say: say(700) }, { say: say(700) }])
     expect([report.ended.by, call.endReason]).toEqual(['agent', 'completed'])
     expect(openai.sessions.map((each) => each.report.model)).toEqual(['gpt-realtime-of-dana'])

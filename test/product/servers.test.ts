@@ -4,6 +4,7 @@ import { announceCall, openStream } from '../support/media-stream.ts'
 import { CALLER, eventually, NUMBER, type Product, startProduct, WHATSAPP_SENDER } from '../support/product.ts'
 import type { ProductProcess } from '../support/product-process.ts'
 import { endSpeech, speak } from '../support/speech.ts'
+import { quietFor } from '../support/wait.ts'
 
 const LONG_MS = 70_000
 const ENGLISH = { BUSINESS_LANGUAGE: 'en', BUSINESS_NAME: 'Acme' }
@@ -89,10 +90,9 @@ describe('two web servers and two of each worker on one database and one Redis',
       for (const [index, stream] of streams.entries()) stream.start(sid, token, `MZ${index}${sid.slice(3)}`)
       const refused = await Promise.race([...streams.map((stream) => stream.closed), Bun.sleep(5_000).then(() => null)])
       expect(refused?.code).toBe(1008)
-      await Bun.sleep(50)
-      const live =
+      const live = async () =>
         (await product.metric('agentlocator_calls_live', 0)) + (await product.metric('agentlocator_calls_live', 1))
-      expect(live).toBe(1)
+      await eventually(async () => (await live()) === 1, 'one live call')
       for (const [index, stream] of streams.entries())
         stream.send({ event: 'stop', streamSid: `MZ${index}${sid.slice(3)}` })
       await Promise.all(streams.map((stream) => stream.closed))
@@ -126,7 +126,7 @@ describe('two web servers and two of each worker on one database and one Redis',
       'the file',
     )
     expect(stored).toMatchObject({ content_type: 'image/png', bytes: png.length })
-    await Bun.sleep(300)
+    await quietFor(300, 'the message would have been stored twice')
     expect(await product.sql`select body, direction, status from messages where direction = 'in'`).toEqual([
       { body: 'שלום', direction: 'in', status: 'received' },
     ] as never)
@@ -144,7 +144,7 @@ describe('two web servers and two of each worker on one database and one Redis',
       20_000,
     )
     expect(later.status).toBe(204)
-    await Bun.sleep(300)
+    await quietFor(300, 'the message would have been stored twice')
     expect(await product.sql`select 1 from messages where direction = 'in'`).toHaveLength(1)
   }, 40_000)
 
@@ -238,7 +238,7 @@ describe('a server that goes away', () => {
       const sid = await placed.promise
       const server = await serverOf(sid)
       server.kill('SIGTERM')
-      await eventually(() => server.log.find((line) => line.msg === 'the web server drains'), 'the draining')
+      await eventually(() => server.log.find((line) => line.msg === 'web server draining'), 'the draining')
       const asked = await Promise.all(
         Array.from({ length: 24 }, async (_, index) => {
           const fields = { CallSid: `CAdrain${index}`, From: CALLER, To: NUMBER }
@@ -278,7 +278,7 @@ describe('a server that goes away', () => {
       const sid = await placed.promise
       await serverOf(sid)
       alone.kill('SIGTERM')
-      await eventually(() => alone.log.find((line) => line.msg === 'the web server drains'), 'the draining')
+      await eventually(() => alone.log.find((line) => line.msg === 'web server draining'), 'the draining')
       const ready = await fetch(`http://127.0.0.1:${alone.port}/readyz`)
       expect(ready.status).toBe(503)
       expect(await ready.json()).toMatchObject({ missing: ['draining'] })

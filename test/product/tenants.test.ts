@@ -5,6 +5,7 @@ import { within } from '../../src/domain/context.ts'
 import { announceCall, openStream } from '../support/media-stream.ts'
 import { eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
 import { endSpeech, speak } from '../support/speech.ts'
+import { quietFor } from '../support/wait.ts'
 
 const THEIR_NUMBER = '+97233760009'
 
@@ -88,8 +89,8 @@ test('each sees all of its own', async () => {
     expect((await trpc.leads.get.query({ id: own.lead })).id).toBe(own.lead)
     expect((await trpc.messages.get.query({ id: own.message })).id).toBe(own.message)
     for (const path of [
-      `/api/recordings/${own.recording}/audio`,
-      `/api/turns/${own.turn}/audio`,
+      `/api/v1/recordings/${own.recording}/audio`,
+      `/api/v1/turns/${own.turn}/audio`,
       `/api/whatsapp/status/${own.message}`,
     ])
       expect([path, (await product.api(path, { key: own.key })).status]).toEqual([path, 200])
@@ -104,7 +105,7 @@ test('the lists hold nothing of the other', async () => {
       (await trpc.contacts.list.query()).items,
       (await trpc.leads.list.query()).items,
       (await trpc.messages.list.query()).items,
-      ((await (await product.api('/api/recordings', { key: own.key })).json()) as { items: object[] }).items,
+      ((await (await product.api('/api/v1/recordings', { key: own.key })).json()) as { items: object[] }).items,
       ((await (await product.api('/api/whatsapp/list', { key: own.key })).json()) as { items: object[] }).items,
     ]
     for (const list of lists) expect(list.length).toBeGreaterThan(0)
@@ -130,8 +131,8 @@ test('the lists hold nothing of the other', async () => {
 test("the other's ids are unknown, over REST", async () => {
   for (const [own, other] of pairs())
     for (const path of [
-      `/api/recordings/${other.recording}/audio`,
-      `/api/turns/${other.turn}/audio`,
+      `/api/v1/recordings/${other.recording}/audio`,
+      `/api/v1/turns/${other.turn}/audio`,
       `/api/whatsapp/status/${other.message}`,
     ]) {
       const answer = await product.api(path, { key: own.key })
@@ -189,7 +190,7 @@ test('a recording that names the other business as its own is not given to it', 
     ...told,
     RecordingSid: `RE${'b'.repeat(32)}`,
   })
-  await Bun.sleep(500)
+  await quietFor(500, 'the recording would have been written')
   expect((await product.countRows()).recordings).toBe(rows.recordings ?? -1)
 })
 
@@ -201,10 +202,10 @@ test('a stream whose token names the other business for the same call changes no
   const token = await announceCall(product, own.callSid, 0, THEIR_NUMBER)
   const stream = await openStream(product)
   stream.start(own.callSid, token)
-  await Bun.sleep(300)
+  await quietFor(300, 'the stream is under way')
   stream.send({ event: 'stop', streamSid: `MZ${own.callSid.slice(2)}` })
   await stream.closed
-  await Bun.sleep(300)
+  await quietFor(300, 'a late job would have written')
   const after = createHash('sha256')
     .update(JSON.stringify(await product.sql`select * from calls where id = ${own.call}`))
     .digest('hex')

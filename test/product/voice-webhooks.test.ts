@@ -3,6 +3,7 @@ import { durationOfWav } from '../../src/audio/wav.ts'
 import { addPhoneNumber, blockBusiness, createBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
 import { eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
+import { quietFor } from '../support/wait.ts'
 
 const BASE = 'https://127.9.9.9/phone'
 const SECOND = '+97233760002'
@@ -49,7 +50,7 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
     const answer = await incoming({}, mode)
     expect(answer.status).toBe(403)
     expect(await answer.json()).toMatchObject({ success: false, error: { code: 'invalid_signature' } })
-    await Bun.sleep(150)
+    await quietFor(150, 'the refused call would have been written')
     expect(await product.countRows()).toEqual(rows)
     expect(await product.jobsStored()).toBe(jobs)
   })
@@ -144,7 +145,7 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
     const twiml = await (await incoming({ To: '+97233769999' })).text()
     expect(twiml).toMatch(/<Response><Play>[^<]+<\/Play><Hangup\/><\/Response>/)
     await expectPlayable(twiml)
-    await Bun.sleep(150)
+    await quietFor(150, 'the refused call would have been written')
     expect((await product.countRows()).calls).toBe(rows.calls ?? -1)
   })
 
@@ -264,7 +265,7 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
         expect([what, answer.status, await answer.text()]).toEqual([what, 204, ''])
         expect(performance.now() - started).toBeLessThan(1_500)
       }
-      await Bun.sleep(100)
+      await quietFor(100, 'a row would have been written')
       expect(await product.countRows()).toEqual(rows)
       expect(await product.jobsStored()).toBe(jobs)
     })
@@ -294,7 +295,7 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
       for (const mode of ['none', 'wrong'] as const)
         expect((await product.post('/webhook/stream_status', fields, mode)).status).toBe(204)
       expect(await product.metric(count)).toBe(before + 2)
-      await Bun.sleep(150)
+      await quietFor(150, 'the unsigned form would have had an effect')
       expect((await callRow(callSid)).stream_error).toBeNull()
       expect((await product.post('/webhook/stream_status', fields)).status).toBe(204)
       const row = await eventually(
@@ -308,7 +309,7 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
       const callSid = sid()
       const news = { CallSid: callSid, StreamSid: 'MZ2', StreamEvent: 'stream-error', StreamError: 'early' }
       expect((await product.post('/webhook/stream_status', news)).status).toBe(204)
-      await Bun.sleep(100)
+      await quietFor(100, 'the event that came first would have been lost')
       await incoming({ CallSid: callSid })
       await eventually(
         async () =>
@@ -341,7 +342,7 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
         const answer = await ended(fields, mode)
         expect([answer.status, await answer.text()]).toEqual([204, ''])
       }
-      await Bun.sleep(100)
+      await quietFor(100, 'a row would have been written')
       expect(await product.countRows()).toEqual(rows)
       expect(await product.jobsStored()).toBe(jobs)
       expect((await callRow(callSid)).fallback).toBeNull()
@@ -416,7 +417,7 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
       }, 'the end')
       expect(row).toMatchObject({ carrier_status: 'completed', carrier_seconds: 7, end_reason: 'abandoned' })
       expect((await news('ringing')).status).toBe(204)
-      await Bun.sleep(200)
+      await quietFor(200, 'the late status would have replaced the last one')
       expect((await callRow(callSid)).carrier_status).toBe('completed')
     })
   })

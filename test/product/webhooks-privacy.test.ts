@@ -172,7 +172,7 @@ test(
     })
     await product.call({ script: [{ hangup: true, when: { afterMs: 2_000 } }] })
     // A blocked business takes a voicemail: a recording at the carrier and here.
-    await client.businesses.block.mutate({ businessId: product.businessId, reason: 'test' })
+    await client.businesses.block.mutate({ id: product.businessId, reason: 'test' })
     await eventually(
       async () => {
         const report = await product.call({
@@ -186,7 +186,7 @@ test(
       'a voicemail',
       60_000,
     )
-    await client.businesses.unblock.mutate({ businessId: product.businessId })
+    await client.businesses.unblock.mutate({ id: product.businessId })
 
     const [contact] = await product.sql<{ id: string }[]>`select id from contacts where phone = ${phone}`
     if (!contact) throw new Error('no contact')
@@ -212,7 +212,7 @@ test(
     expect(files().length).toBeGreaterThanOrEqual(3)
     expect(product.carrier.recordings.size).toBeGreaterThanOrEqual(1)
 
-    const erased = await client.privacy.eraseContact.mutate({ contactId: contact.id })
+    const erased = await client.privacy.eraseContact.mutate({ id: contact.id })
     expect(erased).toMatchObject({ messages: 1, notes: 1 })
     expect(erased.calls).toBeGreaterThanOrEqual(2)
     await eventually(

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { blockBusiness, createApiKey, createBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
 import { eventually, type Product, startProduct } from '../support/product.ts'
+import { quietFor } from '../support/wait.ts'
 
 type Answer = {
   success: boolean
@@ -139,7 +140,7 @@ describe.each(['redis', 'postgres'] as const)('the WhatsApp API on %s', (queue) 
         expect(rows.map((row) => [row.part, row.part_of])).toEqual(
           Array.from({ length: count }, (_, part) => [part, part === 0 ? null : (body.id ?? '')]),
         )
-        await Bun.sleep(100)
+        await quietFor(100, 'another message would have been sent')
         expect(sentTo(to)).toHaveLength(count)
       },
       40_000,
@@ -251,7 +252,7 @@ describe.each(['redis', 'postgres'] as const)('the WhatsApp API on %s', (queue) 
       )
       const again = await send(request, { Prefer: 'wait=10' })
       expect(again.body.id).toBe(answers[0]?.body.id ?? '')
-      await Bun.sleep(200)
+      await quietFor(200, 'the message would have been sent twice')
       expect([...product.carrier.messages.values()].filter((message) => message.body === 'once')).toHaveLength(1)
       expect(await product.sql`select 1 from messages where idempotency_key = 'order-1'`).toHaveLength(1)
     })
@@ -372,9 +373,9 @@ describe.each(['redis', 'postgres'] as const)('the WhatsApp API on %s', (queue) 
       ['GET', '/api/whatsapp/list'],
       ['GET', '/api/whatsapp/status'],
       ['GET', '/api/whatsapp/status/019d0000-0000-7000-8000-000000000000'],
-      ['GET', '/api/recordings'],
-      ['GET', '/api/recordings/019d0000-0000-7000-8000-000000000000/audio'],
-      ['GET', '/api/turns/019d0000-0000-7000-8000-000000000000/audio'],
+      ['GET', '/api/v1/recordings'],
+      ['GET', '/api/v1/recordings/019d0000-0000-7000-8000-000000000000/audio'],
+      ['GET', '/api/v1/turns/019d0000-0000-7000-8000-000000000000/audio'],
       ['GET', '/trpc/messages.list'],
       ['GET', '/trpc/calls.list'],
     ]

@@ -4,6 +4,7 @@ import { createProducer, type Producer } from '../../src/jobs/producer.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import type { FaultInput } from '../../src/sandbox/carrier/faults.ts'
 import { eventually, type Product, startProduct } from '../support/product.ts'
+import { quietFor } from '../support/wait.ts'
 
 const LONG_MS = 60_000
 const log = createLogger('silent')
@@ -84,7 +85,7 @@ test.concurrent.each([
     expect(row.error_code).toBeNull()
     expect(row.sent_at).not.toBeNull()
     // What comes late changes nothing more.
-    await Bun.sleep(quiet ? 300 : 2_000)
+    await quietFor(quiet ? 300 : 2_000, 'a late status would have changed the message')
     expect((await rowOf(product, id)).status).toBe(row.status)
     expect(arrived(product, to)).toHaveLength(1)
   },
@@ -119,21 +120,21 @@ test.concurrent('news by hand: none moves a message backwards, only signed news 
     return (await product.post(`/webhook/whatsapp/status?message=${id}`, fields, mode)).status
   }
   expect([await tell('read', 'wrong'), await tell('read', 'none')]).toEqual([403, 403])
-  await Bun.sleep(100)
+  await quietFor(100, 'the unsigned status would have counted')
   expect((await rowOf(product, id)).status).toBe('sent')
   expect(await tell('delivered')).toBe(204)
   await settled(product, id, ['delivered'])
   for (const status of ['queued', 'sent', 'failed', 'undelivered', 'nonsense']) expect(await tell(status)).toBe(204)
-  await Bun.sleep(300)
+  await quietFor(300, 'an earlier status would have replaced a later one')
   expect((await rowOf(product, id)).status).toBe('delivered')
   expect(await tell('read')).toBe(204)
   await settled(product, id, ['read'])
   expect(await tell('delivered')).toBe(204)
-  await Bun.sleep(150)
+  await quietFor(150, 'an earlier status would have replaced a later one')
   expect(await rowOf(product, id)).toMatchObject({ status: 'read', error_code: null })
 })
 
-test.concurrent('news of a message that is not ours, or of another message, change nothing', async () => {
+test.concurrent('status of an unknown message dropped, or of another message, change nothing', async () => {
   const to = recipient()
   product.carrier.faults.add({ to: `whatsapp:${to}`, effect: NO_CALLBACKS })
   const id = await sendTo(product, to)
@@ -146,7 +147,7 @@ test.concurrent('news of a message that is not ours, or of another message, chan
     '/webhook/whatsapp/status?message=x',
   ])
     expect((await product.post(path, { MessageSid: other, MessageStatus: 'failed' })).status).toBe(204)
-  await Bun.sleep(300)
+  await quietFor(300, 'the status of another message would have counted')
   expect(await rowOf(product, id)).toMatchObject({ status: 'sent', provider_message_id: before.provider_message_id })
 })
 
@@ -188,7 +189,7 @@ test('a job that was lost is queued again by the sweep; a job too many sends not
     const job = await eventually(() => queue?.getJob(id), 'the job')
     await job.remove()
     worker?.kill('SIGCONT')
-    await Bun.sleep(400)
+    await quietFor(400, 'the message whose job was removed would have been sent')
     expect((await rowOf(fragile, id)).status).toBe('queued')
     // A minute and a half later.
     await fragile.sql`update messages set updated_at = now() - interval '2 minutes' where id = ${id}`
@@ -197,7 +198,7 @@ test('a job that was lost is queued again by the sweep; a job too many sends not
     expect(row.requeues).toBe(1)
     for (let time = 0; time < 5; time += 1)
       await producer.enqueue('whatsapp.send', { businessId: fragile.businessId, messageId: id })
-    await Bun.sleep(500)
+    await quietFor(500, 'the message would have been sent twice')
     expect(arrived(fragile, to)).toHaveLength(1)
   } finally {
     await close()

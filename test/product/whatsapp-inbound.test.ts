@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { createBusiness } from '../../src/domain/businesses/index.ts'
 import { type InboundWhatsApp, sendInboundWhatsApp } from '../../src/sandbox/carrier/inbound-whatsapp.ts'
 import { BAILEYS_SECRET, eventually, type Product, startProduct, WHATSAPP_SENDER } from '../support/product.ts'
+import { quietFor } from '../support/wait.ts'
 
 type Row = Record<string, unknown>
 
@@ -96,7 +97,7 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
       expect(deliveries.map((each) => each.status)).toEqual(Array(10).fill(204))
       await messageOf(messageSid)
       await receive({ from, body: 'once', messageSid })
-      await Bun.sleep(200)
+      await quietFor(200, 'the message would have been stored twice')
       expect(await product.sql`select 1 from messages where provider_message_id = ${messageSid}`).toHaveLength(1)
       expect(await product.sql`select 1 from contacts where phone = ${from}`).toHaveLength(1)
     })
@@ -325,7 +326,7 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
       expect(answers.map((answer) => answer.status)).toEqual(Array(10).fill(204))
       await messageOf('B6')
       await messageOf('B7')
-      await Bun.sleep(200)
+      await quietFor(200, 'the refused message would have been stored')
       const rows =
         await product.sql`select provider_message_id as id from messages where provider_message_id in ('B6', 'B7', 'B8')`
       expect(rows.map((row) => row.id).toSorted()).toEqual(['B6', 'B7'])

@@ -65,10 +65,10 @@ beforeAll(async () => {
   )
   await started.promise
   // The sandbox's own first account has a number; this one is new.
-  for (const { id } of await trpc.whatsapp.list.query()) await trpc.whatsapp.delete.mutate({ id })
+  for (const { id } of (await trpc.whatsapp.list.query()).items) await trpc.whatsapp.remove.mutate({ id })
   accountId = (await trpc.whatsapp.create.mutate(AT_ONCE)).id
   const { qr } = await eventually(async () => {
-    const view = await trpc.whatsapp.status.query({ id: accountId })
+    const view = await trpc.whatsapp.get.query({ id: accountId })
     return view.qr ? view : null
   }, 'a QR code')
   await sandbox.scan(qr ?? '', PHONE)
@@ -92,7 +92,7 @@ function toldOf(value: unknown): Told {
 }
 const untilState = (state: string) =>
   eventually(
-    async () => (await product.trpc().whatsapp.status.query({ id: accountId })).state === state,
+    async () => (await product.trpc().whatsapp.get.query({ id: accountId })).state === state,
     `the account to be ${state}`,
     30_000,
   )
@@ -167,7 +167,7 @@ test('media addresses that lead to a metadata service are not asked, and all fai
 })
 
 test('a doubtful outcome goes to no second provider, from either side', async () => {
-  await product.trpc().whatsapp.settings.mutate({ id: accountId, delivery: 'at-most-once' })
+  await product.trpc().whatsapp.update.mutate({ id: accountId, delivery: 'at-most-once' })
   await choose('baileys', 'twilio')
   const silent = customer()
   sandbox.putAccount({ phone: silent, delivers: false })
@@ -183,7 +183,7 @@ test('a doubtful outcome goes to no second provider, from either side', async ()
   await settled(found, 'read')
   expect(overTwilio(lost)).toHaveLength(1)
   expect(sandbox.inbox(lost)).toEqual([])
-  await product.trpc().whatsapp.settings.mutate({ id: accountId, delivery: 'at-least-once' })
+  await product.trpc().whatsapp.update.mutate({ id: accountId, delivery: 'at-least-once' })
 }, 90_000)
 
 test('Twilio without its sender: the linked account sends it, once', async () => {
@@ -240,7 +240,7 @@ test('an unexpected number is shown, refused and confirmed by REST, and sends on
   await choose('baileys', null)
   const trpc = product.trpc()
   const rest = (path: string, body: object) =>
-    fetch(`${product.url()}/api/v1/whatsapp/${path}`, {
+    fetch(`${product.url()}/api/v1/whatsapp-accounts/${path}`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${product.apiKey}`, 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
@@ -248,7 +248,7 @@ test('an unexpected number is shown, refused and confirmed by REST, and sends on
   const linkAs = async (phone: string) => {
     await trpc.whatsapp.link.mutate({ id: accountId })
     const { qr } = await eventually(async () => {
-      const view = await trpc.whatsapp.status.query({ id: accountId })
+      const view = await trpc.whatsapp.get.query({ id: accountId })
       return view.qr ? view : null
     }, 'a QR code')
     await sandbox.scan(qr ?? '', phone)
@@ -257,7 +257,7 @@ test('an unexpected number is shown, refused and confirmed by REST, and sends on
   await trpc.whatsapp.logout.mutate({ id: accountId })
   await untilState('logged_out')
   await linkAs(stranger)
-  expect(await trpc.whatsapp.status.query({ id: accountId })).toMatchObject({
+  expect(await trpc.whatsapp.get.query({ id: accountId })).toMatchObject({
     confirmationNeeded: { phone: stranger, expectedPhone: PHONE },
   })
   const waits = await send(customer(), { text: 'not by this phone', provider: 'baileys' })

@@ -29,7 +29,7 @@ const server = Bun.serve({
   hostname: '127.0.0.1',
   fetch(request) {
     requests += 1
-    // Only past the login is there anything to get wrong.
+    // Only requests after the login can be garbled.
     if (new URL(request.url).pathname === '/v1/oauth2/token')
       return Response.json({ access_token: 'token', expires_in: 3_600 })
     return new Response(body, { headers: { 'content-type': body.startsWith('<') ? 'text/html' : 'application/json' } })
@@ -76,7 +76,7 @@ const checkout = {
   notifyUrl: `${url}/notify`,
 }
 
-/** Everything that asks a vendor for something, and must not take the garbage for its answer. */
+/** Every request to a vendor, none of which may accept the garbage as its answer. */
 const asking: Record<string, () => Promise<unknown>> = {
   'a transfer of a live call': () => telephony.updateCall('CA1', '<Response/>'),
   'a recording': () => telephony.downloadRecording('RE1'),
@@ -116,7 +116,7 @@ describe.each(Object.entries(GARBAGE))('a 200 with %s', (_, text) => {
       (error: unknown) => error,
     )
     expect(outcome).toBeInstanceOf(AppError)
-    // Worth another try: whoever said it was not the one that was asked.
+    // Worth a retry: the answer came from something else than the vendor.
     expect(outcome).toMatchObject({ kind: 'unavailable' })
     expect(requests).toBeGreaterThan(0)
     expect(requests).toBeLessThan(5)

@@ -12,12 +12,14 @@ import { type BusinessContext, within } from '../../src/domain/context.ts'
 import { requestMessage } from '../../src/domain/messages/index.ts'
 import { type AccountSettings, createAccount, getLink } from '../../src/domain/whatsapp/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
+import { waitAtMost } from '../../src/lib/wait-at-most.ts'
 import type { WhatsAppSandbox } from '../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../src/sandbox/whatsapp/server.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
 import { ownPostgresDirectory, TEST_SETTINGS } from '../support/postgres.ts'
 import { type ProductProcess, startProductProcess } from '../support/product-process.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
+import { randomNumbers } from '../support/seed.ts'
 
 export const STRIKES = ['worker', 'redis', 'postgres', 'postgres-stop'] as const
 export type Strike = (typeof STRIKES)[number]
@@ -29,17 +31,15 @@ export type SoakOptions = {
   inbound: number
   workers: number
   delivery: 'at-least-once' | 'at-most-once'
-  /** Pauses between two blows, in ms, drawn evenly from this range. */
+  /** Pauses between two strikes, in ms, drawn evenly from this range. */
   every: [number, number]
-  /** The first pause instead, so that a quick machine is not done before it. */
   firstMs?: number
   /**
-   * What is struck, and comes back. `worker`, `redis` and `postgres` are killed by SIGKILL; `postgres-stop` is stopped in
-   * order, its clients cut off.
+   * The targets. `worker`, `redis` and `postgres` are killed by SIGKILL; `postgres-stop` is stopped in order, its clients
+   * disconnected.
    */
   strike: Strike[]
   limitMs: number
-  /** Draws the moments and victims; named in the report, so that a run can be repeated. */
   seed: number
   /** Where the log lines of all workers go at the end. */
   logFile?: string
@@ -49,19 +49,19 @@ export type SoakReport = {
   seed: number
   seconds: number
   strikes: Record<string, number>
-  /** The longest time in which no message was sent and none came in, ms. */
+  /** The longest time without a message in either direction, ms. */
   longestStallMs: number
-  /** Messages that a phone confirmed, whose rows do not say so. */
+  /** Messages that a phone confirmed and whose rows are not confirmed. */
   unconfirmed: number
   /** Rows by status. */
   rows: Record<string, number>
-  /** Messages that no phone got though their row says they were sent. */
+  /** Messages that no phone got although their rows are sent. */
   lost: string[]
-  /** Texts that a phone got more than once, with the ids they came under. */
+  /** Texts that a phone got more than once, with their ids. */
   repeated: { text: string; ids: string[] }[]
   /** Texts that arrived under more than one id. */
   doubled: string[]
-  /** Contacts that got messages in another order than they were asked for. */
+  /** Contacts that got messages out of order. */
   disordered: string[]
   inbound: { sent: number; rows: number; missing: number; doubled: number }
   undecryptable: number
@@ -78,14 +78,14 @@ const NOTHING: Required<Pick<AccountSettings, 'gapMs' | 'jitterMs' | 'typingMsPe
 
 /**
  * Sends and receives through real worker processes while they, the queue or the database are killed at random, then counts at
- * the far end. Everything but WhatsApp's own servers is the product as it runs.
+ * the phones. Everything but WhatsApp's own servers is the product as it runs.
  */
 export async function runSoak(options: SoakOptions, tell: (line: string) => void = () => {}): Promise<SoakReport> {
-  const random = generator(options.seed)
+  const random = randomNumbers(options.seed)
   const dataDir = temporaryDirectory('soak')
   const databaseDir = ownPostgresDirectory(`soak-${options.seed}`)
   const log = createLogger('silent')
-  // A server that is killed keeps what it committed only when a commit is more than a promise.
+  // A killed server preserves commits only with synchronous commits.
   const settings = { ...TEST_SETTINGS, synchronous_commit: 'on' }
   const startDatabase = () => startEmbeddedPostgres({ dataDir: databaseDir, logger: log, settings })
   let database: EmbeddedPostgres = await startDatabase()
@@ -126,7 +126,7 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
       while (!over) {
         const pauseMs = firstMs ?? options.every[0] + random() * (options.every[1] - options.every[0])
         firstMs = undefined
-        await Promise.race([Bun.sleep(pauseMs), end.promise])
+        await waitAtMost(end.promise, pauseMs)
         if (over) return
         const what = options.strike[Math.floor(random() * options.strike.length)]
         if (!what) return
@@ -148,7 +148,7 @@ export async function runSoak(options: SoakOptions, tell: (line: string) => void
         }
       }
     })()
-    // What went wrong is told where it is awaited, so that everything is still put away.
+    // The failure is thrown where it is awaited, so that everything is cleaned up first.
     striking.catch(() => {})
     const stall = watchForStalls(() => arrivals(sandbox, setups))
     const writing = writeInbound(sandbox, setups, options, random)
@@ -221,7 +221,7 @@ async function link(deps: Deps, sandbox: WhatsAppSandbox, index: number, options
 const outText = (account: number, index: number) => `out ${account} ${String(index).padStart(5, '0')}`
 const inText = (account: number, index: number) => `in ${account} ${String(index).padStart(5, '0')}`
 
-/** Asks until each request is answered, as a client with an idempotency key does. */
+/** Repeats each request until it is answered, as a client with an idempotency key does. */
 async function askForAll(setups: Setup[], { sends }: SoakOptions): Promise<void> {
   const settings = { twilio: () => ({ configured: false, defaultSender: null, own: false }) }
   const each = Math.ceil(sends / setups.length)
@@ -250,7 +250,7 @@ async function insist<T>(work: () => Promise<T>): Promise<T> {
     }
 }
 
-/** Contacts write while everything goes on. */
+/** Contacts write during the strikes. */
 async function writeInbound(sandbox: WhatsAppSandbox, setups: Setup[], options: SoakOptions, random: () => number) {
   for (let index = 0; index < options.inbound; index++) {
     const account = index % setups.length
@@ -263,7 +263,7 @@ async function writeInbound(sandbox: WhatsAppSandbox, setups: Setup[], options: 
 }
 
 async function untilSettled(deps: Deps, options: SoakOptions, deadline: number, tell: (line: string) => void) {
-  let told = 0
+  let reportedAt = 0
   for (;;) {
     const count = await insist(async () => {
       const [row] = await deps.database.sql<{ open: number; inbound: number }[]>`
@@ -272,8 +272,8 @@ async function untilSettled(deps: Deps, options: SoakOptions, deadline: number, 
       return row ?? { open: -1, inbound: -1 }
     })
     if (count.open === 0 && count.inbound >= options.inbound) return
-    if (Date.now() - told > 10_000) {
-      told = Date.now()
+    if (Date.now() - reportedAt > 10_000) {
+      reportedAt = Date.now()
       tell(`waiting: ${count.open} open, ${count.inbound} of ${options.inbound} inbound`)
     }
     if (Date.now() > deadline) return
@@ -306,7 +306,7 @@ function watchForStalls(look: () => number) {
   }
 }
 
-/** Receipts come in for a while after the last message. @returns how many never came */
+/** Receipts arrive for a while after the last message. @returns how many never came */
 async function untilConfirmed(deps: Deps, deadline: number): Promise<number> {
   for (;;) {
     const unconfirmed = await insist(async () => {
@@ -322,7 +322,6 @@ async function untilConfirmed(deps: Deps, deadline: number): Promise<number> {
 type Row = { status: string; direction: string; body: string }
 
 async function judge(deps: Deps, sandbox: WhatsAppSandbox, setups: Setup[], options: SoakOptions) {
-  // A connection of its own: the pool's may still remember the server that was killed.
   const sql = postgres(deps.config.database.kind === 'external' ? deps.config.database.url : '', { max: 1 })
   const all = await sql<Row[]>`select status, direction, body from messages order by id`
   await sql.end()
@@ -368,15 +367,4 @@ async function judge(deps: Deps, sandbox: WhatsAppSandbox, setups: Setup[], opti
 
 function textOf(message: proto.IMessage): string {
   return message.conversation || message.extendedTextMessage?.text || ''
-}
-
-/** Mulberry32: the same numbers for the same seed. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

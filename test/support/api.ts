@@ -34,7 +34,8 @@ export type TestApi = {
 
 const createCaller = createCallerFactory(appRouter)
 
-export async function createTestApi(): Promise<TestApi> {
+/** @param options `paypal`: payments can be asked for by PayPal; nothing is minted at it until a customer pays */
+export async function createTestApi(options: { paypal?: boolean } = {}): Promise<TestApi> {
   const test = await createTestDatabase()
   const database = createDatabase(test.url, { max: 6, name: 'test' })
   const jobs: EnqueuedJob[] = []
@@ -47,7 +48,7 @@ export async function createTestApi(): Promise<TestApi> {
     actor: { kind: 'system', id: 'test' },
   }
   const businessId = await createBusiness(ctx, { name: 'Test', language: 'en' })
-  const services = await createTestServices(test.url, database, ctx)
+  const services = await createTestServices(test.url, database, ctx, options)
 
   return {
     database,

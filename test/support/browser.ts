@@ -1,6 +1,6 @@
 import { type Browser, chromium } from 'playwright-core'
 
-/** A real Chromium that talks to nobody but us. */
+/** A real Chromium that makes no outside request. */
 export async function openBrowser(): Promise<Browser> {
   const executablePath = ['chromium', 'chromium-browser', 'google-chrome'].map((name) => Bun.which(name)).find(Boolean)
   if (!executablePath) throw new Error('The tests of pages need Chromium: install it, or run them with ./test/run.sh.')

@@ -7,7 +7,7 @@ import { createLogger } from '../../src/lib/log.ts'
 import { onTestRunEnd } from './cleanup.ts'
 import { createTestDatabase } from './postgres.ts'
 
-/** A domain on a fresh database with one business; jobs are kept in a list. */
+/** A domain on a fresh database with one business; jobs go to a list. */
 export async function startDomain(language: 'he' | 'en' = 'en') {
   const database = await createTestDatabase()
   const handle = createDatabase(database.url, { name: 'domain test', max: 6 })

@@ -7,14 +7,12 @@ import { createTestDatabase } from './postgres.ts'
 export type TestDomain = {
   handle: DatabaseHandle
   ctx: DomainContext
-  /** What the verbs queued, in order: name and payload. */
   queued: { name: string; payload: unknown }[]
-  /** A business of its own. */
   newBusiness(): Promise<BusinessContext>
   close(): Promise<void>
 }
 
-/** The domain on a real database of its own, with a queue that only remembers. */
+/** The domain on its own real database, with a queue that only lists its jobs. */
 export async function openDomain(): Promise<TestDomain> {
   const database = await createTestDatabase()
   const handle = createDatabase(database.url, { max: 8 })

@@ -1,6 +1,6 @@
 /**
- * Texts as people who mean harm, and programs that mean none, send them. Every sink is tried with all of them: terminals, spreadsheets,
- * pages, TwiML, headers, logs, metrics.
+ * Hostile and accidental texts. Every sink is tried with all of them: terminals, spreadsheets, pages, TwiML, headers, logs,
+ * metrics.
  */
 const ESC = '\u001b'
 const BEL = '\u0007'

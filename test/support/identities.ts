@@ -6,7 +6,7 @@ import { grantMembership, ROLES, type Role, SCOPES } from '../../src/domain/memb
 import { newId } from '../../src/lib/ids.ts'
 import type { TestServer } from './server.ts'
 
-/** Somebody who knocks: what the requests carry, and how far the person or key reaches; null is nobody known. */
+/** A caller of the API: its headers, and the reach of its person or key; null without valid credentials. */
 export type Identity = {
   name: string
   headers: Record<string, string>
@@ -57,7 +57,7 @@ async function sessionOf(web: TestServer, email: string): Promise<string> {
 
 const ROLE_OF_SCOPE = { read: 'viewer', write: 'agent', admin: 'owner' } as const
 
-/** Everybody who may knock: nobody, a wrong key, each scope and role in the first business and in another one. */
+/** Every kind of caller: anonymous, a wrong key, each scope and role in the first business and in another one. */
 export async function everybody(
   web: TestServer,
   metricsToken: string,
@@ -66,7 +66,7 @@ export async function everybody(
   const unknown = { access: null, session: false, userId: null }
   const identities: Identity[] = [
     { name: 'anonymous', headers: {}, ...unknown },
-    { name: 'a wrong key', headers: { Authorization: 'Bearer al_nobody' }, ...unknown },
+    { name: 'a wrong key', headers: { Authorization: 'Bearer al_unknown' }, ...unknown },
     { name: 'a wrong cookie', headers: { Cookie: 'agentlocator.session_token=x.y' }, ...unknown },
     { name: 'the metrics token', headers: { Authorization: `Bearer ${metricsToken}` }, ...unknown },
   ]

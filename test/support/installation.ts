@@ -1,6 +1,7 @@
 import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findFreePort } from '../../src/lib/net.ts'
+import { waitAtMost } from '../../src/lib/wait-at-most.ts'
 import { temporaryDirectory } from './cleanup.ts'
 import { eventually } from './product.ts'
 import { machineEnvironment } from './product-process.ts'
@@ -42,7 +43,7 @@ export async function startInstallation(
   void collect(child.stderr)
   const stop = async () => {
     child.kill('SIGTERM')
-    const late = await Promise.race([child.exited.then(() => false), Bun.sleep(30_000).then(() => true)])
+    const late = (await waitAtMost(child.exited, 30_000)) === undefined
     if (late) child.kill('SIGKILL')
     await child.exited
   }

@@ -28,9 +28,8 @@ export type LinkedFixture = {
   domain: TestDomain
   sandbox: WhatsAppSandbox
   filesIn: string
-  /** A worker's share of the accounts, in this process. */
   supervise(options?: WorkerOptions): Promise<AccountSupervisor>
-  /** A business with an account of its own that works. */
+  /** A worker's share of the accounts, in this process. */
   linked(phone: string, settings?: AccountSettings): Promise<{ ctx: BusinessContext; id: string }>
   until<T>(look: () => Promise<T | null | undefined | false>, what: string, timeoutMs?: number): Promise<T>
   untilState(ctx: BusinessContext, id: string, state: LinkView['state']): Promise<LinkView>
@@ -44,7 +43,7 @@ export type WorkerOptions = {
   settings?: SendSettings
 }
 
-/** WhatsApp in a box, a database, and workers of linked accounts within this process. */
+/** A business with its own working account. */
 export async function openLinkedFixture(): Promise<LinkedFixture> {
   const domain = await openDomain()
   const sandbox = await startWhatsAppSandbox({ port: 0 })
@@ -83,7 +82,7 @@ export async function openLinkedFixture(): Promise<LinkedFixture> {
         ctx: domain.ctx,
         owner: name ?? `elsewhere/0 ${count} test`,
         timing: { ...TIMING, ...timing },
-        means: {
+        deps: {
           box,
           storage: createFileStorage(filesIn),
           settings,

@@ -5,12 +5,11 @@ export type ReceivedMail = { from: string; to: string[]; raw: string }
 export type MailServer = {
   url: string
   received: ReceivedMail[]
-  /** Answers each next recipient with this status, or takes it (250). */
+  /** The status for the next recipients; 250 accepts them. */
   recipientStatus: number
   stop(): Promise<void>
 }
 
-/** A real SMTP server on this machine. `account` makes it ask for a sign-in. */
 export async function startMailServer(account?: { user: string; pass: string }): Promise<MailServer> {
   const received: ReceivedMail[] = []
   const state = { recipientStatus: 250 }

@@ -2,7 +2,7 @@ import postgres from 'postgres'
 import { sharedPostgres } from './postgres.ts'
 import type { Product } from './product.ts'
 
-/** Takes the product's database away: nobody but the administrator gets in, and who is in is thrown out. */
+/** Makes the product's database unavailable: it disconnects all clients and admits only the administrator. */
 export async function openOutage(
   product: Product,
 ): Promise<{ shut(away: boolean): Promise<void>; close(): Promise<void> }> {

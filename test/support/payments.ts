@@ -9,7 +9,7 @@ import { setUp } from '../../src/processes/setup.ts'
 import { prepareServer } from '../../src/processes/web-server.ts'
 import { SANDBOX_PAYMENTS } from '../../src/sandbox/payments/accounts.ts'
 import { startPayments } from '../../src/sandbox/payments/start.ts'
-import { paymentHandlers } from '../../workers/payment-handlers.ts'
+import { paymentHandlers } from '../../workers/handlers/payments.ts'
 import { openConsumer } from '../../workers/run-worker.ts'
 import { crmHandlers } from '../jobs/handlers.ts'
 import { temporaryDirectory } from './cleanup.ts'
@@ -19,8 +19,7 @@ const SECRET = 'a-secret-of-the-sandbox'
 
 export type PaymentFixture = Awaited<ReturnType<typeof startPaymentFixture>>
 
-/** The environment of a process that works against the payment servers of `startPaymentServers`. */
-export function paymentEnvironment(world: {
+export function paymentEnvironment(fixture: {
   port: number
   databaseUrl: string
   paypalUrl: string
@@ -31,13 +30,13 @@ export function paymentEnvironment(world: {
     NODE_ENV: 'test',
     LOG_LEVEL: 'silent',
     HOST: '127.0.0.1',
-    PORT: String(world.port),
-    PUBLIC_BASE_URL: `http://127.0.0.1:${world.port}`,
+    PORT: String(fixture.port),
+    PUBLIC_BASE_URL: `http://127.0.0.1:${fixture.port}`,
     DATA_DIR: temporaryDirectory('payments'),
-    DATABASE_URL: world.databaseUrl,
+    DATABASE_URL: fixture.databaseUrl,
     SANDBOX: '1',
     BUSINESS_NAME: 'המכולת של דנה',
-    BUSINESS_LANGUAGE: world.language ?? 'he',
+    BUSINESS_LANGUAGE: fixture.language ?? 'he',
     ADMIN_EMAIL: 'owner@example.com',
     ADMIN_PASSWORD: 'correct horse',
     API_KEY: 'the-key-of-the-payment-tests',
@@ -48,13 +47,13 @@ export function paymentEnvironment(world: {
     PAYPAL_CLIENT_ID: SANDBOX_PAYMENTS.clientId,
     PAYPAL_CLIENT_SECRET: SECRET,
     PAYPAL_WEBHOOK_ID: SANDBOX_PAYMENTS.webhookId,
-    PAYPAL_API_BASE_URL: world.paypalUrl,
+    PAYPAL_API_BASE_URL: fixture.paypalUrl,
     TRANZILA_TERMINAL: SANDBOX_PAYMENTS.terminal,
     TRANZILA_APP_KEY: SANDBOX_PAYMENTS.appKey,
     TRANZILA_SECRET: SECRET,
-    TRANZILA_API_BASE_URL: world.tranzilaUrl,
-    TRANZILA_REPORT_BASE_URL: world.tranzilaUrl,
-    TRANZILA_PAY_BASE_URL: world.tranzilaUrl,
+    TRANZILA_API_BASE_URL: fixture.tranzilaUrl,
+    TRANZILA_REPORT_BASE_URL: fixture.tranzilaUrl,
+    TRANZILA_PAY_BASE_URL: fixture.tranzilaUrl,
   }
 }
 
@@ -70,7 +69,7 @@ export function startPaymentServers(paypalWebhookUrl: string | null) {
   })
 }
 
-/** The whole product in this process, but for its other workers, beside both payment servers. */
+/** The product in this process, without its other workers, beside both payment servers. */
 export async function startPaymentFixture(options: { language?: 'he' | 'en'; keyless?: boolean } = {}) {
   const database = await createTestDatabase()
   const port = await findFreePort('127.0.0.1')
@@ -84,7 +83,7 @@ export async function startPaymentFixture(options: { language?: 'he' | 'en'; key
     tranzilaUrl: tranzila.url,
     ...language,
   })
-  // The addresses stay: they are the vendors', whoever's keys are used.
+  // The addresses stay: they are the vendors', with any keys.
   if (keyless)
     for (const name of Object.keys(environment))
       if (/^(PAYPAL|TRANZILA)_/.test(name) && !name.endsWith('_BASE_URL')) delete environment[name]
@@ -107,7 +106,7 @@ export async function startPaymentFixture(options: { language?: 'he' | 'en'; key
     means: deps.payments,
     ctx: within(deps.ctx, businessId) satisfies BusinessContext,
     key: environment.API_KEY ?? '',
-    /** Starts working on jobs; without it they wait, as with a worker that is down. */
+    /** Starts the job worker; without it jobs wait. */
     startWorker() {
       if (consumers.length === 0) consumers = openConsumers(deps)
     },
@@ -127,11 +126,11 @@ function openConsumers(deps: Deps): Consumer[] {
 
 let counter = 0
 
-/** A payment to somebody new. */
-export async function askFor(world: PaymentFixture, request: Partial<PaymentRequest> = {}): Promise<string> {
+/** A payment of a new payer. */
+export async function askFor(fixture: PaymentFixture, request: Partial<PaymentRequest> = {}): Promise<string> {
   counter += 1
   const { id } = await requestPayment(
-    world.ctx,
+    fixture.ctx,
     {
       contact: `+9725010${String(10_000 + counter)}`,
       amount: 7_990,
@@ -139,17 +138,17 @@ export async function askFor(world: PaymentFixture, request: Partial<PaymentRequ
       provider: 'paypal',
       ...request,
     },
-    world.means,
+    fixture.means,
   )
   return id
 }
 
 /** Presses the page's button; answers where it leads. */
-export async function pressPay(world: PaymentFixture, id: string): Promise<string> {
-  const response = await fetch(`${world.url}/pay/${id}/checkout`, { method: 'POST', body: '', redirect: 'manual' })
+export async function pressPay(fixture: PaymentFixture, id: string): Promise<string> {
+  const response = await fetch(`${fixture.url}/pay/${id}/checkout`, { method: 'POST', body: '', redirect: 'manual' })
   await response.text()
   if (response.status !== 303) throw new Error(`The checkout answered ${response.status}.`)
-  return new URL(response.headers.get('location') ?? '', world.url).href
+  return new URL(response.headers.get('location') ?? '', fixture.url).href
 }
 
 /** The buyer at the provider's page: `approve|cancel` at PayPal, `pay|decline` at Tranzila. */
@@ -162,16 +161,15 @@ export async function decideAt(page: string, decision: 'approve' | 'cancel' | 'p
   await response.text()
 }
 
-export function stateOf(world: PaymentFixture, id: string) {
-  return getPayment(world.ctx, id, world.means)
+export function stateOf(fixture: PaymentFixture, id: string) {
+  return getPayment(fixture.ctx, id, fixture.means)
 }
 
-/** Asks the provider now, as a job would, waiting for whoever is at the payment. */
-export async function settleNow(world: PaymentFixture, id: string, transactionId: string | null = null) {
-  return settlePayment(world.ctx, id, world.means, transactionId)
+/** Asks the provider now, as a job would, after any concurrent settlement. */
+export async function settleNow(fixture: PaymentFixture, id: string, transactionId: string | null = null) {
+  return settlePayment(fixture.ctx, id, fixture.means, transactionId)
 }
 
-/** Waits until `read` answers something true, or fails after `ms`. */
 export async function until<T>(read: () => Promise<T | false | null | undefined>, ms = 10_000): Promise<T> {
   for (const deadline = Date.now() + ms; ; await Bun.sleep(50)) {
     const found = await read()
@@ -180,13 +178,13 @@ export async function until<T>(read: () => Promise<T | false | null | undefined>
   }
 }
 
-/** What our books count, in agorot. */
-export async function ourBooks(world: PaymentFixture) {
-  const [row] = await world.sql<{ charged: string; refunded: string }[]>`
+/** The sums of our books, in agorot. */
+export async function ourBooks(fixture: PaymentFixture) {
+  const [row] = await fixture.sql<{ charged: string; refunded: string }[]>`
     select coalesce(sum(amount) filter (where kind = 'charge'), 0)::text as charged,
            coalesce(sum(amount) filter (where kind = 'refund'), 0)::text as refunded
     from payment_transactions where counted`
-  const [paid] = await world.sql<{ amount: string }[]>`
+  const [paid] = await fixture.sql<{ amount: string }[]>`
     select coalesce(sum(amount), 0)::text as amount from payments where state in ('paid', 'refunded')`
   return { charged: Number(row?.charged), refunded: Number(row?.refunded), paid: Number(paid?.amount) }
 }

@@ -15,7 +15,7 @@ export type TestDatabase = {
   drop(): Promise<void>
 }
 
-/** Safe only because a test database is thrown away. */
+/** Safe only because a test database is temporary. */
 export const TEST_SETTINGS = {
   fsync: 'off',
   synchronous_commit: 'off',
@@ -28,20 +28,20 @@ let shared: Promise<EmbeddedPostgres> | null = null
 let template: Promise<string> | null = null
 let counter = 0
 
-/** The one Postgres of this test run, started by the first test that asks. */
+/** The one Postgres of this test run, started by the first test that needs it. */
 export function sharedPostgres(): Promise<EmbeddedPostgres> {
   shared ??= startShared()
   return shared
 }
 
-/** A fresh database with all migrations applied, copied from a template that is migrated once a run. */
+/** A fresh database with all migrations applied, copied from a template that is migrated once per run. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const { adminUrl: url } = await sharedPostgres()
   template ??= createTemplate(url)
   return createDatabaseFrom(url, await template)
 }
 
-/** A fresh database with nothing in it. */
+/** An empty database. */
 export async function createEmptyDatabase(): Promise<TestDatabase> {
   const { adminUrl: url } = await sharedPostgres()
   return createDatabaseFrom(url, 'template0')
@@ -59,7 +59,7 @@ async function startShared(): Promise<EmbeddedPostgres> {
   return server
 }
 
-/** A run that was killed leaves its server behind; the next one clears it away. */
+/** Removes the server of a killed run. */
 async function removeLeftovers(): Promise<void> {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
     const pid = Number(name.slice(PREFIX.length))
@@ -99,7 +99,7 @@ async function createDatabaseFrom(url: string, source: string): Promise<TestData
 
 let administration: Promise<unknown> = Promise.resolve()
 
-/** One at a time: a template that is being copied may not be touched by a second copy. */
+/** One at a time: a template that is being copied cannot be copied again at once. */
 async function administrate(url: string, statement: string): Promise<void> {
   const turn = administration.then(async () => {
     const sql = postgres(url, { max: 1, onnotice: () => {} })
@@ -113,10 +113,10 @@ async function administrate(url: string, statement: string): Promise<void> {
   await turn
 }
 
-/** An own server in an own directory, for tests that stop and start it. */
+/** A new directory for tests that stop and start their own server. */
 export function ownPostgresDirectory(name: string): string {
   const dataDir = join(tmpdir(), `agentlocator-test-${name}-${process.pid}`)
-  // A test before may have had the product restrict this process's umask; the server runs as another user than root.
+  // An earlier test may have had the product restrict this process's umask; the server does not run as root.
   makePrivateDirectory(dataDir, true)
   return dataDir
 }

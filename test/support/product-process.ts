@@ -1,18 +1,16 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { processEnvironment } from '../../src/config.ts'
+import { waitAtMost } from '../../src/lib/wait-at-most.ts'
 
 const ROOT = join(import.meta.dir, '../..')
 const READY_MS = 40_000
 
 const readyMessage = z.looseObject({ type: z.literal('ready'), port: z.number().optional() })
 
-/** One running program of the product. */
 export type ProductProcess = {
-  /** The file it was started from. */
   readonly name: string
   readonly pid: number
-  /** Where it listens; 0 when it does not. */
   readonly port: number
   /** Its log, line by line, as it is written. */
   readonly log: Record<string, unknown>[]
@@ -23,7 +21,7 @@ export type ProductProcess = {
   stop(timeoutMs: number): Promise<boolean>
 }
 
-/** Starts a program of the product and waits until it says it is ready. @throws Error with its log when it does not */
+/** Starts a program of the product and waits until it is ready. @throws Error with its log when it does not become ready */
 export async function startProductProcess(file: string, env: Record<string, string>): Promise<ProductProcess> {
   const log: Record<string, unknown>[] = []
   const { promise: ready, resolve, reject } = Promise.withResolvers<z.infer<typeof readyMessage>>()
@@ -38,7 +36,7 @@ export async function startProductProcess(file: string, env: Record<string, stri
     },
     onExit: (_, code, signal) => reject(new Error(`${file} ended with ${code ?? signal}: ${tail(log)}`)),
   })
-  // Ended later, when nobody waits for it any more: that is no news.
+  // A later end has no waiter left.
   ready.catch(() => {})
   void collect(child.stdout, log)
   void collect(child.stderr, log)
@@ -58,9 +56,9 @@ export async function startProductProcess(file: string, env: Record<string, stri
       async stop(timeoutMs) {
         if (child.exitCode !== null || child.signalCode !== null) return true
         child.kill('SIGTERM')
-        // A process that a test has stopped would never hear it.
+        // A process that a test has paused would never receive it.
         child.kill('SIGCONT')
-        const late = await Promise.race([child.exited.then(() => false), Bun.sleep(timeoutMs).then(() => true)])
+        const late = (await waitAtMost(child.exited, timeoutMs)) === undefined
         if (late) child.kill('SIGKILL')
         await child.exited
         return !late
@@ -74,7 +72,7 @@ export async function startProductProcess(file: string, env: Record<string, stri
   }
 }
 
-/** Runs a program of the product to its end; answers what it wrote. @throws Error when it fails */
+/** Runs a program of the product to its end; answers its output. @throws Error when it fails */
 export async function runToEnd(
   file: string,
   env: Record<string, string>,
@@ -97,7 +95,7 @@ export async function runToEnd(
   return out
 }
 
-/** What a program needs of this machine, and none of its settings: those are the test's. */
+/** A program's environment from this machine, without settings: those are the test's. */
 export function machineEnvironment(): Record<string, string> {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = processEnvironment()
   return { PATH, HOME, TMPDIR }
@@ -114,7 +112,7 @@ async function collect(stream: ReadableStream<Uint8Array>, log: Record<string, u
 }
 
 function parseLine(line: string): Record<string, unknown> {
-  // What the logger did not write is kept as it is.
+  // Lines of other writers stay as they are.
   return line.startsWith('{') ? z.record(z.string(), z.unknown()).parse(JSON.parse(line)) : { msg: line }
 }
 

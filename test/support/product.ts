@@ -14,17 +14,18 @@ import { createTestDatabase } from './postgres.ts'
 import { type ProductProcess, runToEnd, startProductProcess } from './product-process.ts'
 import { startRedis, type TestRedis } from './redis.ts'
 
+export { eventually } from './wait.ts'
+
 export const NUMBER = '+97233760000'
 export const CALLER = '+972501234567'
 export const WHATSAPP_SENDER = '+14155238886'
 export const BAILEYS_SECRET = 'baileys-secret-of-the-tests'
-/** Nobody listens there: what reaches the product in spite of it was dialled by the carrier's own rule. */
 const PUBLIC_BASE_URL = 'http://127.9.9.9'
 
 export type ProductOptions = {
   queue: 'redis' | 'postgres'
   env?: Record<string, string>
-  /** Web servers, each on a port of its own, or all on one port (`shareOnePort`). */
+  /** Web servers, each on its own port, or all on one port (`shareOnePort`). */
   webCount?: number
   shareOnePort?: boolean
   /** Processes of each worker. */
@@ -55,7 +56,6 @@ export class Product {
     return (this.env.PUBLIC_BASE_URL ?? '').replace(/\/+$/, '')
   }
 
-  /** Where the n-th web server is reached. */
   url(index = 0): string {
     return `http://127.0.0.1:${this.server(index).port}`
   }
@@ -78,12 +78,10 @@ export class Product {
     return started
   }
 
-  /** The workers of one kind. */
   workersOf(name: 'whatsapp' | 'crm' | 'recordings'): ProductProcess[] {
     return this.workers.filter((worker) => worker.name === `workers/${name}.ts` && worker.alive)
   }
 
-  /** Every log line of every web server. */
   webLog(): Record<string, unknown>[] {
     return this.web.flatMap((server) => server.log)
   }
@@ -105,7 +103,7 @@ export class Product {
     })
   }
 
-  /** A request of the REST API with the bootstrap key, or another one, or none (`null`). */
+  /** A request of the REST API with the bootstrap key, another one, or none (`null`). */
   api(path: string, init: RequestInit & { key?: string | null; index?: number } = {}): Promise<Response> {
     const { key = this.apiKey, index = 0, headers, ...rest } = init
     return fetch(this.url(index) + path, {
@@ -115,7 +113,6 @@ export class Product {
     })
   }
 
-  /** Asks to send a WhatsApp message. */
   send(body: unknown, headers: Record<string, string> = {}, key: string | null = this.apiKey): Promise<Response> {
     return this.api('/api/whatsapp/send', {
       method: 'POST',
@@ -144,7 +141,7 @@ export class Product {
     })
   }
 
-  /** Rows of all tables that an event from outside may make, to prove that nothing was written. */
+  /** Rows of all tables that an external event may write, to prove that nothing was written. */
   async countRows(): Promise<Record<string, number>> {
     const [row] = await this.sql<Record<string, number>[]>`select
       (select count(*)::int from calls) as calls, (select count(*)::int from call_turns) as turns,
@@ -163,7 +160,7 @@ export class Product {
       .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   }
 
-  /** The value of one metric of a web server, its labels as they stand in the text; 0 when it was never counted. */
+  /** The value of one metric of a web server, with its labels as in the text; 0 when it was never counted. */
   async metric(name: string, index = 0): Promise<number> {
     const text = await (await this.api('/metrics', { index })).text()
     const found = text.split('\n').find((line) => line.startsWith(`${name} `) || line.includes(`_${name} `))
@@ -171,7 +168,7 @@ export class Product {
   }
 
   /**
-   * Ends every process, then what they stood on.
+   * Ends every process, then the services below them.
    * @throws Error when one had to be killed: a process must end by itself
    */
   async stop(): Promise<void> {
@@ -190,7 +187,7 @@ export class Product {
   }
 }
 
-/** Starts the product: setup, web servers, workers, each a process of its own that has said it is ready. */
+/** Starts the product: setup, web servers, workers, each in its own ready process. */
 export async function startProduct(options: ProductOptions): Promise<Product> {
   const database = await createTestDatabase()
   const redis = options.queue === 'redis' ? await startRedis() : null
@@ -222,6 +219,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     TWILIO_WHATSAPP_FROM: `whatsapp:${WHATSAPP_SENDER}`,
     BAILEYS_SECRET,
     DRAIN_SECONDS: '1',
+    API_RATE_LIMIT: '0',
     ...options.env,
   }
   const sql = postgres(database.url, { max: 4, onnotice: () => {} })
@@ -287,20 +285,5 @@ async function prepare(
     await run(within(ctx, businessId), businessId)
   } finally {
     await database.close()
-  }
-}
-
-/** Asks until the answer is there (not null, undefined or false). */
-export async function eventually<T>(
-  ask: () => Promise<T | null | undefined | false> | T | null | undefined | false,
-  what: string,
-  ms = 10_000,
-): Promise<T> {
-  const deadline = performance.now() + ms
-  for (;;) {
-    const answer = await ask()
-    if (answer !== null && answer !== undefined && answer !== false) return answer
-    if (performance.now() > deadline) throw new Error(`did not come within ${ms} ms: ${what}`)
-    await Bun.sleep(25)
   }
 }

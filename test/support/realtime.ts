@@ -4,11 +4,11 @@ import { makeTone } from '../../src/sandbox/carrier/audio.ts'
 import type { RealtimeScriptInput } from '../../src/sandbox/openai/script.ts'
 import type { OpenAiSandbox } from '../../src/sandbox/openai/server.ts'
 import { startOpenAi } from '../../src/sandbox/openai/server.ts'
-import type { SessionReport } from '../../src/sandbox/openai/session.ts'
+import type { SessionReport } from '../../src/sandbox/openai/session-report.ts'
 
 export const OPENAI_KEY = 'sk-sandbox-0123456789'
 
-/** OpenAI in a box on a free port. */
+/** The simulated OpenAI on a free port. */
 export function startTestOpenAi(
   script: RealtimeScriptInput,
   speak?: (text: string, language: string) => Promise<Uint8Array>,

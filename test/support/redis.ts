@@ -4,10 +4,9 @@ import { onTestRunEnd, temporaryDirectory } from './cleanup.ts'
 
 export type TestRedis = {
   url: string
-  /** Ends the server at once; what it had written is back after `start`. */
+  /** Ends the server at once; its durable data is back after `start`. */
   halt(): Promise<void>
   start(): Promise<void>
-  /** Leaves connections open and answers nothing, until `thaw`. */
   freeze(): void
   thaw(): void
   /** Ends the server and removes its files. */

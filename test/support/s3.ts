@@ -1,6 +1,6 @@
 import { onTestRunEnd } from './cleanup.ts'
 
-/** A bucket that speaks as much of S3's wire protocol as an object store needs: signed PUT, GET with ranges, HEAD, DELETE. */
+/** A bucket with the part of S3's wire protocol that an object store needs: signed PUT, GET with ranges, HEAD, DELETE. */
 export function startS3(): {
   endpoint: string
   bucket: string

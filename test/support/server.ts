@@ -18,7 +18,6 @@ export type TestServer = {
   stop(): Promise<void>
 }
 
-/** A real web server on a free port and a test's own database. */
 export async function startTestServer(
   databaseUrl: string,
   environment: Record<string, string> = {},
@@ -29,6 +28,7 @@ export async function startTestServer(
     PORT: '0',
     LOG_LEVEL: 'silent',
     SANDBOX: '0',
+    API_RATE_LIMIT: '0',
     SESSION_SECRET: 'a secret of the tests',
     ...environment,
   })

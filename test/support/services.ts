@@ -9,6 +9,7 @@ import { createInbox, type Inbox } from '../../src/jobs/inbox.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import { replayStored } from '../../src/media/replay.ts'
+import { createPayPal } from '../../src/providers/payments/paypal.ts'
 import { createFileStorage } from '../../src/providers/storage/file.ts'
 import type { ObjectStorage } from '../../src/providers/storage/port.ts'
 import type { ApiServices } from '../../src/trpc/trpc.ts'
@@ -30,14 +31,18 @@ export async function createTestServices(
   url: string,
   database: DatabaseHandle,
   ctx: DomainContext,
+  options: { paypal?: boolean } = {},
 ): Promise<TestServices> {
+  const paypal = options.paypal
+    ? createPayPal({ clientId: 'id', clientSecret: 'secret', webhookId: null, apiBaseUrl: 'http://127.0.0.1:9' })
+    : null
   const backend = await createQueueBackend({ kind: 'postgres', databaseUrl: url }, { logger: ctx.log, poolSize: 4 })
   const producer = createProducer(backend, ctx.log)
   const inbox = createInbox({ insert: (rows) => insertEvents(ctx, rows), producer, log: ctx.log })
   const events = createEventHub({ ctx, sql: database.sql })
   await events.start()
   const payments: PaymentDeps = {
-    providersOf: () => ({ paypal: null, tranzila: null }),
+    providersOf: () => ({ paypal, tranzila: null }),
     accountOf: async () => null,
     installation: { paypal: null, tranzila: null },
     ownAccounts: () => [],
@@ -66,7 +71,7 @@ export async function createTestServices(
         createSecretBox(deriveKey('a secret of the tests', 'business credentials')),
         ctx.log,
       ),
-      replayRecord: (key) => replayStored(storage, key),
+      replayTrace: (key) => replayStored(storage, key),
     },
     async close() {
       await events.stop()

@@ -22,6 +22,11 @@ export async function endSpeech(): Promise<void> {
   voice = undefined
 }
 
+/** Root mean square of 16-bit samples. */
+export function rmsOf(pcm: Int16Array): number {
+  return Math.sqrt(pcm.reduce((sum, value) => sum + value ** 2, 0) / pcm.length)
+}
+
 /** A caller's line: pieces of audio, and numbers for that many milliseconds of silence. */
 export function line(...parts: (Uint8Array | number)[]): Uint8Array {
   return concatBytes(parts.map((part) => (typeof part === 'number' ? mulawSilence(part) : part)))

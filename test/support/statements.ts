@@ -1,9 +1,8 @@
 import type { Sql, TransactionSql } from 'postgres'
 
-/** A statement that was sent; `transaction` numbers the transaction it stood in. */
 export type Statement = { query: string; params: unknown[]; transaction: number | null }
 
-/** Records what `run` sends through a client: drizzle sends everything through `unsafe`, transactions through `begin`. */
+/** Records the statements that `run` sends through a client: drizzle uses `unsafe`, transactions use `begin`. */
 export async function recordStatements(client: Sql, run: () => Promise<unknown>): Promise<Statement[]> {
   const statements: Statement[] = []
   const { unsafe, begin } = client
@@ -34,7 +33,7 @@ export async function recordStatements(client: Sql, run: () => Promise<unknown>)
   return statements
 }
 
-/** Runs recorded statements again: those of a transaction in one, in order, the others all at once. */
+/** Runs recorded statements again: those of a transaction in one, in order, the others concurrently. */
 export async function replayStatements<T>(
   client: Sql,
   statements: Statement[],

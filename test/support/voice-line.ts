@@ -1,4 +1,4 @@
-import { afterEach, expect } from 'bun:test'
+import { expect } from 'bun:test'
 import { createStreamToken, verifyStreamToken } from '../../src/domain/calls/index.ts'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
@@ -12,14 +12,14 @@ import {
   type SessionEnd,
   type SessionLimits,
 } from '../../src/media/media-session-ports.ts'
-import { parseRecord, type Replay, replayCall } from '../../src/media/replay.ts'
+import { type Replay, replayCall } from '../../src/media/replay.ts'
 import { createMediaSocket } from '../../src/media/socket.ts'
+import { parseTrace } from '../../src/media/trace-entries.ts'
 import { DEFAULT_POLICY, type TurnOptions } from '../../src/media/turn-options.ts'
 import { createRealtimeEngine } from '../../src/providers/speech/openai-realtime/engine.ts'
-import type { RealtimeLimits } from '../../src/providers/speech/openai-realtime/session.ts'
-import type { RealtimeSettings } from '../../src/providers/speech/openai-realtime/settings.ts'
+import type { RealtimeLimits, RealtimeSettings } from '../../src/providers/speech/openai-realtime/settings.ts'
 import type { WarmConnectionTimes } from '../../src/providers/speech/openai-realtime/warm-connection.ts'
-import type { Language, SpeechEngine } from '../../src/providers/speech/port.ts'
+import type { IntakeScript, Language, SpeechEngine } from '../../src/providers/speech/port.ts'
 import { createTwilioTelephony } from '../../src/providers/telephony/twilio.ts'
 import { makeTone } from '../../src/sandbox/carrier/audio.ts'
 import type { CallReport } from '../../src/sandbox/carrier/call-report.ts'
@@ -32,7 +32,7 @@ import { OPENAI_KEY, startTestOpenAi } from './realtime.ts'
 const SECRET = 'a secret for stream tokens'
 const BUSINESS = '0190a000-0000-7000-8000-000000000001'
 
-export type SavedTurn = Parameters<SessionDeps['sink']['turn']>[1]
+export type SavedTurn = Parameters<SessionDeps['events']['turn']>[1]
 
 export type VoiceLine = ReturnType<typeof startVoiceLine>
 
@@ -50,12 +50,14 @@ export function startVoiceLine(options: {
   engine?: SpeechEngine
   tools?: CallTools
   greetingMs?: number
+  /** What is said in a call. */
+  intake?: IntakeScript
   apiKey?: string
   settings?: Partial<Omit<RealtimeSettings, 'model'>>
   /** Speaks the model's words; without it they are tones. */
   speak?: (text: string, language: string) => Promise<Uint8Array>
   language?: Language
-  spare?: WarmConnectionTimes
+  warmConnection?: WarmConnectionTimes
   clock?: Clock
 }) {
   const openai = startTestOpenAi(options.script ?? {}, options.speak)
@@ -66,14 +68,14 @@ export function startVoiceLine(options: {
     url: openai.realtimeUrl,
     model: 'gpt-realtime-2.1',
     ...(options.settings ? { settings: options.settings } : {}),
-    ...(options.spare ? { spare: options.spare } : {}),
+    ...(options.warmConnection ? { warmConnection: options.warmConnection } : {}),
     limits: { connectMs: 1_500, quietMs: 700, stallMs: 1_600, ...options.engineLimits },
   })
   const ends = new Map<string, SessionEnd>()
   const rejections = new Map<string, string>()
   const turns: SavedTurn[] = []
   const leads: unknown[] = []
-  const script = intakeScript({ language: options.language ?? 'en', businessName: 'Levi' })
+  const script = options.intake ?? intakeScript({ language: options.language ?? 'en', businessName: 'Levi' })
   const phrases: Record<PhraseName, Uint8Array> = {
     oneMoment: makeTone(500, 600),
     connecting: makeTone(500, 500),
@@ -98,7 +100,7 @@ export function startVoiceLine(options: {
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       clock: options.clock ?? systemClock,
-      record: (callSid) => recorders.open(callSid),
+      openTrace: (callSid) => recorders.open(callSid),
       verifyToken: (token, callSid) => verifyStreamToken(SECRET, token, callSid),
       reception: () => ({
         script,
@@ -108,7 +110,7 @@ export function startVoiceLine(options: {
         instructions: 'You answer the telephone.',
         policy: { ...DEFAULT_POLICY, ...options.policy },
       }),
-      sink: {
+      events: {
         claim: async () => true,
         turn: (_, turn) => void turns.push(turn),
         lead: (_, answers) => void leads.push(answers),
@@ -195,7 +197,7 @@ export function startVoiceLine(options: {
       })
       await recorders.flush()
       const file = Bun.file(recorders.pathOf(report.callSid))
-      const replay = (await file.exists()) ? await replayCall(parseRecord(await file.text())) : null
+      const replay = (await file.exists()) ? await replayCall(parseTrace(await file.text())) : null
       if (replay) replays.push(replay)
       return {
         replay,
@@ -224,24 +226,20 @@ export function startVoiceLine(options: {
 export const say = (ms: number) => makeTone(440, ms)
 
 /**
- * Lines for the tests of a file: `start` opens one. After each test they are closed, every call that was made, lived through
- * again from its record, comes to the same decisions, and nothing of it is left on either side.
+ * Runs a test on a voice line of its own, so that tests of calls, which wait more than they compute, run side by side.
+ * Afterwards no session is left on either side, and the replay of every call comes to the same decisions.
  */
-export function voiceLines(): typeof startVoiceLine {
-  const lines: VoiceLine[] = []
-  afterEach(async () => {
-    for (const line of lines.splice(0)) {
-      await line.close()
-      for (const replay of line.replays) expect(replay.firstDifference).toBeNull()
-      expect(line.media.liveCalls()).toBe(0)
-      expect(line.media.sockets()).toBe(0)
-      expect(line.engine.sessionCount).toBe(0)
-      expect(line.openai.open()).toBe(0)
-    }
-  })
-  return (options) => {
-    const line = startVoiceLine(options)
-    lines.push(line)
-    return line
+export async function withVoiceLine(
+  options: Parameters<typeof startVoiceLine>[0],
+  run: (line: VoiceLine) => Promise<void>,
+): Promise<void> {
+  const line = startVoiceLine(options)
+  try {
+    await run(line)
+    await line.emptied()
+    expect(line.media.liveCalls()).toBe(0)
+    for (const replay of line.replays) expect(replay.firstDifference).toBeNull()
+  } finally {
+    await line.close()
   }
 }

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 
-/** A field of a message. */
 export type Field = { name: string; number: number; type: string; repeated: boolean }
 type Definition = Map<string, Field[]>
 
@@ -25,7 +24,6 @@ function readDefinition(): Definition {
   return messages
 }
 export const definition = readDefinition()
-/** The fields of `Message`. */
 export const messageFields = definition.get('Message') ?? []
 
 /** The message that a type names within a scope, as protobuf looks it up: from the innermost scope outwards. */
@@ -57,7 +55,7 @@ const TEXTS = [
 ]
 const NUMBERS = [0, -1, 1, 2 ** 31, -(2 ** 53), Number.MAX_VALUE, Number.NaN, Number.POSITIVE_INFINITY, 1_800_000_000]
 
-/** A message of the definition's form with values at random, some of them hostile. @param random 0…1 */
+/** A message of the definition with random values, some of them hostile. @param random 0…1 */
 export function randomMessage(random: () => number, name = 'Message', depth = 0): Record<string, unknown> {
   const fields = definition.get(name) ?? []
   const some = Math.min(fields.length, 1 + Math.floor(random() * (depth === 0 ? 2 : 6)))
@@ -87,7 +85,7 @@ function randomValue(field: Field, random: () => number, scope: string, depth: n
   }
 }
 
-/** Numbers from 0 to 1 that are the same at every run. */
+/** Numbers from 0 to 1 that are the same for the same seed. */
 export function seeded(seed: number): () => number {
   let state = seed
   return () => {

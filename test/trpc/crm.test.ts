@@ -48,6 +48,7 @@ describe('contacts', () => {
         { tag: 'new', contacts: 1 },
         { tag: 'vip', contacts: 1 },
       ],
+      nextCursor: null,
     })
     await expect(owner.contacts.create({ phone: '+972501234567' })).rejects.toThrow(/merge the two/)
   })
@@ -61,7 +62,7 @@ describe('contacts', () => {
     if (!gone) throw new Error('the sender has no contact')
     await owner.contacts.tag({ id: gone.id, add: ['a', 'b'] })
     await owner.contacts.addNote({ id: gone.id, body: 'a note' })
-    const merged = await owner.contacts.merge({ id: keep.id, goneId: gone.id })
+    const merged = await owner.contacts.merge({ id: keep.id, duplicateId: gone.id })
     expect(merged.tags).toEqual(['a', 'b'])
     const timeline = await owner.conversations.timeline({ contactId: keep.id })
     expect(timeline.items.map((item) => item.kind).sort()).toEqual(['message', 'message', 'note'])
@@ -153,7 +154,7 @@ describe('leads', () => {
     const column = board.columns.find(({ stage }) => stage.key === 'contacted')
     expect(column?.items.map((lead) => lead.name)).toEqual(['b', 'a', 'c'])
     expect(column).toMatchObject({ count: 3, valueAgorot: 450_00 })
-    expect((await owner.leads.column({ stage: 'contacted', after: b.id, limit: 1 })).items[0]?.name).toBe('a')
+    expect((await owner.leads.column({ stage: 'contacted', cursor: b.id, limit: 1 })).items[0]?.name).toBe('a')
     await owner.leads.update({ id: a.id, valueAgorot: 99_00 })
     expect(
       (await owner.leads.history({ id: a.id })).items.map(({ field, before, after }) => [field, before, after]),
@@ -182,12 +183,12 @@ describe('leads', () => {
 
   test('stages are the business’s own; one that leads stand in cannot go', async () => {
     const owner = api.as({})
-    const { stages } = await owner.leads.stages()
+    const { items: stages } = await owner.leads.stages()
     await expect(owner.leads.saveStages({ stages: stages.filter(({ key }) => key !== 'contacted') })).rejects.toThrow(
       /contacted/,
     )
     const saved = await owner.leads.saveStages({ stages: [...stages, { key: 'later', name: 'אחר כך', kind: 'open' }] })
-    expect(saved.stages.at(-1)).toEqual({ key: 'later', name: 'אחר כך', kind: 'open' })
+    expect(saved.items.at(-1)).toEqual({ key: 'later', name: 'אחר כך', kind: 'open' })
   })
 })
 

@@ -20,10 +20,10 @@ async function newOwner() {
 }
 
 describe('the prompt of a business', () => {
-  test('is versioned: each save is one more, none is lost, and a save over somebody else’s is refused', async () => {
+  test('is versioned: each save is one more, none is lost, and a save over another member’s is refused', async () => {
     const { owner } = await newOwner()
     expect(await owner.receptionist.get()).toMatchObject({ version: 0, settings: { instructions: '', voice: null } })
-    expect(await owner.receptionist.versions()).toEqual({ items: [] })
+    expect(await owner.receptionist.versions()).toEqual({ items: [], nextCursor: null })
     const first = await owner.receptionist.save({ settings: { instructions: 'Be brief.' }, note: 'first', basedOn: 0 })
     const second = await owner.receptionist.save({
       settings: { instructions: 'Be warm.', transferNumber: '050-123-4567', voice: 'cedar' },
@@ -48,7 +48,7 @@ describe('the prompt of a business', () => {
   test('is refused whole when a part of it is wrong, and nothing is saved', async () => {
     const { owner } = await newOwner()
     for (const settings of [
-      { transferNumber: 'nobody' },
+      { transferNumber: 'not a number' },
       { instructions: 'x'.repeat(12_001) },
       { greeting: { he: 'x'.repeat(2_001) } },
       { appointmentMinutes: 3 },
@@ -111,7 +111,7 @@ describe('the figures of a business’s calls', () => {
 
   test('are the medians and 95th percentiles of what was measured, its own calls of those days alone', async () => {
     const { ctx, owner } = await newOwner()
-    expect(await owner.calls.figures()).toMatchObject({
+    expect(await owner.calls.stats()).toMatchObject({
       days: 30,
       calls: 0,
       costMicroUsd: null,
@@ -131,15 +131,15 @@ describe('the figures of a business’s calls', () => {
     await call(ctx, { greetingMs: 9_999, costMicroUsd: 9_999 }, 8)
     await call((await newOwner()).ctx, { greetingMs: 7_777, costMicroUsd: 7_777 })
 
-    const week = await owner.calls.figures({ days: 7 })
+    const week = await owner.calls.stats({ days: 7 })
     expect(week).toMatchObject({ days: 7, calls: 21, costMicroUsd: 21_000, bargeIns: 11, engineFailures: 2 })
     expect(week.measures.greetingMs).toEqual({ p50: 11, p95: 20 })
     // A call that measured nothing counts for nothing.
     expect(week.measures.responseMedianMs).toEqual({ p50: 1_150, p95: 2_005 })
     expect(week.measures.clearP95Ms?.p50).toBeCloseTo(1.1)
     expect(week.measures.relayInP95Us).toEqual({ p50: null, p95: null })
-    expect(await owner.calls.figures({ days: 30 })).toMatchObject({ calls: 22, costMicroUsd: 30_999 })
+    expect(await owner.calls.stats({ days: 30 })).toMatchObject({ calls: 22, costMicroUsd: 30_999 })
     for (const days of [0, 367, 1.5])
-      await expect(owner.calls.figures({ days })).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+      await expect(owner.calls.stats({ days })).rejects.toMatchObject({ code: 'BAD_REQUEST' })
   })
 })

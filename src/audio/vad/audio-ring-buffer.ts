@@ -1,16 +1,16 @@
 import { bytesOfMs, MULAW_SILENCE } from '../mulaw.ts'
 
-/** The last stretch of a line's audio by media time, so that an utterance can be cut out with its onset. */
+/** The last audio of a line by media time, so that an utterance can be cut out with its onset. */
 export class AudioRingBuffer {
   readonly #maxMs: number
   #frames: { mulaw: Uint8Array; atMs: number }[] = []
 
-  /** @param maxMs how far back it reaches; 60 s are 480 KB */
+  /** @param maxMs its length; 60 s are 480 KB */
   constructor(maxMs = 120_000) {
     this.#maxMs = maxMs
   }
 
-  /** Keeps a frame; the bytes must not change afterwards. */
+  /** Adds a frame; the bytes must not change afterwards. */
   push(mulaw: Uint8Array, atMs: number): void {
     this.#frames.push({ mulaw, atMs })
     const first = this.#frames[0]
@@ -18,7 +18,7 @@ export class AudioRingBuffer {
     if (first && atMs - first.atMs > this.#maxMs + 2000) this.forget(atMs - this.#maxMs)
   }
 
-  /** The audio between two moments, as far as it is known; gaps are silence. */
+  /** The audio between two moments, as far as it is buffered; gaps are silence. */
   slice(startMs: number, endMs: number): Uint8Array {
     const first = this.#frames[0]
     const last = this.#frames.at(-1)
@@ -36,9 +36,9 @@ export class AudioRingBuffer {
     return cut
   }
 
-  /** Lets go of everything before a moment. */
+  /** Drops the audio before a moment. */
   forget(beforeMs: number): void {
-    const keep = this.#frames.findIndex((frame) => frame.atMs + frame.mulaw.length / 8 > beforeMs)
-    this.#frames = keep < 0 ? [] : this.#frames.slice(keep)
+    const first = this.#frames.findIndex((frame) => frame.atMs + frame.mulaw.length / 8 > beforeMs)
+    this.#frames = first < 0 ? [] : this.#frames.slice(first)
   }
 }

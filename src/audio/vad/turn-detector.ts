@@ -17,21 +17,21 @@ export type TurnDetectorOptions = {
 const FRAME_MS = SILERO_FRAME / 8
 const START = 0.5
 const END = 0.35
-/** Looks among which the voice must lie that begins a turn: 160 ms. */
+/** The voice that begins a turn lies within this many frames: 160 ms. */
 const WINDOW = 5
-/** Timestamps may wander by this much before they count as a gap. */
+/** Timestamps may jitter by this much before they count as a gap. */
 const JITTER_MS = 40
-/** After a gap of this length the model's memory is of another moment. */
+/** After a gap of this length the model's memory is reset. */
 const FORGET_MS = 200
 
-/** Turns on one line. Pure: its only clock is the one of the audio, its only input are the frames. */
+/** Turns on one line. Pure: its clock is that of the audio, its input are the frames. */
 export class TurnDetector {
   readonly #stream: SileroStream
   readonly #minFrames: number
   readonly #pcm = new Int16Array(SILERO_FRAME)
   #filled = 0
   #endOfTurnMs: number
-  /** Media time up to which the line is known; undefined before the first frame. */
+  /** The end of the last frame in media time; undefined before the first one. */
   #clockMs: number | undefined
   #recent: { atMs: number; voiced: boolean }[] = []
   #speaking = false
@@ -55,8 +55,8 @@ export class TurnDetector {
   }
 
   /**
-   * μ-law of any length that begins at `atMs`. A jump forward of the clock is silence; an empty frame only says that the
-   * line was silent until `atMs`.
+   * μ-law of any length that begins at `atMs`. A jump forward of the clock is silence; an empty frame means that
+   * the line was silent until `atMs`.
    */
   push(mulaw: Uint8Array, atMs: number): SpeechMark[] {
     const marks: SpeechMark[] = []

@@ -53,7 +53,7 @@ function Transcript({ detail }: { detail: Detail }) {
     const element = audio.current
     if (!element) return
     if (playing === turnId) return element.pause()
-    element.src = below(`/api/turns/${turnId}/audio`)
+    element.src = below(`/api/v1/turns/${turnId}/audio`)
     setPlaying(turnId)
     void element.play().catch(() => setPlaying(null))
   }
@@ -164,7 +164,7 @@ function Facts({ detail }: { detail: Detail }) {
                 key={id}
                 controls
                 preload="metadata"
-                src={below(`/api/recordings/${id}/audio`)}
+                src={below(`/api/v1/recordings/${id}/audio`)}
                 aria-label={t('voicemail')}
               />
             ))}

@@ -92,7 +92,7 @@ function Card({ lead, stages, onMove }: { lead: Lead; stages: Column['stage'][];
       <strong className="truncate">
         {lead.name ? <bdi>{lead.name}</bdi> : lead.phone ? <Phone value={lead.phone} /> : t('noName')}
       </strong>
-      {lead.wish && <Written className="line-clamp-3 text-sm">{lead.wish}</Written>}
+      {lead.inquiry && <Written className="line-clamp-3 text-sm">{lead.inquiry}</Written>}
       {lead.callbackTime && (
         <span className="text-sm text-warn">
           {t('callback')} <Written>{lead.callbackTime}</Written>

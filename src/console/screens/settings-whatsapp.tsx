@@ -7,7 +7,7 @@ import { QrCode } from '../ui/qr-code.tsx'
 import { Loaded } from '../ui/states.tsx'
 import { Ago, national, Phone } from '../ui/values.tsx'
 
-type Account = Out<'whatsapp.list'>[number]
+type Account = Out<'whatsapp.list'>['items'][number]
 const LOOK_EVERY_MS = 2_000
 
 /** Linked accounts; while one waits to be linked its code is renewed. */
@@ -16,13 +16,13 @@ export function WhatsAppSettings() {
   const accounts = useQuery({
     ...query('whatsapp.list'),
     refetchInterval: ({ state }) =>
-      state.data?.some((account) => account.state !== 'working') ? LOOK_EVERY_MS : false,
+      state.data?.items.some((account) => account.state !== 'working') ? LOOK_EVERY_MS : false,
   })
   const add = useMutation({ ...mutation('whatsapp.create'), onSuccess: refresh })
   return (
     <Panel title={t('linked')}>
       <Loaded of={accounts}>
-        {(items) => (
+        {({ items }) => (
           <ul className="flex flex-col gap-4">
             {items.map((account) => (
               <AccountCard key={account.id} account={account} />
@@ -45,7 +45,7 @@ function AccountCard({ account }: { account: Account }) {
   const done = { onSuccess: refresh }
   const link = useMutation({ ...mutation('whatsapp.link'), ...done })
   const logout = useMutation({ ...mutation('whatsapp.logout'), ...done })
-  const remove = useMutation({ ...mutation('whatsapp.delete'), ...done })
+  const remove = useMutation({ ...mutation('whatsapp.remove'), ...done })
   const confirm = useMutation({ ...mutation('whatsapp.confirm'), ...done })
   const refuse = useMutation({ ...mutation('whatsapp.refuse'), ...done })
   const { confirmationNeeded } = account

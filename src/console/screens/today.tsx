@@ -54,7 +54,7 @@ export function Today() {
                   <Link key={lead.id} to="/leads" className={LINE}>
                     <span className="min-w-0 flex-1">
                       <bdi className="block truncate">{lead.name ?? lead.phone}</bdi>
-                      {lead.wish && <Written className="line-clamp-1 text-muted text-sm">{lead.wish}</Written>}
+                      {lead.inquiry && <Written className="line-clamp-1 text-muted text-sm">{lead.inquiry}</Written>}
                     </span>
                     <Ago at={lead.createdAt} className="text-muted text-sm" />
                   </Link>

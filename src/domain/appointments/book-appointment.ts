@@ -1,4 +1,5 @@
-import { and, asc, eq, gt, lt, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gt, lt, sql } from 'drizzle-orm'
+import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { appointments, calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -6,6 +7,8 @@ import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
+import { lock } from '../locks.ts'
+import { laterThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
 import { type BusinessHours, instantOf, isOpen, possibleStarts, wallClock } from './hours.ts'
 
 export type AppointmentRequest = {
@@ -15,7 +18,6 @@ export type AppointmentRequest = {
   minutes: number
   name?: string | null
   note?: string | null
-  /** The call it was made in. */
   callSid?: string | null
   /** Who asks for it by telephone: until a person confirms it, they have one at a time. */
   caller?: { number: string; perCall: number; perDay: number }
@@ -48,7 +50,7 @@ export async function bookAppointment(
     throw new AppError('invalid', 'too_far', 'This is more than a year away.')
   return await ctx.db.transaction(async (tx) => {
     // One booking of a business at a time: two that overlap cannot both see a free slot.
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`appointments:${ctx.businessId}`}, 0))`)
+    await lock(tx, `appointments:${ctx.businessId}`)
     const [call] = request.callSid
       ? await tx
           .select({ id: calls.id, contactId: calls.contactId })
@@ -111,7 +113,7 @@ async function bookedBy(
     .where(
       and(
         eq(appointments.businessId, ctx.businessId),
-        // A withheld number is nobody's: only this call is known to be theirs.
+        // A withheld number names no contact: of the caller's bookings only this call's are known.
         known ? eq(calls.fromNumber, caller.number) : eq(calls.id, callId),
       ),
     )
@@ -164,11 +166,31 @@ export async function cancelAppointment(ctx: BusinessContext, id: string): Promi
   })
 }
 
-/** The appointments of the business from an instant on, soonest first. */
-export function listAppointments(ctx: BusinessContext, input: { from?: Date; limit?: number } = {}) {
-  const from = input.from ?? new Date()
-  return ctx.db
-    .select()
+export const appointmentFilters = timePageInput.extend({
+  /** Appointments that end after this time; now otherwise. */
+  from: z.iso.datetime({ offset: true }).optional(),
+})
+
+export const appointmentView = z.object({
+  id: z.uuid(),
+  contactId: z.uuid().nullable(),
+  callId: z.uuid().nullable(),
+  startsAt: z.date(),
+  endsAt: z.date(),
+  state: z.enum(appointments.state.enumValues),
+  /** Until it is confirmed by a member, its caller cannot book another one by telephone. */
+  confirmedAt: z.date().nullable(),
+  name: z.string().nullable(),
+  note: z.string().nullable(),
+  createdAt: z.date(),
+})
+
+/** The booked appointments of the business, soonest first. @throws AppError `invalid_cursor` */
+export async function listAppointments(ctx: BusinessContext, input: z.input<typeof appointmentFilters>) {
+  const { limit, cursor, ...filters } = appointmentFilters.parse(input)
+  const from = filters.from ? new Date(filters.from) : new Date()
+  const rows = await ctx.db
+    .select({ ...getTableColumns(appointments), atText: timeText(appointments.startsAt) })
     .from(appointments)
     .where(
       and(
@@ -176,10 +198,12 @@ export function listAppointments(ctx: BusinessContext, input: { from?: Date; lim
         eq(appointments.state, 'booked'),
         gt(appointments.endsAt, from),
         gt(appointments.startsAt, new Date(from.getTime() - LONGEST_MS)),
+        laterThan(appointments.startsAt, appointments.id, cursor),
       ),
     )
-    .orderBy(asc(appointments.startsAt))
-    .limit(input.limit ?? 100)
+    .orderBy(asc(appointments.startsAt), asc(appointments.id))
+    .limit(limit + 1)
+  return toTimePage(rows, limit)
 }
 
 async function overlapping(tx: Executor, ctx: BusinessContext, startsAt: Date, endsAt: Date) {

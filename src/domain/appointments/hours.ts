@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { WeekHours } from '../../../db/schema/index.ts'
+import { WEEKDAYS } from '../../lib/weekdays.ts'
 
 const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'a time such as 09:30')
 const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date such as 2026-11-30')
@@ -10,7 +11,6 @@ export const businessHours = z.object({
     z.enum(['0', '1', '2', '3', '4', '5', '6']),
     z.array(z.object({ from: clockTime, to: clockTime })).max(6),
   ),
-  /** Closed all day. */
   holidays: z.array(day).default([]),
 })
 export type BusinessHours = z.output<typeof businessHours>
@@ -21,9 +21,7 @@ export const DEFAULT_HOURS: BusinessHours = {
   holidays: [],
 }
 
-const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
-
-/** The week of a business's hours, by number of the day; hours that nobody has said are the usual ones. */
+/** The week of a business's hours, by number of the day; a business that has set none has the usual ones. */
 export function weekOf(hours: WeekHours | null): BusinessHours['week'] {
   if (!hours) return DEFAULT_HOURS.week
   return Object.fromEntries(
@@ -68,6 +66,7 @@ export function wallClock(instant: Date, timeZone: string): { date: string; time
   return { date: text.slice(0, 10), time: text.slice(11, 16), weekday: local.getUTCDay() }
 }
 
+// Intl, as Bun 1.4 has no Temporal.
 function offsetMs(instant: number, timeZone: string): number {
   const parts = new Intl.DateTimeFormat('en-US', {
     timeZone,

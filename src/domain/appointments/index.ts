@@ -1,4 +1,6 @@
 export {
+  appointmentFilters,
+  appointmentView,
   bookAppointment,
   cancelAppointment,
   confirmAppointment,

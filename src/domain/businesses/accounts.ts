@@ -4,7 +4,7 @@ import { whatsappAccounts, whatsappLinks } from '../../../db/schema/index.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
 import { getBusiness } from './businesses.ts'
 
-/** Postgres channel on which workers are told to look at a linked account; the payload is a `Wake` as JSON. */
+/** Postgres channel that notifies workers to look at a linked account; the payload is a `Wake` as JSON. */
 export const WAKE_CHANNEL = 'whatsapp_account'
 
 export const wake = z.object({
@@ -95,7 +95,6 @@ export type AccountView = {
   confirmationNeeded: boolean
 }
 
-/** The WhatsApp accounts of the business with their states. */
 export async function listAccounts(ctx: BusinessContext): Promise<AccountView[]> {
   const rows = await ctx.db
     .select({ row: whatsappAccounts, expectedPhone: whatsappLinks.expectedPhone })

@@ -4,6 +4,7 @@ import { apiKeys } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
+import { lock } from '../locks.ts'
 import { SCOPES, type Scope } from '../members/index.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 
@@ -19,7 +20,6 @@ export const apiKeyView = z.object({
   createdAt: z.date(),
 })
 
-/** The API keys of the business, newest first, the revoked ones included. */
 export async function listApiKeys(ctx: BusinessContext, input: z.input<typeof pageInput>) {
   const page = pageInput.parse(input)
   const query = pageQuery(apiKeys.id, page, eq(apiKeys.businessId, ctx.businessId))
@@ -80,7 +80,7 @@ export async function setBootstrapKey(
 ): Promise<{ revoked: number; state: 'valid' | 'revoked' }> {
   const hash = sha256Hex(key)
   return await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('api_keys:bootstrap', 0))`)
+    await lock(tx, 'api_keys:bootstrap')
     const gone = await tx
       .update(apiKeys)
       .set({ revokedAt: new Date() })

@@ -1,9 +1,11 @@
 import { and, asc, eq } from 'drizzle-orm'
 import { z } from 'zod'
+import type { Executor } from '../../../db/client.ts'
 import { businesses, phoneNumbers, SPEECH_ENGINES } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
+import { WEEKDAYS } from '../../lib/weekdays.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import { grantMembership } from '../members/index.ts'
 import { OLDEST_FIRST } from './oldest-first.ts'
@@ -19,7 +21,7 @@ const day = z
     'spans in order, each ending after it begins, none inside another',
   )
 
-export const weekHours = z.partialRecord(z.enum(['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']), day)
+export const weekHours = z.partialRecord(z.enum(WEEKDAYS), day)
 
 const timezone = z.string().refine((zone) => Intl.supportedValuesOf('timeZone').includes(zone) || zone === 'UTC', {
   error: 'an IANA time zone such as Asia/Jerusalem',
@@ -27,17 +29,17 @@ const timezone = z.string().refine((zone) => Intl.supportedValuesOf('timeZone').
 
 export const businessSettings = z.object({
   name: z.string().trim().min(1).max(120),
-  language: z.enum(['he', 'en']),
+  language: z.enum(businesses.language.enumValues),
   timezone,
   /** Spoken instead of the built-in greeting; null is the built-in one. */
   greeting: z.string().trim().min(1).max(500).nullable(),
-  defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
+  defaultWhatsappProvider: z.enum(businesses.defaultWhatsappProvider.enumValues),
   /** Sends when the default one surely cannot. */
-  fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
+  fallbackWhatsappProvider: z.enum(businesses.fallbackWhatsappProvider.enumValues).nullable(),
   /** A text longer than its provider takes: sent in parts, or refused. */
-  longText: z.enum(['split', 'refuse']),
+  longText: z.enum(businesses.longText.enumValues),
   /** Takes the payments for which no other is named; null is the one that suits the currency. */
-  paymentProvider: z.enum(['paypal', 'tranzila']).nullable(),
+  paymentProvider: z.enum(businesses.paymentProvider.enumValues).nullable(),
   /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
   speechEngine: z.enum(SPEECH_ENGINES),
   deleteRemoteRecordings: z.boolean(),
@@ -47,17 +49,13 @@ export const businessSettings = z.object({
 export const businessView = z.object({
   id: z.uuid(),
   name: z.string(),
-  language: z.enum(['he', 'en']),
+  language: z.enum(businesses.language.enumValues),
   timezone: z.string(),
   greeting: z.string().nullable(),
-  defaultWhatsappProvider: z.enum(['twilio', 'baileys']),
-  /** Sends when the default one surely cannot. */
-  fallbackWhatsappProvider: z.enum(['twilio', 'baileys']).nullable(),
-  /** A text longer than its provider takes: sent in parts, or refused. */
-  longText: z.enum(['split', 'refuse']),
-  /** Takes the payments for which no other is named; null is the one that suits the currency. */
-  paymentProvider: z.enum(['paypal', 'tranzila']).nullable(),
-  /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
+  defaultWhatsappProvider: z.enum(businesses.defaultWhatsappProvider.enumValues),
+  fallbackWhatsappProvider: z.enum(businesses.fallbackWhatsappProvider.enumValues).nullable(),
+  longText: z.enum(businesses.longText.enumValues),
+  paymentProvider: z.enum(businesses.paymentProvider.enumValues).nullable(),
   speechEngine: z.enum(SPEECH_ENGINES),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
@@ -73,7 +71,7 @@ export const phoneNumberView = z.object({
   e164: z.string(),
   label: z.string().nullable(),
   /** What is spoken on this line, when it is not the business's language. */
-  language: z.enum(['he', 'en']).nullable(),
+  language: z.enum(phoneNumbers.language.enumValues).nullable(),
   createdAt: z.date(),
 })
 
@@ -101,6 +99,14 @@ export async function getBusiness(ctx: BusinessContext) {
   return row
 }
 
+export async function setBusiness(
+  tx: Executor,
+  ctx: BusinessContext,
+  changes: Partial<Pick<typeof businesses.$inferInsert, 'hours'>>,
+): Promise<void> {
+  await tx.update(businesses).set(changes).where(eq(businesses.id, ctx.businessId))
+}
+
 /** Settings that are not given stay. */
 export async function updateBusiness(ctx: BusinessContext, input: Partial<z.input<typeof businessSettings>>) {
   const changes = businessSettings.partial().parse(input)
@@ -125,7 +131,6 @@ export function listBusinesses(ctx: DomainContext) {
     .orderBy(...OLDEST_FIRST)
 }
 
-/** The numbers that the business answers. */
 export function listPhoneNumbers(ctx: BusinessContext) {
   return ctx.db
     .select()

@@ -1,12 +1,11 @@
 import { eq } from 'drizzle-orm'
 import type { Database } from '../../../db/client.ts'
 import { businesses, phoneNumbers, whatsappAccounts } from '../../../db/schema/index.ts'
-import { errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { canonicalPhone, isSamePhone } from '../../lib/phone.ts'
+import { createPolling, type Polling } from '../polling-cache.ts'
 import { OLDEST_FIRST } from './oldest-first.ts'
 
-/** What answering a call needs to know of a business. */
 export type BusinessEntry = {
   id: string
   name: string
@@ -19,8 +18,8 @@ export type BusinessEntry = {
 
 export type NumberLookup =
   | { found: 'business'; business: BusinessEntry }
-  /** Nobody claims the number, and there is not exactly one business to fall back on. */
-  | { found: 'nobody' }
+  /** No business claims the number, and there is not exactly one business to fall back on. */
+  | { found: 'unclaimed' }
   /** The directory was never read: the database has been away since this process started. */
   | { found: 'unavailable' }
 
@@ -36,25 +35,19 @@ export type AccountEntry = {
  * The numbers and their businesses in memory, read again every few seconds: a call is answered without a query, and a
  * known number is answered while the database is away.
  */
-export type BusinessDirectory = {
-  /** Reads it for the first time (failure is logged, not thrown) and starts the refresh. */
-  start(): Promise<void>
+export type BusinessDirectory = Polling & {
   /**
    * The business that answers a number, as it speaks on that line.
    * @param called E.164
    */
   lookup(called: string | null): NumberLookup
-  /** @param id one of our business ids */
   business(id: string): BusinessEntry | null
-  /** The WhatsApp account with this number (E.164) or id; null when it is nobody's. */
+  /** The WhatsApp account with this number (E.164) or id; null when no account has it. */
   account(provider: 'twilio' | 'baileys', key: string): AccountEntry | null
   entries(): BusinessEntry[]
   /** The id of the oldest business, whose owners run the installation. */
   first(): string | null
-  /** Every business once in each language it speaks. */
   lines(): BusinessEntry[]
-  refresh(): Promise<void>
-  stop(): void
 }
 
 export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): BusinessDirectory {
@@ -62,9 +55,6 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
   let all: BusinessEntry[] = []
   let byId = new Map<string, BusinessEntry>()
   let accounts: AccountEntry[] = []
-  let timer: ReturnType<typeof setInterval> | undefined
-  let stale = false
-  let reading: Promise<void> | null = null
 
   async function read() {
     const senders = await db
@@ -110,34 +100,13 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
     accounts = senders
   }
 
-  function refresh(): Promise<void> {
-    // A slow database must not pile refreshes up: one at a time, shared by who asks meanwhile.
-    reading ??= read()
-      .then(() => {
-        if (stale) log.info('the business directory is fresh again')
-        stale = false
-      })
-      .catch((error: unknown) => {
-        if (!stale) log.warn({ error: errorMessage(error) }, 'the business directory could not be refreshed')
-        stale = true
-      })
-      .finally(() => {
-        reading = null
-      })
-    return reading
-  }
-
   return {
-    async start() {
-      await refresh()
-      timer = setInterval(refresh, refreshMs)
-      timer.unref()
-    },
+    ...createPolling('business directory', read, log, refreshMs),
     lookup(called) {
       if (!byNumber) return { found: 'unavailable' }
       const only = all.length === 1 ? all[0] : undefined
       const business = (called ? byNumber.get(canonicalPhone(called)) : undefined) ?? only
-      return business ? { found: 'business', business } : { found: 'nobody' }
+      return business ? { found: 'business', business } : { found: 'unclaimed' }
     },
     business: (id) => byId.get(id) ?? null,
     account: (provider, key) =>
@@ -152,7 +121,5 @@ export function createDirectory(db: Database, log: Logger, refreshMs = 3_000): B
       for (const entry of byNumber?.values() ?? []) spoken.set(`${entry.id} ${entry.language}`, entry)
       return [...spoken.values()]
     },
-    refresh,
-    stop: () => clearInterval(timer),
   }
 }

@@ -1,7 +1,8 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import { businesses, phoneNumbers, whatsappAccounts } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type DomainContext, within } from '../context.ts'
+import { lock } from '../locks.ts'
 import { OLDEST_FIRST } from './oldest-first.ts'
 
 /** Advisory lock of installation-wide seeding: any number that nothing else uses. */
@@ -21,7 +22,7 @@ export async function ensureFirstBusiness(
   },
 ): Promise<string> {
   return await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${SEED_LOCK})`)
+    await lock(tx, SEED_LOCK)
     const [first] = await tx
       .select({ id: businesses.id })
       .from(businesses)

@@ -28,6 +28,7 @@ export {
   listPhoneNumbers,
   phoneNumberView,
   removePhoneNumber,
+  setBusiness,
   unblockBusiness,
   updateBusiness,
   weekHours,

@@ -1,6 +1,6 @@
 /**
  * How far the caller's number is vouched for (STIR/SHAKEN): its carrier's level, or `failed` when what it claims did not hold.
- * Null where nobody says anything, as for every call from outside North America.
+ * Null where no carrier attests, as for every call from outside North America.
  * @param stirVerstat as the carrier gives it, e.g. `TN-Validation-Passed-A`, `TN-Validation-Failed-C-Diverted-A`
  */
 export function attestationOf(stirVerstat: string | null | undefined): 'A' | 'B' | 'C' | 'failed' | null {

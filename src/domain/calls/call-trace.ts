@@ -4,11 +4,6 @@ import { calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
-/** Where a call's record lies in the storage. */
-export function recordKeyOf(businessId: string, callSid: string): string {
-  return `calls/${businessId}/${callSid.replace(/[^A-Za-z0-9_-]/g, '_')}/record.jsonl`
-}
-
 /** Whether there is such a call, whether it is over, and where its record is stored; null for no such call. */
 export async function findCallTrace(
   ctx: BusinessContext,
@@ -23,7 +18,7 @@ export async function findCallTrace(
 
 /**
  * Notes that a call's record is stored. Asked twice, it is noted once.
- * @returns false when there is no such call any more: what was stored belongs to nobody
+ * @returns false when there is no such call any more: what was stored has no owner
  */
 export async function attachCallTrace(
   ctx: BusinessContext,
@@ -54,7 +49,7 @@ export async function attachCallTrace(
 /**
  * Where the record of a call is stored.
  * @param key our id or the carrier's call SID
- * @throws AppError `call_not_found`, `record_not_found` for a call that has none, or none yet
+ * @throws AppError `call_not_found`, `trace_not_found` for a call that has none, or none yet
  */
 export async function getCallTraceKey(ctx: BusinessContext, key: string): Promise<string> {
   const [row] = await ctx.db
@@ -67,7 +62,6 @@ export async function getCallTraceKey(ctx: BusinessContext, key: string): Promis
       ),
     )
   if (!row) throw new AppError('not_found', 'call_not_found', 'There is no such call.')
-  if (!row.recordKey)
-    throw new AppError('not_found', 'record_not_found', 'The record of this call is not stored, or not yet.')
+  if (!row.recordKey) throw new AppError('not_found', 'trace_not_found', 'No trace of this call is stored yet.')
   return row.recordKey
 }

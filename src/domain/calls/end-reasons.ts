@@ -18,7 +18,7 @@ export const callEndReasons = [
   'engine_expired',
   /** A person has the call. */
   'transferred',
-  /** The carrier's socket vanished without a word. */
+  /** The carrier's socket closed without a stop message. */
   'stream_lost',
   'protocol_error',
   /** The carrier opened the call's stream with a token that opens none. */

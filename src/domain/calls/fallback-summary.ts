@@ -1,6 +1,7 @@
 import { and, eq, gt, sql } from 'drizzle-orm'
 import { callSummaries, calls, heartbeats } from '../../../db/schema/index.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { CONCLUDED } from './end-reasons.ts'
 
 /** What a call left may still be on its way through the queue. */
@@ -16,13 +17,13 @@ export async function enqueueFallbackSummary(
   await ctx.enqueue(
     'call.summarize',
     { callSid: call.callSid, businessId: call.businessId, fallback: true },
-    { jobId: `summarize-lost-${call.callSid}`, delayMs: DELAY_MS },
+    { jobId: jobId('summarize', `lost-${call.callSid}`), delayMs: DELAY_MS },
   )
 }
 
 /**
- * Whether nobody else sums a call up: it has no summary, its server did not report its end, which queues one, and does not live
- * to report it. A summary that is lost all the same is queued by the sweep.
+ * Whether no other process summarizes a call: it has no summary, and its server neither reported its end, which queues one,
+ * nor lives to report it. A summary that is lost all the same is queued by the sweep.
  */
 export async function needsFallbackSummary(ctx: BusinessContext, callSid: string): Promise<boolean> {
   const [row] = await ctx.db

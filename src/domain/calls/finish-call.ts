@@ -1,4 +1,5 @@
-import { and, eq, inArray, isNull, or } from 'drizzle-orm'
+import { and, eq, inArray, isNull, or, sql } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
 import { calls } from '../../../db/schema/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { type CallEndReason, CONCLUDED } from './end-reasons.ts'
@@ -44,4 +45,16 @@ export async function finishCall(
     if (ended.length > 0)
       await audit(tx, ctx, { action: 'call.end', entity: 'call', entityId: call.id, data: { reason: end.reason } })
   })
+}
+
+/** Ends a call that left a message, also where its number has no status callback. */
+export async function endCallWithMessage(tx: Executor, ctx: BusinessContext, callId: string, at: Date): Promise<void> {
+  await tx
+    .update(calls)
+    .set({
+      state: 'ended',
+      endReason: sql`coalesce(${calls.endReason}, 'voicemail')`,
+      endedAt: sql`coalesce(${calls.endedAt}, ${at.toISOString()}::timestamptz)`,
+    })
+    .where(and(eq(calls.id, callId), eq(calls.businessId, ctx.businessId), eq(calls.state, 'ringing')))
 }

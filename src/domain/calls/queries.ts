@@ -3,11 +3,12 @@ import { z } from 'zod'
 import { calls, callTurns, contacts, leads, recordings } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
+import { earlierColumns, presentName } from '../leads/index.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 
 export const callFilters = pageInput.extend({
   contactId: z.uuid().optional(),
-  state: z.enum(['ringing', 'live', 'ended']).optional(),
+  state: z.enum(calls.state.enumValues).optional(),
 })
 
 const view = {
@@ -33,7 +34,6 @@ const view = {
   endedAt: calls.endedAt,
 }
 
-/** The calls of the business, newest first. */
 export async function listCalls(ctx: BusinessContext, input: z.input<typeof callFilters>) {
   const page = callFilters.parse(input)
   const query = pageQuery(
@@ -71,50 +71,77 @@ export async function getCall(ctx: BusinessContext, key: string) {
     )
   if (!found) throw new AppError('not_found', 'call_not_found', 'There is no such call.')
   const { recordKey, ...call } = found
-  const [turns, files, [lead]] = await Promise.all([
-    ctx.db
-      .select({
-        id: callTurns.id,
-        index: callTurns.index,
-        role: callTurns.role,
-        text: callTurns.text,
-        transcript: callTurns.transcript,
-        question: callTurns.question,
-        startMs: callTurns.startMs,
-        endMs: callTurns.endMs,
-        heardMs: callTurns.heardMs,
-        interrupted: callTurns.interrupted,
-        audioKey: callTurns.audioKey,
-      })
-      .from(callTurns)
-      .where(and(eq(callTurns.callId, call.id), eq(callTurns.businessId, ctx.businessId)))
-      .orderBy(asc(callTurns.index)),
-    ctx.db
-      .select({
-        id: recordings.id,
-        recordingSid: recordings.recordingSid,
-        state: recordings.state,
-        durationMs: recordings.durationMs,
-        bytes: recordings.bytes,
-        sha256: recordings.sha256,
-        contentType: recordings.contentType,
-        recordedAt: recordings.recordedAt,
-      })
-      .from(recordings)
-      .where(and(eq(recordings.callId, call.id), eq(recordings.businessId, ctx.businessId)))
-      .orderBy(asc(recordings.id)),
-    ctx.db
-      .select()
-      .from(leads)
-      .where(and(eq(leads.callId, call.id), eq(leads.businessId, ctx.businessId))),
+  const [turns, files, lead] = await Promise.all([
+    readTurns(ctx, call.id),
+    readRecordings(ctx, call.id),
+    readLead(ctx, call.id),
   ])
   return {
     ...call,
     hasRecord: recordKey !== null,
-    turns: turns.map(({ audioKey, ...turn }) => ({ ...turn, hasAudio: audioKey !== null })),
+    turns,
     recordings: files,
-    lead: lead ?? null,
+    lead,
   }
+}
+
+async function readTurns(ctx: BusinessContext, callId: string) {
+  const rows = await ctx.db
+    .select({
+      id: callTurns.id,
+      index: callTurns.index,
+      role: callTurns.role,
+      text: callTurns.text,
+      transcript: callTurns.transcript,
+      question: callTurns.question,
+      startMs: callTurns.startMs,
+      endMs: callTurns.endMs,
+      heardMs: callTurns.heardMs,
+      interrupted: callTurns.interrupted,
+      audioKey: callTurns.audioKey,
+    })
+    .from(callTurns)
+    .where(and(eq(callTurns.callId, callId), eq(callTurns.businessId, ctx.businessId)))
+    .orderBy(asc(callTurns.index))
+  return rows.map(({ audioKey, question, ...turn }) => ({
+    ...turn,
+    question: question === null ? null : presentName(question),
+    hasAudio: audioKey !== null,
+  }))
+}
+
+async function readRecordings(ctx: BusinessContext, callId: string) {
+  return await ctx.db
+    .select({
+      id: recordings.id,
+      recordingSid: recordings.recordingSid,
+      state: recordings.state,
+      durationMs: recordings.durationMs,
+      bytes: recordings.bytes,
+      sha256: recordings.sha256,
+      contentType: recordings.contentType,
+      recordedAt: recordings.recordedAt,
+    })
+    .from(recordings)
+    .where(and(eq(recordings.callId, callId), eq(recordings.businessId, ctx.businessId)))
+    .orderBy(asc(recordings.id))
+}
+
+async function readLead(ctx: BusinessContext, callId: string) {
+  const [lead] = await ctx.db
+    .select({
+      id: leads.id,
+      contactId: leads.contactId,
+      stage: leads.stage,
+      source: leads.source,
+      name: leads.name,
+      inquiry: leads.inquiry,
+      ...earlierColumns,
+      callbackTime: leads.callbackTime,
+    })
+    .from(leads)
+    .where(and(eq(leads.callId, callId), eq(leads.businessId, ctx.businessId)))
+  return lead ?? null
 }
 
 /**

@@ -10,34 +10,34 @@ const TERMINAL = new Set(['completed', 'busy', 'failed', 'no-answer', 'canceled'
 
 /**
  * Takes the carrier's call status. Order of arrival is not guaranteed: a terminal status stays.
- * A call that the carrier has ended is ended here too; why, when no agent said so, is told by what happened to it.
+ * A call that the carrier has ended is ended here too; why, when no agent said so, follows from what happened to it.
  * @returns false when there is no such call yet
  * @throws AppError `person_erased` when it was erased
  */
-export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'call.status'>): Promise<boolean> {
-  const over = TERMINAL.has(news.status)
+export async function recordCallStatus(ctx: DomainContext, update: JobPayload<'call.status'>): Promise<boolean> {
+  const over = TERMINAL.has(update.status)
   return await ctx.db.transaction(async (tx) => {
     // Held: of two that come at once, the one that was slower must see what the other wrote.
-    const [row] = await tx.select().from(calls).where(eq(calls.callSid, news.callSid)).for('update')
+    const [row] = await tx.select().from(calls).where(eq(calls.callSid, update.callSid)).for('update')
     if (!row) {
-      await refuseErasedCall(tx, news.callSid)
+      await refuseErasedCall(tx, update.callSid)
       return false
     }
-    if (news.onlyFor && !news.onlyFor.includes(row.businessId)) {
-      ctx.log.warn({ callSid: news.callSid }, 'news of a call of another business')
+    if (update.onlyFor && !update.onlyFor.includes(row.businessId)) {
+      ctx.log.warn({ callSid: update.callSid }, 'call status rejected: the call belongs to another business')
       return true
     }
     if (row.carrierStatus && TERMINAL.has(row.carrierStatus)) return true
     await tx
       .update(calls)
       .set({
-        carrierStatus: news.status,
-        carrierSeconds: news.durationSeconds ?? row.carrierSeconds,
+        carrierStatus: update.status,
+        carrierSeconds: update.durationSeconds ?? row.carrierSeconds,
         ...(over
           ? {
               state: 'ended' as const,
               endReason: sql`coalesce(${calls.endReason}, ${concludeReason(row)})`,
-              endedAt: sql`coalesce(${calls.endedAt}, ${new Date(news.at).toISOString()}::timestamptz)`,
+              endedAt: sql`coalesce(${calls.endedAt}, ${new Date(update.at).toISOString()}::timestamptz)`,
             }
           : {}),
       })
@@ -45,7 +45,7 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
     await emit(
       tx,
       { ...ctx, businessId: row.businessId },
-      { action: 'call.status', entity: 'call', entityId: row.id, data: { status: news.status } },
+      { action: 'call.status', entity: 'call', entityId: row.id, data: { status: update.status } },
     )
     // A call without a stream has no server that would tell its end.
     if (over && row.endReason === null && !row.streamSid)
@@ -55,7 +55,7 @@ export async function recordCallStatus(ctx: DomainContext, news: JobPayload<'cal
         entityId: row.id,
         data: { reason: concludeReason(row) },
       })
-    // Its server may be gone, and nobody else to sum it up; one that is not says it all itself.
+    // Its server may be gone, and no other process summarizes it; a live server does so itself.
     if (over && row.endReason === null && row.streamSid) await enqueueFallbackSummary(ctx, row)
     return true
   })

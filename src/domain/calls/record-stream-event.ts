@@ -5,33 +5,33 @@ import type { DomainContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 
 /**
- * Takes the carrier's news of a stream. `stream-error` is the only place where a failed handshake shows
- * (Twilio, TwiML <Stream> statusCallback). News of a call without a row yet asks to be tried again.
+ * Takes the carrier's event of a stream. `stream-error` is the only place where a failed handshake shows
+ * (Twilio, TwiML <Stream> statusCallback). An event of a call without a row yet asks to be tried again.
  * @returns false when there is no such call yet
  * @throws AppError `person_erased` when it was erased
  */
-export async function recordStreamEvent(ctx: DomainContext, news: JobPayload<'call.stream_event'>): Promise<boolean> {
+export async function recordStreamEvent(ctx: DomainContext, update: JobPayload<'call.stream_event'>): Promise<boolean> {
   const [row] = await ctx.db
     .select({ id: calls.id, businessId: calls.businessId })
     .from(calls)
-    .where(eq(calls.callSid, news.callSid))
+    .where(eq(calls.callSid, update.callSid))
   if (!row) {
-    await refuseErasedCall(ctx.db, news.callSid)
+    await refuseErasedCall(ctx.db, update.callSid)
     return false
   }
-  if (news.onlyFor && !news.onlyFor.includes(row.businessId)) {
-    ctx.log.warn({ callSid: news.callSid }, 'news of a stream of another business')
+  if (update.onlyFor && !update.onlyFor.includes(row.businessId)) {
+    ctx.log.warn({ callSid: update.callSid }, 'stream event rejected: the call belongs to another business')
     return true
   }
-  if (news.event === 'stream-error')
+  if (update.event === 'stream-error')
     await ctx.db
       .update(calls)
-      .set({ streamError: news.error ?? 'stream-error' })
+      .set({ streamError: update.error ?? 'stream-error' })
       .where(and(eq(calls.id, row.id), eq(calls.businessId, row.businessId)))
-  if (news.event === 'stream-started')
+  if (update.event === 'stream-started')
     await ctx.db
       .update(calls)
-      .set({ streamStartedAt: new Date(news.at) })
+      .set({ streamStartedAt: new Date(update.at) })
       .where(and(eq(calls.id, row.id), eq(calls.businessId, row.businessId), isNull(calls.streamStartedAt)))
   return true
 }

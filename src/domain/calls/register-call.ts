@@ -1,12 +1,13 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { auditLog, calls, leads } from '../../../db/schema/index.ts'
+import { calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { identitiesOf, lockIdentities, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
 import { eraseCalls, isErasedSql, personErased, queueDeletions } from '../erasures/index.ts'
+import { setLeadContact } from '../leads/index.ts'
 import { callerName, callerPhone } from './caller.ts'
 
 export type CallRegistration = {
@@ -22,7 +23,7 @@ export type CallRegistration = {
 }
 
 /**
- * The call's row, made when there is none: whichever news of a call comes first makes it.
+ * The call's row, made when there is none: whichever event of a call comes first makes it.
  * @throws AppError `person_erased` for a call that was erased with its caller
  */
 export async function upsertCall(
@@ -91,6 +92,7 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
         fromNumber: input.from,
         toNumber: input.to,
         startedAt: input.at,
+        registeredAt: input.at,
         ...(input.answeredBy === 'voicemail'
           ? {
               answeredBy: 'voicemail' as const,
@@ -101,12 +103,7 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
       })
       .where(and(eq(calls.id, call.id), eq(calls.businessId, ctx.businessId), isNull(calls.contactId)))
       .returning({ id: calls.id })
-    // A lead that was faster than the call it is of.
-    if (contactId)
-      await tx
-        .update(leads)
-        .set({ contactId })
-        .where(and(eq(leads.callId, call.id), eq(leads.businessId, ctx.businessId), isNull(leads.contactId)))
+    if (contactId) await setLeadContact(tx, ctx, call.id, contactId)
     if (registered.length > 0) await audit(tx, ctx, { action: 'call.register', entity: 'call', entityId: call.id })
     return known
   })
@@ -115,13 +112,11 @@ export async function registerCall(ctx: BusinessContext, input: CallRegistration
   throw personErased()
 }
 
-/** Whether the call was registered before: one of a withheld number has no contact to tell it by. */
 async function isRegistered(tx: Executor, callId: string): Promise<boolean> {
-  await tx.execute(sql`select 1 from ${calls} where ${calls.id} = ${callId} for update`)
-  const [entry] = await tx
-    .select({ id: auditLog.id })
-    .from(auditLog)
-    .where(and(eq(auditLog.entity, 'call'), eq(auditLog.entityId, callId), eq(auditLog.action, 'call.register')))
-    .limit(1)
-  return entry !== undefined
+  const [call] = await tx
+    .select({ registeredAt: calls.registeredAt })
+    .from(calls)
+    .where(eq(calls.id, callId))
+    .for('update')
+  return call?.registeredAt != null
 }

@@ -4,7 +4,7 @@ import { findEvent } from '../inbox/index.ts'
 import { registerCall } from './register-call.ts'
 
 /**
- * Registers a call whose registration is accepted and not worked off yet, for news that overtook it. Its own job finds it done.
+ * Registers a call whose registration is accepted and not worked off yet, for an event that overtook it. Its own job finds it done.
  * @returns whether there was one
  */
 export async function registerPending(ctx: DomainContext, callSid: string): Promise<boolean> {

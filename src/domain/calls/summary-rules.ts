@@ -11,7 +11,7 @@ export type CallSummary = {
 export type CallForRules = {
   language: Language
   name: string | null
-  wish: string | null
+  inquiry: string | null
   callbackTime: string | null
   endReason: string | null
   turns: readonly { role: 'agent' | 'caller'; text: string | null; question: string | null; audioKey: string | null }[]
@@ -20,7 +20,7 @@ export type CallForRules = {
 const WORDS = {
   he: {
     called: (name: string | null) => (name ? `שיחה מאת ${name}.` : 'התקבלה שיחה.'),
-    wish: (wish: string) => `הבקשה: ${wish}.`,
+    inquiry: (inquiry: string) => `הבקשה: ${inquiry}.`,
     area: (area: string) => `אזור: ${area}.`,
     budget: (budget: string) => `תקציב: ${budget}.`,
     callback: (time: string) => `לחזור: ${time}.`,
@@ -30,8 +30,8 @@ const WORDS = {
     callBack: 'לחזור אל הלקוח.',
   },
   en: {
-    called: (name: string | null) => (name ? `${name} called.` : 'Somebody called.'),
-    wish: (wish: string) => `Wish: ${wish}.`,
+    called: (name: string | null) => (name ? `${name} called.` : 'An unknown caller called.'),
+    inquiry: (inquiry: string) => `Inquiry: ${inquiry}.`,
     area: (area: string) => `Area: ${area}.`,
     budget: (budget: string) => `Budget: ${budget}.`,
     callback: (time: string) => `Call back: ${time}.`,
@@ -52,14 +52,14 @@ export function summaryByRules(call: CallForRules): CallSummary {
   const budget = findBudget(spoken)
   const parts = [
     words.called(call.name),
-    ...(call.wish ? [words.wish(call.wish)] : []),
+    ...(call.inquiry ? [words.inquiry(call.inquiry)] : []),
     ...(area ? [words.area(area)] : []),
     ...(budget ? [words.budget(budget)] : []),
     ...(call.callbackTime ? [words.callback(call.callbackTime)] : []),
     ...(said.length === 0 ? [words.silent] : []),
     ...(kept.length > 0 ? [words.kept(kept.length)] : []),
   ]
-  const found = { name: call.name, wish: call.wish, area, budget, callback_time: call.callbackTime }
+  const found = { name: call.name, inquiry: call.inquiry, area, budget, callback_time: call.callbackTime }
   return {
     summary: parts.join(' '),
     sentiment: findSentiment(spoken),

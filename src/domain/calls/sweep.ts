@@ -2,14 +2,14 @@ import { and, eq, gt, isNotNull, lt, ne, notExists, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { callSummaries, calls, callTurns, heartbeats } from '../../../db/schema/index.ts'
 import { audit, type DomainContext, within } from '../context.ts'
-import { retryRound } from '../retry-rounds.ts'
+import { jobId, retryRound } from '../job-ids.ts'
 import { enqueueFallbackSummary } from './fallback-summary.ts'
 
 /** No call lives this long: the carrier itself ends one after 4 hours. */
 const LONGEST_CALL_MS = 4.5 * 60 * 60_000
 
 /**
- * Ends the calls whose end nobody told: those of a server whose heartbeat stopped, and those older than any call can be.
+ * Ends the calls whose end was not reported: those of a server whose heartbeat stopped, and those older than any call can be.
  * @returns how many
  */
 export async function endAbandonedCalls(ctx: DomainContext): Promise<number> {
@@ -89,7 +89,7 @@ export async function requeueSummaries(ctx: DomainContext, lostAfterMs = SUMMARY
     await ctx.enqueue(
       'call.summarize',
       { callSid, businessId },
-      { jobId: `summarize-${callSid}-${retryRound(endedAt)}` },
+      { jobId: jobId('summarize', callSid, retryRound(endedAt)) },
     )
   return rows.length
 }
@@ -121,7 +121,7 @@ export async function requeueTranscripts(
     await ctx.enqueue(
       'call.transcribe',
       { businessId, turnId: id },
-      { jobId: `transcribe-${id}-${retryRound(createdAt)}` },
+      { jobId: jobId('transcribe', id, retryRound(createdAt)) },
     )
   return theirs.length
 }

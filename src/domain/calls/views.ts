@@ -1,21 +1,22 @@
 import { z } from 'zod'
+import { calls, callTurns, recordings } from '../../../db/schema/index.ts'
+import { earlierView } from '../leads/index.ts'
 
-/** A call as lists answer it. */
 export const callView = z.object({
   id: z.uuid(),
   callSid: z.string(),
   contactId: z.uuid().nullable(),
   contactName: z.string().nullable(),
-  direction: z.enum(['inbound', 'outbound']),
+  direction: z.enum(calls.direction.enumValues),
   from: z.string(),
   to: z.string(),
   /** How far the caller's number is vouched for, in the carrier's words (STIR/SHAKEN). */
   stirVerstat: z.string().nullable(),
-  answeredBy: z.enum(['agent', 'voicemail']),
-  state: z.enum(['ringing', 'live', 'ended']),
+  answeredBy: z.enum(calls.answeredBy.enumValues),
+  state: z.enum(calls.state.enumValues),
   endReason: z.string().nullable(),
   endDetail: z.string().nullable(),
-  fallback: z.enum(['voicemail', 'hangup']).nullable(),
+  fallback: z.enum(calls.fallback.enumValues).nullable(),
   streamError: z.string().nullable(),
   carrierStatus: z.string().nullable(),
   carrierSeconds: z.number().nullable(),
@@ -25,7 +26,7 @@ export const callView = z.object({
   endedAt: z.date().nullable(),
 })
 
-/** A call with all that belongs to it. `recordings` are fetched from `/api/recordings/<id>/audio`, turns alike. */
+/** A call with all that belongs to it. `recordings` are fetched from `/api/v1/recordings/<id>/audio`, turns alike. */
 export const callDetail = callView.extend({
   /** Whether its record is stored: what happened in it, to be lived through again. */
   hasRecord: z.boolean(),
@@ -33,9 +34,9 @@ export const callDetail = callView.extend({
     z.object({
       id: z.uuid(),
       index: z.number(),
-      role: z.enum(['agent', 'caller']),
+      role: z.enum(callTurns.role.enumValues),
       text: z.string().nullable(),
-      transcript: z.enum(['none', 'untranscribed', 'low_confidence', 'transcribed']),
+      transcript: z.enum(callTurns.transcript.enumValues),
       question: z.string().nullable(),
       startMs: z.number(),
       endMs: z.number(),
@@ -48,7 +49,7 @@ export const callDetail = callView.extend({
     z.object({
       id: z.uuid(),
       recordingSid: z.string(),
-      state: z.enum(['pending', 'stored', 'failed']),
+      state: z.enum(recordings.state.enumValues),
       durationMs: z.number().nullable(),
       bytes: z.number().nullable(),
       sha256: z.string().nullable(),
@@ -62,7 +63,8 @@ export const callDetail = callView.extend({
       stage: z.string(),
       source: z.string(),
       name: z.string().nullable(),
-      wish: z.string().nullable(),
+      inquiry: z.string().nullable(),
+      ...earlierView,
       callbackTime: z.string().nullable(),
     })
     .nullable(),

@@ -2,20 +2,16 @@ import { and, eq, inArray } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { contacts, contactTags, messages } from '../../../db/schema/index.ts'
-import { CONTACT_NAME_MAX, fitsContactName } from '../../lib/contact-name.ts'
+import { CONTACT_NAME_MAX } from '../../lib/contact-name.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
+import { requiredText } from '../../lib/text.ts'
 import { audit, type BusinessContext, emit } from '../context.ts'
 import { type ContactView, customFields, getContact, lockContact, tag } from './queries.ts'
 import { findContactByPhone, lockIdentities } from './resolve-contact.ts'
 
-const name = z
-  .string()
-  .trim()
-  .min(1)
-  .refine(fitsContactName, `A name has at most ${CONTACT_NAME_MAX} characters.`)
-  .meta({ maxLength: CONTACT_NAME_MAX })
+const name = requiredText(CONTACT_NAME_MAX)
 
 export const newContact = z.object({
   /** Chosen by the client, so that a repeated request makes one contact. */
@@ -48,9 +44,9 @@ export function phoneOf(text: string | null | undefined): string | null {
 
 /** Makes a contact; asked again with the same id, it answers the first one. @throws AppError `invalid_number`, `phone_taken` */
 export async function createContact(ctx: BusinessContext, input: z.input<typeof newContact>): Promise<ContactView> {
-  const wish = newContact.parse(input)
-  const phone = phoneOf(wish.phone)
-  const id = wish.id ?? newId()
+  const fields = newContact.parse(input)
+  const phone = phoneOf(fields.phone)
+  const id = fields.id ?? newId()
   await ctx.db.transaction(async (tx) => {
     if (phone) await lockIdentities(tx, ctx, [{ kind: 'phone', value: phone }])
     const [earlier] = await tx.select({ businessId: contacts.businessId }).from(contacts).where(eq(contacts.id, id))
@@ -61,11 +57,11 @@ export async function createContact(ctx: BusinessContext, input: z.input<typeof 
       id,
       businessId: ctx.businessId,
       phone,
-      name: wish.name ?? null,
-      email: wish.email ?? null,
-      custom: wish.custom ?? {},
+      name: fields.name ?? null,
+      email: fields.email ?? null,
+      custom: fields.custom ?? {},
     })
-    await writeTags(tx, ctx, id, wish.tags ?? [], [])
+    await writeTags(tx, ctx, id, fields.tags ?? [], [])
     await audit(tx, ctx, { action: 'contact.create', entity: 'contact', entityId: id })
   })
   return await getContact(ctx, id)

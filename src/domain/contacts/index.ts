@@ -9,6 +9,7 @@ export {
   writeOptOut,
   writeTags,
 } from './change-contact.ts'
+export { fillContact, insertUnreachableContact } from './fill-contact.ts'
 export { mergeContacts } from './merge-contacts.ts'
 export { addNote, addNoteWithin, editNote, listNotes, noteBody, noteView, removeNote } from './notes.ts'
 export { readConsentWord } from './opt-out-words.ts'

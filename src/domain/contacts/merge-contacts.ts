@@ -11,7 +11,7 @@ export async function mergeContacts(ctx: BusinessContext, keepId: string, goneId
   if (keepId === goneId)
     throw new AppError('invalid', 'same_contact', 'A contact cannot be merged with itself.', { field: 'goneId' })
   await ctx.db.transaction(async (tx) => {
-    // One order for everybody, so that two merges of the same pair do not lock each other out.
+    // One order for all callers, so that two merges of the same pair do not lock each other out.
     for (const id of [keepId, goneId].sort()) await lockContactWhole(tx, ctx, id)
     await mergeInto(tx, ctx, keepId, goneId)
   })
@@ -79,11 +79,11 @@ export async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string
 /** Every column that refers to a contact: asked of the database, so that a new table is never forgotten. */
 export async function tablesOfContacts(tx: Executor): Promise<{ table: string; column: string }[]> {
   const rows = await tx.execute<{ table: string; column: string }>(sql`
-    select child.relname as "table", attribute.attname as "column"
+    select distinct child.relname as "table", attribute.attname as "column"
     from pg_constraint reference
     join pg_class child on child.oid = reference.conrelid
-    join pg_attribute attribute on attribute.attrelid = child.oid and attribute.attnum = reference.conkey[1]
-    where reference.contype = 'f' and reference.confrelid = 'contacts'::regclass and cardinality(reference.conkey) = 1
+    join pg_attribute attribute on attribute.attrelid = child.oid and attribute.attnum = any(reference.conkey)
+    where reference.contype = 'f' and reference.confrelid = 'contacts'::regclass and attribute.attname <> 'business_id'
     order by 1, 2`)
   return [...rows]
 }

@@ -4,11 +4,12 @@ import type { Executor } from '../../../db/client.ts'
 import { notes } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { requiredText } from '../../lib/text.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 import { lockContact } from './queries.ts'
 
-export const noteBody = z.string().trim().min(1).max(10_000)
+export const noteBody = requiredText(10_000)
 
 export const noteView = z.object({
   id: z.uuid(),
@@ -20,7 +21,6 @@ export const noteView = z.object({
   updatedAt: z.date(),
 })
 
-/** The notes on a contact, newest first. */
 export async function listNotes(ctx: BusinessContext, input: z.input<typeof pageInput> & { contactId: string }) {
   const page = pageInput.parse(input)
   const query = pageQuery(notes.id, page, eq(notes.businessId, ctx.businessId), eq(notes.contactId, input.contactId))
@@ -33,7 +33,6 @@ export async function addNote(ctx: BusinessContext, input: { id?: string; contac
   return await ctx.db.transaction((tx) => addNoteWithin(tx, ctx, input))
 }
 
-/** The same inside a transaction of the caller's. */
 export async function addNoteWithin(
   tx: Executor,
   ctx: BusinessContext,

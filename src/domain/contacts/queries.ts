@@ -3,18 +3,19 @@ import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { contacts, contactTags, conversations } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import { limitedText, requiredText } from '../../lib/text.ts'
 import type { BusinessContext } from '../context.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 
 const flag = z.union([z.boolean(), z.enum(['true', 'false'])]).transform((value) => value === true || value === 'true')
 
-export const tag = z.string().trim().min(1).max(64)
+export const tag = requiredText(64)
 
 export const contactFilters = pageInput.extend({ tag: tag.optional(), optedOut: flag.optional() })
 
 export const customFields = z.record(
-  z.string().min(1).max(64),
-  z.union([z.string().max(2_000), z.number(), z.boolean(), z.null()]),
+  limitedText(64).min(1),
+  z.union([limitedText(2_000), z.number(), z.boolean(), z.null()]),
 )
 
 export const contactView = z.object({
@@ -41,7 +42,6 @@ const columns = {
   updatedAt: contacts.updatedAt,
 }
 
-/** The contacts of the business, newest first. */
 export async function listContacts(ctx: BusinessContext, input: z.input<typeof contactFilters>) {
   const page = contactFilters.parse(input)
   const query = pageQuery(
@@ -118,7 +118,6 @@ export async function lockContactWhole(tx: Executor, ctx: BusinessContext, id: s
   return await lockContact(tx, ctx, id)
 }
 
-/** The tags in use, with how many contacts carry each. */
 export async function listTags(ctx: BusinessContext) {
   return await ctx.db
     .select({ tag: contactTags.tag, contacts: sql<number>`count(*)::int` })

@@ -1,7 +1,7 @@
-import { and, asc, count, eq, gt, inArray, isNotNull, ne, or, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
-import { auditLog, businesses, calls, contacts, messages } from '../../../db/schema/index.ts'
+import { auditLog, businesses, calls, contactRepairs, contacts, messages } from '../../../db/schema/index.ts'
 import { canonicalPhone, dialledToday, formerReading, networkPhone, withheldNumbers } from '../../lib/phone.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import { mergeInto, tablesOfContacts } from './merge-contacts.ts'
@@ -9,7 +9,6 @@ import { lockContactWhole } from './queries.ts'
 import { lockIdentities } from './resolve-contact.ts'
 
 export const repairReport = z.object({
-  /** Contacts with a number that were looked at. */
   checked: z.number(),
   /** Contacts that were one person under two spellings, and are one contact now. */
   merged: z.number(),
@@ -67,23 +66,26 @@ export async function repairContacts(ctx: BusinessContext): Promise<RepairReport
 
 /** Repairs the contacts of each business that was not repaired yet. @returns how many businesses */
 export async function repairAllContacts(ctx: DomainContext): Promise<number> {
-  const runs = await ctx.db
-    .select({ id: businesses.id, runs: count(auditLog.id), last: sql<string | null>`max(${auditLog.createdAt})` })
+  const due = await ctx.db
+    .select({ id: businesses.id })
     .from(businesses)
-    .leftJoin(
-      auditLog,
-      and(
-        eq(auditLog.entity, 'business'),
-        eq(auditLog.entityId, sql`${businesses.id}::text`),
-        eq(auditLog.action, ACTION),
-        eq(auditLog.actorKind, 'system'),
+    .leftJoin(contactRepairs, eq(contactRepairs.businessId, businesses.id))
+    .where(
+      or(
+        isNull(contactRepairs.businessId),
+        and(lt(contactRepairs.runs, RUNS), lt(contactRepairs.lastRunAt, new Date(Date.now() - BETWEEN_RUNS_MS))),
       ),
     )
-    .groupBy(businesses.id)
-  const due = runs.filter(
-    (row) => row.runs === 0 || (row.runs < RUNS && Date.now() - Date.parse(row.last ?? '') > BETWEEN_RUNS_MS),
-  )
-  for (const { id } of due) await repairContacts(within(ctx, id))
+  for (const { id } of due) {
+    await repairContacts(within(ctx, id))
+    await ctx.db
+      .insert(contactRepairs)
+      .values({ businessId: id, runs: 1 })
+      .onConflictDoUpdate({
+        target: contactRepairs.businessId,
+        set: { runs: sql`${contactRepairs.runs} + 1`, lastRunAt: sql`now()` },
+      })
+  }
   return due.length
 }
 
@@ -177,7 +179,6 @@ async function isVouchedFor(
   return row?.vouched === true
 }
 
-/** Takes a number that is none from its contact; a contact that has nothing else goes. */
 async function dropNumber(ctx: BusinessContext, id: string, phone: string, report: RepairReport): Promise<void> {
   await ctx.db.transaction(async (tx) => {
     const contact = await lockContactWhole(tx, ctx, id).catch(() => null)

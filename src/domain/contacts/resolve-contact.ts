@@ -4,21 +4,20 @@ import { contactIdentities, contacts } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import { canonicalPhone, isSamePhone, networkPhone, phoneVariants } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { lock } from '../locks.ts'
 import { mergeInto } from './merge-contacts.ts'
 
 /** What a channel knows of a person; at least one of phone, lid and externalId. */
 export type ContactIdentity = {
-  /** E.164 */
   phone: string | null
   /** WhatsApp's linked identity, never a phone number. */
   lid?: string | null
-  /** Another provider's id of the person. */
   externalId?: string | null
   /** A name the channel gave; a name already known is kept. */
   name?: string | null
 }
 
-/** All that somebody is known by; a number in its canonical spelling. */
+/** All identities of a person; a number in its canonical spelling. */
 export function identitiesOf(who: ContactIdentity): { kind: 'phone' | 'lid' | 'external'; value: string }[] {
   return [
     ...(who.phone ? [{ kind: 'phone' as const, value: canonicalPhone(who.phone) }] : []),
@@ -132,11 +131,15 @@ export function contactsWithPhone(ctx: Pick<BusinessContext, 'businessId'>, phon
     where business_id = ${ctx.businessId} and kind in ('phone', 'whatsapp') and value in ${variants})`
 }
 
-/** A condition on a row of contacts: it has this number, in whichever spelling, and no other row has it in another. */
+/**
+ * A condition on a row of contacts: it has this number, no other row has it in another spelling, and `resolveContact` would not
+ * renew its spelling.
+ */
 export function hasPhoneAlone(ctx: Pick<BusinessContext, 'businessId'>, contact: SQL, phone: string): SQL {
   const variants = phoneVariants(phone)
   if (variants.length === 1) return sql`${contact}.phone = ${phone}`
-  return sql`${contact}.phone in ${variants} and not exists (select from ${contacts} as twin
+  const settled = phone === canonicalPhone(phone) ? [phone] : variants
+  return sql`${contact}.phone in ${settled} and not exists (select from ${contacts} as twin
     where twin.business_id = ${ctx.businessId} and twin.phone in ${variants} and twin.id <> ${contact}.id)`
 }
 
@@ -145,7 +148,7 @@ export function furtherNumber(asked: string | null, first: string | null): strin
   return asked && first && !isSamePhone(asked, first) ? asked : null
 }
 
-/** Who has this number, in whichever spelling, as theirs or as a further one; null when nobody has. */
+/** Who has this number, in whichever spelling, as theirs or as a further one; null when no contact has it. */
 export async function findContactByPhone(db: Executor, ctx: BusinessContext, phone: string): Promise<string | null> {
   return (await findContacts(db, ctx, phone, []))[0]?.id ?? null
 }
@@ -165,7 +168,7 @@ async function renewSpelling(tx: Executor, ctx: BusinessContext, keep: Found, ph
     )
 }
 
-/** Keeps everybody else off these identities until the transaction ends. Held already, they are held. */
+/** Locks these identities until the transaction ends. Locked already, they stay locked. */
 export async function lockIdentities(
   tx: Executor,
   ctx: BusinessContext,
@@ -173,6 +176,5 @@ export async function lockIdentities(
 ): Promise<void> {
   // One lock a person, however the number is spelled.
   const keys = identities.map(({ kind, value }) => `${kind}:${kind === 'phone' ? canonicalPhone(value) : value}`)
-  for (const key of [...new Set(keys)].sort())
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`contact:${ctx.businessId}:${key}`}, 0))`)
+  for (const key of [...new Set(keys)].sort()) await lock(tx, `contact:${ctx.businessId}:${key}`)
 }

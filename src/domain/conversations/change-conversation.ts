@@ -7,7 +7,7 @@ import { getConversation, noConversation } from './queries.ts'
 
 type Row = typeof conversations.$inferSelect
 
-/** Hands a conversation to a member, or to nobody. @throws AppError `conversation_not_found`, `not_a_member` */
+/** Assigns a conversation to a member, or unassigns it. @throws AppError `conversation_not_found`, `not_a_member` */
 export function assignConversation(ctx: BusinessContext, id: string, assigneeId: string | null) {
   return change(ctx, id, 'conversation.assign', { assigneeId }, async (tx, row) => {
     if (row.assigneeId === assigneeId) return null

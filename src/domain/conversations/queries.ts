@@ -5,7 +5,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { olderThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
 
-export const CONVERSATION_STATUSES = ['open', 'closed', 'snoozed'] as const
+export const CONVERSATION_STATUSES = conversations.status.enumValues
 
 export const conversationFilters = timePageInput.extend({
   status: z.enum(CONVERSATION_STATUSES).optional(),
@@ -46,7 +46,6 @@ const columns = {
   createdAt: conversations.createdAt,
 }
 
-/** The conversations of the business, the latest event first. */
 export async function listConversations(ctx: BusinessContext, input: z.input<typeof conversationFilters>) {
   const page = conversationFilters.parse(input)
   const assignee = page.assignee === 'me' ? ctx.actor.id : page.assignee

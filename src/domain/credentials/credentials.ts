@@ -12,7 +12,7 @@ const view = {
   updatedAt: businessCredentials.updatedAt,
 }
 
-/** For which providers the business has keys of its own, and what they are told by; never the keys. */
+/** For which providers the business has keys of its own, with a hint of each; never the keys. */
 export function listCredentials(ctx: BusinessContext) {
   return ctx.db
     .select(view)

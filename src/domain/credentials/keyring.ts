@@ -3,6 +3,7 @@ import { businessCredentials } from '../../../db/schema/index.ts'
 import { errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { SecretBox } from '../../lib/secret-box.ts'
+import { createPolling, type Polling } from '../polling-cache.ts'
 import { CREDENTIAL_KINDS, type CredentialProvider, type Credentials } from './kinds.ts'
 
 /** What a business has of a provider: nothing of its own, its keys, or keys that cannot be opened any more. */
@@ -16,17 +17,10 @@ export type Held<P extends CredentialProvider> =
  * The businesses' own keys in memory, read again every few seconds: a webhook is checked without a query, and while the
  * database is away. As long as keys do not change, they are the same object: what is made of them can be kept with it.
  */
-export type Keyring = {
-  /** Reads it for the first time (failure is logged, not thrown) and starts the refresh. */
-  start(): Promise<void>
-  /** Reads it now; after a failure what was known stays. */
-  refresh(): Promise<void>
+export type Keyring = Polling & {
   held<P extends CredentialProvider>(businessId: string, provider: P): Held<P>
-  /** Every business with readable keys of its own for a provider. */
   holders<P extends CredentialProvider>(provider: P): { businessId: string; keys: Credentials<P> }[]
-  /** The keys as they are stored. */
   seal<P extends CredentialProvider>(businessId: string, provider: P, keys: Credentials<P>): string
-  stop(): void
 }
 
 type Entry<P extends CredentialProvider> = { sealed: string; keys: Credentials<P> | null }
@@ -36,11 +30,6 @@ type Rings = { [P in CredentialProvider]: Map<string, Entry<P>> }
 export function createKeyring(db: Database, box: SecretBox, log: Logger, refreshMs = 3_000): Keyring {
   let rings = emptyRings()
   let known = false
-  let timer: ReturnType<typeof setInterval> | undefined
-  let stale = false
-  let reading: Promise<void> | null = null
-  /** A change that was written while a reading was under way wants one more. */
-  let next: Promise<void> | null = null
 
   async function read() {
     const rows = await db
@@ -75,41 +64,8 @@ export function createKeyring(db: Database, box: SecretBox, log: Logger, refresh
     }
   }
 
-  function start(): Promise<void> {
-    const now = read()
-      .then(() => {
-        if (stale) log.info('the businesses’ own keys are fresh again')
-        stale = false
-      })
-      .catch((error: unknown) => {
-        if (!stale) log.warn({ error: errorMessage(error) }, 'the businesses’ own keys could not be read')
-        stale = true
-      })
-      .finally(() => {
-        reading = null
-      })
-    reading = now
-    return now
-  }
-
-  /** One at a time; whoever asks during a reading gets the one after it, which sees what was just written. */
-  function refresh(): Promise<void> {
-    if (!reading) return start()
-    next ??= reading.then(() => {
-      next = null
-      return start()
-    })
-    return next
-  }
-
   return {
-    async start() {
-      await refresh()
-      // A slow database must not pile them up.
-      timer = setInterval(() => reading ?? refresh(), refreshMs)
-      timer.unref()
-    },
-    refresh,
+    ...createPolling('credentials', read, log, refreshMs),
     held(businessId, provider) {
       const entry = rings[provider].get(businessId)
       if (!known) return { kind: 'unreadable' }
@@ -120,7 +76,6 @@ export function createKeyring(db: Database, box: SecretBox, log: Logger, refresh
       return [...rings[provider]].flatMap(([businessId, { keys }]) => (keys ? [{ businessId, keys }] : []))
     },
     seal: (businessId, provider, keys) => box.seal(JSON.stringify(keys), placeOf(businessId, provider)),
-    stop: () => clearInterval(timer),
   }
 }
 

@@ -10,7 +10,6 @@ const key = z
   .trim()
   .regex(/^[\x21-\x7e]{1,512}$/, 'printable characters without spaces')
 
-/** What each provider's account is reached with. */
 export const CREDENTIAL_KINDS = {
   twilio: z.strictObject({
     accountSid: z
@@ -71,7 +70,6 @@ export const credentialsView = z.object({
   updatedAt: z.date(),
 })
 
-/** What an owner tells keys by; never enough to use them. */
 export function hintOf(input: CredentialsInput): string {
   const last = (text: string) => (text.length >= 12 ? `…${text.slice(-4)}` : '…')
   switch (input.provider) {

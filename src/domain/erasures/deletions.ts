@@ -5,12 +5,12 @@ import { errorMessage } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { mediaKey, recordingKey } from '../storage-keys.ts'
 
 /** Something outside the database: a file in the storage, or the carrier's copy of a recording. */
 export type Ref = { kind: 'file' | 'carrier_recording'; ref: string }
 
-/** Deletes one thing outside the database, then forgets that it was to be deleted. Gone already is fine. */
 export async function deletePending(
   ctx: BusinessContext,
   deletionId: string,
@@ -24,7 +24,7 @@ export async function deletePending(
     .returning()
   if (!row) return
   if (row.kind === 'file') await means.storage.delete(row.ref)
-  // Without a carrier there is nobody to ask; the line stays until there is.
+  // Without a carrier the deletion cannot be asked for; the row stays until there is one.
   else if (means.deleteCarrierRecording) await means.deleteCarrierRecording(row.ref)
   else return
   await ctx.db.delete(pendingDeletions).where(mine)
@@ -41,7 +41,7 @@ export async function requeueDeletions(ctx: DomainContext, idleMs = 10 * 60_000)
     await ctx.enqueue(
       'privacy.delete',
       { businessId: row.businessId, deletionId: row.id },
-      { jobId: `erase-${row.id}-${row.attempts}` },
+      { jobId: jobId('erase', row.id, row.attempts) },
     )
   return rows.length
 }
@@ -137,18 +137,21 @@ export async function noteDeletions(tx: Executor, ctx: BusinessContext, refs: Re
   return ids
 }
 
-/** Has what was written down deleted now. */
 export async function queueDeletions(ctx: BusinessContext, ids: string[]): Promise<void> {
   try {
     for (const deletionId of ids)
-      await ctx.enqueue('privacy.delete', { businessId: ctx.businessId, deletionId }, { jobId: `erase-${deletionId}` })
+      await ctx.enqueue(
+        'privacy.delete',
+        { businessId: ctx.businessId, deletionId },
+        { jobId: jobId('erase', deletionId) },
+      )
   } catch (error) {
     // They are written down: the sweep queues them.
     ctx.log.warn({ error: errorMessage(error) }, 'deletions could not be queued; the sweep will')
   }
 }
 
-/** Has the files of a job that is not to be done deleted, since nobody else knows of them. */
+/** Has the files of a job that is not to be done deleted, since no other row names them. */
 export async function deleteLeftovers(ctx: BusinessContext, refs: Ref[]): Promise<void> {
   if (refs.length > 0) await queueDeletions(ctx, await ctx.db.transaction((tx) => noteDeletions(tx, ctx, refs)))
 }

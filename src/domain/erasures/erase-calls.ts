@@ -44,12 +44,12 @@ export async function eraseCalls(
     tx.delete(appointments).where(theirs(appointments)).returning({ id: appointments.id }),
   )
   await tx.delete(calls).where(and(eq(calls.businessId, ctx.businessId), inArray(calls.id, callIds)))
-  await silenceNews(tx, [...callIds, ...leadIds, ...appointmentIds])
+  await eraseEvents(tx, [...callIds, ...leadIds, ...appointmentIds])
   return { pending, leads: leadIds.length, appointments: appointmentIds.length }
 }
 
 /** What the audit log and the events say of these loses its data. */
-export async function silenceNews(tx: Executor, ids: string[]): Promise<void> {
+export async function eraseEvents(tx: Executor, ids: string[]): Promise<void> {
   for (let at = 0; at < ids.length; at += 5_000) {
     const some = ids.slice(at, at + 5_000)
     await tx

@@ -8,7 +8,7 @@ export {
   queueDeletions,
   requeueDeletions,
 } from './deletions.ts'
-export { eraseCalls, silenceNews } from './erase-calls.ts'
+export { eraseCalls, eraseEvents } from './erase-calls.ts'
 export {
   forgetMentions,
   type Identity,

@@ -8,7 +8,6 @@ import { sha256Hex } from '../../lib/ids.ts'
 import { type BusinessContext, type DomainContext, within } from '../context.ts'
 import { deleteLeftovers, type Ref } from './deletions.ts'
 
-/** What a person, or a call of theirs, is known by. */
 export type Identity = { kind: (typeof erasedIdentities.$inferSelect)['kind']; value: string }
 
 /** Longer than any job is retried and any call lasts; then the fingerprints go too. */
@@ -76,7 +75,7 @@ export async function refuseErased(
   if (row?.erased) throw personErased()
 }
 
-/** For news of a call that has no row. @throws AppError `person_erased` when it had one, and was erased with its caller */
+/** For an event of a call that has no row. @throws AppError `person_erased` when it had one, and was erased with its caller */
 export async function refuseErasedCall(tx: Executor, callSid: string): Promise<void> {
   const call: Identity = { kind: 'call', value: callSid }
   const [found] = await tx

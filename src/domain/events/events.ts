@@ -84,7 +84,6 @@ export async function positionOf(ctx: BusinessContext, id: string): Promise<Even
   return row ?? null
 }
 
-/** The latest events of the business, newest first. */
 export async function listEvents(ctx: BusinessContext, input: { cursor?: string | undefined; limit: number }) {
   const rows = await ctx.db
     .select()
@@ -98,7 +97,7 @@ export async function listEvents(ctx: BusinessContext, input: { cursor?: string 
   return { items, nextCursor: rows.length > input.limit ? (items.at(-1)?.id ?? null) : null }
 }
 
-/** Events are news, not history (the audit log is): they go after some time. @returns how many went */
+/** Deletes events after their retention; the audit log is the history. @returns how many were deleted */
 export async function pruneEvents(ctx: DomainContext, keepDays = 30): Promise<number> {
   const gone = await ctx.db
     .delete(events)

@@ -3,7 +3,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import { type BusinessContext, type DomainContext, EVENT_CHANNEL } from '../context.ts'
 import { currentPosition, type EventPosition, positionOf, readEvents, type StoredEvent } from './events.ts'
 
-/** What a subscriber gets: an event, or the word that its place is gone and everything is to be read anew. */
+/** What a subscriber gets: an event, or `reset`: its position is gone and everything must be read again. */
 export type StreamItem = { kind: 'event'; event: StoredEvent } | { kind: 'reset' }
 
 /**
@@ -38,23 +38,65 @@ type Subscriber = {
 export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandle['sql'] }): EventHub {
   const { ctx } = options
   const subscribers = new Set<Subscriber>()
-  let position: EventPosition | null = null
+  const reader = createReader(ctx, subscribers)
   let listening: { unlisten(): Promise<void> } | null = null
   let timer: ReturnType<typeof setInterval> | undefined
+
+  async function* subscribe(
+    business: BusinessContext,
+    after: string | null,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamItem> {
+    const subscriber: Subscriber = { businessId: business.businessId, waiting: [], overflowed: false, wake: () => {} }
+    // Registered before the table is read: what becomes readable after that read comes through here.
+    const first = subscribers.size === 0
+    subscribers.add(subscriber)
+    const newSince = Date.now() - CLOCKS_DIFFER_MS
+    reader.wake()
+    // Without listeners the reader stood still: what lies between its place and this one is not new.
+    const passed = first ? await currentPosition(ctx).catch(() => null) : null
+    const isOld = ({ position, createdAt }: StoredEvent) =>
+      passed !== null && !isBehind(position, passed) && createdAt.getTime() < newSince
+    const abort = () => subscriber.wake()
+    signal.addEventListener('abort', abort)
+    try {
+      yield* follow(business, subscriber, after, { isOld, isOver: () => signal.aborted || reader.stopped })
+    } finally {
+      signal.removeEventListener('abort', abort)
+      subscribers.delete(subscriber)
+    }
+  }
+
+  return {
+    async start() {
+      await reader.start()
+      // Called again after a lost connection came back: what was committed meanwhile is read then.
+      listening = await options.sql.listen(EVENT_CHANNEL, reader.wake, reader.wake)
+      timer = setInterval(() => {
+        if (subscribers.size > 0) reader.wake()
+        else void reader.skipToPresent()
+      }, POLL_MS)
+      timer.unref()
+    },
+    subscribe,
+    get subscribers() {
+      return subscribers.size
+    },
+    async stop() {
+      const read = reader.stop()
+      clearInterval(timer)
+      for (const subscriber of subscribers) subscriber.wake()
+      await listening?.unlisten()
+      await read
+    },
+  }
+}
+
+function createReader(ctx: DomainContext, subscribers: ReadonlySet<Subscriber>) {
+  let position: EventPosition | null = null
   let reading: Promise<void> | null = null
   let again = false
   let stopped = false
-
-  function dispatch(event: StoredEvent) {
-    for (const subscriber of subscribers) {
-      if (subscriber.businessId !== event.businessId) continue
-      if (subscriber.waiting.length >= MAX_WAITING) {
-        subscriber.waiting = []
-        subscriber.overflowed = true
-      } else if (!subscriber.overflowed) subscriber.waiting.push(event)
-      subscriber.wake()
-    }
-  }
 
   async function read() {
     do {
@@ -63,7 +105,7 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
       const page = await readEvents(ctx, position, { limit: BATCH })
       for (const event of page.events) {
         position = event.position
-        dispatch(event)
+        for (const subscriber of subscribers) dispatch(event, subscriber)
       }
       if (page.more) again = true
       else if (page.unripe) {
@@ -73,118 +115,90 @@ export function createEventHub(options: { ctx: DomainContext; sql: DatabaseHandl
     } while (again && !stopped)
   }
 
-  /** Events happened. Where nobody listens they are not read: a standby server would read those of all the others. */
-  function wakeReader() {
-    if (stopped || subscribers.size === 0) return
-    if (reading) {
-      again = true
-      return
-    }
-    reading = read()
-      .catch((error: unknown) => ctx.log.warn({ error: errorMessage(error) }, 'events could not be read; trying again'))
-      .finally(() => {
-        reading = null
-      })
-  }
-
-  /** Nobody listens: whoever comes next need not be led through what happened until now. */
-  async function moveOn() {
-    try {
-      const now = await currentPosition(ctx)
-      if (subscribers.size === 0 && !reading) position = now
-    } catch (error) {
-      ctx.log.warn({ error: errorMessage(error) }, 'the position of the events could not be read; trying again')
-    }
-  }
-
-  async function* subscribe(
-    business: BusinessContext,
-    after: string | null,
-    signal: AbortSignal,
-  ): AsyncGenerator<StreamItem> {
-    let wake = () => {}
-    const subscriber: Subscriber = {
-      businessId: business.businessId,
-      waiting: [],
-      overflowed: false,
-      wake: () => wake(),
-    }
-    // Registered before the table is read: what becomes readable after that read comes through here.
-    const first = subscribers.size === 0
-    subscribers.add(subscriber)
-    const newSince = Date.now() - CLOCKS_DIFFER_MS
-    wakeReader()
-    // While nobody listened the reader stood still: what lies between its place and this one is not new.
-    const passed = first ? await currentPosition(ctx).catch(() => null) : null
-    const isOld = ({ position, createdAt }: StoredEvent) =>
-      passed !== null && !isBehind(position, passed) && createdAt.getTime() < newSince
-    const abort = () => wake()
-    signal.addEventListener('abort', abort)
-    try {
-      let last: EventPosition | null = null
-      if (after !== null) {
-        last = await positionOf(business, after)
-        if (!last) yield { kind: 'reset' }
-      }
-      let behind = last !== null
-      while (!signal.aborted && !stopped) {
-        if (subscriber.overflowed) {
-          subscriber.overflowed = false
-          behind = true
-        }
-        if (behind) {
-          if (!last) {
-            yield { kind: 'reset' }
-            behind = false
-            continue
-          }
-          const page = await readEvents(business, last, { businessId: business.businessId, limit: BATCH })
-          for (const event of page.events) {
-            last = event.position
-            yield { kind: 'event', event }
-          }
-          behind = page.more
-          continue
-        }
-        const event = subscriber.waiting.shift()
-        if (event) {
-          if (last ? !isBehind(event.position, last) : isOld(event)) continue
-          last = event.position
-          yield { kind: 'event', event }
-          continue
-        }
-        const { promise, resolve } = Promise.withResolvers<void>()
-        wake = resolve
-        if (!signal.aborted && subscriber.waiting.length === 0 && !subscriber.overflowed) await promise
-      }
-    } finally {
-      signal.removeEventListener('abort', abort)
-      subscribers.delete(subscriber)
-    }
-  }
-
   return {
+    get stopped() {
+      return stopped
+    },
     async start() {
       position = await currentPosition(ctx)
-      // Called again after a lost connection came back: what was committed meanwhile is read then.
-      listening = await options.sql.listen(EVENT_CHANNEL, wakeReader, wakeReader)
-      timer = setInterval(() => {
-        if (subscribers.size > 0) wakeReader()
-        else void moveOn()
-      }, POLL_MS)
-      timer.unref()
     },
-    subscribe,
-    get subscribers() {
-      return subscribers.size
+    /** Events happened. Without listeners they are not read: a standby server would read those of all the others. */
+    wake() {
+      if (stopped || subscribers.size === 0) return
+      if (reading) {
+        again = true
+        return
+      }
+      reading = read()
+        .catch((error: unknown) => ctx.log.warn({ error: errorMessage(error) }, 'reading events failed; trying again'))
+        .finally(() => {
+          reading = null
+        })
+    },
+    /** No listener is left: the next one starts at the present. */
+    async skipToPresent() {
+      try {
+        const now = await currentPosition(ctx)
+        if (subscribers.size === 0 && !reading) position = now
+      } catch (error) {
+        ctx.log.warn({ error: errorMessage(error) }, 'reading the position of events failed; trying again')
+      }
     },
     async stop() {
       stopped = true
-      clearInterval(timer)
-      for (const subscriber of subscribers) subscriber.wake()
-      await listening?.unlisten()
       await reading
     },
+  }
+}
+
+function dispatch(event: StoredEvent, subscriber: Subscriber): void {
+  if (subscriber.businessId !== event.businessId) return
+  if (subscriber.waiting.length >= MAX_WAITING) {
+    subscriber.waiting = []
+    subscriber.overflowed = true
+  } else if (!subscriber.overflowed) subscriber.waiting.push(event)
+  subscriber.wake()
+}
+
+/** The events of a business in order: from the table while the subscriber is behind, else as the reader hands them over. */
+async function* follow(
+  business: BusinessContext,
+  subscriber: Subscriber,
+  after: string | null,
+  options: { isOld(event: StoredEvent): boolean; isOver(): boolean },
+): AsyncGenerator<StreamItem> {
+  let last = after === null ? null : await positionOf(business, after)
+  if (after !== null && !last) yield { kind: 'reset' }
+  let behind = last !== null
+  while (!options.isOver()) {
+    if (subscriber.overflowed) {
+      subscriber.overflowed = false
+      behind = true
+    }
+    if (behind && !last) {
+      yield { kind: 'reset' }
+      behind = false
+      continue
+    }
+    if (behind && last) {
+      const page = await readEvents(business, last, { businessId: business.businessId, limit: BATCH })
+      for (const event of page.events) {
+        last = event.position
+        yield { kind: 'event', event }
+      }
+      behind = page.more
+      continue
+    }
+    const event = subscriber.waiting.shift()
+    if (event) {
+      if (last ? !isBehind(event.position, last) : options.isOld(event)) continue
+      last = event.position
+      yield { kind: 'event', event }
+      continue
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    subscriber.wake = resolve
+    if (!options.isOver() && subscriber.waiting.length === 0 && !subscriber.overflowed) await promise
   }
 }
 

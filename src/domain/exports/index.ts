@@ -30,7 +30,6 @@ type Exporter = {
   read(ctx: BusinessContext, page: PageOfRows): Promise<{ rows: Cell[][]; nextCursor: string | null }>
 }
 
-/** @param columns what stands in each column, by its heading */
 function exporter<Row>(
   list: (ctx: BusinessContext, page: PageOfRows) => Promise<Page<Row>>,
   columns: Record<string, (row: Row) => Cell>,
@@ -62,7 +61,7 @@ const EXPORTERS: Record<ExportKind, Exporter> = {
     id: (row) => row.id,
     phone: (row) => row.phone,
     name: (row) => row.name,
-    wish: (row) => row.wish,
+    inquiry: (row) => row.inquiry,
     stage: (row) => row.stage,
     value: (row) => (row.valueAgorot === null ? null : (row.valueAgorot / 100).toFixed(2)),
     source: (row) => row.source,

@@ -1,4 +1,3 @@
-/** How amounts are written where a file comes from. */
 export const AMOUNT_STYLES = ['1,234.50', '1.234,50'] as const
 export type AmountStyle = (typeof AMOUNT_STYLES)[number]
 

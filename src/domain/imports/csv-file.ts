@@ -11,7 +11,6 @@ import { openTable, type Table } from './table.ts'
 
 export type CsvInput = {
   kind: ImportKind
-  /** The file as it is, or its text. */
   source: Uint8Array | string
   encoding: Encoding | null
   mapping: ColumnMapping | null
@@ -20,18 +19,15 @@ export type CsvInput = {
   dates: DateStyle | null
 }
 
-/** Something that a file can mean in two ways, for a person to decide. */
 export type CsvQuestion = {
   field: 'amounts' | 'dates'
   column: string
-  /** Rows whose cell can be both. */
   rows: number
   examples: string[]
   choices: string[]
 }
 
 export type CsvSummary = {
-  /** Null where the text was given. */
   encoding: Encoding | null
   delimiter: string
   headingRow: number
@@ -105,8 +101,8 @@ function* readRows(table: Table, options: ReadOptions): Generator<CsvRow> {
 
 /** What a row is known by when the same or another file brings it again. */
 function keyOf(kind: ImportKind, value: ImportRow, seen: Map<string, number>): string {
-  const { phone, name, email, wish, valueAgorot } = value
-  const content = JSON.stringify([kind, phone, name, email, wish, valueAgorot])
+  const { phone, name, email, inquiry, valueAgorot } = value
+  const content = JSON.stringify([kind, phone, name, email, inquiry, valueAgorot])
   // Two rows alike in one file are two, however often the file is read.
   const hash = sha256Hex(content)
   const count = seen.get(hash) ?? 0
@@ -130,8 +126,8 @@ function surveyRows(table: Table, mapped: MappedColumn[], input: CsvInput) {
       if (cell) survey.look(column.column, cell.slice(0, 60))
     }
   }
-  const style = <Style extends string>(told: Style | null, survey: StyleSurvey, styles: readonly Style[]) =>
-    told ?? styles.find((one) => one === survey.decided()) ?? null
+  const style = <Style extends string>(given: Style | null, survey: StyleSurvey, styles: readonly Style[]) =>
+    given ?? styles.find((one) => one === survey.decided()) ?? null
   const found = {
     amounts: style(input.amounts, amounts, AMOUNT_STYLES),
     dates: style(input.dates, dates, DATE_STYLES),
@@ -194,7 +190,6 @@ const SEVERAL_COLUMNS: Record<string, string> = {
   note: 'all of them are put together',
 }
 
-/** What a person should know of how the columns are read. */
 function notices(table: Table, mapped: MappedColumn[]): string[] {
   const byField = Map.groupBy(mapped, ({ field }) => field)
   const several = [...byField].flatMap(([field, columns]) =>

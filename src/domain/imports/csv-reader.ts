@@ -4,7 +4,7 @@ import type { CsvReply, CsvRequest } from './csv-worker.ts'
 
 /** Threads of a process that read files at once; each holds one file. */
 const THREADS = 2
-/** Who waits for a thread; more are told to come again. */
+/** Requests that wait for a thread; more are refused as busy. */
 const MAX_WAITING = 16
 const REPLY_MS = 30_000
 const WAIT_MS = 60_000
@@ -14,7 +14,6 @@ export type CsvReader = {
   summary: CsvSummary
   /** The text of the file, where it was asked for. */
   text: string | null
-  /** Its SHA-256. */
   textHash: string | null
   /** The next rows, at most `count`; none at the end. */
   next(count: number): Promise<CsvRow[]>

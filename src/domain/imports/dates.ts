@@ -1,4 +1,3 @@
-/** How dates are written where a file comes from; `excel-1904` is how old spreadsheets of the Mac number their days. */
 export const DATE_STYLES = ['dmy', 'mdy', 'excel-1904'] as const
 export type DateStyle = (typeof DATE_STYLES)[number]
 

@@ -8,7 +8,7 @@ const PERSON = ['phone', 'name', 'first name', 'middle name', 'last name', 'comp
 /** What a column can be, beside `custom:<name>` and `date:<name>`, which keep it as a field of the business's own. */
 export const IMPORT_FIELDS = {
   contacts: [...PERSON, 'tags', 'note', 'opted out', 'custom'],
-  leads: [...PERSON, 'wish', 'stage', 'value', 'date', 'tags', 'note'],
+  leads: [...PERSON, 'inquiry', 'stage', 'value', 'date', 'tags', 'note'],
 } as const satisfies Record<ImportKind, readonly string[]>
 export type ImportField = (typeof IMPORT_FIELDS)[ImportKind][number]
 
@@ -16,10 +16,18 @@ export type ImportField = (typeof IMPORT_FIELDS)[ImportKind][number]
 export const columnMapping = z.record(z.string().max(500), z.string().max(80))
 export type ColumnMapping = z.infer<typeof columnMapping>
 
-/** Whether a file's rows can be told apart by this field alone. */
-export const IDENTIFYING: readonly string[] = ['phone', 'name', 'first name', 'last name', 'company', 'email', 'wish']
+/** Fields that tell one person's row from another's. */
+export const IDENTIFYING: readonly string[] = [
+  'phone',
+  'name',
+  'first name',
+  'last name',
+  'company',
+  'email',
+  'inquiry',
+]
 
-/** Characters that nobody sees: bidi marks, joiners, byte order marks, soft hyphens. */
+/** Invisible characters: bidi marks, joiners, byte order marks, soft hyphens. */
 const INVISIBLE = /[\p{Cf}\p{Cc}]/gu
 
 /** A heading as it is shown and named in a mapping: without invisible characters, spaces made one. */
@@ -107,11 +115,11 @@ const HEADINGS: readonly [ImportField, RegExp][] = [
   ],
   ['custom', /^custom( fields)?$/],
   [
-    'wish',
+    'inquiry',
     /^(wish|inquiry|enquiry|subject|interest|interested in|request|message|need|service|product|deal (name|title)|lead title|event type( name)?|topic|what do you need)$/,
   ],
   [
-    'wish',
+    'inquiry',
     /^(ה)?(נושא|בקשה|פנייה|פניה|הודעה|שירות|מוצר)$|^(נושא|מהות|תוכן|סיבת) (ה)?(פנייה|פניה|בקשה)$|^(מתעניין ב|מתעניינת ב|עניין)$|^תוכן ההודעה$/,
   ],
   ['stage', /^((lead|deal|pipeline|contact) )?(stage|status)$|^(ה)?(שלב|סטטוס|מצב)( (ה)?ליד)?$/],
@@ -137,7 +145,7 @@ const YET = /^((wa|caller|whats ?app) id|event type( name)?)$/
 const AROUND =
   /^(person|contact|customer|client|lead|deal|invitee|billing|default address) (?=\S)| (required|optional|mandatory|חובה|אופציונלי)$/g
 
-/** What somebody is called beside the name: it counts where a row has no other. */
+/** What a person is called beside the name: it counts where a row has no other. */
 const SECOND_NAME = /^(nickname|file as|push name|public name|notify)$/
 /** Of the person in some programs, and of the user of the program in others, where the person has a column of its own. */
 const OF_A_USER = /^user /

@@ -3,12 +3,12 @@ import { imports } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { type PageInput, pageInput, pageQuery, toPage } from '../paging.ts'
 import { type CsvReader, withCsvReader } from './csv-reader.ts'
 import { type ImportInput, toCsvInput } from './inputs.ts'
 import { noImport } from './rejects.ts'
 
-/** All but the file itself. */
 const columns = {
   id: imports.id,
   kind: imports.kind,
@@ -28,7 +28,7 @@ const columns = {
 }
 
 /**
- * Takes a file in: rows with errors are left out and told, rows that an earlier file brought are not made again. The work is a
+ * Takes a file in: rows with errors are left out and reported, rows that an earlier file brought are not made again. The work is a
  * job's; asked again with the same id, there is one.
  * @throws AppError as `openCsvFile`; `idempotency_conflict`
  */
@@ -42,7 +42,7 @@ export async function startImport(ctx: BusinessContext, input: ImportInput & { i
     throw new AppError('conflict', 'idempotency_conflict', 'This id was used for another import.', { field: 'id' })
   if (row.state === 'queued') {
     try {
-      await ctx.enqueue('import.run', { businessId: ctx.businessId, importId: id }, { jobId: `import-${id}` })
+      await ctx.enqueue('import.run', { businessId: ctx.businessId, importId: id }, { jobId: jobId('import', id) })
     } catch (error) {
       // The row is committed: the sweep finds it.
       ctx.log.warn({ importId: id, error: errorMessage(error) }, 'the import could not be queued; the sweep will')
@@ -100,7 +100,7 @@ export async function getImport(ctx: BusinessContext, id: string) {
   return row
 }
 
-/** Queues again the imports that nobody works on: their job was lost. @returns how many */
+/** Queues again the imports that no worker runs: their job was lost. @returns how many */
 export async function requeueImports(ctx: DomainContext, idleMs = 120_000): Promise<number> {
   const rows = await ctx.db
     .select({ id: imports.id, businessId: imports.businessId, processed: imports.processed })
@@ -111,7 +111,7 @@ export async function requeueImports(ctx: DomainContext, idleMs = 120_000): Prom
     await within(ctx, row.businessId).enqueue(
       'import.run',
       { businessId: row.businessId, importId: row.id },
-      { jobId: `import-${row.id}-${row.processed}-${Math.floor(Date.now() / 600_000)}` },
+      { jobId: jobId('import', row.id, row.processed, Math.floor(Date.now() / 600_000)) },
     )
   return rows.length
 }

@@ -13,7 +13,6 @@ export const MAX_CSV_BYTES = 7_800_000
 
 export const importInput = z.object({
   kind: z.enum(IMPORT_KINDS),
-  /** The text of the file. */
   csv: z.string().min(1).max(MAX_CSV_LENGTH).optional(),
   /** Instead of `csv`: the file as it is, in base64. Its encoding is found out, or `encoding` says it. */
   file: z

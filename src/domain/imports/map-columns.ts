@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { presentName } from '../leads/index.ts'
 import {
   type ColumnMapping,
   fieldOfHeading,
@@ -9,10 +10,8 @@ import {
   isOfUser,
 } from './fields.ts'
 
-/** A column that is read, and what it is. */
 export type MappedColumn = { index: number; column: string; field: string }
 
-/** `custom:<name>` and `date:<name>`. */
 const OWN_FIELD = /^(custom|date):(.+)$/s
 
 /**
@@ -21,7 +20,7 @@ const OWN_FIELD = /^(custom|date):(.+)$/s
  * @throws AppError `no_mapping`, `unknown_column`, `unknown_field`
  */
 export function mapColumns(kind: ImportKind, columns: string[], mapping: ColumnMapping | null): MappedColumn[] {
-  const mapped = mapping ? asTold(kind, columns, mapping) : asHeaded(kind, columns)
+  const mapped = mapping ? asMapped(kind, columns, mapping) : asHeaded(kind, columns)
   if (!mapped.some(({ field }) => IDENTIFYING.includes(field)))
     throw new AppError(
       'invalid',
@@ -32,9 +31,10 @@ export function mapColumns(kind: ImportKind, columns: string[], mapping: ColumnM
   return mapped
 }
 
-function asTold(kind: ImportKind, columns: string[], mapping: ColumnMapping): MappedColumn[] {
+function asMapped(kind: ImportKind, columns: string[], mapping: ColumnMapping): MappedColumn[] {
   const fields: readonly string[] = IMPORT_FIELDS[kind]
-  return Object.entries(mapping).flatMap(([heading, field]) => {
+  return Object.entries(mapping).flatMap(([heading, named]) => {
+    const field = presentName(named)
     if (!fields.includes(field) && !OWN_FIELD.test(field))
       throw new AppError(
         'invalid',
@@ -72,7 +72,6 @@ function asHeaded(kind: ImportKind, columns: string[]): MappedColumn[] {
     .map(({ index, column, field }) => ({ index, column, field }))
 }
 
-/** As `mapping` of the API says it again. */
 export function toMapping(mapped: MappedColumn[]): ColumnMapping {
   return Object.fromEntries(mapped.toSorted((a, b) => a.index - b.index).map(({ column, field }) => [column, field]))
 }

@@ -9,7 +9,6 @@ import type { ImportRow } from './read-row.ts'
 /** What becomes of a row that can be read: something new, empty fields of something known are filled in, or nothing changes. */
 export type Outcome = 'created' | 'updated' | 'existing'
 
-/** What is there of the person of a row. */
 export type Known = {
   id: string | null
   phone: string | null
@@ -24,7 +23,6 @@ export type Known = {
 /** What an earlier row like this one was made into. */
 export type Earlier = { leadId: string | null; contactId: string | null }
 
-/** What a row adds to its contact. */
 export type Fill = {
   name: string | null
   email: string | null
@@ -34,7 +32,7 @@ export type Fill = {
   optOut: boolean
 }
 
-export const NOBODY: Known = {
+export const NEW_CONTACT: Known = {
   id: null,
   phone: null,
   name: null,
@@ -58,7 +56,7 @@ export function planRow(
   known: Known | null,
   earlier: Earlier | null,
 ): { outcome: Outcome; fill: Fill } {
-  const before = known ?? NOBODY
+  const before = known ?? NEW_CONTACT
   const fill: Fill = {
     name: before.name === null ? row.name : null,
     email: before.email === null ? row.email : null,
@@ -105,9 +103,8 @@ function planCustom(row: ImportRow, before: Known): Record<string, string> {
   return added
 }
 
-/** What is there after a row was taken in. */
 export function knownAfter(known: Known | null, row: ImportRow, fill: Fill): Known {
-  const before = known ?? NOBODY
+  const before = known ?? NEW_CONTACT
   return {
     id: before.id,
     phone: before.phone ?? row.phone,
@@ -120,7 +117,6 @@ export function knownAfter(known: Known | null, row: ImportRow, fill: Fill): Kno
   }
 }
 
-/** What earlier rows with these keys were made into. */
 export async function loadEarlier(db: Executor, ctx: BusinessContext, keys: string[]): Promise<Map<string, Earlier>> {
   if (keys.length === 0) return new Map()
   const rows = await db
@@ -178,7 +174,6 @@ export async function loadExisting(
   return { byPhone, byId }
 }
 
-/** Numbers that somebody has beside the first one. */
 async function loadFurtherNumbers(db: Executor, ctx: BusinessContext, phones: string[]) {
   if (phones.length === 0) return []
   return await db
@@ -211,7 +206,6 @@ async function loadTagsAndNotes(db: Executor, ctx: BusinessContext, rows: Import
       byId.get(contactId)?.notes.add(body)
 }
 
-/** The first of a row's numbers that somebody has. */
 export function knownOf(row: ImportRow, byPhone: ReadonlyMap<string, Known>): Known | null {
   for (const phone of row.phones) {
     const known = byPhone.get(canonicalPhone(phone))

@@ -133,7 +133,7 @@ const NOTHING = {
   email: null,
   tags: [],
   note: null,
-  wish: null,
+  inquiry: null,
   stage: null,
   valueAgorot: null,
   date: null,

@@ -9,7 +9,6 @@ import { type ImportKind, isSecondName } from './fields.ts'
 import type { MappedColumn } from './map-columns.ts'
 import { MAX_PHONE_CELL, readPhones } from './phone-cell.ts'
 
-/** A row of a file as it can be taken in. */
 export type ImportRow = {
   /** The row's number as a spreadsheet counts it. */
   row: number
@@ -20,7 +19,7 @@ export type ImportRow = {
   email: string | null
   tags: string[]
   note: string | null
-  wish: string | null
+  inquiry: string | null
   stage: string | null
   valueAgorot: number | null
   /** When a lead came in: a local date or time of the business. */
@@ -40,10 +39,10 @@ export type ReadRow = { ok: true; value: ImportRow } | { ok: false; errors: Impo
 
 /** An e-mail cell that is longer holds no list of one person's addresses. */
 const MAX_EMAIL_CELL = 10_000
-/** Groups that Google gives to everybody. */
+/** Groups that Google gives to every contact. */
 const SYSTEM_TAG = /^\*\s|^myContacts$/
 const MAX_EXTRA = 5
-/** An address that nobody has, as tools write it for none. */
+/** A placeholder address, as tools write it for none. */
 const NOTHING = /^(?:[-–—.?]|n\/?a|null|none|nil|undefined|#n\/a|אין|לא ידוע|ללא)$/i
 const YES = /^(?:yes|y|true|1|x|v|✓|✔|כן|\d{4}-\d{2}-\d{2}.*)$/i
 const NO = /^(?:no|n|false|0|לא)$/i
@@ -54,14 +53,13 @@ const BELOW_ROWS =
 
 const email = z.email()
 
-/** One record as a row of ours, or what is wrong with it. */
 export function readRow(cells: string[], row: number, options: ReadOptions): ReadRow {
   const { kind } = options
   const reader = new RowReader(cells, row, options)
   const phones = reader.phones()
   const emails = reader.emails()
   const name = reader.name()
-  const wish = reader.text('wish', 4_000)
+  const inquiry = reader.text('inquiry', 4_000)
   if (
     name !== null &&
     phones.valid.length + emails.valid.length === 0 &&
@@ -76,7 +74,7 @@ export function readRow(cells: string[], row: number, options: ReadOptions): Rea
     email: emails.valid[0] ?? null,
     tags: reader.tags(),
     note: reader.note(phones.words),
-    wish,
+    inquiry,
     stage: reader.text('stage', 80),
     valueAgorot: reader.amount(),
     date: reader.date(),
@@ -88,9 +86,9 @@ export function readRow(cells: string[], row: number, options: ReadOptions): Rea
       ...reader.custom(),
     },
   }
-  const named = value.phone !== null || name !== null || value.email !== null || (kind === 'leads' && wish !== null)
+  const named = value.phone !== null || name !== null || value.email !== null || (kind === 'leads' && inquiry !== null)
   if (!named && reader.errors.length === 0)
-    reader.refuse(null, kind === 'contacts' ? 'neither phone, name nor e-mail' : 'neither phone, name nor wish')
+    reader.refuse(null, kind === 'contacts' ? 'neither phone, name nor e-mail' : 'neither phone, name nor inquiry')
   return reader.errors.length > 0 ? { ok: false, errors: reader.errors, phone: value.phone } : { ok: true, value }
 }
 
@@ -118,7 +116,6 @@ class RowReader {
       this.errors.push({ row: this.#row, column, message })
   }
 
-  /** The filled cells of a field, in the order in which its columns count. */
   #filled(field: string): { column: string; value: string }[] {
     return this.#options.mapped.flatMap(({ index, column, field: of }) => {
       if (of !== field) return []
@@ -168,7 +165,6 @@ class RowReader {
     return { valid, others: others.map((part) => cutText(part.value, 254)) }
   }
 
-  /** The full name; else its parts; else what somebody is called; else the company. */
   name(): string | null {
     const names = this.#filled('name')
     const parts = ['first name', 'middle name', 'last name'].flatMap((field) => this.#filled(field)[0]?.value ?? [])
@@ -198,7 +194,7 @@ class RowReader {
   note(words: string[]): string | null {
     const notes = this.#filled('note')
     const note = [...notes.map(({ value }) => value), ...words].join('\n')
-    if (note.length > 10_000) this.refuse(notes[0]?.column ?? null, 'longer than 10000 characters')
+    if (countCharacters(note) > 10_000) this.refuse(notes[0]?.column ?? null, 'longer than 10000 characters')
     return note === '' ? null : note
   }
 
@@ -251,7 +247,6 @@ class RowReader {
     return { ...this.#exported(), ...Object.fromEntries(fields) }
   }
 
-  /** The own fields of a contact as our export writes them. */
   #exported(): Record<string, string> {
     const [first] = this.#filled('custom')
     if (!first) return {}
@@ -268,7 +263,7 @@ class RowReader {
   }
 }
 
-/** A cell without the mark of a formula, and without what nobody sees at its ends. */
+/** A cell without the mark of a formula, and without invisible characters at its ends. */
 function cleanCell(cell: string): string {
   const text = trimUnseen(cell)
   // `="050…"` is how spreadsheets are made to keep a text as it is.

@@ -7,7 +7,6 @@ import { csvRecord, unmarkFormula } from '../../lib/escape/spreadsheet.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
 import type { rejectsInput, rejectsPage } from './views.ts'
 
-/** How long refused rows wait to be mended. */
 const KEPT_MS = 30 * 86_400_000
 const PRUNE_BATCH = 5_000
 /** The column behind the file's own; no heading of a file is known as this, so that the rows can be taken in again as they are. */
@@ -50,7 +49,6 @@ export async function exportRejects(
   }
 }
 
-/** Forgets the refused rows with these numbers, within an erasure. */
 export async function eraseRejects(tx: Executor, ctx: BusinessContext, phones: string[]): Promise<void> {
   if (phones.length === 0) return
   await tx
@@ -58,7 +56,7 @@ export async function eraseRejects(tx: Executor, ctx: BusinessContext, phones: s
     .where(and(eq(importRejects.businessId, ctx.businessId), inArray(importRejects.phone, phones)))
 }
 
-/** Deletes refused rows that nobody mended in weeks. @returns how many */
+/** Deletes refused rows that were not corrected in weeks. @returns how many */
 export async function pruneRejects(ctx: DomainContext): Promise<number> {
   const old = ctx.db
     .select({ id: importRejects.importId, row: importRejects.row })

@@ -84,7 +84,6 @@ async function giveUp(ctx: BusinessContext, id: string, failure: string): Promis
 type Counts = { created: number; updated: number; existing: number; rejected: number; blank: number }
 type Batch = { from: number; rows: CsvRow[] }
 
-/** @returns whether there is more to do */
 async function runBatch(ctx: BusinessContext, id: string, batch: Batch, stages: StageNames): Promise<boolean> {
   return await ctx.db.transaction(async (tx) => {
     const mine = and(eq(imports.id, id), eq(imports.businessId, ctx.businessId))
@@ -154,7 +153,7 @@ async function takeRow(
     )
   } catch (error) {
     const errors = [refusalOf(ctx, from.id, csvRow.row, error)]
-    // Of somebody who was erased nothing is kept, not even to be mended.
+    // Nothing is stored of an erased person, not even for correction.
     await keepReject(tx, ctx, from.id, isErased(error) ? { ...csvRow, cells: [] } : csvRow, errors, value.phone)
     return errors
   }

@@ -7,7 +7,6 @@ export type StageNames = {
   keyOf(text: string | null): string | null
 }
 
-/** The stages of a business by what people call them. */
 export async function createStageNames(ctx: BusinessContext): Promise<StageNames> {
   const stages = [...(await listStages(ctx, 'he')), ...(await listStages(ctx, 'en'))]
   const plain = (text: string) => text.normalize('NFKC').trim().toLowerCase()

@@ -14,7 +14,6 @@ const MAX_HEADING = 500
 /** Rows that one import takes. */
 export const MAX_ROWS = 200_000
 
-/** Where the parts of a CSV text lie. */
 export type Table = {
   delimiter: string
   /** The headings as they are shown; `1`, `2`, … where the file has none. */
@@ -114,7 +113,6 @@ function findHeading(sample: string, delimiter: string, score: (record: CsvRecor
   return candidates.find(({ record }) => (best > 0 ? score(record) === best : filled(record) === fullest)) ?? null
 }
 
-/** Columns up to the last one with a heading. */
 function widthOf(record: CsvRecord): number {
   return record.cells.findLastIndex((cell) => cleanHeading(cell) !== '') + 1
 }

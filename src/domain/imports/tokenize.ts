@@ -5,7 +5,6 @@ const MAX_QUOTED = 100_000
 /** Quotes within a quoted cell that do not end it; with more, the first one is an ordinary character too. Keeps the work linear. */
 const MAX_LONE_QUOTES = 100
 
-/** A record as it stands in the file, and whether all its cells are empty. */
 export type CsvRecord = { cells: string[]; blank: boolean; wider: boolean }
 
 /**

@@ -1,10 +1,10 @@
 import { z } from 'zod'
+import { imports } from '../../../db/schema/index.ts'
 import { ENCODINGS } from './decode.ts'
 import { columnMapping, IMPORT_KINDS } from './fields.ts'
 
 const importError = z.object({ row: z.number(), column: z.string().nullable(), message: z.string() })
 
-/** What becomes of a row. */
 const rowOutcome = z.enum(['created', 'updated', 'existing', 'rejected', 'blank'])
 
 /** Every row is in exactly one of these: their sum is `total`. */
@@ -12,7 +12,6 @@ const outcomes = {
   created: z.number(),
   /** Empty fields of something known are filled in. */
   updated: z.number(),
-  /** Nothing changes: all of it is known. */
   existing: z.number(),
   rejected: z.number(),
   /** Rows without anything in them. */
@@ -28,7 +27,6 @@ export const importPreview = z.object({
   columns: z.array(z.string()),
   mapping: columnMapping,
   total: z.number(),
-  /** created + updated + existing */
   valid: z.number(),
   ...outcomes,
   /** What is good to know, such as columns that are not read. */
@@ -43,7 +41,6 @@ export const importPreview = z.object({
       choices: z.array(z.string()),
     }),
   ),
-  /** Some rows, and what becomes of each. */
   rows: z.array(
     z.object({
       row: z.number(),
@@ -53,7 +50,7 @@ export const importPreview = z.object({
       email: z.string().nullable(),
       tags: z.array(z.string()),
       note: z.string().nullable(),
-      wish: z.string().nullable(),
+      inquiry: z.string().nullable(),
       stage: z.string().nullable(),
       valueAgorot: z.number().nullable(),
       date: z.string().nullable(),
@@ -72,11 +69,10 @@ export type ImportPreview = z.infer<typeof importPreview>
 export const importView = z.object({
   id: z.uuid(),
   kind: z.enum(IMPORT_KINDS),
-  state: z.enum(['queued', 'running', 'done', 'failed']),
+  state: z.enum(imports.state.enumValues),
   total: z.number(),
   processed: z.number(),
   ...outcomes,
-  /** Why the import was given up. */
   failure: z.string().nullable(),
   errors: z.array(importError),
   createdAt: z.date(),

@@ -1,18 +1,20 @@
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { businesses, contacts, importKeys, leads } from '../../../db/schema/index.ts'
+import { businesses, importKeys } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
 import {
   addNoteWithin,
+  fillContact,
   identitiesOf,
+  insertUnreachableContact,
   lockIdentities,
   resolveContact,
   writeOptOut,
   writeTags,
 } from '../contacts/index.ts'
-import { audit, type BusinessContext } from '../context.ts'
+import type { BusinessContext } from '../context.ts'
 import { refuseErased } from '../erasures/index.ts'
-import { insertLead, newLead } from '../leads/index.ts'
+import { dateLead, insertLead, newLead } from '../leads/index.ts'
 import type { ImportKind } from './fields.ts'
 import { type Earlier, type Fill, type Known, knownOf, loadExisting, type Outcome, planRow } from './plan-row.ts'
 import type { ImportRow } from './read-row.ts'
@@ -36,7 +38,7 @@ export async function writeRow(tx: Executor, ctx: BusinessContext, input: RowToT
   const earlier = kind === 'leads' || !row.phone ? await claimKey(tx, ctx, key) : null
   const { known, contactId } = await findOrMakeContact(tx, ctx, input, earlier)
   const { outcome, fill } = planRow(kind, row, known, earlier)
-  if (contactId) await fillContact(tx, ctx, contactId, fill)
+  if (contactId) await fillKnown(tx, ctx, contactId, fill)
   if (kind === 'contacts') {
     if (contactId && !known && !row.phone) await nameKey(tx, ctx, key, { contactId })
     return outcome
@@ -45,14 +47,14 @@ export async function writeRow(tx: Executor, ctx: BusinessContext, input: RowToT
   const leadId = newId()
   const lead = newLead.parse({
     name: row.name,
-    wish: row.wish,
+    inquiry: row.inquiry,
     valueAgorot: row.valueAgorot,
     source: 'import',
     ...(input.stage ? { stage: input.stage } : {}),
     ...(contactId ? { contactId } : {}),
   })
   await insertLead(tx, ctx, leadId, lead)
-  if (row.date) await dateLead(tx, ctx, leadId, row.date)
+  if (row.date) await dateLead(tx, ctx, leadId, timeOf(ctx, row.date))
   await nameKey(tx, ctx, key, { leadId })
   return 'created'
 }
@@ -70,49 +72,28 @@ async function findOrMakeContact(
   if (known) return { known, contactId: known.id }
   if (row.phone) {
     const contactId = await resolveContact(tx, ctx, { phone: row.phone, name: row.name })
-    // Somebody may be known by another spelling of the number.
+    // The contact may have another spelling of the number.
     const found = (await loadExisting(tx, ctx, [row], [contactId])).byId.get(contactId)
     return { known: found && found.phone !== row.phone ? found : null, contactId }
   }
   if (kind === 'leads' && (!row.email || earlier)) return { known: null, contactId: null }
-  const contactId = newId()
-  await tx.insert(contacts).values({ id: contactId, businessId: ctx.businessId, name: row.name, email: row.email })
-  await audit(tx, ctx, { action: 'contact.create', entity: 'contact', entityId: contactId })
+  const contactId = await insertUnreachableContact(tx, ctx, { name: row.name, email: row.email })
   return { known: null, contactId }
 }
 
-async function fillContact(tx: Executor, ctx: BusinessContext, contactId: string, fill: Fill): Promise<void> {
-  const mine = and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId))
-  if (fill.name)
-    await tx
-      .update(contacts)
-      .set({ name: fill.name })
-      .where(and(mine, isNull(contacts.name)))
-  if (fill.email)
-    await tx
-      .update(contacts)
-      .set({ email: fill.email })
-      .where(and(mine, isNull(contacts.email)))
-  if (Object.keys(fill.custom).length > 0)
-    await tx
-      .update(contacts)
-      .set({ custom: sql`${JSON.stringify(fill.custom)}::jsonb || ${contacts.custom}` })
-      .where(mine)
+async function fillKnown(tx: Executor, ctx: BusinessContext, contactId: string, fill: Fill): Promise<void> {
+  await fillContact(tx, ctx, contactId, fill)
   await writeTags(tx, ctx, contactId, fill.tags, [])
   if (fill.note) await addNoteWithin(tx, ctx, { contactId, body: fill.note })
   if (fill.optOut) await writeOptOut(tx, ctx, contactId, true, { by: 'import' })
 }
 
 /** When the lead came in, in the business's own time; a day alone is its noon. */
-async function dateLead(tx: Executor, ctx: BusinessContext, leadId: string, date: string): Promise<void> {
+function timeOf(ctx: BusinessContext, date: string): SQL {
   const local = date.includes('T') ? date : `${date}T12:00`
-  const at = local.endsWith('Z')
+  return local.endsWith('Z')
     ? sql`${local}::timestamptz`
     : sql`${local}::timestamp at time zone (select ${businesses.timezone} from ${businesses} where ${businesses.id} = ${ctx.businessId})`
-  await tx
-    .update(leads)
-    .set({ createdAt: at })
-    .where(and(eq(leads.id, leadId), eq(leads.businessId, ctx.businessId)))
 }
 
 /** Takes the key of a row, or answers what an earlier row was made into; waits for one that is just being taken. */
@@ -127,7 +108,6 @@ async function claimKey(tx: Executor, ctx: BusinessContext, key: string): Promis
   return earlier ?? null
 }
 
-/** Says what a row was made into. */
 async function nameKey(
   tx: Executor,
   ctx: BusinessContext,

@@ -18,15 +18,17 @@ export type NewEvent = {
   key: string
   job: string
   businessId: string | null
-  /** JSON text. */
   payload: string
   delayMs: number
 }
 
-/** Writes events in one statement. One that is there already, by its key, is left as it is. */
-export async function insertEvents({ db }: Db, events: NewEvent[]): Promise<void> {
+/**
+ * Writes events in one statement. One that is there already, by its key, is left as it is.
+ * @returns the ids of those, by key; null for one that ended meanwhile
+ */
+export async function insertEvents({ db }: Db, events: NewEvent[]): Promise<Map<string, string | null>> {
   const now = Date.now()
-  await db
+  const written = await db
     .insert(inboundEvents)
     .values(
       // In one order in every process: two statements that bring the same keys must not wait for each other.
@@ -35,6 +37,17 @@ export async function insertEvents({ db }: Db, events: NewEvent[]): Promise<void
         .map(({ delayMs, ...event }) => ({ ...event, nextCheckAt: new Date(now + delayMs + CHECK_AFTER_MS) })),
     )
     .onConflictDoNothing()
+    .returning({ id: inboundEvents.id })
+  const standing = new Map<string, string | null>()
+  if (written.length === events.length) return standing
+  const ids = new Set(written.map(({ id }) => id))
+  for (const event of events) if (!ids.has(event.id)) standing.set(event.key, null)
+  const rows = await db
+    .select({ id: inboundEvents.id, key: inboundEvents.key })
+    .from(inboundEvents)
+    .where(inArray(inboundEvents.key, [...standing.keys()]))
+  for (const { id, key } of rows) standing.set(key, id)
+  return standing
 }
 
 /** The payload of an event that is not worked off, or null. */
@@ -52,7 +65,6 @@ export async function findEvent({ db }: Db, key: string): Promise<string | null>
   return row?.payload ?? null
 }
 
-/** Events that are worked off. */
 export async function finishEvents({ db }: Db, ids: string[]): Promise<void> {
   // Locked in one order in every process: two that end the same events must not wait for each other.
   const locked = db

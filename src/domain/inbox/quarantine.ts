@@ -23,20 +23,17 @@ export type SetAside = {
 const named = z.object({ businessId: z.uuid() })
 
 export type QuarantineLimits = {
-  /** Of one business; what comes beyond it is counted in one row a job. */
   rows: number
   /** Of one business; beyond it only the beginning of what comes is kept. */
   bytes: number
-  /** Of one row. */
   rowBytes: number
-  /** How much of a payload is kept that is too large. */
   beginningBytes: number
 }
 
 const LIMITS: QuarantineLimits = { rows: 10_000, bytes: 64 * 2 ** 20, rowBytes: 2 ** 20, beginningBytes: 4_096 }
 
 /** Sets something aside that could not be stored, with its bytes, so that it holds up nothing behind it. What is set aside of a
- * business is bounded; beyond that its content is cut, and never without a word. */
+ * business is bounded; beyond that its content is cut, and the cut is recorded. */
 export async function setAside(
   ctx: Pick<DomainContext, 'db' | 'log'>,
   entry: SetAside,
@@ -86,7 +83,6 @@ const OVERFLOW = 'overflow:'
 
 type Content = { businessId: string | null; job: string; key: string; content: Uint8Array }
 
-/** A row as it fits into what is kept of its business. */
 async function fit(
   tx: Pick<DomainContext['db'], 'select'>,
   limits: QuarantineLimits,
@@ -139,11 +135,9 @@ const view = {
 }
 
 export type QuarantineScope = BusinessContext & {
-  /** Also sees what belongs to no known business. */
   operator: boolean
 }
 
-/** What was set aside of a business, newest first. */
 export async function listQuarantine(ctx: QuarantineScope, input: z.input<typeof pageInput>) {
   const page = pageInput.parse(input)
   const query = pageQuery(quarantine.id, page, visibleTo(ctx))
@@ -200,14 +194,12 @@ export async function dropQuarantined(ctx: QuarantineScope, id: string): Promise
   })
 }
 
-/** How many things are set aside, over all businesses. */
 export async function countQuarantined(ctx: Pick<DomainContext, 'db'>): Promise<number> {
   return (await describeQuarantine(ctx)).count
 }
 
 export type QuarantineState = {
   count: number
-  /** Of which only the beginning is kept. */
   cut: number
   /** Businesses of which so much is set aside that what comes next may not be kept whole. */
   nearlyFull: (string | null)[]

@@ -4,19 +4,19 @@ import type { Executor } from '../../../db/client.ts'
 import { leadHistory, leads, memberships } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { requiredText } from '../../lib/text.ts'
 import { lockContact, phoneOf, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { earlierChanges, withPresentNames } from './earlier-names.ts'
 import { getLead, LEAD_SOURCES, noLead } from './queries.ts'
 import { lockStages, requireStage, stageKey } from './stages.ts'
 
-const text = (max: number) => z.string().trim().min(1).max(max)
-
 export const leadChanges = z.object({
-  name: text(200).nullish(),
-  wish: text(4_000).nullish(),
-  callbackTime: text(200).nullish(),
+  name: requiredText(200).nullish(),
+  inquiry: requiredText(4_000).nullish(),
+  ...earlierChanges,
+  callbackTime: requiredText(200).nullish(),
   valueAgorot: z.int().nonnegative().nullish(),
-  /** A member's user id. */
   ownerId: z.string().min(1).max(64).nullish(),
 })
 export type LeadChanges = z.infer<typeof leadChanges>
@@ -31,55 +31,52 @@ export const newLead = leadChanges.extend({
   source: z.enum(LEAD_SOURCES).default('manual'),
 })
 
+type NewLead = ReturnType<typeof withPresentNames<z.output<typeof newLead>>>
+
 /** @throws AppError `contact_not_found`, `invalid_number`, `unknown_stage`, `not_a_member` */
 export async function createLead(ctx: BusinessContext, input: z.input<typeof newLead>) {
-  const wish = newLead.parse(input)
-  const id = wish.id ?? newId()
-  await ctx.db.transaction((tx) => insertLead(tx, ctx, id, wish))
+  const fields = withPresentNames(newLead.parse(input))
+  const id = fields.id ?? newId()
+  await ctx.db.transaction((tx) => insertLead(tx, ctx, id, fields))
   return await getLead(ctx, id)
 }
 
 /** @returns false when there was one with this id already */
-export async function insertLead(
-  tx: Executor,
-  ctx: BusinessContext,
-  id: string,
-  wish: z.output<typeof newLead>,
-): Promise<boolean> {
+export async function insertLead(tx: Executor, ctx: BusinessContext, id: string, fields: NewLead): Promise<boolean> {
   const [earlier] = await tx.select({ businessId: leads.businessId }).from(leads).where(eq(leads.id, id))
   if (earlier && earlier.businessId !== ctx.businessId)
     throw new AppError('conflict', 'id_taken', 'This id is taken; choose another.', { field: 'id' })
   if (earlier) return false
   await lockStages(tx, ctx)
-  await requireStage(tx, ctx, wish.stage)
-  if (wish.ownerId) await requireMember(tx, ctx, wish.ownerId)
-  const phone = phoneOf(wish.phone)
-  let contactId = wish.contactId ?? null
+  await requireStage(tx, ctx, fields.stage)
+  if (fields.ownerId) await requireMember(tx, ctx, fields.ownerId)
+  const phone = phoneOf(fields.phone)
+  let contactId = fields.contactId ?? null
   if (contactId) await lockContact(tx, ctx, contactId)
-  else if (phone) contactId = await resolveContact(tx, ctx, { phone, name: wish.name ?? null })
+  else if (phone) contactId = await resolveContact(tx, ctx, { phone, name: fields.name ?? null })
   await tx.insert(leads).values({
     id,
     businessId: ctx.businessId,
     contactId,
-    stage: wish.stage,
-    source: wish.source,
-    name: wish.name ?? null,
-    wish: wish.wish ?? null,
-    callbackTime: wish.callbackTime ?? null,
-    valueAgorot: wish.valueAgorot ?? null,
-    ownerId: wish.ownerId ?? null,
+    stage: fields.stage,
+    source: fields.source,
+    name: fields.name ?? null,
+    inquiry: fields.inquiry ?? null,
+    callbackTime: fields.callbackTime ?? null,
+    valueAgorot: fields.valueAgorot ?? null,
+    ownerId: fields.ownerId ?? null,
   })
-  await audit(tx, ctx, { action: 'lead.create', entity: 'lead', entityId: id, data: { stage: wish.stage } })
+  await audit(tx, ctx, { action: 'lead.create', entity: 'lead', entityId: id, data: { stage: fields.stage } })
   return true
 }
 
 /** Fields that are not given stay. @throws AppError `lead_not_found`, `not_a_member` */
 export async function updateLead(ctx: BusinessContext, id: string, input: LeadChanges) {
-  const changes = leadChanges.parse(input)
+  const changes = withPresentNames(leadChanges.parse(input))
   await ctx.db.transaction(async (tx) => {
     const lead = await lockLead(tx, ctx, id)
     if (changes.ownerId) await requireMember(tx, ctx, changes.ownerId)
-    const fields = (Object.keys(changes) as (keyof LeadChanges)[]).filter(
+    const fields = (Object.keys(changes) as (keyof typeof changes)[]).filter(
       (field) => changes[field] !== undefined && changes[field] !== lead[field],
     )
     if (fields.length === 0) return

@@ -7,6 +7,8 @@ export {
   removeLead,
   updateLead,
 } from './change-lead.ts'
+export { earlierColumns, earlierView, presentName, withEarlierNames, withPresentNames } from './earlier-names.ts'
+export { dateLead, fillLead, setLeadContact } from './fill-lead.ts'
 export {
   boardColumn,
   getLead,

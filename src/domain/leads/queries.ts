@@ -1,12 +1,13 @@
-import { and, asc, desc, eq, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { contacts, leadHistory, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
+import { earlierColumns, earlierView, presentName } from './earlier-names.ts'
 import { type LeadStage, leadStage, listStages, stageKey } from './stages.ts'
 
-export const LEAD_SOURCES = ['call', 'voicemail', 'whatsapp', 'manual', 'import'] as const
+export const LEAD_SOURCES = leads.source.enumValues
 
 export const leadFilters = pageInput.extend({
   stage: stageKey.optional(),
@@ -23,7 +24,8 @@ export const leadView = z.object({
   stage: z.string(),
   source: z.enum(LEAD_SOURCES),
   name: z.string().nullable(),
-  wish: z.string().nullable(),
+  inquiry: z.string().nullable(),
+  ...earlierView,
   callbackTime: z.string().nullable(),
   valueAgorot: z.number().int().nullable(),
   ownerId: z.string().nullable(),
@@ -39,7 +41,8 @@ export const leadColumns = {
   stage: leads.stage,
   source: leads.source,
   name: leads.name,
-  wish: leads.wish,
+  inquiry: leads.inquiry,
+  ...earlierColumns,
   callbackTime: leads.callbackTime,
   valueAgorot: leads.valueAgorot,
   ownerId: leads.ownerId,
@@ -47,7 +50,6 @@ export const leadColumns = {
   updatedAt: leads.updatedAt,
 }
 
-/** The leads of the business, newest first. */
 export async function listLeads(ctx: BusinessContext, input: z.input<typeof leadFilters>) {
   const page = leadFilters.parse(input)
   const owner = page.owner === 'me' ? ctx.actor.id : page.owner
@@ -86,6 +88,7 @@ export const boardColumn = z.object({
   count: z.number().int(),
   valueAgorot: z.number().int(),
   items: z.array(leadView),
+  nextCursor: z.string().nullable(),
 })
 
 /**
@@ -110,24 +113,25 @@ export async function readBoard(ctx: BusinessContext, language: 'he' | 'en', per
         stage,
         count: total?.count ?? 0,
         valueAgorot: Number(total?.valueAgorot ?? 0),
-        items: await readColumn(ctx, stage.key, perStage),
+        ...(await readColumn(ctx, stage.key, { limit: perStage })),
       }
     }),
   )
 }
 
-/** The leads of a stage in board order. @param after the lead behind which to go on */
-export async function readColumn(ctx: BusinessContext, stage: string, limit: number, after?: string) {
-  const mark: SQL | undefined = after
-    ? sql`(${leads.position}, ${leads.id}) > (select position, id from leads where id = ${after} and business_id = ${ctx.businessId})`
+/** The leads of a stage in the order of the board. */
+export async function readColumn(ctx: BusinessContext, stage: string, { cursor, limit }: z.output<typeof pageInput>) {
+  const mark: SQL | undefined = cursor
+    ? sql`(${leads.position}, ${leads.id}) > (select position, id from leads where id = ${cursor} and business_id = ${ctx.businessId})`
     : undefined
-  return await ctx.db
+  const rows = await ctx.db
     .select(leadColumns)
     .from(leads)
     .leftJoin(contacts, eq(contacts.id, leads.contactId))
     .where(and(eq(leads.businessId, ctx.businessId), eq(leads.stage, stage), mark))
     .orderBy(asc(leads.position), asc(leads.id))
-    .limit(limit)
+    .limit(limit + 1)
+  return toPage(rows, limit)
 }
 
 export const leadHistoryEntry = z.object({
@@ -141,14 +145,12 @@ export const leadHistoryEntry = z.object({
 })
 
 /** What was changed in a lead, newest first. @throws AppError `lead_not_found` */
-export async function listLeadHistory(ctx: BusinessContext, id: string) {
+export async function listLeadHistory(ctx: BusinessContext, id: string, page: z.output<typeof pageInput>) {
   await getLead(ctx, id)
-  return await ctx.db
-    .select()
-    .from(leadHistory)
-    .where(and(eq(leadHistory.leadId, id), eq(leadHistory.businessId, ctx.businessId)))
-    .orderBy(desc(leadHistory.id))
-    .limit(500)
+  const query = pageQuery(leadHistory.id, page, eq(leadHistory.leadId, id), eq(leadHistory.businessId, ctx.businessId))
+  const rows = await ctx.db.select().from(leadHistory).where(query.where).orderBy(query.orderBy).limit(query.limit)
+  const { items, nextCursor } = toPage(rows, page.limit)
+  return { items: items.map((entry) => ({ ...entry, field: presentName(entry.field) })), nextCursor }
 }
 
 export function noLead() {

@@ -1,7 +1,8 @@
-import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'
-import { calls, contacts, leads } from '../../../db/schema/index.ts'
+import { calls, leads } from '../../../db/schema/index.ts'
 import { newId } from '../../lib/ids.ts'
+import { fillContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 
@@ -16,7 +17,7 @@ export async function saveLead(
     callSid: string
     source: 'call' | 'voicemail'
     name?: string | null
-    wish?: string | null
+    inquiry?: string | null
     callbackTime?: string | null
     at: Date
   },
@@ -32,7 +33,11 @@ export async function saveLead(
       await refuseErasedCall(tx, input.callSid)
       return null
     }
-    const answers = { name: input.name ?? null, wish: input.wish ?? null, callbackTime: input.callbackTime ?? null }
+    const answers = {
+      name: input.name ?? null,
+      inquiry: input.inquiry ?? null,
+      callbackTime: input.callbackTime ?? null,
+    }
     const [lead] = await tx
       .insert(leads)
       .values({
@@ -49,7 +54,7 @@ export async function saveLead(
         set: {
           contactId: sql`coalesce(${leads.contactId}, excluded.contact_id)`,
           name: laterOf(leads.name),
-          wish: laterOf(leads.wish),
+          inquiry: laterOf(leads.inquiry),
           callbackTime: laterOf(leads.callbackTime),
           answeredAt: sql`greatest(${leads.answeredAt}, excluded.answered_at)`,
           updatedAt: new Date(),
@@ -57,17 +62,13 @@ export async function saveLead(
       })
       .returning({ id: leads.id })
     if (!lead) throw new Error('The lead upsert answered no row.')
-    if (input.name && call.contactId)
-      await tx
-        .update(contacts)
-        .set({ name: input.name })
-        .where(and(eq(contacts.id, call.contactId), eq(contacts.businessId, ctx.businessId), isNull(contacts.name)))
+    if (call.contactId) await fillContact(tx, ctx, call.contactId, { name: input.name ?? null })
     await audit(tx, ctx, { action: 'lead.save', entity: 'lead', entityId: lead.id })
     return lead.id
   })
 }
 
-/** What stands, or what is written, whichever was told later; something told beats nothing. */
+/** The stored or the given value, whichever was answered later; an answer outranks none. */
 function laterOf(column: PgColumn): SQL {
   const given = sql.raw(`excluded.${column.name}`)
   return sql`case when ${leads.answeredAt} > excluded.answered_at then coalesce(${column}, ${given})

@@ -1,16 +1,18 @@
-import { and, asc, eq, notInArray, sql } from 'drizzle-orm'
+import { and, asc, eq, notInArray } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { leadStages, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import { requiredText } from '../../lib/text.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { lock } from '../locks.ts'
 
 export const stageKey = z.string().regex(/^[a-z0-9_]{1,32}$/, 'lower-case letters, digits and _')
 
 export const leadStage = z.object({
   key: stageKey,
-  name: z.string().trim().min(1).max(80),
-  kind: z.enum(['open', 'won', 'lost']),
+  name: requiredText(80),
+  kind: z.enum(leadStages.kind.enumValues),
 })
 export type LeadStage = z.infer<typeof leadStage>
 
@@ -81,7 +83,7 @@ export async function saveStages(ctx: BusinessContext, stages: LeadStage[]): Pro
 
 /** Keeps the set of stages as it is until the transaction ends. */
 export async function lockStages(tx: Executor, ctx: BusinessContext): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`stages:${ctx.businessId}`}, 0))`)
+  await lock(tx, `stages:${ctx.businessId}`)
 }
 
 /** @throws AppError `unknown_stage` */

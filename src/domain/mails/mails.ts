@@ -7,6 +7,7 @@ import { newId } from '../../lib/ids.ts'
 import type { SecretBox } from '../../lib/secret-box.ts'
 import type { Mailer } from '../../providers/mail/port.ts'
 import type { DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 
 const content = z.object({ to: z.string(), subject: z.string(), text: z.string(), html: z.string() })
 export type MailContent = z.infer<typeof content>
@@ -37,14 +38,13 @@ export async function queueMail(
 /** A queue that is away is no failure: the sweep puts the mail back. */
 export async function enqueueMail(ctx: DomainContext, id: string): Promise<void> {
   try {
-    await ctx.enqueue('mail.send', { mailId: id }, { jobId: `mail-${id}` })
+    await ctx.enqueue('mail.send', { mailId: id }, { jobId: jobId('mail', id) })
   } catch (error) {
     if (!(error instanceof AppError && error.kind === 'unavailable')) throw error
     ctx.log.warn({ mailId: id, code: error.code }, 'mail waits for the queue')
   }
 }
 
-/** What becomes of the newest mail about something. */
 export async function mailStateOf(ctx: Pick<DomainContext, 'db'>, subjectId: string) {
   const [row] = await ctx.db
     .select({ state: mails.state })
@@ -55,7 +55,6 @@ export async function mailStateOf(ctx: Pick<DomainContext, 'db'>, subjectId: str
   return row?.state ?? null
 }
 
-/** Ends the mails about something that are not sent yet. */
 export async function cancelMails(tx: Executor, subjectId: string): Promise<void> {
   await tx
     .update(mails)
@@ -124,7 +123,7 @@ export async function requeueMails(ctx: DomainContext): Promise<number> {
     .orderBy(mails.updatedAt)
     .limit(200)
   for (const { id, attempts } of rows)
-    await ctx.enqueue('mail.send', { mailId: id }, { jobId: attempts === 0 ? `mail-${id}` : `mail-${id}-${attempts}` })
+    await ctx.enqueue('mail.send', { mailId: id }, { jobId: jobId('mail', id, ...(attempts === 0 ? [] : [attempts])) })
   return rows.length
 }
 

@@ -57,7 +57,6 @@ export async function useCode({ db }: Db, userId: string, code: string): Promise
   return rows.length > 0
 }
 
-/** Deletes what no longer decides anything. @returns how much */
 export async function pruneAttempts({ db }: Db): Promise<number> {
   const attempts = await db
     .delete(accountAttempts)

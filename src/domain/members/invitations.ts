@@ -6,6 +6,7 @@ import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { cutText } from '../../lib/text.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
+import { lock } from '../locks.ts'
 import { cancelMails, enqueueMail, mailStateOf, queueMail } from '../mails/index.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 import { hashLinkToken, type LinkDeps, newLinkToken } from './links.ts'
@@ -26,7 +27,7 @@ export const invitationView = z.object({
   expiresAt: z.date(),
   createdAt: z.date(),
   /** What becomes of its mail; null where the link is handed over by hand. */
-  mail: z.enum(['pending', 'sent', 'failed']).nullable(),
+  mail: z.enum(mails.state.enumValues).nullable(),
 })
 
 /** An invitation that was just made; `link` is answered this once, and only where no mail carries it. */
@@ -51,7 +52,7 @@ export async function inviteMember(ctx: BusinessContext, input: { email: string;
   const { token, hash } = newLinkToken()
   const made = await ctx.db.transaction(async (tx) => {
     // One business's invitations one after the other: the limit holds, and an address is invited once.
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`invite:${ctx.businessId}`}, 0))`)
+    await lock(tx, `invite:${ctx.businessId}`)
     await refuseMember(tx, ctx, email)
     await refuseTooMany(tx, ctx)
     const expiresAt = validUntil()
@@ -109,7 +110,6 @@ export async function revokeInvitation(ctx: BusinessContext, id: string): Promis
   })
 }
 
-/** The invitations that nobody has accepted yet, newest first, the expired ones included. */
 export async function listInvitations(ctx: BusinessContext, input: z.input<typeof pageInput>) {
   const page = pageInput.parse(input)
   const query = pageQuery(invitations.id, page, and(eq(invitations.businessId, ctx.businessId), open))
@@ -151,7 +151,7 @@ export async function findInvitation(ctx: DomainContext, token: string): Promise
 }
 
 /**
- * Accepts for a person who is signed in: the invited one and nobody else.
+ * Accepts for a person who is signed in: the invited one alone.
  * @throws AppError `invitation_not_found`, `another_address`
  */
 export async function acceptInvitation(ctx: DomainContext, token: string, userId: string): Promise<void> {

@@ -17,7 +17,6 @@ export type PasswordDeps = {
   hash(password: string): Promise<string>
 }
 
-/** A token for a link and what is stored of it. */
 export function newLinkToken(): { token: string; hash: string } {
   const token = randomBytes(32).toString('base64url')
   return { token, hash: hashLinkToken(token) }

@@ -9,12 +9,10 @@ import type { DomainContext } from '../context.ts'
 const BY_PASSWORD = 'credential'
 export type Login = { id: string; email: string; name: string; passwordHash: string | null }
 
-/** Addresses are compared and stored like this. */
 export function normalizeEmail(email: string): string {
   return email.trim().toLowerCase()
 }
 
-/** The login of an address, or null. */
 export async function findLogin(ctx: Pick<DomainContext, 'db'>, email: string): Promise<Login | null> {
   const [row] = await ctx.db
     .select({ id: users.id, email: users.email, name: users.name, passwordHash: accounts.password })
@@ -25,7 +23,7 @@ export async function findLogin(ctx: Pick<DomainContext, 'db'>, email: string): 
 }
 
 /**
- * Writes a login; nobody is signed in by that.
+ * Writes a login; it signs no one in.
  * @throws AppError `login_exists`
  */
 export async function insertLogin(

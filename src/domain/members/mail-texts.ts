@@ -15,7 +15,6 @@ export function roleName(language: Language, role: Role): string {
   return ROLE_NAMES[language][role]
 }
 
-/** The mail that carries an invitation. */
 export function invitationMail(
   language: Language,
   mail: { to: string; businessName: string; role: Role; link: string; days: number },
@@ -43,7 +42,6 @@ export function invitationMail(
   )
 }
 
-/** The mail that carries a link to set a new password. */
 export function resetMail(language: Language, mail: { to: string; link: string; minutes: number }): MailContent {
   const { link, minutes } = mail
   return layOut(
@@ -59,7 +57,7 @@ export function resetMail(language: Language, mail: { to: string; link: string; 
         }
       : {
           subject: 'Choose a new password',
-          lines: ['Somebody asked to choose a new password for your login to AgentLocator.'],
+          lines: ['A new password was requested for your login to AgentLocator.'],
           button: 'Choose a password',
           link,
           foot: `The link works once, for ${minutes} minutes. If it was not you, ignore this mail: your password is unchanged.`,

@@ -5,6 +5,7 @@ import { businesses, memberships, users } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
+import { lock } from '../locks.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 import { endSessions } from './logins.ts'
 import { ROLES, type Role } from './roles.ts'
@@ -29,7 +30,6 @@ const view = {
   createdAt: memberships.createdAt,
 }
 
-/** The members of the business, newest first. */
 export async function listMembers(ctx: BusinessContext, input: z.input<typeof pageInput>) {
   const page = pageInput.parse(input)
   const query = pageQuery(memberships.id, page, eq(memberships.businessId, ctx.businessId))
@@ -116,7 +116,7 @@ export function membershipsOf(ctx: DomainContext, userId: string): Promise<Membe
 
 /**
  * Decides whether owners need a second factor for what only owners may do.
- * @throws AppError `second_factor_needed` when nobody would be left who may change it back
+ * @throws AppError `second_factor_needed` when no one would be left who may change it back
  */
 export async function requireSecondFactor(ctx: BusinessContext, required: boolean): Promise<void> {
   await ctx.db.transaction(async (tx) => {
@@ -145,7 +145,6 @@ export async function requireSecondFactor(ctx: BusinessContext, required: boolea
   })
 }
 
-/** Who a user is, for the console. */
 export async function getUser(ctx: DomainContext, userId: string) {
   const [row] = await ctx.db
     .select({ id: users.id, name: users.name, email: users.email, twoFactorEnabled: users.twoFactorEnabled })
@@ -160,7 +159,7 @@ export async function getUser(ctx: DomainContext, userId: string) {
  */
 export async function ensureOwner(ctx: BusinessContext): Promise<boolean> {
   return await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('members:owner', 0))`)
+    await lock(tx, 'members:owner')
     const [owner] = await tx
       .select({ id: memberships.id })
       .from(memberships)
@@ -202,7 +201,11 @@ async function keepAnOwner(tx: Executor, ctx: BusinessContext, leaving: string) 
     .limit(1)
     .for('update')
   if (others.length === 0)
-    throw new AppError('conflict', 'last_owner', 'The last owner stays: make somebody else an owner first.')
+    throw new AppError(
+      'conflict',
+      'last_owner',
+      'The last owner cannot be removed. Make another member an owner first.',
+    )
 }
 
 function noMember() {

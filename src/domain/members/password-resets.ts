@@ -52,7 +52,7 @@ export async function makeResetLink(
   options: { withoutSecondFactor?: boolean } = {},
 ): Promise<{ link: string; expiresAt: Date }> {
   const login = await findLogin(ctx, email)
-  if (!login) throw new AppError('not_found', 'login_not_found', 'Nobody logs in with this address.')
+  if (!login) throw new AppError('not_found', 'login_not_found', 'There is no login with this address.')
   return await ctx.db.transaction(async (tx) => {
     const { token, expiresAt } = await insertReset(tx, ctx, login, BY_HAND_MINUTES)
     if (options.withoutSecondFactor) {
@@ -110,7 +110,6 @@ export async function resetPassword(
   return found
 }
 
-/** Ends the links that wait for a person. */
 export async function endResets(tx: Executor, userId: string): Promise<void> {
   await tx
     .update(passwordResets)

@@ -1,8 +1,6 @@
-/** What a member may do in a business, from least to most. */
 export const ROLES = ['viewer', 'agent', 'manager', 'owner'] as const
 export type Role = (typeof ROLES)[number]
 
-/** What an API key may do, from least to most. */
 export const SCOPES = ['read', 'write', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
 

@@ -5,9 +5,9 @@ import { sha256Hex } from '../../lib/ids.ts'
 import { type ContactIdentity, identitiesOf, resolveContact } from '../contacts/index.ts'
 import { auditOnly, type BusinessContext, type DomainContext } from '../context.ts'
 import { noteFiles, queueDeletions } from '../erasures/index.ts'
+import { lockSql } from '../locks.ts'
 import { emitMessage } from './message-event.ts'
 
-/** A message that its writer changed or took back. */
 export type ChangedMessage = {
   provider: 'twilio' | 'baileys'
   accountId?: string | null
@@ -23,7 +23,6 @@ export type ChangedMessage = {
 
 type MessageRef = Pick<ChangedMessage, 'provider' | 'accountId' | 'direction' | 'providerMessageId'>
 
-/** The message that a provider's id names. */
 function theMessage(ctx: BusinessContext, ref: MessageRef): SQL | undefined {
   return and(
     eq(messages.businessId, ctx.businessId),
@@ -36,7 +35,7 @@ function theMessage(ctx: BusinessContext, ref: MessageRef): SQL | undefined {
 
 /** Under this lock a message is written, changed and taken back: whichever comes first, the other finds it. */
 export function changeLockSql(ctx: BusinessContext, providerMessageId: string): SQL {
-  return sql`pg_advisory_xact_lock(hashtextextended(${`change:${ctx.businessId}:${providerMessageId}`}, 0))`
+  return lockSql(`change:${ctx.businessId}:${providerMessageId}`)
 }
 
 /**
@@ -60,7 +59,7 @@ export async function applyChange(
   change: ChangedMessage,
 ): Promise<{ id: string | null; files: string[] }> {
   const nothing = { id: null, files: [] }
-  // A change to what we do not have, or no longer, makes nobody known.
+  // A change of a message that is not stored makes no contact.
   const [any] = await tx.select({ id: messages.id }).from(messages).where(theMessage(ctx, change)).limit(1)
   if (!any) return nothing
   const contactId = await resolveContact(tx, ctx, change.contact)

@@ -8,7 +8,6 @@ import type { BusinessContext } from '../context.ts'
 
 export type ProviderName = 'twilio' | 'baileys'
 
-/** What a business can send with over Twilio. */
 export type TwilioSending = {
   configured: boolean
   /** E.164; what is sent from where none of its senders is listed here. */
@@ -17,7 +16,6 @@ export type TwilioSending = {
   own: boolean
 }
 
-/** What businesses can send with. */
 export type SendSettings = {
   twilio(businessId: string): TwilioSending
   /** Looks at files that are to be sent before they are accepted; unset: only sending tells. */

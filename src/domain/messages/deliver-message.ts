@@ -6,16 +6,13 @@ import { errorMessage } from '../../lib/errors.ts'
 import type { OutboundMessage, SendOutcome, WhatsAppSender } from '../../providers/whatsapp/port.ts'
 import { wakeAccount } from '../businesses/index.ts'
 import { type BusinessContext, emit } from '../context.ts'
+import { tryWithLock } from '../locks.ts'
 import type { SendSettings } from './choose-sender.ts'
 import { moveToFallback } from './fallback.ts'
 import { outboundOf, partyPhone } from './outbound.ts'
 import { requeueMessage } from './requeue-message.ts'
 
-export type DeliveryResult =
-  /** Nothing more to do for this job. */
-  | { done: true; status: string }
-  /** Try again later; `reason` for the log. */
-  | { done: false; retryInMs: number; reason: string }
+export type DeliveryResult = { done: true; status: string } | { done: false; retryInMs: number; reason: string }
 
 /** A provider may show a message it took only after a while: no verdict of "absent" before this. */
 const RECONCILE_AFTER_MS = 20_000
@@ -68,32 +65,21 @@ type Sending = OutboundMessage & {
 export async function deliverMessage(
   ctx: BusinessContext,
   messageId: string,
-  means: DeliveryDeps,
+  deps: DeliveryDeps,
 ): Promise<DeliveryResult> {
-  const connection = await means.pool.reserve()
-  try {
-    const [lock] = await connection<{ locked: boolean }[]>`
-      select pg_try_advisory_lock(hashtextextended(${`send:${messageId}`}, 0)) as locked`
-    if (!lock?.locked) return { done: false, retryInMs: 2_000, reason: 'another worker is on it' }
-    try {
-      return await deliverLocked(ctx, messageId, means)
-    } finally {
-      await connection`select pg_advisory_unlock(hashtextextended(${`send:${messageId}`}, 0))`
-    }
-  } finally {
-    connection.release()
-  }
+  const delivered = await tryWithLock(deps.pool, `send:${messageId}`, () => deliverLocked(ctx, messageId, deps))
+  return delivered?.value ?? { done: false, retryInMs: 2_000, reason: 'another worker is on it' }
 }
 
-async function deliverLocked(ctx: BusinessContext, messageId: string, means: DeliveryDeps): Promise<DeliveryResult> {
-  const message = await loadMessage(ctx, messageId, means.settings.twilio(ctx.businessId).defaultSender)
+async function deliverLocked(ctx: BusinessContext, messageId: string, deps: DeliveryDeps): Promise<DeliveryResult> {
+  const message = await loadMessage(ctx, messageId, deps.settings.twilio(ctx.businessId).defaultSender)
   if (!message) return { done: true, status: 'gone' }
   if (message.provider === 'baileys') {
     // Its owner sends it; this was only a nudge.
     if (message.status === 'queued' && message.accountId) await wakeAccount(ctx, message.accountId, 'outbox')
     return { done: true, status: message.status }
   }
-  const sender = means.senderOf(ctx.businessId)
+  const sender = deps.senderOf(ctx.businessId)
   if (!sender) return { done: false, retryInMs: 60_000, reason: 'Twilio is not configured' }
   if (message.status === 'sending') return await settleDoubt(ctx, message, sender)
   if (message.status !== 'queued') return { done: true, status: message.status }
@@ -116,11 +102,11 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, means: Del
   }
   const result = await applyOutcome(ctx, messageId, outcome)
   if (!isDown(outcome, message.attempts + 1)) return result
-  const moved = await moveToFallback(ctx, messageId, means.settings, ['failed', 'queued'])
+  const moved = await moveToFallback(ctx, messageId, deps.settings, ['failed', 'queued'])
   return moved ? { done: true, status: 'moved' } : result
 }
 
-/** Parts leave in order; one that failed for good holds nobody up. @returns when to look again; 0 when it may leave now */
+/** Parts leave in order; one that failed for good delays no other. @returns when to look again; 0 when it may leave now */
 async function waitForEarlierParts(ctx: BusinessContext, message: { partOf: string; part: number }): Promise<number> {
   const [waiting] = await ctx.db
     .select({ updatedAt: messages.updatedAt })

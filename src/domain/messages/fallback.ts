@@ -5,6 +5,7 @@ import { AppError, errorMessage } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { getBusiness, wakeAccount } from '../businesses/index.ts'
 import { audit, auditOnly, type BusinessContext } from '../context.ts'
+import { sendJobId } from '../job-ids.ts'
 import { assess, type SendSettings } from './choose-sender.ts'
 import { enqueueSend } from './enqueue-send.ts'
 import { type MessagePart, planParts } from './limits.ts'
@@ -81,7 +82,7 @@ export async function moveToFallback(
       await ctx.enqueue(
         'whatsapp.send',
         { businessId: ctx.businessId, messageId },
-        { jobId: `${messageId}-${provider}` },
+        { jobId: sendJobId(messageId, provider) },
       )
   } catch (error) {
     ctx.log.warn({ messageId, error: errorMessage(error) }, 'the send job could not be queued; the sweep will')

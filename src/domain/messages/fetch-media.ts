@@ -5,6 +5,7 @@ import { sha256Hex } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { BusinessContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { mediaKey } from '../storage-keys.ts'
 import { trustedType } from './file-type.ts'
 import { emitMessage } from './message-event.ts'
@@ -50,7 +51,7 @@ export async function fetchMessageMedia(
   }
   const { media: row, provider } = found
   if (row.state !== 'pending' || row.sourceUrl === null) return
-  // A linked account's address holds the file's key, which nobody needs any longer.
+  // A linked account's address holds the file's key, which is not needed any longer.
   const spent = row.sourceUrl.startsWith(WHATSAPP_MEDIA_SCHEME) ? { sourceUrl: WHATSAPP_MEDIA_SCHEME } : {}
   try {
     const { data, contentType: said } = await source.downloadMedia(row.sourceUrl, MAX_BYTES, provider)
@@ -73,7 +74,7 @@ export async function fetchMessageMedia(
       await ctx.enqueue(
         'message.process_media',
         { businessId: ctx.businessId, mediaId },
-        { jobId: `process-${mediaId}` },
+        { jobId: jobId('process', mediaId) },
       )
   } catch (error) {
     if (error instanceof AppError && HOPELESS.has(error.kind)) {

@@ -11,7 +11,7 @@ const SAME_CONTAINER = [
 ]
 /** What a browser or a program might run. */
 const ACTIVE = /html|xml|svg|javascript|ecmascript/
-/** Texts have no first bytes to know them by, and harm nobody when they are not shown as a page. */
+/** Texts have no magic bytes, and do no harm unless they are shown as a page. */
 const TEXTS = new Set(['text/plain', 'text/csv', 'text/vcard', 'text/x-vcard', 'text/calendar'])
 
 /**
@@ -40,7 +40,6 @@ function withoutOffice(type: string): string {
   return type.replace('openxmlformats', '')
 }
 
-/** A content type without its parameters. */
 export function bareType(contentType: string): string {
   return (contentType.split(';')[0] ?? '').trim().toLowerCase()
 }

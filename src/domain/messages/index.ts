@@ -1,3 +1,4 @@
+export { abandonAccountMessages } from './abandon-account.ts'
 export { countCallMessages, keyOfCallMessage } from './call-messages.ts'
 export { changeMessage, pruneEarlyDeletions } from './change-message.ts'
 export type { SendSettings } from './choose-sender.ts'

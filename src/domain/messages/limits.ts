@@ -17,7 +17,6 @@ export type SendLimits = {
   files: number
   /** Content types that are taken, by kind; null takes any, as a document where there is nothing better. */
   types: Readonly<Record<MediaKind, RegExp>> | null
-  /** Bytes of a file. */
   bytes: number
   templates: boolean
 }
@@ -63,7 +62,6 @@ export const SEND_LIMITS: Readonly<Record<'twilio' | 'baileys', SendLimits>> = {
  */
 export const TEMPLATE_LIMITS = { variables: 100, value: 1_600, blanks: 4 }
 
-/** A file that is to be sent, as it was asked for. */
 export type FileToSend = { url: string; contentType?: string; fileName?: string; voice?: boolean }
 
 /** What is known of a file before it is sent, beside what was asked; null where nothing is. */
@@ -71,7 +69,6 @@ export type FileFacts = { missing: boolean; contentType: string | null; bytes: n
 
 export type Template = { contentSid: string; variables: Record<string, string> }
 
-/** One message of those that a request becomes. */
 export type MessagePart = { text: string; media: FileToSend[] | null; template: Template | null }
 
 /**
@@ -141,7 +138,7 @@ function templatePart(limits: SendLimits, template: Template, text: string, medi
 function checkFile({ types, bytes }: SendLimits, file: FileToSend, index: number, facts: FileFacts): void {
   const url = { field: `media.${index}.url` }
   if (facts?.missing)
-    throw new AppError('invalid', 'media_missing', 'There is no file at the media address; give another one.', url)
+    throw new AppError('invalid', 'media_missing', 'There is no file at the media address. Give another address.', url)
   if (facts?.bytes != null && facts.bytes > bytes)
     throw new AppError(
       'invalid',
@@ -200,7 +197,6 @@ export function splitText(text: string, max: number): string[] {
   return parts
 }
 
-/** Where the first part of a text ends. */
 function cutBefore(text: string, max: number): number {
   // A cut may be right before white space, which then is no part of either.
   const window = text.slice(0, max + 1)

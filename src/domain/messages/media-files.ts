@@ -3,7 +3,6 @@ import { messageMedia } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 
-/** A file of a message as it is served. */
 export type MediaFile = {
   id: string
   kind: (typeof messageMedia.$inferSelect)['kind']

@@ -126,12 +126,10 @@ function filesOf(media: InboundMedia[] = []): DescribedContent['media'] {
   }))
 }
 
-/** Contact cards as a person reads them, one a line. */
 export function describeCards(cards: ContactCard[]): string {
   return cards.map((card) => lines(' ', card.name, ...card.phones, ...(card.emails ?? []))).join('\n')
 }
 
-/** What there is of these, put together. */
 function lines(by: string, ...parts: (string | null | undefined)[]): string {
   return parts.filter(Boolean).join(by)
 }

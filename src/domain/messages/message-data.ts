@@ -69,7 +69,6 @@ const content = z.object({
   gif: z.boolean(),
 })
 
-/** What surrounds any content. */
 const surroundings = z.object({
   /** People mentioned, E.164 or LID. */
   mentions: z.array(text),
@@ -97,7 +96,6 @@ export const messageReferral = z.object({
   clickId: textOrNull,
 })
 
-/** The parts of a row's `data` that the view has fields of its own for. */
 const apart = z
   .object({
     forwarded: z.boolean(),

@@ -5,7 +5,6 @@ import type { OutboundMessage } from '../../providers/whatsapp/port.ts'
 /** The number that a message goes to or came from, of a query that joins the contact. */
 export const partyPhone = sql<string | null>`coalesce(${messages.toPhone}, ${contacts.phone})`
 
-/** A row as what a provider is asked to send. */
 export function outboundOf(
   row: typeof messages.$inferSelect,
   parties: { to: string; account: string },

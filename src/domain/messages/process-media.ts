@@ -5,6 +5,7 @@ import type { Thumbnailer } from '../../providers/images/port.ts'
 import type { Transcriber } from '../../providers/speech/port.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { bareType } from './file-type.ts'
 import { describeCards } from './message-content.ts'
 import { emitMessage } from './message-event.ts'
@@ -124,6 +125,6 @@ export async function requeueUnprocessedMedia(ctx: DomainContext, idleMs = 10 * 
     )
     .limit(200)
   for (const { id, businessId } of rows)
-    await ctx.enqueue('message.process_media', { businessId, mediaId: id }, { jobId: `process-${id}` })
+    await ctx.enqueue('message.process_media', { businessId, mediaId: id }, { jobId: jobId('process', id) })
   return rows.length
 }

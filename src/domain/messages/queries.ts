@@ -1,6 +1,6 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { contacts, messages } from '../../../db/schema/index.ts'
+import { contacts, conversations, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { type Page, pageInput, pageQuery, toPage } from '../paging.ts'
@@ -10,9 +10,9 @@ import { type MessageView, toMessageView } from './views.ts'
 export const messageFilters = pageInput.extend({
   contactId: z.uuid().optional(),
   conversationId: z.uuid().optional(),
-  direction: z.enum(['in', 'out']).optional(),
-  provider: z.enum(['twilio', 'baileys']).optional(),
-  status: z.enum(['queued', 'sending', 'sent', 'delivered', 'read', 'failed', 'unknown', 'received']).optional(),
+  direction: z.enum(messages.direction.enumValues).optional(),
+  provider: z.enum(messages.provider.enumValues).optional(),
+  status: z.enum(messages.status.enumValues).optional(),
 })
 
 /** Reactions of a large group to one message are shown up to this many. */
@@ -87,9 +87,11 @@ export async function listMessages(
     messages.id,
     page,
     eq(messages.businessId, ctx.businessId),
-    page.contactId ? eq(messages.contactId, page.contactId) : undefined,
+    page.contactId ? eq(messages.conversationId, conversationOf(ctx, page.contactId)) : undefined,
     page.conversationId ? eq(messages.conversationId, page.conversationId) : undefined,
     page.direction ? eq(messages.direction, page.direction) : undefined,
+    // The same rows, by the index on the status.
+    page.direction === 'in' ? eq(messages.status, 'received') : undefined,
     page.provider ? eq(messages.provider, page.provider) : undefined,
     page.status ? eq(messages.status, page.status) : undefined,
   )
@@ -103,6 +105,12 @@ export async function listMessages(
   return toPage(rows.map(toMessageView), page.limit)
 }
 
+/** A contact has one conversation, and its messages have an index in the order of the list. */
+function conversationOf(ctx: BusinessContext, contactId: string): SQL {
+  return sql`(select ${conversations.id} from ${conversations}
+    where ${conversations.businessId} = ${ctx.businessId} and ${conversations.contactId} = ${contactId})`
+}
+
 /** @throws AppError `message_not_found` */
 export async function getMessage(ctx: BusinessContext, id: string): Promise<MessageView> {
   const [found] = await getMessages(ctx, [id])
@@ -110,7 +118,6 @@ export async function getMessage(ctx: BusinessContext, id: string): Promise<Mess
   return found
 }
 
-/** Those of these messages that are the business's, in the order asked for. */
 export async function getMessages(ctx: BusinessContext, ids: string[]): Promise<MessageView[]> {
   if (ids.length === 0) return []
   const rows = await ctx.db

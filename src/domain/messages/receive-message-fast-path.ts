@@ -5,11 +5,12 @@ import { newId } from '../../lib/ids.ts'
 import { hasPhoneAlone, identitiesOf } from '../contacts/index.ts'
 import { type BusinessContext, eventsOf } from '../context.ts'
 import { isErasedSql } from '../erasures/index.ts'
+import { lockSql } from '../locks.ts'
 import { changeLockSql, hasEarlyChangesSql } from './change-message.ts'
 import { messageEventSql } from './message-event.ts'
 
 /**
- * Writes a message of somebody who is known by every name it came with, in one statement: what nearly every message is.
+ * Writes a message of a contact that has every identity it came with, in one statement: what nearly every message is.
  * It does what the steps of `receiveMessage` do, under the same lock.
  * @returns the message's id; null, and nothing is written, when those steps have to decide: there is something to learn
  *   of the person, the message was there already, it is of before an erasure, or it was changed before it came
@@ -17,7 +18,7 @@ import { messageEventSql } from './message-event.ts'
 export async function receiveMessageFastPath(
   ctx: BusinessContext,
   input: InboundMessage,
-  how: { id?: string | undefined; isNews: boolean; isUnread: boolean },
+  how: { id?: string | undefined; isNew: boolean; isUnread: boolean },
 ): Promise<string | null> {
   const { phone, lid, externalId, name } = input.from
   const names = [
@@ -36,7 +37,7 @@ export async function receiveMessageFastPath(
   const id = how.id ?? newId()
   const rows = await ctx.db.execute<{ id: string }>(sql`
     with alone as materialized (
-      select pg_advisory_xact_lock(hashtextextended(${receiveLock(ctx, input)}, 0)),
+      select ${receiveLockSql(ctx, input)},
         ${changeLockSql(ctx, input.providerMessageId)}
     ), who as (
       select contact.id from alone, ${contacts} as contact
@@ -52,10 +53,10 @@ export async function receiveMessageFastPath(
     ), talk as (
       insert into ${conversations} as talk (id, business_id, contact_id, last_event_at, last_inbound_at, unread)
       select ${newId()}::uuid, ${ctx.businessId}::uuid, who.id, ${at}::timestamptz,
-        case when ${how.isNews} then ${at}::timestamptz end, ${how.isUnread}::boolean::int
+        case when ${how.isNew} then ${at}::timestamptz end, ${how.isUnread}::boolean::int
       from who
-      on conflict (business_id, contact_id) do update set status = case when ${how.isNews} then 'open' else talk.status end,
-        snoozed_until = case when ${how.isNews} then null else talk.snoozed_until end,
+      on conflict (business_id, contact_id) do update set status = case when ${how.isNew} then 'open' else talk.status end,
+        snoozed_until = case when ${how.isNew} then null else talk.snoozed_until end,
         last_event_at = greatest(talk.last_event_at, excluded.last_event_at), updated_at = now(),
         unread = talk.unread + excluded.unread,
         last_inbound_at = greatest(talk.last_inbound_at, excluded.last_inbound_at)
@@ -78,11 +79,11 @@ export async function receiveMessageFastPath(
       sql`select ${ctx.businessId}::uuid as business_id, 'message.receive' as type, 'message' as entity,
         message.id::text as entity_id, ${messageEventSql} || '{"media": []}'::jsonb as data from message`,
     )}
-    select id, (select count(*) from told) as told from message`)
+    select id, (select count(*) from notified) as notified from message`)
   return rows[0]?.id ?? null
 }
 
 /** Under this lock one message is written: whoever brings it a second time finds it. */
-export function receiveLock(ctx: BusinessContext, { dedupeKey }: Pick<InboundMessage, 'dedupeKey'>): string {
-  return `message:${ctx.businessId}:${dedupeKey}`
+export function receiveLockSql(ctx: BusinessContext, { dedupeKey }: Pick<InboundMessage, 'dedupeKey'>): SQL {
+  return lockSql(`message:${ctx.businessId}:${dedupeKey}`)
 }

@@ -7,7 +7,6 @@ import { type BusinessContext, eventsOf } from '../context.ts'
 import { messageEventSql, outboundMediaSql } from './message-event.ts'
 import type { MessageStatus } from './status.ts'
 
-/** The columns that differ from one message that is asked for to the next. */
 export type AskedMessage = Pick<
   typeof messages.$inferInsert,
   | 'provider'
@@ -22,9 +21,9 @@ export type AskedMessage = Pick<
 > & { id: string; occurredAt: Date }
 
 /**
- * Writes a message to somebody who is known by this number, in one statement: what nearly every message is. It does what
+ * Writes a message to the contact of this number, in one statement: what nearly every message is. It does what
  * the steps of `requestMessage` do, and wakes the worker that holds a linked account.
- * @returns null when those steps have to decide: nobody has this number yet, they asked not to be written to, or the
+ * @returns null when those steps have to decide: no contact has this number yet, they asked not to be written to, or the
  *   idempotency key was used before
  */
 export async function requestMessageFastPath(
@@ -66,6 +65,6 @@ export async function requestMessageFastPath(
     )}, woken as (
       select ${provider === 'baileys' && accountId ? wakeCall(accountId, 'outbox') : sql`null::text`} as woken from message
     )
-    select status, (select count(*) from told) as told, (select count(woken::text) from woken) as woken from message`)
+    select status, (select count(*) from notified) as notified, (select count(woken::text) from woken) as woken from message`)
   return rows[0]?.status ?? null
 }

@@ -1,21 +1,19 @@
 import { and, eq } from 'drizzle-orm'
 import { z } from 'zod'
-import type { Executor } from '../../../db/client.ts'
-import { contacts, messages } from '../../../db/schema/index.ts'
+import { messages } from '../../../db/schema/index.ts'
 import { AppError, isOvertaken } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
 import type { ProbeMedia } from '../../providers/whatsapp/port.ts'
 import { getBusiness } from '../businesses/index.ts'
-import { findContactByPhone, furtherNumber, resolveContact } from '../contacts/index.ts'
-import { auditOnly, type BusinessContext } from '../context.ts'
-import { openConversation } from '../conversations/index.ts'
+import { findContactByPhone } from '../contacts/index.ts'
+import type { BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 import { chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
 import { enqueueSend } from './enqueue-send.ts'
 import { type FileFacts, planParts } from './limits.ts'
-import { emitMessage } from './message-event.ts'
 import { requestMessageFastPath } from './request-message-fast-path.ts'
+import { findByKey, requestMessageInSteps } from './request-message-steps.ts'
 import type { MessageStatus } from './status.ts'
 
 const MAX_TEXT = 4096
@@ -50,7 +48,7 @@ export const sendRequest = z.object({
 export type SendRequest = z.input<typeof sendRequest>
 
 /**
- * Takes a WhatsApp message to send: the row is committed first, then its job, or, for a linked account, a word to the worker
+ * Takes a WhatsApp message to send: the row is committed first, then its job, or, for a linked account, a notification to the worker
  * that holds it. When the job cannot be queued the sweep queues it later, so an answer of this verb means the message is safe.
  * Asked again with the same idempotency key and the same request, it answers the first message. What the provider does not
  * take in one message becomes several, all of them or none, sent in order (`planParts`).
@@ -67,43 +65,15 @@ export async function requestMessage(
 ): Promise<{ id: string; status: MessageStatus; parts?: string[] }> {
   const request = sendRequest.parse(input)
   if (ofCall) await refuseErasedCall(ctx.db, ofCall)
-  const business = await getBusiness(ctx)
-  const asked = request.provider === undefined ? null : providerOf(request.provider)
-  const phone = parsePhone(request.to) ?? (await numberOfContact(ctx, request.to))
-  if (!phone)
-    throw new AppError(
-      'invalid',
-      'invalid_number',
-      'This is no phone number; write it as whatsapp:+972…, +972… or 05x-….',
-      {
-        field: 'to',
-      },
-    )
-  const text = request.text?.trim() ? request.text : ''
-  if (text === '' && !request.template && !request.media?.length)
-    throw new AppError('invalid', 'empty_text', 'There is nothing to send: give a text, media or a template.', {
-      field: 'text',
-    })
-  if (business.blockedAt)
-    throw new AppError('forbidden', 'business_blocked', 'This business is blocked; nothing is sent for it.')
-  const requestHash = sha256Hex(
-    JSON.stringify([
-      asked ?? business.defaultWhatsappProvider,
-      phone,
-      text,
-      request.media,
-      request.template,
-      request.replyTo,
-    ]),
-  )
+  const { business, asked, phone, text, requestHash } = await checkRequest(ctx, request)
   // A request that was answered once is answered the same, whatever has become of the providers since.
   const answered = request.idempotencyKey ? await findByKey(ctx.db, ctx, request.idempotencyKey) : null
   const what = { to: phone, free: !request.template }
   const sender = answered ? null : await chooseSender(ctx, asked, what, settings, business)
   const facts = sender && settings.probeMedia ? await lookAt(request.media ?? [], settings.probeMedia) : []
   const rows = sender ? await rowsOf(ctx, request, text, { ...sender, requestHash }, business.longText, facts) : []
-  const [row, ...more] = rows
-  if (row && more.length === 0) {
+  const [row] = rows
+  if (row && rows.length === 1) {
     const status = await requestMessageFastPath(ctx, phone, row).catch((error: unknown) => {
       // The contact was merged meanwhile; the steps below find out.
       if (isOvertaken(error)) return null
@@ -115,39 +85,7 @@ export async function requestMessage(
       return { id: row.id, status }
     }
   }
-  const message = await ctx.db.transaction(async (tx) => {
-    if (!row) return answered
-    const contactId = await resolveContact(tx, ctx, { phone })
-    // Again, now that nobody erases them: or the message would bring them back.
-    if (ofCall) await refuseErasedCall(tx, ofCall)
-    const [contact] = await tx
-      .select({ optedOutAt: contacts.optedOutAt, phone: contacts.phone })
-      .from(contacts)
-      .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
-    if (contact?.optedOutAt)
-      throw new AppError('forbidden', 'contact_opted_out', 'This person asked not to be written to.', { field: 'to' })
-    const conversationId = await openConversation(tx, ctx, contactId, { at: row.occurredAt, inbound: false })
-    const toPhone = furtherNumber(phone, contact?.phone ?? null)
-    const toContact = { toPhone, businessId: ctx.businessId, conversationId, contactId } as const
-    const insert = (part: typeof row) =>
-      tx
-        .insert(messages)
-        .values({ ...part, ...toContact, direction: 'out', status: 'queued' })
-        .onConflictDoNothing()
-        .returning({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
-    const [made] = await insert(row)
-    if (made) {
-      for (const part of more) await insert(part)
-      for (const { id: entityId, provider } of rows) {
-        await auditOnly(tx, ctx, { action: 'message.request', entity: 'message', entityId, data: { provider } })
-        await emitMessage(tx, ctx, 'message.request', entityId)
-      }
-      return made
-    }
-    // Somebody used the same key between our look and our insert.
-    return findByKey(tx, ctx, request.idempotencyKey ?? '')
-  })
-  if (!message) throw new Error('The message was neither written nor found.')
+  const message = answered ?? (await requestMessageInSteps(ctx, phone, rows, ofCall))
   if (message.requestHash !== requestHash)
     throw new AppError('conflict', 'idempotency_conflict', 'This idempotency key was used for another message.', {
       field: 'idempotencyKey',
@@ -155,10 +93,34 @@ export async function requestMessage(
   if (message.id !== row?.id) return await partsOf(ctx, message)
   for (const part of rows) await enqueueSend(ctx, part.id, part)
   const { id, status } = message
-  return { id, status, ...(more.length > 0 ? { parts: rows.map((part) => part.id) } : {}) }
+  return { id, status, ...(rows.length > 1 ? { parts: rows.map((part) => part.id) } : {}) }
 }
 
-/** What the servers of these files say of them, all asked at once. */
+async function checkRequest(ctx: BusinessContext, request: z.output<typeof sendRequest>) {
+  const business = await getBusiness(ctx)
+  const asked = request.provider === undefined ? null : providerOf(request.provider)
+  const phone = parsePhone(request.to) ?? (await numberOfContact(ctx, request.to))
+  if (!phone)
+    throw new AppError(
+      'invalid',
+      'invalid_number',
+      'This is no phone number; write it as whatsapp:+972…, +972… or 05x-….',
+      { field: 'to' },
+    )
+  const text = request.text?.trim() ? request.text : ''
+  if (text === '' && !request.template && !request.media?.length)
+    throw new AppError('invalid', 'empty_text', 'There is nothing to send: give a text, media or a template.', {
+      field: 'text',
+    })
+  if (business.blockedAt)
+    throw new AppError('forbidden', 'business_blocked', 'This business is blocked; nothing is sent for it.')
+  const { media, template, replyTo } = request
+  const requestHash = sha256Hex(
+    JSON.stringify([asked ?? business.defaultWhatsappProvider, phone, text, media, template, replyTo]),
+  )
+  return { business, asked, phone, text, requestHash }
+}
+
 async function lookAt(media: { url: string }[], probe: ProbeMedia): Promise<FileFacts[]> {
   return await Promise.all(
     media.map(async ({ url }) => {
@@ -168,7 +130,6 @@ async function lookAt(media: { url: string }[], probe: ProbeMedia): Promise<File
   )
 }
 
-/** The rows of a request: one, or its parts in order. */
 async function rowsOf(
   ctx: BusinessContext,
   request: z.output<typeof sendRequest>,
@@ -195,7 +156,6 @@ async function rowsOf(
   }))
 }
 
-/** The provider's id of a message that is named by either id. */
 async function providerIdOf(ctx: BusinessContext, id: string): Promise<string> {
   if (!z.uuid().safeParse(id).success) return id
   const [row] = await ctx.db
@@ -205,7 +165,6 @@ async function providerIdOf(ctx: BusinessContext, id: string): Promise<string> {
   return row?.providerMessageId ?? id
 }
 
-/** An earlier message with the parts it was sent in. */
 async function partsOf(ctx: BusinessContext, message: { id: string; status: MessageStatus }) {
   const parts = await ctx.db
     .select({ id: messages.id })
@@ -214,14 +173,6 @@ async function partsOf(ctx: BusinessContext, message: { id: string; status: Mess
     .orderBy(messages.part)
   const ids = parts.map((part) => part.id)
   return { id: message.id, status: message.status, ...(ids.length > 0 ? { parts: [message.id, ...ids] } : {}) }
-}
-
-async function findByKey(db: Executor, ctx: BusinessContext, key: string) {
-  const [row] = await db
-    .select({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
-    .from(messages)
-    .where(and(eq(messages.businessId, ctx.businessId), eq(messages.idempotencyKey, key)))
-  return row ?? null
 }
 
 /** A number that a carrier named and the metadata do not know is good enough when it is a contact's. */

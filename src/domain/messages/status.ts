@@ -5,7 +5,7 @@ import { type DomainContext, emit } from '../context.ts'
 
 export type MessageStatus = (typeof messages.$inferSelect)['status']
 
-/** Statuses a message may be in for a news to count: it only ever moves forward, whatever order news arrive in. */
+/** Statuses from which an update may move a message: forward only, whatever order updates arrive in. */
 const BEFORE = {
   sent: ['queued', 'sending', 'unknown'],
   failed: ['queued', 'sending', 'unknown', 'sent'],
@@ -23,30 +23,30 @@ const MEANING: Record<string, keyof typeof BEFORE> = {
 }
 
 /**
- * Takes a provider's news of a message we sent. Run twice or out of order, it changes nothing more.
+ * Takes a provider's status update of a message we sent. Run twice or out of order, it changes nothing more.
  * A callback that carries our row's id links the provider's id to it: after a lost response this is how we learn it.
  * @returns whether a message was found
  */
-export async function applyMessageStatus(ctx: DomainContext, news: JobPayload<'message.status'>): Promise<boolean> {
-  const at = new Date(news.at)
+export async function applyMessageStatus(ctx: DomainContext, update: JobPayload<'message.status'>): Promise<boolean> {
+  const at = new Date(update.at)
   const mine = and(
     eq(messages.direction, 'out'),
-    eq(messages.provider, news.provider),
-    news.onlyFor ? inArray(messages.businessId, news.onlyFor) : undefined,
-    news.accountId ? eq(messages.accountId, news.accountId) : undefined,
-    news.messageId
+    eq(messages.provider, update.provider),
+    update.onlyFor ? inArray(messages.businessId, update.onlyFor) : undefined,
+    update.accountId ? eq(messages.accountId, update.accountId) : undefined,
+    update.messageId
       ? or(
-          eq(messages.providerMessageId, news.providerMessageId),
-          and(eq(messages.id, news.messageId), sql`${messages.providerMessageId} is null`),
+          eq(messages.providerMessageId, update.providerMessageId),
+          and(eq(messages.id, update.messageId), sql`${messages.providerMessageId} is null`),
         )
-      : eq(messages.providerMessageId, news.providerMessageId),
+      : eq(messages.providerMessageId, update.providerMessageId),
   )
   // Any callback at all proves that the provider took the message.
-  const meaning = MEANING[news.status] ?? 'sent'
+  const meaning = MEANING[update.status] ?? 'sent'
   return await ctx.db.transaction(async (tx) => {
     const linked = await tx
       .update(messages)
-      .set({ providerMessageId: news.providerMessageId })
+      .set({ providerMessageId: update.providerMessageId })
       .where(mine)
       .returning({ id: messages.id })
     if (linked.length === 0) return false
@@ -55,7 +55,11 @@ export async function applyMessageStatus(ctx: DomainContext, news: JobPayload<'m
       .set({
         status: meaning,
         ...(meaning === 'failed'
-          ? { failedAt: at, errorCode: news.errorCode ?? 'failed', errorMessage: 'The provider could not deliver it.' }
+          ? {
+              failedAt: at,
+              errorCode: update.errorCode ?? 'failed',
+              errorMessage: 'The provider could not deliver it.',
+            }
           : { errorCode: null, errorMessage: null, sentAt: sql`coalesce(${messages.sentAt}, ${at.toISOString()})` }),
         ...(meaning === 'delivered' ? { deliveredAt: at } : {}),
         ...(meaning === 'read' ? { readAt: at } : {}),

@@ -2,7 +2,7 @@ import { and, eq, inArray, lt, notLike, sql } from 'drizzle-orm'
 import { messageMedia, messages } from '../../../db/schema/index.ts'
 import { WHATSAPP_MEDIA_SCHEME } from '../../providers/whatsapp/port.ts'
 import type { DomainContext } from '../context.ts'
-import { retryRound } from '../retry-rounds.ts'
+import { jobId, retryRound, sendJobId } from '../job-ids.ts'
 
 /** A job delayed by its provider may be away this long without being lost. */
 const LOST_AFTER_MS = 90_000
@@ -42,7 +42,7 @@ export async function requeueLostMessages(ctx: DomainContext, lostAfterMs = LOST
     await ctx.enqueue(
       'whatsapp.send',
       { businessId: row.businessId, messageId: row.id },
-      { jobId: `${row.id}-${row.requeues}` },
+      { jobId: sendJobId(row.id, row.requeues) },
     )
   return lost.length
 }
@@ -72,7 +72,7 @@ export async function requeueMedia(ctx: DomainContext, lostAfterMs = MEDIA_LOST_
     await ctx.enqueue(
       'message.fetch_media',
       { businessId, mediaId: id },
-      { jobId: `media-${id}-${retryRound(createdAt)}` },
+      { jobId: jobId('media', id, retryRound(createdAt)) },
     )
   return rows.length + over.length
 }

@@ -7,7 +7,7 @@ const MAX_VALUE = 500
 
 type Property = { name: string; parameters: string; value: string }
 
-/** The people of a file of contact cards: vCard 2.1, 3.0 and 4.0 (RFC 2426, RFC 6350), as far as they name somebody. */
+/** The people of a file of contact cards: vCard 2.1, 3.0 and 4.0 (RFC 2426, RFC 6350), as far as they name a person. */
 export function parseVCards(file: string): ContactCard[] {
   return file
     .split(/^BEGIN:VCARD\s*$/im)
@@ -57,7 +57,6 @@ function readCard(fields: Property[]): ContactCard {
   }
 }
 
-/** A value without its escapes. */
 function plain(value: string): string {
   const text = value.replace(/\\n/gi, ' ').replace(/\\([\\,;:])/g, '$1')
   return cutText(cleanText(text).replace(/;+$/, '').trim(), MAX_VALUE)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MEDIA_KINDS, MESSAGE_STATUSES } from '../../../db/schema/index.ts'
+import { MEDIA_KINDS, MESSAGE_STATUSES, messageMedia, messages } from '../../../db/schema/index.ts'
 import { messageData, messageReferral, readMessageData } from './message-data.ts'
 
 export const mediaView = z.object({
@@ -11,7 +11,7 @@ export const mediaView = z.object({
   bytes: z.number().nullable(),
   seconds: z.number().nullable(),
   /** `pending`: being fetched; `failed`, `unavailable`: cannot be had; `external`: lies at `url`, not here. */
-  state: z.enum(['pending', 'stored', 'failed', 'unavailable', 'external']),
+  state: z.enum([...messageMedia.state.enumValues, 'external']),
   /** Below `PUBLIC_BASE_URL`; null while the file is not here. */
   url: z.string().nullable(),
   /** A small JPEG, below `PUBLIC_BASE_URL`; may be there although the file is not. */
@@ -22,20 +22,19 @@ export const mediaView = z.object({
 export type MediaView = z.infer<typeof mediaView>
 
 const reactionBy = z.object({
-  direction: z.enum(['in', 'out']),
+  direction: z.enum(messages.direction.enumValues),
   phone: z.string().nullable(),
   name: z.string().nullable(),
 })
 
-/** A message as every view shows it. */
 export const messageView = z.object({
   id: z.uuid(),
   conversationId: z.uuid(),
   contactId: z.uuid(),
   phone: z.string().nullable(),
   contactName: z.string().nullable(),
-  direction: z.enum(['in', 'out']),
-  provider: z.enum(['twilio', 'baileys']),
+  direction: z.enum(messages.direction.enumValues),
+  provider: z.enum(messages.provider.enumValues),
   kind: z.string(),
   status: z.enum(MESSAGE_STATUSES),
   body: z.string(),
@@ -92,7 +91,7 @@ const related = z.object({
         fileName: z.string().nullable(),
         bytes: z.number().nullable(),
         seconds: z.number().nullable(),
-        state: z.enum(['pending', 'stored', 'failed', 'unavailable']),
+        state: z.enum(messageMedia.state.enumValues),
         hasThumbnail: z.boolean(),
         transcript: z.string().nullable(),
       }),
@@ -104,7 +103,7 @@ const related = z.object({
         kind: z.enum(['reaction', 'poll_vote']),
         body: z.string(),
         options: z.array(z.string()).nullable().catch(null),
-        direction: z.enum(['in', 'out']),
+        direction: z.enum(messages.direction.enumValues),
         author: z
           .object({ phone: z.string().nullish(), lid: z.string().nullish(), name: z.string().nullish() })
           .nullish(),
@@ -115,7 +114,6 @@ const related = z.object({
   answered: z.object({ id: z.uuid(), text: z.string() }).nullable(),
 })
 
-/** The columns of a message that only lead to fields of its view. */
 export type RelatedColumns = {
   data: unknown
   outboundMedia: { url: string; contentType?: string; fileName?: string; voice?: boolean }[] | null
@@ -159,7 +157,7 @@ export function toMessageView<Row extends RelatedColumns & { phone: string | nul
 
 type About = NonNullable<z.infer<typeof related>['about']>[number]
 
-/** The last word of each person: who reacts twice has one reaction, who takes it back has none. */
+/** The latest entry of each person: who reacts twice has one reaction, who takes it back has none. */
 function foldByPerson(about: About[], contact: { phone: string | null; contactName: string | null }) {
   const last = new Map<string, About & { from: z.infer<typeof reactionBy> }>()
   for (const entry of about) {
@@ -178,7 +176,7 @@ function foldByPerson(about: About[], contact: { phone: string | null; contactNa
 
 function viewFile(file: NonNullable<z.infer<typeof related>['files']>[number]): MediaView {
   const { hasThumbnail, ...columns } = file
-  const url = `/api/media/${file.id}`
+  const url = `/api/v1/media/${file.id}`
   return {
     ...columns,
     url: file.state === 'stored' ? url : null,
@@ -201,7 +199,6 @@ function viewOutboundFile(file: NonNullable<RelatedColumns['outboundMedia']>[num
   }
 }
 
-/** What kind of file a content type is. */
 export function mediaKindOf(contentType: string | undefined): 'image' | 'video' | 'audio' | 'document' {
   const family = contentType?.toLowerCase().split('/')[0]
   return family === 'image' || family === 'video' || family === 'audio' ? family : 'document'

@@ -6,7 +6,7 @@ import { audit, type BusinessContext } from '../context.ts'
 import { AMOUNT_MISMATCH, moveTo, type PaymentRow, recordEvent } from './states.ts'
 
 /**
- * Writes what the provider's books say of a payment. Told the same twice, or in any order, it ends the same: a charge counts
+ * Writes what the provider's books say of a payment. The same reports, twice or in any order, end the same: a charge counts
  * when our id, amount and currency match, it belongs to no other payment, and none was counted before.
  * @param account in whose account, as the checkouts have it
  * @returns the payment as it stands now, and whether this made it paid
@@ -139,10 +139,10 @@ async function writeTransaction(
   ctx: BusinessContext,
   payment: PaymentRow,
   kind: 'charge' | 'refund',
-  news: Pick<Charge, 'transactionId' | 'status' | 'amount' | 'currency' | 'reason'>,
+  report: Pick<Charge, 'transactionId' | 'status' | 'amount' | 'currency' | 'reason'>,
   account: string | null,
 ): Promise<{ id: string } | 'unchanged' | 'taken'> {
-  const { transactionId: providerTransactionId, ...rest } = news
+  const { transactionId: providerTransactionId, ...rest } = report
   const [made] = await tx
     .insert(paymentTransactions)
     .values({
@@ -167,7 +167,7 @@ async function writeTransaction(
       ),
     )
   if (known?.paymentId !== payment.id) return 'taken'
-  if (known.status !== 'pending' || news.status === 'pending') return 'unchanged'
+  if (known.status !== 'pending' || report.status === 'pending') return 'unchanged'
   await tx.update(paymentTransactions).set(rest).where(eq(paymentTransactions.id, known.id))
   return { id: known.id }
 }

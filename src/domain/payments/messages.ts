@@ -10,7 +10,6 @@ export function formatMoney(language: 'he' | 'en', amount: number, currency: str
 
 type Paid = { amount: number; currency: string; description: string; businessName: string }
 
-/** The WhatsApp text that carries a payment's link. */
 export function linkText(language: 'he' | 'en', payment: Paid & { url: string }): string {
   const money = formatMoney(language, payment.amount, payment.currency)
   return language === 'he'
@@ -18,7 +17,6 @@ export function linkText(language: 'he' | 'en', payment: Paid & { url: string })
     : `${payment.businessName}: payment request\n${payment.description}\nAmount: ${money}\nPay securely: ${payment.url}`
 }
 
-/** The WhatsApp text that thanks for a payment. */
 export function receiptText(language: 'he' | 'en', payment: Paid & { id: string; paidAt: Date | null }): string {
   const money = formatMoney(language, payment.amount, payment.currency)
   const reference = payment.id.slice(-12)

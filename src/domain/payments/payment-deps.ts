@@ -2,34 +2,29 @@ import type { DatabaseHandle } from '../../../db/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { PaymentProvider, PaymentProviderName } from '../../providers/payments/port.ts'
 import { type BusinessContext, type DomainContext, within } from '../context.ts'
+import { tryWithLock } from '../locks.ts'
 import type { SendSettings } from '../messages/index.ts'
 import type { PaymentRow } from './states.ts'
 
 export type PaymentProviders = Record<PaymentProviderName, PaymentProvider | null>
 
-/** What payments work with, the same in every process. */
 export type PaymentDeps = {
   /** What a business takes payments with: its own account where it has keys, else the installation's; null is none. */
   providersOf(businessId: string): PaymentProviders
   /**
    * Who speaks for the account in which money of a business moved or may move: its own, or with null the installation's.
-   * @returns null when nobody here has its keys any more
+   * @returns null when this installation no longer has its keys
    */
   accountOf(businessId: string, provider: PaymentProviderName, account: string | null): Promise<PaymentProvider | null>
-  /** The installation's own accounts. */
   installation: PaymentProviders
-  /** Every business's own account at a provider. */
   ownAccounts(provider: PaymentProviderName): PaymentProvider[]
-  /** Absolute addresses below the public base. */
   urls: {
     page(paymentId: string): string
     returned(paymentId: string): string
     canceled(paymentId: string): string
     notify(provider: PaymentProviderName): string
   }
-  /** What receipts and links are sent with. */
   messages: SendSettings
-  /** Where the lock of a payment reserves its connection. */
   pool: DatabaseHandle['sql']
 }
 
@@ -67,12 +62,11 @@ export function chooseProvider(
   return chosen
 }
 
-/** The context of the business that a payment belongs to. */
 export function ofPayment(ctx: DomainContext, payment: Pick<PaymentRow, 'businessId'>): BusinessContext {
   return within(ctx, payment.businessId)
 }
 
-/** Locks held at once by one process: each holds a connection, and the pool must keep some for everybody else. */
+/** Locks held at once by one process: each holds a connection, and the pool must leave some for other work. */
 const MAX_HELD = 4
 const WAIT_MS = 12_000
 const waiting: (() => void)[] = []
@@ -81,19 +75,18 @@ let held = 0
 const busy = () =>
   new AppError('unavailable', 'payment_busy', 'This payment is being worked on; try again in a moment.')
 
-/** Whether an error says that somebody else is at the payment just now. */
 export function isPaymentBusy(error: unknown): boolean {
   return error instanceof AppError && error.code === 'payment_busy'
 }
 
 /**
- * Runs `work` while nobody else talks to the provider about this payment: two captures or two mintings at once could take
+ * Runs `work` while no other process talks to the provider about this payment: two captures or two mintings at once could take
  * money twice. The lock dies with its connection.
  * @param options.wait whether to wait for it some seconds, as a customer does, or to come back later, as a job does
  * @throws AppError `payment_busy`
  */
 export async function withPaymentLock<T>(
-  means: PaymentDeps,
+  deps: PaymentDeps,
   paymentId: string,
   work: () => Promise<T>,
   options: { wait: boolean } = { wait: true },
@@ -102,22 +95,10 @@ export async function withPaymentLock<T>(
   else if (options.wait) await new Promise<void>((resolve) => waiting.push(resolve))
   else throw busy()
   try {
-    const connection = await means.pool.reserve()
-    try {
-      for (const deadline = Date.now() + WAIT_MS; ; await Bun.sleep(100)) {
-        const [lock] = await connection<{ locked: boolean }[]>`
-          select pg_try_advisory_lock(hashtextextended(${`payment:${paymentId}`}, 0)) as locked`
-        if (lock?.locked) break
-        if (!options.wait || Date.now() > deadline) throw busy()
-      }
-      try {
-        return await work()
-      } finally {
-        await connection`select pg_advisory_unlock(hashtextextended(${`payment:${paymentId}`}, 0))`
-      }
-    } finally {
-      connection.release()
-    }
+    const waitMs = options.wait ? WAIT_MS : 0
+    const done = await tryWithLock(deps.pool, `payment:${paymentId}`, work, { waitMs })
+    if (!done) throw busy()
+    return done.value
   } finally {
     // The place goes to who waits longest, or is free again.
     const next = waiting.shift()

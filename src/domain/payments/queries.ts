@@ -41,8 +41,7 @@ const view = {
   createdAt: payments.createdAt,
 }
 
-/** The payments of the business, newest first. */
-export async function listPayments(ctx: BusinessContext, input: z.input<typeof paymentFilters>, means: PaymentDeps) {
+export async function listPayments(ctx: BusinessContext, input: z.input<typeof paymentFilters>, deps: PaymentDeps) {
   const page = paymentFilters.parse(input)
   const query = pageQuery(
     payments.id,
@@ -59,7 +58,7 @@ export async function listPayments(ctx: BusinessContext, input: z.input<typeof p
     .where(query.where)
     .orderBy(query.orderBy)
     .limit(query.limit)
-  const withUrls = rows.map((row) => ({ ...row, url: means.urls.page(row.id) }))
+  const withUrls = rows.map((row) => ({ ...row, url: deps.urls.page(row.id) }))
   return toPage(withUrls, page.limit) satisfies Page<(typeof withUrls)[number]>
 }
 
@@ -67,7 +66,7 @@ export async function listPayments(ctx: BusinessContext, input: z.input<typeof p
  * One payment with its history and the money that moved.
  * @throws AppError `payment_not_found`
  */
-export async function getPayment(ctx: BusinessContext, id: string, means: PaymentDeps) {
+export async function getPayment(ctx: BusinessContext, id: string, deps: PaymentDeps) {
   const [row] = await ctx.db
     .select(view)
     .from(payments)
@@ -99,7 +98,7 @@ export async function getPayment(ctx: BusinessContext, id: string, means: Paymen
     .from(paymentEvents)
     .where(and(eq(paymentEvents.paymentId, id), eq(paymentEvents.businessId, ctx.businessId)))
     .orderBy(asc(paymentEvents.id))
-  return { ...row, url: means.urls.page(row.id), transactions, events }
+  return { ...row, url: deps.urls.page(row.id), transactions, events }
 }
 
 /** What the page of a payment shows to whoever holds its link: nothing of the person. */
@@ -121,9 +120,9 @@ export type PublicPayment = {
  * A payment as its public page shows it.
  * @throws AppError `payment_not_found`
  */
-export async function getPublicPayment(ctx: DomainContext, id: string, means: PaymentDeps): Promise<PublicPayment> {
+export async function getPublicPayment(ctx: DomainContext, id: string, deps: PaymentDeps): Promise<PublicPayment> {
   // One statement sees one moment: asked one after the other, the payment of before and its attempts of after the provider's
-  // answer would look like one that nobody ever began.
+  // answer would look like one that never began.
   const underWay = ctx.db
     .select({ id: paymentTransactions.id })
     .from(paymentTransactions)
@@ -155,7 +154,7 @@ export async function getPublicPayment(ctx: DomainContext, id: string, means: Pa
     status: statusOf(payment.state, {
       underWay: row.underWay || payment.reason === AMOUNT_MISMATCH,
       over: payment.expiresAt.getTime() <= Date.now(),
-      closed: row.blockedAt !== null || means.providersOf(payment.businessId)[payment.provider] === null,
+      closed: row.blockedAt !== null || deps.providersOf(payment.businessId)[payment.provider] === null,
     }),
     attemptOpen: row.attemptOpen,
     business: { name: row.name, language: row.language },

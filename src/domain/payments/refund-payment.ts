@@ -19,22 +19,26 @@ import type { PaymentState } from './states.ts'
 export async function refundPayment(
   ctx: BusinessContext,
   paymentId: string,
-  means: PaymentDeps,
+  deps: PaymentDeps,
 ): Promise<{ id: string; state: PaymentState; refundedAmount: number }> {
   const mine = and(eq(payments.id, paymentId), eq(payments.businessId, ctx.businessId))
   const [known] = await ctx.db.select({ provider: payments.provider }).from(payments).where(mine)
   if (!known) throw paymentNotFound()
   await requireUnblocked(ctx)
   const holderOf = async (account: string | null) => {
-    const holder = await means.accountOf(ctx.businessId, known.provider, account)
+    const holder = await deps.accountOf(ctx.businessId, known.provider, account)
     if (holder) return holder
-    throw new AppError('not_implemented', 'payments_not_configured', 'Nobody here has the keys to this money any more.')
+    throw new AppError(
+      'not_implemented',
+      'payments_not_configured',
+      'The keys of this payment’s account are no longer set. Set them, or refund in the provider’s console.',
+    )
   }
-  // What cannot be is said before anybody waits for the lock.
+  // What is impossible is refused before the lock is waited for.
   const paid = await countedCharge(ctx, paymentId)
-  refundBy(paid ? await holderOf(paid.account) : chooseProvider(means.providersOf(ctx.businessId), known.provider))
-  return await withPaymentLock(means, paymentId, async () => {
-    let payment = await settleLocked(ctx, paymentId, means)
+  refundBy(paid ? await holderOf(paid.account) : chooseProvider(deps.providersOf(ctx.businessId), known.provider))
+  return await withPaymentLock(deps, paymentId, async () => {
+    let payment = await settleLocked(ctx, paymentId, deps)
     const answer = () => ({ id: paymentId, state: payment.state, refundedAmount: payment.refundedAmount })
     if (payment.state === 'refunded') return answer()
     const charge = await countedCharge(ctx, paymentId)
@@ -62,7 +66,7 @@ export async function refundPayment(
       payment = (await applyReport(ctx, paymentId, { checkouts: [], charges: [], refunds: [made] }, charge.account))
         .payment
     // Refunded before, by us or in PayPal's console: its books say how.
-    else payment = await settleLocked(ctx, paymentId, means)
+    else payment = await settleLocked(ctx, paymentId, deps)
     return answer()
   })
 }

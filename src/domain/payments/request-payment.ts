@@ -1,5 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import { z } from 'zod'
+import type { Executor } from '../../../db/client.ts'
 import { payments } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
@@ -17,25 +18,22 @@ import { recordEvent } from './states.ts'
 const MAX_AMOUNT = 100_000_000
 const DEFAULT_HOURS = 7 * 24
 
-/** What a client may ask to be paid. */
 export const paymentRequest = z.object({
   /** The id of a contact, or a phone number. */
   contact: z.string().min(1).max(64),
   /** In agorot (cents): 7900 is 79.00. */
   amount: z.int('a whole number of agorot').min(1).max(MAX_AMOUNT),
-  currency: z.enum(['ILS', 'USD', 'EUR']).default('ILS'),
+  currency: z.enum(payments.currency.enumValues).default('ILS'),
   /** What it is for; the customer reads it. */
   description: z.string().trim().min(1).max(127),
   /** `paypal` or `tranzila`; the installation's own choice when absent. */
   provider: z.string().max(32).optional(),
   idempotencyKey: z.string().min(1).max(128).optional(),
-  /** How long the link lives, in hours. */
   expiresInHours: z
     .number()
     .positive()
     .max(90 * 24)
     .default(DEFAULT_HOURS),
-  /** Sends the link to the contact by WhatsApp. */
   send: z.boolean().default(false),
 })
 export type PaymentRequest = z.input<typeof paymentRequest>
@@ -53,9 +51,9 @@ export type RequestedPayment = {
  * Whether this business can ask for a payment through this provider: looked at before anything else of a request is.
  * @throws AppError `business_blocked` (403) first, then `unknown_provider`, `payments_not_configured` (501)
  */
-export async function checkPayments(ctx: BusinessContext, means: PaymentDeps, provider?: string, currency?: string) {
+export async function checkPayments(ctx: BusinessContext, deps: PaymentDeps, provider?: string, currency?: string) {
   const business = await requireUnblocked(ctx)
-  const providers = means.providersOf(ctx.businessId)
+  const providers = deps.providersOf(ctx.businessId)
   return { business, provider: chooseProvider(providers, provider, currency, business.paymentProvider) }
 }
 
@@ -78,11 +76,11 @@ export async function requireUnblocked(ctx: BusinessContext) {
 export async function requestPayment(
   ctx: BusinessContext,
   input: PaymentRequest,
-  means: PaymentDeps,
+  deps: PaymentDeps,
   askedAt: Date | null = null,
 ): Promise<RequestedPayment> {
   const request = paymentRequest.parse(input)
-  const { business, provider } = await checkPayments(ctx, means, request.provider, request.currency)
+  const { business, provider } = await checkPayments(ctx, deps, request.provider, request.currency)
   if (!provider.currencies.includes(request.currency))
     throw new AppError(
       'invalid',
@@ -96,71 +94,71 @@ export async function requestPayment(
   const { contact: _, idempotencyKey, ...rest } = request
   const requestHash = sha256Hex(JSON.stringify([known, { ...rest, provider: provider.name }]))
 
-  const id = newId()
-  const payment = await ctx.db.transaction(async (tx) => {
-    const earlier = async () => {
-      if (!idempotencyKey) return undefined
-      const [row] = await tx
-        .select()
-        .from(payments)
-        .where(and(eq(payments.businessId, ctx.businessId), eq(payments.idempotencyKey, idempotencyKey)))
-      return row
-    }
-    const found = await earlier()
-    if (found) return found
-    const contactId = typeof known === 'string' ? known : await resolveContact(tx, ctx, known)
-    if (typeof known !== 'string' && askedAt) await refuseErased(tx, ctx, identitiesOf(known), askedAt)
-    const expiresAt = new Date(Date.now() + request.expiresInHours * 3_600_000)
-    const [made] = await tx
-      .insert(payments)
-      .values({
-        id,
-        businessId: ctx.businessId,
-        contactId,
-        amount: request.amount,
-        currency: request.currency,
-        description: request.description,
-        provider: provider.name,
-        idempotencyKey: idempotencyKey ?? null,
-        requestHash,
-        expiresAt,
-        nextCheckAt: expiresAt,
-      })
-      .onConflictDoNothing()
-      .returning()
-    if (made) {
-      const data = { amount: made.amount, currency: made.currency, provider: made.provider }
-      await recordEvent(tx, ctx, id, { kind: 'payment.requested', to: 'created', data })
-      await audit(tx, ctx, { action: 'payment.request', entity: 'payment', entityId: id, data })
-      return made
-    }
-    // Somebody used the same key between our look and our insert.
-    const winner = await earlier()
-    if (!winner) throw new Error('The payment was neither written nor found.')
-    return winner
-  })
+  const payment = await insertPayment(ctx, { ...request, provider: provider.name, requestHash }, known, askedAt)
   if (payment.requestHash !== requestHash)
     throw new AppError('conflict', 'idempotency_conflict', 'This idempotency key was used for another payment.', {
       field: 'idempotencyKey',
     })
 
-  const url = means.urls.page(payment.id)
-  let messageId: string | null = null
-  if (request.send) {
-    const phone = typeof known === 'string' ? (await getContact(ctx, known)).phone : known.phone
-    if (!phone) throw new AppError('invalid', 'no_phone', 'The contact has no phone number to send the link to.')
-    const message = await requestMessage(
-      ctx,
-      {
-        to: phone,
-        text: linkText(business.language, { ...payment, businessName: business.name, url }),
-        idempotencyKey: `payment-link-${payment.id}`,
-      },
-      means.messages,
-    )
-    messageId = message.id
-  }
+  const url = deps.urls.page(payment.id)
+  const text = linkText(business.language, { ...payment, businessName: business.name, url })
+  const messageId = request.send ? await sendLink(ctx, payment.id, known, text, deps) : null
   return { id: payment.id, url, state: payment.state, provider: payment.provider, messageId }
+}
+
+/** A contact's id, or the number of a person who may have no contact yet. */
+type Payer = string | { phone: string }
+
+/** Writes the payment, or finds the earlier one of the same idempotency key. @throws AppError `person_erased` */
+async function insertPayment(
+  ctx: BusinessContext,
+  request: Omit<z.output<typeof paymentRequest>, 'provider'> & { provider: 'paypal' | 'tranzila'; requestHash: string },
+  payer: Payer,
+  askedAt: Date | null,
+) {
+  const { amount, currency, description, provider, requestHash, idempotencyKey = null } = request
+  return await ctx.db.transaction(async (tx) => {
+    const found = await findByKey(tx, ctx, idempotencyKey)
+    if (found) return found
+    const contactId = typeof payer === 'string' ? payer : await resolveContact(tx, ctx, payer)
+    if (typeof payer !== 'string' && askedAt) await refuseErased(tx, ctx, identitiesOf(payer), askedAt)
+    const expiresAt = new Date(Date.now() + request.expiresInHours * 3_600_000)
+    const [made] = await tx
+      .insert(payments)
+      .values({
+        ...{ id: newId(), businessId: ctx.businessId, contactId, amount, currency, description, provider },
+        ...{ idempotencyKey, requestHash, expiresAt, nextCheckAt: expiresAt },
+      })
+      .onConflictDoNothing()
+      .returning()
+    if (made) {
+      const data = { amount, currency, provider }
+      await recordEvent(tx, ctx, made.id, { kind: 'payment.requested', to: 'created', data })
+      await audit(tx, ctx, { action: 'payment.request', entity: 'payment', entityId: made.id, data })
+      return made
+    }
+    // Another request used the same key between the look-up and the insert.
+    const winner = await findByKey(tx, ctx, idempotencyKey)
+    if (!winner) throw new Error('The payment was neither written nor found.')
+    return winner
+  })
+}
+
+async function findByKey(tx: Executor, ctx: BusinessContext, key: string | null) {
+  if (key === null) return undefined
+  const [row] = await tx
+    .select()
+    .from(payments)
+    .where(and(eq(payments.businessId, ctx.businessId), eq(payments.idempotencyKey, key)))
+  return row
+}
+
+/** @returns the message's id @throws AppError `no_phone`, and those of `requestMessage` */
+async function sendLink(ctx: BusinessContext, paymentId: string, payer: Payer, text: string, deps: PaymentDeps) {
+  const phone = typeof payer === 'string' ? (await getContact(ctx, payer)).phone : payer.phone
+  if (!phone) throw new AppError('invalid', 'no_phone', 'The contact has no phone number to send the link to.')
+  const idempotencyKey = `payment-link-${paymentId}`
+  return (await requestMessage(ctx, { to: phone, text, idempotencyKey }, deps.messages)).id
 }
 
 function phoneOf(input: string): string {

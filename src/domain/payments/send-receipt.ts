@@ -12,7 +12,7 @@ import { recordEvent } from './states.ts'
  * Sends the receipt of a paid payment by WhatsApp, once however often it runs.
  * @throws AppError `unavailable` when sending cannot work now
  */
-export async function sendReceipt(ctx: BusinessContext, paymentId: string, means: PaymentDeps): Promise<void> {
+export async function sendReceipt(ctx: BusinessContext, paymentId: string, deps: PaymentDeps): Promise<void> {
   const [row] = await ctx.db
     .select({ payment: payments, phone: contacts.phone })
     .from(payments)
@@ -42,7 +42,7 @@ export async function sendReceipt(ctx: BusinessContext, paymentId: string, means
         text: receiptText(business.language, { ...payment, businessName: business.name }),
         idempotencyKey: `payment-receipt-${paymentId}`,
       },
-      means.messages,
+      deps.messages,
     )
     await conclude('sent', message.id, { messageId: message.id })
   } catch (error) {

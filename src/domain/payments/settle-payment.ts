@@ -3,6 +3,7 @@ import { paymentCheckouts, payments, paymentTransactions } from '../../../db/sch
 import { errorMessage } from '../../lib/errors.ts'
 import type { PaymentProvider, PaymentProviderName, PaymentReport } from '../../providers/payments/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { applyReport } from './apply-report.ts'
 import { ofPayment, type PaymentDeps, withPaymentLock } from './payment-deps.ts'
 import { AMOUNT_MISMATCH, moveTo, type PaymentRow } from './states.ts'
@@ -23,12 +24,12 @@ export function checkAfter(checks: number): Date {
  * once, it settles once.
  * @param transactionId a transaction that a notify pointed at
  * @returns the payment, or null when there is none of this id
- * @throws AppError `unavailable` when the provider cannot tell now, `payment_busy` at once when somebody is at it
+ * @throws AppError `unavailable` when the provider cannot tell now, `payment_busy` at once when another process holds it
  */
 export async function settlePayment(
   ctx: DomainContext,
   paymentId: string,
-  means: PaymentDeps,
+  deps: PaymentDeps,
   transactionId: string | null = null,
 ): Promise<PaymentRow | null> {
   const [known] = await ctx.db
@@ -37,9 +38,9 @@ export async function settlePayment(
     .where(eq(payments.id, paymentId))
   if (!known) return null
   return await withPaymentLock(
-    means,
+    deps,
     paymentId,
-    () => settleLocked(ofPayment(ctx, known), paymentId, means, transactionId),
+    () => settleLocked(ofPayment(ctx, known), paymentId, deps, transactionId),
     { wait: false },
   )
 }
@@ -65,7 +66,7 @@ export async function findPaymentOf(
  */
 export async function findNotifiers(
   ctx: DomainContext,
-  means: PaymentDeps,
+  deps: PaymentDeps,
   provider: PaymentProviderName,
   pointer: { paymentId: string | null; transactionId: string | null },
 ): Promise<PaymentProvider[] | null> {
@@ -84,8 +85,8 @@ export async function findNotifiers(
   const [first] = rows
   if (!first) return null
   const found = first.begun
-    ? await Promise.all(rows.map(({ businessId, account }) => means.accountOf(businessId, provider, account)))
-    : [means.providersOf(first.businessId)[provider]]
+    ? await Promise.all(rows.map(({ businessId, account }) => deps.accountOf(businessId, provider, account)))
+    : [deps.providersOf(first.businessId)[provider]]
   return found.filter((each) => each !== null)
 }
 
@@ -93,7 +94,7 @@ export async function findNotifiers(
 export async function settleLocked(
   ctx: BusinessContext,
   paymentId: string,
-  means: PaymentDeps,
+  deps: PaymentDeps,
   transactionId: string | null = null,
 ): Promise<PaymentRow> {
   const payment = await loadPayment(ctx, paymentId)
@@ -106,9 +107,12 @@ export async function settleLocked(
   let becamePaid = false
   // The account may have changed between two attempts: about each one it was made in is asked.
   for (const account of new Set(checkouts.map((checkout) => checkout.account))) {
-    const provider = await means.accountOf(ctx.businessId, payment.provider, account)
+    const provider = await deps.accountOf(ctx.businessId, payment.provider, account)
     if (!provider) {
-      ctx.log.warn({ paymentId, provider: payment.provider }, 'nobody to ask about a payment')
+      ctx.log.warn(
+        { paymentId, provider: payment.provider },
+        'payment not settled: no account of its provider is configured',
+      )
       continue
     }
     const inAccount = checkouts.filter((checkout) => checkout.account === account)
@@ -131,7 +135,7 @@ async function settleInAccount(
   transactionId: string | null,
 ) {
   const { id: paymentId } = payment
-  // Closed ones have said their last word, but for refunds of the one that was paid, and that one stays open.
+  // Closed attempts are final, but for refunds of the paid one, which stays open.
   const open = checkouts.filter(({ closedAt }) => closedAt === null)
   const account = checkouts[0]?.account ?? null
   const inspect = (pointedAt: string | null) =>
@@ -171,7 +175,6 @@ async function captureOrder(
   return await provider.capture({ ref: checkout.providerRef, requestId: `${checkout.paymentId}-${checkout.attempt}` })
 }
 
-/** Whether a charge or refund waits for the provider's decision. */
 export async function moneyUnderWay(ctx: BusinessContext, paymentId: string): Promise<boolean> {
   const [row] = await ctx.db
     .select({ id: paymentTransactions.id })
@@ -223,7 +226,11 @@ export async function loadPayment(ctx: BusinessContext, paymentId: string): Prom
 
 async function enqueueReceipt(ctx: BusinessContext, paymentId: string) {
   try {
-    await ctx.enqueue('payment.receipt', { businessId: ctx.businessId, paymentId }, { jobId: `receipt-${paymentId}` })
+    await ctx.enqueue(
+      'payment.receipt',
+      { businessId: ctx.businessId, paymentId },
+      { jobId: jobId('receipt', paymentId) },
+    )
   } catch (error) {
     // It is marked as due: the sweep finds it.
     ctx.log.warn({ paymentId, error: errorMessage(error) }, 'the receipt could not be queued; the sweep will')

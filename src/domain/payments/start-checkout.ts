@@ -12,13 +12,13 @@ export type CheckoutStart = { kind: 'redirect'; url: string } | { kind: 'done'; 
 
 /**
  * The press of the button: mints an order or a handshake, or leads to the one that is still open. What happened to an
- * earlier one is found out first, so that nobody pays twice.
+ * earlier one is found out first, so that no customer pays twice.
  * @throws AppError `payment_not_found`, `business_blocked`, `payments_not_configured`, `unavailable`
  */
 export async function startCheckout(
   ctx: DomainContext,
   paymentId: string,
-  means: PaymentDeps,
+  deps: PaymentDeps,
   options: { language?: 'he' | 'en' } = {},
 ): Promise<CheckoutStart> {
   const [known] = await ctx.db
@@ -28,16 +28,16 @@ export async function startCheckout(
   if (!known) throw paymentNotFound()
   const bound = ofPayment(ctx, known)
   const business = await requireUnblocked(bound)
-  return await withPaymentLock(means, paymentId, async () => {
-    const payment = await settleLocked(bound, paymentId, means)
+  return await withPaymentLock(deps, paymentId, async () => {
+    const payment = await settleLocked(bound, paymentId, deps)
     if (!isPayable(payment) || (await moneyUnderWay(bound, paymentId))) return { kind: 'done', state: payment.state }
     const last = await lastCheckout(bound, paymentId)
     const usable = last && !last.closedAt && last.expiresAt.getTime() > Date.now()
-    // One in an account whose keys are gone would take money that nobody here ever sees.
-    if (usable && (await means.accountOf(bound.businessId, payment.provider, last.account)))
+    // One in an account whose keys are gone would take money that this installation cannot see.
+    if (usable && (await deps.accountOf(bound.businessId, payment.provider, last.account)))
       return { kind: 'redirect', url: last.url }
 
-    const provider = chooseProvider(means.providersOf(bound.businessId), payment.provider)
+    const provider = chooseProvider(deps.providersOf(bound.businessId), payment.provider)
     const attempt = (last?.attempt ?? 0) + 1
     const checkout = await provider.createCheckout({
       paymentId,
@@ -47,9 +47,9 @@ export async function startCheckout(
       description: payment.description,
       businessName: business.name,
       language: options.language ?? business.language,
-      returnUrl: means.urls.returned(paymentId),
-      cancelUrl: means.urls.canceled(paymentId),
-      notifyUrl: means.urls.notify(payment.provider),
+      returnUrl: deps.urls.returned(paymentId),
+      cancelUrl: deps.urls.canceled(paymentId),
+      notifyUrl: deps.urls.notify(payment.provider),
     })
     await ctx.db.transaction(async (tx) => {
       await tx.insert(paymentCheckouts).values({

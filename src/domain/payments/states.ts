@@ -21,7 +21,6 @@ const BEFORE = {
   refunded: ['paid'],
 } as const satisfies Partial<Record<PaymentState, readonly PaymentState[]>>
 
-/** Adds to the history of a payment. */
 export async function recordEvent(
   tx: Executor,
   ctx: BusinessContext,

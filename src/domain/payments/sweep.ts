@@ -1,6 +1,7 @@
 import { and, asc, eq, inArray, lt, lte } from 'drizzle-orm'
 import { payments } from '../../../db/schema/index.ts'
 import type { DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { checkAfter } from './settle-payment.ts'
 
 const BATCH = 200
@@ -8,7 +9,7 @@ const BATCH = 200
 const RECEIPT_LOST_AFTER_MS = 60_000
 
 /**
- * Asks about every payment whose time has come: those no webhook came for, those nobody paid in time, receipts whose job
+ * Asks about every payment whose time has come: those no webhook came for, those not paid in time, receipts whose job
  * was lost. A job too many does no harm.
  * @returns how many jobs were queued
  */
@@ -21,7 +22,7 @@ export async function sweepPayments(ctx: DomainContext): Promise<number> {
     .limit(BATCH)
   for (const { id, checks, dueAt } of due) {
     // Two sweeps that meet ask once; the next due moment is another job.
-    await ctx.enqueue('payment.settle', { paymentId: id }, { jobId: `settle-${id}-${dueAt?.getTime()}` })
+    await ctx.enqueue('payment.settle', { paymentId: id }, { jobId: jobId('settle', id, dueAt?.getTime() ?? 0) })
     // Pushed on even when the job is lost: the next sweep after that asks again.
     await ctx.db
       .update(payments)
@@ -40,6 +41,6 @@ export async function sweepPayments(ctx: DomainContext): Promise<number> {
     )
     .limit(BATCH)
   for (const { id, businessId } of unthanked)
-    await ctx.enqueue('payment.receipt', { businessId, paymentId: id }, { jobId: `receipt-${id}-${Date.now()}` })
+    await ctx.enqueue('payment.receipt', { businessId, paymentId: id }, { jobId: jobId('receipt', id, Date.now()) })
   return due.length + unthanked.length
 }

@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import { PAYMENT_CURRENCIES, PAYMENT_PROVIDERS, PAYMENT_STATES } from '../../../db/schema/index.ts'
+import {
+  PAYMENT_CURRENCIES,
+  PAYMENT_PROVIDERS,
+  PAYMENT_STATES,
+  payments,
+  paymentTransactions,
+} from '../../../db/schema/index.ts'
 
 /** A payment as lists answer it; amounts in the smallest unit of the currency. */
 export const paymentView = z.object({
@@ -14,22 +20,20 @@ export const paymentView = z.object({
   state: z.enum(PAYMENT_STATES),
   reason: z.string().nullable(),
   refundedAmount: z.number(),
-  receipt: z.enum(['none', 'due', 'sent', 'failed']),
+  receipt: z.enum(payments.receipt.enumValues),
   expiresAt: z.date(),
   paidAt: z.date().nullable(),
   refundedAt: z.date().nullable(),
   createdAt: z.date(),
-  /** Where the customer pays. */
   url: z.string(),
 })
 
-/** With the money that moved and the history. */
 export const paymentDetail = paymentView.extend({
   transactions: z.array(
     z.object({
-      kind: z.enum(['charge', 'refund']),
+      kind: z.enum(paymentTransactions.kind.enumValues),
       transactionId: z.string(),
-      status: z.enum(['pending', 'completed', 'failed']),
+      status: z.enum(paymentTransactions.status.enumValues),
       amount: z.number(),
       currency: z.string(),
       reason: z.string().nullable(),
@@ -55,6 +59,5 @@ export const paymentRequested = z.object({
   url: z.string(),
   state: z.enum(PAYMENT_STATES),
   provider: z.enum(PAYMENT_PROVIDERS),
-  /** The message that carries the link, when one was asked for. */
   messageId: z.uuid().nullable(),
 })

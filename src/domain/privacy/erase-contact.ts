@@ -5,7 +5,7 @@ import { calls, contactIdentities, contacts, messages, notes } from '../../../db
 import { phoneVariants } from '../../lib/phone.ts'
 import { lockContactWhole, lockIdentities } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
-import { eraseCalls, type Identity, queueDeletions, silenceNews, writeTombstones } from '../erasures/index.ts'
+import { eraseCalls, eraseEvents, type Identity, queueDeletions, writeTombstones } from '../erasures/index.ts'
 import { eraseRejects } from '../imports/index.ts'
 
 export const erasure = z.object({
@@ -23,7 +23,7 @@ export const erasure = z.object({
  * person; payments stay in the books without the person. What the audit log and the events say of these loses its data.
  * Files, and the carrier's copies of recordings, are written down in the same transaction and deleted by jobs, so that none is
  * forgotten. What jobs still carry of the person is not written any more: a tombstone of the same transaction tells it. Who
- * calls or writes after it is somebody new.
+ * calls or writes after it is a new contact.
  * @throws AppError `contact_not_found`
  */
 export async function eraseContact(ctx: BusinessContext, contactId: string): Promise<z.infer<typeof erasure>> {
@@ -45,7 +45,7 @@ export async function eraseContact(ctx: BusinessContext, contactId: string): Pro
       who.identities.flatMap(({ kind, value }) => (kind === 'phone' ? [value] : [])),
     )
     await tx.delete(contacts).where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
-    await silenceNews(tx, [contactId, ...messageIds, ...noteIds.map((row) => row.id)])
+    await eraseEvents(tx, [contactId, ...messageIds, ...noteIds.map((row) => row.id)])
     const counts = {
       messages: messageIds.length,
       calls: who.calls.length,

@@ -4,12 +4,12 @@ import type { Executor } from '../../../db/client.ts'
 import { calls, callTurns, messages, recordings, retentionSettings } from '../../../db/schema/index.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import {
+  eraseEvents,
   filesOfRecordings,
   filesOfTurns,
   noteDeletions,
   noteFiles,
   queueDeletions,
-  silenceNews,
 } from '../erasures/index.ts'
 
 const days = z.int().min(1).max(3_650).nullable()
@@ -74,7 +74,7 @@ async function expireMessages(ctx: BusinessContext, before: Date): Promise<numbe
     const pending = await noteFiles(tx, ctx, [], ids)
     await tx.delete(messages).where(and(eq(messages.businessId, ctx.businessId), inArray(messages.id, ids)))
     // Their events say what was written.
-    await silenceNews(tx, ids)
+    await eraseEvents(tx, ids)
     return { count: ids.length, pending }
   })
 }

@@ -34,7 +34,7 @@ export async function sendFollowUp(
   }
 }
 
-/** A number that the caller's carrier claims and that was found not to be theirs belongs to somebody else. */
+/** A number that the caller's carrier claims and that was found not to be theirs belongs to another person. */
 async function mayWriteTo(ctx: BusinessContext, callSid: string, phone: string): Promise<boolean> {
   const [call] = await ctx.db
     .select({ stirVerstat: calls.stirVerstat })

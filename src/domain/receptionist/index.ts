@@ -10,6 +10,7 @@ export {
   getProfileVersion,
   listProfiles,
   type ProfileCache,
+  profilePageInput,
   type ReceptionistSettings,
   receptionistSettings,
   saveProfile,
@@ -31,14 +32,13 @@ export { type CallToolName, callTools, engineTools } from './tools.ts'
 type Lines = {
   greeting: (businessName: string) => string
   askName: string
-  askWish: string
+  askInquiry: string
   askCallbackTime: string
   reprompt: string
   thanks: string
   goodbye: string
   oneMoment: string
   voicemail: (businessName: string) => string
-  apology: string
   notInService: string
   connecting: string
   whisper: (businessName: string) => string
@@ -47,14 +47,13 @@ type Lines = {
 const HEBREW: Lines = {
   greeting: (name) => `שָׁלוֹם, הִגַּ֫עְתֶּם אֶל ${name}. כָּאן הַמַּעֲנֶה הַקּוֹלִי.`,
   askName: 'מַה שִּׁמְכֶם, בְּבַקָּשָׁה?',
-  askWish: 'תּוֹדָה. בְּמָה אֶפְשָׁר לַעֲזוֹר לָכֶם?',
+  askInquiry: 'תּוֹדָה. בְּמָה אֶפְשָׁר לַעֲזוֹר לָכֶם?',
   askCallbackTime: 'מָתַי נוֹחַ לָכֶם שֶׁנַּחֲזוֹר אֲלֵיכֶם?',
   reprompt: 'סְלִיחָה, לֹא שָׁמַ֫עְנוּ אֶתְכֶם.',
   thanks: 'תּוֹדָה רַבָּה, רָשַׁ֫מְנוּ אֶת הַפְּרָטִים.',
   goodbye: 'נַחֲזוֹר אֲלֵיכֶם בְּהֶקְדֵּם. לְהִתְרָאוֹת.',
   oneMoment: 'רַק רֶ֫גַע, בְּבַקָּשָׁה.',
   voicemail: (name) => `שָׁלוֹם, הִגַּ֫עְתֶּם אֶל ${name}. אֵין מַעֲנֶה כָּרֶ֫גַע. אָ֫נָּא הַשְׁאִ֫ירוּ הוֹדָעָה אַחֲרֵי הַצְּלִיל, וְנַחֲזוֹר אֲלֵיכֶם.`,
-  apology: 'סְלִיחָה, יֵשׁ לָ֫נוּ תַּקָּלָה קְטַנָּה.',
   connecting: 'רֶ֫גַע אֶחָד, אֲנִי מַעֲבִירָה אֶת הַשִּׂיחָה.',
   whisper: (name) => `שִׂיחָה שֶׁל ${name}.`,
   notInService: 'הַמִּסְפָּר שֶׁחִיַּגְתֶּם אֵינוֹ בְּשֵׁירוּת. תּוֹדָה, וְיוֹם טוֹב.',
@@ -63,15 +62,14 @@ const HEBREW: Lines = {
 const ENGLISH: Lines = {
   greeting: (name) => `Hello, you have reached ${name}. This is the voice assistant.`,
   askName: 'What is your name, please?',
-  askWish: 'Thank you. What is it about?',
+  askInquiry: 'Thank you. What is it about?',
   askCallbackTime: 'When is a good time to call you back?',
   reprompt: 'Sorry, I did not hear you.',
   thanks: 'Thank you very much, I have written that down.',
   goodbye: 'We will call you back soon. Goodbye.',
   oneMoment: 'One moment, please.',
   voicemail: (name) =>
-    `Hello, you have reached ${name}. Nobody can take your call right now. Please leave a message after the tone, and we will call you back.`,
-  apology: 'Sorry, we have a small technical problem.',
+    `Hello, you have reached ${name}. No one can take your call right now. Please leave a message after the tone, and we will call you back.`,
   connecting: 'One moment, I will put you through.',
   whisper: (name) => `A caller for ${name}.`,
   notInService: 'The number you have called is not in service here. Thank you, and goodbye.',
@@ -84,12 +82,11 @@ export type ScriptOptions = {
   businessName: string
   /** The business's own greeting. The first question is added to it unless it ends with a question of its own. */
   greeting?: string | null
-  /** Spoken in front of the greeting. */
   notice?: string | null
 }
 
 /**
- * The script of an intake call: name, wish, a good time to call back. The greeting ends with the first question; the
+ * The script of an intake call: name, inquiry, a good time to call back. The greeting ends with the first question; the
  * silence that ends an answer is longer where people think while they speak.
  */
 export function intakeScript({ language, businessName, greeting, notice }: ScriptOptions): IntakeScript {
@@ -101,7 +98,7 @@ export function intakeScript({ language, businessName, greeting, notice }: Scrip
     greeting: opening.endsWith('?') ? opening : `${opening} ${lines.askName}`,
     questions: [
       { key: 'name', prompt: lines.askName, endOfTurnMs: 700 },
-      { key: 'wish', prompt: lines.askWish, endOfTurnMs: 1000 },
+      { key: 'inquiry', prompt: lines.askInquiry, endOfTurnMs: 1000 },
       { key: 'callback_time', prompt: lines.askCallbackTime, endOfTurnMs: 900 },
     ],
     reprompt: lines.reprompt,
@@ -111,14 +108,9 @@ export function intakeScript({ language, businessName, greeting, notice }: Scrip
   }
 }
 
-/** What a caller hears before the tone when nobody, and no agent, can answer. */
+/** What a caller hears before the tone when neither a person nor the agent can answer. */
 export function voicemailPrompt({ language, businessName }: Pick<ScriptOptions, 'language' | 'businessName'>): string {
   return LINES[language].voicemail(businessName.trim())
-}
-
-/** Said when something broke in mid-call, before whatever comes next. */
-export function apologyText(language: Language): string {
-  return LINES[language].apology
 }
 
 /** Said to a caller of a number that belongs to no business here. */
@@ -126,12 +118,10 @@ export function notInServiceText(language: Language): string {
   return LINES[language].notInService
 }
 
-/** Said while the call is handed to a person. */
 export function connectingText(language: Language): string {
   return LINES[language].connecting
 }
 
-/** What the person hears before the caller. */
 export function whisperText({ language, businessName }: Pick<ScriptOptions, 'language' | 'businessName'>): string {
   return LINES[language].whisper(businessName.trim())
 }

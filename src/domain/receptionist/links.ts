@@ -2,9 +2,9 @@ import { cleanText } from '../../lib/text.ts'
 
 /** Characters that show nothing and can be put into a link to hide it. */
 const INVISIBLE = /[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]|[\ufe00-\ufe0f]/g
-/** Ends of host names: ASCII ones, and the scripts that have their own. */
+/** Ends of host names: ASCII ones, and any of other scripts; Hebrew words often stand behind a full stop without a space. */
 const TOP =
-  '(?:[a-z]{2,24}|xn--[a-z0-9-]{2,59}|\\p{Script=Hebrew}{5,}|\\p{Script=Cyrillic}{2,}|\\p{Script=Arabic}{2,}|\\p{Script=Han}{2,})'
+  '(?:xn--[a-z0-9-]{2,59}|[a-z]{2,24}|\\p{Script=Hebrew}{5,}|(?:(?![a-z]|\\p{Script=Hebrew})[\\p{L}\\p{M}]){2,})'
 const LINK = new RegExp(
   `[a-z][a-z0-9+.-]*://[^\\s<>"]+|(?:mailto|tel|sms|whatsapp|intent):[^\\s<>"]+|(?:[\\p{L}\\p{N}_-]+\\.)+${TOP}(?![\\p{L}\\p{N}])(?::\\d+)?(?:[/?#][^\\s<>"]*)?|(?:\\d{1,3}\\.){3}\\d{1,3}(?::\\d+)?(?:[/?#][^\\s<>"]*)?`,
   'giu',

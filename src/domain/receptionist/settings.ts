@@ -1,22 +1,24 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, desc, eq, sql } from 'drizzle-orm'
+import { and, desc, eq, lt } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Database, Executor } from '../../../db/client.ts'
 import { businesses, receptionistProfiles, type WeekHours } from '../../../db/schema/index.ts'
-import { AppError, errorMessage } from '../../lib/errors.ts'
+import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Logger } from '../../lib/log.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { businessHours, DEFAULT_HOURS, hoursOf, weekOf } from '../appointments/index.ts'
-import { weekHours } from '../businesses/index.ts'
+import { setBusiness, weekHours } from '../businesses/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { lock } from '../locks.ts'
+import { createPolling, type Polling } from '../polling-cache.ts'
 
 const words = z.string().trim().max(2_000)
 const perLanguage = z.object({ he: words.optional(), en: words.optional() })
 
 /** How a business's receptionist behaves. Everything has a default, so that an empty object is a receptionist. */
 export const receptionistSettings = z.object({
-  /** Added to what every receptionist is told. */
+  /** Added to the instructions of every receptionist. */
   instructions: z.string().max(12_000).default(''),
   /** Spoken first, by language; the business's greeting otherwise. */
   greeting: perLanguage.default({}),
@@ -25,8 +27,8 @@ export const receptionistSettings = z.object({
   /** Spoken in front of the greeting: that the call is recorded, for example. */
   consentNotice: perLanguage.default({}),
   /** Languages it may switch to when the caller does. */
-  languages: z.array(z.enum(['he', 'en'])).default([]),
-  /** The week is the business's own hours, whichever door it is set by; the holidays are kept here. */
+  languages: z.array(z.enum(businesses.language.enumValues)).default([]),
+  /** The week is the business's own hours, whichever endpoint sets it; the holidays are stored here. */
   hours: businessHours.default(DEFAULT_HOURS),
   appointmentMinutes: z.int().min(5).max(480).default(30),
   /** Rung when a caller wants a person; E.164 or as people write it. */
@@ -66,7 +68,6 @@ export async function getProfile(ctx: BusinessContext): Promise<Profile> {
   return { version: row?.version ?? 0, settings: withHours(settings, row?.hours ?? null) }
 }
 
-/** The settings with the week that the business keeps now. */
 function withHours(settings: ReceptionistSettings, hours: WeekHours | null): ReceptionistSettings {
   return { ...settings, hours: { ...settings.hours, week: weekOf(hours) } }
 }
@@ -81,18 +82,35 @@ export async function getProfileVersion(ctx: BusinessContext, version: number): 
   return { version: row.version, settings: receptionistSettings.parse(row.settings) }
 }
 
+export const profilePageInput = z.object({
+  /** The last version of the page before. */
+  cursor: z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+})
+
 /** The versions of the settings, newest first. */
-export function listProfiles(ctx: BusinessContext) {
-  return ctx.db
+export async function listProfiles(ctx: BusinessContext, input: z.input<typeof profilePageInput>) {
+  const { cursor, limit } = profilePageInput.parse(input)
+  const rows = await ctx.db
     .select({
       version: receptionistProfiles.version,
       note: receptionistProfiles.note,
       createdAt: receptionistProfiles.createdAt,
     })
     .from(receptionistProfiles)
-    .where(eq(receptionistProfiles.businessId, ctx.businessId))
+    .where(
+      and(
+        eq(receptionistProfiles.businessId, ctx.businessId),
+        cursor ? lt(receptionistProfiles.version, Number(cursor)) : undefined,
+      ),
+    )
     .orderBy(desc(receptionistProfiles.version))
-    .limit(200)
+    .limit(limit + 1)
+  const items = rows.slice(0, limit)
+  return { items, nextCursor: rows.length > limit ? String(items.at(-1)?.version) : null }
 }
 
 /**
@@ -112,7 +130,7 @@ export async function saveProfile(
       field: 'settings.hours',
     })
   return await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`receptionist:${ctx.businessId}`}, 0))`)
+    await lock(tx, `receptionist:${ctx.businessId}`)
     const [last] = await tx
       .select({ version: receptionistProfiles.version })
       .from(receptionistProfiles)
@@ -121,7 +139,11 @@ export async function saveProfile(
       .limit(1)
     const current = last?.version ?? 0
     if (input.basedOn !== undefined && input.basedOn !== current)
-      throw new AppError('conflict', 'version_conflict', `Somebody else saved version ${current} meanwhile.`)
+      throw new AppError(
+        'conflict',
+        'version_conflict',
+        `Version ${current} was saved meanwhile. Load it and try again.`,
+      )
     const id = newId()
     const version = current + 1
     await tx
@@ -141,7 +163,7 @@ async function saveHours(tx: Executor, ctx: BusinessContext, hours: WeekHours): 
     .where(eq(businesses.id, ctx.businessId))
     .for('update')
   if (isDeepStrictEqual(weekOf(hours), weekOf(business?.hours ?? null))) return
-  await tx.update(businesses).set({ hours }).where(eq(businesses.id, ctx.businessId))
+  await setBusiness(tx, ctx, { hours })
   await audit(tx, ctx, {
     action: 'business.update',
     entity: 'business',
@@ -151,50 +173,34 @@ async function saveHours(tx: Executor, ctx: BusinessContext, hours: WeekHours): 
 }
 
 /** Every business's settings in memory, read again every few seconds: a call is answered without a query. */
-export type ProfileCache = {
-  start(): Promise<void>
+export type ProfileCache = Polling & {
   of(businessId: string): ReceptionistSettings
-  refresh(): Promise<void>
-  stop(): void
 }
 
 export function createProfileCache(db: Database, log: Logger, refreshMs = 3_000): ProfileCache {
   let profiles = new Map<string, ReceptionistSettings>()
-  let timer: ReturnType<typeof setInterval> | undefined
 
-  async function refresh() {
-    try {
-      const rows = await db
-        .selectDistinctOn([businesses.id], {
-          businessId: businesses.id,
-          settings: receptionistProfiles.settings,
-          hours: businesses.hours,
-        })
-        .from(businesses)
-        .leftJoin(receptionistProfiles, eq(receptionistProfiles.businessId, businesses.id))
-        .orderBy(businesses.id, desc(receptionistProfiles.version))
-      const next = new Map<string, ReceptionistSettings>()
-      for (const row of rows) {
-        const parsed = receptionistSettings.safeParse(row.settings ?? {})
-        next.set(row.businessId, withHours(parsed.data ?? DEFAULT_RECEPTIONIST, row.hours))
-        if (!parsed.success)
-          log.error({ businessId: row.businessId }, 'kept receptionist settings cannot be read; the defaults count')
-      }
-      profiles = next
-    } catch (error) {
-      // What is known is still true enough to answer a call.
-      log.warn({ error: errorMessage(error) }, 'the receptionist settings could not be read')
+  async function read() {
+    const rows = await db
+      .selectDistinctOn([businesses.id], {
+        businessId: businesses.id,
+        settings: receptionistProfiles.settings,
+        hours: businesses.hours,
+      })
+      .from(businesses)
+      .leftJoin(receptionistProfiles, eq(receptionistProfiles.businessId, businesses.id))
+      .orderBy(businesses.id, desc(receptionistProfiles.version))
+    const next = new Map<string, ReceptionistSettings>()
+    for (const row of rows) {
+      const parsed = receptionistSettings.safeParse(row.settings ?? {})
+      next.set(row.businessId, withHours(parsed.data ?? DEFAULT_RECEPTIONIST, row.hours))
+      if (!parsed.success) log.error({ businessId: row.businessId }, 'receptionist settings not valid, defaults used')
     }
+    profiles = next
   }
 
   return {
-    async start() {
-      await refresh()
-      timer = setInterval(refresh, refreshMs)
-      timer.unref()
-    },
+    ...createPolling('receptionist settings', read, log, refreshMs),
     of: (businessId) => profiles.get(businessId) ?? DEFAULT_RECEPTIONIST,
-    refresh,
-    stop: () => clearInterval(timer),
   }
 }

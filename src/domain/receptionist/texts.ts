@@ -5,7 +5,6 @@ import { AppError } from '../../lib/errors.ts'
 import { stripPoints } from '../../lib/hebrew.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
-/** A text that the receptionist may look up. */
 export const businessText = z.object({
   title: z.string().trim().min(1).max(200),
   body: z.string().trim().min(1).max(8_000),
@@ -44,7 +43,6 @@ export async function removeBusinessText(ctx: BusinessContext, id: string): Prom
   })
 }
 
-/** The business's texts by title. */
 export function listBusinessTexts(ctx: BusinessContext) {
   return ctx.db
     .select()

@@ -4,14 +4,14 @@ import type { EngineTool } from '../../providers/speech/port.ts'
 const short = z.string().trim().min(1).max(200)
 const long = z.string().trim().min(1).max(2_000)
 
-/** What a model may do in a call: its arguments, and what it is told of it. */
+/** What a model may do in a call: the arguments and the description that it gets. */
 export const callTools = {
   save_lead: {
     description:
-      'Keep what the caller wants. Call it as soon as you know the name or the wish, and again when you learn more.',
+      'Keep what the caller wants. Call it as soon as you know the name or the inquiry, and again when you learn more.',
     args: z.object({
       name: short.optional(),
-      wish: long.optional(),
+      inquiry: long.optional(),
       callback_time: short.optional(),
       area: short.optional(),
       budget: short.optional(),
@@ -55,7 +55,6 @@ export const callTools = {
 } as const satisfies Record<string, { description: string; args: z.ZodType }>
 export type CallToolName = keyof typeof callTools
 
-/** The tools as a model is given them. @param without those that make no sense in this call */
 export function engineTools(without: readonly CallToolName[] = []): EngineTool[] {
   return Object.entries(callTools)
     .filter(([name]) => !without.some((each) => each === name))

@@ -1,16 +1,16 @@
-import { and, eq, isNull, sql } from 'drizzle-orm'
-import { businesses, calls, recordings } from '../../../db/schema/index.ts'
+import { and, eq, isNull } from 'drizzle-orm'
+import { businesses, recordings } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
 import { AppError, isErased } from '../../lib/errors.ts'
 import { sha256Hex } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
-import { upsertCall } from '../calls/index.ts'
+import { endCallWithMessage, upsertCall } from '../calls/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { deleteLeftovers, personErased } from '../erasures/index.ts'
+import { jobId } from '../job-ids.ts'
 import { saveLead } from '../leads/index.ts'
 import { recordingKey } from '../storage-keys.ts'
 
-/** The carrier's side of a recording. */
 export type RecordingSource = {
   downloadRecording(recordingSid: string): Promise<{ data: Uint8Array; contentType: string }>
   deleteRecording(recordingSid: string): Promise<void>
@@ -31,7 +31,58 @@ export async function fetchRecording(
 ): Promise<void> {
   const at = new Date(job.at)
   const storageKey = recordingKey(ctx.businessId, job.recordingSid)
-  const begun = ctx.db.transaction(async (tx) => {
+  const row = await insertRecording(ctx, job, at).catch(async (error: unknown) => {
+    // The erasure knew nothing of this one yet, or an earlier try of this job stored it and died.
+    if (isErased(error))
+      await deleteLeftovers(ctx, [
+        { kind: 'file', ref: storageKey },
+        { kind: 'carrier_recording', ref: job.recordingSid },
+      ])
+    throw error
+  })
+  if (row.state === 'pending') {
+    try {
+      const { data, contentType } = await source.downloadRecording(job.recordingSid)
+      await storage.put(storageKey, data, contentType)
+      const file = {
+        storageKey,
+        contentType,
+        bytes: data.byteLength,
+        sha256: sha256Hex(data),
+        durationMs: durationOf(data) ?? row.durationMs,
+      }
+      if (!(await markStored(ctx, row, file, at))) {
+        // Erased, or past its retention, while it was fetched; the deletion of the carrier's copy is queued with that.
+        await storage.delete(storageKey)
+        throw personErased()
+      }
+    } catch (error) {
+      if (isErased(error) || !(error instanceof AppError && error.kind === 'gone')) throw error
+      await ctx.db.update(recordings).set({ state: 'failed', error: error.code }).where(thisRow(ctx, row))
+      return
+    }
+    await saveLead(ctx, { callSid: job.callSid, source: 'voicemail', at })
+  }
+  const [business] = await ctx.db
+    .select({ deleteRemote: businesses.deleteRemoteRecordings })
+    .from(businesses)
+    .where(eq(businesses.id, ctx.businessId))
+  if (business?.deleteRemote && row.state !== 'failed')
+    await ctx.enqueue(
+      'recording.delete_remote',
+      { businessId: ctx.businessId, recordingId: row.id },
+      { jobId: jobId('delete', row.id) },
+    )
+}
+
+type Recording = typeof recordings.$inferSelect
+
+const thisRow = (ctx: BusinessContext, row: Recording) =>
+  and(eq(recordings.id, row.id), eq(recordings.businessId, ctx.businessId))
+
+/** The recording's row, made when there is none. @throws AppError `recording_of_another_business`, `person_erased` */
+async function insertRecording(ctx: BusinessContext, job: JobPayload<'recording.fetch'>, at: Date): Promise<Recording> {
+  return await ctx.db.transaction(async (tx) => {
     const call = await upsertCall(tx, ctx, { callSid: job.callSid, from: '', to: '', at })
     await tx
       .insert(recordings)
@@ -52,69 +103,26 @@ export async function fetchRecording(
       throw new AppError('conflict', 'recording_of_another_business', 'The recording belongs to another business.')
     return found
   })
-  const row = await begun.catch(async (error: unknown) => {
-    // The erasure knew nothing of this one yet, or an earlier try of this job stored it and died.
-    if (isErased(error))
-      await deleteLeftovers(ctx, [
-        { kind: 'file', ref: storageKey },
-        { kind: 'carrier_recording', ref: job.recordingSid },
-      ])
-    throw error
+}
+
+/** @returns false when the row is gone */
+async function markStored(
+  ctx: BusinessContext,
+  row: Recording,
+  file: Pick<Recording, 'storageKey' | 'contentType' | 'bytes' | 'sha256' | 'durationMs'>,
+  at: Date,
+): Promise<boolean> {
+  return await ctx.db.transaction(async (tx) => {
+    const stored = await tx
+      .update(recordings)
+      .set({ ...file, state: 'stored', error: null })
+      .where(thisRow(ctx, row))
+      .returning({ id: recordings.id })
+    if (stored.length === 0) return false
+    await endCallWithMessage(tx, ctx, row.callId, at)
+    await audit(tx, ctx, { action: 'recording.store', entity: 'recording', entityId: row.id })
+    return true
   })
-  const mine = and(eq(recordings.id, row.id), eq(recordings.businessId, ctx.businessId))
-  if (row.state === 'pending') {
-    try {
-      const { data, contentType } = await source.downloadRecording(job.recordingSid)
-      await storage.put(storageKey, data, contentType)
-      const kept = await ctx.db.transaction(async (tx) => {
-        const stored = await tx
-          .update(recordings)
-          .set({
-            state: 'stored',
-            storageKey,
-            contentType,
-            bytes: data.byteLength,
-            sha256: sha256Hex(data),
-            durationMs: durationOf(data) ?? row.durationMs,
-            error: null,
-          })
-          .where(mine)
-          .returning({ id: recordings.id })
-        if (stored.length === 0) return false
-        // A message that was left ends the call, also where the number tells us no status.
-        await tx
-          .update(calls)
-          .set({
-            state: 'ended',
-            endReason: sql`coalesce(${calls.endReason}, 'voicemail')`,
-            endedAt: sql`coalesce(${calls.endedAt}, ${at.toISOString()}::timestamptz)`,
-          })
-          .where(and(eq(calls.id, row.callId), eq(calls.businessId, ctx.businessId), eq(calls.state, 'ringing')))
-        await audit(tx, ctx, { action: 'recording.store', entity: 'recording', entityId: row.id })
-        return true
-      })
-      if (!kept) {
-        // Erased, or over its time, while it was fetched; the carrier's copy was written down with that.
-        await storage.delete(storageKey)
-        throw personErased()
-      }
-    } catch (error) {
-      if (isErased(error) || !(error instanceof AppError && error.kind === 'gone')) throw error
-      await ctx.db.update(recordings).set({ state: 'failed', error: error.code }).where(mine)
-      return
-    }
-    await saveLead(ctx, { callSid: job.callSid, source: 'voicemail', at })
-  }
-  const [business] = await ctx.db
-    .select({ deleteRemote: businesses.deleteRemoteRecordings })
-    .from(businesses)
-    .where(eq(businesses.id, ctx.businessId))
-  if (business?.deleteRemote && row.state !== 'failed')
-    await ctx.enqueue(
-      'recording.delete_remote',
-      { businessId: ctx.businessId, recordingId: row.id },
-      { jobId: `delete-${row.id}` },
-    )
 }
 
 /** Deletes the carrier's copy of a recording that is safely ours. */

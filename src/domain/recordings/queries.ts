@@ -1,8 +1,26 @@
 import { and, eq } from 'drizzle-orm'
+import { z } from 'zod'
 import { recordings } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { type PageInput, pageInput, pageQuery, toPage } from '../paging.ts'
+
+/** Without the storage key, which no client needs. */
+export const recordingView = z.object({
+  id: z.uuid(),
+  callId: z.uuid(),
+  recordingSid: z.string(),
+  state: z.enum(recordings.state.enumValues),
+  durationMs: z.number().nullable(),
+  channels: z.number().nullable(),
+  bytes: z.number().nullable(),
+  sha256: z.string().nullable(),
+  contentType: z.string().nullable(),
+  error: z.string().nullable(),
+  deletedRemotelyAt: z.date().nullable(),
+  recordedAt: z.date(),
+  createdAt: z.date(),
+})
 
 /** The recordings of the business, newest first. */
 export async function listRecordings(ctx: BusinessContext, input: PageInput) {

@@ -1,7 +1,7 @@
 import { and, eq, gt, isNull, lt } from 'drizzle-orm'
 import { businesses, recordings } from '../../../db/schema/index.ts'
 import type { DomainContext } from '../context.ts'
-import { retryRound } from '../retry-rounds.ts'
+import { jobId, retryRound } from '../job-ids.ts'
 
 const LOST_AFTER_MS = 10 * 60_000
 const GIVEN_UP_AFTER_MS = 30 * 86_400_000
@@ -27,7 +27,7 @@ export async function requeueRemoteDeletions(ctx: DomainContext, lostAfterMs = L
     await ctx.enqueue(
       'recording.delete_remote',
       { businessId, recordingId: id },
-      { jobId: `delete-${id}-${retryRound(since)}` },
+      { jobId: jobId('delete', id, retryRound(since)) },
     )
   return rows.length
 }

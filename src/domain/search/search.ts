@@ -28,15 +28,12 @@ export type SearchHit = z.infer<typeof hit>
 
 export const searchResults = z.object({
   contacts: z.array(contactView),
-  /** `message` is the whole of it; `text` its words, or what is said in its voice note. */
   messages: z.array(hit.extend({ message: messageView })),
-  /** `id` is the call's, `text` what was said. */
   calls: z.array(hit),
   leads: z.array(hit),
   notes: z.array(hit),
 })
 
-/** Searches everything of the business: names, numbers, messages, what was said in calls, leads, notes. */
 export async function searchEverything(
   ctx: BusinessContext,
   input: z.input<typeof searchInput>,
@@ -78,7 +75,7 @@ const COMMON = 2_000
 /**
  * The text index says which rows have the words, but in no order. A few of them are sorted; for a common word the rows are
  * read newest first instead, where the next match is never far. Postgres cannot tell the two apart beforehand for words that
- * nobody wrote, so the index is asked first.
+ * no one wrote, so the index is asked first.
  */
 async function findTexts(
   ctx: BusinessContext,
@@ -127,7 +124,6 @@ function matches(text: string, words: SQL): SQL {
   return sql`(array_to_tsvector(array[business_id::text]) || to_tsvector('simple', ${sql.raw(text)})) @@ ${words}`
 }
 
-/** Where each kind's text lies, and how its rows become hits. */
 const TEXTS: Record<TextKind, { table: string; text: string; read(rows: SQL): SQL }> = {
   messages: {
     table: 'messages',

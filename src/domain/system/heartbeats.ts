@@ -18,12 +18,10 @@ export async function beat(
   await ctx.db.delete(heartbeats).where(lt(heartbeats.seenAt, sql`now() - interval '1 hour'`))
 }
 
-/** Says that this process goes. */
 export async function leave(ctx: DomainContext, process: { kind: ProcessKind; host: string; pid: number }) {
   await ctx.db.delete(heartbeats).where(eq(heartbeats.id, processId(process)))
 }
 
-/** How many processes of each kind were heard of lately. */
 export async function processesAlive(ctx: DomainContext): Promise<Record<ProcessKind, number>> {
   const rows = await ctx.db
     .select({ kind: heartbeats.kind, count: sql<number>`count(*)::int` })
@@ -35,7 +33,6 @@ export async function processesAlive(ctx: DomainContext): Promise<Record<Process
   return alive
 }
 
-/** A process' name over all machines. */
 export function processId(process: { kind: string; host: string; pid: number }): string {
   return `${process.kind}:${process.host}:${process.pid}`
 }

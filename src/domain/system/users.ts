@@ -1,7 +1,6 @@
 import { users } from '../../../db/schema/index.ts'
 import type { DomainContext } from '../context.ts'
 
-/** Whether anybody can log in to the console. */
 export async function usersExist(ctx: DomainContext): Promise<boolean> {
   const rows = await ctx.db.select({ id: users.id }).from(users).limit(1)
   return rows.length > 0

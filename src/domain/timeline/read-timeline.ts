@@ -1,12 +1,11 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { contacts } from '../../../db/schema/index.ts'
+import { calls, contacts } from '../../../db/schema/index.ts'
 import { noContact } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { isFoldedSql, messageView, relatedSql, toMessageView } from '../messages/index.ts'
 import { olderThan, timePageInput, toTimePage } from '../paging-by-time.ts'
 
-/** A message's columns as JSON brings them. */
 const messageRow = z.looseObject({
   data: z.unknown(),
   outboundMedia: z
@@ -30,7 +29,6 @@ const messageRow = z.looseObject({
 const entry = <K extends string, S extends z.ZodRawShape>(kind: K, data: S) =>
   z.object({ kind: z.literal(kind), id: z.uuid(), at: z.date(), data: z.object(data) })
 
-/** One thing that happened with a contact. */
 export const timelineEntry = z.discriminatedUnion('kind', [
   entry(
     'message',
@@ -53,7 +51,7 @@ export const timelineEntry = z.discriminatedUnion('kind', [
     }).shape,
   ),
   entry('call', {
-    direction: z.enum(['inbound', 'outbound']),
+    direction: z.enum(calls.direction.enumValues),
     state: z.string(),
     answeredBy: z.string(),
     endReason: z.string().nullable(),

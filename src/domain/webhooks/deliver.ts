@@ -4,6 +4,7 @@ import { events, webhookDeliveries, webhookEndpoints } from '../../../db/schema/
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { SecretBox } from '../../lib/secret-box.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
+import { jobId } from '../job-ids.ts'
 import { mine, noEndpoint } from './endpoints.ts'
 import { openEndpointSecret } from './secrets.ts'
 
@@ -41,10 +42,9 @@ export async function deliverWebhook(
   ref: { endpointId: string; eventId: string },
   deps: { post: PostOut; box: SecretBox },
 ): Promise<'delivered' | 'failed' | 'gone'> {
-  const seq = BigInt(ref.eventId)
   const where = and(
     eq(webhookDeliveries.endpointId, ref.endpointId),
-    eq(webhookDeliveries.eventSeq, seq),
+    eq(webhookDeliveries.eventSeq, BigInt(ref.eventId)),
     eq(webhookDeliveries.businessId, ctx.businessId),
   )
   const [row] = await ctx.db
@@ -60,44 +60,8 @@ export async function deliverWebhook(
     await ctx.db.update(webhookDeliveries).set({ state: 'failed', error: 'the webhook is switched off' }).where(where)
     return 'failed'
   }
-  const id = `evt_${ref.eventId}`
-  const body = JSON.stringify({
-    id,
-    type: event.type,
-    createdAt: event.createdAt,
-    businessId: event.businessId,
-    entity: event.entity,
-    entityId: event.entityId,
-    data: event.data ?? {},
-  })
-  const timestamp = Math.floor(Date.now() / 1_000)
-  let status: number | null = null
-  let error: string | null = null
-  try {
-    status = await deps.post(endpoint.url, body, {
-      'Content-Type': 'application/json',
-      'User-Agent': 'AgentLocator-Webhooks/1',
-      'webhook-id': id,
-      'webhook-timestamp': String(timestamp),
-      'webhook-signature': signDelivery(
-        openEndpointSecret(deps.box, endpoint.id, endpoint.secret),
-        id,
-        timestamp,
-        body,
-      ),
-    })
-    if (status < 200 || status > 299) error = `the receiver answered ${status}`
-  } catch (cause) {
-    error = errorMessage(cause).slice(0, 300)
-    if (cause instanceof AppError && cause.kind === 'forbidden') {
-      await ctx.db
-        .update(webhookDeliveries)
-        .set({ state: 'failed', attempts: delivery.attempts + 1, status: null, error })
-        .where(where)
-      return 'failed'
-    }
-  }
   const attempts = delivery.attempts + 1
+  const { status, error, forbidden } = await postEvent(endpoint, event, deps)
   if (error === null) {
     await ctx.db
       .update(webhookDeliveries)
@@ -105,16 +69,46 @@ export async function deliverWebhook(
       .where(where)
     return 'delivered'
   }
-  const over = attempts >= MAX_ATTEMPTS || status === GONE
+  const over = forbidden || attempts >= MAX_ATTEMPTS || status === GONE
   await ctx.db
     .update(webhookDeliveries)
     .set({ state: over ? 'failed' : 'pending', attempts, status, error })
     .where(where)
-  if (over) {
-    await switchOff(ctx, ref.endpointId, status === GONE)
-    return 'failed'
+  if (!over) throw new AppError('unavailable', 'webhook_refused', `The webhook was not taken: ${error}.`)
+  if (!forbidden) await switchOff(ctx, ref.endpointId, status === GONE)
+  return 'failed'
+}
+
+type Answer = {
+  status: number | null
+  error: string | null
+  forbidden: boolean
+}
+
+async function postEvent(
+  endpoint: typeof webhookEndpoints.$inferSelect,
+  event: typeof events.$inferSelect,
+  deps: { post: PostOut; box: SecretBox },
+): Promise<Answer> {
+  const id = `evt_${event.seq}`
+  const { type, createdAt, businessId, entity, entityId } = event
+  const body = JSON.stringify({ id, type, createdAt, businessId, entity, entityId, data: event.data ?? {} })
+  const timestamp = Math.floor(Date.now() / 1_000)
+  try {
+    const secret = openEndpointSecret(deps.box, endpoint.id, endpoint.secret)
+    const status = await deps.post(endpoint.url, body, {
+      'Content-Type': 'application/json',
+      'User-Agent': 'AgentLocator-Webhooks/1',
+      'webhook-id': id,
+      'webhook-timestamp': String(timestamp),
+      'webhook-signature': signDelivery(secret, id, timestamp, body),
+    })
+    const taken = status >= 200 && status <= 299
+    return { status, error: taken ? null : `the receiver answered ${status}`, forbidden: false }
+  } catch (cause) {
+    const forbidden = cause instanceof AppError && cause.kind === 'forbidden'
+    return { status: null, error: errorMessage(cause).slice(0, 300), forbidden }
   }
-  throw new AppError('unavailable', 'webhook_refused', `The webhook was not taken: ${error}.`)
 }
 
 /** Switches a webhook off whose receiver is no more, or has taken nothing for days. */
@@ -162,7 +156,7 @@ export async function queueDeliveries(ctx: DomainContext, idleMs = 0): Promise<n
     await ctx.enqueue(
       'webhook.deliver',
       { businessId: row.businessId, endpointId: row.endpointId, eventId },
-      { jobId: `hook-${row.endpointId}-${eventId}-${row.replays}${round}` },
+      { jobId: jobId('hook', row.endpointId, eventId, `${row.replays}${round}`) },
     )
   }
   return rows.length

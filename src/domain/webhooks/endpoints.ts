@@ -31,7 +31,7 @@ export const endpointView = z.object({
 export const deliveryView = z.object({
   endpointId: z.uuid(),
   eventId: z.string(),
-  state: z.enum(['pending', 'delivered', 'failed']),
+  state: z.enum(webhookDeliveries.state.enumValues),
   attempts: z.number(),
   status: z.number().nullable(),
   error: z.string().nullable(),

@@ -1,18 +1,19 @@
 import { and, eq, inArray, isNull } from 'drizzle-orm'
 import { z } from 'zod'
-import { messages, whatsappAccounts, whatsappCommands, whatsappLinks } from '../../../db/schema/index.ts'
+import { whatsappAccounts, whatsappCommands, whatsappLinks } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { formatPhone, parsePhone } from '../../lib/phone.ts'
 import type { AccountState } from '../../providers/whatsapp/port.ts'
 import { wakeAccount } from '../businesses/index.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
+import { abandonAccountMessages } from '../messages/index.ts'
 
 const pace = z.int().min(0).max(600_000)
 
 /** The rules an account sends by. */
 export const accountSettings = z.object({
-  delivery: z.enum(['at-least-once', 'at-most-once']).optional(),
+  delivery: z.enum(whatsappLinks.delivery.enumValues).optional(),
   gapMs: pace.optional(),
   jitterMs: pace.optional(),
   typingMsPerChar: z.int().min(0).max(1_000).optional(),
@@ -130,19 +131,7 @@ export async function deleteAccount(ctx: BusinessContext, id: string): Promise<v
   const { linked } = await getLink(ctx, id)
   if (linked) await logoutAccount(ctx, id)
   await ctx.db.transaction(async (tx) => {
-    await tx
-      .update(messages)
-      .set({
-        status: 'failed',
-        failedAt: new Date(),
-        errorCode: 'account_deleted',
-        errorMessage: 'The WhatsApp account was deleted before the message was sent.',
-      })
-      .where(and(eq(messages.accountId, id), eq(messages.businessId, ctx.businessId), eq(messages.status, 'queued')))
-    await tx
-      .update(messages)
-      .set({ status: 'unknown', errorCode: 'account_deleted', errorMessage: 'The account was deleted meanwhile.' })
-      .where(and(eq(messages.accountId, id), eq(messages.businessId, ctx.businessId), eq(messages.status, 'sending')))
+    await abandonAccountMessages(tx, ctx, id)
     await tx
       .delete(whatsappAccounts)
       .where(and(eq(whatsappAccounts.id, id), eq(whatsappAccounts.businessId, ctx.businessId)))
@@ -218,7 +207,7 @@ function toView(row: {
   link: typeof whatsappLinks.$inferSelect
 }): LinkView {
   const { link } = row
-  // Nobody renews it: whatever its last owner wrote, it is not connected.
+  // No process renews it: whatever its last owner wrote, it is not connected.
   const orphan = link.wanted && link.leaseExpiresAt.getTime() < Date.now() && row.state !== 'stopped'
   const { expectedPhone } = link
   const confirmationNeeded = row.phone && expectedPhone ? { phone: row.phone, expectedPhone } : null

@@ -72,7 +72,6 @@ export function reviveInbound(event: Record<string, unknown> & { at: string }): 
 
 export type PendingFile = { id: string; createdAt: Date }
 
-/** Files of an account's messages that are still to be fetched, oldest first. */
 export async function pendingFiles(ctx: BusinessContext, accountId: string): Promise<PendingFile[]> {
   return await ctx.db
     .select({ id: messageMedia.id, createdAt: messageMedia.createdAt })

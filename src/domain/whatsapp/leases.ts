@@ -1,6 +1,8 @@
 import { and, eq, inArray, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import { heartbeats, whatsappAccounts, whatsappCommands, whatsappLinks } from '../../../db/schema/index.ts'
 import type { DomainContext } from '../context.ts'
+import { lock } from '../locks.ts'
+import { leave } from '../system/index.ts'
 
 /** The right to hold an account's socket. It is worth what its epoch is worth: the highest one writes, others are refused. */
 export type Lease = { accountId: string; businessId: string; owner: string; epoch: number }
@@ -18,11 +20,11 @@ const SHARING_LOCK = 4_120_502
 
 /**
  * Takes free accounts: this process's even share at once, more than that only what stayed free for a while, since an account
- * that nobody holds is worse than an uneven spread.
+ * that no process holds is worse than an uneven spread.
  */
 export async function acquireLeases(ctx: DomainContext, owner: string, timing: LeaseTiming): Promise<Lease[]> {
   return await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${SHARING_LOCK})`)
+    await lock(tx, SHARING_LOCK)
     const { held, share } = await countShare(tx, owner)
     const free = (since: SQL) =>
       and(eq(whatsappLinks.wanted, true), lt(whatsappLinks.leaseExpiresAt, since), notMine(owner))
@@ -60,7 +62,7 @@ export async function renewLeases(ctx: DomainContext, owner: string, timing: Lea
   return new Set(rows.map(({ accountId }) => accountId))
 }
 
-/** Gives accounts back, so that another process may take them at once. `wanted: false` when nobody is to. */
+/** Gives accounts back, so that another process may take them at once. `wanted: false` when no process is to hold it. */
 export async function releaseLease(ctx: DomainContext, lease: Lease, wanted = true): Promise<void> {
   await ctx.db
     .update(whatsappLinks)
@@ -71,13 +73,11 @@ export async function releaseLease(ctx: DomainContext, lease: Lease, wanted = tr
 const openCommandExists = sql`exists (select from ${whatsappCommands}
   where ${whatsappCommands.accountId} = ${whatsappLinks.accountId} and ${whatsappCommands.doneAt} is null)`
 
-/** Whether this lease is still the account's latest. */
 export async function isCurrent(ctx: DomainContext, lease: Lease): Promise<boolean> {
   const rows = await ctx.db.select({ id: whatsappLinks.accountId }).from(whatsappLinks).where(holds(lease))
   return rows.length > 0
 }
 
-/** How many accounts this process holds beyond its even share of all. */
 export async function surplusOf(ctx: DomainContext, owner: string): Promise<number> {
   const { held, share } = await countShare(ctx.db, owner)
   return Math.max(0, held - share)
@@ -86,7 +86,7 @@ export async function surplusOf(ctx: DomainContext, owner: string): Promise<numb
 /**
  * Frees at once what processes of this machine held that are no more, instead of waiting for their leases to run out, and
  * counts those processes among the living no longer.
- * @param goneProcess told an owner's name; names the process only when that surely ended
+ * @param goneProcess gets an owner's name; names the process only when that surely ended
  */
 export async function releaseOrphans(
   ctx: DomainContext,
@@ -103,9 +103,7 @@ export async function releaseOrphans(
       .where(eq(whatsappLinks.owner, owner))
       .returning({ id: whatsappLinks.accountId })
     freed += rows.length
-    await ctx.db
-      .delete(heartbeats)
-      .where(and(eq(heartbeats.kind, 'whatsapp'), eq(heartbeats.host, gone.host), eq(heartbeats.pid, gone.pid)))
+    await leave(ctx, { kind: 'whatsapp', ...gone })
   }
   return freed
 }
@@ -119,7 +117,6 @@ export async function ensureLinks(ctx: DomainContext): Promise<void> {
     on conflict do nothing`)
 }
 
-/** The lease's row, as long as the lease is the latest. */
 export function holds(lease: Lease): SQL | undefined {
   return and(
     eq(whatsappLinks.accountId, lease.accountId),

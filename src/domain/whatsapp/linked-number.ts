@@ -45,7 +45,7 @@ async function requestedPhone(tx: Executor, accountId: string): Promise<string |
   return command?.data?.phone ?? null
 }
 
-/** The account's number after it was unlinked: one that nobody confirmed gives way to the expected one, unless that is another account's now. */
+/** The account's number after it was unlinked: one that was not confirmed gives way to the expected one, unless that is another account's now. */
 export async function phoneAfterLogout(tx: Executor, accountId: string, expectedPhone: string): Promise<string | null> {
   const [other] = await tx
     .select({ id: whatsappAccounts.id })

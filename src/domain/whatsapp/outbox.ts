@@ -10,11 +10,11 @@ import { mayWrite } from './linked-number.ts'
 /** The next message of an account, and the rules it is sent by. */
 export type OutboxItem = {
   message: OutboundMessage
-  /** `sending`: an attempt began and nobody knows how it ended. */
+  /** `sending`: an attempt began and its outcome is unknown. */
   status: 'queued' | 'sending'
   attempts: number
   lastAttemptAt: Date | null
-  /** Nobody on the other side ever wrote to this account, nor was written to. */
+  /** No person ever wrote to this account, nor was written to. */
   isFirst: boolean
   rules: Pick<
     typeof whatsappLinks.$inferSelect,
@@ -98,7 +98,7 @@ export type SendPermit =
 
 /**
  * Begins an attempt: `sending` and the fixed provider id are committed under the latest lease before any byte leaves.
- * The first message to somebody who never wrote is held to the account's daily ration.
+ * The first message to a person who never wrote is held to the account's daily ration.
  */
 export async function beginSend(
   ctx: BusinessContext,
@@ -162,14 +162,14 @@ export async function endAndBegin(
       where ${mine(ctx, next.id)} and account_id = ${lease.accountId} and status = 'queued'
         and exists (select from held)
       returning 1)
-    select (select count(*)::int from begun) as begun, (select count(*) from told) as told`)
+    select (select count(*)::int from begun) as begun, (select count(*) from notified) as notified`)
   return (rows[0]?.begun ?? 0) > 0
 }
 
 /** A message that WhatsApp took, and under which id. */
 export type AcceptedSend = { id: string; providerMessageId: string }
 
-/** Ends an attempt that `beginSend` began. What other news have said of the message meanwhile stays right. */
+/** Ends an attempt that `beginSend` began. Updates of the message that came meanwhile stay. */
 export async function endSend(ctx: BusinessContext, item: OutboxItem, outcome: SendOutcome): Promise<void> {
   const { id } = item.message
   const attempt = item.attempts + 1
@@ -202,7 +202,7 @@ export async function refuseQueued(ctx: BusinessContext, id: string, why: { code
 }
 
 /**
- * Decides about an attempt of which nobody knows how it ended, after WhatsApp was listened to. `at-least-once` sends again
+ * Decides about an attempt whose outcome is unknown after WhatsApp was listened to. `at-least-once` sends again
  * under the same id; `at-most-once` leaves it `unknown` for a person.
  */
 export async function settleDoubt(
@@ -233,10 +233,10 @@ export async function settleDoubt(
 
 /** Writes down that WhatsApp took a message. */
 export async function markSent(ctx: BusinessContext, ended: AcceptedSend): Promise<void> {
-  await ctx.db.execute(sql`with ${sentWithEvents(ctx, ended)} select told from told`)
+  await ctx.db.execute(sql`with ${sentWithEvents(ctx, ended)} select notified from notified`)
 }
 
-/** Parts of a `with`, the last of them `told`. */
+/** Parts of a `with`, the last of them `notified`. */
 function sentWithEvents(ctx: BusinessContext, { id, providerMessageId }: AcceptedSend): SQL {
   const rows = sql`select business_id, 'message.status' as type, 'message' as entity, id::text as entity_id,
     jsonb_build_object('status', status) as data from sent`
@@ -251,7 +251,7 @@ function sentWithEvents(ctx: BusinessContext, { id, providerMessageId }: Accepte
 const failure = ({ code, message }: { code: string; message: string }) =>
   ({ status: 'failed', failedAt: new Date(), errorCode: code, errorMessage: message }) as const
 
-/** Moves a message on from where it is expected to be, and tells who follows it; back in the queue is no news. */
+/** Moves a message on from where it is expected to be, and tells who follows it; a requeue emits no event. */
 async function move(
   ctx: BusinessContext,
   id: string,

@@ -1,4 +1,5 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
 import { whatsappAccounts, whatsappLinks } from '../../../db/schema/index.ts'
 import { maskPhone } from '../../lib/log.ts'
 import type { AccountStatus } from '../../providers/whatsapp/port.ts'
@@ -23,19 +24,7 @@ export async function saveAccountStatus(
     const [link] = await tx.select().from(whatsappLinks).where(holds(lease)).for('update')
     if (!link) return 'stale'
     const { state, phone, reason } = status
-    if (state === 'working' && phone) {
-      const [other] = await tx
-        .select({ id: whatsappAccounts.id })
-        .from(whatsappAccounts)
-        .where(
-          and(
-            eq(whatsappAccounts.provider, 'baileys'),
-            eq(whatsappAccounts.phone, phone),
-            ne(whatsappAccounts.id, lease.accountId),
-          ),
-        )
-      if (other) return 'number_taken'
-    }
+    if (state === 'working' && phone && (await isTaken(tx, lease, phone))) return 'number_taken'
     const [before] = await tx
       .select({ state: whatsappAccounts.state, reason: whatsappAccounts.stateReason, phone: whatsappAccounts.phone })
       .from(whatsappAccounts)
@@ -56,25 +45,8 @@ export async function saveAccountStatus(
         ...(refused !== null ? { phone: await phoneAfterLogout(tx, lease.accountId, refused) } : {}),
       })
       .where(eq(whatsappAccounts.id, lease.accountId))
-    await tx
-      .update(whatsappLinks)
-      .set({
-        expectedPhone: refused === null ? expectedPhone : null,
-        advice: status.advice,
-        retryAt: status.retryAt,
-        qr: status.qr,
-        ...(status.qr && status.qr !== link.qr ? { qrExpiresAt: new Date(Date.now() + QR_MS) } : {}),
-        pairingCode: status.pairingCode,
-        ...(status.pairingCode && status.pairingCode !== link.pairingCode
-          ? { pairingExpiresAt: new Date(Date.now() + PAIRING_MS) }
-          : {}),
-        ...(status.lid ? { lid: status.lid } : {}),
-        ...(status.restriction
-          ? { restrictionCode: status.restriction.code, restrictedAt: status.restriction.at }
-          : {}),
-      })
-      .where(eq(whatsappLinks.accountId, lease.accountId))
-    const isNews =
+    await saveLink(tx, link, status, refused === null ? expectedPhone : null)
+    const isChange =
       before?.state !== state ||
       expectedPhone !== link.expectedPhone ||
       before.reason !== reason ||
@@ -92,7 +64,7 @@ export async function saveAccountStatus(
           data: { phone: maskPhone(phone), confirmationNeeded: expectedPhone !== null },
         },
       )
-    if (isNews)
+    if (isChange)
       await emit(
         tx,
         { ...ctx, businessId: lease.businessId },
@@ -107,7 +79,43 @@ export async function saveAccountStatus(
   })
 }
 
-/** Whether nobody needs to hold the account's socket any more: only its owner can bring it back. */
+/** Whether another account has this number. */
+async function isTaken(tx: Executor, lease: Lease, phone: string): Promise<boolean> {
+  const [other] = await tx
+    .select({ id: whatsappAccounts.id })
+    .from(whatsappAccounts)
+    .where(
+      and(
+        eq(whatsappAccounts.provider, 'baileys'),
+        eq(whatsappAccounts.phone, phone),
+        ne(whatsappAccounts.id, lease.accountId),
+      ),
+    )
+  return other !== undefined
+}
+
+async function saveLink(
+  tx: Executor,
+  link: typeof whatsappLinks.$inferSelect,
+  status: AccountStatus,
+  expectedPhone: string | null,
+): Promise<void> {
+  const { advice, retryAt, qr, pairingCode, lid, restriction } = status
+  await tx
+    .update(whatsappLinks)
+    .set({
+      ...{ expectedPhone, advice, retryAt, qr, pairingCode },
+      ...(qr && qr !== link.qr ? { qrExpiresAt: new Date(Date.now() + QR_MS) } : {}),
+      ...(pairingCode && pairingCode !== link.pairingCode
+        ? { pairingExpiresAt: new Date(Date.now() + PAIRING_MS) }
+        : {}),
+      ...(lid ? { lid } : {}),
+      ...(restriction ? { restrictionCode: restriction.code, restrictedAt: restriction.at } : {}),
+    })
+    .where(eq(whatsappLinks.accountId, link.accountId))
+}
+
+/** Whether no process needs to hold the account's socket any more: only its owner can bring it back. */
 export function isOver(status: AccountStatus): boolean {
   const { state } = status
   return state === 'logged_out' || state === 'blocked' || (state === 'failed' && status.retryAt === null)

@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
 import { html, raw } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
-import type { JsonSchema } from './openapi.ts'
+import type { JsonSchema } from '../../trpc/json-schema.ts'
 
-/** The reference of the REST side, made from its document; nothing on it comes from elsewhere. */
+/** The API reference page, made from the OpenAPI document. It loads nothing from other hosts. */
 export function createDocsPage(describe: () => JsonSchema): Hono {
   const app = new Hono()
   app.use(
@@ -34,11 +34,12 @@ box.addEventListener('input', () => {
 
 type Operation = {
   operationId: string
+  summary: string
   tags: string[]
   description: string
   parameters: { name: string; in: string; required: boolean; schema: JsonSchema }[]
   requestBody?: { content: { 'application/json': { schema: JsonSchema } } }
-  responses: { '200': { content: { 'application/json': { schema: JsonSchema } } } }
+  responses: Record<string, { content?: Record<string, { schema: JsonSchema }> }>
 }
 
 function page(document: JsonSchema) {
@@ -81,7 +82,7 @@ function page(document: JsonSchema) {
 function entry(path: string, method: string, operation: Operation) {
   const body = operation.requestBody?.content['application/json'].schema
   return html`<details data-text="${`${method} ${path} ${operation.operationId}`.toLowerCase()}">
-    <summary><b data-method="${method}">${method}</b> <code>${path}</code> <small>${operation.operationId}</small></summary>
+    <summary><b data-method="${method}">${method}</b> <code>${path}</code> ${operation.summary} <small>${operation.operationId}</small></summary>
     <p>${operation.description}</p>
     ${
       operation.parameters.length > 0
@@ -102,8 +103,14 @@ function entry(path: string, method: string, operation: Operation) {
     }
     ${body ? html`<h3>Body</h3><pre>${JSON.stringify(body, null, 2)}</pre>` : ''}
     <h3>Answer</h3>
-    <pre>${JSON.stringify(operation.responses['200'].content['application/json'].schema, null, 2)}</pre>
+    <pre>${JSON.stringify(resultOf(operation), null, 2)}</pre>
   </details>`
+}
+
+/** The schema of the successful response; null for a file. */
+function resultOf({ responses }: Operation): JsonSchema | null {
+  const [, success] = Object.entries(responses).find(([status]) => status.startsWith('2')) ?? []
+  return success?.content?.['application/json']?.schema ?? null
 }
 
 const STYLE = `

@@ -1,32 +1,27 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { BusinessEnv } from '../../access/authenticate.ts'
+import type { AccessContext, BusinessEnv } from '../../access/authenticate.ts'
 import { getCallTraceKey, getTurnAudio } from '../../domain/calls/index.ts'
 import { getMediaFile, getMediaThumbnail, type MediaFile } from '../../domain/messages/index.ts'
-import { pageInput } from '../../domain/paging.ts'
-import { getRecording, listRecordings } from '../../domain/recordings/index.ts'
+import { getRecording } from '../../domain/recordings/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
-import { requireKnownParameters } from './known-parameters.ts'
+import { serveExport } from './export-file.ts'
 import { fileHeaders, serveFile } from './serve-file.ts'
 
 const idParameter = z.object({ id: z.uuid('an id') })
 
-/**
- * Files of messages, recordings, the heard audio of a call's turns, and a call's record: range requests are answered, as
- * browsers want.
- */
-export function createFilesApi(deps: { storage: ObjectStorage }) {
+export type FilesDeps = {
+  storage: ObjectStorage
+  /** For exports that outlive their request. */
+  authenticateAgain(request: Request): Promise<AccessContext>
+}
+
+/** The routes of `FILE_ROUTES`. Range requests are served, because browsers need them to play audio. */
+export function createFilesApi(deps: FilesDeps) {
   const app = new Hono<BusinessEnv>()
   const serve = (request: Request, key: string, contentType: string, sha256: string | null = null) =>
     serveFile(request, deps.storage, { key, contentType, sha256 })
-
-  app.get('/recordings', async (c) => {
-    requireKnownParameters(new URL(c.req.url).searchParams, Object.keys(pageInput.shape))
-    const { items, nextCursor } = await listRecordings(c.get('business'), c.req.query())
-    // Where a file lies is nobody's business but the storage's.
-    return c.json({ success: true, items: items.map(({ storageKey: _, ...recording }) => recording), nextCursor })
-  })
 
   app.get('/recordings/:id/audio', async (c) => {
     const recording = await getRecording(c.get('business'), idParameter.parse(c.req.param()).id)
@@ -40,13 +35,11 @@ export function createFilesApi(deps: { storage: ObjectStorage }) {
     return serve(c.req.raw, key, 'audio/wav')
   })
 
-  /** What happened in a call, one JSON object a line. */
-  app.get('/calls/:id/record', async (c) => {
+  app.get('/calls/:id/trace', async (c) => {
     const key = await getCallTraceKey(c.get('business'), c.req.param('id').slice(0, 64))
     return serve(c.req.raw, key, 'application/x-ndjson')
   })
 
-  /** `?download=1` saves what would be shown. */
   app.get('/media/:id', async (c) => {
     const file = await getMediaFile(c.get('business'), idParameter.parse(c.req.param()).id)
     const served = { key: file.storageKey, ...file, fileName: nameOf(file) }
@@ -58,6 +51,8 @@ export function createFilesApi(deps: { storage: ObjectStorage }) {
     const headers = fileHeaders({ contentType: 'image/jpeg' }, false)
     return c.body(picture, 200, { ...headers, 'Accept-Ranges': 'none' })
   })
+
+  app.get('/exports/:file{.+\\.csv}', (c) => serveExport(c, deps.authenticateAgain))
 
   return app
 }
@@ -79,7 +74,7 @@ const EXTENSIONS: Record<string, string> = {
   'text/plain': 'txt',
 }
 
-/** The sender's name of a file, or one made of its kind. */
+/** The sender's name of the file, or a name made of its kind and id. */
 function nameOf({ id, kind, contentType, fileName }: MediaFile): string {
   if (fileName) return fileName
   const extension = EXTENSIONS[contentType.split(';')[0]?.trim() ?? ''] ?? 'bin'

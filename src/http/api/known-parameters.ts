@@ -1,7 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 
 /**
- * Refuses a query parameter that nothing reads: a misspelt filter would answer everything.
+ * Rejects an unknown query parameter: a misspelt filter would be ignored and answer everything.
  * @throws AppError `unknown_parameter`
  */
 export function requireKnownParameters(query: URLSearchParams, known: readonly string[]): void {

@@ -1,183 +1,194 @@
-import { z } from 'zod'
-import { permissionOf, type Rule } from '../../access/permissions.ts'
-import { appRouter } from '../../trpc/router.ts'
+import { ROUTES } from '../../access/permissions.ts'
+import type { Requirement } from '../../access/require-access.ts'
+import { EXPORT_KINDS } from '../../domain/exports/index.ts'
+import { type JsonSchema, toJsonSchema } from '../../trpc/json-schema.ts'
+import { REST_TAGS } from '../../trpc/rest-meta.ts'
+import { exampleOf } from './example.ts'
+import { FILE_ROUTES, type FileRoute } from './file-routes.ts'
+import { type RestOperation, restOperations } from './operations.ts'
 
-/** How a procedure is reached by REST. `fields` are the input's properties with their JSON schemas. */
-export type RestOperation = {
-  /** The procedure, `contacts.get`. */
-  path: string
-  kind: 'query' | 'mutation'
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
-  /** `/contacts/:id` */
-  route: string
-  /** Those of `fields` that stand in the route. */
-  inRoute: string[]
-  fields: Record<string, JsonSchema>
-  required: string[]
-  input: JsonSchema | null
-  output: JsonSchema
-}
-
-export type JsonSchema = { [key: string]: unknown }
-
-const definition = z.object({
-  type: z.enum(['query', 'mutation', 'subscription']),
-  inputs: z.array(z.custom<z.ZodType>((value) => value instanceof z.ZodType)),
-  output: z.custom<z.ZodType>((value) => value instanceof z.ZodType).optional(),
-})
-
-const objectSchema = z.looseObject({
-  properties: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
-  required: z.array(z.string()).default([]),
-})
-
-/** Every procedure of the router that answers once, as a REST operation. */
-export function restOperations(): RestOperation[] {
-  const operations: RestOperation[] = []
-  for (const [path, procedure] of Object.entries(appRouter._def.procedures)) {
-    const { type, inputs, output } = definition.parse(Reflect.get(procedure, '_def'))
-    if (type === 'subscription' || !output) continue
-    const [first] = inputs
-    const input = first ? toJsonSchema(first, 'input') : null
-    const { properties, required } = objectSchema.parse(input ?? {})
-    const [module = '', verb = ''] = path.split('.')
-    const hasId = 'id' in properties && required.includes('id')
-    const base = `/${kebab(module)}${hasId ? '/:id' : ''}`
-    operations.push({
-      path,
-      kind: type,
-      ...addressOf(type, verb, base, hasId),
-      inRoute: hasId ? ['id'] : [],
-      fields: properties,
-      required,
-      input,
-      output: toJsonSchema(output, 'output'),
-    })
-  }
-  return operations
-}
-
-/** Who may use the procedures' REST routes: whom the procedures themselves ask for. */
-export function restRules(base: string): Record<string, Rule> {
-  const rules: Record<string, Rule> = {}
-  for (const { method, route, path } of restOperations()) {
-    const needs = permissionOf(path)
-    if (needs) rules[`${method} ${base}${route}`] = { access: 'business', needs }
-  }
-  return rules
-}
-
-/** `list`, `get`, `create`, `update` and `remove` are what their HTTP methods say; other verbs stand in the path. */
-function addressOf(type: 'query' | 'mutation', verb: string, base: string, hasId: boolean) {
-  if (type === 'query') {
-    const bare = verb === 'list' || verb === 'get'
-    return { method: 'GET' as const, route: bare ? base : `${base}/${kebab(verb)}` }
-  }
-  if (verb === 'create') return { method: 'POST' as const, route: base.replace('/:id', '') }
-  if (verb === 'update') return { method: 'PATCH' as const, route: base }
-  if (verb === 'remove' && hasId) return { method: 'DELETE' as const, route: base }
-  return { method: 'POST' as const, route: `${base}/${kebab(verb)}` }
-}
-
-function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-}
-
-/** Dates travel as ISO 8601 text. */
-function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, {
-    io,
-    unrepresentable: 'any',
-    override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema._zod.def.type === 'date') Object.assign(jsonSchema, { type: 'string', format: 'date-time' })
-    },
-  })
-  return json
-}
-
-/** The OpenAPI 3.1 document of the REST side. */
+/** The OpenAPI 3.1 document of the REST API. */
 export function openApiDocument(options: { version: string; publicBaseUrl: string }): JsonSchema {
   const paths: Record<string, Record<string, unknown>> = {}
-  for (const operation of restOperations()) {
-    const address = operation.route.replace(/:(\w+)/g, '{$1}')
-    const inBody = operation.method === 'GET' || operation.method === 'DELETE' ? [] : bodyFields(operation)
-    const needs = permissionOf(operation.path)
-    const item = paths[address] ?? {}
-    paths[address] = item
-    item[operation.method.toLowerCase()] = {
-      operationId: operation.path,
-      tags: [operation.path.split('.')[0]],
-      summary: operation.path,
-      description: needs
-        ? `Needs the role ${needs.role} or an API key with the scope ${needs.scope}${needs.operator ? ', of the installation’s first business' : ''}.`
-        : '',
-      parameters: Object.entries(operation.fields)
-        .filter(([name]) => !inBody.includes(name))
-        .map(([name, schema]) => ({
-          name,
-          in: operation.inRoute.includes(name) ? 'path' : 'query',
-          required: operation.inRoute.includes(name) || operation.required.includes(name),
-          schema,
-        })),
-      ...(inBody.length > 0
-        ? {
-            requestBody: {
-              required: true,
-              content: {
-                'application/json': {
-                  schema: {
-                    type: 'object',
-                    properties: Object.fromEntries(inBody.map((name) => [name, operation.fields[name]])),
-                    required: operation.required.filter((name) => inBody.includes(name)),
-                  },
-                },
-              },
-            },
-          }
-        : {}),
-      responses: {
-        '200': { description: 'Done.', content: { 'application/json': { schema: operation.output } } },
-        default: {
-          description: 'Refused or failed.',
-          content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
-        },
-      },
-    }
+  const add = (path: string, method: string, operation: JsonSchema) => {
+    paths[path] = { ...paths[path], [method.toLowerCase()]: operation }
   }
+  for (const operation of restOperations()) add(operation.meta.path, operation.method, describeOperation(operation))
+  for (const file of FILE_ROUTES) add(file.path, 'GET', describeFile(file))
   return {
     openapi: '3.1.0',
     info: {
       title: 'AgentLocator',
       version: options.version,
-      description: 'The CRM behind the receptionist. The same procedures are served by tRPC at /trpc.',
+      description: INTRODUCTION,
       license: { name: 'GPL-3.0-or-later', identifier: 'GPL-3.0-or-later' },
     },
     servers: [{ url: `${options.publicBaseUrl}/api/v1` }],
     security: [{ apiKey: [] }, { session: [] }],
+    tags: Object.entries(REST_TAGS).map(([name, description]) => ({ name, description })),
     paths,
-    components: {
-      securitySchemes: {
-        apiKey: { type: 'http', scheme: 'bearer', description: 'An API key of the business.' },
-        session: { type: 'apiKey', in: 'cookie', name: 'agentlocator.session_token' },
+    components: COMPONENTS,
+  }
+}
+
+const INTRODUCTION = `The REST API of AgentLocator. The same procedures are served by tRPC at \`/trpc\`.
+
+Path parameters name a resource, GET and DELETE take their other parameters in the query, and POST, PUT and PATCH take a JSON object. A list is \`{ items, nextCursor }\`: send \`nextCursor\` as \`cursor\` to get the next page; it is null on the last one. An error is \`{ success: false, error: { code, message, field } }\`.`
+
+function describeOperation(operation: RestOperation): JsonSchema {
+  const { meta, procedure, needs, input, output, inBody, required, fields } = operation
+  const example = exampleOf(operation)
+  return {
+    operationId: procedure,
+    tags: [meta.tag],
+    summary: meta.summary,
+    description: sentences(meta.description, permissionText(needs)),
+    'x-permission': needs,
+    parameters: [...operation.inRoute, ...operation.inQuery].map((name) => ({
+      name,
+      in: operation.inRoute.includes(name) ? 'path' : 'query',
+      required: required.includes(name),
+      schema: fields[name] ?? { type: 'string' },
+      example: example[name],
+    })),
+    ...(inBody.length > 0 ? { requestBody: describeBody(operation, example) } : {}),
+    responses: {
+      [meta.status ?? 200]: {
+        description: 'The result.',
+        content: { 'application/json': { schema: toJsonSchema(output, 'output') } },
       },
-      schemas: {
-        Error: {
+      ...errorResponses({ input: input !== null, resource: operation.inRoute.length > 0 }),
+    },
+  }
+}
+
+function describeBody({ inBody, fields, required }: RestOperation, example: Record<string, unknown>): JsonSchema {
+  const needed = required.filter((name) => inBody.includes(name))
+  return {
+    required: needed.length > 0,
+    content: {
+      'application/json': {
+        schema: {
           type: 'object',
-          required: ['success', 'error'],
-          properties: {
-            success: { const: false },
-            error: {
-              type: 'object',
-              required: ['code', 'message'],
-              properties: { code: { type: 'string' }, message: { type: 'string' }, field: { type: 'string' } },
-            },
-          },
+          properties: Object.fromEntries(inBody.map((name) => [name, fields[name]])),
+          required: needed,
         },
+        example: Object.fromEntries(Object.entries(example).filter(([name]) => inBody.includes(name))),
       },
     },
   }
 }
 
-function bodyFields(operation: RestOperation): string[] {
-  return Object.keys(operation.fields).filter((name) => !operation.inRoute.includes(name))
+function describeFile(file: FileRoute): JsonSchema {
+  const rule = ROUTES[`GET /api/v1${file.route}`]
+  if (rule?.access !== 'business') throw new Error(`ROUTES has no permission for ${file.route}.`)
+  const parameter = file.path.includes('{kind}')
+    ? { name: 'kind', schema: { enum: EXPORT_KINDS }, example: EXPORT_KINDS[0] }
+    : { name: 'id', schema: { type: 'string' }, example: '01900000-0000-7000-8000-000000000000' }
+  return {
+    operationId: file.name,
+    tags: [file.tag],
+    summary: file.summary,
+    description: sentences(file.description, permissionText(rule.needs)),
+    'x-permission': rule.needs,
+    parameters: [{ ...parameter, in: 'path', required: true }, ...(file.parameters ?? [])],
+    responses: {
+      '200': { description: 'The file.', content: { [file.contentType]: { schema: { type: 'string' } } } },
+      ...errorResponses({ input: true, resource: true }),
+    },
+  }
+}
+
+function permissionText({ role, scope, operator }: Requirement): string {
+  const whose = operator ? ' of an operator of the installation' : ''
+  return `Requires the role \`${role}\` or an API key with the scope \`${scope}\`${whose}.`
+}
+
+function sentences(...texts: (string | undefined)[]): string {
+  return texts.filter((text) => text !== undefined).join(' ')
+}
+
+function errorResponses(of: { input: boolean; resource: boolean }): JsonSchema {
+  const ref = (name: string) => ({ $ref: `#/components/responses/${name}` })
+  return {
+    ...(of.input ? { '400': ref('Invalid') } : {}),
+    '401': ref('Unauthenticated'),
+    '403': ref('Forbidden'),
+    ...(of.resource ? { '404': ref('NotFound') } : {}),
+    '429': ref('RateLimited'),
+    default: ref('Error'),
+  }
+}
+
+function errorResponse(description: string, error: JsonSchema, headers?: JsonSchema): JsonSchema {
+  return {
+    description,
+    ...(headers ? { headers } : {}),
+    content: {
+      'application/json': {
+        schema: { $ref: '#/components/schemas/Error' },
+        example: { success: false, error },
+      },
+    },
+  }
+}
+
+const COMPONENTS: JsonSchema = {
+  securitySchemes: {
+    apiKey: { type: 'http', scheme: 'bearer', description: 'An API key of the business.' },
+    session: { type: 'apiKey', in: 'cookie', name: 'agentlocator.session_token' },
+  },
+  responses: {
+    Invalid: errorResponse('The input is not valid. `field` names the part of it.', {
+      code: 'invalid_input',
+      message: 'Invalid input: expected string, received number',
+      field: 'name',
+    }),
+    Unauthenticated: errorResponse('There is no valid API key or session.', {
+      code: 'api_key_required',
+      message: 'Send an API key: Authorization: Bearer <key>.',
+    }),
+    Forbidden: errorResponse('The caller lacks the permission that the description names.', {
+      code: 'scope_too_low',
+      message: 'This needs an API key with the scope write.',
+    }),
+    NotFound: errorResponse('The business has no such resource.', {
+      code: 'contact_not_found',
+      message: 'There is no such contact.',
+    }),
+    RateLimited: errorResponse(
+      'The API key made too many requests.',
+      { code: 'rate_limited', message: 'The API key made too many requests. Retry in 12 seconds.' },
+      {
+        'Retry-After': { description: 'Seconds until requests are served again.', schema: { type: 'integer' } },
+        RateLimit: {
+          description: 'What is left (r) and the seconds until it is reset (t).',
+          schema: { type: 'string' },
+        },
+        'RateLimit-Policy': { description: 'The quota (q) and its window in seconds (w).', schema: { type: 'string' } },
+      },
+    ),
+    Error: errorResponse('The request failed.', {
+      code: 'internal',
+      message: 'Something went wrong on our side; the log has the details.',
+    }),
+  },
+  schemas: {
+    Error: {
+      type: 'object',
+      required: ['success', 'error'],
+      properties: {
+        success: { const: false },
+        error: {
+          type: 'object',
+          required: ['code', 'message'],
+          properties: {
+            code: { type: 'string', description: 'Stable: programs may depend on it.' },
+            message: { type: 'string', description: 'For people: it may change.' },
+            field: { type: 'string', description: 'The part of the input that is wrong.' },
+          },
+        },
+      },
+    },
+  },
 }

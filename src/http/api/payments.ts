@@ -17,36 +17,40 @@ import { requireJson } from '../request-body.ts'
 
 const idParameter = z.object({ id: z.uuid('the id of a payment') })
 
-/** The payments API: request, list, look at, refund. */
-export function createPaymentsApi({ means }: { means: PaymentDeps }) {
+/** Aliases of the procedures of `payments`, at the paths of the field report. */
+export function createPaymentsApi(deps: { payments: PaymentDeps }) {
   const app = new Hono<BusinessEnv>()
 
   app.post('/', async (c) => {
     const business = c.get('business')
     requireJson(c.req.raw)
     const text = await readText(c.req.raw)
-    // Whether this can be done here at all (403, then 501) comes before how well it was asked for (400).
+    // A blocked business (403) and a missing provider (501) are reported before errors of the input (400).
     const named = namedProvider(text)
-    await checkPayments(business, means, named.provider, named.currency)
+    await checkPayments(business, deps.payments, named.provider, named.currency)
     const request = parseInput(paymentRequest, text)
     const idempotencyKey = request.idempotencyKey ?? c.req.header('idempotency-key')
-    const payment = await requestPayment(business, { ...request, ...(idempotencyKey ? { idempotencyKey } : {}) }, means)
+    const payment = await requestPayment(
+      business,
+      { ...request, ...(idempotencyKey ? { idempotencyKey } : {}) },
+      deps.payments,
+    )
     return c.json({ success: true, ...payment }, 201)
   })
 
   app.get('/', async (c) => {
-    const page = await listPayments(c.get('business'), paymentFilters.parse(c.req.query()), means)
+    const page = await listPayments(c.get('business'), paymentFilters.parse(c.req.query()), deps.payments)
     return c.json({ success: true, ...page })
   })
 
   app.get('/:id', async (c) => {
     const { id } = idParameter.parse(c.req.param())
-    return c.json({ success: true, payment: await getPayment(c.get('business'), id, means) })
+    return c.json({ success: true, payment: await getPayment(c.get('business'), id, deps.payments) })
   })
 
   app.post('/:id/refund', async (c) => {
     const { id } = idParameter.parse(c.req.param())
-    return c.json({ success: true, ...(await refundPayment(c.get('business'), id, means)) })
+    return c.json({ success: true, ...(await refundPayment(c.get('business'), id, deps.payments)) })
   })
 
   return app
@@ -57,13 +61,13 @@ const named = z.looseObject({
   currency: z.string().optional().catch(undefined),
 })
 
-/** Provider and currency of a body that may be anything. */
+/** Provider and currency of a body that is not validated yet. */
 function namedProvider(text: string): { provider?: string; currency?: string } {
   try {
     const { provider, currency } = named.parse(JSON.parse(text))
     return { ...(provider ? { provider } : {}), ...(currency ? { currency } : {}) }
   } catch {
-    // No JSON object: it names none, and is refused as what it is a moment later.
+    // Not a JSON object: the parser reports it next.
     return {}
   }
 }

@@ -6,17 +6,17 @@ export type ServedFile = {
   contentType: string
   /** Checksum of the content, for `ETag` and `If-Range`. */
   sha256?: string | null
-  /** The name under which it is saved. */
+  /** The name of the saved file. */
   fileName?: string | null
 }
 
-/** What a browser may show within the page of somebody who is logged in: pictures, sound and film, which run nothing. */
+/** What a browser may show in the session of a member: images, audio and video, which run no code. */
 const SHOWN = /^(image\/(jpeg|png|gif|webp)|audio\/[\w.+-]+|video\/[\w.+-]+)(;|$)/
 
 /**
- * One object, whole or one range of it (RFC 9110, 14). It is kept by no cache, so that it does not outlive the session or its
- * person's erasure, and nothing in it runs in the origin of the console.
- * @param options.download saved and not shown, whatever it is
+ * Serves one object, or one range of it (RFC 9110, 14). No cache may store it: it must not outlive the session or the erasure
+ * of its contact.
+ * @param options.download saves the file instead of showing it
  */
 export async function serveFile(
   request: Request,
@@ -43,7 +43,7 @@ export async function serveFile(
   return new Response(bodyOf(part.body), init)
 }
 
-/** The headers of a file or picture that is served. */
+/** The headers of a served file. Its content never runs in the origin of the console. */
 export function fileHeaders(
   file: Pick<ServedFile, 'contentType' | 'sha256' | 'fileName'>,
   download: boolean,
@@ -62,8 +62,8 @@ export function fileHeaders(
 }
 
 /**
- * A `Content-Disposition` (RFC 6266) with the name in both forms: ASCII for old clients, RFC 5987 for names in any script.
- * Path separators, control and direction characters are left out: the name is the sender's.
+ * A `Content-Disposition` (RFC 6266) with the name in ASCII and in the form of RFC 5987. The name is the sender's: path
+ * separators, control and direction characters are removed.
  */
 export function contentDisposition(type: 'inline' | 'attachment', fileName: string | null): string {
   const name = (fileName ?? '')
@@ -87,17 +87,17 @@ function isFresh(ifRange: string | null, etag: string | null): boolean {
   return ifRange === null || (etag !== null && ifRange.trim() === etag)
 }
 
-/** Bun would answer an S3 object with a redirect to it, and takes no headers beside: it is passed through as a stream. */
+/** Bun answers an S3 object with a redirect and drops the headers: it is passed through as a stream. */
 function bodyOf(blob: Blob): BodyInit {
   return 'presign' in blob ? blob.stream() : blob
 }
 
-/** A single byte range; several ranges or another unit are answered with the whole. */
+/** A single byte range; null, for several ranges or another unit, is the whole object. */
 export function rangeOf(header: string | null, size: number): { start: number; end: number } | 'unsatisfiable' | null {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? '')
   if (!match || (match[1] === '' && match[2] === '')) return null
   const [, first = '', last = ''] = match
-  // A range that ends before it begins is no range (RFC 9110, 14.1.1).
+  // A range that ends before it begins is ignored (RFC 9110, 14.1.1).
   if (first !== '' && last !== '' && Number(first) > Number(last)) return null
   const start = first === '' ? Math.max(0, size - Number(last)) : Number(first)
   const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1)

@@ -21,7 +21,7 @@ const MAX_WAIT_SECONDS = 60
 
 const idParameter = z.object({ id: z.uuid('the id of a message') })
 
-/** The unified WhatsApp API: send, status, list. */
+/** Aliases of the procedures of `messages`, at the paths of the field report. */
 export function createWhatsAppApi(deps: { settings: SendSettings; baileysConfigured: boolean }) {
   const app = new Hono<BusinessEnv>()
 
@@ -86,13 +86,13 @@ export function createWhatsAppApi(deps: { settings: SendSettings; baileysConfigu
   return app
 }
 
-/** Waits for a message in all its parts: the first one that failed, or is not decided yet, speaks for all. */
+/** Waits for all parts of a message. A part that failed, or is not decided yet, stands for the whole. */
 async function waitForAll(business: BusinessContext, ids: string[], timeoutMs: number): Promise<MessageView> {
   const deadline = Date.now() + timeoutMs
   const messages: MessageView[] = []
   for (const id of ids) messages.push(await waitForMessage(business, id, Math.max(0, deadline - Date.now())))
-  const telling = (status: MessageView['status']) => messages.find((message) => message.status === status)
-  const found = telling('failed') ?? telling('unknown') ?? telling('queued') ?? telling('sending') ?? messages.at(-1)
+  const partIn = (status: MessageView['status']) => messages.find((message) => message.status === status)
+  const found = partIn('failed') ?? partIn('unknown') ?? partIn('queued') ?? partIn('sending') ?? messages.at(-1)
   if (!found) throw new Error('A message has at least one part.')
   return found
 }

@@ -8,6 +8,7 @@ import type { Inbox } from '../../jobs/inbox.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { networkPhone } from '../../lib/phone.ts'
+import type { Receptionist } from '../../media/reception.ts'
 import { type Carriers, type Signer, speaksFor, type Telephony } from '../../providers/telephony/port.ts'
 import { readSideFields, type SideField, text, wholeNumber } from './side-fields.ts'
 import { notSigned, readCarrierForm, readSigned, requireCarrierForm, scopeOf } from './verify-signature.ts'
@@ -21,6 +22,8 @@ export type VoiceWebhookDeps = {
   publicBaseUrl: string
   /** Spoken where no business is known. */
   defaultLanguage: 'he' | 'en'
+  /** What the carrier has to say itself. */
+  prompts: Pick<Receptionist, 'textWithoutSound'>
   streamSecret: string
   /** Whether one more call can be served by this process; notes that one is coming. */
   admitCall(callSid: string): boolean
@@ -81,14 +84,21 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
   const sides = createSideReader(deps)
   const app = new Hono()
 
+  const promptOf = async (business: BusinessEntry | null, name: 'voicemail' | 'thanks' | 'unclaimed') => {
+    const key = business?.id ?? 'default'
+    const language = business?.language ?? deps.defaultLanguage
+    const text = await deps.prompts.textWithoutSound(key, language, name)
+    return { promptUrl: promptUrl(business, name), spoken: text === null ? null : { text, language } }
+  }
+
   const promptUrl = (business: BusinessEntry | null, name: string) =>
     url(`/prompts/${business?.id ?? 'default'}/${business?.language ?? deps.defaultLanguage}/${name}.wav`)
 
-  const voicemail = (carrier: Telephony, business: BusinessEntry | null) => {
+  const voicemail = async (carrier: Telephony, business: BusinessEntry | null) => {
     const query = business ? `?business=${business.id}&language=${business.language}` : ''
     deps.count('call_to_voicemail')
     return carrier.voicemail({
-      promptUrl: promptUrl(business, 'voicemail'),
+      ...(await promptOf(business, 'voicemail')),
       actionUrl: url(WEBHOOKS.recordingAction + query),
       recordingStatusUrl: url(WEBHOOKS.recordingStatus + query + RETRY_FIVE_TIMES),
     })
@@ -110,13 +120,13 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     const to = call.To ?? ''
     const found = directory.lookup(networkPhone(to))
     if (found.found === 'business' && !speaksFor(signer, found.business.id)) throw notSigned()
-    if (found.found === 'nobody') {
+    if (found.found === 'unclaimed') {
       log.warn({ callSid: call.CallSid }, 'a call to a number that no business claims')
-      return twiml(telephony.sayGoodbye({ promptUrl: promptUrl(null, 'unclaimed') }))
+      return twiml(telephony.sayGoodbye(await promptOf(null, 'unclaimed')))
     }
     if (found.found === 'unavailable') {
       log.error({ callSid: call.CallSid }, 'a call came before the directory could be read: voicemail')
-      return twiml(voicemail(telephony, null))
+      return twiml(await voicemail(telephony, null))
     }
     const { business } = found
     const refused = business.blocked ? 'business_blocked' : deps.admitCall(call.CallSid) ? null : 'no_capacity'
@@ -139,7 +149,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     )
     if (refused) {
       log.info({ callSid: call.CallSid, reason: refused }, 'a call goes straight to voicemail')
-      return twiml(voicemail(telephony, business))
+      return twiml(await voicemail(telephony, business))
     }
     deps.count('call_to_agent')
     const token = createStreamToken(deps.streamSecret, {
@@ -187,14 +197,14 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
       if (after.next === 'refuse') return c.body(null, 204)
       if (after.next === 'hangup') return twiml(telephony.hangUp())
       const served = after.businessId ? directory.business(after.businessId) : null
-      return twiml(voicemail(telephony, called && (!served || served.id === called.id) ? called : served))
+      return twiml(await voicemail(telephony, called && (!served || served.id === called.id) ? called : served))
     } catch (error) {
       // The record cannot be read: a caller who may need it gets the voicemail.
       log.error(
         { callSid: call.CallSid, error: errorMessage(error) },
         'the end of a stream was decided without its record',
       )
-      return twiml(voicemail(telephony, called))
+      return twiml(await voicemail(telephony, called))
     }
   })
 
@@ -206,7 +216,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     const answered = dial.DialCallStatus === 'completed' || dial.DialCallStatus === 'answered'
     if (answered || dial.CallStatus === 'completed') return twiml(telephony.hangUp())
     const business = businessOfQuery(c.req.query('business'), signer) ?? businessCalled(dial.To, signer)
-    return twiml(voicemail(telephony, business))
+    return twiml(await voicemail(telephony, business))
   })
 
   app.post(WEBHOOKS.whisper, async (c) => {
@@ -282,7 +292,7 @@ export function createVoiceWebhooks(deps: VoiceWebhookDeps): Hono {
     const known = businessOfQuery(c.req.query('business'), signer)
     const language = z.enum(['he', 'en']).safeParse(c.req.query('language')).data
     const spoken = known && language ? { ...known, language } : known
-    return twiml(telephony.sayGoodbye({ promptUrl: promptUrl(spoken, 'thanks') }))
+    return twiml(telephony.sayGoodbye(await promptOf(spoken, 'thanks')))
   })
 
   app.post(WEBHOOKS.recordingStatus, async (c) => {

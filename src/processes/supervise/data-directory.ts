@@ -4,7 +4,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import { makePrivateDirectory, tightenTree } from '../../lib/file-modes.ts'
 import type { Logger } from '../../lib/log.ts'
 
-/** What the product keeps in the data directory; the database's own directory sees to itself. */
+/** The product's files in the data directory; Postgres sets the modes of its own. */
 export const PRIVATE_ENTRIES = [
   'files',
   'call-records',
@@ -17,17 +17,17 @@ export const PRIVATE_ENTRIES = [
   'start.lock.pid',
 ]
 
-/** Closes the data directory to other users at once, and what an earlier version left open inside it in the background. */
+/** Closes the data directory to other users at once, and in the background the files that earlier versions left open. */
 export function closeDataDirectory({ dataDir, database }: Config, logger: Logger): void {
   // As root, the embedded Postgres runs as another user.
   if (!makePrivateDirectory(dataDir, database.kind === 'embedded' && process.getuid?.() === 0))
-    logger.warn({ dataDir }, 'DATA_DIR is a directory that others use too: give the product one of its own')
+    logger.warn({ dataDir }, 'DATA_DIR is shared with other users; set it to a directory of the product alone')
   const tighten = async () => {
     let changed = 0
     for (const name of PRIVATE_ENTRIES) changed += await tightenTree(join(dataDir, name))
-    if (changed > 0) logger.info({ changed }, 'files in the data directory were closed to other users')
+    if (changed > 0) logger.info({ changed }, 'file modes in the data directory restricted')
   }
   tighten().catch((error: unknown) =>
-    logger.error({ reason: errorMessage(error) }, 'the data directory could not be closed to other users'),
+    logger.error({ reason: errorMessage(error) }, 'file modes in the data directory not restricted'),
   )
 }

@@ -5,7 +5,7 @@ export type ProcessSpec = {
   name: string
   command: string[]
   env: Record<string, string | undefined>
-  /** How long until it must have said that it is ready, restarts included, in ms. */
+  /** How long until it must be ready, restarts included, in ms. */
   readyTimeoutMs: number
   /** How long after SIGTERM it may take to end, in ms; then it is killed. */
   stopTimeoutMs: number
@@ -16,7 +16,7 @@ export type ProcessSpec = {
 export type Backoff = {
   firstMs: number
   maxMs: number
-  /** A process that lived this long starts again from `firstMs`. */
+  /** A process that ran this long starts again after `firstMs`. */
   healthyMs: number
 }
 
@@ -27,30 +27,27 @@ export type ReadyMessage = z.infer<typeof readyMessage>
 
 export type ManagedProcess = {
   readonly name: string
-  /** Of the process running now; null between two lives. */
+  /** Of the running process; null between two starts. */
   readonly pid: number | null
-  /** What the process said when it became ready. @throws Error when it did not in time */
+  /** The message with which the process became ready. @throws Error when it did not in time */
   ready: Promise<ReadyMessage>
-  /** SIGTERM, then SIGKILL when time is up. Resolves when nothing of it is left. */
+  /** SIGTERM, then SIGKILL when time is up. Resolves when the process and its children have ended. */
   stop(): Promise<void>
   /** SIGKILL. */
   kill(): void
-  /** Says something to the process; lost when it is not running. */
+  /** Sends a message to the process; lost when it is not running. */
   send(message: { type: string }): void
 }
 
-/** Told of every life of a process, not only the first. */
+/** Called for every start of a process, not only the first. */
 export type ProcessHooks = {
   onReady?(): void
   onMessage?(message: unknown): void
-  /** It ended by itself; another life follows after the backoff. */
+  /** It ended by itself; it starts again after the backoff. */
   onExit?(): void
 }
 
-/**
- * Starts a process and starts it again with growing pauses whenever it ends by itself. It runs in a session of its own,
- * so that Ctrl-C reaches it only through the supervisor's ordered stop.
- */
+/** Starts a process, and again with growing pauses whenever it ends by itself. */
 export function startProcess(
   spec: ProcessSpec,
   logger: Logger,
@@ -67,36 +64,27 @@ export function startProcess(
     () => reject(new Error(`${spec.name} was not ready within ${spec.readyTimeoutMs / 1_000} s; see its log above.`)),
     spec.readyTimeoutMs,
   )
-  // Whoever waits for it gets the rejection; nobody waiting is no reason to fall over.
+  // A rejection that no caller awaits must not end the supervisor.
   ready.catch(() => {}).finally(() => clearTimeout(readyTimer))
 
-  const spawn = () => {
+  function spawn() {
     restartTimer = null
     const startedAt = performance.now()
-    child = Bun.spawn(spec.command, {
-      ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
-      env: spec.env,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      detached: true,
-      serialization: 'json',
-      ipc: (message) => {
+    child = spawnChild(spec, {
+      onMessage(message) {
         const parsed = readyMessage.safeParse(message)
-        if (!parsed.success) {
-          hooks.onMessage?.(message)
-          return
-        }
-        logger.info({ child: spec.name, ms: Math.round(performance.now() - startedAt) }, 'ready')
+        if (!parsed.success) return hooks.onMessage?.(message)
+        logger.info({ child: spec.name, ms: Math.round(performance.now() - startedAt) }, 'process ready')
         resolve(parsed.data)
         hooks.onReady?.()
       },
-      onExit: (exited, code, signal) => {
-        killGroup(exited.pid)
+      onExit(code, signal) {
         if (stopping) return
         child = null
-        // First of all: whoever takes over must not wait for our book-keeping.
+        // First, so that the standby takes over at once.
         hooks.onExit?.()
         if (performance.now() - startedAt >= backoff.healthyMs) pauseMs = backoff.firstMs
-        logger.error({ child: spec.name, code, signal, restartInMs: pauseMs }, 'process ended, starting it again')
+        logger.error({ child: spec.name, code, signal, restartInMs: pauseMs }, 'process ended, restarting')
         restartTimer = setTimeout(spawn, pauseMs)
         pauseMs = Math.min(pauseMs * 2, backoff.maxMs)
       },
@@ -110,21 +98,13 @@ export function startProcess(
       return child?.pid ?? null
     },
     ready,
-    stop: async () => {
+    async stop() {
       stopping = true
       clearTimeout(readyTimer)
       if (restartTimer) clearTimeout(restartTimer)
-      const running = child
-      if (!running) return
-      running.kill('SIGTERM')
-      const killTimer = setTimeout(() => {
-        logger.error({ child: spec.name, afterMs: spec.stopTimeoutMs }, 'process does not stop, killing it')
-        killGroup(running.pid)
-      }, spec.stopTimeoutMs)
-      await running.exited
-      clearTimeout(killTimer)
+      if (child) await stopChild(child, spec, logger)
     },
-    kill: () => {
+    kill() {
       stopping = true
       if (restartTimer) clearTimeout(restartTimer)
       if (child) killGroup(child.pid)
@@ -133,7 +113,36 @@ export function startProcess(
   }
 }
 
-/** Kills a process with whatever it started; gone already is fine. */
+/** Spawns in a session of its own: Ctrl-C reaches the process only through the supervisor's ordered stop. */
+function spawnChild(
+  spec: ProcessSpec,
+  hooks: { onMessage(message: unknown): void; onExit(code: number | null, signal: unknown): void },
+): Bun.Subprocess {
+  return Bun.spawn(spec.command, {
+    ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
+    env: spec.env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+    serialization: 'json',
+    ipc: hooks.onMessage,
+    onExit(exited, code, signal) {
+      killGroup(exited.pid)
+      hooks.onExit(code, signal)
+    },
+  })
+}
+
+async function stopChild(child: Bun.Subprocess, spec: ProcessSpec, logger: Logger): Promise<void> {
+  child.kill('SIGTERM')
+  const killTimer = setTimeout(() => {
+    logger.error({ child: spec.name, afterMs: spec.stopTimeoutMs }, 'process did not stop, killed')
+    killGroup(child.pid)
+  }, spec.stopTimeoutMs)
+  await child.exited
+  clearTimeout(killTimer)
+}
+
+/** Kills a process with its children; it may have ended already. */
 function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')

@@ -2,14 +2,14 @@ import type { Logger } from '../../lib/log.ts'
 import { createSupervision, StartRefused, type Step } from './steps.ts'
 
 /**
- * Brings all steps up, then waits for the signal to stop: SIGTERM, SIGINT or a closed terminal. A second one kills.
+ * Starts all steps, then waits for the signal to stop: SIGTERM, SIGINT or a closed terminal. A second signal kills.
  * Ends the process itself: 0 after an ordered stop, 1 when the start failed.
  */
 export async function runSupervision(steps: Step[], logger: Logger, onUp: () => void): Promise<void> {
   const supervision = createSupervision(steps, logger)
   let asked = false
   const stop = (signal: string) => {
-    logger.info({ signal }, asked ? 'stopping now' : 'stopping; once more to stop without waiting')
+    logger.info({ signal }, asked ? 'stop forced' : 'stop requested; send the signal again to stop without waiting')
     asked = true
     void supervision.stop().then(() => process.exit(0))
   }
@@ -19,10 +19,10 @@ export async function runSupervision(steps: Step[], logger: Logger, onUp: () => 
     await supervision.start()
     if (!asked) onUp()
   } catch (error) {
-    // An error while stopping is the stop's doing.
+    // A step that fails because of the stop is no error.
     if (asked) return
     if (error instanceof StartRefused) console.error(error.message)
-    else logger.fatal({ err: error }, 'the start failed')
+    else logger.fatal({ err: error }, 'start failed')
     process.exit(1)
   }
 }

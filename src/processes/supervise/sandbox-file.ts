@@ -1,9 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { PRIVATE_FILE } from '../../lib/file-modes.ts'
+import type { SandboxSecrets } from '../../sandbox/secrets.ts'
 
 /** What a command beside a running sandbox needs to place a simulated call; `DATA_DIR/sandbox.json`, mode 0600. */
-export const sandboxFile = z.object({
+const sandboxFile = z.object({
   publicBaseUrl: z.string(),
   carrierUrl: z.string(),
   accountSid: z.string(),
@@ -17,8 +19,14 @@ export const sandboxFile = z.object({
 })
 export type SandboxFile = z.infer<typeof sandboxFile>
 
-/** The sandbox that runs, or last ran, on `dataDir`; null when none did. */
+/** The sandbox that runs, or ran last, on `dataDir`; null when none did. */
 export function readSandboxFile(dataDir: string): SandboxFile | null {
   const path = join(dataDir, 'sandbox.json')
   return existsSync(path) ? sandboxFile.parse(JSON.parse(readFileSync(path, 'utf8'))) : null
+}
+
+/** Replaces a file that only this user may read. */
+export function writeSecretFile(path: string, content: SandboxFile | SandboxSecrets): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(content, null, 2)}\n`, { mode: PRIVATE_FILE })
+  renameSync(`${path}.new`, path)
 }

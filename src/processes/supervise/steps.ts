@@ -8,30 +8,41 @@ import {
   startProcess,
 } from './managed-process.ts'
 
-/** The start was refused for a reason the operator can act on: shown without a stack. */
+export type { ReadyMessage }
+
+/** The start was refused for a reason that the operator can act on: shown without a stack. */
 export class StartRefused extends Error {
   override name = 'StartRefused'
 }
 
-/** What undoes a step when everything stops. `kill` is for a second signal: no waiting, no order. */
+/** A start that the signal to stop interrupted. */
+export const START_CANCELED = 'The start was canceled.'
+
+/** The environment of the child processes; steps add to it what later processes need. */
+export type ChildEnvironment = Record<string, string | undefined>
+
+/** One of the sources as a child process. */
+export type ScriptSpec = (name: string, file: string, stopTimeoutMs: number, ...args: string[]) => ProcessSpec
+
+/** Undoes a step when everything stops. `kill` is for a second signal: no waiting, no order. */
 export type Running = { stop(): Promise<void>; kill?(): void }
 
-/** One thing to bring up. Steps start in order, each when the one before stands, and stop in reverse order. */
+/** One thing to start. Steps start in order, each when the one before is up, and stop in reverse order. */
 export type Step = {
   name: string
-  /** @param signal aborted when everything is to stop while this is still coming up */
+  /** @param signal aborted when everything must stop while this step still starts */
   start(signal: AbortSignal): Promise<Running | undefined>
 }
 
 export type Supervision = {
-  /** Starts every step. @throws Error of the step that failed, after stopping those that stood */
+  /** Starts every step. @throws Error of the step that failed, after stopping those that were up */
   start(): Promise<void>
-  /** Stops what stands, last first. Called a second time it kills instead of waiting. */
+  /** Stops what is up, last first. A second call kills instead of waiting. */
   stop(): Promise<void>
 }
 
 export function createSupervision(steps: Step[], logger: Logger): Supervision {
-  const standing: { name: string; running: Running }[] = []
+  const started: { name: string; running: Running }[] = []
   const abort = new AbortController()
   let starting: Promise<void> = Promise.resolve()
   let stopping: Promise<void> | null = null
@@ -41,22 +52,22 @@ export function createSupervision(steps: Step[], logger: Logger): Supervision {
       if (abort.signal.aborted) return
       logger.debug({ step: step.name }, 'starting')
       const running = await step.start(abort.signal)
-      if (running) standing.push({ name: step.name, running })
+      if (running) started.push({ name: step.name, running })
     }
   }
 
   const stopAll = async () => {
     abort.abort()
-    // The step that is just coming up fails by the abort or stands; its failure is reported by `start`.
+    // A step that still starts fails by the abort or comes up; `start` reports its failure.
     await starting.catch(() => {})
-    for (let last = standing.at(-1); last; last = standing.at(-1)) {
+    for (let last = started.at(-1); last; last = started.at(-1)) {
       logger.debug({ step: last.name }, 'stopping')
       try {
         await last.running.stop()
       } catch (error) {
-        logger.error({ step: last.name, reason: errorMessage(error) }, 'a part did not stop cleanly')
+        logger.error({ step: last.name, reason: errorMessage(error) }, 'step failed to stop')
       }
-      standing.pop()
+      started.pop()
     }
   }
 
@@ -72,16 +83,28 @@ export function createSupervision(steps: Step[], logger: Logger): Supervision {
       }
     },
     stop: () => {
-      if (stopping) for (const { running } of standing) running.kill?.()
+      if (stopping) for (const { running } of started) running.kill?.()
       stopping ??= stopAll()
       return stopping
     },
   }
 }
 
+/** Stops processes together. */
+export function runningOf(processes: readonly ManagedProcess[]): Running {
+  return {
+    stop: async () => {
+      await Promise.all(processes.map((managed) => managed.stop()))
+    },
+    kill: () => {
+      for (const managed of processes) managed.kill()
+    },
+  }
+}
+
 /**
- * A step of one or more processes that are started together and waited for.
- * @param specs asked when the step starts, so that it may use what earlier steps found out
+ * A step of one or more processes that start together.
+ * @param specs called when the step starts, so that it can use the results of earlier steps
  */
 export function processStep(
   name: string,
@@ -93,16 +116,9 @@ export function processStep(
     name,
     start: async (signal) => {
       const processes: ManagedProcess[] = (await specs()).map((spec) => startProcess(spec, logger, options.backoff))
-      const running: Running = {
-        stop: async () => {
-          await Promise.all(processes.map((managed) => managed.stop()))
-        },
-        kill: () => {
-          for (const managed of processes) managed.kill()
-        },
-      }
+      const running = runningOf(processes)
       const { promise: aborted, reject } = Promise.withResolvers<never>()
-      signal.addEventListener('abort', () => reject(new Error('The start was given up.')), { once: true })
+      signal.addEventListener('abort', () => reject(new Error(START_CANCELED)), { once: true })
       try {
         const messages = await Promise.race([Promise.all(processes.map((managed) => managed.ready)), aborted])
         options.onReady?.(messages)

@@ -1,76 +1,36 @@
 import { z } from 'zod'
 import type { Logger } from '../../lib/log.ts'
 import { type Backoff, type ManagedProcess, type ProcessSpec, startProcess } from './managed-process.ts'
-import type { Running, Step } from './steps.ts'
+import { type Running, runningOf, START_CANCELED, type Step } from './steps.ts'
 
-type Slot = { process: ManagedProcess; state: 'starting' | 'spare' | 'listening' }
+type Slot = { process: ManagedProcess; state: 'starting' | 'standby' | 'listening' }
 
-const SPARE_MS = 5_000
+export type WebPool = {
+  /** How many servers serve at a time. */
+  listening: number
+  spec(name: string): ProcessSpec
+}
 
-const listening = z.object({ type: z.literal('listening') })
+/** How long the start waits for the standby server once the others serve. */
+const STANDBY_MS = 5_000
+
+const listeningMessage = z.object({ type: z.literal('listening') })
 
 /**
- * The web servers and one spare: a server that has everything ready but the port. When one dies the spare takes the port
- * within milliseconds, so that the carrier, which asks at once what to do with the caller of a dropped stream, is answered.
- * @param pool asked when the step starts; `listening` is how many serve at a time
+ * The web servers and one standby: a server that has everything ready but the port. When one dies the standby takes the
+ * port within milliseconds, since the carrier asks at once what to do with the caller of a dropped stream.
  */
-export function webStep(
-  name: string,
-  pool: () => { listening: number; spec(name: string): ProcessSpec },
-  logger: Logger,
-  backoff?: Backoff,
-): Step {
+export function webStep(name: string, pool: WebPool, logger: Logger, backoff?: Backoff): Step {
   return {
     name,
     start: async (signal) => {
-      const { listening: wanted, spec } = pool()
-      const slots: Slot[] = []
-      const served = Promise.withResolvers<void>()
-      const failed = Promise.withResolvers<never>()
-      let confirmed = 0
-
-      const assign = () => {
-        const open = wanted - slots.filter((slot) => slot.state === 'listening').length
-        for (const slot of slots.filter((each) => each.state === 'spare').slice(0, Math.max(0, open))) {
-          slot.state = 'listening'
-          slot.process.send({ type: 'listen' })
-          logger.info({ child: slot.process.name }, 'takes the port')
-        }
-      }
-      for (let index = 1; index <= wanted + 1; index++) {
-        const slot: Slot = {
-          state: 'starting',
-          process: startProcess(spec(`web ${index}`), logger, backoff, {
-            onReady: () => {
-              slot.state = 'spare'
-              assign()
-            },
-            onExit: () => {
-              slot.state = 'starting'
-              assign()
-            },
-            onMessage: (message) => {
-              if (listening.safeParse(message).success && ++confirmed === wanted) served.resolve()
-            },
-          }),
-        }
-        slots.push(slot)
-        slot.process.ready.catch(failed.reject)
-      }
-      const running: Running = {
-        stop: async () => {
-          await Promise.all(slots.map((slot) => slot.process.stop()))
-        },
-        kill: () => {
-          for (const slot of slots) slot.process.kill()
-        },
-      }
-      signal.addEventListener('abort', () => failed.reject(new Error('The start was given up.')), { once: true })
+      const { slots, served, failed } = startPool(pool, logger, backoff)
+      const running: Running = runningOf(slots.map((slot) => slot.process))
+      signal.addEventListener('abort', () => failed.reject(new Error(START_CANCELED)), { once: true })
       try {
         await Promise.race([served.promise, failed.promise])
-        // The spare says that it is ready before the product says that it is up; a slow one is not waited for.
-        const everyone = Promise.allSettled(slots.map((slot) => slot.process.ready))
-        await Promise.race([everyone, Bun.sleep(SPARE_MS), failed.promise.catch(() => {})])
+        const allReady = Promise.allSettled(slots.map((slot) => slot.process.ready))
+        await Promise.race([allReady, Bun.sleep(STANDBY_MS), failed.promise.catch(() => {})])
       } catch (error) {
         await running.stop()
         throw error
@@ -78,4 +38,42 @@ export function webStep(
       return running
     },
   }
+}
+
+/** Starts the servers; `served` resolves when as many as wanted have the port. */
+function startPool(pool: WebPool, logger: Logger, backoff?: Backoff) {
+  const slots: Slot[] = []
+  const served = Promise.withResolvers<void>()
+  const failed = Promise.withResolvers<never>()
+  let confirmed = 0
+
+  const assign = () => {
+    const open = pool.listening - slots.filter((slot) => slot.state === 'listening').length
+    for (const slot of slots.filter((each) => each.state === 'standby').slice(0, Math.max(0, open))) {
+      slot.state = 'listening'
+      slot.process.send({ type: 'listen' })
+      logger.info({ child: slot.process.name }, 'web server takes the port')
+    }
+  }
+  for (let index = 1; index <= pool.listening + 1; index++) {
+    const slot: Slot = {
+      state: 'starting',
+      process: startProcess(pool.spec(`web ${index}`), logger, backoff, {
+        onReady: () => {
+          slot.state = 'standby'
+          assign()
+        },
+        onExit: () => {
+          slot.state = 'starting'
+          assign()
+        },
+        onMessage: (message) => {
+          if (listeningMessage.safeParse(message).success && ++confirmed === pool.listening) served.resolve()
+        },
+      }),
+    }
+    slots.push(slot)
+    slot.process.ready.catch(failed.reject)
+  }
+  return { slots, served, failed }
 }

@@ -1,4 +1,3 @@
-/** Makes small pictures. */
 export interface Thumbnailer {
   /**
    * A JPEG of at most 256 × 256 pixels, upright, for a JPEG, PNG, WebP or GIF.

@@ -3,19 +3,18 @@ import { AppError } from '../../lib/errors.ts'
 import type { Thumbnailer } from './port.ts'
 
 const SIDE = 256
-/** More than any phone's camera takes; a bomb of a few kilobytes unpacks to billions. */
+/** More than any phone's camera takes; a decompression bomb of a few kilobytes unpacks to billions. */
 const MAX_PIXELS = 120_000_000
 const TIMEOUT_SECONDS = 20
-/** For a picture that cannot be read line by line: libvips holds all of it at once. */
+/** For a picture that cannot be read line by line: libvips decodes all of it at once. */
 const MAX_DECODED_BYTES = 192 * 1024 * 1024
-/** Formats with a parser that is hardened against hostile files; SVG, PDF and the like have none. */
+/** Formats whose parser is hardened against hostile files; that of SVG, PDF and others is not. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif'].map((format) => `VipsForeignLoad${format}Buffer`)
 
-/** Thumbnails by libvips. */
 export function createThumbnailer(): Thumbnailer {
   return {
     async makeThumbnail(picture) {
-      // Loaded by the process that makes them alone: the library is 20 MB.
+      // Loaded only in the process that makes thumbnails: the library is 20 MB.
       const { default: sharp } = await import('sharp')
       sharp.block({ operation: ['VipsForeignLoad'] })
       sharp.unblock({ operation: LOADERS })
@@ -32,15 +31,15 @@ export function createThumbnailer(): Thumbnailer {
           .jpeg({ quality: 70 })
           .toBuffer()
       } catch (cause) {
-        throw new AppError('invalid', 'picture_unreadable', 'The file is no picture that can be drawn.', { cause })
+        throw new AppError('invalid', 'picture_unreadable', 'The file is not a picture that can be decoded.', { cause })
       }
     },
   }
 }
 
 /**
- * The memory that the decoder needs for the whole picture. Interlaced PNG and progressive JPEG are complete only with their last
- * byte, and GIF is decoded to a full frame; the others are read in strips.
+ * The memory that the decoder needs for the whole picture. Interlaced PNG and progressive JPEG are complete only with their
+ * last byte, and GIF is decoded to a full frame; the others are read in strips.
  */
 function decodedBytes({ format, width, height, channels, depth, isProgressive }: Metadata): number {
   const pixels = width * height

@@ -1,5 +1,5 @@
 export type OutboundMail = {
-  /** Stays the same when it is tried again: receivers tell a repetition by it. */
+  /** The same for every attempt: receivers recognise a repetition by it. */
   id: string
   to: string
   subject: string
@@ -7,10 +7,12 @@ export type OutboundMail = {
   html: string
 }
 
-/** Sends mail. */
 export type Mailer = {
-  /** @throws AppError `mail_refused` (invalid) when this mail is refused for good, `mail_unavailable` when it may go later */
+  /**
+   * @throws AppError `mail_refused` (invalid) when this mail is refused permanently, `mail_unavailable` when it may be
+   * accepted later
+   */
   send(mail: OutboundMail): Promise<void>
-  /** Connects and signs in, and sends nothing. @throws AppError `mail_unavailable` */
+  /** Connects and signs in without sending. @throws AppError `mail_unavailable` */
   check(): Promise<void>
 }

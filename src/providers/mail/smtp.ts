@@ -7,8 +7,8 @@ const SILENCE_MS = 30_000
 
 /**
  * Mail over SMTP.
- * @param options.url `smtp://` or `smtps://`, with user and password where the server asks for them; these are never sent
- *   without TLS but to this machine
+ * @param options.url `smtp://` or `smtps://`, with user and password where needed; these are sent without TLS only to this
+ * machine
  * @param options.from the sender, `Name <address>` or an address
  */
 export function createSmtpMailer(options: { url: string; from: string; connectMs?: number }): Mailer {
@@ -47,12 +47,12 @@ export function createSmtpMailer(options: { url: string; from: string; connectMs
   }
 }
 
-/** The server's answer is not handed on: it may quote the address. */
+/** The server's answer is not passed on: it may quote the address. */
 function refusal(error: unknown): AppError {
   const status = numberOf(error, 'responseCode')
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
   const answered = status === null ? code : `${code}, ${status}`
-  // 5xx to the sign-in or to a missing one (530, 535) is about the settings, not about this mail (RFC 5321, RFC 4954).
+  // 5xx to the sign-in, or because there was none (530, 535), concerns the settings, not this mail (RFC 5321, RFC 4954).
   const settings = code === 'EAUTH' || status === 530 || status === 535
   if (status !== null && status >= 500 && !settings)
     return new AppError('invalid', 'mail_refused', `The mail server refuses the mail (${answered}).`, { cause: error })

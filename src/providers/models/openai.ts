@@ -49,7 +49,7 @@ export function createOpenAiModel(options: { baseUrl: string; apiKey: string; mo
       try {
         return JSON.parse(choices[0]?.message.content ?? '')
       } catch (cause) {
-        throw new AppError('unavailable', 'model_garbled', 'The model answered no JSON.', { cause })
+        throw new AppError('unavailable', 'model_garbled', 'The model did not answer with JSON.', { cause })
       }
     },
   }

@@ -3,8 +3,9 @@ import { AppError } from '../../lib/errors.ts'
 const TIMEOUT_MS = 10_000
 
 /**
- * One request to a provider. Answers whatever it answered below 500, with its JSON (null for none).
- * @throws AppError `unavailable` when it was not reached, broke, or asks for patience (429, 5xx): what it did is not known
+ * One request to a provider.
+ * @returns any answer below 500, with its JSON (null for none)
+ * @throws AppError `unavailable` when it was not reached, failed, or asked for patience (429, 5xx): its effect is unknown
  */
 export async function callProvider(
   provider: string,
@@ -25,11 +26,11 @@ export async function callProvider(
   try {
     return { status, json: text === '' ? null : JSON.parse(text) }
   } catch (cause) {
-    throw new AppError('unavailable', 'payment_provider_unreadable', `${provider} answered no JSON.`, { cause })
+    throw new AppError('unavailable', 'payment_provider_unreadable', `${provider} did not answer with JSON.`, { cause })
   }
 }
 
-/** An answer that has to fit a schema, or is as good as none. */
+/** An answer that does not fit its schema. */
 export function unexpectedAnswer(provider: string, what: string, status: number, cause?: unknown): AppError {
   return new AppError('unavailable', 'payment_provider_unexpected', `${provider} answered ${status} to ${what}.`, {
     cause,

@@ -7,7 +7,7 @@ export interface SpeechSynthesizer {
   readonly version: string
   /**
    * Speaks one text. Runs off the caller's thread.
-   * @returns raw μ-law, 8 bytes a millisecond, with no leading silence to speak of
+   * @returns raw μ-law, 8 bytes a millisecond, almost without leading silence
    * @throws AppError `unavailable` when the engine died or did not answer; the next request gets a fresh one
    */
   synthesize(request: { text: string; language: Language }): Promise<Uint8Array>
@@ -15,10 +15,10 @@ export interface SpeechSynthesizer {
   close(): Promise<void>
 }
 
-/** One thing the receptionist wants to know. `endOfTurnMs`: the silence after which the answer counts as complete. */
-export type IntakeQuestion = { key: 'name' | 'wish' | 'callback_time'; prompt: string; endOfTurnMs: number }
+/** One question of the receptionist. `endOfTurnMs`: the silence after which the answer counts as complete. */
+export type IntakeQuestion = { key: 'name' | 'inquiry' | 'callback_time'; prompt: string; endOfTurnMs: number }
 
-/** Everything an intake call says, in the order of the call. The greeting contains the first question already. */
+/** The sentences of an intake call, in order. The greeting contains the first question already. */
 export type IntakeScript = {
   language: Language
   greeting: string
@@ -29,7 +29,7 @@ export type IntakeScript = {
   oneMoment: string
 }
 
-/** Something said in a call so far. */
+/** A turn of the conversation so far. */
 export type SpokenTurn = { role: 'agent' | 'caller'; text: string }
 
 /** A tool that an engine's model may call; `parameters` is a JSON schema. */
@@ -39,20 +39,20 @@ export type EngineSessionOptions = {
   callId: string
   language: Language
   script: IntakeScript
-  /** What the model is told to be; engines that follow the script alone ignore it. */
+  /** The instructions of the model; engines that only follow the script ignore them. */
   instructions?: string
   tools?: readonly EngineTool[]
   voice?: string | null
-  /** The conversation so far, when this session takes over from one that died. It speaks first then. */
+  /** The conversation so far, when this session takes over from a failed one. It speaks first then. */
   resume?: readonly SpokenTurn[]
   /** Called in order, never from within `connect`, and never after `closed`. Must not throw. */
   onEvent: (event: EngineEvent) => void
 }
 
-/** What an engine reports. Times are milliseconds on the media clock of the caller's stream. */
+/** The events of an engine. Times are milliseconds on the media clock of the caller's stream. */
 export type EngineEvent =
   | { type: 'ready' }
-  /** The caller began to speak at `atMs`; reported some 100 to 200 ms later. Whatever plays should stop. */
+  /** The caller began to speak at `atMs`; reported some 100 to 200 ms later. Playback should stop. */
   | {
       type: 'speech_started'
       atMs: number /** Voice heard so far, where known: a click has little. */
@@ -61,7 +61,7 @@ export type EngineEvent =
   /** The caller fell silent at `atMs`; reported one end-of-turn silence later. */
   | {
       type: 'speech_stopped'
-      atMs: number /** The engine takes it for a noise, and will not answer. */
+      atMs: number /** The engine takes it for a noise and will not answer. */
       noise?: boolean
     }
   /** Base64 μ-law to play; `ms` is how long it plays. */
@@ -78,11 +78,11 @@ export type EngineEvent =
     }
   | { type: 'agent_transcript'; itemId: string; text: string }
   | { type: 'tool_call'; toolCallId: string; name: string; args: unknown }
-  /** The engine should have reacted and has not: the caller should hear something. */
+  /** The engine is late: the caller should hear something. */
   | { type: 'quiet'; forMs: number }
-  /** The caller says nothing: the engine is about to ask again by itself. */
+  /** The caller is silent: the engine is about to ask again by itself. */
   | { type: 'reminder' }
-  /** What a response cost. */
+  /** The cost of a response. */
   | { type: 'usage'; usage: EngineUsage }
   /** `retry`: whether the same engine may be tried again at once. */
   | { type: 'error'; code: string; message: string; fatal: boolean; retry?: boolean }
@@ -98,7 +98,7 @@ export type EngineUsage = {
   costMicroUsd: number | null
 }
 
-/** Takes the pieces of audio themselves: what an `audio` event tells, without an event. */
+/** Takes the pieces of audio directly, without an `audio` event for each. */
 export interface EnginePlayer {
   play(itemId: string, payload: string, ms: number, text?: string): void
 }
@@ -107,36 +107,36 @@ export interface EnginePlayer {
 export interface EngineSession {
   /**
    * Base64 μ-law as Twilio sent it, with its `media.timestamp`.
-   * @param rms how loud it is, on the 16-bit scale, where that is known already
+   * @param rms how loud it is, on the 16-bit scale, if known
    */
   sendAudio(payload: string, timestampMs: number, rms?: number): void
-  /** From now on audio goes straight to a player, and no `audio` events come; for engines that pass many pieces on. */
+  /** From now on audio goes to a player instead of `audio` events; for engines with many small pieces. */
   playTo?(player: EnginePlayer): void
-  /** Speak this now, as an item. */
+  /** Speaks a text now, as an item. */
   say(text: string): void
-  /** Stop producing the current item. */
+  /** Stops the current item. */
   cancel(): void
-  /** The caller waits for words that do not come: ask for an answer, unless one is being made. */
+  /** Requests an answer for a caller who waits too long, unless one is being made. */
   answer(): void
-  /** The longest silence within a turn: after more of it the turn is over. */
+  /** The longest silence within a turn. */
   readonly longestPauseMs?: number
-  /** What an item that is still being made has said so far, where that is known before `agent_transcript` tells it. */
+  /** The words so far of an item that is not complete, if they are known before `agent_transcript`. */
   wordsOf?(itemId: string): string | null
-  /** What the caller really heard of an item. */
+  /** Reports how much of an item the caller heard. */
   truncate(itemId: string, heardMs: number): void
-  /** @param options.silent the result wants no answer: the call ends or goes elsewhere */
+  /** @param options.silent no answer follows: the call ends or is transferred */
   toolResult(toolCallId: string, result: unknown, options?: { silent?: boolean }): void
-  /** Whether a voice is on the caller's line right now; true where the engine cannot tell. */
+  /** Whether the caller speaks right now; true where the engine does not know. */
   hearsVoice(): boolean
-  /** The last speech was a noise or a murmur: it wants no answer. */
+  /** The last speech was a noise or a backchannel: no answer. */
   ignoreTurn(): void
   close(): void
 }
 
-/** Makes conversations. The engine never speaks first: the greeting is the caller of `connect`'s to play. */
+/** Opens sessions. The engine never speaks first: the call plays the greeting. */
 export interface SpeechEngine {
   readonly name: string
-  /** Whether connecting takes a while, so that it is worth beginning before the stream comes. */
+  /** Whether connecting takes time, so that sessions are prewarmed. */
   readonly remote: boolean
   connect(options: EngineSessionOptions): EngineSession
   close(): Promise<void>

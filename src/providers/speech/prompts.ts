@@ -4,16 +4,16 @@ import { newId, sha256Hex } from '../../lib/ids.ts'
 import { createLogger, type Logger } from '../../lib/log.ts'
 import type { Language, SpeechSynthesizer } from './port.ts'
 
-/** Rendered sentences, as raw μ-law. What is returned is shared: do not write into it. */
+/** Rendered sentences as raw μ-law. The audio is shared: do not write into it. */
 export type PromptCache = {
-  /** From memory, else from disk, else from the voice; texts asked for at the same time are rendered once. */
+  /** From memory, else from disk, else rendered; the same text at the same time is rendered once. */
   render(text: string, language: Language): Promise<Uint8Array>
-  /** From memory or not at all, without waiting: for the audio path. */
+  /** From memory only: for the audio path. */
   peek(text: string, language: Language): Uint8Array | undefined
 }
 
 export type PromptCacheOptions = {
-  /** Where rendered prompts are kept between starts; made when missing. */
+  /** Where rendered prompts are stored; made when missing. */
   dir: string
   synthesizer: SpeechSynthesizer
   /** Memory for prompts: 32 MB is over an hour of speech. The least recently used go first. */
@@ -61,7 +61,7 @@ export function createPromptCache(options: PromptCacheOptions): PromptCache {
     const kept = await readKept(path, log)
     const audio = kept ?? (await synthesizer.synthesize({ text, language }))
     remember(key, audio)
-    // A prompt that cannot be kept can still be played: the call goes on.
+    // A prompt that is not stored can still be played.
     if (!kept)
       await keep(dir, path, audio).catch((error) => log.warn({ err: error, dir }, 'a prompt could not be kept on disk'))
     return audio
@@ -82,7 +82,7 @@ export function createPromptCache(options: PromptCacheOptions): PromptCache {
   }
 }
 
-/** A prompt from disk; undefined when there is none, or none that is whole. */
+/** A prompt from disk; undefined when it is missing or damaged. */
 async function readKept(path: string, log: Logger): Promise<Uint8Array | undefined> {
   const file = Bun.file(path)
   if (!(await file.exists())) return undefined
@@ -93,7 +93,7 @@ async function readKept(path: string, log: Logger): Promise<Uint8Array | undefin
   return undefined
 }
 
-/** Written aside and renamed, so that no reader ever sees half a prompt. */
+/** Writes under another name and renames, so that no reader gets half a prompt. */
 async function keep(dir: string, path: string, audio: Uint8Array): Promise<void> {
   await mkdir(dir, { recursive: true })
   const aside = `${path}.${newId()}.part`

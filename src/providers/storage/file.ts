@@ -5,7 +5,6 @@ import { PRIVATE_DIRECTORY, PRIVATE_FILE } from '../../lib/file-modes.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ObjectStorage } from './port.ts'
 
-/** Objects as files below a directory. */
 export function createFileStorage(directory: string): ObjectStorage {
   const pathOf = (key: string) => {
     const path = normalize(join(directory, key))
@@ -43,7 +42,7 @@ export function createFileStorage(directory: string): ObjectStorage {
   }
 }
 
-/** On the disk, not only in its cache: whoever stored something may delete the source. */
+/** Durable on the disk: the caller may delete the source after a store. */
 async function writeDurably(path: string, data: Uint8Array): Promise<void> {
   const file = await open(path, 'wx', PRIVATE_FILE)
   try {
@@ -54,7 +53,7 @@ async function writeDurably(path: string, data: Uint8Array): Promise<void> {
   }
 }
 
-/** Makes a rename in it survive a power failure. */
+/** Makes a rename survive a power failure. */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r')
   try {

@@ -3,7 +3,6 @@ import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ObjectStorage } from './port.ts'
 
-/** Objects in an S3-compatible bucket. */
 export function createS3Storage(options: {
   endpoint: string
   bucket: string
@@ -14,7 +13,7 @@ export function createS3Storage(options: {
   return {
     async put(key, data, contentType) {
       await client.write(key, data, { type: contentType })
-      // A 200 alone is said by others too; whoever stored something may delete the source.
+      // A proxy may answer 200 too, and the caller may delete the source after a store.
       const { size } = await client.stat(key)
       if (size !== data.byteLength) throw unexpected('keep an object as it was given')
     },

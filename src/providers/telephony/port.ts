@@ -24,9 +24,12 @@ export type CarrierNumber = {
   voiceMethod: string
   statusCallback: string
   statusMethod: string
-  /** What answers calls instead of `voiceUrl`, when something is set up so. */
+  /** What answers calls instead of `voiceUrl`, if set. */
   answeredBy: 'application' | 'trunk' | null
 }
+
+/** A sentence to play; `spoken` is said by the carrier's own voice instead, where there is no sound of ours. */
+export type Prompt = { promptUrl: string; spoken?: { text: string; language: 'he' | 'en' } | null }
 
 /** The telephone carrier. Answers are documents in the carrier's markup. */
 export interface Telephony {
@@ -36,7 +39,7 @@ export interface Telephony {
   verifyWebhook(request: SignedRequest): boolean
   /** Whether the carrier signed this WebSocket upgrade; `path` without trailing slash. */
   verifyUpgrade(path: string, signature: string): boolean
-  /** Bidirectional stream to us, and what to ask when it ends. */
+  /** A bidirectional stream; the carrier requests `actionUrl` when it ends. */
   connectStream(options: {
     streamUrl: string
     actionUrl: string
@@ -44,16 +47,16 @@ export interface Telephony {
     parameters: Record<string, string>
   }): string
   /** A prompt, then the caller's message is recorded. */
-  voicemail(options: { promptUrl: string; actionUrl: string; recordingStatusUrl: string }): string
+  voicemail(options: Prompt & { actionUrl: string; recordingStatusUrl: string }): string
   /** A prompt, then hang up. */
-  sayGoodbye(options: { promptUrl: string }): string
+  sayGoodbye(options: Prompt): string
   hangUp(): string
-  /** A person is rung and hears a prompt before the caller; what follows is asked at `actionUrl`. */
+  /** Dials a person, who hears a prompt before the caller; then the carrier requests `actionUrl`. */
   dialPerson(options: { number: string; callerId: string | null; whisperUrl: string; actionUrl: string }): string
   /** A prompt, nothing more. */
   playPrompt(options: { promptUrl: string }): string
   /**
-   * Gives a live call another document; its stream ends with that.
+   * Replaces the document of a live call, which ends its stream.
    * @throws AppError `call_not_live` when the call is over, `call_update_failed` when the carrier refuses or is away
    */
   updateCall(callSid: string, document: string): Promise<void>
@@ -62,12 +65,12 @@ export interface Telephony {
    * @throws AppError `recording_not_ready` (unavailable) while the carrier has not finished it; `recording_gone` when it never will
    */
   downloadRecording(recordingSid: string): Promise<RecordingDownload>
-  /** Deletes the carrier's copy; one that is gone already is fine. */
+  /** Deletes the carrier's copy; no error when it is deleted already. */
   deleteRecording(recordingSid: string): Promise<void>
-  /** The account's numbers and where their webhooks lead. */
+  /** The account's numbers with their webhooks. */
   listNumbers(): Promise<CarrierNumber[]>
   /**
-   * Leads the webhooks of a number here; an application or a trunk that answered for it no longer does.
+   * Sets the webhooks of a number; an application or a trunk that answered for it no longer does.
    * @param id the carrier's id of the number
    * @throws AppError `carrier_refused`, `carrier_unreachable`
    */
@@ -76,33 +79,33 @@ export interface Telephony {
   downloadMedia(url: string, maxBytes: number): Promise<RecordingDownload>
 }
 
-/** Whose word a signed webhook is. */
+/** The account that signed a webhook. */
 export type Signer = {
   telephony: Telephony
-  /** The businesses that it speaks for; null is all of them: it came from the installation's own account. */
+  /** The businesses that it may act for; null is all of them: it is the installation's own account. */
   only: readonly string[] | null
 }
 
-/** Whether what was signed may be about a business. */
+/** Whether the signer may act for a business. */
 export function speaksFor(signer: Signer, businessId: string): boolean {
   return signer.only === null || signer.only.includes(businessId)
 }
 
 /** The carrier accounts here: the installation's, and those of businesses with keys of their own. */
 export interface Carriers {
-  /** Makes documents, which are the same for every account. Null when nobody here has a carrier. */
+  /** Any account, to make documents, which are the same for every account. Null when there is none. */
   any(): Telephony | null
-  /** What a business telephones with: its own account, else the installation's. */
+  /** The account of a business: its own, else the installation's. */
   of(businessId: string): Telephony | null
   /** The account of that id, if it is one that a business may use: its own or the installation's. */
   account(businessId: string, accountSid: string): Telephony | null
-  /** Every account in which a business can have something, its own first. */
+  /** Every account that a business may use, its own first. */
   accountsOf(businessId: string): Telephony[]
   /** Who signed a webhook, by the account that it names (`AccountSid`); null when the signature is not that account's. */
   verify(request: SignedRequest): Signer | null
   /**
-   * For which businesses this WebSocket upgrade speaks, by whose tokens its signature is right: nothing in it names an account.
-   * @returns null when the signature is nobody's; `only: null` stands for all of them
+   * The businesses that a WebSocket upgrade may act for: those whose keys its signature fits, since it names no account.
+   * @returns null when no account signed it; `only: null` stands for all businesses
    */
   verifyUpgrade(path: string, signature: string): Pick<Signer, 'only'> | null
 }

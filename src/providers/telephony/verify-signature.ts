@@ -4,10 +4,10 @@ import type { SignedRequest } from './port.ts'
 
 /**
  * Characters of a query that every URL parser, Bun's included, percent-encodes (WHATWG URL, special-query set) while Twilio
- * signs the URL as it was configured. Which of the two came over the wire can no longer be told.
+ * signs the URL as it was configured. Which of the two was sent is unknown afterwards.
  */
 const REENCODED = /%2[27]|%3[CcEe]/g
-/** Unsigned requests must stay cheap: two to the power of this many spellings are tried at most. */
+/** Unsigned requests must stay cheap: at most two to the power of this many spellings are tried. */
 const MAX_MIXED = 5
 /** Base64 of an HMAC-SHA1. */
 const SIGNATURE = /^[A-Za-z0-9+/]{27}=$/
@@ -33,7 +33,7 @@ function basesOf(publicBaseUrl: string): string[] {
   return bare === publicBaseUrl ? [publicBaseUrl] : [bare, publicBaseUrl]
 }
 
-/** A path and query as they may have been sent: each re-encoded character as it came or as itself. */
+/** A path and query as they may have been sent: each re-encoded character encoded or plain. */
 export function spellingsOf(pathAndQuery: string): string[] {
   const at = pathAndQuery.indexOf('?')
   if (at < 0) return [pathAndQuery]
@@ -41,7 +41,7 @@ export function spellingsOf(pathAndQuery: string): string[] {
   const spellings = new Set<string>()
   for (const query of new Set([pathAndQuery.slice(at), decodeNonAscii(pathAndQuery.slice(at))])) {
     const places = [...query.matchAll(REENCODED)].map(({ index }) => index)
-    // Of many, all of one character are taken to be written alike.
+    // With many of them, all of one character are assumed to be written alike.
     const groups =
       places.length <= MAX_MIXED
         ? places.map((place) => [place])
@@ -72,7 +72,7 @@ function decodeNonAscii(text: string): string {
 }
 
 function isHashOf(rawBody: Uint8Array, pathAndQuery: string): boolean {
-  const said = new URLSearchParams(pathAndQuery.replace(/^[^?]*/, '')).get('bodySHA256') ?? ''
+  const sent = new URLSearchParams(pathAndQuery.replace(/^[^?]*/, '')).get('bodySHA256') ?? ''
   const hash = createHash('sha256').update(rawBody).digest('hex')
-  return said.length === hash.length && timingSafeEqual(Buffer.from(said.toLowerCase()), Buffer.from(hash))
+  return sent.length === hash.length && timingSafeEqual(Buffer.from(sent.toLowerCase()), Buffer.from(hash))
 }

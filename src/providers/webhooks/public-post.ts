@@ -7,7 +7,7 @@ export { isPublicAddress } from '../../lib/public-address.ts'
 
 /**
  * Makes a function that posts to addresses that tenants choose. Redirects are not followed, and the answer's body is not read.
- * @param allowPrivate for receivers on this machine or in its network, as the sandbox's are
+ * @param allowPrivate for receivers on this machine or in its network, such as the sandbox's
  * @returns from the function: the HTTP status
  * @throws AppError `private_address`; `webhook_unreachable`
  */
@@ -23,7 +23,7 @@ export function createPublicPost(allowPrivate: boolean, settings: Omit<SafeFetch
         throw new AppError(
           'forbidden',
           'private_address',
-          'A webhook may only go to a public address; WEBHOOKS_ALLOW_PRIVATE=1 lets it go inside.',
+          'A webhook may only go to a public address. WEBHOOKS_ALLOW_PRIVATE=1 allows private ones.',
           { cause: error },
         )
       const why = error.problem === 'too_slow' ? `no answer within ${TIMEOUT_MS} ms` : 'it could not be reached'

@@ -8,8 +8,8 @@ const MAX_REDIRECTS = 5
 
 /**
  * Makes a function that fetches a file that a message names: at most 64 MiB, within 30 s, from a public address.
- * @throws AppError `bad_media_url`; `media_not_fetchable` wherever the address leads and whoever is there; `media_missing`,
- *   `media_unreachable` when its server said so; `file_too_large`
+ * @throws AppError `bad_media_url`; `media_not_fetchable` for any other failure; `media_missing`, `media_unreachable` when its
+ * server said so; `file_too_large`
  */
 export function createMediaFetcher(settings: SafeFetchSettings) {
   const fetchSafely = createSafeFetch(settings)
@@ -22,9 +22,13 @@ export function createMediaFetcher(settings: SafeFetchSettings) {
       throw error instanceof SafeFetchError ? notFetchable(error) : error
     })
     if (status >= 500 || status === 429)
-      throw new AppError('unavailable', 'media_unreachable', 'The server of the media address could not give it now.')
+      throw new AppError(
+        'unavailable',
+        'media_unreachable',
+        'The server of the media address is not available. Try again later.',
+      )
     if (status < 200 || status > 299)
-      throw new AppError('not_found', 'media_missing', 'There is no file at the media address; give another one.')
+      throw new AppError('not_found', 'media_missing', 'There is no file at the media address. Give another address.')
     return { data, contentType: contentType ?? 'application/octet-stream' }
   }
 }
@@ -32,8 +36,8 @@ export function createMediaFetcher(settings: SafeFetchSettings) {
 const LOOK_MS = 3_000
 
 /**
- * Makes a function that asks the server of a file for its type and size, without fetching it. null when that cannot be known
- * now, so that only sending tells: nobody answers, or not in time, or the address is not to be asked.
+ * Makes a function that asks the server of a file for its type and size, without fetching it. null when it cannot be asked
+ * now: only sending tells.
  */
 export function createMediaProbe(settings: SafeFetchSettings): ProbeMedia {
   const fetchSafely = createSafeFetch(settings)
@@ -56,7 +60,7 @@ export function createMediaProbe(settings: SafeFetchSettings): ProbeMedia {
 function notFetchable(error: SafeFetchError): AppError {
   if (error.problem === 'too_large')
     return new AppError('too_large', 'file_too_large', `The file is larger than ${MAX_BYTES} bytes.`, { cause: error })
-  // One answer, so that it does not tell what is there; what was never asked is not asked again.
+  // One answer for all, which does not reveal what is there; a URL that was never fetched is not retried.
   return new AppError(
     error.problem === 'not_allowed' ? 'invalid' : 'unavailable',
     'media_not_fetchable',

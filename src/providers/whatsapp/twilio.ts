@@ -6,28 +6,28 @@ export type TwilioWhatsAppOptions = {
   accountSid: string
   authToken: string
   apiBaseUrl: string | null
-  /** Where Twilio tells statuses; our row's id is added as `?message=`. */
+  /** URL of the status callback; our row's id is added as `?message=`. */
   statusCallbackUrl: string
 }
 
 const TIMEOUT_MS = 15_000
-/** Clocks differ: messages from a little before the attempt are looked at too. */
+/** Clocks differ: messages from shortly before the attempt are included. */
 const CLOCK_SKEW_MS = 120_000
 
 /** Twilio's id of a message (Messages resource: `^(SM|MM)[0-9a-fA-F]{32}$`). */
 const MESSAGE_SID = /^(SM|MM)[0-9a-f]{32}$/i
 
-/** Surely not taken, and worth another try: too many requests, and Twilio's own word for "later". */
+/** Certainly not accepted, and worth a retry: too many requests, and Twilio's codes for "later". */
 const RETRYABLE = new Set([20429, 63018, 14107, 30001])
 
 /**
- * WhatsApp over Twilio's Messages resource. Creating a message has no idempotency key: when the answer is lost, the list
- * of messages to the recipient since then is searched for ours before anything is sent again.
+ * WhatsApp over Twilio's Messages resource. Creating a message has no idempotency key: when the answer is lost, our message is
+ * searched in the list of messages to the recipient before anything is sent again.
  */
 export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSender {
   let client: Promise<Twilio> | undefined
   const open = () => {
-    // The SDK takes a quarter of a second to load: only the process that sends pays for it.
+    // The SDK takes a quarter of a second to load: only a sending process pays for it.
     client ??= import('twilio').then(({ default: twilio }) => {
       const made = twilio(options.accountSid, options.authToken, { timeout: TIMEOUT_MS })
       if (options.apiBaseUrl) made.api.baseUrl = options.apiBaseUrl
@@ -47,9 +47,9 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
           statusCallback: `${options.statusCallbackUrl}?message=${message.id}`,
           ...contentOf(message),
         })
-        // Something answered for Twilio; whether Twilio got the message, only its list can tell.
+        // The answer is not Twilio's; only the list can tell whether Twilio got the message.
         if (!MESSAGE_SID.test(created.sid))
-          return { outcome: 'unknown', code: 'garbled', message: 'The answer is no message of Twilio’s.' }
+          return { outcome: 'unknown', code: 'garbled', message: 'The answer is not a Twilio message.' }
         return { outcome: 'accepted', providerMessageId: created.sid, status: 'queued' }
       } catch (error) {
         return outcomeOf(error)
@@ -65,8 +65,8 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
           limit: 200,
         })
         if (listed.some((item) => !MESSAGE_SID.test(item.sid) || Number.isNaN(item.dateCreated?.getTime())))
-          return { outcome: 'unknown', code: 'garbled', message: 'The answer is no list of Twilio’s.' }
-        // A template's text is made by Twilio: there only the recipient and the time tell.
+          return { outcome: 'unknown', code: 'garbled', message: 'The answer is not a list of Twilio messages.' }
+        // Twilio makes a template's text: only recipient and time identify it.
         const ours = listed.filter(
           (item) =>
             item.direction !== 'inbound' &&
@@ -76,7 +76,7 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
         )
         const [first] = ours
         if (!first) return { outcome: 'absent' }
-        // Two that look alike: taking either is safe for the recipient, who must not get a third.
+        // Two candidates: taking either is safe for the recipient, who must not get a third.
         return { outcome: 'accepted', providerMessageId: first.sid, status: 'sent' }
       } catch (error) {
         return { outcome: 'unknown', code: 'reconcile_failed', message: errorMessage(error) }
@@ -97,7 +97,6 @@ function contentOf(message: OutboundMessage) {
   }
 }
 
-/** Nothing left this machine. */
 const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ConnectionRefused', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'])
 
 function outcomeOf(error: unknown): SendOutcome {
@@ -107,9 +106,9 @@ function outcomeOf(error: unknown): SendOutcome {
     const name = String(code ?? status)
     if (status === 429 || (typeof code === 'number' && RETRYABLE.has(code)))
       return { outcome: 'retry', code: name, message, retryAfterMs: 5_000 }
-    // A server error may come after the message was taken.
+    // A server error may come after the message was accepted.
     if (status >= 500) return { outcome: 'unknown', code: name, message }
-    // Wrong credentials are the installation's fault, not the message's: it waits until they are mended.
+    // Wrong credentials concern the installation, not the message: it waits for their correction.
     if (status === 401) return { outcome: 'retry', code: name, message, retryAfterMs: 60_000 }
     return { outcome: 'rejected', code: name, message }
   }

@@ -4,20 +4,17 @@ import { resample } from '../../audio/resample.ts'
 import { mixToMono, readWav, writeWavPcm16 } from '../../audio/wav.ts'
 import { AppError } from '../../lib/errors.ts'
 
-/** Bytes of μ-law telephone audio in one millisecond (8,000 Hz, mono, one byte a sample). */
 export const BYTES_PER_MS = MULAW_RATE / 1000
-/** Bytes of one 20 ms frame, the size Twilio sends. */
 export const FRAME_BYTES = 160
 
 /** Loudness (16-bit RMS, about -40 dBFS) from which a frame counts as voice; idle lines stay far below. */
 export const VOICE_RMS = 330
 
-/** Whether a frame of μ-law carries voice rather than the hush of a line. */
 export function isVoice(frame: Uint8Array): boolean {
   return rmsOfMulaw(frame) >= VOICE_RMS
 }
 
-/** Where the voice of an utterance begins and ends, in bytes, to the 20 ms frame; null when it is all silence. */
+/** Where the voice of an utterance begins and ends, in bytes, to the 20 ms frame; null when all is silence. */
 export function findVoice(bytes: Uint8Array): { start: number; end: number } | null {
   let start = -1
   let end = -1
@@ -30,19 +27,19 @@ export function findVoice(bytes: Uint8Array): { start: number; end: number } | n
   return start < 0 ? null : { start, end }
 }
 
-/** A sine tone as μ-law, for beeps and for speech that this carrier does not synthesize. */
+/** A sine tone as μ-law, for beeps and for speech that is not synthesized. */
 export function makeTone(hertz: number, ms: number, amplitude = 8000): Uint8Array {
   const samples = new Int16Array(bytesOfMs(ms))
   for (let i = 0; i < samples.length; i += 1) samples[i] = Math.sin((2 * Math.PI * hertz * i) / MULAW_RATE) * amplitude
   return encodeMulaw(samples)
 }
 
-/** A 16-bit PCM WAV file (8,000 Hz, mono, 128 kbit/s, what Twilio serves for recordings) of μ-law audio. */
+/** A 16-bit PCM WAV file (8,000 Hz, mono, 128 kbit/s, Twilio's format of recordings) of μ-law audio. */
 export function writeTelephoneWav(mulaw: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(writeWavPcm16(decodeMulaw(mulaw), MULAW_RATE))
 }
 
-/** A WAV file of any rate and number of channels as telephone μ-law; null when the bytes are no readable WAV file. */
+/** A WAV file of any rate and number of channels as telephone μ-law; null when the bytes are not a readable WAV file. */
 export function readTelephoneWav(file: Uint8Array): Uint8Array | null {
   try {
     const audio = readWav(file)

@@ -7,10 +7,9 @@ import { checkTwiml, parseTwiml, type TwimlElement } from './twiml.ts'
 import type { ConnectRule } from './webhook-client.ts'
 import { resolveTarget, sendWebhook, type WebhookAnswer } from './webhook-client.ts'
 
-/** What stops the verb being carried out. */
 export type InterruptCause = { kind: 'hangup'; by: 'caller' | 'time_limit' } | { kind: 'update'; update: CallUpdate }
 
-/** Tells the running verb that the caller hung up or that the REST API took the call elsewhere. */
+/** Signals the running verb that the caller hung up or that the REST API redirected the call. */
 export class Interrupt {
   #controller = new AbortController()
   #cause: InterruptCause | null = null
@@ -23,14 +22,13 @@ export class Interrupt {
     return this.#controller.signal
   }
 
-  /** A hang-up is final: nothing replaces it. */
+  /** A hang-up is final. */
   raise(cause: InterruptCause): void {
     if (this.#cause?.kind === 'hangup') return
     this.#cause = cause
     this.#controller.abort()
   }
 
-  /** Takes the update that is waiting, so that the call can go on with it. */
   takeUpdate(): CallUpdate | null {
     if (this.#cause?.kind !== 'update') return null
     const { update } = this.#cause
@@ -52,16 +50,14 @@ export class ApplicationError extends Error {
   }
 }
 
-/** A parsed document and the URL that relative URLs in it start from (null for TwiML that came through REST). */
 export type LoadedDocument = { root: TwimlElement; url: string | null }
 
-/** How a Dial ends in this carrier; nobody is really called. */
+/** How a Dial ends; no real call is made. */
 export type DialPlan = { outcome: 'answered' | 'no-answer' | 'busy' | 'failed'; afterMs: number; talkMs: number }
 
-/** How the marks of a stream come back: late, or never (also those that a `clear` brings back). */
+/** How the marks of a stream return: late, or never (including those that a `clear` returns). */
 export type MarkPlan = { lateMs: number; lost: boolean }
 
-/** All that carrying out a call needs. */
 export type CallContext = {
   state: CarrierState
   call: CarrierCall
@@ -75,16 +71,15 @@ export type CallContext = {
   dial: DialPlan
   marks: MarkPlan
   signature: SignatureMode
-  /** Callbacks on their way; the report waits for them. */
+  /** Callbacks in progress; the report waits for them. */
   pending: Set<Promise<unknown>>
-  /** Told when the server empties the caller's ear. */
   onClear: (now: number) => void
 }
 
 /** `right`; `trailing_slash` = a stream is signed over its URL with a `/` behind it, as Twilio may; `wrong`; `none`. */
 export type SignatureMode = 'right' | 'trailing_slash' | 'wrong' | 'none'
 
-/** Waits, or less when the signal comes. */
+/** Waits, until the signal at most. */
 export function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
   if (signal.aborted || ms <= 0) return Promise.resolve()
   return new Promise((resolve) => {
@@ -98,19 +93,19 @@ export function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
   })
 }
 
-/** Waits until the caller has heard all that is queued; an interruption silences the line instead. */
+/** Waits until all queued audio was played; an interruption silences the line instead. */
 export async function waitUntilHeard(context: CallContext): Promise<void> {
   const { line, interrupt } = context
   // A timer may fire a fraction early: look again until the last byte is played.
-  for (let left = line.ear.bufferedMs(line.now()); left > 0 && !interrupt.signal.aborted; ) {
+  for (let left = line.playback.bufferedMs(line.now()); left > 0 && !interrupt.signal.aborted; ) {
     await sleepUnless(interrupt.signal, left)
-    left = line.ear.bufferedMs(line.now())
+    left = line.playback.bufferedMs(line.now())
   }
-  if (interrupt.signal.aborted) line.ear.clear(line.now())
+  if (interrupt.signal.aborted) line.playback.clear(line.now())
   else line.flushMarks()
 }
 
-/** The parameters of every voice request about this call. */
+/** The parameters of every voice request of this call. */
 export function voiceParams(context: CallContext): Record<string, string> {
   const { call } = context
   const place = (prefix: string, number: string): Record<string, string> => ({
@@ -144,7 +139,6 @@ function countryOf(number: string): string {
   return number.startsWith('+44') ? 'GB' : ''
 }
 
-/** A signed request about the call. */
 export function requestVoice(
   context: CallContext,
   url: string,
@@ -163,7 +157,7 @@ export function requestVoice(
   })
 }
 
-/** Sends a callback in the background; the carrier notes it and the call's report waits for it. A 4xx or 5xx is 15003. */
+/** Sends a callback in the background; the call's report waits for it. A 4xx or 5xx is 15003. */
 export function notify(
   context: CallContext,
   kind: 'call_status' | 'stream_status' | 'recording_status',
@@ -182,7 +176,6 @@ export function notify(
   void task.finally(() => context.pending.delete(task))
 }
 
-/** A URL of a document, made absolute; null when that is impossible. */
 export function absoluteUrl(url: string, base: string | null): string | null {
   if (URL.canParse(url)) return url
   if (base === null || !URL.canParse(url, base)) return null
@@ -190,7 +183,7 @@ export function absoluteUrl(url: string, base: string | null): string | null {
 }
 
 /**
- * Fetches and parses a TwiML document, and keeps it in the report.
+ * Fetches and parses a TwiML document, and adds it to the report.
  * @throws ApplicationError 11200 (no good answer), 11100 (no usable URL), 12300 (not XML by its Content-Type), 12100 (not
  * parseable)
  */
@@ -250,7 +243,7 @@ export function parseDocument(context: CallContext, body: string, url: string): 
   }
 }
 
-/** Fetches a file that TwiML names, signed as every request is. Null (and 11200 in the report) when it cannot be had. */
+/** Fetches a file that TwiML names, signed as every request. Null (and 11200 in the report) when it cannot be fetched. */
 export async function fetchMedia(
   context: CallContext,
   url: string,
@@ -263,7 +256,6 @@ export async function fetchMedia(
   return { bytes: answer.body, contentType: answer.contentType ?? '' }
 }
 
-/** Where to dial for a URL of this call. */
 export function dialTarget(context: CallContext, url: string): string {
   return resolveTarget(url, context.rules)
 }

@@ -2,11 +2,10 @@ import type { CallCode, CallEnd, CallerTurn, CallReport } from './call-report.ts
 import type { Line } from './line.ts'
 import type { CarrierCall } from './state.ts'
 
-/** Warnings of one code kept in a report; a server that errs on every message would fill the memory. */
+/** Warnings of one code per report; a server that errs on every message would fill the memory. */
 const MAX_CODES = 200
 const MAX_TIMELINE = 5000
 
-/** Collects what happens in a call until it becomes a report. */
 export class CallLog {
   readonly turns: CallerTurn[] = []
   readonly keys: CallReport['keys'] = []
@@ -20,23 +19,20 @@ export class CallLog {
   readonly #timeline: CallReport['timeline'] = []
   readonly #startedAt = new Date()
 
-  /** Adds an event at `now` (ms since the call began). */
   note(now: number, event: string, detail?: string): void {
     if (this.#timeline.length >= MAX_TIMELINE) return
     this.#timeline.push({ atMs: Math.round(now * 10) / 10, event, ...(detail === undefined ? {} : { detail }) })
   }
 
-  /** Adds a Twilio error or warning code. */
   raise(now: number, code: number, level: CallCode['level'], message: string): void {
     if (this.codes.length >= MAX_CODES) return
     this.codes.push({ atMs: Math.round(now * 10) / 10, code, level, message })
     this.note(now, `code_${code}`, message)
   }
 
-  /** The report of the call as it stands. */
   toReport(call: CarrierCall, accountSid: string, line: Line, ended: CallEnd, stepsLeft: number): CallReport {
-    const heard = line.ear.heard()
-    const unheard = line.ear.unheard()
+    const heard = line.playback.heard()
+    const unheard = line.playback.unheard()
     return {
       callSid: call.sid,
       accountSid,
@@ -60,7 +56,7 @@ export class CallLog {
       keys: this.keys,
       heardMs: heard.length / 8,
       unheardMs: unheard.length / 8,
-      heardSpans: line.ear.spans().map((span) => ({ ...span })),
+      heardSpans: line.playback.spans().map((span) => ({ ...span })),
       timeline: this.#timeline,
       audio: { heard, unheard },
     }

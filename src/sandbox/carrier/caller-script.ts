@@ -4,34 +4,31 @@ import type { CallerTurn } from './call-report.ts'
 import { FRAME_MS, type Line } from './line.ts'
 
 /**
- * When a step begins, once the step before it is over:
- * `now`; `{ afterMs }` later; `agent_done` = the agent has said something since the caller's last word or key, and the
- * line has been quiet for `quietMs`; `barge_in` = the agent has been speaking for `bargeInMs` and still is.
+ * When a step begins, after the step before it ended:
+ * `now`; `{ afterMs }` later; `agent_done` = the agent has spoken since the caller's last speech or key, and the line has been
+ * quiet for `quietMs`; `barge_in` = the agent has been speaking for `bargeInMs` and still is.
  */
 export type When = 'now' | 'agent_done' | 'barge_in' | { afterMs: number }
 
 type Timing = { when?: When; quietMs?: number; bargeInMs?: number }
 
-/** One step of what a caller does. Audio is μ-law at 8,000 Hz, times are ms. */
 export type CallerStep = Timing &
   (
-    | /** Says something; `agent_done` unless told otherwise. */ { say: Uint8Array; label?: string }
-    | /** Presses keys, one every 200 ms; `agent_done` unless told otherwise. */ { dtmf: string }
-    | /** Hangs up; `now` unless told otherwise. */ { hangup: true }
-    | /** Lets time pass; `now` unless told otherwise. */ { wait: number }
+    | /** Says something; `agent_done` by default. */ { say: Uint8Array; label?: string }
+    | /** Presses keys, one every 200 ms; `agent_done` by default. */ { dtmf: string }
+    | /** Hangs up; `now` by default. */ { hangup: true }
+    | /** Lets time pass; `now` by default. */ { wait: number }
     | /** Stays silent that long after the agent is done. */ { silence: number }
     | /** The caller's network is gone that long: no frame is sent. */ { networkGap: number }
   )
 
-/** How long the line must be quiet before the caller takes the agent to be done. */
+/** How long the line must be quiet before the agent counts as done. */
 const QUIET_MS = 500
-/** How long the agent must have been speaking before the caller interrupts. */
 const BARGE_IN_MS = 500
 const KEY_EVERY_MS = 200
-/** A turn whose last frame left this much before its time was sent faster than it is spoken. */
 const HURRIED_MS = 2 * FRAME_MS
 
-/** Carries out a caller's script on a line, one look every 20 ms. */
+/** Runs a caller's script on a line, one step check every 20 ms. */
 export class ScriptRunner {
   readonly #steps: readonly CallerStep[]
   readonly #line: Line
@@ -52,12 +49,10 @@ export class ScriptRunner {
     this.#line.listen({ tick: (now) => this.#tick(now), audio: (now, audibleAt) => this.#noteResponse(now, audibleAt) })
   }
 
-  /** Steps that have not begun. */
   get stepsLeft(): number {
     return this.#steps.length - this.#next
   }
 
-  /** The server emptied the caller's ear: that answers an interruption. */
   noteClear(now: number): void {
     const turn = this.#log.turns.at(-1)
     if (turn?.when === 'barge_in' && turn.clearLatencyMs === null) turn.clearLatencyMs = round(now - turn.startMs)
@@ -81,12 +76,12 @@ export class ScriptRunner {
     const when = step.when ?? ('say' in step || 'dtmf' in step || 'silence' in step ? 'agent_done' : 'now')
     if (when === 'now') return true
     if (typeof when === 'object') return now - this.#freeAt >= when.afterMs
-    const { ear } = this.#line
+    const { playback } = this.#line
     if (when === 'barge_in') {
-      const span = ear.playing(now)
+      const span = playback.playing(now)
       return span !== null && now - Math.max(span.startMs, this.#actedAt) >= (step.bargeInMs ?? BARGE_IN_MS)
     }
-    const soundEnd = ear.lastSoundEnd()
+    const soundEnd = playback.lastSoundEnd()
     const quietSince = Math.max(soundEnd ?? 0, this.#actedAt)
     return soundEnd !== null && soundEnd > this.#actedAt && now - quietSince >= (step.quietMs ?? QUIET_MS)
   }
@@ -127,7 +122,7 @@ export class ScriptRunner {
     this.#actedAt = now + ms
   }
 
-  /** After a stall of the machine the line makes up for it with a burst of frames: the turn ended with the last of them. */
+  /** After a stall the line sends its delayed frames in a burst: the turn ended with the last of them. */
   #endTurn(turn: CallerTurn, now: number): void {
     this.#saying = null
     const early = turn.endMs - now

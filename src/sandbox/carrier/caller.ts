@@ -20,45 +20,42 @@ import { type CallUpdate, type CarrierCall, type CarrierState, newCarrierCall } 
 import type { ConnectRule } from './webhook-client.ts'
 
 export type PlaceCall = {
-  /** A carrier started with `startCarrier`: it keeps the call, its recordings and its report. */
   carrier: CarrierState
-  /** The number's voice webhook, as the product's public URL; connection overrides in its fragment are honoured. */
+  /** The number's voice webhook, as the product's public URL, with connection overrides in its fragment. */
   webhookUrl: string
-  /** The number's fallback URL, asked when a document cannot be had. */
+  /** The number's fallback URL, requested when a document fails. */
   fallbackUrl?: string
   /** Base URL to dial instead of the public one (`http://127.0.0.1:5000`); the webhook's own origin when absent. */
   connectBaseUrl?: string
   from: string
   to: string
-  /** What the caller does; a caller without a script listens until the agent ends the call. */
+  /** The caller's steps; a caller without a script listens until the agent ends the call. */
   script?: readonly CallerStep[]
-  /** The caller hangs up after this, whatever goes on. Default 60. */
   maxSeconds?: number
-  /** The number's status callback, and which events it wants (Twilio's default: the end only). */
+  /** The number's status callback, and its events (Twilio's default: the end only). */
   statusCallbackUrl?: string
   statusCallbackEvents?: readonly ('ringing' | 'answered' | 'completed')[]
-  /** Replace the carrier's, to play a stranger. */
+  /** Replace the carrier's, to play a foreign account. */
   accountSid?: string
   authToken?: string
   signature?: SignatureMode
   /** More fields for every voice request: `CallerName`, `ForwardedFrom`, `StirVerstat`… */
   extraParams?: Readonly<Record<string, string>>
-  /** How a `<Dial>` ends. Default: nobody answers, after 200 ms. */
+  /** How a `<Dial>` ends. Default: no answer, after 200 ms. */
   dial?: Partial<DialPlan>
-  /** How marks come back. Default: at once. */
+  /** How marks return. Default: at once. */
   marks?: Partial<MarkPlan>
   /** μ-law sound of the caller's room under the silences. */
   background?: Uint8Array
-  /** Told as soon as the call has a sid. */
   onPlaced?: (callSid: string) => void
 }
 
 const DEFAULT_MAX_SECONDS = 60
 
 /**
- * Places a phone call: asks the voice webhook as Twilio does, follows the TwiML, lets the scripted caller speak, listen, press
- * keys and hang up in real time, and resolves with all that happened when the call is over and its callbacks are answered.
- * Errors of the product are in the report (`codes`, `ended`); it rejects on a mistake of its own only.
+ * Places a phone call: requests the voice webhook as Twilio does, follows the TwiML, runs the caller's script in real time,
+ * and resolves after the call and its callbacks.
+ * Errors of the product are in the report (`codes`, `ended`); it rejects only on a mistake of its own.
  */
 export async function placeCall(options: PlaceCall): Promise<CallReport> {
   const { carrier } = options
@@ -66,7 +63,7 @@ export async function placeCall(options: PlaceCall): Promise<CallReport> {
   const interrupt = new Interrupt()
   const line = new Line(options.background ?? null)
   const log = new CallLog()
-  // The call is over for Twilio the moment the caller leaves: what is asked after that carries CallStatus=completed.
+  // For Twilio the call ends the moment the caller leaves: later requests carry CallStatus=completed.
   const endBy = (by: 'caller' | 'time_limit'): void => {
     endCall(call)
     interrupt.raise({ kind: 'hangup', by })
@@ -108,7 +105,7 @@ export async function placeCall(options: PlaceCall): Promise<CallReport> {
     endCall(call, ended.by === 'rejected' ? 'busy' : undefined)
     log.note(line.now(), 'call_ended', `${ended.by}: ${ended.detail}`)
     tellStatus(context, options, 'completed')
-    line.ear.clear(line.now())
+    line.playback.clear(line.now())
     const report = log.toReport(call, context.accountSid, line, ended, script.stepsLeft)
     line.stop()
     await settle(context.pending)
@@ -173,7 +170,7 @@ async function loadUpdate(
   context: CallContext,
   update: Exclude<CallUpdate, { kind: 'complete' }>,
 ): Promise<LoadedDocument> {
-  context.line.ear.clear(context.line.now())
+  context.line.playback.clear(context.line.now())
   if (update.kind === 'url') return loadDocument(context, 'rest', update.url, { method: update.method })
   const root = parseDocument(context, update.twiml, 'REST parameter Twiml')
   context.log.documents.push({
@@ -191,7 +188,6 @@ async function loadUpdate(
   return { root, url: null }
 }
 
-/** The first verb answers the call, unless it rejects it. */
 function answer(context: CallContext, options: PlaceCall, document: LoadedDocument): void {
   const { call, line, log } = context
   if (call.answeredAt !== null || document.root.children[0]?.name === 'Reject') return
@@ -203,7 +199,6 @@ function answer(context: CallContext, options: PlaceCall, document: LoadedDocume
   tellStatus(context, options, 'answered')
 }
 
-/** Marks a call as over, once. */
 function endCall(call: CarrierCall, status?: CallStatus): void {
   if (call.endedAt !== null) return
   call.status = status ?? (call.answeredAt === null ? 'no-answer' : 'completed')

@@ -2,10 +2,8 @@ import { API_ROOT, deliverAnswer, injectedError, pageOf, twilioError, twilioJson
 import type { CarrierCall, CarrierState } from './state.ts'
 import { formatRfc2822 } from './twilio-sid.ts'
 
-/** TwiML in a REST parameter may have this many characters (32018). */
 const MAX_TWIML = 4000
 
-/** A call as the API shows it. */
 export function callToJson(state: CarrierState, call: CarrierCall): Record<string, unknown> {
   const uri = `${API_ROOT}/Accounts/${state.accountSid}/Calls/${call.sid}`
   const seconds =
@@ -65,7 +63,7 @@ export async function readCalls(state: CarrierState, parts: readonly string[], u
   return deliverAnswer(twilioJson(callToJson(state, call)), effects)
 }
 
-/** `POST /Calls/{sid}.json`: new TwiML, a new URL, or the end, for a call that is in progress (21220 else). */
+/** `POST /Calls/{sid}.json`: new TwiML, a new URL, or the end, for a call in progress (21220 otherwise). */
 export async function updateCall(state: CarrierState, sid: string, form: URLSearchParams, url: URL): Promise<Response> {
   const effects = state.faults.strike('calls.update')
   const refused = injectedError(effects)

@@ -11,7 +11,6 @@ import { messageToJson } from './messages-api.ts'
 import { recordingToJson } from './recordings-api.ts'
 import type { CarrierState } from './state.ts'
 
-/** Base64 of a WAV file or of raw μ-law at 8,000 Hz, as μ-law. */
 const audioSchema = z
   .base64()
   .min(1)
@@ -52,7 +51,7 @@ const callSchema = z.strictObject({
     })
     .optional(),
   background: audioSchema.optional(),
-  /** Answer with the report when the call is over, instead of at once with its sid. */
+  /** Answer with the report after the call, instead of at once with its sid. */
   wait: z.boolean().default(false),
 })
 
@@ -211,8 +210,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
 }
 
 /**
- * `/_control/…`: drives the carrier from another process. JSON in and out; a body must say it is JSON, so that no web page of
- * elsewhere can post here unasked.
+ * `/_control/…` drives the carrier from another process, in JSON. A body must have the JSON content type, so that no page of
+ * another site can post here.
  */
 export async function handleControl(state: CarrierState, request: Request, url: URL): Promise<Response> {
   const [first = '', sid = '', last] = url.pathname.replace(/^\/_control\/?/, '').split('/')
@@ -254,7 +253,7 @@ async function startCall(state: CarrierState, input: z.output<typeof callSchema>
     onPlaced: placed.resolve,
   })
   finished.catch((error: unknown) => {
-    state.logger.error({ err: error }, 'a simulated call failed')
+    state.logger.error({ err: error }, 'simulated call failed')
     placed.reject(error)
   })
   const callSid = await placed.promise
@@ -262,7 +261,6 @@ async function startCall(state: CarrierState, input: z.output<typeof callSchema>
   return Response.json(reportToJson(await finished))
 }
 
-/** Without the keys whose value is undefined. */
 function dropUndefined<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 const effectSchema = z.discriminatedUnion('kind', [
-  /** Refused: the request is answered with an error and nothing is accepted. */
+  /** Rejected: an error, and nothing is accepted. */
   z.object({
     kind: z.literal('http_error'),
     status: z.int().min(400).max(599),
@@ -11,7 +11,6 @@ const effectSchema = z.discriminatedUnion('kind', [
   }),
   /** Accepted, then the connection is cut before the answer. */
   z.object({ kind: z.literal('response_lost') }),
-  /** Accepted at once, answered late. */
   z.object({ kind: z.literal('response_delayed'), ms: z.int().min(1).max(60_000) }),
   /** Accepted, later reported as not delivered. */
   z.object({
@@ -19,15 +18,11 @@ const effectSchema = z.discriminatedUnion('kind', [
     status: z.enum(['failed', 'undelivered']),
     errorCode: z.int(),
   }),
-  /** Status callbacks arrive in the reverse order. */
   z.object({ kind: z.literal('callbacks_reversed') }),
-  /** Every status callback arrives several times. */
   z.object({ kind: z.literal('callbacks_duplicated'), times: z.int().min(2).max(10).default(2) }),
-  /** No status callback arrives at all. */
   z.object({ kind: z.literal('callbacks_lost') }),
 ])
 
-/** A fault to inject: where it strikes, how often, and what happens. */
 export const faultSchema = z.object({
   operation: z
     .enum([
@@ -44,7 +39,7 @@ export const faultSchema = z.object({
     .default('messages.create'),
   /** Only requests to this recipient (`To`, exactly as sent); any when absent. */
   to: z.string().optional(),
-  /** How many matching requests it strikes; for ever when absent. */
+  /** How many matching requests it strikes; all when absent. */
   times: z.int().min(1).optional(),
   effect: effectSchema,
 })
@@ -54,12 +49,10 @@ export type Fault = z.output<typeof faultSchema> & { id: string }
 export type FaultEffect = z.output<typeof effectSchema>
 export type FaultOperation = Fault['operation']
 
-/** The injected faults, oldest first. */
-export class FaultBook {
+export class FaultList {
   #faults: Fault[] = []
   #nextId = 1
 
-  /** Adds a fault; returns its id. @throws ZodError when malformed */
   add(input: FaultInput): string {
     const id = `fault-${this.#nextId}`
     this.#nextId += 1
@@ -67,17 +60,15 @@ export class FaultBook {
     return id
   }
 
-  /** Takes back one fault, or all of them. */
   clear(id?: string): void {
     this.#faults = id === undefined ? [] : this.#faults.filter((fault) => fault.id !== id)
   }
 
-  /** Faults still waiting to strike. */
   list(): readonly Fault[] {
     return this.#faults
   }
 
-  /** The effects that strike this request; each one found is used up by one. */
+  /** The effects that strike this request; each is used up once. */
   strike(operation: FaultOperation, to?: string): FaultEffect[] {
     const struck = this.#faults.filter(
       (fault) => fault.operation === operation && (fault.to === undefined || fault.to === to),

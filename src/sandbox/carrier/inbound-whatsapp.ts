@@ -8,21 +8,18 @@ export type InboundWhatsApp = {
   carrier: CarrierState
   /** The sender's "when a message comes in" URL, as the product's public URL. */
   webhookUrl: string
-  /** The customer, `+972…` or `whatsapp:+972…`. */
   from: string
-  /** The business's WhatsApp sender. */
   to: string
   body?: string
   media?: readonly { bytes: Uint8Array; contentType: string }[]
   profileName?: string
-  /** Defaults to a stable `whatsapp:ID.…` made of the number. */
   externalUserId?: string
   buttonText?: string
   buttonPayload?: string
   /** A button of a template (`button`) or of a session message (`interactive`). Default `button`. */
   buttonKind?: 'button' | 'interactive'
   list?: { id: string; title: string; description?: string }
-  /** What was filled into a flow, sent as `FlowData` and in `InteractiveData`. */
+  /** The fields of a completed flow, sent as `FlowData` and in `InteractiveData`. */
   flow?: Readonly<Record<string, unknown>>
   /** A reaction to the message of this sid; an empty emoji takes it back. */
   reaction?: { messageSid: string; emoji: string }
@@ -39,39 +36,38 @@ export type InboundWhatsApp = {
     headline?: string
     body?: string
     ctwaClid?: string
-    /** Hosted under the message, as its own files are. */
+    /** Hosted under the message, like its own files. */
     media?: { bytes: Uint8Array; contentType: string }
   }
-  /** `MessageType`, when it is not to follow from the rest. */
+  /** Overrides the derived `MessageType`. */
   messageType?: string
   repliedTo?: string
   forwarded?: boolean
   frequentlyForwarded?: boolean
   location?: { latitude: number; longitude: number; label?: string; address?: string }
-  /** Deliver an earlier message once more under its own sid. */
+  /** Delivers an earlier message again under its own sid. */
   messageSid?: string
   /** How often Twilio delivers it, all under one `I-Twilio-Idempotency-Token`. Default 1. */
   deliveries?: number
   /** All deliveries at once instead of one after the other. */
   parallel?: boolean
-  /** Sent instead of the right signature; null = none. */
+  /** Sent instead of the correct signature; null = none. */
   signature?: string | null
   extraParams?: Readonly<Record<string, string>>
 }
 
-/** One delivery's answer. */
 export type InboundDelivery = { status: number | null; body: string; error: string | null; latencyMs: number }
 
 export type InboundResult = {
   messageSid: string
-  mediaSids: string[]
+  mediaIds: string[]
   params: Readonly<Record<string, string>>
   deliveries: InboundDelivery[]
 }
 
 /**
- * A WhatsApp message of a customer: kept in the carrier (its files hosted under `/Messages/{sid}/Media`), opens the 24 hour
- * window, and is posted to the webhook with all the fields Twilio sends.
+ * A customer's WhatsApp message: stored in the carrier (its files hosted under `/Messages/{sid}/Media`), opens the 24 hour
+ * window, and is posted to the webhook with all the fields that Twilio sends.
  */
 export async function sendInboundWhatsApp(options: InboundWhatsApp): Promise<InboundResult> {
   const { carrier } = options
@@ -91,7 +87,7 @@ export async function sendInboundWhatsApp(options: InboundWhatsApp): Promise<Inb
   const deliveries: InboundDelivery[] = []
   if (options.parallel === true) deliveries.push(...(await Promise.all(Array.from({ length: count }, deliver))))
   else for (let i = 0; i < count; i += 1) deliveries.push(await deliver())
-  return { messageSid: message.sid, mediaSids: message.media.map((media) => media.sid), params, deliveries }
+  return { messageSid: message.sid, mediaIds: message.media.map((media) => media.sid), params, deliveries }
 }
 
 function keepMessage(options: InboundWhatsApp): MessageRecord {
@@ -124,7 +120,6 @@ function keepMessage(options: InboundWhatsApp): MessageRecord {
   return message
 }
 
-/** The files of a message: its media, then its contact cards. */
 function filesOf(options: InboundWhatsApp): { bytes: Uint8Array; contentType: string }[] {
   const cards = (options.contacts ?? []).map(({ name, phone }) => ({
     bytes: new TextEncoder().encode(

@@ -16,21 +16,21 @@ import { runRecord } from './record-verb.ts'
 import { newCarrierCall } from './state.ts'
 import type { TwimlElement } from './twiml.ts'
 
-/** What a document led to: another document, the end of the call, or an interruption (hang-up, REST) to look at. */
+/** What follows a document: another document, the end of the call, or an interruption (hang-up, REST). */
 export type Outcome =
   | { kind: 'document'; document: LoadedDocument }
   | { kind: 'end'; end: CallEnd }
   | { kind: 'interrupted' }
 
-/** Reading speed of `<Say>`, ms a character: some 15 characters a second. */
+/** Reading speed of `<Say>`, ms per character: some 15 characters a second. */
 const MS_PER_CHARACTER = 65
-/** Bytes a second of the MP3 files in use for prompts (32 kbit/s), for a file that this carrier cannot decode. */
+/** Bytes per second of usual MP3 prompts (32 kbit/s), for a file that is not decoded. */
 const MP3_BYTES_PER_SECOND = 4000
 
 const goOn = (document: LoadedDocument): Outcome => ({ kind: 'document', document })
 const end = (by: CallEnd['by'], detail: string): Outcome => ({ kind: 'end', end: { by, detail } })
 
-/** Carries out a TwiML document verb by verb. The end of the document ends the call. */
+/** Runs a TwiML document verb by verb. The end of the document ends the call. */
 export async function runDocument(context: CallContext, document: LoadedDocument): Promise<Outcome> {
   const { interrupt, log, line } = context
   for (const verb of document.root.children) {
@@ -64,7 +64,7 @@ async function runVerb(context: CallContext, verb: TwimlElement, base: string | 
   return null
 }
 
-/** The words are kept in the report; the ear gets a murmur as long as they would take, as no voice is synthesized. */
+/** The text is in the report; the caller hears a tone of the same length, as no voice is synthesized. */
 async function runSay(context: CallContext, verb: TwimlElement): Promise<null> {
   const text = verb.text.trim()
   context.log.said.push({ atMs: Math.round(context.line.now()), text, language: verb.attributes.language ?? null })
@@ -102,7 +102,7 @@ async function runPlay(context: CallContext, verb: TwimlElement, base: string | 
   return null
 }
 
-/** WAV and raw μ-law are played as they are; an MP3 is not decoded, a murmur of its length stands for it. */
+/** WAV and raw μ-law are played as they are; an MP3 is replaced by a tone of its length. */
 function decodeMedia(bytes: Uint8Array, contentType: string): Uint8Array | null {
   const type = contentType.split(';')[0]?.trim().toLowerCase() ?? ''
   if (/^audio\/(x-|vnd\.)?wave?$/.test(type)) return readTelephoneWav(bytes)
@@ -125,14 +125,14 @@ async function runConnect(
   }
   const report = await runStream(context, stream, base)
   const { action } = verb.attributes
-  // A REST redirect replaces the TwiML: the action of the stream it tore down is not asked.
+  // A REST redirect replaces the TwiML: the action of the interrupted stream is not requested.
   if (action === undefined || report.endedBy === 'rest') return null
   const hungUp = context.interrupt.cause?.kind === 'hangup'
   const document = await loadDocument(context, 'connect_action', action, { base, method, followed: !hungUp })
   return goOn(document)
 }
 
-/** Nobody is rung: the call's plan says how it ends. A whisper document is fetched when "answered". */
+/** The call's plan says how it ends. A whisper document is fetched when "answered". */
 async function runDial(
   context: CallContext,
   verb: TwimlElement,
@@ -147,7 +147,7 @@ async function runDial(
   if (verb.attributes.answerOnBridge === 'true')
     line.hear(concatBytes([makeTone(400, Math.min(ringMs, 1000), 2000), mulawSilence(20)]))
   await sleepUnless(interrupt.signal, ringMs)
-  line.ear.clear(line.now())
+  line.playback.clear(line.now())
   const child = newCarrierCall(verb.attributes.callerId ?? call.from, number, call.sid)
   child.status = dial.outcome === 'answered' ? 'in-progress' : dial.outcome
   state.addCall(child)

@@ -2,35 +2,32 @@ import { mulawSilence } from '../../audio/mulaw.ts'
 import { BYTES_PER_MS, FRAME_BYTES } from './audio.ts'
 import { PlaybackBuffer, type ReturnedMark } from './playback-buffer.ts'
 
-/** Length of a frame, ms. */
 export const FRAME_MS = 20
 
-/** What is at the carrier's end of the line at the moment: a media stream or a recorder. */
 export type LineEnd = {
-  /** One 20 ms frame of the caller; null while the caller's network is gone. */
+  /** One 20 ms frame of the caller; null while the caller's network is lost. */
   frame: (frame: Uint8Array | null) => void
   key?: (digit: string) => void
   marks?: (marks: readonly ReturnedMark[]) => void
 }
 
 export type LineListener = {
-  /** Every 20 ms, before the caller's frame. */
   tick?: (now: number) => void
-  /** Audio was queued for the caller's ear, who hears it from `audibleAt` on. */
+  /** Audio was queued for the caller, who hears it from `audibleAt` on. */
   audio?: (now: number, audibleAt: number) => void
 }
 
 /**
- * The caller's telephone line: a mouth that gives one 20 ms frame every 20 ms of real time without drifting (frame n is
- * due at start + n × 20 ms, however late the one before was), and an ear that plays at 8,000 bytes a second.
+ * The caller's telephone line. It sends one 20 ms frame every 20 ms of real time without drift (frame n is due at start + n ×
+ * 20 ms, however late the one before was) and plays 8,000 bytes a second.
  * All times are ms since the call began.
  */
 export class Line {
-  readonly ear = new PlaybackBuffer()
+  readonly playback = new PlaybackBuffer()
   readonly #origin = performance.now()
   readonly #background: Uint8Array | null
   readonly #silence = mulawSilence(FRAME_MS)
-  #mouth: Uint8Array = new Uint8Array()
+  #speech: Uint8Array = new Uint8Array()
   #backgroundAt = 0
   #gapUntil = 0
   #startedAt = 0
@@ -44,72 +41,66 @@ export class Line {
     this.#background = background !== null && background.length >= FRAME_BYTES ? background : null
   }
 
-  /** Ms since the call began. */
   now(): number {
     return performance.now() - this.#origin
   }
 
-  /** Starts the 20 ms clock. */
   start(): void {
     if (this.#timer !== null) return
     this.#startedAt = this.now()
     this.#schedule()
   }
 
-  /** Stops the clock for good. */
   stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
     this.#end = null
     this.#listeners = []
-    this.ear.clear(this.now())
+    this.playback.clear(this.now())
   }
 
   listen(listener: LineListener): void {
     this.#listeners.push(listener)
   }
 
-  /** Puts a stream or recorder at the other end, or nothing. */
+  /** Connects a stream or recorder to the other end, or nothing. */
   connect(end: LineEnd | null): void {
     this.#end = end
   }
 
-  /** The caller says this from the next frame on, after what is still being said. Returns the ms until it is said. */
+  /** The caller speaks from the next frame on, after earlier speech. Returns the ms until it was spoken. */
   speak(bytes: Uint8Array): number {
-    const joined = new Uint8Array(this.#mouth.length + bytes.length)
-    joined.set(this.#mouth)
-    joined.set(bytes, this.#mouth.length)
-    this.#mouth = joined
+    const joined = new Uint8Array(this.#speech.length + bytes.length)
+    joined.set(this.#speech)
+    joined.set(bytes, this.#speech.length)
+    this.#speech = joined
     return joined.length / BYTES_PER_MS
   }
 
-  /** Whether the caller is speaking. */
   get speaking(): boolean {
-    return this.#mouth.length > 0
+    return this.#speech.length > 0
   }
 
-  /** The caller's network is gone for a while: no frame leaves, time goes on. */
+  /** The caller's network is lost for a while: no frame is sent, time continues. */
   loseNetwork(ms: number): void {
     this.#gapUntil = this.now() + ms
   }
 
-  /** The caller presses a key. */
   press(digit: string): void {
     this.#end?.key?.(digit)
   }
 
-  /** Audio for the caller's ear. False when the buffer is full and it was dropped. */
+  /** Queues audio for the caller. False when the buffer is full and it was dropped. */
   hear(bytes: Uint8Array): boolean {
     const now = this.now()
-    const audibleAt = now + this.ear.bufferedMs(now)
-    const taken = this.ear.push(now, bytes)
+    const audibleAt = now + this.playback.bufferedMs(now)
+    const taken = this.playback.push(now, bytes)
     if (taken && bytes.length > 0) for (const listener of this.#listeners) listener.audio?.(now, audibleAt)
     return taken
   }
 
-  /** Hands out the marks that are due. */
   flushMarks(): void {
-    const marks = this.ear.advance(this.now())
+    const marks = this.playback.advance(this.now())
     if (marks.length > 0) this.#end?.marks?.(marks)
   }
 
@@ -136,9 +127,9 @@ export class Line {
 
   #nextFrame(): Uint8Array {
     const quiet = this.#nextBackground()
-    if (this.#mouth.length === 0) return quiet
-    const said = this.#mouth.subarray(0, FRAME_BYTES)
-    this.#mouth = this.#mouth.subarray(FRAME_BYTES)
+    if (this.#speech.length === 0) return quiet
+    const said = this.#speech.subarray(0, FRAME_BYTES)
+    this.#speech = this.#speech.subarray(FRAME_BYTES)
     if (said.length === FRAME_BYTES) return said
     const frame = quiet.slice()
     frame.set(said)

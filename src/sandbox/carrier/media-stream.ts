@@ -6,14 +6,14 @@ import { readServerMessage } from './stream-wire.ts'
 import { newSid } from './twilio-sid.ts'
 import type { TwimlElement } from './twiml.ts'
 
-/** The subprotocol that Twilio offers and wants back. */
+/** The subprotocol that Twilio offers and expects back. */
 export const MEDIA_SUBPROTOCOL = 'audio.twilio.com'
 
 /** No answer to the upgrade within this = 31901. */
 const HANDSHAKE_MS = 5000
-/** Between `connected` and `start`: whoever speaks before `start` is found out. */
+/** Between `connected` and `start`, to detect a server that sends before `start`. */
 const START_DELAY_MS = 10
-/** Unsent bytes at which the server does not read fast enough (31930). */
+/** Unsent bytes at which the server reads too slowly (31930). */
 const MAX_UNSENT_BYTES = 1024 * 1024
 /** Name and value of one `<Parameter>` stay under this many characters together. */
 const MAX_PARAMETER_CHARS = 500
@@ -22,8 +22,8 @@ type SocketOptions = { headers: Record<string, string>; protocols: string[]; per
 type OpenSocket = { socket: WebSocket } | { code: number; message: string }
 
 /**
- * Carries out `<Connect><Stream>`: a signed upgrade, `connected`, `start`, the caller's audio in 20 ms `media` messages, `dtmf`,
- * `mark`, `stop`, and everything the server sends checked strictly. Returns when the stream is over, by whichever side.
+ * Runs `<Connect><Stream>`: a signed upgrade, `connected`, `start`, the caller's audio in 20 ms `media` messages, `dtmf`,
+ * `mark`, `stop`, and strict checks of everything that the server sends. Returns when either side ends the stream.
  * @param base URL of the document, for a relative stream URL
  */
 export async function runStream(
@@ -79,7 +79,6 @@ export async function runStream(
   return report
 }
 
-/** One open stream. */
 class StreamSession {
   readonly #context: CallContext
   readonly #report: StreamReport
@@ -117,7 +116,7 @@ class StreamSession {
     })
     clearTimeout(startTimer)
     line.connect(null)
-    line.ear.clear(line.now())
+    line.playback.clear(line.now())
     if (socket.readyState === WebSocket.OPEN) {
       const { accountSid, call } = this.#context
       if (this.#started) this.#sendNumbered({ event: 'stop' }, { stop: { accountSid, callSid: call.sid } })
@@ -187,11 +186,11 @@ class StreamSession {
     }
     if (message.event === 'mark') {
       log.marks.sent.push({ atMs: Math.round(now), name: message.name })
-      line.ear.mark(now, message.name)
+      line.playback.mark(now, message.name)
       line.flushMarks()
       return
     }
-    const { marks, clearedMs } = line.ear.clear(now)
+    const { marks, clearedMs } = line.playback.clear(now)
     const pendingMarks = marks.filter((mark) => mark.cleared).length
     log.clears.push({ atMs: Math.round(now), clearedMs: Math.round(clearedMs), pendingMarks })
     log.note(now, 'clear', `${Math.round(clearedMs)} ms unheard`)
@@ -249,7 +248,7 @@ function readParameters(context: CallContext, element: TwimlElement): Record<str
   return parameters
 }
 
-/** The stream's URL, or why it cannot be used: 31923 malformed, 31922 not wss, 31920 query string, 31941 wrong track. */
+/** Why a stream's URL cannot be used: 31923 malformed, 31922 not wss, 31920 query string, 31941 wrong track. */
 function checkStreamUrl(
   element: TwimlElement,
   base: string | null,
@@ -275,7 +274,7 @@ function openSocket(context: CallContext, url: string): Promise<OpenSocket> {
   }
   const options: SocketOptions = { headers, protocols: [MEDIA_SUBPROTOCOL], perMessageDeflate: false }
   return new Promise((resolve) => {
-    // Bun's client takes headers; the DOM's type of the same constructor does not know them.
+    // Bun's client takes headers; the DOM's type of the same constructor does not have them.
     const socket: WebSocket = Reflect.construct(WebSocket, [dialTarget(context, url), options])
     socket.binaryType = 'arraybuffer'
     const early: MessageEvent[] = []

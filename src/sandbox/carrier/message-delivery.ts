@@ -3,10 +3,9 @@ import type { CallbackRecord, CarrierState, MessageRecord, MessageStatus } from 
 import { newSid } from './twilio-sid.ts'
 import { resolveTarget, sendWebhook, type WebhookAnswer } from './webhook-client.ts'
 
-/** Media larger than this is refused by WhatsApp. */
+/** WhatsApp refuses larger media. */
 const MAX_MEDIA_BYTES = 16 * 1024 * 1024
 
-/** Sends a signed callback and keeps a note of it. */
 export async function postCallback(
   state: CarrierState,
   kind: CallbackRecord['kind'],
@@ -33,8 +32,8 @@ export async function postCallback(
 type Step = { status: MessageStatus; errorCode: number | null; atMs: number }
 
 /**
- * Takes an accepted message through its life: `queued`, `sent`, `delivered`, `read` at the configured delays, or into
- * `undelivered`/`failed` by a fault or a closed 24 hour window, each step reported to the StatusCallback.
+ * Runs a message through its statuses: `queued`, `sent`, `delivered`, `read` at the configured delays, or
+ * `undelivered`/`failed` by a fault or a closed 24 hour window, each reported to the StatusCallback.
  */
 export function deliverMessage(state: CarrierState, message: MessageRecord, effects: readonly FaultEffect[]): void {
   const steps = planSteps(state, message, effects)
@@ -42,7 +41,7 @@ export function deliverMessage(state: CarrierState, message: MessageRecord, effe
   const copies = effects.reduce((n, effect) => (effect.kind === 'callbacks_duplicated' ? effect.times : n), 1)
   const reversed = effects.some((effect) => effect.kind === 'callbacks_reversed')
   const order = reversed ? steps.toReversed() : steps
-  // Two queues: slow media holds back the next step, a slow callback only the next callback.
+  // Two queues: slow media delays the next step, a slow callback only the next callback.
   let taken: Promise<void> = Promise.resolve()
   let reported: Promise<void> = Promise.resolve()
   for (const [index, step] of steps.entries()) {
@@ -93,7 +92,7 @@ function applyStep(message: MessageRecord, step: Step): void {
   if (step.status === 'sent') message.sentAt = message.updatedAt
 }
 
-/** Fetches the message's files as Twilio does before sending; one that cannot be had ends the message as 63019. */
+/** Fetches the message's files as Twilio does before sending; a failure ends the message as 63019. */
 async function takeMedia(state: CarrierState, message: MessageRecord): Promise<void> {
   for (const url of message.mediaUrls) {
     try {
@@ -106,7 +105,7 @@ async function takeMedia(state: CarrierState, message: MessageRecord): Promise<v
       const contentType = response.headers.get('content-type') ?? 'application/octet-stream'
       message.media.push({ sid: newSid('ME'), messageSid: message.sid, contentType, bytes, createdAt: new Date() })
     } catch (error) {
-      state.logger.warn({ err: error, messageSid: message.sid }, 'media of a message could not be fetched')
+      state.logger.warn({ err: error, messageSid: message.sid }, 'message media not fetched')
       const failed: Step = { status: 'undelivered', errorCode: 63019, atMs: 0 }
       applyStep(message, failed)
       if (message.statusCallback !== null) await reportStatus(state, message, failed)

@@ -15,7 +15,6 @@ import { formatRfc2822, newSid } from './twilio-sid.ts'
 
 const ADDRESS = /^(whatsapp:)?\+[1-9]\d{6,14}$/
 
-/** A message as the API shows it. */
 export function messageToJson(state: CarrierState, message: MessageRecord): Record<string, unknown> {
   const uri = `${API_ROOT}/Accounts/${state.accountSid}/Messages/${message.sid}`
   return {
@@ -92,7 +91,7 @@ export async function createMessage(state: CarrierState, form: URLSearchParams):
   return deliverAnswer(answer, effects)
 }
 
-/** The refusals of message creation. Codes: 21604, 21211, 21603, 21212, 21910, 21602, 21617, 21620, 21656, 21609. */
+/** Checks of message creation. Codes: 21604, 21211, 21603, 21212, 21910, 21602, 21617, 21620, 21656, 21609. */
 function checkMessage(form: URLSearchParams): Response | null {
   const bad = (code: number, message: string): Response => twilioError(400, code, message)
   const to = form.get('To') ?? ''
@@ -131,7 +130,7 @@ function isJsonObject(text: string): boolean {
   }
 }
 
-/** `GET /Messages/{sid}.json` and its list, media included; null when the path is none of them. */
+/** `GET /Messages/{sid}.json` and its list, media included; null for any other path. */
 export async function readMessages(state: CarrierState, parts: readonly string[], url: URL): Promise<Response | null> {
   const [first, sub, last] = parts
   if (first === undefined) {

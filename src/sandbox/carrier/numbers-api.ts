@@ -2,7 +2,7 @@ import { API_ROOT, deliverAnswer, injectedError, pageOf, twilioError, twilioJson
 import type { CarrierState, NumberRecord } from './state.ts'
 import { formatRfc2822, newSid } from './twilio-sid.ts'
 
-/** What an update may set, by the name of its form field; the value says which key of the record it is. */
+/** The fields of an update by form name, with their keys in the record. */
 const ADDRESSES = {
   VoiceUrl: 'voiceUrl',
   VoiceFallbackUrl: 'voiceFallbackUrl',
@@ -18,7 +18,7 @@ const METHODS = {
   SmsFallbackMethod: 'smsFallbackMethod',
 } as const
 
-/** Gives the account a number; its webhooks lead nowhere unless said. */
+/** Adds a number to the account; its webhooks are empty unless given. */
 export function addNumber(state: CarrierState, phoneNumber: string, given: Partial<NumberRecord> = {}): NumberRecord {
   const now = new Date()
   const number: NumberRecord = {

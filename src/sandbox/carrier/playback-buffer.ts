@@ -1,24 +1,24 @@
 import { concatBytes } from '../../audio/mulaw.ts'
 import { BYTES_PER_MS } from './audio.ts'
 
-/** A mark that has come back. `cleared` = it came back because the buffer was emptied, so its audio was not heard. */
+/** A returned mark. `cleared` = its audio was not heard because the buffer was cleared. */
 export type ReturnedMark = { name: string; cleared: boolean }
-/** A stretch of sound the caller heard without a pause of 200 ms. Times are milliseconds on the buffer's clock. */
+/** Sound that the caller heard without a pause of 200 ms. Times are milliseconds on the buffer's clock. */
 export type HeardSpan = { startMs: number; endMs: number }
 
 type Segment = { start: number; end: number; bytes: Uint8Array }
 type PendingMark = { name: string; due: number }
 
-/** A pause shorter than this does not end a stretch of sound: a server that paces its chunks jitters by a few ms. */
+/** A shorter pause does not end a span: a server that paces its chunks jitters by a few ms. */
 const SAME_SPAN_GAP_MS = 200
 
 /** More than this much buffered audio is dropped (error 31931). */
 export const MAX_BUFFERED_MS = 10 * 60 * 1000
 
 /**
- * What a caller's ear gets: audio is taken in at any speed and drains at 8,000 bytes a second; a mark comes back when all
- * that was queued before it has been played, at once when nothing is queued; `clear` throws away what is unplayed and
- * brings every pending mark back. Pure: the caller of each method says what time it is (ms, never running backwards).
+ * Twilio's playback buffer: audio arrives at any speed and plays at 8,000 bytes a second; a mark returns when all audio before
+ * it was played, at once when nothing is queued; `clear` drops unplayed audio and returns every pending mark. Pure: every
+ * method takes the time (ms, never decreasing).
  */
 export class PlaybackBuffer {
   #segments: Segment[] = []
@@ -28,7 +28,6 @@ export class PlaybackBuffer {
   #unheard: Uint8Array[] = []
   #spans: HeardSpan[] = []
 
-  /** Queues audio. False when the ten minutes are exceeded and the audio was dropped. */
   push(now: number, bytes: Uint8Array): boolean {
     if (bytes.length === 0) return true
     if (this.bufferedMs(now) + bytes.length / BYTES_PER_MS > MAX_BUFFERED_MS) {
@@ -44,7 +43,7 @@ export class PlaybackBuffer {
     return true
   }
 
-  /** Queues a mark behind the audio queued so far. It is due at once when there is none; `advance` hands it out. */
+  /** Queues a mark behind the queued audio. Without any it is due at once; `advance` returns it. */
   mark(now: number, name: string): void {
     this.#marks.push({ name, due: Math.max(now, this.#endsAt) })
   }
@@ -63,7 +62,7 @@ export class PlaybackBuffer {
     return back
   }
 
-  /** Empties the buffer. Returns the marks played out by now followed by every pending one, and the ms thrown away. */
+  /** Clears the buffer. Returns the marks due by now followed by every pending one, and the ms dropped. */
   clear(now: number): { marks: ReturnedMark[]; clearedMs: number } {
     const marks = this.advance(now)
     let cleared = 0
@@ -85,33 +84,30 @@ export class PlaybackBuffer {
     return { marks, clearedMs: cleared / BYTES_PER_MS }
   }
 
-  /** Ms of audio still to be played. */
   bufferedMs(now: number): number {
     return Math.max(0, this.#endsAt - now)
   }
 
-  /** The stretch being played right now, or null. */
   playing(now: number): HeardSpan | null {
     const last = this.#spans.findLast((span) => span.startMs <= now)
     return last && last.endMs > now ? last : null
   }
 
-  /** When the last sound up to now ended (or will end, when it is still sounding); null before the first. */
+  /** When the last sound up to now ended (or will end, when it still sounds); null before the first. */
   lastSoundEnd(): number | null {
     return this.#spans.at(-1)?.endMs ?? null
   }
 
-  /** Stretches of sound so far; the last one may still be playing. */
   spans(): readonly HeardSpan[] {
     return this.#spans
   }
 
-  /** Everything played up to the last `advance` or `clear`, joined without the gaps. */
+  /** All audio played up to the last `advance` or `clear`, without the gaps. */
   heard(): Uint8Array {
     return concatBytes(this.#heard)
   }
 
-  /** Everything that was queued and never played: cleared, or dropped for exceeding the limit. */
+  /** All audio that was queued and never played: cleared, or dropped at the limit. */
   unheard(): Uint8Array {
     return concatBytes(this.#unheard)
   }

@@ -20,9 +20,9 @@ const BEEP = makeTone(1000, 400)
 type Captured = { audio: Uint8Array; endedBy: RecordedMessage['endedBy']; key: string | null }
 
 /**
- * Carries out `<Record>`: beep, the caller's audio until silence, a key, the maximum length or the end of the call, a Recording
- * in the carrier, the status callback when its file is ready, and the `action` request. Returns the document to go on with;
- * null = nothing was said, so the call falls through to the next verb.
+ * Runs `<Record>`: beep, the caller's audio until silence, a key, the maximum length or the end of the call, a Recording in
+ * the carrier, the status callback when its file is ready, and the `action` request. Returns the next document; null = no
+ * speech, so the call falls through to the next verb.
  * @param base URL of the document, which is also the default `action`
  */
 export async function runRecord(

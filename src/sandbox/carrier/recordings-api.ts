@@ -12,12 +12,10 @@ import {
 import type { CarrierState, RecordingRecord } from './state.ts'
 import { formatRfc2822 } from './twilio-sid.ts'
 
-/** The address of a recording, without an extension, as webhooks carry it. */
 export function recordingUrl(state: CarrierState, sid: string): string {
   return `${state.url}${API_ROOT}/Accounts/${state.accountSid}/Recordings/${sid}`
 }
 
-/** A recording as the API shows it. */
 export function recordingToJson(state: CarrierState, recording: RecordingRecord): Record<string, unknown> {
   const uri = `${API_ROOT}/Accounts/${state.accountSid}/Recordings/${recording.sid}`
   const done = recording.status === 'completed'
@@ -46,8 +44,8 @@ export function recordingToJson(state: CarrierState, recording: RecordingRecord)
 
 /**
  * `GET /Recordings…`: the list, a recording's JSON, or its file. The file is 16-bit PCM WAV (`.wav` or no extension), 404
- * until the recording is completed; two channels of a `<Record>` file are refused with 400; `.mp3` is 404, as this
- * carrier has no encoder for it.
+ * until the recording is completed; two channels of a `<Record>` file are refused with 400; `.mp3` is 404, as there is no
+ * encoder.
  */
 export async function readRecordings(
   state: CarrierState,
@@ -82,7 +80,6 @@ export async function readRecordings(
   )
 }
 
-/** `DELETE /Recordings/{sid}.json`: 204, then 404. */
 export function deleteRecording(state: CarrierState, sid: string, url: URL): Response {
   if (!state.recordings.delete(sid)) return twilioNotFound(url.pathname.slice(API_ROOT.length))
   return new Response(null, { status: 204 })

@@ -1,10 +1,8 @@
 import { secretsEqual } from '../../lib/ids.ts'
 import type { FaultEffect } from './faults.ts'
 
-/** Path prefix of Twilio's core API. */
 export const API_ROOT = '/2010-04-01'
 
-/** An error as the API words it: `{code, message, more_info, status}`. */
 export function twilioError(
   status: number,
   code: number,
@@ -15,7 +13,6 @@ export function twilioError(
   return Response.json(body, { status, headers: { 'Twilio-Request-Id': requestId(), ...headers } })
 }
 
-/** A resource or a page of them. */
 export function twilioJson(body: unknown, status = 200): Response {
   return Response.json(body, {
     status,
@@ -32,14 +29,12 @@ function requestId(): string {
   return `RQ${crypto.randomUUID().replaceAll('-', '')}`
 }
 
-/** Whether HTTP Basic credentials are the account's. */
 export function isAuthorized(request: Request, accountSid: string, authToken: string): boolean {
   const [scheme, encoded] = (request.headers.get('authorization') ?? '').split(' ')
   if (scheme?.toLowerCase() !== 'basic' || !encoded) return false
   return secretsEqual(Buffer.from(encoded, 'base64').toString('utf8'), `${accountSid}:${authToken}`)
 }
 
-/** The injected refusal among the effects, if any. */
 export function injectedError(effects: readonly FaultEffect[]): Response | null {
   const found = effects.find((effect) => effect.kind === 'http_error')
   if (!found) return null
@@ -48,7 +43,7 @@ export function injectedError(effects: readonly FaultEffect[]): Response | null 
   return twilioError(found.status, found.code, found.message, headers)
 }
 
-/** Delays an answer, or cuts the connection instead of giving it, as the effects say. */
+/** Delays an answer, or cuts the connection instead, according to the effects. */
 export async function deliverAnswer(answer: Response, effects: readonly FaultEffect[]): Promise<Response> {
   for (const effect of effects) {
     if (effect.kind === 'response_delayed') await Bun.sleep(effect.ms)
@@ -63,7 +58,7 @@ function cutConnection(): Response {
   return new Response(body)
 }
 
-/** A page of a list in the API's shape. `name` is the key that holds the items. */
+/** A page of a list in the API's form. `name` is the key that holds the items. */
 export function pageOf<T>(name: string, items: readonly T[], url: URL, toJson: (item: T) => unknown): Response {
   const size = Math.min(1000, Math.max(1, Number.parseInt(url.searchParams.get('PageSize') ?? '50', 10) || 50))
   const page = Math.max(0, Number.parseInt(url.searchParams.get('Page') ?? '0', 10) || 0)
@@ -88,7 +83,7 @@ export function pageOf<T>(name: string, items: readonly T[], url: URL, toJson: (
   })
 }
 
-/** Keeps a date that satisfies `Name`, `Name<` and `Name>` of a query: days for the first, inclusive bounds for the others. */
+/** Whether a date satisfies `Name`, `Name<` and `Name>` of a query: days for the first, inclusive bounds for the others. */
 export function matchesDate(date: Date | null, query: URLSearchParams, name: string): boolean {
   const exact = query.get(name)
   const before = query.get(`${name}<`)
@@ -100,7 +95,6 @@ export function matchesDate(date: Date | null, query: URLSearchParams, name: str
   return after === null || date.getTime() >= Date.parse(after)
 }
 
-/** A bound given as a day means the whole day. */
 function endOf(bound: string): number {
   const day = 24 * 60 * 60 * 1000
   return Date.parse(bound) + (/^\d{4}-\d{2}-\d{2}$/.test(bound) ? day - 1 : 0)

@@ -10,7 +10,6 @@ import { API_ROOT, isAuthorized, twilioError, twilioNotFound } from './rest.ts'
 import { type CarrierSettings, CarrierState } from './state.ts'
 
 export type StartCarrier = {
-  /** 0 = any free port. */
   port: number
   /** Loopback only; anything else is refused. */
   hostname?: string
@@ -20,10 +19,9 @@ export type StartCarrier = {
   settings?: Partial<CarrierSettings>
 }
 
-/** A running carrier: its state (messages, calls, recordings, faults, settings), where it listens, and its end. */
 export type Carrier = CarrierState & {
   readonly port: number
-  /** Another account at the same carrier, with numbers, calls and messages of its own. `/_control` knows the first one. */
+  /** Another account at the same carrier, with its own numbers, calls and messages. `/_control` serves the first one. */
   addAccount: (account: Pick<StartCarrier, 'accountSid' | 'authToken'>) => Carrier
   close: () => Promise<void>
 }
@@ -31,9 +29,9 @@ export type Carrier = CarrierState & {
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
 /**
- * Starts the carrier in a box: Twilio's REST API 2010-04-01 (messages, calls, recordings, media, numbers) under HTTP Basic
- * authentication, and `/_control` for tests, the command line and browsers. It holds all in memory.
- * @throws AppError `sandbox_not_loopback` when asked to listen anywhere but on this machine
+ * Starts the simulated carrier: Twilio's REST API 2010-04-01 (messages, calls, recordings, media, numbers) under HTTP Basic
+ * authentication, and `/_control` for tests, the command line and browsers. All state is in memory.
+ * @throws AppError `sandbox_not_loopback` when asked to listen on any other address
  */
 export function startCarrier(options: StartCarrier): Carrier {
   const hostname = options.hostname ?? '127.0.0.1'
@@ -54,7 +52,6 @@ export function startCarrier(options: StartCarrier): Carrier {
     fetch: async (request, self) => {
       const url = new URL(request.url)
       if (url.pathname === '/_control' || url.pathname.startsWith('/_control/')) {
-        // A call that is waited for may last longer than any idle limit.
         self.timeout(request, 0)
         return refuseForeign(request) ?? handleControl(state, request, url)
       }

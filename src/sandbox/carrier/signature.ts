@@ -4,8 +4,8 @@ import { createHmac } from 'node:crypto'
 export type FormParams = Readonly<Record<string, string | readonly string[]>>
 
 /**
- * The `X-Twilio-Signature` of a request: base64 HMAC-SHA1 over the exact URL followed by every form parameter, sorted by
- * name, as name and value without separators; a name given several times counts once per distinct value, sorted.
+ * The `X-Twilio-Signature` of a request: base64 HMAC-SHA1 over the exact URL followed by every form parameter, sorted by name,
+ * as name and value without separators; a repeated name counts once per distinct value, sorted.
  * @param authToken the account's primary auth token
  * @param url the URL as the receiver knows it, query string included, fragment excluded
  * @param params form fields of a POST; leave out for a GET or a WebSocket upgrade
@@ -22,8 +22,8 @@ export function signTwilioRequest(authToken: string, url: string, params: FormPa
 }
 
 /**
- * The form of a URL that Twilio signs: no fragment (connection overrides live there), no user and password, and no port
- * for voice requests over HTTPS. A `wss` URL is signed as the TwiML wrote it.
+ * The form of a URL that Twilio signs: no fragment (connection overrides are there), no user and password, and no port for
+ * voice requests over HTTPS. A `wss` URL is signed as the TwiML has it.
  */
 export function signableUrl(url: string, kind: 'voice' | 'messaging' | 'stream' = 'voice'): string {
   const match = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*)([^#]*)/i.exec(url)

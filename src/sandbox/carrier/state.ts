@@ -1,6 +1,6 @@
 import type { Logger } from '../../lib/log.ts'
 import type { CallReport, CallStatus } from './call-report.ts'
-import { FaultBook } from './faults.ts'
+import { FaultList } from './faults.ts'
 import { newSid } from './twilio-sid.ts'
 import type { ConnectRule } from './webhook-client.ts'
 
@@ -14,10 +14,8 @@ export type MessageStatus =
   | 'undelivered'
   | 'received'
 
-/** A file hanging on a message. */
 export type MediaRecord = { sid: string; messageSid: string; contentType: string; bytes: Uint8Array; createdAt: Date }
 
-/** A message as the carrier knows it. */
 export type MessageRecord = {
   sid: string
   direction: 'inbound' | 'outbound-api'
@@ -37,13 +35,11 @@ export type MessageRecord = {
   sentAt: Date | null
 }
 
-/** What the REST API may ask of a live call. */
 export type CallUpdate =
   | { kind: 'twiml'; twiml: string }
   | { kind: 'url'; url: string; method: 'GET' | 'POST' }
   | { kind: 'complete' }
 
-/** A call as the carrier knows it; `control` is there while the call lives. */
 export type CarrierCall = {
   sid: string
   parentSid: string | null
@@ -59,7 +55,6 @@ export type CarrierCall = {
   report: CallReport | null
 }
 
-/** A recording; `audio` is μ-law at 8,000 Hz. */
 export type RecordingRecord = {
   sid: string
   callSid: string
@@ -73,7 +68,6 @@ export type RecordingRecord = {
   audio: Uint8Array
 }
 
-/** A number of the account and where its webhooks lead; an empty address is none. */
 export type NumberRecord = {
   sid: string
   phoneNumber: string
@@ -82,7 +76,7 @@ export type NumberRecord = {
   voiceMethod: 'GET' | 'POST'
   voiceFallbackUrl: string
   voiceFallbackMethod: 'GET' | 'POST'
-  /** Set, it answers instead of `voiceUrl`; so does a trunk. */
+  /** When set it answers instead of `voiceUrl`; so does a trunk. */
   voiceApplicationSid: string
   statusCallback: string
   statusCallbackMethod: 'GET' | 'POST'
@@ -95,7 +89,6 @@ export type NumberRecord = {
   updatedAt: Date
 }
 
-/** A callback that was sent (or given up), for tests and people to look at. */
 export type CallbackRecord = {
   at: Date
   kind: 'message_status' | 'inbound_message' | 'call_status' | 'stream_status' | 'recording_status'
@@ -105,18 +98,14 @@ export type CallbackRecord = {
   error: string | null
 }
 
-/** How the carrier behaves; all of it may be changed while it runs. */
 export type CarrierSettings = {
   /** Ms after acceptance at which each status is reported. */
   statusDelaysMs: { queued: number; sent: number; delivered: number; read: number }
-  /** Whether WhatsApp's 24 hour window is held: free text outside it ends as `undelivered` 63016. */
   enforceWindow: boolean
   windowMs: number
-  /** Ms from the end of a `<Record>` until its file can be fetched. */
+  /** Ms from the end of a `<Record>` until its file is available. */
   recordingDelayMs: number
-  /** Whether WhatsApp readers read (a `read` status follows `delivered`). */
   sendReadReceipts: boolean
-  /** Where to dial for public URLs. */
   connectRules: ConnectRule[]
 }
 
@@ -129,10 +118,9 @@ export const DEFAULT_SETTINGS: Readonly<CarrierSettings> = {
   connectRules: [],
 }
 
-/** Memory limits: a carrier that runs for days in a sandbox keeps the newest of each kind. */
+/** Memory limits: a sandbox that runs for days stores the newest of each kind. */
 const KEEP = { messages: 5000, calls: 500, recordings: 500, callbacks: 5000 }
 
-/** Everything the carrier in a box remembers. */
 export class CarrierState {
   readonly accountSid: string
   readonly authToken: string
@@ -143,7 +131,7 @@ export class CarrierState {
   readonly recordings = new Map<string, RecordingRecord>()
   readonly numbers = new Map<string, NumberRecord>()
   readonly callbacks: CallbackRecord[] = []
-  readonly faults = new FaultBook()
+  readonly faults = new FaultList()
   /** When each WhatsApp user last wrote to each sender: key `sender|user`, ms since the epoch. */
   readonly lastInbound = new Map<string, number>()
   /** Root URL of the REST API, set when the server listens. */
@@ -187,7 +175,6 @@ export class CarrierState {
     this.#timers.add(timer)
   }
 
-  /** Drops everything planned and hangs up every live call. */
   endAll(): void {
     this.#closed = true
     for (const timer of this.#timers) clearTimeout(timer)
@@ -203,7 +190,6 @@ function keepNewest<T>(map: Map<string, T>, key: string, value: T, keep: number)
   if (oldest !== undefined) map.delete(oldest)
 }
 
-/** A call record at its beginning. */
 export function newCarrierCall(from: string, to: string, parentSid: string | null = null): CarrierCall {
   const now = new Date()
   return {

@@ -1,12 +1,10 @@
 import { z } from 'zod'
 
-/** A valid message of the server, decoded. */
 export type ServerMessage =
   | { event: 'media'; payload: Uint8Array }
   | { event: 'mark'; name: string }
   | { event: 'clear' }
 
-/** What is wrong with a message: 31950 = malformed, 31951 = invalid. */
 export type WireFault = { code: 31950 | 31951; message: string }
 
 const base64 = z.string().regex(/^[A-Za-z0-9+/]+={0,2}$/)
@@ -21,9 +19,9 @@ const serverMessage = z.discriminatedUnion('event', [
 ])
 
 /**
- * Reads one WebSocket message of the server as strictly as Twilio documents it: text frames only, `media`, `mark` and
- * `clear` with exactly their fields and the stream's own `streamSid`.
- * @param streamSid null while `start` has not been sent: then every message is a fault
+ * Reads one WebSocket message of the server as strictly as Twilio documents it: text frames only, `media`, `mark` and `clear`
+ * with exactly their fields and the stream's own `streamSid`.
+ * @param streamSid null before `start`: every message is then a fault
  */
 export function readServerMessage(data: unknown, streamSid: string | null): ServerMessage | WireFault {
   if (typeof data !== 'string') return { code: 31950, message: 'binary frame' }

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 
-/** Two-letter kinds of Twilio's resource identifiers that the carrier hands out. */
 export type SidKind = 'AC' | 'CA' | 'MZ' | 'SM' | 'MM' | 'ME' | 'RE' | 'PN' | 'RQ'
 
-/** A new identifier in Twilio's form: two letters and 32 hex digits. */
+/** An identifier in Twilio's form: two letters and 32 hex digits. */
 export function newSid(kind: SidKind): string {
   return kind + randomBytes(16).toString('hex')
 }

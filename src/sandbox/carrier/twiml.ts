@@ -1,4 +1,3 @@
-/** An element of a TwiML document. Text is kept joined, children in order. */
 export type TwimlElement = {
   name: string
   attributes: Readonly<Record<string, string>>
@@ -16,9 +15,9 @@ const NAME = /[A-Za-z_:][\w:.-]*/y
 const ATTRIBUTE = /\s+([A-Za-z_:][\w:.-]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/y
 
 /**
- * Parses a TwiML document as strictly as XML is: an XML declaration only at the very start, every `&` an entity, tags
- * balanced, one root, and the root is `<Response>`.
- * @throws TwimlError with what is wrong and where
+ * Parses a TwiML document strictly: an XML declaration only at the very start, every `&` an entity, balanced tags, one root,
+ * which is `<Response>`.
+ * @throws TwimlError with the fault and its position
  */
 export function parseTwiml(source: string): TwimlElement {
   const text = source.startsWith('\uFEFF') ? source.slice(1) : source
@@ -169,7 +168,6 @@ const VERBS: Readonly<Record<string, { attributes: readonly string[]; children: 
   Reject: { attributes: ['reason'], children: [] },
 }
 
-/** Verbs this carrier carries out. */
 export const SIMULATED_VERBS: ReadonlySet<string> = new Set([
   'Connect',
   'Play',

@@ -1,10 +1,9 @@
 import { errorMessage } from '../../lib/errors.ts'
 import { signableUrl, signTwilioRequest } from './signature.ts'
 
-/** Sends a request meant for `publicBaseUrl` to `connectBaseUrl` instead, while the signature stays over the public URL. */
+/** Sends a request for `publicBaseUrl` to `connectBaseUrl` instead; its signature covers the public URL. */
 export type ConnectRule = { publicBaseUrl: string; connectBaseUrl: string }
 
-/** What a request to the customer's server came to. `status` is null when no answer arrived. */
 export type WebhookAnswer = {
   status: number | null
   contentType: string | null
@@ -41,8 +40,8 @@ export function parseConnectionOverrides(url: string): ConnectionOverrides {
 }
 
 /**
- * Where to dial for a URL. A rule matches on host and port whatever the scheme, since the TwiML of an `http` base says
- * `wss`; the target's own TLS decides between http and https, ws and wss.
+ * The URL to dial. A rule matches host and port under any scheme, since the TwiML of an `http` base says `wss`; the target's
+ * own TLS decides between http and https, ws and wss.
  */
 export function resolveTarget(url: string, rules: readonly ConnectRule[]): string {
   const asked = new URL(url)
@@ -58,7 +57,6 @@ export function resolveTarget(url: string, rules: readonly ConnectRule[]): strin
   return asked.toString()
 }
 
-/** The form body of parameters, in the order given. */
 export function toForm(params: Readonly<Record<string, string>>): string {
   return new URLSearchParams(params).toString()
 }
@@ -70,18 +68,18 @@ export type SendWebhook = {
   method?: 'GET' | 'POST'
   kind?: 'voice' | 'messaging'
   rules?: readonly ConnectRule[]
-  /** Repeats of one event carry the same token; a new one is made when absent. */
+  /** Repetitions of one event carry the same token; a new one is made when absent. */
   idempotencyToken?: string
-  /** Replaces the right signature: a string to send instead, or null to send none. */
+  /** Replaces the correct signature: a string to send instead, or null to send none. */
   signature?: string | null
 }
 
 const ROUND_TRIP_MS = 100
 
 /**
- * A signed request as Twilio makes it: form-encoded, 15 s at most with all retries, one retry on a failed connection
- * unless the URL's fragment says otherwise, every try with the same `I-Twilio-Idempotency-Token`. Never throws: what went
- * wrong stands in the answer.
+ * A signed request as Twilio makes it: form-encoded, 15 s at most with all retries, one retry on a failed connection unless
+ * the URL's fragment says otherwise, every attempt with the same `I-Twilio-Idempotency-Token`. Never throws: the answer holds
+ * the error.
  */
 export async function sendWebhook(request: SendWebhook): Promise<WebhookAnswer> {
   const overrides = parseConnectionOverrides(request.url)
@@ -91,7 +89,7 @@ export async function sendWebhook(request: SendWebhook): Promise<WebhookAnswer> 
   for (let attempt = 1; attempt <= overrides.retries + 1; attempt += 1) {
     const left = overrides.totalMs - (performance.now() - started)
     if (left <= 0) break
-    // Twilio asks from afar: between two tries lies at least a round trip.
+    // At least a round trip lies between two of Twilio's attempts.
     if (attempt > 1) await Bun.sleep(ROUND_TRIP_MS)
     last = await tryOnce(request, token, Math.min(left, overrides.readMs), attempt, started)
     if (!deservesRetry(last, overrides.policy)) break

@@ -1,6 +1,6 @@
 /**
- * What the sandbox's text model answers when nothing is scripted: one JSON object with the keys that the system message names in
- * quotation marks before a colon, comma or brace, filled from the transcript in the user message; null for what was not said.
+ * The answer of the text model when none is scripted: one JSON object with the keys that the system message names in quotation
+ * marks before a colon, comma or brace, filled from the transcript in the user message; null for what was not said.
  */
 export function answerJson(messages: readonly { role: string; content: string }[]): string {
   const contentOf = (...roles: string[]) =>
@@ -25,7 +25,7 @@ function answersTo(transcript: string, isHebrew: boolean): Record<string, string
       ? `הפונה אמר: ${quoted}. יש לחזור אל הפונה.`
       : `The caller said: ${quoted}. They expect a call back.`,
     name,
-    wish: lines.findLast((line) => !NAME.test(line)) ?? null,
+    inquiry: lines.findLast((line) => !NAME.test(line)) ?? null,
     sentiment: 'neutral',
     next_step: isHebrew ? 'לחזור אל הפונה.' : 'Call back.',
   }

@@ -1,7 +1,5 @@
 import { z } from 'zod'
 
-/** What a client of the Realtime API may send, general availability names. Source: the event types of openai 7.57 (realtime). */
-
 const format = z.discriminatedUnion('type', [
   z.object({ type: z.literal('audio/pcm'), rate: z.literal(24_000).optional() }),
   z.object({ type: z.literal('audio/pcmu') }),

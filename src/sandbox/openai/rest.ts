@@ -1,13 +1,12 @@
 import { z } from 'zod'
 import { answerJson } from './chat-model.ts'
 
-/** What the REST side answers. */
 export const restPlan = z.object({
-  /** Transcripts, one a request; used up, the last one again. */
+  /** Transcripts, one per request; after them the last one again. */
   transcripts: z.array(z.string()).default(['My name is Dana Levi.']),
-  /** Contents of chat completions, one a request; used up, the last one again. Without any, the sandbox's model answers. */
+  /** Contents of chat completions, one per request; after them the last one again. Without any, the simulated model answers. */
   completions: z.array(z.string()).default([]),
-  /** Answers the next requests with this status. */
+  /** Answers the next requests with these statuses. */
   failures: z.array(z.int().min(400).max(599)).default([]),
 })
 export type RestPlan = z.output<typeof restPlan>
@@ -22,10 +21,10 @@ const chatRequest = z.object({
     .default({ type: 'text' }),
 })
 
-/** A format is known by the file's name (API reference, "Create transcription"). */
+/** The file's name tells its format (API reference, "Create transcription"). */
 const FORMATS = new Set(['flac', 'mp3', 'mp4', 'mpeg', 'mpga', 'm4a', 'ogg', 'wav', 'webm'])
 
-/** `GET /v1/models`, `POST /v1/audio/transcriptions` and `POST /v1/chat/completions`; null plan entries are used in order. */
+/** `GET /v1/models`, `POST /v1/audio/transcriptions` and `POST /v1/chat/completions`. */
 export async function answerRest(request: Request, url: URL, plan: RestPlan): Promise<Response> {
   const failure = plan.failures.shift()
   if (failure) return error(failure, 'injected', 'Injected failure')
@@ -46,13 +45,11 @@ export async function answerRest(request: Request, url: URL, plan: RestPlan): Pr
   return error(404, 'not_found', `There is nothing at ${url.pathname}.`)
 }
 
-/** As the vendor's `POST /v1/chat/completions` (API reference, "Create chat completion"). */
 function completeChat(body: unknown, plan: RestPlan): Response {
   const parsed = chatRequest.safeParse(body)
   if (!parsed.success) return error(400, 'invalid_value', parsed.error.issues[0]?.message ?? 'Invalid request')
   const { model, messages, response_format: format } = parsed.data
   const isJson = format.type === 'json_object'
-  // The vendor refuses JSON mode to those who do not ask for it in words too.
   if (isJson && !messages.some(({ content }) => /json/i.test(content)))
     return error(
       400,

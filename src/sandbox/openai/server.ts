@@ -21,33 +21,28 @@ export type StartOpenAi = {
   hostname?: string
   apiKey: string
   logger?: Logger
-  /** Speaks words as μ-law; without it scripts that want a voice get a tone. */
+  /** Synthesizes text as μ-law; without it scripts with a voice get a tone. */
   speak?: (text: string, language: string) => Promise<Uint8Array>
   script?: RealtimeScriptInput
 }
 
-/** A running OpenAI in a box. */
 export type OpenAiSandbox = {
   readonly port: number
-  /** `ws://…/v1/realtime` */
   readonly realtimeUrl: string
   readonly sessions: RealtimeSession[]
   readonly faults: RealtimeFaults
-  /** For sessions from now on. */
   setScript(script: RealtimeScriptInput): void
   rest: RestPlan
-  /** Another customer's key. */
   addKey(apiKey: string): void
-  /** Which key asked for what, newest last. */
+  /** The requests and their keys, newest last. */
   readonly uses: { path: string; apiKey: string }[]
-  /** Sessions whose connection is open. */
   open(): number
   close(): Promise<void>
 }
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
-/** Reports kept, newest last. */
-const KEPT_SESSIONS = 500
+/** Stored reports, newest last. */
+const MAX_SESSIONS = 500
 
 type SocketData = {
   model: string
@@ -59,7 +54,7 @@ type SocketData = {
 /**
  * Starts the sandbox's OpenAI: `/v1/realtime` (WebSocket, general availability events), `/v1/audio/transcriptions`,
  * `/v1/chat/completions`, under Bearer authentication, and `/_control` for tests and the command line.
- * @throws AppError `sandbox_not_loopback` when asked to listen anywhere but on this machine
+ * @throws AppError `sandbox_not_loopback` when asked to listen on any other address
  */
 export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
   const hostname = options.hostname ?? '127.0.0.1'
@@ -68,8 +63,12 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
   const log = options.logger ?? createLogger('silent')
   const faults = new RealtimeFaults()
   const sessions: RealtimeSession[] = []
-  let script = realtimeScript.parse(options.script ?? RECEPTIONIST_SCRIPT)
-  let rest: RestPlan = restPlan.parse({})
+  const state: ControlState = {
+    sessions,
+    faults,
+    script: realtimeScript.parse(options.script ?? RECEPTIONIST_SCRIPT),
+    rest: restPlan.parse({}),
+  }
   const keys = new Set([options.apiKey])
   const uses: OpenAiSandbox['uses'] = []
   const speak = options.speak ?? (async (text: string) => makeTone(300, wordsMs(text), 6_000))
@@ -80,17 +79,22 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
     idleTimeout: 120,
     async fetch(request, self) {
       const url = new URL(request.url)
-      if (url.pathname.startsWith('/_control')) return refuseForeign(request) ?? control(request, url)
+      if (url.pathname.startsWith('/_control')) return refuseForeign(request) ?? answerControl(state, request, url)
       const apiKey = (request.headers.get('authorization') ?? '').replace(/^Bearer /, '')
       if (!keys.has(apiKey))
         return apiError(401, 'invalid_request_error', 'invalid_api_key', 'Incorrect API key provided.')
       uses.push({ path: url.pathname, apiKey })
-      if (uses.length > KEPT_SESSIONS) uses.shift()
-      if (url.pathname !== '/v1/realtime') return answerRest(request, url, rest)
+      if (uses.length > MAX_SESSIONS) uses.shift()
+      if (url.pathname !== '/v1/realtime') return answerRest(request, url, state.rest)
       const fault = faults.strike('connect')
       if (fault?.effect.kind === 'refuse')
         return apiError(fault.effect.status, 'server_error', `http_${fault.effect.status}`, 'Injected refusal')
-      const data: SocketData = { model: url.searchParams.get('model') ?? '', script, session: null, fault }
+      const data: SocketData = {
+        model: url.searchParams.get('model') ?? '',
+        script: state.script,
+        session: null,
+        fault,
+      }
       if (!data.model)
         return apiError(400, 'invalid_request_error', 'missing_model', 'You must provide a model parameter.')
       if (!self.upgrade(request, { data })) return apiError(426, 'invalid_request_error', 'upgrade', 'Speak WebSocket.')
@@ -112,48 +116,13 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
         ws.data.session = session
         sessions.push(session)
         if (ws.data.fault) session.strike(ws.data.fault.effect)
-        if (sessions.length > KEPT_SESSIONS) sessions.shift()
-        log.info({ session: session.report.id, model }, 'a realtime session begins')
+        if (sessions.length > MAX_SESSIONS) sessions.shift()
+        log.info({ session: session.report.id, model }, 'realtime session opened')
       },
       message: (ws, text) => ws.data.session?.receive(String(text)),
       close: (ws) => ws.data.session?.end(),
     },
   })
-
-  async function control(request: Request, url: URL): Promise<Response> {
-    const [, , what, id, verb] = url.pathname.split('/')
-    try {
-      if (what === 'sessions' && request.method === 'GET')
-        return Response.json({ sessions: sessions.map((each) => each.report) })
-      if (what === 'sessions' && request.method === 'POST' && verb === 'strike') {
-        const session = sessions.find((each) => each.report.id === id)
-        if (!session) return apiError(404, 'invalid_request_error', 'not_found', 'There is no such session.')
-        session.strike(realtimeFault.shape.effect.parse(await request.json()))
-        return new Response(null, { status: 204 })
-      }
-      if (what === 'script' && request.method === 'PUT') {
-        script = realtimeScript.parse(await request.json())
-        return Response.json(script)
-      }
-      if (what === 'rest' && request.method === 'PUT') {
-        rest = restPlan.parse(await request.json())
-        return Response.json(rest)
-      }
-      if (what === 'faults' && request.method === 'POST') {
-        faults.add(await request.json())
-        return Response.json({ faults: faults.list() }, { status: 201 })
-      }
-      if (what === 'faults' && request.method === 'DELETE') {
-        faults.clear()
-        return new Response(null, { status: 204 })
-      }
-    } catch (error) {
-      if (error instanceof z.ZodError || error instanceof SyntaxError)
-        return apiError(400, 'invalid_request_error', 'invalid_value', error.message)
-      throw error
-    }
-    return apiError(404, 'invalid_request_error', 'not_found', 'There is no such control.')
-  }
 
   const port = server.port ?? options.port
   return {
@@ -164,13 +133,13 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
     sessions,
     faults,
     setScript(next) {
-      script = realtimeScript.parse(next)
+      state.script = realtimeScript.parse(next)
     },
     get rest() {
-      return rest
+      return state.rest
     },
     set rest(plan) {
-      rest = plan
+      state.rest = plan
     },
     open: () => sessions.filter((each) => !each.report.closed).length,
     async close() {
@@ -178,6 +147,48 @@ export function startOpenAi(options: StartOpenAi): OpenAiSandbox {
       await server.stop(true)
     },
   }
+}
+
+type ControlState = {
+  readonly sessions: RealtimeSession[]
+  readonly faults: RealtimeFaults
+  script: RealtimeScript
+  rest: RestPlan
+}
+
+async function answerControl(state: ControlState, request: Request, url: URL): Promise<Response> {
+  const [, , what, id, verb] = url.pathname.split('/')
+  try {
+    if (what === 'sessions' && request.method === 'GET')
+      return Response.json({ sessions: state.sessions.map((each) => each.report) })
+    if (what === 'sessions' && request.method === 'POST' && verb === 'strike') {
+      const session = state.sessions.find((each) => each.report.id === id)
+      if (!session) return apiError(404, 'invalid_request_error', 'not_found', 'There is no such session.')
+      session.strike(realtimeFault.shape.effect.parse(await request.json()))
+      return new Response(null, { status: 204 })
+    }
+    if (what === 'script' && request.method === 'PUT') {
+      state.script = realtimeScript.parse(await request.json())
+      return Response.json(state.script)
+    }
+    if (what === 'rest' && request.method === 'PUT') {
+      state.rest = restPlan.parse(await request.json())
+      return Response.json(state.rest)
+    }
+    if (what === 'faults' && request.method === 'POST') {
+      state.faults.add(await request.json())
+      return Response.json({ faults: state.faults.list() }, { status: 201 })
+    }
+    if (what === 'faults' && request.method === 'DELETE') {
+      state.faults.clear()
+      return new Response(null, { status: 204 })
+    }
+  } catch (error) {
+    if (error instanceof z.ZodError || error instanceof SyntaxError)
+      return apiError(400, 'invalid_request_error', 'invalid_value', error.message)
+    throw error
+  }
+  return apiError(404, 'invalid_request_error', 'not_found', 'There is no such control.')
 }
 
 function apiError(status: number, type: string, code: string, message: string): Response {

@@ -3,7 +3,6 @@ import type { TurnDetection } from './client-events.ts'
 
 const FRAME_BYTES = 160
 const FRAME_MS = 20
-/** Loudness (16-bit RMS) that counts as voice at the default threshold. */
 const VOICE_RMS = 330
 /** Loud frames among the last ten that begin a turn: 160 ms, about when the real one reports. */
 const START_FRAMES = 8
@@ -55,7 +54,7 @@ export class LoudnessVad {
   }
 }
 
-/** The silence that ends a turn; a semantic detector waits as long as its eagerness says. */
+/** The silence that ends a turn; a semantic detector waits according to its eagerness. */
 export function silenceOf(settings: NonNullable<TurnDetection>): number {
   if (settings.type === 'server_vad') return settings.silence_duration_ms
   return { low: 1_200, medium: 700, auto: 700, high: 300 }[settings.eagerness]

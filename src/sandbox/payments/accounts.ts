@@ -1,4 +1,3 @@
-/** The sandbox's accounts: names that say what they are, and one secret for all. */
 export const SANDBOX_PAYMENTS = {
   clientId: 'sandbox-client',
   webhookId: 'WH-SANDBOX',

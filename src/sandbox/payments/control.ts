@@ -8,8 +8,8 @@ export type ControlParts = { faults: PaymentFaults; ledger: Ledger; deliveries: 
 export type ControlRoute = (body: unknown, id: string) => Promise<Response> | Response
 
 /**
- * What both payment servers answer under `/_control`: `GET ledger`, `GET webhooks`, `GET|POST|DELETE faults`, and what the
- * server adds, addressed as `POST name` or `POST name/id`.
+ * The common control API of both payment servers under `/_control`: `GET ledger`, `GET webhooks`, `GET|POST|DELETE faults`,
+ * and the server's own actions, as `POST name` or `POST name/id`.
  */
 export async function handlePaymentControl(
   request: Request,

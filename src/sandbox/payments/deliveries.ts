@@ -7,11 +7,10 @@ export type Delivery = { url: string; body: string; status: number | null; attem
 
 export type WebhookRequest = { url: string; headers: Record<string, string>; body: string }
 
-/** PayPal tries for three days; a simulation has less patience. */
+/** PayPal retries for three days; the simulation for half a minute. */
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000, 16_000]
 const TIMEOUT_MS = 10_000
 
-/** Sends webhooks, with the faults that were injected, and remembers each try. */
 export class Deliveries {
   readonly log: Delivery[] = []
   #stopped = false
@@ -24,7 +23,6 @@ export class Deliveries {
     this.#stopped = true
   }
 
-  /** Sends in the background, as the provider does: nobody waits for it. */
   send(request: WebhookRequest): void {
     const effects = this.options.faults.strike('webhook')
     if (effectOf(effects, 'webhook_lost')) return
@@ -32,7 +30,7 @@ export class Deliveries {
     const delay = effectOf(effects, 'webhook_delayed')?.ms ?? 0
     for (let copy = 0; copy < times; copy += 1)
       this.#deliver(request, delay).catch((error: unknown) =>
-        this.options.logger.error({ error: errorMessage(error) }, 'a webhook could not be sent'),
+        this.options.logger.error({ error: errorMessage(error) }, 'webhook not sent'),
       )
   }
 
@@ -47,7 +45,6 @@ export class Deliveries {
     }
   }
 
-  /** One try, waited for. */
   async sendOnce(request: WebhookRequest, attempt = 1): Promise<Delivery> {
     const delivery: Delivery = { url: request.url, body: request.body, status: null, attempt, error: null }
     this.log.push(delivery)

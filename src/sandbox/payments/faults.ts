@@ -2,17 +2,15 @@ import { z } from 'zod'
 import { deliverAnswer } from '../carrier/rest.ts'
 
 const effectSchema = z.discriminatedUnion('kind', [
-  /** Refused: nothing is done. */
+  /** Rejected: nothing is done. */
   z.object({ kind: z.literal('http_error'), status: z.int().min(400).max(599) }),
   /** Done, then the connection is cut before the answer. */
   z.object({ kind: z.literal('response_lost') }),
-  /** Done at once, answered late. */
   z.object({ kind: z.literal('response_delayed'), ms: z.int().min(1).max(60_000) }),
-  /** Money moves, but not what was asked for. `amount` in the smallest unit. */
+  /** Money moves, but another amount, in the smallest unit. */
   z.object({ kind: z.literal('wrong_amount'), amount: z.int().positive().optional(), currency: z.string().optional() }),
-  /** The buyer's instrument is refused. */
   z.object({ kind: z.literal('declined') }),
-  /** A capture waits for a decision: the control interface's, or this one after `afterMs`. */
+  /** A capture stays pending until a decision: by the control API, or this one after `afterMs`. */
   z.object({
     kind: z.literal('capture_pending'),
     outcome: z.enum(['completed', 'denied']).optional(),
@@ -23,7 +21,7 @@ const effectSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('webhook_delayed'), ms: z.int().min(1).max(600_000) }),
 ])
 
-/** A fault of the payment servers: where it strikes, how often, and what happens. */
+/** A fault of the payment servers: where it strikes, how often, and its effect. */
 export const paymentFaultSchema = z.object({
   operation: z.enum([
     'token',
@@ -36,9 +34,8 @@ export const paymentFaultSchema = z.object({
     'report',
     'webhook',
   ]),
-  /** How many matching requests it strikes; for ever when absent. */
+  /** How many matching requests it strikes; all when absent. */
   times: z.int().min(1).optional(),
-  /** The share of matching requests that it strikes. */
   rate: z.number().min(0).max(1).default(1),
   effect: effectSchema,
 })
@@ -47,11 +44,9 @@ export type PaymentFaultInput = z.input<typeof paymentFaultSchema>
 export type PaymentEffect = z.output<typeof effectSchema>
 type Operation = z.output<typeof paymentFaultSchema>['operation']
 
-/** The injected faults of one server. */
 export class PaymentFaults {
   #faults: z.output<typeof paymentFaultSchema>[] = []
 
-  /** @throws ZodError when malformed */
   add(input: PaymentFaultInput): void {
     this.#faults.push(paymentFaultSchema.parse(input))
   }
@@ -75,7 +70,6 @@ export class PaymentFaults {
   }
 }
 
-/** The effect of this kind among those that struck. */
 export function effectOf<K extends PaymentEffect['kind']>(
   effects: readonly PaymentEffect[],
   kind: K,
@@ -83,7 +77,7 @@ export function effectOf<K extends PaymentEffect['kind']>(
   return effects.find((effect): effect is Extract<PaymentEffect, { kind: K }> => effect.kind === kind)
 }
 
-/** Answers late, or cuts the connection instead of answering, as the effects say. */
+/** Answers late, or cuts the connection instead, according to the effects. */
 export function answerWith(answer: Response, effects: readonly PaymentEffect[]): Promise<Response> {
   return deliverAnswer(
     answer,

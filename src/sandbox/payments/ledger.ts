@@ -1,19 +1,15 @@
-/** One movement of money, as the provider's own books have it. */
 export type LedgerEntry = {
   id: string
   kind: 'charge' | 'refund'
-  /** The merchant's id that came with it. */
   reference: string | null
-  /** Smallest unit. */
   amount: number
   currency: string
   status: 'pending' | 'completed' | 'failed'
-  /** Of a refund: the charge. */
   chargeId: string | null
   at: string
 }
 
-/** What the provider really took and gave: the truth that the merchant's books are held against. */
+/** The money that the provider really took and gave, which the merchant's books are compared with. */
 export class Ledger {
   readonly entries: LedgerEntry[] = []
 

@@ -9,7 +9,7 @@ main { width: min(24rem, 92vw); padding: 2rem; border-radius: 16px; background: 
 button { min-height: 52px; border: 0; border-radius: 10px; font: inherit; font-weight: 600; background: #0a5bd3; color: #fff; }
 button.quiet { background: light-dark(#e6e6e6, #444); color: inherit; } small { color: #8a6d1a; }`
 
-/** A page of a simulated provider: it says at once that no money moves. */
+/** A page of a simulated provider, which says that no money moves. */
 export function sandboxPage(title: string, body: ReturnType<typeof html> | string): Response {
   const page = html`<!doctype html>
     <html lang="en">

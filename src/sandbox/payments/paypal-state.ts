@@ -12,13 +12,11 @@ export type PayPalOrder = {
   reference: string | null
   description: string
   brand: string
-  /** Smallest unit. */
   amount: number
   currency: string
   returnUrl: string
   cancelUrl: string
   capture: LedgerEntry | null
-  /** The request id of the capture that was taken. */
   captureRequestId: string | null
   refunds: LedgerEntry[]
 }
@@ -27,7 +25,6 @@ export type PayPalSettings = {
   clientId: string
   clientSecret: string
   webhookId: string
-  /** Where events go; none are sent when null. */
   webhookUrl: string | null
   rules: readonly ConnectRule[]
   logger: Logger
@@ -36,13 +33,12 @@ export type PayPalSettings = {
 const newPayPalId = () =>
   Array.from(randomBytes(17), (byte) => 'ABCDEFGHJKLMNPQRSTUVWXYZ0123456789'[byte % 34]).join('')
 
-/** The books and the mail room of the simulated PayPal. */
 export class PayPalState {
   readonly faults = new PaymentFaults()
   readonly ledger = new Ledger()
   readonly deliveries: Deliveries
   readonly orders = new Map<string, PayPalOrder>()
-  /** `PayPal-Request-Id` → what the first request with it made. */
+  /** `PayPal-Request-Id` → the result of the first request with it. */
   readonly madeBy = new Map<string, string>()
   readonly tokens = new Map<string, number>()
   readonly #keys: { privateKey: KeyObject; publicKey: KeyObject }
@@ -72,14 +68,13 @@ export class PayPalState {
     return made
   }
 
-  /** The buyer says yes. */
   approve(order: PayPalOrder): void {
     if (order.status !== 'PAYER_ACTION_REQUIRED') return
     order.status = 'APPROVED'
     this.notify('CHECKOUT.ORDER.APPROVED', 'checkout-order', this.orderToJson(order))
   }
 
-  /** Money moves, or waits, as the effects say. */
+  /** Money moves, or is pending, according to the effects. */
   capture(order: PayPalOrder, requestId: string | null, effects: readonly PaymentEffect[]): void {
     const wrong = effectOf(effects, 'wrong_amount')
     const pending = effectOf(effects, 'capture_pending')
@@ -101,7 +96,6 @@ export class PayPalState {
     }
   }
 
-  /** Ends the waiting of a pending capture. */
   decide(order: PayPalOrder, outcome: 'completed' | 'denied'): void {
     if (order.capture?.status !== 'pending') return
     order.capture.status = outcome === 'completed' ? 'completed' : 'failed'
@@ -129,8 +123,8 @@ export class PayPalState {
 
   #notifyCapture(order: PayPalOrder): void {
     if (!order.capture) return
-    const news = { completed: 'COMPLETED', pending: 'PENDING', failed: 'DENIED' }[order.capture.status]
-    this.notify(`PAYMENT.CAPTURE.${news}`, 'capture', {
+    const status = { completed: 'COMPLETED', pending: 'PENDING', failed: 'DENIED' }[order.capture.status]
+    this.notify(`PAYMENT.CAPTURE.${status}`, 'capture', {
       ...this.captureToJson(order, order.capture),
       supplementary_data: { related_ids: { order_id: order.id } },
     })
@@ -140,7 +134,6 @@ export class PayPalState {
     if (this.settings.webhookUrl) this.deliveries.send(this.eventRequest(type, resourceType, resource))
   }
 
-  /** A signed event. @param forged signs with a key that is not PayPal's */
   eventRequest(type: string, resourceType: string, resource: unknown, forged = false): WebhookRequest {
     const body = JSON.stringify({
       id: `WH-${newPayPalId()}`,
@@ -172,7 +165,6 @@ export class PayPalState {
     }
   }
 
-  /** Whether a signature is ours, over exactly these bytes. */
   verifies(transmission: { id: string; time: string; signature: string; webhookId: string; body: string }): boolean {
     if (transmission.webhookId !== this.settings.webhookId) return false
     return createVerify('RSA-SHA256')

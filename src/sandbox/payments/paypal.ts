@@ -10,7 +10,6 @@ import { sandboxPage } from './page.ts'
 import { type PayPalOrder, PayPalState } from './paypal-state.ts'
 
 export type StartPayPal = {
-  /** 0 = any free port. */
   port: number
   hostname?: '127.0.0.1' | '::1' | 'localhost'
   clientId: string
@@ -23,7 +22,7 @@ export type StartPayPal = {
 
 export type PayPalSandbox = PayPalState & {
   readonly port: number
-  /** Another merchant's account, with books and webhooks of its own. `/_control` knows the first one. */
+  /** Another merchant's account, with its own books and webhooks. `/_control` serves the first one. */
   addAccount(account: Pick<StartPayPal, 'clientId' | 'clientSecret' | 'webhookId' | 'webhookUrl'>): PayPalState
   close(): Promise<void>
 }
@@ -65,8 +64,8 @@ const verifyInput = z.object({
 })
 
 /**
- * Starts PayPal in a box, on loopback only: OAuth, Orders v2, refunds of Payments v2, webhook verification, the page where a
- * buyer approves, signed events, and `/_control`. It holds all in memory.
+ * Starts the simulated PayPal, on loopback only: OAuth, Orders v2, refunds of Payments v2, webhook verification, the buyer's
+ * approval page, signed events, and `/_control`. All state is in memory.
  */
 export function startPayPal(options: StartPayPal): PayPalSandbox {
   const hostname = options.hostname ?? '127.0.0.1'
@@ -85,7 +84,7 @@ export function startPayPal(options: StartPayPal): PayPalSandbox {
     idleTimeout: 120,
     fetch: (request) => route(accounts, request),
     error: (error) => {
-      state.settings.logger.error({ err: error }, 'the simulated PayPal failed')
+      state.settings.logger.error({ err: error }, 'simulated PayPal failed')
       return paypalError(500, 'INTERNAL_SERVER_ERROR')
     },
   })
@@ -121,7 +120,7 @@ async function route(accounts: readonly [PayPalState, ...PayPalState[]], request
     return struck(asking, 'token', () => giveToken(asking, request))
   }
   const token = authorization.replace(/^Bearer /, '')
-  // Whose token it is decides whose orders there are: another merchant's are not found.
+  // The token's account limits the visible orders: another merchant's are not found.
   const state = accounts.find(({ tokens }) => tokens.has(token)) ?? first
   const until = state.tokens.get(token)
   if (until === undefined || until < Date.now()) return paypalError(401, 'AUTHENTICATION_FAILURE', 'invalid_token')
@@ -228,7 +227,7 @@ function refundCapture(state: PayPalState, captureId: string, text: string, requ
   return Response.json(state.refundToJson(refund), { status: 201 })
 }
 
-/** The event is checked as the bytes that came, not as what they mean. */
+/** The event is verified as the bytes that came, not by its parsed value. */
 function verifySignature(state: PayPalState, text: string): Response {
   const input = verifyInput.safeParse(JSON.parse(text))
   if (!input.success) return paypalError(400, 'VALIDATION_ERROR')
@@ -244,7 +243,6 @@ function verifySignature(state: PayPalState, text: string): Response {
   return Response.json({ verification_status: right ? 'SUCCESS' : 'FAILURE' })
 }
 
-/** Where the buyer says yes or no. */
 async function approvalPage(state: PayPalState, request: Request, url: URL): Promise<Response> {
   const order = state.orders.get(url.searchParams.get('token') ?? '')
   if (!order) return sandboxPage('PayPal', 'There is no such order.')
@@ -256,7 +254,7 @@ async function approvalPage(state: PayPalState, request: Request, url: URL): Pro
     if (yes) back.searchParams.set('PayerID', 'SANDBOXBUYER1')
     return new Response(null, { status: 303, headers: { location: back.href } })
   }
-  if (order.status !== 'PAYER_ACTION_REQUIRED') return sandboxPage('PayPal', 'This order needs no approval any more.')
+  if (order.status !== 'PAYER_ACTION_REQUIRED') return sandboxPage('PayPal', 'This order no longer needs approval.')
   return sandboxPage(
     'PayPal',
     html`<p>${order.brand}</p><p>${order.description}</p><p class="sum">${toDecimal(order.amount)} ${order.currency}</p>
@@ -274,26 +272,22 @@ function controlRoutes(state: PayPalState): Readonly<Record<string, ControlRoute
   }
   return {
     'GET orders': () => Response.json({ orders: [...state.orders.values()].map((order) => state.orderToJson(order)) }),
-    /** As if the buyer had pressed the button. */
     'POST approve': (_, id) =>
       known(id, (order) => {
         state.approve(order)
         return Response.json(state.orderToJson(order))
       }),
-    /** Decides a pending capture. */
     'POST decide': (body, id) =>
       known(id, (order) => {
         state.decide(order, z.object({ outcome: z.enum(['completed', 'denied']) }).parse(body).outcome)
         return Response.json(state.orderToJson(order))
       }),
-    /** As if the merchant had refunded in PayPal's console. */
     'POST refund': (body, id) =>
       known(id, (order) => {
         const { amount } = z.object({ amount: z.int().positive() }).parse(body)
         const refund = state.refund(order, amount, null)
         return refund ? Response.json(state.refundToJson(refund)) : refuse(409, 'no_refund', 'Nothing to refund.')
       }),
-    /** An event that PayPal never sent: signed by somebody else. */
     'POST forge': async (body) => {
       const { type, resource } = z.object({ type: z.string(), resource: z.unknown() }).parse(body)
       return Response.json(await state.deliveries.sendOnce(state.eventRequest(type, 'capture', resource, true)))

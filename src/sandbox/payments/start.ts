@@ -10,13 +10,12 @@ export type StartPayments = {
   paypalPort: number
   tranzilaPort: number
   secret: string
-  /** Where PayPal's events go; Tranzila is told with every payment. */
+  /** Where PayPal's events go; a Tranzila payment names its own address. */
   paypalWebhookUrl: string | null
   rules: readonly ConnectRule[]
   logger: Logger
 }
 
-/** Starts both payment providers. */
 export function startPayments(options: StartPayments) {
   const { host: hostname, secret, rules, logger } = options
   const { clientId, webhookId, terminal, appKey } = SANDBOX_PAYMENTS

@@ -1,44 +1,20 @@
-import { createHmac, randomBytes } from 'node:crypto'
 import { html } from 'hono/html'
 import { z } from 'zod'
-import { secretsEqual } from '../../lib/ids.ts'
 import { createLogger, type Logger } from '../../lib/log.ts'
-import { fromDecimal } from '../../lib/money.ts'
 import type { ConnectRule } from '../carrier/webhook-client.ts'
 import { type ControlRoute, handlePaymentControl } from './control.ts'
 import { Deliveries } from './deliveries.ts'
-import { answerWith, effectOf, type PaymentEffect, PaymentFaults } from './faults.ts'
+import { answerWith, effectOf, PaymentFaults } from './faults.ts'
 import { Ledger } from './ledger.ts'
 import { sandboxPage } from './page.ts'
+import { CURRENCIES, type Terminal, TranzilaState } from './tranzila-state.ts'
 
-export type StartTranzila = {
+export type StartTranzila = Terminal & {
   /** 0 = any free port. */
   port: number
   hostname?: '127.0.0.1' | '::1' | 'localhost'
-  terminal: string
-  appKey: string
-  secret: string
   rules?: readonly ConnectRule[]
   logger?: Logger
-}
-
-/** A merchant's terminal and the app whose keys reach it. */
-type Terminal = Pick<StartTranzila, 'terminal' | 'appKey' | 'secret'>
-
-type Row = {
-  terminal: string
-  index: number
-  /** Agorot. */
-  amount: number
-  currency: string
-  processor_response_code: string
-  txn_type: 'DEBIT'
-  tranmode: string
-  payment_plan: number
-  transaction_date: string
-  authorization_number: string
-  /** The terminal's own field, `payment_id` by its API name. */
-  user_defined_1: string
 }
 
 export type TranzilaSandbox = {
@@ -47,30 +23,13 @@ export type TranzilaSandbox = {
   readonly faults: PaymentFaults
   readonly ledger: Ledger
   readonly deliveries: Deliveries
-  /** Another merchant's terminal; the ledger names each charge's. */
   addTerminal(terminal: Terminal): void
   close(): Promise<void>
 }
 
-const FIELD = 'payment_id'
-const HANDSHAKE_MS = 20 * 60_000
-const CLOCK_SKEW_S = 300
-const CURRENCIES: Readonly<Record<string, string>> = { '1': 'ILS', '2': 'USD' }
-
-const handshakeInput = z.object({ terminal_name: z.string(), sum: z.number().positive() })
-const reportInput = z.object({
-  terminal_name: z.string(),
-  transaction_index: z.int().optional(),
-  transaction_start_date: z.iso.date().optional(),
-  transaction_end_date: z.iso.date().optional(),
-  page: z.int().min(1).default(1),
-  page_results: z.int().min(1).max(1_000).default(10),
-  ufields: z.array(z.object({ name: z.string(), operator: z.literal('equals'), value: z.string() })).default([]),
-})
-
 /**
- * Starts Tranzila in a box, on loopback only: handshake, hosted page, unsigned notify, transactions report, `/_control`. One
- * port plays `api`, `report` and `direct`. It holds all in memory.
+ * Starts the simulated Tranzila, on loopback only: handshake, hosted page, unsigned notify, transactions report, `/_control`.
+ * One port serves `api`, `report` and `direct`. All state is in memory.
  */
 export function startTranzila(options: StartTranzila): TranzilaSandbox {
   const hostname = options.hostname ?? '127.0.0.1'
@@ -78,154 +37,8 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
   const faults = new PaymentFaults()
   const ledger = new Ledger()
   const deliveries = new Deliveries({ faults, rules: options.rules ?? [], retries: false, logger })
-  const handshakes = new Map<string, { terminal: string; sum: number; until: number }>()
-  const nonces = new Set<string>()
-  const rows: Row[] = []
-  const terminals: Terminal[] = [options]
-
-  /** The terminal that signed keys reach; null when they are not right. */
-  function terminalOf(request: Request): string | null {
-    const header = (name: string) => request.headers.get(`x-tranzila-api-${name}`) ?? ''
-    const time = header('request-time')
-    const nonce = header('nonce')
-    const found = terminals.find(({ appKey }) => header('app-key') === appKey)
-    if (!found || nonce.length !== 80 || nonces.has(nonce)) return null
-    if (Math.abs(Date.now() / 1_000 - Number(time)) > CLOCK_SKEW_S) return null
-    nonces.add(nonce)
-    const expected = createHmac('sha256', found.secret + time + nonce)
-      .update(found.appKey)
-      .digest('hex')
-    return secretsEqual(header('access-token'), expected) ? found.terminal : null
-  }
-
-  async function api(
-    request: Request,
-    operation: 'handshake' | 'report',
-    work: (body: unknown, terminal: string) => Response,
-  ): Promise<Response> {
-    const effects = faults.strike(operation)
-    const refused = effectOf(effects, 'http_error')
-    if (refused) return Response.json({ error_code: 1, message: 'injected' }, { status: refused.status })
-    const terminal = terminalOf(request)
-    if (terminal === null) return Response.json({ error_code: 20_001, message: 'Unauthorized' }, { status: 401 })
-    return answerWith(work(await request.json(), terminal), effects)
-  }
-
-  function createHandshake(body: unknown, terminal: string): Response {
-    const input = handshakeInput.safeParse(body)
-    if (!input.success || input.data.terminal_name !== terminal)
-      return Response.json({ error_code: 20_003, message: 'Invalid request' })
-    const thtk = randomBytes(16).toString('hex')
-    handshakes.set(thtk, { terminal, sum: Math.round(input.data.sum * 100), until: Date.now() + HANDSHAKE_MS })
-    return Response.json({ error_code: 0, message: 'Success', thtk })
-  }
-
-  function reportRows(body: unknown, terminal: string): Response {
-    const input = reportInput.safeParse(body)
-    if (!input.success || input.data.terminal_name !== terminal)
-      return Response.json({ error_code: 20_003, message: 'Invalid request' })
-    const { transaction_index, transaction_start_date, transaction_end_date, ufields, page, page_results } = input.data
-    const found = rows.filter(
-      (row) =>
-        row.terminal === terminal &&
-        (transaction_index === undefined || row.index === transaction_index) &&
-        (transaction_start_date === undefined || row.transaction_date >= transaction_start_date) &&
-        (transaction_end_date === undefined || row.transaction_date <= transaction_end_date) &&
-        ufields.every(({ name, value }) => name === FIELD && row.user_defined_1 === value),
-    )
-    const shown = found.slice((page - 1) * page_results, page * page_results)
-    return Response.json({ error_code: 0, message: 'Success', rows: found.length, transactions: shown })
-  }
-
-  /** Charges the card, or refuses it, and tells the notify address; the answer sends the browser on. */
-  function charge(terminal: string, query: URLSearchParams, declined: boolean, effects: readonly PaymentEffect[]) {
-    const wrong = effectOf(effects, 'wrong_amount')
-    const code = declined || effectOf(effects, 'declined') ? '033' : '000'
-    const currency = Object.entries(CURRENCIES).find(([, name]) => name === wrong?.currency)?.[0]
-    const row: Row = {
-      terminal,
-      index: rows.length + 1,
-      amount: wrong?.amount ?? fromDecimal(query.get('sum') ?? '') ?? 0,
-      currency: currency ?? query.get('currency') ?? '1',
-      processor_response_code: code,
-      txn_type: 'DEBIT',
-      tranmode: query.get('tranmode') ?? 'A',
-      payment_plan: 1,
-      transaction_date: new Date().toISOString().slice(0, 10),
-      authorization_number: code === '000' ? String(1_000_000 + rows.length) : '',
-      user_defined_1: query.get(FIELD) ?? '',
-    }
-    rows.push(row)
-    // A hold is no charge: the books have it, the money stays where it is.
-    if (row.tranmode === 'A')
-      ledger.add({
-        id: `${terminal}:${row.index}`,
-        kind: 'charge',
-        reference: row.user_defined_1 || null,
-        amount: row.amount,
-        currency: CURRENCIES[row.currency] ?? row.currency,
-        status: code === '000' ? 'completed' : 'failed',
-        chargeId: null,
-      })
-    const fields = {
-      ...Object.fromEntries(query),
-      Response: code,
-      index: String(row.index),
-      ConfirmationCode: row.authorization_number,
-    }
-    const notifyUrl = query.get('notify_url_address')
-    if (notifyUrl)
-      deliveries.send({
-        url: notifyUrl,
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: new URLSearchParams(fields).toString(),
-      })
-    return { row, fields, back: query.get(code === '000' ? 'success_url_address' : 'fail_url_address') ?? '' }
-  }
-
-  async function payPage(terminal: string, request: Request, query: URLSearchParams): Promise<Response> {
-    const handshake = handshakes.get(query.get('thtk') ?? '')
-    const sum = fromDecimal(query.get('sum') ?? '')
-    if (handshake?.terminal !== terminal || handshake.until < Date.now() || sum !== handshake.sum)
-      return sandboxPage('Tranzila', 'The handshake does not fit this payment, or is too old.')
-    if (request.method !== 'POST')
-      return sandboxPage(
-        'Tranzila',
-        html`<p>${query.get('pdesc') ?? ''}</p>
-          <p class="sum">${query.get('sum') ?? ''} ${CURRENCIES[query.get('currency') ?? ''] ?? ''}</p>
-          <form method="post">
-            <button name="decision" value="pay">Pay with a card that works</button>
-            <button name="decision" value="decline" class="quiet">Pay with a card that is refused</button>
-          </form>`,
-      )
-    const decision = new URLSearchParams(await request.text()).get('decision')
-    const { fields, back } = charge(terminal, query, decision !== 'pay', faults.strike('charge'))
-    // The real page sends the browser back with a POST of the same fields.
-    return sandboxPage(
-      'Tranzila',
-      html`<form method="post" action="${back}" id="back">
-          ${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`)}
-          <button>Back to the shop</button>
-        </form>
-        <script>document.getElementById('back').submit()</script>`,
-    )
-  }
-
-  const control: Readonly<Record<string, ControlRoute>> = {
-    'GET transactions': () => Response.json({ transactions: rows }),
-    /** Any form at all to any notify address: what everybody on the net can do. */
-    'POST forge': async (body) => {
-      const { url, fields } = z.object({ url: z.url(), fields: z.record(z.string(), z.string()) }).parse(body)
-      return Response.json(
-        await deliveries.sendOnce({
-          url,
-          headers: { 'content-type': 'application/x-www-form-urlencoded' },
-          body: new URLSearchParams(fields).toString(),
-        }),
-      )
-    },
-  }
-
+  const state = new TranzilaState(options, ledger, deliveries)
+  const control = controlOf(state, deliveries)
   const server = Bun.serve({
     port: options.port,
     hostname,
@@ -234,15 +47,14 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
       const url = new URL(request.url)
       if (url.pathname.startsWith('/_control'))
         return handlePaymentControl(request, url, { faults, ledger, deliveries }, control)
-      if (url.pathname === '/v2/handshake/create' && request.method === 'POST')
-        return api(request, 'handshake', createHandshake)
-      if (url.pathname === '/v1/transaction' && request.method === 'POST') return api(request, 'report', reportRows)
-      const page = terminals.find(({ terminal }) => url.pathname === `/${terminal}/iframenew.php`)
-      if (page) return payPage(page.terminal, request, url.searchParams)
+      if (request.method === 'POST' && url.pathname in OPERATIONS)
+        return answerApi(state, faults, request, url.pathname)
+      const page = state.terminals.find(({ terminal }) => url.pathname === `/${terminal}/iframenew.php`)
+      if (page) return payPage(state, faults, page.terminal, request, url.searchParams)
       return Response.json({ error_code: 404, message: 'page not found' }, { status: 404 })
     },
     error: (error) => {
-      logger.error({ err: error }, 'the simulated Tranzila failed')
+      logger.error({ err: error }, 'simulated Tranzila failed')
       return Response.json({ error_code: 500, message: 'error' }, { status: 500 })
     },
   })
@@ -253,10 +65,80 @@ export function startTranzila(options: StartTranzila): TranzilaSandbox {
     faults,
     ledger,
     deliveries,
-    addTerminal: (terminal) => void terminals.push(terminal),
+    addTerminal: (terminal) => void state.terminals.push(terminal),
     async close() {
       deliveries.stop()
       await server.stop(true)
+    },
+  }
+}
+
+const OPERATIONS: Readonly<Record<string, 'handshake' | 'report'>> = {
+  '/v2/handshake/create': 'handshake',
+  '/v1/transaction': 'report',
+}
+
+async function answerApi(
+  state: TranzilaState,
+  faults: PaymentFaults,
+  request: Request,
+  path: string,
+): Promise<Response> {
+  const operation = OPERATIONS[path] ?? 'report'
+  const effects = faults.strike(operation)
+  const refused = effectOf(effects, 'http_error')
+  if (refused) return Response.json({ error_code: 1, message: 'injected' }, { status: refused.status })
+  const terminal = state.terminalOf(request)
+  if (terminal === null) return Response.json({ error_code: 20_001, message: 'Unauthorized' }, { status: 401 })
+  const body: unknown = await request.json()
+  const answer = operation === 'handshake' ? state.createHandshake(body, terminal) : state.reportRows(body, terminal)
+  return answerWith(answer, effects)
+}
+
+async function payPage(
+  state: TranzilaState,
+  faults: PaymentFaults,
+  terminal: string,
+  request: Request,
+  query: URLSearchParams,
+): Promise<Response> {
+  if (!state.fitsHandshake(terminal, query))
+    return sandboxPage('Tranzila', 'The handshake does not match this payment, or has expired.')
+  if (request.method !== 'POST')
+    return sandboxPage(
+      'Tranzila',
+      html`<p>${query.get('pdesc') ?? ''}</p>
+        <p class="sum">${query.get('sum') ?? ''} ${CURRENCIES[query.get('currency') ?? ''] ?? ''}</p>
+        <form method="post">
+          <button name="decision" value="pay">Pay with a card that works</button>
+          <button name="decision" value="decline" class="quiet">Pay with a card that is refused</button>
+        </form>`,
+    )
+  const decision = new URLSearchParams(await request.text()).get('decision')
+  const { fields, back } = state.charge(terminal, query, decision !== 'pay', faults.strike('charge'))
+  // The real page sends the browser back with a POST of the same fields.
+  return sandboxPage(
+    'Tranzila',
+    html`<form method="post" action="${back}" id="back">
+        ${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`)}
+        <button>Back to the shop</button>
+      </form>
+      <script>document.getElementById('back').submit()</script>`,
+  )
+}
+
+function controlOf(state: TranzilaState, deliveries: Deliveries): Readonly<Record<string, ControlRoute>> {
+  return {
+    'GET transactions': () => Response.json({ transactions: state.rows }),
+    'POST forge': async (body) => {
+      const { url, fields } = z.object({ url: z.url(), fields: z.record(z.string(), z.string()) }).parse(body)
+      return Response.json(
+        await deliveries.sendOnce({
+          url,
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: new URLSearchParams(fields).toString(),
+        }),
+      )
     },
   }
 }

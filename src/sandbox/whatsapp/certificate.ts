@@ -1,6 +1,5 @@
 import { createSign, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
 
-/** A certificate that signs itself, and its private key, both PEM. */
 export type SelfSigned = { certificate: string; privateKey: string }
 
 const SEQUENCE = 0x30
@@ -8,8 +7,8 @@ const SET = 0x31
 const ECDSA_SHA256 = oid('2a8648ce3d040302')
 
 /**
- * Makes an ECDSA P-256 certificate for loopback addresses, valid for a year. Media has to go over TLS because clients build
- * `https://` addresses from the media host alone. X.509 v3 by RFC 5280, written out in DER.
+ * Makes an ECDSA P-256 certificate for loopback addresses, valid for a year. Media needs TLS because clients build `https://`
+ * addresses from the media host alone. X.509 v3 by RFC 5280, written out in DER.
  */
 export function makeLoopbackCertificate(): SelfSigned {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

@@ -6,20 +6,18 @@ import { acceptMessage, serveRetry } from './messages.ts'
 import { childrenOf, requireAttr, SERVER_JID, unixSeconds } from './nodes.ts'
 import { type NoiseIdentity, NoiseServer } from './noise.ts'
 import { offlineStanzas, settleByAck, settleByReceipt } from './outbox.ts'
-import type { PairingDesk, UnlinkedClient } from './pairing.ts'
+import type { PairingRegistry, UnlinkedClient } from './pairing.ts'
 import { type Asker, answerQuery } from './queries.ts'
-import { type Account, type ClientLink, type Companion, lidJid, type World } from './whatsapp-state.ts'
+import { type Account, type ClientLink, type Companion, lidJid, type WhatsAppState } from './whatsapp-state.ts'
 
-/** The transport under a connection, a WebSocket of whatever server. */
 export type Transport = { send(bytes: Uint8Array): void; close(): void; terminate(): void }
 
-/** How long a closing stream stays open, so that its last stanza is read before the socket goes. */
+/** How long a closing stream stays open, so that the client reads its last stanza. */
 const LINGER_MS = 20
 
-/** One client's WebSocket, from the first Noise byte to the last stanza. */
 export class Connection implements ClientLink {
-  private readonly world: World
-  private readonly desk: PairingDesk
+  private readonly state: WhatsAppState
+  private readonly desk: PairingRegistry
   private readonly transport: Transport
   private readonly noise: NoiseServer
   private readonly answers = new Map<string, { resolve(node: BinaryNode): void; reject(error: Error): void }>()
@@ -30,8 +28,8 @@ export class Connection implements ClientLink {
   private held: Uint8Array[] = []
   private work: Promise<void> = Promise.resolve()
 
-  constructor(world: World, desk: PairingDesk, identity: NoiseIdentity, transport: Transport) {
-    this.world = world
+  constructor(state: WhatsAppState, desk: PairingRegistry, identity: NoiseIdentity, transport: Transport) {
+    this.state = state
     this.desk = desk
     this.transport = transport
     this.noise = new NoiseServer(identity, (bytes) => {
@@ -39,7 +37,6 @@ export class Connection implements ClientLink {
     })
   }
 
-  /** Bytes from the client. Stanzas are handled one after the other, in the order they came. */
   receive(bytes: Uint8Array): void {
     if (this.frozen) {
       this.held.push(bytes)
@@ -52,14 +49,13 @@ export class Connection implements ClientLink {
       .catch((error) => this.fail(error))
   }
 
-  /** The client is gone. */
   onClosed(): void {
     this.closed = true
     if (this.session?.companion.link === this) this.session.companion.link = undefined
     if (this.unlinked) this.desk.forget(this.unlinked)
-    for (const { reject } of this.answers.values()) reject(new Error('the connection closed'))
+    for (const { reject } of this.answers.values()) reject(new Error('connection closed'))
     this.answers.clear()
-    this.world.changed()
+    this.state.changed()
   }
 
   send(node: BinaryNode): void {
@@ -99,18 +95,17 @@ export class Connection implements ClientLink {
   }
 
   private fail(error: unknown): void {
-    if (!this.closed)
-      this.world.log.warn({ reason: errorMessage(error) }, 'a client broke the protocol; its socket is closed')
+    if (!this.closed) this.state.log.warn({ reason: errorMessage(error) }, 'client broke the protocol; socket closed')
     this.terminate()
   }
 
-  /** Runs a dialogue that waits for the client's answers, which the stanza loop has to stay free to read. */
+  /** Runs an exchange that waits for the client's answers, which the stanza loop must stay free to read. */
   private converse(dialogue: Promise<unknown>): void {
     dialogue.catch((error) => this.fail(error))
   }
 
   private login(payload: proto.ClientPayload): void {
-    const refusal = this.world.faults.take('refuse_login')
+    const refusal = this.state.faults.take('refuse_login')
     if (refusal) {
       this.refuse(refusal.code)
       return
@@ -125,7 +120,7 @@ export class Connection implements ClientLink {
       this.converse(this.desk.offerRefs(this.unlinked))
       return
     }
-    const account = this.world.accounts.get(String(payload.username))
+    const account = this.state.accounts.get(String(payload.username))
     const companion = account?.companions.get(payload.device ?? 0)
     if (!account || !companion) {
       this.refuse('401')
@@ -140,8 +135,8 @@ export class Connection implements ClientLink {
       attrs: { t: now, lid: lidJid(account.lid, companion.id), creation: now, props: '27', companion_enc_static: '' },
     })
     this.sendStored(companion)
-    this.world.log.debug({ account: maskPhone(account.phone), device: companion.id }, 'a device logged in')
-    this.world.changed()
+    this.state.log.debug({ account: maskPhone(account.phone), device: companion.id }, 'device logged in')
+    this.state.changed()
   }
 
   private refuse(reason: string): void {
@@ -170,7 +165,7 @@ export class Connection implements ClientLink {
     if (node.tag === 'receipt') return this.handleReceipt(account, companion, node)
     if (node.tag === 'ack') settleByAck(companion, node)
     if (node.tag === 'ack' || node.tag === 'presence' || node.tag === 'chatstate')
-      this.world.recordNotice({
+      this.state.recordNotice({
         account: account.phone,
         tag: node.tag,
         attrs: node.attrs,
@@ -187,7 +182,7 @@ export class Connection implements ClientLink {
     }
     const content = this.unlinked
       ? this.answerUnlinked(this.unlinked, node)
-      : answerQuery(this.world, this.session, node)
+      : answerQuery(this.state, this.session, node)
     this.send({ tag: 'iq', attrs: { from: SERVER_JID, type: 'result', id }, content })
     this.afterQuery(this.session, node)
   }
@@ -199,15 +194,15 @@ export class Connection implements ClientLink {
     return undefined
   }
 
-  /** A new device is told the past as soon as its first keys are there to encrypt it with. */
+  /** A new device gets the history as soon as its first keys are uploaded. */
   private afterQuery(asker: Asker, node: BinaryNode): void {
     if (!asker?.companion.isNew || node.attrs.xmlns !== 'encrypt' || node.attrs.type !== 'set') return
     asker.companion.isNew = false
-    this.converse(pushInitialHistory(this.world, asker.account, asker.companion))
+    this.converse(pushInitialHistory(this.state, asker.account, asker.companion))
   }
 
   private async handleMessage(account: Account, companion: Companion, node: BinaryNode): Promise<void> {
-    const { reply, delayMs, cut, afterwards } = await acceptMessage(this.world, { account, companion }, node)
+    const { reply, delayMs, cut, afterwards } = await acceptMessage(this.state, { account, companion }, node)
     const finish = () => {
       if (cut) this.terminate()
       else if (reply) this.send(reply)
@@ -221,13 +216,13 @@ export class Connection implements ClientLink {
     const id = requireAttr(node, 'id')
     const to = requireAttr(node, 'to')
     const { type } = node.attrs
-    this.world.recordNotice({
+    this.state.recordNotice({
       account: account.phone,
       tag: 'receipt',
       attrs: node.attrs,
       child: childrenOf(node)[0]?.tag,
     })
-    if (type === 'retry') await serveRetry(this.world, account, companion, node)
+    if (type === 'retry') await serveRetry(this.state, account, companion, node)
     else {
       const list = getBinaryNodeChildren(getBinaryNodeChild(node, 'list'), 'item').map((item) => item.attrs.id ?? '')
       settleByReceipt(companion, to, [id, ...list])

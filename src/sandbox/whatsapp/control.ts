@@ -36,7 +36,7 @@ const sendInput = z.object({
   delayMs: z.number().int().min(0).max(60_000).optional(),
   content: z.unknown(),
 })
-/** A `Message` as JSON in protobuf's own form (bytes in base64), or its bytes in base64, which may be no message at all. */
+/** A `Message` in protobuf's JSON form, or bytes in base64 that need not be a message. */
 const rawInput = z.intersection(
   sendInput.omit({ content: true }).extend({
     attrs: z.record(z.string(), z.string()).optional(),
@@ -90,12 +90,11 @@ const connectionInput = z.intersection(
 )
 
 /**
- * The sandbox's remote control, JSON over HTTP under `/_control/`. A bad body gets 400 with what is wrong with it.
- *
- * POST: accounts, scan, code, send `{from,to,content}`, owner (the same, from the account's own phone), receipts, typing, history, faults, connections,
- * raw `{from,to,message|bytes}` (any protobuf, from any kind of address), withheld `{from,to,type}` (kept from linked devices),
- * missed-call `{from,to,video}`,
- * forget `{contact,account}` (a phone loses its session), again `{contact,account,id}` (a phone asks for a message anew).
+ * The control API, JSON over HTTP under `/_control/`. An invalid body gets 400 with its faults.
+ * POST: accounts, scan, code, send `{from,to,content}`, owner (the same, from the account's own phone), receipts, typing,
+ * history, faults, connections, raw `{from,to,message|bytes}` (any protobuf, any kind of address), withheld `{from,to,type}`
+ * (withheld from linked devices), missed-call `{from,to,video}`, forget `{contact,account}` (a phone loses its session), again
+ * `{contact,account,id}` (a phone asks for a message again).
  * GET: accounts, inbox?phone=, media?phone=&id=, notices?phone=, undecryptable?phone=, faults, certificate. DELETE: faults.
  */
 export async function answerControl(sandbox: WhatsAppSandbox, request: Request): Promise<Response> {
@@ -120,94 +119,73 @@ async function readJson(request: Request): Promise<unknown> {
   }
 }
 
+type Route = (sandbox: WhatsAppSandbox, body: unknown, query: URLSearchParams) => unknown
+
+const phoneOf = (query: URLSearchParams) => phone.parse(query.get('phone'))
+
+/** Each answers with a Response, or with a value that is sent as JSON; without either with `{}`. */
+const ROUTES: Readonly<Record<string, Route>> = {
+  'POST accounts': (sandbox, body) => describeAccount(sandbox.putAccount(accountInput.parse(body))),
+  'GET accounts': (sandbox) => sandbox.accounts().map(describeAccount),
+  'POST scan': (sandbox, body) => {
+    const input = scanInput.parse(body)
+    return sandbox.scan(input.qr, input.phone, input.businessName)
+  },
+  'POST code': (sandbox, body) => {
+    const input = codeInput.parse(body)
+    return sandbox.enterCode(input.phone, input.code)
+  },
+  'POST send': async (sandbox, body) => {
+    const { content, ...parties } = sendInput.parse(body)
+    return { id: await sandbox.send(parties, contentSchema.parse(content)) }
+  },
+  'POST owner': async (sandbox, body) => {
+    const { content, ...parties } = sendInput.parse(body)
+    return { id: await sandbox.sendAsOwner(parties, contentSchema.parse(content)) }
+  },
+  'POST raw': async (sandbox, body) => {
+    const { asOwner, ...input } = rawInput.parse(body)
+    const payload = 'bytes' in input ? input.bytes : input.message
+    return { id: asOwner ? await sandbox.sendRawAsOwner(input, payload) : await sandbox.sendRaw(input, payload) }
+  },
+  'POST missed-call': (sandbox, body) => ({ id: sandbox.missedCall(missedCallInput.parse(body)) }),
+  'POST withheld': (sandbox, body) => ({ id: sandbox.withhold(withheldInput.parse(body)) }),
+  'POST forget': (sandbox, body) => sandbox.forgetSessions(forgetInput.parse(body)),
+  'POST again': (sandbox, body) => sandbox.askAgain(againInput.parse(body)),
+  'POST receipts': (sandbox, body) => sandbox.confirm(receiptInput.parse(body)),
+  'POST typing': (sandbox, body) => sandbox.typing(typingInput.parse(body)),
+  'POST history': (sandbox, body) => sandbox.addHistory(historyInput.parse(body)),
+  'POST faults': (sandbox, body) => sandbox.addFault(faultSchema.parse(body)),
+  'GET faults': (sandbox) => sandbox.faults(),
+  'DELETE faults': (sandbox) => sandbox.clearFaults(),
+  'POST connections': (sandbox, body) => {
+    const input = connectionInput.parse(body)
+    return { sockets: sandbox.act(input.phone, input) }
+  },
+  'GET inbox': (sandbox, _, query) =>
+    sandbox.inbox(phoneOf(query), { ownCopies: query.get('copies') === '1' }).map(({ message, ...delivery }) => ({
+      ...delivery,
+      from: toE164(delivery.from),
+      to: toE164(delivery.to),
+      ...describeMessage(message),
+    })),
+  'GET media': async (sandbox, _, query) =>
+    new Response(Buffer.from(await sandbox.receivedMedia(phoneOf(query), z.string().parse(query.get('id'))))),
+  'GET notices': (sandbox, _, query) => sandbox.notices(phoneOf(query)),
+  'GET undecryptable': (sandbox, _, query) => sandbox.undecryptable(phoneOf(query)),
+  'GET certificate': (sandbox) => new Response(sandbox.mediaCertificate),
+}
+
 async function runRoute(
   sandbox: WhatsAppSandbox,
   route: string,
   query: URLSearchParams,
   body: unknown,
 ): Promise<Response> {
-  const queryPhone = () => phone.parse(query.get('phone'))
-  switch (route) {
-    case 'POST accounts':
-      return Response.json(describeAccount(sandbox.putAccount(accountInput.parse(body))))
-    case 'GET accounts':
-      return Response.json(sandbox.accounts().map(describeAccount))
-    case 'POST scan': {
-      const input = scanInput.parse(body)
-      return Response.json(await sandbox.scan(input.qr, input.phone, input.businessName))
-    }
-    case 'POST code': {
-      const input = codeInput.parse(body)
-      await sandbox.enterCode(input.phone, input.code)
-      return Response.json({})
-    }
-    case 'POST send': {
-      const { content, ...parties } = sendInput.parse(body)
-      return Response.json({ id: await sandbox.send(parties, contentSchema.parse(content)) })
-    }
-    case 'POST owner': {
-      const { content, ...parties } = sendInput.parse(body)
-      return Response.json({ id: await sandbox.sendAsOwner(parties, contentSchema.parse(content)) })
-    }
-    case 'POST raw': {
-      const { asOwner, ...input } = rawInput.parse(body)
-      const payload = 'bytes' in input ? input.bytes : input.message
-      const id = asOwner ? await sandbox.sendRawAsOwner(input, payload) : await sandbox.sendRaw(input, payload)
-      return Response.json({ id })
-    }
-    case 'POST missed-call':
-      return Response.json({ id: sandbox.missedCall(missedCallInput.parse(body)) })
-    case 'POST withheld':
-      return Response.json({ id: sandbox.withhold(withheldInput.parse(body)) })
-    case 'POST forget': {
-      const input = forgetInput.parse(body)
-      await sandbox.forgetSessions(input)
-      return Response.json({})
-    }
-    case 'POST again':
-      sandbox.askAgain(againInput.parse(body))
-      return Response.json({})
-    case 'POST receipts':
-      sandbox.confirm(receiptInput.parse(body))
-      return Response.json({})
-    case 'POST typing':
-      sandbox.typing(typingInput.parse(body))
-      return Response.json({})
-    case 'POST history':
-      sandbox.addHistory(historyInput.parse(body))
-      return Response.json({})
-    case 'POST faults':
-      sandbox.addFault(faultSchema.parse(body))
-      return Response.json({})
-    case 'GET faults':
-      return Response.json(sandbox.faults())
-    case 'DELETE faults':
-      sandbox.clearFaults()
-      return Response.json({})
-    case 'POST connections': {
-      const input = connectionInput.parse(body)
-      return Response.json({ sockets: sandbox.act(input.phone, input) })
-    }
-    case 'GET inbox':
-      return Response.json(
-        sandbox.inbox(queryPhone(), { ownCopies: query.get('copies') === '1' }).map(({ message, ...delivery }) => ({
-          ...delivery,
-          from: toE164(delivery.from),
-          to: toE164(delivery.to),
-          ...describeMessage(message),
-        })),
-      )
-    case 'GET media':
-      return new Response(Buffer.from(await sandbox.receivedMedia(queryPhone(), z.string().parse(query.get('id')))))
-    case 'GET notices':
-      return Response.json(sandbox.notices(queryPhone()))
-    case 'GET undecryptable':
-      return Response.json(sandbox.undecryptable(queryPhone()))
-    case 'GET certificate':
-      return new Response(sandbox.mediaCertificate)
-    default:
-      throw new AppError('not_found', 'unknown_route', `The sandbox's WhatsApp knows no ${route}.`)
-  }
+  const run = ROUTES[route]
+  if (!run) throw new AppError('not_found', 'unknown_route', `The sandbox's WhatsApp has no route ${route}.`)
+  const answer = await run(sandbox, body, query)
+  return answer instanceof Response ? answer : Response.json(answer ?? {})
 }
 
 function describeAccount(account: Account) {
@@ -216,7 +194,7 @@ function describeAccount(account: Account) {
     lid: account.lid,
     name: account.name,
     onWhatsApp: account.onWhatsApp,
-    manners: account.manners,
+    behavior: account.behavior,
     devices: [...account.companions.values()].map(({ id, link, pending }) => ({
       id,
       online: link !== undefined,

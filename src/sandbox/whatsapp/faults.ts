@@ -7,13 +7,12 @@ const digits = z
   .transform((value) => value.replace('+', ''))
 
 /**
- * What can be made to go wrong. Every fault strikes `times` times (once when unset) and is then spent.
- *
- * A send: `ack_error` refuses with a code (463 = restricted), `drop_ack` takes the message and stays silent,
- * `cut_after_accept` takes it and cuts the socket, `cut_before_accept` cuts without taking it, `delay_ack` answers late.
- * A connection: `refuse_upgrade` answers the WebSocket upgrade with an HTTP status, `refuse_login` the login with a failure.
- * Inbound: `duplicate` delivers a contact's message twice, `reverse_receipts` sends read before delivered, `garble` delivers it
- * undecryptable (`lost`: and never again, however often the client asks).
+ * What can be made to go wrong. Every fault strikes `times` times (once when unset).
+ * Sends: `ack_error` rejects with a code (463 = restricted), `drop_ack` accepts without an answer, `cut_after_accept` accepts
+ * and cuts the socket, `cut_before_accept` cuts without accepting, `delay_ack` answers late.
+ * Connections: `refuse_upgrade` answers the WebSocket upgrade with an HTTP status, `refuse_login` the login with a failure.
+ * Inbound: `duplicate` delivers twice, `reverse_receipts` sends read before delivered, `garble` delivers undecryptable
+ * (`lost`: and never again, however often the client asks).
  */
 export const faultSchema = z.discriminatedUnion('kind', [
   z.object({
@@ -40,10 +39,8 @@ export const faultSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('garble'), lost: z.boolean().default(false), to: digits.optional(), times }),
 ])
 export type Fault = z.infer<typeof faultSchema>
-/** A fault as a caller writes it: `times` may be left out. */
 export type FaultInput = z.input<typeof faultSchema>
 
-/** Faults about one outgoing message. */
 export type SendFault = Extract<
   Fault,
   { kind: 'ack_error' | 'drop_ack' | 'cut_after_accept' | 'cut_before_accept' | 'delay_ack' }
@@ -52,8 +49,8 @@ export type SendFault = Extract<
 const SEND_KINDS: readonly string[] = ['ack_error', 'drop_ack', 'cut_after_accept', 'cut_before_accept', 'delay_ack']
 const isSendFault = (fault: Fault): fault is SendFault => SEND_KINDS.includes(fault.kind)
 
-/** The faults that are still to strike, oldest first. */
-export class FaultBook {
+/** Faults that have not struck yet, oldest first. */
+export class FaultList {
   private faults: Fault[] = []
 
   add(input: FaultInput): void {
@@ -68,7 +65,7 @@ export class FaultBook {
     return this.faults
   }
 
-  /** The fault for a message to this number with this id, spent by being taken. */
+  /** The fault for a message to this number with this id; taking it uses it up. */
   takeForSend(message: { id: string; to: string }): SendFault | undefined {
     for (const fault of this.faults) {
       if (!isSendFault(fault)) continue
@@ -79,7 +76,6 @@ export class FaultBook {
     return undefined
   }
 
-  /** The next fault of this kind, spent by being taken. `to` narrows a `duplicate` or `garble`. */
   take<K extends Exclude<Fault['kind'], SendFault['kind']>>(
     kind: K,
     to?: string,

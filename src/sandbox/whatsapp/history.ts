@@ -3,15 +3,22 @@ import { proto } from '@whiskeysockets/baileys'
 import { takeKeyBundle } from './key-server.ts'
 import { unixSeconds } from './nodes.ts'
 import { pushStanza } from './outbox.ts'
-import { type Account, type Companion, type HistoryMessage, lidJid, phoneJid, type World } from './whatsapp-state.ts'
+import {
+  type Account,
+  type Companion,
+  type HistoryMessage,
+  lidJid,
+  phoneJid,
+  type WhatsAppState,
+} from './whatsapp-state.ts'
 
 /**
- * The phone tells a newly linked device its past, inline, as an INITIAL_BOOTSTRAP history sync. Sent even when there is no
- * past: a client holds its events back for 20 s while it waits for this message.
+ * Sends the history to a newly linked device, inline, as an INITIAL_BOOTSTRAP history sync. An empty one is sent too: a client
+ * holds its events back for 20 s while it waits for this message.
  */
-export async function pushInitialHistory(world: World, account: Account, companion: Companion): Promise<void> {
+export async function pushInitialHistory(state: WhatsAppState, account: Account, companion: Companion): Promise<void> {
   const chats = Map.groupBy(
-    world.history.filter((entry) => entry.account === account.phone),
+    state.history.filter((entry) => entry.account === account.phone),
     (entry) => entry.contact,
   )
   const past = proto.HistorySync.encode({
@@ -20,11 +27,11 @@ export async function pushInitialHistory(world: World, account: Account, compani
     chunkOrder: 1,
     phoneNumberToLidMappings: [...chats.keys()].map((contact) => ({
       pnJid: phoneJid(contact),
-      lidJid: lidJid(world.account(contact).lid),
+      lidJid: lidJid(state.account(contact).lid),
     })),
     conversations: [...chats].map(([contact, entries]) => ({
       id: phoneJid(contact),
-      name: world.account(contact).name,
+      name: state.account(contact).name,
       messages: entries.map((entry, index) => ({ message: toWebMessage(entry, index) })),
     })),
   }).finish()
@@ -41,7 +48,7 @@ export async function pushInitialHistory(world: World, account: Account, compani
   }
   const peer = phoneJid(account.phone, companion.id)
   const { type, bytes } = await account.device.encrypt(peer, () => takeKeyBundle(companion), message)
-  const attrs = { from: phoneJid(account.phone), id: world.nextId('3B'), t: String(unixSeconds()), type: 'text' }
+  const attrs = { from: phoneJid(account.phone), id: state.nextId('3B'), t: String(unixSeconds()), type: 'text' }
   pushStanza(companion, {
     tag: 'message',
     attrs: { ...attrs, category: 'peer' },

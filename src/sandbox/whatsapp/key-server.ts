@@ -7,7 +7,7 @@ import {
 } from '@whiskeysockets/baileys'
 import { childrenOf, requireBytes, requireChild, requireUInt } from './nodes.ts'
 import type { KeyBundle } from './phone-device.ts'
-import { type Account, type Companion, lidJid, phoneJid, type World } from './whatsapp-state.ts'
+import { type Account, type Companion, lidJid, phoneJid, type WhatsAppState } from './whatsapp-state.ts'
 
 /** `<skey>`: a signed pre-key. */
 export function readSignedPreKey(node: BinaryNode): KeyBundle['signedPreKey'] {
@@ -26,15 +26,13 @@ export function storeUploadedKeys(companion: Companion, node: BinaryNode): void 
   companion.identity = requireBytes(node, 'identity')
 }
 
-/** A linked device's keys for a new session; uses up one of its one-time pre-keys. */
 export function takeKeyBundle(companion: Companion): KeyBundle {
   const { registrationId, identity, signedPreKey } = companion
   return { registrationId, identity, signedPreKey, preKey: companion.preKeys.shift() }
 }
 
-/** `<user>` of a key query: the bundle of a phone or a linked device, or a 404 inside it. */
-export function keyNode(world: World, jid: string): BinaryNode {
-  const found = world.resolve(jid)
+export function keyNode(state: WhatsAppState, jid: string): BinaryNode {
+  const found = state.resolve(jid)
   const missing: BinaryNode = {
     tag: 'user',
     attrs: { jid },
@@ -67,15 +65,15 @@ function keyParts(id: number, publicKey: Uint8Array): BinaryNode[] {
   ]
 }
 
-/** Answers a usync query: who is on WhatsApp, with which devices, under which LID. */
-export function usyncResult(world: World, usync: BinaryNode): BinaryNode {
+/** Answers a usync query: which numbers are on WhatsApp, with which devices and LIDs. */
+export function usyncResult(state: WhatsAppState, usync: BinaryNode): BinaryNode {
   const wanted = new Set(childrenOf(requireChild(usync, 'query')).map((child) => child.tag))
   const users = getBinaryNodeChildren(requireChild(usync, 'list'), 'user').map((user): BinaryNode => {
     const contact = getBinaryNodeChild(user, 'contact')?.content
     const phone =
       contact === undefined || Array.isArray(contact) ? '' : Buffer.from(contact).toString().replace('+', '')
-    const jid = user.attrs.jid ?? phoneJid(world.accounts.get(phone)?.knownAs ?? phone)
-    const account = world.resolve(jid)?.account
+    const jid = user.attrs.jid ?? phoneJid(state.accounts.get(phone)?.knownAs ?? phone)
+    const account = state.resolve(jid)?.account
     const content: BinaryNode[] = []
     const exists = account?.onWhatsApp === true
     if (wanted.has('contact')) content.push({ tag: 'contact', attrs: { type: exists ? 'in' : 'out' } })

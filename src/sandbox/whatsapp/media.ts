@@ -3,10 +3,8 @@ import { getMediaKeys, MEDIA_PATH_MAP, type MediaType } from '@whiskeysockets/ba
 import { AppError } from '../../lib/errors.ts'
 import { makeLoopbackCertificate, type SelfSigned } from './certificate.ts'
 
-/** Media kinds that travel in messages here. */
 export type MediaKind = Extract<MediaType, 'image' | 'video' | 'audio' | 'document'>
 
-/** The fields that every media message of WhatsApp carries. */
 export type StoredMedia = {
   url: string
   directPath: string
@@ -20,11 +18,9 @@ export type StoredMedia = {
 const MAC_BYTES = 10
 const MAX_UPLOAD_BYTES = 104_857_600
 
-/** WhatsApp's media host: takes encrypted files by POST, gives them back by GET, and knows no key. */
 export class MediaServer {
   private readonly files = new Map<string, Uint8Array>()
   private readonly server: Bun.Server<undefined>
-  /** PEM of the certificate that a client has to trust. */
   readonly certificate: string
 
   constructor(port: number, { certificate, privateKey }: SelfSigned = makeLoopbackCertificate()) {
@@ -38,12 +34,10 @@ export class MediaServer {
     })
   }
 
-  /** `host:port`, as a media connection names it. */
   get host(): string {
     return `127.0.0.1:${this.server.port}`
   }
 
-  /** What a phone does before it sends media: encrypts and uploads it. */
   async store(kind: MediaKind, plain: Uint8Array): Promise<StoredMedia> {
     const mediaKey = randomBytes(32)
     const encrypted = await encryptMedia(kind, mediaKey, plain)
@@ -61,14 +55,13 @@ export class MediaServer {
     }
   }
 
-  /** What a phone does with media it was sent: fetches it, checks its authentication code, decrypts it. */
+  /** Fetches a file, checks its authentication code and decrypts it, as the receiving phone does. */
   async open(kind: MediaKind, media: { directPath: string; mediaKey: Uint8Array }): Promise<Uint8Array> {
     const encrypted = this.files.get(media.directPath)
     if (!encrypted) throw new AppError('not_found', 'unknown_media', 'No media was uploaded under this path.')
     return decryptMedia(kind, media.mediaKey, encrypted)
   }
 
-  /** Forgets a file, as WhatsApp does after some weeks. */
   forget(directPath: string): void {
     this.files.delete(directPath)
   }

@@ -1,11 +1,10 @@
 import { proto } from '@whiskeysockets/baileys'
 import { z } from 'zod'
 import type { MediaKind, MediaServer } from './media.ts'
-import { phoneJid, type World } from './whatsapp-state.ts'
+import { phoneJid, type WhatsAppState } from './whatsapp-state.ts'
 
 const quote = z.object({
   id: z.string().min(1),
-  /** The quoted message was written by the business. */
   fromAccount: z.boolean().default(true),
   text: z.string().default(''),
 })
@@ -14,7 +13,6 @@ const bytes = z.union([
   z.instanceof(Uint8Array),
 ])
 
-/** What a scripted contact can send. Media is base64 text, or bytes within one process. */
 export const contentSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('text'), text: z.string(), replyTo: quote.optional() }),
   z.object({
@@ -60,10 +58,9 @@ export const contentSchema = z.discriminatedUnion('kind', [
   }),
 ])
 export type Content = z.infer<typeof contentSchema>
-/** Content as a caller writes it. */
 export type ContentInput = z.input<typeof contentSchema>
 
-/** A message ready to be encrypted, with what its stanza has to say about it. */
+/** A message ready to be encrypted, with the attributes of its stanza. */
 export type BuiltContent = { message: proto.IMessage; mediaType?: string; edit?: string }
 
 /**
@@ -86,7 +83,7 @@ export async function buildContent(
       return { message: { extendedTextMessage: { text: content.text, contextInfo } } }
     }
     case 'reaction': {
-      // A reaction names the message as the reacting phone sees it: what the business wrote is not its own.
+      // A reaction names the message as seen by the reacting phone: `fromMe` is false for the business's own.
       const key = { remoteJid: chat, fromMe: !content.ofAccount, id: content.messageId }
       return { message: { reactionMessage: { key, text: content.emoji, senderTimestampMs: Date.now() } } }
     }
@@ -142,7 +139,6 @@ async function buildMedia(content: Extract<Content, { data: Uint8Array }>, media
   }
 }
 
-/** A message as a person would tell of it, for lists. */
 export type Described = {
   kind: string
   text?: string
@@ -151,7 +147,6 @@ export type Described = {
   media?: { mimeType: string; fileName?: string; bytes: number; voice: boolean; seconds?: number }
 }
 
-/** Describes what a phone received. */
 export function describeMessage(message: proto.IMessage): Described {
   const held = findMedia(message)
   if (held) {
@@ -185,7 +180,6 @@ export function describeMessage(message: proto.IMessage): Described {
   return { kind: 'text', text, ...(replyTo ? { replyTo } : {}) }
 }
 
-/** The media inside a message, and the kind its keys are derived for. */
 export function findMedia(message: proto.IMessage) {
   if (message.imageMessage) return { kind: 'image', node: message.imageMessage } as const
   if (message.videoMessage) return { kind: 'video', node: message.videoMessage } as const
@@ -194,14 +188,13 @@ export function findMedia(message: proto.IMessage) {
   return undefined
 }
 
-/** Fetches and decrypts the media that a phone received in this message, as the phone would to show it. */
 export async function openReceivedMedia(
-  world: World,
+  state: WhatsAppState,
   media: MediaServer,
   phone: string,
   id: string,
 ): Promise<Uint8Array | undefined> {
-  const delivery = world.deliveries.find((entry) => entry.to === phone && entry.id === id)
+  const delivery = state.deliveries.find((entry) => entry.to === phone && entry.id === id)
   const held = delivery && findMedia(delivery.message)
   if (!held?.node.directPath || !held.node.mediaKey) return undefined
   return media.open(held.kind satisfies MediaKind, { directPath: held.node.directPath, mediaKey: held.node.mediaKey })

@@ -5,30 +5,29 @@ import { takeKeyBundle } from './key-server.ts'
 import { bytesOf, childrenOf, ProtocolError, requireAttr, unixSeconds } from './nodes.ts'
 import { pushStanza } from './outbox.ts'
 import type { Ciphertext, Payload } from './phone-device.ts'
-import { type Account, type Companion, lidJid, phoneJid, type World } from './whatsapp-state.ts'
+import { type Account, type Companion, lidJid, phoneJid, type WhatsAppState } from './whatsapp-state.ts'
 
-/** How a stanza names its sender: by phone number or by LID. */
 export type Addressing = 'pn' | 'lid' | 'hosted' | 'hosted.lid'
 export type ReceiptType = 'delivered' | 'read' | 'played'
 
 type Target = { jid: string; enc: BinaryNode }
 
-/** What a connection does once a message was handled, in this order: answer (late), or cut the socket; then `afterwards`. */
+/** Handling of a connection after a message: answer (late), or cut the socket; then `afterwards`. */
 export type Verdict = { reply: BinaryNode | undefined; delayMs: number; cut: boolean; afterwards(): void }
 
 /**
- * A linked device sends: the message is decrypted by every phone it was encrypted for, passed on to other linked
- * devices, and acknowledged, unless a fault says otherwise. Receipts of the person who got it follow the acknowledgement.
+ * Accepts a linked device's message: every addressed phone decrypts it, other linked devices get a copy, and it is
+ * acknowledged, unless a fault says otherwise. The recipient's receipts follow the acknowledgement.
  */
 export async function acceptMessage(
-  world: World,
+  state: WhatsAppState,
   sender: { account: Account; companion: Companion },
   stanza: BinaryNode,
 ): Promise<Verdict> {
   const id = requireAttr(stanza, 'id')
   const to = requireAttr(stanza, 'to')
-  const peer = world.resolve(to)?.account
-  const fault = peer && world.faults.takeForSend({ id, to: peer.phone })
+  const peer = state.resolve(to)?.account
+  const fault = peer && state.faults.takeForSend({ id, to: peer.phone })
   const nothing = () => {}
   if (fault?.kind === 'cut_before_accept') return { reply: undefined, delayMs: 0, cut: true, afterwards: nothing }
   const ack: BinaryNode = { tag: 'ack', attrs: { class: 'message', id, from: to, t: String(unixSeconds()) } }
@@ -37,15 +36,15 @@ export async function acceptMessage(
     return { reply: ack, delayMs: 0, cut: false, afterwards: nothing }
   }
   const attemptKey = `${sender.account.phone}/${id}`
-  const attempt = (world.attempts.get(attemptKey) ?? 0) + 1
-  world.attempts.set(attemptKey, attempt)
-  for (const target of targetsOf(stanza, to)) await fanOut(world, sender, stanza, target, { id, attempt })
+  const attempt = (state.attempts.get(attemptKey) ?? 0) + 1
+  state.attempts.set(attemptKey, attempt)
+  for (const target of targetsOf(stanza, to)) await fanOut(state, sender, stanza, target, { id, attempt })
   const confirms = peer && stanza.attrs.category !== 'peer' && peer !== sender.account
   return {
     reply: fault?.kind === 'drop_ack' || fault?.kind === 'cut_after_accept' ? undefined : ack,
     delayMs: fault?.kind === 'delay_ack' ? fault.milliseconds : 0,
     cut: fault?.kind === 'cut_after_accept',
-    afterwards: confirms ? () => confirmAsPerson(world, sender.account, peer, id) : nothing,
+    afterwards: confirms ? () => confirmAsPerson(state, sender.account, peer, id) : nothing,
   }
 }
 
@@ -62,13 +61,13 @@ function targetsOf(stanza: BinaryNode, to: string): Target[] {
 }
 
 async function fanOut(
-  world: World,
+  state: WhatsAppState,
   sender: { account: Account; companion: Companion },
   stanza: BinaryNode,
   target: Target,
   { id, attempt }: { id: string; attempt: number },
 ): Promise<void> {
-  const found = world.resolve(target.jid)
+  const found = state.resolve(target.jid)
   if (!found) return
   const { account, companion } = sender
   if (found.device !== 0) {
@@ -81,24 +80,23 @@ async function fanOut(
     const message = await found.account.device.decrypt(phoneJid(account.phone, companion.id), ciphertext)
     const ownCopy = found.account === account
     const to = found.account.phone
-    world.recordDelivery({ id, from: account.phone, to, ownCopy, attempt, encryption: ciphertext.type, message })
+    state.recordDelivery({ id, from: account.phone, to, ownCopy, attempt, encryption: ciphertext.type, message })
     const text = textOf(message)
-    const { autoReply } = found.account.manners
+    const { autoReply } = found.account.behavior
     if (!ownCopy && attempt === 1 && text && autoReply !== undefined && found.account.companions.size === 0)
-      await sendFromContact(world, {
+      await sendFromContact(state, {
         contact: found.account.phone,
         to: account.phone,
         message: { conversation: autoReply },
       })
   } catch (error) {
     const reason = errorMessage(error)
-    world.log.warn({ to: maskPhone(found.account.phone), reason }, 'a phone could not decrypt; it asks for a retry')
-    world.undecryptable.push({ id, from: account.phone, to: found.account.phone, attempt, reason })
+    state.log.warn({ to: maskPhone(found.account.phone), reason }, 'phone could not decrypt; retry requested')
+    state.undecryptable.push({ id, from: account.phone, to: found.account.phone, attempt, reason })
     askForRetry(found.account, companion, id, attempt)
   }
 }
 
-/** What a real phone does with a message it cannot read: a retry receipt that carries keys for a new session. */
 export function askForRetry(phone: Account, companion: Companion, id: string, attempt: number): void {
   const t = String(unixSeconds())
   pushStanza(companion, {
@@ -133,22 +131,21 @@ function forwardToCompanion(
   })
 }
 
-/** The person's phone confirms a message as their manners say. */
-function confirmAsPerson(world: World, account: Account, person: Account, id: string): void {
-  const { delivers, reads } = person.manners
+/** Confirms a message according to the person's settings. */
+function confirmAsPerson(state: WhatsAppState, account: Account, person: Account, id: string): void {
+  const { delivers, reads } = person.behavior
   const types: ReceiptType[] = []
   if (delivers) types.push('delivered')
   if (delivers && reads) types.push('read')
-  if (types.length > 1 && world.faults.take('reverse_receipts')) types.reverse()
-  for (const type of types) sendReceipt(world, { account: account.phone, contact: person.phone, ids: [id], type })
+  if (types.length > 1 && state.faults.take('reverse_receipts')) types.reverse()
+  for (const type of types) sendReceipt(state, { account: account.phone, contact: person.phone, ids: [id], type })
 }
 
-/** A contact's receipt for messages of an account, to each of its linked devices. */
 export function sendReceipt(
-  world: World,
+  state: WhatsAppState,
   receipt: { account: string; contact: string; ids: readonly string[]; type: ReceiptType; addressing?: Addressing },
 ): void {
-  const contact = world.account(receipt.contact)
+  const contact = state.account(receipt.contact)
   const [first, ...rest] = receipt.ids
   if (first === undefined) return
   const attrs: Record<string, string> = {
@@ -159,39 +156,33 @@ export function sendReceipt(
   if (receipt.type !== 'delivered') attrs.type = receipt.type
   const items = rest.map((id): BinaryNode => ({ tag: 'item', attrs: { id } }))
   const content: BinaryNode[] | undefined = items.length > 0 ? [{ tag: 'list', attrs: {}, content: items }] : undefined
-  for (const companion of world.account(receipt.account).companions.values())
+  for (const companion of state.account(receipt.account).companions.values())
     pushStanza(companion, { tag: 'receipt', attrs, content })
 }
 
 export type ContactMessage = {
-  /** Digits of the contact that writes. */
   contact: string
-  /** Digits of the account that is written to. */
   to: string
   message: Payload
   id?: string
   addressing?: Addressing
-  /** JID of where it is written: a group, a broadcast list, `status@broadcast`, a channel; to the account alone when unset. */
+  /** JID of the chat: a group, a broadcast list, `status@broadcast`, a channel; the account's own when unset. */
   group?: string
-  /** Members of the owner's own broadcast list `group`, as the stanza names them to linked devices: phone digits. */
+  /** Phone digits of the members of the owner's broadcast list `group`, as the stanza names them to linked devices. */
   recipients?: string[]
-  /** Attributes of the stanza that are to be others. */
   attrs?: Record<string, string>
-  /** Seconds since 1970; now when unset. */
   timestamp?: number
-  /** `image`, `video`, `ptt`, `document` … for media. */
   mediaType?: string
-  /** `1` marks an edit, `7` a deletion by the sender. */
   edit?: string
-  /** Encrypted now, on its way for this long. */
+  /** Encrypted now, delivered after this delay. */
   delayMs?: number
 }
 
-/** A contact writes to an account: encrypted with a real Signal session for each linked device. @returns the stanza id */
-export async function sendFromContact(world: World, input: ContactMessage): Promise<string> {
-  const contact = world.account(input.contact)
-  const account = world.account(input.to)
-  const id = input.id ?? world.nextId('3A')
+/** A contact writes to an account, encrypted with a real Signal session for each linked device. @returns the stanza id */
+export async function sendFromContact(state: WhatsAppState, input: ContactMessage): Promise<string> {
+  const contact = state.account(input.contact)
+  const account = state.account(input.to)
+  const id = input.id ?? state.nextId('3A')
   const byLid = input.addressing === 'lid' || input.addressing === 'hosted.lid'
   const { group } = input
   const sender = addressOf(contact, input.addressing ?? 'pn')
@@ -208,10 +199,10 @@ export async function sendFromContact(world: World, input: ContactMessage): Prom
   }
   if (input.edit) attrs.edit = input.edit
   Object.assign(attrs, input.attrs)
-  const garble = world.faults.take('garble', account.phone)
+  const garble = state.faults.take('garble', account.phone)
   if (!garble?.lost)
-    world.rememberSent(id, { contact: contact.phone, message: input.message, attrs, mediaType: input.mediaType })
-  const copies = world.faults.take('duplicate', account.phone) ? 2 : 1
+    state.rememberSent(id, { contact: contact.phone, message: input.message, attrs, mediaType: input.mediaType })
+  const copies = state.faults.take('duplicate', account.phone) ? 2 : 1
   for (let copy = 0; copy < copies; copy++)
     for (const companion of account.companions.values()) {
       const node = await stanzaFor(contact, account, companion, attrs, input, sender)
@@ -223,13 +214,13 @@ export async function sendFromContact(world: World, input: ContactMessage): Prom
 }
 
 /**
- * The owner of an account writes to a contact on the phone itself; linked devices are sent a copy of it.
+ * The owner of an account writes to a contact from the phone itself; linked devices get a copy.
  * @returns the stanza id
  */
-export async function sendFromOwner(world: World, input: ContactMessage): Promise<string> {
-  const account = world.account(input.contact)
+export async function sendFromOwner(state: WhatsAppState, input: ContactMessage): Promise<string> {
+  const account = state.account(input.contact)
   const destinationJid = input.group ?? phoneJid(input.to)
-  const id = input.id ?? world.nextId('3D')
+  const id = input.id ?? state.nextId('3D')
   const own = addressOf(account, input.addressing ?? 'pn')
   const attrs: Record<string, string> = {
     ...(input.group ? { from: input.group, participant: own } : { from: own, recipient: destinationJid }),
@@ -239,9 +230,9 @@ export async function sendFromOwner(world: World, input: ContactMessage): Promis
   }
   const sent = input.message instanceof Uint8Array ? proto.Message.decode(input.message) : input.message
   const message: proto.IMessage = { deviceSentMessage: { destinationJid, message: sent } }
-  world.rememberSent(id, { contact: account.phone, message, attrs, mediaType: input.mediaType })
+  state.rememberSent(id, { contact: account.phone, message, attrs, mediaType: input.mediaType })
   const members = input.recipients?.map((digits): BinaryNode => {
-    const member = world.account(digits)
+    const member = state.account(digits)
     return { tag: 'to', attrs: { jid: phoneJid(member.phone), peer_recipient_lid: lidJid(member.lid) } }
   })
   const participants: BinaryNode[] = members ? [{ tag: 'participants', attrs: {}, content: members }] : []
@@ -265,7 +256,6 @@ async function stanzaFor(
     const { participant: _, ...channel } = attrs
     return { tag: 'message', attrs: channel, content: [{ tag: 'plaintext', attrs: {}, content: encoded(message) }] }
   }
-  // A broadcast list is encrypted for each of its members, groups and status updates with a key of the sender's own.
   if (group && (group.endsWith('@g.us') || group === 'status@broadcast'))
     return encryptForGroup(contact, account, companion, { ...attrs, participant: sender }, input, group)
   return encryptFor(contact, account, companion, attrs, message, mediaType, 0)
@@ -275,7 +265,7 @@ function encoded(message: Payload): Uint8Array {
   return message instanceof Uint8Array ? message : proto.Message.encode(message).finish()
 }
 
-/** How a stanza names a contact. Devices that another company hosts for a business have the number 99. */
+/** A contact's address. Devices that another company hosts for a business have the number 99. */
 function addressOf(contact: Account, addressing: Addressing): string {
   switch (addressing) {
     case 'pn':
@@ -289,7 +279,7 @@ function addressOf(contact: Account, addressing: Addressing): string {
   }
 }
 
-/** Breaks what is encrypted, as when sessions went apart. The last bytes of a `pkmsg` are not of what is encrypted. */
+/** Corrupts a ciphertext. The last bytes of a `pkmsg` are outside of the encrypted part. */
 function garbleContent(node: BinaryNode): void {
   for (const { tag, content } of childrenOf(node)) {
     if (tag !== 'enc' || !(content instanceof Uint8Array)) continue
@@ -298,9 +288,9 @@ function garbleContent(node: BinaryNode): void {
   }
 }
 
-/** The account's devices are told that there is a message that they are not given. @returns the stanza id */
+/** Announces a message to the account's devices without its content. @returns the stanza id */
 export function sendWithheld(
-  world: World,
+  state: WhatsAppState,
   input: {
     contact: string
     to: string
@@ -309,8 +299,8 @@ export function sendWithheld(
     timestamp?: number | undefined
   },
 ): string {
-  const contact = world.account(input.contact)
-  const id = input.id ?? world.nextId('3A')
+  const contact = state.account(input.contact)
+  const id = input.id ?? state.nextId('3A')
   const t = String(input.timestamp ?? unixSeconds())
   const attrs = {
     from: phoneJid(contact.phone),
@@ -321,23 +311,23 @@ export function sendWithheld(
     notify: contact.name,
   }
   const unavailable: BinaryNode = { tag: 'unavailable', attrs: input.type ? { type: input.type } : {} }
-  for (const companion of world.account(input.to).companions.values())
+  for (const companion of state.account(input.to).companions.values())
     pushStanza(companion, { tag: 'message', attrs, content: [unavailable] })
   return id
 }
 
-/** A contact calls, and gives up before anybody answers. @returns the call's id */
-export function sendMissedCall(world: World, input: { contact: string; to: string; video: boolean }): string {
-  const contact = world.account(input.contact)
+/** A contact calls and hangs up before an answer. @returns the call's id */
+export function sendMissedCall(state: WhatsAppState, input: { contact: string; to: string; video: boolean }): string {
+  const contact = state.account(input.contact)
   const from = phoneJid(contact.phone)
-  const id = world.nextId('CA')
+  const id = state.nextId('CA')
   const step = (tag: string, attrs: Record<string, string>, content: BinaryNode[]): BinaryNode => ({
     tag: 'call',
-    attrs: { from, id: world.nextId('3F'), t: String(unixSeconds()) },
+    attrs: { from, id: state.nextId('3F'), t: String(unixSeconds()) },
     content: [{ tag, attrs: { 'call-id': id, 'call-creator': from, ...attrs }, content }],
   })
   const video: BinaryNode[] = input.video ? [{ tag: 'video', attrs: {} }] : []
-  for (const companion of world.account(input.to).companions.values()) {
+  for (const companion of state.account(input.to).companions.values()) {
     pushStanza(companion, step('offer', {}, video))
     pushStanza(companion, step('terminate', { reason: 'timeout' }, []))
   }
@@ -376,19 +366,18 @@ async function encryptFor(
   return { tag: 'message', attrs, content: [{ tag: 'enc', attrs: encAttrs, content: bytes }] }
 }
 
-/** A linked device could not decrypt and asks again: the contact opens a new session and sends the same id anew. */
 export async function serveRetry(
-  world: World,
+  state: WhatsAppState,
   account: Account,
   companion: Companion,
   receipt: BinaryNode,
 ): Promise<void> {
   const id = requireAttr(receipt, 'id')
   const entry = companion.pending.find(({ node }) => node.tag === 'message' && node.attrs.id === id)
-  const sent = world.sentByContacts.get(id)
+  const sent = state.sentByContacts.get(id)
   const count = Number(getBinaryNodeChild(receipt, 'retry')?.attrs.count ?? '1')
   if (!entry || !sent || count > 5) return
-  const contact = world.account(sent.contact)
+  const contact = state.account(sent.contact)
   await contact.device.openSession(phoneJid(account.phone, companion.id), takeKeyBundle(companion))
   const node = await encryptFor(contact, account, companion, sent.attrs, sent.message, sent.mediaType, count)
   entry.node = node
@@ -396,14 +385,15 @@ export async function serveRetry(
   companion.link?.send(node)
 }
 
-/** A contact begins (or stops) to type. */
-export function sendTyping(world: World, input: { account: string; contact: string; composing: boolean }): void {
+export function sendTyping(
+  state: WhatsAppState,
+  input: { account: string; contact: string; composing: boolean },
+): void {
   const tag = input.composing ? 'composing' : 'paused'
-  for (const { link } of world.account(input.account).companions.values())
+  for (const { link } of state.account(input.account).companions.values())
     link?.send({ tag: 'chatstate', attrs: { from: phoneJid(input.contact) }, content: [{ tag, attrs: {} }] })
 }
 
-/** What a person would read in a message, if it is a text. */
 export function textOf(message: proto.IMessage): string | undefined {
   return message.conversation || message.extendedTextMessage?.text || undefined
 }

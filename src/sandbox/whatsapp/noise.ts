@@ -17,20 +17,17 @@ const EMPTY = Buffer.alloc(0)
 const HEADER_LENGTH = 4
 const DAY_SECONDS = 86_400
 
-/** What a client feeds back while its bytes are read. */
 export type NoiseEvents = {
-  /** The client is who it says (Noise XX is done): its login or registration payload. */
   login(payload: proto.ClientPayload): void
-  /** One stanza; the next is not read before this resolves. */
+  /** One stanza; the next is read after this resolves. */
   stanza(node: BinaryNode): void | Promise<void>
 }
 
-/** The server's Noise identity: its static key and the certificate chain that vouches for it. */
 export type NoiseIdentity = { staticKey: KeyPair; chain: Uint8Array }
 
 /**
- * Root, intermediate and leaf as WhatsApp sends them. Baileys binds only the issuer serial of the chain,
- * so a chain made here passes an unmodified client.
+ * Root, intermediate and leaf as WhatsApp sends them. Baileys checks only the issuer serial of the chain, so a chain made here
+ * passes an unmodified client.
  */
 export function makeNoiseIdentity(): NoiseIdentity {
   const root = Curve.generateKeyPair()
@@ -54,7 +51,6 @@ export function makeNoiseIdentity(): NoiseIdentity {
   return { staticKey, chain }
 }
 
-/** Server side of Noise_XX_25519_AESGCM_SHA256 with WhatsApp's 3-byte length framing, one a connection. */
 export class NoiseServer {
   private readonly identity: NoiseIdentity
   private readonly write: (bytes: Buffer) => void
@@ -81,7 +77,6 @@ export class NoiseServer {
     this.frame(aesEncryptGCM(encodeBinaryNode(node), this.sendKey, nonce(this.sendCounter++), EMPTY))
   }
 
-  /** Takes raw WebSocket bytes in whatever pieces they come. */
   async feed(data: Uint8Array, events: NoiseEvents): Promise<void> {
     this.buffer = this.buffer.length ? Buffer.concat([this.buffer, data]) : Buffer.from(data)
     if (this.state === 'intro' && !this.readIntro()) return
@@ -96,7 +91,7 @@ export class NoiseServer {
   }
 
   private readIntro(): boolean {
-    // An edge-routing hint may stand before the header: 'ED', two version bytes, a 24-bit length, the hint.
+    // An edge-routing hint may precede the header: 'ED', two version bytes, a 24-bit length, the hint.
     if (this.buffer.length >= 2 && this.buffer.toString('latin1', 0, 2) === 'ED') {
       if (this.buffer.length < 7) return false
       const end = 7 + this.buffer.readUIntBE(4, 3)

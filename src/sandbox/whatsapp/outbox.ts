@@ -2,20 +2,20 @@ import { areJidsSameUser, type BinaryNode } from '@whiskeysockets/baileys'
 import type { Companion } from './whatsapp-state.ts'
 
 /**
- * Gives a stanza to a linked device. The server keeps it until the device acknowledges it, so that what was sent into a
- * dying socket, or while nobody was connected, comes again at the next login.
+ * Sends a stanza to a linked device. The server holds it until the device acknowledges it, so that one sent into a dying
+ * socket, or without a connection, comes again at the next login.
  */
 export function pushStanza(companion: Companion, node: BinaryNode): void {
   companion.pending.push({ node, retried: false })
   companion.link?.send(node)
 }
 
-/** Everything the device has not acknowledged, marked as stored while it was away; sent right after login. */
+/** Unacknowledged stanzas, marked as stored during absence; sent right after login. */
 export function offlineStanzas(companion: Companion): BinaryNode[] {
   return companion.pending.map(({ node }) => ({ ...node, attrs: { ...node.attrs, offline: '0' } }))
 }
 
-/** The device confirmed messages of one sender by a receipt, whatever the receipt's type. */
+/** Removes messages that the device confirmed by a receipt of any type. */
 export function settleByReceipt(companion: Companion, from: string, ids: readonly string[]): void {
   companion.pending = companion.pending.filter(
     ({ node }) =>
@@ -24,8 +24,8 @@ export function settleByReceipt(companion: Companion, from: string, ids: readonl
 }
 
 /**
- * The device acknowledged a stanza by class and id. A refused message (`error`) is gone as well, unless its sender is
- * encrypting it anew because the device asked for a retry.
+ * Removes a stanza that the device acknowledged by class and id. A rejected message (`error`) is removed as well, unless its
+ * sender is encrypting it anew after a retry receipt.
  */
 export function settleByAck(companion: Companion, ack: BinaryNode): void {
   const { class: tag, id, type } = ack.attrs

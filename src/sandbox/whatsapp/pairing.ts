@@ -14,41 +14,38 @@ import {
 } from '@whiskeysockets/baileys'
 import { AppError } from '../../lib/errors.ts'
 import { ProtocolError, requireAttr, requireBytes, requireChild, SERVER_JID, unixSeconds } from './nodes.ts'
-import { lidJid, phoneJid, type World } from './whatsapp-state.ts'
+import { lidJid, phoneJid, type WhatsAppState } from './whatsapp-state.ts'
 
 const deriveKey = promisify(pbkdf2)
 
-/** A connection that has no account yet and wants one. */
 export type UnlinkedClient = {
   registration: proto.ClientPayload
-  /** Sends an iq and resolves with its answer. */
   query(node: BinaryNode): Promise<BinaryNode>
   send(node: BinaryNode): void
-  /** Tells the client to reconnect, now that it is linked. */
   restart(): void
 }
 
 type CodeRequest = { client: UnlinkedClient; wrappedEphemeral: Buffer; ref: Buffer }
 type CodeAnswer = { request: CodeRequest; ephemeral: KeyPair; companionEphemeral: Buffer }
 
-/** Who waits to be linked: by the references in the QR codes shown, and by pairing code. */
-export class PairingDesk {
-  private readonly world: World
+/** Clients that wait to be linked, by the references of their QR codes and by pairing code. */
+export class PairingRegistry {
+  private readonly state: WhatsAppState
   private readonly byRef = new Map<string, UnlinkedClient>()
   private readonly codeRequests = new Map<string, CodeRequest>()
   private readonly codeAnswers = new Map<string, CodeAnswer>()
 
-  constructor(world: World) {
-    this.world = world
+  constructor(state: WhatsAppState) {
+    this.state = state
   }
 
-  /** Gives a new client the six references that its QR codes show, one after the other. */
+  /** Gives a new client the six references that its QR codes show one after the other. */
   async offerRefs(client: UnlinkedClient): Promise<void> {
     const refs = Array.from({ length: 6 }, () => `2@${randomBytes(60).toString('base64')}`)
     for (const ref of refs) this.byRef.set(ref, client)
     await client.query({
       tag: 'iq',
-      attrs: { from: SERVER_JID, type: 'set', id: this.world.nextId('p'), xmlns: 'md' },
+      attrs: { from: SERVER_JID, type: 'set', id: this.state.nextId('p'), xmlns: 'md' },
       content: [
         {
           tag: 'pair-device',
@@ -59,7 +56,6 @@ export class PairingDesk {
     })
   }
 
-  /** The client's connection is gone: its codes are worth nothing any more. */
   forget(client: UnlinkedClient): void {
     for (const [ref, owner] of this.byRef) if (owner === client) this.byRef.delete(ref)
     for (const [phone, request] of this.codeRequests) if (request.client === client) this.codeRequests.delete(phone)
@@ -71,7 +67,7 @@ export class PairingDesk {
     const [ref, , identity, secret] = qr.replace('https://wa.me/settings/linked_devices#', '').split(',')
     const client = ref === undefined ? undefined : this.byRef.get(ref)
     if (!client || !identity || !secret)
-      throw new AppError('not_found', 'unknown_qr', 'No client shows this QR code now; scan a fresh one.', {
+      throw new AppError('not_found', 'unknown_qr', 'No client shows this QR code. Scan a new one.', {
         field: 'qr',
       })
     const keys = { secret: Buffer.from(secret, 'base64'), identity: Buffer.from(identity, 'base64') }
@@ -85,7 +81,7 @@ export class PairingDesk {
     const ref = randomBytes(20)
     const wrappedEphemeral = requireBytes(request, 'link_code_pairing_wrapped_companion_ephemeral_pub')
     this.codeRequests.set(phone, { client, wrappedEphemeral, ref })
-    this.world.changed()
+    this.state.changed()
     return {
       tag: 'link_code_companion_reg',
       attrs: { stage: 'companion_hello' },
@@ -93,12 +89,11 @@ export class PairingDesk {
     }
   }
 
-  /** A client waits for this number's owner to type a code. */
   awaitsCode(phone: string): boolean {
     return this.codeRequests.has(phone)
   }
 
-  /** What a phone does when its owner types the eight characters. A wrong code fails later, in `finishCode`. */
+  /** The owner types the eight characters on the phone. A wrong code fails later, in `finishCode`. */
   async enterCode(phone: string, code: string): Promise<void> {
     const request = this.codeRequests.get(phone)
     if (!request)
@@ -114,7 +109,7 @@ export class PairingDesk {
     const iv = randomBytes(16)
     const primary = Buffer.concat([salt, iv, aesEncryptCTR(ephemeral.public, await keyOf(salt), iv)])
     this.codeAnswers.set(phone, { request, ephemeral, companionEphemeral })
-    const id = this.world.nextId('p')
+    const id = this.state.nextId('p')
     request.client.send({
       tag: 'notification',
       attrs: { from: SERVER_JID, id, type: 'link_code_companion_reg', t: String(unixSeconds()) },
@@ -124,7 +119,7 @@ export class PairingDesk {
           attrs: { stage: 'primary_hello' },
           content: [
             { tag: 'link_code_pairing_wrapped_primary_ephemeral_pub', attrs: {}, content: primary },
-            { tag: 'primary_identity_pub', attrs: {}, content: this.world.account(phone).device.identity.public },
+            { tag: 'primary_identity_pub', attrs: {}, content: this.state.account(phone).device.identity.public },
             { tag: 'link_code_pairing_ref', attrs: {}, content: request.ref },
           ],
         },
@@ -139,11 +134,11 @@ export class PairingDesk {
     if (!answer) throw new ProtocolError('a pairing is finished that no phone began')
     const identity = requireBytes(finish, 'companion_identity_public')
     const bundle = requireBytes(finish, 'link_code_pairing_wrapped_key_bundle')
-    const phoneIdentity = this.world.account(phone).device.identity
+    const phoneIdentity = this.state.account(phone).device.identity
     const shared = Curve.sharedKey(answer.ephemeral.private, answer.companionEphemeral)
     const info = 'link_code_pairing_key_bundle_encryption_key'
     const key = Buffer.from(hkdf(shared, 32, { salt: bundle.subarray(0, 32), info }))
-    // The authentication tag is wrong when the code that was typed was wrong.
+    // The authentication tag is wrong when a wrong code was typed.
     const plain = aesDecryptGCM(bundle.subarray(44), key, bundle.subarray(32, 44), Buffer.alloc(0))
     if (!plain.subarray(0, 32).equals(identity) || !plain.subarray(32, 64).equals(phoneIdentity.public))
       throw new ProtocolError('the pairing bundle names other identities')
@@ -158,7 +153,7 @@ export class PairingDesk {
     keys: { secret: Buffer; identity: Buffer },
     businessName?: string,
   ): Promise<{ deviceId: number }> {
-    const account = this.world.account(phone)
+    const account = this.state.account(phone)
     const deviceId = Math.max(0, ...account.companions.keys()) + 1
     const now = unixSeconds()
     const details = proto.ADVDeviceIdentity.encode({
@@ -187,14 +182,14 @@ export class PairingDesk {
     if (businessName) content.push({ tag: 'biz', attrs: { name: businessName } })
     const reply = await client.query({
       tag: 'iq',
-      attrs: { from: SERVER_JID, type: 'set', id: this.world.nextId('p'), xmlns: 'md', t: String(now) },
+      attrs: { from: SERVER_JID, type: 'set', id: this.state.nextId('p'), xmlns: 'md', t: String(now) },
       content: [{ tag: 'pair-success', attrs: {}, content }],
     })
     const countersigned = requireBytes(requireChild(reply, 'pair-device-sign'), 'device-identity')
     if (!proto.ADVSignedDeviceIdentity.decode(countersigned).deviceSignature?.length)
       throw new ProtocolError('the client did not sign its device identity')
     account.companions.set(deviceId, makeCompanion(deviceId, client.registration))
-    this.world.changed()
+    this.state.changed()
     client.restart()
     return { deviceId }
   }

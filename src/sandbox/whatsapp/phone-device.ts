@@ -25,7 +25,6 @@ import pino from 'pino'
 import { z } from 'zod'
 import { undoFailedTrials } from '../../lib/signal-sessions.ts'
 
-/** The public half of a linked device, as its key upload gave it. */
 export type KeyBundle = {
   registrationId: number
   identity: Uint8Array
@@ -33,10 +32,9 @@ export type KeyBundle = {
   preKey: { id: number; publicKey: Uint8Array } | undefined
 }
 
-/** What a phone encrypts: a message, or bytes that may be none. */
 export type Payload = proto.IMessage | Uint8Array
 
-/** One encrypted payload: `pkmsg` opens a session, `msg` continues one. */
+/** `pkmsg` opens a session, `msg` continues one. */
 export type Ciphertext = { type: 'pkmsg' | 'msg'; bytes: Uint8Array }
 
 const snapshotSchema = z.object({
@@ -44,12 +42,11 @@ const snapshotSchema = z.object({
   nextPreKeyId: z.number(),
   rows: z.array(z.tuple([z.string(), z.string()])),
 })
-/** A phone's whole Signal state as plain JSON. */
 export type PhoneSnapshot = z.infer<typeof snapshotSchema>
 
 /**
- * A person's phone: a real Signal endpoint that decrypts what a client sends it and encrypts what it sends the
- * client. Sessions are held under the address the caller names, usually the linked device's phone-number JID.
+ * A person's phone: a real Signal endpoint that decrypts a client's messages and encrypts those to it. Sessions are stored
+ * under the address that the caller names, usually the linked device's phone-number JID.
  */
 export class PhoneDevice {
   private readonly rows = new Map<string, string>()
@@ -72,7 +69,6 @@ export class PhoneDevice {
     this.repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ creds: this.creds, keys }, silent)
   }
 
-  /** The phone's identity key: it signs the companions it links. */
   get identity(): KeyPair {
     return this.creds.signedIdentityKey
   }
@@ -95,14 +91,13 @@ export class PhoneDevice {
     return [this.registrationNode(), { tag: 'keys', attrs: {}, content: this.bundleNodes() }]
   }
 
-  /** Encrypts for a linked device; `bundle` is asked for only when there is no session yet. */
   encrypt(peer: string, bundle: () => KeyBundle, message: Payload): Promise<Ciphertext> {
     return this.alone(() => this.encryptNow(peer, bundle, message))
   }
 
   /**
-   * Encrypts for a group, or for status updates: once, with a key of the sender's own.
-   * @returns what everybody gets, and the message that brings the key to a device, which has to come first
+   * Encrypts once for a group, or for status updates, with a sender key.
+   * @returns the message for everyone, and the one that brings the key to a device, which has to come first
    */
   encryptForGroup(
     group: string,
@@ -117,7 +112,7 @@ export class PhoneDevice {
     })
   }
 
-  /** One thing at a time: two messages at once would open two sessions and leave in any order. */
+  /** Two messages at once would open two sessions and leave in any order. */
   private alone<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.last.then(work)
     this.last = turn.catch(() => undefined)
@@ -131,7 +126,7 @@ export class PhoneDevice {
     return { type, bytes: ciphertext }
   }
 
-  /** Starts a new session with a linked device, in place of whatever session there was. */
+  /** Starts a session with a linked device, replacing an existing one. */
   async openSession(peer: string, bundle: KeyBundle): Promise<void> {
     const { preKey, signedPreKey } = bundle
     await this.repository.injectE2ESession({
@@ -149,7 +144,7 @@ export class PhoneDevice {
     })
   }
 
-  /** Decrypts what a linked device sent; throws what libsignal throws, for example on a key used twice. */
+  /** Decrypts a linked device's message; throws what libsignal throws, for example on a key used twice. */
   decrypt(peer: string, ciphertext: Ciphertext): Promise<proto.Message> {
     return this.alone(async () => {
       const { type, bytes } = ciphertext
@@ -164,7 +159,7 @@ export class PhoneDevice {
     })
   }
 
-  /** Forgets the session with a linked device, as a reinstalled phone does. */
+  /** Deletes the session with a linked device, as a reinstalled phone does. */
   async forgetSession(peer: string): Promise<void> {
     await this.repository.deleteSession([peer])
   }
@@ -189,7 +184,7 @@ export class PhoneDevice {
     ]
   }
 
-  /** A real phone's Signal library leaves the sessions alone that it only tried. */
+  /** A real phone's Signal library does not change the sessions that it only tried. */
   private repair(id: string, record: unknown): unknown {
     if (!this.trying) return record
     const before = this.rows.get(rowKey('session', id))

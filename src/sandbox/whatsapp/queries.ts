@@ -1,24 +1,21 @@
 import { type BinaryNode, getBinaryNodeChild, getBinaryNodeChildren } from '@whiskeysockets/baileys'
 import { keyNode, readSignedPreKey, storeUploadedKeys, usyncResult } from './key-server.ts'
 import { childrenOf, requireAttr, requireChild } from './nodes.ts'
-import type { Account, Companion, World } from './whatsapp-state.ts'
+import type { Account, Companion, WhatsAppState } from './whatsapp-state.ts'
 
-/** Whom a query comes from; nobody is logged in while a client waits to be linked. */
+/** The sender of a query; undefined while a client waits to be linked. */
 export type Asker = { account: Account; companion: Companion } | undefined
 
-/**
- * Answers an `<iq>` of a logged-in client: the content of the result.
- * Namespaces that a business client never depends on get an empty result, as WhatsApp gives for nothing to say.
- */
-export function answerQuery(world: World, asker: Asker, iq: BinaryNode): BinaryNode[] | undefined {
+/** The result of an `<iq>`. Namespaces that a business client never depends on get an empty result. */
+export function answerQuery(state: WhatsAppState, asker: Asker, iq: BinaryNode): BinaryNode[] | undefined {
   const [first] = childrenOf(iq)
   switch (iq.attrs.xmlns) {
     case 'encrypt':
-      return answerKeys(world, asker, iq, first)
+      return answerKeys(state, asker, iq, first)
     case 'usync':
-      return [usyncResult(world, requireChild(iq, 'usync'))]
+      return [usyncResult(state, requireChild(iq, 'usync'))]
     case 'w:m':
-      return [mediaConnection(world)]
+      return [mediaConnection(state)]
     case 'privacy':
       return iq.attrs.type === 'get' ? [privacySettings()] : undefined
     case 'blocklist':
@@ -30,7 +27,7 @@ export function answerQuery(world: World, asker: Asker, iq: BinaryNode): BinaryN
     case 'md':
       if (first?.tag === 'remove-companion-device' && asker) {
         asker.account.companions.delete(asker.companion.id)
-        world.changed()
+        state.changed()
       }
       return undefined
     default:
@@ -39,7 +36,7 @@ export function answerQuery(world: World, asker: Asker, iq: BinaryNode): BinaryN
 }
 
 function answerKeys(
-  world: World,
+  state: WhatsAppState,
   asker: Asker,
   iq: BinaryNode,
   first: BinaryNode | undefined,
@@ -49,7 +46,7 @@ function answerKeys(
       {
         tag: 'list',
         attrs: {},
-        content: getBinaryNodeChildren(first, 'user').map((user) => keyNode(world, requireAttr(user, 'jid'))),
+        content: getBinaryNodeChildren(first, 'user').map((user) => keyNode(state, requireAttr(user, 'jid'))),
       },
     ]
   if (first?.tag === 'digest') return [{ tag: 'digest', attrs: {}, content: [] }]
@@ -62,13 +59,13 @@ function answerKeys(
   }
   if (iq.attrs.type === 'set' && getBinaryNodeChild(iq, 'list')) {
     storeUploadedKeys(companion, iq)
-    world.changed()
+    state.changed()
   }
   return undefined
 }
 
-function mediaConnection(world: World): BinaryNode {
-  const host = { tag: 'host', attrs: { hostname: world.mediaHost, maxContentLengthBytes: '104857600' } }
+function mediaConnection(state: WhatsAppState): BinaryNode {
+  const host = { tag: 'host', attrs: { hostname: state.mediaHost, maxContentLengthBytes: '104857600' } }
   return {
     tag: 'media_conn',
     attrs: { auth: 'sandbox-media', ttl: '300', auth_ttl: '21600', max_buckets: '12' },
@@ -81,7 +78,7 @@ function privacySettings(): BinaryNode {
   return { tag: 'privacy', attrs: {}, content: [readReceipts] }
 }
 
-/** The sandbox keeps no settings of chats: every collection is as old as the client says it is. */
+/** Settings of chats are not simulated: every collection has the client's own version. */
 function emptyCollections(sync: BinaryNode | undefined): BinaryNode {
   const collections = getBinaryNodeChildren(sync, 'collection').map(
     ({ attrs }): BinaryNode => ({

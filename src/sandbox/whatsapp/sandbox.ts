@@ -14,24 +14,23 @@ import {
   sendTyping,
   sendWithheld,
 } from './messages.ts'
-import type { PairingDesk } from './pairing.ts'
+import type { PairingRegistry } from './pairing.ts'
 import type { Payload } from './phone-device.ts'
 import type {
   Account,
+  Behavior,
   ClientNotice,
   Delivery,
   HistoryMessage,
-  Manners,
   Undecryptable,
-  World,
+  WhatsAppState,
 } from './whatsapp-state.ts'
 
-/** What to do to the socket of a linked account. */
 export type ConnectionAction =
   | { action: 'cut' | 'freeze' | 'thaw' | 'replace' | 'unlink' }
   | { action: 'stream_error'; code: string }
 
-/** Who writes to whom, and what the stanza says besides the content. Phones with or without `+`. */
+/** The people of a message, and the stanza's other fields. Phones with or without `+`. */
 export type Parties = {
   from: string
   to: string
@@ -43,16 +42,13 @@ export type Parties = {
   delayMs?: number
 }
 
-type Parts = { world: World; desk: PairingDesk; media: MediaServer; base: string }
+type Parts = { state: WhatsAppState; desk: PairingRegistry; media: MediaServer; base: string }
 
-/** Digits of a number written with or without `+`. */
 const digitsOf = (phone: string) => phone.replace(/\D/g, '')
 
-/** The hands that play everybody outside: people with phones, the network, and WhatsApp itself. */
 export class WhatsAppSandbox {
   readonly wsUrl: string
   readonly controlUrl: string
-  /** PEM that a client has to trust before it can move media. */
   readonly mediaCertificate: string
   private readonly parts: Parts
   private readonly stop: () => Promise<void>
@@ -65,25 +61,24 @@ export class WhatsAppSandbox {
     this.mediaCertificate = parts.media.certificate
   }
 
-  /** Makes somebody with a phone number, or changes who they are and how they behave. */
   putAccount(
-    input: { phone: string; name?: string; onWhatsApp?: boolean; knownAs?: string } & Partial<Manners>,
+    input: { phone: string; name?: string; onWhatsApp?: boolean; knownAs?: string } & Partial<Behavior>,
   ): Account {
-    const account = this.parts.world.account(digitsOf(input.phone))
+    const account = this.parts.state.account(digitsOf(input.phone))
     account.name = input.name ?? account.name
     account.onWhatsApp = input.onWhatsApp ?? account.onWhatsApp
     account.knownAs = input.knownAs === undefined ? account.knownAs : digitsOf(input.knownAs)
-    const { delivers, reads } = account.manners
-    account.manners = {
+    const { delivers, reads } = account.behavior
+    account.behavior = {
       delivers: input.delivers ?? delivers,
       reads: input.reads ?? reads,
-      autoReply: 'autoReply' in input ? input.autoReply : account.manners.autoReply,
+      autoReply: 'autoReply' in input ? input.autoReply : account.behavior.autoReply,
     }
     return account
   }
 
   accounts(): Account[] {
-    return [...this.parts.world.accounts.values()]
+    return [...this.parts.state.accounts.values()]
   }
 
   /** The phone of this number scans the QR code that a client shows. */
@@ -91,26 +86,24 @@ export class WhatsAppSandbox {
     return this.parts.desk.scan(qr, digitsOf(phone), businessName)
   }
 
-  /** The owner of this number types the code that a client shows, as soon as the client asked for it (5 s at most). */
+  /** The owner of this number types the client's code once the client has requested it (5 s at most). */
   async enterCode(phone: string, code: string): Promise<void> {
-    const { world, desk } = this.parts
-    await world.until(() => desk.awaitsCode(digitsOf(phone)), 5_000, 'a client that asks for a pairing code')
+    const { state, desk } = this.parts
+    await state.until(() => desk.awaitsCode(digitsOf(phone)), 5_000, 'a client that asks for a pairing code')
     await desk.enterCode(digitsOf(phone), code.replace('-', ''))
   }
 
-  /** A contact writes to an account. @returns the stanza id */
   async send(parties: Parties, input: ContentInput): Promise<string> {
     const contact = digitsOf(parties.from)
     const account = digitsOf(parties.to)
     const built = await buildContent(contentSchema.parse(input), { contact, account }, this.parts.media)
     const { id, addressing, group, timestamp, delayMs } = parties
     const how = { id, addressing, group, timestamp, delayMs }
-    return sendFromContact(this.parts.world, { contact, to: account, ...how, ...built })
+    return sendFromContact(this.parts.state, { contact, to: account, ...how, ...built })
   }
 
   /**
-   * A contact sends any message whatever, as a protobuf or as bytes that may be none. `from` in `attrs` takes the place of who
-   * it comes from. @returns the stanza id
+   * A contact sends any protobuf, or bytes that need not be one. `from` in `attrs` replaces the sender. @returns the stanza id
    */
   async sendRaw(
     parties: Parties & { attrs?: Record<string, string>; mediaType?: string },
@@ -118,13 +111,13 @@ export class WhatsAppSandbox {
   ): Promise<string> {
     const [contact, account] = [digitsOf(parties.from), digitsOf(parties.to)]
     const { from: _from, to: _to, ...how } = parties
-    return sendFromContact(this.parts.world, { contact, to: account, ...how, message })
+    return sendFromContact(this.parts.state, { contact, to: account, ...how, message })
   }
 
-  /** The owner of an account sends any message whatever to a contact, on the phone itself. @returns the stanza id */
+  /** The owner of an account sends any protobuf to a contact, from the phone itself. @returns the stanza id */
   async sendRawAsOwner(parties: Parties & { recipients?: string[] }, message: Payload): Promise<string> {
     const { from, to, recipients, ...how } = parties
-    return sendFromOwner(this.parts.world, {
+    return sendFromOwner(this.parts.state, {
       ...how,
       ...(recipients && { recipients: recipients.map(digitsOf) }),
       contact: digitsOf(from),
@@ -133,19 +126,19 @@ export class WhatsAppSandbox {
     })
   }
 
-  /** A contact sends something that WhatsApp keeps from linked devices, such as a picture to be viewed once. */
+  /** A contact sends content that WhatsApp withholds from linked devices, such as a view-once picture. */
   withhold(input: { from: string; to: string; type?: string; id?: string; timestamp?: number }): string {
     const { from, to, ...how } = input
-    return sendWithheld(this.parts.world, { contact: digitsOf(from), to: digitsOf(to), ...how })
+    return sendWithheld(this.parts.state, { contact: digitsOf(from), to: digitsOf(to), ...how })
   }
 
-  /** A contact calls an account and gives up. @returns the call's id */
+  /** A contact calls an account and hangs up unanswered. @returns the call's id */
   missedCall(input: { from: string; to: string; video?: boolean }): string {
     const { from, to, video = false } = input
-    return sendMissedCall(this.parts.world, { contact: digitsOf(from), to: digitsOf(to), video })
+    return sendMissedCall(this.parts.state, { contact: digitsOf(from), to: digitsOf(to), video })
   }
 
-  /** The owner of an account (`from`) writes to a contact (`to`) on the phone itself. @returns the stanza id */
+  /** The owner of an account (`from`) writes to a contact (`to`) from the phone itself. @returns the stanza id */
   async sendAsOwner(parties: Parties, input: ContentInput): Promise<string> {
     const [account, contact] = [digitsOf(parties.from), digitsOf(parties.to)]
     const built = await buildContent(
@@ -154,94 +147,86 @@ export class WhatsAppSandbox {
       this.parts.media,
     )
     const { id, timestamp } = parties
-    return sendFromOwner(this.parts.world, { contact: account, to: contact, id, timestamp, ...built })
+    return sendFromOwner(this.parts.state, { contact: account, to: contact, id, timestamp, ...built })
   }
 
-  /** A contact confirms messages of an account. */
   confirm(input: { from: string; to: string; ids: string[]; type: ReceiptType; addressing?: Addressing }): void {
     const { ids, type, addressing } = input
     const [contact, account] = [digitsOf(input.from), digitsOf(input.to)]
-    sendReceipt(this.parts.world, { contact, account, ids, type, addressing })
+    sendReceipt(this.parts.state, { contact, account, ids, type, addressing })
   }
 
   typing(input: { from: string; to: string; composing: boolean }): void {
     const [contact, account] = [digitsOf(input.from), digitsOf(input.to)]
-    sendTyping(this.parts.world, { contact, account, composing: input.composing })
+    sendTyping(this.parts.state, { contact, account, composing: input.composing })
   }
 
-  /** The contact's phone loses its Signal session with an account, as when it is reinstalled. */
+  /** The contact's phone loses its Signal session with an account, as after a reinstallation. */
   async forgetSessions(input: { contact: string; account: string }): Promise<void> {
-    const { world } = this.parts
-    const { device } = world.account(digitsOf(input.contact))
-    const account = world.account(digitsOf(input.account))
+    const { state } = this.parts
+    const { device } = state.account(digitsOf(input.contact))
+    const account = state.account(digitsOf(input.account))
     for (const id of account.companions.keys()) await device.forgetSession(`${account.phone}:${id}@s.whatsapp.net`)
   }
 
   /** The contact's phone shows "waiting for this message" and asks the account's devices to send it again. */
   askAgain(input: { contact: string; account: string; id: string }): void {
-    const { world } = this.parts
-    const contact = world.account(digitsOf(input.contact))
-    for (const companion of world.account(digitsOf(input.account)).companions.values())
+    const { state } = this.parts
+    const contact = state.account(digitsOf(input.contact))
+    for (const companion of state.account(digitsOf(input.account)).companions.values())
       askForRetry(contact, companion, input.id, 1)
   }
 
-  /** What a phone received, oldest first; own copies are left out unless asked for. */
   inbox(phone: string, options: { ownCopies?: boolean } = {}): Delivery[] {
     const digits = digitsOf(phone)
-    return this.parts.world.deliveries.filter(
+    return this.parts.state.deliveries.filter(
       (delivery) => delivery.to === digits && (options.ownCopies === true || !delivery.ownCopy),
     )
   }
 
-  /** Messages of an account that phones could not decrypt. */
   undecryptable(phone: string): Undecryptable[] {
-    return this.parts.world.undecryptable.filter(({ from }) => from === digitsOf(phone))
+    return this.parts.state.undecryptable.filter(({ from }) => from === digitsOf(phone))
   }
 
-  /** Kinds of the stanzas that an account's linked devices were given and have not acknowledged. */
+  /** Tags of the stanzas that an account's linked devices received and have not acknowledged. */
   unacknowledged(phone: string): string[] {
-    const companions = [...this.parts.world.account(digitsOf(phone)).companions.values()]
+    const companions = [...this.parts.state.account(digitsOf(phone)).companions.values()]
     return companions.flatMap(({ pending }) => pending.map(({ node }) => node.tag))
   }
 
-  /** Decrypted bytes of media that a phone received. */
   async receivedMedia(phone: string, id: string): Promise<Uint8Array> {
-    const bytes = await openReceivedMedia(this.parts.world, this.parts.media, digitsOf(phone), id)
+    const bytes = await openReceivedMedia(this.parts.state, this.parts.media, digitsOf(phone), id)
     if (!bytes) throw new AppError('not_found', 'no_media', 'This phone received no media under this id.')
     return bytes
   }
 
-  /** Receipts, acks, presence and typing that the account's linked devices sent. */
   notices(phone: string): ClientNotice[] {
-    return this.parts.world.notices.filter((notice) => notice.account === digitsOf(phone))
+    return this.parts.state.notices.filter((notice) => notice.account === digitsOf(phone))
   }
 
-  /** What the account's devices have not acknowledged yet: one list a device. */
   pending(phone: string): BinaryNode[][] {
-    const { companions } = this.parts.world.account(digitsOf(phone))
+    const { companions } = this.parts.state.account(digitsOf(phone))
     return [...companions.values()].map((companion) => companion.pending.map(({ node }) => node))
   }
 
-  /** Something an account's phone knows from before the link; told to devices that are linked after this. */
   addHistory(entry: HistoryMessage): void {
-    this.parts.world.history.push({ ...entry, account: digitsOf(entry.account), contact: digitsOf(entry.contact) })
+    this.parts.state.history.push({ ...entry, account: digitsOf(entry.account), contact: digitsOf(entry.contact) })
   }
 
   addFault(fault: FaultInput): void {
-    this.parts.world.faults.add(fault)
+    this.parts.state.faults.add(fault)
   }
 
   clearFaults(): void {
-    this.parts.world.faults.clear()
+    this.parts.state.faults.clear()
   }
 
   faults() {
-    return this.parts.world.faults.list()
+    return this.parts.state.faults.list()
   }
 
-  /** Does something to every open socket of an account. @returns how many there were */
   act(phone: string, step: ConnectionAction): number {
-    const account = this.parts.world.account(digitsOf(phone))
+    const account = this.parts.state.account(digitsOf(phone))
     const links = [...account.companions.values()].flatMap(({ link }) => (link ? [link] : []))
     const conflict = (type: string): BinaryNode => ({ tag: 'conflict', attrs: { type } })
     for (const link of links)
@@ -265,23 +250,21 @@ export class WhatsAppSandbox {
           link.streamError(step.code)
           break
       }
-    // The phone may unlink a device that is away: it learns of it at its next login.
+    // The phone may unlink an absent device, which learns of it at its next login.
     if (step.action === 'unlink') account.companions.clear()
     return links.length
   }
 
-  /** Is a device of this account connected and logged in? */
   isOnline(phone: string): boolean {
-    const { companions } = this.parts.world.account(digitsOf(phone))
+    const { companions } = this.parts.state.account(digitsOf(phone))
     return [...companions.values()].some(({ link }) => link !== undefined)
   }
 
-  /** Resolves with the first truthy answer, looking again at everything that happens. */
+  /** Resolves with the first truthy answer, looking again after every change. */
   until<T>(look: () => T | undefined | false, timeoutMs = 10_000, what = 'something to happen'): Promise<T> {
-    return this.parts.world.until(look, timeoutMs, what)
+    return this.parts.state.until(look, timeoutMs, what)
   }
 
-  /** Stops both servers, cuts every socket, and saves the state where a state file was named. */
   close(): Promise<void> {
     return this.stop()
   }

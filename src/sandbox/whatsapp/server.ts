@@ -8,16 +8,15 @@ import { Connection } from './connection.ts'
 import { answerControl } from './control.ts'
 import { MediaServer } from './media.ts'
 import { makeNoiseIdentity } from './noise.ts'
-import { PairingDesk } from './pairing.ts'
+import { PairingRegistry } from './pairing.ts'
 import { WhatsAppSandbox } from './sandbox.ts'
-import { World } from './whatsapp-state.ts'
+import { WhatsAppState } from './whatsapp-state.ts'
 
 export type WhatsAppSandboxOptions = {
-  /** Port of the WebSocket and the control; 0 takes a free one. */
   port: number
   /** Port of the media host (TLS); a free one when unset. */
   mediaPort?: number
-  /** Where to keep accounts and links over a restart; nothing is kept when unset. */
+  /** File of accounts and links over restarts; none when unset. */
   stateFile?: string
   logger?: Logger
 }
@@ -25,17 +24,17 @@ export type WhatsAppSandboxOptions = {
 const SAVE_EVERY_MS = 1_000
 
 /**
- * Starts WhatsApp in a box on the loopback interface: an unmodified Baileys client links to it, sends, and receives.
- * `wsUrl` goes into the client's socket URL; `controlUrl` takes the requests of `control.ts` from any process.
+ * Starts the sandbox's WhatsApp on the loopback interface: an unmodified Baileys client links to it, sends, and receives.
+ * `wsUrl` is the client's socket URL; `controlUrl` takes the requests of `control.ts` from any process.
  */
 export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Promise<WhatsAppSandbox> {
   quietConsole(LIBSIGNAL_LINES)
-  const world = new World(options.logger ?? createLogger('silent'))
+  const state = new WhatsAppState(options.logger ?? createLogger('silent'))
   const { stateFile } = options
-  if (stateFile && existsSync(stateFile)) world.restore(readFileSync(stateFile, 'utf8'))
-  const media = new MediaServer(options.mediaPort ?? 0, stateFile ? keptCertificate(`${stateFile}.cert`) : undefined)
-  world.mediaHost = media.host
-  const desk = new PairingDesk(world)
+  if (stateFile && existsSync(stateFile)) state.restore(readFileSync(stateFile, 'utf8'))
+  const media = new MediaServer(options.mediaPort ?? 0, stateFile ? loadCertificate(`${stateFile}.cert`) : undefined)
+  state.mediaHost = media.host
+  const desk = new PairingRegistry(state)
   const identity = makeNoiseIdentity()
   const server = Bun.serve<{ connection: Connection | undefined }>({
     port: options.port,
@@ -45,7 +44,7 @@ export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Pro
       const { pathname } = new URL(request.url)
       if (pathname.startsWith('/_control/')) return refuseForeign(request) ?? answerControl(sandbox, request)
       if (pathname !== '/ws/chat') return new Response('not found', { status: 404 })
-      const refusal = world.faults.take('refuse_upgrade')
+      const refusal = state.faults.take('refuse_upgrade')
       if (refusal) return new Response('refused', { status: refusal.status })
       if (listener.upgrade(request, { data: { connection: undefined } })) return undefined
       return new Response('this is a WebSocket', { status: 426 })
@@ -55,7 +54,7 @@ export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Pro
       maxPayloadLength: 64 * 1_048_576,
       backpressureLimit: 64 * 1_048_576,
       open(socket) {
-        socket.data.connection = new Connection(world, desk, identity, {
+        socket.data.connection = new Connection(state, desk, identity, {
           send: (bytes) => void socket.sendBinary(bytes),
           close: () => socket.close(),
           terminate: () => socket.terminate(),
@@ -72,26 +71,26 @@ export async function startWhatsAppSandbox(options: WhatsAppSandboxOptions): Pro
   })
   const save = () => {
     if (!stateFile) return
-    // Written beside and moved, so that a crash leaves the old state or the new one.
-    writeFileSync(`${stateFile}.new`, world.snapshot(), { mode: 0o600 })
+    // Written to a second file and renamed, so that a crash leaves the old state or the new one.
+    writeFileSync(`${stateFile}.new`, state.snapshot(), { mode: 0o600 })
     renameSync(`${stateFile}.new`, stateFile)
   }
   const saving = stateFile ? setInterval(save, SAVE_EVERY_MS) : undefined
   const base = `127.0.0.1:${server.port}`
-  const sandbox = new WhatsAppSandbox({ world, desk, media, base }, async () => {
+  const sandbox = new WhatsAppSandbox({ state, desk, media, base }, async () => {
     clearInterval(saving)
     save()
     await server.stop(true)
     await media.stop()
-    world.close()
+    state.close()
   })
   return sandbox
 }
 
 const selfSigned = z.object({ certificate: z.string(), privateKey: z.string() })
 
-/** The media host's certificate, the same over restarts: clients that trust it need not be told again. */
-function keptCertificate(file: string): SelfSigned {
+/** The media host's certificate, the same over restarts, so that clients still trust it. */
+function loadCertificate(file: string): SelfSigned {
   if (existsSync(file)) return selfSigned.parse(JSON.parse(readFileSync(file, 'utf8')))
   const made = makeLoopbackCertificate()
   writeFileSync(file, JSON.stringify(made), { mode: 0o600 })

@@ -1,24 +1,19 @@
 import { type BinaryNode, BufferJSON, jidDecode, jidEncode, type proto } from '@whiskeysockets/baileys'
 import type { Logger } from '../../lib/log.ts'
-import { FaultBook } from './faults.ts'
+import { FaultList } from './faults.ts'
 import { unixSeconds } from './nodes.ts'
 import { type KeyBundle, type Payload, PhoneDevice, type PhoneSnapshot } from './phone-device.ts'
 
-/** The live socket of a linked device, as the rest of the sandbox sees it. */
 export type ClientLink = {
   send(node: BinaryNode): void
-  /** Ends the stream with `<stream:error>`: a code, or a child such as `<conflict>`. */
   streamError(code: string | undefined, child?: BinaryNode): void
-  /** Cuts the TCP connection without a word. */
   terminate(): void
-  /** A frozen peer keeps the TCP connection and neither reads nor writes. */
+  /** A frozen peer holds the TCP connection and neither reads nor writes. */
   setFrozen(frozen: boolean): void
 }
 
-/** A stanza the server holds for a device until the device acknowledges it. */
 export type PendingStanza = { node: BinaryNode; retried: boolean }
 
-/** A linked device ("companion") of an account. */
 export type Companion = {
   id: number
   registrationId: number
@@ -26,50 +21,37 @@ export type Companion = {
   signedPreKey: KeyBundle['signedPreKey']
   preKeys: { id: number; publicKey: Uint8Array }[]
   pending: PendingStanza[]
-  /** No history was pushed to it yet. */
   isNew: boolean
   link: ClientLink | undefined
 }
 
-/** How the person behind an account behaves. */
-export type Manners = {
-  /** The phone is on: what arrives is confirmed as delivered. */
+/** Automatic behaviour of the person behind an account. */
+export type Behavior = {
   delivers: boolean
-  /** What arrives is read at once. */
   reads: boolean
-  /** Answers every text with this one. */
   autoReply: string | undefined
 }
 
-/** Somebody with a phone number: a business that links a device, or a contact that writes to it. */
 export type Account = {
-  /** Digits, without `+`. */
   phone: string
   lid: string
   name: string
   onWhatsApp: boolean
-  /** Digits of the id under which WhatsApp knows the number, where it is not the number itself. */
   knownAs?: string | undefined
-  manners: Manners
+  behavior: Behavior
   device: PhoneDevice
   companions: Map<number, Companion>
 }
 
-/** A message that reached a phone, decrypted. */
 export type Delivery = {
   sequence: number
-  /** Stanza id, chosen by the sender. */
   id: string
-  /** Sender's digits. */
   from: string
-  /** Digits of the phone that got it. */
   to: string
-  /** The copy for the sender's own phone. */
   ownCopy: boolean
   /** 1 for the first stanza with this id, 2 for the second … */
   attempt: number
   encryption: string
-  /** Milliseconds since 1970. */
   at: number
   message: proto.IMessage
 }
@@ -77,7 +59,6 @@ export type Delivery = {
 /** A message that a phone could not decrypt, such as one whose key was used before. */
 export type Undecryptable = { id: string; from: string; to: string; attempt: number; reason: string }
 
-/** Something a linked device told the server. */
 export type ClientNotice = {
   account: string
   at: number
@@ -86,10 +67,10 @@ export type ClientNotice = {
   child: string | undefined
 }
 
-/** A message of the past that a newly linked device is told. `account` is the digits of the business. */
+/** A message from before the link, sent to a newly linked device. `account` is the digits of the business. */
 export type HistoryMessage = { account: string; contact: string; text: string; fromMe: boolean; at: number }
 
-/** A message a contact sent, kept so that a retry receipt can be served. */
+/** A contact's message, stored to answer a retry receipt. */
 export type SentByContact = {
   contact: string
   message: Payload
@@ -99,8 +80,7 @@ export type SentByContact = {
 
 const RECENT = 5_000
 
-/** Everybody, everything that was sent, and what is to go wrong: the whole state of the sandbox's WhatsApp. */
-export class World {
+export class WhatsAppState {
   readonly accounts = new Map<string, Account>()
   readonly deliveries: Delivery[] = []
   readonly notices: ClientNotice[] = []
@@ -108,7 +88,7 @@ export class World {
   readonly undecryptable: Undecryptable[] = []
   readonly sentByContacts = new Map<string, SentByContact>()
   readonly attempts = new Map<string, number>()
-  readonly faults = new FaultBook()
+  readonly faults = new FaultList()
   readonly log: Logger
   mediaHost = ''
   private readonly byLid = new Map<string, Account>()
@@ -119,7 +99,7 @@ export class World {
     this.log = log
   }
 
-  /** The account of a number; made when there is none, so that everybody can be written to. */
+  /** The account of a number; created when there is none, so that every number can be written to. */
   account(phone: string): Account {
     const known = this.accounts.get(phone)
     if (known) return known
@@ -128,7 +108,7 @@ export class World {
       lid: String(10n ** 14n + (BigInt(phone) % 10n ** 12n)),
       name: `User ${phone}`,
       onWhatsApp: true,
-      manners: { delivers: true, reads: false, autoReply: undefined },
+      behavior: { delivers: true, reads: false, autoReply: undefined },
       device: new PhoneDevice(),
       companions: new Map(),
     }
@@ -136,7 +116,6 @@ export class World {
     return account
   }
 
-  /** Whom a JID names, by phone number or LID, and which of their devices. */
   resolve(jid: string): { account: Account; device: number } | undefined {
     const decoded = jidDecode(jid)
     if (!decoded?.user) return undefined
@@ -144,7 +123,6 @@ export class World {
     return account && { account, device: decoded.device ?? 0 }
   }
 
-  /** An id that no other stanza of this run has. */
   nextId(prefix: string): string {
     this.sequence += 1
     return `${prefix}${Date.now().toString(16)}${this.sequence.toString(16).padStart(6, '0')}`.toUpperCase()
@@ -168,12 +146,11 @@ export class World {
     if (this.sentByContacts.size > RECENT && !oldest.done) this.sentByContacts.delete(oldest.value)
   }
 
-  /** Tells everybody who waits in `until` to look again. */
   changed(): void {
     for (const watcher of [...this.watchers]) watcher()
   }
 
-  /** Resolves with the first truthy answer; rejects after `timeoutMs`, naming `what` was waited for. */
+  /** Resolves with the first truthy answer; rejects after `timeoutMs`, naming `what`. */
   until<T>(look: () => T | undefined | false, timeoutMs: number, what: string): Promise<T> {
     const now = look()
     if (now) return Promise.resolve(now)
@@ -193,7 +170,7 @@ export class World {
     })
   }
 
-  /** Accounts, keys, links and what waits to be fetched, as JSON text; sockets and faults are not in it. */
+  /** Accounts, keys, links and undelivered stanzas as JSON text; without sockets and faults. */
   snapshot(): string {
     const accounts = [...this.accounts.values()].map((account) => ({
       ...account,
@@ -203,7 +180,7 @@ export class World {
     return JSON.stringify({ at: unixSeconds(), accounts, history: this.history }, BufferJSON.replacer)
   }
 
-  /** Takes back what `snapshot` wrote, so that linked devices stay linked over a restart of the sandbox. */
+  /** Restores a `snapshot`, so that devices stay linked over a restart of the sandbox. */
   restore(text: string): void {
     const state: { accounts: AccountSnapshot[]; history: HistoryMessage[] } = JSON.parse(text, BufferJSON.reviver)
     for (const { device, companions, ...account } of state.accounts)
@@ -230,9 +207,6 @@ type AccountSnapshot = Omit<Account, 'device' | 'companions'> & {
   companions: Omit<Companion, 'link'>[]
 }
 
-/** JID of a person's phone number. */
 export const phoneJid = (phone: string, device?: number) => jidEncode(phone, 's.whatsapp.net', device)
-/** JID of a person's LID. */
 export const lidJid = (lid: string, device?: number) => jidEncode(lid, 'lid', device)
-/** Digits of a phone number as E.164. */
 export const toE164 = (digits: string) => `+${digits}`

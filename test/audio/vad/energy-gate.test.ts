@@ -32,7 +32,7 @@ test('sound brings the 120 ms before it along, in order and once', () => {
   ])
 })
 
-test('after the sound only the time is told, held audio left out, and then nothing', () => {
+test('after the sound only the time is passed on, without the held audio, and then nothing', () => {
   const out = passed(`x${'.'.repeat(400)}`)
   expect(out.slice(0, 2)).toEqual(['0:160', '20:160'])
   expect(new Set(out.slice(2).map((entry) => entry.split(':')[1]))).toEqual(new Set(['0']))

@@ -86,11 +86,11 @@ describe('hours', () => {
   })
 })
 
-test('one slot is booked once, however many ask at the same time; the others are told free times', async () => {
+test('one slot is booked once, however many ask at the same time; the others are offered free times', async () => {
   const { business, call } = await startDomain()
-  const callSids = await Promise.all([call('+972501000001'), call('+972501000002'), call('+972501000003')])
+  const callIds = await Promise.all([call('+972501000001'), call('+972501000002'), call('+972501000003')])
   const results = await Promise.allSettled(
-    callSids.map((callSid) => bookAppointment(business, at('2026-11-23', '10:00', callSid), settings)),
+    callIds.map((callSid) => bookAppointment(business, at('2026-11-23', '10:00', callSid), settings)),
   )
   expect(results.filter((each) => each.status === 'fulfilled')).toHaveLength(1)
   const refused = results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
@@ -110,11 +110,11 @@ test('the same call asking again gets the appointment it has; a cancelled slot i
   const first = await bookAppointment(business, at('2026-11-23', '12:00', callSid), settings)
   const again = await bookAppointment(business, at('2026-11-23', '12:00', callSid), settings)
   expect(again.id).toBe(first.id)
-  expect(await listAppointments(business, { from: NOW })).toHaveLength(1)
-  // Taken back twice, it is told once.
+  expect((await listAppointments(business, { from: NOW.toISOString() })).items).toHaveLength(1)
+  // Cancelled twice, it is published once.
   for (let run = 0; run < 2; run += 1) await cancelAppointment(business, first.id)
   expect(await sql`select 1 from events where type = 'appointment.cancel' and entity_id = ${first.id}`).toHaveLength(1)
-  expect(await listAppointments(business, { from: NOW })).toEqual([])
+  expect((await listAppointments(business, { from: NOW.toISOString() })).items).toEqual([])
   await bookAppointment(business, at('2026-11-23', '12:00', await call()), settings)
 })
 
@@ -134,4 +134,19 @@ test('the past, next year but one, and closed hours are refused, the last with f
     code: 'closed',
     message: expect.stringContaining('Free: 2026-11-25 09:00'),
   })
+})
+
+test('a list goes on behind its cursor, soonest first', async () => {
+  const { business, call } = await startDomain()
+  const times = ['10:00', '11:00', '12:00', '13:00']
+  for (const time of times.toReversed()) await bookAppointment(business, at('2026-11-23', time, await call()), settings)
+  const seen: Date[] = []
+  let cursor: string | undefined
+  do {
+    const page = await listAppointments(business, { from: NOW.toISOString(), limit: 3, ...(cursor ? { cursor } : {}) })
+    seen.push(...page.items.map(({ startsAt }) => startsAt))
+    cursor = page.nextCursor ?? undefined
+  } while (cursor)
+  expect(seen).toHaveLength(4)
+  expect(seen).toEqual(seen.toSorted((a, b) => a.getTime() - b.getTime()))
 })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { DelayJob, JobContext } from '../../../src/jobs/consumer.ts'
 import { newId } from '../../../src/lib/ids.ts'
 import { createLogger } from '../../../src/lib/log.ts'
-import { ofExistingCall } from '../../../workers/crm.ts'
+import { ofExistingCall } from '../../../workers/handlers/calls.ts'
 import { openDomain, type TestDomain } from '../../support/domain.ts'
 
 const MINUTE = 60_000
@@ -25,17 +25,17 @@ const job = (ageMs: number): JobContext => ({
   logger: createLogger('silent'),
 })
 
-/** How long news of a call that nobody registered waits once more; null: it is dropped. */
+/** How long an event of an unregistered call waits once more; null: it is dropped. */
 async function waitOf(ageMs: number, onlyFor?: string[]): Promise<number | null> {
-  const news = { callSid: 'CAnobody', ...(onlyFor ? { onlyFor } : {}) }
-  const error = await ofExistingCall(domain.ctx, news, job(ageMs), async () => null).then(
+  const event = { callSid: 'CAunknown', ...(onlyFor ? { onlyFor } : {}) }
+  const error = await ofExistingCall(domain.ctx, event, job(ageMs), async () => null).then(
     () => null,
     (thrown: DelayJob) => thrown,
   )
   return error?.delayMs ?? null
 }
 
-test('news of a call that is not there waits for an hour, ever longer, and is dropped then', async () => {
+test('an event of a call that is not there waits for an hour, ever longer, and is dropped then', async () => {
   expect(await waitOf(0)).toBe(500)
   expect(await waitOf(8_000)).toBeGreaterThanOrEqual(8_000)
   expect(await waitOf(59 * MINUTE)).toBe(MINUTE)

@@ -18,6 +18,7 @@ import {
 import type { BusinessContext } from '../../../src/domain/context.ts'
 import { saveLead } from '../../../src/domain/leads/index.ts'
 import { openDomain, type TestDomain } from '../../support/domain.ts'
+import { quietFor } from '../../support/wait.ts'
 
 let domain: TestDomain
 let ctx: BusinessContext
@@ -62,7 +63,7 @@ async function insist(run: () => Promise<unknown>): Promise<void> {
   throw new Error('It never found its call.')
 }
 
-describe('in whatever order the news of a call arrive, each twice, the record is the same', () => {
+describe('in whatever order the events of a call arrive, each twice, the record is the same', () => {
   const order = ['register', 'finish', 'lead', 'status'] as const
   test.each(permutations([...order]).map((each) => [each.join(' '), each] as const))('%s', async (_, names) => {
     const call = newCall()
@@ -70,7 +71,7 @@ describe('in whatever order the news of a call arrive, each twice, the record is
     const events: Record<(typeof order)[number], () => Promise<unknown>> = {
       register: () => registerCall(ctx, { ...call, callerName: 'Dana' }),
       finish: () => finish(call, 'completed').then(() => true),
-      lead: () => saveLead(ctx, { ...call, source: 'call', wish: 'a haircut' }),
+      lead: () => saveLead(ctx, { ...call, source: 'call', inquiry: 'a haircut' }),
       status: () => status(call, 'completed'),
     }
     for (const name of names) for (let time = 0; time < 2; time += 1) await events[name]()
@@ -82,14 +83,14 @@ describe('in whatever order the news of a call arrive, each twice, the record is
       carrierSeconds: 5,
       durationMs: 1_235,
       contactName: 'Dana',
-      lead: { wish: 'a haircut', source: 'call', contactId: found.contactId },
+      lead: { inquiry: 'a haircut', source: 'call', contactId: found.contactId },
     })
     expect(found.contactId).not.toBeNull()
     const audits = await domain.handle.sql`select action from audit_log where entity_id = ${found.id}`
     expect(audits.map((row) => row.action).toSorted()).toEqual(['call.end', 'call.register'])
   })
 
-  test('a call of a withheld number is registered once, however often its news comes', async () => {
+  test('a call of a withheld number is registered once, however often its event comes', async () => {
     const call = { ...newCall(), from: 'anonymous' }
     await Promise.all([registerCall(ctx, call), registerCall(ctx, call)])
     const id = await registerCall(ctx, { ...call, at: new Date(at.getTime() + 60_000) })
@@ -179,7 +180,7 @@ describe('why a call ended', () => {
       values ('web@here:2', 'web', 'here', 2, '0', now())`
     expect(await endAbandonedCalls(domain.ctx)).toBeGreaterThanOrEqual(1)
     expect(await reasonOf(orphan)).toBe('server_lost')
-    // What it came to is still told.
+    // Its outcome is still published.
     const summed = domain.queued.filter((job) => job.name === 'call.summarize')
     expect(summed.map((job) => job.payload)).toContainEqual({
       callSid: orphan.callSid,
@@ -190,12 +191,12 @@ describe('why a call ended', () => {
     expect(await reasonOf(alive)).toBeNull()
     expect(await reasonOf(ringing)).toBeNull()
     expect(await endAbandonedCalls(domain.ctx)).toBe(0)
-    // Who saw it begin is told of its end, once.
+    // Its start was published, so its end is too, once.
     expect(await endsOf(orphan)).toEqual([{ reason: 'server_lost' }])
     expect(await endsOf(alive)).toEqual([])
   })
 
-  test('the end of a call that never had a stream is told too, once', async () => {
+  test('the end of a call that never had a stream is published too, once', async () => {
     const call = newCall()
     await registerCall(ctx, call)
     for (let run = 0; run < 2; run += 1) await status(call, 'no-answer')
@@ -211,7 +212,7 @@ test('of two statuses at the same moment the terminal one stays, whoever is slow
     await tx.execute(sql`update calls set carrier_status = 'completed' where call_sid = ${call.callSid}`)
     // Begun before the other is committed, done after it.
     late = status(call, 'in-progress')
-    await Bun.sleep(300)
+    await quietFor(300, 'the later status would have overtaken the transaction')
   })
   expect(await late).toBe(true)
   expect((await getCall(ctx, call.callSid)).carrierStatus).toBe('completed')

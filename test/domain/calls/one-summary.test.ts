@@ -52,7 +52,7 @@ async function play(order: Step[], serverLives: boolean) {
   const serverId = `web@here:${callSid}`
   if (serverLives)
     await domain.handle.sql`insert into heartbeats (id, kind, host, pid, version, seen_at)
-      values (${serverId}, 'web', 'here', 1, '0', now())`
+      values (${serverId}, 'web', 'here', 1, '0', now() + interval '1 hour')`
   await registerCall(ctx, call)
   await claimStream(ctx, { ...call, streamSid: `MZ${callSid}`, serverId })
   const steps: Record<Step, () => Promise<unknown>> = {

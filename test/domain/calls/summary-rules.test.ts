@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { summaryByRules } from '../../../src/domain/calls/index.ts'
 
-const nothing = { name: null, wish: null, callbackTime: null, endReason: 'completed' }
+const nothing = { name: null, inquiry: null, callbackTime: null, endReason: 'completed' }
 const caller = (text: string | null, audioKey: string | null = null) =>
   ({ role: 'caller', text, question: null, audioKey }) as const
 const agent = (text: string) => ({ role: 'agent', text, question: null, audioKey: null }) as const
@@ -11,7 +11,7 @@ test('a Hebrew call is summed up in Hebrew, with what was said of place and mone
     ...nothing,
     language: 'he',
     name: 'דנה',
-    wish: 'דירת שלושה חדרים',
+    inquiry: 'דירת שלושה חדרים',
     turns: [
       agent('באיזה אזור, תל אביב?'),
       caller('אני מחפשת ברמת השרון או בחיפה'),
@@ -21,7 +21,7 @@ test('a Hebrew call is summed up in Hebrew, with what was said of place and mone
   expect(summary.summary).toBe('שיחה מאת דנה. הבקשה: דירת שלושה חדרים. אזור: רמת השרון. תקציב: 5,500 ש״ח.')
   expect(summary.fields).toEqual({
     name: 'דנה',
-    wish: 'דירת שלושה חדרים',
+    inquiry: 'דירת שלושה חדרים',
     area: 'רמת השרון',
     budget: '5,500 ש״ח',
   })
@@ -52,7 +52,7 @@ test.each([
 test('answers kept as audio are for a person to hear; silence and a transfer ask for nothing', () => {
   const kept = summaryByRules({ ...nothing, language: 'en', turns: [caller(null, 'a.wav'), caller(null, 'b.wav')] })
   expect(kept).toMatchObject({
-    summary: 'Somebody called. 2 answers are kept as audio.',
+    summary: 'An unknown caller called. 2 answers are kept as audio.',
     sentiment: null,
     nextStep: 'Listen to the answers and call back.',
   })

@@ -108,7 +108,7 @@ describe('a CSV import', () => {
     const { owner, run } = await ownBusiness()
     const rows = ['050-300-0001,דנה,דירה בחיפה,1200', ',Walk-in,,', '0503000001,דנה,דירה בחיפה,1200', ',Walk-in,,']
     const file = (extra: string[] = []) =>
-      ['phone,name,wish,value,note', ...rows.map((row) => `${row},said`), ...extra].join('\n')
+      ['phone,name,inquiry,value,note', ...rows.map((row) => `${row},said`), ...extra].join('\n')
     const start = (text: string) => owner.imports.create({ kind: 'leads', csv: text })
     const [first, second] = await Promise.all([start(file()), start(file())])
     // Two people press the button at once; whoever is second finds the other's.
@@ -117,11 +117,11 @@ describe('a CSV import', () => {
     expect(both.map((state) => state.existing).reduce((sum, count) => sum + count)).toBe(4)
     // Written in another way, under other headings, and with one that is new.
     const again = await start(
-      ['נייד;שם;בקשה;סכום', '+972503000001;דנה;דירה בחיפה;₪1,200', ';Walk-in;;', ';Somebody New;;'].join('\n'),
+      ['נייד;שם;בקשה;סכום', '+972503000001;דנה;דירה בחיפה;₪1,200', ';Walk-in;;', ';Person New;;'].join('\n'),
     )
     expect(await run(again.id)).toMatchObject({ created: 1, existing: 2, updated: 0, rejected: 0 })
     const { items } = await owner.leads.list({})
-    expect(items.map((lead) => lead.name).sort()).toEqual(['Somebody New', 'Walk-in', 'Walk-in', 'דנה', 'דנה'])
+    expect(items.map((lead) => lead.name).sort()).toEqual(['Person New', 'Walk-in', 'Walk-in', 'דנה', 'דנה'])
     const [contact] = (await owner.contacts.list({})).items
     expect((await owner.contacts.notes({ id: contact?.id ?? '' })).items).toHaveLength(2)
     // What was changed by hand is still known; what was thrown away may come again.
@@ -133,12 +133,12 @@ describe('a CSV import', () => {
 
   test('of contacts without a number makes none twice either', async () => {
     const { owner, run } = await ownBusiness()
-    const text = 'name,email,note\nרות,ruth@example.com,hello\nNobody Else,,\n'
+    const text = 'name,email,note\nרות,ruth@example.com,hello\nPerson Else,,\n'
     const take = async (csv: string) => run((await owner.imports.create({ kind: 'contacts', csv })).id)
     expect(await take(text)).toMatchObject({ created: 2, updated: 0 })
     expect(await take(text)).toMatchObject({ created: 0, existing: 2 })
     const { items } = await owner.contacts.list({})
-    expect(items.map((contact) => contact.name).sort()).toEqual(['Nobody Else', 'רות'])
+    expect(items.map((contact) => contact.name).sort()).toEqual(['Person Else', 'רות'])
     const ruth = items.find((contact) => contact.email)
     expect((await owner.contacts.notes({ id: ruth?.id ?? '' })).items).toHaveLength(1)
   })
@@ -221,7 +221,7 @@ describe('an erasure', () => {
       name: mark,
     })
 
-    const erased = await owner.privacy.eraseContact({ contactId: contact.id })
+    const erased = await owner.privacy.eraseContact({ id: contact.id })
     expect(erased).toEqual({ messages: 1, calls: 1, leads: 1, notes: 1, appointments: 2, files: 5 })
     const carrier: string[] = []
     for (const job of api.jobs.filter(({ name }) => name === 'privacy.delete'))
@@ -245,7 +245,7 @@ describe('an erasure', () => {
       expect({ name, count: row?.count }).toEqual({ name, count: 0 })
     }
     await expect(owner.messages.get({ id: messageId })).rejects.toThrow(/no such message/)
-    // The deletion that nobody queued is found by the sweep.
+    // A deletion that was not queued is found by the sweep.
     await api.database.db.insert(pendingDeletions).values({
       businessId: api.businessId,
       kind: 'file',
@@ -298,8 +298,8 @@ describe('a webhook out', () => {
       },
     })
     const hook = await owner.webhooks.create({ url: `http://127.0.0.1:${receiver.port}/in`, types: ['contact.*'] })
-    const contact = await owner.contacts.create({ name: 'Told' })
-    await owner.leads.create({ name: 'not told of' })
+    const contact = await owner.contacts.create({ name: 'Published' })
+    await owner.leads.create({ name: 'left out' })
     const [pending] = (await owner.webhooks.deliveries({ id: hook.id })).items
     if (!pending) throw new Error('no delivery')
     expect((await owner.webhooks.deliveries({ id: hook.id })).items).toHaveLength(1)
@@ -321,7 +321,7 @@ describe('a webhook out', () => {
       signDelivery(hook.secret, last.headers.get('webhook-id') ?? '', timestamp, last.body),
     )
     expect(JSON.parse(last.body)).toMatchObject({ type: 'contact.create', entityId: contact.id })
-    expect(last.body).not.toContain('Told')
+    expect(last.body).not.toContain('Published')
     expect((await owner.webhooks.deliveries({ id: hook.id })).items[0]).toMatchObject({
       state: 'delivered',
       attempts: 2,

@@ -160,15 +160,15 @@ describe('a caller', () => {
     'client:bob',
     '72975',
     '+972500000000',
-  ])('%p is nobody', async (from) => {
+  ])('%p has no contact', async (from) => {
     await fresh()
-    const id = await call(from, { callerName: 'Somebody' })
+    const id = await call(from, { callerName: 'A Caller' })
     expect((await getCall(ctx, id)).contactId).toBeNull()
     expect(await people()).toEqual([])
     await expect(send(from)).rejects.toMatchObject({ code: 'invalid_number' })
   })
 
-  test('whose number the carrier replaced by the line that forwarded the call is nobody', async () => {
+  test('whose number the carrier replaced by the line that forwarded the call has no contact', async () => {
     await fresh()
     await addPhoneNumber(ctx, { number: '03-376-1234' })
     await call('+97233761234')
@@ -270,7 +270,7 @@ describe('the id under which WhatsApp knows a number', () => {
       expect(await whatsappIdOf(ctx, phone)).toBe('553177776666@s.whatsapp.net')
   })
 
-  test('is not taken from another contact, nor kept for nobody', async () => {
+  test('is not taken from another contact, nor stored without one', async () => {
     await fresh()
     await createContact(ctx, { phone: '+972501000001' })
     await createContact(ctx, { phone: '+972501000002' })
@@ -296,7 +296,7 @@ describe('contacts of earlier versions', () => {
     return id
   }
 
-  test('are brought together, once, and it is told what was done', async () => {
+  test('are brought together, once, and the outcome is reported', async () => {
     await fresh()
     const withheld = await former('+86282452253', '+86282452253')
     const sip = await former('+97225520110', 'sip:alice@2.55.201.10')
@@ -339,9 +339,9 @@ describe('contacts of earlier versions', () => {
         ['+972501234567', good],
       ]),
     )
-    const told =
+    const reports =
       await sql`select data from audit_log where business_id = ${ctx.businessId} and action = 'contacts.repair'`
-    expect(told[0]?.data).toMatchObject({ merged: 1, removed: 2 })
+    expect(reports[0]?.data).toMatchObject({ merged: 1, removed: 2 })
     expect(await repairContacts(ctx)).toMatchObject({ merged: 0, respelled: 0, detachedCalls: 0, numbersDropped: 0 })
   })
 
@@ -350,10 +350,10 @@ describe('contacts of earlier versions', () => {
     await repairAllContacts(domain.ctx)
     expect(await repairAllContacts(domain.ctx)).toBe(0)
     await former('+553188887777', null)
-    await sql`update audit_log set created_at = now() - interval '1 hour' where action = 'contacts.repair'`
+    await sql`update contact_repairs set last_run_at = now() - interval '1 hour'`
     expect(await repairAllContacts(domain.ctx)).toBeGreaterThan(0)
     expect((await people()).map(({ phone }) => phone)).toEqual(['+5531988887777'])
-    await sql`update audit_log set created_at = now() - interval '1 hour' where action = 'contacts.repair'`
+    await sql`update contact_repairs set last_run_at = now() - interval '1 hour'`
     expect(await repairAllContacts(domain.ctx)).toBe(0)
   })
 })

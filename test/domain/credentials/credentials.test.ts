@@ -38,11 +38,11 @@ afterAll(async () => {
 const keyringOf = (secret = 'a session secret', log = createLogger('silent')) =>
   createKeyring(domain.handle.db, createSecretBox(deriveKey(secret, 'business credentials')), log)
 
-test('keys are sealed, told by a hint, replaced, and taken away; another business has none', async () => {
+test('keys are sealed, shown by a hint, replaced, and taken away; another business has none', async () => {
   const keyring = keyringOf()
   const dana = await domain.newBusiness()
   const other = await domain.newBusiness()
-  // Before anything was read nobody knows whose account it is.
+  // Before the first reading the account's owner is unknown.
   expect(keyring.held(dana.businessId, 'twilio')).toEqual({ kind: 'unreadable' })
   await keyring.refresh()
   expect(keyring.held(dana.businessId, 'twilio')).toEqual({ kind: 'none' })
@@ -90,11 +90,11 @@ test('no table holds a secret, and neither audit nor events know more than the p
     ['audit_log', 'action'],
     ['events', 'type'],
   ] as const) {
-    const told = await domain.ctx.db.execute<{ kind: string; entity_id: string; data: unknown }>(
+    const rows = await domain.ctx.db.execute<{ kind: string; entity_id: string; data: unknown }>(
       sql`select ${sql.identifier(type)} as kind, entity_id, data from ${sql.identifier(table)}
         where business_id = ${dana.businessId} and entity = 'credentials'`,
     )
-    expect([...told]).toEqual([{ kind: 'credentials.set', entity_id: 'twilio', data: null }])
+    expect([...rows]).toEqual([{ kind: 'credentials.set', entity_id: 'twilio', data: null }])
   }
 })
 

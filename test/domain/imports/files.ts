@@ -130,7 +130,7 @@ export const EXPORTS: ExportFixture[] = [
       Pager: '050-999-9999',
       'E-mail Address': 'dana@example.com',
       'Mobile Phone': NUMBER,
-      "Manager's Name": 'Somebody Else',
+      "Manager's Name": 'Another Person',
     }),
     expected: { ...dana, email: 'dana@example.com' },
   },
@@ -298,7 +298,7 @@ export const EXPORTS: ExportFixture[] = [
       },
       '|',
     ),
-    expected: { ...dana, wish: 'תיקון מזגן', stage: 'נוצר קשר', valueAgorot: 123_450, date: '2024-05-31' },
+    expected: { ...dana, inquiry: 'תיקון מזגן', stage: 'נוצר קשר', valueAgorot: 123_450, date: '2024-05-31' },
   },
   {
     name: 'a Hebrew CRM, tabs',
@@ -448,7 +448,7 @@ export const EXPORTS: ExportFixture[] = [
     expected: {
       ...dana,
       email: 'dana@example.com',
-      wish: 'Garden',
+      inquiry: 'Garden',
       stage: 'Won',
       valueAgorot: 120_000,
       date: '2024-05-03T10:20',
@@ -568,7 +568,7 @@ export const EXPORTS: ExportFixture[] = [
         billing_company: 'Cohen Ltd',
         billing_email: 'dana@example.com',
         billing_phone: NUMBER,
-        shipping_first_name: 'Somebody',
+        shipping_first_name: 'Another',
         shipping_last_name: 'Else',
       },
     ),
@@ -646,7 +646,7 @@ export const EXPORTS: ExportFixture[] = [
       'Created At (UTC+0)': '2026-01-01 00:00:00',
       Message: 'a garden',
     }),
-    expected: { ...dana, wish: 'a garden', date: '2026-01-01T00:00Z' },
+    expected: { ...dana, inquiry: 'a garden', date: '2026-01-01T00:00Z' },
   },
   {
     name: 'Square customers',
@@ -712,7 +712,7 @@ export const EXPORTS: ExportFixture[] = [
     expected: {
       ...dana,
       email: 'dana@example.com',
-      wish: '30 Minute Meeting',
+      inquiry: '30 Minute Meeting',
       date: '2025-03-02T13:40',
       note: 'hello',
       custom: {},

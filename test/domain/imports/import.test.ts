@@ -123,8 +123,8 @@ describe('files as people have them', () => {
       { field: 'amounts', column: 'value', rows: 2, examples: ['1,234', '1.234'], choices: ['1,234.50', '1.234,50'] },
       { field: 'dates', column: 'date', rows: 2, examples: ['03/05/2024', '04/06/2024'], choices: ['dmy', 'mdy'] },
     ])
-    const told = await take({ kind: 'leads', csv, amounts: '1,234.50', dates: 'dmy' })
-    expect(told).toMatchObject({ created: 2, existing: 1, preview: { questions: [] } })
+    const chosen = await take({ kind: 'leads', csv, amounts: '1,234.50', dates: 'dmy' })
+    expect(chosen).toMatchObject({ created: 2, existing: 1, preview: { questions: [] } })
     const leads = (await owner.leads.list({})).items
     const of = (name: string) => leads.find((lead) => lead.name === name)
     expect(of('A')?.valueAgorot).toBe(123_400)
@@ -164,7 +164,7 @@ test('what a file adds to people who are there is said before and after', async 
     'name,phone,email,tags,note\nDana K.,+972501111601 ::: 03-555-1234,d@example.com;x@example.com,vip,hello\n'
   expect(await take({ csv: more })).toMatchObject({ updated: 1 })
   expect(await take({ csv: more })).toMatchObject({ existing: 1, updated: 0 })
-  // Somebody known by the second number of a row, and the same person twice in a file.
+  // A person known by the second number of a row, and the same person twice in a file.
   expect(await take({ csv: 'name,phone\nD,04-855-1234 / 0501111601\nNew,0501111602\nNew,0501111602\n' })).toMatchObject(
     {
       updated: 1,
@@ -250,7 +250,7 @@ test('refused rows can be mended and taken in again, as they are', async () => {
   expect(business.businessId).not.toBe(api.businessId)
 })
 
-test('an erasure forgets refused rows too, and a row of somebody erased is kept nowhere', async () => {
+test('an erasure forgets refused rows too, and a row of an erased person is stored nowhere', async () => {
   const { owner, business, rejected } = await ownBusiness()
   const made = await owner.contacts.create({ phone: '0501111801', name: 'Erased' })
   const csv = 'name,phone,email\nErased,0501111801,not an address\nErased,0501111801,e@example.com\n'

@@ -122,7 +122,7 @@ describe('a date', () => {
     ['', 'refused'],
   ])('%p', (text, expected) => expect(read(text)).toBe(expected))
 
-  test('that can be two is read as it is told', () => {
+  test('that can be two is read as the options say', () => {
     expect([read('03/05/2024', 'dmy'), read('03/05/2024', 'mdy')]).toEqual(['2024-05-03', '2024-03-05'])
     expect(read('43538', 'excel-1904')).toBe('2023-03-15')
   })

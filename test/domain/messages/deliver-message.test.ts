@@ -181,15 +181,15 @@ test('wrong credentials wait to be mended; the message is neither failed nor los
   expect(arrived()).toHaveLength(1)
 })
 
-test('a carrier that nobody reaches: surely not sent, tried again', async () => {
+test('an unreachable carrier: surely not sent, tried again', async () => {
   const { id } = await request()
-  const nobody = createTwilioWhatsApp({
+  const unreachable = createTwilioWhatsApp({
     accountSid: carrier.accountSid,
     authToken: carrier.authToken,
     apiBaseUrl: 'http://127.0.0.1:9',
     statusCallbackUrl: 'http://127.0.0.1:9/x',
   })
-  const result = await deliverMessage(ctx, id, { ...means(), senderOf: () => nobody })
+  const result = await deliverMessage(ctx, id, { ...means(), senderOf: () => unreachable })
   expect(result).toMatchObject({ done: false, retryInMs: 5_000 })
   expect(await rowOf(id)).toMatchObject({ status: 'queued' })
 })
@@ -235,7 +235,7 @@ test('the sweep queues what has been waiting too long, and only that', async () 
   expect(new Set(domain.queued.map(({ payload }) => JSON.stringify(payload))).size).toBe(700)
 })
 
-test('the parts of a long text leave in order, each tried for itself; one that failed holds nobody up', async () => {
+test('the parts of a long text leave in order, each tried for itself; one that failed delays no other', async () => {
   const long = async () => {
     const to = `+97250${8_000_000 + ++last}`
     const text = ['a', 'b', 'c'].map((letter) => `${letter} `.repeat(650)).join('\n\n')

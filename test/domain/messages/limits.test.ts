@@ -98,7 +98,7 @@ const EDGES: {
       expect([type, send(type)]).toEqual([type, 'taken'])
     for (const type of ['image/svg+xml', 'image/gif', 'video/webm', 'audio/flac', 'application/zip', 'text/html'])
       expect([type, send(type)]).toEqual([type, types ? ['media_type_not_supported', 'media.0.contentType'] : 'taken'])
-    // What nobody says, only the provider can find out.
+    // What the request does not say, only the provider can find out.
     expect(codeOf(() => planParts(provider, { text: '', media: [{ url: 'https://x/1' }] }, 'split'))).toBe('taken')
   },
   templates: (provider, { templates }) => {

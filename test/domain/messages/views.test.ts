@@ -107,7 +107,7 @@ test('a message in every view is the same: words, data, files, what it answers, 
         fileName: 'א.jpg',
         state: 'pending',
         url: null,
-        thumbnailUrl: `/api/media/${file?.id}/thumbnail`,
+        thumbnailUrl: `/api/v1/media/${file?.id}/thumbnail`,
       },
       { kind: 'voice', seconds: 7, state: 'unavailable', url: null, thumbnailUrl: null, transcript: null },
     ],
@@ -146,7 +146,7 @@ test('the timeline shows a reaction with its message, and alone only when that i
   await take({ providerMessageId: 'T1', from, body: 'poll', kind: 'poll' })
   await take({ from, kind: 'reaction', body: '👍', replyTo: 'T1' })
   await take({ from, kind: 'poll_vote', body: 'a', data: { options: ['a', 'b'] }, replyTo: 'T1' })
-  await take({ from, kind: 'reaction', body: '😢', replyTo: 'nobody has this' })
+  await take({ from, kind: 'reaction', body: '😢', replyTo: 'unknown id' })
   const message = await shown('T1')
   const { items } = await readTimeline(ctx, message?.contactId ?? '', {})
   expect(items.map(({ data }) => 'body' in data && data.body)).toEqual(['😢', 'poll'])
@@ -235,7 +235,7 @@ test('a message and its deletion at the same moment: it is deleted, whoever wins
     ])
     expect([id, await shown(id)]).toMatchObject([id, { kind: 'deleted', body: '' }])
   }
-  // Somebody else's deletion, early or late, is none.
+  // Another person's deletion, early or late, is none.
   const stranger = { phone: '+972509999999' }
   await take({ kind: 'deletion', replyTo: 'S1', from: stranger })
   await take({ providerMessageId: 'S1', body: 'stays' })

@@ -64,7 +64,7 @@ test('PayPal: pressed, approved, captured, thanked, once', async () => {
   ])
 })
 
-test('Tranzila: pressed, paid, told by an unsigned notify, re-queried', async () => {
+test('Tranzila: pressed, paid, reported by an unsigned notify, re-queried', async () => {
   const id = await askFor(world, { provider: 'tranzila', amount: 12_345 })
   const page = await pressPay(world, id)
   expect(page).toStartWith(`${world.tranzila.url}/sandbox/iframenew.php?sum=123.45&currency=1`)
@@ -155,7 +155,7 @@ test('a true event with other bytes, replayed for another payment, is refused', 
   expect((await stateOf(world, id)).state).toBe('created')
 })
 
-test('a forged Tranzila notify changes nothing: no index, an index of somebody else, an early one', async () => {
+test('a forged Tranzila notify changes nothing: no index, an index of another payment, an early one', async () => {
   const paid = await askFor(world, { provider: 'tranzila' })
   await decideAt(await pressPay(world, paid), 'pay')
   await reached(paid, 'paid')
@@ -180,7 +180,7 @@ test('a forged Tranzila notify changes nothing: no index, an index of somebody e
   expect((await reached(victim, 'paid')).transactions).toHaveLength(1)
 })
 
-test('somebody else’s charge of the same amount cannot be claimed by naming its index first', async () => {
+test('another payment’s charge of the same amount cannot be claimed by naming its index first', async () => {
   world.tranzila.faults.add({ operation: 'webhook', effect: { kind: 'webhook_lost' } })
   const honest = await askFor(world, { provider: 'tranzila' })
   const thief = await askFor(world, { provider: 'tranzila' })
@@ -351,7 +351,7 @@ test('the sweep settles every attempt of a payment, not the first alone', async 
   await reached(id, 'paid')
 })
 
-test('a payment nobody paid ends with its time, and then has nothing to be asked about', async () => {
+test('an unpaid payment ends with its time, and then has nothing to be asked about', async () => {
   const id = await askFor(world)
   await world.sql`update payments set expires_at = now(), next_check_at = now() where id = ${id}`
   await world.deps.producer.enqueue('payment.sweep', {})

@@ -6,6 +6,7 @@ import { findFreePort } from '../../../src/lib/net.ts'
 import { setUp } from '../../../src/processes/setup.ts'
 import { decideAt, paymentEnvironment, startPaymentServers, until } from '../../support/payments.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts'
+import { randomNumbers, withSeed } from '../../support/seed.ts'
 
 const PAYMENTS = 500
 const BUYERS = 24
@@ -42,8 +43,8 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Processes of the product that somebody kills all the time. */
-function startVictims(files: string[]) {
+/** Processes of the product that the test kills all the time. */
+function startVictims(files: string[], random: () => number) {
   let kills = 0
   let over = false
   const victims = files.map((file) => {
@@ -72,7 +73,7 @@ function startVictims(files: string[]) {
         await Promise.race(victims.filter((_, i) => files[i] === kind).map((v) => v.ready))
     },
     kill() {
-      const victim = victims[Math.floor(Math.random() * victims.length)]
+      const victim = victims[Math.floor(random() * victims.length)]
       victim?.child?.kill('SIGKILL')
       kills += 1
     },
@@ -141,127 +142,130 @@ async function live(number: number): Promise<Outcome> {
   return outcome
 }
 
-test(`${PAYMENTS} payments while web and workers are killed at random: both books agree to the agora`, async () => {
-  const { paypal, tranzila } = servers
-  const victims = startVictims([
-    'src/processes/web-server.ts',
-    'src/processes/web-server.ts',
-    'workers/crm.ts',
-    'workers/crm.ts',
-  ])
-  await victims.ready()
-  for (const operation of ['orders.create', 'orders.capture', 'orders.get', 'captures.refund', 'token'] as const) {
-    paypal.faults.add({ operation, rate: 0.08, effect: { kind: 'response_lost' } })
-    paypal.faults.add({ operation, rate: 0.04, effect: { kind: 'http_error', status: 503 } })
-  }
-  paypal.faults.add({ operation: 'orders.capture', rate: 0.05, effect: { kind: 'declined' } })
-  paypal.faults.add({
-    operation: 'orders.capture',
-    rate: 0.06,
-    effect: { kind: 'capture_pending', outcome: 'completed', afterMs: 3_000 },
-  })
-  paypal.faults.add({
-    operation: 'orders.capture',
-    rate: 0.04,
-    effect: { kind: 'capture_pending', outcome: 'denied', afterMs: 3_000 },
-  })
-  for (const operation of ['handshake', 'report'] as const)
-    tranzila.faults.add({ operation, rate: 0.08, effect: { kind: 'response_lost' } })
-  for (const { faults } of [paypal, tranzila]) {
-    faults.add({ operation: 'webhook', rate: 0.15, effect: { kind: 'webhook_lost' } })
-    faults.add({ operation: 'webhook', rate: 0.15, effect: { kind: 'webhook_duplicated', times: 3 } })
-    faults.add({ operation: 'webhook', rate: 0.1, effect: { kind: 'webhook_delayed', ms: 4_000 } })
-  }
-
-  let killing = true
-  const killer = (async () => {
-    for (const end = Date.now() + KILLING_MS; killing && Date.now() < end; ) {
-      await Bun.sleep(300 + Math.random() * 900)
-      if (killing) victims.kill()
-      // On a slow machine a start takes longer than a life: half of the victims stay up while the others come back.
-      await victims.halfReady()
+test(
+  `${PAYMENTS} payments while web and workers are killed at random: both books agree to the agora`,
+  withSeed(async (seed) => {
+    const random = randomNumbers(seed)
+    const { paypal, tranzila } = servers
+    const victims = startVictims(
+      ['src/processes/web-server.ts', 'src/processes/web-server.ts', 'workers/crm.ts', 'workers/crm.ts'],
+      random,
+    )
+    await victims.ready()
+    for (const operation of ['orders.create', 'orders.capture', 'orders.get', 'captures.refund', 'token'] as const) {
+      paypal.faults.add({ operation, rate: 0.08, effect: { kind: 'response_lost' } })
+      paypal.faults.add({ operation, rate: 0.04, effect: { kind: 'http_error', status: 503 } })
     }
-  })()
-  const started = performance.now()
-  const outcomes: Outcome[] = []
-  let next = 0
-  await Promise.all(
-    Array.from({ length: BUYERS }, async () => {
-      while (next < PAYMENTS) {
-        next += 1
-        outcomes.push(await live(next))
+    paypal.faults.add({ operation: 'orders.capture', rate: 0.05, effect: { kind: 'declined' } })
+    paypal.faults.add({
+      operation: 'orders.capture',
+      rate: 0.06,
+      effect: { kind: 'capture_pending', outcome: 'completed', afterMs: 3_000 },
+    })
+    paypal.faults.add({
+      operation: 'orders.capture',
+      rate: 0.04,
+      effect: { kind: 'capture_pending', outcome: 'denied', afterMs: 3_000 },
+    })
+    for (const operation of ['handshake', 'report'] as const)
+      tranzila.faults.add({ operation, rate: 0.08, effect: { kind: 'response_lost' } })
+    for (const { faults } of [paypal, tranzila]) {
+      faults.add({ operation: 'webhook', rate: 0.15, effect: { kind: 'webhook_lost' } })
+      faults.add({ operation: 'webhook', rate: 0.15, effect: { kind: 'webhook_duplicated', times: 3 } })
+      faults.add({ operation: 'webhook', rate: 0.1, effect: { kind: 'webhook_delayed', ms: 4_000 } })
+    }
+
+    let killing = true
+    const killer = (async () => {
+      for (const end = Date.now() + KILLING_MS; killing && Date.now() < end; ) {
+        await Bun.sleep(300 + random() * 900)
+        if (killing) victims.kill()
+        // On a slow machine a start takes longer than a life: half of the victims stay up while the others come back.
+        await victims.halfReady()
       }
-    }),
-  )
-  const refunds = outcomes.filter(({ wantsRefund, walkedAway }) => wantsRefund && !walkedAway)
-  await Promise.all(
-    refunds.map(async ({ id }) => {
-      // Not paid yet, or never (409), is an answer too.
-      const answer = await insist(`/api/payments/${id}/refund`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${environment.API_KEY}` },
-      })
-      await answer.text()
-    }),
-  )
-  killing = false
-  await killer
-  await victims.ready()
-  const busySeconds = (performance.now() - started) / 1_000
-  for (const { faults } of [paypal, tranzila]) faults.clear()
+    })()
+    const started = performance.now()
+    const outcomes: Outcome[] = []
+    let next = 0
+    await Promise.all(
+      Array.from({ length: BUYERS }, async () => {
+        while (next < PAYMENTS) {
+          next += 1
+          outcomes.push(await live(next))
+        }
+      }),
+    )
+    const refunds = outcomes.filter(({ wantsRefund, walkedAway }) => wantsRefund && !walkedAway)
+    await Promise.all(
+      refunds.map(async ({ id }) => {
+        // Not paid yet, or never (409), is an answer too.
+        const answer = await insist(`/api/payments/${id}/refund`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${environment.API_KEY}` },
+        })
+        await answer.text()
+      }),
+    )
+    killing = false
+    await killer
+    await victims.ready()
+    const busySeconds = (performance.now() - started) / 1_000
+    for (const { faults } of [paypal, tranzila]) faults.clear()
 
-  // Hours pass: whatever nobody told us of comes up in the sweep.
-  const entries = () => [...paypal.ledger.entries, ...tranzila.ledger.entries]
-  const sumOf = (kind: string) =>
-    entries()
-      .filter((entry) => entry.kind === kind && entry.status === 'completed')
-      .reduce((total, { amount }) => total + amount, 0)
-  const { sql } = deps.database
-  const counted = async (kind: string) => {
-    const [row] = await sql<{ amount: string }[]>`
+    // Hours pass: what was not reported comes up in the sweep.
+    const entries = () => [...paypal.ledger.entries, ...tranzila.ledger.entries]
+    const sumOf = (kind: string) =>
+      entries()
+        .filter((entry) => entry.kind === kind && entry.status === 'completed')
+        .reduce((total, { amount }) => total + amount, 0)
+    const { sql } = deps.database
+    const counted = async (kind: string) => {
+      const [row] = await sql<{ amount: string }[]>`
       select coalesce(sum(amount), 0)::text as amount from payment_transactions where counted and kind = ${kind}`
-    return Number(row?.amount)
-  }
-  let lastTravel = 0
-  await until(async () => {
-    if (Date.now() - lastTravel > 4_000) {
-      lastTravel = Date.now()
-      await sql`update payments set next_check_at = now() where next_check_at is not null`
-      await sql`update payments set updated_at = now() - interval '1 hour' where receipt = 'due'`
-      await deps.producer.enqueue('payment.sweep', {})
+      return Number(row?.amount)
     }
-    await Bun.sleep(300)
-    const [left] = await sql<{ n: number }[]>`
+    let lastTravel = 0
+    await until(async () => {
+      if (Date.now() - lastTravel > 4_000) {
+        lastTravel = Date.now()
+        await sql`update payments set next_check_at = now() where next_check_at is not null`
+        await sql`update payments set updated_at = now() - interval '1 hour' where receipt = 'due'`
+        await deps.producer.enqueue('payment.sweep', {})
+      }
+      await Bun.sleep(300)
+      const [left] = await sql<{ n: number }[]>`
       select count(*)::int as n from payments where receipt = 'due'
         or exists (select from payment_transactions t where t.payment_id = payments.id and t.status = 'pending')`
-    return (
-      left?.n === 0 && (await counted('charge')) === sumOf('charge') && (await counted('refund')) === sumOf('refund')
-    )
-  }, 90_000)
-  await victims.end()
+      return (
+        left?.n === 0 && (await counted('charge')) === sumOf('charge') && (await counted('refund')) === sumOf('refund')
+      )
+    }, 90_000)
+    await victims.end()
 
-  const rows = await sql<
-    { id: string; state: string; amount: string; refunded: string; paid: number; receipts: number }[]
-  >`
+    const rows = await sql<
+      { id: string; state: string; amount: string; refunded: string; paid: number; receipts: number }[]
+    >`
     select id, state, amount::text, refunded_amount::text as refunded,
       (select count(*)::int from payment_events e where e.payment_id = p.id and e.kind = 'payment.paid') as paid,
       (select count(*)::int from messages m where m.idempotency_key = 'payment-receipt-' || p.id) as receipts
     from payments p`
-  expect(rows).toHaveLength(PAYMENTS)
-  for (const row of rows) {
-    const taken = entries().filter((e) => e.reference === row.id && e.kind === 'charge' && e.status === 'completed')
-    const given = entries().filter((e) => e.reference === row.id && e.kind === 'refund' && e.status === 'completed')
-    const isPaid = row.state === 'paid' || row.state === 'refunded'
-    expect(taken.map(({ amount }) => amount)).toEqual(isPaid ? [Number(row.amount)] : [])
-    expect(given.map(({ amount }) => amount)).toEqual(row.state === 'refunded' ? [Number(row.amount)] : [])
-    expect([row.paid, row.receipts]).toEqual(isPaid ? [1, 1] : [0, 0])
-  }
-  const states = Object.groupBy(rows, ({ state }) => state)
-  const figures = Object.entries(states).map(([state, list]) => `${list?.length} ${state}`)
-  console.log(
-    `soak: ${figures.join(', ')}; ${victims.kills} kills in ${busySeconds.toFixed(0)} s; ` +
-      `${(sumOf('charge') / 100).toFixed(2)} taken, ${(sumOf('refund') / 100).toFixed(2)} given back, in both books`,
-  )
-  expect(victims.kills).toBeGreaterThan(10)
-  expect((states.paid?.length ?? 0) + (states.refunded?.length ?? 0)).toBeGreaterThan(PAYMENTS * 0.7)
-}, 300_000)
+    expect(rows).toHaveLength(PAYMENTS)
+    for (const row of rows) {
+      const taken = entries().filter((e) => e.reference === row.id && e.kind === 'charge' && e.status === 'completed')
+      const given = entries().filter((e) => e.reference === row.id && e.kind === 'refund' && e.status === 'completed')
+      const isPaid = row.state === 'paid' || row.state === 'refunded'
+      expect(taken.map(({ amount }) => amount)).toEqual(isPaid ? [Number(row.amount)] : [])
+      expect(given.map(({ amount }) => amount)).toEqual(row.state === 'refunded' ? [Number(row.amount)] : [])
+      expect([row.paid, row.receipts]).toEqual(isPaid ? [1, 1] : [0, 0])
+    }
+    const states = Object.groupBy(rows, ({ state }) => state)
+    const counts = Object.entries(states).map(([state, list]) => `${list?.length} ${state}`)
+    console.log(
+      `soak: ${counts.join(', ')}; ${victims.kills} kills in ${busySeconds.toFixed(0)} s; ` +
+        `${(sumOf('charge') / 100).toFixed(2)} taken, ${(sumOf('refund') / 100).toFixed(2)} given back, in both books`,
+    )
+    expect(victims.kills).toBeGreaterThan(10)
+    expect((states.paid?.length ?? 0) + (states.refunded?.length ?? 0)).toBeGreaterThan(PAYMENTS * 0.7)
+  }),
+  300_000,
+)

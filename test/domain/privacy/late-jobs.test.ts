@@ -85,7 +85,7 @@ const turnOf = (callSid: string, audioKey: string | null = null) => ({
   audioKey,
 })
 
-const answersOf = (callSid: string) => ({ callSid, source: 'call' as const, name: NAME, wish: NAME, at: new Date() })
+const answersOf = (callSid: string) => ({ callSid, source: 'call' as const, name: NAME, inquiry: NAME, at: new Date() })
 
 async function contactOf(phone: string): Promise<string | null> {
   const [row] = await domain.ctx.db.select({ id: contacts.id }).from(contacts).where(eq(contacts.phone, phone))
@@ -183,7 +183,7 @@ test('what the queue still carried of an erased person is not written back, howe
   expect(await storage.get('turns/late')).toBeNull()
 })
 
-test('who comes back is somebody new, and what is late of before stays out', async () => {
+test('who comes back is a new contact, and what is late of before stays out', async () => {
   const person = newPerson()
   await erase(person)
   await registerCall(domain.business, callOf(person, new Date(), 'CAback'))
@@ -289,13 +289,13 @@ test('a recording and a file that come late, or are on their way during the eras
   expect(await traces(person.phone)).toEqual([])
 })
 
-test('a payment that was asked for, a file that was handed in, and what the phone still shows bring nobody back', async () => {
+test('a payment that was asked for, a file that was handed in, and what the phone still shows bring no one back', async () => {
   const person = newPerson()
   await registerCall(domain.business, callOf(person, ago(60_000)))
   const contactId = await contactOf(person.phone)
   const handedIn = await startImport(
     domain.business,
-    importInput.parse({ kind: 'contacts', csv: `phone,name\n${person.phone},${NAME}\n+972501112233,Somebody Else\n` }),
+    importInput.parse({ kind: 'contacts', csv: `phone,name\n${person.phone},${NAME}\n+972501112233,Another Person\n` }),
   )
   const askedAt = new Date()
   await eraseContact(domain.business, contactId ?? '')

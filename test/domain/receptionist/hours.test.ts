@@ -35,7 +35,7 @@ test('the business’s hours are the receptionist’s, whichever door they are s
     expect(cache.of(ctx.businessId).hours).toEqual(settings.hours)
     return settings.hours
   }
-  // Nobody has said any: the usual ones.
+  // None are set: the usual ones.
   expect(await kept()).toEqual(DEFAULT_HOURS)
   await updateBusiness(ctx, { hours: MORNINGS })
   expect(await kept()).toEqual({ week: WEEK, holidays: [] })

@@ -26,7 +26,7 @@ import { OPENAI_KEY, startTestOpenAi } from '../../support/realtime.ts'
 const SENDER = { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) }
 
 describe('settings', () => {
-  test('every save is a version; a save over somebody else’s is a conflict; the cache has the newest', async () => {
+  test('every save is a version; a save over another’s is a conflict; the cache has the newest', async () => {
     const { ctx, business, businessId } = await startDomain()
     expect(await getProfile(business)).toEqual({ version: 0, settings: DEFAULT_RECEPTIONIST })
     expect(await saveProfile(business, { settings: { instructions: 'Be kind.' }, basedOn: 0 })).toBe(1)
@@ -34,11 +34,15 @@ describe('settings', () => {
     await expect(saveProfile(business, { settings: {}, basedOn: 1 })).rejects.toMatchObject({
       code: 'version_conflict',
     })
-    expect((await listProfiles(business)).map((each) => each.version)).toEqual([2, 1])
+    expect((await listProfiles(business, {})).items.map((each) => each.version)).toEqual([2, 1])
+    const first = await listProfiles(business, { limit: 1 })
+    expect([first.items[0]?.version, first.nextCursor]).toEqual([2, '2'])
+    const second = await listProfiles(business, { limit: 1, cursor: first.nextCursor ?? '' })
+    expect([second.items[0]?.version, second.nextCursor]).toEqual([1, null])
     const cache = createProfileCache(ctx.db, ctx.log)
     await cache.refresh()
     expect(cache.of(businessId).instructions).toBe('Be brief.')
-    expect(cache.of('somebody else')).toBe(DEFAULT_RECEPTIONIST)
+    expect(cache.of('another business')).toBe(DEFAULT_RECEPTIONIST)
   })
 
   test('a transfer number is a number; hours are times', () => {
@@ -94,7 +98,7 @@ test('the tools of a call do their work once, however often they are called', as
   const tools = createCallTools({
     ctx,
     profiles: { of: () => DEFAULT_RECEPTIONIST },
-    sink: { lead: (_, answers) => void leads.push(answers) },
+    events: { lead: (_, answers) => void leads.push(answers) },
     settings: SENDER,
     carriers: { of: () => null },
     installation: null,
@@ -116,13 +120,13 @@ test('the tools of a call do their work once, however often they are called', as
   }
   expect((await listMessages(business, {})).items).toHaveLength(1)
   expect((await listContacts(business, {})).items[0]?.name).toBe('Dana Levi')
-  expect(leads[0]).toEqual({ wish: 'Call me.' })
+  expect(leads[0]).toEqual({ inquiry: 'Call me.' })
   await expect(tools.run(token, 'book_appointment', { date: 'tomorrow', time: '10' })).rejects.toMatchObject({
     code: 'invalid_arguments',
   })
   await expect(tools.run(token, 'make_coffee', {})).rejects.toMatchObject({ code: 'unknown_tool' })
   expect(tools.canTransfer(token)).toBe(false)
-  expect(await tools.transfer(token)).toContain('Nobody')
+  expect(await tools.transfer(token)).toContain('can be reached')
   expect(await tools.run(token, 'lookup_business_info', { query: 'prices' })).toMatchObject({ texts: [] })
 })
 
@@ -142,7 +146,7 @@ describe('after a call', () => {
       completions: [
         JSON.stringify({
           summary: 'Dana wants a flat in Haifa.',
-          wish: 'A flat',
+          inquiry: 'A flat',
           area: 'Haifa',
           sentiment: 'positive',
           next_step: 'Call back.',
@@ -163,9 +167,9 @@ describe('after a call', () => {
       expect(await getSummary(business, found?.callId ?? '')).toMatchObject({
         madeBy: 'model',
         sentiment: 'positive',
-        fields: { name: 'Dana', wish: 'A flat', area: 'Haifa' },
+        fields: { name: 'Dana', inquiry: 'A flat', area: 'Haifa' },
       })
-      expect((await listLeads(business, {})).items[0]).toMatchObject({ name: 'Dana', wish: 'A flat' })
+      expect((await listLeads(business, {})).items[0]).toMatchObject({ name: 'Dana', inquiry: 'A flat' })
       // Run once more, without the model's help: what it understood stays.
       await summarizeCall(business, callSid, null)
       expect(await getSummary(business, found?.callId ?? '')).toMatchObject({

@@ -24,7 +24,7 @@ async function startTools() {
     createCallTools({
       ctx: domain.ctx,
       profiles: { of: () => DEFAULT_RECEPTIONIST },
-      sink: { lead: () => {} },
+      events: { lead: () => {} },
       settings: SENDER,
       carriers: { of: () => null },
       installation: null,
@@ -90,7 +90,7 @@ describe('messages', () => {
     expect((await listMessages(business, {})).items).toHaveLength(5)
   })
 
-  test('to nobody whose number is withheld, and to no number that is not vouched for unless it wrote before', async () => {
+  test('to no one whose number is withheld, and to no number that is not vouched for unless it wrote before', async () => {
     const { make, token, business } = await startTools()
     const tools = make()
     for (const from of ['anonymous', 'Restricted', '', 'sip:anonymous@anonymous.invalid'])
@@ -148,6 +148,11 @@ describe('links', () => {
     'xn--80ak6aa92e.com',
     'пример.рф',
     'דומיין.ישראל',
+    'evil.한국',
+    'evil.भारत',
+    'evil.ไทย',
+    'evil.ελ',
+    'maps.xn--p1ai',
     'tel:+972501112222',
     'javascript://x',
     'a@evil.example',
@@ -158,7 +163,7 @@ describe('links', () => {
     'maps.example.evil.example/levi',
     'https://maps.example@evil.example/levi',
   ])('%s is none of the business’s', (link) => {
-    expect(foreignLinks(`Look: ${link} now`, ['https://maps.example/levi'])).not.toEqual([])
+    expect(foreignLinks(`Look: ${link} now`, ['https://maps.example/levi', 'maps.xn--80asehdb'])).not.toEqual([])
   })
 
   test.each([
@@ -200,7 +205,7 @@ describe('bookings', () => {
     expect(await codeOf(tools.run(next, 'book_appointment', slot(9)))).toBe('ok')
     // Three a day.
     expect(await codeOf(tools.run(await token(), 'book_appointment', slot(11)))).toBe('booking_limit')
-    // Somebody else has their own.
+    // Another caller has their own.
     expect(await codeOf(tools.run(await token('+972509999999'), 'book_appointment', slot(11)))).toBe('ok')
     expect(await codeOf(tools.run(await token('anonymous'), 'book_appointment', slot(12)))).toBe('ok')
     expect(await codeOf(tools.run(await token('anonymous'), 'book_appointment', slot(13)))).toBe('ok')

@@ -66,7 +66,7 @@ async function receive(
 }
 
 const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
-  fetch(`${web.url}/api/media/${path}`, { method, headers: { Authorization: `Bearer ${key}`, ...headers } })
+  fetch(`${web.url}/api/v1/media/${path}`, { method, headers: { Authorization: `Bearer ${key}`, ...headers } })
 const picture = (width: number, height: number) =>
   sharp({ create: { width, height, channels: 3, background: '#c03030' } })
 
@@ -181,13 +181,13 @@ describe('a file', () => {
     )
     const message = await getMessage(ctx, messageId)
     expect(message.media).toMatchObject([
-      { kind: 'voice', state: 'stored', transcript: 'אפשר לקבוע תור?', url: `/api/media/${id}` },
+      { kind: 'voice', state: 'stored', transcript: 'אפשר לקבוע תור?', url: `/api/v1/media/${id}` },
     ])
     const events = await web.deps.database
       .sql`select type, data from events where entity_id = ${messageId} order by seq`
     expect(events.map(({ type }) => type)).toEqual(['message.receive', 'message.media', 'message.transcript'])
     expect(events[2]?.data).toMatchObject({ mediaId: id, transcript: 'אפשר לקבוע תור?', contactId: message.contactId })
-    // Told to a transcriber once; what it does not take is not sent to it.
+    // Transcribed once; a format that the transcriber does not take is not sent.
     await processMedia(ctx, id, { storage: web.deps.storage, thumbnailer: createThumbnailer(), transcriber })
     await receive(Buffer.from('#!AMR\n123456'), { kind: 'voice', contentType: 'audio/amr' }, transcriber)
     expect(openai.uses).toHaveLength(1)
@@ -204,7 +204,7 @@ describe('a thumbnail', () => {
   test.each(['jpeg', 'png', 'webp', 'gif'] as const)('is made of a %s, small and upright', async (format) => {
     const data = await picture(3_000, 1_000).withMetadata({ orientation: 6 }).toFormat(format).toBuffer()
     const { id, messageId } = await receive(data, { kind: 'image', contentType: `image/${format}` })
-    expect((await getMessage(ctx, messageId)).media[0]?.thumbnailUrl).toBe(`/api/media/${id}/thumbnail`)
+    expect((await getMessage(ctx, messageId)).media[0]?.thumbnailUrl).toBe(`/api/v1/media/${id}/thumbnail`)
     const answer = await get(`${id}/thumbnail`)
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'image/jpeg'])
     const { width, height } = await sharp(Buffer.from(await answer.arrayBuffer())).metadata()
@@ -297,10 +297,10 @@ test('recordings are not cached either, and no answer tells where a file lies', 
     values ('01a20000-0000-7000-8000-00000000000d', ${web.businessId}, '01a20000-0000-7000-8000-00000000000c', 'RE1', 'stored', 'recordings/x.wav', now())`
   await web.deps.storage.put('recordings/x.wav', Buffer.from('RIFF'), 'audio/wav')
   const ask = (path: string) => fetch(`${web.url}${path}`, { headers: { Authorization: `Bearer ${key}` } })
-  const list = await ask('/api/recordings')
+  const list = await ask('/api/v1/recordings')
   expect([list.status, await list.text()]).toEqual([200, expect.not.stringContaining('recordings/x')])
-  expect(await (await ask('/api/recordings')).text()).not.toContain('storageKey')
-  const audio = await ask('/api/recordings/01a20000-0000-7000-8000-00000000000d/audio')
+  expect(await (await ask('/api/v1/recordings')).text()).not.toContain('storageKey')
+  const audio = await ask('/api/v1/recordings/01a20000-0000-7000-8000-00000000000d/audio')
   expect([audio.status, audio.headers.get('cache-control')]).toEqual([200, 'no-store'])
   const call = await ask('/api/v1/calls/01a20000-0000-7000-8000-00000000000c')
   expect(await call.text()).not.toMatch(/storageKey|recordings\/x/)

@@ -11,6 +11,7 @@ import { productSteps } from '../../../src/processes/supervise/product.ts'
 import { readSandboxFile } from '../../../src/processes/supervise/sandbox-file.ts'
 import { createSupervision } from '../../../src/processes/supervise/steps.ts'
 import { temporaryDirectory } from '../../support/cleanup.ts'
+import { quietFor } from '../../support/wait.ts'
 import { openJournal } from './journal.ts'
 
 const logger = createLogger('silent')
@@ -176,9 +177,9 @@ test('a taken port is said before anything is started', async () => {
   expect(embeddedPostgresUrl(config.dataDir)).toBeNull()
 }, 30_000)
 
-test('with a database of its own given, none is started, and one that is away is waited for until told to stop', async () => {
+test('with a database given none is started, and an unreachable one is awaited until the stop', async () => {
   const journal = openJournal()
-  const url = `postgres://nobody:x@127.0.0.1:${await findFreePort('127.0.0.1')}/none`
+  const url = `postgres://unknown:x@127.0.0.1:${await findFreePort('127.0.0.1')}/none`
   const { config, steps } = await plan(journal.path, { DATABASE_URL: url })
   const supervision = createSupervision(steps(), logger)
   let ended = false
@@ -188,7 +189,7 @@ test('with a database of its own given, none is started, and one that is away is
     .finally(() => {
       ended = true
     })
-  await Bun.sleep(1_500)
+  await quietFor(1_500, 'the process would have ended')
   expect(ended).toBe(false)
   await supervision.stop()
   expect(String(await outcome)).toContain('ECONNREFUSED')

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { processEnvironment } from '../../../src/config.ts'
 import { createLogger } from '../../../src/lib/log.ts'
 import { startProcess } from '../../../src/processes/supervise/managed-process.ts'
+import { quietFor } from '../../support/wait.ts'
 import { openJournal, waitUntil } from './journal.ts'
 
 const logger = createLogger('silent')
@@ -130,7 +131,7 @@ test('a process that dies comes back, each time a little later, until it is stop
   expect(gaps[2]).toBeGreaterThan(800)
   await managed.stop()
   const before = journal.read().length
-  await Bun.sleep(1_200)
+  await quietFor(1_200, 'the process would have been started again')
   expect(journal.read().length).toBe(before)
   expect(managed.pid === null || journal.survivors().length === 0).toBe(true)
 }, 30_000)

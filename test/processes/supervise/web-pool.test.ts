@@ -8,11 +8,11 @@ import { openJournal } from './journal.ts'
 
 const child = join(import.meta.dir, 'fixtures', 'child.ts')
 
-test('the spare takes the port of a server that dies, and the dead one comes back as the spare', async () => {
+test('the standby takes the port of a server that dies, and the dead one comes back as the standby', async () => {
   const journal = openJournal()
   const step = webStep(
     'web',
-    () => ({
+    {
       listening: 1,
       spec: (name) => ({
         name,
@@ -21,7 +21,7 @@ test('the spare takes the port of a server that dies, and the dead one comes bac
         readyTimeoutMs: 10_000,
         stopTimeoutMs: 1_000,
       }),
-    }),
+    },
     createLogger('silent'),
   )
   const supervision = createSupervision([step], createLogger('silent'))

@@ -55,7 +55,7 @@ test('a file key cannot leave its directory, and nothing half-written stays', as
   expect(readdirSync(join(directory, 'inner'))).toEqual(['whole'])
 })
 
-test('an S3 that refuses the credentials is told by the check', async () => {
+test('the check reports an S3 that refuses the credentials', async () => {
   const storage = createS3Storage({
     endpoint: s3.endpoint,
     bucket: s3.bucket,

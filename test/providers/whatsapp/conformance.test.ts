@@ -7,20 +7,19 @@ import type { WhatsAppSandbox } from '../../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../../src/sandbox/whatsapp/server.ts'
 import { Harness, MapStore } from './baileys/harness.ts'
 
-/** What the suite needs of the world on the other side of an adapter. */
+/** Controls of the vendor behind an adapter. */
 type Stage = {
   sender: WhatsAppSender
-  /** Our end of it, as messages name it. */
+  /** Our sender, as messages name it. */
   account: string
-  /** Texts that somebody got, in order. */
+  /** Texts that a recipient got, in order. */
   textsOf(phone: string): (string | undefined)[]
-  /** The other side takes the next message, and its word of it is lost. */
+  /** The vendor accepts the next message, and its answer is lost. */
   loseAnswer(phone: string): void
-  /** The other side says later that it has the message. */
+  /** The vendor reports later that it has the message. */
   remember(phone: string): void
-  /** The other side refuses the next message, for good or for now. */
+  /** The vendor rejects the next message, permanently or temporarily. */
   refuse(phone: string, how: 'for good' | 'for now'): void
-  /** Nobody can be reached any more. */
   disconnect(): Promise<void>
   close(): Promise<void>
 }
@@ -157,11 +156,11 @@ for (const [name, open] of [
       expect(['absent', 'undecided']).toContain(found.outcome)
     })
 
-    test('with nobody to reach it is never said to be taken or refused; soon it is plain that nothing leaves', async () => {
+    test('without a connection a message is never accepted or rejected; soon it is certain that nothing is sent', async () => {
       await stage.disconnect()
-      // A connection that was kept open may die with the first message on it.
-      const first = await stage.sender.send(message('nobody'))
+      // A connection that was open may break with the first message on it.
+      const first = await stage.sender.send(message('offline'))
       expect(['retry', 'unknown']).toContain(first.outcome)
-      expect(await stage.sender.send(message('still nobody'))).toMatchObject({ outcome: 'retry' })
+      expect(await stage.sender.send(message('still offline'))).toMatchObject({ outcome: 'retry' })
     })
   })

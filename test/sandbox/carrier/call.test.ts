@@ -29,7 +29,6 @@ afterEach(async () => {
 
 type AppOptions = Parameters<typeof startTestApp>[0]
 
-/** An app whose webhook connects the call to its media socket, and whose other routes are given. */
 function startStreamApp(options: Partial<AppOptions>): TestApp {
   const app: TestApp = startTestApp({
     ...options,
@@ -58,7 +57,6 @@ const sendTo = (socket: MediaSocket, message: unknown): void => {
   socket.send(JSON.stringify(message))
 }
 
-/** A call to what an app answers at `/voice`. */
 function callApp(app: TestApp, carrier: Carrier, call: Partial<PlaceCall> = {}) {
   return placeCall({ carrier, webhookUrl: `${app.url}/voice`, from: FROM, to: TO, ...call })
 }
@@ -117,7 +115,7 @@ describe('a media stream', () => {
       media: { track: 'inbound', chunk: '1', timestamp: '0', payload: payloadOf(new Uint8Array(160).fill(0xff)) },
     })
     expect(media[9]).toMatchObject({ sequenceNumber: '11', media: { chunk: '10', timestamp: '180' } })
-    // The script's second began with the answer, a little before the stream: nothing may pile up or be missing.
+    // The script's second began with the answer, shortly before the stream: no frames may pile up or be missing.
     const span = (media.at(-1)?.at ?? 0) - (media[0]?.at ?? 0)
     expect(Math.abs(span - (media.length - 1) * 20)).toBeLessThan(25)
     expect(media.length).toBeGreaterThan(40)
@@ -359,15 +357,15 @@ describe('a media stream', () => {
     ['a refused upgrade', { refuseUpgrade: 403 }, 31920],
     ['a missing subprotocol', { subprotocol: null }, 31920],
     ['another subprotocol', { subprotocol: 'other' }, 31920],
-  ])('%s is a handshake error, told to the status callback, and leads to the action', async (_, options, code) => {
+  ])('%s is a handshake error, reported to the status callback, and leads to the action', async (_, options, code) => {
     const app = startStreamApp(options)
     const carrier = startTestedCarrier()
     const report = await callApp(app, carrier, { maxSeconds: 5 })
     expect(report.codes.map((each) => [each.code, each.level])).toEqual([[code, 'error']])
     expect(report.streams[0]).toMatchObject({ connectedAtMs: null, endedBy: 'handshake' })
-    const [told] = app.to('/stream')
-    expect(told?.params).toMatchObject({ StreamEvent: 'stream-error', CallSid: report.callSid })
-    expect(told?.params.StreamError).not.toBe('')
+    const [reported] = app.to('/stream')
+    expect(reported?.params).toMatchObject({ StreamEvent: 'stream-error', CallSid: report.callSid })
+    expect(reported?.params.StreamError).not.toBe('')
     expect(app.to('/ended').length).toBe(1)
     expect(report.ended.by).toBe('agent')
   })
@@ -399,7 +397,7 @@ describe('a media stream', () => {
     expect(signatures.map((each) => each === null)).toEqual([false, false, true])
   })
 
-  test('a public base of another host is signed as written and dialled where told', async () => {
+  test('a public base of another host is signed as written and dialled by its rule', async () => {
     const app = startStreamApp({
       routes: {
         '/voice': () => twiml('<Connect><Stream url="wss://phone.example/ws"/></Connect>'),
@@ -517,8 +515,8 @@ describe('documents', () => {
     expect(report.documents.map((each) => each.source)).toEqual(['webhook', 'redirect', 'whisper', 'dial_action'])
     expect(app.to('/dialled')[0]?.params).toMatchObject({ DialCallStatus: 'completed', DialBridged: 'true' })
     expect(app.to('/whisper')[0]?.params).toMatchObject({ To: '+972501234567', ParentCallSid: report.callSid })
-    const told = app.to('/status').map((each) => [each.params.CallStatus, each.valid])
-    expect(told.toSorted()).toEqual([
+    const reported = app.to('/status').map((each) => [each.params.CallStatus, each.valid])
+    expect(reported.toSorted()).toEqual([
       ['completed', true],
       ['in-progress', true],
       ['ringing', true],

@@ -5,6 +5,7 @@ import { sendInboundWhatsApp } from '../../../src/sandbox/carrier/inbound-whatsa
 import { startCarrier } from '../../../src/sandbox/carrier/server.ts'
 import { parseSandboxConfig } from '../../../src/sandbox/main.ts'
 import { temporaryDirectory } from '../../support/cleanup.ts'
+import { eventually } from '../../support/wait.ts'
 import {
   ACCOUNT_SID,
   AUTH_TOKEN,
@@ -112,8 +113,9 @@ describe('/_control', () => {
     const live = await (await fetch(`${carrier.url}/_control/calls/${callSid}`)).json()
     expect(live).toMatchObject({ call: { sid: callSid }, live: true, report: null })
     expect((await fetch(`${carrier.url}/_control/calls/${callSid}/hangup`, { method: 'POST' })).status).toBe(204)
-    await Bun.sleep(50)
-    const { calls } = await (await fetch(`${carrier.url}/_control/calls`)).json()
+    const list = async () => (await (await fetch(`${carrier.url}/_control/calls`)).json()).calls
+    await eventually(async () => (await list()).every((each: { live: boolean }) => !each.live), 'the end of the call')
+    const calls = await list()
     expect(calls.map((each: { live: boolean; ended: { by: string } }) => [each.live, each.ended.by])).toEqual([
       [false, 'caller'],
       [false, 'agent'],

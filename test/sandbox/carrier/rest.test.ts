@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:tes
 import twilio from 'twilio'
 import { addNumber } from '../../../src/sandbox/carrier/numbers-api.ts'
 import type { Carrier } from '../../../src/sandbox/carrier/server.ts'
+import { quietFor } from '../../support/wait.ts'
 import { ACCOUNT_SID, AUTH_TOKEN, noContent, startTestApp, startTestCarrier, type TestApp, until } from './support.ts'
 
 const FROM = 'whatsapp:+972501110000'
@@ -10,7 +11,6 @@ const TO = 'whatsapp:+972502220000'
 let carrier: Carrier
 let app: TestApp
 let client: twilio.Twilio
-/** How the app answers the next media request. */
 let mediaStatus = 200
 
 beforeAll(() => {
@@ -79,10 +79,10 @@ describe('messages through the real SDK', () => {
 
   test('are listed by To and date, over several pages', async () => {
     const to = 'whatsapp:+972503330000'
-    const sids: string[] = []
-    for (let i = 0; i < 5; i += 1) sids.push((await send({ to, statusCallback: undefined })).sid)
+    const created: string[] = []
+    for (let i = 0; i < 5; i += 1) created.push((await send({ to, statusCallback: undefined })).sid)
     const all = await client.messages.list({ to, dateSentAfter: new Date(Date.now() - 60_000), pageSize: 2 })
-    expect(all.map((each) => each.sid).toSorted()).toEqual(sids.toSorted())
+    expect(all.map((each) => each.sid).toSorted()).toEqual(created.toSorted())
     expect(await client.messages.list({ to, dateSentBefore: new Date(Date.now() - 60_000) })).toEqual([])
     expect((await client.messages.list({ to, dateSent: new Date() })).length).toBe(5)
     const page = await client.messages.page({ to, pageSize: 3 })
@@ -113,7 +113,7 @@ describe('messages through the real SDK', () => {
     mediaStatus = 404
     const lost = await send({ mediaUrl: [`${app.url}/image.png`] })
     await until(() => statusesOf(lost.sid).includes('undelivered'))
-    await Bun.sleep(60)
+    await quietFor(60, 'a later status would have been reported')
     expect(await client.messages(lost.sid).fetch()).toMatchObject({ status: 'undelivered', errorCode: 63019 })
     expect(statusesOf(lost.sid)).toEqual(['queued', 'undelivered'])
   })
@@ -213,7 +213,7 @@ describe('the account’s numbers', () => {
       trunkSid: `TK${'1'.repeat(32)}`,
     })
     expect(changed.dateUpdated.getTime()).toBeGreaterThanOrEqual(changed.dateCreated.getTime())
-    // Empty unsets; what is not given stays.
+    // An empty value unsets; an absent one leaves the setting.
     expect(await numbers(first.sid).update({ trunkSid: '', statusCallback: '' })).toMatchObject({
       voiceUrl: 'https://two.example/voice',
       statusCallback: '',

@@ -3,7 +3,7 @@ import { say, startVoiceLine } from '../../support/voice-line.ts'
 
 setDefaultTimeout(30_000)
 
-/** Nothing of this process runs for so long. */
+/** Blocks this process. */
 function stall(ms: number): void {
   const end = performance.now() + ms
   while (performance.now() < end);
@@ -14,7 +14,7 @@ test.each([800, 1_500, 2_500])(
   async (ms) => {
     const answer = { say: 'I would', ms: 400, end: { status: 'cancelled' } }
     const line = startVoiceLine({ script: { speed: 20, steps: [answer] }, greetingMs: 300 })
-    // As the caller is about to speak.
+    // Just before the caller speaks.
     setTimeout(() => stall(ms), 250)
     try {
       const { report } = await line.call({ script: [{ say: say(700) }, { hangup: true, when: { afterMs: 1_500 } }] })

@@ -6,22 +6,20 @@ import type { CarrierSettings } from '../../../src/sandbox/carrier/state.ts'
 export const ACCOUNT_SID = `AC${'0'.repeat(31)}1`
 export const AUTH_TOKEN = '0123456789abcdef0123456789abcdef'
 
-/** A carrier on a free port. */
 export function startTestCarrier(settings: Partial<CarrierSettings> = {}): Carrier {
   return startCarrier({ port: 0, accountSid: ACCOUNT_SID, authToken: AUTH_TOKEN, settings })
 }
 
-/** A request that a test app got. `valid` = its signature, by Twilio's own check over the public URL. */
+/** A request to a test app. `valid` = its signature, by Twilio's own check over the public URL. */
 export type SeenRequest = { path: string; params: Record<string, string>; headers: Headers; valid: boolean }
 
 export type MediaSocket = Bun.ServerWebSocket<{ upgrade: SeenRequest }>
 
 export type TestApp = {
   url: string
-  /** The public host that TwiML should name in a `wss` URL. */
+  /** The public host of `wss` URLs in TwiML. */
   host: string
   seen: SeenRequest[]
-  /** Requests to a path, in order. */
   to: (path: string) => SeenRequest[]
   stop: () => Promise<void>
 }
@@ -33,7 +31,7 @@ export function startTestApp(options: {
   routes: Record<string, (request: SeenRequest) => Answer>
   onMessage?: (socket: MediaSocket, message: Record<string, unknown>) => void
   onOpen?: (socket: MediaSocket) => void
-  /** What to answer to the upgrade's offered subprotocol; null = none. */
+  /** The answer to the offered subprotocol; null = none. */
   subprotocol?: string | null
   refuseUpgrade?: number
 }): TestApp {
@@ -73,7 +71,6 @@ export function startTestApp(options: {
   }
 }
 
-/** A TwiML answer. */
 export function twiml(inner: string): Response {
   return new Response(`<?xml version="1.0" encoding="UTF-8"?><Response>${inner}</Response>`, {
     headers: { 'Content-Type': 'text/xml' },
@@ -85,10 +82,8 @@ export const noContent = (): Response => new Response(null, { status: 204 })
 /** Voice-like sound of that length. */
 export const voice = (ms: number): Uint8Array => makeTone(440, ms)
 
-/** Base64 of audio, as a media payload. */
 export const payloadOf = (audio: Uint8Array): string => Buffer.from(audio).toString('base64')
 
-/** Waits until the condition holds. */
 export async function until(condition: () => boolean, ms = 3000): Promise<void> {
   const end = performance.now() + ms
   while (!condition()) {

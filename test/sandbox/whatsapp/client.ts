@@ -14,10 +14,10 @@ import makeWASocket, {
 } from '@whiskeysockets/baileys'
 import pino from 'pino'
 
-/** Where a client connects to, and a phone that scans its code: the sandbox, or one in another process. */
+/** The sandbox, or one in another process: where a client connects, and a phone that scans its code. */
 export type PhoneLink = { readonly wsUrl: string; scan(qr: string, phone: string): Promise<unknown> }
 
-/** Auth state in memory whose every value goes through JSON text, as a database's would. */
+/** Auth state in memory whose every value passes through JSON text, as a database's would. */
 export class MemoryAuth {
   readonly rows = new Map<string, string>()
   private creds = JSON.stringify(initAuthCreds(), BufferJSON.replacer)
@@ -51,7 +51,7 @@ export class MemoryAuth {
   }
 }
 
-/** A bare, unmodified Baileys client and everything it told. */
+/** A bare, unmodified Baileys client and its events. */
 export class Client {
   readonly sock: WASocket
   readonly upserts: { messages: WAMessage[]; type: MessageUpsertType }[] = []
@@ -68,7 +68,6 @@ export class Client {
     this.sock.ev.on('messaging-history.set', ({ messages }) => void this.histories.push(messages))
   }
 
-  /** Status code of the close, once it closed. */
   closeCode(): number | undefined {
     const error = this.connection.find(({ connection }) => connection === 'close')?.lastDisconnect?.error
     return error && 'output' in error ? Object(error.output).statusCode : undefined
@@ -90,7 +89,7 @@ export class Client {
     return this.messages(id).find(({ message }) => message)
   }
 
-  /** Highest status told of a message, by an update or folded into an upsert. */
+  /** Highest status reported of a message, by an update or folded into an upsert. */
   status(id: string): number {
     const fromUpdates = this.updates.filter(({ key }) => key.id === id).map(({ update }) => update.status ?? 0)
     return Math.max(0, ...fromUpdates, ...this.messages(id).map(({ status }) => status ?? 0))

@@ -59,7 +59,7 @@ test('another process can play a contact and see what it received', async () => 
 })
 
 test('bad requests are refused with what is wrong, and change nothing', async () => {
-  const { status, body } = await post('send', { from: 'nobody', to: ME, content: { kind: 'text', text: 'x' } })
+  const { status, body } = await post('send', { from: 'no number', to: ME, content: { kind: 'text', text: 'x' } })
   expect(status).toBe(400)
   expect(body).toMatchObject({ error: { code: 'invalid' } })
   expect((await post('send', { from: BOB, to: ME, content: { kind: 'smell' } })).status).toBe(400)

@@ -1,5 +1,5 @@
-// A bare Baileys client in its own process, which is started trusting the sandbox's certificate (NODE_EXTRA_CA_CERTS).
-// Arguments: socket URL, control URL, phone, contact, base64 of an image to send. Prints one JSON line a result.
+// A bare Baileys client in its own process, which trusts the sandbox's certificate (NODE_EXTRA_CA_CERTS). Arguments: socket
+// URL, control URL, phone, contact, base64 of an image to send. Prints one JSON line per result.
 import { downloadMediaMessage } from '@whiskeysockets/baileys'
 import { z } from 'zod'
 import { LIBSIGNAL_LINES, quietConsole } from '../../../src/lib/quiet-console.ts'

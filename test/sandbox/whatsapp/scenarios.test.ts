@@ -81,7 +81,7 @@ test('a dropped ack leaves the sender waiting; ack error 463 reaches it and the 
   sandbox.putAccount({ phone: BOB, delivers: false })
   sandbox.addFault({ kind: 'drop_ack', id: dropped })
   const none = client.sock.waitForMessage(dropped, 400)
-  await client.sock.sendMessage(BOB_JID, { text: 'nobody acks' }, { messageId: dropped })
+  await client.sock.sendMessage(BOB_JID, { text: 'no acknowledgement' }, { messageId: dropped })
   expect(await none).toBeUndefined()
   expect(sandbox.inbox(BOB).some(({ id }) => id === dropped)).toBe(true)
   sandbox.putAccount({ phone: BOB, delivers: true })

@@ -1,28 +1,28 @@
 import type { IntakeQuestion, IntakeScript } from '../port.ts'
 
 /**
- * The conversation of an intake call as a pure state machine: what was heard goes in, what to do comes out. It knows no
- * sound and no clock of its own; all times are milliseconds on the caller's media clock.
+ * The conversation of an intake call as a pure state machine: events in, actions out. All times are milliseconds on the
+ * caller's media clock.
  */
 
 /** Less voice than this is a cough or a click, not an answer. */
 export const MIN_ANSWER_MS = 160
-/** Who speaks up this soon after a prompt began is still answering the one before: nobody reacts faster. */
+/** Speech this soon after a prompt began still answers the one before: people do not react faster. */
 export const CONTINUATION_MS = 400
 /** Silence after a prompt that brings a reminder. */
 export const REPROMPT_AFTER_MS = 8000
 const MAX_REPROMPTS = 2
 const MAX_REPEATS = 2
 
-/** An answer's place in the caller's audio. */
+/** The position of an answer in the caller's audio. */
 export type Answer = { startMs: number; endMs: number; spokenMs: number }
 
 export type DialogueInput =
   | { type: 'speech_started'; atMs: number }
   | { type: 'speech_stopped'; startMs: number; endMs: number; voicedMs: number }
-  /** A text was sent to be played and will have played at `toMs`; `asked` when it came of a `say` of ours. */
+  /** A text plays until `toMs`; `asked` when the dialogue's own `say` caused it. */
   | { type: 'playing'; fromMs: number; toMs: number; asked: boolean }
-  /** Playback was stopped; what was still to come will not come. */
+  /** Playback was stopped; the rest is not played. */
   | { type: 'cut'; atMs: number }
   | { type: 'clock'; atMs: number }
 
@@ -40,14 +40,14 @@ export type DialogueState = {
   /** The question being asked. */
   index: number
   answers: Partial<Record<IntakeQuestion['key'], Answer>>
-  /** Texts that were asked for and do not play yet. */
+  /** Texts that were requested and do not play yet. */
   pending: number
   playingFromMs: number
   playingToMs: number
   speaking: boolean
   /** The present speech began while a prompt played, so the caller may not have heard it. */
   interrupting: boolean
-  /** The present speech began before the caller could have taken in the prompt. */
+  /** The present speech began before the caller could react to the prompt. */
   continuing: boolean
   lastSpeechMs: number
   repeats: number
@@ -80,7 +80,7 @@ export function startDialogue(script: IntakeScript, greetingMs: number): Dialogu
   }
 }
 
-/** One thing happened: the next state, and what to do about it, in order. */
+/** Takes one event. @returns the next state and the actions, in order */
 export function stepDialogue(state: DialogueState, input: DialogueInput): DialogueStep {
   switch (input.type) {
     case 'playing':
@@ -113,12 +113,13 @@ type Turn = Extract<DialogueInput, { type: 'speech_stopped' }>
 
 function onTurn(state: DialogueState, turn: Turn): DialogueStep {
   const isNoise = turn.voicedMs < MIN_ANSWER_MS
-  if (state.phase === 'closing') return onClosingTurn(state, turn, isNoise)
+  // Who speaks once the call was to end keeps it open: it is ended again behind the words for that.
+  if (state.phase !== 'asking') return onClosingTurn({ ...state, phase: 'closing' }, turn, isNoise)
   const question = state.script.questions[state.index]
-  if (state.phase === 'done' || !question)
+  if (!question)
     return isNoise ? stay(state) : { state, actions: [{ type: 'user_turn', startMs: turn.startMs, endMs: turn.endMs }] }
   if (isNoise) {
-    // The noise silenced the prompt: ask again, but do not fight with a noisy line for ever.
+    // The noise interrupted the prompt: ask again, but not for ever on a noisy line.
     if (!state.interrupting || state.repeats >= MAX_REPEATS) return stay(state)
     return say({ ...state, repeats: state.repeats + 1 }, [question.prompt])
   }
@@ -126,7 +127,7 @@ function onTurn(state: DialogueState, turn: Turn): DialogueStep {
   return onAnswer(state, turn, question)
 }
 
-/** More of the answer before: it is added there, and the question that it cut short is asked again. */
+/** More of the answer before: it is added there, and the interrupted question is asked again. */
 function onContinuation(state: DialogueState, turn: Turn, question: IntakeQuestion): DialogueStep {
   const before = state.script.questions[state.index - 1]
   if (!before) return onAnswer(state, turn, question)
@@ -155,7 +156,7 @@ function onAnswer(state: DialogueState, turn: Turn, question: IntakeQuestion): D
   return say({ ...moved, phase: 'closing' }, [thanks, goodbye], [heard, { type: 'save_lead', answers }])
 }
 
-/** What comes after the last answer is kept, and the goodbye that it drowned is said once more. */
+/** Speech after the last answer is saved, and the interrupted goodbye is said once more. */
 function onClosingTurn(state: DialogueState, turn: Turn, isNoise: boolean): DialogueStep {
   const kept: DialogueAction[] = isNoise ? [] : [userTurn(turn)]
   if (isNoise && !state.interrupting) return stay(state)

@@ -6,17 +6,17 @@ import { VadPool, type VadPoolOptions } from './vad-pool.ts'
 
 export type EmbeddedEngineOptions = { prompts: PromptCache; vad?: VadPoolOptions }
 
-/** What an embedded engine holds, for health checks and tests. */
+/** Counts of an embedded engine, for health checks and tests. */
 export type EmbeddedEngine = SpeechEngine & {
   /** Conversations under way. */
   readonly sessionCount: number
-  /** Lines that the listening threads hold; equals the conversations unless something leaks. */
+  /** Lines of the detector threads; equals the conversations unless a line leaks. */
   countLines(): Promise<number>
 }
 
 /**
- * The engine that needs no network: asks the script's questions in order, listens with Silero in threads of its own, and
- * keeps the answers as audio. `save_lead` carries, by question key, `{ startMs, endMs, spokenMs, transcript: null }`.
+ * The engine that needs no network: asks the script's questions in order, detects speech with Silero in threads of its
+ * own, and saves the answers as audio. `save_lead` carries, by question key, `{ startMs, endMs, spokenMs, transcript: null }`.
  */
 export function createEmbeddedEngine({ prompts, vad }: EmbeddedEngineOptions): EmbeddedEngine {
   const pool = new VadPool(vad)

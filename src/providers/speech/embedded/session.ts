@@ -1,7 +1,6 @@
 import { msOfBytes } from '../../../audio/mulaw.ts'
 import { AudioRingBuffer } from '../../../audio/vad/audio-ring-buffer.ts'
 import { EnergyGate } from '../../../audio/vad/energy-gate.ts'
-import { PRE_ROLL_MS } from '../../../audio/vad/speech-detector.ts'
 import type { SpeechMark } from '../../../audio/vad/turn-detector.ts'
 import { type AppError, errorMessage } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
@@ -20,31 +19,37 @@ import type { VadLine, VadListener } from './vad-pool.ts'
 export type SessionParts = {
   prompts: PromptCache
   openLine: (endOfTurnMs: number, listener: VadListener) => VadLine
-  /** Told once, when nothing of the session is left. */
+  /** Called once, when the session has released everything. */
   onRelease: () => void
 }
 
-/** How long a greeting is taken to be when it is not one of our own rendered ones. */
+/** The assumed length of a greeting that was not rendered here. */
 const GREETING_GUESS_MS = 8000
-/** Tail kept after the last voice of an utterance. */
+/** Lead-in that an utterance's audio has before its detected onset, and tail after its last voice. */
+const PRE_ROLL_MS = 300
 const POST_ROLL_MS = 100
-/** What the tape keeps while nobody speaks: more than any detector is behind. */
-const TAPE_IDLE_MS = 5000
-/** The dialogue looks at the clock this often, in media time. */
+/** Audio buffered while no one speaks: more than any detector is behind. */
+const IDLE_AUDIO_MS = 5000
+/** The dialogue gets the time this often, in media time. */
 const CLOCK_STEP_MS = 100
-/** Without frames for this long the line is taken to be silent, and time goes on by the wall. */
+/** Without frames for this long the line counts as silent, and wall time replaces media time. */
 const LINE_LOST_MS = 1000
 
-/** A text to say; `asked` by the dialogue, which waits for it, or by the call. */
-type Said = { text: string; asked: boolean }
+/** A text that is not rendered this long after it was due is skipped for the next, where that is ready. */
+const SKIP_MS = 400
+/** A text that is not rendered this long after it was due is reported as late. */
+const RENDER_LATE_MS = 700
 
-/** One call's conversation: glues the line, the detector's marks, the dialogue and the prompts together. */
+/** A text to say; `asked` by the dialogue, which waits for it, or by the call. */
+type QueuedText = { text: string; asked: boolean }
+
+/** One call's conversation: connects the line, the detector's marks, the dialogue and the prompts. */
 export class EmbeddedSession implements EngineSession {
   readonly #options: EngineSessionOptions
   readonly #parts: SessionParts
   readonly #line: VadLine
   readonly #gated: EnergyGate
-  readonly #tape = new AudioRingBuffer()
+  readonly #recent = new AudioRingBuffer()
   readonly #watchdog: Timer
   #dialogue: DialogueState
   #nowMs = 0
@@ -52,8 +57,11 @@ export class EmbeddedSession implements EngineSession {
   #lastFrameAt = performance.now()
   #lastFrameMs = 0
   #speechStartMs: number | undefined
-  #queue: Said[] = []
-  #rendering = false
+  #queue: QueuedText[] = []
+  /** The text that is being rendered: later ones wait for it. */
+  #rendering: QueuedText | null = null
+  #late: Timer | undefined
+  #warmFailed = false
   #items = 0
   #lastItemId = ''
   #closed = false
@@ -84,11 +92,11 @@ export class EmbeddedSession implements EngineSession {
     this.#nowMs = timestampMs + msOfBytes(mulaw.length)
     this.#lastFrameMs = this.#nowMs
     this.#lastFrameAt = performance.now()
-    this.#tape.push(mulaw, timestampMs)
+    this.#recent.push(mulaw, timestampMs)
     this.#gated.push(mulaw, timestampMs)
     if (Math.abs(this.#nowMs - this.#clockedMs) < CLOCK_STEP_MS) return
     this.#clockedMs = this.#nowMs
-    if (this.#speechStartMs === undefined) this.#tape.forget(this.#nowMs - TAPE_IDLE_MS)
+    if (this.#speechStartMs === undefined) this.#recent.forget(this.#nowMs - IDLE_AUDIO_MS)
     this.#step({ type: 'clock', atMs: this.#nowMs })
   }
 
@@ -98,23 +106,24 @@ export class EmbeddedSession implements EngineSession {
 
   cancel(): void {
     this.#queue = []
+    this.#stopWaiting()
     this.#step({ type: 'cut', atMs: this.#nowMs })
   }
 
-  /** Prompts are whole when they are sent, so there is nothing to cut but the idea of what still plays. */
+  /** Prompts are complete when they are sent: only the dialogue's idea of what plays changes. */
   truncate(itemId: string, _heardMs: number): void {
     if (itemId === this.#lastItemId) this.#step({ type: 'cut', atMs: this.#nowMs })
   }
 
-  /** The script goes on without waiting for its tools. */
+  /** The script does not wait for its tools. */
   toolResult(_toolCallId: string, _result: unknown): void {}
 
-  /** What is reported as speech was long enough already. */
+  /** Reported speech was long enough already. */
   hearsVoice(): boolean {
     return true
   }
 
-  /** Asks again what it waits for, or says goodbye again, unless something is about to be said. */
+  /** Asks the present question or says goodbye again, unless a text is queued. */
   answer(): void {
     if (this.#closed || this.#queue.length > 0) return
     const { phase, index, script } = this.#dialogue
@@ -127,7 +136,7 @@ export class EmbeddedSession implements EngineSession {
   ignoreTurn(): void {}
 
   close(): void {
-    this.#keepUnfinished()
+    this.#saveUnfinished()
     this.#release('closed')
   }
 
@@ -136,7 +145,7 @@ export class EmbeddedSession implements EngineSession {
     this.#release(reason)
   }
 
-  /** A session that takes over asks what the other may not have learned: from the first question on. */
+  /** A session that takes over begins with the first question: the answers so far are unknown. */
   #begin(): void {
     this.#emit({ type: 'ready' })
     const first = this.#options.script.questions[0]
@@ -145,18 +154,23 @@ export class EmbeddedSession implements EngineSession {
     this.#enqueue({ text: first.prompt, asked: true })
   }
 
-  /** Every sentence of the script is made ready while the greeting plays; one that cannot be is news now, not later. */
+  /** Renders every sentence of the script during the greeting; one that fails is tried again when it is due. */
   #warm(): void {
     const { script, language } = this.#options
     const texts = [...script.questions.slice(1).map((question) => question.prompt), script.thanks, script.goodbye]
     texts.push(script.reprompt, script.oneMoment, script.questions[0]?.prompt ?? '')
     for (const text of texts)
-      if (text !== '')
-        this.#parts.prompts.render(text, language).catch((error) => this.#fail('render_failed', errorMessage(error)))
+      if (text !== '') this.#parts.prompts.render(text, language).catch((error) => this.#warnOnce(errorMessage(error)))
   }
 
-  /** A caller who hangs up in mid-sentence, or before the last question, has said something all the same. */
-  #keepUnfinished(): void {
+  #warnOnce(message: string): void {
+    if (this.#warmFailed) return
+    this.#warmFailed = true
+    this.#emit({ type: 'error', code: 'render_failed', message, fatal: false })
+  }
+
+  /** Saves the turn and the answers of a caller who hangs up in mid-sentence or before the last question. */
+  #saveUnfinished(): void {
     if (this.#closed) return
     if (this.#speechStartMs !== undefined) {
       const startMs = this.#speechStartMs
@@ -204,7 +218,7 @@ export class EmbeddedSession implements EngineSession {
         this.#line.listen(action.endOfTurnMs)
         break
       case 'user_turn': {
-        const audio = this.#tape.slice(action.startMs - PRE_ROLL_MS, action.endMs + POST_ROLL_MS)
+        const audio = this.#recent.slice(action.startMs - PRE_ROLL_MS, action.endMs + POST_ROLL_MS)
         this.#emit({ ...action, audio })
         break
       }
@@ -220,42 +234,70 @@ export class EmbeddedSession implements EngineSession {
     }
   }
 
-  #enqueue(said: Said): void {
+  #enqueue(queued: QueuedText): void {
     if (this.#closed) return
-    this.#queue.push(said)
+    this.#queue.push(queued)
     this.#pump()
   }
 
-  /** Sends what waits to be said, in order: at once from memory, else when it is rendered. */
+  /** Plays the queued texts in order: at once from memory, else when they are rendered. */
   #pump(): void {
-    while (!this.#closed && !this.#rendering) {
-      const said = this.#queue[0]
-      if (!said) return
-      const audio = this.#parts.prompts.peek(said.text, this.#options.language)
+    while (!this.#closed && this.#rendering === null) {
+      const queued = this.#queue[0]
+      if (!queued) return
+      const audio = this.#parts.prompts.peek(queued.text, this.#options.language)
       if (audio) {
         this.#queue.shift()
-        this.#play(said, audio)
-      } else this.#render(said)
+        this.#play(queued, audio)
+      } else this.#render(queued)
     }
   }
 
-  #render(said: Said): void {
-    this.#rendering = true
-    this.#parts.prompts.render(said.text, this.#options.language).then(
+  #render(queued: QueuedText): void {
+    this.#rendering = queued
+    const playsMs = Math.max(0, this.#dialogue.playingToMs - this.#nowMs)
+    this.#late = setTimeout(() => {
+      if (this.#skip(queued)) return
+      const left = RENDER_LATE_MS - SKIP_MS
+      this.#late = setTimeout(() => this.#emit({ type: 'quiet', forMs: RENDER_LATE_MS }), left)
+    }, playsMs + SKIP_MS)
+    this.#parts.prompts.render(queued.text, this.#options.language).then(
       (audio) => {
-        this.#rendering = false
-        // It may have been cancelled meanwhile.
-        if (this.#queue[0] === said) {
-          this.#queue.shift()
-          this.#play(said, audio)
-        }
+        // It may have been canceled or skipped during the rendering.
+        if (this.#rendering !== queued) return
+        this.#stopWaiting()
+        this.#queue.shift()
+        this.#play(queued, audio)
         this.#pump()
       },
-      (error) => this.#fail('render_failed', errorMessage(error)),
+      (error) => {
+        if (this.#rendering === queued && !this.#skip(queued)) this.#fail('render_failed', errorMessage(error))
+      },
     )
   }
 
-  #play({ text, asked }: Said, audio: Uint8Array): void {
+  #stopWaiting(): void {
+    clearTimeout(this.#late)
+    this.#rendering = null
+  }
+
+  /** Continues without a text that is not rendered in time. @returns false where no other text can take its place */
+  #skip(queued: QueuedText): boolean {
+    const { script, language } = this.#options
+    const isReady = (text: string) => this.#parts.prompts.peek(text, language) !== undefined
+    const next = this.#queue[1]
+    const instead = queued.text === script.goodbye && isReady(script.thanks) ? script.thanks : null
+    if (instead === null && !(next && isReady(next.text))) return false
+    this.#stopWaiting()
+    if (instead === null) {
+      this.#queue.shift()
+      this.#step({ type: 'playing', fromMs: this.#nowMs, toMs: this.#nowMs, asked: queued.asked })
+    } else this.#queue[0] = { ...queued, text: instead }
+    this.#pump()
+    return true
+  }
+
+  #play({ text, asked }: QueuedText, audio: Uint8Array): void {
     if (this.#closed) return
     const itemId = `item_${++this.#items}`
     this.#lastItemId = itemId
@@ -267,7 +309,7 @@ export class EmbeddedSession implements EngineSession {
     this.#emit({ type: 'agent_transcript', itemId, text })
   }
 
-  /** A line that lost its frames must not hold a turn, or the end of the call, open for ever. */
+  /** A line without frames must not hold a turn, or the call, open for ever. */
   #watch(): void {
     const lostMs = performance.now() - this.#lastFrameAt
     if (lostMs < LINE_LOST_MS) return
@@ -290,9 +332,10 @@ export class EmbeddedSession implements EngineSession {
     if (this.#closed) return
     this.#closed = true
     clearInterval(this.#watchdog)
+    clearTimeout(this.#late)
     this.#line.close()
     this.#queue = []
-    this.#tape.forget(Number.POSITIVE_INFINITY)
+    this.#recent.forget(Number.POSITIVE_INFINITY)
     this.#parts.onRelease()
     this.#options.onEvent({ type: 'closed', reason })
   }

@@ -12,7 +12,7 @@ export type VadPoolOptions = {
 export type VadListener = {
   onOpen: () => void
   onMark: (mark: SpeechMark) => void
-  /** The thread died: the line hears nothing any more. */
+  /** The thread died: the line gets no marks any more. */
   onFailure: (error: AppError) => void
 }
 
@@ -23,7 +23,7 @@ export type VadLine = {
   close: () => void
 }
 
-/** Frames of all lines wait this long for company: one message to the thread instead of hundreds. */
+/** Frames of all lines are batched for this long: one message to the thread instead of hundreds. */
 const BATCH_MS = 10
 
 /** Threads that listen for speech, each line on the one with the fewest. They start with the first line. */
@@ -45,7 +45,7 @@ export class VadPool {
     return thread.open(this.#nextLine++, endOfTurnMs, listener)
   }
 
-  /** Lines that the threads themselves say they hold. */
+  /** Lines that the threads report. */
   async countLines(): Promise<number> {
     const counts = await Promise.all(this.#threads.filter((thread) => thread.alive).map((thread) => thread.count()))
     return counts.reduce((sum, count) => sum + count, 0)
@@ -117,7 +117,7 @@ class VadThread {
     this.#worker.terminate()
   }
 
-  /** What was heard before a command reaches the thread before it. */
+  /** Frames before a command reach the thread before it. */
   #post(request: VadRequest): void {
     if (!this.alive) return
     this.#flush()
@@ -159,7 +159,7 @@ class VadThread {
         this.#lines.get(reply.line)?.onOpen()
         break
       case 'marks':
-        // A mark may end the call and close the line: what follows it then falls on nobody.
+        // A mark may end the call and close the line: later marks then have no listener.
         for (const mark of reply.marks) this.#lines.get(reply.line)?.onMark(mark)
     }
   }
@@ -169,6 +169,6 @@ class VadThread {
     const listeners = [...this.#lines.values()]
     this.close()
     for (const { onFailure } of listeners)
-      onFailure(new AppError('unavailable', 'vad_unavailable', `Listening for speech failed: its thread ${how}.`))
+      onFailure(new AppError('unavailable', 'vad_unavailable', `Speech detection failed: its thread ${how}.`))
   }
 }

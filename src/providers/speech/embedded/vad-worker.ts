@@ -2,7 +2,7 @@ import { loadSilero } from '../../../audio/vad/silero.ts'
 import { type SpeechMark, TurnDetector } from '../../../audio/vad/turn-detector.ts'
 import { errorMessage } from '../../../lib/errors.ts'
 
-/** The inside of a listening thread: one model, a turn detector for every line. */
+/** A detector thread: one model, a turn detector for every line. */
 export type VadRequest =
   | { type: 'open'; line: number; endOfTurnMs: number }
   | { type: 'listen'; line: number; endOfTurnMs: number }

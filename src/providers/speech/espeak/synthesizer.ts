@@ -10,7 +10,7 @@ const MAX_TEXT = 4000
 export type EspeakOptions = {
   /** The thread's entry file. */
   workerUrl?: URL
-  /** How long one request may wait, those in front of it included. */
+  /** How long one request may take, the ones before it included. */
   timeoutMs?: number
 }
 
@@ -86,7 +86,7 @@ class EspeakSynthesizer implements SpeechSynthesizer {
     else pending.reject(unavailable(`The voice could not speak this text: ${reply.error}`))
   }
 
-  /** Forgets a thread that is dead, or about to be, and rejects what it still owed. */
+  /** Drops a thread that ended, or is about to, and rejects its pending requests. */
   #end(worker: Worker, reason: AppError): void {
     if (this.#worker !== worker) return
     this.#worker = undefined

@@ -1,7 +1,8 @@
 import { AppError } from '../../../lib/errors.ts'
 import type { EngineSessionOptions, SpeechEngine } from '../port.ts'
-import { openSocket, RealtimeEngineSession, type RealtimeLimits } from './session.ts'
-import { DEFAULT_SETTINGS, type RealtimeSettings } from './settings.ts'
+import { openSocket } from './connection.ts'
+import { RealtimeEngineSession } from './session.ts'
+import { DEFAULT_SETTINGS, type RealtimeLimits, type RealtimeSettings } from './settings.ts'
 import { WarmConnection, type WarmConnectionTimes } from './warm-connection.ts'
 
 export type RealtimeEngineOptions = {
@@ -11,22 +12,22 @@ export type RealtimeEngineOptions = {
   model: string
   settings?: Partial<Omit<RealtimeSettings, 'model'>>
   limits?: Partial<RealtimeLimits>
-  /** Keeps one open connection in reserve. */
-  spare?: boolean | WarmConnectionTimes
+  /** Keeps one connection open for the next call. */
+  warmConnection?: boolean | WarmConnectionTimes
 }
 
 export type RealtimeEngine = SpeechEngine & {
   /** Conversations under way. */
   readonly sessionCount: number
-  /** Whether a connection waits in reserve. */
+  /** Whether a connection is open for the next call. */
   readonly warmConnectionReady: boolean
 }
 
-/** How often every conversation is looked after. */
+/** How often every session is checked for what does not happen. */
 const WATCH_MS = 250
 
-/** How long a connection that was open may take to be configured. */
-const SPARE_CONNECT_MS = 1_500
+/** How long a connection that was open already may take to be configured. */
+const WARM_CONNECT_MS = 1_500
 
 const DEFAULT_LIMITS: RealtimeLimits = { connectMs: 4_000, quietMs: 1_500, stallMs: 5_000 }
 
@@ -36,13 +37,16 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
   const settings: RealtimeSettings = { ...DEFAULT_SETTINGS, ...options.settings, model: options.model }
   const limits: RealtimeLimits = { ...DEFAULT_LIMITS, ...options.limits }
   const connection = { url: options.url, apiKey: options.apiKey, settings }
-  const spare = options.spare
-    ? new WarmConnection(() => openSocket(connection), options.spare === true ? undefined : options.spare)
+  const warm = options.warmConnection
+    ? new WarmConnection(
+        () => openSocket(connection),
+        options.warmConnection === true ? undefined : options.warmConnection,
+      )
     : null
   let closed = false
   let ticking: Timer | undefined
 
-  /** One timer looks after all conversations: one each would wake the process hundreds of times a second. */
+  /** One timer for all sessions: one each would wake the process hundreds of times a second. */
   function tick(): void {
     const now = performance.now()
     for (const session of sessions) session.watch(now)
@@ -62,12 +66,13 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
       return sessions.size
     },
     connect(call: EngineSessionOptions) {
-      if (closed) throw new AppError('unavailable', 'engine_closed', 'The speech engine was closed; no call can begin.')
-      const socket = spare?.take()
+      if (closed)
+        throw new AppError('unavailable', 'engine_closed', 'The speech engine is closed. Start the server again.')
+      const socket = warm?.take()
       const session = new RealtimeEngineSession(call, {
         ...connection,
-        // One that was open is configured in one round trip, or dead: then a fresh one is tried soon.
-        limits: socket ? { ...limits, connectMs: Math.min(limits.connectMs, SPARE_CONNECT_MS) } : limits,
+        // An open connection is configured in one round trip, or it is dead: then a new one is tried soon.
+        limits: socket ? { ...limits, connectMs: Math.min(limits.connectMs, WARM_CONNECT_MS) } : limits,
         ...(socket ? { socket } : {}),
         onRelease: () => release(session),
       })
@@ -76,11 +81,11 @@ export function createRealtimeEngine(options: RealtimeEngineOptions): RealtimeEn
       return session
     },
     get warmConnectionReady() {
-      return spare?.ready ?? false
+      return warm?.ready ?? false
     },
     async close() {
       closed = true
-      spare?.close()
+      warm?.close()
       for (const session of [...sessions]) session.endBecause('engine_closed')
     },
   }

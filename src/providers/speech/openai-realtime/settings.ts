@@ -1,6 +1,11 @@
+import type {
+  ConversationItemCreateEvent,
+  RealtimeAudioInputTurnDetection,
+  SessionUpdateEvent,
+} from 'openai/resources/realtime/realtime'
 import type { EngineSessionOptions } from '../port.ts'
 
-/** Who says that a turn is over: silence, or a model that reads whether the caller is done, more or less eagerly. */
+/** What ends a turn: silence, or a model that reads whether the caller is done, more or less eagerly. */
 export type TurnDetectionSetting = 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
 
 export type RealtimeSettings = {
@@ -16,6 +21,15 @@ export type RealtimeSettings = {
   voice: string
 }
 
+export type RealtimeLimits = {
+  /** From the connect to the configured session. */
+  connectMs: number
+  /** Without an answer for this long the caller should hear something. */
+  quietMs: number
+  /** Without an answer for this long the engine counts as dead. */
+  stallMs: number
+}
+
 export const DEFAULT_SETTINGS: Omit<RealtimeSettings, 'model'> = {
   transcriptionModel: 'gpt-live-transcribe',
   turnDetection: 'server',
@@ -25,22 +39,12 @@ export const DEFAULT_SETTINGS: Omit<RealtimeSettings, 'model'> = {
   voice: 'marin',
 }
 
-/** The `session.update` of a call: μ-law both ways, interruptions decided by us, low effort. */
-export function sessionUpdate(settings: RealtimeSettings, call: EngineSessionOptions): string {
-  // Who interrupts is a policy of the call; an answer after a turn is the server's, which saves a round trip.
-  const responses = { create_response: true, interrupt_response: false }
-  const turnDetection =
-    settings.turnDetection === 'server'
-      ? {
-          type: 'server_vad',
-          threshold: 0.5,
-          prefix_padding_ms: settings.prefixMs,
-          silence_duration_ms: settings.silenceMs,
-          idle_timeout_ms: settings.idleMs,
-          ...responses,
-        }
-      : { type: 'semantic_vad', eagerness: settings.turnDetection.slice('semantic-'.length), ...responses }
-  return JSON.stringify({
+/** An event that changes nothing and must be answered: a server that answers is alive. */
+export const PROBE: SessionUpdateEvent = { type: 'session.update', session: { type: 'realtime' } }
+
+/** The `session.update` of a call: μ-law both ways, interruptions decided by the call, low effort. */
+export function sessionUpdate(settings: RealtimeSettings, call: EngineSessionOptions): SessionUpdateEvent {
+  return {
     type: 'session.update',
     session: {
       type: 'realtime',
@@ -52,7 +56,7 @@ export function sessionUpdate(settings: RealtimeSettings, call: EngineSessionOpt
           format: { type: 'audio/pcmu' },
           noise_reduction: { type: 'near_field' },
           transcription: { model: settings.transcriptionModel, language: call.language },
-          turn_detection: turnDetection,
+          turn_detection: turnDetectionOf(settings),
         },
         output: { format: { type: 'audio/pcmu' }, voice: call.voice || settings.voice },
       },
@@ -63,20 +67,39 @@ export function sessionUpdate(settings: RealtimeSettings, call: EngineSessionOpt
       max_output_tokens: 1_024,
       tracing: null,
     },
-  })
+  }
 }
 
-/** What was said already, as conversation items: the greeting, or all of it when a session takes over. */
-export function historyItems(call: EngineSessionOptions): string[] {
+const EAGERNESS = { 'semantic-low': 'low', 'semantic-medium': 'medium', 'semantic-high': 'high' } as const
+
+function turnDetectionOf(settings: RealtimeSettings): RealtimeAudioInputTurnDetection {
+  // The call decides about interruptions; the server answers a turn by itself, which saves a round trip.
+  const responses = { create_response: true, interrupt_response: false }
+  if (settings.turnDetection !== 'server')
+    return { type: 'semantic_vad', eagerness: EAGERNESS[settings.turnDetection], ...responses }
+  return {
+    type: 'server_vad',
+    threshold: 0.5,
+    prefix_padding_ms: settings.prefixMs,
+    silence_duration_ms: settings.silenceMs,
+    idle_timeout_ms: settings.idleMs,
+    ...responses,
+  }
+}
+
+/** The longest silence within a turn. `semantic_vad` waits 8, 4 or 2 seconds at most, by its `eagerness`. */
+export function longestPauseOf({ turnDetection, silenceMs }: RealtimeSettings): number {
+  return { server: silenceMs, 'semantic-low': 8_000, 'semantic-medium': 4_000, 'semantic-high': 2_000 }[turnDetection]
+}
+
+/** The conversation so far as items: the greeting, or all of it when a session takes over. */
+export function historyItems(call: EngineSessionOptions): ConversationItemCreateEvent[] {
   const turns = call.resume ?? [{ role: 'agent' as const, text: call.script.greeting }]
-  return turns.map((turn) =>
-    JSON.stringify({
-      type: 'conversation.item.create',
-      item: {
-        type: 'message',
-        role: turn.role === 'agent' ? 'assistant' : 'user',
-        content: [{ type: turn.role === 'agent' ? 'output_text' : 'input_text', text: turn.text }],
-      },
-    }),
-  )
+  return turns.map(({ role, text }) => ({
+    type: 'conversation.item.create',
+    item:
+      role === 'agent'
+        ? { type: 'message', role: 'assistant', content: [{ type: 'output_text', text }] }
+        : { type: 'message', role: 'user', content: [{ type: 'input_text', text }] },
+  }))
 }

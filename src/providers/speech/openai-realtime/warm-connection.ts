@@ -1,26 +1,25 @@
-/** Asked of a spare that waits: whoever answers it lives. */
-const PROBE = '{"type":"session.update","session":{"type":"realtime"}}'
+import { PROBE } from './settings.ts'
 
 export type WarmConnectionTimes = {
-  /** How often a waiting connection is asked whether it lives. */
+  /** How often a waiting connection is probed. */
   probeMs: number
-  /** How long it may take to answer, or to open. */
+  /** How long it may take to answer a probe, or to open. */
   answerMs: number
   /** A connection is replaced after this: a session of the Realtime API lives for an hour. */
   renewMs: number
-  /** Between one that failed and the next. */
+  /** Between a connection that failed and the next. */
   retryMs: number
 }
 
 const DEFAULT_TIMES: WarmConnectionTimes = { probeMs: 20_000, answerMs: 2_000, renewMs: 20 * 60_000, retryMs: 30_000 }
 
 /**
- * One connection to the engine that is open before anybody needs it: a call that takes it saves the handshakes. Only one that
- * answered lately, and is asked nothing at the moment, is given away: what comes next on it is the call's.
+ * One connection to the engine that is open before a call needs it: the call saves the handshakes. Only a connection that
+ * answered its last probe is given away, so that the next message on it is for the call.
  */
 export class WarmConnection {
   #socket: WebSocket | null = null
-  #state: 'none' | 'opening' | 'asked' | 'ready' = 'none'
+  #state: 'none' | 'opening' | 'probed' | 'ready' = 'none'
   #openedAt = 0
   #closed = false
   #timer: Timer | undefined
@@ -37,7 +36,7 @@ export class WarmConnection {
     return this.#state === 'ready'
   }
 
-  /** The open connection, which is the caller's from now on, or null; another one is opened in its place. */
+  /** The open connection, which belongs to the call from now on, or null; another one is opened in its place. */
   take(): WebSocket | null {
     const socket = this.#socket
     if (!socket || this.#state !== 'ready' || socket.readyState !== WebSocket.OPEN) return null
@@ -59,30 +58,30 @@ export class WarmConnection {
     this.#state = 'opening'
     socket.onopen = () => {
       this.#openedAt = performance.now()
-      this.#ask()
+      this.#probe()
     }
-    // The first answer is the session itself; the one to what was asked follows it.
+    // The first message is `session.created`; the answer to the probe follows it.
     socket.onmessage = (event) => {
-      if (this.#state === 'asked' && String(event.data).includes('"session.updated"')) this.#answered()
+      if (this.#state === 'probed' && String(event.data).includes('"session.updated"')) this.#answered()
     }
     socket.onclose = () => this.#failed()
     socket.onerror = () => this.#failed()
     this.#later(this.times.answerMs, () => this.#failed())
   }
 
-  #ask(): void {
+  #probe(): void {
     if (performance.now() - this.#openedAt > this.times.renewMs) {
       this.#renew()
       return
     }
-    this.#state = 'asked'
-    this.#socket?.send(PROBE)
+    this.#state = 'probed'
+    this.#socket?.send(JSON.stringify(PROBE))
     this.#later(this.times.answerMs, () => this.#failed())
   }
 
   #answered(): void {
     this.#state = 'ready'
-    this.#later(this.times.probeMs, () => this.#ask())
+    this.#later(this.times.probeMs, () => this.#probe())
   }
 
   #failed(): void {

@@ -1,29 +1,13 @@
-import {
-  type ConnectionState,
-  jidNormalizedUser,
-  proto,
-  type WAMessage,
-  type WAMessageKey,
-} from '@whiskeysockets/baileys'
+import { type ConnectionState, jidNormalizedUser, type proto, type WAMessageKey } from '@whiskeysockets/baileys'
 import { AppError, errorMessage } from '../../../lib/errors.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { LIBSIGNAL_LINES, quietConsole } from '../../../lib/quiet-console.ts'
 import type { SecretBox } from '../../../lib/secret-box.ts'
-import type {
-  AccountHooks,
-  AccountStatus,
-  AuthStore,
-  InboundEvent,
-  LinkedAccount,
-  OutboundMessage,
-  SendOutcome,
-} from '../port.ts'
+import type { AccountHooks, AccountStatus, AuthStore, LinkedAccount, OutboundMessage, SendOutcome } from '../port.ts'
 import { isStaleOwner, type LoadedAuth, loadAuth } from './auth-state.ts'
-import { type ListRecipient, normaliseMessages, withArrival } from './broadcast-list.ts'
-import type { AltResolver, NormaliseOptions } from './inbound.ts'
 import { jidToLid, jidToPhone, phoneToJid } from './jids.ts'
 import { downloadMedia } from './media.ts'
-import { typeOfStub } from './message-content/stubs.ts'
+import { MessageIntake } from './message-intake.ts'
 import {
   buildContent,
   fetchMediaByUrl,
@@ -34,24 +18,22 @@ import {
   refuseAtOnce,
   sendOverSocket,
 } from './outbound.ts'
-import { ReceiptBook } from './receipts.ts'
+import { ReceiptTracker } from './receipts.ts'
 import { type Backoff, decideAfterClose, RECENT_MS } from './reconnect.ts'
 import { CLOSE_LOST, LiveSocket, type SocketTiming } from './socket.ts'
-import { UnreadableMessages } from './unreadable.ts'
 
 export type AccountTiming = SocketTiming & {
   ackMs: number
   reconnect: Backoff
-  /** A connection that lasted this long worked: the pauses before the next ones begin anew. */
+  /** A connection that lasted this long succeeded: the pauses before reconnecting start again from the shortest. */
   stableMs: number
   mediaMs: number
   reconcileMs: number
-  /** How long a message that could not be decrypted may take to come again before it is shown as unreadable. */
+  /** How long WhatsApp has to redeliver an undecryptable message before it is shown as unreadable. */
   unreadableMs: number
 }
 
 export type BaileysAccountOptions = {
-  /** Our id of the account. */
   account: string
   store: AuthStore
   box: SecretBox
@@ -59,12 +41,10 @@ export type BaileysAccountOptions = {
   hooks: AccountHooks
   /** WhatsApp's own when null. */
   websocketUrl: string | null
-  /** PEM of a certificate that media hosts may show besides the public ones; for hosts that play WhatsApp. */
+  /** PEM of a certificate that media hosts may show besides the public ones; for the sandbox. */
   mediaCa?: string | null
   allowGroups?: boolean
-  /** How many messages from before the link are handed to `onHistory`. */
   historyLimit?: number
-  /** Milliseconds of typing shown before a text; none when unset. */
   typingMs?: (text: string) => number
   fetchMedia?: MediaFetcher
   timing?: Partial<AccountTiming>
@@ -81,18 +61,16 @@ const DEFAULT_TIMING: AccountTiming = {
   stableMs: 60_000,
   unreadableMs: 60_000,
 }
-/** Failures in a row after which the owner is told that it does not work, while it is still tried. */
+/** Consecutive failures after which the account is shown as failed; it still reconnects. */
 const FAILED_AFTER = 5
-const DEFAULT_HISTORY = 1_000
 
-/** One business's WhatsApp account, linked through Baileys: its connection, its messages, its state. */
 export class BaileysAccount implements LinkedAccount {
   readonly provider = 'baileys'
   private readonly options: BaileysAccountOptions
   private readonly log: Logger
   private readonly timing: AccountTiming
   private readonly recipients: Recipients
-  private readonly receipts: ReceiptBook
+  private readonly receipts: ReceiptTracker
   private current: AccountStatus = {
     state: 'stopped',
     since: new Date(),
@@ -113,8 +91,7 @@ export class BaileysAccount implements LinkedAccount {
   private recentCloses: { code: number; at: number }[] = []
   private reconnectTimer: ReturnType<typeof setTimeout> | null = null
   private sending: Promise<unknown> = Promise.resolve()
-  private readonly stored = new Set<string>()
-  private readonly unreadable: UnreadableMessages
+  private readonly intake: MessageIntake
 
   constructor(options: BaileysAccountOptions) {
     quietConsole(LIBSIGNAL_LINES)
@@ -122,8 +99,8 @@ export class BaileysAccount implements LinkedAccount {
     this.log = options.log.child({ account: options.account })
     this.timing = { ...DEFAULT_TIMING, ...options.timing }
     this.recipients = new Recipients(async (phone, jid) => options.hooks.onIdentity?.(phone, jid))
-    this.unreadable = new UnreadableMessages(this.timing.unreadableMs, (message) => this.showUnreadable(message))
-    this.receipts = new ReceiptBook(options.account, this.log, (events) => options.hooks.onReceipts(events))
+    this.intake = new MessageIntake({ ...options, log: this.log }, this.timing.unreadableMs, () => this.live)
+    this.receipts = new ReceiptTracker(options.account, this.log, (events) => options.hooks.onReceipts(events))
   }
 
   status(): AccountStatus {
@@ -143,11 +120,11 @@ export class BaileysAccount implements LinkedAccount {
     await this.connect()
   }
 
-  /** Disconnects and stays away; the link is kept. */
+  /** Disconnects; the link stays. */
   async stop(reason = 'requested'): Promise<void> {
     this.wanted = false
     this.clearReconnect()
-    await this.unreadable.flush()
+    await this.intake.unreadable.flush()
     const live = this.live
     this.live = null
     await live?.close()
@@ -155,7 +132,7 @@ export class BaileysAccount implements LinkedAccount {
     this.setStatus({ state: 'stopped', reason, advice: null, qr: null, pairingCode: null, retryAt: null })
   }
 
-  /** Unlinks: tells the phone where that is possible, and forgets the credentials. */
+  /** Unlinks: notifies the phone where possible, and deletes the credentials. */
   async logout(): Promise<void> {
     const { live } = this
     this.wanted = false
@@ -165,18 +142,18 @@ export class BaileysAccount implements LinkedAccount {
       try {
         await live.sock.logout()
       } catch (error) {
-        this.log.warn({ reason: errorMessage(error) }, 'the phone could not be told of the unlinking')
+        this.log.warn({ reason: errorMessage(error) }, 'unlinking not sent to the phone')
       }
       await live.close()
     }
     await this.endAuth()
     await this.options.store.clear()
-    const advice = 'Link the account again when it is to be used.'
+    const advice = 'Link the account again to use it.'
     this.setStatus({ state: 'logged_out', reason: 'requested', advice, qr: null, pairingCode: null, retryAt: null })
   }
 
   /**
-   * Asks for a code that the owner types on the phone instead of scanning. Only while `scan_qr`.
+   * Requests a code that the owner types on the phone instead of scanning. Only while `scan_qr`.
    * @param phone own number, E.164
    */
   async requestPairingCode(phone: string): Promise<string> {
@@ -185,14 +162,14 @@ export class BaileysAccount implements LinkedAccount {
       throw new AppError(
         'conflict',
         'not_linking',
-        'A pairing code can be asked for while the account shows a QR code.',
+        'A pairing code is available only while the account shows a QR code.',
       )
     const pairingCode = await live.sock.requestPairingCode(phone.replace(/\D/g, ''))
     this.setStatus({ pairingCode })
     return pairingCode
   }
 
-  /** One send at a time; a send waits for those before it. Never throws. */
+  /** One send at a time, in order. Never throws. */
   send(message: OutboundMessage): Promise<SendOutcome> {
     const work = this.sending.then(() => this.sendNow(message))
     this.sending = work.catch(() => undefined)
@@ -200,8 +177,8 @@ export class BaileysAccount implements LinkedAccount {
   }
 
   /**
-   * Looks for signs that WhatsApp took a message: its receipts, for some seconds, in which what was stored for us while we
-   * were away comes in. WhatsApp cannot be asked, so that no sign means `undecided`, never `absent`.
+   * Waits some seconds for receipts that prove that WhatsApp took a message; those from our absence arrive in that time.
+   * WhatsApp cannot be asked, so that no receipt means `undecided`, never `absent`.
    */
   async reconcile(message: OutboundMessage & { since: Date }): Promise<SendOutcome | { outcome: 'undecided' }> {
     const providerMessageId = providerIdOf(message)
@@ -213,13 +190,11 @@ export class BaileysAccount implements LinkedAccount {
     }
   }
 
-  /** Marks messages of a contact as read. */
   async markRead(input: { phone: string; ids: string[] }): Promise<void> {
     const live = this.requireLive()
     await live.sock.readMessages(input.ids.map((id): WAMessageKey => ({ remoteJid: phoneToJid(input.phone), id })))
   }
 
-  /** Fetches a file of an inbound message. @param url `media.url` of the event */
   downloadMedia(url: string, maxBytes: number): Promise<{ data: Uint8Array; contentType: string }> {
     return downloadMedia(this.requireLive().sock, url, maxBytes, this.mediaTransport())
   }
@@ -252,7 +227,7 @@ export class BaileysAccount implements LinkedAccount {
 
   private requireLive(): LiveSocket {
     if (this.live && this.current.state === 'working') return this.live
-    throw new AppError('unavailable', 'account_not_working', 'The WhatsApp account is not connected now.')
+    throw new AppError('unavailable', 'account_not_working', 'The WhatsApp account is not connected.')
   }
 
   private async connect(): Promise<void> {
@@ -270,8 +245,8 @@ export class BaileysAccount implements LinkedAccount {
         allowGroups: this.options.allowGroups === true,
         log: this.log,
         getMessage: (key) => this.findSent(live, key),
-        onDecrypted: (message, how) => this.storeInbound(live, message, how),
-        onWithheld: (message, { type, arrival }) => this.storeInbound(live, message, { arrival, placeholder: type }),
+        onDecrypted: (message, how) => this.intake.store(live, message, how),
+        onWithheld: (message, { type, arrival }) => this.intake.store(live, message, { arrival, placeholder: type }),
         onReceipt: (node) => this.receipts.noteReceipt(node, auth.state.creds.me ?? {}),
         onUpdate: (update) => this.onUpdate(live, update),
         onClosed: (code, why) => this.onClosed(live, code, why),
@@ -279,7 +254,7 @@ export class BaileysAccount implements LinkedAccount {
       this.live = live
       this.listen(live, auth)
     } catch (error) {
-      this.log.error({ reason: errorMessage(error) }, 'the account cannot connect')
+      this.log.error({ reason: errorMessage(error) }, 'account could not connect')
       this.afterClose(CLOSE_LOST, 'auth_unreadable')
     }
   }
@@ -289,7 +264,7 @@ export class BaileysAccount implements LinkedAccount {
     ev.on('creds.update', () => {
       if (live !== this.live) return
       auth.saveCreds().catch((error: unknown) => {
-        this.log.error({ reason: errorMessage(error) }, 'credentials could not be stored')
+        this.log.error({ reason: errorMessage(error) }, 'credentials not stored')
       })
     })
     ev.on('messages.update', (updates) => {
@@ -298,19 +273,19 @@ export class BaileysAccount implements LinkedAccount {
     ev.on('messages.upsert', ({ messages }) => {
       for (const message of messages) {
         this.noteStatus(message.key, message.status, message.messageStubParameters)
-        this.storeLate(live, message)
+        this.intake.storeLate(live, message)
       }
     })
     ev.on('messaging-history.set', ({ messages }) => {
-      this.importHistory(live, messages).catch((error: unknown) => {
-        this.log.error({ reason: errorMessage(error) }, 'the history before the link could not be stored')
+      this.intake.importHistory(live, messages).catch((error: unknown) => {
+        this.log.error({ reason: errorMessage(error) }, 'history not stored')
       })
     })
   }
 
-  private noteStatus(...news: Parameters<ReceiptBook['note']>): void {
-    this.receipts.note(...news).catch((error: unknown) => {
-      this.log.error({ reason: errorMessage(error) }, 'news of a message is lost: it could not be stored')
+  private noteStatus(...update: Parameters<ReceiptTracker['note']>): void {
+    this.receipts.note(...update).catch((error: unknown) => {
+      this.log.error({ reason: errorMessage(error) }, 'receipt lost: it was not stored')
     })
   }
 
@@ -334,16 +309,16 @@ export class BaileysAccount implements LinkedAccount {
     if (live !== this.live) return
     this.live = null
     this.auth?.revoke()
-    // A connection that opens and breaks at once is no success: its next one waits longer all the same.
+    // A connection that opens and breaks at once is not a success: the next pause is longer.
     if (this.openedAt !== null && Date.now() - this.openedAt >= this.timing.stableMs) this.failures = 0
     this.openedAt = null
-    this.log.info({ code, why }, 'the connection closed')
+    this.log.info({ code, why }, 'connection closed')
     if (this.wanted) this.afterClose(code, null)
   }
 
   private afterClose(code: number, cause: string | null): void {
     this.decide(code, cause).catch((error: unknown) => {
-      this.log.error({ reason: errorMessage(error) }, 'nothing could be decided after a close')
+      this.log.error({ reason: errorMessage(error) }, 'reconnect decision failed')
       this.scheduleReconnect(this.timing.reconnect.maxMs, 'undecided')
     })
   }
@@ -384,7 +359,7 @@ export class BaileysAccount implements LinkedAccount {
     this.setStatus({
       state: failed ? 'failed' : 'starting',
       reason,
-      advice: failed ? 'The connection keeps failing; it is tried again. Look at the phone and at the network.' : null,
+      advice: failed ? 'The connection keeps failing and is retried. Check the phone and the network.' : null,
       qr: null,
       pairingCode: null,
       retryAt: new Date(Date.now() + delayMs),
@@ -400,10 +375,10 @@ export class BaileysAccount implements LinkedAccount {
     this.reconnectTimer = null
   }
 
-  /** A read or write of the auth store failed: nothing may leave that was built on it. */
+  /** A read or write of the auth store failed: nothing built on it may be sent. */
   private onAuthFault(error: unknown): void {
     const { live } = this
-    this.log.error({ reason: errorMessage(error) }, 'the auth store failed; the connection is cut')
+    this.log.error({ reason: errorMessage(error) }, 'auth store failed; connection cut')
     if (isStaleOwner(error)) {
       this.wanted = false
       this.live = null
@@ -425,72 +400,6 @@ export class BaileysAccount implements LinkedAccount {
     this.auth?.revoke()
     await this.auth?.settled()
     this.auth = null
-  }
-
-  private async storeInbound(live: LiveSocket, message: WAMessage, how: StoreHow): Promise<void> {
-    const { arrival, placeholder } = how
-    const events = await normaliseMessages(message, { ...this.normaliseOptions(live, 'live'), ...how })
-    for (const event of arrival ? withArrival(events, arrival) : events)
-      await this.options.hooks.onInbound({ ...event, ...(placeholder && { placeholder: true }) })
-    const { id } = message.key
-    if (!id || placeholder) return
-    this.unreadable.resolved(id)
-    this.stored.add(id)
-    const oldest = this.stored.values().next()
-    if (this.stored.size > 2_000 && !oldest.done) this.stored.delete(oldest.value)
-  }
-
-  /** What reaches us without being decrypted here, such as a message that the phone sent us once more. */
-  private storeLate(live: LiveSocket, message: WAMessage): void {
-    const { id } = message.key
-    if (id && this.stored.has(id)) return
-    if (!message.message && !typeOfStub(message.messageStubType)) {
-      const isStub = message.messageStubType === proto.WebMessageInfo.StubType.CIPHERTEXT
-      if (isStub && message.category !== 'peer') this.unreadable.note(message)
-      return
-    }
-    this.storeInbound(live, message, {}).catch((error: unknown) => {
-      this.log.error({ reason: errorMessage(error) }, 'a message that came late could not be stored')
-    })
-  }
-
-  private async showUnreadable(message: WAMessage): Promise<void> {
-    const { live } = this
-    const resolver = live ? resolverOf(live) : NO_RESOLVER
-    this.log.warn({ messageId: message.key.id }, 'a message could not be read')
-    const events = await normaliseMessages(message, {
-      account: this.options.account,
-      allowGroups: this.options.allowGroups === true,
-      source: 'live',
-      resolver,
-      ...(live && { me: live.me }),
-      placeholder: 'undecryptable',
-    })
-    for (const event of events) await this.options.hooks.onInbound({ ...event, placeholder: true })
-  }
-
-  private normaliseOptions(live: LiveSocket, source: 'live' | 'history'): NormaliseOptions {
-    const { hooks, account } = this.options
-    return {
-      account,
-      allowGroups: this.options.allowGroups === true,
-      source,
-      resolver: resolverOf(live),
-      me: live.me,
-      findSecret: async (id) => (await hooks.findSecret?.(id)) ?? { secret: live.secretOf(id), options: null },
-    }
-  }
-
-  private async importHistory(live: LiveSocket, messages: WAMessage[]): Promise<void> {
-    const { onHistory } = this.options.hooks
-    if (!onHistory) return
-    const limit = this.options.historyLimit ?? DEFAULT_HISTORY
-    const time = (message: WAMessage) => Number(message.messageTimestamp ?? 0)
-    const newest = messages.toSorted((a, b) => time(a) - time(b)).slice(-limit)
-    const events: InboundEvent[] = []
-    for (const message of newest)
-      events.push(...(await normaliseMessages(message, this.normaliseOptions(live, 'history'))))
-    if (events.length > 0) await onHistory.call(this.options.hooks, events)
   }
 
   private async findSent(live: LiveSocket, key: WAMessageKey): Promise<proto.IMessage | undefined> {
@@ -518,23 +427,5 @@ export class BaileysAccount implements LinkedAccount {
     const since = change.state !== undefined && change.state !== this.current.state ? new Date() : this.current.since
     this.current = { ...this.current, ...change, since }
     this.options.hooks.onStatus(this.current)
-  }
-}
-
-type StoreHow = Pick<NormaliseOptions, 'bytes' | 'edit' | 'placeholder'> & {
-  arrival?: string
-  recipients?: ListRecipient[] | undefined
-}
-
-const NO_RESOLVER: AltResolver = { phoneJidOf: async () => null, lidOf: async () => null }
-
-function resolverOf({ sock }: LiveSocket): AltResolver {
-  const { lidMapping } = sock.signalRepository
-  return {
-    phoneJidOf: async (lid) => {
-      const jid = await lidMapping.getPNForLID(lid)
-      return jid && jidNormalizedUser(jid)
-    },
-    lidOf: (phoneJid) => lidMapping.getLIDForPN(phoneJid),
   }
 }

@@ -14,45 +14,36 @@ import type { SecretBox } from '../../../lib/secret-box.ts'
 import { type AuthChanges, type AuthStore, STALE_OWNER } from '../port.ts'
 import { KeyCache } from './key-cache.ts'
 
-/** Auth state of one account for one socket. */
 export type LoadedAuth = {
   state: AuthenticationState
-  /** A phone has linked this account. */
   isLinked(): boolean
-  /** Writes the credentials as they are now; writes follow one another in order. Rejects when the store does. */
+  /** Stores the current credentials, in order with the other writes. Rejects when the store does. */
   saveCreds(): Promise<void>
   /**
-   * Runs `work` without waiting for the keys it writes: they are read as written at once. Nothing that was built on them may
-   * leave before `written` resolves.
+   * Runs `work` without waiting for its key writes, which later reads see at once. Nothing that depends on them may be sent
+   * before `written` resolves.
    */
   deferWrites<T>(work: () => Promise<T>): Promise<{ result: T; written: Promise<void> }>
-  /** No write is begun after this: the socket is gone, and the next one must not be overwritten by its last words. */
+  /** No write begins after this: the socket is closed, and its last writes must not overwrite the next one's. */
   revoke(): void
-  /** Resolves when every write that was begun is done, well or badly. */
+  /** Resolves when every write that was begun has ended. */
   settled(): Promise<void>
 }
 
-/** The writes that the work under way does not wait for. */
+/** Writes that the current work does not wait for. */
 const deferred = new AsyncLocalStorage<Promise<void>[]>()
 
 /**
  * Baileys' authentication state over a store of encrypted texts.
- *
- * Baileys takes some read errors for "no session" and goes on. `onFault` is therefore told of every failed read or write,
- * before the error is thrown, so that the socket can be cut and nothing built on a wrong "none" leaves.
+ * Baileys takes some read errors for "no session" and continues. `onFault` is therefore called with every failed read or write
+ * before the error is thrown, so that the socket is cut before anything built on it is sent.
  */
 export async function loadAuth(
   store: AuthStore,
   box: SecretBox,
   onFault: (error: unknown) => void,
 ): Promise<LoadedAuth> {
-  const sealed = await store.readCreds()
-  const creds = sealed === null ? initAuthCreds() : decode<AuthenticationCreds>(box.open(sealed, 'creds'))
-  // A pairing that was begun and not finished leaves a name behind with which a login would be refused.
-  if (!creds.account) {
-    creds.me = undefined
-    creds.pairingCode = undefined
-  }
+  const creds = await readCreds(store, box)
   const guard = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work()
@@ -66,7 +57,7 @@ export async function loadAuth(
   let failure: { error: unknown } | null = null
   const cache = new KeyCache()
   const writes = createBatcher(async () => {
-    // What follows a write that failed may rest on it.
+    // Later writes may depend on the one that failed.
     if (failure) throw failure.error
     const keys = cache.takeUnwritten()
     const withCreds = credsChanged ? { creds: box.seal(encode(creds), 'creds') } : {}
@@ -77,49 +68,27 @@ export async function loadAuth(
     } catch (error) {
       failure = { error }
       revoked = true
-      // Nobody knows what the store holds now.
+      // The state of the store is unknown now.
       cache.clear()
       throw error
     }
   })
   const write = async (note: () => void) => {
     if (revoked)
-      throw new AppError('conflict', 'socket_closed', 'The socket is gone; its keys are not written any more.')
+      throw new AppError('conflict', 'socket_closed', 'The socket is closed; its keys are no longer written.')
     note()
     const written = writes.ask()
     const later = deferred.getStore()
     if (!later) return written
     later.push(written)
-    // Whoever deferred it waits for it; until then its failure is nobody's.
+    // `deferWrites` awaits it; until then a rejection must not count as unhandled.
     written.catch(() => undefined)
   }
   return {
     state: {
       creds,
       keys: {
-        get: <T extends keyof SignalDataTypeMap>(type: T, ids: string[]) =>
-          guard(async () => {
-            const found: { [id: string]: SignalDataTypeMap[T] } = {}
-            const give = (id: string, value: string | null | undefined) => {
-              if (value) found[id] = revive(type, decode(box.open(value, keyContext(type, id))))
-            }
-            const asked = ids.filter((id) => {
-              const value = cache.get(type, id)
-              give(id, value)
-              return value === undefined
-            })
-            if (asked.length === 0) return found
-            const { version } = cache
-            const rows = await store.readKeys(type, asked)
-            for (const id of asked) {
-              // What was put meanwhile is newer than what was read.
-              const put = cache.get(type, id)
-              const value = put === undefined ? (rows.get(id) ?? null) : put
-              if (version === cache.version) cache.learn(type, id, value)
-              give(id, value)
-            }
-            return found
-          }),
+        get: (type, ids) => guard(() => readKeys({ store, box, cache }, type, ids)),
         set: (data: SignalDataSet) => write(() => cache.put(sealKeys(data, box))),
       },
     },
@@ -140,7 +109,44 @@ export async function loadAuth(
   }
 }
 
-/** The store refused because another process owns the account now. */
+async function readCreds(store: AuthStore, box: SecretBox): Promise<AuthenticationCreds> {
+  const sealed = await store.readCreds()
+  const creds = sealed === null ? initAuthCreds() : decode<AuthenticationCreds>(box.open(sealed, 'creds'))
+  // An unfinished pairing leaves a name behind with which a login would be refused.
+  if (!creds.account) {
+    creds.me = undefined
+    creds.pairingCode = undefined
+  }
+  return creds
+}
+
+async function readKeys<T extends keyof SignalDataTypeMap>(
+  { store, box, cache }: { store: AuthStore; box: SecretBox; cache: KeyCache },
+  type: T,
+  ids: string[],
+): Promise<{ [id: string]: SignalDataTypeMap[T] }> {
+  const found: { [id: string]: SignalDataTypeMap[T] } = {}
+  const add = (id: string, value: string | null | undefined) => {
+    if (value) found[id] = revive(type, decode(box.open(value, keyContext(type, id))))
+  }
+  const missing = ids.filter((id) => {
+    const value = cache.get(type, id)
+    add(id, value)
+    return value === undefined
+  })
+  if (missing.length === 0) return found
+  const { version } = cache
+  const rows = await store.readKeys(type, missing)
+  for (const id of missing) {
+    // A value written meanwhile is newer than the one read.
+    const put = cache.get(type, id)
+    const value = put === undefined ? (rows.get(id) ?? null) : put
+    if (version === cache.version) cache.learn(type, id, value)
+    add(id, value)
+  }
+  return found
+}
+
 export function isStaleOwner(error: unknown): boolean {
   return error instanceof AppError && error.code === STALE_OWNER
 }
@@ -155,7 +161,7 @@ function sealKeys(data: SignalDataSet, box: SecretBox): AuthChanges['keys'] {
   return keys
 }
 
-/** Baileys works with protobuf classes for this one type; JSON gives back a plain object. */
+/** Baileys expects a protobuf class for this one type; JSON gives a plain object. */
 function revive<T extends keyof SignalDataTypeMap>(type: T, value: SignalDataTypeMap[T]): SignalDataTypeMap[T] {
   if (type !== 'app-state-sync-key') return value
   const data: object = Object(value)

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { InboundEvent } from '../port.ts'
 import { normaliseMessage } from './inbound.ts'
 
-/** Nobody to ask here: a bridge tells both names of a person, or one. */
-const NOBODY = { phoneJidOf: async () => null, lidOf: async () => null }
+/** A bridge names a person by both addresses or by one; there is no resolver. */
+const NO_ALTERNATIVES = { phoneJidOf: async () => null, lidOf: async () => null }
 
 const optional = z.string().optional().catch(undefined)
 const bridged = z.object({
@@ -22,20 +22,25 @@ const bridged = z.object({
 })
 
 /**
- * Reads a `WAMessage` as a bridge posts it, in JSON, with the reader of linked accounts.
- * @returns null for what is no part of a conversation with one person
+ * Reads a `WAMessage` as a bridge posts it, in JSON.
+ * @returns null for what is not part of a conversation with one person
  */
 export async function readBridgeMessage(json: unknown): Promise<InboundEvent | null> {
   const { key, message, ...rest } = bridged.parse(json)
   if (!message) return null
   const revived = withBytes(message)
-  // Takes base64 for bytes, and the names or numbers of enums, as JSON has them.
+  // `fromObject` takes base64 for bytes, and names or numbers for enums.
   const body = proto.Message.fromObject(typeof revived === 'object' && revived !== null ? revived : {})
-  // Where a text belongs, protobufjs writes whatever stands there as its string: an object is no text.
+  // protobufjs turns an object in the place of a text into "[object Object]".
   if (holdsObjectText(body) && !holdsObjectText(message))
-    throw new Error('The message has an object where a text belongs.')
+    throw new Error('The message has an object in the place of a text.')
   const whole: WAMessage = { key, message: body, ...rest }
-  return await normaliseMessage(whole, { account: 'bridge', allowGroups: false, source: 'live', resolver: NOBODY })
+  return await normaliseMessage(whole, {
+    account: 'bridge',
+    allowGroups: false,
+    source: 'live',
+    resolver: NO_ALTERNATIVES,
+  })
 }
 
 function holdsObjectText(value: object): boolean {
@@ -44,7 +49,7 @@ function holdsObjectText(value: object): boolean {
 
 const MAX_DEPTH = 40
 
-/** Bytes as JSON has them, `{type: 'Buffer', data: […]}` or `{0: …, 1: …}`, as base64. */
+/** Converts bytes from JSON, `{type: 'Buffer', data: […]}` or `{0: …, 1: …}`, to base64. */
 function withBytes(value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value
   if (Array.isArray(value)) return value.map((item: unknown) => withBytes(item, depth + 1))

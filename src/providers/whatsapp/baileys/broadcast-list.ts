@@ -4,10 +4,10 @@ import type { InboundEvent } from '../port.ts'
 import { type NormaliseOptions, normaliseMessage } from './inbound.ts'
 import { kindOfJid } from './jids.ts'
 
-/** Somebody on a broadcast list: the address and, where it is told, the other one. */
+/** A member of a broadcast list: the address and, where it is given, the alternative one. */
 export type ListRecipient = { jid: string; alt?: string | undefined }
 
-/** Whom the stanza of a message names as recipients: of an own broadcast list, `<participants><to jid=…/></participants>`. */
+/** The recipients that a stanza names: of an own broadcast list, `<participants><to jid=…/></participants>`. */
 export function recipientsOf({ attrs, content }: BinaryNode): ListRecipient[] {
   if (kindOfJid(attrs.from) !== 'list' && kindOfJid(attrs.recipient) !== 'list') return []
   const participants = Array.isArray(content) ? content.find(({ tag }) => tag === 'participants')?.content : null
@@ -18,8 +18,8 @@ export function recipientsOf({ attrs, content }: BinaryNode): ListRecipient[] {
 }
 
 /**
- * A message as the events it makes: one, except for what the owner sent to a broadcast list, which belongs into the chat with
- * each recipient. Where nobody is named it is one event of the list itself.
+ * The events of a message: one, except that a message to the owner's broadcast list makes one in the chat with each recipient.
+ * Where no recipient is named it is one event of the list itself.
  */
 export async function normaliseMessages(
   message: WAMessage,
@@ -42,13 +42,13 @@ export async function normaliseMessages(
   return whole ? [{ ...whole, list }] : []
 }
 
-/** An own message by LID is not recognised by Baileys. */
+/** Baileys does not recognise an own message by LID. */
 function isOwn({ key }: WAMessage, { me = {} }: NormaliseOptions): boolean {
   const { participant } = key
   return key.fromMe === true || [me.id, me.lid].some((own) => own && areJidsSameUser(own, participant ?? undefined))
 }
 
-/** From before the link, the recipients are those whose receipts the message keeps. */
+/** In history, the recipients are those whose receipts the message holds. */
 function recipientsIn(
   { userReceipt }: WAMessage,
   { recipients, me = {} }: NormaliseOptions & { recipients?: ListRecipient[] | undefined },
@@ -62,7 +62,7 @@ function recipientsIn(
   })
 }
 
-/** The same arrival names one row: every further recipient's gets a name of its own. */
+/** The same `arrival` names one row: every further recipient gets its own. */
 export function withArrival(events: InboundEvent[], arrival: string): InboundEvent[] {
   return events.map((event, index) => ({ ...event, arrival: index === 0 ? arrival : newId() }))
 }

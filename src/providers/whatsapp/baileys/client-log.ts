@@ -4,12 +4,12 @@ import type { Logger } from '../../../lib/log.ts'
 
 type ClientLogger = SocketConfig['logger']
 
-/** Told by the connection's state with code and reason; and what happens at each first link, before a name is known. */
+/** The connection status reports the first with code and reason; the second is logged at every first link. */
 const OF_NO_USE = new Set(['stream errored out', 'no name present, ignoring presence update request...'])
 
 /**
- * Baileys' logger: only warnings and errors, only their text, digits that could be a phone number taken out. Baileys passes
- * whole stanzas and keys to its logger, which have no place in a log.
+ * Baileys' logger: warnings and errors only, text only, with possible phone numbers masked. Baileys passes whole stanzas and
+ * keys to its logger, which must not be logged.
  */
 export function createClientLogger(log: Logger): ClientLogger {
   const nothing = () => {}
@@ -17,7 +17,7 @@ export function createClientLogger(log: Logger): ClientLogger {
     const reason = reasonOf(details)
     const words = text ?? (typeof details === 'string' ? details : 'baileys')
     if (OF_NO_USE.has(words)) return
-    // What the library cannot do for one stanza is no failure of ours: both levels are warnings here.
+    // A stanza that the library cannot handle is not our failure: both levels are warnings here.
     log.warn({ library: 'baileys', libraryLevel: level, ...(reason ? { reason: mask(reason) } : {}) }, mask(words))
   }
   const logger: ClientLogger = {

@@ -9,7 +9,7 @@ import { closedContent, openSealed } from './message-content/sealed.ts'
 import { typeOfStub } from './message-content/stubs.ts'
 import { idOf } from './message-content/text.ts'
 
-/** Finds the other name of a person: a phone-number JID for a LID, or a LID for a phone-number JID. */
+/** Finds the alternative address of a person: a phone-number JID for a LID, or a LID for a phone-number JID. */
 export type AltResolver = {
   phoneJidOf(lid: string): Promise<string | null>
   lidOf(phoneJid: string): Promise<string | null>
@@ -20,22 +20,21 @@ export type NormaliseOptions = {
   allowGroups: boolean
   source: 'live' | 'history'
   resolver: AltResolver
-  /** Own addresses. */
   me?: { id?: string | undefined; lid?: string | undefined }
-  /** The message as it was sent: what Baileys does not know is looked for in it. */
+  /** The message as it was sent, searched for fields that Baileys does not have. */
   bytes?: Uint8Array | null
-  /** `edit` of the stanza; 8 is a deletion by an administrator, which WhatsApp checked. */
+  /** `edit` of the stanza; 8 is a deletion by an administrator, which WhatsApp verified. */
   edit?: string | undefined
-  /** Nothing can be read of it; it is shown as this. */
+  /** The message cannot be read; it is shown under this type. */
   placeholder?: string
-  /** The message was sent to a broadcast list of the owner's, whose members nobody names: it is of the list itself. */
+  /** Sent to the owner's broadcast list whose members are not named: the message belongs to the list itself. */
   ownList?: boolean
   findSecret?(providerMessageId: string): Promise<StoredSecret | null>
 }
 
 /**
- * A message as WhatsApp sends it, in the product's words; null for what is no part of a conversation with a person
- * (protocol talk, status updates, channels, assistants, groups unless they are allowed).
+ * A message of WhatsApp as an event; null for what is not part of a conversation with a person (protocol messages, status
+ * updates, channels, assistants, groups unless they are allowed).
  */
 export async function normaliseMessage(message: WAMessage, options: NormaliseOptions): Promise<InboundEvent | null> {
   const { key } = message
@@ -55,9 +54,9 @@ export async function normaliseMessage(message: WAMessage, options: NormaliseOpt
   const content = read.sealed ? await openAnswer(read.sealed, message, contact, options) : read.content
   if (!content) return null
   const direction = key.fromMe ? 'out' : 'in'
-  // Keyed by the number where it is known: the same message may come addressed by number once and by LID once.
+  // Keyed by the number where it is available: the same message may come addressed by number once and by LID once.
   const person = inGroup ? chat : (contact.phone ?? contact.lid ?? jidNormalizedUser(chat))
-  // What comes from before the link may have its key beside the content.
+  // A history message may have its key beside the content.
   const answerKey = read.secret ?? message.messageSecret
   const secret = answerKey?.length ? Buffer.from(answerKey).toString('base64') : null
   return {
@@ -91,14 +90,14 @@ const NOTHING: ReadMessage = { content: null, sealed: null, replyTo: null, extra
 
 async function identify(message: WAMessage, kind: JidKind, resolver: AltResolver): Promise<WhatsAppParty | null> {
   const { key } = message
-  // What came through a list of its sender's belongs into the chat with the sender.
+  // A message through its sender's broadcast list belongs to the chat with the sender.
   const jid = kind === 'group' || kind === 'list' ? key.participant : key.remoteJid
   const alt = kind === 'group' ? key.participantAlt : key.remoteJidAlt
   let phone = jidToPhone(jid) ?? jidToPhone(alt)
   let lid = jidToLid(jid) ?? jidToLid(alt)
   if (!phone && lid) phone = jidToPhone(await resolver.phoneJidOf(lid))
   if (!lid && phone && jid) lid = jidToLid(await resolver.lidOf(`${phone.slice(1)}@s.whatsapp.net`))
-  // The owner's own list names nobody it could belong to.
+  // The owner's own list does not name a person.
   if ((!phone && !lid) || (kind === 'list' && key.fromMe)) return null
   return {
     phone,
@@ -135,7 +134,6 @@ function replyOf(sealed: SealedAnswer, content: InboundContent): string | null {
   return 'messageId' in content ? null : idOf(sealed.target.id)
 }
 
-/** In a group an administrator may delete what others wrote: whose message it is stands in its key. */
 function ofWhom(
   content: InboundContent,
   message: proto.IMessage | null | undefined,
@@ -149,7 +147,7 @@ function ofWhom(
   return { ...content, by: 'administrator', direction: isOurs ? 'out' : 'in' }
 }
 
-/** From WhatsApp's beginnings to a day from now; a time outside of it is a wrong clock, or no time at all. */
+/** From WhatsApp's beginnings to a day from now; outside of it the sender's clock is wrong. */
 function toMillis(timestamp: WAMessage['messageTimestamp']): number {
   const milliseconds = Number(String(timestamp ?? 0)) * 1_000
   const now = Date.now()

@@ -1,13 +1,13 @@
 import { type JidServer, jidDecode, jidEncode } from '@whiskeysockets/baileys'
 
-/** What an address of WhatsApp names. Only people and groups have conversations here. */
+/** Only people and groups have conversations here. */
 export type JidKind = 'person' | 'lid' | 'group' | 'list' | 'status' | 'channel' | 'bot' | 'service' | 'unknown'
 
 /** Every server of WhatsApp's addresses, as Baileys types them. */
 export const JID_SERVERS: { readonly [Server in JidServer]: JidKind } = {
   's.whatsapp.net': 'person',
   'c.us': 'person',
-  /** A business whose devices another company runs: the same number. */
+  /** A business whose devices are hosted by another company: the same number. */
   hosted: 'person',
   lid: 'lid',
   'hosted.lid': 'lid',
@@ -20,7 +20,7 @@ export const JID_SERVERS: { readonly [Server in JidServer]: JidKind } = {
 
 const PHONE = /^\d{6,15}$/
 const LID = /^[\w-]{1,64}$/
-/** Meta's own assistants have addresses that look like numbers. */
+/** Meta's assistants have addresses that look like numbers. */
 const ASSISTANT = /^(1313555\d{4}|131655500\d{2})$/
 
 export function kindOfJid(jid: string | null | undefined): JidKind {
@@ -29,12 +29,11 @@ export function kindOfJid(jid: string | null | undefined): JidKind {
   if (jid === 'status@broadcast') return 'status'
   const kind = Object.hasOwn(JID_SERVERS, decoded.server) ? JID_SERVERS[decoded.server] : 'unknown'
   if (kind !== 'person') return kind
-  // Announcements of WhatsApp itself come from the number 0.
+  // WhatsApp's own announcements come from the number 0.
   if (decoded.user === '0' || decoded.user === 'server') return 'service'
   return ASSISTANT.test(decoded.user) ? 'bot' : 'person'
 }
 
-/** JID of a phone number in E.164. */
 export function phoneToJid(e164: string): string {
   return jidEncode(e164.replace(/\D/g, ''), 's.whatsapp.net')
 }
@@ -46,7 +45,7 @@ export function jidToPhone(jid: string | null | undefined): string | null {
   return user && PHONE.test(user) ? `+${user}` : null
 }
 
-/** The LID in a JID, as `…@lid` without its device; null when it is none. */
+/** The LID of a JID, as `…@lid` without its device; null when it has none. */
 export function jidToLid(jid: string | null | undefined): string | null {
   if (!jid || kindOfJid(jid) !== 'lid') return null
   const user = jidDecode(jid)?.user
@@ -57,7 +56,7 @@ export function isJidGroup(jid: string | null | undefined): boolean {
   return kindOfJid(jid) === 'group'
 }
 
-/** Status updates, channels, assistants and WhatsApp's own announcements are no conversation with a person. */
+/** Status updates, channels, assistants and WhatsApp's announcements are not conversations. */
 export function isPublicJid(jid: string): boolean {
   const kind = kindOfJid(jid)
   return kind === 'status' || kind === 'channel' || kind === 'bot' || kind === 'service'

@@ -5,7 +5,7 @@ import { AppError } from '../../../lib/errors.ts'
 import { cleanText, cutText } from '../../../lib/text.ts'
 import type { InboundMedia } from '../port.ts'
 
-/** What the media host needs besides the account: extra certificates, for hosts that play WhatsApp. */
+/** `ca`: extra certificates, for the sandbox's media host. */
 export type MediaTransport = { ca: string | null; timeoutMs: number }
 
 const MAC_BYTES = 10
@@ -22,7 +22,6 @@ const referenceSchema = z.object({
 
 export type FileKind = z.infer<typeof referenceSchema>['kind']
 
-/** What the definitions of all files of a message have in common. */
 export type FileNode = {
   url?: string | null
   directPath?: string | null
@@ -42,8 +41,8 @@ const MIME_TYPE = /^[\w.+-]+\/[\w.+-]+(?:\s*;\s*[\w.+-]+=(?:"[\w .,+-]*"|[\w.,+-
 const THUMBNAIL_MAX = 65_536
 
 /**
- * A file that came in a message. The file's key is in `url`: it is as secret as the file. Without a key or an address `url`
- * is null: the file cannot be had.
+ * A file of a message. `url` contains the file's key: it is as secret as the file. Without a key or an address it is null: the
+ * file cannot be fetched.
  */
 export function describeFile(kind: FileKind, node: FileNode): InboundMedia {
   const contentType =
@@ -87,7 +86,7 @@ function referenceOf(kind: FileKind, node: FileNode, type: string): string | nul
 
 /**
  * Fetches, authenticates and decrypts a file.
- * Only the path comes from the sender; the host is the one WhatsApp named to us, so a sender cannot make us fetch elsewhere.
+ * Only the path comes from the sender; WhatsApp names the host, so a sender cannot make us fetch elsewhere.
  * @param maxBytes of the decrypted file
  * @throws AppError `bad_media_reference`, `media_too_large`, `media_gone`, `media_unavailable`, `media_corrupt`
  */
@@ -101,7 +100,7 @@ export async function downloadMedia(
   await socket.refreshMediaConn(false)
   const response = await mediaFetch(`https://${socket.getMediaHost()}${reference.path}`, { method: 'GET' }, transport)
   if (response.status === 404 || response.status === 410)
-    throw new AppError('gone', 'media_gone', 'WhatsApp does not keep this file any more.')
+    throw new AppError('gone', 'media_gone', 'WhatsApp no longer has this file.')
   if (!response.ok)
     throw new AppError('unavailable', 'media_unavailable', `WhatsApp's media host answered ${response.status}.`)
   const encrypted = await readCapped(response, maxBytes + 16 + MAC_BYTES)
@@ -146,7 +145,7 @@ async function mediaFetch(url: string, init: RequestInit, transport: MediaTransp
   }
 }
 
-/** Reads a body and gives up as soon as it is larger than it may be, whatever its header said. */
+/** Reads a body up to a limit, whatever its header said. */
 export async function readCapped(response: Response, maxBytes: number): Promise<Buffer> {
   if (Number(response.headers.get('content-length') ?? 0) > maxBytes) {
     await response.body?.cancel()
@@ -182,7 +181,7 @@ async function decrypt(reference: z.infer<typeof referenceSchema>, encrypted: Bu
 
 function parseReference(url: string): z.infer<typeof referenceSchema> {
   const bad = (cause?: unknown) =>
-    new AppError('invalid', 'bad_media_reference', 'This is no reference to a WhatsApp file.', { cause })
+    new AppError('invalid', 'bad_media_reference', 'This is not a reference to a WhatsApp file.', { cause })
   if (!url.startsWith(SCHEME)) throw bad()
   try {
     return referenceSchema.parse(JSON.parse(Buffer.from(url.slice(SCHEME.length), 'base64url').toString()))

@@ -10,28 +10,28 @@ import {
 import { AppError, errorMessage } from '../../../lib/errors.ts'
 import { sha256Hex } from '../../../lib/ids.ts'
 import type { Logger } from '../../../lib/log.ts'
+import { waitAtMost } from '../../../lib/wait-at-most.ts'
 import { createMediaFetcher } from '../media-by-url.ts'
 import type { OutboundMedia, OutboundMessage, SendOutcome } from '../port.ts'
 import { jidToPhone, phoneToJid } from './jids.ts'
 import { createUploader, type MediaTransport } from './media.ts'
 import type { LiveSocket } from './socket.ts'
 
-/** Fetches a file that is to be sent. Throws an AppError: `unavailable` may get better, other kinds will not. */
+/** Fetches a file to send. Throws an AppError: `unavailable` may be retried, other kinds may not. */
 export type MediaFetcher = (media: OutboundMedia) => Promise<{ data: Uint8Array; contentType: string }>
 
 export type OutboundOptions = {
   /** How long the server may take to acknowledge. */
   ackMs: number
-  /** Milliseconds of typing that are shown before a text. */
   typingMs(text: string): number
   fetchMedia: MediaFetcher
   media: MediaTransport
   log: Logger
 }
 
-/** The longest time between asking for an acknowledgement and the stanza leaving. */
+/** The longest time between the request for an acknowledgement and the stanza's departure. */
 const WAIT_CAP_MS = 180_000
-/** StreamRejections after which the same message may be taken a little later. 479: a stale device list, refreshed by then. */
+/** Server errors after which the same message may be accepted later. 479: a stale device list, refreshed by then. */
 const REFUSED_FOR_NOW = new Set(['408', '429', '479', '500', '503'])
 
 /** The id under which a message is sent: the caller's, or one derived from our row's id, the same at every attempt. */
@@ -39,7 +39,7 @@ export function providerIdOf(message: OutboundMessage): string {
   return message.providerMessageId ?? `3EB0${sha256Hex(message.id).slice(0, 18).toUpperCase()}`
 }
 
-/** What can be said about a message without asking anybody. */
+/** Checks of a message that need no network. */
 export function refuseAtOnce(message: OutboundMessage): SendOutcome | null {
   const refuse = (code: string, text: string): SendOutcome => ({ outcome: 'rejected', code, message: text })
   const media = message.media ?? []
@@ -51,18 +51,18 @@ export function refuseAtOnce(message: OutboundMessage): SendOutcome | null {
   return null
 }
 
-/** Knows under which address WhatsApp knows a number, so that a known number costs no question. */
+/** Remembers WhatsApp's address of each number, so that a known number needs no query. */
 export class Recipients {
   private readonly known = new Map<string, string>()
   private readonly onIdentity: (phone: string, jid: string) => Promise<void>
 
-  /** @param onIdentity told when WhatsApp knows a number under another one */
+  /** @param onIdentity called when WhatsApp has a number under another one */
   constructor(onIdentity: (phone: string, jid: string) => Promise<void> = async () => {}) {
     this.onIdentity = onIdentity
   }
 
   /**
-   * The address to send to. In some countries it is not the number: a Brazilian mobile number may lack its ninth digit there,
+   * The address to send to. In some countries it differs from the number: a Brazilian mobile number may lack its ninth digit,
    * a Mexican or Argentine one have an additional digit.
    * @returns null when the number is not on WhatsApp
    */
@@ -70,7 +70,8 @@ export class Recipients {
     const known = this.known.get(phone)
     if (known) return known
     const results = await live.sock.onWhatsApp(phone)
-    if (!results) throw new AppError('unavailable', 'lookup_failed', 'WhatsApp did not say who is there.')
+    if (!results)
+      throw new AppError('unavailable', 'lookup_failed', 'WhatsApp did not answer whether the number exists.')
     const found = results.find(({ exists }) => exists)?.jid
     if (!found) return null
     const whatsappPhone = jidToPhone(found)
@@ -85,8 +86,8 @@ export class Recipients {
 const KNOWN_MAX = 10_000
 
 /**
- * Sends one message and waits for the server's word on it.
- * Everything before the encryption is `retry` when it fails: nothing can have left. After it, only an acknowledgement decides.
+ * Sends one message and waits for the server's acknowledgement.
+ * A failure before the encryption is `retry`: nothing can have left. After it, only an acknowledgement decides.
  */
 export async function sendOverSocket(
   live: LiveSocket,
@@ -127,15 +128,15 @@ async function relay(
     if (live.encryptions === before) return outcomeBeforeSending(error)
     return { outcome: 'unknown', code: 'send_interrupted', message: errorMessage(error) }
   }
-  const node = await Promise.race([answer, Bun.sleep(options.ackMs).then(() => null)])
+  const node = await waitAtMost(answer, options.ackMs)
   if (!node) {
     const code = live.isOver ? 'connection_lost' : 'no_acknowledgement'
-    return { outcome: 'unknown', code, message: 'The message left, and WhatsApp did not say that it took it.' }
+    return { outcome: 'unknown', code, message: 'The message was sent, and WhatsApp did not acknowledge it.' }
   }
   return readAnswer(node, id)
 }
 
-/** An acknowledgement, or already the receipt of somebody who got it: either proves that the server took it. */
+/** An acknowledgement, or the receipt of a recipient: either proves that the server took the message. */
 function readAnswer(node: BinaryNode, id: string): SendOutcome {
   const { error } = node.attrs
   if (node.tag !== 'ack' || !error) return { outcome: 'accepted', providerMessageId: id, status: 'sent' }
@@ -150,12 +151,12 @@ function readAnswer(node: BinaryNode, id: string): SendOutcome {
     return {
       outcome: 'rejected',
       code: error,
-      message: 'WhatsApp restricts this account: it may not open new chats now.',
+      message: 'WhatsApp restricts this account: it cannot open new chats for now.',
     }
   return { outcome: 'rejected', code: error, message: `WhatsApp refused the message (${error}).` }
 }
 
-/** Builds the message, files uploaded; also used to send a message again that a phone could not decrypt. */
+/** Builds the message and uploads its files; also used to send a message again that a phone could not decrypt. */
 export async function buildContent(
   live: LiveSocket,
   message: OutboundMessage,
@@ -185,7 +186,7 @@ async function bodyOf(message: OutboundMessage, fetchMedia: MediaFetcher): Promi
   const [bare = ''] = mimetype.split(';')
   const bytes = Buffer.from(data)
   const caption = message.text
-  // An empty thumbnail keeps Baileys from looking for image tools; phones make their own preview.
+  // An empty thumbnail stops Baileys from looking for image tools; phones make their own preview.
   if (media.voice)
     return { audio: bytes, ptt: true, mimetype: bare === 'audio/ogg' ? 'audio/ogg; codecs=opus' : mimetype }
   if (bare === 'image/jpeg' || bare === 'image/png') return { image: bytes, caption, mimetype: bare, jpegThumbnail: '' }
@@ -194,7 +195,7 @@ async function bodyOf(message: OutboundMessage, fetchMedia: MediaFetcher): Promi
   return { document: bytes, caption, mimetype: bare || 'application/octet-stream', fileName: media.fileName ?? 'file' }
 }
 
-/** A quote needs the message's id and its author; the reader's phone finds the text by the id. */
+/** A quote needs the message's id and author; the reader's phone finds the text by the id. */
 function quotedStub(jid: string, id: string): WAMessage {
   return { key: { remoteJid: jid, id, fromMe: false }, message: { conversation: '' } }
 }
@@ -220,5 +221,4 @@ function outcomeBeforeSending(error: unknown): SendOutcome {
   return { outcome: 'retry', code: known?.code ?? 'not_sent', message }
 }
 
-/** Fetches from public addresses alone; whoever allows others passes a fetcher of its own. */
 export const fetchMediaByUrl: MediaFetcher = createMediaFetcher({ allowPrivate: false })

@@ -10,10 +10,10 @@ const ATTEMPTS = 5
 const { Status } = proto.WebMessageInfo
 
 /**
- * What is known of messages that were sent. A status is told in a receipt, in an update by Baileys, or, when Baileys' buffer
- * holds the message still, folded into the message itself; all end here, and each status is passed on once.
+ * Statuses of sent messages. A status comes in a receipt, in an update by Baileys, or, while Baileys' buffer holds the
+ * message, folded into the message; each is passed on once.
  */
-export class ReceiptBook {
+export class ReceiptTracker {
   private readonly account: string
   private readonly log: Logger
   private readonly tell: (events: ReceiptEvent[]) => Promise<void>
@@ -28,15 +28,15 @@ export class ReceiptBook {
     this.passing = createBatcher(() => this.pass())
   }
 
-  /** WhatsApp said something of this message that it only says of messages it took. */
+  /** WhatsApp reported a status that implies that it took this message. */
   has(providerMessageId: string): boolean {
     const statuses = this.seen.get(providerMessageId)
     return statuses !== undefined && [...statuses].some((status) => status !== 'failed')
   }
 
   /**
-   * Takes a status from wherever it came; what says nothing of a message of ours is left alone.
-   * @returns once it is stored; rejects when it could not be, and is taken anew then when it comes again
+   * Takes a status from any source; statuses of other messages are ignored.
+   * @returns once it is stored; rejects when it could not be stored, and the next report of it is tried again
    */
   note(
     key: WAMessageKey,
@@ -46,7 +46,7 @@ export class ReceiptBook {
     const status = meaningOf(code)
     if (!key.fromMe || !key.id || !status) return Promise.resolve()
     const statuses = this.seen.get(key.id) ?? new Set()
-    // It may be on its way to the store still.
+    // The store may not have answered yet.
     if (statuses.has(status)) return this.passing.settled()
     statuses.add(status)
     this.remember(key.id, statuses)
@@ -55,7 +55,7 @@ export class ReceiptBook {
     return this.passing.ask()
   }
 
-  /** Takes the statuses of a receipt as it came over the wire. @param me own names, by number and by LID */
+  /** Takes the statuses of a receipt stanza. @param me own addresses, by number and by LID */
   async noteReceipt(node: BinaryNode, me: { id?: string | undefined; lid?: string | undefined }): Promise<void> {
     const { keys, status } = readReceipt(node, me)
     await Promise.all(keys.map((key) => this.note(key, status)))
@@ -69,7 +69,7 @@ export class ReceiptBook {
         if (events.length > 0) await this.tell(events)
         return
       } catch (error) {
-        this.log.warn({ count: events.length, attempt, reason: errorMessage(error) }, 'receipts could not be stored')
+        this.log.warn({ count: events.length, attempt, reason: errorMessage(error) }, 'receipts not stored')
         if (attempt >= ATTEMPTS) {
           for (const { providerMessageId, status } of events) this.seen.get(providerMessageId)?.delete(status)
           throw error
@@ -85,7 +85,7 @@ export class ReceiptBook {
   }
 }
 
-/** Which messages a receipt speaks of, by the same rules as Baileys' own reading of it; none in groups and broadcasts. */
+/** The messages of a receipt, by the same rules as Baileys' own reading of it; none in groups and broadcasts. */
 function readReceipt({ attrs, content }: BinaryNode, me: { id?: string | undefined; lid?: string | undefined }) {
   const { from = '', recipient, participant, type, id } = attrs
   const status = statusOf(type)

@@ -6,35 +6,31 @@ export type CloseDecision =
   | { action: 'stop'; state: AccountState; reason: string; advice: string | null; clearAuth: boolean }
 
 export type CloseFacts = {
-  /** Status code of the close, in WhatsApp's numbers. */
   code: number
   linked: boolean
-  /** This process still owns the account. */
   owner: boolean
-  /** Connections in a row that failed or did not last, this one not counted. */
   failures: number
-  /** Times another connection replaced ours within the last 30 s, this one counted. */
+  /** Times another connection replaced ours within the last 30 s, this one included. */
   recentReplacements: number
-  /** Times WhatsApp asked for a restart within the last 30 s, this one counted. */
+  /** Times WhatsApp asked for a restart within the last 30 s, this one included. */
   recentRestarts: number
 }
 
 export type Backoff = { minMs: number; maxMs: number }
 
-/** What counts as recent. */
 export const RECENT_MS = 30_000
 const RESTART_LIMIT = 2
 const REPLACED_LIMIT = 5
 const REPLACED_PAUSE_MS = 30_000
 
 /**
- * The reconnect policy by code. Unknown codes are taken as a lost connection: an account that can come back is never
- * given up because WhatsApp learned a new number.
+ * The reconnect policy by code. An unknown code counts as a lost connection: an account that can come back is never given up
+ * because WhatsApp added a code.
  * @param random 0…1, the jitter
  */
 export function decideAfterClose(facts: CloseFacts, backoff: Backoff, random: number): CloseDecision {
   const { code, linked, owner } = facts
-  // As after pairing. A server that asks again and again waits as in any other trouble.
+  // As after pairing. Repeated requests wait like any other failure.
   if (code === 515) {
     const delayMs = facts.recentRestarts <= RESTART_LIMIT ? 0 : waitFor(facts, backoff, random)
     return { action: 'reconnect', delayMs, reason: 'restart_required' }
@@ -52,7 +48,7 @@ export function decideAfterClose(facts: CloseFacts, backoff: Backoff, random: nu
       action: 'stop',
       state: 'blocked',
       reason: `refused_${code}`,
-      advice: 'WhatsApp refuses this account. Open WhatsApp on the phone and look what it says there.',
+      advice: 'WhatsApp refuses this account. Open WhatsApp on the phone and read its notice.',
       clearAuth: false,
     }
   if (code === 440) {
@@ -65,13 +61,13 @@ export function decideAfterClose(facts: CloseFacts, backoff: Backoff, random: nu
       action: 'stop',
       state: 'failed',
       reason: 'link_expired',
-      advice: 'Nobody scanned the code in time. Start linking again for a fresh one.',
+      advice: 'The code was not scanned in time. Start linking again for a new one.',
       clearAuth: false,
     }
   return { action: 'reconnect', delayMs: waitFor(facts, backoff, random), reason: reasonOf(code) }
 }
 
-/** Exponential, half of it jitter, so that many accounts do not come back in one moment. */
+/** Exponential, half of it jitter, so that many accounts do not reconnect at the same moment. */
 function waitFor({ failures }: CloseFacts, { minMs, maxMs }: Backoff, random: number): number {
   const full = Math.min(maxMs, minMs * 2 ** Math.min(failures, 16))
   return Math.round(full * (0.5 + random / 2))

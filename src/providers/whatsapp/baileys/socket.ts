@@ -18,6 +18,7 @@ import { errorMessage } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { undoFailedTrials } from '../../../lib/signal-sessions.ts'
+import { waitAtMost } from '../../../lib/wait-at-most.ts'
 import type { LoadedAuth } from './auth-state.ts'
 import { type ListRecipient, recipientsOf } from './broadcast-list.ts'
 import { createClientLogger } from './client-log.ts'
@@ -26,9 +27,7 @@ import { isJidGroup, isPublicJid } from './jids.ts'
 export type SocketTiming = {
   /** From the first byte to `open` or a QR code. */
   connectMs: number
-  /** Without any frame for this long the peer is taken for dead. */
   livenessMs: number
-  /** How long one question to the server may take. */
   queryMs: number
 }
 
@@ -39,49 +38,45 @@ export type LiveSocketOptions = {
   allowGroups: boolean
   log: Logger
   getMessage: SocketConfig['getMessage']
-  /** A decrypted message. While this runs, nothing was acknowledged and nothing committed. */
+  /** A decrypted message. Until this resolves, nothing is acknowledged or committed. */
   onDecrypted(message: WAMessage, how: Decrypted): Promise<void>
-  /** A message whose content is kept from linked devices. While this runs, it is not acknowledged. */
+  /** A message whose content is withheld from linked devices. Until this resolves, it is not acknowledged. */
   onWithheld(message: WAMessage, how: { arrival: string; type: string }): Promise<void>
-  /** A receipt. While this runs, it is not acknowledged. */
+  /** A receipt. Until this resolves, it is not acknowledged. */
   onReceipt(node: BinaryNode): Promise<void>
   onUpdate(update: Partial<ConnectionState>): void
-  /** Once, with WhatsApp's code for it. */
+  /** Called once, with WhatsApp's code. */
   onClosed(code: number, why: string): void
 }
 
 export type Decrypted = {
-  /** An id that sorts by when its stanza came: a burst is not always decrypted in that order. */
+  /** An id that sorts by arrival of the stanza: a burst is not always decrypted in that order. */
   arrival: string
-  /** The message as it was sent; `message.message` is null when these are no protobuf that Baileys knows. */
+  /** The message as it was sent; `message.message` is null when these are not protobuf that Baileys can decode. */
   bytes: Uint8Array
-  /** `edit` of the stanza. */
   edit: string | undefined
-  /** Whom the stanza names as the members of an own broadcast list. */
+  /** The members of an own broadcast list, as the stanza names them. */
   recipients: ListRecipient[] | undefined
 }
 
 type Arrival = { stanza: BinaryNode; id: string }
 
-/** The event with which Baileys' socket hands over a receipt. */
+/** The events with which Baileys' socket hands over receipts and messages. */
 const RECEIPT = 'CB:receipt'
-/** The event with which it hands over a message. */
 const MESSAGE = 'CB:message'
-/** Kinds of `<unavailable>` that are acknowledged without any further word. */
+/** Kinds of `<unavailable>` that Baileys acknowledges without an event. */
 const WITHHELD: { readonly [type: string]: string } = {
   view_once: 'view_once',
   view_once_unavailable_fanout: 'view_once',
   hosted_unavailable_fanout: 'hidden_on_linked_devices',
   bot_unavailable_fanout: 'hidden_on_linked_devices',
 }
-/** Older than this, Baileys does not ask the phone for what came without content. */
+/** Baileys does not request the content of older messages from the phone. */
 const ASKED_AGAIN_SECONDS = 14 * 86_400
-/** Codes of our own closes, in WhatsApp's numbers. */
 export const CLOSE_LOST = 408
 const CLOSE_OUTDATED = 405
 const CLOSE_UNAVAILABLE = 503
 
-/** One connection to WhatsApp, from the first byte to its end. */
 export class LiveSocket {
   readonly sock: WASocket
   private readonly options: LiveSocketOptions
@@ -102,9 +97,9 @@ export class LiveSocket {
       logger: createClientLogger(options.log),
       connectTimeoutMs: timing.connectMs,
       defaultQueryTimeoutMs: timing.queryMs,
-      // The watchdog below is quicker; this only keeps the line busy.
+      // The watchdog below is quicker; this only prevents an idle connection.
       keepAliveIntervalMs: 30_000,
-      // The owner's phone stays the one that rings.
+      // The owner's phone still rings.
       markOnlineOnConnect: false,
       emitOwnEvents: false,
       syncFullHistory: false,
@@ -115,7 +110,7 @@ export class LiveSocket {
     })
     this.sock.ws.on('frame', this.onFrame)
     this.sock.ws.on('error', (error: unknown) => this.finish(CLOSE_LOST, errorMessage(error)))
-    // Baileys listens to this event, and so keeps `ws` from raising the error it would raise otherwise.
+    // Baileys listens to this event, which stops `ws` from raising its error.
     this.sock.ws.on('unexpected-response', (_request: unknown, response: unknown) => {
       const status = typeof response === 'object' && response !== null ? Reflect.get(response, 'statusCode') : 0
       this.kill(status === 405 ? CLOSE_OUTDATED : CLOSE_UNAVAILABLE, `the upgrade was answered ${status}`)
@@ -131,14 +126,13 @@ export class LiveSocket {
     return this.over
   }
 
-  /** Own addresses, with their devices. */
   get me(): { id?: string | undefined; lid?: string | undefined } {
     return this.options.auth.state.creds.me ?? {}
   }
 
   /**
-   * The key under which answers to a message of ours are encrypted: made from the account's own key and the message's id, so
-   * that it is the same when the message is sent again and needs no place to be kept.
+   * The key under which answers to our message are encrypted, derived from the account's key and the message's id: it is the
+   * same when the message is sent again and need not be stored.
    * @returns base64
    */
   secretOf(messageId: string): string {
@@ -146,12 +140,12 @@ export class LiveSocket {
     return Buffer.from(hkdfSync('sha256', key, messageId, 'agentlocator message secret', 32)).toString('base64')
   }
 
-  /** How many messages this socket has encrypted. When it did not change during a send, nothing can have left. */
+  /** How many messages this socket has encrypted. Unchanged during a send, nothing can have left. */
   get encryptions(): number {
     return this.encrypted
   }
 
-  /** Cuts the connection now, without waiting for the other side to agree. */
+  /** Cuts the connection at once, without a closing handshake. */
   kill(code: number, why: string): void {
     const socket: unknown = Reflect.get(this.sock.ws, 'socket')
     this.finish(code, why)
@@ -164,13 +158,13 @@ export class LiveSocket {
       socket.terminate()
   }
 
-  /** Says goodbye and resolves when the connection is gone, after two seconds at the latest. */
+  /** Closes and resolves when the connection has ended, after two seconds at most. */
   async close(): Promise<void> {
     this.finish(0, 'closed by us')
     void this.sock.end(undefined)
     const { ws } = this.sock
     const gone = ws.isClosed ? Promise.resolve() : new Promise((resolve) => ws.once('close', resolve))
-    await Promise.race([gone, Bun.sleep(2_000)])
+    await waitAtMost(gone, 2_000)
     this.kill(0, 'closed by us')
   }
 
@@ -191,8 +185,8 @@ export class LiveSocket {
   }
 
   /**
-   * Puts our storage between a receipt and Baileys, which acknowledges it without waiting for whoever hears of it: a receipt
-   * that was acknowledged never comes again.
+   * Puts our storage between a receipt and Baileys, which acknowledges it without waiting for its listeners: an acknowledged
+   * receipt never comes again.
    */
   private holdReceipts(): void {
     const { ws } = this.sock
@@ -210,8 +204,7 @@ export class LiveSocket {
   }
 
   /**
-   * Of a message to be viewed once, and of some others, linked devices are only told that there is one. Baileys
-   * acknowledges those without telling anybody.
+   * Linked devices only learn that a view-once message, or some others, exists. Baileys acknowledges those without an event.
    */
   private holdWithheld(): void {
     const { ws } = this.sock
@@ -235,7 +228,7 @@ export class LiveSocket {
     try {
       return me ? decodeMessageNode(node, me.id, me.lid ?? '').fullMessage : null
     } catch {
-      // Baileys refuses it in its own words.
+      // Baileys rejects it itself.
       return null
     }
   }
@@ -256,7 +249,7 @@ export class LiveSocket {
     const now = Date.now()
     const late = now - this.lastCheckAt > livenessMs
     this.lastCheckAt = now
-    // A check that comes late says that this process slept, not that the peer did: ask first.
+    // A late check means that this process slept, not that the peer is silent: ask first.
     if (!late && now - this.lastFrameAt >= livenessMs) {
       this.kill(CLOSE_LOST, 'the server fell silent')
       return
@@ -268,19 +261,15 @@ export class LiveSocket {
       content: [{ tag: 'ping', attrs: {} }],
     }
     this.sock.query(ping, livenessMs).catch((error: unknown) => {
-      this.options.log.debug({ reason: errorMessage(error) }, 'a ping was not answered')
+      this.options.log.debug({ reason: errorMessage(error) }, 'ping not answered')
     })
   }
 
   /**
-   * Puts our storage between decryption and receipt. The plaintext is stored inside the transaction that moves the
-   * ratchet on, before it commits: a crash at any point leaves the message either stored or decryptable again.
-   *
-   * Encryption runs outside of the transaction that Baileys spans around a whole send, so that the ratchet is committed
-   * before the stanza leaves: a crash never makes two messages use one key.
-   *
-   * And whatever changes a session goes one at a time. Baileys locks by JID, but one session may be reached by number and
-   * by LID, so that a message in and a message out at once would each overwrite what the other did.
+   * Puts our storage between decryption and receipt: the plaintext is stored before the transaction commits the ratchet, so
+   * that a crash leaves the message stored or decryptable again. Encryption runs outside the transaction that Baileys opens
+   * around a send: the ratchet is committed before the stanza leaves, and no key is used twice.
+   * One session may be reached by number and by LID while Baileys locks by JID: session changes therefore run one at a time.
    */
   private readonly wrapRepository: SocketConfig['makeSignalRepository'] = (auth, logger, toLid) => {
     const { keys } = auth
@@ -322,7 +311,7 @@ export class LiveSocket {
     return Object.assign(repository, wrapped)
   }
 
-  /** @returns what Baileys goes on with */
+  /** @returns the plaintext that Baileys continues with */
   private async deliver(ciphertext: Uint8Array, plain: Uint8Array): Promise<Uint8Array> {
     const arrival = this.stanzas.get(ciphertext)
     const { me } = this.options.auth.state.creds
@@ -339,17 +328,17 @@ export class LiveSocket {
         edit: stanza.attrs.edit,
         recipients: recipients.length > 0 ? recipients : undefined,
       })
-      // Baileys would ask again for what no asking makes a message.
+      // Baileys would request redelivery of what can never be decoded.
       return fullMessage.message ? plain : EMPTY_MESSAGE
     } catch (error) {
-      // With the socket gone no receipt can leave; WhatsApp brings the message again.
+      // After the socket is cut no receipt can leave; WhatsApp delivers the message again.
       this.kill(CLOSE_LOST, 'an inbound message could not be stored')
       throw error
     }
   }
 }
 
-/** A key store that undoes what libsignal does to the sessions it only tried. One decryption at a time may run. */
+/** A key store that undoes libsignal's changes to sessions it only tried. One decryption at a time may run. */
 function repairSessions(keys: SignalKeyStoreWithTransaction) {
   let active = false
   const set = async (data: SignalDataSet) => {
@@ -381,13 +370,12 @@ function withheldType({ attrs, content }: BinaryNode): string | null {
   return Number(attrs.t) < Date.now() / 1_000 - ASKED_AGAIN_SECONDS ? 'undecryptable' : null
 }
 
-/** Addresses of the server's older name, which Baileys refuses in a stanza's head. */
+/** Replaces addresses of the server's older name, which Baileys rejects in a stanza's header. */
 function renameOldServer({ attrs }: BinaryNode): void {
   for (const name of ['from', 'participant', 'recipient'])
     if (attrs[name]?.endsWith('@c.us')) attrs[name] = attrs[name].replace(/@c\.us$/, '@s.whatsapp.net')
 }
 
-/** A message without content, padded as all are. */
 const EMPTY_MESSAGE = new Uint8Array([1])
 
 function unpadded(plain: Uint8Array): Uint8Array {

@@ -6,15 +6,15 @@ const WAITING_MAX = 1_000
 const TRIES = 5
 
 /**
- * Messages that could not be decrypted and that WhatsApp was asked to bring again. One that does not come in time is shown as
- * unreadable, so that nobody's message is missing without a trace; when it comes after all, it takes that place.
+ * Undecryptable messages that WhatsApp was asked to deliver again. One that does not come in time is shown as unreadable; when
+ * it comes later, it takes that place.
  */
 export class UnreadableMessages {
   private readonly waiting = new Map<string, Waiting>()
   private readonly waitMs: number
   private readonly show: (message: WAMessage) => Promise<void>
 
-  /** @param show stores what is shown in place of a message; called again a few times when it rejects */
+  /** @param show stores the placeholder of a message; retried a few times when it rejects */
   constructor(waitMs: number, show: (message: WAMessage) => Promise<void>) {
     this.waitMs = waitMs
     this.show = show
@@ -26,13 +26,13 @@ export class UnreadableMessages {
     this.wait(id, message, 0)
   }
 
-  /** It was read, or says nothing to a person. */
+  /** It was read, or is not for a person. */
   resolved(id: string): void {
     clearTimeout(this.waiting.get(id)?.timer)
     this.waiting.delete(id)
   }
 
-  /** Shows what is still waited for: this process ends. */
+  /** Shows the placeholders of all waiting messages: this process ends. */
   async flush(): Promise<void> {
     const messages = [...this.waiting.values()].map(({ message }) => message)
     for (const { timer } of this.waiting.values()) clearTimeout(timer)

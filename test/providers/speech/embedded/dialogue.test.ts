@@ -14,7 +14,7 @@ const SCRIPT: IntakeScript = {
   greeting: 'Hello. Name?',
   questions: [
     { key: 'name', prompt: 'Name?', endOfTurnMs: 700 },
-    { key: 'wish', prompt: 'Wish?', endOfTurnMs: 1000 },
+    { key: 'inquiry', prompt: 'Inquiry?', endOfTurnMs: 1000 },
     { key: 'callback_time', prompt: 'When?', endOfTurnMs: 900 },
   ],
   reprompt: 'Sorry?',
@@ -49,7 +49,7 @@ class Call {
     this.put({ type: 'speech_stopped', startMs, endMs: startMs + ms, voicedMs })
   }
 
-  /** Nobody speaks for a while. */
+  /** Silence for a while. */
   wait(ms: number): void {
     for (const until = this.nowMs + ms; this.nowMs < until; ) {
       this.nowMs += 100
@@ -81,16 +81,16 @@ test('three answers in order, the lead, thanks, goodbye, the end after it was he
   const call = new Call()
   call.wait(500)
   call.speak(900)
-  expect(call.take()).toEqual(['turn:name', 'listen:1000', 'Wish?'])
+  expect(call.take()).toEqual(['turn:name', 'listen:1000', 'Inquiry?'])
   call.wait(2500)
   call.speak(2000)
-  expect(call.take()).toEqual(['turn:wish', 'listen:900', 'When?'])
+  expect(call.take()).toEqual(['turn:inquiry', 'listen:900', 'When?'])
   call.wait(2500)
   call.speak(1500)
   const lead = call.actions.find((action) => action.type === 'save_lead')
   expect(lead?.type === 'save_lead' && lead.answers).toEqual({
     name: { startMs: 3500, endMs: 4400, spokenMs: 900 },
-    wish: { startMs: 7600, endMs: 9600, spokenMs: 2000 },
+    inquiry: { startMs: 7600, endMs: 9600, spokenMs: 2000 },
     callback_time: { startMs: 12_800, endMs: 14_300, spokenMs: 1500 },
   })
   expect(call.take()).toEqual(['turn:callback_time', 'save_lead', 'Thanks.', 'Bye.'])
@@ -106,7 +106,7 @@ test('an answer into the greeting is the answer to its question', () => {
   const call = new Call()
   call.nowMs = 1500
   call.speak(900)
-  expect(call.take()).toEqual(['turn:name', 'listen:1000', 'Wish?'])
+  expect(call.take()).toEqual(['turn:name', 'listen:1000', 'Inquiry?'])
 })
 
 test('who interrupts a prompt answers it', () => {
@@ -115,7 +115,7 @@ test('who interrupts a prompt answers it', () => {
   call.take()
   call.wait(800)
   call.speak(900)
-  expect(call.take()).toEqual(['turn:wish', 'listen:900', 'When?'])
+  expect(call.take()).toEqual(['turn:inquiry', 'listen:900', 'When?'])
 })
 
 test('who goes on speaking as the prompt begins is still answering the question before', () => {
@@ -124,11 +124,11 @@ test('who goes on speaking as the prompt begins is still answering the question 
   call.take()
   call.wait(200)
   call.speak(600)
-  expect(call.take()).toEqual(['turn:name', 'Wish?'])
+  expect(call.take()).toEqual(['turn:name', 'Inquiry?'])
   expect(call.state.answers.name).toEqual({ startMs: 3000, endMs: 5400, spokenMs: 1500 })
   call.wait(2500)
   call.speak(800)
-  expect(call.take()).toEqual(['turn:wish', 'listen:900', 'When?'])
+  expect(call.take()).toEqual(['turn:inquiry', 'listen:900', 'When?'])
 })
 
 test('the same holds while the prompt is not even ready', () => {
@@ -156,7 +156,7 @@ test('noise never moves the script on; a prompt that it silenced is asked again,
     call.speak(150, 128)
     heard.push(...call.take())
   }
-  expect(heard).toEqual(['Wish?', 'Wish?'])
+  expect(heard).toEqual(['Inquiry?', 'Inquiry?'])
   expect(call.state.index).toBe(1)
 })
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { rmsOfMulaw } from '../../../../src/audio/energy.ts'
 import { encodeMulaw } from '../../../../src/audio/mulaw.ts'
 import { intakeScript } from '../../../../src/domain/receptionist/index.ts'
+import { newId } from '../../../../src/lib/ids.ts'
 import { createLogger } from '../../../../src/lib/log.ts'
 import { createEmbeddedEngine, type EmbeddedEngine } from '../../../../src/providers/speech/embedded/engine.ts'
 import { createEspeakSynthesizer } from '../../../../src/providers/speech/espeak/synthesizer.ts'
@@ -72,7 +73,7 @@ test.each(['he', 'en'] as const)(
     expect(end).toMatchObject({ type: 'tool_call', name: 'end_call', args: { reason: 'completed' } })
     call.hangUp()
 
-    expect(turnsOf(call.events).map((turn) => turn.question)).toEqual(['name', 'wish', 'callback_time'])
+    expect(turnsOf(call.events).map((turn) => turn.question)).toEqual(['name', 'inquiry', 'callback_time'])
     const prompt = (i: number) => script.questions[i]?.prompt
     expect(textsOf(call.events)).toEqual([prompt(1), prompt(2), script.thanks, script.goodbye])
     const lead = call.events.find((event) => event.type === 'tool_call')
@@ -93,7 +94,7 @@ test.each(['he', 'en'] as const)(
 
 test('a caller who interrupts is noticed at once, and what was said answers the question', async () => {
   const script = intakeScript({ language: 'en', businessName: 'Acme' })
-  const [name = new Uint8Array(0), wish = new Uint8Array(0)] = await answersOf('en')
+  const [name = new Uint8Array(0), inquiry = new Uint8Array(0)] = await answersOf('en')
   const call = new EngineCall(engine, script)
   await call.next('ready')
   await call.run(600)
@@ -104,8 +105,8 @@ test('a caller who interrupts is noticed at once, and what was said answers the 
   await call.next('audio')
   await call.run(800)
   // Into the second question.
-  call.speak(wish)
-  expect(await call.next('user_turn', seen)).toMatchObject({ question: 'wish' })
+  call.speak(inquiry)
+  expect(await call.next('user_turn', seen)).toMatchObject({ question: 'inquiry' })
   call.hangUp()
   expect(call.events.filter((event) => event.type === 'speech_started').length).toBe(2)
 })
@@ -161,23 +162,75 @@ test('the call can have something said, and cancel it before it is rendered', as
   expect(textsOf(call.events)).toEqual(['This is said now.', 'And this comes after it.'])
 })
 
-test('a voice that fails ends the conversation with a fatal error', async () => {
-  const mute: SpeechSynthesizer = {
-    version: 'mute',
-    synthesize: () => Promise.reject(new Error('no voice today')),
+/** A voice that fails, or never comes to an end, with some texts. */
+function voiceWithout(texts: string[], how: 'fails' | 'hangs'): SpeechSynthesizer {
+  return {
+    version: `without ${newId()}`,
+    async synthesize({ text }) {
+      if (!texts.includes(text)) return new Uint8Array(4_000)
+      if (how === 'hangs') await new Promise(() => {})
+      throw new Error('no voice today')
+    },
     close: async () => {},
   }
-  const other = createEmbeddedEngine({ prompts: createPromptCache({ dir: join(dir, 'mute'), synthesizer: mute, log }) })
-  const call = new EngineCall(other, intakeScript({ language: 'en', businessName: 'Acme' }))
+}
+const engineWithout = (texts: string[], how: 'fails' | 'hangs') =>
+  createEmbeddedEngine({
+    prompts: createPromptCache({ dir: join(dir, 'without'), synthesizer: voiceWithout(texts, how), log }),
+  })
+
+test('a prompt that cannot be rendered ahead ends the conversation only when it is due', async () => {
+  const script = intakeScript({ language: 'en', businessName: 'Acme' })
+  const other = engineWithout([script.questions[1]?.prompt ?? ''], 'fails')
+  const call = new EngineCall(other, script)
   expect(await call.next('error')).toEqual({
     type: 'error',
     code: 'render_failed',
     message: 'no voice today',
-    fatal: true,
+    fatal: false,
   })
+  await call.run(1_500)
+  expect(call.events.some((event) => event.type === 'closed')).toBe(false)
+  const from = call.events.length
+  call.speak(await speak('hello there', 'en'))
+  expect(await call.next('error', from)).toMatchObject({ code: 'render_failed', fatal: true })
   expect(await call.next('closed')).toEqual({ type: 'closed', reason: 'failed' })
-  expect(call.events.filter((event) => event.type === 'error').length).toBe(1)
+  expect(call.events.filter((event) => event.type === 'error').length).toBe(2)
   expect(other.sessionCount).toBe(0)
+  call.hangUp()
+  await other.close()
+})
+
+for (const how of ['fails', 'hangs'] as const)
+  test(`a goodbye whose voice ${how} is replaced by the thanks`, async () => {
+    const script = intakeScript({ language: 'en', businessName: 'Acme' })
+    const other = engineWithout([script.goodbye], how)
+    const call = new EngineCall(other, script)
+    await call.next('ready')
+    for (let answer = 0; answer < script.questions.length; answer++) {
+      const from = call.events.length
+      call.speak(await speak('hello there', 'en'))
+      await call.next('audio', from)
+      await call.run(1_500)
+    }
+    await call.next('tool_call', call.events.findIndex(({ type }) => type === 'tool_call') + 1)
+    call.hangUp()
+    expect(textsOf(call.events).slice(-2)).toEqual([script.thanks, script.thanks])
+    await other.close()
+  })
+
+test('a prompt that does not come is reported as late, and cancelled it holds nothing up', async () => {
+  const script = intakeScript({ language: 'en', businessName: 'Acme' })
+  const other = engineWithout(['Never.'], 'hangs')
+  const call = new EngineCall(other, script)
+  await call.next('ready')
+  call.session.truncate('', 0)
+  call.session.cancel()
+  call.session.say('Never.')
+  expect(await call.next('quiet')).toEqual({ type: 'quiet', forMs: 700 })
+  call.session.cancel()
+  call.session.say('This comes.')
+  expect(await call.next('audio')).toMatchObject({ text: 'This comes.' })
   call.hangUp()
   await other.close()
 })

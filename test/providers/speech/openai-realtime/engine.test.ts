@@ -4,6 +4,7 @@ import type { RealtimeScriptInput } from '../../../../src/sandbox/openai/script.
 import type { OpenAiSandbox } from '../../../../src/sandbox/openai/server.ts'
 import { until } from '../../../sandbox/carrier/support.ts'
 import { lastReport, OPENAI_KEY, RealtimeCaller, startTestOpenAi } from '../../../support/realtime.ts'
+import { eventually, quietFor } from '../../../support/wait.ts'
 
 const open: { sandbox: OpenAiSandbox; engine: RealtimeEngine; caller?: RealtimeCaller }[] = []
 
@@ -38,7 +39,7 @@ describe('the session', () => {
     const tools = [{ name: 'end_call', description: 'Ends the call.', parameters: { type: 'object' } }]
     const caller = call({ language: 'he', tools })
     await caller.next('ready')
-    await Bun.sleep(100)
+    await eventually(() => lastReport(sandbox).settings, 'the settings')
     const report = lastReport(sandbox)
     expect(report.audioBeforeConfiguredMs).toBe(0)
     expect(report.settings?.audio?.input?.format).toEqual({ type: 'audio/pcmu' })
@@ -87,7 +88,7 @@ describe('the session', () => {
     caller.session.truncate(item.itemId, 999_999)
     caller.session.truncate('greeting', 300)
     const before = caller.events.filter((event) => event.type === 'audio').length
-    await Bun.sleep(200)
+    await quietFor(200, 'audio of the canceled answer would have come')
     expect(caller.events.filter((event) => event.type === 'audio').length).toBe(before)
     const report = lastReport(sandbox)
     expect(report.truncations).toEqual([{ itemId: item.itemId, audioEndMs: 480 }])
@@ -115,7 +116,7 @@ describe('the session', () => {
     expect(lastReport(sandbox).errors).toEqual([])
   })
 
-  test('says what it is told, also over a response of its own', async () => {
+  test('says a given text, also over a response of its own', async () => {
     const { sandbox, call } = start({ steps: [{ say: 'A long story.', ms: 5_000 }], speed: 4 })
     const caller = call()
     caller.speak(400)
@@ -125,7 +126,7 @@ describe('the session', () => {
     expect(lastReport(sandbox).errors).toEqual([])
   })
 
-  test('says what it is told in the very moment in which the server answers by itself', async () => {
+  test('says a given text in the moment in which the server answers by itself', async () => {
     const { sandbox, call } = start({ steps: [{ say: 'A long answer.', ms: 3_000, delayMs: 200 }], speed: 1 })
     const caller = call({
       onEvent(event) {
@@ -135,7 +136,7 @@ describe('the session', () => {
     await caller.next('ready')
     caller.speak(400)
     await until(() => lastReport(sandbox).said.includes('Goodbye.'), 10_000)
-    // Two at a time are refused: the answer gave way, and nobody is told that anything went wrong.
+    // The server refuses two at a time: the answer was canceled, and no error is reported.
     expect(lastReport(sandbox).errors).toEqual(['conversation_already_has_active_response'])
     expect(lastReport(sandbox).responses[0]?.status).toBe('cancelled')
     expect(caller.events.filter((event) => event.type === 'error')).toEqual([])
@@ -188,7 +189,7 @@ describe('an engine that fails', () => {
   ]
   for (const at of ['turn', 'speech', 'response'] as const)
     for (const { name, effect, code, retry } of failures)
-      test(`${name} at ${at}: told once, with what may be tried next`, async () => {
+      test(`${name} at ${at}: reported once, with whether a retry is useful`, async () => {
         const { sandbox, engine, call } = start({ steps: [{ say: 'A long story.', ms: 4_000 }] })
         sandbox.faults.add({ at, effect })
         const caller = call()
@@ -202,7 +203,7 @@ describe('an engine that fails', () => {
         expect(engine.sessionCount).toBe(0)
       })
 
-  test('refuses the key, is over its limit, has no room, never configures the session: each told as what it is', async () => {
+  test('refuses the key, is over its limit, has no room, never configures the session: each has its own code', async () => {
     const wrong = start({}, 'sk-wrong').call()
     expect(await wrong.next('error')).toMatchObject({ code: 'engine_refused', fatal: true, retry: false })
     const limited = start({})

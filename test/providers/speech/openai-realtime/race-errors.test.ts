@@ -89,7 +89,7 @@ test.concurrent.each(OTHERS)('"%s" for another event is reported', async (code) 
   expect(await afterError({ code, event_id: 'session.update.1' })).toMatchObject([{ type: 'error', fatal: false }])
 })
 
-test('a response whose end is not told is cancelled, and the next words are asked for', () =>
+test('a response whose end is not reported is canceled, and the next answer is requested', () =>
   withCall({ steps: [{ say: 'A story.', ms: 400 }], omit: ['response.done'], speed: 0 }, async (sandbox, caller) => {
     caller.speak(400)
     await until(() => lastReport(sandbox).responses[0]?.status === 'completed', 10_000)

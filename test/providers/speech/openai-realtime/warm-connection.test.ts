@@ -4,6 +4,7 @@ import type { OpenAiSandbox } from '../../../../src/sandbox/openai/server.ts'
 import { until } from '../../../sandbox/carrier/support.ts'
 import { lastReport, OPENAI_KEY, RealtimeCaller, startTestOpenAi } from '../../../support/realtime.ts'
 import { say, startVoiceLine } from '../../../support/voice-line.ts'
+import { quietFor } from '../../../support/wait.ts'
 
 setDefaultTimeout(40_000)
 
@@ -16,7 +17,7 @@ function start(times: Partial<typeof TIMES> = {}, apiKey = OPENAI_KEY) {
     apiKey,
     url: sandbox.realtimeUrl,
     model: 'gpt-realtime-2.1',
-    spare: { ...TIMES, ...times },
+    warmConnection: { ...TIMES, ...times },
   })
   open.push({ sandbox, engine })
   return { sandbox, engine }
@@ -83,7 +84,7 @@ test('one that no longer answers, is closed, or is old is replaced before anybod
 
 test('a wrong key is not asked again and again, and closing ends the asking', async () => {
   const { sandbox, engine } = start({ retryMs: 60_000 }, 'sk-wrong')
-  await Bun.sleep(300)
+  await quietFor(300, 'a second attempt would have been made')
   expect({ ready: engine.warmConnectionReady, sessions: sandbox.sessions.length }).toEqual({
     ready: false,
     sessions: 0,
@@ -93,7 +94,7 @@ test('a wrong key is not asked again and again, and closing ends the asking', as
 })
 
 test('a call that gets one which died in that very moment goes on with a fresh one', async () => {
-  const line = startVoiceLine({ spare: TIMES, script: { steps: [{ say: 'Yes?', ms: 300 }] } })
+  const line = startVoiceLine({ warmConnection: TIMES, script: { steps: [{ say: 'Yes?', ms: 300 }] } })
   try {
     await until(() => line.engine.warmConnectionReady, 5_000)
     line.openai.sessions[0]?.strike({ kind: 'stall' })

@@ -4,6 +4,7 @@ import { proto } from '@whiskeysockets/baileys'
 import { MESSAGE_FIELDS } from '../../../../src/providers/whatsapp/baileys/message-content/fields.ts'
 import type { WhatsAppSandbox } from '../../../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../../../src/sandbox/whatsapp/server.ts'
+import { quietFor } from '../../../support/wait.ts'
 import { Harness, MapStore } from './harness.ts'
 
 const ME = '+972501111111'
@@ -31,7 +32,7 @@ const stored = (id: string) => harness.inbound.filter((event) => event.id === id
 const arrival = (id: string) => harness.until(() => stored(id)[0], 'the event')
 const connections = () => harness.statuses.filter(({ state }) => state === 'starting').length
 
-/** What comes after is stored, so that what came before it was handled. */
+/** A later message is stored, so the earlier ones were handled. */
 async function settle(): Promise<void> {
   await arrival(await raw({ conversation: 'the last one' }))
 }
@@ -208,7 +209,7 @@ test('what cannot be decrypted comes again, and is shown once as it is', async (
   sandbox.addFault({ kind: 'garble' })
   const id = await raw({ conversation: 'again' })
   expect((await arrival(id)).content).toEqual({ kind: 'text', text: 'again' })
-  await Bun.sleep(900)
+  await quietFor(900, 'the message would have come a second time')
   expect(stored(id)).toHaveLength(1)
 }, 20_000)
 
@@ -242,12 +243,12 @@ test.each([
 test.each([
   [false, 'missed_voice_call'],
   [true, 'missed_video_call'],
-])('a call that nobody answered is shown (video: %p)', async (video, type) => {
+])('an unanswered call is shown (video: %p)', async (video, type) => {
   const event = await arrival(sandbox.missedCall({ from: BOB, to: ME, video }))
   expect(event).toMatchObject({ contact: { phone: BOB }, content: { kind: 'unsupported', type } })
 })
 
-test('a number that WhatsApp knows under another one is written to there, and that is told once', async () => {
+test('a number that WhatsApp has under another one is written to there, and reported once', async () => {
   sandbox.putAccount({ phone: '+5531977776666', knownAs: '+553177776666' })
   for (const id of ['br-1', 'br-2'])
     expect(await harness.text(id, '+5531977776666', 'olá')).toMatchObject({ outcome: 'accepted' })

@@ -56,7 +56,7 @@ test('a read that was under way does not bring back what was written meanwhile',
   expect(await bob()).toBe(2)
 })
 
-test('deferred writes are read at once, go in one statement, and are told when they are there', async () => {
+test('deferred writes are read at once, go in one statement, and resolve when they are stored', async () => {
   const first = await auth.deferWrites(async () => auth.state.keys.set(session(3)))
   const second = await auth.deferWrites(async () => auth.state.keys.set({ session: { eve: new Uint8Array([4]) } }))
   expect({ written: writes.length, read: await bob() }).toEqual({ written: 0, read: 3 })
@@ -74,7 +74,7 @@ test('the last value of a key is the one that stays', async () => {
   expect(writes).toHaveLength(2)
 })
 
-test('after a write that failed nothing that may rest on it is written, and nobody is told that it was', async () => {
+test('after a failed write no dependent write is made or reported as made', async () => {
   store.writeError = new Error('the database is away')
   const { written } = await auth.deferWrites(async () => auth.state.keys.set(session(8)))
   await Bun.sleep(5)
@@ -83,14 +83,14 @@ test('after a write that failed nothing that may rest on it is written, and nobo
   store.writeError = null
   expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
   expect(faults).toHaveLength(1)
-  await expect(auth.state.keys.set(session(10))).rejects.toThrow('socket is gone')
+  await expect(auth.state.keys.set(session(10))).rejects.toThrow('socket is closed')
   expect(store.keys.size).toBe(0)
 })
 
 test('what was asked for before a revocation is written, and nothing after it', async () => {
   const before = auth.state.keys.set(session(11))
   auth.revoke()
-  await expect(auth.saveCreds()).rejects.toThrow('socket is gone')
+  await expect(auth.saveCreds()).rejects.toThrow('socket is closed')
   await auth.settled()
   await before
   expect(store.keys.has('session/bob')).toBe(true)

@@ -13,8 +13,8 @@ test('a text is read; an object where a text belongs is refused, wherever it sta
     { extendedTextMessage: { text: {} } },
     { ephemeralMessage: { message: { imageMessage: { caption: { text: 'x' } } } } },
   ])
-    await expect(readBridgeMessage({ key, message })).rejects.toThrow('an object where a text belongs')
-  // Somebody may write these very words.
+    await expect(readBridgeMessage({ key, message })).rejects.toThrow('an object in the place of a text')
+  // A sender may write this very text.
   expect((await readBridgeMessage({ key, message: { conversation: '[object Object]' } }))?.content).toMatchObject({
     text: '[object Object]',
   })

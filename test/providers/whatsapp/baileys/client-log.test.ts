@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { createLogger } from '../../../../src/lib/log.ts'
 import { createClientLogger } from '../../../../src/providers/whatsapp/baileys/client-log.ts'
 
-/** What the library says, as it stands in our log. */
+/** The library's messages as they appear in our log. */
 function logged(say: (logger: ReturnType<typeof createClientLogger>) => void): Record<string, unknown>[] {
   const lines: string[] = []
   say(createClientLogger(createLogger('info', {}, { write: (line) => void lines.push(line) })))

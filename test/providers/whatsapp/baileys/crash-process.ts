@@ -1,5 +1,5 @@
-// A worker that is killed at any moment. Arguments: socket URL, folder, key in hex, how many messages to send.
-// Keeps everything in journals, one JSON line a fact, so that the next process goes on where this one died.
+// A worker that is killed at any moment. Arguments: socket URL, folder, key in hex, how many messages to send. Writes
+// everything to journals, one JSON line per fact, so that the next process continues where this one died.
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLogger } from '../../../../src/lib/log.ts'
@@ -11,7 +11,7 @@ import { MapStore } from './harness.ts'
 const [wsUrl = '', folder = '', key = '', total = '0'] = process.argv.slice(2)
 const file = (name: string) => join(folder, name)
 const note = (name: string, fact: unknown) => appendFileSync(file(name), `${JSON.stringify(fact)}\n`)
-/** A line that the kill cut off was never acknowledged to anybody: it is taken away, as a database's recovery does. */
+/** A line cut off by the kill was never acknowledged: it is removed, as a database's recovery does. */
 const read = (name: string): string[] => {
   if (!existsSync(file(name))) return []
   const text = readFileSync(file(name), 'utf8')
@@ -34,7 +34,7 @@ class JournalStore extends MapStore {
   }
 }
 
-// Never outlives its test by much.
+// A process must not outlive its test by much.
 setTimeout(() => process.exit(1), 60_000).unref()
 
 const store = new JournalStore()

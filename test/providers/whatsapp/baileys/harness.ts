@@ -15,7 +15,7 @@ import {
 } from '../../../../src/providers/whatsapp/port.ts'
 import type { WhatsAppSandbox } from '../../../../src/sandbox/whatsapp/sandbox.ts'
 
-/** A store that keeps its texts in a Map: what a database is to the adapter, with its troubles on demand. */
+/** A store in a Map, with database failures on demand. */
 export class MapStore implements AuthStore {
   creds: string | null = null
   readonly keys = new Map<string, string>()
@@ -62,7 +62,7 @@ export class MapStore implements AuthStore {
 
 export const staleOwner = () => new AppError('conflict', STALE_OWNER, 'another worker owns this account')
 
-/** An account, everything it told, and helpers to wait for it. */
+/** An account, its events, and helpers that wait for them. */
 export class Harness {
   readonly inbound: InboundEvent[] = []
   readonly history: InboundEvent[] = []

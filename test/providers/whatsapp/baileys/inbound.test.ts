@@ -193,13 +193,13 @@ test('stored, but the ratchet could not be committed: it comes again, decrypts a
   store.onWrite = (changes) => {
     if (changes.keys.some(({ type }) => type === 'session') && tries++ < 1) throw new Error('the database died')
   }
-  const id = await receive({ kind: 'text', text: 'twice told' })
+  const id = await receive({ kind: 'text', text: 'sent twice' })
   await harness.until(() => stored(id).length === 2, 'the second telling', 10_000)
   expect(new Set(stored(id).map(({ dedupeKey }) => dedupeKey)).size).toBe(1)
   await harness.until(() => confirmed(id), 'the receipt')
 }, 15_000)
 
-test('what the owner writes on the phone itself is told as going out', async () => {
+test('the owner’s messages from the phone are outbound', async () => {
   const id = await sandbox.sendAsOwner({ from: ME, to: BOB }, { kind: 'text', text: 'I answer myself' })
   const event = await arrival(id)
   expect(event).toMatchObject({ direction: 'out', content: { kind: 'text', text: 'I answer myself' } })
@@ -237,7 +237,7 @@ test('a message that cannot be decrypted is asked for again and does not hold up
   await harness.account.stop()
   for (const key of [...store.keys.keys()]) if (key.startsWith('session/')) store.keys.delete(key)
   const lost = await receive({ kind: 'text', text: 'on a session we lost' })
-  const next = await sandbox.send({ from: '+972507777777', to: ME }, { kind: 'text', text: 'from somebody else' })
+  const next = await sandbox.send({ from: '+972507777777', to: ME }, { kind: 'text', text: 'from another contact' })
   await harness.account.start()
   await arrival(next)
   await arrival(lost)
@@ -280,11 +280,11 @@ test('sessions that both sides opened at the same time stay whole', async () => 
   expect(sandbox.undecryptable(ME).filter(({ to }) => to === eve.slice(1))).toEqual([])
 }, 15_000)
 
-test('storing may hand on to somebody who sends, without harm to the keys', async () => {
+test('storing a message may trigger a send without harm to the keys', async () => {
   const carol = '+972508888888'
   const replies: Promise<unknown>[] = []
   harness.beforeStore = (event) => {
-    if (replies.length === 0) replies.push(harness.text('to-carol', carol, 'somebody wrote'))
+    if (replies.length === 0) replies.push(harness.text('to-carol', carol, 'a contact wrote'))
     replies.push(harness.text(`reply-${event.id}`, BOB, `you said ${event.id}`))
   }
   const ids: string[] = []

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
 import type { WhatsAppSandbox } from '../../../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../../../src/sandbox/whatsapp/server.ts'
+import { quietFor } from '../../../support/wait.ts'
 import { Harness, MapStore, staleOwner } from './harness.ts'
 
 const BOB = '+972502222222'
@@ -24,7 +25,6 @@ function make(store = new MapStore(), extra: ConstructorParameters<typeof Harnes
 }
 const nextPhone = () => `+97250111${String(++phones).padStart(4, '0')}`
 
-/** An account that a phone has linked. */
 async function linked(extra: Parameters<typeof make>[1] = {}) {
   const phone = nextPhone()
   const store = new MapStore()
@@ -83,7 +83,7 @@ test('stored credentials are enough to work again, nothing in the store can be r
   await first.account.stop()
   expect(first.account.status()).toMatchObject({ state: 'stopped', reason: 'requested' })
   expect(store.keys.size).toBeGreaterThan(800)
-  // The ids of rows are Signal's addresses and hold numbers; what can be used stands in the values alone.
+  // Row ids are Signal's addresses and contain numbers; secrets are in the values alone.
   const values = [store.creds, ...store.keys.values()].join('\n')
   const found = ['private', 'advSecretKey', phone.slice(1), 'keyPair'].filter((secret) => values.includes(secret))
   expect(found).toEqual([])
@@ -124,7 +124,7 @@ test('a read error in the middle of work cuts the connection and loses no sessio
   const { phone, store, harness } = await linked()
   await harness.text('m1', BOB, 'one')
   const sessions = [...store.keys.keys()].filter((key) => key.startsWith('session/')).sort()
-  // A new socket has read nothing of this chat yet.
+  // A new socket has not read this chat yet.
   await harness.account.stop()
   await harness.work(sandbox, phone)
   store.readError = new Error('the database is away')
@@ -274,7 +274,7 @@ test('pauses between connections grow even when each one opens, until one of the
   for (let count = 0; count < 5; count++) pauses.push(await cutAndReadPause())
   // Half of a pause is jitter.
   for (const [index, pause] of pauses.entries()) expect(pause).toBeGreaterThanOrEqual(20 * 2 ** index - 5)
-  await Bun.sleep(1_100)
+  await quietFor(1_100, 'the connection counts as stable after a second')
   expect(await cutAndReadPause()).toBeLessThanOrEqual(60)
 }, 30_000)
 

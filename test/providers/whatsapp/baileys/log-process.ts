@@ -1,5 +1,5 @@
-// Runs in its own process, so that everything it prints can be searched. Arguments: `account` or `bare`.
-// `bare` is an unmodified client without the adapter: it shows that the search would find something.
+// Runs in its own process, so that all its output can be searched. Arguments: `account` or `bare`. `bare` is an unmodified
+// client without the adapter, which proves that the search finds leaks.
 import { createLogger } from '../../../../src/lib/log.ts'
 import { startWhatsAppSandbox } from '../../../../src/sandbox/whatsapp/server.ts'
 import { linkByQr, MemoryAuth, until } from '../../../sandbox/whatsapp/client.ts'
@@ -25,7 +25,7 @@ if (mode === 'account') {
   await harness.until(() => harness.state === 'logged_out', 'logged_out')
   await sandbox.close()
 } else {
-  // The sandbox quiets its own process; it has to run elsewhere to leave this console as it is.
+  // The sandbox silences the console of its own process, so it runs in another one.
   const child = Bun.spawn({ cmd: [process.execPath, sandboxModule], stdout: 'pipe', stdin: 'pipe' })
   const { value } = await child.stdout.getReader().read()
   const { wsUrl, controlUrl } = JSON.parse(Buffer.from(value ?? new Uint8Array()).toString())
@@ -33,7 +33,7 @@ if (mode === 'account') {
     fetch(`${controlUrl}/${path}`, { method: 'POST', body: JSON.stringify(body) })
   const client = await linkByQr({ wsUrl, scan: (qr, phone) => post('scan', { qr, phone }) }, new MemoryAuth(), ME)
   await client.sock.sendMessage('972502222222@s.whatsapp.net', { text: 'hi' })
-  // The contact opens a session of its own, and libsignal prints the one it closes for it.
+  // The contact opens a new session, and libsignal prints the session that it closes.
   await post('send', { from: BOB, to: ME, content: { kind: 'text', text: 'hello' } })
   await until(() => client.upserts.some(({ messages }) => messages.some(({ key }) => !key.fromMe)), 'the text')
   await client.end()

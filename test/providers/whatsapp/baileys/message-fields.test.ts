@@ -8,7 +8,7 @@ import { PROTOCOL_TYPES } from '../../../../src/providers/whatsapp/baileys/messa
 import { readMessage } from '../../../../src/providers/whatsapp/baileys/message-content/read.ts'
 import { definition, type Field, messageFields, resolve } from '../../../support/whatsapp-definition.ts'
 
-/** Every text within a message, as the path that leads to it. */
+/** Every text of a message, as the path to it. */
 function textsOf(message: string, path: Field[] = []): Field[][] {
   if (path.length > 6) return []
   return (definition.get(message) ?? []).flatMap((field) => {
@@ -27,7 +27,7 @@ function holding(path: readonly Field[], text: string): unknown {
   return { [field.name]: field.repeated ? [value] : value }
 }
 
-/** Fields that the code Baileys runs knows, by reflection on its class. */
+/** Fields in Baileys' compiled code, by reflection on its class. */
 function reflected(): string[] {
   const { prototype } = proto.Message
   return Object.entries(Object.getOwnPropertyDescriptors(prototype))
@@ -77,12 +77,12 @@ test('an empty value of any field neither throws nor is lost, unless the field i
   }
 })
 
-/** Names that WhatsApp gives to what people read. */
+/** WhatsApp's names for readable fields. */
 const READABLE =
   /^(text|caption|title|subtitle|body|name|description|contentText|footerText|buttonText|displayText|note|comment|address|optionName|displayName|publisher|packDescription|organization|joinLink|groupName|newsletterName|orderTitle|message|messageText|hydrated\w*Text|selectedDisplayText|codeContent|params|default)$/
-/** Readable by their names, and for machines or shown elsewhere by their meaning. */
+/** Readable by their names, but meant for machines or shown elsewhere. */
 const NOT_WORDS = [
-  // Beside the text of a link: what the linked page says of itself, shown when the text itself is missing.
+  // Beside the text of a link: the linked page's own description, shown when the text is missing.
   /^extendedTextMessage\.(linkPreviewMetadata|endCardTiles|musicMetadata|paymentLinkMetadata)\./,
   /\.(annotations|interactiveAnnotations|musicMetadata|urlTrackingMap)\./,
   // One of the options.

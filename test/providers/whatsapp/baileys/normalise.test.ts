@@ -90,7 +90,7 @@ test('a deletion by an administrator says whose message it was', async () => {
   expect(await contentOf('777@lid', '8')).toEqual({ ...deletion, by: 'administrator', direction: 'out' })
 })
 
-test('protocol talk is no message; what has no words here is told as unsupported', async () => {
+test('protocol messages are dropped; content without a shape is unsupported', async () => {
   const key = { remoteJid: '972502222222@s.whatsapp.net' }
   expect(await normaliseMessage(message(key, { protocolMessage: { type: 5 } }), options)).toBeNull()
   expect(await normaliseMessage(message(key, null), options)).toBeNull()

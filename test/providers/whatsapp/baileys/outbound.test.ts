@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
 import type { OutboundMedia, OutboundMessage } from '../../../../src/providers/whatsapp/port.ts'
 import type { WhatsAppSandbox } from '../../../../src/sandbox/whatsapp/sandbox.ts'
 import { startWhatsAppSandbox } from '../../../../src/sandbox/whatsapp/server.ts'
+import { quietFor } from '../../../support/wait.ts'
 import { Harness, MapStore } from './harness.ts'
 
 const unacknowledged = (phone: string) => sandbox.unacknowledged(phone).filter((tag) => tag === 'receipt').length
@@ -74,7 +75,7 @@ test('without an id of the caller, one follows from our row, the same at every a
   expect(second).toEqual(first)
 })
 
-test('receipts out of order are each told once', async () => {
+test('receipts out of order are each reported once', async () => {
   sandbox.putAccount({ phone: BOB, reads: true })
   sandbox.addFault({ kind: 'reverse_receipts' })
   const sent = message()
@@ -257,7 +258,7 @@ test('a receipt is acknowledged only once it is stored', async () => {
   const sent = message()
   expect(await harness.account.send(sent)).toMatchObject({ outcome: 'accepted' })
   await harness.until(() => unacknowledged(ME) > 0, 'the receipt to be on its way')
-  await Bun.sleep(300)
+  await quietFor(300, 'the receipt would have been acknowledged')
   expect(unacknowledged(ME)).toBeGreaterThan(0)
   stored.resolve()
   await harness.until(() => unacknowledged(ME) === 0, 'the acknowledgement')

@@ -43,7 +43,7 @@ test('440 stops who is not the owner; the owner comes back, with a long pause af
   expect(decide({ code: 440, recentReplacements: 5 })).toMatchObject({ action: 'reconnect', delayMs: 30_000 })
 })
 
-test('a QR code that nobody scanned ends the attempt; a linked account goes on', () => {
+test('an unscanned QR code ends the attempt; a linked account goes on', () => {
   expect(decide({ code: 408, linked: false })).toMatchObject({
     action: 'stop',
     state: 'failed',

@@ -4,13 +4,12 @@ import { type Reading, type ReadNested, shown } from './decision.ts'
 import { fileOf } from './files.ts'
 import { dateOf, idOf, jsonOf, labelOf, linesOf, listOf, numberOf, recordOf, textOf, wordsOf } from './text.ts'
 
-/** Thousandths of a currency, as WhatsApp counts, in hundredths. */
 function minorOf(thousandths: unknown): number | null {
   const number = numberOf(thousandths)
   return number === null || !Number.isSafeInteger(Math.round(number)) ? null : Math.round(number / 10)
 }
 
-/** `{value, offset}`: the amount times the offset. */
+/** `{value, offset}`: the amount multiplied by the offset. */
 function minorOfMoney(money: { value?: unknown; offset?: unknown } | null | undefined): number | null {
   const value = numberOf(money?.value)
   const offset = numberOf(money?.offset) || 1
@@ -31,7 +30,7 @@ export function readOrder(node: proto.Message.IOrderMessage): Reading {
       kind: 'order',
       text: linesOf(title, textOf(node.message)),
       orderId: labelOf(node.orderId),
-      // Only the number of its items comes with an order.
+      // An order carries only the number of its items.
       items: quantity === null ? [] : [{ id: null, name: title ?? 'items', quantity, amount: null }],
       total: minorOf(node.totalAmount1000),
       currency: currencyOf(node.totalCurrencyCode),
@@ -40,7 +39,7 @@ export function readOrder(node: proto.Message.IOrderMessage): Reading {
   }
 }
 
-/** An order or bill in the native-flow form; null when an interactive message holds none. */
+/** An order or bill in native-flow form; null when the message holds none. */
 export function readOrderDetails(node: proto.Message.IInteractiveMessage): InboundContent | null {
   for (const { buttonParamsJson } of listOf(node.nativeFlowMessage?.buttons)) {
     const params = jsonOf(buttonParamsJson)
@@ -148,7 +147,7 @@ export function readPoll(node: proto.Message.IPollCreationMessage): Reading {
       kind: 'poll',
       question: textOf(node.name),
       options: listOf(node.options).map(({ optionName }) => textOf(optionName, 1_000)),
-      // 0 is as many as one likes.
+      // 0 means no limit.
       selectable: numberOf(node.selectableOptionsCount) || null,
     },
     context: node.contextInfo ?? null,

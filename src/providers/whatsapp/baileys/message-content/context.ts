@@ -6,7 +6,6 @@ import { idOf, labelOf, listOf, numberOf, textOf, wordsOf } from './text.ts'
 
 const QUOTE_MAX = 4_000
 
-/** What surrounds a message: what it answers, how often it was forwarded, whom it mentions, which advertisement led to it. */
 export function readContext(
   context: proto.IContextInfo,
   nested: ReadNested,

@@ -1,7 +1,7 @@
 import type { proto } from '@whiskeysockets/baileys'
 import type { InboundContent } from '../../port.ts'
 
-/** What answers to a message are encrypted for: part of the key they are encrypted under. */
+/** The purpose of an encrypted answer, which is part of its key. */
 export type SealedUse =
   | 'Poll Vote'
   | 'Enc Reaction'
@@ -12,10 +12,10 @@ export type SealedUse =
   | 'Poll Edit'
   | 'Poll Add Option'
 
-/** Something that only opens with the secret of the message it speaks of. */
+/** Content that can only be decrypted with the secret of its target message. */
 export type SealedAnswer = { use: SealedUse; target: proto.IMessageKey; payload: Uint8Array; iv: Uint8Array }
 
-/** What one field says: content, or something sealed; null when it says nothing to a person. */
+/** What one field holds: content, or something sealed; null when it is not for a person. */
 export type Reading =
   | { content: InboundContent; replyTo?: string | null; context?: proto.IContextInfo | null }
   | { sealed: SealedAnswer }
@@ -26,9 +26,9 @@ export type ReadNested = (message: proto.IMessage) => InboundContent | null
 
 /**
  * What is done with a field of `Message`.
- * - `content`: it is read; what cannot be read is shown as what it is.
+ * - `content`: it is read; what cannot be read is shown under its type.
  * - `wrapper`: another message is inside, in the field of this number; an empty one is shown under `name`.
- * - `noise`: it is no part of a conversation, and makes no row.
+ * - `noise`: it is not part of a conversation and makes no row.
  */
 export type FieldDecision<Value> =
   | { is: 'content'; read(value: Value, nested: ReadNested): Reading }
@@ -54,7 +54,6 @@ export function wrapper(name: string, viewOnce = false): FieldDecision<proto.Mes
   return { is: 'wrapper', name, field: 1, viewOnce, inner: ({ message }) => message }
 }
 
-/** Shown as what it is, with the words that were inside. */
 export function shown(type: string, text = '', replyTo: string | null = null): Reading {
   return { content: { kind: 'unsupported', type, text }, replyTo }
 }

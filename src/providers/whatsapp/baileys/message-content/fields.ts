@@ -26,7 +26,6 @@ import { readContacts, readLiveLocation, readLocation } from './people.ts'
 import { readProtocol } from './protocol.ts'
 import { findWords, idOf, labelOf, linesOf, listOf, textOf } from './text.ts'
 
-/** Fields of `Message`, as Baileys defines it. */
 export type FieldName = keyof Required<proto.IMessage>
 export type FieldValue<Name extends FieldName> = NonNullable<proto.IMessage[Name]>
 type Fields = { readonly [Name in FieldName]: FieldDecision<FieldValue<Name>> }
@@ -35,8 +34,8 @@ const poll = content<proto.Message.IPollCreationMessage>(readPoll)
 const pollResult = content<proto.Message.IPollResultSnapshotMessage>(readPollResult)
 
 /**
- * What is done with every field of `Message`, WhatsApp's content of a message. The type has one entry a field of Baileys'
- * definition: a field that a new version brings does not compile until it is decided.
+ * What is done with every field of `Message`. The type has one entry per field of Baileys' definition: a field added by a new
+ * version does not compile until it is decided.
  */
 export const MESSAGE_FIELDS: Fields = {
   conversation: content((text) => (text ? { content: { kind: 'text', text: textOf(text) } } : null)),
@@ -162,7 +161,7 @@ export const MESSAGE_FIELDS: Fields = {
 }
 
 function readExtendedText(node: proto.Message.IExtendedTextMessage): Reading {
-  // A link whose text was left out still has its title.
+  // A link without a text still has its title.
   const text = textOf(node.text) || linesOf(labelOf(node.title), textOf(node.description), labelOf(node.matchedText))
   return { content: { kind: 'text', text }, context: node.contextInfo ?? null }
 }
@@ -174,7 +173,7 @@ function readReaction({ key, text }: proto.Message.IReactionMessage): Reading {
   return emoji ? shown('reaction', emoji) : null
 }
 
-/** The kinds of answers that one field holds, by the number of `secretEncType`; 3 and 4 are newer than Baileys. */
+/** The kinds of answers, by the number of `secretEncType`; 3 and 4 are newer than Baileys. */
 const SECRET_USES: readonly (SealedUse | undefined)[] = [
   undefined,
   'Event Edit',

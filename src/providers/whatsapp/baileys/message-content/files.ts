@@ -10,7 +10,7 @@ type FileNode =
   | proto.Message.IDocumentMessage
   | proto.Message.IStickerMessage
 
-/** A file of a message; without its key or address it is shown all the same, as one that cannot be had. */
+/** A file of a message. Without its key or address it is shown as unavailable. */
 export function fileOf(kind: FileKind, node: FileNode): InboundMedia {
   return describeFile(kind, {
     ...node,
@@ -31,7 +31,7 @@ export function media(kind: FileKind, node: FileNode) {
   }
 }
 
-/** A document may be a card of a contact: then its words are in the file, and its name is what is known. */
+/** A document may be a contact card: its text is then in the file, and only its name is available here. */
 export function documentMedia(node: proto.Message.IDocumentMessage) {
   const read = media('document', node)
   const title = labelOf(node.title)

@@ -34,7 +34,6 @@ function offer({ text, header, footer, choices = [], media = [], context }: Offe
   }
 }
 
-/** What stands above the text of a message with buttons. */
 function titleOf(node: Titled): { header: string | null; media: InboundMedia[] } {
   const { documentMessage, imageMessage, videoMessage, locationMessage } = node
   const header =
@@ -130,7 +129,7 @@ function templateButton(button: proto.ITemplateButton): OfferedChoice {
   return choice(quickReplyButton?.id, structuredText(quickReplyButton?.displayText))
 }
 
-/** The words of a message that its reader's phone would compose from a catalogue of texts: its parameters. */
+/** The text of a message that the reader's phone composes from a catalogue: its parameters. */
 export function structuredText(node: proto.Message.IHighlyStructuredMessage | null | undefined): string {
   if (!node) return ''
   const hydrated = node.hydratedHsm ? readTemplate(node.hydratedHsm) : null
@@ -232,7 +231,7 @@ export function readListResponse(node: proto.Message.IListResponseMessage): Read
   }
 }
 
-/** The answer to a native-flow message: a button, a row, or the fields of a form. */
+/** Reads the answer to a native-flow message: a button, a row, or the fields of a form. */
 export function readInteractiveResponse(node: proto.Message.IInteractiveResponseMessage): Reading {
   const { name, paramsJson } = node.nativeFlowResponseMessage ?? {}
   const params = jsonOf(paramsJson)
@@ -256,7 +255,7 @@ export function readInteractiveResponse(node: proto.Message.IInteractiveResponse
   }
 }
 
-/** Fields of a filled-in form, one a line; what the form keeps for itself is left out. */
+/** Fields of a completed form, one per line; internal fields are left out. */
 function formText(fields: Record<string, unknown> | null): string {
   return linesOf(
     ...Object.entries(fields ?? {})
@@ -269,7 +268,7 @@ function formText(fields: Record<string, unknown> | null): string {
   )
 }
 
-/** What a program reads of an answer, unless it is too much to keep. */
+/** The machine-readable part of an answer, unless it is too large to store. */
 function boundedData(data: Record<string, unknown>): unknown {
   const text = JSON.stringify(data)
   return text.length <= 32_768 ? data : { text: textOf(text, 32_768) }

@@ -26,7 +26,6 @@ export function readLiveLocation(node: proto.Message.ILiveLocationMessage): Read
   return { content, context: node.contextInfo ?? null }
 }
 
-/** A place on earth; anything else is none. */
 function placeOf(latitude: unknown, longitude: unknown): { latitude: number; longitude: number } | null {
   const [north, east] = [numberOf(latitude), numberOf(longitude)]
   if (north === null || east === null || Math.abs(north) > 90 || Math.abs(east) > 180) return null
@@ -42,7 +41,7 @@ export function readContacts(
   return { content: { kind: 'contacts', contacts: listOf(cards).map(readCard) }, context: contextInfo ?? null }
 }
 
-/** A vCard 2.1, 3.0 or 4.0, as far as it names somebody. */
+/** Reads a vCard 2.1, 3.0 or 4.0. */
 export function readCard({ displayName, vcard }: proto.Message.IContactMessage): ContactCard {
   const lines = textOf(vcard, VCARD_MAX)
     .replace(/\r?\n[ \t]/g, '')

@@ -3,7 +3,7 @@ import { cleanText, cutText } from '../../../../lib/text.ts'
 import { type FieldName, MESSAGE_FIELDS } from './fields.ts'
 import { LABEL_MAX, linesOf } from './text.ts'
 
-/** A field as it lies in the bytes; `bytes` is null when it is a number. */
+/** A field of the wire format; `bytes` is null when it is a number. */
 type WireField = { number: number; bytes: Uint8Array | null }
 
 const FIELDS_MAX = 1_000
@@ -12,7 +12,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 let numbers: Map<number, FieldName> | null = null
 
-/** The fields of `Message` by their numbers, taken from Baileys' own encoder. */
+/** Field numbers of `Message`, taken from Baileys' own encoder. */
 export function fieldNumbers(): Map<number, FieldName> {
   numbers ??= new Map(
     fieldNames().map((name) => {
@@ -27,12 +27,12 @@ function fieldNames(): FieldName[] {
   return Object.keys(MESSAGE_FIELDS).filter((name): name is FieldName => Object.hasOwn(MESSAGE_FIELDS, name))
 }
 
-/** What a message holds that Baileys' definition does not know: the field's number, and what is inside. */
+/** A field that Baileys' definition does not have. */
 export type UnknownField = { number: number; bytes: Uint8Array | null }
 
 /**
- * The first field of a message, or of the messages inside it, that Baileys does not know and so dropped in decoding.
- * @param bytes of a `Message`, whole
+ * The first field of a message, or of the messages inside it, that Baileys does not have and therefore dropped in decoding.
+ * @param bytes of a whole `Message`
  */
 export function findUnknownField(bytes: Uint8Array): UnknownField | null {
   let level: Uint8Array[] = [bytes]
@@ -56,7 +56,7 @@ export function findUnknownField(bytes: Uint8Array): UnknownField | null {
   return null
 }
 
-/** The message inside, when an unknown field is one more wrapper: its only content is a message of known fields. */
+/** The message inside an unknown field that is one more wrapper: its only content is a message of known fields. */
 export function messageInside(bytes: Uint8Array): Uint8Array | null {
   const inner = readFields(bytes)?.find(({ number }) => number === 1)?.bytes
   const fields = inner && readFields(inner)
@@ -64,7 +64,6 @@ export function messageInside(bytes: Uint8Array): Uint8Array | null {
   return fields.every(({ number, bytes: part }) => part && fieldNumbers().has(number)) ? inner : null
 }
 
-/** Whatever a reader could read in bytes of an unknown structure. */
 export function wordsInBytes(bytes: Uint8Array): string {
   const words: string[] = []
   let visited = 0
@@ -81,7 +80,7 @@ export function wordsInBytes(bytes: Uint8Array): string {
   return linesOf(...new Set(words))
 }
 
-/** A text for people: valid UTF-8 with letters, and neither an address nor a key. */
+/** A text for people: valid UTF-8 with letters, neither an address nor a key. */
 function readableText(bytes: Uint8Array): string | null {
   if (bytes.length < 2 || bytes.length > 65_536 * 4) return null
   let text: string
@@ -95,7 +94,7 @@ function readableText(bytes: Uint8Array): string | null {
   return isKey ? null : cutText(cleanText(text), 4 * LABEL_MAX).trim() || null
 }
 
-/** The fields of one level; null when the bytes are no protobuf. */
+/** The fields of one level; null when the bytes are not protobuf. */
 export function readFields(bytes: Uint8Array): WireField[] | null {
   const fields: WireField[] = []
   let at = 0

@@ -10,7 +10,7 @@ const settings = noise('a setting of the chat or the account')
 const devices = noise('talk between the devices of one account')
 const machines = noise('talk with assistants and advertisements')
 
-/** Every type of `ProtocolMessage`: what changes a message is read, the rest is talk between devices. */
+/** Every type of `ProtocolMessage`: those that change a message are read, the rest is between devices. */
 export const PROTOCOL_TYPES: { readonly [Name in ProtocolType]: ReturnType<typeof noise> | ReadProtocol } = {
   REVOKE: readDeletion,
   MESSAGE_EDIT: readEdit,
@@ -53,11 +53,11 @@ function numberOfType(name: string): number {
 }
 
 export function readProtocol(message: proto.Message.IProtocolMessage, nested: ReadNested): Reading {
-  // The first type is 0, which a sender may leave out.
+  // The first type is 0, which protobuf may leave out.
   const decision = byNumber.get(message.type ?? (message.key?.id ? 0 : -1))
   if (typeof decision === 'function') return decision(message, nested)
   if (decision) return null
-  // A type that this version does not know: only words would be missed.
+  // A type that Baileys does not have: only its text could be missed.
   const words = linesOf(message.editedMessage ? newWords(message.editedMessage, nested) : '', findWords(message))
   return words ? shown(`protocol_${message.type ?? 'unknown'}`, words) : null
 }

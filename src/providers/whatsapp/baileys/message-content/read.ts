@@ -6,27 +6,26 @@ import { type FieldName, type FieldValue, MESSAGE_FIELDS } from './fields.ts'
 import { findUnknownField, messageInside, wordsInBytes } from './protobuf.ts'
 import { findWords, idOf, linesOf, missingWords, withWords, wordsOf } from './text.ts'
 
-/** Messages within messages, counted over everything one message holds. */
+/** Nested messages, counted over everything that one message holds. */
 const DEPTH_MAX = 32
 
-/** What a message says. Both `content` and `sealed` are null when it says nothing to a person. */
+/** Both `content` and `sealed` are null when the message is not for a person. */
 export type ReadMessage = {
   content: InboundContent | null
   sealed: SealedAnswer | null
   replyTo: string | null
   extras: InboundExtras
-  /** The key for answers to this message. */
   secret: Uint8Array | null
 }
 
-/** What else is in these is not of the message: descriptions of a linked page, the message that is changed. */
+/** The other texts in these fields are not part of the message: descriptions of a linked page, the changed message. */
 const READ_WHOLE: ReadonlySet<FieldName> = new Set(['conversation', 'extendedTextMessage', 'protocolMessage'])
 
 type Walk = { viewOnce: boolean; secret: Uint8Array | null; wrapperReplyTo: string | null }
 
 /**
- * Reads a message by the table of its fields, through any wrappers. Never throws: what cannot be read is shown as what it is.
- * @param bytes the message as it was sent; what Baileys does not know is looked for in them
+ * Reads a message by the table of its fields, through any wrappers. Never throws: what cannot be read is shown under its type.
+ * @param bytes the message as it was sent; fields that Baileys does not have are searched for in them
  */
 export function readMessage(message: proto.IMessage, bytes: Uint8Array | null = null): ReadMessage {
   const walk: Walk = { viewOnce: false, secret: null, wrapperReplyTo: null }
@@ -80,7 +79,7 @@ function readField<Name extends FieldName>(name: Name, message: proto.IMessage, 
         ? { ...reading, content: withWords(reading.content, missingWords(value, reading.content)) }
         : reading
     } catch {
-      // A sender may write anything into a message; its words are shown at least.
+      // A sender may write anything into a message; its text at least is shown.
       return asWhatItIs()
     }
   walk.viewOnce ||= decision.viewOnce === true
@@ -102,7 +101,7 @@ function readUnknown(bytes: Uint8Array): ReadMessage | null {
   const field = findUnknownField(bytes)
   if (!field) return null
   const inside = field.bytes && messageInside(field.bytes)
-  // One more wrapper of WhatsApp's: what is inside is read as always.
+  // A wrapper that Baileys does not have: its inner message is read as usual.
   const read = inside ? readMessage(proto.Message.decode(inside)) : null
   if (read && (read.content || read.sealed)) return read
   const content = {
@@ -113,7 +112,7 @@ function readUnknown(bytes: Uint8Array): ReadMessage | null {
   return { content, sealed: null, replyTo: null, extras: {}, secret: null }
 }
 
-/** A message that is no protobuf as Baileys knows it: shown, with the words that can be found in it. */
+/** A message that is not protobuf as Baileys defines it: shown with the readable texts in it. */
 export function readBytes(bytes: Uint8Array): ReadMessage {
   const content = { kind: 'unsupported' as const, type: 'unreadable', text: wordsInBytes(bytes) }
   return { content, sealed: null, replyTo: null, extras: {}, secret: null }

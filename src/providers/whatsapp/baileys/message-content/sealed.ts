@@ -17,16 +17,16 @@ const SHOWN_AS: { readonly [Use in SealedUse]: string } = {
   'Poll Add Option': 'poll_option',
 }
 
-/** What is shown of an answer that cannot be decrypted: the message it speaks of is not here, or came without its key. */
+/** Shown for an answer that cannot be decrypted: its target message is not stored, or came without its key. */
 export function closedContent({ use }: SealedAnswer): InboundContent {
   return { kind: 'unsupported', type: SHOWN_AS[use], text: '' }
 }
 
 /**
- * Decrypts an answer with the secret of the message it speaks of. Both writers' addresses are part of the key, and either may
- * be a number or a LID, so that every pair is tried; the authentication tag tells which is right.
- * @param authors addresses of who wrote the message that is answered
- * @param senders addresses of who answers
+ * Decrypts an answer with the secret of its target message. The key includes both writers' addresses, and each may be a number
+ * or a LID: every pair is tried, and the authentication tag tells which is right.
+ * @param authors addresses of the writer of the target message
+ * @param senders addresses of the writer of the answer
  * @returns null when no pair opens it
  */
 export function openSealed(

@@ -1,6 +1,6 @@
 import { proto } from '@whiskeysockets/baileys'
 
-/** Calls of which nobody was told; every other stub is a notice about a group, a setting or a device. */
+/** Calls that were not reported otherwise; every other stub is a notice about a group, a setting or a device. */
 const CALL_STUB = /^(CALL_MISSED|SILENCED_UNKNOWN_CALLER)_(?:GROUP_)?(VOICE|AUDIO|VIDEO)$/
 
 const shownStubs: ReadonlyMap<number, string> = new Map(
@@ -11,7 +11,7 @@ const shownStubs: ReadonlyMap<number, string> = new Map(
   }),
 )
 
-/** As what a message without content is shown, such as `missed_voice_call`; null when it says nothing of a person. */
+/** The type under which a message without content is shown, such as `missed_voice_call`; null when it is not shown. */
 export function typeOfStub(stub: number | null | undefined): string | null {
   return shownStubs.get(stub ?? 0) ?? null
 }

@@ -2,56 +2,50 @@ import { sha256Hex } from '../../../../lib/ids.ts'
 import { cleanText, cutText } from '../../../../lib/text.ts'
 import type { InboundContent } from '../../port.ts'
 
-/** What WhatsApp lets a person write at most. */
 export const TEXT_MAX = 65_536
-/** Titles, names, captions of buttons. */
 export const LABEL_MAX = 1_000
-/** Buttons, rows, options, cards of one message. */
 export const LIST_MAX = 300
 const NODES_MAX = 2_000
 const WORD_KEYS =
   /^(?:text|caption|title|subtitle|body|footer|header|description|name|note|message|question|label|comment|conversation|default|params|address|publisher|joinLink|codeContent)$|(?:text|caption|title|name|note|description|label)$/i
-/** Fields whose texts are not for a reader: what is quoted, addresses, names of machines, and descriptions made by machines. */
 const SKIPPED =
   /^(?:contextInfo|messageContextInfo|quotedMessage|key|fileName|elementName|mimetype|accessibilityLabel|annotations|interactiveAnnotations|urlTrackingMap)$|jid$|hash$|token$|key$|url$|path$|json$/i
 
-/** A text of a message as it is stored: clean, and bounded by whole characters. Anything but a string is empty. */
+/** A text as it is stored: clean, and cut at whole characters. Anything but a string is empty. */
 export function textOf(value: unknown, max = TEXT_MAX): string {
   if (typeof value !== 'string') return ''
   return cutText(cleanText(value.slice(0, max + 1_000)), max)
 }
 
-/** A short text, trimmed; null when there is none. */
 export function labelOf(value: unknown, max = LABEL_MAX): string | null {
   return textOf(value, max).trim() || null
 }
 
 const ID_MAX = 128
 
-/** A message's id as it is stored and compared. A sender chooses it: one that is too long for an index is shortened. */
+/** A message id as it is stored and compared. The sender chooses it: one too long for an index is shortened. */
 export function idOf(value: unknown): string | null {
   if (typeof value !== 'string' || value === '') return null
   const id = value.length <= ID_MAX ? cleanText(value) : `${cleanText(value.slice(0, 32))}~${sha256Hex(value)}`
   return id || null
 }
 
-/** A number of a protobuf, which may come as a number, a Long or a text; null when it is none. */
+/** A protobuf number, which may come as a number, a Long or a text; null otherwise. */
 export function numberOf(value: unknown): number | null {
   if (value === null || value === undefined || value === '') return null
   const number = Number(typeof value === 'object' ? String(value) : value)
   return Number.isFinite(number) ? number : null
 }
 
-/** A date in seconds or milliseconds since 1970 as ISO; null when it is no date of our time. */
+/** A date in seconds or milliseconds since 1970 as ISO; null when it is not plausible. */
 export function dateOf(value: unknown, unit: 'seconds' | 'milliseconds'): string | null {
   const number = numberOf(value)
   if (number === null || number <= 0) return null
   const milliseconds = unit === 'seconds' ? number * 1_000 : number
-  // The year 2100: beyond it the number is something else.
+  // The year 2100: a larger number is not a date.
   return milliseconds < 4_102_444_800_000 ? new Date(milliseconds).toISOString() : null
 }
 
-/** What there is of these, put together. */
 export function linesOf(...parts: (string | null | undefined)[]): string {
   return textOf(parts.filter(Boolean).join('\n'))
 }
@@ -60,7 +54,7 @@ export function listOf<Item>(items: readonly Item[] | null | undefined): Item[] 
   return Array.isArray(items) ? items.slice(0, LIST_MAX) : []
 }
 
-/** JSON that came inside a message; null when it is no object, or deeper or longer than anything sensible. */
+/** JSON that came inside a message; null when it is not an object, or is too deep or too long. */
 export function jsonOf(value: unknown): Record<string, unknown> | null {
   if (typeof value !== 'string' || value.length > 4 * TEXT_MAX || nestingOf(value) > JSON_DEPTH_MAX) return null
   try {
@@ -88,8 +82,8 @@ export function recordOf(value: unknown): Record<string, unknown> | null {
 }
 
 /**
- * All texts in a structure whose names say that they are for a reader. Bounded in nodes and length, and without recursion, so
- * that no structure is too deep.
+ * All texts in a structure whose field names say that they are for a reader. Bounded in nodes and length, and without
+ * recursion, so that no structure is too deep.
  */
 function wordsIn(root: unknown): string[] {
   const found = new Set<string>()
@@ -99,7 +93,7 @@ function wordsIn(root: unknown): string[] {
     const node = queue[visited]
     if (typeof node !== 'object' || node === null || node instanceof Uint8Array) continue
     const entries = Object.entries(node)
-    // Beside parameters a name is the one of a kind of button.
+    // Next to parameters, `name` is a kind of button.
     const hasParameters = entries.some(([key]) => /paramsJson$/i.test(key))
     for (const [key, value] of entries) {
       if (SKIPPED.test(key) || (hasParameters && key === 'name')) continue
@@ -116,12 +110,10 @@ function wordsIn(root: unknown): string[] {
   return [...found]
 }
 
-/** The last resort: the words of a structure that nothing else can read. */
 export function findWords(root: unknown): string {
   return linesOf(...wordsIn(root))
 }
 
-/** The words of a structure that are not in what was read of it. */
 export function missingWords(root: unknown, content: InboundContent): string {
   const kept = stringsOf(content).join('\n')
   return linesOf(...wordsIn(root).filter((word) => !kept.includes(word.slice(0, LABEL_MAX))))
@@ -133,7 +125,7 @@ function stringsOf(value: unknown): string[] {
   return Object.entries(value).flatMap(([key, part]) => (key === 'url' ? [] : stringsOf(part)))
 }
 
-/** A content with more words, where its kind has a place for them. */
+/** Adds text to a content, where its kind has a field for it. */
 export function withWords(content: InboundContent, words: string): InboundContent {
   if (!words) return content
   switch (content.kind) {
@@ -154,7 +146,6 @@ export function withWords(content: InboundContent, words: string): InboundConten
   }
 }
 
-/** The words of a content, as one text. */
 export function wordsOf(content: InboundContent): string {
   switch (content.kind) {
     case 'location':

@@ -1,0 +1,68 @@
+import { and, eq } from 'drizzle-orm'
+import type { Executor } from '../../../db/client.ts'
+import { contacts, messages } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import { furtherNumber, resolveContact } from '../contacts/index.ts'
+import { auditOnly, type BusinessContext } from '../context.ts'
+import { openConversation } from '../conversations/index.ts'
+import { refuseErasedCall } from '../erasures/index.ts'
+import { emitMessage } from './message-event.ts'
+import type { AskedMessage } from './request-message-fast-path.ts'
+
+type Part = AskedMessage & Pick<typeof messages.$inferInsert, 'partOf' | 'part'>
+
+/**
+ * Writes a message to send, or all of its parts, step by step in one transaction. `requestMessageFastPath` writes the common
+ * case in one statement; a property test holds it to these steps.
+ * @param ofCall the SID of the call that the message comes of
+ * @returns the first part, or the message that another request wrote meanwhile under the same idempotency key
+ * @throws AppError `contact_opted_out`, `person_erased`
+ */
+export async function requestMessageInSteps(
+  ctx: BusinessContext,
+  phone: string,
+  parts: readonly Part[],
+  ofCall: string | null = null,
+) {
+  const [first, ...more] = parts
+  if (!first) throw new Error('A message has at least one part.')
+  const message = await ctx.db.transaction(async (tx) => {
+    const contactId = await resolveContact(tx, ctx, { phone })
+    // Checked again under the contact's lock: without it the message would bring an erased person back.
+    if (ofCall) await refuseErasedCall(tx, ofCall)
+    const [contact] = await tx
+      .select({ optedOutAt: contacts.optedOutAt, phone: contacts.phone })
+      .from(contacts)
+      .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
+    if (contact?.optedOutAt)
+      throw new AppError('forbidden', 'contact_opted_out', 'This person asked not to be written to.', { field: 'to' })
+    const conversationId = await openConversation(tx, ctx, contactId, { at: first.occurredAt, inbound: false })
+    const toPhone = furtherNumber(phone, contact?.phone ?? null)
+    const toContact = { toPhone, businessId: ctx.businessId, conversationId, contactId } as const
+    const insert = (part: Part) =>
+      tx
+        .insert(messages)
+        .values({ ...part, ...toContact, direction: 'out', status: 'queued' })
+        .onConflictDoNothing()
+        .returning({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
+    const [made] = await insert(first)
+    // Another request used the same key between the look-up and the insert.
+    if (!made) return findByKey(tx, ctx, first.idempotencyKey ?? '')
+    for (const part of more) await insert(part)
+    for (const { id: entityId, provider } of parts) {
+      await auditOnly(tx, ctx, { action: 'message.request', entity: 'message', entityId, data: { provider } })
+      await emitMessage(tx, ctx, 'message.request', entityId)
+    }
+    return made
+  })
+  if (!message) throw new Error('The message was neither written nor found.')
+  return message
+}
+
+export async function findByKey(db: Executor, ctx: BusinessContext, key: string) {
+  const [row] = await db
+    .select({ id: messages.id, status: messages.status, requestHash: messages.requestHash })
+    .from(messages)
+    .where(and(eq(messages.businessId, ctx.businessId), eq(messages.idempotencyKey, key)))
+  return row ?? null
+}

@@ -1,0 +1,80 @@
+import type { RestTag } from '../../trpc/rest-meta.ts'
+
+/** A route below `/api/v1` that answers with a file, as the API reference describes it. */
+export type FileRoute = {
+  name: string
+  path: string
+  /** As Hono writes it, and `ROUTES`. */
+  route: string
+  tag: RestTag
+  summary: string
+  description?: string
+  contentType: string
+  parameters?: object[]
+}
+
+export const FILE_ROUTES: readonly FileRoute[] = [
+  {
+    name: 'recordings.audio',
+    path: '/recordings/{id}/audio',
+    route: '/recordings/:id/audio',
+    tag: 'Calls',
+    summary: 'Download the audio of a recording',
+    description: 'Range requests are supported.',
+    contentType: 'audio/wav',
+  },
+  {
+    name: 'turns.audio',
+    path: '/turns/{id}/audio',
+    route: '/turns/:id/audio',
+    tag: 'Calls',
+    summary: 'Download the audio of a turn',
+    description: 'What the caller said in one turn of a call. Range requests are supported.',
+    contentType: 'audio/wav',
+  },
+  {
+    name: 'calls.trace',
+    path: '/calls/{id}/trace',
+    route: '/calls/:id/trace',
+    tag: 'Calls',
+    summary: 'Download the trace of a call',
+    description:
+      'Every event of the call as one JSON object per line. `id` is the id of the call or the carrier’s call SID.',
+    contentType: 'application/x-ndjson',
+  },
+  {
+    name: 'media.file',
+    path: '/media/{id}',
+    route: '/media/:id',
+    tag: 'Messages',
+    summary: 'Download a file of a message',
+    description: 'Range requests are supported.',
+    contentType: 'application/octet-stream',
+    parameters: [
+      {
+        name: 'download',
+        in: 'query',
+        required: false,
+        schema: { enum: ['1'] },
+        example: '1',
+        description: 'Saves the file instead of showing it.',
+      },
+    ],
+  },
+  {
+    name: 'media.thumbnail',
+    path: '/media/{id}/thumbnail',
+    route: '/media/:id/thumbnail',
+    tag: 'Messages',
+    summary: 'Download the thumbnail of an image',
+    contentType: 'image/jpeg',
+  },
+  {
+    name: 'exports.file',
+    path: '/exports/{kind}.csv',
+    route: '/exports/:file{.+\\.csv}',
+    tag: 'Exports',
+    summary: 'Export all rows as CSV',
+    contentType: 'text/csv',
+  },
+]

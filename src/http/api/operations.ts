@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import { permissionOf, type Rule } from '../../access/permissions.ts'
+import type { Requirement } from '../../access/require-access.ts'
+import { type JsonSchema, toJsonSchema } from '../../trpc/json-schema.ts'
+import type { RestMeta } from '../../trpc/rest-meta.ts'
+import { appRouter } from '../../trpc/router.ts'
+
+/** A procedure as REST serves it. `fields` are the properties of the input with their JSON schemas. */
+export type RestOperation = {
+  /** `contacts.get` */
+  procedure: string
+  kind: 'query' | 'mutation'
+  method: RestMeta['method']
+  /** As Hono writes it: `/contacts/:id` */
+  route: string
+  meta: RestMeta
+  needs: Requirement
+  /** The fields that stand in the path, the query and the body. */
+  inRoute: string[]
+  inQuery: string[]
+  inBody: string[]
+  fields: Record<string, JsonSchema>
+  required: string[]
+  input: z.ZodType | null
+  output: z.ZodType
+}
+
+const definition = z.object({
+  type: z.enum(['query', 'mutation', 'subscription']),
+  inputs: z.array(z.custom<z.ZodType>((value) => value instanceof z.ZodType)),
+  output: z.custom<z.ZodType>((value) => value instanceof z.ZodType).optional(),
+  meta: z.custom<{ openapi?: RestMeta }>((value) => typeof value === 'object').optional(),
+})
+
+const objectSchema = z.looseObject({
+  properties: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
+  required: z.array(z.string()).default([]),
+})
+
+/**
+ * Every query and mutation of the router as a REST operation, in the order in which routes are registered.
+ * Our own generator: `trpc-to-openapi` has one handler for all routes, with its own error shape and body parser, so that the
+ * guard could not decide by route before the body is read; it also takes no input schema but plain objects.
+ */
+export function restOperations(): RestOperation[] {
+  const operations = Object.entries(appRouter._def.procedures).flatMap(([procedure, defined]) => {
+    const { type, inputs, output, meta } = definition.parse(Reflect.get(defined, '_def'))
+    const needs = permissionOf(procedure)
+    if (type === 'subscription' || !output || !meta?.openapi || !needs) return []
+    return [operationOf({ procedure, kind: type, input: inputs[0] ?? null, output, meta: meta.openapi, needs })]
+  })
+  return operations.sort((a, b) => compareRoutes(a.route, b.route))
+}
+
+function operationOf(
+  given: Pick<RestOperation, 'procedure' | 'kind' | 'meta' | 'needs' | 'input' | 'output'>,
+): RestOperation {
+  const { method, path } = given.meta
+  const { properties, required } = objectSchema.parse(given.input ? toJsonSchema(given.input, 'input') : {})
+  const inRoute = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
+  const others = Object.keys(properties).filter((name) => !inRoute.includes(name))
+  const hasBody = method !== 'GET' && method !== 'DELETE'
+  return {
+    ...given,
+    method,
+    route: path.replace(/\{(\w+)\}/g, ':$1'),
+    inRoute,
+    inQuery: hasBody ? [] : others,
+    inBody: hasBody ? others : [],
+    fields: properties,
+    required: [...new Set([...required, ...inRoute])],
+  }
+}
+
+/** Fixed segments before parameters: `/contacts/tags` is not the contact with the id `tags`. */
+function compareRoutes(a: string, b: string): number {
+  const left = a.split('/')
+  const right = b.split('/')
+  for (const [index, segment] of left.entries()) {
+    const other = right[index]
+    if (other === undefined) return 1
+    if (segment.startsWith(':') !== other.startsWith(':')) return segment.startsWith(':') ? 1 : -1
+    if (segment !== other) return segment < other ? -1 : 1
+  }
+  return left.length - right.length
+}
+
+/** The permission of each REST route: the one that its procedure has in `PERMISSIONS`. */
+export function restRules(base: string): Record<string, Rule> {
+  return Object.fromEntries(
+    restOperations().map(({ method, route, needs }) => [`${method} ${base}${route}`, { access: 'business', needs }]),
+  )
+}

@@ -1,0 +1,156 @@
+import { join } from 'node:path'
+import { publicUrl, WEBHOOKS } from '../../access/urls.ts'
+import type { Deps } from '../../composition/deps.ts'
+import type { BusinessDirectory } from '../../domain/businesses/index.ts'
+import { type StreamToken, verifyStreamToken } from '../../domain/calls/index.ts'
+import { createProfileCache } from '../../domain/receptionist/index.ts'
+import type { VoiceWebhookDeps } from '../../http/webhooks/voice.ts'
+import { networkPhone } from '../../lib/phone.ts'
+import { Admission } from '../../media/admission.ts'
+import { createCallEvents } from '../../media/call-events.ts'
+import { createCallTools } from '../../media/call-tools.ts'
+import { createCallTraceStore } from '../../media/call-trace-store.ts'
+import { createFileTraceWriters } from '../../media/call-trace-writer.ts'
+import { systemClock } from '../../media/clock.ts'
+import { type CallTools, DEFAULT_LIMITS, type SessionLimits } from '../../media/media-session-ports.ts'
+import { PrewarmedSessions } from '../../media/prewarmed-sessions.ts'
+import { createReceptionist, type Receptionist } from '../../media/reception.ts'
+import { createStreamRejections } from '../../media/reject-stream.ts'
+import { createMediaSocket } from '../../media/socket.ts'
+
+export type LiveCalls = ReturnType<typeof createLiveCalls>
+
+/** Everything that serves a live call: the receptionist, the engines, the media socket and the traces. */
+export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits: Partial<SessionLimits> = {}) {
+  const { config, ctx, log, inbox, metrics, carriers } = deps
+  const speech = deps.openSpeech()
+  const profiles = createProfileCache(ctx.db, log)
+  const receptionist = createReceptionist({
+    directory,
+    prompts: speech.prompts,
+    defaults: config.business,
+    log,
+    profiles,
+    engines: (business) => speech.enginesOf(business.id, business.speechEngine),
+  })
+  const events = createCallEvents({ ...deps, serverId: deps.processId })
+  const traces = createTraces(deps)
+  const prewarmed = new PrewarmedSessions(speech.engine)
+  const tools = createCallTools({
+    ctx,
+    profiles,
+    events,
+    settings: deps.sendSettings,
+    carriers,
+    installation: deps.telephony,
+    timeZone: (businessId) => directory.business(businessId)?.timezone ?? 'Asia/Jerusalem',
+    transferDocument: (call, number) => transferDocument(deps, call, number),
+  })
+  let draining = false
+  const admission = new Admission({
+    limit: config.maxConcurrentCalls,
+    live: () => media.liveCalls(),
+    draining: () => draining,
+  })
+  const media = createMediaSocket({
+    log,
+    verifyUpgrade: (path, signature) => carriers.verifyUpgrade(path, signature),
+    session: {
+      engine: speech.engine,
+      standby: speech.standby,
+      adopt: (callSid) => prewarmed.adopt(callSid),
+      tools,
+      openTrace: (callSid) => traces.writers.open(callSid),
+      events: { ...events, refuse: createStreamRejections({ ctx, inbox, metrics }) },
+      log,
+      limits: { ...DEFAULT_LIMITS, ...limits },
+      clock: systemClock,
+      reception: (call) => receptionist.receptionOf(call.businessId, call.to),
+      verifyToken(token, callSid) {
+        const call = verifyStreamToken(config.sessionSecret, token, callSid)
+        return call && admission.useToken(call.nonce, callSid) ? call : null
+      },
+    },
+  })
+  metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
+  metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
+
+  return {
+    media,
+    receptionist,
+    webhooks: {
+      expectCall: (call) => prewarmCall(call, { receptionist, prewarmed, tools }),
+      admitCall: (callSid) => admission.admit(callSid),
+      knownEnd: (callSid) => events.reasonOf(callSid),
+    } satisfies Pick<VoiceWebhookDeps, 'expectCall' | 'admitCall' | 'knownEnd'>,
+    draining: () => draining,
+    beginDrain() {
+      draining = true
+    },
+    async start() {
+      await profiles.start()
+      await receptionist.warm()
+      traces.store.start()
+    },
+    /** Ends once every call's events are written or queued. */
+    async stop() {
+      await events.settled()
+      profiles.stop()
+      prewarmed.close()
+      await traces.writers.flush()
+      await traces.store.stop()
+      await speech.close()
+    },
+  }
+}
+
+/** Opens the engine session of a call while its webhook is answered. */
+function prewarmCall(
+  call: Pick<StreamToken, 'callSid' | 'businessId' | 'from' | 'to'>,
+  parts: { receptionist: Receptionist; prewarmed: PrewarmedSessions; tools: CallTools },
+): void {
+  const reception = parts.receptionist.receptionOf(call.businessId, call.to)
+  if (!reception) return
+  const { script, instructions, voice, engines } = reception
+  const options = {
+    callId: call.callSid,
+    language: script.language,
+    script,
+    ...(instructions ? { instructions } : {}),
+    ...(voice ? { voice } : {}),
+    tools: parts.tools.list({ ...call, expiresAt: 0, nonce: '' }),
+  }
+  parts.prewarmed.open(call.callSid, options, engines?.engine)
+}
+
+/** The files that the traces of live calls go into, and what stores them once the calls are over. */
+function createTraces({ config, ctx, log, metrics, storage }: Deps) {
+  const dir = join(config.dataDir, 'call-records')
+  const writers = createFileTraceWriters({
+    dir,
+    log,
+    onClosed: (path, unwritten) => store.add(path, unwritten),
+    onWriteFailed: () => metrics.traceTrouble.inc({ what: 'write_failed' }),
+  })
+  const store = createCallTraceStore({
+    dir,
+    storage,
+    ctx,
+    writes: writers.writes,
+    onTrouble: (what) => metrics.traceTrouble.inc({ what }),
+  })
+  metrics.gauge('call_traces_waiting', 'Call traces of this machine that are to be stored', () => store.waiting)
+  return { writers, store }
+}
+
+/** What the carrier does to connect the caller to a person. */
+function transferDocument({ carriers, config }: Deps, call: StreamToken, number: string): string {
+  const url = (path: string) => publicUrl(config.publicBaseUrl, `${path}?business=${call.businessId}`)
+  const document = carriers.any()?.dialPerson({
+    number,
+    callerId: networkPhone(call.to),
+    whisperUrl: url(WEBHOOKS.whisper),
+    actionUrl: url(WEBHOOKS.dialEnded),
+  })
+  return document ?? ''
+}

@@ -1,0 +1,194 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import type { Sql } from 'postgres'
+import { newId } from '../../src/lib/ids.ts'
+import { openDomain, type TestDomain } from '../support/domain.ts'
+
+let domain: TestDomain
+let sql: Sql
+
+/** One row of each table that others refer to, in two businesses. */
+type Tenant = Record<
+  'business' | 'contact' | 'conversation' | 'call' | 'lead' | 'import' | 'message' | 'payment' | 'account' | 'endpoint',
+  string
+> & { event: string }
+
+async function addTenant(): Promise<Tenant> {
+  const { businessId: business } = await domain.newBusiness()
+  const t = { business, contact: newId(), conversation: newId(), call: newId(), lead: newId(), import: newId() }
+  const more = { message: newId(), payment: newId(), account: newId(), endpoint: newId() }
+  await sql`insert into contacts (id, business_id, name) values (${t.contact}, ${business}, 'A')`
+  await sql`insert into conversations (id, business_id, contact_id) values (${t.conversation}, ${business}, ${t.contact})`
+  await sql`insert into calls (id, business_id, call_sid, from_number, to_number, started_at)
+    values (${t.call}, ${business}, ${t.call}, '+972501234567', '+97230000000', now())`
+  await sql`insert into leads (id, business_id, source) values (${t.lead}, ${business}, 'manual')`
+  await sql`insert into imports (id, business_id, kind, request_hash, mapping, total)
+    values (${t.import}, ${business}, 'leads', '', '{}', 0)`
+  await sql`insert into whatsapp_accounts (id, business_id, provider) values (${more.account}, ${business}, 'twilio')`
+  await sql`insert into messages (id, business_id, conversation_id, contact_id, direction, provider, status)
+    values (${more.message}, ${business}, ${t.conversation}, ${t.contact}, 'in', 'twilio', 'received')`
+  await sql`insert into payments (id, business_id, amount, currency, description, provider, request_hash, expires_at)
+    values (${more.payment}, ${business}, 1, 'ILS', '', 'paypal', '', now())`
+  await sql`insert into webhook_endpoints (id, business_id, url, secret) values (${more.endpoint}, ${business}, '', '')`
+  const [event] = await sql<{ seq: string }[]>`insert into events (business_id, type, entity, entity_id, actor_kind)
+    values (${business}, 'test', 'test', '1', 'system') returning seq::text`
+  return { ...t, ...more, event: event?.seq ?? '' }
+}
+
+let ours: Tenant
+let theirs: Tenant
+
+beforeAll(async () => {
+  domain = await openDomain()
+  sql = domain.handle.sql
+  ours = await addTenant()
+  theirs = await addTenant()
+}, 120_000)
+
+afterAll(() => domain.close())
+
+/** Each reference: what writes it in our business, to a row of `of`. */
+const REFERENCES: [string, (of: Tenant) => Promise<unknown>][] = [
+  ['appointments_contact_fk', (of) => appointment({ contact_id: of.contact })],
+  ['appointments_call_fk', (of) => appointment({ call_id: of.call })],
+  ['call_summaries_call_fk', (of) => add('call_summaries', { call_id: of.call, summary: '', made_by: 'rules' })],
+  [
+    'call_turns_call_fk',
+    (of) => add('call_turns', { id: newId(), call_id: of.call, index: 1, role: 'agent', start_ms: 0, end_ms: 1 }),
+  ],
+  ['calls_contact_fk', (of) => change('calls', ours.call, { contact_id: of.contact })],
+  ['calls_conversation_fk', (of) => change('calls', ours.call, { conversation_id: of.conversation })],
+  [
+    'contact_identities_contact_fk',
+    (of) => add('contact_identities', { kind: 'lid', value: '1', contact_id: of.contact }),
+  ],
+  ['contact_tags_contact_fk', (of) => add('contact_tags', { contact_id: of.contact, tag: 'a' })],
+  ['conversations_contact_fk', (of) => change('conversations', ours.conversation, { contact_id: of.contact })],
+  [
+    'early_deletions_account_fk',
+    (of) =>
+      add('early_deletions', {
+        id: newId(),
+        account_id: of.account,
+        provider: 'twilio',
+        direction: 'in',
+        provider_message_id: '1',
+        writers: '{}',
+        deleted_at: '2030-01-01T10:00Z',
+      }),
+  ],
+  ['import_keys_lead_fk', (of) => add('import_keys', { key: newId(), lead_id: of.lead })],
+  ['import_keys_contact_fk', (of) => add('import_keys', { key: newId(), contact_id: of.contact })],
+  [
+    'import_rejects_import_fk',
+    (of) => add('import_rejects', { import_id: of.import, row: 1, cells: '[]', reason: '' }),
+  ],
+  [
+    'lead_history_lead_fk',
+    (of) => add('lead_history', { id: newId(), lead_id: of.lead, actor_kind: 'user', field: 'stage' }),
+  ],
+  ['leads_contact_fk', (of) => change('leads', ours.lead, { contact_id: of.contact })],
+  ['leads_call_fk', (of) => change('leads', ours.lead, { call_id: of.call })],
+  [
+    'message_media_message_fk',
+    (of) => add('message_media', { id: newId(), message_id: of.message, index: 0, content_type: 'image/png' }),
+  ],
+  ['messages_conversation_fk', (of) => change('messages', ours.message, { conversation_id: of.conversation })],
+  ['messages_contact_fk', (of) => change('messages', ours.message, { contact_id: of.contact })],
+  ['messages_account_fk', (of) => change('messages', ours.message, { account_id: of.account })],
+  [
+    'notes_contact_fk',
+    (of) => add('notes', { id: newId(), contact_id: of.contact, author_kind: 'user', author_id: '1', body: '' }),
+  ],
+  [
+    'payment_checkouts_payment_fk',
+    (of) =>
+      add('payment_checkouts', {
+        id: newId(),
+        payment_id: of.payment,
+        attempt: 1,
+        provider: 'paypal',
+        provider_ref: newId(),
+        url: '',
+        expires_at: '2030-01-01T10:00Z',
+      }),
+  ],
+  ['payment_events_payment_fk', (of) => add('payment_events', { id: newId(), payment_id: of.payment, kind: 'x' })],
+  [
+    'payment_transactions_payment_fk',
+    (of) =>
+      add('payment_transactions', {
+        id: newId(),
+        payment_id: of.payment,
+        provider: 'paypal',
+        kind: 'charge',
+        provider_transaction_id: newId(),
+        status: 'pending',
+        amount: 1,
+        currency: 'ILS',
+      }),
+  ],
+  ['payments_contact_fk', (of) => change('payments', ours.payment, { contact_id: of.contact })],
+  ['payments_receipt_message_fk', (of) => change('payments', ours.payment, { receipt_message_id: of.message })],
+  [
+    'recordings_call_fk',
+    (of) =>
+      add('recordings', { id: newId(), call_id: of.call, recording_sid: newId(), recorded_at: '2030-01-01T10:00Z' }),
+  ],
+  [
+    'webhook_deliveries_endpoint_fk',
+    (of) => add('webhook_deliveries', { endpoint_id: of.endpoint, event_seq: ours.event }),
+  ],
+  [
+    'webhook_deliveries_event_seq_fk',
+    async (of) => {
+      await sql`delete from webhook_deliveries`
+      await add('webhook_deliveries', { endpoint_id: ours.endpoint, event_seq: of.event })
+    },
+  ],
+  ['whatsapp_links_account_fk', (of) => add('whatsapp_links', { account_id: of.account })],
+]
+
+const appointment = (values: object) =>
+  add('appointments', {
+    id: newId(),
+    starts_at: '2030-01-01T10:00Z',
+    ends_at: '2030-01-01T10:30Z',
+    state: 'cancelled',
+    ...values,
+  })
+
+async function add(table: string, values: object): Promise<void> {
+  const row = { business_id: ours.business, ...values }
+  await sql.begin((tx) => tx`insert into ${tx(table)} ${tx(row)}`)
+}
+
+async function change(table: string, id: string, values: object): Promise<void> {
+  await sql.begin((tx) => tx`update ${tx(table)} set ${tx(values)} where id = ${id}`)
+}
+
+test('every composite key is tried below', async () => {
+  const keys = await sql<{ name: string }[]>`
+    select conname as name from pg_constraint
+    where contype = 'f' and cardinality(conkey) > 1 and connamespace = 'public'::regnamespace order by 1`
+  expect(REFERENCES.map(([name]) => name).toSorted()).toEqual(keys.map(({ name }) => name))
+})
+
+test.each(REFERENCES)('%s refuses a row of another business and takes one of the same', async (name, write) => {
+  await expect(write(theirs)).rejects.toThrow(name)
+  await write(ours)
+})
+
+test('a contact that is deleted leaves what only mentions it, in its business', async () => {
+  await sql`delete from leads where business_id = ${ours.business}`
+  await sql`delete from messages where business_id = ${ours.business}`
+  await sql`delete from contacts where id = ${ours.contact}`
+  const [call] = await sql`select business_id, contact_id, conversation_id from calls where id = ${ours.call}`
+  expect(call).toEqual({ business_id: ours.business, contact_id: null, conversation_id: null })
+  const [payment] = await sql`select business_id, contact_id from payments where id = ${ours.payment}`
+  expect(payment).toEqual({ business_id: ours.business, contact_id: null })
+})
+
+test('a list of values is held to by the database', async () => {
+  await expect(change('calls', ours.call, { state: 'paused' })).rejects.toThrow('calls_state')
+  await expect(change('payments', ours.payment, { state: 'gifted' })).rejects.toThrow('payments_state')
+})

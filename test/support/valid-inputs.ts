@@ -1,0 +1,244 @@
+import { eq } from 'drizzle-orm'
+import { appointments, invitations, payments } from '../../db/schema/index.ts'
+import type { PERMISSIONS } from '../../src/access/permissions.ts'
+import { createApiKey } from '../../src/domain/businesses/index.ts'
+import { attachCallTrace, registerCall } from '../../src/domain/calls/index.ts'
+import { setAside } from '../../src/domain/inbox/index.ts'
+import { receiveMessage } from '../../src/domain/messages/index.ts'
+import { newId } from '../../src/lib/ids.ts'
+import type { TestApi } from './api.ts'
+import { traceOfCall } from './call-trace.ts'
+
+export type ProcedurePath = keyof typeof PERMISSIONS
+
+/** What a procedure that may be called answers when its state cannot be made here: the code, and why. */
+export const DOMAIN_REFUSALS: Partial<Record<ProcedurePath, { code: string; because: string }>> = {
+  'payments.refund': { code: 'payment_not_paid', because: 'Only a payment provider makes a payment paid.' },
+  'whatsapp.confirm': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to confirm.' },
+  'whatsapp.refuse': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to refuse.' },
+}
+
+/**
+ * A valid input for every procedure, made anew for each call: what a call removes or uses up is there for the next one.
+ * The rows belong to the first business of `api`.
+ */
+export async function prepareValidInputs(
+  api: TestApi,
+): Promise<Record<ProcedurePath, () => unknown | Promise<unknown>>> {
+  const { business, businessId } = api
+  const userId = await api.addUser('owner')
+  const owner = api.as({ operator: true }, { userId })
+  let serial = 0
+  const phone = () => `+97250${String(2_000_000 + ++serial)}`
+  const address = () => `person-${newId()}@example.com`
+
+  const newContact = async () => (await owner.contacts.create({ phone: phone(), name: 'Dana' })).id
+  const contact = await newContact()
+  const newNote = async () => (await owner.contacts.addNote({ id: contact, body: 'A note' })).id
+  const newLead = async () => (await owner.leads.create({ contactId: contact, name: 'Dana' })).id
+  const lead = await newLead()
+  const messageId = await receiveMessage(business, {
+    provider: 'twilio',
+    businessId,
+    dedupeKey: newId(),
+    providerMessageId: newId(),
+    kind: 'text',
+    from: { phone: phone() },
+    body: 'Hello',
+    media: [],
+    at: new Date().toISOString(),
+  })
+  const [conversation] = (await owner.conversations.list()).items
+  const callSid = `CA${newId()}`
+  const call = await registerCall(business, { callSid, from: phone(), to: '+97233330000', at: new Date() })
+  const traceKey = `calls/${businessId}/${callSid}/record.jsonl`
+  const trace = new TextEncoder().encode(traceOfCall({ callSid, businessId, said: 'Hello' }))
+  await api.services.storage.put(traceKey, trace, 'application/x-ndjson')
+  await attachCallTrace(business, { callSid, key: traceKey, lines: 1 })
+  await owner.receptionist.save({ settings: { instructions: 'Be brief.' } })
+  const newMember = async () => {
+    const id = await api.addUser('viewer')
+    const { items } = await owner.members.list({ limit: 200 })
+    const found = items.find((each) => each.userId === id)
+    if (!found) throw new Error('The new member is not listed.')
+    return found.id
+  }
+  const member = await newMember()
+  const newInvitation = async () => (await owner.members.invite({ email: address(), role: 'agent' })).id
+  const newText = async () => (await owner.receptionist.saveText({ title: `Text ${++serial}`, body: 'Hours' })).id
+  const newAppointment = async () => {
+    const id = newId()
+    const start = Date.parse('2090-01-01T08:00:00Z') + ++serial * 3_600_000
+    const times = { startsAt: new Date(start), endsAt: new Date(start + 1_800_000) }
+    await api.database.db.insert(appointments).values({ id, businessId, name: 'Dana', ...times })
+    return id
+  }
+  const newEndpoint = async () => (await owner.webhooks.create({ url: `https://example.com/${newId()}` })).id
+  const endpoint = await newEndpoint()
+  const csv = () => `phone,name\n${phone()},Dana\n`
+  const importId = (await owner.imports.create({ kind: 'contacts', csv: csv() })).id
+  const newAccount = async () => (await owner.whatsapp.create({})).id
+  const account = await newAccount()
+  const paymentId = newId()
+  await api.database.db.insert(payments).values({
+    id: paymentId,
+    businessId,
+    contactId: contact,
+    amount: 100,
+    currency: 'ILS',
+    description: 'A repair',
+    provider: 'paypal',
+    requestHash: '',
+    expiresAt: new Date(Date.now() + 3_600_000),
+  })
+  const newQuarantined = async () => {
+    const key = `message.receive:${newId()}`
+    const payload = { businessId, body: 'x' }
+    await setAside(api.ctx, { job: 'message.receive', key, payload, error: new Error('refused'), attempts: 3 })
+    const [newest] = (await api.as({ operator: true }).quarantine.list({ limit: 200 })).items
+    if (!newest) throw new Error('Nothing was set aside.')
+    return newest.id
+  }
+  const [event] = (await owner.events.list()).items
+  if (!conversation || !event) throw new Error('The business has no conversation, or no event.')
+  const newBusiness = () => api.addBusiness(`Business ${++serial}`)
+  const newNumber = () => `+97239${String(100_000 + ++serial)}`
+
+  return {
+    'account.me': () => undefined,
+    'members.list': () => ({}),
+    'members.get': () => ({ id: member }),
+    'members.invite': () => ({ email: address(), role: 'viewer' }),
+    'members.invitations': () => ({}),
+    'members.resendInvitation': async () => {
+      const id = await newInvitation()
+      const updatedAt = new Date(Date.now() - 3_600_000)
+      await api.database.db.update(invitations).set({ updatedAt }).where(eq(invitations.id, id))
+      return { id }
+    },
+    'members.revokeInvitation': async () => ({ id: await newInvitation() }),
+    'members.requireSecondFactor': () => ({ required: false }),
+    'members.setRole': async () => ({ id: await newMember(), role: 'agent' }),
+    'members.remove': async () => ({ id: await newMember() }),
+    'keys.list': () => ({}),
+    'keys.create': () => ({ name: 'A key', scope: 'read' }),
+    'keys.revoke': async () => ({ id: (await createApiKey(business, { name: 'A key' })).id }),
+    'credentials.list': () => undefined,
+    'credentials.set': () => ({ provider: 'tranzila', keys: { terminal: 't', appKey: 'k', secret: 's' } }),
+    'credentials.remove': async () => {
+      await owner.credentials.set({ provider: 'tranzila', keys: { terminal: 't', appKey: 'k', secret: 's' } })
+      return { provider: 'tranzila' }
+    },
+    'businesses.get': () => undefined,
+    'businesses.update': () => ({ greeting: 'Hello' }),
+    'businesses.numbers': () => undefined,
+    'businesses.addNumber': () => ({ number: newNumber() }),
+    'businesses.removeNumber': async () => ({
+      numberId: (await owner.businesses.addNumber({ number: newNumber() })).id,
+    }),
+    'businesses.providers': () => undefined,
+    'businesses.list': () => undefined,
+    'businesses.create': () => ({ name: `Business ${++serial}` }),
+    'businesses.block': async () => ({ id: await newBusiness(), reason: 'Fraud' }),
+    'businesses.unblock': async () => {
+      const blocked = await newBusiness()
+      await owner.businesses.block({ id: blocked, reason: 'Fraud' })
+      return { id: blocked }
+    },
+    'calls.list': () => ({}),
+    'calls.get': () => ({ id: call }),
+    'calls.summary': () => ({ id: call }),
+    'calls.stats': () => ({}),
+    'recordings.list': () => ({}),
+    'calls.replay': () => ({ id: call }),
+    'receptionist.get': () => undefined,
+    'receptionist.version': () => ({ version: 1 }),
+    'receptionist.versions': () => undefined,
+    'receptionist.preview': () => ({}),
+    'receptionist.save': () => ({ settings: { instructions: 'Be brief.' } }),
+    'receptionist.texts': () => undefined,
+    'receptionist.saveText': () => ({ title: `Text ${++serial}`, body: 'Hours' }),
+    'receptionist.removeText': async () => ({ id: await newText() }),
+    'appointments.list': () => ({}),
+    'appointments.confirm': async () => ({ id: await newAppointment() }),
+    'appointments.cancel': async () => ({ id: await newAppointment() }),
+    'messages.list': () => ({}),
+    'messages.get': () => ({ id: messageId }),
+    'messages.send': () => ({ to: phone(), text: 'Hello', provider: 'twilio' }),
+    'contacts.list': () => ({}),
+    'contacts.get': () => ({ id: contact }),
+    'contacts.create': () => ({ phone: phone(), name: 'Dana' }),
+    'contacts.update': () => ({ id: contact, name: 'Dana' }),
+    'contacts.repair': () => ({}),
+    'contacts.merge': async () => ({ id: contact, duplicateId: await newContact() }),
+    'contacts.tag': () => ({ id: contact, add: ['vip'] }),
+    'contacts.tags': () => undefined,
+    'contacts.optOut': () => ({ id: contact, optedOut: false }),
+    'contacts.notes': () => ({ id: contact }),
+    'contacts.addNote': () => ({ id: contact, body: 'A note' }),
+    'contacts.editNote': async () => ({ id: await newNote(), body: 'Another note' }),
+    'contacts.removeNote': async () => ({ id: await newNote() }),
+    'conversations.list': () => ({}),
+    'conversations.get': () => ({ id: conversation.id }),
+    'conversations.timeline': () => ({ contactId: contact }),
+    'conversations.assign': () => ({ id: conversation.id, assigneeId: userId }),
+    'conversations.close': () => ({ id: conversation.id }),
+    'conversations.reopen': () => ({ id: conversation.id }),
+    'conversations.snooze': () => ({ id: conversation.id, until: '2090-01-01T00:00:00Z' }),
+    'conversations.mark': () => ({ id: conversation.id, unread: true }),
+    'leads.list': () => ({}),
+    'leads.get': () => ({ id: lead }),
+    'leads.board': () => ({}),
+    'leads.column': () => ({ stage: 'new', cursor: lead }),
+    'leads.history': () => ({ id: lead }),
+    'leads.create': () => ({ contactId: contact, name: 'Dana' }),
+    'leads.update': () => ({ id: lead, name: 'Dana' }),
+    'leads.move': async () => ({ id: await newLead(), stage: 'won' }),
+    'leads.remove': async () => ({ id: await newLead() }),
+    'leads.stages': () => undefined,
+    'leads.saveStages': async () => ({ stages: (await owner.leads.stages()).items }),
+    'payments.list': () => ({}),
+    'payments.get': () => ({ id: paymentId }),
+    'payments.request': () => ({ contact, amount: 100, description: 'A repair', idempotencyKey: newId() }),
+    'payments.refund': () => ({ id: paymentId }),
+    'search.all': () => ({ q: 'Dana' }),
+    'events.list': () => ({}),
+    'events.stream': () => ({ lastEventId: event.id }),
+    'imports.preview': () => ({ kind: 'contacts', csv: csv() }),
+    'imports.create': () => ({ kind: 'contacts', csv: csv() }),
+    'imports.get': () => ({ id: importId }),
+    'imports.list': () => ({}),
+    'imports.rejected': () => ({ id: importId }),
+    'exports.csv': () => ({ kind: 'contacts' }),
+    'privacy.retention': () => undefined,
+    'privacy.setRetention': () => ({ messageDays: 400, callDays: null, recordingDays: null }),
+    'privacy.eraseContact': async () => ({ id: await newContact() }),
+    'webhooks.list': () => ({}),
+    'webhooks.create': () => ({ url: `https://example.com/${newId()}` }),
+    'webhooks.update': () => ({ id: endpoint, description: 'Orders' }),
+    'webhooks.remove': async () => ({ id: await newEndpoint() }),
+    'webhooks.deliveries': () => ({ id: endpoint }),
+    'webhooks.replay': () => ({ id: endpoint, eventId: event.id }),
+    'quarantine.list': () => ({}),
+    'quarantine.get': async () => ({ id: await newQuarantined() }),
+    'quarantine.retry': async () => ({ id: await newQuarantined() }),
+    'quarantine.retryAll': () => undefined,
+    'quarantine.drop': async () => ({ id: await newQuarantined() }),
+    'whatsapp.list': () => undefined,
+    'whatsapp.get': () => ({ id: account }),
+    'whatsapp.create': () => ({}),
+    'whatsapp.link': async () => ({ id: await newAccount() }),
+    'whatsapp.confirm': () => ({ id: account, phone: '+972501234567' }),
+    'whatsapp.refuse': () => ({ id: account, phone: '+972501234567' }),
+    'whatsapp.restart': async () => ({ id: await newAccount() }),
+    'whatsapp.logout': async () => ({ id: await newAccount() }),
+    'whatsapp.remove': async () => ({ id: await newAccount() }),
+    'whatsapp.update': () => ({ id: account, gapMs: 500 }),
+    'system.processes': () => undefined,
+    'system.queues': () => undefined,
+    'system.failedJobs': () => ({ queue: 'crm' }),
+    'system.retryJobs': () => ({ queue: 'crm' }),
+    'system.drainQueue': () => ({ queue: 'crm' }),
+    'system.watchQueues': () => ({}),
+  }
+}
