@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
 version=$(sed -n 's/^ *"bun": "\([0-9][0-9.]*\)".*/\1/p' package.json | head -n 1)
-say() { printf '%s\n' "$*" >&2; }
+print() { printf '%s\n' "$*" >&2; }
 is_pinned() { [ -x "$1" ] && [ "$("$1" --version 2>/dev/null)" = "$version" ]; }
 
 find_bun() {
@@ -24,32 +24,32 @@ find_bun() {
 
 install_bun() {
   if ! command -v npm >/dev/null; then
-    say "Neither Bun $version nor npm is here. Install Node.js with npm (https://nodejs.org), then run this again."
+    print "Neither Bun $version nor npm was found. Install Node.js with npm (https://nodejs.org), then run this again."
     exit 1
   fi
-  say "Installing Bun $version into .bun …"
+  print "Installing Bun $version into .bun …"
   mkdir -p .bun
   npm install --prefix .bun --no-save --no-audit --no-fund --loglevel error "bun@$version" >&2
-  # npm may be told to skip install scripts; this one puts the program for this machine in place.
+  # npm may be configured to skip install scripts; this one installs the binary for this machine.
   if ! is_pinned .bun/node_modules/.bin/bun; then
-    (cd .bun/node_modules/bun && node install.js) >&2 || say "Bun's own install step failed; looking for the program itself."
+    (cd .bun/node_modules/bun && node install.js) >&2 || print "The install step of Bun failed; looking for its binary."
   fi
 }
 
 if ! bun=$(find_bun); then
   install_bun
   if ! bun=$(find_bun); then
-    say "Bun $version was installed into .bun but does not run on this machine."
+    print "Bun $version was installed into .bun but does not run on this machine. Install it by hand (https://bun.sh)."
     exit 1
   fi
 fi
-# The processes we start say "bun" too, and mean this one.
+# Child processes find this Bun by its name.
 PATH="$(dirname "$bun"):$PATH"
 export PATH
 
 stamp=node_modules/.installed-from-lockfile
 if ! cmp -s bun.lock "$stamp"; then
-  say "Installing the locked dependencies …"
+  print "Installing the locked dependencies …"
   "$bun" install --frozen-lockfile >&2
   cp bun.lock "$stamp"
 fi

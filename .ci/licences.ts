@@ -1,6 +1,6 @@
 /**
  * Every package that is installed has a licence under which it may be part of a work under the GPL 3 or later. Another, or none,
- * fails until somebody has looked at it.
+ * fails until someone has looked at it.
  */
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'

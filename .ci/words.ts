@@ -15,11 +15,11 @@ const IN_NAMES: Record<string, string> = {
   wishes: 'inquiries',
   spare: 'standby or warm',
   figures: 'stats',
-  sids: 'twilioSids',
   gist: 'summary',
 }
 /** Pairs of words in identifiers and file names. */
 const NAMES = [
+  { pattern: /^sids(?:\.ts)?$/, use: 'callSids, twilioSids' },
   { pattern: /wayOut|way-out/i, use: 'callEnding' },
   { pattern: /(?:^|[a-z])(?:Means)$|^[a-z]+-means$/, use: '…Deps' },
   { pattern: /lineEar|line-ear/i, use: 'EnergyDetector' },
@@ -94,7 +94,9 @@ export function findWords(file: string, source: string): Finding[] {
 const RIGHT: { file: RegExp; words?: RegExp; why: string }[] = [
   { file: /^\.ci\/words\.ts$|^test\/ci\/|^GLOSSARY\.md$|^CHANGELOG\.md$/, why: 'the list itself' },
   { file: /^db\/migrations\//, why: 'migrations are history' },
+  { file: /^test\/product\/local-users/, words: /^nobody$/, why: 'a user of the machine' },
   { file: /^patches\//, why: 'another project’s source' },
+  { file: /^src\/config(-safety)?\.ts$/, words: /^OPENAI_WARM_SPARE$/, why: 'a setting keeps its name' },
   {
     file: /^src\/domain\/leads\/earlier-names\.ts$|^test\/domain\/leads\/|^test\/product\/after-the-call\.test\.ts$|^src\/jobs\/registry\.ts$|^src\/domain\/search\/search\.ts$|^src\/domain\/imports\/fields\.ts$|^db\/schema\/|^test\/support\/big-business\.ts$|^test\/cli\/hostile\.test\.ts$/,
     words: /^wish$/,

@@ -1,18 +1,25 @@
 import { Command } from 'commander'
-import { addAdminCommands } from './cli/admin-commands.ts'
-import { addCallCommands } from './cli/call-commands.ts'
-import { addCompletionCommand } from './cli/completion.ts'
-import { addCrmCommands } from './cli/crm-commands.ts'
-import { addCsvCommands, addImportCommands } from './cli/csv-commands.ts'
+import { addBusinessCommands } from './cli/commands/business.ts'
+import { addCallCommands, addSmokeCommand } from './cli/commands/call.ts'
+import { addCallsCommands } from './cli/commands/calls.ts'
+import { addCompletionCommand } from './cli/commands/completion.ts'
+import { addContactCommands } from './cli/commands/contacts.ts'
+import { addImportCommands } from './cli/commands/csv.ts'
+import { addInstallationCommands } from './cli/commands/installation.ts'
+import { addKeyCommands } from './cli/commands/key.ts'
+import { addLeadCommands } from './cli/commands/leads.ts'
+import { addMemberCommands } from './cli/commands/member.ts'
+import { addMessageCommands } from './cli/commands/messages.ts'
+import { addNumberCommands } from './cli/commands/number.ts'
+import { addPaymentCommands } from './cli/commands/payments.ts'
+import { addQuarantineCommands } from './cli/commands/quarantine.ts'
+import { addQueueCommands } from './cli/commands/queue.ts'
+import { addUserCommands } from './cli/commands/user.ts'
+import { addWhatsAppCommands } from './cli/commands/whatsapp.ts'
 import { describeFailure, EXIT_HELP, UsageError } from './cli/exit.ts'
 import { listenForInterrupts } from './cli/interrupt.ts'
 import { print, printError, printJson } from './cli/output.ts'
-import { addPaymentCommands } from './cli/payments.ts'
-import { addQuarantineCommands } from './cli/quarantine-commands.ts'
 import type { Cli } from './cli/session.ts'
-import { addSystemCommands } from './cli/system-commands.ts'
-import { addUserCommands } from './cli/user-commands.ts'
-import { addWhatsAppCommands } from './cli/whatsapp.ts'
 import type { Deps } from './composition/deps.ts'
 import { type Config, loadConfig, processEnvironment } from './config.ts'
 import { terminalText } from './lib/escape/terminal.ts'
@@ -20,34 +27,51 @@ import { restrictNewFiles } from './lib/file-modes.ts'
 import { readSandboxFile } from './processes/supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
 
+const COMMANDS = [
+  addInstallationCommands,
+  addQueueCommands,
+  addQuarantineCommands,
+  addBusinessCommands,
+  addMemberCommands,
+  addKeyCommands,
+  addNumberCommands,
+  addUserCommands,
+  addCallsCommands,
+  addMessageCommands,
+  addLeadCommands,
+  addContactCommands,
+  addWhatsAppCommands,
+  addPaymentCommands,
+  addImportCommands,
+  addCallCommands,
+  addSmokeCommand,
+  addCompletionCommand,
+] satisfies ((program: Command, cli: Cli) => void)[]
+
 type Global = { url?: string; key?: string; business?: string; local?: boolean; json?: boolean }
 
-/** The commands, and where they look for the installation, for the words of a failure. */
 export function buildProgram(): { program: Command; url(): string } {
   const program = new Command()
     .name('cli')
-    .description('AgentLocator from the command line: a typed client of the running installation.')
+    .description('AgentLocator on the command line: a client of a running installation.')
     .option('--url <url>', 'base URL of the installation (default: PUBLIC_BASE_URL)')
-    .option(
-      '--key <key>',
-      'API key; other users of this machine can see it here, in API_KEY they cannot (default: API_KEY)',
-    )
-    .option('--business <id>', 'for which business, where there are several')
-    .option('--local', 'work on this machine’s database itself; needs no key')
-    .option('--json', 'answer as JSON')
+    .option('--key <key>', 'API key; other users of this machine can see it, unlike API_KEY (default: API_KEY)')
+    .option('--business <id>', 'the business, when there are several')
+    .option('--local', 'work on the database of this machine; needs no key')
+    .option('--json', 'print JSON')
     .addHelpText('after', `\n${EXIT_HELP}`)
     .exitOverride()
-    // It repeats what was typed.
+    // Error messages repeat what was typed.
     .configureOutput({ writeErr: (text) => process.stderr.write(terminalText(text)) })
 
   const target = () => {
     const config = settings()
     const options = program.opts<Global>()
-    // A sandbox on this data directory is what is meant, whatever port it was given.
-    const beside = config.sandbox ? readSandboxFile(config.dataDir)?.publicBaseUrl : undefined
-    const url = (options.url ?? beside ?? config.publicBaseUrl).replace(/\/+$/, '')
+    // A sandbox on this data directory may listen on any port.
+    const sandboxUrl = config.sandbox ? readSandboxFile(config.dataDir)?.publicBaseUrl : undefined
+    const url = (options.url ?? sandboxUrl ?? config.publicBaseUrl).replace(/\/+$/, '')
     if (!/^https?:/.test(URL.parse(url)?.protocol ?? ''))
-      throw new UsageError(`${url} is no address of an installation; write it as https://…`)
+      throw new UsageError(`The address ${url} is not valid. Write it as https://…`)
     return { config, url, apiKey: options.key ?? config.apiKey, options }
   }
   const local = async <T>(run: (deps: Deps) => Promise<T>): Promise<T> => {
@@ -72,27 +96,16 @@ export function buildProgram(): { program: Command; url(): string } {
       return { config, url, apiKey, json: options.json ?? false, local: options.local ?? false, client }
     },
   }
-  addSystemCommands(program, cli)
-  addQuarantineCommands(program, cli)
-  addAdminCommands(program, cli)
-  addUserCommands(program, cli)
-  const { leads, contacts } = addCrmCommands(program, cli)
-  addCsvCommands(leads, 'leads', cli)
-  addCsvCommands(contacts, 'contacts', cli)
-  addWhatsAppCommands(program, cli)
-  addPaymentCommands(program, cli)
-  addImportCommands(program, cli)
-  addCallCommands(program, cli)
-  addCompletionCommand(program)
+  for (const add of COMMANDS) add(program, cli)
   return { program, url: () => target().url }
 }
 
-/** The settings as a command works with them: beside a running sandbox, with the sandbox's own vendors and address. */
+/** The settings of a command; beside a running sandbox, with its address and its simulated vendors. */
 function settings(): Config {
   const config = loadConfig(processEnvironment())
-  const beside = config.sandbox && config.twilio.kind === 'absent' ? readSandboxFile(config.dataDir) : null
-  if (!beside) return config
-  const { accountSid, authToken, carrierUrl, publicBaseUrl, paypalUrl, tranzilaUrl: bank } = beside
+  const sandbox = config.sandbox && config.twilio.kind === 'absent' ? readSandboxFile(config.dataDir) : null
+  if (!sandbox) return config
+  const { accountSid, authToken, carrierUrl, publicBaseUrl, paypalUrl, tranzilaUrl: bank } = sandbox
   return {
     ...config,
     publicBaseUrl,
@@ -112,7 +125,6 @@ async function openDeps(config: Config): Promise<Deps> {
   return createDeps({ ...withDatabase(config), logLevel: 'warn' }, 'cli')
 }
 
-/** Stays open until the command ends: its process ends with it. */
 async function openLocal(config: Config, businessId: string | undefined) {
   const { createLocalClient } = await import('./cli/local-client.ts')
   return createLocalClient(await openDeps(config), businessId)
@@ -122,7 +134,7 @@ async function main() {
   restrictNewFiles()
   listenForInterrupts()
   process.stdout.on('error', (error) => {
-    // `… | head` has read enough: that is no failure.
+    // The reader of a pipe, such as `head`, has read enough: this is not a failure.
     if ('code' in error && error.code === 'EPIPE') process.exit()
     throw error
   })
@@ -134,7 +146,7 @@ async function main() {
     if (message) printError(`error: ${message}`)
     process.exitCode = code
   }
-  // Speech threads and keep-alive connections must not hold the shell.
+  // Speech threads and keep-alive connections would keep the process alive.
   process.exit()
 }
 

@@ -1,19 +1,19 @@
-/** Says what is unsafe about a value, as `got …, wants …` without the value of a secret; null when nothing is. */
+/** Why a value is unsafe, as `got …, wants …` without the value of a secret; null when it is safe. */
 export type SafetyRule = (value: string) => string | null
 
-/** Nothing that fits the setting's schema is unsafe. The text says why. */
+/** Every valid value is safe. The argument is the reason. */
 const safe =
   (_why: string): SafetyRule =>
   () =>
     null
 
 /**
- * What production refuses, for every setting: a new setting does not compile until somebody decides. Values have passed the
- * schema; rules that concern several settings stand in `loadConfig`.
+ * The values that production refuses; every setting needs a rule. Values have passed the schema; rules over several settings are
+ * in `loadConfig`.
  */
 export const PRODUCTION_SAFETY = {
-  NODE_ENV: safe('decides that these rules hold'),
-  HOST: safe('every address has its use behind a proxy or in a container'),
+  NODE_ENV: safe('enables these rules'),
+  HOST: safe('any address is possible behind a proxy or in a container'),
   PORT: safe('a number'),
   PUBLIC_BASE_URL: publicAddress,
   DATA_DIR: ownDirectory,
@@ -56,9 +56,9 @@ export const PRODUCTION_SAFETY = {
   TRANZILA_API_BASE_URL: encryptedOrNear,
   TRANZILA_REPORT_BASE_URL: encryptedOrNear,
   TRANZILA_PAY_BASE_URL: encryptedOrNear,
-  SMTP_URL: safe('a password is sent over TLS alone, see the adapter'),
+  SMTP_URL: safe('the adapter sends a password over TLS only'),
   MAIL_FROM: safe('an address'),
-  TRUSTED_PROXIES: safe('that it is set is asked for by loadConfig; everybody can be named, in words that say so'),
+  TRUSTED_PROXIES: safe('loadConfig requires it; trusting every address must be written out'),
   METRICS_TOKEN: strongSecret(16),
   WEBHOOKS_ALLOW_PRIVATE: safe('the operator’s choice; doctor warns'),
   API_RATE_LIMIT: safe('a number'),
@@ -69,15 +69,15 @@ export const PRODUCTION_SAFETY = {
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 const PRIVATE = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|\[f[cd])/
 
-/** Cookies and signatures rest on it. */
+/** Cookies and signatures depend on it. */
 function publicAddress(value: string): string | null {
   const { protocol, hostname, username, password } = new URL(value)
   if (username || password) return 'got an address with a user or password in it, wants one without'
   if (protocol === 'https:' || LOOPBACK.test(hostname)) return null
-  return `got ${JSON.stringify(value)}, wants an https:// address: over http the console’s cookie could be read on the way`
+  return `got ${JSON.stringify(value)}, wants an https:// address: over http the console’s cookie can be intercepted`
 }
 
-/** Keys and people's data go there. Inside a private network, which a bare host name belongs to, the network protects them. */
+/** Keys and personal data are sent there. A bare host name counts as part of the private network. */
 function encryptedOrNear(value: string): string | null {
   for (const part of value.split(',')) {
     const { protocol, hostname } = new URL(part.trim())
@@ -93,7 +93,7 @@ function databaseWithPassword(value: string): string | null {
   if (hostname === '' || LOOPBACK.test(hostname)) return null
   if (password === '') return `got no password for the database at ${hostname}, wants one`
   return isPlaceholder(decodeURIComponent(password))
-    ? `got a well-known password for the database at ${hostname}, wants one that nobody guesses`
+    ? `got a well-known password for the database at ${hostname}, wants a random one`
     : null
 }
 
@@ -116,7 +116,7 @@ function strongSecret(min: number): SafetyRule {
   }
 }
 
-/** The setup judges it further, by the rules for every new password. */
+/** The setup also applies the rules for every new password. */
 function strongPassword(value: string): string | null {
   if (value.length < 10) return `got ${value.length} characters, wants at least 10`
   if (new Set(value).size < 5 || repeats(value) || isPlaceholder(value))
@@ -124,12 +124,11 @@ function strongPassword(value: string): string | null {
   return null
 }
 
-/** Whether it is one piece over and over: `aaaa…`, `changemechangeme`. */
+/** Whether a value repeats one part: `aaaa…`, `changemechangeme`. */
 function repeats(value: string): boolean {
   return (value + value).indexOf(value, 1) < value.length
 }
 
-/** Whether it is what examples and guides write where a secret belongs, whatever stands around it. */
 function isPlaceholder(value: string): boolean {
   const letters = value.toLowerCase().replace(/[^a-z]/g, '')
   return /^(my|your|the|super|some|change(me|it|this)|please|secret|password|passwd|postgres|admin|test|example|default|insecure|key|token|session|api|agentlocator)+$/.test(

@@ -7,10 +7,8 @@ import { NO_PROXIES, parseTrustedProxies, type TrustedProxies } from './access/p
 import { PRODUCTION_SAFETY, type SafetyRule } from './config-safety.ts'
 import { makePrivateDirectory } from './lib/file-modes.ts'
 
-/** The names of the process environment that a child process may inherit or that `loadConfig` reads. */
 export type Environment = Record<string, string | undefined>
 
-/** The environment of this process: the only place that reads it. */
 export function processEnvironment(): Environment {
   return { ...process.env }
 }
@@ -20,12 +18,11 @@ const flag = z.enum(['0', '1', 'true', 'false']).transform((value) => value === 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'an http(s) URL' })
 const socketUrl = z.url({ protocol: /^wss?$/, error: 'a ws(s) URL' })
 const text = z.string().min(1)
-/** One URL, or the nodes of a cluster with commas between them. */
 const redisUrls = z
   .string()
   .refine(
     (value) => value.split(',').every((part) => z.url({ protocol: /^rediss?$/ }).safeParse(part.trim()).success),
-    'a redis:// URL, or several with commas between them for a cluster',
+    'a redis:// URL, or several comma-separated ones for a cluster',
   )
 
 const variables = z.object({
@@ -89,8 +86,7 @@ const variables = z.object({
     .string()
     .transform((value, context) => {
       const proxies = parseTrustedProxies(value)
-      if (!proxies)
-        context.addIssue('loopback, private, none, or addresses and networks (10.0.0.0/8) with commas between them')
+      if (!proxies) context.addIssue('loopback, private, none, or comma-separated addresses and networks (10.0.0.0/8)')
       return proxies ?? NO_PROXIES
     })
     .optional(),
@@ -100,7 +96,7 @@ const variables = z.object({
   DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(300),
 })
 
-/** First segments of the product's own addresses: below one of them they could not be told from it. */
+/** The first path segments of the product's routes: PUBLIC_BASE_URL must not begin with one of them. */
 const OWN_PATHS = new Set([
   'admin',
   'api',
@@ -117,12 +113,12 @@ const OWN_PATHS = new Set([
 
 const SECRET_NAMES = /SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL|REDIS_URL|SMTP_URL/
 
-/** Every setting, by its name. */
 export const SETTINGS = Object.keys(variables.shape)
 
-const SAFETY: Record<keyof z.output<typeof variables>, SafetyRule> = PRODUCTION_SAFETY
+type Variables = z.output<typeof variables>
 
-/** A provider that may be set up or not: "not configured" is a value, never a missing field. */
+const SAFETY: Record<keyof Variables, SafetyRule> = PRODUCTION_SAFETY
+
 export type Provider<Settings> = ({ kind: 'configured' } & Settings) | { kind: 'absent' }
 
 export type TwilioConfig = {
@@ -138,7 +134,6 @@ export type OpenAiEndpoint = {
   url: string
   model: string
   turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
-  /** Whether each web process keeps a connection open for the next call. */
   warmConnection: boolean
   textModel: string
 }
@@ -154,9 +149,8 @@ export type Config = {
   sandbox: boolean
   host: string
   port: number
-  /** No trailing slash, no query: paths are appended with exactly one slash. */
+  /** Without a trailing slash or a query. */
   publicBaseUrl: string
-  /** Absolute. */
   dataDir: string
   database: { kind: 'embedded' } | { kind: 'external'; url: string }
   queue: { kind: 'redis'; url: string } | { kind: 'postgres' }
@@ -172,9 +166,7 @@ export type Config = {
     engine: 'openai-realtime' | 'embedded'
     openai: Provider<{ apiKey: string } & OpenAiEndpoint>
   }
-  /** Where the vendors are reached, and how they are used, whoever's keys are taken. */
   endpoints: {
-    /** Twilio's REST root; null is Twilio's own. */
     twilioApi: string | null
     openai: OpenAiEndpoint
     paypalApi: string
@@ -183,13 +175,10 @@ export type Config = {
   storage: StorageConfig
   paypal: Provider<{ clientId: string; clientSecret: string; webhookId: string | null; apiBaseUrl: string }>
   tranzila: Provider<{ terminal: string; appKey: string; secret: string } & TranzilaEndpoint>
-  /** Mail over SMTP; null: no mail, links are handed over by hand. */
+  /** SMTP; null: no mail, links are printed. */
   mail: { url: string; from: string } | null
-  /** Whether webhooks may lead to addresses of this machine or network; a sandbox's receivers are there. */
   webhooksAllowPrivate: boolean
-  /** Whose forwarding headers count. */
   trustedProxies: TrustedProxies
-  /** Bearer token for `/metrics`. */
   metricsToken: string | null
   /** Requests of an API key per minute and web process; 0 is no limit. */
   apiRateLimit: number
@@ -197,83 +186,170 @@ export type Config = {
   drainSeconds: number
 }
 
-/** Every setting that was refused, one line each: the variable, what it got, what it wants. */
 export class ConfigError extends Error {
   constructor(readonly problems: string[]) {
-    super(`The settings cannot be used:\n${problems.map((line) => `  - ${line}`).join('\n')}`)
+    super(
+      `The settings are not valid. Correct them and start again:\n${problems.map((line) => `  - ${line}`).join('\n')}`,
+    )
     this.name = 'ConfigError'
   }
 }
 
 /**
- * Reads and checks every setting. Empty values count as unset. Outside production a missing SESSION_SECRET is made once
- * and kept under DATA_DIR, so that all processes on that directory share it.
- * @throws ConfigError naming each refused variable
+ * Reads and checks every setting. Empty values count as unset. Outside production a missing SESSION_SECRET is created once in
+ * DATA_DIR, which all processes share.
+ * @throws ConfigError with each invalid variable
  */
 export function loadConfig(environment: Environment): Config {
-  const given = Object.fromEntries(
-    Object.keys(variables.shape).map((name) => [name, environment[name]?.trim() || undefined]),
-  )
+  const given = Object.fromEntries(SETTINGS.map((name) => [name, environment[name]?.trim() || undefined]))
   const parsed = variables.safeParse(given)
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map((issue) => {
-        const name = String(issue.path[0])
-        const value = SECRET_NAMES.test(name) ? 'a secret value' : JSON.stringify(given[name])
-        return `${name}: got ${value}, wants ${issue.message}`
-      }),
-    )
-  }
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => describeIssue(issue, given)))
   const v = parsed.data
-  const problems: string[] = []
   const production = v.NODE_ENV === 'production'
-  const twilioNamed = Object.keys(v).some(
-    (name) => name.startsWith('TWILIO_') && v[name as keyof typeof v] !== undefined,
-  )
+  const twilioNamed = Object.entries(v).some(([name, value]) => name.startsWith('TWILIO_') && value !== undefined)
   const sandbox = v.SANDBOX ?? (!twilioNamed && !production)
+  const problems = [...findMissing(v, sandbox), ...findContradictions(v, sandbox)]
+  if (production) problems.push(...checkProductionSafety(given))
+  if (problems.length > 0) throw new ConfigError(problems)
   const dataDir = resolve(v.DATA_DIR)
-  const need = (name: string, why: string) => problems.push(`${name}: is not set, wants a value ${why}`)
+  return {
+    environment: v.NODE_ENV,
+    sandbox,
+    host: v.HOST ?? (sandbox ? '127.0.0.1' : '0.0.0.0'),
+    port: v.PORT,
+    publicBaseUrl: (v.PUBLIC_BASE_URL ?? `http://localhost:${v.PORT}`).replace(/[?#].*$/, '').replace(/\/+$/, ''),
+    dataDir,
+    database: v.DATABASE_URL ? { kind: 'external', url: v.DATABASE_URL } : { kind: 'embedded' },
+    queue: v.REDIS_URL ? { kind: 'redis', url: v.REDIS_URL } : { kind: 'postgres' },
+    webConcurrency: v.WEB_CONCURRENCY,
+    business: { name: v.BUSINESS_NAME, language: v.BUSINESS_LANGUAGE },
+    logLevel: v.LOG_LEVEL,
+    sessionSecret: v.SESSION_SECRET ?? storedSecret(dataDir),
+    admin: { email: v.ADMIN_EMAIL ?? null, password: v.ADMIN_PASSWORD ?? null },
+    apiKey: v.API_KEY ?? null,
+    ...readProviders(v),
+    storage: readStorage(v, dataDir),
+    mail: v.SMTP_URL && v.MAIL_FROM ? { url: v.SMTP_URL, from: v.MAIL_FROM } : null,
+    webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
+    trustedProxies: v.TRUSTED_PROXIES ?? NO_PROXIES,
+    metricsToken: v.METRICS_TOKEN ?? null,
+    apiRateLimit: v.API_RATE_LIMIT,
+    maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
+    drainSeconds: v.DRAIN_SECONDS,
+  }
+}
 
-  if (sandbox && production) problems.push('SANDBOX: got "1", wants 0 or unset when NODE_ENV=production')
-  if (production && !v.SESSION_SECRET) need('SESSION_SECRET', 'when NODE_ENV=production')
-  if (production && !v.PUBLIC_BASE_URL) need('PUBLIC_BASE_URL', 'when NODE_ENV=production')
-  const isPublic = v.PUBLIC_BASE_URL !== undefined && !isLoopbackUrl(v.PUBLIC_BASE_URL)
-  if (production && isPublic && !v.TRUSTED_PROXIES)
-    need('TRUSTED_PROXIES', 'when PUBLIC_BASE_URL is public: the proxies in front (loopback, private, CIDR), or none')
-  // Whoever reaches a sandbox from its own machine is its owner: nobody else may be led there.
-  if (sandbox && isPublic)
+function describeIssue(issue: z.core.$ZodIssue, given: Environment): string {
+  const name = String(issue.path[0])
+  const value = SECRET_NAMES.test(name) ? 'a secret value' : JSON.stringify(given[name])
+  return `${name}: got ${value}, wants ${issue.message}`
+}
+
+function findMissing(v: Variables, sandbox: boolean): string[] {
+  const production = v.NODE_ENV === 'production'
+  const s3 = v.STORAGE === 's3'
+  const required: [name: keyof Variables, needed: unknown, why: string][] = [
+    ['SESSION_SECRET', production, 'when NODE_ENV=production'],
+    ['PUBLIC_BASE_URL', production, 'when NODE_ENV=production'],
+    [
+      'TRUSTED_PROXIES',
+      production && isPublic(v),
+      'when PUBLIC_BASE_URL is public: the proxies in front (loopback, private, CIDR), or none',
+    ],
+    ['TWILIO_ACCOUNT_SID', v.TWILIO_AUTH_TOKEN, 'beside TWILIO_AUTH_TOKEN'],
+    ['TWILIO_AUTH_TOKEN', v.TWILIO_ACCOUNT_SID, 'beside TWILIO_ACCOUNT_SID'],
+    // The sandbox creates its own key when it starts.
+    ['OPENAI_API_KEY', v.SPEECH_ENGINE === 'openai-realtime' && !sandbox, 'when SPEECH_ENGINE=openai-realtime'],
+    ['ADMIN_PASSWORD', v.ADMIN_EMAIL && production, 'beside ADMIN_EMAIL'],
+    ['MAIL_FROM', v.SMTP_URL, 'beside SMTP_URL'],
+    ['SMTP_URL', v.MAIL_FROM, 'beside MAIL_FROM'],
+    ['S3_ENDPOINT', s3, 'when STORAGE=s3'],
+    ['S3_BUCKET', s3, 'when STORAGE=s3'],
+    ['S3_ACCESS_KEY_ID', s3, 'when STORAGE=s3'],
+    ['S3_SECRET_ACCESS_KEY', s3, 'when STORAGE=s3'],
+  ]
+  return required
+    .filter(([name, needed]) => needed && !v[name])
+    .map(([name, , why]) => `${name}: is not set, wants a value ${why}`)
+}
+
+function findContradictions(v: Variables, sandbox: boolean): string[] {
+  const problems: string[] = []
+  if (sandbox && v.NODE_ENV === 'production')
+    problems.push('SANDBOX: got "1", wants 0 or unset when NODE_ENV=production')
+  // Requests from its own machine are the owner's: a sandbox must not be public.
+  if (sandbox && isPublic(v))
     problems.push(
       `PUBLIC_BASE_URL: got "${v.PUBLIC_BASE_URL}", wants a loopback address in the sandbox (SANDBOX=0 to be public)`,
     )
-  if (!v.TWILIO_ACCOUNT_SID && v.TWILIO_AUTH_TOKEN) need('TWILIO_ACCOUNT_SID', 'beside TWILIO_AUTH_TOKEN')
-  if (v.TWILIO_ACCOUNT_SID && !v.TWILIO_AUTH_TOKEN) need('TWILIO_AUTH_TOKEN', 'beside TWILIO_ACCOUNT_SID')
-  // In the sandbox the key is the sandbox's own, made when it starts.
-  if (v.SPEECH_ENGINE === 'openai-realtime' && !v.OPENAI_API_KEY && !sandbox)
-    need('OPENAI_API_KEY', 'when SPEECH_ENGINE=openai-realtime')
-  if (v.ADMIN_EMAIL && !v.ADMIN_PASSWORD && production) need('ADMIN_PASSWORD', 'beside ADMIN_EMAIL')
-  if (v.SMTP_URL && !v.MAIL_FROM) need('MAIL_FROM', 'beside SMTP_URL')
-  if (v.MAIL_FROM && !v.SMTP_URL) need('SMTP_URL', 'beside MAIL_FROM')
-  if (production) problems.push(...checkProductionSafety(given))
-
-  let storage: StorageConfig = { kind: 'file', directory: join(dataDir, 'files') }
-  if (v.STORAGE === 's3') {
-    for (const name of ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const)
-      if (!v[name]) need(name, 'when STORAGE=s3')
-    storage = {
-      kind: 's3',
-      endpoint: v.S3_ENDPOINT ?? '',
-      bucket: v.S3_BUCKET ?? '',
-      accessKeyId: v.S3_ACCESS_KEY_ID ?? '',
-      secretAccessKey: v.S3_SECRET_ACCESS_KEY ?? '',
-    }
-  }
   const [, first = ''] = new URL(v.PUBLIC_BASE_URL ?? 'http://localhost').pathname.split('/')
   if (OWN_PATHS.has(first))
-    problems.push(
-      `PUBLIC_BASE_URL: got a path that begins with /${first}, which is one of the product's own; wants another`,
-    )
-  if (problems.length > 0) throw new ConfigError(problems)
-  const endpoints: Config['endpoints'] = {
+    problems.push(`PUBLIC_BASE_URL: got a path that begins with /${first}, a path of the product; wants another`)
+  return problems
+}
+
+function isPublic({ PUBLIC_BASE_URL: url }: Variables): boolean {
+  return url !== undefined && !isLoopbackUrl(url)
+}
+
+function readStorage(v: Variables, dataDir: string): StorageConfig {
+  if (v.STORAGE === 'file') return { kind: 'file', directory: join(dataDir, 'files') }
+  return {
+    kind: 's3',
+    endpoint: v.S3_ENDPOINT ?? '',
+    bucket: v.S3_BUCKET ?? '',
+    accessKeyId: v.S3_ACCESS_KEY_ID ?? '',
+    secretAccessKey: v.S3_SECRET_ACCESS_KEY ?? '',
+  }
+}
+
+function readProviders(
+  v: Variables,
+): Pick<Config, 'twilio' | 'baileys' | 'speech' | 'endpoints' | 'paypal' | 'tranzila'> {
+  const absent = { kind: 'absent' } as const
+  const endpoints = readEndpoints(v)
+  return {
+    endpoints,
+    twilio:
+      v.TWILIO_ACCOUNT_SID && v.TWILIO_AUTH_TOKEN
+        ? {
+            kind: 'configured',
+            accountSid: v.TWILIO_ACCOUNT_SID,
+            authToken: v.TWILIO_AUTH_TOKEN,
+            apiBaseUrl: endpoints.twilioApi,
+            whatsappFrom: v.TWILIO_WHATSAPP_FROM ?? null,
+          }
+        : absent,
+    baileys: { secret: v.BAILEYS_SECRET ?? null, websocketUrl: v.BAILEYS_WEBSOCKET_URL ?? null },
+    speech: {
+      engine: v.SPEECH_ENGINE ?? (v.OPENAI_API_KEY ? 'openai-realtime' : 'embedded'),
+      openai: v.OPENAI_API_KEY ? { kind: 'configured', apiKey: v.OPENAI_API_KEY, ...endpoints.openai } : absent,
+    },
+    paypal:
+      v.PAYPAL_CLIENT_ID && v.PAYPAL_CLIENT_SECRET
+        ? {
+            kind: 'configured',
+            clientId: v.PAYPAL_CLIENT_ID,
+            clientSecret: v.PAYPAL_CLIENT_SECRET,
+            webhookId: v.PAYPAL_WEBHOOK_ID ?? null,
+            apiBaseUrl: endpoints.paypalApi,
+          }
+        : absent,
+    tranzila:
+      v.TRANZILA_TERMINAL && v.TRANZILA_APP_KEY && v.TRANZILA_SECRET
+        ? {
+            kind: 'configured',
+            terminal: v.TRANZILA_TERMINAL,
+            appKey: v.TRANZILA_APP_KEY,
+            secret: v.TRANZILA_SECRET,
+            ...endpoints.tranzila,
+          }
+        : absent,
+  }
+}
+
+function readEndpoints(v: Variables): Config['endpoints'] {
+  return {
     twilioApi: v.TWILIO_API_BASE_URL?.replace(/\/+$/, '') ?? null,
     openai: {
       url: v.OPENAI_REALTIME_URL,
@@ -289,72 +365,8 @@ export function loadConfig(environment: Environment): Config {
       payBaseUrl: v.TRANZILA_PAY_BASE_URL,
     },
   }
-
-  return {
-    environment: v.NODE_ENV,
-    sandbox,
-    host: v.HOST ?? (sandbox ? '127.0.0.1' : '0.0.0.0'),
-    port: v.PORT,
-    publicBaseUrl: (v.PUBLIC_BASE_URL ?? `http://localhost:${v.PORT}`).replace(/[?#].*$/, '').replace(/\/+$/, ''),
-    dataDir,
-    database: v.DATABASE_URL ? { kind: 'external', url: v.DATABASE_URL } : { kind: 'embedded' },
-    queue: v.REDIS_URL ? { kind: 'redis', url: v.REDIS_URL } : { kind: 'postgres' },
-    webConcurrency: v.WEB_CONCURRENCY,
-    business: { name: v.BUSINESS_NAME, language: v.BUSINESS_LANGUAGE },
-    logLevel: v.LOG_LEVEL,
-    sessionSecret: v.SESSION_SECRET ?? keptSecret(dataDir),
-    admin: { email: v.ADMIN_EMAIL ?? null, password: v.ADMIN_PASSWORD ?? null },
-    apiKey: v.API_KEY ?? null,
-    twilio:
-      v.TWILIO_ACCOUNT_SID && v.TWILIO_AUTH_TOKEN
-        ? {
-            kind: 'configured',
-            accountSid: v.TWILIO_ACCOUNT_SID,
-            authToken: v.TWILIO_AUTH_TOKEN,
-            apiBaseUrl: endpoints.twilioApi,
-            whatsappFrom: v.TWILIO_WHATSAPP_FROM ?? null,
-          }
-        : { kind: 'absent' },
-    baileys: { secret: v.BAILEYS_SECRET ?? null, websocketUrl: v.BAILEYS_WEBSOCKET_URL ?? null },
-    speech: {
-      engine: v.SPEECH_ENGINE ?? (v.OPENAI_API_KEY ? 'openai-realtime' : 'embedded'),
-      openai: v.OPENAI_API_KEY
-        ? { kind: 'configured', apiKey: v.OPENAI_API_KEY, ...endpoints.openai }
-        : { kind: 'absent' },
-    },
-    endpoints,
-    storage,
-    paypal:
-      v.PAYPAL_CLIENT_ID && v.PAYPAL_CLIENT_SECRET
-        ? {
-            kind: 'configured',
-            clientId: v.PAYPAL_CLIENT_ID,
-            clientSecret: v.PAYPAL_CLIENT_SECRET,
-            webhookId: v.PAYPAL_WEBHOOK_ID ?? null,
-            apiBaseUrl: endpoints.paypalApi,
-          }
-        : { kind: 'absent' },
-    tranzila:
-      v.TRANZILA_TERMINAL && v.TRANZILA_APP_KEY && v.TRANZILA_SECRET
-        ? {
-            kind: 'configured',
-            terminal: v.TRANZILA_TERMINAL,
-            appKey: v.TRANZILA_APP_KEY,
-            secret: v.TRANZILA_SECRET,
-            ...endpoints.tranzila,
-          }
-        : { kind: 'absent' },
-    mail: v.SMTP_URL && v.MAIL_FROM ? { url: v.SMTP_URL, from: v.MAIL_FROM } : null,
-    webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
-    trustedProxies: v.TRUSTED_PROXIES ?? NO_PROXIES,
-    metricsToken: v.METRICS_TOKEN ?? null,
-    apiRateLimit: v.API_RATE_LIMIT,
-    maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
-    drainSeconds: v.DRAIN_SECONDS,
-  }
 }
 
-/** What production refuses about the values that were given, one line each; never the value of a secret. */
 export function checkProductionSafety(given: Environment): string[] {
   return Object.entries(SAFETY).flatMap(([name, rule]) => {
     const value = given[name]
@@ -363,8 +375,8 @@ export function checkProductionSafety(given: Environment): string[] {
   })
 }
 
-/** The secret kept under DATA_DIR; of several processes that start at once the first one's file wins. */
-function keptSecret(dataDir: string): string {
+/** The secret in DATA_DIR; of several processes that start at once, the first one creates it. */
+function storedSecret(dataDir: string): string {
   const file = join(dataDir, 'session-secret')
   if (!existsSync(file)) {
     makePrivateDirectory(dataDir, process.getuid?.() === 0)

@@ -5,13 +5,12 @@ import manifest from '../package.json'
 
 const root = join(import.meta.dir, '..')
 
-/** What runs: the product, its version, the commit it was built from (`unknown` outside a checkout), and Bun's version. */
 export function readVersion(): { name: string; version: string; commit: string; bun: string } {
   const { name, version } = z.object({ name: z.string(), version: z.string() }).parse(manifest)
   return { name, version, commit: readCommit(), bun: Bun.version }
 }
 
-/** An image carries its commit in a file; a checkout has it in git's own. */
+/** An image has its commit in a file, a checkout in git. */
 function readCommit(): string {
   const stamp = join(root, '.commit')
   if (existsSync(stamp)) return readFileSync(stamp, 'utf8').trim()

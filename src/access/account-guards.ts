@@ -16,13 +16,13 @@ import { sha256Hex } from '../lib/ids.ts'
 import { hasUnstorable } from '../lib/text.ts'
 import { checkNewPassword } from './passwords.ts'
 
-/** Marks a device on which an account was signed in to; the name of its cookie behind the prefix. */
+/** Marks a device on which the account was signed in; the name of its cookie after the prefix. */
 const DEVICE_COOKIE = 'device'
 const DEVICE_SECONDS = 180 * 24 * 3_600
-/** The library's cookie of a login that still needs its second factor. */
+/** The library's cookie of a login that waits for the second factor. */
 const SECOND_STEP_COOKIE = 'two_factor'
 
-/** Requests that prove a signed-in person by the password: a stolen session must not try passwords without end. */
+/** Requests of a signed-in person that need the password: limited, since a session may be stolen. */
 export const PASSWORD_PATHS: ReadonlySet<string> = new Set([
   '/change-password',
   '/verify-password',
@@ -42,11 +42,9 @@ const code = z.object({ code: z.string() })
 const change = z.looseObject({ newPassword: z.string() })
 
 /**
- * What an account is protected by beyond the library's limit per address:
- * - ten failures in a quarter of an hour, then the account takes no attempt from devices it does not know. A device on which
- *   its owner signed in has a count of its own, so that a stranger who guesses never locks the owner out;
- * - a one-time password works once;
- * - new passwords are judged, and a change ends all other sessions.
+ * Protects an account beyond the library's limit per address: ten failed attempts in 15 minutes; each one-time password works
+ * once; new passwords are checked, and a change ends all other sessions. A device on which the owner signed in is counted
+ * separately, so that a stranger cannot lock the owner out.
  */
 export function createAccountGuards(db: DomainContext['db']) {
   return {
@@ -55,7 +53,7 @@ export function createAccountGuards(db: DomainContext['db']) {
       if (ctx.path === '/two-factor/verify-totp') await refuseUsedCode(db, ctx)
       const key = await attemptKey(ctx)
       if (key && !(await countAttempt({ db }, key))) throw tooMany()
-      if (ctx.path === '/change-password') return await judgeChange(ctx)
+      if (ctx.path === '/change-password') return await checkChange(ctx)
       return
     }),
     after: createAuthMiddleware(async (ctx) => {
@@ -75,24 +73,23 @@ export function createAccountGuards(db: DomainContext['db']) {
   }
 }
 
-/** The library stores what it gets; the database does not take every text. */
+/** The library stores any text; the database refuses some. */
 function refuseUnstorable(body: unknown): void {
   if (typeof body !== 'object' || body === null) return
   for (const [field, value] of Object.entries(body))
     if (typeof value === 'string' && hasUnstorable(value))
       throw new APIError('BAD_REQUEST', {
         code: 'INVALID_TEXT',
-        message: `${field}: has characters that cannot be stored.`,
+        message: `${field}: The text has characters that cannot be stored. Remove them.`,
       })
 }
 
-/** What an attempt is counted under; null for what is none. */
 async function attemptKey(ctx: AuthContext): Promise<string | null> {
   if (ctx.path === '/sign-in/email') {
     const body = signIn.safeParse(ctx.body)
     if (!body.success) return null
     const email = normalizeEmail(body.data.email)
-    const device = await knownDevice(ctx, email)
+    const device = await trustedDevice(ctx, email)
     return device ? `device:${device}` : `account:${email}`
   }
   if (!PASSWORD_PATHS.has(ctx.path)) return null
@@ -100,7 +97,7 @@ async function attemptKey(ctx: AuthContext): Promise<string | null> {
   return session ? `session:${session.user.id}` : null
 }
 
-async function knownDevice(ctx: AuthContext, email: string): Promise<string | null> {
+async function trustedDevice(ctx: AuthContext, email: string): Promise<string | null> {
   const cookie = ctx.context.createAuthCookie(DEVICE_COOKIE)
   const value = await ctx.getSignedCookie(cookie.name, ctx.context.secret)
   const [owner, device] = value ? value.split('.') : []
@@ -109,13 +106,13 @@ async function knownDevice(ctx: AuthContext, email: string): Promise<string | nu
 
 async function rememberDevice(ctx: AuthContext, email: string): Promise<void> {
   const owner = normalizeEmail(email)
-  if (await knownDevice(ctx, owner)) return
+  if (await trustedDevice(ctx, owner)) return
   const cookie = ctx.context.createAuthCookie(DEVICE_COOKIE, { maxAge: DEVICE_SECONDS })
   const value = `${sha256Hex(owner)}.${randomBytes(16).toString('hex')}`
   await ctx.setSignedCookie(cookie.name, value, ctx.context.secret, cookie.attributes)
 }
 
-/** A code is used up by trying it, before it is looked at: of two requests at once one gets through. */
+/** A code is marked as used before it is checked: of two simultaneous requests one succeeds. */
 async function refuseUsedCode(db: DomainContext['db'], ctx: AuthContext): Promise<void> {
   const body = code.safeParse(ctx.body)
   const userId = await secondStepUser(ctx)
@@ -123,11 +120,10 @@ async function refuseUsedCode(db: DomainContext['db'], ctx: AuthContext): Promis
   if (!(await useCode({ db }, userId, body.data.code)))
     throw new APIError('UNAUTHORIZED', {
       code: 'CODE_USED',
-      message: 'This code was used already; wait for the next one.',
+      message: 'This code was already used. Wait for the next one.',
     })
 }
 
-/** Whose code it is: that of the session, or of the login whose first step is done. */
 async function secondStepUser(ctx: AuthContext): Promise<string | null> {
   const session = await getSessionFromCtx(ctx)
   if (session) return session.user.id
@@ -136,7 +132,7 @@ async function secondStepUser(ctx: AuthContext): Promise<string | null> {
   return challenge ? ((await ctx.context.internalAdapter.findVerificationValue(challenge))?.value ?? null) : null
 }
 
-async function judgeChange(ctx: AuthContext) {
+async function checkChange(ctx: AuthContext) {
   const body = change.safeParse(ctx.body)
   const session = await getSessionFromCtx(ctx)
   if (!body.success || !session) return
@@ -152,7 +148,7 @@ async function judgeChange(ctx: AuthContext) {
 function tooMany() {
   return new APIError(
     'TOO_MANY_REQUESTS',
-    { code: 'TOO_MANY_ATTEMPTS', message: 'Too many attempts at this account; wait a quarter of an hour.' },
+    { code: 'TOO_MANY_ATTEMPTS', message: 'Too many attempts for this account. Try again in 15 minutes.' },
     { 'Retry-After': String(ATTEMPTS.windowSeconds) },
   )
 }

@@ -5,10 +5,9 @@ import { AppError } from '../lib/errors.ts'
 import { namesLoopback, refuseForeignOrigin } from './origins.ts'
 import { isDirectLoopback, type RequestAddress } from './proxies.ts'
 
-/** How far a request may go: `scope` bounds an API key, `operator` stands for the whole installation. */
+/** The rights of a request: `scope` limits an API key, `operator` covers the whole installation. */
 export type Access = { role: Role; scope: Scope | null; operator: boolean }
 
-/** A business and how far the request may go in it. */
 export type AccessContext = BusinessContext & { access: Access }
 
 export type PrincipalDeps = {
@@ -16,18 +15,16 @@ export type PrincipalDeps = {
   sandbox: boolean
   publicBaseUrl: string
   addressOf: RequestAddress
-  /** The installation's first business: its owners and admin keys run the installation. */
+  /** The installation's first business: its owners and operator keys operate the installation. */
   firstBusiness(): string | null
-  /** Whether there is such a business. */
   businessExists(id: string): boolean
-  /** The console's session, if the request has one. */
   sessionOf(headers: Headers): Promise<{ userId: string } | null>
 }
 
 /**
- * Whom a request speaks for: the business of its API key; the member logged in to the console, for the business that
- * `x-business-id` names or the oldest membership; or, in the sandbox and from this machine alone, the first business.
- * @param chosen the business asked for where no header can be set (a browser's EventSource)
+ * The business that a request acts for: of its API key; of the console's session, where `x-business-id` chooses among the
+ * memberships (the oldest by default); or, in the sandbox and from this machine only, the first business.
+ * @param chosen the chosen business where no header can be set (a browser's EventSource)
  * @throws AppError `api_key_required`, `invalid_api_key`, `no_business`, `not_a_member`, `foreign_origin`
  */
 export async function businessOf(
@@ -41,7 +38,12 @@ export async function businessOf(
   if (header) {
     const key = /^Bearer\s+(\S+)$/i.exec(header)?.[1]
     const found = key ? await authenticateApiKey(deps.ctx, key) : null
-    if (!found) throw new AppError('unauthenticated', 'invalid_api_key', 'The API key is not known or was revoked.')
+    if (!found)
+      throw new AppError(
+        'unauthenticated',
+        'invalid_api_key',
+        'The API key is unknown or was revoked. Create a new one.',
+      )
     if (wanted && wanted !== found.businessId) throw notAMember()
     return {
       ...within(deps.ctx, found.businessId, { kind: 'api_key', id: found.id }),
@@ -69,22 +71,26 @@ export async function businessOf(
   }
   if (deps.sandbox && isDirectLoopback(request, deps.addressOf) && namesLoopback(request)) {
     const id = wanted ?? first
-    if (!id) throw new AppError('unavailable', 'no_business', 'There is no business yet.')
+    if (!id)
+      throw new AppError('unavailable', 'no_business', 'There is no business yet. Create one with `business create`.')
     if (!deps.businessExists(id)) throw notAMember()
     return {
       ...within(deps.ctx, id, { kind: 'system', id: 'loopback' }),
       access: { role: 'owner', scope: null, operator: true },
     }
   }
-  throw new AppError('unauthenticated', 'api_key_required', 'Send an API key: Authorization: Bearer <key>.')
+  throw new AppError('unauthenticated', 'api_key_required', 'An API key is required. Send Authorization: Bearer <key>.')
 }
 
 const ROLE_OF_SCOPE = { read: 'viewer', write: 'agent', admin: 'owner' } as const satisfies Record<Scope, Role>
 
-/** The same answer for a business that is not there and one that is somebody else's. */
+/** The same answer for a missing business and for one of other people. */
 function notAMember() {
-  return new AppError('forbidden', 'not_a_member', 'You are no member of this business.')
+  return new AppError(
+    'forbidden',
+    'not_a_member',
+    'You are not a member of this business. Ask one of its owners for an invitation.',
+  )
 }
 
-/** What a guarded handler reads back with `c.get('business')`. */
 export type BusinessEnv = { Variables: { business: AccessContext } }

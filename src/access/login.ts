@@ -8,7 +8,7 @@ import type { Logger } from '../lib/log.ts'
 import { createAccountGuards } from './account-guards.ts'
 import { hashPassword, PASSWORD_MAX, PASSWORD_MIN, verifyPassword } from './passwords.ts'
 
-/** Carries the client's address from our server to the rate limit; whatever a client sends under it is overwritten. */
+/** Passes the client's address to the rate limit; a value that the client sends is overwritten. */
 export const CLIENT_ADDRESS_HEADER = 'x-agentlocator-client'
 
 export type AuthOptions = {
@@ -16,16 +16,14 @@ export type AuthOptions = {
   secret: string
   publicBaseUrl: string
   log: Logger
-  /** Further origins whose requests count as the console's own. */
   isOwnOrigin?: (origin: string, request: Request) => boolean
 }
 
-/** The console's login: e-mail and password, argon2id, one-time passwords, sessions and rate limits in Postgres. */
 export function createAuth(options: AuthOptions) {
   const { log } = options
   return betterAuth({
     appName: 'AgentLocator',
-    // A path in it would take the place of `basePath`; what is below one is led there by the server (http/base-path.ts).
+    // A path here would replace `basePath`; http/base-path.ts handles an installation below a path.
     baseURL: new URL(options.publicBaseUrl).origin,
     basePath: '/api/auth',
     secret: options.secret,
@@ -42,7 +40,7 @@ export function createAuth(options: AuthOptions) {
     }),
     emailAndPassword: {
       enabled: true,
-      // Logins are made by accepting an invitation, or by the setup.
+      // Logins are created by invitations and by the setup.
       disableSignUp: true,
       minPasswordLength: PASSWORD_MIN,
       maxPasswordLength: PASSWORD_MAX,
@@ -70,7 +68,7 @@ export function createAuth(options: AuthOptions) {
       cookiePrefix: 'agentlocator',
       ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] },
     },
-    // Errors that are not answers reach our own handler; printed by the library they would show statements' parameters.
+    // Errors reach the handler of the server: the library would log the parameters of statements.
     onAPIError: { throw: true },
     logger: {
       level: 'warn',
@@ -91,15 +89,12 @@ export async function sessionOf(auth: Auth, headers: Headers): Promise<{ userId:
     const session = await auth.api.getSession({ headers })
     return session ? { userId: session.user.id } : null
   } catch (error) {
-    // The library hides the database's error in its own.
+    // The library wraps errors of the database.
     throw error instanceof APIError && error.status === 'INTERNAL_SERVER_ERROR' && error.cause ? error.cause : error
   }
 }
 
-/**
- * Makes a login with a password that was judged already; nobody is signed in by that. Answers the user's id.
- * @throws AppError `login_exists`
- */
+/** Creates a login with a checked password, without signing in. @returns the id of the user @throws AppError `login_exists` */
 export async function createLogin(
   db: Database,
   login: { email: string; name: string; password: string },

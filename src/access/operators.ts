@@ -5,8 +5,8 @@ import { isLoopbackUrl, namesLoopback } from './origins.ts'
 import { isDirectLoopback } from './proxies.ts'
 
 /**
- * Whether a request may see how the installation itself is doing: with METRICS_TOKEN, as an operator, or from this machine
- * itself while the installation is not public. Behind a public address a proxy that leaves no trace would look like this machine.
+ * Whether a request may read the installation's own state: with METRICS_TOKEN, as an operator, or from this machine while the
+ * installation is not public. With a public address, a proxy without headers of its own would look like this machine.
  */
 export function createOperatorCheck(deps: {
   principal: PrincipalDeps

@@ -6,7 +6,6 @@ declare const self: Worker
 export type PasswordQuestion = { password: string; about: string[] }
 export type PasswordAnswer = { score: number }
 
-/** Estimates how hard a password is to guess: 0 (at once) to 4. */
 self.onmessage = ({ data }: MessageEvent<PasswordQuestion>) => {
   const estimator = new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs })
   const { score } = estimator.check(data.password, data.about)

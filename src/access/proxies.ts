@@ -1,17 +1,14 @@
 import ipaddr from 'ipaddr.js'
 
-/** The address of the peer that a request came from, as the socket has it; null when it is not known. */
 export type RequestAddress = (request: Request) => string | null
 
-/** Whose forwarding headers count. */
 export type TrustedProxies = {
-  /** Whether the peer or hop is one of the proxies. */
   trusts(address: string): boolean
 }
 
 type Network = [ipaddr.IPv4 | ipaddr.IPv6, number]
 
-/** What `loopback` and `private` stand for, by the ranges of RFC 1918, 3927, 4193 and 4291. */
+/** The networks of the names, by RFC 1918, 3927, 4193 and 4291. */
 const NAMED: Readonly<Record<string, readonly string[]>> = {
   loopback: ['127.0.0.0/8', '::1/128'],
   private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', 'fc00::/7', 'fe80::/10'],
@@ -19,8 +16,8 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Reads TRUSTED_PROXIES: `loopback`, `private`, `none`, addresses and networks in CIDR notation, with commas or spaces between them.
- * @returns null when a part is none of these
+ * Parses TRUSTED_PROXIES: `loopback`, `private`, `none`, addresses and CIDR networks, separated by commas or spaces.
+ * @returns null when a part is invalid
  */
 export function parseTrustedProxies(setting: string): TrustedProxies | null {
   const networks: Network[] = []
@@ -48,7 +45,6 @@ export function parseTrustedProxies(setting: string): TrustedProxies | null {
   }
 }
 
-/** Trusts nobody: what an installation without TRUSTED_PROXIES does. */
 export const NO_PROXIES: TrustedProxies = { trusts: () => false }
 
 function parseNetwork(text: string): Network | null {
@@ -62,27 +58,26 @@ function parseNetwork(text: string): Network | null {
   return address ? [address, address.kind() === 'ipv4' ? 32 : 128] : null
 }
 
-/** An IP address as text, an IPv4 one inside IPv6 (`::ffff:127.0.0.1`) as IPv4; null when it is none. */
+/** Parses an IP address; an IPv4 address inside IPv6 (`::ffff:127.0.0.1`) becomes IPv4. */
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   const bare = text.replace(/%.*$/, '')
-  // `ipaddr.js` also takes `127.1` and octal parts, which proxies read differently.
+  // `ipaddr.js` also accepts `127.1` and octal parts, which proxies read differently.
   if (!ipaddr.IPv4.isValidFourPartDecimal(bare) && !ipaddr.IPv6.isValid(bare)) return null
   return ipaddr.process(bare)
 }
 
-/** `198.51.100.7`, `198.51.100.7:5000`, `2001:db8::1` or `[2001:db8::1]:5000` as an address; null when it is none. */
+/** The address of `198.51.100.7`, `198.51.100.7:5000`, `2001:db8::1` or `[2001:db8::1]:5000`; null when invalid. */
 function hopAddress(text: string): string | null {
   const bracketed = /^\[([0-9a-f:.%\w]+)\](?::\d{1,5})?$/i.exec(text)
   const withPort = /^(\d+\.\d+\.\d+\.\d+):\d{1,5}$/.exec(text)
   return parseAddress(bracketed?.[1] ?? withPort?.[1] ?? text)?.toString() ?? null
 }
 
-/** The hops of X-Forwarded-For, the nearest last; null for one that is no address. */
 function hopsOfForwardedFor(header: string): (string | null)[] {
   return header.split(',').map((part) => hopAddress(part.trim()))
 }
 
-/** The hops of Forwarded (RFC 7239): one element a hop, each with at most one `for`. */
+/** The hops of Forwarded (RFC 7239): one element for each hop, with at most one `for`. */
 function hopsOfForwarded(header: string): (string | null)[] {
   return header.split(',').map((element) => {
     const value = element
@@ -94,23 +89,23 @@ function hopsOfForwarded(header: string): (string | null)[] {
 }
 
 /**
- * The address of the client, for limits. A trusted peer is believed about whom it speaks for: the right-most hop that is no
- * trusted proxy itself. Where the headers say nothing, contradict each other or are not readable, it is the peer.
+ * The address of the client, for limits: behind a trusted proxy, the right-most hop that is not a trusted proxy. When the
+ * headers are missing, invalid or contradict each other, it is the address of the peer.
  */
 export function clientAddress(request: Request, addressOf: RequestAddress, proxies: TrustedProxies): string {
   const peer = parseAddress(addressOf(request) ?? '')?.toString() ?? ''
   if (!proxies.trusts(peer)) return peer
   const forwardedFor = request.headers.get('x-forwarded-for')
   const forwarded = request.headers.get('forwarded')
-  const told = [
+  const claimed = [
     ...(forwardedFor === null ? [] : [clientOf(hopsOfForwardedFor(forwardedFor), proxies)]),
     ...(forwarded === null ? [] : [clientOf(hopsOfForwarded(forwarded), proxies)]),
   ]
-  const [first] = told
-  return first && told.every((address) => address === first) ? first : peer
+  const [first] = claimed
+  return first && claimed.every((address) => address === first) ? first : peer
 }
 
-/** What limits count for a client's address: with IPv6 whoever has one address has its whole /64. */
+/** The key that limits count: for IPv6 the /64 network, since one client has all of it. */
 export function limitKey(address: string): string {
   const parsed = parseAddress(address)
   if (parsed?.kind() !== 'ipv6') return address
@@ -123,8 +118,8 @@ function clientOf(hops: (string | null)[], proxies: TrustedProxies): string | nu
 }
 
 /**
- * What clients send by themselves. Whatever else a request carries was put there by something in between, and so the request
- * does not come from this machine alone: proxies and tunnels have too many headers of their own to list those instead.
+ * Headers that clients send. Any other header means that a proxy or tunnel stands in between; those have too many headers of
+ * their own to list.
  */
 const CLIENT_HEADERS = new Set([
   'accept',
@@ -175,11 +170,11 @@ const CLIENT_HEADERS = new Set([
   'x-twilio-signature',
 ])
 
-/** Whether a request was made on this machine itself, with nothing in between that could be seen. */
+/** Whether a request comes from this machine, without a visible proxy in between. */
 export function isDirectLoopback(request: Request, addressOf: RequestAddress): boolean {
   const address = parseAddress(addressOf(request) ?? '')
   if (address?.range() !== 'loopback') return false
-  // nginx's default to its upstreams; browsers and HTTP clients keep their connections.
+  // nginx sends `close` to its upstreams by default; browsers and HTTP clients keep connections open.
   if (/(^|,)\s*close\s*(,|$)/i.test(request.headers.get('connection') ?? '')) return false
   for (const name of request.headers.keys())
     if (!CLIENT_HEADERS.has(name) && !/^sec-(ch|fetch|websocket|gpc|purpose)/.test(name)) return false

@@ -1,10 +1,8 @@
 import type { Actor } from '../domain/context.ts'
 import { AppError } from '../lib/errors.ts'
 
-/** How many streams may be open at once. */
 const LIMITS = { actor: 20, address: 100, process: 1_000 } as const
 
-/** Counts the open streams of this process by who opened them and from where. */
 export class StreamGate {
   readonly #counts = new Map<string, number>()
 
@@ -14,7 +12,7 @@ export class StreamGate {
     return this.#counts.get('process') ?? 0
   }
 
-  #placesOf(actor: Actor, address: string): [key: string, limit: number][] {
+  #countsOf(actor: Actor, address: string): [key: string, limit: number][] {
     return [
       ['process', this.limits.process],
       [`actor ${actor.kind} ${actor.id}`, this.limits.actor],
@@ -24,28 +22,28 @@ export class StreamGate {
 
   /** @throws AppError `too_many_streams` */
   requireRoom(actor: Actor, address: string): void {
-    if (this.#placesOf(actor, address).some(([key, limit]) => (this.#counts.get(key) ?? 0) >= limit))
+    if (this.#countsOf(actor, address).some(([key, limit]) => (this.#counts.get(key) ?? 0) >= limit))
       throw new AppError(
         'rate_limited',
         'too_many_streams',
-        'Too many streams are open. Close some, or use one for all.',
+        'Too many streams are open. Close some, or use one stream for all events.',
       )
   }
 
   /**
-   * Takes a place for one more stream.
-   * @returns what gives the place back; called again it does nothing
+   * Counts one more stream.
+   * @returns a function that ends it; repeated calls have no effect
    * @throws AppError `too_many_streams`
    */
   enter(actor: Actor, address: string): () => void {
     this.requireRoom(actor, address)
-    const places = this.#placesOf(actor, address)
-    for (const [key] of places) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
+    const counts = this.#countsOf(actor, address)
+    for (const [key] of counts) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
     let entered = true
     return () => {
       if (!entered) return
       entered = false
-      for (const [key] of places) {
+      for (const [key] of counts) {
         const left = (this.#counts.get(key) ?? 0) - 1
         if (left > 0) this.#counts.set(key, left)
         else this.#counts.delete(key)
@@ -54,13 +52,13 @@ export class StreamGate {
   }
 }
 
-/** How often the right to a stream is looked at again, and how long it may stay open while that cannot be found out. */
+/** How often access is checked again, and how long a stream stays open while it cannot be checked. */
 const RECHECK_MS = 3_000
 const UNKNOWN_MS = 60_000
 
 /**
- * Looks every few seconds whether a stream may still be open, and ends it when not.
- * @param mayStay throws when the right is gone; an error of the kind `unavailable` says that nobody knows at the moment
+ * Checks every few seconds whether a stream may stay open, and ends it when not.
+ * @param mayStay throws when access was revoked; an error of the kind `unavailable` means that it cannot be checked now
  */
 export function superviseStream(
   mayStay: () => Promise<void>,
@@ -68,22 +66,22 @@ export function superviseStream(
 ): { closing: AbortSignal; stop(): void } {
   const { recheckMs = RECHECK_MS, unknownMs = UNKNOWN_MS } = options
   const controller = new AbortController()
-  let knownAt = performance.now()
-  let asking = false
+  let checkedAt = performance.now()
+  let checking = false
   const timer = setInterval(() => {
-    if (performance.now() - knownAt > unknownMs + recheckMs) controller.abort()
-    if (asking || controller.signal.aborted) return
-    asking = true
+    if (performance.now() - checkedAt > unknownMs + recheckMs) controller.abort()
+    if (checking || controller.signal.aborted) return
+    checking = true
     mayStay()
       .then(() => {
-        knownAt = performance.now()
+        checkedAt = performance.now()
       })
       .catch((error: unknown) => {
         const unknown = error instanceof AppError && error.kind === 'unavailable'
-        if (!unknown || performance.now() - knownAt > unknownMs) controller.abort()
+        if (!unknown || performance.now() - checkedAt > unknownMs) controller.abort()
       })
       .finally(() => {
-        asking = false
+        checking = false
       })
   }, recheckMs)
   return {
@@ -95,7 +93,6 @@ export function superviseStream(
   }
 }
 
-/** The items of a stream until `closing`, whatever the stream itself is waiting for. */
 export async function* until<T>(source: AsyncIterable<T>, closing: AbortSignal, done: () => void): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]()
   const { promise: closed, resolve: close } = Promise.withResolvers<{ done: true; value: undefined }>()
@@ -111,7 +108,7 @@ export async function* until<T>(source: AsyncIterable<T>, closing: AbortSignal, 
   } finally {
     closing.removeEventListener('abort', end)
     done()
-    // It may still wait for something; it ends when that comes.
+    // A stream that is waiting ends with its next item.
     void iterator.return?.().then(undefined, () => {})
   }
 }

@@ -1,4 +1,3 @@
-/** Paths of the webhooks, in one place: what is put into TwiML is what is served. */
 export const WEBHOOKS = {
   incomingCall: '/webhook/incoming_call',
   incomingCallPreview: '/webhook/incoming_call_preview',
@@ -18,12 +17,11 @@ export const WEBHOOKS = {
 
 export const MEDIA_SOCKET = '/ws/twilio-media'
 
-/** An absolute URL below the public base, with exactly one slash between the two. */
 export function publicUrl(base: string, path: string): string {
   return `${base.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`
 }
 
-/** The same for the media socket: Twilio takes `wss` only, without a query (TwiML <Stream>). */
+/** The URL of the media socket. Twilio accepts `wss` only, without a query (TwiML <Stream>). */
 export function publicSocketUrl(base: string): string {
   return publicUrl(base, MEDIA_SOCKET).replace(/^https?:/, 'wss:')
 }

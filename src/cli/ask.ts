@@ -5,25 +5,23 @@ const CTRL_C = '\u0003'
 const CTRL_D = '\u0004'
 const ERASE = new Set(['\u007f', '\b'])
 
-/** A person at a terminal, asked line by line. */
 export type Asker = {
   /** @param hidden what is typed is not shown */
   ask(question: string, options?: { hidden?: boolean }): Promise<string>
   close(): void
 }
 
-/** Asks on standard error and listens on standard input, which is a terminal. Ctrl-C ends the command as it does anywhere. */
 export function openAsker(): Asker {
   const { stdin, stderr } = process
   stdin.setEncoding('utf8')
   stdin.setRawMode(true)
   stdin.resume()
-  // Keys that came before they were asked for: somebody pasted several lines.
-  let waiting = ''
-  let hear: (() => void) | null = null
+  // Keys that arrive before they are asked for: several lines may be pasted at once.
+  let buffered = ''
+  let onKeys: (() => void) | null = null
   stdin.on('data', (keys) => {
-    waiting += String(keys)
-    hear?.()
+    buffered += String(keys)
+    onKeys?.()
   })
   const close = () => {
     stdin.setRawMode(false)
@@ -34,12 +32,12 @@ export function openAsker(): Asker {
       stderr.write(question)
       let line = ''
       for (;;) {
-        while (waiting === '')
+        while (buffered === '')
           await new Promise<void>((resolve) => {
-            hear = resolve
+            onKeys = resolve
           })
-        const key = String.fromCodePoint(waiting.codePointAt(0) ?? 0)
-        waiting = waiting.slice(key.length)
+        const key = String.fromCodePoint(buffered.codePointAt(0) ?? 0)
+        buffered = buffered.slice(key.length)
         if (ENTER.test(key) || key === CTRL_D) {
           stderr.write('\n')
           return line.trim()

@@ -7,32 +7,35 @@ import { within } from '../domain/context.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { openEntries } from '../lib/file-modes.ts'
 import { PRIVATE_ENTRIES } from '../processes/supervise/data-directory.ts'
-import type { Say } from './finding.ts'
 
-/** Enough to know that something is open; the start closes all of it. */
+export type Finding = { check: string; state: 'ok' | 'warning' | 'problem'; found: string; advice: string | null }
+
+export type Report = (check: string, state: Finding['state'], found: string, advice?: string | null) => void
+
+/** Counting stops here: the next start closes all of them. */
 const MANY = 1_000
 
-/** Settings that production would refuse, or that open something. */
-export function examineSettings(config: Config, environment: Environment, say: Say): void {
+export function examineSettings(config: Config, environment: Environment, report: Report): void {
   if (config.sandbox) return
   const unsafe = checkProductionSafety(environment)
-  for (const line of unsafe) say('safety', 'warning', line, 'Correct it; with NODE_ENV=production it would be refused.')
+  for (const line of unsafe)
+    report('safety', 'warning', line, 'Correct it. With NODE_ENV=production the start is refused.')
   if (config.webhooksAllowPrivate)
-    say(
+    report(
       'safety',
       'warning',
-      'webhooks may lead to addresses of this network',
-      'Unset WEBHOOKS_ALLOW_PRIVATE unless every tenant may reach those.',
+      'webhooks may call addresses of this network',
+      'Unset WEBHOOKS_ALLOW_PRIVATE, unless every tenant may reach them.',
     )
-  if (unsafe.length === 0) say('safety', 'ok', 'no setting that production would refuse')
+  if (unsafe.length === 0) report('safety', 'ok', 'no setting that production refuses')
 }
 
-/** Whether other users of the machine can read what lies in the data directory. */
-export async function examineFiles({ dataDir }: Config, say: Say): Promise<void> {
-  const advice = 'Start the product again: it closes them. On a file system without modes, choose another DATA_DIR.'
+export async function examineFiles({ dataDir }: Config, report: Report): Promise<void> {
+  const advice = 'Start the product again; it closes them. On a file system without modes, choose another DATA_DIR.'
   try {
     const top = (await stat(dataDir)).mode & 0o777
-    if ((top & 0o066) !== 0) return say('files', 'problem', `${dataDir} is open to other users (${octal(top)})`, advice)
+    if ((top & 0o066) !== 0)
+      return report('files', 'problem', `${dataDir} is open to other users (${octal(top)})`, advice)
     let open = 0
     for (const name of PRIVATE_ENTRIES)
       for await (const _ of openEntries(join(dataDir, name))) {
@@ -40,28 +43,27 @@ export async function examineFiles({ dataDir }: Config, say: Say): Promise<void>
         if (open >= MANY) break
       }
     if (open > 0)
-      say('files', 'warning', `${open >= MANY ? 'at least ' : ''}${open} files are open to other users`, advice)
-    else say('files', 'ok', 'closed to other users')
+      report('files', 'warning', `${open >= MANY ? 'at least ' : ''}${open} files are open to other users`, advice)
+    else report('files', 'ok', 'closed to other users')
   } catch (error) {
-    say('files', 'problem', errorMessage(error), 'Start the product once, or correct DATA_DIR.')
+    report('files', 'problem', errorMessage(error), 'Start the product once, or correct DATA_DIR.')
   }
 }
 
-/** Whether mail goes out, and whether a key from earlier settings still opens the installation. */
-export async function examineAccess(deps: Deps, say: Say): Promise<void> {
-  if (!deps.mailer) say('mail', 'ok', 'not set up: links of invitations are handed over by hand')
+export async function examineAccess(deps: Deps, report: Report): Promise<void> {
+  if (!deps.mailer) report('mail', 'ok', 'not set up; links are printed and sent by hand')
   else
     await deps.mailer
       .check()
-      .then(() => say('mail', 'ok', 'the mail server takes the sign-in'))
-      .catch((error: unknown) => say('mail', 'problem', errorMessage(error), 'Start it, or correct SMTP_URL.'))
+      .then(() => report('mail', 'ok', 'the mail server accepts the login'))
+      .catch((error: unknown) => report('mail', 'problem', errorMessage(error), 'Start it, or correct SMTP_URL.'))
   const [first] = await listBusinesses(deps.ctx)
   if (first && !deps.config.apiKey && (await bootstrapKeyExists(within(deps.ctx, first.id))))
-    say(
+    report(
       'API key',
       'warning',
-      'API_KEY is not set, but the key that it was is still valid',
-      'If nothing uses it: `bun run cli key list`, then `key revoke` the one named bootstrap.',
+      'API_KEY is not set, but its earlier key is still valid',
+      'If nothing uses it, find it with `bun run cli key list` (named bootstrap) and revoke it with `key revoke`.',
     )
 }
 

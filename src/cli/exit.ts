@@ -4,26 +4,21 @@ import { z } from 'zod'
 import { ConfigError } from '../config.ts'
 import { AppError, type ErrorKind, errorMessage } from '../lib/errors.ts'
 
-/** What the shell is told. Scripts switch on these: a number never changes its meaning. */
+/** Exit codes. Scripts depend on them: a number never changes its meaning. */
 export const EXIT = {
   ok: 0,
-  /** It was tried and failed; also: a problem that `doctor` or `smoke` found. */
   failed: 1,
-  /** The command, an argument or a setting is not right; nothing was tried. */
   usage: 2,
-  /** No key, a wrong one, or one that may not do this. */
+  /** The API key is missing, wrong, or not allowed to do this. */
   refused: 3,
   notFound: 4,
   conflict: 5,
-  /** The installation, its database or its queue does not answer; trying again later may help. */
   unavailable: 6,
-  /** A part was done: rows of an import were left out. */
   partly: 7,
   interrupted: 130,
   terminated: 143,
 } as const
 
-/** For the foot of the help. */
 export const EXIT_HELP =
   'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not allowed, 4 not found, 5 conflict,\n            6 not reachable, 7 done in part, 130 interrupted.'
 
@@ -44,7 +39,6 @@ const BY_KIND = {
   internal: EXIT.failed,
 } as const satisfies Record<ErrorKind, number>
 
-/** By tRPC's code, which is what an answer of the API carries. */
 const BY_CODE: Record<string, number> = {
   BAD_REQUEST: EXIT.usage,
   PARSE_ERROR: EXIT.usage,
@@ -58,21 +52,16 @@ const BY_CODE: Record<string, number> = {
   TIMEOUT: EXIT.unavailable,
 }
 
-/** The data of an error as `src/trpc/trpc.ts` formats it. */
 const apiError = z.object({
   code: z.string(),
   error: z.object({ code: z.string(), message: z.string(), field: z.string().optional() }),
 })
 
-/** Wrong use that the command line finds by itself. */
 export class UsageError extends Error {}
 
-/**
- * What to print about a failure and how to end.
- * @param url where the installation was looked for
- */
+/** The message and the exit code of a failure. @param url where the installation was expected */
 export function describeFailure(error: unknown, url: () => string): { message: string; code: number } {
-  // Commander has printed its own words.
+  // Commander has printed its message already.
   if (error instanceof CommanderError) return { message: '', code: error.exitCode === 0 ? EXIT.ok : EXIT.usage }
   if (error instanceof UsageError || error instanceof ConfigError) return { message: error.message, code: EXIT.usage }
   if (error instanceof AppError) return { message: withField(error.message, error.field), code: BY_KIND[error.kind] }
@@ -80,15 +69,15 @@ export function describeFailure(error: unknown, url: () => string): { message: s
     const answer = apiError.safeParse(error.data).data
     const refused = /status code \((401|403)\)/.exec(error.message)
     if (!answer && refused)
-      return { message: `The installation refused the stream (${refused[1]}): look at the key.`, code: EXIT.refused }
+      return { message: `The installation refused the stream (${refused[1]}). Check the API key.`, code: EXIT.refused }
     if (!answer)
       return {
-        message: `Nothing answers as an installation at ${url()} (${error.message}). Start it with ./start_all.sh, or say with --url where it is.`,
+        message: `No installation answers at ${url()} (${error.message}). Start it with ./start_all.sh, or name its address with --url.`,
         code: EXIT.unavailable,
       }
     const hint =
       answer.error.code === 'api_key_required'
-        ? ' Give it with API_KEY or --key; on the machine of the installation itself --local needs none.'
+        ? ' Set API_KEY or add --key; on the machine of the installation, --local needs no key.'
         : ''
     return {
       message: withField(answer.error.message, answer.error.field) + hint,

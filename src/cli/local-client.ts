@@ -13,15 +13,20 @@ import { type AppRouter, appRouter } from '../trpc/router.ts'
 import { createCallerFactory } from '../trpc/trpc.ts'
 
 /**
- * A client that calls the router in this process, on the machine's own database: who holds that may do everything.
- * Answers pass through JSON as they do on the wire.
- * @param businessId for which business; left out, the oldest
+ * A client that calls the router in this process, on this machine's database, as its owner. Answers pass through JSON as they
+ * do over HTTP.
+ * @param businessId the business; the oldest when left out
  */
 export async function createLocalClient(deps: Deps, businessId: string | undefined): Promise<Client> {
   await deps.keyring.refresh()
   const all = await listBusinesses(deps.ctx)
   const business = businessId ? all.find((row) => row.id === businessId) : all[0]
-  if (!business) throw new AppError('not_found', 'business_not_found', 'There is no such business.')
+  if (!business)
+    throw new AppError(
+      'not_found',
+      'business_not_found',
+      'There is no business with this id. `business list` shows the ids.',
+    )
   const access: AccessContext = {
     ...within(deps.ctx, business.id, { kind: 'system', id: 'cli' }),
     access: { role: 'owner', scope: null, operator: true },
@@ -44,7 +49,7 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
     observable((observer) => {
       const { path, input } = options.op
       const procedure = path.split('.').reduce<unknown>((node, name) => Reflect.get(Object(node), name), caller)
-      if (typeof procedure !== 'function') throw new Error(`${path} is no procedure.`)
+      if (typeof procedure !== 'function') throw new Error(`There is no procedure ${path}.`)
       procedure(input)
         .then((data: unknown) => {
           observer.next({ result: { type: 'data', data: JSON.parse(JSON.stringify(data ?? null)) } })

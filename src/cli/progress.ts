@@ -3,10 +3,6 @@ import { terminalLine } from '../lib/escape/terminal.ts'
 const WIDTH = 28
 const REDRAW_MS = 50
 
-/**
- * A bar on long work: drawn on a terminal, silent for machines.
- * @param label what is being done
- */
 export function progressBar(label: string, stream: NodeJS.WriteStream = process.stderr) {
   let text = ''
   let timer: ReturnType<typeof setTimeout> | null = null
@@ -21,11 +17,10 @@ export function progressBar(label: string, stream: NodeJS.WriteStream = process.
       const full = Math.round(share * WIDTH)
       const first = text === ''
       text = `${label} [${'█'.repeat(full)}${'·'.repeat(WIDTH - full)}] ${String(Math.round(share * 100)).padStart(3)}% ${terminalLine(what)}`
-      // Later, not never: work that gets stuck shows where.
+      // The last update is drawn late rather than dropped: work that is stuck shows where.
       if (first) draw()
       else timer ??= setTimeout(draw, REDRAW_MS)
     },
-    /** Wipes it away. */
     end() {
       if (timer) clearTimeout(timer)
       timer = null

@@ -1,16 +1,13 @@
 import { errorMessage } from '../lib/errors.ts'
 
-/** One check: what was expected, what came. */
 export type SmokeCheck = { name: string; ok: boolean; expected: string; got: string; skipped?: boolean }
 
 export type SmokeOptions = {
-  /** The installation's base URL; what its TwiML must carry. */
   baseUrl: string
-  /** API key for the WhatsApp sends; none on the sandbox's own machine. */
+  /** API key for sending; null on the machine of the sandbox. */
   apiKey: string | null
-  /** A number that may get a test message; without one the sends are skipped. */
   to: string | null
-  /** Places a live call when the carrier's secret is known here; null skips it. */
+  /** Places a live call; null, when the carrier's token is unknown, skips it. */
   placeCall:
     | (() => Promise<{
         streamStatus: number[]
@@ -24,12 +21,11 @@ export type SmokeOptions = {
 
 const TIMEOUT_MS = 10_000
 
-/** The field report's smoke test, A to E, against a running installation. */
-export async function runSmoke(options: SmokeOptions, tell: (check: SmokeCheck) => void): Promise<boolean> {
+export async function runSmoke(options: SmokeOptions, onCheck: (check: SmokeCheck) => void): Promise<boolean> {
   const checks: SmokeCheck[] = []
   const add = (check: SmokeCheck) => {
     checks.push(check)
-    tell(check)
+    onCheck(check)
   }
   for (const check of [callbacks, preview, handshakes, liveCall, outbound, health]) {
     try {
@@ -121,13 +117,13 @@ async function handshakes({ baseUrl }: SmokeOptions, add: Add) {
   }
 }
 
-/** A WebSocket handshake by hand: the response's headers are what is looked at. */
+/** A raw WebSocket handshake, since no client shows the headers of the response. */
 async function upgrade(address: string, offer: string | null): Promise<{ status: number; protocols: string[] }> {
   const url = new URL(address)
   const tls = url.protocol === 'https:'
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   let head = ''
-  const timer = setTimeout(() => reject(new Error('no answer to the handshake')), TIMEOUT_MS)
+  const timer = setTimeout(() => reject(new Error('There was no answer to the handshake.')), TIMEOUT_MS)
   const socket = await Bun.connect({
     hostname: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port) || (tls ? 443 : 80),
@@ -137,7 +133,7 @@ async function upgrade(address: string, offer: string | null): Promise<{ status:
         head += chunk.toString('latin1')
         if (head.includes('\r\n\r\n')) resolve(head)
       },
-      close: () => reject(new Error('the handshake was cut off')),
+      close: () => reject(new Error('The connection was closed during the handshake.')),
       error: (_, error) => reject(error),
     },
   })
@@ -173,7 +169,7 @@ async function liveCall({ placeCall }: SmokeOptions, add: Add) {
       ok: false,
       skipped: true,
       expected: 'a call',
-      got: 'not placed: the Twilio auth token is not known here; call the number and look at the Request Inspector',
+      got: 'not placed: the Twilio auth token is not known here; call the number and open the Request Inspector',
     })
     return
   }
@@ -183,13 +179,13 @@ async function liveCall({ placeCall }: SmokeOptions, add: Add) {
     name: 'D  live call: POST /webhook/stream_status',
     ok: statuses.length > 0 && statuses.every((status) => status === 204) && !call.codes.includes(15003),
     expected: '204 each time, no 15003',
-    got: statuses.join(' ') || 'never asked',
+    got: statuses.join(' ') || 'never requested',
   })
   add({
     name: 'D  live call: POST /webhook/stream_ended',
     ok: call.streamEnded === 200 || call.streamEnded === 204,
     expected: '200 or 204',
-    got: String(call.streamEnded ?? 'never asked'),
+    got: String(call.streamEnded ?? 'never requested'),
   })
   add({
     name: 'D  live call: no error 31920',
@@ -212,7 +208,7 @@ async function outbound({ baseUrl, apiKey, to }: SmokeOptions, add: Add) {
       ok: false,
       skipped: true,
       expected: 'two sends',
-      got: 'not sent: name a number that may get a test message with --to',
+      got: 'not sent: name a number for test messages with --to',
     })
     return
   }
@@ -235,7 +231,7 @@ async function outbound({ baseUrl, apiKey, to }: SmokeOptions, add: Add) {
     add({
       name: `E  WhatsApp by ${provider}`,
       ok: answer.success === true && answer.status !== 'failed',
-      // An installation need not have both: what is not set up is named, not counted as broken.
+      // An installation may have one provider only: the other one is skipped.
       skipped: ['account_not_linked', 'not_configured'].includes(answer.error?.code ?? ''),
       expected: 'success=true',
       got: `${response.status} ${answer.success ? `success=true ${answer.status}` : (answer.error?.code ?? 'no answer')}`,

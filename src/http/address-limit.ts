@@ -17,7 +17,7 @@ export function createAddressLimit(perMinute: number, now: () => number = Date.n
         throw new AppError(
           'rate_limited',
           'rate_limited',
-          'Too many requests of this address were useless. Wait a minute.',
+          'Too many useless requests came from this address. Wait a minute, then try again.',
         )
     },
     note: (address) => counter.add(address),

@@ -1,15 +1,12 @@
-/** Attributes that hold an address. */
 const LINKS = { a: 'href', link: 'href', base: 'href', script: 'src', img: 'src', form: 'action', button: 'formaction' }
 
 /**
- * An installation below a path of its public address (`https://host/agent`). The proxy in front may take the path away or
- * leave it: both are served. What leaves gets it back in the one place where redirects, cookies and pages pass, so that no
- * route has to know of it.
+ * An installation below a path of its public address (`https://host/agent`), whether or not the proxy strips that path.
+ * Redirects, cookies and pages get the path here, so that no route depends on it.
  */
 export class BasePath {
   /** Empty, or with a slash in front and none behind. */
   readonly path: string
-  /** Of a page's links and of its refresh. */
   readonly #rewriter: HTMLRewriter
 
   constructor(publicBaseUrl: string) {
@@ -27,13 +24,12 @@ export class BasePath {
     })
   }
 
-  /** An address of ours as a browser has to ask for it; any other stays as it is. */
+  /** An address of this server with the path in front; any other address unchanged. */
   below(address: string): string {
-    const ours = address.startsWith('/') && !address.startsWith('//')
-    return ours && !this.#has(address) ? this.path + address : address
+    const local = address.startsWith('/') && !address.startsWith('//')
+    return local && !this.#has(address) ? this.path + address : address
   }
 
-  /** A request as the routes know it. */
   enter(request: Request): Request {
     if (this.path === '') return request
     const [, origin = '', target = ''] = /^([a-z]+:\/\/[^/?#]*)(.*)$/is.exec(request.url) ?? []
@@ -42,7 +38,6 @@ export class BasePath {
     return new Request(`${origin}${rest.startsWith('/') ? '' : '/'}${rest}`, request)
   }
 
-  /** An answer as it reaches the browser. */
   leave(response: Response): Response {
     if (this.path === '') return response
     const location = response.headers.get('location')

@@ -9,7 +9,7 @@ import { redactPayload } from '../jobs/redact.ts'
 
 const BASE = '/admin/queues'
 
-/** The board's page: scripts and requests of this server alone; its styles are also set from its scripts. */
+/** Scripts and requests of this server only; the board's scripts set inline styles. */
 const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -23,15 +23,14 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** The queue board. It stands behind the console's login. */
 export function createBoard(queues: JobQueue[]): Hono {
   const server = new HonoAdapter(serveStatic)
   server.setBasePath(BASE)
   createBullBoard({
-    // The board is typed for BullMQ's Redis queues; those on Postgres have the same methods.
+    // The board is typed for BullMQ's Redis queues; Postgres queues have the same methods.
     queues: queues.map((queue: unknown) => {
       const adapter = new BullMQAdapter(queue as Queue)
-      // The board shows why a job failed and whose it is, never what people said or a secret.
+      // The board shows ids and reasons, never personal data or secrets.
       adapter.setFormatter('data', redactPayload)
       adapter.setFormatter('returnValue', redactPayload)
       return adapter
@@ -40,7 +39,7 @@ export function createBoard(queues: JobQueue[]): Hono {
     options: { uiConfig: { boardTitle: 'AgentLocator' } },
   })
   const app = new Hono()
-  // The board's page asks Google for its fonts; a self-hosted console asks nobody.
+  // The page loads fonts from Google; a self-hosted console makes no request to third parties.
   app.use(async (c, next) => {
     await next()
     if (!c.res.headers.get('content-type')?.startsWith('text/html')) return

@@ -7,53 +7,60 @@ import { ThrottledLog } from '../lib/throttled-log.ts'
 
 const MAX_LOGGED_PATH = 200
 
-/** The REST form of an error. */
 export function errorBody(error: AppError): { success: false; error: ErrorBody } {
   return { success: false, error: error.toBody() }
 }
 
-/** A schema's refusal as the error of its first field. */
 export function invalidInput(error: z.ZodError): AppError {
   const issue = error.issues[0]
   const field = issue?.path.join('.')
-  return new AppError('invalid', 'invalid_input', issue?.message ?? 'The input is not valid.', {
-    cause: error,
-    ...(field ? { field } : {}),
-  })
+  return new AppError(
+    'invalid',
+    'invalid_input',
+    issue?.message ?? 'The input is not valid. Check its fields against the API reference.',
+    {
+      cause: error,
+      ...(field ? { field } : {}),
+    },
+  )
 }
 
-/** Hono's last word: known errors answer as what they are, unknown ones as 500, the log has the cause. */
+/** Answers every error with the error envelope: a known one with its status, any other with 500 and a log line. */
 export function handleError(log: Logger) {
   const refused = new ThrottledLog(log)
   return (error: Error, c: Context): Response => {
     const known = error instanceof z.ZodError ? invalidInput(error) : toAppError(error)
     const path = c.req.path.slice(0, MAX_LOGGED_PATH)
     const line = { code: known.code, status: known.status, path, method: c.req.method, field: known.field }
-    if (known.kind === 'internal') log.error({ ...line, err: error }, 'a request failed')
-    else refused.write('info', known.code, line, 'a request was refused')
+    if (known.kind === 'internal') log.error({ ...line, err: error }, 'request failed')
+    else refused.write('info', known.code, line, 'request refused')
     return c.json(errorBody(known), known.status)
   }
 }
 
-/**
- * A JSON body as a value; a byte-order mark before it is skipped.
- * @throws AppError `invalid_json`, also for one that nests too deep to be worked on
- */
+/** Parses a JSON body, with or without a byte-order mark. @throws AppError `invalid_json`, also when it nests too deep */
 export function readJson(text: string): unknown {
   let json: unknown
   try {
     json = JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (cause) {
-    throw new AppError('invalid', 'invalid_json', 'The body is not JSON.', { field: 'body', cause })
+    throw new AppError('invalid', 'invalid_json', 'The body is not valid JSON. Correct it and send it again.', {
+      field: 'body',
+      cause,
+    })
   }
   if (depthOf(text) > MAX_JSON_DEPTH)
-    throw new AppError('invalid', 'invalid_json', `The JSON nests deeper than ${MAX_JSON_DEPTH} levels.`)
+    throw new AppError(
+      'invalid',
+      'invalid_json',
+      `The JSON nests deeper than ${MAX_JSON_DEPTH} levels. Send a flatter one.`,
+    )
   return json
 }
 
 /**
- * Parses the JSON body of a webhook by a schema; what cannot be stored is dropped from its texts, since a sender that is refused
- * sends the same again. @throws AppError `invalid_json`, ZodError
+ * Parses the JSON body of a webhook by a schema. Characters that cannot be stored are dropped: a provider that is refused only
+ * repeats the same body. @throws AppError `invalid_json`, ZodError
  */
 export function parseJson<S extends z.ZodType>(schema: S, text: string): z.output<S> {
   const json = readJson(text)
@@ -67,10 +74,10 @@ export function parseInput<S extends z.ZodType>(schema: S, text: string): z.outp
   return schema.parse(json)
 }
 
-/** Far above any body of ours, and below what a recursive walk of it needs of the stack. */
+/** Far above any valid body, and within the stack of a recursive walk. */
 const MAX_JSON_DEPTH = 200
 
-/** How deep a JSON text nests at most; brackets within strings do not count. */
+/** The nesting depth of a JSON text; brackets within strings do not count. */
 function depthOf(text: string): number {
   let depth = 0
   let deepest = 0

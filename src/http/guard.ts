@@ -9,32 +9,26 @@ import { requireAccess } from '../access/require-access.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 
 export type GuardDeps = {
-  /** The app whose routes are guarded. */
   app: { router: Hono['router'] }
   principal: PrincipalDeps
   keyLimit: KeyLimit
-  /** Rules beside the table's own: those of the procedures' REST routes. */
   rules: Readonly<Record<string, Rule>>
-  /** Whether a user runs the installation. */
   isOperator(userId: string): Promise<boolean>
-  /** Whether a request may see how the installation itself is doing. */
   mayOperate(request: Request): Promise<boolean>
 }
 
-/** What the guard leaves for the handlers behind it. */
 export type GuardEnv = {
   Variables: { business?: AccessContext; route: string; limitHeaders?: Record<string, string> }
 }
 
-/** Calls of one tRPC batch. */
 const MAX_BATCH = 20
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-/** A request that took longer than this is looked at again before its answer leaves. */
+/** After a longer request, access is checked again before the answer is sent. */
 const STALE_MS = 5_000
 
 /**
- * Stands before every route: finds the one that will answer, looks up its rule, and lets through only whom that names, before
- * anything of the body is read. A route without a rule answers 404, a method that an address does not take 405.
+ * Runs before every route: finds the route that will answer, and applies its rule before any of the body is read. A route
+ * without a rule answers 404; a method that an address does not support, 405.
  */
 export function createGuard(deps: GuardDeps): MiddlewareHandler<GuardEnv> {
   return async (c, next) => {
@@ -42,7 +36,7 @@ export function createGuard(deps: GuardDeps): MiddlewareHandler<GuardEnv> {
     const rule = route ? ruleOf(route.method, route.path, deps.rules) : null
     if (!route || !rule) {
       c.set('route', 'other')
-      throw route ? notFound(c) : nothingThere(c, deps.app)
+      throw route ? notFound(c) : noRoute(c, deps.app)
     }
     c.set('route', labelOf(route.path))
     const startedAt = performance.now()
@@ -55,19 +49,22 @@ export function createGuard(deps: GuardDeps): MiddlewareHandler<GuardEnv> {
   }
 }
 
-/** No body is unpacked here. @throws AppError `encoded_body` */
+/** Bodies are never decompressed. @throws AppError `encoded_body` */
 function refuseEncodedBody(request: Request): void {
   const encoding = request.headers.get('content-encoding')?.trim() ?? ''
   if (encoding === '' || encoding.toLowerCase() === 'identity') return
-  throw new AppError('unsupported_media', 'encoded_body', 'Compressed bodies are not read. Leave out Content-Encoding.')
+  throw new AppError(
+    'unsupported_media',
+    'encoded_body',
+    'Compressed bodies are not supported. Send the body without Content-Encoding.',
+  )
 }
 
-/** Handlers answer; what is registered with `use` and calls the next one does not. */
+/** Whether a registered route answers requests; middleware takes a second argument, `next`. */
 export function isHandler({ method, handler }: RouterRoute): boolean {
   return method !== 'ALL' || handler.length < 2
 }
 
-/** The rule of a route by its method and pattern; null where nobody wrote one. */
 export function ruleOf(method: string, path: string, more: Readonly<Record<string, Rule>> = {}): Rule | null {
   const key = `${method} ${path}`
   for (const table of [ROUTES, more]) if (Object.hasOwn(table, key)) return table[key] ?? null
@@ -79,7 +76,6 @@ function prefixOf(path: string): string | undefined {
   return Object.keys(PREFIXES).find((prefix) => path === prefix || path.startsWith(`${prefix}/`))
 }
 
-/** What metrics call a route. */
 function labelOf(path: string): string {
   const prefix = prefixOf(path)
   return prefix ? `${prefix}/*` : path
@@ -104,11 +100,15 @@ async function admit(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise
     case 'operations':
       if (await deps.mayOperate(request)) return null
       throw request.headers.has('authorization')
-        ? new AppError('forbidden', 'operator_only', 'This needs METRICS_TOKEN or an admin key of the first business.')
+        ? new AppError(
+            'forbidden',
+            'operator_only',
+            'This key may not read the state of the installation. Send METRICS_TOKEN or an operator key.',
+          )
         : new AppError(
             'unauthenticated',
             'api_key_required',
-            'Send METRICS_TOKEN or an admin key of the first business.',
+            'A token is required. Send METRICS_TOKEN or an operator key: Authorization: Bearer <key>.',
           )
     case 'console':
       return admitToConsole(c, rule.operator, deps)
@@ -125,18 +125,22 @@ function limitHeaders(c: Context<GuardEnv>) {
   }
 }
 
-/** The procedures that a tRPC request calls, as its path names them. */
 export function calledProcedures(path: string): string[] {
   return decodeURIComponent(path.slice('/trpc/'.length)).split(',')
 }
 
-/** A batch is refused as a whole where each of its calls would be; otherwise each call answers for itself. */
+/** Refuses a batch whose every call is refused; in any other batch each call has its own answer. */
 function requireAnyCall(business: AccessContext, calls: string[]): void {
   if (calls.length > MAX_BATCH)
-    throw new AppError('invalid', 'too_many_calls', `A batch takes at most ${MAX_BATCH} calls; send it in parts.`)
+    throw new AppError('invalid', 'too_many_calls', `The batch has more than ${MAX_BATCH} calls. Send it in parts.`)
   const refusals = calls.map((call) => {
     const needs = permissionOf(call)
-    if (!needs) return new AppError('not_found', 'procedure_not_found', `There is no procedure ${call.slice(0, 100)}.`)
+    if (!needs)
+      return new AppError(
+        'not_found',
+        'procedure_not_found',
+        `There is no procedure ${call.slice(0, 100)}. Check its path.`,
+      )
     try {
       requireAccess(business.access, needs)
       return null
@@ -154,17 +158,20 @@ async function admitToConsole(c: Context<GuardEnv>, operator: boolean, deps: Gua
   const session = await deps.principal.sessionOf(c.req.raw.headers)
   if (!session) {
     if (method === 'GET' && path.startsWith('/admin') && wantsPage(c)) return toLogin(c)
-    throw new AppError('unauthenticated', 'login_required', 'Log in at /admin/login.')
+    throw new AppError('unauthenticated', 'login_required', 'A login is required. Log in at /admin/login.')
   }
   if (operator && !(await deps.isOperator(session.userId)))
-    throw new AppError('forbidden', 'operator_only', 'Only an owner of the first business may see this.')
+    throw new AppError(
+      'forbidden',
+      'operator_only',
+      'Only an owner of the first business may open this. Log in as one.',
+    )
   return null
 }
 
-/** Pages for people among the routes of the API. */
 const API_PAGES = new Set(['/api/docs'])
 
-/** Whether a person without a login opens a page of the API: a client that sends a key is told what is wrong with it. */
+/** Whether a browser without a login opens a page of the API; a client with a wrong key gets an error instead. */
 async function needsLoginPage(c: Context<GuardEnv>, { principal }: GuardDeps): Promise<boolean> {
   if (c.req.method !== 'GET' || !API_PAGES.has(c.req.path) || !wantsPage(c) || c.req.header('authorization'))
     return false
@@ -185,7 +192,7 @@ function toLogin(c: Context): Response {
   return c.redirect(`/admin/login?next=${encodeURIComponent(c.req.path)}`, 302)
 }
 
-/** An answer that took long, such as one that waited for a message: its asker may have lost the right to it meanwhile. */
+/** Access may have been revoked during a long request, such as one that waited for a message. */
 async function admitAgain(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise<void> {
   const before = c.get('business')
   if (!before || rule.access !== 'business') return
@@ -194,7 +201,7 @@ async function admitAgain(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Pr
   requireAccess(again.access, rule.needs)
 }
 
-/** The business that a browser's EventSource names, which can set no header: tRPC's connection parameters. */
+/** The business in tRPC's connection parameters: a browser's EventSource cannot set a header. */
 export function chosenBusiness(c: Context): string | null {
   const text = c.req.query('connectionParams')
   if (!text || text.length > 1_000) return null
@@ -207,15 +214,23 @@ export function chosenBusiness(c: Context): string | null {
   }
 }
 
-function nothingThere(c: Context, app: GuardDeps['app']): AppError {
+function noRoute(c: Context, app: GuardDeps['app']): AppError {
   const allowed = METHODS.filter((method) =>
     app.router.match(method, c.req.path)[0].some(([[, route]]) => isHandler(route)),
   )
   if (allowed.length === 0) return notFound(c)
   c.header('Allow', allowed.join(', '))
-  return new AppError('method_not_allowed', 'method_not_allowed', `This address takes ${allowed.join(' or ')}.`)
+  return new AppError(
+    'method_not_allowed',
+    'method_not_allowed',
+    `The address does not support ${c.req.method.slice(0, 20)}. Use ${allowed.join(' or ')}.`,
+  )
 }
 
 function notFound(c: Context): AppError {
-  return new AppError('not_found', 'not_found', `There is nothing at ${c.req.path.slice(0, 200)}.`)
+  return new AppError(
+    'not_found',
+    'not_found',
+    `There is no resource at ${c.req.path.slice(0, 200)}. Check the address.`,
+  )
 }

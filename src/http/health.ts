@@ -2,13 +2,12 @@ import { Hono } from 'hono'
 import type { DomainContext } from '../domain/context.ts'
 import { processesAlive } from '../domain/system/index.ts'
 import { errorMessage } from '../lib/errors.ts'
+import { withTimeout } from '../lib/timeout.ts'
 
 export type HealthDeps = {
   ctx: DomainContext
-  /** Whether a request may see how the installation itself is doing. */
   mayOperate(request: Request): Promise<boolean>
   version: { name: string; version: string; commit: string; bun: string }
-  /** Resolves when the queue answers. */
   pingQueue(): Promise<void>
   draining(): boolean
   metrics: { contentType: string; metrics(): Promise<string> }
@@ -19,7 +18,6 @@ const WORKERS = ['whatsapp', 'crm', 'recordings'] as const
 
 type Check = { ok: true } | { ok: false; why: string }
 
-/** `/`, `/healthz` (alive), `/readyz` (may be given work), `/version`, `/metrics`. */
 export function createHealth(deps: HealthDeps): Hono {
   const app = new Hono()
   const { name, version } = deps.version
@@ -55,13 +53,15 @@ export function createHealth(deps: HealthDeps): Hono {
     const checks: Record<string, Check> = {
       database,
       queue,
-      draining: deps.draining() ? { ok: false, why: 'this server is stopping' } : { ok: true },
+      draining: deps.draining() ? { ok: false, why: 'This server is stopping.' } : { ok: true },
     }
     for (const kind of WORKERS)
-      checks[`${kind}Worker`] = alive?.[kind] ? { ok: true } : { ok: false, why: 'no heartbeat for 15 seconds' }
+      checks[`${kind}Worker`] = alive?.[kind]
+        ? { ok: true }
+        : { ok: false, why: 'There was no heartbeat for 15 seconds.' }
     const missing = Object.keys(checks).filter((key) => !checks[key]?.ok)
     const status = missing.length === 0 ? 'ready' : 'not_ready'
-    // What is wrong is for who runs the installation; a load balancer needs the verdict.
+    // The details are for operators only; a load balancer needs the status.
     const details = (await deps.mayOperate(c.req.raw)) ? { missing, checks } : {}
     return c.json({ status, ...details }, missing.length ? 503 : 200)
   })
@@ -76,18 +76,10 @@ export function createHealth(deps: HealthDeps): Hono {
 }
 
 async function check(run: () => Promise<void>): Promise<Check> {
-  let timer: Timer | undefined
   try {
-    await Promise.race([
-      run(),
-      new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_MS} ms`)), CHECK_MS)
-      }),
-    ])
+    await withTimeout(run(), CHECK_MS)
     return { ok: true }
   } catch (error) {
     return { ok: false, why: errorMessage(error) }
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,6 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 
-/** How deep and how rich a JSON text may be: beyond that, parsing alone would hold up everybody's calls. */
+/** A larger JSON text would block the event loop, and with it every live call, while it is parsed. */
 const MAX_DEPTH = 200
 const MAX_VALUES = 100_000
 const QUOTE = 0x22
@@ -25,13 +25,13 @@ export function refuseComplexJson(body: Buffer): void {
       throw new AppError(
         'invalid',
         'json_too_complex',
-        `The JSON nests deeper than ${MAX_DEPTH} levels or holds more than ${MAX_VALUES} values.`,
+        `The JSON nests deeper than ${MAX_DEPTH} levels or has more than ${MAX_VALUES} values. Send it in parts.`,
         { field: 'body' },
       )
   }
 }
 
-/** Where the string that begins at `start` ends; the native search skips its content. */
+/** The end of the string that begins at `start`; the native search skips its content. */
 function endOfString(body: Buffer, start: number): number {
   for (let end = body.indexOf(QUOTE, start + 1); end >= 0; end = body.indexOf(QUOTE, end + 1)) {
     let slashes = 0

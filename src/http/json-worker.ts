@@ -2,7 +2,7 @@ import { AppError, type ErrorKind } from '../lib/errors.ts'
 import { readJson } from './errors.ts'
 import { refuseComplexJson } from './json-complexity.ts'
 
-/** `text` leaves the parsing to whoever asks. */
+/** `text`: the caller parses it. */
 export type JsonRequest = { bytes: Uint8Array; as: 'value' | 'text' }
 export type JsonReply =
   | { kind: 'read'; value: unknown }

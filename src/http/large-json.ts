@@ -4,15 +4,15 @@ import { refuseComplexJson } from './json-complexity.ts'
 import type { JsonReply, JsonRequest } from './json-worker.ts'
 import { BODY_LIMITS, readUncheckedBytes } from './request-body.ts'
 
-/** A smaller body is parsed sooner than a thread starts. */
+/** Parsing a smaller body takes less time than starting a thread. */
 const INLINE_BYTES = 256 * 1024
 const READ_MS = 20_000
 
-/** One thread at a time: several large bodies at once would take every core from the calls. */
+/** One thread at a time: several large bodies at once would take every core from live calls. */
 let queue: Promise<unknown> = Promise.resolve()
 
 /**
- * The JSON body of a request that may carry a whole table; a large one is parsed on a thread of its own. Undefined for an empty body.
+ * The JSON body of an import; a large one is parsed in its own thread. Undefined for an empty body.
  * @throws AppError as `readBytes`; `invalid_json`, `body_not_read`
  */
 export async function readLargeJson(request: Request): Promise<unknown> {
@@ -23,10 +23,7 @@ export async function readLargeJson(request: Request): Promise<unknown> {
   return text.trim() === '' ? undefined : readJson(text)
 }
 
-/**
- * The same body as text, for a library that parses it; its size and complexity are checked.
- * @throws AppError as `readBytes`; `body_not_read`
- */
+/** The same body as text, for a library that parses it. @throws AppError as `readBytes`; `body_not_read` */
 export async function readLargeText(request: Request): Promise<string> {
   const bytes = await readUncheckedBytes(request, BODY_LIMITS.import)
   if (bytes.length > INLINE_BYTES) return String(await enqueue({ bytes, as: 'text' }))

@@ -13,13 +13,18 @@ const NAMES: Record<string, PromptName> = {
   'whisper.wav': 'whisper',
 }
 
-/** The sentences that the carrier fetches and plays: `/prompts/<business or default>/<language>/<name>.wav`. No secret is in them. */
+/** The sentences that the carrier plays: `/prompts/<business or default>/<language>/<name>.wav`. */
 export function createPrompts(reception: Pick<Receptionist, 'prompt'>): Hono {
   const app = new Hono()
   app.get('/:business/:language/:file', async (c) => {
     const name = NAMES[c.req.param('file')]
     const language = languages.safeParse(c.req.param('language')).data
-    if (!name || !language) throw new AppError('not_found', 'prompt_not_found', 'There is no such prompt.')
+    if (!name || !language)
+      throw new AppError(
+        'not_found',
+        'prompt_not_found',
+        'There is no prompt at this address. Check its language and name.',
+      )
     const audio = await reception.prompt(c.req.param('business'), language, name)
     return new Response(writeWavMulaw(audio), {
       headers: { 'Content-Type': 'audio/wav', 'Cache-Control': 'public, max-age=60' },

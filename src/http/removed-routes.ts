@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { AppError } from '../lib/errors.ts'
 
-/** Addresses of a payment provider that was given up: whoever still calls them is told, whatever the method. */
+/** The routes of a payment provider that was removed answer 410 for every method. */
 export function createRemovedRoutes(): Hono {
   const app = new Hono()
   for (const path of ['/api/stripe', '/api/stripe/*', '/webhook/stripe', '/webhook/stripe/*'])
@@ -9,7 +9,7 @@ export function createRemovedRoutes(): Hono {
       throw new AppError(
         'gone',
         'stripe_removed',
-        'Stripe is no longer supported. Payments are made with POST /api/payments, through PayPal or Tranzila.',
+        'Stripe is no longer supported. Use POST /api/payments, with PayPal or Tranzila.',
       )
     })
   return app

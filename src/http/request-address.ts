@@ -4,24 +4,23 @@ import { errorBody } from './errors.ts'
 const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?$/
 
 /**
- * Refuses a request whose address cannot be trusted to mean one thing: without a Host header, or with a malformed one, Bun hands
- * on a relative URL, of which parsers take the first segment for the host; a path that does not decode has no one spelling.
- * @returns the refusal, or null when the address is fine
+ * Refuses an ambiguous address. Without a valid Host header Bun passes on a relative URL, whose first segment parsers take for
+ * the host; a path that does not decode has several readings.
+ * @returns the refusal, or null
  */
 export function checkAddress(request: Request): Response | null {
   const host = HOST.exec(request.headers.get('host') ?? '')
   if (!host || Number(host[1] ?? 0) > 65_535 || !/^https?:\/\//.test(request.url))
-    return refusal('bad_host', 'The Host header is missing or malformed.')
+    return refusal('bad_host', 'The Host header is missing or malformed. Send one Host header.')
   if (request.url.includes('%') && !decodes(request.url))
-    return refusal('bad_path', 'The path is not encoded properly.')
+    return refusal('bad_path', 'The path is not valid. Encode it as UTF-8 with percent signs.')
   return null
 }
 
 function decodes(url: string): boolean {
   const path = /^https?:\/\/[^/]*([^?#]*)/.exec(url)?.[1] ?? ''
   try {
-    // Control characters are in no address of ours.
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: no address has control characters
     return !/[\u0000-\u001f\u007f]/.test(decodeURIComponent(path))
   } catch {
     return false

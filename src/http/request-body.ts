@@ -3,27 +3,21 @@ import { refuseComplexJson } from './json-complexity.ts'
 
 const KIB = 1024
 
-/** How large a body may be, by what is sent. */
 export const BODY_LIMITS = {
-  /** Webhooks, forms, logins. */
   form: 64 * KIB,
-  /** The API's requests. */
   api: 1024 * KIB,
-  /** A table to import. */
   import: 10 * 1024 * KIB,
 } as const
 
-/** What is parsed in no time, whatever it holds. */
+/** Smaller JSON is parsed quickly, whatever it contains. */
 const SMALL_BYTES = 32 * KIB
 
-/** From the first byte that is waited for to the last; a table may come over a slow line. */
 const DEADLINE_MS = 15_000
 const LARGE_DEADLINE_MS = 120_000
-/** What one address, and all together, may have waiting here at a time. */
+/** Bodies that are being received at one time: of one address, and of all. */
 const ADDRESS_BYTES = 24 * 1024 * KIB
 const PROCESS_BYTES = 96 * 1024 * KIB
 
-/** Counts the bytes of bodies that are being received or read, by who sends them. */
 export class BodyBudget {
   #total = 0
   readonly #byAddress = new Map<string, number>()
@@ -33,7 +27,7 @@ export class BodyBudget {
     readonly perProcess: number = PROCESS_BYTES,
   ) {}
 
-  /** Whether these bytes still have room; they are counted then. */
+  /** Counts more bytes; false when they exceed the budget. */
   take(address: string, bytes: number): boolean {
     const mine = (this.#byAddress.get(address) ?? 0) + bytes
     if (mine > this.perAddress || this.#total + bytes > this.perProcess) return false
@@ -54,11 +48,11 @@ export class BodyBudget {
   }
 }
 
-/** Whose budget a request's body is counted in; requests that nobody bound to one are counted in the process's. */
+/** The budget of a request's body; a request without one uses the shared budget. */
 const bindings = new WeakMap<Request, { budget: BodyBudget; address: string; deadlineMs: number | null }>()
 const shared = new BodyBudget(Number.POSITIVE_INFINITY)
 
-/** @param deadlineMs for tests; by size otherwise */
+/** @param deadlineMs for tests; depends on the size when null */
 export function bindBody(
   request: Request,
   budget: BodyBudget,
@@ -69,7 +63,7 @@ export function bindBody(
 }
 
 /**
- * The whole body of a request, within a size, a time, and what its sender may have waiting here at once.
+ * The whole body of a request, within its size, its time and the budget of its sender.
  * @throws AppError `body_too_large`, `body_too_slow`, `too_many_bodies`, `body_cut_off`, `json_too_complex`
  */
 export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
@@ -79,10 +73,7 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Buf
   return body
 }
 
-/**
- * The whole body of a request, for a reader that checks by itself how complex its JSON is.
- * @throws AppError as `readBytes`, without `json_too_complex`
- */
+/** The same, for a caller that checks the JSON itself. @throws AppError as `readBytes`, without `json_too_complex` */
 export async function readUncheckedBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
   if (!request.body) return Buffer.alloc(0)
@@ -97,7 +88,7 @@ export async function readUncheckedBytes(request: Request, maxBytes: number): Pr
   try {
     for (;;) {
       const next = await Promise.race([reader.read(), late]).catch((cause: unknown) => {
-        throw new AppError('invalid', 'body_cut_off', 'The body ended before it was whole; send it again.', { cause })
+        throw new AppError('invalid', 'body_cut_off', 'The body ended early. Send it again.', { cause })
       })
       if (next === 'late') throw tooSlow(limitMs)
       if (next.done) break
@@ -111,28 +102,31 @@ export async function readUncheckedBytes(request: Request, maxBytes: number): Pr
   } finally {
     clearTimeout(timer)
     budget.release(address, size)
-    // What still comes is not waited for.
     if (!whole) reader.cancel().catch(() => {})
   }
 }
 
 function tooLarge(maxBytes: number) {
-  return new AppError('too_large', 'body_too_large', `The body is larger than ${maxBytes} bytes.`)
+  return new AppError('too_large', 'body_too_large', `The body is larger than ${maxBytes} bytes. Send a smaller one.`)
 }
 
 function tooSlow(limitMs: number) {
-  return new AppError('timed_out', 'body_too_slow', `The body was not whole after ${limitMs / 1_000} seconds.`)
+  return new AppError(
+    'timed_out',
+    'body_too_slow',
+    `The body was not complete after ${limitMs / 1_000} seconds. Send it again over a faster connection.`,
+  )
 }
 
 function tooMany() {
   return new AppError(
     'unavailable',
     'too_many_bodies',
-    'Too many large requests are being received; try again shortly.',
+    'Too many large requests are being received. Try again in a moment.',
   )
 }
 
-/** Ends the connection of a request that was refused while its body was still coming: a slow sender would hold it for ever. */
+/** Closes the connection of a refused request whose body is still arriving: a slow sender would keep it open. */
 export function dropUnreadBody(request: Request, response: Response): void {
   const { headers } = request
   const announced = headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0
@@ -142,7 +136,7 @@ export function dropUnreadBody(request: Request, response: Response): void {
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
-/** A request with a body that has been read already, for code of others that reads it by itself. */
+/** A copy of a request whose body has been read, for a library that reads it again. */
 export function withBody(request: Request, body: Buffer<ArrayBuffer>): Request {
   const sent = body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? body.subarray(3) : body
   const headers = new Headers(request.headers)
@@ -155,19 +149,24 @@ export function withBody(request: Request, body: Buffer<ArrayBuffer>): Request {
   })
 }
 
-/** A request with its whole body, for code of others that would read it without a limit. */
+/** A request with its whole body, for a library that would read it without a limit. @throws AppError as `readBytes` */
 export async function readWhole(request: Request, maxBytes: number): Promise<Request> {
   return withBody(request, await readBytes(request, maxBytes))
 }
 
-/** @throws AppError `not_json` for a body that says it is something else; one that says nothing is taken at its word */
+/** A body without a content type is taken for JSON. @throws AppError `not_json` */
 export function requireJson(request: Request): void {
   const type = request.headers.get('content-type')
   const empty = request.headers.get('content-length') === '0' || !request.body
   if (type === null || empty || isJson(type)) return
-  throw new AppError('unsupported_media', 'not_json', 'The body must be JSON. Send Content-Type: application/json.', {
-    field: 'Content-Type',
-  })
+  throw new AppError(
+    'unsupported_media',
+    'not_json',
+    'The body is not JSON. Send JSON with Content-Type: application/json.',
+    {
+      field: 'Content-Type',
+    },
+  )
 }
 
 function isJson(type: string): boolean {

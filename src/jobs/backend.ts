@@ -13,25 +13,24 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { Pool } from 'pg'
 import { AppError, errorMessage } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import { withTimeout } from '../lib/timeout.ts'
 import type { QueueName } from './registry.ts'
 
-/** Where the queues live: Redis in production, the product's own Postgres where there is no Redis. */
 export type QueueBackendConfig =
   | {
       kind: 'redis'
-      /** `redis://` or `rediss://`; several nodes with commas between them mean a Redis Cluster. */
+      /** `redis://` or `rediss://`; several comma-separated nodes are a Redis Cluster. */
       url: string
     }
   | { kind: 'postgres'; databaseUrl: string }
 
-/** BullMQ insists on a connection of some kind; the factories below put the process's own in its place. */
+/** BullMQ requires a connection option; the factories below replace it by the connection of the process. */
 type SharedConnection = 'shared'
 
 export type JobQueue = Queue<unknown, unknown, string, unknown, unknown, string, IQueueBackend, SharedConnection>
 export type JobWorker = Worker<unknown, void, string, IQueueBackend, never, SharedConnection>
 export type JobProcessor = Processor<unknown, void, string, never>
 
-/** The shared connections behind every queue and worker of one process. */
 export type QueueBackend = {
   readonly kind: 'redis' | 'postgres'
   openQueue(name: QueueName): JobQueue
@@ -40,26 +39,23 @@ export type QueueBackend = {
     processor: JobProcessor,
     options: Omit<WorkerOptions<SharedConnection>, 'connection'>,
   ): JobWorker
-  /** Resolves when a command would be sent now; rejects after `timeoutMs` of outage. */
   whenReachable(timeoutMs: number): Promise<void>
   /** One round trip, for readiness. @throws AppError `unavailable` after `timeoutMs` (1,000 ms) */
   ping(timeoutMs?: number): Promise<void>
-  /** Ends the connections, so that nothing keeps the process alive. Close producers and consumers first. */
   close(): Promise<void>
 }
 
 export type QueueBackendOptions = {
   logger: Logger
-  /** How long the first connection may take before the start is given up, in ms. */
   startTimeoutMs?: number
-  /** Postgres connections of this process; each consumer holds one of them for LISTEN. */
+  /** Postgres connections of this process; each consumer uses one for LISTEN. */
   poolSize?: number
 }
 
 /**
- * Opens the shared connections of the queues and, on Postgres, brings BullMQ's schema up to date.
- * BullMQ remembers a failed first connection for ever, so this resolves only once the server has answered.
- * @throws AppError `unavailable` when it does not within `startTimeoutMs`
+ * Opens the shared connections of the queues and, on Postgres, migrates BullMQ's schema. BullMQ never recovers from a failed first
+ * connection, so this resolves only after the server has answered.
+ * @throws AppError `unavailable` after `startTimeoutMs`
  */
 export async function createQueueBackend(
   config: QueueBackendConfig,
@@ -68,23 +64,25 @@ export async function createQueueBackend(
   return config.kind === 'redis' ? openRedis(config.url, options) : openPostgres(config.databaseUrl, options)
 }
 
-/** All keys of a queue share one hash tag, hence one slot: BullMQ's scripts touch several keys at once. */
+/** One hash tag, hence one slot of a cluster: BullMQ's scripts use several keys at once. */
 export function redisPrefix(queue: QueueName): string {
   return `{agentlocator:${queue}}`
 }
 
-/** Settles as `promise` does, or rejects as `unavailable` after `timeoutMs`. */
 export function withDeadline<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(queueUnavailable(`${what} took longer than ${timeoutMs} ms`)), timeoutMs)
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+  return withTimeout(promise, timeoutMs, () => queueUnavailable(`${what} took longer than ${timeoutMs} ms`))
 }
 
 export function queueUnavailable(reason: string, cause?: unknown): AppError {
-  return new AppError('unavailable', 'queue_unavailable', `The job queue cannot be reached: ${reason}.`, { cause })
+  return new AppError(
+    'unavailable',
+    'queue_unavailable',
+    `The job queue cannot be reached: ${reason}. Try again in a moment.`,
+    { cause },
+  )
 }
 
-/** An outage repeats itself many times a second on every connection; one line in ten seconds says as much. */
+/** Logs one line in ten seconds: an outage causes many errors a second on every connection. */
 export function createQuietLogger(logger: Logger, message: string): (error: unknown) => void {
   let nextAt = 0
   let suppressed = 0
@@ -114,18 +112,18 @@ function createOpeners(factory: BackendFactory<IQueueBackend, SharedConnection>)
 }
 
 async function openRedis(url: string, options: QueueBackendOptions): Promise<QueueBackend> {
-  // Commands wait for the server for ever: what a worker needs. Producers are bounded by `whenReachable` and a deadline.
+  // Commands wait without a limit, as workers need; producers use `whenReachable` and a deadline.
   const redisOptions: RedisOptions = {
     maxRetriesPerRequest: null,
     connectTimeout: 5_000,
     keepAlive: 10_000,
     retryStrategy: (times) => Math.min(times * 100, 2_000),
-    // After a failover the old primary answers READONLY until the client goes to the new one.
+    // After a failover the old primary answers READONLY until the client reconnects.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   }
   const nodes = url.split(',').map((node) => node.trim())
   const client = nodes.length > 1 ? new Cluster(nodes, { redisOptions }) : new Redis(url, redisOptions)
-  client.on('error', createQuietLogger(options.logger, 'redis: connection trouble'))
+  client.on('error', createQuietLogger(options.logger, 'redis connection failed'))
   client.setMaxListeners(0)
 
   const whenReachable = async (timeoutMs: number) => {
@@ -140,7 +138,7 @@ async function openRedis(url: string, options: QueueBackendOptions): Promise<Que
   }
   const close = async () => {
     if (client.status === 'ready') {
-      await withDeadline(client.quit(), 1_000, 'saying goodbye to Redis').catch(() => client.disconnect())
+      await withDeadline(client.quit(), 1_000, 'closing the connection to Redis').catch(() => client.disconnect())
     } else {
       client.disconnect()
     }
@@ -176,15 +174,15 @@ async function openPostgres(databaseUrl: string, options: QueueBackendOptions): 
     keepAlive: true,
     statement_timeout: 30_000,
   })
-  const logTrouble = createQuietLogger(options.logger, 'postgres queue: connection trouble')
-  pool.on('error', logTrouble)
-  // A connection that breaks while it is handed out has no listener of the pool's, and would take the process down.
-  pool.on('connect', (client) => client.on('error', logTrouble))
+  const logFailure = createQuietLogger(options.logger, 'postgres queue connection failed')
+  pool.on('error', logFailure)
+  // The pool does not listen to a connection in use: without a listener its error would end the process.
+  pool.on('connect', (client) => client.on('error', logFailure))
   pool.setMaxListeners(0)
 
   const ping = async (timeoutMs = 1_000) => {
     await withDeadline(pool.query('select 1'), timeoutMs, 'a Postgres ping').catch((error: unknown) => {
-      throw error instanceof AppError ? error : queueUnavailable('Postgres refuses', error)
+      throw error instanceof AppError ? error : queueUnavailable('Postgres refuses the connection', error)
     })
   }
   const deadline = Date.now() + (options.startTimeoutMs ?? 30_000)
@@ -193,11 +191,11 @@ async function openPostgres(databaseUrl: string, options: QueueBackendOptions): 
       await migrateQueueSchema(pool)
       break
     } catch (error) {
-      if (Date.now() > deadline || !isConnectionTrouble(error)) {
+      if (Date.now() > deadline || !isConnectionFailure(error)) {
         await pool.end()
-        throw queueUnavailable(`preparing its Postgres schema failed (${errorMessage(error)})`, error)
+        throw queueUnavailable(`its Postgres schema was not migrated (${errorMessage(error)})`, error)
       }
-      logTrouble(error)
+      logFailure(error)
       await Bun.sleep(250)
     }
   }
@@ -206,14 +204,14 @@ async function openPostgres(databaseUrl: string, options: QueueBackendOptions): 
     ...createOpeners((name, queueOptions, extra) =>
       createPostgresBackend(name, { ...queueOptions, connection: pool }, extra),
     ),
-    // Without a Postgres a query is refused within milliseconds: nothing to wait for.
+    // Postgres refuses a query within milliseconds when it is down: there is nothing to wait for.
     whenReachable: async () => {},
     ping,
     close: () => pool.end(),
   }
 }
 
-/** BullMQ takes an advisory lock of its own around this: any number of processes may start at once. */
+/** BullMQ holds an advisory lock meanwhile, so that any number of processes may start at once. */
 async function migrateQueueSchema(pool: Pool): Promise<void> {
   const client = await pool.connect()
   try {
@@ -225,8 +223,8 @@ async function migrateQueueSchema(pool: Pool): Promise<void> {
   }
 }
 
-/** Worth trying again: no answer, or SQLSTATE class 08 (connection), 53 (resources), 57P0x (shutting down, starting). */
-function isConnectionTrouble(error: unknown): boolean {
+/** No answer, or SQLSTATE class 08 (connection), 53 (resources), 57P0x (shutting down, starting). */
+function isConnectionFailure(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return !/^[0-9A-Z]{5}$/.test(code) || /^(08|53|57P0)/.test(code)
 }

@@ -12,49 +12,45 @@ import {
   type QueueName,
 } from './registry.ts'
 
-/** The jobs that travel on queue `Q`. */
 export type JobNamesOf<Q extends QueueName> = {
   [N in JobName]: (typeof jobs)[N]['queue'] extends Q ? N : never
 }[JobName]
 
-/** What a handler may know of its job beside the payload. */
 export type JobContext = {
   id: string
   name: JobName
-  /** 1 for the first try. */
+  /** 1 for the first attempt. */
   attempt: number
   attempts: number
-  /** Whether nothing retries after this try, should it fail with this error. */
+  /** Whether the job is not retried after this error. */
   givesUp(error: unknown): boolean
   enqueuedAt: Date
   logger: Logger
 }
 
-/** One handler for every job of the queue: leaving one out does not compile. */
 export type JobHandlers<Q extends QueueName> = {
   [N in JobNamesOf<Q>]: (payload: JobPayload<N>, job: JobContext) => Promise<void>
 }
 
-/** Thrown by a handler: trying again cannot help. The job goes to the failed set with this message. */
+/** Thrown by a handler: a retry cannot help. The job fails with this message. */
 export class PermanentJobError extends Error {
   override name = 'PermanentJobError'
 }
 
-/** Thrown by a handler: run this job again in `delayMs`, without using up a try. */
+/** Thrown by a handler: runs the job again in `delayMs`, without counting an attempt. */
 export class DelayJob extends Error {
   override name = 'DelayJob'
   readonly delayMs: number
 
   constructor(delayMs: number, reason = 'not yet') {
     super(reason)
-    // Postgres keeps whole milliseconds alone.
+    // Postgres stores whole milliseconds.
     this.delayMs = Math.ceil(delayMs)
   }
 }
 
 export type JobOutcome = 'completed' | 'retried' | 'delayed' | 'failed'
 
-/** What a consumer tells about itself; the composition root hands in counters. */
 export type ConsumerMetrics = {
   jobFinished?(event: {
     queue: QueueName
@@ -66,9 +62,8 @@ export type ConsumerMetrics = {
   jobsRecovered?(queue: QueueName, count: number): void
 }
 
-/** Where the payloads of durable jobs stand, and where they go when they are given up. */
 export type EventStore = {
-  /** The payload as JSON text, or null when the event is worked off. */
+  /** The payload as JSON, or null when the event is done. */
   load(id: string): Promise<string | null>
   finish(id: string): Promise<void>
   setAside(entry: {
@@ -85,112 +80,68 @@ export type ConsumerOptions<Q extends QueueName> = {
   backend: QueueBackend
   queue: Q
   handlers: JobHandlers<Q>
-  /** Jobs at once in this process. */
   concurrency: number
   logger: Logger
   metrics?: ConsumerMetrics
-  /** Left out, jobs carry their payloads, and what is given up stays in the failed set. */
+  /** Without it, jobs carry their payloads, and failed ones stay in the failed set. */
   events?: EventStore
 }
 
 export type Consumer = {
-  /** Resolves once the worker has its connections. */
   ready(): Promise<void>
-  /** Jobs being worked on now. */
   readonly running: number
   /**
-   * Takes no more jobs and waits for the running ones, at most `timeoutMs` (30,000); what is cut off then is given to
-   * another worker when its lock runs out. With nothing running, it waits no more than a few seconds for a queue that does
-   * not answer. @returns whether all jobs ended
+   * Takes no more jobs and waits for the running ones, at most `timeoutMs` (30,000); another worker takes the others when their
+   * locks expire. With no running job it waits only a few seconds for the queue. @returns whether all jobs ended
    */
   close(timeoutMs?: number): Promise<boolean>
 }
 
-// A dead worker's job is free once its lock has run out and the next check has come round: at most some 8 s.
+// The job of a dead worker is free after its lock and the next check: about 8 s at most.
 const LOCK_MS = 5_000
 const STALLED_CHECK_MS = 2_500
 
-/** How long a queue may take to let an idle worker go. */
 const IDLE_CLOSE_MS = 2_000
 
-/** A value that was refused is refused again; some tries tell it from a fault that passes. */
-const TRIES_OF_REFUSED = 3
-/** A fault of ours is there until somebody mends it: half an hour of tries with the usual backoff. */
-const TRIES_OF_UNKNOWN = 12
+/** The database refuses the same value again; some attempts distinguish it from a temporary failure. */
+const ATTEMPTS_OF_REFUSED = 3
+/** A bug stays until it is fixed: half an hour of attempts with the usual backoff. */
+const ATTEMPTS_OF_UNKNOWN = 12
 
 /**
- * Milliseconds before try `attempt + 1`: exponential from `delayMs`, capped at `maxDelayMs`, up to a fifth shorter at
- * random so that jobs that failed together do not come back together.
+ * Milliseconds before attempt `attempt + 1`: exponential from `delayMs`, at most `maxDelayMs`, and up to a fifth shorter at
+ * random, so that jobs that failed together do not retry together.
  */
 export function backoffDelay(backoff: JobDefinition['backoff'], attempt: number, random = Math.random()): number {
   const full = Math.min(backoff.delayMs * 2 ** (attempt - 1), backoff.maxDelayMs)
   return Math.round(full * (1 - random / 5))
 }
 
-/** Starts working on a queue: parses, runs the handler, logs and counts. */
-export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>): Consumer {
-  const { backend, queue, concurrency, metrics } = options
-  const logger = options.logger.child({ queue })
-  const logTrouble = createQuietLogger(logger, 'queue: consumer in trouble')
-  const handlers: Partial<Record<string, (payload: never, job: JobContext) => Promise<void>>> = options.handlers
-  /** Done, and not to be kept: they carry what belonged to an erased person. */
-  const unkept = new Set<string>()
-  let running = 0
-  let closing = false
+type Read = { payload: unknown; eventId: string | null }
+type RunningJob = Parameters<JobProcessor>[0]
 
-  /** The payload that a job carries, or that its event holds; null for an event that is worked off. */
-  const readPayload = async (data: unknown): Promise<{ payload: unknown; eventId: string | null } | null> => {
-    const reference = eventReference.safeParse(data)
-    if (!reference.success) return { payload: data, eventId: null }
-    const eventId = reference.data.inboundEventId
-    if (!options.events) throw new PermanentJobError('This consumer has no store of events.')
-    const text = await options.events.load(eventId)
-    return text === null ? null : { payload: JSON.parse(text), eventId }
+class JobRunner<Q extends QueueName> {
+  /** Ids of finished jobs with the data of an erased person, to be removed. */
+  readonly erased = new Set<string>()
+  running = 0
+  readonly #handlers: Partial<Record<string, (payload: never, job: JobContext) => Promise<void>>>
+
+  constructor(
+    private readonly options: ConsumerOptions<Q>,
+    private readonly logger: Logger,
+  ) {
+    this.#handlers = options.handlers
   }
 
-  const runHandler = async (payload: unknown, context: JobContext): Promise<void> => {
-    const handle = handlers[context.name]
-    if (!handle) throw new PermanentJobError(`No handler for ${context.name} on queue ${queue}.`)
-    const parsed = jobs[context.name].payload.safeParse(payload)
-    if (!parsed.success) {
-      const where = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`).join(', ')
-      throw new PermanentJobError(`The payload of ${context.name} does not fit its schema (${where}).`)
-    }
-    // The lookup by name has lost which payload belongs to which handler; the schema of that name has just proved it.
-    await handle(parsed.data as never, context)
-  }
-
-  const runJob: JobProcessor = async (job, token) => {
-    const startedAt = performance.now()
-    const waitedMs = Math.max(0, (job.processedOn ?? Date.now()) - job.timestamp - (job.opts.delay ?? 0))
-    const finish = (outcome: JobOutcome, error?: unknown) => {
-      const durationMs = performance.now() - startedAt
-      if (isJobName(job.name)) metrics?.jobFinished?.({ queue, job: job.name, outcome, durationMs, waitedMs })
-      const line = { job: job.name, jobId: job.id, attempt: job.attemptsMade + 1, ms: Math.round(durationMs) }
-      if (outcome === 'completed') logger.debug(line, 'job completed')
-      else if (outcome === 'delayed') logger.debug({ ...line, reason: errorMessage(error) }, 'job delayed')
-      else if (outcome === 'retried') logger.warn({ ...line, reason: describe(error) }, 'job failed, will be retried')
-      else logger.error({ ...line, reason: describe(error) }, 'job failed for good')
-    }
-    running += 1
-    const attempts = job.opts.attempts ?? 1
-    const attempt = job.attemptsMade + 1
-    const givesUp = (error: unknown) => attempt >= triesOf(error, attempts)
-    let read: Awaited<ReturnType<typeof readPayload>> = null
+  readonly run: JobProcessor = async (job, token) => {
+    const finish = this.#reporter(job)
+    this.running += 1
+    let read: Read | null = null
     try {
-      if (!isJobName(job.name)) throw new PermanentJobError(`Unknown job ${job.name}.`)
-      read = await readPayload(job.data)
-      if (read)
-        await runHandler(read.payload, {
-          id: job.id ?? '',
-          name: job.name,
-          attempt,
-          attempts,
-          givesUp,
-          enqueuedAt: new Date(job.timestamp),
-          logger: logger.child({ job: job.name, jobId: job.id }),
-        })
-      if (read?.eventId) await options.events?.finish(read.eventId)
+      if (!isJobName(job.name)) throw new PermanentJobError(`The job ${job.name} is unknown.`)
+      read = await this.#read(job.data)
+      if (read) await this.#handle(read.payload, this.#contextOf(job, job.name))
+      if (read?.eventId) await this.options.events?.finish(read.eventId)
       finish('completed')
     } catch (error) {
       if (error instanceof DelayJob) {
@@ -199,73 +150,105 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
         throw new DelayedError(error.message)
       }
       if (isErased(error)) {
-        if (read?.eventId) await options.events?.finish(read.eventId)
+        if (read?.eventId) await this.options.events?.finish(read.eventId)
         finish('completed')
-        logger.info({ job: job.name, jobId: job.id }, 'a job of an erased person did nothing, and is removed')
-        if (job.id) unkept.add(job.id)
+        this.logger.info({ job: job.name, jobId: job.id }, 'job of an erased person removed')
+        if (job.id) this.erased.add(job.id)
         return
       }
-      if (!givesUp(error)) {
+      if (!givesUp(job, error)) {
         finish('retried', error)
-        throw keepableError(error)
+        throw redactedError(error)
       }
       finish('failed', error)
-      if (read && isJobName(job.name) && isDurable(job.name) && options.events) {
-        // Its payload is nowhere else: it goes where a person finds it, and out of the queue.
-        const { payload, eventId } = read
-        const entry = {
-          job: job.name,
-          key: `${job.name}:${eventId ?? job.id ?? ''}`,
-          payload,
-          error,
-          attempts: attempt,
-          eventId,
-        }
-        await options.events.setAside(entry).catch((refusal: unknown) => {
-          throw keepableError(refusal)
-        })
-        return
-      }
-      throw new UnrecoverableError(describe(error))
+      if (!(await this.#quarantine(job, read, error))) throw new UnrecoverableError(describe(error))
     } finally {
-      running -= 1
+      this.running -= 1
     }
   }
 
-  const openWorker = (): JobWorker => {
-    const worker = backend.openWorker(queue, runJob, {
-      concurrency,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_CHECK_MS,
-      // A crash is never the job's fault alone: it may come back as often as workers die under it.
-      maxStalledCount: 1_000_000,
-      // Bounds how long a worker sleeps on a connection that died silently.
-      drainDelay: 5,
-      runRetryDelay: 1_000,
-      settings: {
-        backoffStrategy: (attemptsMade, _type, _error, job) => {
-          const name = job?.name ?? ''
-          return backoffDelay(
-            isJobName(name) ? jobs[name].backoff : { delayMs: 1_000, maxDelayMs: 60_000 },
-            attemptsMade,
-          )
-        },
-      },
-    })
-    worker.on('error', logTrouble)
-    worker.on('completed', (job) => {
-      // What is not removed now goes with its time.
-      if (unkept.delete(job.id ?? '')) job.remove().catch(logTrouble)
-    })
-    worker.on('stalled', (jobId) => {
-      logger.warn({ jobId }, 'job recovered from a worker that died or hung')
-      metrics?.jobsRecovered?.(queue, 1)
-    })
-    return worker
+  #reporter(job: RunningJob): (outcome: JobOutcome, error?: unknown) => void {
+    const { metrics, queue } = this.options
+    const startedAt = performance.now()
+    const waitedMs = Math.max(0, (job.processedOn ?? Date.now()) - job.timestamp - (job.opts.delay ?? 0))
+    return (outcome, error) => {
+      const durationMs = performance.now() - startedAt
+      if (isJobName(job.name)) metrics?.jobFinished?.({ queue, job: job.name, outcome, durationMs, waitedMs })
+      const line = { job: job.name, jobId: job.id, attempt: attemptOf(job), ms: Math.round(durationMs) }
+      if (outcome === 'completed') this.logger.debug(line, 'job completed')
+      else if (outcome === 'delayed') this.logger.debug({ ...line, reason: errorMessage(error) }, 'job delayed')
+      else if (outcome === 'retried')
+        this.logger.warn({ ...line, reason: describe(error) }, 'job failed, retry scheduled')
+      else this.logger.error({ ...line, reason: describe(error) }, 'job failed for good')
+    }
   }
 
-  let worker = openWorker()
-  // A worker whose very first round trip failed stays broken (BullMQ remembers it): open another until one stands.
+  /** The payload of a job, or of its event; null when the event is done. */
+  async #read(data: unknown): Promise<Read | null> {
+    const reference = eventReference.safeParse(data)
+    if (!reference.success) return { payload: data, eventId: null }
+    const eventId = reference.data.inboundEventId
+    if (!this.options.events) throw new PermanentJobError('This consumer has no event store.')
+    const text = await this.options.events.load(eventId)
+    return text === null ? null : { payload: JSON.parse(text), eventId }
+  }
+
+  async #handle(payload: unknown, context: JobContext): Promise<void> {
+    const handle = this.#handlers[context.name]
+    if (!handle)
+      throw new PermanentJobError(`There is no handler for ${context.name} on the queue ${this.options.queue}.`)
+    const parsed = jobs[context.name].payload.safeParse(payload)
+    if (!parsed.success) {
+      const where = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`).join(', ')
+      throw new PermanentJobError(`The payload of ${context.name} does not fit its schema (${where}).`)
+    }
+    // The lookup by name loses the type that the schema has just checked.
+    await handle(parsed.data as never, context)
+  }
+
+  #contextOf(job: RunningJob, name: JobName): JobContext {
+    return {
+      id: job.id ?? '',
+      name,
+      attempt: attemptOf(job),
+      attempts: job.opts.attempts ?? 1,
+      givesUp: (error) => givesUp(job, error),
+      enqueuedAt: new Date(job.timestamp),
+      logger: this.logger.child({ job: name, jobId: job.id }),
+    }
+  }
+
+  /** Moves the payload of a failed job from the queue to the quarantine, if it is nowhere else. @returns whether it did */
+  async #quarantine(job: RunningJob, read: Read | null, error: unknown): Promise<boolean> {
+    const { events } = this.options
+    if (!read || !isJobName(job.name) || !isDurable(job.name) || !events) return false
+    const { payload, eventId } = read
+    const key = `${job.name}:${eventId ?? job.id ?? ''}`
+    const entry = { job: job.name, key, payload, error, attempts: attemptOf(job), eventId }
+    await events.setAside(entry).catch((refusal: unknown) => {
+      throw redactedError(refusal)
+    })
+    return true
+  }
+}
+
+function attemptOf(job: RunningJob): number {
+  return job.attemptsMade + 1
+}
+
+function givesUp(job: RunningJob, error: unknown): boolean {
+  return attemptOf(job) >= attemptsFor(error, job.opts.attempts ?? 1)
+}
+
+export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>): Consumer {
+  const logger = options.logger.child({ queue: options.queue })
+  const logFailure = createQuietLogger(logger, 'queue consumer failed')
+  const runner = new JobRunner(options, logger)
+  let closing = false
+  const open = () => openWorker(options, runner, logger, logFailure)
+
+  let worker = open()
+  // BullMQ never recovers from a failed first round trip: open another worker until one is ready.
   const readiness = (async () => {
     while (!closing) {
       try {
@@ -273,10 +256,10 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
         return
       } catch (error) {
         if (closing) return
-        logTrouble(error)
+        logFailure(error)
         await worker.close(true)
         await Bun.sleep(500)
-        worker = openWorker()
+        worker = open()
       }
     }
   })()
@@ -284,49 +267,90 @@ export function createConsumer<Q extends QueueName>(options: ConsumerOptions<Q>)
   return {
     ready: () => readiness,
     get running() {
-      return running
+      return runner.running
     },
     close: async (timeoutMs = 30_000) => {
       closing = true
-      let closed = false
-      const goodbye = worker.close().finally(() => {
-        closed = true
-      })
-      // Given up on below, its failure is nobody's.
-      goodbye.catch(() => undefined)
-      const beganAt = Date.now()
-      let idleSince: number | null = null
-      while (!closed && Date.now() - beganAt < timeoutMs) {
-        idleSince = running > 0 ? null : (idleSince ?? Date.now())
-        if (idleSince !== null && Date.now() - idleSince > IDLE_CLOSE_MS) break
-        await Promise.race([goodbye, Bun.sleep(50)])
-      }
-      if (running > 0) logger.warn({ running }, 'queue: stopping with jobs unfinished; another worker takes them')
-      else if (!closed) logger.warn('queue: stopping without a goodbye; the queue does not answer')
+      const closed = await closeWorker(worker, () => runner.running, timeoutMs)
+      const { running } = runner
+      if (running > 0) logger.warn({ running }, 'process stopped with unfinished jobs')
+      else if (!closed) logger.warn('process stopped without an answer of the queue')
       return running === 0
     },
   }
+}
+
+function openWorker<Q extends QueueName>(
+  { backend, queue, concurrency, metrics }: ConsumerOptions<Q>,
+  runner: JobRunner<Q>,
+  logger: Logger,
+  logFailure: (error: unknown) => void,
+): JobWorker {
+  const worker = backend.openWorker(queue, runner.run, {
+    concurrency,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_CHECK_MS,
+    // A crash of a worker does not count against the job.
+    maxStalledCount: 1_000_000,
+    // Limits how long a worker waits on a dead connection.
+    drainDelay: 5,
+    runRetryDelay: 1_000,
+    settings: {
+      backoffStrategy: (attemptsMade, _type, _error, job) => {
+        const name = job?.name ?? ''
+        const backoff = isJobName(name) ? jobs[name].backoff : { delayMs: 1_000, maxDelayMs: 60_000 }
+        return backoffDelay(backoff, attemptsMade)
+      },
+    },
+  })
+  worker.on('error', logFailure)
+  worker.on('completed', (job) => {
+    // A job that is not removed here expires later.
+    if (runner.erased.delete(job.id ?? '')) job.remove().catch(logFailure)
+  })
+  worker.on('stalled', (jobId) => {
+    logger.warn({ jobId }, 'job of a dead worker recovered')
+    metrics?.jobsRecovered?.(queue, 1)
+  })
+  return worker
+}
+
+/** @returns whether the worker closed in time; an idle one gets a few seconds only */
+async function closeWorker(worker: JobWorker, running: () => number, timeoutMs: number): Promise<boolean> {
+  let closed = false
+  const ending = worker.close().finally(() => {
+    closed = true
+  })
+  // It may be abandoned below: its failure is ignored.
+  ending.catch(() => undefined)
+  const beganAt = Date.now()
+  let idleSince: number | null = null
+  while (!closed && Date.now() - beganAt < timeoutMs) {
+    idleSince = running() > 0 ? null : (idleSince ?? Date.now())
+    if (idleSince !== null && Date.now() - idleSince > IDLE_CLOSE_MS) break
+    await Promise.race([ending, Bun.sleep(50)])
+  }
+  return closed
 }
 
 function isJobName(name: string): name is JobName {
   return Object.hasOwn(jobs, name)
 }
 
-/** How many tries a job has in all, by what became of the last one. */
-function triesOf(error: unknown, attempts: number): number {
+function attemptsFor(error: unknown, attempts: number): number {
   if (error instanceof PermanentJobError || error instanceof UnrecoverableError) return 1
   const kind = failureKind(error)
   if (kind === 'transient') return attempts
-  if (kind === 'unknown') return Math.min(attempts, TRIES_OF_UNKNOWN)
-  // A decision of ours stands; the database may have refused what another try writes otherwise.
-  return error instanceof AppError ? 1 : Math.min(attempts, TRIES_OF_REFUSED)
+  if (kind === 'unknown') return Math.min(attempts, ATTEMPTS_OF_UNKNOWN)
+  // An AppError is a decision; the database may accept another attempt.
+  return error instanceof AppError ? 1 : Math.min(attempts, ATTEMPTS_OF_REFUSED)
 }
 
-/** What the queue keeps of an error: why and where, without the data that a statement carried. */
-function keepableError(error: unknown): Error {
-  const kept = new Error(describe(error))
-  kept.stack = `${kept.message}\n${stackFrames(error)}`
-  return kept
+/** An error for the queue: message and stack, without the parameters of statements. */
+function redactedError(error: unknown): Error {
+  const redacted = new Error(describe(error))
+  redacted.stack = `${redacted.message}\n${stackFrames(error)}`
+  return redacted
 }
 
 function describe(error: unknown): string {

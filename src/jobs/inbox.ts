@@ -8,7 +8,6 @@ import { checkPayload, type Producer } from './producer.ts'
 import { type DurableJob, eventKey, isDurable, type JobInput } from './registry.ts'
 import type { Spool } from './spool.ts'
 
-/** A row as it is written before an event is acknowledged. */
 export type InboxRow = {
   id: string
   key: string
@@ -18,65 +17,63 @@ export type InboxRow = {
   delayMs: number
 }
 
-/** How an event was taken: in the database; by the queue alone, while the database was away; or not at all. */
+/** Where an event was stored: in the database; in the queue only, while the database is down; or nowhere. */
 export type Accepted = 'stored' | 'queue_only' | 'refused'
 
 export type InboxOptions = {
   /**
-   * Writes rows in one statement; one whose key is there already is left out.
-   * @returns under which ids such keys stand, by key; a key whose event ended meanwhile has none
+   * Writes rows in one statement; rows with an existing key are skipped.
+   * @returns the ids of the existing events by key; null for an event that has ended meanwhile
    */
   insert(rows: InboxRow[]): Promise<ReadonlyMap<string, string | null>>
   producer: Pick<Producer, 'enqueue' | 'enqueueEvent'>
   log: Logger
-  /** Where what is not stored yet outlives this process. */
+  /** Keeps events on the disk until they are stored. */
   spool?: Spool | null
-  /** How long the database may take before the queue alone is asked, in ms. */
+  /** How long the database may take before only the queue is used, in ms. */
   insertTimeoutMs?: number
   onAccepted?(job: DurableJob, how: Accepted): void
 }
 
 export type AcceptOptions = {
-  /** The provider's identity of the event, within its job: a repeat is the same event. Left out, every one is new. */
+  /** The provider's id of the event: a repeat is the same event. Without it, every event is new. */
   key?: string
   delayMs?: number
 }
 
-/** Takes what is acknowledged: it is durable before the sender hears so. */
 export type Inbox = {
   /**
-   * Resolves when the event stands in the database, or, while that is away, in the queue.
-   * @throws AppError `queue_unavailable` when neither takes it: the sender is to come again; `invalid_job`
+   * Resolves when the event is in the database, or, while that is down, in the queue.
+   * @throws AppError `queue_unavailable` when neither stores it, so that the sender repeats it; `invalid_job`
    */
   accept<N extends DurableJob>(name: N, payload: JobInput<N>, options?: AcceptOptions): Promise<void>
   /**
-   * For callers that can neither wait for a database nor fail, such as a live call: the event is stored as soon as something takes
-   * it, and stands on this machine's disk until then. Resolves when it is on the disk or stored, and never rejects.
+   * For callers that can neither wait for a database nor fail, such as a live call. Resolves when the event is stored or on this
+   * machine's disk, from where it is stored later; never rejects.
    */
   acceptEventually<N extends DurableJob>(name: N, payload: JobInput<N>, options?: AcceptOptions): Promise<void>
-  /** Takes over what processes of this machine left behind. @returns how many events */
+  /** Stores the events that ended processes of this machine left on the disk. @returns the number of events */
   recover(): Promise<number>
-  /** Events that are not stored yet. */
   readonly waiting: number
-  /** Gives what waits `flushMs` to be stored. What is left stays on the disk. */
+  /** Stores events for `flushMs` more; the others stay on the disk. */
   close(flushMs?: number): Promise<void>
 }
 
 const INSERT_MS = 1_500
-/** Events in one statement: enough for thousands a second, and far below what a statement may carry. */
+/** Events in one statement: enough for thousands a second, and far below the limit of parameters. */
 const BATCH = 500
 const WAITING_LIMIT = 20_000
 
 export function createInbox(options: InboxOptions): Inbox {
   const { producer, log, spool = null, insertTimeoutMs = INSERT_MS } = options
-  const logAway = createQuietLogger(log, 'inbox: the database does not take events, the queue alone does')
-  /** The event that a row repeats; null where that has ended. */
+  const logDatabaseDown = createQuietLogger(log, 'events stored in the queue only')
+  /** The event that a row repeats; null when that event has ended. */
   const repeated = new WeakMap<InboxRow, string | null>()
   const rows = createGatherer<InboxRow>(
     async (batch) => {
-      const standing = await withDeadline(options.insert(batch), insertTimeoutMs, 'storing events')
+      const existing = await withDeadline(options.insert(batch), insertTimeoutMs, 'storing events')
       for (const row of batch) {
-        const id = standing.get(row.key)
+        const id = existing.get(row.key)
         if (id !== undefined) repeated.set(row, id)
       }
     },
@@ -89,7 +86,7 @@ export function createInbox(options: InboxOptions): Inbox {
       await rows.put(row)
       options.onAccepted?.(job, 'stored')
     } catch (error) {
-      logAway(error)
+      logDatabaseDown(error)
       try {
         await producer.enqueue(job, JSON.parse(row.payload), {
           jobId: `in-${sha256Hex(row.key).slice(0, 40)}`,
@@ -103,11 +100,10 @@ export function createInbox(options: InboxOptions): Inbox {
       return
     }
     const original = repeated.get(row)
-    // One job per event, under its id: a repeat adds none.
+    // A repeat adds no second job: the job has the id of the event.
     if (original !== null) producer.enqueueEvent(job, original ?? row.id, { delayMs: row.delayMs })
   }
 
-  /** Who waits for an event to be durable, by its row. */
   const waiters = new Map<string, () => void>()
   const outbox = createOutbox<InboxRow>({
     limit: WAITING_LIMIT,
@@ -117,11 +113,11 @@ export function createInbox(options: InboxOptions): Inbox {
       waiters.get(row.id)?.()
     },
     onChange: () => {},
-    onRetry: createQuietLogger(log, 'inbox: events wait for the database or the queue'),
+    onRetry: createQuietLogger(log, 'events waiting for the database or the queue'),
     onDrop: (row, error) =>
       log.error(
-        { job: row.job, onDisk: spool !== null, reason: error ? errorMessage(error) : 'too many wait' },
-        'inbox: an event waits in memory no longer',
+        { job: row.job, onDisk: spool !== null, reason: error ? errorMessage(error) : 'too many waiting' },
+        'event dropped from memory',
       ),
   })
 
@@ -132,13 +128,13 @@ export function createInbox(options: InboxOptions): Inbox {
       try {
         row = rowOf(name, payload, given)
       } catch (error) {
-        log.error({ job: name, reason: errorMessage(error) }, 'inbox: event refused')
+        log.error({ job: name, reason: errorMessage(error) }, 'event refused')
         return
       }
       const written = spool?.write(row.id, JSON.stringify(row))
       const stored = new Promise<void>((resolve) => waiters.set(row.id, resolve))
       outbox.put(row)
-      // Durable is whichever comes first: a disk that is slow is not waited for while the database takes the event.
+      // Durable on either: a slow disk does not delay an event that the database has stored.
       await Promise.race([written, stored])
       waiters.delete(row.id)
     },
@@ -146,9 +142,9 @@ export function createInbox(options: InboxOptions): Inbox {
       const recovered = await spool?.recover(async (line) => {
         const row = readLine(line)
         if (row) await store(row)
-        else log.warn('inbox: a line of the spool cannot be read')
+        else log.warn('spool line not readable')
       })
-      if (recovered) log.warn({ recovered }, 'inbox: events of a process that is gone were taken over')
+      if (recovered) log.warn({ recovered }, 'events of an ended process recovered')
       return recovered ?? 0
     },
     get waiting() {
@@ -156,7 +152,7 @@ export function createInbox(options: InboxOptions): Inbox {
     },
     async close(flushMs = 5_000) {
       const left = await outbox.close(flushMs)
-      if (left > 0) log.error({ left, onDisk: spool !== null }, 'inbox: stopping with events that are not stored')
+      if (left > 0) log.error({ left, onDisk: spool !== null }, 'process stopped with events that are not stored')
       await spool?.close()
     },
   }
@@ -184,7 +180,7 @@ function readLine(line: string): InboxRow | null {
     const row: unknown = JSON.parse(line)
     return isRow(row) ? row : null
   } catch {
-    // Cut off by the end of its process: it was not acknowledged yet.
+    // Its process ended while writing: the event was not acknowledged.
     return null
   }
 }
@@ -198,5 +194,5 @@ function isRow(row: unknown): row is InboxRow {
 
 function durableJob(name: string): DurableJob {
   if (isDurable(name)) return name
-  throw new AppError('invalid', 'invalid_job', `${name} is no job of an event.`)
+  throw new AppError('invalid', 'invalid_job', `The job ${name} has no events.`)
 }

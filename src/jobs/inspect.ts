@@ -11,7 +11,7 @@ export type QueueHealth = {
   completed: number
   failed: number
   paused: boolean
-  /** Age of the job that waits longest, in ms; null when none waits. */
+  /** The age of the oldest waiting job in ms; null when none waits. */
   oldestWaitingMs: number | null
 }
 
@@ -19,14 +19,12 @@ export type FailedJob = {
   id: string
   name: string
   attempts: number
-  /** Why, without personal data or secrets. */
   reason: string
   payload: unknown
   enqueuedAt: Date
   failedAt: Date | null
 }
 
-/** How the queues of the installation are. */
 export async function readQueueHealth(queues: JobQueue[]): Promise<QueueHealth[]> {
   return await Promise.all(
     queues.map(async (queue) => {
@@ -64,8 +62,8 @@ export async function readFailedJobs(queues: JobQueue[], name: string, limit: nu
 }
 
 /**
- * Gives failed jobs all their tries again: one, or every one of the queue.
- * @returns how many
+ * Retries failed jobs with all their attempts: one, or every one of the queue.
+ * @returns the number of jobs
  * @throws AppError `queue_not_found`, `job_not_found`, `job_not_failed`
  */
 export async function retryFailedJobs(queues: JobQueue[], name: string, jobId?: string): Promise<number> {
@@ -76,13 +74,15 @@ export async function retryFailedJobs(queues: JobQueue[], name: string, jobId?: 
     return jobs.length
   }
   const job = await queue.getJob(jobId)
-  if (!job) throw new AppError('not_found', 'job_not_found', 'There is no such job.')
-  if (!(await job.isFailed())) throw new AppError('conflict', 'job_not_failed', 'This job has not failed.')
+  if (!job)
+    throw new AppError('not_found', 'job_not_found', 'There is no job with this id. List the failed jobs of the queue.')
+  if (!(await job.isFailed()))
+    throw new AppError('conflict', 'job_not_failed', 'The job has not failed. Only failed jobs can be retried.')
   await job.retry('failed', { resetAttemptsMade: true })
   return 1
 }
 
-/** Throws away what waits in a queue, and on request what waits for a later time. @throws AppError `queue_not_found` */
+/** Deletes the waiting jobs of a queue, and on request the delayed ones. @throws AppError `queue_not_found` */
 export async function drainQueue(queues: JobQueue[], name: string, delayed: boolean): Promise<number> {
   const queue = find(queues, name)
   const before = await queue.getJobCounts('waiting', 'prioritized', 'delayed')
@@ -95,12 +95,11 @@ export async function drainQueue(queues: JobQueue[], name: string, delayed: bool
 const FORGET_PAGE = 500
 
 /**
- * Removes finished and failed jobs whose payload names a person: they would keep it for an hour, the failed ones until somebody
- * decides.
- * @param businessId whose jobs; one that names no business is of whom its mention is
- * @param mentions phone numbers, ids and call SIDs, as they stand in payloads
- * @param before sees the failed ones before they go: what they were to do is not done
- * @returns how many
+ * Removes finished and failed jobs whose payload names a person.
+ * @param businessId the business of the jobs; a job without a business is removed by its mention alone
+ * @param mentions phone numbers, ids and call SIDs, as in payloads
+ * @param before receives the failed jobs before they are removed: their work was not done
+ * @returns the number of jobs
  */
 export async function forgetJobs(
   queues: JobQueue[],
@@ -117,7 +116,7 @@ export async function forgetJobs(
         const ours = !payload.includes('"businessId"') || payload.includes(`"${businessId}"`)
         if (ours && mentions.some((mention) => payload.includes(mention))) found.push(job)
       }
-      // Two states are read at once: a page is at its end when nothing came.
+      // A page has two states: only an empty one is the last.
       if (jobs.length === 0) break
     }
   await before(found.filter((job) => job.failedReason))
@@ -127,12 +126,18 @@ export async function forgetJobs(
 
 function find(queues: JobQueue[], name: string): JobQueue {
   const queue = queues.find((candidate) => candidate.name === name)
-  if (!queue) throw new AppError('not_found', 'queue_not_found', `There is no queue ${name}.`, { field: 'queue' })
+  if (!queue)
+    throw new AppError(
+      'not_found',
+      'queue_not_found',
+      `There is no queue ${name}. The queues are ${QUEUES.join(', ')}.`,
+      { field: 'queue' },
+    )
   return queue
 }
 
 function nameOf(queue: JobQueue): QueueName {
   const name = QUEUES.find((candidate) => candidate === queue.name)
-  if (!name) throw new Error(`${queue.name} is no queue of ours.`)
+  if (!name) throw new Error(`The queue ${queue.name} is unknown.`)
   return name
 }

@@ -1,14 +1,11 @@
 import { failureKind } from '../lib/errors.ts'
 
-/** A bounded line of things to deliver, kept in memory and tried until each is through. */
 export type Outbox<T = unknown> = {
-  /** Never throws, never waits. */
+  /** Never throws and never waits. */
   put(item: T): void
-  /** Items not delivered yet, those under way included. */
   readonly depth: number
-  /** Items refused because the line was full. */
   readonly dropped: number
-  /** Tries for `flushMs` more, then gives up. @returns how many were left */
+  /** Delivers for `flushMs` more. @returns the number of items left */
   close(flushMs: number): Promise<number>
 }
 
@@ -17,62 +14,62 @@ export type OutboxOptions<T> = {
   deliver(item: T): Promise<void>
   onChange(state: { depth: number; dropped: number }): void
   onRetry(error: unknown, depth: number): void
-  /** Refused since the line is full, or, with an error, given up since that says it can never be delivered. */
+  /** The queue is full, or, with an error, the item can never be delivered. */
   onDrop(item: T, error?: unknown): void
 }
 
 const BATCH = 50
 const BACKOFF = { firstMs: 100, maxMs: 5_000 }
-/** An item whose failure is its own, and not the other side's, is tried so often. */
-const TRIES = 5
+/** Attempts for an item that is refused while the other side works. */
+const ATTEMPTS = 5
 
 /**
- * Items go out in order, `BATCH` at a time; while the other side is away the head is retried with backoff. An item that cannot be
- * delivered for its own sake goes to the end of the line, so that it holds up nothing, and is dropped after some tries.
+ * Delivers items in order, `BATCH` at a time; while the other side is down, the first ones are retried with backoff. A refused
+ * item moves to the end, so that it does not block the others, and is dropped after some attempts.
  */
 export function createOutbox<T>(options: OutboxOptions<T>): Outbox<T> {
   type Entry = { item: T; refusals: number }
-  let line: Entry[] = []
+  let queue: Entry[] = []
   let dropped = 0
-  let pumping: Promise<void> | null = null
+  let running: Promise<void> | null = null
   let stopped = false
   let wake = () => {}
 
-  /** One pump at a time; what is put between its last look and its end starts the next. */
+  /** One loop at a time; an item that arrives at its very end starts the next. */
   const start = () => {
-    pumping ??= pump().finally(() => {
-      pumping = null
-      if (line.length > 0 && !stopped) start()
+    running ??= deliverAll().finally(() => {
+      running = null
+      if (queue.length > 0 && !stopped) start()
     })
   }
 
-  const changed = () => options.onChange({ depth: line.length, dropped })
+  const changed = () => options.onChange({ depth: queue.length, dropped })
 
-  const pump = async () => {
+  const deliverAll = async () => {
     let backoffMs = BACKOFF.firstMs
-    while (line.length > 0 && !stopped) {
-      const batch = line.slice(0, BATCH)
+    while (queue.length > 0 && !stopped) {
+      const batch = queue.slice(0, BATCH)
       const results = await Promise.allSettled(batch.map(({ item }) => options.deliver(item)))
-      const away: Entry[] = []
+      const unsent: Entry[] = []
       const refused: Entry[] = []
       for (const [index, result] of results.entries()) {
         const entry = batch[index]
         if (!entry || result.status === 'fulfilled') continue
-        if (failureKind(result.reason) === 'transient') away.push(entry)
-        else if (entry.refusals + 1 < TRIES) refused.push({ ...entry, refusals: entry.refusals + 1 })
+        if (failureKind(result.reason) === 'transient') unsent.push(entry)
+        else if (entry.refusals + 1 < ATTEMPTS) refused.push({ ...entry, refusals: entry.refusals + 1 })
         else {
           dropped += 1
           options.onDrop(entry.item, result.reason)
         }
       }
-      line = [...away, ...line.slice(batch.length), ...refused]
+      queue = [...unsent, ...queue.slice(batch.length), ...refused]
       changed()
       const failure = results.find((result) => result.status === 'rejected')
       if (!failure) {
         backoffMs = BACKOFF.firstMs
         continue
       }
-      options.onRetry(failure.reason, line.length)
+      options.onRetry(failure.reason, queue.length)
       const { promise, resolve } = Promise.withResolvers<void>()
       wake = resolve
       const timer = setTimeout(resolve, backoffMs)
@@ -84,18 +81,18 @@ export function createOutbox<T>(options: OutboxOptions<T>): Outbox<T> {
 
   return {
     put: (item) => {
-      if (line.length >= options.limit || stopped) {
+      if (queue.length >= options.limit || stopped) {
         dropped += 1
         options.onDrop(item)
         changed()
         return
       }
-      line.push({ item, refusals: 0 })
+      queue.push({ item, refusals: 0 })
       changed()
       start()
     },
     get depth() {
-      return line.length
+      return queue.length
     },
     get dropped() {
       return dropped
@@ -104,11 +101,11 @@ export function createOutbox<T>(options: OutboxOptions<T>): Outbox<T> {
       wake()
       const { promise: late, resolve } = Promise.withResolvers<void>()
       const timer = setTimeout(resolve, flushMs)
-      await Promise.race([pumping ?? Promise.resolve(), late])
+      await Promise.race([running ?? Promise.resolve(), late])
       clearTimeout(timer)
       stopped = true
       wake()
-      return line.length
+      return queue.length
     },
   }
 }

@@ -17,16 +17,13 @@ import {
   type QueueName,
 } from './registry.ts'
 
-/** What a producer tells about itself; the composition root hands in counters. */
 export type ProducerMetrics = {
   jobEnqueued?(job: JobName, outcome: 'stored' | 'unavailable'): void
   outboxChanged?(state: { depth: number; dropped: number }): void
 }
 
 export type ProducerOptions = {
-  /** The longest an `enqueue` may take during an outage, in ms. */
   addTimeoutMs?: number
-  /** Jobs the outbox holds at most; one more is dropped, counted and logged. */
   outboxLimit?: number
   metrics?: ProducerMetrics
 }
@@ -35,48 +32,45 @@ export type Producer = {
   /** Resolves once the job is stored. @throws AppError `unavailable` within the deadline, `invalid` for a bad payload */
   enqueue: Enqueue
   /**
-   * Stores the job as soon as the queue takes it: for callers that can neither wait nor fail, such as a live call.
-   * Never throws and never blocks; what waits is lost with the process, so it is no substitute for `enqueue`.
+   * Stores the job when the queue is reachable, for callers that can neither wait nor fail, such as a live call. Never throws and
+   * never blocks; waiting jobs are lost with the process.
    */
   enqueueEventually<N extends JobName>(name: N, payload: JobInput<N>, options?: EnqueueOptions): void
-  /** Has a stored event worked off: soon, or, when the queue is away, once the sweep has found it. Never throws or blocks. */
+  /** Enqueues the job of a stored event; while the queue is down, the sweep does it later. Never throws and never blocks. */
   enqueueEvent(name: DurableJob, eventId: string, options?: EnqueueOptions): void
   /**
-   * Has an event worked off that the queue may have lost. A job of it that waits or runs stays the only one; one that is
-   * finished, while its event is not, gives way to a new one. @throws AppError `unavailable`
+   * Enqueues the job of an event that the queue may have lost. A waiting or running job of the event stays the only one; a
+   * finished one is replaced. @throws AppError `unavailable`
    */
   requeueEvent(name: DurableJob, eventId: string): Promise<void>
-  /** Makes `name` run every `everyMs`, once however many processes ask for it; made anew when the queue has lost it. */
+  /** Runs `name` every `everyMs`, once for all processes; recreated when the queue has lost it. */
   scheduleEvery<N extends JobName>(name: N, payload: JobInput<N>, everyMs: number): Promise<void>
   readonly outbox: Pick<Outbox, 'depth' | 'dropped'>
-  /** The open queues, for the board. */
   readonly queues: JobQueue[]
-  /** Stops taking jobs, gives the outbox `flushMs` (5,000) to empty, and closes the queues. */
   close(flushMs?: number): Promise<void>
 }
 
 const SCHEDULE_CHECK_MS = 10_000
 
-/** Kept long enough that a webhook repeated within the hour is still recognised by its job id. */
+/** Long enough to recognise a webhook that is repeated within the hour by its job id. */
 const KEEP_COMPLETED = { age: 3_600, count: 5_000 }
 
 const FINISHED: ReadonlySet<string> = new Set(['completed', 'failed'])
 
-/** Opens a producer for every queue of the catalogue. */
 export function createProducer(backend: QueueBackend, logger: Logger, options: ProducerOptions = {}): Producer {
   const addTimeoutMs = options.addTimeoutMs ?? 2_000
-  const logTrouble = createQuietLogger(logger, 'queue: producer in trouble')
+  const logFailure = createQuietLogger(logger, 'queue producer failed')
   const open = new Map<QueueName, JobQueue>()
   const schedules: Timer[] = []
   let closing = false
 
   const openQueue = (name: QueueName): JobQueue => {
     const queue = backend.openQueue(name)
-    queue.on('error', logTrouble)
+    queue.on('error', logFailure)
     open.set(name, queue)
-    // A queue whose very first round trip failed stays broken: the next use opens another.
+    // BullMQ never recovers from a failed first round trip: the next use opens a new queue.
     queue.waitUntilReady().catch((error: unknown) => {
-      logTrouble(error)
+      logFailure(error)
       if (open.get(name) === queue) open.delete(name)
     })
     return queue
@@ -105,11 +99,11 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
     deliver: (job) => store(job),
     onChange: (state) => options.metrics?.outboxChanged?.(state),
     onRetry: (error, depth) => {
-      logTrouble(error)
-      logger.debug({ depth }, 'queue: outbox waits for the queue')
+      logFailure(error)
+      logger.debug({ depth }, 'outbox waiting for the queue')
     },
     onDrop: (job, error) =>
-      logger.error({ job: job.name, reason: error ? errorMessage(error) : 'too many wait' }, 'queue: job dropped'),
+      logger.error({ job: job.name, reason: error ? errorMessage(error) : 'too many waiting' }, 'job dropped'),
   })
 
   return {
@@ -121,7 +115,7 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
       try {
         outbox.put(prepareJob(name, payload, enqueueOptions))
       } catch (error) {
-        logger.error({ job: name, reason: errorMessage(error) }, 'queue: job refused')
+        logger.error({ job: name, reason: errorMessage(error) }, 'job refused')
       }
     },
     enqueueEvent: (name, eventId, enqueueOptions) => {
@@ -130,24 +124,7 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
     requeueEvent: (name, eventId) => store(prepareEvent(name, eventId, { jobId: eventId }), true),
     scheduleEvery: async (name, payload, everyMs) => {
       const job = prepareJob(name, payload)
-      const { attempts, backoff, removeOnComplete, removeOnFail } = job.options
-      const queueOf = () => open.get(job.queue) ?? openQueue(job.queue)
-      const schedule = () =>
-        queueOf().upsertJobScheduler(
-          name,
-          { every: everyMs },
-          { name, data: job.payload, opts: { attempts, backoff, removeOnComplete, removeOnFail } },
-        )
-      await schedule()
-      // A queue that was emptied has lost it, and with it all that puts back what else was lost.
-      const look = async () => {
-        try {
-          if (!closing && !(await queueOf().getJobScheduler(name))) await schedule()
-        } catch (error) {
-          logTrouble(error)
-        }
-      }
-      schedules.push(setInterval(look, SCHEDULE_CHECK_MS))
+      schedules.push(await keepScheduled(job, everyMs, () => open.get(job.queue) ?? openQueue(job.queue), logFailure))
     },
     outbox,
     get queues() {
@@ -158,18 +135,36 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
       closing = true
       for (const timer of schedules) clearInterval(timer)
       const left = await outbox.close(flushMs)
-      if (left > 0) logger.error({ left }, 'queue: stopping with jobs that were never stored')
+      if (left > 0) logger.error({ left }, 'process stopped with jobs that are not stored')
       await Promise.all([...open.values()].map((queue) => queue.close()))
     },
   }
 }
 
+/** Schedules a job, and checks regularly that an emptied queue has not lost the schedule. @returns the timer of the checks */
+async function keepScheduled(
+  job: PreparedJob,
+  everyMs: number,
+  queueOf: () => JobQueue,
+  logFailure: (error: unknown) => void,
+): Promise<Timer> {
+  const { attempts, backoff, removeOnComplete, removeOnFail } = job.options
+  const opts = { attempts, backoff, removeOnComplete, removeOnFail }
+  const schedule = () =>
+    queueOf().upsertJobScheduler(job.name, { every: everyMs }, { name: job.name, data: job.payload, opts })
+  await schedule()
+  return setInterval(async () => {
+    try {
+      if (!(await queueOf().getJobScheduler(job.name))) await schedule()
+    } catch (error) {
+      logFailure(error)
+    }
+  }, SCHEDULE_CHECK_MS)
+}
+
 type PreparedJob = ReturnType<typeof prepare>
 
-/**
- * A job's payload as it is stored: checked, and without what no database stores.
- * @throws AppError `invalid_job`
- */
+/** Checks the payload of a job, and removes characters that cannot be stored. @throws AppError `invalid_job` */
 export function checkPayload<N extends JobName>(name: N, payload: JobInput<N>): JobPayload<N> {
   const definition = jobs[name]
   const parsed = definition.payload.safeParse(payload)
@@ -178,7 +173,7 @@ export function checkPayload<N extends JobName>(name: N, payload: JobInput<N>): 
       cause: parsed.error,
     })
   }
-  // The schema of that name has just proved it; the lookup by name has lost it.
+  // The lookup by name loses the type that the schema has just checked.
   return cleanDeep(parsed.data) as JobPayload<N>
 }
 
@@ -197,7 +192,7 @@ function prepare(name: JobName, payload: unknown, options: EnqueueOptions = {}) 
     queue: definition.queue,
     payload,
     options: {
-      // Always an id of ours: a job stored by an attempt whose answer was lost is then not stored twice.
+      // Always set: a job whose answer was lost is not stored twice.
       jobId: options.jobId === undefined ? newId() : checkJobId(options.jobId),
       attempts: definition.attempts,
       backoff: { type: 'catalogue' },
@@ -209,10 +204,14 @@ function prepare(name: JobName, payload: unknown, options: EnqueueOptions = {}) 
   }
 }
 
-/** BullMQ takes neither `:` (its key separator) nor an integer (its own ids). */
+/** BullMQ refuses `:` (its key separator) and integers (its own ids). */
 function checkJobId(jobId: string): string {
   if (!/^[A-Za-z0-9_.-]{1,200}$/.test(jobId) || /^\d+$/.test(jobId)) {
-    throw new AppError('invalid', 'invalid_job_id', 'A job id is 1 to 200 of A-Z a-z 0-9 _ . - and not just digits.')
+    throw new AppError(
+      'invalid',
+      'invalid_job_id',
+      'The job id is not valid. Use 1 to 200 characters of A-Z a-z 0-9 _ . -, not only digits.',
+    )
   }
   return jobId
 }

@@ -1,4 +1,3 @@
-/** Fields of a job's payload that say nothing about a person: ids, kinds, times, counts. */
 const OPEN_FIELDS = new Set(
   [
     'inboundEventId businessId messageId mediaId turnId recordingId importId deletionId endpointId eventId accountId paymentId',
@@ -9,7 +8,6 @@ const OPEN_FIELDS = new Set(
     .split(' '),
 )
 
-/** A payload as people may see it: what could be a person's data or a secret is only said to be there. */
 export function redactPayload(payload: unknown): unknown {
   if (Array.isArray(payload)) return `[${payload.length} hidden]`
   if (payload === null || typeof payload !== 'object') return payload === undefined ? undefined : '[hidden]'
@@ -27,7 +25,6 @@ function hide(value: unknown): string {
   return '[hidden]'
 }
 
-/** Why a job failed, without what could be a number, an address or a token in it. */
 export function redactReason(reason: string): string {
   return reason
     .replace(/[\w.+-]+@[\w-]+\.[\w.-]+/g, '[e-mail]')

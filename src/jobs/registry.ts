@@ -2,16 +2,15 @@ import { z } from 'zod'
 import { sha256Hex } from '../lib/ids.ts'
 
 /**
- * The catalogue of background work: what may be enqueued, with which payload, on which queue, and how it is retried.
- * Producers and consumers share it; it holds no handlers, so that a producer stays light.
- * New payload fields must be optional: jobs in flight survive a deploy.
+ * The catalogue of background jobs: payload, queue and retries of each. It has no handlers, so that a producer stays small.
+ * New payload fields must be optional: jobs of the old version are still in the queue after a deploy.
  */
 export const QUEUES = ['crm', 'whatsapp', 'recordings', 'payments'] as const
 export type QueueName = (typeof QUEUES)[number]
 
 /**
- * What puts a job back that the queue lost: the rows which say that its work is not done, and a sweep over them. `inbound_events`
- * hold the payloads of jobs that nothing else knows of; `schedule` is made anew by the workers.
+ * The table from which a sweep restores jobs that the queue lost. `inbound_events` holds payloads that are nowhere else; the
+ * workers recreate the `schedule`.
  */
 export type RestoredBy =
   | 'inbound_events'
@@ -31,20 +30,19 @@ export type JobDefinition = {
   queue: QueueName
   payload: z.ZodType
   restoredBy: RestoredBy
-  /** Tries in all; a job that used them up stays in the failed set, visible on the board, until somebody decides. */
+  /** All attempts; after the last one the job stays in the failed set, visible on the board, until an operator decides. */
   attempts: number
-  /** Exponential backoff from `delayMs`, never longer than `maxDelayMs`. */
   backoff: { delayMs: number; maxDelayMs: number }
 }
 
-// A database that is away for hours must not use up a job's tries: about a day of patience.
+// About a day: an outage of the database for hours must not use up the attempts.
 const patient = { attempts: 300, backoff: { delayMs: 500, maxDelayMs: 300_000 } }
 
-/** The businesses that the teller speaks for: what is another's stays as it is. Absent is all. */
+/** The businesses that the sender may change; all when absent. */
 const onlyFor = z.array(z.uuid()).optional()
 const at = z.iso.datetime()
 
-/** A file of a message; without `url` it cannot be had, and is shown as that. `thumbnail` is a small JPEG in base64. */
+/** A file of a message; without `url` it cannot be fetched. `thumbnail` is a small JPEG in base64. */
 const mediaReference = z.object({
   kind: z.enum(['image', 'video', 'audio', 'voice', 'document', 'sticker']).nullish(),
   url: z.string().nullable(),
@@ -54,7 +52,7 @@ const mediaReference = z.object({
   thumbnail: z.string().nullish(),
 })
 
-/** A WhatsApp message as both providers deliver it, normalised. `dedupeKey` is the provider's identity of the message. */
+/** A WhatsApp message of either provider. `dedupeKey` identifies it at its provider. */
 export const inboundMessage = z.object({
   provider: z.enum(['twilio', 'baileys']),
   businessId: z.uuid(),
@@ -72,7 +70,6 @@ export const inboundMessage = z.object({
   media: z.array(mediaReference).default([]),
   replyTo: z.string().nullish(),
   data: z.record(z.string(), z.unknown()).optional(),
-  /** The key for answers to the message, sealed. */
   secret: z.string().nullish(),
   at,
 })
@@ -145,7 +142,7 @@ export const jobs = {
     }),
     ...patient,
   },
-  /** A stream that was refused before its call had a row. The call comes within moments, or was never one. */
+  /** A stream that was refused before its call had a row. The call's event may still arrive. */
   'call.refuse_stream': {
     queue: 'crm',
     restoredBy: 'inbound_events',
@@ -153,11 +150,10 @@ export const jobs = {
     attempts: 12,
     backoff: { delayMs: 500, maxDelayMs: 60_000 },
   },
-  /** What a call came to, and the message that follows it. */
   'call.summarize': {
     queue: 'crm',
     restoredBy: 'calls',
-    /** `fallback`: only when the server of the call does not ask for it. */
+    /** `fallback`: only when the server of the call has not requested it. */
     payload: z.object({ callSid: z.string(), businessId: z.uuid(), fallback: z.boolean().optional() }),
     attempts: 8,
     backoff: { delayMs: 2_000, maxDelayMs: 300_000 },
@@ -192,7 +188,7 @@ export const jobs = {
     attempts: 12,
     backoff: { delayMs: 2_000, maxDelayMs: 600_000 },
   },
-  /** What a stored file still lacks: a picture's thumbnail, a voice note's transcript, a card's people. */
+  /** The thumbnail of a picture, the transcript of a voice note, the people of a contact card. */
   'message.process_media': {
     queue: 'recordings',
     restoredBy: 'message_media',
@@ -205,9 +201,9 @@ export const jobs = {
     restoredBy: 'inbound_events',
     payload: z.object({
       provider: z.enum(['twilio', 'baileys']),
-      /** Our row's id when the callback carried it: links a provider id that a lost response never told us. */
+      /** The row's id from the callback URL: links the provider's id when the response to the send was lost. */
       messageId: z.uuid().nullish(),
-      /** The account that the news came to: another account's message of the same id is left alone. */
+      /** The account of the event: a message of another account with the same id is not changed. */
       accountId: z.uuid().nullish(),
       providerMessageId: z.string(),
       status: z.string(),
@@ -230,7 +226,7 @@ export const jobs = {
       businessId: z.uuid(),
       callSid: z.string(),
       recordingSid: z.string(),
-      /** The carrier account that has it; absent is the business's. */
+      /** The carrier account of the recording; the one of the business when absent. */
       accountSid: z.string().nullish(),
       durationSeconds: z.number().nullish(),
       channels: z.number().nullish(),
@@ -246,12 +242,11 @@ export const jobs = {
     attempts: 40,
     backoff: { delayMs: 2_000, maxDelayMs: 600_000 },
   },
-  /** Tells a business's own server of an event. */
   'webhook.deliver': {
     queue: 'crm',
     restoredBy: 'webhook_deliveries',
     payload: z.object({ businessId: z.uuid(), endpointId: z.uuid(), eventId: z.string().regex(/^\d{1,18}$/) }),
-    // Twelve tries over about a day.
+    // Twelve attempts in about a day.
     attempts: 12,
     backoff: { delayMs: 5_000, maxDelayMs: 6 * 3_600_000 },
   },
@@ -268,14 +263,13 @@ export const jobs = {
     payload: z.object({ businessId: z.uuid(), importId: z.uuid() }),
     ...patient,
   },
-  /** Deletes what an erasure or a retention period left to be deleted outside the database. */
+  /** Deletes files and remote recordings after an erasure or a retention period. */
   'privacy.delete': {
     queue: 'recordings',
     restoredBy: 'pending_deletions',
     payload: z.object({ businessId: z.uuid(), deletionId: z.uuid() }),
     ...patient,
   },
-  /** A payment asked for during a call: its link is sent by WhatsApp. */
   'payment.request': {
     queue: 'crm',
     restoredBy: 'inbound_events',
@@ -283,7 +277,7 @@ export const jobs = {
       businessId: z.uuid(),
       /** E.164, or the id of a contact. */
       contact: z.string(),
-      /** Agorot, cents. */
+      /** Minor units: agorot, cents. */
       amount: z.int().positive(),
       currency: z.enum(['ILS', 'USD', 'EUR']).default('ILS'),
       description: z.string(),
@@ -292,7 +286,7 @@ export const jobs = {
     }),
     ...patient,
   },
-  /** Asks the provider how a payment stands: this one, or the one that this transaction of this provider belongs to. */
+  /** Asks the provider for the state of a payment, named by its id or by a transaction. */
   'payment.settle': {
     queue: 'payments',
     restoredBy: 'inbound_events',
@@ -309,7 +303,7 @@ export const jobs = {
     payload: z.object({ businessId: z.uuid(), paymentId: z.uuid() }),
     ...patient,
   },
-  /** What a linked account brought and its owner could not store: stored when somebody asks for it again. */
+  /** An event of a linked account that could not be stored: stored when an operator retries it. */
   'whatsapp.store': {
     queue: 'crm',
     restoredBy: 'inbound_events',
@@ -327,7 +321,6 @@ export const jobs = {
     payload: z.object({ businessId: z.uuid(), callSid: z.string(), gzip: z.base64() }),
     ...patient,
   },
-  /** Settles what no notify came for, and ends what nobody paid. */
   'payment.sweep': {
     queue: 'crm',
     restoredBy: 'schedule',
@@ -335,7 +328,6 @@ export const jobs = {
     attempts: 1,
     backoff: { delayMs: 1_000, maxDelayMs: 1_000 },
   },
-  /** Puts back what a crash between row and job left behind. */
   'maintenance.sweep': {
     queue: 'crm',
     restoredBy: 'schedule',
@@ -347,7 +339,6 @@ export const jobs = {
 
 export type JobName = keyof typeof jobs
 export type JobPayload<N extends JobName> = z.output<(typeof jobs)[N]['payload']>
-/** The jobs whose payload stands in `inbound_events` until they are done. */
 export type DurableJob = {
   [N in JobName]: (typeof jobs)[N]['restoredBy'] extends 'inbound_events' ? N : never
 }[JobName]
@@ -357,27 +348,23 @@ export function isDurable(name: string): name is DurableJob {
   return Object.hasOwn(DEFINITIONS, name) && DEFINITIONS[name]?.restoredBy === 'inbound_events'
 }
 
-/** What a producer hands in: fields with defaults may be left out. */
 export type JobInput<N extends JobName> = z.input<(typeof jobs)[N]['payload']>
 
 /** Longer keys are hashed: an index entry is bounded. */
 const MAX_KEY = 400
 
-/** The key of an event over all jobs, from the provider's identity of it. */
+/** The key of an event, unique over all jobs. @param key the provider's id of the event */
 export function eventKey(name: DurableJob, key: string): string {
   const whole = `${name}:${key}`
   return whole.length > MAX_KEY ? `${name}:${sha256Hex(key)}` : whole
 }
 
-/** A job whose payload stands in `inbound_events`, by the row's id. */
 export const eventReference = z.strictObject({ inboundEventId: z.uuid() })
 
-/** How an enqueued job is addressed. */
 export type EnqueueOptions = {
-  /** Jobs with one id are one job for as long as it is kept; characters outside [A-Za-z0-9_.-] are not allowed. */
+  /** While a job exists, another one with its id is not added. Allowed characters: [A-Za-z0-9_.-]. */
   jobId?: string
   delayMs?: number
 }
 
-/** What the domain needs of a queue: the promise resolves when the job is durable, and rejects fast when it is not. */
 export type Enqueue = <N extends JobName>(name: N, payload: JobInput<N>, options?: EnqueueOptions) => Promise<void>

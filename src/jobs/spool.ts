@@ -6,28 +6,26 @@ import { newId } from '../lib/ids.ts'
 import type { Logger } from '../lib/log.ts'
 
 /**
- * Keeps on this machine's disk what was acknowledged and is not in the database yet. A line is synchronised to the disk, with its
- * file's directory entry, before its write resolves: it outlives the end of the process and of the machine. Lines that come while
- * others are being synchronised share the next synchronisation.
+ * Keeps acknowledged events on this machine's disk until they are in the database. A line and the directory entry of its file
+ * are synchronised before the write resolves, so that it survives a crash of the machine; concurrent lines share one
+ * synchronisation.
  */
 export type Spool = {
-  /** Resolves when the text is on the disk, or could not be written: a disk that fails is logged. One line, without line breaks. */
+  /** Resolves when the line is on the disk, or after a logged failure. @param line without line breaks */
   write(id: string, line: string): Promise<void>
-  /** It is stored elsewhere. */
   done(id: string): void
   /**
-   * Hands over what processes that are gone have left, and removes it.
+   * Stores the lines of ended processes and removes their files.
    * @param store throws when a line cannot be stored now; its file stays
    */
   recover(store: (line: string) => Promise<void>): Promise<number>
-  /** Ends the writing. With nothing waiting, the file goes. */
   close(): Promise<void>
 }
 
-/** A file of another machine's process, or of a process id that is in use again, is left behind when untouched for so long. */
+/** A file of another machine, or of a reused process id, counts as left behind after this time without a change. */
 const IDLE_MS = 20 * 60_000
 
-/** @param dir private to the product; made when it is first needed */
+/** @param dir created on first use */
 export function createSpool(dir: string, log: Logger): Spool {
   const name = `${hostname()}.${process.pid}.${newId()}.jsonl`
   const path = join(dir, name)
@@ -38,7 +36,6 @@ export function createSpool(dir: string, log: Logger): Spool {
   let dirty = false
 
   const flush = async () => {
-    // What was stored elsewhere meanwhile needs no disk.
     const text = lines.flatMap(({ id, line }) => (waiting.has(id) ? [`${line}\n`] : [])).join('')
     lines = []
     try {
@@ -49,7 +46,7 @@ export function createSpool(dir: string, log: Logger): Spool {
         await handle.appendFile(text)
         await handle.datasync()
       }
-      // Everything in it is stored elsewhere: it begins anew.
+      // All of its lines are stored elsewhere.
       if (dirty && waiting.size === 0 && lines.length === 0 && file) {
         await (await file).truncate(0)
         dirty = false
@@ -58,7 +55,7 @@ export function createSpool(dir: string, log: Logger): Spool {
       const failed = file
       file = null
       void failed?.then((handle) => handle.close()).catch(() => {})
-      log.warn({ error: errorMessage(error) }, 'the spool could not be written; events wait in memory alone')
+      log.warn({ error: errorMessage(error) }, 'spool not written, events in memory only')
     }
   }
   const later = () => {
@@ -99,7 +96,7 @@ async function openFile(path: string): Promise<FileHandle> {
   const dir = dirname(path)
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const file = await open(path, 'a', 0o600)
-  // Without its entry in the directory, a file that is synchronised is lost all the same.
+  // A synchronised file is still lost without its directory entry.
   await syncDirectory(dir)
   await syncDirectory(dirname(dir))
   return file

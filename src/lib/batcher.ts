@@ -1,15 +1,12 @@
-/** Gathers work that is asked for at once, or while earlier work is under way, into one run. */
 export type Batcher = {
-  /** Asks for a run that begins after this call. Resolves when that run has ended, rejects as it does. */
+  /** Requests a run that begins after this call; settles as that run does. */
   ask(): Promise<void>
-  /** Resolves when every run asked for so far has ended, well or badly. */
   settled(): Promise<void>
 }
 
 /**
- * One run at a time. A run begins in a later turn of the event loop than the first that asked for it, so that what one turn
- * brings is one run.
- * @param run does all that was gathered up to its first step
+ * One run at a time. A run begins in a later turn of the event loop, so that all requests of one turn share it.
+ * @param run does all the work that was requested before it began
  */
 export function createBatcher(run: () => Promise<void>): Batcher {
   let running: Promise<void> | null = null
@@ -17,7 +14,7 @@ export function createBatcher(run: () => Promise<void>): Batcher {
 
   const begin = async (before: Promise<void> | null) => {
     await new Promise<void>((resolve) => setImmediate(resolve))
-    // How an earlier run ended is told to those who asked for it.
+    // The error of an earlier run belongs to its own requests.
     await before?.catch(() => undefined)
     const mine = next
     running = mine
@@ -40,19 +37,18 @@ export function createBatcher(run: () => Promise<void>): Batcher {
   }
 }
 
-/** Gathers single items into runs over many, and tells each how its own went. */
+/** Combines single items into batches; each item has its own result. */
 export type Gatherer<T> = {
-  /** Resolves when the item is done, rejects as it failed. */
   put(item: T): Promise<void>
 }
 
 const LANES = 2
 
 /**
- * What is put while runs are under way is one run more. A run that fails over its data is made again item by item, so that one bad
- * item costs no other.
- * @param run does all of its items or none
- * @param isPoisoned whether a failure speaks of the items rather than of the other side
+ * Items that arrive during a run form the next one. A run that fails because of its data is repeated item by item, so that one
+ * bad item does not fail the others.
+ * @param run processes all of its items or none
+ * @param isPoisoned whether an error is caused by the items rather than by the other side
  */
 export function createGatherer<T>(
   run: (items: T[]) => Promise<void>,
@@ -92,7 +88,7 @@ export function createGatherer<T>(
       waiting.push({ item, resolve, reject })
       if (!scheduled && lanes < LANES) {
         scheduled = true
-        // Everything that one turn of the event loop brings is one run.
+        // All items of one turn of the event loop form one batch.
         setImmediate(next)
       }
       return promise

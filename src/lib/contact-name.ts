@@ -7,9 +7,8 @@ export function fitsContactName(name: string): boolean {
   return countCharacters(name) <= CONTACT_NAME_MAX
 }
 
-/** The name that a channel gives of somebody, as it is kept: clean, cut by whole characters; null when there is none. */
 export function cutContactName(name: string | null | undefined): string | null {
   if (!name) return null
-  // A bound before it is walked: what stands there may be a book.
+  // The name may be very long: it is cut before its characters are counted.
   return cutCharacters(cleanText(name.slice(0, 16 * CONTACT_NAME_MAX)).trim(), CONTACT_NAME_MAX) || null
 }

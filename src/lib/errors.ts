@@ -35,7 +35,6 @@ const HTTP_STATUS = {
   unavailable: 503,
 } as const satisfies Record<ErrorKind, number>
 
-/** The wire form of an error, the same for REST and tRPC. */
 export type ErrorBody = { code: string; message: string; field?: string }
 
 /** An error whose meaning is known. `message` says what happened and what to do, and carries no personal data. */
@@ -52,27 +51,24 @@ export class AppError extends Error {
     this.field = options.field
   }
 
-  /** HTTP status that answers this error. */
   get status(): (typeof HTTP_STATUS)[ErrorKind] {
     return HTTP_STATUS[this.kind]
   }
 
-  /** What a client may see of it. */
   toBody(): ErrorBody {
     return { code: this.code, message: this.message, ...(this.field === undefined ? {} : { field: this.field }) }
   }
 }
 
-/** The code of what is not written since its person was erased. */
 export const PERSON_ERASED = 'person_erased'
 
-/** Whether something was not written since it belonged to a person whose data was erased: there is nothing left to do. */
+/** Whether a write was refused because the data of its person was erased: there is nothing left to do. */
 export function isErased(error: unknown): boolean {
   return error instanceof AppError && error.code === PERSON_ERASED
 }
 
-/** What the database's driver and its server say when they are away, starting, stopping or full. */
-const AWAY = new Set([
+/** Codes of the database driver and server while the database is down, starting, stopping or full. */
+const DATABASE_DOWN = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'CONNECT_TIMEOUT',
@@ -87,21 +83,19 @@ const AWAY = new Set([
 
 const OVERTAKEN = new Set(['23505', '23503'])
 
-/** SQLSTATE classes that blame the data: 22 (data exception) and 23 (a constraint), where nobody was merely faster. */
+/** SQLSTATE classes of refused data: 22 (data exception) and 23 (constraint), except for lost races. */
 const DATA_REFUSED = /^(22|23)[0-9A-Z]{3}$/
-/** SQLSTATE classes and codes of sockets that pass: connection, resources, locks, shutdown, the system; timeouts. */
-const PASSING = /^(08|40|53|55|57|58)[0-9A-Z]{3}$|^E[A-Z]+$|^CONNECT/
+/** SQLSTATE classes and socket codes of temporary failures: connection, resources, locks, shutdown, system, timeouts. */
+const TEMPORARY = /^(08|40|53|55|57|58)[0-9A-Z]{3}$|^E[A-Z]+$|^CONNECT/
 
 /**
- * Whether trying again can help. `transient`: the other side is away or busy; `permanent`: the same data is refused in the same
- * way again; `unknown`: a fault of ours or one never seen, worth a few tries.
+ * Whether a retry can help. `transient`: the other side is down or busy; `permanent`: the same data would be refused again;
+ * `unknown`: a bug or a new kind of error, worth a few attempts.
  */
 export type FailureKind = 'transient' | 'permanent' | 'unknown'
 
-/** Errors of ours that say "not now" rather than "not ever". */
 const RETRYABLE: readonly ErrorKind[] = ['unavailable', 'rate_limited']
 
-/** The one place that decides whether a failure is worth more tries: for jobs, linked accounts, sweeps and outboxes. */
 export function failureKind(error: unknown): FailureKind {
   for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
     if (cause instanceof AppError && cause.kind !== 'internal')
@@ -109,15 +103,15 @@ export function failureKind(error: unknown): FailureKind {
     if (cause.name === 'ZodError' || cause.name === '$ZodError') return 'permanent'
     if (cause.name === 'TimeoutError' || cause.name === 'AbortError') return 'transient'
     const code = 'code' in cause ? String(cause.code) : ''
-    // A statement that runs into its limit may do so every time.
+    // A statement timeout may repeat every time.
     if (code === '57014') return 'unknown'
-    if (AWAY.has(code) || OVERTAKEN.has(code) || PASSING.test(code)) return 'transient'
+    if (DATABASE_DOWN.has(code) || OVERTAKEN.has(code) || TEMPORARY.test(code)) return 'transient'
     if (DATA_REFUSED.test(code)) return 'permanent'
   }
   return 'unknown'
 }
 
-/** Whether Postgres refused a value itself (SQLSTATE class 22): no such date, a number out of range, a text with a NUL. */
+/** Whether Postgres refused a value (SQLSTATE class 22): an invalid date, a number out of range, a text with a NUL. */
 function refusesValue(error: unknown): boolean {
   for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++)
     if ('code' in cause && /^22[0-9A-Z]{3}$/.test(String(cause.code))) return true
@@ -125,30 +119,35 @@ function refusesValue(error: unknown): boolean {
 }
 
 /**
- * Any thrown value as an AppError: a database that is away is `unavailable`, so that clients try again; unknown ones
- * become `internal` without leaking their text, and a value that Postgres refuses is `invalid`. The cause is kept.
+ * Any thrown value as an AppError: `unavailable` when the database is down, so that clients retry; `invalid` for a value that
+ * Postgres refuses; else `internal`, without the text of the error. The cause is preserved.
  */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
-  if (hasCode(error, AWAY))
-    return new AppError('unavailable', 'database_unavailable', 'The database is away; try again shortly.', {
-      cause: error,
-    })
-  if (refusesValue(error))
+  if (hasCode(error, DATABASE_DOWN))
     return new AppError(
-      'invalid',
-      'invalid_input',
-      'A value in the request is one that cannot be stored or compared.',
+      'unavailable',
+      'database_unavailable',
+      'The database is not reachable. Try again in a moment.',
       {
         cause: error,
       },
     )
-  return new AppError('internal', 'internal', 'Something went wrong on our side; the log has the details.', {
+  if (refusesValue(error))
+    return new AppError(
+      'invalid',
+      'invalid_input',
+      'A value in the request cannot be stored or compared. Correct it and send it again.',
+      {
+        cause: error,
+      },
+    )
+  return new AppError('internal', 'internal', 'An internal error occurred. The log of the server has the details.', {
     cause: error,
   })
 }
 
-/** Postgres refused a row because one like it is there, or one it names has just gone: somebody else was faster. */
+/** Postgres refused a row because of a concurrent write: an equal row exists, or a referenced row was deleted. */
 export function isOvertaken(error: unknown): boolean {
   return hasCode(error, OVERTAKEN)
 }
@@ -160,8 +159,8 @@ function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {
 }
 
 /**
- * The text of any thrown value, for logs and failed jobs. The query builder puts a statement's parameters, which are
- * people's data, into its message: of those only what the database said is told.
+ * The text of any thrown value, for logs and failed jobs. The query builder puts the parameters of a statement, which are
+ * personal data, into its message: only the database's own message is used.
  */
 export function errorMessage(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
@@ -178,7 +177,6 @@ function withoutValue(message: string): string {
   return message.replace(/: "[\s\S]*"/, ': "…"')
 }
 
-/** Where an error was thrown: its stack without the message that stands at its top. */
 export function stackFrames(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
   return stack

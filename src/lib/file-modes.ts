@@ -5,18 +5,16 @@ import { dirname, join, parse } from 'node:path'
 
 export const PRIVATE_FILE = 0o600
 export const PRIVATE_DIRECTORY = 0o700
-/** Others may walk through to a name that they know, and list nothing. */
+/** Other users may pass through, but not list it. */
 export const PASSABLE_DIRECTORY = 0o711
 
-/** Whatever this process and its children create from now on belongs to their own user alone. */
 export function restrictNewFiles(): void {
   process.umask(0o077)
 }
 
 /**
- * Makes a directory and closes it to other users; its parents are made as usual. A place that belongs to everybody (`/tmp`,
- * `/`, a home directory) is left as it is.
- * @param passable another user's files lie inside: the embedded Postgres does not run as root
+ * Creates a directory and closes it to other users. A shared directory (`/tmp`, `/`, a home directory) is not changed.
+ * @param passable another user's files are inside: the embedded Postgres does not run as root
  * @returns whether it is closed
  */
 export function makePrivateDirectory(directory: string, passable = false): boolean {
@@ -36,7 +34,7 @@ const STICKY = 0o1000
 
 export type OpenEntry = { path: string; mode: number }
 
-/** Finds what other users may read, write or list at a path and below it. Links are not followed. */
+/** The entries at and below a path that other users may read, write or list. Links are not followed. */
 export async function* openEntries(path: string): AsyncGenerator<OpenEntry> {
   const found = await lstat(path).catch(() => null)
   if (!found || found.isSymbolicLink()) return
@@ -45,7 +43,7 @@ export async function* openEntries(path: string): AsyncGenerator<OpenEntry> {
   if (found.isDirectory()) for await (const entry of await opendir(path)) yield* openEntries(join(path, entry.name))
 }
 
-/** Takes the rights of group and others from a path and everything below it. @returns how many entries were changed */
+/** Removes the rights of group and others at and below a path. @returns the number of changed entries */
 export async function tightenTree(root: string): Promise<number> {
   let changed = 0
   for await (const { path, mode } of openEntries(root)) {
@@ -53,7 +51,7 @@ export async function tightenTree(root: string): Promise<number> {
       await chmod(path, mode & PRIVATE_DIRECTORY)
       changed += 1
     } catch (error) {
-      // Moved or deleted meanwhile.
+      // It was moved or deleted meanwhile.
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
     }
   }

@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 
-/** A new UUIDv7: sorts by time of making, so primary keys are index-friendly. */
+/** A new UUIDv7: sorted by creation time, which suits the indexes of primary keys. */
 export function newId(): string {
   return Bun.randomUUIDv7()
 }
@@ -10,7 +10,6 @@ export function sha256Hex(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex')
 }
 
-/** Base64url HMAC-SHA256. */
 export function hmacSha256(key: string, data: string): string {
   return createHmac('sha256', key).update(data).digest('base64url')
 }

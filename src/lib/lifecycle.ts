@@ -9,9 +9,8 @@ let handlers: Handler[] | null = null
 let stopping = false
 
 /**
- * Runs `handler` once when this process shall end, then ends it with 0 (1 when a handler threw). It shall end on SIGTERM,
- * on SIGINT (Ctrl-C), and when the supervisor that started it is gone, so that nothing is left behind. Handlers run one
- * after another, the last registered first. A second signal ends the process at once.
+ * Runs `handler` on SIGTERM, on SIGINT (Ctrl-C) or when the supervisor has ended, then exits with 0, or 1 when a handler threw.
+ * Handlers run one after another, the last registered first. A second signal exits at once.
  */
 export function onShutdown(handler: Handler, logger?: Logger): void {
   if (!handlers) {
@@ -25,26 +24,25 @@ export function onShutdown(handler: Handler, logger?: Logger): void {
 }
 
 /**
- * Ends the process on an uncaught exception, which leaves it in an unknown state: its supervisor starts another. A rejected
- * promise that nothing waits for is logged, and the calls, accounts or jobs of the process go on.
+ * Logs an unhandled rejection: the calls, accounts or jobs of the process go on. After an uncaught exception the state is
+ * unknown: the process exits, and the supervisor replaces it.
  */
 export function guardProcess(logger: Logger): void {
   process.on('unhandledRejection', (error) =>
     logger.error({ reason: errorMessage(error), stack: stackFrames(error) }, 'unhandled rejection'),
   )
   process.on('uncaughtException', (error) => {
-    logger.fatal({ reason: errorMessage(error), stack: stackFrames(error) }, 'uncaught exception, the process ends')
+    logger.fatal({ reason: errorMessage(error), stack: stackFrames(error) }, 'uncaught exception, process exits')
     process.exit(1)
   })
 }
 
-/** Tells the supervisor, if there is one, that this process does its work now. `extra` travels with it. */
 export function notifyReady(extra: Record<string, unknown> = {}): void {
   process.send?.({ type: 'ready', ...extra })
 }
 
 async function shutDown(reason: ShutdownReason, logger?: Logger): Promise<void> {
-  // A supervisor that dies while we drain must not cut the drain short; a second signal does.
+  // The end of the supervisor must not cut the drain short; a second signal does.
   if (stopping && reason === 'disconnect') return
   if (stopping) process.exit(130)
   stopping = true
@@ -54,7 +52,7 @@ async function shutDown(reason: ShutdownReason, logger?: Logger): Promise<void> 
       await handler(reason)
     } catch (error) {
       code = 1
-      logger?.error({ reason: errorMessage(error) }, 'stopping: a part did not end cleanly')
+      logger?.error({ reason: errorMessage(error) }, 'shutdown handler failed')
     }
   }
   process.exit(code)

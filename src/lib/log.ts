@@ -6,10 +6,9 @@ export { describeError } from './redact.ts'
 export type { Logger }
 
 /**
- * The product's logger: one JSON line an event on stdout, or a readable one where that is a terminal. Every field, error and message passes one redaction: no secret, no
- * parameter of a statement, no whole address or telephone number stands in a log.
- * @param level pino level, `silent` included
- * @param base fields on every line, for example `{ process: 'web' }`
+ * The logger: one JSON line for each event, or a readable line on a terminal. Every field, error and message is redacted:
+ * secrets, parameters of statements, e-mail addresses and phone numbers are never logged in full.
+ * @param base fields of every line, for example `{ process: 'web' }`
  * @param destination stdout when left out
  */
 export function createLogger(
@@ -21,7 +20,7 @@ export function createLogger(
     level,
     base,
     timestamp: pino.stdTimeFunctions.isoTime,
-    // Errors are described by the redaction, under whatever name they come.
+    // The redaction describes errors, in any field.
     serializers: { err: (error: unknown) => error },
     formatters: { log: redactFields, bindings: redactFields },
     hooks: {
@@ -35,7 +34,7 @@ export function createLogger(
   }
   const to = destination ?? (process.stdout.isTTY ? readableDestination() : undefined)
   const log = to ? pino(options, to) : pino(options)
-  // A child's own fields pass none of the formatters.
+  // pino does not pass a child's fields through the formatters.
   const child: Logger['child'] = log.child
   log.child = function (this: Logger, bindings, settings) {
     return child.call(this, redactFields(bindings), settings)
@@ -43,13 +42,12 @@ export function createLogger(
   return log
 }
 
-/** For a person before a terminal. Written at once, so that the last words of a process are seen. */
+/** Synchronous, so that the last lines of a process are not lost. */
 function readableDestination(): pino.DestinationStream {
   const terminal = pino.destination({ fd: 1, sync: true })
   return { write: (line) => void terminal.write(readableLogLine(line, Bun.enableANSIColors)) }
 }
 
-/** The last digits of a phone number, all that a log line may carry of it. */
 export function maskPhone(value: string | null | undefined): string {
   if (!value) return ''
   const digits = value.replace(/\D/g, '')

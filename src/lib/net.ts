@@ -1,6 +1,5 @@
 import { createServer } from 'node:net'
 
-/** Whether `port` can be listened on at `host` now. */
 export function isPortFree(port: number, host: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
   const server = createServer()
@@ -9,7 +8,6 @@ export function isPortFree(port: number, host: string): Promise<boolean> {
   return promise
 }
 
-/** A port nobody listens on at `host`, as the operating system hands it out. */
 export function findFreePort(host: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const server = createServer()
@@ -18,7 +16,7 @@ export function findFreePort(host: string): Promise<number> {
     const address = server.address()
     server.close(() => {
       if (address && typeof address === 'object') resolve(address.port)
-      else reject(new Error(`No free port at ${host}.`))
+      else reject(new Error(`There is no free port at ${host}.`))
     })
   })
   return promise

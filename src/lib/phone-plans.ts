@@ -1,40 +1,40 @@
 /**
- * Numbers that are spelled in two ways for one person: WhatsApp keeps the id under which somebody registered, while the
- * country's numbering plan went on. Each rule maps the old national number to the one that is dialled today, and back.
+ * Numbers with two spellings: WhatsApp keeps the number that a person registered with, while the country's numbering plan
+ * changed. Each rule maps the old national number to the current one, and back.
  */
 type Rule = {
   code: string
-  /** The old national number as today's; null when it is none. */
+  /** The current number of an old one; null when it is not an old number. */
   renew(national: string): string | null
-  /** Today's national number as the old one; null when it never had one. */
+  /** The old number of a current one; null when there was none. */
   age(national: string): string | null
-  /** Both spellings can be dialled, to different lines of one subscriber's block: neither replaces the other. */
+  /** Both spellings can be dialled: neither replaces the other. */
   bothDialled?: true
 }
 
 const replace = (pattern: RegExp, by: string) => (national: string) =>
   pattern.test(national) ? national.replace(pattern, by) : null
 
-/** Côte d'Ivoire, 31 January 2021: two digits of the operator in front of a mobile number, told by its second digit. */
+/** Côte d'Ivoire, 31 January 2021: two digits of the operator before a mobile number, derived from its second digit. */
 const ivorianPrefix = (old: string) => ['01', '01', '01', '01', '05', '05', '05', '07', '07', '07'][Number(old[1])]
 
 const RULES: Rule[] = [
-  // Brazil, 2012 to 2016: a ninth digit in front of mobile numbers, which began with 6 to 9.
+  // Brazil, 2012 to 2016: a ninth digit before mobile numbers, which began with 6 to 9.
   {
     code: '55',
     renew: replace(/^([1-9]{2})([6-9]\d{7})$/, '$19$2'),
     age: replace(/^([1-9]{2})9([6-9]\d{7})$/, '$1$2'),
   },
-  // Mexico, August 2019: no 1 any more between country and mobile number.
+  // Mexico, August 2019: the 1 between country code and mobile number was removed.
   { code: '52', renew: replace(/^1([2-9]\d{9})$/, '$1'), age: replace(/^([2-9]\d{9})$/, '1$1') },
-  // Argentina: a 9 between country and area for mobiles, called from abroad; people leave it out.
+  // Argentina: a 9 between country and area code for mobiles called from abroad; people often omit it.
   {
     code: '54',
     renew: replace(/^([123]\d{9})$/, '9$1'),
     age: replace(/^9([123]\d{9})$/, '$1'),
     bothDialled: true,
   },
-  // Benin, 30 November 2024: 01 in front of every number.
+  // Benin, 30 November 2024: 01 before every number.
   { code: '229', renew: replace(/^([2-9]\d{7})$/, '01$1'), age: replace(/^01([2-9]\d{7})$/, '$1') },
   {
     code: '225',
@@ -46,7 +46,7 @@ const RULES: Rule[] = [
   },
 ]
 
-/** Palestinian mobiles are reached under both country codes: at home and in Israel they are written 056 and 059. */
+/** Palestinian mobiles (056, 059) are reached with either country code. */
 const UNDER_ISRAEL = /^\+972(?=5[69]\d{7}$)/
 const PALESTINIAN_MOBILE = /^\+970(?=5[69]\d{7}$)/
 
@@ -55,14 +55,13 @@ function ruleOf(e164: string): { rule: Rule; national: string } | null {
   return rule ? { rule, national: e164.slice(rule.code.length + 1) } : null
 }
 
-/** The number as it is dialled today: an old spelling that nothing else answers to any more is replaced. */
 export function dialledToday(e164: string): string {
   const found = ruleOf(e164)
   const renewed = found && !found.rule.bothDialled ? found.rule.renew(found.national) : null
   return found && renewed ? `+${found.rule.code}${renewed}` : e164
 }
 
-/** The one spelling that stands for a person, whichever of theirs is given. Idempotent. */
+/** The canonical spelling of a person's number, from any of its spellings. Idempotent. */
 export function canonicalPhone(e164: string): string {
   if (UNDER_ISRAEL.test(e164)) return e164.replace(UNDER_ISRAEL, '+970')
   const found = ruleOf(e164)
@@ -70,7 +69,7 @@ export function canonicalPhone(e164: string): string {
   return found && renewed ? `+${found.rule.code}${renewed}` : e164
 }
 
-/** Every spelling that is the same person, the canonical one first. The same set for each of them. */
+/** Every spelling of a person's number, the canonical one first. The same set for each spelling. */
 export function phoneVariants(e164: string): [string, ...string[]] {
   const canonical = canonicalPhone(e164)
   if (PALESTINIAN_MOBILE.test(canonical)) return [canonical, canonical.replace(PALESTINIAN_MOBILE, '+972')]
@@ -79,7 +78,6 @@ export function phoneVariants(e164: string): [string, ...string[]] {
   return found && old ? [canonical, `+${found.rule.code}${old}`] : [canonical]
 }
 
-/** Whether two numbers in E.164 are one person's. */
 export function isSamePhone(a: string, b: string): boolean {
   return canonicalPhone(a) === canonicalPhone(b)
 }

@@ -3,13 +3,10 @@ import { canonicalPhone, dialledToday } from './phone-plans.ts'
 
 export { canonicalPhone, dialledToday, isSamePhone, phoneVariants } from './phone-plans.ts'
 
-/**
- * Israel's numbering plan, which the library's metadata follow years behind: 5x mobile, 7x voice over IP, one digit of an area.
- * Every number of it may ring.
- */
+/** Israel's numbering plan, since the library's metadata are years behind: 5x mobile, 7x voice over IP, one-digit area codes. */
 const ISRAEL = /^\+972(5\d{8}|7\d{8}|[23489]\d{7})$/
 
-/** Words that carriers spell on a keypad where a caller withholds the number (Twilio: "What do anonymous calls look like?"). */
+/** Words that carriers send as keypad digits for a withheld number (Twilio: "What do anonymous calls look like?"). */
 const WITHHELD = ['anonymous', 'restricted', 'blocked', 'unknown', 'unavailable', 'private', 'withheld'] as const
 const KEYS = ['abc', 'def', 'ghi', 'jkl', 'mno', 'pqrs', 'tuv', 'wxyz']
 const onKeypad = (word: string) =>
@@ -25,8 +22,9 @@ const EXTENSION =
   /\s*(?:;\s*(?:ext|phone-context|isub)=\S*|,{2,}\d+|(?:#|x|ext\.?|extension|שלוחה|שלו['׳])\s*:?\s*\d{1,7}#?)$/i
 
 /**
- * A phone number as somebody typed it or a spreadsheet wrote it, as E.164; null when it is no valid number: nothing is made up.
- * @param country where a number without a country code is dialled from
+ * Parses a phone number as people type it or spreadsheets write it.
+ * @param country for a number without a country code
+ * @returns E.164; null when the number is not valid
  */
 export function parsePhone(input: string, country: CountryCode = 'IL'): string | null {
   const text = plainNumber(input)
@@ -35,7 +33,7 @@ export function parsePhone(input: string, country: CountryCode = 'IL'): string |
   const number = digitsOf(text)
   if (number === null) return null
   if (/^(\+|00)/.test(number)) return accept(number, country, isValid)
-  // Without a country code it is of this country; longer ones are what WhatsApp and spreadsheets leave of +972….
+  // A long number may have lost its plus sign, in WhatsApp or a spreadsheet.
   return (
     accept(number, country, isValid) ??
     (/^[1-9]\d{10,14}$/.test(number) ? accept(`+${number}`, country, isValid) : null)
@@ -43,9 +41,9 @@ export function parsePhone(input: string, country: CountryCode = 'IL'): string |
 }
 
 /**
- * A phone number as a network names a party of its own: a carrier's From and To, a WhatsApp id. That it rang or wrote proves
- * that it exists, so a number that the metadata do not know is taken; a withheld caller, a SIP user or client without a
- * number, a short code and a sender's name are nobody: null.
+ * A phone number from a network: a carrier's From and To, a WhatsApp id. It exists, so a number that the metadata do not know is
+ * accepted.
+ * @returns E.164; null for a withheld caller, a SIP user or client without a number, a short code or a sender's name
  */
 export function networkPhone(input: string): string | null {
   const text = plainNumber(input)
@@ -56,7 +54,6 @@ export function networkPhone(input: string): string | null {
   return number.startsWith('+') ? accept(number, 'IL', (parsed) => parsed.isPossible()) : accept(number, 'IL', isValid)
 }
 
-/** Whether a carrier says with this that the caller withholds the number. */
 export function isWithheld(from: string): boolean {
   const text = plainNumber(from)
   const user = (SIP.exec(text)?.[1] ?? text).toLowerCase().replace(/^\+/, '')
@@ -64,18 +61,17 @@ export function isWithheld(from: string): boolean {
   return /^[\p{L} _-]+$/u.test(user) && (WITHHELD.some((word) => user.includes(word)) || /no ?caller ?id/.test(user))
 }
 
-/** The numbers that carriers give in place of a withheld one, as they would stand in E.164. */
 export function withheldNumbers(): string[] {
   return [...WITHHELD_NUMBERS].map((digits) => `+${digits}`)
 }
 
-/** The number that earlier versions saw in any text with digits in it: for finding what they wrote. */
+/** The number that earlier versions read from a text: for finding the rows that they wrote. */
 export function formerReading(text: string): string | null {
   const read = parsePhoneNumberFromString(text.trim().replace(/^whatsapp:/i, ''), 'IL')
   return read?.isPossible() ? read.number : null
 }
 
-/** Every number in a cell that may hold several, in their order, each person once. */
+/** Every number in a cell with one or several, in order, each person once. */
 export function phonesIn(cell: string, country: CountryCode = 'IL'): string[] {
   const whole = parsePhone(cell, country)
   if (whole) return [whole]
@@ -83,7 +79,7 @@ export function phonesIn(cell: string, country: CountryCode = 'IL'): string[] {
   return [...new Set(parts.flatMap((part) => parsePhone(part, country) ?? []))]
 }
 
-/** E.164 as people of its country write it (`050-123-4567`), for pages and terminals; what is no number as it is. */
+/** E.164 in the form of its country (`050-123-4567`); any other text unchanged. */
 export function formatPhone(e164: string): string {
   if (isWithheld(e164)) return 'withheld'
   const parsed = parsePhoneNumberFromString(networkPhone(e164) ?? '')
@@ -91,7 +87,6 @@ export function formatPhone(e164: string): string {
   return parsed.country === 'IL' ? parsed.formatNational() : parsed.formatInternational()
 }
 
-/** One spelling of digits, hyphens and blanks, without marks that nobody sees. */
 export function plainNumber(input: string): string {
   return input
     .normalize('NFKC')
@@ -102,7 +97,7 @@ export function plainNumber(input: string): string {
     .trim()
 }
 
-/** Decimal digits of every script stand in tens, the zero first. */
+/** The decimal digits of every script are ten consecutive code points, from zero. */
 function asciiDigit(digit: string): string {
   const code = digit.codePointAt(0) ?? 0
   if (code < 0x80) return digit
@@ -111,7 +106,7 @@ function asciiDigit(digit: string): string {
   return String((code - zero) % 10)
 }
 
-/** Digits, with a plus in front when there was one; null for what has anything in it that no number has. */
+/** The digits of a number, with its plus sign; null when the text has other characters. */
 function digitsOf(text: string): string | null {
   const written = unquoted(text)
   const number = spreadsheetNumber(written) ?? written
@@ -123,7 +118,7 @@ function digitsOf(text: string): string | null {
     .replace(/(?!^\+)\D/g, '')
 }
 
-/** Without what spreadsheets put around a number so that it stays a text: `'050…`, `="050…"`. */
+/** Removes what spreadsheets add to keep a number a text: `'050…`, `="050…"`. */
 function unquoted(text: string): string {
   return text
     .replace(/^['’]/, '')
@@ -131,7 +126,7 @@ function unquoted(text: string): string {
     .trim()
 }
 
-/** A number that a spreadsheet wrote as one: `501111108.0`, `9.72501111108E+11`. Digits that were rounded away are no number. */
+/** A number that a spreadsheet formatted: `501111108.0`, `9.72501111108E+11`. Empty when digits were rounded away. */
 function spreadsheetNumber(text: string): string | null {
   if (/^\d{1,3}(,\d{3}){2,}(\.0+)?$/.test(text)) return text.replace(/\.0+$/, '').replaceAll(',', '')
   if (/^\+?\d{6,}[.,]0+$/.test(text)) return text.replace(/[.,]0+$/, '')
@@ -143,9 +138,9 @@ function spreadsheetNumber(text: string): string | null {
 
 function accept(number: string, country: CountryCode, judge: (parsed: PhoneNumber) => boolean): string | null {
   if (WITHHELD_NUMBERS.has(number.replace(/^\+/, ''))) return null
-  // Within Mexico 01, 044 and 045 stood before a number until 2019; people put the country in front of all that.
+  // Mexico had the prefixes 01, 044 and 045 until 2019; people still write them after the country code.
   const written = number.replace(/^00/, '+').replace(/^\+520(?:1|44|45)(?=\d{10}$)/, '+52')
-  // Old spellings first: they are no numbers of today's plan.
+  // Old spellings first: today's plan does not know them.
   const read = parsePhoneNumberFromString(dialledToday(written), country)?.number
   if (!read) return null
   for (const spelling of new Set([dialledToday(read), canonicalPhone(read)])) {
@@ -159,7 +154,7 @@ function isValid(parsed: PhoneNumber): boolean {
   return parsed.isValid() || ISRAEL.test(parsed.number)
 }
 
-/** What people type where a form wants a number: zeros to the end, or one digit throughout. */
+/** A placeholder that people type into a form: zeros to the end, or one digit throughout. */
 function isDummy(national: string): boolean {
   return /^\d{0,2}0{7,}$/.test(national) || /^(\d)\1+$/.test(national)
 }

@@ -7,12 +7,12 @@ export type ProcessLock = { release(): void }
 
 export type LockResult = { held: true; lock: ProcessLock } | { held: false; pid: number | null }
 
-/** A database that is collected is closed, and its lock with it: held here, a caller may forget what it got. */
+/** A garbage-collected database would release its lock. */
 const held = new Set<Database>()
 
 /**
- * A lock on `path` that the operating system lets go of when its process ends, however it ends: an exclusive SQLite
- * transaction, hence a POSIX file lock. The holder's pid stands in `<path>.pid`, for messages only.
+ * A lock on `path` that the operating system releases when the process ends in any way: an exclusive SQLite transaction is a
+ * POSIX file lock. `<path>.pid` has the pid of the holder, for messages only.
  */
 export function tryLock(path: string): LockResult {
   mkdirSync(dirname(path), { recursive: true })
@@ -36,8 +36,8 @@ export function tryLock(path: string): LockResult {
 }
 
 /**
- * Whoever can open the file can hold a lock on it. An existing one is not opened here: closing any descriptor of a file
- * drops all POSIX locks that this process has on it.
+ * Any user who can open the file can lock it. An existing file is not opened here: closing any of its descriptors drops all
+ * POSIX locks that this process has on it.
  */
 function makePrivate(path: string): void {
   try {
@@ -48,7 +48,7 @@ function makePrivate(path: string): void {
   }
 }
 
-/** As `tryLock`, waiting for the other holder. @throws Error after `timeoutMs` */
+/** `tryLock` until it succeeds. @throws Error after `timeoutMs` */
 export async function waitForLock(path: string, timeoutMs: number): Promise<ProcessLock> {
   const deadline = Date.now() + timeoutMs
   for (;;) {

@@ -3,19 +3,19 @@ import { networkInterfaces } from 'node:os'
 import ipaddr from 'ipaddr.js'
 
 /**
- * Who can reach an address: everybody on the internet, this machine and its network alone, or nobody who has a reason to
- * (multicast, documentation, tunnels that lead to another address, the metadata service of a cloud).
+ * Who can reach an address: the internet, or this machine and its network; `never` for addresses that no request may use
+ * (multicast, documentation, tunnels to other addresses, cloud metadata services).
  */
 export type Reach = 'public' | 'private' | 'never'
 
 const PRIVATE = new Set(['loopback', 'private', 'uniqueLocal', 'carrierGradeNat'])
 
-/** Services that hand out a machine's credentials, at addresses that do not show it. */
+/** Cloud metadata services, which give out credentials, at ordinary-looking addresses. */
 const METADATA = new Set(['100.100.100.200', '168.63.129.16', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce::254'])
 
-/** Classes an IP address by the special-purpose registries of IANA; what is no IP address is `never`. */
+/** Classifies an IP address by IANA's special-purpose registries; `never` for any other text. */
 export function reachOf(address: string): Reach {
-  // In one spelling: `::127.0.0.1` is another address than `::ffff:127.0.0.1`, and not every reader tells them apart.
+  // Normalised: `::127.0.0.1` and `::ffff:127.0.0.1` are different addresses, which not every parser distinguishes.
   const plain = isIP(address) === 6 ? (URL.parse(`http://[${address}]`)?.hostname.slice(1, -1) ?? '') : address
   if (isIP(plain) === 0) return 'never'
   const parsed = ipaddr.process(plain)
@@ -23,17 +23,15 @@ export function reachOf(address: string): Reach {
   const range = parsed.range()
   if (PRIVATE.has(range)) return 'private'
   if (range !== 'unicast') return 'never'
-  // Of IPv6 only 2000::/3 is assigned to the internet.
+  // Only 2000::/3 of IPv6 is assigned to the internet.
   const global = parsed.kind() === 'ipv4' || parsed.match(ipaddr.IPv6.parseCIDR('2000::/3'))
   return global ? 'public' : 'never'
 }
 
-/** Whether an address is one that anybody on the internet could reach. */
 export function isPublicAddress(address: string): boolean {
   return reachOf(address) === 'public'
 }
 
-/** Whether an address leads to this machine. */
 export function isOwnAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false
   const parsed = ipaddr.process(address)
@@ -44,7 +42,7 @@ export function isOwnAddress(address: string): boolean {
   )
 }
 
-/** Ports of other protocols, on which a request could be taken for a command (WHATWG Fetch, "port blocking"). */
+/** Ports of other protocols, which could read a request as a command (WHATWG Fetch, "port blocking"). */
 const BAD_PORTS = new Set([
   0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
   111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,

@@ -3,8 +3,8 @@ const quiet = new Set<string>()
 let installed = false
 
 /**
- * Keeps console lines out whose first argument begins with one of these texts. For libraries that print secrets and
- * take no logger: libsignal prints whole session records, private keys included, with console.info.
+ * Suppresses console lines that begin with one of these texts, for libraries that print secrets and accept no logger:
+ * libsignal prints session records with private keys by console.info.
  */
 export function quietConsole(prefixes: readonly string[]): void {
   for (const prefix of prefixes) quiet.add(prefix)

@@ -8,21 +8,16 @@ const LEVELS: Record<number, { word: string; color: string }> = {
   50: { word: 'ERROR', color: '31' },
   60: { word: 'FATAL', color: '31;1' },
 }
-/** Shown in places of their own. */
-const OWN_PLACE = new Set(['level', 'time', 'process', 'msg', 'err'])
+const POSITIONED = new Set(['level', 'time', 'process', 'msg', 'err'])
 const MAX_VALUE = 300
 
-/**
- * A log line of pino as a person reads it: time of day, level, process, message, fields, and an error's stack below.
- * @param colors whether the terminal shows them
- */
 export function readableLogLine(line: string, colors: boolean): string {
   const entry = parseObject(line)
   if (!entry) return `${terminalLine(line.trimEnd())}\n`
   const level = LEVELS[Number(entry.level)] ?? byName(entry.level)
   const word = terminalLine(level.word).padEnd(5)
   const fields = Object.entries(entry)
-    .filter(([name]) => !OWN_PLACE.has(name))
+    .filter(([name]) => !POSITIONED.has(name))
     .map(([name, value]) => `${terminalLine(name)}=${describe(value)}`)
   const parts = [
     timeOfDay(entry.time),
@@ -36,7 +31,7 @@ export function readableLogLine(line: string, colors: boolean): string {
     .join('')
 }
 
-/** Lines of libraries carry the level's name. */
+/** Libraries log the name of the level. */
 function byName(name: unknown) {
   const known = Object.values(LEVELS).find(({ word }) => word.toLowerCase() === name)
   return known ?? { word: String(name ?? ''), color: '0' }
@@ -62,7 +57,6 @@ function describe(value: unknown): string {
   return /[\s"=]/.test(short) && typeof value === 'string' ? JSON.stringify(short) : short
 }
 
-/** What happened and where, with its causes. */
 function describeError(error: unknown, word = 'error'): string[] {
   if (typeof error !== 'object' || error === null) return error === undefined ? [] : [`    ${word}: ${describe(error)}`]
   const { type, message, code, stack, cause } = { ...error } as Record<string, unknown>

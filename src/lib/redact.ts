@@ -4,13 +4,12 @@ const REDACTED = '[redacted]'
 const MAX_DEPTH = 6
 const MAX_TEXT = 8_000
 
-/** Names of fields whose values never stand in a log. */
 const SECRET_FIELD =
   /^(authorization|proxy-?authorization|cookie|set-?cookie|otp|params|body|html|qr|hash)$|(password|passwd|secret|token|token_?hash|api_?key|auth_?key|private_?key|signature|credentials|pairing_?code|session_?id|backup_?codes)$/i
 
 type Rule = [pattern: RegExp, replacement: string | ((...found: string[]) => string)]
 
-/** What may stand in any text: each rule leaves enough to tell two values apart, and not enough to use one. */
+/** Redacted in any text: the rest is enough to distinguish two values, and not enough to use one. */
 const RULES: Rule[] = [
   // Drizzle puts a statement and its parameters into an error's message.
   [/Failed query:[\s\S]*/g, 'A query failed'],
@@ -36,7 +35,6 @@ const RULES: Rule[] = [
   [/(?<![\w-])0\d{1,2}[-\s]?\d{3}[-\s]?\d{4}(?![\w-])/g, lastDigits],
 ]
 
-/** A text for the log: without secrets, addresses and telephone numbers. */
 export function maskText(text: string): string {
   let masked = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
   for (const [pattern, replacement] of RULES)
@@ -45,7 +43,6 @@ export function maskText(text: string): string {
   return masked
 }
 
-/** An error for the log: what, why and where, with its causes; no parameters of statements. */
 export function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return redact(error, depth)
   const more = depth < MAX_DEPTH
@@ -61,7 +58,6 @@ export function describeError(error: unknown, depth = 0): unknown {
   }
 }
 
-/** A value for the log, whatever it holds at any depth. */
 export function redact(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return maskText(value)
   if (typeof value === 'bigint') return String(value)
@@ -78,7 +74,6 @@ export function redact(value: unknown, depth = 0): unknown {
   return redactFields(value, depth)
 }
 
-/** The fields of a log line. */
 export function redactFields(value: object, depth = 0): Record<string, unknown> {
   const fields: Record<string, unknown> = {}
   for (const [name, field] of Object.entries(value))

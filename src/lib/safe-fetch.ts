@@ -4,17 +4,16 @@ import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { isBadPort, isOwnAddress, type Reach, reachOf } from './public-address.ts'
+import { withTimeout } from './timeout.ts'
 
 export type SafeFetchSettings = {
-  /** Addresses of this machine and its network may be asked, as the sandbox's are. Metadata services never. */
+  /** Allows addresses of this machine and its network, as the sandbox needs. Metadata services stay forbidden. */
   allowPrivate: boolean
-  /** Ports of this product: never asked on this machine, even where private addresses are allowed. */
+  /** Ports of this product: forbidden on this machine, even when private addresses are allowed. */
   ownPorts?: readonly number[]
-  /** All addresses of a name; the system's resolver when unset. */
   resolve?: (host: string) => Promise<string[]>
-  /** Who can reach an address; by IANA's registries when unset. */
   reach?: (address: string) => Reach
-  /** PEM of an authority that is trusted besides the public ones. */
+  /** PEM of an additional certificate authority. */
   ca?: string
 }
 
@@ -22,26 +21,25 @@ export type SafeRequest = {
   method?: 'GET' | 'POST'
   headers?: Record<string, string>
   body?: string
-  /** Of the body, before and after decompression; null: the body is not read. */
+  /** Limit of the body, before and after decompression; null: the body is not read. */
   maxBytes: number | null
-  /** For everything: names, connections, redirects, the whole body. */
   timeoutMs: number
-  /** 0: a redirect is an answer like another. */
+  /** 0: a redirect is returned as the response. */
   maxRedirects?: number
 }
 
-/** `length` is what the server says of the body, in bytes; null where it says nothing. */
+/** `length` is the Content-Length in bytes; null when the server sends none. */
 export type SafeResponse = { status: number; contentType: string | null; length: number | null; data: Buffer }
 
 export type FetchProblem =
-  /** The address or one that it redirects to: scheme, port, credentials in it, or where it leads. */
+  /** The URL, or one that it redirects to: its scheme, port, credentials or address. */
   | 'not_allowed'
-  /** No such name, nobody there, cut off, too many redirects, a certificate of somebody else. */
+  /** No connection, a connection cut off, too many redirects, or a wrong certificate. */
   | 'unreachable'
   | 'too_slow'
   | 'too_large'
 
-/** Why something was not fetched. The message is for the log; a client is told one sentence whatever it was. */
+/** Why a URL was not fetched. The message is for the log: clients get one sentence for all cases. */
 export class SafeFetchError extends Error {
   constructor(
     readonly problem: FetchProblem,
@@ -55,9 +53,8 @@ export class SafeFetchError extends Error {
 
 export type SafeFetch = (url: string, request: SafeRequest) => Promise<SafeResponse>
 
-/** How many addresses of a name are tried. */
 const MAX_ADDRESSES = 4
-const NOBODY_THERE = new Set([
+const NOT_CONNECTED = new Set([
   'ECONNREFUSED',
   'ENETUNREACH',
   'EHOSTUNREACH',
@@ -69,10 +66,9 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const CREDENTIALS = /^(authorization|cookie|proxy-authorization)$/i
 
 /**
- * Makes the one client for addresses that users or senders name. A name is resolved once for each request, every address of
- * it must be allowed, and the connection goes to that very address, so that a name that changes its answer cannot lead
- * inside. The certificate is checked against the name. Each redirect is checked the same way.
- * @throws SafeFetchError from the function it makes
+ * The client for URLs from outside (SSRF protection). A name is resolved once, every address of it must be allowed, and the
+ * connection goes to that address, so that DNS rebinding cannot reach the network. Each redirect is checked in the same way.
+ * @throws SafeFetchError from the returned function
  */
 export function createSafeFetch(settings: SafeFetchSettings): SafeFetch {
   return async (url, request) => {
@@ -80,13 +76,13 @@ export function createSafeFetch(settings: SafeFetchSettings): SafeFetch {
     let target = checkedUrl(url)
     let headers = { ...request.headers }
     for (let hops = 0; ; hops += 1) {
-      const addresses = await within(deadline, addressesOf(target, settings))
+      const addresses = await withTimeout(addressesOf(target, settings), Math.max(0, deadline - Date.now()), tooSlow)
       const answer = await connect(target, addresses, { ...request, headers }, settings, deadline)
       if (answer.location === null || (request.maxRedirects ?? 0) === 0) return answer
-      if (hops >= (request.maxRedirects ?? 0)) throw new SafeFetchError('unreachable', 'too many redirects')
+      if (hops >= (request.maxRedirects ?? 0)) throw new SafeFetchError('unreachable', 'There were too many redirects.')
       const next = checkedUrl(answer.location, target)
       if (target.protocol === 'https:' && next.protocol === 'http:')
-        throw new SafeFetchError('not_allowed', 'a redirect from https to http')
+        throw new SafeFetchError('not_allowed', 'A redirect leads from https to http.')
       if (next.origin !== target.origin)
         headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !CREDENTIALS.test(name)))
       target = next
@@ -97,9 +93,9 @@ export function createSafeFetch(settings: SafeFetchSettings): SafeFetch {
 function checkedUrl(text: string, base?: URL): URL {
   const url = URL.parse(text, base)
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
-    throw new SafeFetchError('not_allowed', 'no http or https address')
-  if (url.username || url.password) throw new SafeFetchError('not_allowed', 'an address with credentials in it')
-  if (isBadPort(portOf(url))) throw new SafeFetchError('not_allowed', 'a port of another protocol')
+    throw new SafeFetchError('not_allowed', 'The URL is not http or https.')
+  if (url.username || url.password) throw new SafeFetchError('not_allowed', 'The URL contains credentials.')
+  if (isBadPort(portOf(url))) throw new SafeFetchError('not_allowed', 'The port belongs to another protocol.')
   return url
 }
 
@@ -115,16 +111,16 @@ async function addressesOf(url: URL, settings: SafeFetchSettings): Promise<strin
   const addresses = isIP(host)
     ? [host]
     : await resolve(host).catch((cause: unknown) => {
-        // Not told from a name that leads inside: or it would tell which names exist inside.
-        throw new SafeFetchError('not_allowed', 'a name without an address', cause)
+        // The same error as for a private address: it must not show which names exist in the network.
+        throw new SafeFetchError('not_allowed', 'The name has no address.', cause)
       })
-  if (addresses.length === 0) throw new SafeFetchError('not_allowed', 'a name without an address')
+  if (addresses.length === 0) throw new SafeFetchError('not_allowed', 'The name has no address.')
   for (const address of addresses) {
     const reach = (settings.reach ?? reachOf)(address)
     if (reach === 'never' || (reach === 'private' && !settings.allowPrivate))
-      throw new SafeFetchError('not_allowed', 'an address that is not public')
+      throw new SafeFetchError('not_allowed', 'The address is not public.')
     if (settings.ownPorts?.includes(portOf(url)) && isOwnAddress(address))
-      throw new SafeFetchError('not_allowed', 'an address of this product')
+      throw new SafeFetchError('not_allowed', 'The address belongs to this product.')
   }
   return addresses.slice(0, MAX_ADDRESSES)
 }
@@ -148,9 +144,9 @@ async function connect(
       return await ask(url, address, request, settings, deadline)
     } catch (error) {
       failure = error
-      // Nothing was sent yet: the name's next address may have somebody.
+      // Nothing was sent yet: the next address of the name may answer.
       const code = error instanceof SafeFetchError && error.cause instanceof Error ? codeOf(error.cause) : ''
-      if (!NOBODY_THERE.has(code)) throw error
+      if (!NOT_CONNECTED.has(code)) throw error
     }
   }
   throw failure
@@ -183,7 +179,7 @@ function ask(
       ...(body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) }),
     },
     agent: false as const,
-    // The certificate must be for the name, although the connection goes to the address.
+    // The certificate is checked against the name, although the connection goes to the address.
     ...(secure && !isIP(host) ? { servername: host } : {}),
     ...(secure && settings.ca ? { ca: settings.ca } : {}),
   }
@@ -200,12 +196,13 @@ function ask(
     const data = unread ? Promise.resolve(Buffer.alloc(0)) : readBody(response, request.maxBytes ?? 0)
     data.then((bytes) => resolve({ ...answer, location, data: bytes }), reject).finally(() => outgoing.destroy())
   })
-  const timer = setTimeout(
-    () => fail(new SafeFetchError('too_slow', 'not complete in time')),
-    Math.max(0, deadline - Date.now()),
-  )
+  const timer = setTimeout(() => fail(tooSlow()), Math.max(0, deadline - Date.now()))
   const fail = (error: unknown) => {
-    reject(error instanceof SafeFetchError ? error : new SafeFetchError('unreachable', 'not reached', error))
+    reject(
+      error instanceof SafeFetchError
+        ? error
+        : new SafeFetchError('unreachable', 'The server could not be reached.', error),
+    )
     outgoing.destroy()
   }
   outgoing.on('error', fail)
@@ -213,9 +210,8 @@ function ask(
   return promise.finally(() => clearTimeout(timer))
 }
 
-/** Reads a body within its limit, whatever its header said, and whatever it becomes when it is decompressed. */
 async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const tooLarge = () => new SafeFetchError('too_large', `larger than ${maxBytes} bytes`)
+  const tooLarge = () => new SafeFetchError('too_large', `The body is larger than ${maxBytes} bytes.`)
   if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
   const decoder = decoderOf(response.headers['content-encoding'])
   const source = decoder ? response.pipe(decoder) : response
@@ -231,11 +227,11 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Bu
     }
   } catch (error) {
     if (error instanceof SafeFetchError) throw error
-    throw new SafeFetchError('unreachable', 'cut off', error)
+    throw new SafeFetchError('unreachable', 'The connection was cut off.', error)
   } finally {
     decoder?.destroy()
   }
-  if (!response.complete) throw new SafeFetchError('unreachable', 'cut off')
+  if (!response.complete) throw new SafeFetchError('unreachable', 'The connection was cut off.')
   return Buffer.concat(chunks)
 }
 
@@ -252,21 +248,10 @@ function decoderOf(encoding: string | undefined) {
     case 'br':
       return createBrotliDecompress()
     default:
-      throw new SafeFetchError('unreachable', 'an encoding that is not known')
+      throw new SafeFetchError('unreachable', 'The content encoding is unknown.')
   }
 }
 
-async function within<T>(deadline: number, promise: Promise<T>): Promise<T> {
-  let timer: Timer | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new SafeFetchError('too_slow', 'not complete in time')),
-      Math.max(0, deadline - Date.now()),
-    )
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
+function tooSlow(): SafeFetchError {
+  return new SafeFetchError('too_slow', 'The request was not complete in time.')
 }

@@ -8,7 +8,6 @@ export type TarWriter = {
 
 export type TarEntry = { name: string; offset: number; size: number }
 
-/** A tar archive opened for reading: its entries by name. */
 export type TarReader = {
   entries: Map<string, TarEntry>
   read(entry: TarEntry): AsyncGenerator<Uint8Array>

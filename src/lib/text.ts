@@ -1,21 +1,19 @@
 import { z } from 'zod'
 import { AppError } from './errors.ts'
 
-/** A NUL, or half of a surrogate pair: Postgres stores neither, in text or in jsonb. */
+/** A NUL, or half of a surrogate pair: Postgres stores neither in text nor in jsonb. */
 const NUL_OR_LONE_SURROGATE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g
 
-/** Whether a text holds characters that cannot be stored: NUL or half of a surrogate pair. */
 export function hasUnstorable(text: string): boolean {
   return text.search(NUL_OR_LONE_SURROGATE) !== -1
 }
 
 /**
- * Where a JSON value holds a character that cannot be stored, in keys too: the path to it, or null. It does not recurse, as a
- * hostile body may nest deeper than the stack.
+ * The path to a character that cannot be stored in a JSON value or its keys, or null. It does not recurse: a hostile body may
+ * nest deeper than the stack.
  */
 export function findUnstorable(value: unknown): string[] | null {
   const open: { value: unknown; path: string[] }[] = [{ value, path: [] }]
-  // It grows while it is walked.
   for (const { value, path } of open) {
     if (typeof value === 'string') {
       if (hasUnstorable(value)) return path
@@ -29,20 +27,17 @@ export function findUnstorable(value: unknown): string[] | null {
   return null
 }
 
-/** A text from outside as it can be stored: without NULs, and with U+FFFD for half of a surrogate pair. */
+/** Removes NULs, and replaces half of a surrogate pair by U+FFFD. */
 export function cleanText(text: string): string {
   return text.replace(NUL_OR_LONE_SURROGATE, (found) => (found === '\0' ? '' : '\uFFFD'))
 }
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
-/**
- * A text cut to a limit by whole characters as a reader sees them: no emoji, flag or pointed letter is halved.
- * @param max in UTF-16 units, as `String.length` and JSON schemas count
- */
+/** Cuts a text by whole graphemes: no emoji, flag or pointed letter is split. @param max in UTF-16 units, as `String.length` */
 export function cutText(text: string, max: number): string {
   if (text.length <= max) return text
-  // A window: one grapheme of a hostile text can be as long as the text.
+  // One grapheme of a hostile text can be as long as the text.
   const window = text.slice(0, max + 64)
   let end = 0
   for (const { index, segment } of graphemes.segment(window)) {
@@ -52,7 +47,6 @@ export function cutText(text: string, max: number): string {
   return cleanText(end > 0 ? text.slice(0, end) : text.slice(0, max)).trimEnd()
 }
 
-/** How many characters a text has, in Unicode code points. */
 export function countCharacters(text: string): number {
   let count = 0
   for (const _ of text) count += 1
@@ -78,10 +72,7 @@ function within(field: z.ZodString, max: number) {
     .meta({ maxLength: max })
 }
 
-/**
- * A text cut to a limit by whole characters as a reader sees them.
- * @param max in Unicode code points
- */
+/** Cuts a text by whole graphemes. @param max in Unicode code points */
 export function cutCharacters(text: string, max: number): string {
   if (text.length <= max) return text
   let units = 0
@@ -108,11 +99,11 @@ function isPlainObject(value: object): boolean {
   return prototype === Object.prototype || prototype === null
 }
 
-/** @throws AppError `invalid_input` naming the field that holds a NUL or half of a surrogate pair, which cannot be stored */
+/** @throws AppError `invalid_input` with the field that has a character that cannot be stored */
 export function requireStorable(input: unknown): void {
   const path = findUnstorable(input)
   if (path)
-    throw new AppError('invalid', 'invalid_input', 'The text holds a NUL or half of a surrogate pair. Leave it out.', {
+    throw new AppError('invalid', 'invalid_input', 'The text contains a NUL or half of a surrogate pair. Remove it.', {
       field: path.join('.').slice(0, 200),
     })
 }

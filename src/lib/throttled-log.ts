@@ -1,13 +1,9 @@
 import type { Logger } from './log.ts'
 
 const WINDOW_MS = 1_000
-/** Kinds that are told apart; what comes on top shares one. */
 const MAX_KINDS = 200
 
-/**
- * Writes lines that strangers can cause as often as they like: of one kind the first at once, then one a second at most, with
- * how many there were meanwhile.
- */
+/** Limits lines that anyone can cause: one a second of each kind, with the number of lines in between. */
 export class ThrottledLog {
   readonly #kinds = new Map<string, { since: number; held: number }>()
 

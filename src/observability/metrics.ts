@@ -11,25 +11,24 @@ import {
 const PREFIX = 'agentlocator_'
 
 /**
- * The values that each label may have, and how many of them are told apart at most: what comes on top is counted as `other`.
- * Every series costs memory for as long as the process lives, and time at each scrape.
+ * The values of each label, and their maximum: further values are counted as `other`. Every series uses memory while the process
+ * runs, and time at each scrape.
  */
 export const LABELS = {
   method: { max: 10, values: 'HTTP methods that the server knows' },
   route: { max: 500, values: 'patterns of registered routes' },
   status: { max: 60, values: 'HTTP status codes that handlers answer' },
-  event: { max: 30, values: 'events of the carrier that are counted' },
+  event: { max: 30, values: 'counted events of the carrier' },
   reason: { max: 40, values: 'reasons for which calls end' },
-  business: { max: 500, values: 'businesses, which operators make' },
-  what: { max: 20, values: 'kinds of trouble with call records' },
+  business: { max: 500, values: 'businesses, which operators create' },
+  what: { max: 20, values: 'kinds of failures with call traces' },
   job: { max: 150, values: 'jobs and queues of the registry' },
   outcome: { max: 20, values: 'outcomes of jobs' },
-  how: { max: 10, values: 'ways in which an event was taken' },
+  how: { max: 10, values: 'where an event was stored' },
 } as const satisfies Record<string, { max: number; values: string }>
 
 type Labels<Name extends string> = Partial<Record<Name, string | number>>
 
-/** Keeps the values of labels within `LABELS`. */
 class LabelBounds {
   readonly #seen = new Map<string, Set<string>>()
 
@@ -52,20 +51,15 @@ class LabelBounds {
 
 type LabelName = keyof typeof LABELS
 
-/** A counter whose labels stay within `LABELS`. */
 export type BoundedCounter<Name extends LabelName> = {
   inc(labels: Labels<Name>, by?: number): void
   get: Counter<Name>['get']
 }
-/** A histogram whose labels stay within `LABELS`. */
 export type BoundedHistogram<Name extends LabelName> = { observe(labels: Labels<Name>, value: number): void }
 
-/** The figures of one process, in Prometheus' terms. */
 export type Metrics = {
   contentType: string
-  /** The text that a scrape gets. */
   metrics(): Promise<string>
-  /** Every metric's name and labels. */
   labels(): { name: string; labels: readonly string[] }[]
   httpRequests: BoundedCounter<'method' | 'route' | 'status'>
   webhookEvents: BoundedCounter<'event'>
@@ -81,28 +75,16 @@ export type Metrics = {
   jobs: BoundedCounter<'job' | 'outcome'>
   jobsEnqueued: BoundedCounter<'job' | 'outcome'>
   eventsAccepted: BoundedCounter<'job' | 'how'>
-  /** A value read when scraped. */
   gauge(name: string, help: string, read: () => number): void
 }
 
 export function createMetrics(): Metrics {
   const registry = new Registry()
-  // Its timer wakes an idle process as often as this, in ms: every 10 by default, which is 0.5 % of a core.
+  // The timer wakes an idle process every 10 ms by default, which costs 0.5 % of a core.
   collectDefaultMetrics({ register: registry, prefix: PREFIX, eventLoopMonitoringPrecision: 100 })
   const registers = [registry]
-  const boundedCounter = <Name extends LabelName>(options: CounterConfiguration<Name> & { labelNames: Name[] }) => {
-    const counter = new Counter<Name>({ ...options, registers })
-    const bounds = new LabelBounds()
-    return {
-      inc: (labels: Labels<Name>, by?: number) => counter.inc(bounds.bound(labels), by),
-      get: () => counter.get(),
-    }
-  }
-  const boundedHistogram = <Name extends LabelName>(options: HistogramConfiguration<Name> & { labelNames: Name[] }) => {
-    const histogram = new Histogram<Name>({ ...options, registers })
-    const bounds = new LabelBounds()
-    return { observe: (labels: Labels<Name>, value: number) => histogram.observe(bounds.bound(labels), value) }
-  }
+  const instruments = createInstruments(registers)
+  const { boundedCounter } = instruments
   return {
     contentType: registry.contentType,
     metrics: () => registry.metrics(),
@@ -118,6 +100,44 @@ export function createMetrics(): Metrics {
       help: 'Events of the carrier’s webhooks',
       labelNames: ['event'],
     }),
+    ...callMetrics(instruments),
+    ...jobMetrics(instruments),
+    gauge(name, help, read) {
+      new Gauge({
+        name: PREFIX + name,
+        help,
+        registers,
+        collect() {
+          this.set(read())
+        },
+      })
+    },
+  }
+}
+
+type Instruments = ReturnType<typeof createInstruments>
+
+function createInstruments(registers: Registry[]) {
+  return {
+    registers,
+    boundedCounter<Name extends LabelName>(options: CounterConfiguration<Name> & { labelNames: Name[] }) {
+      const counter = new Counter<Name>({ ...options, registers })
+      const bounds = new LabelBounds()
+      return {
+        inc: (labels: Labels<Name>, by?: number) => counter.inc(bounds.bound(labels), by),
+        get: () => counter.get(),
+      }
+    },
+    boundedHistogram<Name extends LabelName>(options: HistogramConfiguration<Name> & { labelNames: Name[] }) {
+      const histogram = new Histogram<Name>({ ...options, registers })
+      const bounds = new LabelBounds()
+      return { observe: (labels: Labels<Name>, value: number) => histogram.observe(bounds.bound(labels), value) }
+    },
+  }
+}
+
+function callMetrics({ registers, boundedCounter, boundedHistogram }: Instruments) {
+  return {
     callsEnded: boundedCounter({
       name: `${PREFIX}calls_ended_total`,
       help: 'Calls by the reason they ended',
@@ -155,12 +175,12 @@ export function createMetrics(): Metrics {
     }),
     engineCostMicroUsd: boundedCounter({
       name: `${PREFIX}engine_cost_microusd_total`,
-      help: 'What the speech engine cost, in millionths of a US dollar',
+      help: 'Cost of the speech engine in millionths of a US dollar',
       labelNames: ['business'],
     }),
     engineFailures: new Counter({
       name: `${PREFIX}engine_failures_total`,
-      help: 'Speech engines that failed in mid-call',
+      help: 'Speech engines that failed during a call',
       registers,
     }),
     traceTrouble: boundedCounter({
@@ -168,6 +188,11 @@ export function createMetrics(): Metrics {
       help: 'Call traces: writes that the disk refused, traces stored from memory instead, traces lost',
       labelNames: ['what'],
     }),
+  }
+}
+
+function jobMetrics({ boundedCounter }: Instruments) {
+  return {
     jobs: boundedCounter({
       name: `${PREFIX}jobs_total`,
       help: 'Background jobs by outcome',
@@ -180,18 +205,8 @@ export function createMetrics(): Metrics {
     }),
     eventsAccepted: boundedCounter({
       name: `${PREFIX}events_accepted_total`,
-      help: 'Events that were acknowledged: stored in the database, held by the queue alone, or refused',
+      help: 'Events by where they were stored: in the database, in the queue only, or refused',
       labelNames: ['job', 'how'],
     }),
-    gauge(name, help, read) {
-      new Gauge({
-        name: PREFIX + name,
-        help,
-        registers,
-        collect() {
-          this.set(read())
-        },
-      })
-    },
   }
 }

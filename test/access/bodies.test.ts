@@ -126,7 +126,7 @@ describe('limits', () => {
       expect([path, response.status, await response.text()]).toEqual([
         path,
         415,
-        expect.stringContaining('Leave out Content-Encoding'),
+        expect.stringContaining('without Content-Encoding'),
       ])
     }
     const plain = { ...headers, 'Content-Encoding': 'identity' }

@@ -59,7 +59,7 @@ describe('the client’s address', () => {
     expect(from(peer, headers)).toBe(expected)
   })
 
-  test('is the peer’s where nobody is trusted', () => {
+  test('is the peer’s without a trusted proxy', () => {
     expect(from('127.0.0.1', { 'x-forwarded-for': '198.51.100.7' }, '')).toBe('127.0.0.1')
   })
 })

@@ -20,7 +20,7 @@ import { startTestServer, type TestServer } from '../support/server.ts'
 
 const METRICS_TOKEN = 'the-token-of-the-metrics'
 const LONG = 300_000
-const NOBODY = '01900000-0000-7000-8000-000000000000'
+const UNKNOWN_ID = '01900000-0000-7000-8000-000000000000'
 
 let database: TestDatabase
 let web: TestServer
@@ -125,7 +125,7 @@ function verdictOf(rule: Rule, { name, access, session }: Identity): 'allowed' |
 function addressOf(pattern: string): string {
   return pattern
     .replace(/:file(\{[^}]*\})?/, 'contacts.csv')
-    .replace(/:\w+(\{[^}]*\})?/g, NOBODY)
+    .replace(/:\w+(\{[^}]*\})?/g, UNKNOWN_ID)
     .replace(/\*$/, 'x')
 }
 
@@ -171,7 +171,7 @@ describe('the table of routes', () => {
     expect(served.filter((path) => CLOSED_LOGIN_ENDPOINTS.includes(path))).toEqual([])
   })
 
-  test('a route that nobody gave a rule answers 404 to everybody', async () => {
+  test('a route without a rule answers 404 to every request', async () => {
     const { Hono } = await import('hono')
     const { createGuard } = await import('../../src/http/guard.ts')
     const { handleError } = await import('../../src/http/errors.ts')
@@ -209,7 +209,7 @@ describe('the table of routes', () => {
   })
 })
 
-describe('every route lets in whom its rule names and nobody else', () => {
+describe('every route admits exactly those whom its rule names', () => {
   test(
     'whoever knocks',
     async () => {
@@ -242,7 +242,7 @@ describe('every route lets in whom its rule names and nobody else', () => {
         const rule = ruleOf(method, path, RULES)
         if (!rule) throw new Error(`no rule for ${path}`)
         const anonymous = identities.find(({ name }) => name === 'anonymous')
-        if (!anonymous) throw new Error('nobody is anonymous')
+        if (!anonymous) throw new Error('There is no anonymous identity.')
         for (const identity of [anonymous, await loginAs(web, other, 'viewer')]) {
           const outcome = await knock(method, path, identity)
           expect([path, identity.name, outcome.verdict]).toEqual([path, identity.name, verdictOf(rule, identity)])
@@ -263,8 +263,10 @@ describe('every route lets in whom its rule names and nobody else', () => {
         const kind = type.parse(Reflect.get(Object(Reflect.get(appRouter._def.procedures, path)), '_def')).type
         const needs = permissionOf(path)
         if (!needs) throw new Error(`no entry for ${path}`)
-        // Answers of a procedure that change nothing: an id that nobody has.
-        const input = path.startsWith('system.') ? { queue: 'crm' } : { id: NOBODY, noteId: NOBODY, numberId: NOBODY }
+        // Answers of a procedure that change nothing: an unknown id.
+        const input = path.startsWith('system.')
+          ? { queue: 'crm' }
+          : { id: UNKNOWN_ID, noteId: UNKNOWN_ID, numberId: UNKNOWN_ID }
         for (const identity of identities) {
           const query = `?input=${encodeURIComponent(JSON.stringify(input))}`
           const outcome =

@@ -171,7 +171,7 @@ test(
 )
 
 describe('supervision', () => {
-  test('ends at a refusal, waits while nobody knows, and not for ever', async () => {
+  test('ends at a refusal, waits while it cannot be checked, and not for ever', async () => {
     const unknown = async () => {
       throw new AppError('unavailable', 'database_unavailable', 'away')
     }
@@ -180,7 +180,7 @@ describe('supervision', () => {
     expect(patient.closing.aborted).toBe(false)
     await eventually(() => patient.closing.aborted, 'the end of the stream')
     patient.stop()
-    // A check that never answers is nobody's permission either.
+    // A check that never answers is no permission either.
     const stuck = superviseStream(() => new Promise(() => {}), { recheckMs: 5, unknownMs: 50 })
     await eventually(() => stuck.closing.aborted, 'the end of the stream')
     stuck.stop()
@@ -212,7 +212,7 @@ describe('supervision', () => {
 })
 
 describe('the codes that link a WhatsApp account', () => {
-  test('are shown to those who may link it, and to nobody else by any way', async () => {
+  test('are shown to those who may link it, and to no one else by any way', async () => {
     const ctx = within(web.deps.ctx, web.businessId)
     const { id } = await createAccount(ctx)
     await ctx.db

@@ -76,7 +76,7 @@ test(
     const dana = await addTenant(keyless, 'dana')
     const noa = await addTenant(keyless, 'noa')
     expect((await pay(keyless, { amount: 100 }, keyless.key)).status).toBe(501)
-    // Of another sale in somebody's own account: nothing to do, and no reason to send it again.
+    // Of another sale in the account of a business: nothing to do, and no reason to send it again.
     expect((await notify()).status).toBe(200)
 
     const paidBy = async (tenant: Tenant, amount: number) => {

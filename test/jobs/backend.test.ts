@@ -32,7 +32,7 @@ test('a queue that is not there is reported within the deadline', async () => {
   const port = await findFreePort('127.0.0.1')
   for (const config of [
     { kind: 'redis', url: `redis://127.0.0.1:${port}` },
-    { kind: 'postgres', databaseUrl: `postgres://nobody:x@127.0.0.1:${port}/none` },
+    { kind: 'postgres', databaseUrl: `postgres://unknown:x@127.0.0.1:${port}/none` },
   ] as const) {
     const before = performance.now()
     const error = await createQueueBackend(config, { logger, startTimeoutMs: 500 }).catch((reason: unknown) => reason)

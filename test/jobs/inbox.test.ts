@@ -271,7 +271,7 @@ test.each([
   ['a value that Postgres refuses', refusedByPostgres(), 'permanent'],
   ['a NUL', Object.assign(new Error('x'), { code: '22021' }), 'permanent'],
   ['a check', Object.assign(new Error('x'), { code: '23514' }), 'permanent'],
-  ['somebody was faster', Object.assign(new Error('x'), { code: '23505' }), 'transient'],
+  ['a concurrent write', Object.assign(new Error('x'), { code: '23505' }), 'transient'],
   ['a deadlock', Object.assign(new Error('x'), { code: '40P01' }), 'transient'],
   ['a database that starts', Object.assign(new Error('x'), { code: '57P03' }), 'transient'],
   ['a statement over its time', Object.assign(new Error('x'), { code: '57014' }), 'unknown'],

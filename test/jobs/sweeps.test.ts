@@ -4,7 +4,7 @@ import { runSweeps } from '../../workers/handlers/sweep.ts'
 
 const log = createLogger('silent')
 
-test('a sweep that fails keeps none of the others from their work, and is told', async () => {
+test('a sweep that fails does not stop the others, and is reported', async () => {
   const ran: string[] = []
   const sweep = (name: string, count: number) => async () => {
     ran.push(name)

@@ -26,7 +26,7 @@ test('what is asked for in one turn, or while a run is under way, is one run', a
   ])
 })
 
-test('a run that fails is told to those who asked for it, and the next goes on', async () => {
+test('a run that fails rejects its own requests, and the next goes on', async () => {
   let fails = true
   const batcher = createBatcher(async () => {
     await Bun.sleep(5)

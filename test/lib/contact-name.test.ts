@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { contactChanges } from '../../src/domain/contacts/index.ts'
-import { readTwilioMessage } from '../../src/http/webhooks/twilio-message.ts'
+import { readTwilioMessage } from '../../src/http/webhooks/whatsapp/twilio-message.ts'
 import { cutContactName, fitsContactName } from '../../src/lib/contact-name.ts'
 import { cutCharacters } from '../../src/lib/text.ts'
 import { normaliseMessage } from '../../src/providers/whatsapp/baileys/inbound.ts'

@@ -22,7 +22,7 @@ test('an unknown error says nothing of its text and keeps its cause', () => {
   expect(error.cause).toBe(cause)
 })
 
-test('a failed statement is told without the data it carried', async () => {
+test('a failed statement is described without its data', async () => {
   const database = await createTestDatabase()
   const { db, close } = createDatabase(database.url)
   const failure = await db
@@ -34,9 +34,9 @@ test('a failed statement is told without the data it carried', async () => {
     )
   expect(String(failure)).toContain('+972501234567')
   expect(errorMessage(failure)).toContain('violates foreign key constraint')
-  for (const told of [errorMessage(failure), stackFrames(failure), JSON.stringify(describeError(failure))]) {
-    expect(told).not.toContain('972501234567')
-    expect(told).not.toContain('Dana')
+  for (const text of [errorMessage(failure), stackFrames(failure), JSON.stringify(describeError(failure))]) {
+    expect(text).not.toContain('972501234567')
+    expect(text).not.toContain('Dana')
   }
   await close()
   await database.drop()

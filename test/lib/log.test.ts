@@ -127,9 +127,9 @@ test('what a log line is for still stands in it', () => {
   const line = JSON.parse(logged((log) => log.info(ids, 'call ended after 1234 ms: carrier_hangup')))
   expect(line).toMatchObject({ ...ids, msg: 'call ended after 1234 ms: carrier_hangup', process: 'test' })
   const failure = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' })
-  const told = JSON.parse(logged((log) => log.error({ err: failure }, 'x'))).err
-  expect(told).toMatchObject({ type: 'Error', message: failure.message, code: 'ECONNREFUSED' })
-  expect(told.stack).toContain('log.test.ts')
+  const described = JSON.parse(logged((log) => log.error({ err: failure }, 'x'))).err
+  expect(described).toMatchObject({ type: 'Error', message: failure.message, code: 'ECONNREFUSED' })
+  expect(described.stack).toContain('log.test.ts')
   expect(maskText('+972501234567')).toBe('…4567')
   expect(maskText('dana@example.com')).toBe('…@example.com')
 })

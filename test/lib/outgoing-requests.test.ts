@@ -24,9 +24,9 @@ const ALLOWED: Record<string, string> = {
   'src/providers/whatsapp/baileys/media.ts': 'the media host that WhatsApp names on the authenticated connection',
   'src/providers/payments/call.ts': 'PayPal and Tranzila, by the installation’s settings',
   'src/cli/doctor.ts': 'this installation itself',
-  'src/cli/message-media.ts': 'this installation itself',
+  'src/cli/commands/message-media.ts': 'this installation itself',
   'src/cli/smoke.ts': 'this installation itself',
-  'src/cli/whatsapp.ts': 'the sandbox, by the installation’s settings',
+  'src/cli/commands/whatsapp.ts': 'the sandbox, by the installation’s settings',
   'src/trpc/client.ts': 'the server that the owner of the client names, with the owner’s rights',
   'src/whatsapp/sandbox-phone.ts': 'the sandbox, by the installation’s settings',
 }

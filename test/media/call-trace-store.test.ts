@@ -63,7 +63,7 @@ test('a record goes into the storage when its call is over, and is replayed from
   const lines = traceOfCall({ callSid: call.callSid, businessId: api.businessId }).trim().split('\n')
   for (const line of lines.slice(0, -1)) recorder.write(JSON.parse(line))
   await recorders.flush()
-  // It is still written to: nobody touches it, however old it looks.
+  // It is still written to: no one touches it, however old it looks.
   expect(await keeper.sweep(later(60 * 24))).toEqual({ stored: 0, waiting: 0, dropped: 0 })
   expect(readdirSync(dir)).toHaveLength(1)
   recorder.write(JSON.parse(lines.at(-1) ?? ''))
@@ -112,7 +112,7 @@ test('a crash at every point between the call and the end of the move: the next 
   await storage.put(attached.key, bytes(attached), 'application/x-ndjson')
   await api.database.db.update(calls).set({ recordKey: attached.key }).where(eq(calls.id, attached.id))
 
-  // Somebody may still be writing: too fresh to be touched.
+  // Someone may still be writing: too fresh to be touched.
   expect(await keeperOn().sweep()).toEqual({ stored: 0, waiting: 3, dropped: 0 })
   for (const path of paths) utimesSync(path, new Date(), new Date(Date.now() - 30 * MINUTE))
   // Two processes share the disk.
@@ -131,7 +131,7 @@ test('a call that lives on another server is left alone, and so is one whose row
   const keeper = keeperOn()
   expect(await keeper.sweep(later(25))).toEqual({ stored: 0, waiting: 2, dropped: 0 })
   expect(await keeper.sweep(later(35))).toEqual({ stored: 0, waiting: 2, dropped: 0 })
-  // What nobody has claimed for long belongs to nobody, and does not lie about.
+  // What no one has claimed for long belongs to no one, and does not lie about.
   expect(await keeper.sweep(later(45))).toEqual({ stored: 0, waiting: 1, dropped: 1 })
   expect(await Bun.file(unknown).exists()).toBe(false)
   await finishCall(api.business, {
@@ -147,7 +147,7 @@ test('a call that lives on another server is left alone, and so is one whose row
   expect(await Bun.file(path).exists()).toBe(false)
 })
 
-test('a record that names another business than its call is nobody’s', async () => {
+test('a record that names another business than its call is an unknown', async () => {
   const call = await newCall()
   const other = await api.addBusiness('Third')
   leaveBehind(call, other)
@@ -377,7 +377,7 @@ test('erasing the contact erases the record, stored or not yet', async () => {
   await eraseContact(api.business, local.contactId)
   await runDeletions()
   expect(await storage.get(stored.key)).toBeNull()
-  // The one on the disk is nobody’s now.
+  // The one on the disk is an unknown now.
   await keeper.sweep(later(30))
   await keeper.sweep(later(60))
   expect(readdirSync(dir)).toEqual([])

@@ -88,7 +88,7 @@ describe('a conversation', () => {
         script: {
           steps: [
             { say: 'A long answer', ms: 3_000 },
-            // A model thinks before it speaks: time to be told that nobody waits for it.
+            // A model thinks before it speaks: time to be reported that no one waits for it.
             { say: 'Pardon?', ms: 400, delayMs: 400 },
           ],
           speed: 0,
@@ -248,7 +248,7 @@ describe('tools', () => {
     })
   })
 
-  test.concurrent('a transfer that fails is told to the model, and the call goes on', () =>
+  test.concurrent('a transfer that fails is reported to the model, and the call goes on', () =>
     withVoiceLine(
       {
         tools: tools({ transfer: async () => 'No one answers.' }),

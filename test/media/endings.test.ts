@@ -84,7 +84,7 @@ const states: State[] = [
       script: { steps: [{ tools: [{ name: 'transfer_to_human', args: {} }] }] },
     },
     script: [{ say: say(600) }, hangup(2_600)],
-    // The carrier was asked: whether it or the caller ended the stream cannot be told.
+    // The carrier was asked: whether it or the caller ended the stream cannot be reported.
     reason: 'transferred',
   },
   {
@@ -130,7 +130,7 @@ describe('a caller who hangs up', () => {
         (reason ?? 'caller_hung_up') as NonNullable<typeof end>['reason'],
       )
       expect(line.ends.size).toBe(1)
-      // The carrier is told nothing that it would act on: the caller is gone.
+      // The carrier is reported nothing that it would act on: the caller is gone.
       expect(report.documents.every((each) => each.followed || each.params.CallStatus === 'completed')).toBe(true)
       await line.emptied()
       expect(line.media.liveCalls()).toBe(0)
@@ -204,7 +204,7 @@ describe('an engine that is gone for good: the last reason is the call’s', () 
   })
 })
 
-test.concurrent('a bad token: the carrier’s stream is refused with its reason told, a stranger’s without', () =>
+test.concurrent('a bad token: the carrier’s stream is refused with its reason logged, a stranger’s without', () =>
   withVoiceLine({ script: {} }, async (line) => {
     line.spoilTokens(true)
     const signed = await line.call({})

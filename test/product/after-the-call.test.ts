@@ -283,7 +283,7 @@ describe('without a model', () => {
       40_000,
     )
 
-  test('the summary is made by rules; nobody is written to unasked', async () => {
+  test('the summary is made by rules; no one is written to unasked', async () => {
     expect(await summaryOf(await shortCall())).toMatchObject({
       madeBy: 'rules',
       summary: 'An unknown caller called. The caller said nothing.',

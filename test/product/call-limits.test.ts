@@ -72,7 +72,7 @@ const endOf = (callSid: string) =>
   )
 
 test.concurrent(
-  'a call that takes too long is told goodbye and hung up, whatever the caller is saying',
+  'a call that takes too long hears a goodbye and hung up, whatever the caller is saying',
   async () => {
     const server = await serve({ maxDurationMs: 4_000 })
     try {
@@ -95,7 +95,7 @@ test.concurrent(
 )
 
 test.concurrent(
-  'a caller who says nothing is told goodbye',
+  'a caller who says nothing hears a goodbye',
   async () => {
     const server = await serve({ silenceMs: 1_500 })
     try {

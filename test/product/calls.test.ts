@@ -210,9 +210,14 @@ test.concurrent(
     expect(product.carrier.recordings.has(left?.sid ?? '')).toBe(true)
 
     // The carrier tells of a recording more than once: it stays one.
-    const told = { CallSid: report.callSid, RecordingSid: left?.sid ?? '', RecordingStatus: 'completed', To: ENGLISH }
+    const reported = {
+      CallSid: report.callSid,
+      RecordingSid: left?.sid ?? '',
+      RecordingStatus: 'completed',
+      To: ENGLISH,
+    }
     for (let time = 0; time < 3; time += 1)
-      expect((await product.post(`/webhook/recording_status?business=${english}`, told)).status).toBe(204)
+      expect((await product.post(`/webhook/recording_status?business=${english}`, reported)).status).toBe(204)
     await quietFor(300, 'the recording would have been stored twice')
     expect(await product.sql`select 1 from recordings where call_id = ${call.id}`).toHaveLength(1)
     expect(await product.sql`select 1 from leads where call_id = ${call.id}`).toHaveLength(1)
@@ -237,7 +242,7 @@ test.concurrent(
     expect(turns[2]?.heard_ms).toBeGreaterThan(300)
     expect(report.documents.at(-1)?.body).toContain('<Hangup/>')
     expect(await product.sql`select 1 from recordings where call_id = ${call.id}`).toHaveLength(0)
-    // Somebody who gave a name and went is somebody to call back.
+    // Someone who gave a name and went is someone to call back.
     const lead = await eventually(
       async () => (await product.sql`select source, contact_id from leads where call_id = ${call.id}`)[0],
       'the lead',
@@ -286,7 +291,7 @@ test.concurrent(
 )
 
 test.concurrent(
-  'a caller who never says a word is asked again, told goodbye, and hung up on',
+  'a caller who never says a word is asked again, hears a goodbye, and hung up on',
   async () => {
     const report = await product.call({ from: '+972501111106', to: ENGLISH, maxSeconds: 75 })
     expect(errorsOf(report)).toEqual([])

@@ -30,7 +30,7 @@ type Acknowledged = { messages: string[]; bridged: string[]; calls: string[]; en
 /** Each sender waits this long between two rounds: what is acknowledged is to be stored, not to fill the machine for minutes. */
 const PAUSE_MS = 40
 
-/** Sends signed webhooks until it is told to stop, from several senders at once, and keeps what was acknowledged. */
+/** Sends signed webhooks until it is asked to stop, from several senders at once, and keeps what was acknowledged. */
 function sendWebhooks(mark: string): { counts: Acknowledged; stop(): Promise<Acknowledged> } {
   const counts: Acknowledged = { messages: [], bridged: [], calls: [], ended: [], refused: 0 }
   let over = false
@@ -155,7 +155,7 @@ test(
     expect(sent.refused).toBe(0)
     expect(total(sent)).toBeGreaterThan(50)
     await expectStored(sent)
-    expect(product.webLog().some(({ msg }) => String(msg).includes('the queue alone does'))).toBe(true)
+    expect(product.webLog().some(({ msg }) => String(msg).includes('events stored in the queue only'))).toBe(true)
   },
   LONG_MS,
 )
@@ -176,7 +176,7 @@ test(
 )
 
 test(
-  'neither database nor queue: the sender is told to come again, calls are answered, and their registrations survive the process',
+  'neither database nor queue: the sender is asked to come again, calls are answered, and their registrations survive the process',
   async () => {
     await product.redis?.halt()
     await outage.shut(true)
@@ -185,7 +185,7 @@ test(
     const sent = await load.stop()
     expect(sent.refused).toBeGreaterThan(0)
     expect(sent.calls.length).toBeGreaterThan(0)
-    // The process dies with what it could give to nobody.
+    // The process dies with what it could give to no one.
     const [web] = product.web.splice(0)
     web?.kill('SIGKILL')
     await web?.exited

@@ -293,5 +293,5 @@ test('in the end nothing waits, nothing failed, and no request was a fault of ou
   expect([...(await product.sql`select job, reason from quarantine`)]).toEqual([])
   const { items } = await product.trpc().system.queues.query()
   expect(items.map(({ name, failed }) => [name, failed])).toEqual(items.map(({ name }) => [name, 0]))
-  expect(product.webLog().filter(({ msg }) => msg === 'a request failed' || msg === 'procedure failed')).toEqual([])
+  expect(product.webLog().filter(({ msg }) => msg === 'request failed' || msg === 'procedure failed')).toEqual([])
 })

@@ -59,11 +59,11 @@ test('nothing in the data directory is open to other users of the machine', asyn
 test.if(asRoot)('another user reads no audio, record, log or list, and holds no lock', () => {
   const { dataDir } = installation
   const files = walk(dataDir).filter(({ path }) => lstatSync(path).isFile())
-  const asNobody = (command: string) => Bun.spawnSync(['su', '-s', '/bin/sh', 'nobody', '-c', command]).exitCode
-  expect(asNobody('true')).toBe(0)
-  for (const { path } of files) expect({ path, read: asNobody(`head -c 1 '${path}'`) }).toEqual({ path, read: 1 })
-  expect(asNobody(`ls '${dataDir}'`)).not.toBe(0)
-  expect(asNobody(`ls '${dataDir}/postgres/cluster'`)).not.toBe(0)
+  const asUnprivileged = (command: string) => Bun.spawnSync(['su', '-s', '/bin/sh', 'nobody', '-c', command]).exitCode
+  expect(asUnprivileged('true')).toBe(0)
+  for (const { path } of files) expect({ path, read: asUnprivileged(`head -c 1 '${path}'`) }).toEqual({ path, read: 1 })
+  expect(asUnprivileged(`ls '${dataDir}'`)).not.toBe(0)
+  expect(asUnprivileged(`ls '${dataDir}/postgres/cluster'`)).not.toBe(0)
 })
 
 test('no secret stands in a command line', async () => {

@@ -84,7 +84,7 @@ async function knock(): Promise<number[]> {
   return statuses
 }
 
-test('the log of an outage, and of what the database refuses, shows no secret and nobody’s data', async () => {
+test('the log of an outage, and of what the database refuses, shows no secret and an unknown data', async () => {
   const login = await ask('/api/auth/sign-in/email', { email: EMAIL, password: PASSWORD })
   expect(login.status).toBe(200)
   const cookies = login.answer.headers.getSetCookie().map((line) => line.split(';')[0] ?? '')

@@ -71,7 +71,7 @@ describe.each(PATHS)('the handshake of %s', (path) => {
     expect((await shake()).status).toBe(101)
   })
 
-  test('a plain request is told to upgrade', async () => {
+  test('a plain request is reported to upgrade', async () => {
     const answer = await fetch(product.url() + path)
     expect([answer.status, answer.headers.get('upgrade')]).toEqual([426, 'websocket'])
   })
@@ -130,7 +130,7 @@ describe('a socket that breaks the rules', () => {
       `${good}x`,
       `x${good}`,
       good.replace('.', '..'),
-      createStreamToken('another-secret-of-somebody', about),
+      createStreamToken('another-secret-of-someone', about),
       createStreamToken(secret, about, Date.now() - 62_000),
       createStreamToken(secret, { ...about, callSid: 'CAother' }),
       createStreamToken(secret, { ...about, businessId: '019d0000-0000-7000-8000-000000000000' }),

@@ -35,8 +35,8 @@ describe.each(['redis', 'postgres'] as const)('the jobs of a call on %s', (queue
     expect(jobLines()).toEqual([])
   }, 90_000)
 
-  test('news that comes with the call, or before it, finds it', async () => {
-    const sids = Array.from({ length: 30 }, (_, index) => `CA${queue}${String(index).padStart(24, '0')}`)
+  test('update that comes with the call, or before it, finds it', async () => {
+    const callSids = Array.from({ length: 30 }, (_, index) => `CA${queue}${String(index).padStart(24, '0')}`)
     const tell = (CallSid: string) => [
       product.post('/webhook/stream_status', {
         CallSid,
@@ -47,7 +47,7 @@ describe.each(['redis', 'postgres'] as const)('the jobs of a call on %s', (queue
       product.post('/webhook/call_status', { CallSid, CallStatus: 'completed', CallDuration: '3' }),
     ]
     await Promise.all(
-      sids.flatMap((CallSid, index) => {
+      callSids.flatMap((CallSid, index) => {
         const call = { CallSid, From: `+97250222${1_000 + index}`, To: NUMBER }
         const register = () => product.post('/webhook/incoming_call', call)
         return index % 2 === 0 ? [register(), ...tell(CallSid)] : [...tell(CallSid), register()]
@@ -56,10 +56,10 @@ describe.each(['redis', 'postgres'] as const)('the jobs of a call on %s', (queue
     await eventually(
       async () =>
         (
-          await product.sql`select 1 from calls where call_sid = any(${sids}) and contact_id is not null
+          await product.sql`select 1 from calls where call_sid = any(${callSids}) and contact_id is not null
           and carrier_status = 'completed' and stream_error = 'x'`
-        ).length === sids.length,
-      'all calls with their news',
+        ).length === callSids.length,
+      'all calls with their update',
       20_000,
     )
     expect(jobLines().filter(({ msg }) => msg !== 'job delayed')).toEqual([])

@@ -174,13 +174,13 @@ describe('businesses with carrier accounts of their own, beside the installation
     const rows = await product.countRows()
     const jobs = await product.jobsStored()
     const cases: [string, Record<string, string>][] = [
-      // Noa's token: in her own name, in Dana's, in the installation's, in nobody's, in no name.
+      // Noa's token: in her own name, in Dana's, in the installation's, in no one's, in no name.
       [noa.authToken, { ...call(), AccountSid: noa.accountSid }],
       [noa.authToken, { ...call(), AccountSid: dana.accountSid }],
       [noa.authToken, { ...call(), AccountSid: product.carrier.accountSid }],
       [noa.authToken, { ...call(), AccountSid: `AC${'9'.repeat(32)}` }],
       [noa.authToken, call()],
-      // To the installation's own business, and to nobody's.
+      // To the installation's own business, and to no one's.
       [noa.authToken, { ...call(), To: NUMBER, AccountSid: noa.accountSid }],
       // The installation's token does not speak in Dana's name either.
       [product.carrier.authToken, { ...call(), AccountSid: dana.accountSid }],
@@ -237,16 +237,17 @@ describe('businesses with carrier accounts of their own, beside the installation
         const status = { AccountSid: noa.accountSid, MessageSid, MessageStatus: 'failed', ErrorCode: '63016' }
         expect((await at(`/webhook/whatsapp/status?message=${id}`, status))[0]).toBe(204)
       }
-      const told = (words: string) => product.workersOf('crm').some(({ log }) => JSON.stringify(log).includes(words))
+      const reported = (words: string) =>
+        product.workersOf('crm').some(({ log }) => JSON.stringify(log).includes(words))
       await eventually(
-        () => told('call status rejected: the call belongs to another business'),
-        'that the call’s news was dropped',
+        () => reported('call status rejected: the call belongs to another business'),
+        'that the call’s update was dropped',
       )
       await eventually(
-        () => told('stream event rejected: the call belongs to another business'),
-        'that the stream’s news was dropped',
+        () => reported('stream event rejected: the call belongs to another business'),
+        'that the stream’s update was dropped',
       )
-      await eventually(() => told('status of an unknown message dropped'), 'that the message’s news was dropped')
+      await eventually(() => reported('status of an unknown message dropped'), 'that the message’s update was dropped')
       expect([await callOf(), await messageOf(), await product.countRows()]).toEqual(before)
     },
     LONG,
@@ -308,12 +309,12 @@ describe('businesses with carrier accounts of their own, beside the installation
       })
       return answer.status
     }
-    expect(await upgrade('nobody’s token')).toBe(403)
+    expect(await upgrade('an unknown token')).toBe(403)
     for (const token of [product.carrier.authToken, dana.authToken, noa.authToken])
       expect(await upgrade(token)).toBe(101)
   })
 
-  test('a stream that one business signed ends nobody else’s ringing call', async () => {
+  test('a stream that one business signed ends no one else’s ringing call', async () => {
     const stateOf = async (sid: string) =>
       (
         await product.sql<{ end_reason: string | null; stream_sid: string | null }[]>`
@@ -404,7 +405,7 @@ describe('an installation without a carrier account', () => {
     })
   }
 
-  test('serves the business that has one, and nobody else', async () => {
+  test('serves the business that has one, and no one else', async () => {
     const answer = await incoming(dana.number, { AccountSid: dana.accountSid })
     expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('<Connect')])
     expect((await incoming(NUMBER, { AccountSid: dana.accountSid })).status).toBe(403)

@@ -112,7 +112,7 @@ test(
 )
 
 test(
-  'told to use the embedded engine it does, and what callers say is transcribed with its own key',
+  'set to use the embedded engine it does, and what callers say is transcribed with its own key',
   async () => {
     expect(await product.trpc(noasKey).businesses.get.query()).toMatchObject({ speechEngine: 'embedded' })
     const before = openai.sessions.length
@@ -181,7 +181,7 @@ test(
       expect([speech.engine.name, speech.enginesOf(first, 'default')]).toEqual(['embedded', null])
       expect(names(speech.enginesOf(first, 'openai-realtime'))).toEqual(remote)
     })
-    // Keys that cannot be opened are nobody else's: not the installation's either.
+    // Keys that cannot be opened are no one else's: not the installation's either.
     await look({ OPENAI_API_KEY: OPENAI_KEY, SESSION_SECRET: 'another-session-secret' }, (speech) => {
       expect(names(speech.enginesOf(danaId, 'default'))).toEqual(embedded)
     })

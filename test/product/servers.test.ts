@@ -107,7 +107,7 @@ describe('two web servers and two of each worker on one database and one Redis',
     )
     const { params } = await sendInboundWhatsApp({
       carrier: product.carrier,
-      // Nobody is dialled here: the message is made by the carrier, and posted below, to both.
+      // No one is dialled here: the message is made by the carrier, and posted below, to both.
       webhookUrl: 'http://127.0.0.1:9/webhook/whatsapp/twilio',
       from: CALLER,
       to: WHATSAPP_SENDER,
@@ -228,7 +228,7 @@ describe('a server that goes away', () => {
   )
 
   test(
-    'told to stop, it takes no more calls, lets the live one end, and goes',
+    'asked to stop, it takes no more calls, lets the live one end, and goes',
     async () => {
       const placed = Promise.withResolvers<string>()
       const reported = product.call({
@@ -265,7 +265,7 @@ describe('a server that goes away', () => {
   )
 
   test(
-    'told to stop and out of patience, it sends the caller to voicemail before it goes, though nobody else is there',
+    'asked to stop and out of patience, it sends the caller to voicemail before it goes, though no one else is there',
     async () => {
       for (const each of product.web) await each.stop(30_000)
       const alone = await product.startWeb({ PORT: '0', DRAIN_SECONDS: '1' })

@@ -180,14 +180,14 @@ test('a recording that names the other business as its own is not given to it', 
   const rows = await product.countRows()
   const [recording] = await product.sql`select recording_sid from recordings where id = ${own.recording}`
   // Signed, and so from the carrier, but the address was mixed up.
-  const told = {
+  const reported = {
     CallSid: own.callSid,
     RecordingSid: String(recording?.recording_sid),
     RecordingStatus: 'completed',
     To: NUMBER,
   }
   await product.post(`/webhook/recording_status?business=${other.businessId}`, {
-    ...told,
+    ...reported,
     RecordingSid: `RE${'b'.repeat(32)}`,
   })
   await quietFor(500, 'the recording would have been written')

@@ -35,11 +35,11 @@ test.each(['no-answer', 'busy', 'failed', 'canceled'])(
   },
 )
 
-test('a person who has talked: the call is over, however often that is told', async () => {
+test('a person who has talked: the call is over, however often that is reported', async () => {
   for (let i = 0; i < 2; i++) expect(await (await dialEnded('completed')).text()).toContain('<Hangup')
 })
 
-test('nobody but the carrier may say how a dial ended', async () => {
+test('no one but the carrier may say how a dial ended', async () => {
   expect((await dialEnded('no-answer', 'wrong')).status).toBe(403)
 })
 

@@ -56,7 +56,7 @@ describe('an installation with one business and no room for calls', () => {
     ])
   }, 30_000)
 
-  test('the only business answers a number that nobody claims', async () => {
+  test('the only business answers a number that no one claims', async () => {
     await product.post('/webhook/incoming_call', call('CAother', { To: '+97233769999' }))
     const row = await eventually(
       async () => (await product.sql`select business_id from calls where call_sid = 'CAother'`)[0],
@@ -83,7 +83,7 @@ describe('while the database is away', () => {
     await product.stop()
   })
 
-  /** Nobody but the administrator gets in, and who is in is thrown out. */
+  /** No one but the administrator gets in, and who is in is thrown out. */
   async function shut(away: boolean) {
     await admin.unsafe(`alter database ${name} with allow_connections ${away ? 'false' : 'true'}`)
     if (away) await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`

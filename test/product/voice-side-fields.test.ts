@@ -208,16 +208,16 @@ test('what matters of them is stored: every call, every recording, and none of t
       (await send('/webhook/call_status', `CallSid=${callSid}&CallStatus=completed&CallDuration=${value}`)).status,
     ).toBe(204)
   }
-  const sids = [...callers.keys()]
+  const callSids = [...callers.keys()]
   await eventually(async () => {
     const rows =
-      await product.sql`select call_sid from calls where call_sid = any(${sids}) and contact_id is not null and state = 'ended'`
-    return rows.length === sids.length ? rows : null
+      await product.sql`select call_sid from calls where call_sid = any(${callSids}) and contact_id is not null and state = 'ended'`
+    return rows.length === callSids.length ? rows : null
   }, 'every call with its contact and its end')
   await eventually(async () => {
     const rows =
-      await product.sql`select r.id from recordings r join calls c on c.id = r.call_id where c.call_sid = any(${sids})`
-    return rows.length === sids.length ? rows : null
+      await product.sql`select r.id from recordings r join calls c on c.id = r.call_id where c.call_sid = any(${callSids})`
+    return rows.length === callSids.length ? rows : null
   }, 'every recording')
 }, 120_000)
 

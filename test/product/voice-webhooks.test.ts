@@ -140,7 +140,7 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
     expect(row).toEqual({ contact_id: null, from_number: 'anonymous' })
   })
 
-  test('a number that nobody claims gets a polite sentence, and it can be heard', async () => {
+  test('a number that no one claims gets a polite sentence, and it can be heard', async () => {
     const rows = await product.countRows()
     const twiml = await (await incoming({ To: '+97233769999' })).text()
     expect(twiml).toMatch(/<Response><Play>[^<]+<\/Play><Hangup\/><\/Response>/)
@@ -280,7 +280,7 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
       },
     )
 
-    test('unsigned news are counted; signed ones are in the record of the call', async () => {
+    test('unsigned update are counted; signed ones are in the record of the call', async () => {
       const callSid = sid()
       await incoming({ CallSid: callSid })
       await callRow(callSid)
@@ -305,16 +305,16 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
       expect(row).toBe('31920 handshake failed')
     })
 
-    test('news that overtake the call are kept until it is there', async () => {
+    test('update that overtake the call are kept until it is there', async () => {
       const callSid = sid()
-      const news = { CallSid: callSid, StreamSid: 'MZ2', StreamEvent: 'stream-error', StreamError: 'early' }
-      expect((await product.post('/webhook/stream_status', news)).status).toBe(204)
+      const update = { CallSid: callSid, StreamSid: 'MZ2', StreamEvent: 'stream-error', StreamError: 'early' }
+      expect((await product.post('/webhook/stream_status', update)).status).toBe(204)
       await quietFor(100, 'the event that came first would have been lost')
       await incoming({ CallSid: callSid })
       await eventually(
         async () =>
           (await product.sql`select stream_error from calls where call_sid = ${callSid}`)[0]?.stream_error === 'early',
-        'the early news',
+        'the early update',
       )
     })
   })
@@ -380,14 +380,14 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
       expect((await callRow(callSid)).fallback).toBe('voicemail')
     })
 
-    test('a call nobody knows gets the voicemail of the number called', async () => {
+    test('a call no one knows gets the voicemail of the number called', async () => {
       const twiml = await (await ended({ CallSid: sid(), To: SECOND })).text()
       expectVoicemail(twiml)
       expect(twiml).toContain(`business=${second}`)
       await expectPlayable(twiml)
-      const nobody = await (await ended({ CallSid: sid(), To: '' })).text()
-      expectVoicemail(nobody)
-      await expectPlayable(nobody)
+      const unknown = await (await ended({ CallSid: sid(), To: '' })).text()
+      expectVoicemail(unknown)
+      await expectPlayable(unknown)
     })
 
     test('a caller who hung up is not asked for a message', async () => {
@@ -408,15 +408,15 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
       const callSid = sid()
       await incoming({ CallSid: callSid })
       await callRow(callSid)
-      const news = (status: string, more = {}) =>
+      const update = (status: string, more = {}) =>
         product.post('/webhook/call_status', { CallSid: callSid, CallStatus: status, ...more })
-      expect((await news('completed', { CallDuration: '7' })).status).toBe(204)
+      expect((await update('completed', { CallDuration: '7' })).status).toBe(204)
       const row = await eventually(async () => {
         const found = await callRow(callSid)
         return found.state === 'ended' && found
       }, 'the end')
       expect(row).toMatchObject({ carrier_status: 'completed', carrier_seconds: 7, end_reason: 'abandoned' })
-      expect((await news('ringing')).status).toBe(204)
+      expect((await update('ringing')).status).toBe(204)
       await quietFor(200, 'the late status would have replaced the last one')
       expect((await callRow(callSid)).carrier_status).toBe('completed')
     })

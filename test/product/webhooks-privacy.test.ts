@@ -8,7 +8,7 @@ import { CALLER, eventually, type Product, startProduct, WHATSAPP_SENDER } from 
 
 const LONG = 120_000
 const NAME = 'אלמונית-למחיקה'
-const TOLD = 'מישהי-שמספרים-עליה'
+const NAMED = 'מישהי-שמספרים-עליה'
 
 type Delivery = { id: string; at: number; signature: string; body: string; answered: number }
 
@@ -67,7 +67,7 @@ test(
     const client = product.trpc()
     const hook = await client.webhooks.create.mutate({ url: receiver.url, types: ['contact.*'] })
     receiver.answers.push(500)
-    const first = await client.contacts.create.mutate({ name: TOLD, phone: '050-777-1234' })
+    const first = await client.contacts.create.mutate({ name: NAMED, phone: '050-777-1234' })
     await eventually(() => receiver.got.length >= 1, 'the first attempt', 30_000)
     expect(receiver.got[0]?.answered).toBe(500)
     await eventually(() => receiver.got.length >= 2, 'the second attempt', 60_000)
@@ -76,11 +76,11 @@ test(
     expect([isSigned(hook.secret, refused), isSigned(hook.secret, taken)]).toEqual([true, true])
     expect(isSigned(hook.secret, { ...taken, body: taken.body.replace('contact', 'contract') })).toBe(false)
     expect(isSigned(hook.secret, { ...taken, id: 'evt_1' })).toBe(false)
-    // The same event, told apart from a new one by its id.
+    // The same event, reported apart from a new one by its id.
     expect(taken.id).toBe(refused.id)
     expect(taken.body).toBe(refused.body)
     expect(bodyOf(taken)).toMatchObject({ id: taken.id, type: 'contact.create', entityId: first.id })
-    expect(taken.body).not.toContain(TOLD)
+    expect(taken.body).not.toContain(NAMED)
 
     await eventually(
       async () => (await client.webhooks.deliveries.query({ id: hook.id })).items[0]?.state === 'delivered',
@@ -124,7 +124,7 @@ test(
     const logged = [...product.webLog(), ...product.workers.flatMap((worker) => worker.log)]
       .map((line) => JSON.stringify(line))
       .join('\n')
-    for (const secret of [hook.secret, taken.signature, 'of-the-receiver', TOLD]) expect(logged).not.toContain(secret)
+    for (const secret of [hook.secret, taken.signature, 'of-the-receiver', NAMED]) expect(logged).not.toContain(secret)
   },
   LONG,
 )
@@ -139,7 +139,7 @@ test(
     await product.startWorker('crm')
     const before = receiver.got.length
     const hook = await client.webhooks.create.mutate({ url: receiver.url, types: ['lead.*'] })
-    await client.leads.create.mutate({ name: 'somebody' })
+    await client.leads.create.mutate({ name: 'someone' })
     const refused = await eventually(
       async () => (await client.webhooks.deliveries.query({ id: hook.id, state: 'failed' })).items[0],
       'the refusal',

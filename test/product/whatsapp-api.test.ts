@@ -88,7 +88,7 @@ describe.each(['redis', 'postgres'] as const)('the WhatsApp API on %s', (queue) 
       }
       expect(await product.countRows()).toEqual(rows)
       expect((await send({ to: TO, provider: 'twilio', media: media('/small.pdf') })).status).toBe(202)
-      // What nobody can tell now, sending tells.
+      // What no one can tell now, sending tells.
       expect((await send({ to: TO, provider: 'twilio', media: [{ url: 'http://127.0.0.1:9/x.pdf' }] })).status).toBe(
         202,
       )
@@ -402,7 +402,7 @@ describe.each(['redis', 'postgres'] as const)('the WhatsApp API on %s', (queue) 
       expect(await product.jobsStored(0, 'whatsapp.send')).toBe(jobs)
     })
 
-    test('nobody without a key who came through a proxy, whatever the proxy is called', async () => {
+    test('no one without a key who came through a proxy, whatever the proxy is called', async () => {
       for (const [method, path] of paths)
         for (const name of [
           'X-Forwarded-For',

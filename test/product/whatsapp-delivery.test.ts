@@ -65,11 +65,11 @@ test.concurrent.each([
   ['too many requests', [refusal(429, 20429)], 2],
   ['a server error before it was taken', [refusal(500, 20500)], 2],
   ['a server error, and then too many requests', [refusal(503, 20503), refusal(429, 20429)], 2],
-  ['an answer that was lost, told by the callbacks', [LOST_ANSWER], 1],
+  ['an answer that was lost, reported by the callbacks', [LOST_ANSWER], 1],
   ['an answer that was lost, and all callbacks with it', [LOST_ANSWER, NO_CALLBACKS], 1],
   ['callbacks that are lost', [NO_CALLBACKS], 1],
   ['callbacks in the wrong order', [{ kind: 'callbacks_reversed' }], 1],
-  ['callbacks told five times', [{ kind: 'callbacks_duplicated', times: 5 }], 1],
+  ['callbacks repeated five times', [{ kind: 'callbacks_duplicated', times: 5 }], 1],
   ['callbacks that are faster than the answer', [{ kind: 'response_delayed', ms: 1_500 }], 1],
 ] as [string, FaultInput['effect'][], number][])(
   '%s: the message arrives exactly once',
@@ -110,7 +110,7 @@ test.concurrent.each([
   LONG_MS,
 )
 
-test.concurrent('news by hand: none moves a message backwards, only signed news count', async () => {
+test.concurrent('update by hand: none moves a message backwards, only signed update count', async () => {
   const to = recipient()
   product.carrier.faults.add({ to: `whatsapp:${to}`, effect: NO_CALLBACKS })
   const id = await sendTo(product, to)

@@ -17,7 +17,7 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
     product = await startProduct({
       queue,
       prepare: async (ctx) => {
-        // Two businesses: whom a message is for is told by its sender account alone.
+        // Two businesses: whom a message is for is reported by its sender account alone.
         await createBusiness(ctx, { name: 'Second', language: 'en' })
       },
     })
@@ -217,12 +217,12 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
       expect((await product.countRows()).messages).toBe(rows.messages ?? -1)
     })
 
-    test('a sender account that nobody has, and a form that is none', async () => {
+    test('a sender account that no one has, and a form that is none', async () => {
       const jobs = await product.jobsStored(0, 'message.receive')
       const fields = { MessageSid: 'SMx', From: 'whatsapp:+972501234567', To: 'whatsapp:+14150000000', Body: 'x' }
-      const nobody = await product.post('/webhook/whatsapp/twilio', fields)
-      expect(nobody.status).toBe(404)
-      expect(await nobody.json()).toMatchObject({ error: { code: 'account_not_found', field: 'To' } })
+      const unknown = await product.post('/webhook/whatsapp/twilio', fields)
+      expect(unknown.status).toBe(404)
+      expect(await unknown.json()).toMatchObject({ error: { code: 'account_not_found', field: 'To' } })
       for (const broken of [{}, { MessageSid: 'SMx' }, { ...fields, From: '' }]) {
         const answer = await product.post('/webhook/whatsapp/twilio', broken as Record<string, string>)
         expect([answer.status, ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([
@@ -345,7 +345,7 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
           { accountId, id: 'C8', from: '120363000000000002@g.us', text: 'in a group' },
           { accountId, id: 'C9', from: 'status@broadcast', text: 'a status' },
           { accountId, id: 'C10', from, fromMe: true, text: 'our own' },
-          { accountId, id: 'C5', from: 'somebody', text: 'x' },
+          { accountId, id: 'C5', from: 'someone', text: 'x' },
           'no object',
           { accountId: '019d0000-0000-7000-8000-000000000000', id: 'C6', from, text: 'x' },
           { accountId, id: 'C7', from, text: 'last', timestamp: 'never', name: 7, media: 'none' },
@@ -476,7 +476,7 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
       ['nothing', [], 400, 'invalid_input'],
       ['no id', { from: '+972501234567', text: 'x' }, 400, 'invalid_input'],
       ['no sender', { id: 'BX', text: 'x' }, 400, 'invalid_input'],
-      ['a sender that is no number', { id: 'BX', from: 'somebody', text: 'x' }, 400, 'invalid_input'],
+      ['a sender that is no number', { id: 'BX', from: 'someone', text: 'x' }, 400, 'invalid_input'],
       [
         'an unknown account',
         { id: 'BX', accountId: '019d0000-0000-7000-8000-000000000000', from: '+972501234567' },
@@ -484,7 +484,7 @@ describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) 
         'account_not_found',
       ],
       [
-        'nobody in particular, with two businesses',
+        'no one in particular, with two businesses',
         { id: 'BX', from: '+972501234567', text: 'x' },
         404,
         'account_not_found',

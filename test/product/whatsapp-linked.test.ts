@@ -12,15 +12,15 @@ const PIXEL = Buffer.from(
 )
 const VOICE = Buffer.concat([Buffer.from('OggS'), Buffer.alloc(600, 7)])
 
-type Told = { type: string; data: Record<string, unknown> | null; entityId: string }
+type PublishedEvent = { type: string; data: Record<string, unknown> | null; entityId: string }
 
 let sandbox: WhatsAppSandbox
 let product: Product
 let accountId = ''
 let last = 0
 let vanishing = 0
-const streamed: Told[] = []
-const posted: Told[] = []
+const streamed: PublishedEvent[] = []
+const posted: PublishedEvent[] = []
 const files = Bun.serve({
   port: 0,
   hostname: '127.0.0.1',
@@ -40,7 +40,7 @@ const hooks = Bun.serve({
   port: 0,
   hostname: '127.0.0.1',
   async fetch(request) {
-    posted.push(toldOf(await request.json()))
+    posted.push(eventOf(await request.json()))
     return new Response('')
   },
 })
@@ -60,7 +60,7 @@ beforeAll(async () => {
     { types: ['whatsapp.*'] },
     {
       onStarted: () => started.resolve(),
-      onData: (item) => void streamed.push(toldOf('data' in item ? item.data : item)),
+      onData: (item) => void streamed.push(eventOf('data' in item ? item.data : item)),
     },
   )
   await started.promise
@@ -86,7 +86,7 @@ beforeEach(() => {
   product.carrier.faults.clear()
 })
 
-function toldOf(value: unknown): Told {
+function eventOf(value: unknown): PublishedEvent {
   const event: Record<string, unknown> = Object(value)
   return { type: String(event.type), entityId: String(event.entityId), data: Object(event.data) }
 }
@@ -117,11 +117,11 @@ const choose = (first: 'twilio' | 'baileys', second: 'twilio' | 'baileys' | null
   product.trpc().businesses.update.mutate({ defaultWhatsappProvider: first, fallbackWhatsappProvider: second })
 
 test('a state of the account reaches the event stream and the webhooks of the business', async () => {
-  const states = (told: Told[]) =>
-    told.filter(({ type, entityId }) => type === 'whatsapp.state' && entityId === accountId).map(({ data }) => data)
-  for (const told of [streamed, posted]) {
-    await eventually(() => states(told).some((data) => data?.state === 'working'), 'the working state', 20_000)
-    expect(states(told)).toContainEqual({ state: 'scan_qr', reason: 'not_linked' })
+  const states = (reported: PublishedEvent[]) =>
+    reported.filter(({ type, entityId }) => type === 'whatsapp.state' && entityId === accountId).map(({ data }) => data)
+  for (const reported of [streamed, posted]) {
+    await eventually(() => states(reported).some((data) => data?.state === 'working'), 'the working state', 20_000)
+    expect(states(reported)).toContainEqual({ state: 'scan_qr', reason: 'not_linked' })
   }
   // No code to link by leaves the installation.
   expect(JSON.stringify([streamed, posted])).not.toContain('"qr"')
@@ -223,7 +223,7 @@ test('a restricted linked account: Twilio sends it, once', async () => {
   expect(sandbox.inbox(to)).toEqual([])
 }, 90_000)
 
-test('an account that the phone unlinked: Twilio sends what comes next, and who follows is told', async () => {
+test('an account that the phone unlinked: Twilio sends what comes next, and who follows is reported', async () => {
   await choose('baileys', 'twilio')
   sandbox.act(PHONE, { action: 'unlink' })
   await untilState('logged_out')
@@ -231,8 +231,8 @@ test('an account that the phone unlinked: Twilio sends what comes next, and who 
   const id = await send(to, { text: 'still here' })
   expect(await settled(id, 'read')).toMatchObject({ provider: 'twilio' })
   expect(overTwilio(to)).toHaveLength(1)
-  for (const told of [streamed, posted])
-    await eventually(() => told.some(({ data }) => data?.state === 'logged_out'), 'the end to be told', 20_000)
+  for (const reported of [streamed, posted])
+    await eventually(() => reported.some(({ data }) => data?.state === 'logged_out'), 'the end to be reported', 20_000)
 }, 90_000)
 
 test('an unexpected number is shown, refused and confirmed by REST, and sends only then', async () => {

@@ -1,4 +1,4 @@
-import { escapeHtml } from '../../lib/html.ts'
+import { escapeHtml } from '../../lib/escape/markup.ts'
 import type { MailContent } from '../mails/index.ts'
 import type { Role } from './roles.ts'
 

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 import { z } from 'zod'
@@ -13,25 +12,26 @@ import {
 import type { Inbox } from '../../jobs/inbox.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { cleanForm, parseForm, readText } from '../form-body.ts'
+import { sendPage } from '../html-page.tsx'
 import { settleSoon } from '../webhooks/payments.ts'
 import type { PayLanguage } from './texts.ts'
-import { missingPage, type PayView, payPage } from './view.ts'
+import { missingPage, type PayView, payPage } from './view.tsx'
 
-export type PayDeps = { ctx: DomainContext; means: PaymentDeps; inbox: Pick<Inbox, 'accept'> }
+export type PayDeps = { ctx: DomainContext; payments: PaymentDeps; inbox: Pick<Inbox, 'accept'> }
 
 const COOKIE = 'pay_lang'
 const REFRESH_SECONDS = 2
-/** So often the page looks again by itself after the customer came back. */
-const LOOKS = 15
+/** How often the page reloads itself after the customer returned. */
+const MAX_RELOADS = 15
 
 const language = z.enum(['he', 'en']).optional().catch(undefined)
 const query = z.object({
   lang: language,
-  checking: z.coerce.number().int().min(1).max(LOOKS).optional().catch(undefined),
+  checking: z.coerce.number().int().min(1).max(MAX_RELOADS).optional().catch(undefined),
   canceled: z.literal('1').optional().catch(undefined),
   trouble: z.literal('1').optional().catch(undefined),
 })
-/** What the providers add when they send the customer back; only Tranzila's index is of use, as a pointer. */
+/** The providers add fields to the return address; only Tranzila's `index` is used. */
 const returned = z.looseObject({
   index: z
     .string()
@@ -40,15 +40,12 @@ const returned = z.looseObject({
     .catch(undefined),
 })
 
-/** The public pages of payments, at `/pay/:id`. */
-export function createPayPages({ ctx, means, inbox }: PayDeps): Hono {
+export function createPayPages({ ctx, payments, inbox }: PayDeps): Hono {
   const app = new Hono()
 
   app.use(async (c, next) => {
     await next()
-    c.header('Cache-Control', 'no-store')
     c.header('Referrer-Policy', 'no-referrer')
-    c.header('X-Content-Type-Options', 'nosniff')
   })
 
   app.get('/:id', async (c) => {
@@ -56,7 +53,7 @@ export function createPayPages({ ctx, means, inbox }: PayDeps): Hono {
     if (asked.lang) setCookie(c, COOKIE, asked.lang, { path: '/pay', sameSite: 'Lax', httpOnly: true })
     const payment = await find(c)
     if (!payment) return missing(c)
-    return c.html(payPage({ ...lookOf(payment, asked), ...frame(c, payment, asked.lang) }))
+    return send(c, { ...viewOf(payment, asked), ...localize(c, payment, asked.lang) })
   })
 
   app.post('/:id/checkout', async (c) => {
@@ -64,18 +61,17 @@ export function createPayPages({ ctx, means, inbox }: PayDeps): Hono {
     if (!payment) return missing(c)
     const { lang } = z.object({ lang: language }).parse(cleanForm(parseForm(await readText(c.req.raw))))
     try {
-      const start = await startCheckout(ctx, payment.id, means, lang ? { language: lang } : {})
+      const start = await startCheckout(ctx, payment.id, payments, lang ? { language: lang } : {})
       return c.redirect(start.kind === 'redirect' ? start.url : `/pay/${payment.id}`, 303)
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      // Whatever went wrong, a customer needs a page that says so and a way to go on.
-      ctx.log.warn({ paymentId: payment.id, code: error.code, reason: errorMessage(error) }, 'a checkout did not start')
-      const view = lookOf(payment, { trouble: '1' })
-      return c.html(payPage({ ...view, ...frame(c, payment, lang) }), error.status)
+      // The customer needs a page with a way to continue, not an error envelope.
+      ctx.log.warn({ paymentId: payment.id, code: error.code, reason: errorMessage(error) }, 'checkout failed to start')
+      return send(c, { ...viewOf(payment, { trouble: '1' }), ...localize(c, payment, lang) }, error.status)
     }
   })
 
-  // PayPal sends the customer back with GET, Tranzila's page with a POST of its answer.
+  // PayPal returns the customer with GET, Tranzila with a POST of its answer.
   app.on(['GET', 'POST'], '/:id/return', async (c) => {
     const payment = await find(c)
     if (!payment) return missing(c)
@@ -88,8 +84,8 @@ export function createPayPages({ ctx, means, inbox }: PayDeps): Hono {
         transactionId: payment.provider === 'tranzila' ? (index ?? null) : null,
       })
     } catch (error) {
-      // The provider's own webhook and the sweep ask as well.
-      ctx.log.warn({ paymentId: payment.id, error: errorMessage(error) }, 'a return could not be queued')
+      // The provider's webhook and the sweep settle the payment as well.
+      ctx.log.warn({ paymentId: payment.id, error: errorMessage(error) }, 'payment return not queued')
     }
     return c.redirect(`/pay/${payment.id}?checking=1`, 303)
   })
@@ -103,7 +99,7 @@ export function createPayPages({ ctx, means, inbox }: PayDeps): Hono {
     const id = z.uuid().safeParse(c.req.param('id'))
     if (!id.success) return null
     try {
-      return await getPublicPayment(ctx, id.data, means)
+      return await getPublicPayment(ctx, id.data, payments)
     } catch (error) {
       if (error instanceof AppError && error.kind === 'not_found') return null
       throw error
@@ -113,20 +109,19 @@ export function createPayPages({ ctx, means, inbox }: PayDeps): Hono {
   return app
 }
 
-/** What there is to see of a payment, given how the customer came here. */
-function lookOf(
+function viewOf(
   payment: PublicPayment,
   asked: Partial<z.infer<typeof query>>,
 ): Pick<PayView, 'status' | 'notice' | 'refresh'> {
   const { status } = payment
-  const look = asked.checking ?? 0
-  // An earlier attempt's failure says nothing of the one that is just under way.
+  const reloads = asked.checking ?? 0
+  // An earlier attempt may have failed while the present one is open.
   const undecided = (status === 'payable' || status === 'failed') && payment.attemptOpen
-  if (look > 0 && undecided && look < LOOKS)
+  if (reloads > 0 && undecided && reloads < MAX_RELOADS)
     return {
       status: 'checking',
       notice: null,
-      refresh: { seconds: REFRESH_SECONDS, url: `/pay/${payment.id}?checking=${look + 1}` },
+      refresh: { seconds: REFRESH_SECONDS, url: `/pay/${payment.id}?checking=${reloads + 1}` },
     }
   const open = status === 'payable' || status === 'failed'
   const notice = !open
@@ -135,34 +130,26 @@ function lookOf(
       ? 'trouble'
       : asked.canceled
         ? 'canceled'
-        : look > 0
+        : reloads > 0
           ? 'unconfirmed'
           : null
   return { status, notice: status === 'failed' && notice !== 'trouble' ? null : notice, refresh: null }
 }
 
-/** Language, money and the header that lets in this page's own style and nothing else. */
-function frame(c: Context, payment: PublicPayment, asked: PayLanguage | undefined) {
+function localize(c: Context, payment: PublicPayment, asked: PayLanguage | undefined) {
   const chosen = asked ?? language.parse(getCookie(c, COOKIE)) ?? payment.business.language
   return {
     payment,
     language: chosen,
     money: formatMoney(chosen, payment.amount, payment.currency),
-    nonce: protect(c),
   }
+}
+
+function send(c: Context, view: PayView, status: AppError['status'] | 200 = 200) {
+  return sendPage(c, payPage(view), { status, formAction: false })
 }
 
 function missing(c: Context) {
   const asked = language.parse(c.req.query('lang')) ?? language.parse(getCookie(c, COOKIE)) ?? 'he'
-  return c.html(missingPage(asked, protect(c)), 404)
-}
-
-/** No form-action: a form's redirect to the provider would be held against it. */
-function protect(c: Context): string {
-  const nonce = randomBytes(16).toString('base64')
-  c.header(
-    'Content-Security-Policy',
-    `default-src 'none'; style-src 'nonce-${nonce}'; base-uri 'none'; frame-ancestors 'none'`,
-  )
-  return nonce
+  return sendPage(c, missingPage(asked), { status: 404, formAction: false })
 }

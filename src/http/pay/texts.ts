@@ -1,7 +1,5 @@
-/** The words of the payment page, the same keys in every language. */
 export const PAY_TEXTS = {
   he: {
-    dir: 'rtl',
     other: { code: 'en', name: 'English' },
     title: 'תשלום',
     to: 'תשלום אל',
@@ -32,7 +30,6 @@ export const PAY_TEXTS = {
     missing: { title: 'העמוד לא נמצא', text: 'הקישור שגוי או שאינו קיים עוד.' },
   },
   en: {
-    dir: 'ltr',
     other: { code: 'he', name: 'עברית' },
     title: 'Payment',
     to: 'Payment to',

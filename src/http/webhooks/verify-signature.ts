@@ -4,12 +4,12 @@ import type { Carriers, Signer } from '../../providers/telephony/port.ts'
 import { cleanForm, firstOf, MAX_WEBHOOK_BYTES, parseFormFields } from '../form-body.ts'
 import { readBytes } from '../request-body.ts'
 
-/** Path and query as the server read them: parsing them again would encode more. */
+/** Path and query as they arrived: a parsed URL would encode more than the signature covers. */
 function pathAndQueryOf(request: Request): string {
   return request.url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').replace(/#.*$/s, '')
 }
 
-/** The fields of a carrier's request, and who signed it: a form, or JSON whose hash stands in the signed URL. */
+/** The fields of a carrier's request and its signer: of a form, or of JSON whose hash is in the signed URL. */
 export async function readSigned(
   request: Request,
   carriers: Carriers,
@@ -26,7 +26,6 @@ export async function readSigned(
   return { params: cleanForm(firstOf(fields)), signer: carriers.verify({ pathAndQuery, signature, params: fields }) }
 }
 
-/** The plain fields of a JSON object, as a form would have them. */
 function fieldsOfJson(text: string): Record<string, string> {
   let json: unknown = null
   try {
@@ -42,7 +41,7 @@ function fieldsOfJson(text: string): Record<string, string> {
   )
 }
 
-/** The form of a request and who signed it; null is nobody that counts here. */
+/** The fields of a request and its signer; null when no account of this installation signed it. */
 export function readCarrierForm(
   c: Context,
   carriers: Carriers,
@@ -58,19 +57,30 @@ export async function requireCarrierForm(
   c: Context,
   carriers: Carriers,
 ): Promise<{ params: Record<string, string>; signer: Signer }> {
-  if (!carriers.any())
-    throw new AppError('unavailable', 'telephony_not_configured', 'Twilio is not configured on this installation.')
+  if (!carriers.any()) throw telephonyNotConfigured()
   const { params, signer } = await readCarrierForm(c, carriers)
-  if (!signer) throw notSigned()
+  if (!signer) throw invalidSignature()
   return { params, signer }
 }
 
-/** Also where the signature is somebody's, but not of the business that the request is about. */
-export function notSigned(): AppError {
-  return new AppError('forbidden', 'invalid_signature', 'The X-Twilio-Signature is missing or does not match.')
+export function telephonyNotConfigured(): AppError {
+  return new AppError(
+    'unavailable',
+    'telephony_not_configured',
+    'Twilio is not configured on this installation. Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.',
+  )
 }
 
-/** For a job about something that is known by its id alone: whose it may be. */
+/** Also for a valid signature of another business than the one that the request is about. */
+export function invalidSignature(): AppError {
+  return new AppError(
+    'forbidden',
+    'invalid_signature',
+    'The X-Twilio-Signature header is missing or wrong. Sign the public URL with the auth token of the account.',
+  )
+}
+
+/** The businesses that a job may change, when it names its row by a provider's id alone. */
 export function scopeOf({ only }: Signer): { onlyFor?: string[] } {
   return only ? { onlyFor: [...only] } : {}
 }

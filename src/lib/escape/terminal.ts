@@ -1,30 +1,27 @@
 /**
- * What a terminal, or the eye before it, takes for something else than a character: controls (C0, DEL, C1: they begin escape
- * sequences), line and paragraph separators, what Unicode calls default-ignorable (marks that turn the direction of text, characters
- * without width, tags), annotations, noncharacters and halves of surrogate pairs.
+ * Characters that control a terminal or are invisible: controls (C0, DEL, C1), line and paragraph separators, default-ignorable
+ * characters (direction marks, zero width, tags), annotations, noncharacters and halves of surrogate pairs.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{DI}\p{NChar}\ufff9-\ufffb]/gu
-/** Ignorable in itself, and part of what is seen behind these: emoji, and letters of scripts that join. */
+/** A joiner is visible after these: emoji, and letters of scripts that join. */
 const JOINS =
   // biome-ignore lint/suspicious/noMisleadingCharacterClass: each is meant alone
   /[\p{Extended_Pictographic}\p{Emoji}\ufe0f\p{sc=Arab}\p{sc=Deva}\p{sc=Beng}\p{sc=Taml}\p{sc=Telu}\p{sc=Knda}\p{sc=Mlym}\p{sc=Sinh}]$/u
 const JOINERS = new Set(['\u200c', '\u200d', '\ufe0e', '\ufe0f'])
-/** More marks than this on one letter cover the lines above and below. */
+/** More combining marks on one letter would cover the lines above and below. */
 const STACKED = /(\p{M}{8})\p{M}+/gu
 
-/** Text of several lines for a terminal: line breaks and tabs stay, everything else that is not seen as it is, is written out. */
 export function terminalText(text: string): string {
   return escapeUnprintable(text.replaceAll('\r\n', '\n'), (found) =>
-    found === '\n' || found === '\t' ? found : writeOut(found),
+    found === '\n' || found === '\t' ? found : escapeCharacter(found),
   )
 }
 
-/** Text for one line, such as a cell of a table: it cannot begin another line, nor reach over its neighbours. */
 export function terminalLine(text: string): string {
-  return escapeUnprintable(text, writeOut)
+  return escapeUnprintable(text, escapeCharacter)
 }
 
-/** JSON for a terminal and for a program alike: the same data, everything unprintable as `\uXXXX`. */
+/** JSON that is safe on a terminal: unprintable characters as `\uXXXX`, the same data for a program. */
 export function terminalJson(data: unknown): string {
   return (JSON.stringify(data) ?? 'null').replace(UNPRINTABLE, (found, at: number, whole: string) =>
     isJoined(found, at, whole)
@@ -45,7 +42,7 @@ function isJoined(found: string, at: number, whole: string): boolean {
 
 const NAMED: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-function writeOut(found: string): string {
+function escapeCharacter(found: string): string {
   const code = found.codePointAt(0) ?? 0
   return NAMED[found] ?? (code < 0x100 ? `\\x${hex(code, 2)}` : `\\u{${hex(code, 1)}}`)
 }

@@ -10,8 +10,8 @@ import type { Deps } from '../../composition/deps.ts'
 import type { BusinessDirectory } from '../../domain/businesses/index.ts'
 import type { Actor } from '../../domain/context.ts'
 import { membershipsOf } from '../../domain/members/index.ts'
-import { createAccountPages } from '../../http/account-pages.ts'
-import { createAdmin } from '../../http/admin.ts'
+import { createAdmin } from '../../http/account/admin.ts'
+import { createAccountPages } from '../../http/account/routes.ts'
 import { createFilesApi } from '../../http/api/files.ts'
 import { restRules } from '../../http/api/operations.ts'
 import { createPaymentsApi } from '../../http/api/payments.ts'
@@ -30,8 +30,9 @@ import { createRemovedRoutes } from '../../http/removed-routes.ts'
 import { BODY_LIMITS } from '../../http/request-body.ts'
 import { refuseUnstorableAddress, refuseUnstorableBody } from '../../http/storable.ts'
 import { createPaymentWebhooks } from '../../http/webhooks/payments.ts'
-import { createVoiceWebhooks, type VoiceWebhookDeps } from '../../http/webhooks/voice.ts'
-import { createWhatsAppWebhooks } from '../../http/webhooks/whatsapp.ts'
+import type { VoiceWebhookDeps } from '../../http/webhooks/voice/context.ts'
+import { createVoiceWebhooks } from '../../http/webhooks/voice/routes.ts'
+import { createWhatsAppWebhooks } from '../../http/webhooks/whatsapp/routes.ts'
 import { AppError, toAppError } from '../../lib/errors.ts'
 import { type ApiServices, rejectCalls } from '../../trpc/trpc.ts'
 import type { ClientAddresses } from './client-addresses.ts'
@@ -91,9 +92,9 @@ export function mountRoutes({ deps, directory, addresses, login, calls, voice, s
       count: (event) => metrics.webhookEvents.inc({ event: `whatsapp_${event}` }),
     }),
   )
-  app.route('/', createPaymentWebhooks({ ctx, means: payments, inbox, addressOf: addresses.limitKeyOf, log }))
+  app.route('/', createPaymentWebhooks({ ctx, payments, inbox, addressOf: addresses.limitKeyOf, log }))
   app.route('/', createRemovedRoutes())
-  app.route('/pay', createPayPages({ ctx, means: payments, inbox }))
+  app.route('/pay', createPayPages({ ctx, payments, inbox }))
   app.route('/prompts', createPrompts(calls.receptionist))
   app.route(
     '/',

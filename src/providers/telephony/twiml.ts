@@ -1,5 +1,5 @@
 import VoiceResponse from 'twilio/lib/twiml/VoiceResponse'
-import { xmlCharacters } from '../../lib/escape/xml.ts'
+import { xmlCharacters } from '../../lib/escape/markup.ts'
 import { stripPoints } from '../../lib/hebrew.ts'
 import type { Prompt, Telephony } from './port.ts'
 

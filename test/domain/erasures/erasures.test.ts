@@ -26,7 +26,7 @@ const refuse = (value: string, happenedAt: Date, business = domain.business) =>
   refuseErased(domain.ctx.db, business, [phone(value)], happenedAt)
 const minute = (value: number) => new Date(Date.now() + value * 60_000)
 
-test('what happened before an erasure is refused, what happens after it is somebody new', async () => {
+test('what happened before an erasure is refused, what happens after it is someone new', async () => {
   await bury('+972500000001', minute(0))
   await expect(refuse('+972500000001', minute(-5))).rejects.toMatchObject({ code: 'person_erased' })
   await refuse('+972500000001', minute(5))

@@ -76,7 +76,7 @@ test('who follows gets what is new; who comes back gets what was missed, each on
   expect(hub.subscribers).toBe(0)
 })
 
-test('who comes back with a place that is no longer kept is told to read anew', async () => {
+test('who comes back with a place that is no longer kept is reported to read anew', async () => {
   await newContact('Old')
   const [last] = (await listEvents(domain.business, { limit: 1 })).items
   await domain.sql`update events set created_at = now() - interval '31 days'`

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { describeContent } from '../../../src/domain/messages/index.ts'
-import { readTwilioMessage, TWILIO_FIELDS } from '../../../src/http/webhooks/twilio-message.ts'
+import { readTwilioMessage, TWILIO_FIELDS } from '../../../src/http/webhooks/whatsapp/twilio-message.ts'
 
 /**
  * Every parameter of "Twilio's request to your incoming message Webhook URL"
@@ -87,7 +87,7 @@ const BESIDE: Record<string, Record<string, string>> = {
   Label: { Latitude: '32.08', Longitude: '34.78' },
   ListDescription: { ListId: 'row' },
   'MediaContentType{N}': { MediaUrl0: 'https://api.twilio.com/x' },
-  WaId: { From: 'whatsapp:somebody' },
+  WaId: { From: 'whatsapp:username' },
   MessageType: { Body: 'x' },
 }
 
@@ -251,7 +251,7 @@ describe('what people send', () => {
     expect(read({ Body: 'hi', Forwarded: 'false', FrequentlyForwarded: 'false' }).extras).toEqual({})
   })
 
-  test('a type and fields that nobody knows yet: the words stay, the fields are kept, bounded, and named', () => {
+  test('an unknown type and unknown fields: the text stays, the fields are stored, bounded, and named', () => {
     const message = read({ MessageType: 'hologram', Body: 'look', HologramUrl: 'https://x', HologramDepth: '3' })
     expect(message.described).toMatchObject({
       kind: 'text',

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { Hono } from 'hono'
-import { createAdmin } from '../../../src/http/admin.ts'
-import { payPage } from '../../../src/http/pay/view.ts'
+import { createAdmin } from '../../../src/http/account/admin.ts'
+import { htmlDocument } from '../../../src/http/html-page.tsx'
+import { payPage } from '../../../src/http/pay/view.tsx'
 import { attachment } from '../../../src/lib/escape/header.ts'
 import { terminalJson, terminalLine, terminalText } from '../../../src/lib/escape/terminal.ts'
 import { createMetrics } from '../../../src/observability/metrics.ts'
@@ -22,8 +23,8 @@ describe.each(TEXTS)('%s', (_, text) => {
 
   test('a page shows it and has not one element more', async () => {
     const elements = async (words: string) => {
-      const page = String(
-        await payPage({
+      const document = htmlDocument(
+        payPage({
           payment: {
             id: '01a203ae-73bc-74cc-8959-8439a1df5b93',
             business: { name: words, language: 'en' },
@@ -37,12 +38,13 @@ describe.each(TEXTS)('%s', (_, text) => {
           },
           money: words,
           language: 'en',
-          nonce: 'n',
           status: 'payable',
           notice: null,
           refresh: null,
         }),
+        'n',
       )
+      const page = String(await document)
       const found: string[] = []
       const shown: string[] = []
       const rewriter = new HTMLRewriter()
