@@ -34,6 +34,20 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
+/** Where the shell is served; the router in the browser shows the screen. */
+const SCREENS = [
+  '/',
+  '/today',
+  '/inbox',
+  '/calls',
+  '/calls/:id',
+  '/leads',
+  '/contacts',
+  '/calendar',
+  '/payments',
+  '/settings',
+]
+
 export type ConsoleDeps = {
   /** Where the build lies. */
   folder: string
@@ -67,8 +81,7 @@ export function createConsole({ folder, base, defaults }: ConsoleDeps): Hono {
       },
     })
   }
-  app.get('/', (c) => shell(c.req.raw))
-  app.get('/*', (c) => shell(c.req.raw))
+  for (const path of SCREENS) app.get(path, (c) => shell(c.req.raw))
   return app
 }
 
