@@ -11,6 +11,12 @@ RUN npm install --global --no-audit --no-fund "bun@$(node -p 'require("./package
   && install -m 0755 "$(node -p 'require("fs").realpathSync(process.argv[1])' "$(command -v bun)")" /usr/local/bin/bun-program \
   && bun-program --version
 
+FROM dependencies AS console
+RUN bun install --frozen-lockfile
+COPY package.json bun.lock bunfig.toml tsconfig.json ./
+COPY src ./src
+RUN bun src/console/build/build.ts
+
 FROM debian:bookworm-slim
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates libstdc++6 tini \
@@ -24,6 +30,7 @@ COPY package.json bun.lock bunfig.toml tsconfig.json ./
 COPY db ./db
 COPY src ./src
 COPY workers ./workers
+COPY --from=console /app/dist/console ./dist/console
 
 # docker build --build-arg COMMIT=$(git rev-parse HEAD): what /version says.
 ARG COMMIT=unknown

@@ -54,11 +54,11 @@ if ! cmp -s bun.lock "$stamp"; then
   cp bun.lock "$stamp"
 fi
 
-case "${1:-}" in
-  install) exit 0 ;;
-  bin)
-    dirname "$bun"
-    exit 0
-    ;;
-esac
+if [ "${1:-}" = bin ]; then
+  dirname "$bun"
+  exit 0
+fi
+# The console is bundled here, never in a process with live calls; nothing is done when its sources are the same.
+"$bun" src/console/build/build.ts >&2
+[ "${1:-}" = install ] && exit 0
 exec "$bun" src/processes/supervisor.ts "$@"

@@ -22,6 +22,8 @@ const COMPATIBLE = new Set([
   'MIT-0',
   'MPL-2.0',
   'Python-2.0',
+  // Fonts: served beside the work, not linked into it.
+  'OFL-1.1',
   'Unlicense',
   'Zlib',
 ])

@@ -177,6 +177,7 @@ const business = (needs: Requirement): Rule => ({ access: 'business', needs })
 
 const SIGNED = open('The carrier calls it; its signature is verified first.')
 const PAGE = open('The customer pays here; the id in the link is the secret.')
+const SHELL = open('The console’s shell holds no data; what it shows it asks the API for.')
 const LOGIN = open('The caller logs in here; attempts are limited by address and by account.')
 const SESSION: Rule = { access: 'console', operator: false }
 const REMOVED = open('Answers that the address was removed.')
@@ -263,6 +264,19 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'POST /api/auth/two-factor/disable': SESSION,
   'POST /api/auth/two-factor/get-totp-uri': SESSION,
   'POST /api/auth/two-factor/generate-backup-codes': SESSION,
+  'GET /console': SHELL,
+  'GET /console/today': SHELL,
+  'GET /console/inbox': SHELL,
+  'GET /console/calls': SHELL,
+  'GET /console/calls/:id': SHELL,
+  'GET /console/leads': SHELL,
+  'GET /console/contacts': SHELL,
+  'GET /console/calendar': SHELL,
+  'GET /console/payments': SHELL,
+  'GET /console/settings': SHELL,
+  'GET /console/assets/:file': open('Scripts, styles and fonts, the same for everybody.'),
+  'GET /console/icon.svg': open('The icon of the console, the same for everybody.'),
+  'GET /console/console.webmanifest': open('What a phone needs to install the console.'),
   'GET /admin/login': open('The page to log in with.'),
   'POST /admin/login': LOGIN,
   'GET /admin/invite/:token': open('The bearer of the link may read the invitation; opening it does not use it up.'),

@@ -22,22 +22,23 @@ export function createHealth(deps: HealthDeps): Hono {
   const app = new Hono()
   const { name, version } = deps.version
 
-  app.get('/', (c) =>
-    c.json({
+  app.get('/', (c) => {
+    if (c.req.header('accept')?.includes('text/html')) return c.redirect('/console', 302)
+    return c.json({
       name,
       links: {
         health: '/healthz',
         readiness: '/readyz',
         version: '/version',
         metrics: '/metrics',
-        console: '/admin',
+        console: '/console',
         queues: '/admin/queues',
         twimlPreview: '/webhook/incoming_call_preview',
         whatsapp: '/api/whatsapp/status',
         trpc: '/trpc',
       },
-    }),
-  )
+    })
+  })
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
 

@@ -4,7 +4,6 @@ const NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-
 const ALWAYS: readonly (readonly [string, string])[] = [
   ['X-Content-Type-Options', 'nosniff'],
   ['X-Frame-Options', 'DENY'],
-  ['Permissions-Policy', 'camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()'],
   ['Cross-Origin-Opener-Policy', 'same-origin'],
   ['Cross-Origin-Resource-Policy', 'same-origin'],
   ['X-Robots-Tag', 'noindex, nofollow'],
@@ -13,6 +12,7 @@ const ALWAYS: readonly (readonly [string, string])[] = [
 /** Unless a handler sets them. With `no-referrer` browsers would also hide the origin of a form. */
 const UNLESS_SET: readonly (readonly [string, string])[] = [
   ['Content-Security-Policy', NO_PAGE],
+  ['Permissions-Policy', 'camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()'],
   ['Referrer-Policy', 'same-origin'],
   ['Cache-Control', 'no-store'],
 ]

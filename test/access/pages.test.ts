@@ -40,7 +40,7 @@ test(
     page.on('response', (response) => {
       if (response.status() >= 400) said.push(`${response.status()} ${response.url()}`)
     })
-    await page.goto(`${web.url}/admin`, { waitUntil: 'networkidle' })
+    await page.goto(`${web.url}/admin/queues`, { waitUntil: 'networkidle' })
     expect(new URL(page.url()).pathname).toBe('/admin/login')
     expect(await page.locator('form').evaluate((form) => getComputedStyle(form).display)).toBe('grid')
     await page.fill('input[name=email]', login.email)

@@ -9,6 +9,7 @@ export const CONVERSATION_STATUSES = conversations.status.enumValues
 
 export const conversationFilters = timePageInput.extend({
   status: z.enum(CONVERSATION_STATUSES).optional(),
+  contactId: z.uuid().optional(),
   /** A user's id, `me`, or `none`. */
   assignee: z.string().min(1).max(64).optional(),
   unread: z
@@ -56,6 +57,7 @@ export async function listConversations(ctx: BusinessContext, input: z.input<typ
       and(
         eq(conversations.businessId, ctx.businessId),
         page.status ? eq(conversations.status, page.status) : undefined,
+        page.contactId ? eq(conversations.contactId, page.contactId) : undefined,
         assignee === undefined
           ? undefined
           : assignee === 'none'

@@ -51,11 +51,11 @@ export function createAdmin(deps: AdminDeps): Hono {
     return c.redirect('/admin/login', 303)
   })
 
-  app.get('/', (c) => c.redirect('/admin/queues', 302))
+  app.get('/', (c) => c.redirect('/console', 302))
   app.route('/queues', deps.board)
   return app
 }
 
 function safeTarget(next: string | undefined): string {
-  return next && /^(\/admin(\/[\w/-]*)?|\/api\/docs)$/.test(next) ? next : '/admin'
+  return next && /^(\/admin(\/[\w/-]*)?|\/console(\/[\w/-]*)?|\/api\/docs)$/.test(next) ? next : '/admin'
 }

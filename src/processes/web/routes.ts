@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type AccessContext, businessOf, type PrincipalDeps } from '../../access/authenticate.ts'
@@ -18,6 +19,7 @@ import { createRestApi } from '../../http/api/rest.ts'
 import { createTrpcEndpoint } from '../../http/api/trpc.ts'
 import { createWhatsAppApi } from '../../http/api/whatsapp.ts'
 import { createBoard } from '../../http/board.ts'
+import { createConsole } from '../../http/console.ts'
 import { handleError } from '../../http/errors.ts'
 import { calledProcedures, createGuard, type GuardEnv } from '../../http/guard.ts'
 import { createHealth } from '../../http/health.ts'
@@ -36,6 +38,9 @@ import { type ApiServices, rejectCalls } from '../../trpc/trpc.ts'
 import type { ClientAddresses } from './client-addresses.ts'
 import type { LiveCalls } from './live-calls.ts'
 import type { LoginService } from './login-service.ts'
+
+/** Where `./start_all.sh` builds the console. */
+const CONSOLE_FOLDER = join(import.meta.dir, '../../../dist/console')
 
 export type RouteDeps = {
   deps: Deps
@@ -132,6 +137,14 @@ export function mountRoutes({ deps, directory, addresses, login, calls, voice, s
       ask,
       sessionOf: login.sessionOf,
       clientOf: addresses.limitKeyOf,
+    }),
+  )
+  app.route(
+    '/console',
+    createConsole({
+      folder: CONSOLE_FOLDER,
+      base: new URL(publicBaseUrl).pathname.replace(/\/+$/, ''),
+      defaults: () => ({ language: config.business.language, timeZone: 'Asia/Jerusalem' }),
     }),
   )
   app.route('/admin', createAdmin({ publicBaseUrl, board: createBoard(deps.producer.queues), ask }))

@@ -1,0 +1,131 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link, Outlet } from '@tanstack/react-router'
+import { useEffect, useSyncExternalStore } from 'react'
+import { Button } from 'react-aria-components'
+import { useTranslations } from 'use-intl'
+import { Icon, type IconName } from '../ui/icon.tsx'
+import { BASE, below } from './base.ts'
+import { followEvents, isOnline, onOnlineChange } from './events.ts'
+import { useLocale } from './i18n.tsx'
+import { query, statusOf } from './trpc.ts'
+
+const PLACES = [
+  { to: '/today', name: 'today', icon: 'sun' },
+  { to: '/inbox', name: 'inbox', icon: 'chat' },
+  { to: '/calls', name: 'calls', icon: 'phone' },
+  { to: '/leads', name: 'leads', icon: 'board' },
+  { to: '/contacts', name: 'contacts', icon: 'people' },
+  { to: '/calendar', name: 'calendar', icon: 'calendar' },
+  { to: '/payments', name: 'payments', icon: 'card' },
+  { to: '/settings', name: 'settings', icon: 'gear' },
+] as const satisfies { to: string; name: string; icon: IconName }[]
+
+/** The frame of every screen: navigation beside it, below it on a phone. */
+export function Layout() {
+  const t = useTranslations()
+  const me = useQuery(query('account.me'))
+  const online = useSyncExternalStore(onOnlineChange, isOnline)
+  const status = statusOf(me.error)
+  useEffect(() => {
+    if (status === 401)
+      location.assign(`${below('/admin/login')}?next=${encodeURIComponent(location.pathname.slice(BASE.length))}`)
+  }, [status])
+  useEffect(() => (me.data ? followEvents(me.data.businessId) : undefined), [me.data])
+  if (status === 401) return null
+  return (
+    <div className="flex h-full flex-col md:flex-row">
+      <a href="#main" className="sr-only bg-surface p-3 focus:not-sr-only">
+        {t('nav.skip')}
+      </a>
+      <nav
+        aria-label={t('nav.menu')}
+        className="order-last flex shrink-0 border-line border-t bg-surface md:order-first md:w-52 md:flex-col md:border-t-0 md:border-e"
+      >
+        <div className="hidden px-4 pt-5 pb-3 font-bold text-lg md:block">AgentLocator</div>
+        <ul className="flex flex-1 overflow-x-auto md:flex-none md:flex-col md:gap-1 md:p-2">
+          {PLACES.map(({ to, name, icon }) => (
+            <li key={to} className="min-w-[4.2rem] flex-1 md:flex-none">
+              <Link
+                to={to}
+                className="flex flex-col items-center gap-1 rounded-lg px-2 py-2 text-muted text-xs hover:bg-raised md:flex-row md:gap-3 md:px-3 md:text-base"
+                activeProps={{ className: 'bg-accent-soft font-semibold !text-ink', 'aria-current': 'page' }}
+              >
+                <Icon name={icon} />
+                {t(`nav.${name}`)}
+              </Link>
+            </li>
+          ))}
+        </ul>
+        <Account />
+      </nav>
+      <main id="main" tabIndex={-1} className="flex min-h-0 min-w-0 flex-1 flex-col outline-none">
+        {!online && (
+          <div role="status" className="bg-warn-soft px-4 py-2 text-sm text-warn">
+            {t('nav.offline')}
+          </div>
+        )}
+        <Outlet />
+      </main>
+    </div>
+  )
+}
+
+function Account() {
+  const t = useTranslations('nav')
+  const { locale, setLocale } = useLocale()
+  const me = useQuery(query('account.me'))
+  const businesses = me.data?.businesses ?? []
+  return (
+    <div className="mt-auto hidden flex-col gap-2 p-3 text-sm md:flex">
+      {businesses.length > 1 && (
+        <label className="flex flex-col gap-1 text-muted">
+          {t('business')}
+          <select
+            className="rounded-lg border border-line bg-surface px-2 py-1 text-ink"
+            value={me.data?.businessId}
+            onChange={(event) => {
+              localStorage.setItem('business', event.target.value)
+              location.assign(below('/console'))
+            }}
+          >
+            {businesses.map(({ businessId, businessName }) => (
+              <option key={businessId} value={businessId}>
+                {businessName}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <div className="flex gap-2">
+        <Button
+          className="rounded-lg border border-line px-2 py-1 hover:bg-raised"
+          onPress={() => setLocale(locale === 'he' ? 'en' : 'he')}
+        >
+          <span lang={locale === 'he' ? 'en' : 'he'}>{t('language')}</span>
+        </Button>
+        <Button
+          className="rounded-lg border border-line px-2 py-1 hover:bg-raised"
+          aria-label={t('theme')}
+          onPress={toggleTheme}
+        >
+          <Icon name="theme" />
+        </Button>
+      </div>
+      {me.data?.user && (
+        <form method="post" action={below('/admin/logout')} className="flex items-center gap-2">
+          <bdi className="min-w-0 flex-1 truncate text-muted">{me.data.user.name || me.data.user.email}</bdi>
+          <button type="submit" className="rounded-lg border border-line px-2 py-1 hover:bg-raised">
+            {t('signOut')}
+          </button>
+        </form>
+      )}
+    </div>
+  )
+}
+
+function toggleTheme() {
+  const root = document.documentElement
+  const dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches
+  root.dataset.theme = dark ? 'light' : 'dark'
+  localStorage.setItem('theme', root.dataset.theme)
+}

@@ -1,0 +1,15 @@
+export const contact = {
+  title: 'Contacts',
+  search: 'Search',
+  empty: 'No contacts yet.',
+  phone: 'Phone',
+  email: 'E-mail',
+  tags: 'Tags',
+  since: 'Since',
+  notes: 'Notes',
+  addNote: 'Add note',
+  name: 'Name',
+  optOut: 'Stop messages',
+  optIn: 'Resume messages',
+  noName: 'No name',
+} as const

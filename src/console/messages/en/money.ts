@@ -1,0 +1,18 @@
+export const money = {
+  title: 'Payments',
+  request: 'Request a payment',
+  contact: 'Phone of the customer',
+  amount: 'Amount in shekels',
+  description: 'What it is for',
+  send: 'Send the link by WhatsApp',
+  create: 'Make the link',
+  empty: 'No payments were requested yet.',
+  made: 'The link is ready:',
+  created: 'Created',
+  pending: 'Pending',
+  failed: 'Failed',
+  expired: 'Expired',
+  paid: 'Paid',
+  refunded: 'Refunded',
+  refund: 'Refund in full',
+} as const

@@ -1,0 +1,15 @@
+export const contact = {
+  title: 'אנשי קשר',
+  search: 'חיפוש',
+  empty: 'עוד אין אנשי קשר.',
+  phone: 'טלפון',
+  email: 'דואר',
+  tags: 'תגיות',
+  since: 'מאז',
+  notes: 'הערות',
+  addNote: 'הוספת הערה',
+  name: 'שם',
+  optOut: 'הפסקת הודעות',
+  optIn: 'חידוש הודעות',
+  noName: 'ללא שם',
+} as const

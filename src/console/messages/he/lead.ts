@@ -1,0 +1,10 @@
+export const lead = {
+  title: 'לידים',
+  empty: 'אין לידים בשלב הזה.',
+  callback: 'לחזור ב',
+  move: 'העברה לשלב',
+  source: 'מקור',
+  value: 'שווי',
+  noName: 'ללא שם',
+  open: 'לשיחה',
+} as const

@@ -1,0 +1,18 @@
+export const money = {
+  title: 'תשלומים',
+  request: 'בקשת תשלום',
+  contact: 'טלפון הלקוח',
+  amount: 'סכום בשקלים',
+  description: 'עבור מה',
+  send: 'שליחת הקישור בוואטסאפ',
+  create: 'יצירת קישור',
+  empty: 'עוד לא נתבקשו תשלומים.',
+  made: 'הקישור מוכן:',
+  created: 'נוצר',
+  pending: 'בתהליך',
+  failed: 'נכשל',
+  expired: 'פג תוקף',
+  paid: 'שולם',
+  refunded: 'הוחזר',
+  refund: 'החזר מלא',
+} as const

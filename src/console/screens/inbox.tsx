@@ -1,0 +1,238 @@
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { getRouteApi, useNavigate } from '@tanstack/react-router'
+import { useEffect, useRef, useState } from 'react'
+import { useTranslations } from 'use-intl'
+import { type Out, pages, query } from '../app/trpc.ts'
+import { Icon } from '../ui/icon.tsx'
+import { Empty, Heading, Loaded } from '../ui/states.tsx'
+import { Ago, Phone, Written } from '../ui/values.tsx'
+import { ContactPanel } from './contact-panel.tsx'
+import { Thread } from './thread.tsx'
+
+const inbox = getRouteApi('/inbox')
+const VIEWS = ['all', 'mine', 'unassigned', 'snoozed', 'closed'] as const
+type View = (typeof VIEWS)[number]
+type Conversation = Out<'conversations.list'>['items'][number]
+
+const FILTERS: Record<View, { status?: 'open' | 'closed' | 'snoozed'; assignee?: string }> = {
+  all: { status: 'open' },
+  mine: { status: 'open', assignee: 'me' },
+  unassigned: { status: 'open', assignee: 'none' },
+  snoozed: { status: 'snoozed' },
+  closed: { status: 'closed' },
+}
+
+/** Conversations on one side, the chosen one beside it; on a phone one after the other. */
+export function Inbox() {
+  const t = useTranslations('inbox')
+  const { contact } = inbox.useSearch()
+  const [details, setDetails] = useState(false)
+  return (
+    <div className="flex min-h-0 flex-1">
+      <h1 className="sr-only">{t('title')}</h1>
+      <section
+        aria-label={t('list')}
+        className={`${contact ? 'hidden md:flex' : 'flex'} w-full flex-col border-line border-e md:w-80 lg:w-96`}
+      >
+        <Heading level={2}>{t('title')}</Heading>
+        <List />
+      </section>
+      <section aria-label={t('thread')} className={`${contact ? 'flex' : 'hidden md:flex'} min-w-0 flex-1 flex-col`}>
+        {contact ? (
+          <Thread key={contact} contactId={contact} onDetails={() => setDetails(!details)} />
+        ) : (
+          <Empty>{t('choose')}</Empty>
+        )}
+      </section>
+      {contact && details && (
+        <aside
+          aria-label={t('details')}
+          className="absolute inset-0 z-10 overflow-y-auto border-line border-s bg-surface md:static md:w-80"
+        >
+          <ContactPanel key={contact} contactId={contact} onClose={() => setDetails(false)} />
+        </aside>
+      )}
+    </div>
+  )
+}
+
+function List() {
+  const t = useTranslations('inbox')
+  const search = inbox.useSearch()
+  const navigate = useNavigate({ from: '/inbox' })
+  const [text, setText] = useState(search.q ?? '')
+  useEffect(() => {
+    const timer = setTimeout(
+      () => void navigate({ search: (old) => ({ ...old, q: text || undefined }), replace: true }),
+      250,
+    )
+    return () => clearTimeout(timer)
+  }, [text, navigate])
+  return (
+    <>
+      <div className="flex flex-col gap-2 border-line border-b bg-surface p-3">
+        <input
+          type="search"
+          id="search"
+          dir="auto"
+          aria-label={t('search')}
+          placeholder={t('search')}
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+          className="w-full rounded-lg border border-line bg-page px-3 py-2"
+        />
+        <div className="flex flex-wrap gap-1">
+          {VIEWS.map((view) => (
+            <button
+              key={view}
+              type="button"
+              aria-pressed={search.view === view}
+              onClick={() => void navigate({ search: (old) => ({ ...old, view }) })}
+              className="rounded-full px-3 py-1 text-muted text-sm hover:bg-raised aria-pressed:bg-accent-soft aria-pressed:text-ink"
+            >
+              {t(view)}
+            </button>
+          ))}
+          <button
+            type="button"
+            aria-pressed={search.unread === true}
+            onClick={() => void navigate({ search: (old) => ({ ...old, unread: old.unread ? undefined : true }) })}
+            className="rounded-full px-3 py-1 text-muted text-sm hover:bg-raised aria-pressed:bg-accent-soft aria-pressed:text-ink"
+          >
+            {t('unreadOnly')}
+          </button>
+        </div>
+      </div>
+      {search.q && search.q.length > 1 ? <Found q={search.q} /> : <Conversations />}
+    </>
+  )
+}
+
+function Conversations() {
+  const t = useTranslations('inbox')
+  const search = inbox.useSearch()
+  const list = useInfiniteQuery(
+    pages('conversations.list', { ...FILTERS[search.view], ...(search.unread ? { unread: true } : {}), limit: 50 }),
+  )
+  const end = useRef<HTMLLIElement>(null)
+  useEffect(() => {
+    const element = end.current
+    if (!element || !list.hasNextPage) return
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && void list.fetchNextPage())
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [list.hasNextPage, list.fetchNextPage])
+  return (
+    <Loaded of={list}>
+      {() => {
+        const items = list.data?.pages.flatMap((page) => page.items) ?? []
+        if (items.length === 0) return <Empty>{t('empty')}</Empty>
+        return (
+          <ul className="min-h-0 flex-1 overflow-y-auto">
+            {items.map((item) => (
+              <Row key={item.id} item={item} />
+            ))}
+            <li ref={end} aria-hidden="true" className="h-8" />
+          </ul>
+        )
+      }}
+    </Loaded>
+  )
+}
+
+function Row({ item }: { item: Conversation }) {
+  const t = useTranslations('inbox')
+  const { contact } = inbox.useSearch()
+  const navigate = useNavigate({ from: '/inbox' })
+  return (
+    <li className="[contain-intrinsic-size:auto_4.5rem] [content-visibility:auto]">
+      <button
+        type="button"
+        aria-current={contact === item.contactId}
+        onClick={() => void navigate({ search: (old) => ({ ...old, contact: item.contactId }) })}
+        onKeyDown={moveFocus}
+        className="flex w-full items-center gap-3 border-line border-b px-4 py-3 text-start hover:bg-raised aria-[current=true]:bg-accent-soft"
+      >
+        <span className="min-w-0 flex-1">
+          <span className={`block truncate ${item.unread > 0 ? 'font-bold' : ''}`}>
+            {item.contactName ? (
+              <bdi>{item.contactName}</bdi>
+            ) : item.phone ? (
+              <Phone value={item.phone} />
+            ) : (
+              t('unknownCaller')
+            )}
+          </span>
+          <span className="block truncate text-muted text-sm">
+            {item.contactName && item.phone ? <Phone value={item.phone} /> : null}
+          </span>
+        </span>
+        <span className="flex flex-col items-end gap-1 text-sm">
+          <Ago at={item.lastEventAt} className="text-muted" />
+          {item.unread > 0 && (
+            <span className="min-w-5 rounded-full bg-accent px-1.5 text-center text-accent-ink text-xs">
+              <span aria-hidden="true">{item.unread}</span>
+              <span className="sr-only">{t('unread', { count: item.unread })}</span>
+            </span>
+          )}
+        </span>
+      </button>
+    </li>
+  )
+}
+
+/** Arrows move between the rows of a list. */
+function moveFocus(event: React.KeyboardEvent<HTMLElement>) {
+  const step =
+    event.key === 'ArrowDown' ? 'nextElementSibling' : event.key === 'ArrowUp' ? 'previousElementSibling' : null
+  if (!step) return
+  event.preventDefault()
+  event.currentTarget.parentElement?.[step]?.querySelector('button')?.focus()
+}
+
+function Found({ q }: { q: string }) {
+  const t = useTranslations('state')
+  const navigate = useNavigate({ from: '/inbox' })
+  const found = useQuery(query('search.all', { q, limit: 20 }))
+  return (
+    <Loaded of={found}>
+      {({ contacts, messages }) => {
+        if (contacts.length + messages.length === 0) return <Empty>{t('noResults')}</Empty>
+        const open = (contact: string) => void navigate({ search: (old) => ({ ...old, contact }) })
+        return (
+          <ul className="min-h-0 flex-1 overflow-y-auto">
+            {contacts.map((contact) => (
+              <li key={contact.id}>
+                <button
+                  type="button"
+                  onClick={() => open(contact.id)}
+                  onKeyDown={moveFocus}
+                  className="flex w-full flex-col border-line border-b px-4 py-3 text-start hover:bg-raised"
+                >
+                  {contact.name && <bdi className="truncate">{contact.name}</bdi>}
+                  {contact.phone && <Phone value={contact.phone} />}
+                </button>
+              </li>
+            ))}
+            {messages.map((message) => (
+              <li key={message.id}>
+                <button
+                  type="button"
+                  onClick={() => message.contactId && open(message.contactId)}
+                  onKeyDown={moveFocus}
+                  className="flex w-full items-center gap-2 border-line border-b px-4 py-3 text-start hover:bg-raised"
+                >
+                  <Icon name="chat" className="text-muted" />
+                  <span className="min-w-0 flex-1">
+                    <bdi className="block truncate text-sm">{message.contactName}</bdi>
+                    <Written className="line-clamp-2 text-muted text-sm">{message.text}</Written>
+                  </span>
+                </button>
+              </li>
+            ))}
+          </ul>
+        )
+      }}
+    </Loaded>
+  )
+}

@@ -1,0 +1,20 @@
+import { Button, type ButtonProps } from 'react-aria-components'
+
+const LOOKS = {
+  plain: 'border border-line bg-surface hover:bg-raised',
+  main: 'bg-accent text-accent-ink hover:opacity-90',
+  quiet: 'text-muted hover:bg-raised',
+} as const
+
+export function Act({
+  look = 'plain',
+  className = '',
+  ...props
+}: Omit<ButtonProps, 'className'> & { look?: keyof typeof LOOKS; className?: string }) {
+  return (
+    <Button
+      {...props}
+      className={`inline-flex min-h-9 items-center justify-center gap-2 rounded-lg px-3 py-1 disabled:opacity-50 ${LOOKS[look]} ${className}`}
+    />
+  )
+}

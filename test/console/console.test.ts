@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import AxeBuilder from '@axe-core/playwright'
+import type { Browser, Page } from 'playwright-core'
+import { processEnvironment } from '../../src/config.ts'
+import { buildConsole } from '../../src/console/build/build.ts'
+import { findFreePort } from '../../src/lib/net.ts'
+import { openBrowser } from '../support/browser.ts'
+import { CALLER, eventually, type Product, startProduct } from '../support/product.ts'
+import { speak } from '../support/speech.ts'
+
+const SCREENS = [
+  'today',
+  'inbox',
+  'calls',
+  'leads',
+  'contacts',
+  'calendar',
+  'payments',
+  ...['business', 'receptionist', 'whatsapp', 'numbers', 'team'].map((part) => `settings?part=${part}`),
+]
+const WIDTHS = [360, 1280] as const
+/** Set to a directory, the screens are photographed into it. */
+const pictures = processEnvironment().PAGE_PICTURES
+
+let product: Product
+let browser: Browser
+
+beforeAll(async () => {
+  await buildConsole(join(import.meta.dir, '../../dist/console'))
+  const port = String(await findFreePort('127.0.0.1'))
+  product = await startProduct({
+    queue: 'postgres',
+    carrier: { statusDelaysMs: { queued: 2, sent: 10, delivered: 20, read: 30 } },
+    env: { PORT: port, PUBLIC_BASE_URL: `http://localhost:${port}` },
+  })
+  browser = await openBrowser()
+  await product.call({
+    script: [{ say: await speak('My name is Dana Levi', 'en') }],
+    connectBaseUrl: product.publicBaseUrl,
+    maxSeconds: 12,
+  })
+  await receive('שלום, אני צריכה הצעת מחיר')
+  await eventually(async () => (await product.trpc().messages.list.query({})).items.length > 0, 'the message')
+}, 120_000)
+afterAll(async () => {
+  await browser.close()
+  await product.stop()
+})
+
+let received = 0
+const receive = (body: string, from = CALLER) =>
+  product.post('/webhook/whatsapp/twilio', {
+    AccountSid: product.carrier.accountSid,
+    MessageSid: `SM${String(++received).padStart(32, '0')}`,
+    From: `whatsapp:${from}`,
+    To: 'whatsapp:+14155238886',
+    Body: body,
+    NumMedia: '0',
+    ProfileName: 'דנה לוי',
+  })
+
+async function open(path: string, { language = 'he', width = 1280 }: { language?: 'he' | 'en'; width?: number } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height: 800 },
+    locale: language === 'he' ? 'he-IL' : 'en-GB',
+    reducedMotion: 'reduce',
+  })
+  const page = await context.newPage()
+  page.setDefaultTimeout(15_000)
+  const problems: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(message.text())
+  })
+  page.on('pageerror', (error) => problems.push(error.message))
+  await page.goto(`${product.publicBaseUrl}/console${path}`)
+  await page.getByRole('heading', { level: 1 }).first().waitFor({ state: 'attached' })
+  return { page, problems, close: () => context.close() }
+}
+
+/** Nothing sticks out, nothing is wrong for who cannot see or use a mouse, and all that is named in the policy was kept. */
+async function judge(page: Page, name: string, problems: string[]) {
+  await page.waitForLoadState('networkidle')
+  const overflow = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  )
+  expect(`${name} sticks out by ${overflow}`).toBe(`${name} sticks out by 0`)
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes[0]?.html}`)).toEqual([])
+  expect(problems).toEqual([])
+  if (!pictures) return
+  mkdirSync(pictures, { recursive: true })
+  await page.screenshot({ path: join(pictures, `${name}.png`) })
+}
+
+for (const language of ['he', 'en'] as const)
+  for (const width of WIDTHS)
+    test(`every screen in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
+      for (const screen of SCREENS) {
+        const { page, problems, close } = await open(`/${screen}`, { language, width })
+        expect(await page.evaluate(() => [document.documentElement.lang, document.documentElement.dir])).toEqual(
+          language === 'he' ? ['he', 'rtl'] : ['en', 'ltr'],
+        )
+        await judge(page, `${screen}-${language}-${width}`, problems)
+        if (screen === 'inbox') {
+          await page.getByRole('button', { name: /דנה/ }).click()
+          await page.getByText('שלום, אני צריכה הצעת מחיר').waitFor()
+          await judge(page, `thread-${language}-${width}`, problems)
+        }
+        if (screen === 'calls') {
+          await page.getByRole('main').getByRole('link').first().click()
+          await page.waitForURL(/\/calls\/./)
+          await page.getByRole('heading', { level: 2 }).first().waitFor()
+          await judge(page, `call-${language}-${width}`, problems)
+        }
+        await close()
+      }
+    }, 120_000)
+
+test('a message that comes is in an open inbox within a second, and an answer that is written reaches the carrier', async () => {
+  const { page, problems, close } = await open('/inbox')
+  await page.getByRole('button', { name: /דנה/ }).click()
+  const log = page.getByRole('log')
+  await log.getByText('שלום, אני צריכה הצעת מחיר').waitFor()
+  await receive('ועוד שאלה')
+  await log.getByText('ועוד שאלה').waitFor({ timeout: 5_000 })
+  await page.locator('#composer').fill('בשמחה, מחר ב-9')
+  await page.getByRole('button', { name: 'שליחה', disabled: false }).waitFor()
+  await page.keyboard.press('Enter')
+  await log.getByText('בשמחה, מחר ב-9').waitFor()
+  await log.getByText('נקראה').waitFor({ timeout: 15_000 })
+  const sent = [...product.carrier.messages.values()].filter(({ body }) => body === 'בשמחה, מחר ב-9')
+  expect(sent.map(({ to }) => to)).toEqual([`whatsapp:${CALLER}`])
+  expect(problems).toEqual([])
+  await close()
+}, 60_000)
+
+test('what was typed stays while the server is away, and goes out once it is back', async () => {
+  const { page, close } = await open('/inbox')
+  await page.getByRole('button', { name: /דנה/ }).click()
+  await page.locator('#composer').fill('נשמר גם בלי שרת')
+  await page.getByRole('button', { name: 'שליחה', disabled: false }).waitFor()
+  await page.route('**/trpc/**', (route) => route.abort())
+  await page.keyboard.press('Enter')
+  await page.getByRole('alert').waitFor()
+  await page.reload({ waitUntil: 'domcontentloaded' })
+  await page.unroute('**/trpc/**')
+  await page.reload()
+  expect(await page.locator('#composer').inputValue()).toBe('נשמר גם בלי שרת')
+  await page.getByRole('button', { name: 'שליחה', disabled: false }).waitFor()
+  await page.locator('#composer').press('Enter')
+  await page.getByRole('log').getByText('נשמר גם בלי שרת').waitFor()
+  await close()
+}, 60_000)
+
+test('a lead is moved by the keyboard, and another browser sees it', async () => {
+  const { id } = await product.trpc().leads.create.mutate({ name: 'משה כהן', phone: '+972521112233' })
+  const { items: stages } = await product.trpc().leads.stages.query()
+  const [, second] = stages
+  const first = await open('/leads')
+  const other = await open('/leads', { language: 'en' })
+  const card = first.page.getByRole('listitem').filter({ hasText: 'משה כהן' })
+  await card.getByRole('combobox').selectOption(second?.key ?? '')
+  await eventually(async () => (await product.trpc().leads.get.query({ id })).stage === second?.key, 'the move')
+  await other.page
+    .getByRole('region', { name: second?.name ?? '' })
+    .getByText('משה כהן')
+    .waitFor({ timeout: 5_000 })
+  await first.close()
+  await other.close()
+}, 60_000)
+
+test('scripts and styles are compressed, immutable and small; the shell is never cached', async () => {
+  const shell = await product.api('/console/inbox', { key: null })
+  expect(shell.headers.get('cache-control')).toBe('no-cache')
+  expect(shell.headers.get('content-security-policy')).toContain("script-src 'self'")
+  expect(shell.headers.get('content-security-policy')).not.toContain('unsafe')
+  const text = await shell.text()
+  const script = /src="(\/console\/assets\/main-[^"]+\.js)"/.exec(text)?.[1] ?? ''
+  const style = /href="(\/console\/assets\/style-[^"]+\.css)"/.exec(text)?.[1] ?? ''
+  const sizes = await Promise.all(
+    [script, style].map(async (path) => {
+      const answer = await fetch(product.url() + path, { headers: { 'accept-encoding': 'br' }, decompress: false })
+      expect(answer.headers.get('content-encoding')).toBe('br')
+      expect(answer.headers.get('cache-control')).toContain('immutable')
+      const again = await fetch(product.url() + path, {
+        headers: { 'accept-encoding': 'br', 'if-none-match': answer.headers.get('etag') ?? '' },
+      })
+      expect(again.status).toBe(304)
+      return (await answer.arrayBuffer()).byteLength
+    }),
+  )
+  expect(sizes[0]).toBeLessThan(200_000)
+  // Every utility class was once missing without an error: one that is known must be there, and none bound to a language.
+  const css = await (await fetch(product.url() + style)).text()
+  expect(css).toContain('.border-e')
+  expect(css).not.toContain(':lang(')
+  for (const path of ['/console/assets/..%2f..%2fpackage.json', '/console/assets/none-123456.js'])
+    expect((await product.api(path, { key: null })).status).toBe(404)
+})
+
+test('the root leads a browser to the console and answers a client with JSON', async () => {
+  const page = await product.api('/', { key: null, headers: { accept: 'text/html' }, redirect: 'manual' })
+  expect([page.status, page.headers.get('location')]).toEqual([302, '/console'])
+  expect(await (await product.api('/', { key: null })).json()).toMatchObject({ links: { console: '/console' } })
+})
