@@ -49,6 +49,8 @@ export type EmbeddedPostgresOptions = {
   logger: Logger
   /** Server settings on top of ours, for example `{ fsync: 'off' }` in tests. */
   settings?: Record<string, string>
+  /** Programs of another version than the one that comes with the product. */
+  binaries?: PostgresBinaries
 }
 
 const HOST = '127.0.0.1'
@@ -83,7 +85,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   try {
     const server = {
       user,
-      binaries: resolveBinaries(user),
+      binaries: options.binaries ?? resolveBinaries(user),
       connection: readConnection(options.dataDir) ?? (await createConnection(options, user)),
       logFile: '',
       options,

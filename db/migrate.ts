@@ -8,8 +8,8 @@ const MIGRATION_LOCK = 4_711_972
 
 const FOLDER = join(import.meta.dir, 'migrations')
 
-/** `ON DELETE SET NULL (column)` of the tenant keys. */
-const OLDEST_POSTGRES = 150_000
+/** `server_version_num`; `test/db/oldest-postgres.test.ts` keeps newer syntax out. */
+const OLDEST_POSTGRES = 140_000
 
 /** The first line of a migration whose statements each commit alone; each of them can run twice. */
 const ONLINE = '-- online'
@@ -51,8 +51,14 @@ export function migrationHashes(folder = FOLDER): string[] {
 
 async function requireVersion(sql: Sql): Promise<void> {
   const [row] = await sql<{ version: number }[]>`select current_setting('server_version_num')::int as version`
-  if (row && row.version < OLDEST_POSTGRES)
-    throw new Error(`The database server is too old. Use Postgres ${OLDEST_POSTGRES / 10_000} or newer.`)
+  if (row) checkVersion(row.version)
+}
+
+/** @param version `server_version_num` @throws Error when the product does not work with such a server */
+export function checkVersion(version: number): void {
+  if (version >= OLDEST_POSTGRES) return
+  const found = `${Math.floor(version / 10_000)}.${version % 10_000}`
+  throw new Error(`The database server is Postgres ${found}. Use Postgres ${OLDEST_POSTGRES / 10_000} or newer.`)
 }
 
 /** Polls: a session that waits inside a statement holds a snapshot, for which CREATE INDEX CONCURRENTLY waits. */
@@ -124,6 +130,7 @@ export async function pendingMigrations(url: string, folder = FOLDER): Promise<s
   const { entries } = journal.parse(await Bun.file(join(folder, 'meta', '_journal.json')).json())
   const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} })
   try {
+    await requireVersion(sql)
     const [table] = await sql<{ exists: boolean }[]>`
       select to_regclass('drizzle.__drizzle_migrations') is not null as exists`
     if (!table?.exists) return entries.map((entry) => entry.tag)

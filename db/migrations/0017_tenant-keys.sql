@@ -38,8 +38,8 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "whatsapp_commands_account" ON "whatsapp
 ALTER TABLE "contact_repairs"
   DROP CONSTRAINT IF EXISTS "contact_repairs_business_id_businesses_id_fk", ADD CONSTRAINT "contact_repairs_business_id_businesses_id_fk" FOREIGN KEY ("business_id") REFERENCES "businesses"("id") ON DELETE CASCADE NOT VALID;--> statement-breakpoint
 ALTER TABLE "appointments"
-  DROP CONSTRAINT IF EXISTS "appointments_contact_fk", ADD CONSTRAINT "appointments_contact_fk" FOREIGN KEY ("business_id","contact_id") REFERENCES "contacts"("business_id","id") ON DELETE SET NULL ("contact_id") NOT VALID,
-  DROP CONSTRAINT IF EXISTS "appointments_call_fk", ADD CONSTRAINT "appointments_call_fk" FOREIGN KEY ("business_id","call_id") REFERENCES "calls"("business_id","id") ON DELETE SET NULL ("call_id") NOT VALID,
+  DROP CONSTRAINT IF EXISTS "appointments_contact_fk", ADD CONSTRAINT "appointments_contact_fk" FOREIGN KEY ("business_id","contact_id") REFERENCES "contacts"("business_id","id") DEFERRABLE INITIALLY DEFERRED NOT VALID,
+  DROP CONSTRAINT IF EXISTS "appointments_call_fk", ADD CONSTRAINT "appointments_call_fk" FOREIGN KEY ("business_id","call_id") REFERENCES "calls"("business_id","id") DEFERRABLE INITIALLY DEFERRED NOT VALID,
   DROP CONSTRAINT IF EXISTS "appointments_state", ADD CONSTRAINT "appointments_state" CHECK ("appointments"."state" in ('booked', 'cancelled')) NOT VALID;--> statement-breakpoint
 ALTER TABLE "call_summaries"
   DROP CONSTRAINT IF EXISTS "call_summaries_call_fk", ADD CONSTRAINT "call_summaries_call_fk" FOREIGN KEY ("business_id","call_id") REFERENCES "calls"("business_id","id") ON DELETE CASCADE NOT VALID,
@@ -50,8 +50,8 @@ ALTER TABLE "call_turns"
   DROP CONSTRAINT IF EXISTS "call_turns_role", ADD CONSTRAINT "call_turns_role" CHECK ("call_turns"."role" in ('agent', 'caller')) NOT VALID,
   DROP CONSTRAINT IF EXISTS "call_turns_transcript", ADD CONSTRAINT "call_turns_transcript" CHECK ("call_turns"."transcript" in ('none', 'untranscribed', 'low_confidence', 'transcribed')) NOT VALID;--> statement-breakpoint
 ALTER TABLE "calls"
-  DROP CONSTRAINT IF EXISTS "calls_contact_fk", ADD CONSTRAINT "calls_contact_fk" FOREIGN KEY ("business_id","contact_id") REFERENCES "contacts"("business_id","id") ON DELETE SET NULL ("contact_id") NOT VALID,
-  DROP CONSTRAINT IF EXISTS "calls_conversation_fk", ADD CONSTRAINT "calls_conversation_fk" FOREIGN KEY ("business_id","conversation_id") REFERENCES "conversations"("business_id","id") ON DELETE SET NULL ("conversation_id") NOT VALID,
+  DROP CONSTRAINT IF EXISTS "calls_contact_fk", ADD CONSTRAINT "calls_contact_fk" FOREIGN KEY ("business_id","contact_id") REFERENCES "contacts"("business_id","id") DEFERRABLE INITIALLY DEFERRED NOT VALID,
+  DROP CONSTRAINT IF EXISTS "calls_conversation_fk", ADD CONSTRAINT "calls_conversation_fk" FOREIGN KEY ("business_id","conversation_id") REFERENCES "conversations"("business_id","id") DEFERRABLE INITIALLY DEFERRED NOT VALID,
   DROP CONSTRAINT IF EXISTS "calls_direction", ADD CONSTRAINT "calls_direction" CHECK ("calls"."direction" in ('inbound', 'outbound')) NOT VALID,
   DROP CONSTRAINT IF EXISTS "calls_answered_by", ADD CONSTRAINT "calls_answered_by" CHECK ("calls"."answered_by" in ('agent', 'voicemail')) NOT VALID,
   DROP CONSTRAINT IF EXISTS "calls_state", ADD CONSTRAINT "calls_state" CHECK ("calls"."state" in ('ringing', 'live', 'ended')) NOT VALID,
@@ -78,7 +78,7 @@ ALTER TABLE "lead_history"
   DROP CONSTRAINT IF EXISTS "lead_history_actor_kind", ADD CONSTRAINT "lead_history_actor_kind" CHECK ("lead_history"."actor_kind" in ('user', 'api_key', 'webhook', 'system')) NOT VALID;--> statement-breakpoint
 ALTER TABLE "leads"
   DROP CONSTRAINT IF EXISTS "leads_contact_fk", ADD CONSTRAINT "leads_contact_fk" FOREIGN KEY ("business_id","contact_id") REFERENCES "contacts"("business_id","id") ON DELETE CASCADE NOT VALID,
-  DROP CONSTRAINT IF EXISTS "leads_call_fk", ADD CONSTRAINT "leads_call_fk" FOREIGN KEY ("business_id","call_id") REFERENCES "calls"("business_id","id") ON DELETE SET NULL ("call_id") NOT VALID,
+  DROP CONSTRAINT IF EXISTS "leads_call_fk", ADD CONSTRAINT "leads_call_fk" FOREIGN KEY ("business_id","call_id") REFERENCES "calls"("business_id","id") DEFERRABLE INITIALLY DEFERRED NOT VALID,
   DROP CONSTRAINT IF EXISTS "leads_source", ADD CONSTRAINT "leads_source" CHECK ("leads"."source" in ('call', 'voicemail', 'whatsapp', 'manual', 'import')) NOT VALID;--> statement-breakpoint
 ALTER TABLE "message_media"
   DROP CONSTRAINT IF EXISTS "message_media_message_fk", ADD CONSTRAINT "message_media_message_fk" FOREIGN KEY ("business_id","message_id") REFERENCES "messages"("business_id","id") ON DELETE CASCADE NOT VALID,
@@ -87,7 +87,7 @@ ALTER TABLE "message_media"
 ALTER TABLE "messages"
   DROP CONSTRAINT IF EXISTS "messages_conversation_fk", ADD CONSTRAINT "messages_conversation_fk" FOREIGN KEY ("business_id","conversation_id") REFERENCES "conversations"("business_id","id") ON DELETE CASCADE NOT VALID,
   DROP CONSTRAINT IF EXISTS "messages_contact_fk", ADD CONSTRAINT "messages_contact_fk" FOREIGN KEY ("business_id","contact_id") REFERENCES "contacts"("business_id","id") ON DELETE CASCADE NOT VALID,
-  DROP CONSTRAINT IF EXISTS "messages_account_fk", ADD CONSTRAINT "messages_account_fk" FOREIGN KEY ("business_id","account_id") REFERENCES "whatsapp_accounts"("business_id","id") ON DELETE SET NULL ("account_id") NOT VALID,
+  DROP CONSTRAINT IF EXISTS "messages_account_fk", ADD CONSTRAINT "messages_account_fk" FOREIGN KEY ("business_id","account_id") REFERENCES "whatsapp_accounts"("business_id","id") DEFERRABLE INITIALLY DEFERRED NOT VALID,
   DROP CONSTRAINT IF EXISTS "messages_direction", ADD CONSTRAINT "messages_direction" CHECK ("messages"."direction" in ('in', 'out')) NOT VALID,
   DROP CONSTRAINT IF EXISTS "messages_provider", ADD CONSTRAINT "messages_provider" CHECK ("messages"."provider" in ('twilio', 'baileys')) NOT VALID,
   DROP CONSTRAINT IF EXISTS "messages_status", ADD CONSTRAINT "messages_status" CHECK ("messages"."status" in ('queued', 'sending', 'sent', 'delivered', 'read', 'failed', 'unknown', 'received')) NOT VALID;--> statement-breakpoint
@@ -107,8 +107,8 @@ ALTER TABLE "payment_transactions"
   DROP CONSTRAINT IF EXISTS "payment_transactions_kind", ADD CONSTRAINT "payment_transactions_kind" CHECK ("payment_transactions"."kind" in ('charge', 'refund')) NOT VALID,
   DROP CONSTRAINT IF EXISTS "payment_transactions_status", ADD CONSTRAINT "payment_transactions_status" CHECK ("payment_transactions"."status" in ('pending', 'completed', 'failed')) NOT VALID;--> statement-breakpoint
 ALTER TABLE "payments"
-  DROP CONSTRAINT IF EXISTS "payments_contact_fk", ADD CONSTRAINT "payments_contact_fk" FOREIGN KEY ("business_id","contact_id") REFERENCES "contacts"("business_id","id") ON DELETE SET NULL ("contact_id") NOT VALID,
-  DROP CONSTRAINT IF EXISTS "payments_receipt_message_fk", ADD CONSTRAINT "payments_receipt_message_fk" FOREIGN KEY ("business_id","receipt_message_id") REFERENCES "messages"("business_id","id") ON DELETE SET NULL ("receipt_message_id") NOT VALID,
+  DROP CONSTRAINT IF EXISTS "payments_contact_fk", ADD CONSTRAINT "payments_contact_fk" FOREIGN KEY ("business_id","contact_id") REFERENCES "contacts"("business_id","id") DEFERRABLE INITIALLY DEFERRED NOT VALID,
+  DROP CONSTRAINT IF EXISTS "payments_receipt_message_fk", ADD CONSTRAINT "payments_receipt_message_fk" FOREIGN KEY ("business_id","receipt_message_id") REFERENCES "messages"("business_id","id") DEFERRABLE INITIALLY DEFERRED NOT VALID,
   DROP CONSTRAINT IF EXISTS "payments_receipt", ADD CONSTRAINT "payments_receipt" CHECK ("payments"."receipt" in ('none', 'due', 'sent', 'failed')) NOT VALID;--> statement-breakpoint
 ALTER TABLE "recordings"
   DROP CONSTRAINT IF EXISTS "recordings_call_fk", ADD CONSTRAINT "recordings_call_fk" FOREIGN KEY ("business_id","call_id") REFERENCES "calls"("business_id","id") ON DELETE CASCADE NOT VALID,
@@ -228,24 +228,21 @@ ALTER TABLE "pending_deletions" VALIDATE CONSTRAINT "pending_deletions_kind";-->
 ALTER TABLE "whatsapp_accounts" VALIDATE CONSTRAINT "whatsapp_accounts_provider";--> statement-breakpoint
 ALTER TABLE "whatsapp_accounts" VALIDATE CONSTRAINT "whatsapp_accounts_state";--> statement-breakpoint
 ALTER TABLE "whatsapp_commands" VALIDATE CONSTRAINT "whatsapp_commands_kind";--> statement-breakpoint
--- The single-column references to contacts stay for one more version: the one before finds a contact's rows by them
--- when it merges contacts, and would delete what it does not find.
+-- The single-column references with SET NULL stay: they clear the column before the deferred keys are checked.
+-- Those to contacts stay for one more version: the one before finds a contact's rows by them when it merges contacts,
+-- and would delete what it does not find.
 ALTER TABLE "business_credentials" DROP CONSTRAINT IF EXISTS "business_credentials_known";--> statement-breakpoint
-ALTER TABLE "appointments" DROP CONSTRAINT IF EXISTS "appointments_call_id_calls_id_fk";--> statement-breakpoint
 ALTER TABLE "call_summaries" DROP CONSTRAINT IF EXISTS "call_summaries_call_id_calls_id_fk";--> statement-breakpoint
 ALTER TABLE "call_turns" DROP CONSTRAINT IF EXISTS "call_turns_call_id_calls_id_fk";--> statement-breakpoint
-ALTER TABLE "calls" DROP CONSTRAINT IF EXISTS "calls_conversation_id_conversations_id_fk";--> statement-breakpoint
 ALTER TABLE "early_deletions" DROP CONSTRAINT IF EXISTS "early_deletions_account_id_whatsapp_accounts_id_fk";--> statement-breakpoint
 ALTER TABLE "import_keys" DROP CONSTRAINT IF EXISTS "import_keys_lead_id_leads_id_fk";--> statement-breakpoint
 ALTER TABLE "import_rejects" DROP CONSTRAINT IF EXISTS "import_rejects_import_id_imports_id_fk";--> statement-breakpoint
 ALTER TABLE "lead_history" DROP CONSTRAINT IF EXISTS "lead_history_lead_id_leads_id_fk";--> statement-breakpoint
-ALTER TABLE "leads" DROP CONSTRAINT IF EXISTS "leads_call_id_calls_id_fk";--> statement-breakpoint
 ALTER TABLE "message_media" DROP CONSTRAINT IF EXISTS "message_media_message_id_messages_id_fk";--> statement-breakpoint
-ALTER TABLE "messages" DROP CONSTRAINT IF EXISTS "messages_conversation_id_conversations_id_fk", DROP CONSTRAINT IF EXISTS "messages_account_id_whatsapp_accounts_id_fk";--> statement-breakpoint
+ALTER TABLE "messages" DROP CONSTRAINT IF EXISTS "messages_conversation_id_conversations_id_fk";--> statement-breakpoint
 ALTER TABLE "payment_checkouts" DROP CONSTRAINT IF EXISTS "payment_checkouts_payment_id_payments_id_fk";--> statement-breakpoint
 ALTER TABLE "payment_events" DROP CONSTRAINT IF EXISTS "payment_events_payment_id_payments_id_fk";--> statement-breakpoint
 ALTER TABLE "payment_transactions" DROP CONSTRAINT IF EXISTS "payment_transactions_payment_id_payments_id_fk";--> statement-breakpoint
-ALTER TABLE "payments" DROP CONSTRAINT IF EXISTS "payments_receipt_message_id_messages_id_fk";--> statement-breakpoint
 ALTER TABLE "recordings" DROP CONSTRAINT IF EXISTS "recordings_call_id_calls_id_fk";--> statement-breakpoint
 ALTER TABLE "webhook_deliveries" DROP CONSTRAINT IF EXISTS "webhook_deliveries_endpoint_id_webhook_endpoints_id_fk", DROP CONSTRAINT IF EXISTS "webhook_deliveries_event_seq_events_seq_fk";--> statement-breakpoint
 ALTER TABLE "whatsapp_links" DROP CONSTRAINT IF EXISTS "whatsapp_links_account_id_whatsapp_accounts_id_fk";--> statement-breakpoint

@@ -10,8 +10,8 @@ export const appointments = pgTable(
   {
     id: id(),
     businessId: businessId(),
-    contactId: uuid('contact_id'),
-    callId: uuid('call_id'),
+    contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'set null' }),
+    callId: uuid('call_id').references(() => calls.id, { onDelete: 'set null' }),
     startsAt: at('starts_at').notNull(),
     endsAt: at('ends_at').notNull(),
     state: text({ enum: ['booked', 'cancelled'] })
@@ -31,7 +31,7 @@ export const appointments = pgTable(
     index('appointments_call').on(t.callId),
     check('appointments_order', sql`${t.endsAt} > ${t.startsAt}`),
     ...enumChecks(t),
-    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'set null'),
-    sameBusiness(t.businessId, t.callId, calls, calls.id, 'set null'),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'no action'),
+    sameBusiness(t.businessId, t.callId, calls, calls.id, 'no action'),
   ],
 )

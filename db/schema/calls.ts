@@ -10,8 +10,8 @@ export const calls = pgTable(
   {
     id: id(),
     businessId: businessId(),
-    contactId: uuid('contact_id'),
-    conversationId: uuid('conversation_id'),
+    contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'set null' }),
+    conversationId: uuid('conversation_id').references(() => conversations.id, { onDelete: 'set null' }),
     callSid: text('call_sid').notNull(),
     direction: text({ enum: ['inbound', 'outbound'] })
       .notNull()
@@ -64,8 +64,8 @@ export const calls = pgTable(
     index('calls_ended').on(t.endedAt).where(sql`${t.streamSid} is not null`),
     check('calls_ended', sql`${t.state} <> 'ended' or ${t.endReason} is not null`),
     ...enumChecks(t),
-    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'set null'),
-    sameBusiness(t.businessId, t.conversationId, conversations, conversations.id, 'set null'),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'no action'),
+    sameBusiness(t.businessId, t.conversationId, conversations, conversations.id, 'no action'),
   ],
 )
 

@@ -24,7 +24,7 @@ export const leads = pgTable(
     id: id(),
     businessId: businessId(),
     contactId: uuid('contact_id'),
-    callId: uuid('call_id'),
+    callId: uuid('call_id').references(() => calls.id, { onDelete: 'set null' }),
     stage: text().notNull().default('new'),
     source: text({ enum: ['call', 'voicemail', 'whatsapp', 'manual', 'import'] }).notNull(),
     name: text(),
@@ -54,7 +54,7 @@ export const leads = pgTable(
     check('leads_value', sql`${t.valueAgorot} is null or ${t.valueAgorot} >= 0`),
     ...enumChecks(t),
     sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'cascade'),
-    sameBusiness(t.businessId, t.callId, calls, calls.id, 'set null'),
+    sameBusiness(t.businessId, t.callId, calls, calls.id, 'no action'),
   ],
 )
 

@@ -31,7 +31,7 @@ export const messages = pgTable(
     contactId: uuid('contact_id').notNull(),
     direction: text({ enum: ['in', 'out'] }).notNull(),
     provider: text({ enum: ['twilio', 'baileys'] }).notNull(),
-    accountId: uuid('account_id'),
+    accountId: uuid('account_id').references(() => whatsappAccounts.id, { onDelete: 'set null' }),
     kind: text().notNull().default('text'),
     status: text({ enum: MESSAGE_STATUSES }).notNull(),
     body: text().notNull().default(''),
@@ -124,7 +124,7 @@ export const messages = pgTable(
     ...enumChecks(t),
     sameBusiness(t.businessId, t.conversationId, conversations, conversations.id, 'cascade'),
     sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'cascade'),
-    sameBusiness(t.businessId, t.accountId, whatsappAccounts, whatsappAccounts.id, 'set null'),
+    sameBusiness(t.businessId, t.accountId, whatsappAccounts, whatsappAccounts.id, 'no action'),
   ],
 )
 

@@ -18,7 +18,7 @@ export const payments = pgTable(
     id: id(),
     businessId: businessId(),
     /** Null when the person was erased: the payment stays in the books. */
-    contactId: uuid('contact_id'),
+    contactId: uuid('contact_id').references(() => contacts.id, { onDelete: 'set null' }),
     amount: money('amount').notNull(),
     currency: text({ enum: PAYMENT_CURRENCIES }).notNull(),
     description: text().notNull(),
@@ -37,7 +37,7 @@ export const payments = pgTable(
     receipt: text({ enum: ['none', 'due', 'sent', 'failed'] })
       .notNull()
       .default('none'),
-    receiptMessageId: uuid('receipt_message_id'),
+    receiptMessageId: uuid('receipt_message_id').references(() => messages.id, { onDelete: 'set null' }),
     /** When the sweep asks the provider next; null when the payment is settled. */
     nextCheckAt: at('next_check_at'),
     /** How often the provider was asked: the pauses increase with it. */
@@ -58,8 +58,8 @@ export const payments = pgTable(
     check('payments_refunded', sql`${t.refundedAmount} between 0 and ${t.amount}`),
     check('payments_refunded_state', sql`(${t.state} = 'refunded') = (${t.refundedAmount} = ${t.amount})`),
     ...enumChecks(t),
-    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'set null'),
-    sameBusiness(t.businessId, t.receiptMessageId, messages, messages.id, 'set null'),
+    sameBusiness(t.businessId, t.contactId, contacts, contacts.id, 'no action'),
+    sameBusiness(t.businessId, t.receiptMessageId, messages, messages.id, 'no action'),
   ],
 )
 

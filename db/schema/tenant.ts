@@ -9,15 +9,16 @@ export const businessId = () =>
     .references(() => businesses.id, { onDelete: 'cascade' })
 
 /**
- * A foreign key to a row of the same business: `(business_id, column)` refers to `(business_id, target)`.
- * Drizzle cannot express `SET NULL (column)`; the migration does, because `business_id` is never null.
+ * A foreign key to a row of the same business: `(business_id, column)` refers to `(business_id, target)`. A column that
+ * is cleared with its target has two: one of its own with `set null`, and this with `no action`, which the migration
+ * makes `DEFERRABLE INITIALLY DEFERRED` (Drizzle cannot), so that it is checked after the other has cleared the column.
  */
 export function sameBusiness(
   business: PgColumn,
   column: PgColumn,
   parent: { businessId: AnyPgColumn },
   target: AnyPgColumn,
-  onDelete: 'cascade' | 'set null',
+  onDelete: 'cascade' | 'no action',
 ) {
   const name = `${getTableName(column.table)}_${column.name.replace(/_id$/, '')}_fk`
   return foreignKey({ name, columns: [business, column], foreignColumns: [parent.businessId, target] }).onDelete(

@@ -188,6 +188,34 @@ test('a contact that is deleted leaves what only mentions it, in its business', 
   expect(payment).toEqual({ business_id: ours.business, contact_id: null })
 })
 
+test('every other row that is deleted leaves what only mentions it, in its business', async () => {
+  const t = await addTenant()
+  const { business, call, message, account, lead, payment } = t
+  const visit = newId()
+  await sql`insert into appointments (id, business_id, call_id, starts_at, ends_at)
+    values (${visit}, ${business}, ${call}, now(), now() + interval '1 hour')`
+  await change('leads', lead, { call_id: call })
+  await change('messages', message, { account_id: account })
+  await change('payments', payment, { receipt_message_id: message })
+  // In one transaction, as a merge or an erasure does it: the keys are checked when it commits.
+  await sql.begin(async (tx) => {
+    await tx`delete from calls where id = ${call}`
+    await tx`delete from whatsapp_accounts where id = ${account}`
+    const [left] = await tx`select business_id, account_id from messages where id = ${message}`
+    expect(left).toEqual({ business_id: business, account_id: null })
+    await tx`delete from messages where id = ${message}`
+  })
+  const rows = await sql`
+    select 'appointment' as what, business_id, call_id as mention from appointments where id = ${visit}
+    union all select 'lead', business_id, call_id from leads where id = ${lead}
+    union all select 'payment', business_id, receipt_message_id from payments where id = ${payment} order by 1`
+  expect([...rows]).toEqual(
+    ['appointment', 'lead', 'payment'].map((what) => ({ what, business_id: business, mention: null })),
+  )
+  await sql`delete from businesses where id = ${business}`
+  expect(await sql`select from contacts where business_id = ${business}`).toHaveLength(0)
+})
+
 test('a list of values is held to by the database', async () => {
   await expect(change('calls', ours.call, { state: 'paused' })).rejects.toThrow('calls_state')
   await expect(change('payments', ours.payment, { state: 'gifted' })).rejects.toThrow('payments_state')

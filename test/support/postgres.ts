@@ -2,9 +2,10 @@ import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../db/embedded.ts'
+import { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from '../../db/embedded.ts'
 import { readConnection } from '../../db/embedded-files.ts'
 import { migrateDatabase } from '../../db/migrate.ts'
+import { processEnvironment } from '../../src/config.ts'
 import { makePrivateDirectory } from '../../src/lib/file-modes.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { onTestRunEnd } from './cleanup.ts'
@@ -51,12 +52,18 @@ async function startShared(): Promise<EmbeddedPostgres> {
   await removeLeftovers()
   const dataDir = join(tmpdir(), `${PREFIX}${process.pid}`)
   const logger = createLogger('warn', { process: 'test' })
-  const server = await startEmbeddedPostgres({ dataDir, logger, settings: TEST_SETTINGS })
+  const server = await startEmbeddedPostgres({ dataDir, logger, settings: TEST_SETTINGS, ...chosenBinaries() })
   onTestRunEnd(async () => {
     await server.stop()
     rmSync(dataDir, { recursive: true, force: true })
   })
   return server
+}
+
+/** `TEST_POSTGRES_BIN`, a directory with `initdb` and `pg_ctl`, runs the tests on another version of Postgres. */
+function chosenBinaries(): Pick<EmbeddedPostgresOptions, 'binaries'> {
+  const directory = processEnvironment().TEST_POSTGRES_BIN
+  return directory ? { binaries: { initdb: join(directory, 'initdb'), pgCtl: join(directory, 'pg_ctl') } } : {}
 }
 
 /** Removes the server of a killed run. */
@@ -67,7 +74,8 @@ async function removeLeftovers(): Promise<void> {
     const dataDir = join(tmpdir(), name)
     const cluster = readConnection(dataDir)?.clusterDirectory
     if (cluster && existsSync(join(cluster, 'postmaster.pid'))) {
-      const server = await startEmbeddedPostgres({ dataDir, logger: createLogger('silent'), settings: TEST_SETTINGS })
+      const logger = createLogger('silent')
+      const server = await startEmbeddedPostgres({ dataDir, logger, settings: TEST_SETTINGS, ...chosenBinaries() })
       await server.stop()
     }
     rmSync(dataDir, { recursive: true, force: true })
