@@ -144,7 +144,7 @@ test('what the queue still carried of an erased person is not written back, howe
     await refused(saveTurn(business, turnOf(person.callSid, 'turns/late')))
     await refused(saveLead(business, answersOf(person.callSid)))
     await refused(
-      finishCall(business, { ...callOf(person, ago(1_000)), reason: 'completed', durationMs: 1, metrics: {} }),
+      finishCall(business, { ...callOf(person, ago(10_000)), reason: 'completed', durationMs: 1, metrics: {} }),
     )
     await refused(recordCallStatus(ctx, { callSid: person.callSid, status: 'completed', at: new Date().toISOString() }))
     await refused(
@@ -157,7 +157,7 @@ test('what the queue still carried of an erased person is not written back, howe
     )
     await refused(rejectStream(ctx, { callSid: person.callSid, detail: 'bad', at: new Date() }))
     await refused(summarizeCall(business, person.callSid, null))
-    await refused(receiveMessage(business, messageOf(person, ago(1_000))))
+    await refused(receiveMessage(business, messageOf(person, ago(10_000))))
     await refused(
       sendFollowUp(
         business,
@@ -191,8 +191,8 @@ test('who comes back is a new contact, and what is late of before stays out', as
   await saveLead(domain.business, answersOf('CAback'))
   const back = await receiveMessage(domain.business, messageOf(person, new Date(), 'hello again'))
   // By both ways of taking a message in: the person is known now.
-  await refused(receiveMessage(domain.business, messageOf(person, ago(1_000))))
-  await refused(receiveMessage(domain.business, { ...messageOf(person, ago(1_000)), body: 'STOP' }))
+  await refused(receiveMessage(domain.business, messageOf(person, ago(10_000))))
+  await refused(receiveMessage(domain.business, { ...messageOf(person, ago(10_000)), body: 'STOP' }))
   await refused(requestMessage(domain.business, { to: person.phone, text: 'late' }, settings, person.callSid))
   const rows = await domain.ctx.db.execute<{ id: string; body: string }>(sql`
     select messages.id, body from messages join contacts on contacts.id = contact_id where phone = ${person.phone}`)
