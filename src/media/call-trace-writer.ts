@@ -45,7 +45,7 @@ const FLUSH_MS = 5_000
 const MAX_WAITING_LINES = 20_000
 const MAX_WAITING = 32 * 1024 * 1024
 
-type OpenFile = Unwritten & { path: string; torn: boolean }
+type OpenFile = Unwritten & { path: string; torn: boolean; writing: Promise<void> }
 
 /**
  * Append-only JSONL files, one a call, written in the background: events, timings and turns, no audio. What the disk does not
@@ -68,61 +68,82 @@ export function createFileTraceWriters(options: {
   const open = new Map<string, OpenFile>()
   let waiting = 0
   let failing = false
+  /** Files whose last write failed. */
+  const failed = new Set<OpenFile>()
   let timer: Timer | undefined
-  let writing: Promise<void> = Promise.resolve()
+  let flushing: Promise<void> = Promise.resolve()
 
-  async function write(): Promise<void> {
-    let failure: unknown = null
-    let tried = false
-    let made = false
-    for (const file of open.values()) {
-      const lines = file.lines.splice(0)
-      if (lines.length === 0) continue
-      tried = true
-      const text = `${lines.join('\n')}\n`
-      try {
-        if (!made) await mkdir(dir, { recursive: true, mode: 0o700 })
-        made = true
-        // A failed write may have left a part of itself.
-        if (file.torn) await restore(file)
-        file.torn = true
-        await appendFile(file.path, text, { mode: 0o600 })
-        file.torn = false
-        file.written += Buffer.byteLength(text)
-        waiting -= text.length
-      } catch (error) {
-        failure = error
-        if (open.get(file.path) === file) file.lines.unshift(...lines)
-        // Discarded meanwhile.
-        else waiting -= text.length
-      }
+  /** Writes what waits of one file, after what is being written of it. */
+  function write(file: OpenFile): Promise<void> {
+    file.writing = file.writing.then(() => append(file))
+    return file.writing
+  }
+
+  async function append(file: OpenFile): Promise<void> {
+    const lines = file.lines.splice(0)
+    if (lines.length === 0) return
+    const text = `${lines.join('\n')}\n`
+    try {
+      // A failed write may have left a part of itself.
+      if (file.torn) await restore(file)
+      file.torn = true
+      await appendText(dir, file.path, text)
+      file.torn = false
+      file.written += Buffer.byteLength(text)
+      waiting -= text.length
+      noteSuccess(file)
+    } catch (error) {
+      if (open.get(file.path) === file) file.lines.unshift(...lines)
+      // Discarded meanwhile.
+      else waiting -= text.length
+      noteFailure(file, error)
     }
-    if (!tried) return
-    if (failure !== null) {
-      options.onWriteFailed?.()
-      if (!failing)
-        log.warn({ error: errorMessage(failure) }, 'records of calls cannot be written; they wait in memory')
-      timer ??= setTimeout(() => void flush(), FLUSH_MS)
-    } else if (failing) log.info('records of calls can be written again')
-    failing = failure !== null
+  }
+
+  function noteSuccess(file: OpenFile): void {
+    failed.delete(file)
+    if (!failing || failed.size > 0) return
+    failing = false
+    log.info('records of calls can be written again')
+  }
+
+  function noteFailure(file: OpenFile, error: unknown): void {
+    if (open.get(file.path) === file) failed.add(file)
+    options.onWriteFailed?.()
+    if (!failing) log.warn({ error: errorMessage(error) }, 'records of calls cannot be written; they wait in memory')
+    failing = true
+    timer ??= setTimeout(() => void flush(), FLUSH_MS)
+  }
+
+  async function writeAll(): Promise<void> {
+    for (const file of open.values()) await write(file)
   }
 
   function flush(): Promise<void> {
     clearTimeout(timer)
     timer = undefined
-    writing = writing.then(write)
-    return writing
+    flushing = flushing.then(writeAll)
+    return flushing
   }
 
   function forget(file: OpenFile): void {
     waiting -= lengthOf(file.lines)
+    failed.delete(file)
     if (open.get(file.path) === file) open.delete(file.path)
   }
 
   return {
     open(callSid) {
       const path = pathOf(callSid)
-      const file: OpenFile = { path, first: '', written: 0, lines: [], lost: 0, torn: false }
+      const file: OpenFile = {
+        path,
+        first: '',
+        written: 0,
+        lines: [],
+        lost: 0,
+        torn: false,
+        writing: Promise.resolve(),
+      }
       open.set(path, file)
       return {
         line(line) {
@@ -139,7 +160,8 @@ export function createFileTraceWriters(options: {
           timer ??= setTimeout(() => void flush(), FLUSH_MS)
         },
         close() {
-          void flush().then(() => {
+          // Its own file alone: a busy server closes calls more often than it can write all open ones.
+          void write(file).then(() => {
             forget(file)
             const { first, written, lines, lost } = file
             options.onClosed?.(path, lines.length > 0 || lost > 0 ? { first, written, lines, lost } : null)
@@ -147,9 +169,10 @@ export function createFileTraceWriters(options: {
         },
         discard() {
           forget(file)
-          writing = writing
+          file.writing = file.writing
             .then(() => rm(path, { force: true }))
             .catch((error: unknown) => log.warn({ error: errorMessage(error) }, 'a record could not be deleted'))
+          flushing = Promise.all([flushing, file.writing]).then(() => {})
         },
       }
     },
@@ -169,6 +192,17 @@ export function gapLine(t: number, lines: number): string {
 
 function lengthOf(lines: string[]): number {
   return lines.reduce((sum, line) => sum + line.length + 1, 0)
+}
+
+/** Appends to a file whose directory may be missing. */
+async function appendText(dir: string, path: string, text: string): Promise<void> {
+  try {
+    await appendFile(path, text, { mode: 0o600 })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await appendFile(path, text, { mode: 0o600 })
+  }
 }
 
 /** Cuts a file back to what is good of it. */
