@@ -51,7 +51,7 @@ type TraceWriterOptions = {
   maxWaiting?: number
 }
 
-type OpenFile = Unwritten & { path: string; torn: boolean }
+type OpenFile = Unwritten & { path: string; torn: boolean; writing: Promise<void> }
 
 /**
  * Append-only JSONL files, one a call, written in the background: events, timings and turns, no audio. What a failing disk
@@ -70,8 +70,10 @@ class FileTraceWriters implements TraceWriters {
   readonly #maxWaiting: number
   #waiting = 0
   #failing = false
+  /** Files whose last write failed. */
+  readonly #failed = new Set<OpenFile>()
   #timer: Timer | undefined
-  #writing: Promise<void> = Promise.resolve()
+  #flushing: Promise<void> = Promise.resolve()
 
   constructor(private readonly options: TraceWriterOptions) {
     this.#maxWaiting = options.maxWaiting ?? MAX_WAITING
@@ -88,7 +90,7 @@ class FileTraceWriters implements TraceWriters {
 
   open(callSid: string): CallTraceWriter {
     const path = this.pathOf(callSid)
-    const file: OpenFile = { path, first: '', written: 0, lines: [], lost: 0, torn: false }
+    const file: OpenFile = { path, first: '', written: 0, lines: [], lost: 0, torn: false, writing: Promise.resolve() }
     this.#open.set(path, file)
     return {
       write: (entry) => this.#buffer(file, entry),
@@ -100,8 +102,8 @@ class FileTraceWriters implements TraceWriters {
   flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#writing = this.#writing.then(() => this.#writeAll())
-    return this.#writing
+    this.#flushing = this.#flushing.then(() => this.#writeAll())
+    return this.#flushing
   }
 
   #buffer(file: OpenFile, entry: TraceEntry): void {
@@ -118,8 +120,9 @@ class FileTraceWriters implements TraceWriters {
     this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS)
   }
 
+  /** Writes its own file alone: a busy server closes calls more often than it can write all open ones. */
   async #close(file: OpenFile): Promise<void> {
-    await this.flush()
+    await this.#write(file)
     this.#forget(file)
     const { path, first, written, lines, lost } = file
     this.options.onClosed?.(path, lines.length > 0 || lost > 0 ? { first, written, lines, lost } : null)
@@ -127,55 +130,74 @@ class FileTraceWriters implements TraceWriters {
 
   #discard(file: OpenFile): void {
     this.#forget(file)
-    this.#writing = this.#writing
+    file.writing = file.writing
       .then(() => rm(file.path, { force: true }))
       .catch((error: unknown) => this.options.log.warn({ error: errorMessage(error) }, 'call trace not deleted'))
+    this.#flushing = Promise.all([this.#flushing, file.writing]).then(() => {})
   }
 
   #forget(file: OpenFile): void {
     this.#waiting -= lengthOf(file.lines)
+    this.#failed.delete(file)
     if (this.#open.get(file.path) === file) this.#open.delete(file.path)
   }
 
   async #writeAll(): Promise<void> {
-    const pending = [...this.#open.values()].filter((file) => file.lines.length > 0)
-    if (pending.length === 0) return
-    const errors: unknown[] = []
-    for (const file of pending) {
-      // Discarded during the writes before.
-      if (!this.writes(file.path)) continue
-      const error = await this.#write(file)
-      if (error !== null) errors.push(error)
-    }
-    const { log, onWriteFailed } = this.options
-    if (errors.length > 0) {
-      onWriteFailed?.()
-      if (!this.#failing) log.warn({ error: errorMessage(errors[0]) }, 'call traces not written, buffered in memory')
-      this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS)
-    } else if (this.#failing) log.info('call traces written again')
-    this.#failing = errors.length > 0
+    for (const file of this.#open.values()) await this.#write(file)
   }
 
-  /** @returns why the disk did not take the lines, which are buffered again; null when it did */
-  async #write(file: OpenFile): Promise<unknown> {
+  /** Writes what is buffered of one file, after what is being written of it. */
+  #write(file: OpenFile): Promise<void> {
+    file.writing = file.writing.then(() => this.#append(file))
+    return file.writing
+  }
+
+  async #append(file: OpenFile): Promise<void> {
     const lines = file.lines.splice(0)
+    if (lines.length === 0) return
     const text = `${lines.join('\n')}\n`
     try {
-      await mkdir(this.options.dir, { recursive: true, mode: 0o700 })
       // A write that failed may have left a part of itself.
       if (file.torn) await cutBack(file)
       file.torn = true
-      await appendFile(file.path, text, { mode: 0o600 })
+      await appendText(this.options.dir, file.path, text)
       file.torn = false
       file.written += Buffer.byteLength(text)
       this.#waiting -= text.length
-      return null
+      this.#noteSuccess(file)
     } catch (error) {
       if (this.#open.get(file.path) === file) file.lines.unshift(...lines)
       // Discarded during the write.
       else this.#waiting -= text.length
-      return error
+      this.#noteFailure(file, error)
     }
+  }
+
+  #noteSuccess(file: OpenFile): void {
+    this.#failed.delete(file)
+    if (!this.#failing || this.#failed.size > 0) return
+    this.#failing = false
+    this.options.log.info('call traces written again')
+  }
+
+  #noteFailure(file: OpenFile, error: unknown): void {
+    const { log, onWriteFailed } = this.options
+    if (this.#open.get(file.path) === file) this.#failed.add(file)
+    onWriteFailed?.()
+    if (!this.#failing) log.warn({ error: errorMessage(error) }, 'call traces not written, buffered in memory')
+    this.#failing = true
+    this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS)
+  }
+}
+
+/** Appends to a file below a folder, which is made when it is missing. */
+async function appendText(dir: string, path: string, text: string): Promise<void> {
+  try {
+    await appendFile(path, text, { mode: 0o600 })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await appendFile(path, text, { mode: 0o600 })
   }
 }
 

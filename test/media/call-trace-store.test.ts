@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { eq } from 'drizzle-orm'
 import { calls, pendingDeletions } from '../../db/schema/index.ts'
 import { callTraceKey, finishCall, registerCall } from '../../src/domain/calls/index.ts'
@@ -99,6 +99,21 @@ test('a stream that another one was faster than leaves no record', async () => {
   expect(readdirSync(dir)).toEqual([])
   expect(recorders.writes(recorders.pathOf('CA1'))).toBe(false)
   expect(closed).toEqual([])
+})
+
+test('a call that ends writes its own record and leaves those of the live calls to the next flush', async () => {
+  const closed = Promise.withResolvers<string>()
+  const recorders = createFileTraceWriters({ dir, log: api.ctx.log, onClosed: (path) => closed.resolve(path) })
+  const [ending, ...live] = Array.from({ length: 20 }, (_, index) => recorders.open(`CA${index}`))
+  for (const recorder of [ending, ...live]) recorder?.write({ t: 0, kind: 'drain' })
+  ending?.close()
+  expect(await closed.promise).toBe(recorders.pathOf('CA0'))
+  expect(readdirSync(dir)).toEqual([basename(recorders.pathOf('CA0'))])
+  await recorders.flush()
+  expect(readdirSync(dir)).toHaveLength(20)
+  for (const recorder of live) recorder.discard?.()
+  await recorders.flush()
+  expect(recorders.waiting).toBe(0)
 })
 
 test('a crash at every point between the call and the end of the move: the next sweep brings it to its end', async () => {

@@ -16,7 +16,7 @@ export type Identity = {
   userId: string | null
 }
 
-const PASSWORD = 'a long password of the tests'
+export const PASSWORD = 'a long password of the tests'
 
 /** A login with a role in a business, and a session of it. The server must trust `X-Forwarded-For` from this machine. */
 export async function loginAs(web: TestServer, businessId: string, role: Role): Promise<Identity> {

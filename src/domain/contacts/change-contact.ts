@@ -8,6 +8,7 @@ import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { requiredText } from '../../lib/text.ts'
 import { audit, type BusinessContext, emit } from '../context.ts'
+import { lock } from '../locks.ts'
 import { type ContactView, customFields, getContact, lockContact, tag } from './queries.ts'
 import { findContactByPhone, lockIdentities } from './resolve-contact.ts'
 
@@ -49,6 +50,8 @@ export async function createContact(ctx: BusinessContext, input: z.input<typeof 
   const id = fields.id ?? newId()
   await ctx.db.transaction(async (tx) => {
     if (phone) await lockIdentities(tx, ctx, [{ kind: 'phone', value: phone }])
+    // Requests with the same id wait for each other, so that the later one finds the contact.
+    if (fields.id) await lock(tx, `contact:${id}`)
     const [earlier] = await tx.select({ businessId: contacts.businessId }).from(contacts).where(eq(contacts.id, id))
     if (earlier?.businessId === ctx.businessId) return
     if (earlier) throw new AppError('conflict', 'id_taken', 'This id is taken; choose another.', { field: 'id' })

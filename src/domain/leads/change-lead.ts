@@ -7,6 +7,7 @@ import { newId } from '../../lib/ids.ts'
 import { requiredText } from '../../lib/text.ts'
 import { lockContact, phoneOf, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { lock } from '../locks.ts'
 import { earlierChanges, withPresentNames } from './earlier-names.ts'
 import { getLead, LEAD_SOURCES, noLead } from './queries.ts'
 import { lockStages, requireStage, stageKey } from './stages.ts'
@@ -43,6 +44,8 @@ export async function createLead(ctx: BusinessContext, input: z.input<typeof new
 
 /** @returns false when there was one with this id already */
 export async function insertLead(tx: Executor, ctx: BusinessContext, id: string, fields: NewLead): Promise<boolean> {
+  // Requests with the same id wait for each other, so that the later one finds the lead.
+  if (fields.id) await lock(tx, `lead:${id}`)
   const [earlier] = await tx.select({ businessId: leads.businessId }).from(leads).where(eq(leads.id, id))
   if (earlier && earlier.businessId !== ctx.businessId)
     throw new AppError('conflict', 'id_taken', 'This id is taken; choose another.', { field: 'id' })

@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, or } from 'drizzle-orm'
+import { and, desc, eq, gt, isNotNull, isNull, lt, or } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { mails } from '../../../db/schema/index.ts'
@@ -17,6 +17,8 @@ const MAX_ATTEMPTS = 30
 /** A mail that was never tried, and one that was left alone for longer than its job's longest pause, have lost their job. */
 const NEVER_TRIED_MS = 2 * 60_000
 const LONGEST_PAUSE_MS = 2 * 3_600_000
+/** An attempt that neither sent its mail nor wrote an error for this long has died: SMTP's own limits are shorter. */
+const CLAIM_MS = 5 * 60_000
 
 /** Writes a mail that is to be sent, in the transaction of what it is about. Then call `enqueueMail`. */
 export async function queueMail(
@@ -63,7 +65,7 @@ export async function cancelMails(tx: Executor, subjectId: string): Promise<void
 }
 
 /**
- * Sends one mail. Sent, ended or out of date, it does nothing.
+ * Sends one mail. Sent, ended, out of date or being sent by another run, it does nothing.
  * @throws AppError `mail_unavailable` when it is worth trying again
  */
 export async function sendMail(
@@ -71,22 +73,21 @@ export async function sendMail(
   id: string,
   deps: { mailer: Mailer | null; box: SecretBox },
 ): Promise<'sent' | 'failed' | 'done'> {
-  const [row] = await ctx.db.select().from(mails).where(eq(mails.id, id))
-  if (row?.state !== 'pending') return 'done'
-  const pending = and(eq(mails.id, id), eq(mails.state, 'pending'))
+  const claim = await claimMail(ctx, id)
+  if (!claim) return 'done'
+  const { attempts, earlierError, mail } = claim
+  const write = (changes: Partial<typeof mails.$inferInsert>) =>
+    ctx.db
+      .update(mails)
+      .set(changes)
+      .where(and(eq(mails.id, id), eq(mails.state, 'pending'), eq(mails.attempts, attempts)))
   const end = async (error: string) => {
-    await ctx.db.update(mails).set({ state: 'failed', sealed: '', error }).where(pending)
-    ctx.log.warn({ mailId: id, kind: row.kind, reason: error }, 'mail given up')
+    await write({ state: 'failed', sealed: '', error })
+    ctx.log.warn({ mailId: id, kind: mail.kind, reason: error }, 'mail given up')
     return 'failed' as const
   }
-  if (row.expiresAt < new Date()) return await end('expired before it could be sent')
-  if (row.attempts >= MAX_ATTEMPTS) return await end(row.error ?? 'tried too often')
-  const [claimed] = await ctx.db
-    .update(mails)
-    .set({ attempts: row.attempts + 1 })
-    .where(and(pending, eq(mails.attempts, row.attempts)))
-    .returning({ id: mails.id })
-  if (!claimed) return 'done'
+  if (mail.expiresAt < new Date()) return await end('expired before it could be sent')
+  if (attempts > MAX_ATTEMPTS) return await end(earlierError ?? 'tried too often')
   try {
     if (!deps.mailer)
       throw new AppError(
@@ -94,16 +95,35 @@ export async function sendMail(
         'mail_unavailable',
         'No mail server is set: SMTP_URL and MAIL_FROM are missing.',
       )
-    const mail = content.parse(JSON.parse(deps.box.open(row.sealed, placeOf(id))))
-    await deps.mailer.send({ id, ...mail })
+    const sealed = content.parse(JSON.parse(deps.box.open(mail.sealed, placeOf(id))))
+    await deps.mailer.send({ id, ...sealed })
   } catch (error) {
-    if (!(error instanceof AppError)) throw error
-    if (error.kind !== 'unavailable') return await end(error.message)
-    await ctx.db.update(mails).set({ error: error.message }).where(pending)
+    if (error instanceof AppError && error.kind !== 'unavailable') return await end(error.message)
+    await write({ error: error instanceof AppError ? error.message : 'failed unexpectedly' })
     throw error
   }
-  await ctx.db.update(mails).set({ state: 'sent', sealed: '', error: null, sentAt: new Date() }).where(pending)
+  await write({ state: 'sent', sealed: '', error: null, sentAt: new Date() })
   return 'sent'
+}
+
+/** Takes a mail for one attempt; null when it is not pending or another run is sending it. */
+async function claimMail(ctx: DomainContext, id: string) {
+  const [row] = await ctx.db.select().from(mails).where(eq(mails.id, id))
+  if (row?.state !== 'pending') return null
+  const [mail] = await ctx.db
+    .update(mails)
+    .set({ attempts: row.attempts + 1, error: null })
+    .where(
+      and(
+        eq(mails.id, id),
+        eq(mails.state, 'pending'),
+        eq(mails.attempts, row.attempts),
+        // An attempt that ended wrote its error.
+        or(eq(mails.attempts, 0), isNotNull(mails.error), lt(mails.updatedAt, ago(CLAIM_MS))),
+      ),
+    )
+    .returning()
+  return mail ? { attempts: mail.attempts, earlierError: row.error, mail } : null
 }
 
 /** Puts mails back whose job is lost. @returns how many */
@@ -116,6 +136,7 @@ export async function requeueMails(ctx: DomainContext): Promise<number> {
         eq(mails.state, 'pending'),
         or(
           and(eq(mails.attempts, 0), lt(mails.updatedAt, ago(NEVER_TRIED_MS))),
+          and(gt(mails.attempts, 0), isNull(mails.error), lt(mails.updatedAt, ago(CLAIM_MS))),
           lt(mails.updatedAt, ago(LONGEST_PAUSE_MS)),
         ),
       ),

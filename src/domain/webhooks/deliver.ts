@@ -165,7 +165,8 @@ export async function queueDeliveries(ctx: DomainContext, idleMs = 0): Promise<n
 /** Delivers an event once more, whatever became of it. @throws AppError `webhook_not_found`, `delivery_not_found` */
 export async function replayDelivery(ctx: BusinessContext, ref: { endpointId: string; eventId: string }) {
   await ctx.db.transaction(async (tx) => {
-    const [endpoint] = await tx.select().from(webhookEndpoints).where(mine(ctx, ref.endpointId))
+    // Locked before its delivery, in the order in which a removal locks them.
+    const [endpoint] = await tx.select().from(webhookEndpoints).where(mine(ctx, ref.endpointId)).for('key share')
     if (!endpoint) throw noEndpoint()
     const [row] = await tx
       .update(webhookDeliveries)

@@ -6,6 +6,7 @@ import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { SecretBox } from '../../lib/secret-box.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import { lock } from '../locks.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 import { openEndpointSecret, sealEndpointSecret } from './secrets.ts'
 
@@ -103,6 +104,8 @@ export async function updateEndpoint(
 /** @throws AppError `webhook_not_found` */
 export async function removeEndpoint(ctx: BusinessContext, id: string): Promise<void> {
   await ctx.db.transaction(async (tx) => {
+    // The event of a removal locks the other endpoints: two removals at once would wait for each other.
+    await lock(tx, `webhook-removal:${ctx.businessId}`)
     const gone = await tx.delete(webhookEndpoints).where(mine(ctx, id)).returning({ id: webhookEndpoints.id })
     if (gone.length === 0) throw noEndpoint()
     await audit(tx, ctx, { action: 'webhook.remove', entity: 'webhook', entityId: id })

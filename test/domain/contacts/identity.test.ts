@@ -364,3 +364,11 @@ test('many processes that meet a person under all spellings at once make one con
   await Promise.all(spellings.map((phone, index) => (index % 2 ? call(phone) : write(`whatsapp:${phone}`, 'hi'))))
   expect(await people()).toHaveLength(PAIRS.length)
 })
+
+test('contacts that are created at once under one id are one contact', async () => {
+  await fresh()
+  const asked = { id: newId(), name: 'Noa' }
+  const answers = await Promise.all(Array.from({ length: 5 }, () => createContact(ctx, asked)))
+  expect(new Set(answers.map((contact) => contact.id))).toEqual(new Set([asked.id]))
+  expect(await people()).toHaveLength(1)
+})

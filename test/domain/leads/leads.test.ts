@@ -1,4 +1,6 @@
 import { beforeAll, expect, test } from 'bun:test'
+import { createBusiness } from '../../../src/domain/businesses/index.ts'
+import { within } from '../../../src/domain/context.ts'
 import {
   createLead,
   getLead,
@@ -29,6 +31,20 @@ test('a lead asked for twice under one id is one lead, with the contact of its n
   expect(first).toEqual(second)
   expect(first).toMatchObject({ id, stage: 'new', source: 'manual', phone: '+972501234567' })
   expect((await listLeads(domain.business, { contactId: first.contactId ?? '' })).items).toHaveLength(1)
+})
+
+test('leads that are created at once under one id are one lead, and another business is told that the id is taken', async () => {
+  const asked = { id: newId(), phone: '050-123-4568', name: 'Noa' }
+  const answers = await Promise.all(Array.from({ length: 5 }, () => createLead(domain.business, asked)))
+  expect(new Set(answers.map((lead) => JSON.stringify(lead))).size).toBe(1)
+  const created = await domain.sql`select from audit_log where action = 'lead.create' and entity_id = ${asked.id}`
+  expect(created).toHaveLength(1)
+
+  const other = within(domain.ctx, await createBusiness(domain.ctx, { name: 'Other', language: 'en' }))
+  const shared = { id: newId(), name: 'Noa' }
+  const outcomes = await Promise.allSettled([domain.business, other].map((ctx) => createLead(ctx, shared)))
+  expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'id_taken' } })
 })
 
 test('what is changed is kept in the history, newest first, and nothing else is', async () => {

@@ -47,6 +47,40 @@ test('a mail is sealed while it waits, sent once, and its content is gone afterw
   await server.stop()
 })
 
+test('a mail that several runs send at once is sent once; a run that died is replaced after five minutes', async () => {
+  const server = await startMailServer()
+  const smtp = createSmtpMailer({ url: server.url, from: 'office@example.com' })
+  const { id, subjectId } = await newMail()
+  const reached = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  const slow = {
+    ...smtp,
+    async send(mail: Parameters<typeof smtp.send>[0]) {
+      reached.resolve()
+      await released.promise
+      await smtp.send(mail)
+    },
+  }
+  const first = sendMail(domain.ctx, id, { mailer: slow, box })
+  await reached.promise
+  expect(await Promise.all([1, 2].map(() => sendMail(domain.ctx, id, { mailer: smtp, box })))).toEqual(['done', 'done'])
+  expect(await requeueMails(domain.ctx)).toBe(0)
+  expect(server.received).toEqual([])
+  released.resolve()
+  expect(await first).toBe('sent')
+  expect(server.received).toHaveLength(1)
+  expect(await mailStateOf(domain.ctx, subjectId)).toBe('sent')
+
+  const left = await newMail()
+  await domain.sql`update mails set attempts = 1, updated_at = now() - interval '6 minutes' where id = ${left.id}`
+  expect(await requeueMails(domain.ctx)).toBe(1)
+  expect(domain.jobs.at(-1)).toEqual({ name: 'mail.send', payload: { mailId: left.id } })
+  const runs = await Promise.all([1, 2, 3].map(() => sendMail(domain.ctx, left.id, { mailer: smtp, box })))
+  expect(runs.sort()).toEqual(['done', 'done', 'sent'])
+  expect(server.received).toHaveLength(2)
+  await server.stop()
+})
+
 test('a mail that is refused for now is tried again, one that is refused for good is not', async () => {
   const server = await startMailServer()
   const mailer = createSmtpMailer({ url: server.url, from: 'office@example.com' })

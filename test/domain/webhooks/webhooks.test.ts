@@ -127,3 +127,30 @@ test('deliveries that are written are queued once each; a removed webhook takes 
   await expect(deliveriesTo(endpoint.id)).rejects.toMatchObject({ code: 'webhook_not_found' })
   expect(await deliverWebhook(domain.business, ref, { post: receiver(200).post, box })).toBe('gone')
 })
+
+test('webhooks that are removed at once neither block each other nor fail the changes beside them', async () => {
+  const endpoints = await Promise.all(Array.from({ length: 12 }, () => newEndpoint(null)))
+  const stays = await newEndpoint(null)
+  const contacts = await Promise.all(
+    endpoints.map(async ({ id }) => {
+      const [contact] = await Promise.all([newEvent(), removeEndpoint(domain.business, id)])
+      return contact.id
+    }),
+  )
+  const created = await domain.sql`select e.entity_id from webhook_deliveries d join events e on e.seq = d.event_seq
+    where d.endpoint_id = ${stays.id} and e.type = 'contact.create'`
+  expect(created.map((row) => String(row.entity_id)).sort()).toEqual(contacts.sort())
+  await removeEndpoint(domain.business, stays.id)
+})
+
+test('a delivery that is replayed while its webhook is removed fails neither', async () => {
+  for (let round = 0; round < 10; round++) {
+    const { endpoint, ref } = await newDelivery()
+    const replayed = Promise.all(Array.from({ length: 3 }, () => replayDelivery(domain.business, ref))).catch(
+      (error: unknown) => error,
+    )
+    await removeEndpoint(domain.business, endpoint.id)
+    const outcome = await replayed
+    if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'webhook_not_found' })
+  }
+})
