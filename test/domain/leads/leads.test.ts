@@ -33,7 +33,7 @@ test('a lead asked for twice under one id is one lead, with the contact of its n
   expect((await listLeads(domain.business, { contactId: first.contactId ?? '' })).items).toHaveLength(1)
 })
 
-test('leads that are created at once under one id are one lead, and another business is told that the id is taken', async () => {
+test('leads that are created at once under one id are one lead, and another business is answered that the id is taken', async () => {
   const asked = { id: newId(), phone: '050-123-4568', name: 'Noa' }
   const answers = await Promise.all(Array.from({ length: 5 }, () => createLead(domain.business, asked)))
   expect(new Set(answers.map((lead) => JSON.stringify(lead))).size).toBe(1)
