@@ -45,7 +45,8 @@ export async function saveAccountStatus(
         ...(refused !== null ? { phone: await phoneAfterLogout(tx, lease.accountId, refused) } : {}),
       })
       .where(eq(whatsappAccounts.id, lease.accountId))
-    await saveLink(tx, link, status, refused === null ? expectedPhone : null)
+    const isOtherNumber = state === 'working' && phone !== null && before?.phone !== phone
+    await saveLink(tx, link, status, refused === null ? expectedPhone : null, isOtherNumber)
     const isChange =
       before?.state !== state ||
       expectedPhone !== link.expectedPhone ||
@@ -53,7 +54,7 @@ export async function saveAccountStatus(
       (status.qr !== null && status.qr !== link.qr) ||
       (status.pairingCode !== null && status.pairingCode !== link.pairingCode)
     // Which phone took the link is for the business to see: a wrong one reads and writes in its name.
-    if (state === 'working' && phone && before?.phone !== phone)
+    if (isOtherNumber)
       await audit(
         tx,
         { ...ctx, businessId: lease.businessId },
@@ -99,6 +100,7 @@ async function saveLink(
   link: typeof whatsappLinks.$inferSelect,
   status: AccountStatus,
   expectedPhone: string | null,
+  isOtherNumber: boolean,
 ): Promise<void> {
   const { advice, retryAt, qr, pairingCode, lid, restriction } = status
   await tx
@@ -110,6 +112,8 @@ async function saveLink(
         ? { pairingExpiresAt: new Date(Date.now() + PAIRING_MS) }
         : {}),
       ...(lid ? { lid } : {}),
+      // WhatsApp restricts a number: one that links in its place is free.
+      ...(isOtherNumber ? { restrictionCode: null, restrictedAt: null } : {}),
       ...(restriction ? { restrictionCode: restriction.code, restrictedAt: restriction.at } : {}),
     })
     .where(eq(whatsappLinks.accountId, link.accountId))
