@@ -31,8 +31,11 @@ function* problems(files: { project: string; lock: string; dockerfile: string; c
     if (!/"sha512-[A-Za-z0-9+/]{86}=="$/.test(rest)) yield `bun.lock: ${name} has no checksum`
   }
 
+  const stages = new Set([...files.dockerfile.matchAll(/^FROM \S+ AS (\S+)/gim)].map(([, stage]) => stage ?? ''))
   const images = [
-    ...[...files.dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image ?? ''),
+    ...[...files.dockerfile.matchAll(/^FROM (\S+)/gm)]
+      .map(([, image]) => image ?? '')
+      .filter((image) => !stages.has(image)),
     ...[...files.compose.matchAll(/^\s+image: (\S+)/gm)]
       .map(([, image]) => image ?? '')
       .filter((image) => image !== 'agentlocator'),
