@@ -63,7 +63,8 @@ trap stop INT TERM
 real_time=(test/media)
 if [ $# -gt 0 ]; then shards=1; else shards=${TEST_SHARDS:-3}; fi
 for shard in $(seq "$shards"); do
-  arguments=(--timeout 60000)
+  # Of the tests of one file that may run side by side, a few: each plays a call in real time.
+  arguments=(--timeout 60000 --max-concurrency 4)
   priority=()
   if [ "$shards" = 1 ]; then
     arguments+=("$@")

@@ -307,7 +307,10 @@ describe('the caller’s turns, as they are set', () => {
         expect(session.idleTimeouts).toBe(3)
         expect(session.said.slice(0, 3)).toEqual(['How can I help?', 'Are you there?', 'Hello?'])
         expect(session.said.at(-1)).toContain('bye')
-        expect(session.said.length).toBe(4)
+        // The server answers the third timeout by itself; that answer is cancelled for the goodbye.
+        const said = session.responses.filter(({ status }) => status === 'completed')
+        expect(said.length).toBe(4)
+        expect(session.responses.length - said.length).toBeLessThanOrEqual(1)
         expect(session.errors).toEqual([])
         expect(report.ended.by).not.toBe('time_limit')
       },
