@@ -58,8 +58,8 @@ pids=()
 stop() { kill "${pids[@]}" 2>/dev/null; }
 trap stop INT TERM
 
-# Most tests wait more than they compute, so two shards run at once. The first plays calls in real time: it goes before
-# the other one, which is nice, so that a full machine does not make a caller late. The third begins when the first is done.
+# Most tests wait more than they compute, so more run at once than there are cores. The first shard plays calls in real
+# time and computes little: it goes before the others, which are nice, so that a full machine does not make a caller late.
 real_time=(test/media)
 if [ $# -gt 0 ]; then shards=1; else shards=${TEST_SHARDS:-3}; fi
 for shard in $(seq "$shards"); do
@@ -79,10 +79,7 @@ for shard in $(seq "$shards"); do
       priority=(nice -n 5)
     fi
   fi
-  (
-    if [ "$shard" -gt 2 ]; then while kill -0 "${pids[0]}" 2>/dev/null; do sleep 1; done; fi
-    exec "${priority[@]}" timeout --kill-after=30 "$limit" bun test "${arguments[@]}"
-  ) >"$outputs/$shard" 2>&1 &
+  "${priority[@]}" timeout --kill-after=30 "$limit" bun test "${arguments[@]}" >"$outputs/$shard" 2>&1 &
   pids+=($!)
 done
 
