@@ -58,28 +58,18 @@ pids=()
 stop() { kill "${pids[@]}" 2>/dev/null; }
 trap stop INT TERM
 
-# Most tests wait more than they compute, so more run at once than there are cores. The first shard plays calls in real
-# time and computes little: it goes before the others, which are nice, so that a full machine does not make a caller late.
-real_time=(test/media)
-if [ $# -gt 0 ]; then shards=1; else shards=${TEST_SHARDS:-3}; fi
+# All of them are run in two halves at once, of about the same length: most tests wait more than they compute.
+if [ $# -gt 0 ]; then shards=1; else shards=${TEST_SHARDS:-2}; fi
 for shard in $(seq "$shards"); do
   # Of the tests of one file that may run side by side, a few: each plays a call in real time.
   arguments=(--timeout 60000 --max-concurrency 4)
-  priority=()
   if [ "$shards" = 1 ]; then
     arguments+=("$@")
   else
     cp "$timings" "$outputs/timings-$shard.json"
-    arguments+=(--timings="$outputs/timings-$shard.json" --update-timings)
-    if [ "$shard" = 1 ]; then
-      arguments+=(--shard=1/1 "${real_time[@]}")
-    else
-      for path in "${real_time[@]}"; do arguments+=(--path-ignore-patterns="$path/**"); done
-      arguments+=(--shard="$((shard - 1))/$((shards - 1))")
-      priority=(nice -n 5)
-    fi
+    arguments+=(--timings="$outputs/timings-$shard.json" --update-timings --shard="$shard/$shards")
   fi
-  "${priority[@]}" timeout --kill-after=30 "$limit" bun test "${arguments[@]}" >"$outputs/$shard" 2>&1 &
+  timeout --kill-after=30 "$limit" bun test "${arguments[@]}" >"$outputs/$shard" 2>&1 &
   pids+=($!)
 done
 
