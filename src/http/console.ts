@@ -54,7 +54,7 @@ export type ConsoleDeps = {
   /** The path of the public address, without a slash behind. */
   base: string
   /** What the first business speaks and the zone of its clock. */
-  defaults(): { language: 'he' | 'en'; timeZone: string }
+  defaults(): { language: 'he' | 'en'; timezone?: string }
 }
 
 /** The console: a shell in HTML that is never cached, and files that never change under their name. */
@@ -69,8 +69,8 @@ export function createConsole({ folder, base, defaults }: ConsoleDeps): Hono {
   app.get('/console.webmanifest', (c) => serve(folder, 'console.webmanifest', c.req.raw, false))
   const shell = (request: Request) => {
     const manifest = manifestNow()
-    const { language, timeZone } = defaults()
-    const body = manifest ? page(manifest, languageOf(request, language), timeZone, base) : NOT_BUILT
+    const { language, timezone = 'Asia/Jerusalem' } = defaults()
+    const body = manifest ? page(manifest, languageOf(request, language), timezone, base) : NOT_BUILT
     return new Response(body.toString(), {
       status: manifest ? 200 : 503,
       headers: {

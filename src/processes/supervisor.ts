@@ -32,7 +32,7 @@ function describe(config: Config): string {
     'AgentLocator is up.',
     line('address', config.publicBaseUrl),
     line('listening', `${config.host}:${config.port}, ${config.webConcurrency} web process(es)`),
-    line('console', `${config.publicBaseUrl}/admin`),
+    line('console', `${config.publicBaseUrl}/console`),
     line('health', `${config.publicBaseUrl}/readyz`),
     line('queues', `${config.publicBaseUrl}/admin/queues (on ${config.queue.kind === 'redis' ? 'Redis' : 'Postgres'})`),
     line('data', `${config.dataDir}${config.database.kind === 'embedded' ? ', with an embedded Postgres' : ''}`),

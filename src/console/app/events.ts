@@ -14,6 +14,8 @@ export function onOnlineChange(listener: () => void) {
 function setOnline(value: boolean) {
   if (value === online) return
   online = value
+  // What was missed beyond the events that are sent again is read anew.
+  if (online) void queryClient.invalidateQueries()
   for (const listener of listeners) listener()
 }
 
@@ -60,24 +62,29 @@ export function followEvents(businessId: string): () => void {
   }
   void navigator.locks
     .request(`agentlocator-events-${businessId}`, { signal: ended.signal }, () => holdStream(businessId, ended.signal))
-    .catch(() => undefined)
-  return () => ended.abort()
+    .catch((error: unknown) => {
+      // Ended while it waited for the lock.
+      if (!ended.signal.aborted) throw error
+    })
+  return () => {
+    channel.onmessage = null
+    ended.abort()
+  }
 }
 
 function holdStream(businessId: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const share = (online: boolean) => {
-      setOnline(online)
-      channel.postMessage({ businessId, online })
+    const share = (isHere: boolean) => {
+      setOnline(isHere)
+      channel.postMessage({ businessId, online: isHere })
     }
     const subscription = client.events.stream.subscribe(
       {},
       {
-        onConnectionStateChange: ({ state }) => share(state !== 'connecting' || online),
-        onStarted: () => {
-          if (!online) void queryClient.invalidateQueries()
-          share(true)
+        onConnectionStateChange: ({ state, error }) => {
+          if (state === 'connecting' && error) share(false)
         },
+        onStarted: () => share(true),
         onData: (item) => {
           const event: Event = 'data' in item && item.data && 'type' in item.data ? item.data : (item as Event)
           apply(event)

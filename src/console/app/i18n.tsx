@@ -1,7 +1,9 @@
+import { useQuery } from '@tanstack/react-query'
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react'
 import { I18nProvider } from 'react-aria-components'
 import { IntlProvider } from 'use-intl'
 import type { messages as he } from '../messages/he/index.ts'
+import { query } from './trpc.ts'
 
 export type Locale = 'he' | 'en'
 
@@ -25,8 +27,10 @@ function initialLocale(): Locale {
   return stored === 'en' ? 'en' : 'he'
 }
 
+/** @param timeZone used until the business's own is known */
 export function Localized({ timeZone, children }: { timeZone: string; children: ReactNode }) {
   const [locale, setLocale] = useState(initialLocale)
+  const business = useQuery(query('businesses.get'))
   const [messages, setMessages] = useState<{ locale: Locale; texts: typeof he } | null>(null)
   useEffect(() => {
     let current = true
@@ -46,7 +50,7 @@ export function Localized({ timeZone, children }: { timeZone: string; children: 
   return (
     <LocaleContext value={{ locale, setLocale }}>
       <I18nProvider locale={locale === 'he' ? 'he-IL' : 'en-IL'}>
-        <IntlProvider locale={messages.locale} messages={messages.texts} timeZone={timeZone}>
+        <IntlProvider locale={messages.locale} messages={messages.texts} timeZone={business.data?.timezone ?? timeZone}>
           {children}
         </IntlProvider>
       </I18nProvider>

@@ -27,10 +27,16 @@ export function Layout() {
   const online = useSyncExternalStore(onOnlineChange, isOnline)
   const status = statusOf(me.error)
   useEffect(() => {
+    // The business that was chosen before is not this member's any more.
+    if ((status === 403 || status === 404) && localStorage.getItem('business')) {
+      localStorage.removeItem('business')
+      location.reload()
+    }
     if (status === 401)
       location.assign(`${below('/admin/login')}?next=${encodeURIComponent(location.pathname.slice(BASE.length))}`)
   }, [status])
-  useEffect(() => (me.data ? followEvents(me.data.businessId) : undefined), [me.data])
+  const businessId = me.data?.businessId
+  useEffect(() => (businessId ? followEvents(businessId) : undefined), [businessId])
   if (status === 401) return null
   return (
     <div className="flex h-full flex-col md:flex-row">
@@ -56,7 +62,7 @@ export function Layout() {
             </li>
           ))}
         </ul>
-        <Account />
+        <Account className="mt-auto hidden p-3 md:flex" />
       </nav>
       <main id="main" tabIndex={-1} className="flex min-h-0 min-w-0 flex-1 flex-col outline-none">
         {!online && (
@@ -70,13 +76,14 @@ export function Layout() {
   )
 }
 
-function Account() {
+/** Business, language, theme, sign-out. */
+export function Account({ className }: { className: string }) {
   const t = useTranslations('nav')
   const { locale, setLocale } = useLocale()
   const me = useQuery(query('account.me'))
   const businesses = me.data?.businesses ?? []
   return (
-    <div className="mt-auto hidden flex-col gap-2 p-3 text-sm md:flex">
+    <div className={`flex-col gap-2 text-sm ${className}`}>
       {businesses.length > 1 && (
         <label className="flex flex-col gap-1 text-muted">
           {t('business')}

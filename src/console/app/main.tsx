@@ -6,6 +6,8 @@ import { router } from './router.tsx'
 import { queryClient } from './trpc.ts'
 
 const element = document.getElementById('console')
+const theme = localStorage.getItem('theme')
+if (theme) document.documentElement.dataset.theme = theme
 if (element)
   createRoot(element).render(
     <QueryClientProvider client={queryClient}>

@@ -8,7 +8,7 @@ import type { Entry } from './entry.ts'
 
 const WINDOW_MS = 24 * 3_600_000
 
-/** Writes to the contact, or a note that only the team sees. What is typed is kept until it was accepted. */
+/** Sends a message to the contact, or adds a note for the team. The draft stays stored until the server has accepted it. */
 export function Composer({ contactId, items }: { contactId: string; items: Entry[] }) {
   const t = useTranslations('inbox')
   const draftKey = `draft-${contactId}`
@@ -17,12 +17,13 @@ export function Composer({ contactId, items }: { contactId: string; items: Entry
   const contact = useQuery(query('contacts.get', { id: contactId }))
   const refresh = () => queryClient.invalidateQueries({ queryKey: ['conversations'] })
   const done = () => {
-    keep('')
+    sentKeys.clear()
+    store('')
     void refresh()
   }
   const send = useMutation({ ...mutation('messages.send'), onSuccess: done })
   const note = useMutation({ ...mutation('contacts.addNote'), onSuccess: done })
-  const keep = (value: string) => {
+  const store = (value: string) => {
     setText(value)
     if (value === '') localStorage.removeItem(draftKey)
     else localStorage.setItem(draftKey, value)
@@ -67,7 +68,7 @@ export function Composer({ contactId, items }: { contactId: string; items: Entry
           value={text}
           aria-label={isNote ? t('notePlaceholder') : t('write')}
           placeholder={isNote ? t('notePlaceholder') : t('write')}
-          onChange={(event) => keep(event.target.value)}
+          onChange={(event) => store(event.target.value)}
           onKeyDown={(event) => {
             if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
               event.preventDefault()
@@ -95,12 +96,12 @@ export function Composer({ contactId, items }: { contactId: string; items: Entry
   )
 }
 
-const pressed = new Map<string, string>()
+const sentKeys = new Map<string, string>()
 
-/** One key for the same text behind the same last entry. */
+/** One key for the same text until it was accepted: written again after that it is another message. */
 function keyOf(contactId: string, body: string, lastId: string | undefined): string {
   const name = JSON.stringify([contactId, body, lastId])
-  const key = pressed.get(name) ?? crypto.randomUUID()
-  pressed.set(name, key)
+  const key = sentKeys.get(name) ?? crypto.randomUUID()
+  sentKeys.set(name, key)
   return key
 }

@@ -57,14 +57,15 @@ function File({ file }: { file: Message['media'][number] }) {
   const t = useTranslations('message')
   if (!file.url || file.state === 'pending' || file.state === 'failed' || file.state === 'unavailable')
     return <em className="text-muted">{file.state === 'pending' ? t('pending') : t('unavailable')}</em>
-  const source = file.state === 'external' ? file.url : new URL(file.url, location.origin).pathname
+  const isOurs = file.state === 'stored'
+  const source = isOurs ? new URL(file.url, location.origin).pathname : file.url
   if (file.kind === 'image' && file.thumbnailUrl)
     return (
       <a href={source} target="_blank" rel="noreferrer">
         <img src={file.thumbnailUrl} alt={file.fileName ?? t('photo')} loading="lazy" className="max-h-72 rounded-lg" />
       </a>
     )
-  if (file.contentType.startsWith('audio/'))
+  if (isOurs && file.contentType.startsWith('audio/'))
     return (
       <figure className="flex flex-col gap-1">
         {/* biome-ignore lint/a11y/useMediaCaption: the transcript stands below it */}
@@ -76,7 +77,7 @@ function File({ file }: { file: Message['media'][number] }) {
         )}
       </figure>
     )
-  if (file.kind === 'video')
+  if (isOurs && file.kind === 'video')
     // biome-ignore lint/a11y/useMediaCaption: what customers send has no captions
     return <video controls preload="none" src={source} aria-label={t('video')} className="max-h-72 rounded-lg" />
   return (

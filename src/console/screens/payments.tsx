@@ -1,4 +1,5 @@
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
+import { useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { mutation, pages, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
@@ -60,14 +61,20 @@ export function Payments() {
 
 function RequestForm() {
   const t = useTranslations('money')
+  // The same form after a lost answer is the same payment; a changed one, or the next after a success, is another.
+  const [key, setKey] = useState(() => crypto.randomUUID())
   const request = useMutation({
     ...mutation('payments.request'),
-    onSuccess: () => queryClient.invalidateQueries({ queryKey: ['payments'] }),
+    onSuccess: () => {
+      setKey(crypto.randomUUID())
+      return queryClient.invalidateQueries({ queryKey: ['payments'] })
+    },
   })
   return (
     <Panel title={t('request')}>
       <form
         className="flex flex-col gap-3"
+        onChange={() => setKey(crypto.randomUUID())}
         onSubmit={(event) => {
           event.preventDefault()
           const element = event.currentTarget
@@ -78,13 +85,12 @@ function RequestForm() {
               amount: Math.round(Number(form.get('amount')) * 100),
               description: String(form.get('description')),
               send: form.get('send') === 'on',
-              idempotencyKey: String(form.get('key')),
+              idempotencyKey: key,
             },
             { onSuccess: () => element.reset() },
           )
         }}
       >
-        <input type="hidden" name="key" value={crypto.randomUUID()} readOnly />
         <Field label={t('contact')}>
           {(className) => <input name="contact" type="tel" dir="ltr" required className={className} />}
         </Field>

@@ -1,5 +1,6 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useTranslations } from 'use-intl'
+import { stripPoints } from '../../lib/hebrew.ts'
 import { mutation, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Field, Panel, Problem } from '../ui/fields.tsx'
@@ -44,7 +45,7 @@ function Prompt() {
             {preview.data && (
               <p className="rounded-lg bg-accent-soft p-3">
                 <strong className="block">{t('hears')}</strong>
-                <Written>{preview.data.greeting}</Written>
+                <Written>{stripPoints(preview.data.greeting)}</Written>
               </p>
             )}
             <Field label={t('instructions')}>

@@ -1,5 +1,6 @@
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { useTranslations } from 'use-intl'
+import { Account } from '../app/layout.tsx'
 import { Heading } from '../ui/states.tsx'
 import { BusinessSettings } from './settings-business.tsx'
 import { NumberSettings } from './settings-numbers.tsx'
@@ -40,6 +41,7 @@ export function Settings() {
       </nav>
       <div className="flex min-h-0 flex-1 flex-col gap-4 overflow-y-auto p-4">
         <Part />
+        <Account className="flex md:hidden" />
       </div>
     </>
   )

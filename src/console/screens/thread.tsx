@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useRef } from 'react'
 import { useTranslations } from 'use-intl'
 import { mutation, pages, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
+import { Problem } from '../ui/fields.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Loaded } from '../ui/states.tsx'
 import { Clock, Duration, Money, Phone, Written } from '../ui/values.tsx'
@@ -95,7 +96,7 @@ function ThreadHead({ contactId, onDetails }: { contactId: string; onDetails(): 
         ) : null}
       </h2>
       {conversation && (
-        <div className="flex flex-wrap gap-1">
+        <div className="order-last flex w-full flex-wrap gap-1 md:order-none md:w-auto">
           {myId && (
             <Act
               look="quiet"
@@ -119,6 +120,7 @@ function ThreadHead({ contactId, onDetails }: { contactId: string; onDetails(): 
       <Act look="quiet" aria-label={t('details')} onPress={onDetails}>
         <Icon name="people" />
       </Act>
+      <Problem error={assign.error ?? snooze.error ?? close.error ?? reopen.error ?? mark.error} />
     </header>
   )
 }
@@ -164,14 +166,14 @@ function EntryView({ entry }: { entry: Entry }) {
           {t('entry.payment')}: <Written>{entry.data.description}</Written>
         </span>
         <Money amount={entry.data.amount} currency={entry.data.currency} />
-        <span className="text-muted">{entry.data.state}</span>
+        <span className="text-muted">{t(`money.${entry.data.state}`)}</span>
       </div>
     )
   return (
     <div className={`${card} flex items-center gap-3`}>
       <span className="flex-1">{t('entry.appointment')}</span>
       <Clock at={entry.data.startsAt} />
-      <span className="text-muted">{entry.data.state}</span>
+      <span className="text-muted">{t(`calendar.${entry.data.state}`)}</span>
     </div>
   )
 }

@@ -53,7 +53,9 @@ export function Today() {
                 {newLeads.slice(0, SHOWN).map((lead) => (
                   <Link key={lead.id} to="/leads" className={LINE}>
                     <span className="min-w-0 flex-1">
-                      <bdi className="block truncate">{lead.name ?? lead.phone}</bdi>
+                      <span className="block truncate">
+                        {lead.name ? <bdi>{lead.name}</bdi> : lead.phone && <Phone value={lead.phone} />}
+                      </span>
                       {lead.inquiry && <Written className="line-clamp-1 text-muted text-sm">{lead.inquiry}</Written>}
                     </span>
                     <Ago at={lead.createdAt} className="text-muted text-sm" />

@@ -54,9 +54,12 @@ export function Money({ amount, currency }: { amount: number; currency: string }
   return <bdi className="tabular-nums">{format.number(amount / 100, { style: 'currency', currency })}</bdi>
 }
 
-/** What other people wrote: in the direction of its own language, as plain text. */
+/** What other people wrote, as plain text: each line in the direction of its own language. */
 export const Written = ({ children, className = '' }: { children: string; className?: string }) => (
-  <span dir="auto" className={`whitespace-pre-wrap break-words [overflow-wrap:anywhere] ${className}`}>
+  <span
+    dir="auto"
+    className={`whitespace-pre-wrap break-words [overflow-wrap:anywhere] [unicode-bidi:plaintext] ${className}`}
+  >
     {children}
   </span>
 )

@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { calls, contacts } from '../../../db/schema/index.ts'
+import { appointments, calls, contacts, payments } from '../../../db/schema/index.ts'
 import { noContact } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { isFoldedSql, messageView, relatedSql, toMessageView } from '../messages/index.ts'
@@ -64,12 +64,12 @@ export const timelineEntry = z.discriminatedUnion('kind', [
     currency: z.string(),
     description: z.string(),
     provider: z.string(),
-    state: z.string(),
+    state: z.enum(payments.state.enumValues),
   }),
   entry('appointment', {
     startsAt: z.iso.datetime({ offset: true }),
     endsAt: z.iso.datetime({ offset: true }),
-    state: z.string(),
+    state: z.enum(appointments.state.enumValues),
     name: z.string().nullable(),
     note: z.string().nullable(),
   }),

@@ -144,7 +144,7 @@ export function mountRoutes({ deps, directory, addresses, login, calls, voice, s
     createConsole({
       folder: CONSOLE_FOLDER,
       base: new URL(publicBaseUrl).pathname.replace(/\/+$/, ''),
-      defaults: () => ({ language: config.business.language, timeZone: 'Asia/Jerusalem' }),
+      defaults: () => ({ ...config.business, ...directory.business(directory.first() ?? '') }),
     }),
   )
   app.route('/admin', createAdmin({ publicBaseUrl, board: createBoard(deps.producer.queues), ask }))
