@@ -10,6 +10,7 @@ type Kind =
   | 'mail'
   | 'media'
   | 'process'
+  | 'push'
   | 'receipt'
   | 'settle'
   | 'summarize'

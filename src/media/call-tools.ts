@@ -43,8 +43,9 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
 
   /** The account that has the call. */
   const carrierOf = (call: StreamToken) => (call.viaInstallation ? deps.installation : carriers.of(call.businessId))
-  const canTransfer = (call: StreamToken) =>
-    carrierOf(call) !== null && profiles.of(call.businessId).transferNumber !== null
+  const numberOf = (call: StreamToken, number?: string | null) => number ?? profiles.of(call.businessId).transferNumber
+  const canTransfer = (call: StreamToken, number?: string | null) =>
+    carrierOf(call) !== null && numberOf(call, number) !== null
 
   async function perform(business: BusinessContext, call: StreamToken, name: CallToolName, args: unknown) {
     switch (name) {
@@ -90,8 +91,8 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
       }
     },
     canTransfer,
-    async transfer(call) {
-      const number = profiles.of(call.businessId).transferNumber
+    async transfer(call, to) {
+      const number = numberOf(call, to)
       const telephony = carrierOf(call)
       if (!telephony || !number) return NO_TRANSFER
       try {

@@ -1,4 +1,4 @@
-import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
+import type { CallEndReason, LiveState, StreamToken } from '../domain/calls/index.ts'
 import type { CallTurn } from '../jobs/registry.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, EngineTool, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
@@ -27,6 +27,8 @@ export type CallEvents = {
   claim(call: StreamToken, streamSid: string): Promise<boolean>
   turn(call: StreamToken, turn: Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>, audio?: Uint8Array): void
   lead(call: StreamToken, answers: unknown): void
+  /** How a live call stands, for those who watch it. */
+  state?(call: StreamToken, state: LiveState): void
   /**
    * Writes that a signed stream was refused, for calls of the signer's businesses only. Resolves within a bound; never
    * rejects.
@@ -71,11 +73,12 @@ export type CallTools = {
   run(call: StreamToken, name: string, args: unknown): Promise<unknown>
   /**
    * Transfers the call to a person.
+   * @param number E.164, in place of the business's own
    * @returns null when it is under way, else the problem, for the model
    */
-  transfer(call: StreamToken): Promise<string | null>
-  /** Whether the business has a person to transfer to. */
-  canTransfer(call: StreamToken): boolean
+  transfer(call: StreamToken, number?: string | null): Promise<string | null>
+  /** Whether there is a person to transfer to: the business's own number, or this one. */
+  canTransfer(call: StreamToken, number?: string | null): boolean
 }
 
 /** An engine's session that was opened before the stream came. */

@@ -3,6 +3,7 @@ import type { RouterRoute } from 'hono/types'
 import { WEBHOOKS } from '../access/urls.ts'
 import type { Deps } from '../composition/deps.ts'
 import { createDirectory } from '../domain/businesses/index.ts'
+import { createListenToken } from '../domain/calls/index.ts'
 import { createEventHub } from '../domain/events/index.ts'
 import { BasePath } from '../http/base-path.ts'
 import { checkAddress } from '../http/request-address.ts'
@@ -16,7 +17,7 @@ import { type MediaSocket, type MediaSocketData, pathOf } from '../media/socket.
 import type { ApiServices } from '../trpc/trpc.ts'
 import { ClientAddresses } from './web/client-addresses.ts'
 import { startEventRecovery } from './web/event-recovery.ts'
-import { createLiveCalls } from './web/live-calls.ts'
+import { createLiveCalls, type LiveCalls } from './web/live-calls.ts'
 import { createLoginService } from './web/login-service.ts'
 import { mountRoutes } from './web/routes.ts'
 
@@ -55,7 +56,10 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     queues: () => deps.producer.queues,
     events: hub,
     keyring: deps.keyring,
+    push: deps.push,
     replayTrace: (key) => replayStored(deps.storage, key),
+    liveCalls: calls.control,
+    listenToken: (grant) => createListenToken(config.sessionSecret, grant),
   }
   const voice: VoiceWebhookDeps = {
     ...deps,
@@ -77,6 +81,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       publicBaseUrl: config.publicBaseUrl,
       addresses,
       media: calls.media,
+      upgradeListener: calls.upgradeListener,
       // Answers 204 whatever comes: no middleware may refuse it first.
       answer: (request, path) => (path === WEBHOOKS.streamStatus ? streamStatus(request) : routes.fetch(request)),
     }),
@@ -105,6 +110,7 @@ function createFetch(deps: {
   publicBaseUrl: string
   addresses: ClientAddresses
   media: MediaSocket
+  upgradeListener: LiveCalls['upgradeListener']
   answer(request: Request, path: string): Response | Promise<Response>
 }): Fetch {
   const { addresses, media } = deps
@@ -118,7 +124,8 @@ function createFetch(deps: {
     const path = pathOf(request.url)
     if (path.startsWith('/ws/')) {
       const upgraded = media.upgrade(received, server, path)
-      if (upgraded !== null) return upgraded && secure(path, upgraded)
+      const answered = upgraded === null ? deps.upgradeListener(received, server, path) : upgraded
+      if (answered !== null) return answered && secure(path, answered)
     }
     addresses.setPeer(request, server.requestIP(received)?.address ?? '')
     bindBody(request, budget, addresses.limitKeyOf(request))

@@ -5,16 +5,19 @@ import type { AccessContext } from '../access/authenticate.ts'
 import { permissionOf } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
 import { superviseStream, until } from '../access/streams.ts'
+import type { ListenToken } from '../domain/calls/index.ts'
 import type { Actor } from '../domain/context.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import type { PaymentDeps } from '../domain/payments/index.ts'
+import type { PushDeps } from '../domain/push/index.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
 import type { SecretBox } from '../lib/secret-box.ts'
 import { requireStorable } from '../lib/text.ts'
+import type { LiveControl } from '../media/live-control.ts'
 import type { ReplayReport } from '../media/replay.ts'
 import type { ProcedureMeta } from './rest-meta.ts'
 
@@ -29,8 +32,14 @@ export type ApiServices = {
   events: EventHub
   /** The credentials of businesses. */
   keyring: Keyring
+  /** Signs notifications and seals the addresses of devices. */
+  push: PushDeps
   /** Replays a stored trace. @throws AppError `trace_not_found`, `bad_trace` */
   replayTrace(key: string): Promise<ReplayReport>
+  /** Reaches the live calls of all servers. */
+  liveCalls: Pick<LiveControl, 'command'>
+  /** Lets its bearer open `/ws/listen`. */
+  listenToken(grant: Pick<ListenToken, 'callId' | 'businessId' | 'actor'>): { token: string; expiresAt: Date }
 }
 
 /** What every procedure gets. The caller is authenticated when the procedure asks for it. */

@@ -31,6 +31,7 @@ const READS: Record<string, string[]> = {
   appointment: ['appointments', 'conversations'],
   whatsapp: ['whatsapp'],
   recording: ['calls', 'conversations'],
+  push: ['push'],
 }
 
 const waiting = new Set<string>()

@@ -36,6 +36,11 @@ const calls = createRoute({
   path: '/calls',
   component: lazyRouteComponent(() => import('../screens/calls.tsx'), 'Calls'),
 })
+const live = createRoute({
+  getParentRoute: () => root,
+  path: '/live',
+  component: lazyRouteComponent(() => import('../screens/live.tsx'), 'Live'),
+})
 const call = createRoute({
   getParentRoute: () => root,
   path: '/calls/$callId',
@@ -66,7 +71,7 @@ const payments = createRoute({
 })
 const settingsSearch = z.object({
   part: z.catch(
-    z._default(z.enum(['business', 'receptionist', 'whatsapp', 'numbers', 'team']), 'business'),
+    z._default(z.enum(['business', 'receptionist', 'whatsapp', 'numbers', 'notifications', 'team']), 'business'),
     'business',
   ),
 })
@@ -78,7 +83,7 @@ const settings = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([index, today, inbox, calls, call, leads, contacts, calendar, payments, settings]),
+  routeTree: root.addChildren([index, today, inbox, live, calls, call, leads, contacts, calendar, payments, settings]),
   basepath: below('/console'),
   defaultPreload: 'intent',
   scrollRestoration: true,

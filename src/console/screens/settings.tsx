@@ -3,6 +3,7 @@ import { useTranslations } from 'use-intl'
 import { Account } from '../app/layout.tsx'
 import { Heading } from '../ui/states.tsx'
 import { BusinessSettings } from './settings-business.tsx'
+import { NotificationSettings } from './settings-notifications.tsx'
 import { NumberSettings } from './settings-numbers.tsx'
 import { ReceptionistSettings } from './settings-receptionist.tsx'
 import { TeamSettings } from './settings-team.tsx'
@@ -14,9 +15,10 @@ const PARTS = {
   receptionist: ReceptionistSettings,
   whatsapp: WhatsAppSettings,
   numbers: NumberSettings,
+  notifications: NotificationSettings,
   team: TeamSettings,
 } as const
-const NAMES = ['business', 'receptionist', 'whatsapp', 'numbers', 'team'] as const
+const NAMES = ['business', 'receptionist', 'whatsapp', 'numbers', 'notifications', 'team'] as const
 
 export function Settings() {
   const t = useTranslations('settings')

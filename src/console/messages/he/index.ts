@@ -4,9 +4,11 @@ import { contact } from './contact.ts'
 import { entry } from './entry.ts'
 import { inbox } from './inbox.ts'
 import { lead } from './lead.ts'
+import { live } from './live.ts'
 import { message } from './message.ts'
 import { money } from './money.ts'
 import { nav } from './nav.ts'
+import { push } from './push.ts'
 import { settings } from './settings.ts'
 import { state } from './state.ts'
 import { today } from './today.ts'
@@ -18,9 +20,11 @@ export const messages = {
   entry,
   inbox,
   lead,
+  live,
   message,
   money,
   nav,
+  push,
   settings,
   state,
   today,
