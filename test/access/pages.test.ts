@@ -58,6 +58,67 @@ test(
 )
 
 test(
+  'the login stays in the language that was chosen and leads to where it was asked for',
+  async () => {
+    const context = await browser.newContext({ locale: 'en-GB' })
+    const page = await context.newPage()
+    const language = () => page.locator('html').getAttribute('lang')
+    await page.goto(`${web.url}/admin/login?next=${encodeURIComponent('/admin/queues')}`)
+    await page.click('a[lang=he]')
+    await page.waitForURL(/lang=he/)
+    expect(await language()).toBe('he')
+    await page.fill('input[name=email]', login.email)
+    await page.fill('input[name=password]', 'not the password')
+    await page.click('button')
+    await page.locator('p[role=alert]').waitFor()
+    expect(await language()).toBe('he')
+    await page.click('a[lang=en]')
+    await page.waitForURL(/lang=en/)
+    expect(await language()).toBe('en')
+    await page.fill('input[name=email]', login.email)
+    await page.fill('input[name=password]', login.password)
+    await page.click('button')
+    await page.waitForURL(/\/admin\/queues/)
+    await context.close()
+  },
+  LONG,
+)
+
+test('the login leads to pages of our own alone', async () => {
+  const shownTarget = async (next: string) => {
+    const page = await fetch(`${web.url}/admin/login?${new URLSearchParams({ next })}`)
+    return /name="next" value="([^"]*)"/.exec(await page.text())?.[1]?.replaceAll('&amp;', '&')
+  }
+  const loggedInAt = async (next: string) => {
+    const answer = await fetch(`${web.url}/admin/login?lang=he`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { Origin: web.url },
+      body: new URLSearchParams({ email: login.email, password: login.password, next }),
+    })
+    return answer.headers.get('location')
+  }
+  for (const next of ['/admin/queues', '/console/calls/x', '/console/inbox?open=01a2&q=%D7%A9', '/api/docs'])
+    expect(await shownTarget(next)).toBe(next)
+  for (const next of [
+    '//evil.example',
+    '/\\evil.example',
+    'https://evil.example/admin',
+    'javascript:alert(1)',
+    '/console@evil.example',
+    '/console.evil.example',
+    '/console\n//evil.example',
+    '/console?next=//evil.example',
+    '/console/\r\nSet-Cookie: a=b',
+    '/pay/x',
+    '',
+  ])
+    expect([next, await shownTarget(next)]).toEqual([next, '/admin'])
+  expect(await loggedInAt('/console/inbox?open=01a2')).toBe('/console/inbox?open=01a2')
+  expect(await loggedInAt('//evil.example')).toBe('/admin')
+})
+
+test(
   'a page of another site cannot frame them',
   async () => {
     const page = await browser.newPage()
