@@ -24,6 +24,9 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
+/** The board highlights errors in a worker, whose parts are loaded under the policy of its own script. */
+const SCRIPT_POLICY = "default-src 'none'; script-src 'self'"
+
 export function createBoard(queues: JobQueue[]): Hono {
   const server = new HonoAdapter(serveStatic)
   server.setBasePath(BASE)
@@ -40,6 +43,10 @@ export function createBoard(queues: JobQueue[]): Hono {
     options: { uiConfig: { boardTitle: 'AgentLocator' } },
   })
   const app = new Hono()
+  app.use('/static/js/*', async (c, next) => {
+    await next()
+    c.res.headers.set('Content-Security-Policy', SCRIPT_POLICY)
+  })
   app.use('/api/*', async (c, next) => {
     await next()
     const isJson = c.res.headers.get('content-type')?.startsWith('application/json') ?? false
