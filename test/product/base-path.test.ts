@@ -23,6 +23,8 @@ function startProxy(options: { strips: boolean; port: () => number }) {
         method: request.method,
         headers,
         redirect: 'manual',
+        // The body goes on as it came, below the same Content-Encoding.
+        decompress: false,
         ...body,
       })
     },
@@ -72,6 +74,8 @@ const PLACES = [
   '/admin/login',
   '/admin/queues',
   '/admin/queues/',
+  '/console',
+  '/console/settings',
   '/api/docs',
   '/api/openapi.json',
   '/pay/01a21888-63c0-75b3-aaab-70893e05bd5b',
@@ -172,7 +176,7 @@ test('the media socket below the path, with and without it, and with a slash beh
   }
 })
 
-test('a person logs in and sees the queues', async () => {
+test('a person logs in, sees the console and the queues', async () => {
   const browser = await openBrowser()
   try {
     const context = await browser.newContext()
@@ -187,7 +191,9 @@ test('a person logs in and sees the queues', async () => {
     await page.fill('input[name=email]', EMAIL)
     await page.fill('input[name=password]', PASSWORD)
     await page.click('button[type=submit]')
-    await page.waitForURL(/\/agent\/admin\/queues/)
+    await page.waitForURL(/\/agent\/console/)
+    await page.getByRole('navigation').first().waitFor()
+    await page.goto(`${baseOf(stripping)}/admin/queues`)
     await page.getByText('crm').first().waitFor({ timeout: 15_000 })
     expect(failed).toEqual([])
     const docs = await context.newPage()
