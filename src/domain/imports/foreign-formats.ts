@@ -29,7 +29,7 @@ function formatMessage(source: Uint8Array | string): string | null {
   if (isGzip(head)) return 'This is a compressed file. Unpack it and import the CSV file in it.'
   const text = head.replace(BYTE_ORDER_MARK, '')
   if (VCARD.test(text)) return 'This is a file of vCards. Export the contacts as CSV and import that.'
-  if (JSON_TEXT.test(text)) return 'This is JSON. Export the table as CSV and import that.'
+  if (JSON_TEXT.test(text)) return 'This is a JSON file. Export the table as CSV and import that.'
   if (PAGE.test(text))
     return 'This is a web page or an Excel file in XML. Open it in a spreadsheet, save it as CSV and import that.'
   return null

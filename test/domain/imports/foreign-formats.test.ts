@@ -46,7 +46,7 @@ describe('a file that is no CSV', () => {
       bytes('\xEF\xBB\xBFBEGIN:VCARD\nFN:Dana\n'),
       'This is a file of vCards. Export the contacts as CSV and import that.',
     ],
-    ['JSON', bytes('[{"name": "Dana"}]'), 'This is JSON. Export the table as CSV and import that.'],
+    ['JSON', bytes('[{"name": "Dana"}]'), 'This is a JSON file. Export the table as CSV and import that.'],
     [
       'a web page called .xls',
       HTML,
