@@ -73,6 +73,8 @@ export function createConsole({ folder, base, defaults }: ConsoleDeps): Hono {
     const file = serve(folder, 'sw.js', c.req.raw, false)
     // The policy of a worker is that of its script: it fetches what its pages open.
     file.headers.set('Content-Security-Policy', POLICY)
+    // The console begins where no slash follows, above the folder of the script.
+    file.headers.set('Service-Worker-Allowed', `${base}/console`)
     return file
   })
   const shell = (request: Request) => {

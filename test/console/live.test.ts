@@ -263,7 +263,7 @@ test('the service worker shows what is pushed and leads to its place; the consol
   })
   await page.waitForURL(/\/console\/leads/)
   const manifest = await (await fetch(`${product.publicBaseUrl}/console/console.webmanifest`)).json()
-  expect(manifest).toMatchObject({ start_url: 'today', scope: './', display: 'standalone' })
+  expect(manifest).toMatchObject({ start_url: '../console', scope: '../console', display: 'standalone' })
   for (const { src, sizes, type } of manifest.icons.filter((icon: { type: string }) => icon.type === 'image/png')) {
     const answer = await fetch(new URL(src, `${product.publicBaseUrl}/console/console.webmanifest`))
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, type])
@@ -280,7 +280,7 @@ test('without the server a page says so, in both languages', async () => {
   await page.reload()
   product.server().kill('SIGKILL')
   await eventually(() => !product.server().alive, 'the end of the server')
-  await page.goto(`${product.publicBaseUrl}/console/calls`)
+  await page.goto(`${product.publicBaseUrl}/console`)
   await page.getByRole('heading', { name: 'אין חיבור לשרת' }).waitFor()
   await page.getByRole('heading', { name: 'The server cannot be reached' }).waitFor()
   await judge(page, 'offline')

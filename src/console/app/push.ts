@@ -8,7 +8,7 @@ export const canBeNotified = () => 'serviceWorker' in navigator && 'PushManager'
 export function registerWorker(): void {
   if (!('serviceWorker' in navigator)) return
   navigator.serviceWorker
-    .register(below('/console/sw.js'), { scope: below('/console/') })
+    .register(below('/console/sw.js'), { scope: below('/console') })
     // Without it the console works, only not offline and without notifications.
     .catch((error: unknown) => console.warn('service worker not registered', error))
 }

@@ -23,6 +23,9 @@ type Scope = {
 
 const scope = globalThis as unknown as Scope
 
+/** The address of the console, with a slash behind. */
+const home = () => `${scope.registration.scope.replace(/\/+$/, '')}/`
+
 /** No style and no script: it is shown under the policy of a page that has none. */
 const OFFLINE = `<!doctype html><html lang="he" dir="rtl"><meta charset="utf-8"><title>AgentLocator</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
@@ -45,7 +48,7 @@ function offline(): Response {
 
 scope.addEventListener('push', (event) => {
   const { title, body, lang, dir, tag, url } = readMessage(event.data)
-  const icon = new URL('assets/icon-192.png', scope.registration.scope).href
+  const icon = new URL('assets/icon-192.png', home()).href
   event.waitUntil(
     scope.registration.showNotification(title, { body, lang, dir, icon, ...(tag ? { tag } : {}), data: { url } }),
   )
@@ -82,9 +85,9 @@ scope.addEventListener('notificationclick', (event) => {
 
 /** Leads to the place in a window of the console that is open, else in a new one. */
 async function show(place: string): Promise<void> {
-  const target = new URL(place, scope.registration.scope)
+  const target = new URL(place, home())
   // Only to the console itself.
-  const url = target.href.startsWith(scope.registration.scope) ? target.href : scope.registration.scope
+  const url = target.href.startsWith(home()) ? target.href : home()
   const windows = await scope.clients.matchAll({ type: 'window', includeUncontrolled: true })
   const open = windows.find((each) => each.url.startsWith(scope.registration.scope))
   if (!open) {
