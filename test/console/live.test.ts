@@ -91,6 +91,17 @@ async function callIn() {
   return { calling, live: async () => (await product.trpc().calls.live.query()).items[0] ?? null }
 }
 
+/** As the member who may only look. */
+async function logIn(context: BrowserContext): Promise<void> {
+  const page = await context.newPage()
+  await page.goto(`${product.publicBaseUrl}/admin/login`)
+  await page.locator('input[type=email]').fill(VIEWER)
+  await page.locator('input[type=password]').fill(PASSWORD)
+  await page.keyboard.press('Enter')
+  await page.waitForURL((url) => !url.pathname.endsWith('/login'))
+  await page.close()
+}
+
 const cards = (page: Page) => page.getByRole('article')
 
 test('a call appears within a second, in both languages on every width, is heard, cannot be whispered to, and ends', async () => {
@@ -137,15 +148,7 @@ test('a member takes a call over to their phone; who may only look sees no butto
   await eventually(live, 'the call')
   const viewer = await open('/live', {
     language: 'en',
-    async prepare(context) {
-      const page = await context.newPage()
-      await page.goto(`${product.publicBaseUrl}/admin/login`)
-      await page.locator('input[type=email]').fill(VIEWER)
-      await page.locator('input[type=password]').fill(PASSWORD)
-      await page.keyboard.press('Enter')
-      await page.waitForURL((url) => !url.pathname.endsWith('/login'))
-      await page.close()
-    },
+    prepare: logIn,
   })
   await cards(viewer.page).waitFor()
   expect(await cards(viewer.page).getByRole('button').count()).toBe(0)
@@ -171,6 +174,7 @@ async function givePush(context: BrowserContext, device: ReturnType<typeof servi
     let subscribed = false
     const unsubscribe = async () => {
       subscribed = false
+      console.info('unsubscribed')
       return true
     }
     const made = { ...subscription, toJSON: () => subscription, unsubscribe }
@@ -208,6 +212,24 @@ test('a member turns notifications on, chooses, tries them, and turns them off; 
   await page.getByRole('button', { name: 'לקבל התראות במכשיר הזה' }).waitFor()
   expect((await product.trpc(null).push.devices.query()).items).toEqual([])
   expect(problems).toEqual([])
+  await close()
+}, 60_000)
+
+test('a member who signs out is not notified on this device any more', async () => {
+  const { page, close } = await open('/settings?part=notifications', {
+    language: 'en',
+    async prepare(context) {
+      await logIn(context)
+      await givePush(context, service.browser())
+    },
+  })
+  await page.getByRole('button', { name: 'Notify me on this device' }).click()
+  await page.getByText('This device is notified').waitFor()
+  const messages: string[] = []
+  page.on('console', (message) => messages.push(message.text()))
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.waitForURL((url) => url.pathname.endsWith('/login'))
+  expect(messages).toContain('unsubscribed')
   await close()
 }, 60_000)
 

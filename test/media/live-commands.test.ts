@@ -157,7 +157,7 @@ describe('listening in', () => {
     }))
 
   test.concurrent('what the carrier drops when the caller interrupts is not heard either', () =>
-    withVoiceLine({ script: { steps: [{ say: 'A long answer', ms: 9_000 }, goodbye], speed: 0 } }, async (line) => {
+    withVoiceLine({ script: { steps: [{ say: 'A long answer', ms: 9_000 }, goodbye] } }, async (line) => {
       const calling = line.call({ script: [{ say: say(600) }, { say: say(800), when: 'barge_in' }] })
       const session = await sessionOf(line)
       const { listener, loudMs } = createListener()
@@ -188,8 +188,10 @@ describe('listening in', () => {
         const { end, report } = await calling
         expect(end?.reason).toBe('completed')
         relays.push([end?.metrics.relayInP95Us ?? -1, end?.metrics.relayOutP95Us ?? -1])
-        // The frames that went in and out are those that the carrier sent and got.
-        expect(end?.metrics.framesIn).toBe(report.streams[0]?.framesSent ?? -1)
+        // Every frame of the carrier went in, but for those that crossed the end.
+        const missing = (report.streams[0]?.framesSent ?? 0) - (end?.metrics.framesIn ?? 0)
+        expect(missing).toBeLessThan(10)
+        expect(end?.metrics.framesIn).toBeGreaterThan(200)
       })
     // In microseconds; a frame is 20,000.
     for (const measured of relays.flat()) expect(measured).toBeLessThan(2_000)

@@ -7,6 +7,7 @@ export const canBeNotified = () => 'serviceWorker' in navigator && 'PushManager'
 
 export function registerWorker(): void {
   if (!('serviceWorker' in navigator)) return
+  document.addEventListener('submit', unsubscribeOnSignOut)
   navigator.serviceWorker
     .register(below('/console/sw.js'), { scope: below('/console') })
     // Without it the console works, only not offline and without notifications.
@@ -44,6 +45,17 @@ export async function subscribe(language: Locale): Promise<boolean> {
     language,
   })
   return true
+}
+
+/** Whoever signs out is not notified on this device any more; the server forgets it with the next notification. */
+function unsubscribeOnSignOut(event: SubmitEvent): void {
+  const form = event.target
+  if (!(form instanceof HTMLFormElement) || !form.action.endsWith('/admin/logout') || !canBeNotified()) return
+  event.preventDefault()
+  const signOut = () => form.submit()
+  // A worker that never gets ready must not keep a member signed in.
+  const limit = new Promise<void>((resolve) => setTimeout(resolve, 1_500))
+  void Promise.race([unsubscribe(), limit]).then(signOut, signOut)
 }
 
 export async function unsubscribe(): Promise<void> {

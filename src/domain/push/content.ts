@@ -49,7 +49,7 @@ async function missedCall(ctx: BusinessContext, id: string): Promise<Content> {
       reason: calls.endReason,
       endedAt: calls.endedAt,
       carrierStatus: calls.carrierStatus,
-      messages: sql<number>`(select count(*)::int from ${recordings} where ${ofCall(recordings)})`,
+      messages: sql<number>`(select count(*)::int from ${recordings} where ${ofCall(recordings)} and ${recordings.state} <> 'failed')`,
       words: sql<number>`(select count(*)::int from ${callTurns} where ${ofCall(callTurns)} and ${callTurns.role} = 'caller')`,
     })
     .from(calls)
