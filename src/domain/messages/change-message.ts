@@ -101,6 +101,7 @@ async function takeBack(tx: Executor, ctx: BusinessContext, messageId: string, a
     .set({
       kind: 'deleted',
       body: '',
+      outboundMedia: null,
       deletedAt: at,
       data: sql`jsonb_strip_nulls(jsonb_build_object('author', ${messages.data}->'author'))`,
     })
