@@ -7,7 +7,8 @@ import { contactsWithPhone } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 import type { UploadLinks } from './uploads.ts'
 
-export type ProviderName = 'twilio' | 'baileys'
+export const WHATSAPP_PROVIDERS = messages.provider.enumValues
+export type ProviderName = (typeof WHATSAPP_PROVIDERS)[number]
 
 export type TwilioSending = {
   configured: boolean
@@ -38,7 +39,7 @@ type Assessment =
 
 /**
  * Who sends a message: the provider asked for, or the business's second one when the first surely cannot take it (not
- * linked, restricted, down).
+ * linked, not confirmed, restricted, down).
  * @param what.free it is not a template
  * @throws AppError `not_configured`, `account_not_linked`, `template_required`, `template_not_supported`
  */
@@ -103,7 +104,7 @@ export async function assess(
       }),
       final: false,
     }
-  if (choice.down) return { verdict: 'waits', sender }
+  if (choice.down || choice.unconfirmed) return { verdict: 'waits', sender }
   if (choice.restricted && !(await lastInbound(ctx, 'baileys', what.to))) return { verdict: 'waits', sender }
   return { verdict: 'takes', sender }
 }
