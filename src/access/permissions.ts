@@ -63,6 +63,8 @@ export const PERMISSIONS = {
   'messages.list': READ,
   'messages.get': READ,
   'messages.send': WORK,
+  'messages.decide': WORK,
+  'messages.templates': READ,
 
   'contacts.list': READ,
   'contacts.get': READ,
@@ -302,6 +304,8 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /api/payments/:id': business(PERMISSIONS['payments.get']),
   'POST /api/payments/:id/refund': business(PERMISSIONS['payments.refund']),
 
+  'GET /files/:token': open('Providers fetch what they send; the link is signed and holds for 30 days.'),
+  'POST /api/v1/uploads': business(PERMISSIONS['messages.send']),
   'GET /api/v1/media/:id': business(PERMISSIONS['messages.get']),
   'GET /api/v1/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
   'GET /api/v1/recordings/:id/audio': business(PERMISSIONS['calls.get']),

@@ -56,6 +56,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     events: hub,
     keyring: deps.keyring,
     replayTrace: (key) => replayStored(deps.storage, key),
+    templatesOf: deps.twilioWhatsApp,
   }
   const voice: VoiceWebhookDeps = {
     ...deps,

@@ -16,6 +16,7 @@ import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/err
 import type { SecretBox } from '../lib/secret-box.ts'
 import { requireStorable } from '../lib/text.ts'
 import type { ReplayReport } from '../media/replay.ts'
+import type { TemplateSource } from '../providers/whatsapp/port.ts'
 import type { ProcedureMeta } from './rest-meta.ts'
 
 /** What procedures need beside the domain's context, created once per process. */
@@ -31,6 +32,8 @@ export type ApiServices = {
   keyring: Keyring
   /** Replays a stored trace. @throws AppError `trace_not_found`, `bad_trace` */
   replayTrace(key: string): Promise<ReplayReport>
+  /** The WhatsApp templates of a business's Twilio account; null where it has none. */
+  templatesOf(businessId: string): TemplateSource | null
 }
 
 /** What every procedure gets. The caller is authenticated when the procedure asks for it. */

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm'
-import { appointments, invitations, payments } from '../../db/schema/index.ts'
+import { appointments, invitations, messages, payments } from '../../db/schema/index.ts'
 import type { PERMISSIONS } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
 import { attachCallTrace, registerCall } from '../../src/domain/calls/index.ts'
@@ -48,6 +48,13 @@ export async function prepareValidInputs(
     media: [],
     at: new Date().toISOString(),
   })
+  const newUnknownMessage = async () => {
+    const id = newId()
+    const { conversationId, contactId } = await owner.messages.get({ id: messageId })
+    const sent = { direction: 'out', provider: 'twilio', status: 'unknown', body: 'Hello' } as const
+    await api.database.db.insert(messages).values({ ...sent, id, businessId, conversationId, contactId })
+    return id
+  }
   const [conversation] = (await owner.conversations.list()).items
   const callSid = `CA${newId()}`
   const call = await registerCall(business, { callSid, from: phone(), to: '+97233330000', at: new Date() })
@@ -164,6 +171,8 @@ export async function prepareValidInputs(
     'appointments.cancel': async () => ({ id: await newAppointment() }),
     'messages.list': () => ({}),
     'messages.get': () => ({ id: messageId }),
+    'messages.decide': async () => ({ id: await newUnknownMessage(), arrived: true }),
+    'messages.templates': () => undefined,
     'messages.send': () => ({ to: phone(), text: 'Hello', provider: 'twilio' }),
     'contacts.list': () => ({}),
     'contacts.get': () => ({ id: contact }),

@@ -46,7 +46,7 @@ const leads = createRoute({
   path: '/leads',
   component: lazyRouteComponent(() => import('../screens/leads.tsx'), 'Leads'),
 })
-const contactsSearch = z.object({ q: text })
+const contactsSearch = z.object({ q: text, create: text, name: text })
 const contacts = createRoute({
   getParentRoute: () => root,
   path: '/contacts',

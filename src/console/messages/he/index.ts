@@ -1,5 +1,6 @@
 import { calendar } from './calendar.ts'
 import { call } from './call.ts'
+import { composer } from './composer.ts'
 import { contact } from './contact.ts'
 import { entry } from './entry.ts'
 import { inbox } from './inbox.ts'
@@ -14,6 +15,7 @@ import { today } from './today.ts'
 export const messages = {
   calendar,
   call,
+  composer,
   contact,
   entry,
   inbox,
