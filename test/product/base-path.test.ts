@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { getExpectedTwilioSignature } from 'twilio/lib/webhooks/webhooks'
+import { z } from 'zod'
 import { openBrowser } from '../support/browser.ts'
 import { NUMBER, type Product, startProduct } from '../support/product.ts'
 
@@ -163,6 +164,22 @@ test.each([
     })
   },
 )
+
+test.each([
+  ['takes the path away', stripping],
+  ['leaves the path', keeping],
+] as const)('a proxy that %s: a phone installs the console below the path', async (_, proxy) => {
+  const url = `${baseOf(proxy)}/console/console.webmanifest`
+  const manifest = z
+    .object({ start_url: z.string(), scope: z.string(), icons: z.array(z.object({ src: z.string() })).min(1) })
+    .parse(await (await fetch(url)).json())
+  const { pathname } = new URL(`${baseOf(proxy)}/console`)
+  for (const address of [manifest.start_url, manifest.scope]) expect(new URL(address, url).pathname).toBe(pathname)
+  for (const { src } of manifest.icons) {
+    const icon = await fetch(new URL(src, url))
+    expect([icon.status, icon.headers.get('content-type')]).toEqual([200, 'image/svg+xml'])
+  }
+})
 
 test('the media socket below the path, with and without it, and with a slash behind', async () => {
   for (const path of ['/ws/twilio-media', '/agent/ws/twilio-media', '/agent/ws/twilio-media/']) {
