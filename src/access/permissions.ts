@@ -32,6 +32,8 @@ export const PERMISSIONS = {
   'businesses.update': MANAGE,
   'businesses.numbers': READ,
   'businesses.addNumber': OPERATE,
+  'businesses.carrierNumbers': OPERATE,
+  'businesses.connectNumber': OPERATE,
   'businesses.removeNumber': OPERATE,
   'businesses.providers': READ,
   'businesses.list': OPERATE,
@@ -119,6 +121,14 @@ export const PERMISSIONS = {
 
   'search.all': READ,
 
+  'stats.calls': READ,
+  'stats.leads': READ,
+  'stats.messages': READ,
+  'stats.usage': MANAGE,
+  'stats.businesses': OPERATE,
+
+  'audit.list': MANAGE,
+
   'events.list': READ,
   'events.stream': READ,
 
@@ -148,6 +158,8 @@ export const PERMISSIONS = {
   'webhooks.replay': MANAGE,
 
   'system.processes': OPERATE,
+  'system.doctor': OPERATE,
+  'system.backup': OPERATE,
   'system.queues': OPERATE,
   'system.failedJobs': OPERATE,
   'system.retryJobs': OPERATE,
@@ -276,6 +288,9 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /console/calendar': SHELL,
   'GET /console/payments': SHELL,
   'GET /console/settings': SHELL,
+  'GET /console/setup': SHELL,
+  'GET /console/stats': SHELL,
+  'GET /console/health': SHELL,
   'GET /console/assets/:file': open('Scripts, styles and fonts, the same for everybody.'),
   'GET /console/icon.svg': open('The icon of the console, the same for everybody.'),
   'GET /console/console.webmanifest': open('What a phone needs to install the console.'),

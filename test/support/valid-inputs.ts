@@ -14,6 +14,10 @@ export type ProcedurePath = keyof typeof PERMISSIONS
 /** What a procedure that may be called answers when its state cannot be made here: the code, and why. */
 export const DOMAIN_REFUSALS: Partial<Record<ProcedurePath, { code: string; because: string }>> = {
   'payments.refund': { code: 'payment_not_paid', because: 'Only a payment provider makes a payment paid.' },
+  'businesses.connectNumber': {
+    code: 'carrier_not_configured',
+    because: 'Only a carrier has numbers.',
+  },
   'whatsapp.confirm': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to confirm.' },
   'whatsapp.refuse': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to refuse.' },
 }
@@ -140,6 +144,8 @@ export async function prepareValidInputs(
     'businesses.update': () => ({ greeting: 'Hello' }),
     'businesses.numbers': () => undefined,
     'businesses.addNumber': () => ({ number: newNumber() }),
+    'businesses.carrierNumbers': () => undefined,
+    'businesses.connectNumber': () => ({ carrierId: 'PN1' }),
     'businesses.removeNumber': async () => ({
       numberId: (await owner.businesses.addNumber({ number: newNumber() })).id,
     }),
@@ -156,6 +162,14 @@ export async function prepareValidInputs(
     'calls.get': () => ({ id: call }),
     'calls.summary': () => ({ id: call }),
     'calls.stats': () => ({}),
+    'stats.calls': () => ({}),
+    'stats.leads': () => ({}),
+    'stats.messages': () => ({}),
+    'stats.usage': () => ({}),
+    'stats.businesses': () => undefined,
+    'audit.list': () => ({}),
+    'system.doctor': () => undefined,
+    'system.backup': () => undefined,
     'recordings.list': () => ({}),
     'calls.replay': () => ({ id: call }),
     'receptionist.get': () => undefined,

@@ -328,6 +328,16 @@ describe('a stranger of another business', () => {
       'system.failedJobs': { queue: 'crm' },
       'system.retryJobs': { queue: 'crm' },
       'system.drainQueue': { queue: 'crm' },
+      'system.doctor': undefined,
+      'system.backup': undefined,
+      'audit.list': {},
+      'stats.calls': {},
+      'stats.leads': {},
+      'stats.messages': {},
+      'stats.usage': {},
+      'stats.businesses': undefined,
+      'businesses.carrierNumbers': { id: a },
+      'businesses.connectNumber': { id: a, carrierId: 'PN1' },
       'system.watchQueues': {},
     }
     // A procedure that is new is tried here too, or this fails.

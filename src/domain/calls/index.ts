@@ -1,6 +1,7 @@
 export { callTraceKey } from '../storage-keys.ts'
 export { decideAfterStream } from './after-stream.ts'
 export { attestationOf } from './attestation.ts'
+export { CALL_OUTCOMES, outcomeSql } from './call-outcome.ts'
 export { callStats } from './call-stats.ts'
 export { attachCallTrace, findCallTrace, getCallTraceKey } from './call-trace.ts'
 export { callerPhone } from './caller.ts'
