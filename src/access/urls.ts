@@ -16,6 +16,7 @@ export const WEBHOOKS = {
 } as const
 
 export const MEDIA_SOCKET = '/ws/twilio-media'
+export const TEST_CALL_SOCKET = '/ws/test-call'
 
 export function publicUrl(base: string, path: string): string {
   return `${base.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`

@@ -43,6 +43,7 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
       keyring: deps.keyring,
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
       replayTrace: (key) => replayStored(deps.storage, key),
+      voice: null,
     },
   })
   const link: TRPCLink<AppRouter> = () => (options) =>

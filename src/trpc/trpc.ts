@@ -5,6 +5,7 @@ import type { AccessContext } from '../access/authenticate.ts'
 import { permissionOf } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
 import { superviseStream, until } from '../access/streams.ts'
+import type { TestCall } from '../domain/calls/index.ts'
 import type { Actor } from '../domain/context.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
@@ -17,6 +18,14 @@ import type { SecretBox } from '../lib/secret-box.ts'
 import { requireStorable } from '../lib/text.ts'
 import type { ReplayReport } from '../media/replay.ts'
 import type { ProcedureMeta } from './rest-meta.ts'
+
+/** What only a process that serves calls can do. */
+export type VoiceServices = {
+  /** A text as callers hear it: a WAV file. @throws AppError `voice_busy`, `text_too_long`, `nothing_to_say` */
+  speak(text: string, language: 'he' | 'en'): Promise<Uint8Array>
+  /** Reserves a place for a test call. @returns the token of its stream; null when no more calls fit */
+  admitTestCall(callSid: string, businessId: string, test: TestCall): string | null
+}
 
 /** What procedures need beside the domain's context, created once per process. */
 export type ApiServices = {
@@ -31,6 +40,8 @@ export type ApiServices = {
   keyring: Keyring
   /** Replays a stored trace. @throws AppError `trace_not_found`, `bad_trace` */
   replayTrace(key: string): Promise<ReplayReport>
+  /** Null where no calls are served. */
+  voice: VoiceServices | null
 }
 
 /** What every procedure gets. The caller is authenticated when the procedure asks for it. */

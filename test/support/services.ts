@@ -72,6 +72,7 @@ export async function createTestServices(
         ctx.log,
       ),
       replayTrace: (key) => replayStored(storage, key),
+      voice: null,
     },
     async close() {
       await events.stop()

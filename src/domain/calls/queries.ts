@@ -9,6 +9,11 @@ import { pageInput, pageQuery, toPage } from '../paging.ts'
 export const callFilters = pageInput.extend({
   contactId: z.uuid().optional(),
   state: z.enum(calls.state.enumValues).optional(),
+  /** Only the calls in which a member tried the receptionist out, which are left out otherwise. */
+  tests: z
+    .union([z.boolean(), z.enum(['true', 'false'])])
+    .transform((value) => value === true || value === 'true')
+    .default(false),
 })
 
 const view = {
@@ -30,6 +35,7 @@ const view = {
   durationMs: calls.durationMs,
   stirVerstat: calls.stirVerstat,
   metrics: calls.metrics,
+  isTest: calls.isTest,
   startedAt: calls.startedAt,
   endedAt: calls.endedAt,
 }
@@ -42,6 +48,7 @@ export async function listCalls(ctx: BusinessContext, input: z.input<typeof call
     eq(calls.businessId, ctx.businessId),
     page.contactId ? eq(calls.contactId, page.contactId) : undefined,
     page.state ? eq(calls.state, page.state) : undefined,
+    eq(calls.isTest, page.tests),
   )
   const rows = await ctx.db
     .select(view)
