@@ -69,6 +69,8 @@ const settingsSearch = z.object({
     z._default(z.enum(['business', 'receptionist', 'whatsapp', 'numbers', 'team']), 'business'),
     'business',
   ),
+  /** A part of the part. */
+  tab: text,
 })
 const settings = createRoute({
   getParentRoute: () => root,

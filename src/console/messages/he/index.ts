@@ -7,6 +7,7 @@ import { lead } from './lead.ts'
 import { message } from './message.ts'
 import { money } from './money.ts'
 import { nav } from './nav.ts'
+import { receptionist } from './receptionist.ts'
 import { settings } from './settings.ts'
 import { state } from './state.ts'
 import { today } from './today.ts'
@@ -21,6 +22,7 @@ export const messages = {
   message,
   money,
   nav,
+  receptionist,
   settings,
   state,
   today,
