@@ -34,6 +34,7 @@ export function handleError(log: Logger) {
     const line = { code: known.code, status: known.status, path, method: c.req.method, field: known.field }
     if (known.kind === 'internal') log.error({ ...line, err: error }, 'request failed')
     else refused.write('info', known.code, line, 'request refused')
+    if (known.retryAfterSeconds !== undefined) c.header('Retry-After', String(known.retryAfterSeconds))
     return c.json(errorBody(known), known.status)
   }
 }

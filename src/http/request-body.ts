@@ -93,7 +93,7 @@ export async function readUncheckedBytes(request: Request, maxBytes: number): Pr
       if (next === 'late') throw tooSlow(limitMs)
       if (next.done) break
       if (size + next.value.byteLength > maxBytes) throw tooLarge(maxBytes)
-      if (!budget.take(address, next.value.byteLength)) throw tooMany()
+      if (!budget.take(address, next.value.byteLength)) throw tooManyBodies()
       size += next.value.byteLength
       chunks.push(next.value)
     }
@@ -118,11 +118,12 @@ function tooSlow(limitMs: number) {
   )
 }
 
-function tooMany() {
+export function tooManyBodies(): AppError {
   return new AppError(
     'unavailable',
     'too_many_bodies',
     'Too many large requests are being received. Try again in a moment.',
+    { retryAfterSeconds: 5 },
   )
 }
 

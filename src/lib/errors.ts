@@ -42,13 +42,21 @@ export class AppError extends Error {
   readonly kind: ErrorKind
   readonly code: string
   readonly field: string | undefined
+  /** When a retry can help; the edge sends it as `Retry-After`. */
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(kind: ErrorKind, code: string, message: string, options: { field?: string; cause?: unknown } = {}) {
+  constructor(
+    kind: ErrorKind,
+    code: string,
+    message: string,
+    options: { field?: string; cause?: unknown; retryAfterSeconds?: number } = {},
+  ) {
     super(message, { cause: options.cause })
     this.name = 'AppError'
     this.kind = kind
     this.code = code
     this.field = options.field
+    this.retryAfterSeconds = options.retryAfterSeconds
   }
 
   get status(): (typeof HTTP_STATUS)[ErrorKind] {

@@ -1,5 +1,4 @@
 import type { AnyProcedure } from '@trpc/server'
-import { z } from 'zod'
 import type { PERMISSIONS } from '../access/permissions.ts'
 import { accountRouter } from './account.ts'
 import { appointmentsRouter } from './appointments.ts'
@@ -51,14 +50,6 @@ export const appRouter = router({
   payments: paymentsRouter,
   quarantine: quarantineRouter,
 })
-
-const subscription = z.object({ type: z.literal('subscription') })
-
-/** Whether the procedure of this path is a subscription. */
-export function isSubscription(path: string): boolean {
-  const procedure = new Map<string, object>(Object.entries(appRouter._def.procedures)).get(path)
-  return procedure !== undefined && subscription.safeParse(Reflect.get(procedure, '_def')).success
-}
 
 /** The type of the API, which clients use. */
 export type AppRouter = typeof appRouter

@@ -216,7 +216,7 @@ test(
       '/api/payments/:',
       '/pay/:',
       '/prompts/:/he/thanks.wav',
-      '/api/v1/exports/:',
+      '/api/v1/exports/:.csv',
     ])
       for (const value of HOSTILE) {
         if (typeof value !== 'string' || value === '' || value.length > 5_000) continue

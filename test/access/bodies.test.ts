@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import type { Socket } from 'bun'
 import { restRules } from '../../src/http/api/operations.ts'
 import { isHandler, ruleOf } from '../../src/http/guard.ts'
+import { readLargeJson } from '../../src/http/large-json.ts'
 import { BodyBudget, bindBody, readBytes } from '../../src/http/request-body.ts'
 import { AppError } from '../../src/lib/errors.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
@@ -223,6 +224,38 @@ describe('limits', () => {
     expect(budget.total).toBe(80)
   })
 })
+
+test(
+  'large bodies that wait to be parsed are limited in number, and one more is asked to come later',
+  async () => {
+    const body = JSON.stringify({ kind: 'contacts', csv: 'x'.repeat(5_000_000) })
+    const read = () =>
+      readLargeJson(new Request('http://x/', { method: 'POST', body })).then(
+        () => 'read',
+        (error: unknown) => (error instanceof AppError ? error.code : error),
+      )
+    const reading = Array.from({ length: 12 }, read)
+    const first = await Promise.race(reading)
+    expect(first).toBe('too_many_bodies')
+    for (const path of ['/api/v1/imports/preview', '/trpc/imports.preview']) {
+      const filling = Array.from({ length: 12 }, read)
+      await Promise.race(filling)
+      const answer = await fetch(web.url + path, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${admin}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ kind: 'contacts', csv: 'x'.repeat(300_000) }),
+      })
+      expect([path, answer.status, answer.headers.get('retry-after')]).toEqual([path, 503, '5'])
+      expect(await answer.text()).toContain('too_many_bodies')
+      reading.push(...filling)
+    }
+    const outcomes = await Promise.all(reading)
+    expect(outcomes.slice(0, 12).filter((outcome) => outcome === 'read')).toHaveLength(9)
+    expect(new Set(outcomes)).toEqual(new Set(['read', 'too_many_bodies']))
+    expect(await read()).toBe('read')
+  },
+  LONG,
+)
 
 const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`
 

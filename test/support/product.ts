@@ -1,4 +1,6 @@
-import { rmSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import postgres, { type Sql } from 'postgres'
 import { createDatabase } from '../../db/client.ts'
 import { type DomainContext, within } from '../../src/domain/context.ts'
@@ -192,6 +194,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   const database = await createTestDatabase()
   const redis = options.queue === 'redis' ? await startRedis() : null
   const dataDir = temporaryDirectory('product')
+  shareRenderedPrompts(dataDir)
   const carrier = startCarrier({
     port: 0,
     accountSid: `AC${'0'.repeat(31)}7`,
@@ -242,6 +245,13 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     await dispose()
     throw error
   }
+}
+
+/** A rendered prompt is stored under the hash of its voice and text: what one product rendered the next need not. */
+function shareRenderedPrompts(dataDir: string): void {
+  const shared = join(tmpdir(), 'agentlocator-test-prompts')
+  mkdirSync(shared, { recursive: true })
+  symlinkSync(shared, join(dataDir, 'prompts'))
 }
 
 async function startAll(product: Product, options: ProductOptions): Promise<void> {

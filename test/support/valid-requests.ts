@@ -94,13 +94,12 @@ export async function prepareBusinessRequests(
       path: `/api/payments/${paymentId}/refund`,
       refusal: { status: 409, code: 'payment_not_paid', because: 'Only a payment provider makes a payment paid.' },
     }),
-    'GET /api/media/:id': at(`/api/media/${mediaId}`),
-    'GET /api/media/:id/thumbnail': at(`/api/media/${mediaId}/thumbnail`),
-    'GET /api/recordings': at('/api/recordings'),
-    'GET /api/recordings/:id/audio': at(`/api/recordings/${recordingId}/audio`),
-    'GET /api/turns/:id/audio': at(`/api/turns/${turnId}/audio`),
-    'GET /api/calls/:id/record': at(`/api/calls/${callSid}/record`),
-    'GET /api/exports/:file': at('/api/exports/contacts.csv'),
+    'GET /api/v1/media/:id': at(`/api/v1/media/${mediaId}`),
+    'GET /api/v1/media/:id/thumbnail': at(`/api/v1/media/${mediaId}/thumbnail`),
+    'GET /api/v1/recordings/:id/audio': at(`/api/v1/recordings/${recordingId}/audio`),
+    'GET /api/v1/turns/:id/audio': at(`/api/v1/turns/${turnId}/audio`),
+    'GET /api/v1/calls/:id/trace': at(`/api/v1/calls/${callSid}/trace`),
+    'GET /api/v1/exports/:file{.+\\.csv}': at('/api/v1/exports/contacts.csv'),
   }
 }
 

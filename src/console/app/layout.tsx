@@ -26,15 +26,18 @@ export function Layout() {
   const me = useQuery(query('account.me'))
   const online = useSyncExternalStore(onOnlineChange, isOnline)
   const status = statusOf(me.error)
+  const { locale } = useLocale()
   useEffect(() => {
     // The business that was chosen before is not this member's any more.
     if ((status === 403 || status === 404) && localStorage.getItem('business')) {
       localStorage.removeItem('business')
       location.reload()
     }
-    if (status === 401)
-      location.assign(`${below('/admin/login')}?next=${encodeURIComponent(location.pathname.slice(BASE.length))}`)
-  }, [status])
+    if (status === 401) {
+      const next = location.pathname.slice(BASE.length) + location.search
+      location.assign(`${below('/admin/login')}?${new URLSearchParams({ lang: locale, next })}`)
+    }
+  }, [status, locale])
   const businessId = me.data?.businessId
   useEffect(() => (businessId ? followEvents(businessId) : undefined), [businessId])
   if (status === 401) return null

@@ -6,7 +6,8 @@ import { type getBusiness, type SenderChoice, senderFor } from '../businesses/in
 import { contactsWithPhone } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 
-export type ProviderName = 'twilio' | 'baileys'
+export const WHATSAPP_PROVIDERS = messages.provider.enumValues
+export type ProviderName = (typeof WHATSAPP_PROVIDERS)[number]
 
 export type TwilioSending = {
   configured: boolean

@@ -1,7 +1,7 @@
 export { abandonAccountMessages } from './abandon-account.ts'
 export { countCallMessages, keyOfCallMessage } from './call-messages.ts'
 export { changeMessage, pruneEarlyDeletions } from './change-message.ts'
-export type { SendSettings } from './choose-sender.ts'
+export { type SendSettings, WHATSAPP_PROVIDERS } from './choose-sender.ts'
 export { deliverMessage } from './deliver-message.ts'
 export { moveToFallback, moveWaitingToFallback } from './fallback.ts'
 export { fetchMessageMedia } from './fetch-media.ts'

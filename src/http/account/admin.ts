@@ -56,6 +56,9 @@ export function createAdmin(deps: AdminDeps): Hono {
   return app
 }
 
+/** An address of our own pages; any other is replaced, so that the login leads nowhere else. */
 function safeTarget(next: string | undefined): string {
-  return next && /^(\/admin(\/[\w/-]*)?|\/console(\/[\w/-]*)?|\/api\/docs)$/.test(next) ? next : '/admin'
+  return next && /^(\/admin(\/[\w/-]*)?|\/console(\/[\w/-]*)?(\?[\w=&%.~+-]*)?|\/api\/docs)$/.test(next)
+    ? next
+    : '/admin'
 }

@@ -29,9 +29,14 @@ type Card = {
   children?: Child
   /** Where the form posts to; null for a page without a form. */
   action?: string | null
+  /** What the link to the other language keeps of the address. */
+  keep?: Record<string, string>
 }
 
-function cardPage(language: Language, { heading, problem, children, action = `?lang=${language}` }: Card): HtmlPage {
+function cardPage(
+  language: Language,
+  { heading, problem, children, action = `?lang=${language}`, keep = {} }: Card,
+): HtmlPage {
   const texts = ACCOUNT_TEXTS[language]
   const other = language === 'he' ? 'en' : 'he'
   const content = (
@@ -56,7 +61,7 @@ function cardPage(language: Language, { heading, problem, children, action = `?l
     body: (
       <>
         {card}
-        <a href={`?lang=${other}`} lang={other}>
+        <a href={`?${new URLSearchParams({ lang: other, ...keep })}`} lang={other}>
           {texts.other}
         </a>
       </>
@@ -126,7 +131,7 @@ export function resetDonePage(language: Language): HtmlPage {
   const texts = ACCOUNT_TEXTS[language]
   const link = (
     <p>
-      <a href="../login">{texts.toLogin}</a>
+      <a href={`../login?lang=${language}`}>{texts.toLogin}</a>
     </p>
   )
   return cardPage(language, { heading: texts.resetDone, children: link, action: null })
@@ -174,13 +179,13 @@ export function loginPage(
   return cardPage(language, {
     heading: texts.title,
     problem,
-    action: '/admin/login',
+    keep: { next },
     children: (
       <>
         <input type="hidden" name="next" value={next} />
         {step === 'code' ? codeField(texts.code) : passwordStep}
         <button type="submit">{texts.toLogin}</button>
-        {step === 'password' && <a href="forgot">{texts.forgot}</a>}
+        {step === 'password' && <a href={`forgot?lang=${language}`}>{texts.forgot}</a>}
       </>
     ),
   })

@@ -1,8 +1,14 @@
+import { apiKeyRequired } from '../../access/authenticate.ts'
+import { rateLimited } from '../../access/key-limit.ts'
 import { ROUTES } from '../../access/permissions.ts'
-import type { Requirement } from '../../access/require-access.ts'
+import { type Requirement, scopeTooLow } from '../../access/require-access.ts'
+import { noContact } from '../../domain/contacts/index.ts'
 import { EXPORT_KINDS } from '../../domain/exports/index.ts'
+import { pageInput } from '../../domain/paging.ts'
+import { type AppError, toAppError } from '../../lib/errors.ts'
 import { type JsonSchema, toJsonSchema } from '../../trpc/json-schema.ts'
 import { REST_TAGS } from '../../trpc/rest-meta.ts'
+import { errorBody, invalidInput } from '../errors.ts'
 import { exampleOf } from './example.ts'
 import { FILE_ROUTES, type FileRoute } from './file-routes.ts'
 import { type RestOperation, restOperations } from './operations.ts'
@@ -120,17 +126,24 @@ function errorResponses(of: { input: boolean; resource: boolean }): JsonSchema {
   }
 }
 
-function errorResponse(description: string, error: JsonSchema, headers?: JsonSchema): JsonSchema {
+/** The example is what the server answers. */
+function errorResponse(description: string, error: AppError, headers?: JsonSchema): JsonSchema {
   return {
     description,
     ...(headers ? { headers } : {}),
     content: {
       'application/json': {
         schema: { $ref: '#/components/schemas/Error' },
-        example: { success: false, error },
+        example: errorBody(error),
       },
     },
   }
+}
+
+function invalidLimit(): AppError {
+  const { error } = pageInput.safeParse({ limit: 0 })
+  if (!error) throw new Error('A page without rows was accepted.')
+  return invalidInput(error)
 }
 
 const COMPONENTS: JsonSchema = {
@@ -139,39 +152,19 @@ const COMPONENTS: JsonSchema = {
     session: { type: 'apiKey', in: 'cookie', name: 'agentlocator.session_token' },
   },
   responses: {
-    Invalid: errorResponse('The input is not valid. `field` names the part of it.', {
-      code: 'invalid_input',
-      message: 'Invalid input: expected string, received number',
-      field: 'name',
-    }),
-    Unauthenticated: errorResponse('There is no valid API key or session.', {
-      code: 'api_key_required',
-      message: 'Send an API key: Authorization: Bearer <key>.',
-    }),
-    Forbidden: errorResponse('The caller lacks the permission that the description names.', {
-      code: 'scope_too_low',
-      message: 'This needs an API key with the scope write.',
-    }),
-    NotFound: errorResponse('The business has no such resource.', {
-      code: 'contact_not_found',
-      message: 'There is no such contact.',
-    }),
-    RateLimited: errorResponse(
-      'The API key made too many requests.',
-      { code: 'rate_limited', message: 'The API key made too many requests. Retry in 12 seconds.' },
-      {
-        'Retry-After': { description: 'Seconds until requests are served again.', schema: { type: 'integer' } },
-        RateLimit: {
-          description: 'What is left (r) and the seconds until it is reset (t).',
-          schema: { type: 'string' },
-        },
-        'RateLimit-Policy': { description: 'The quota (q) and its window in seconds (w).', schema: { type: 'string' } },
+    Invalid: errorResponse('The input is not valid. `field` names the part of it.', invalidLimit()),
+    Unauthenticated: errorResponse('There is no valid API key or session.', apiKeyRequired()),
+    Forbidden: errorResponse('The caller lacks the permission that the description names.', scopeTooLow('write')),
+    NotFound: errorResponse('The business has no such resource.', noContact()),
+    RateLimited: errorResponse('The API key made too many requests.', rateLimited(12), {
+      'Retry-After': { description: 'Seconds until requests are served again.', schema: { type: 'integer' } },
+      RateLimit: {
+        description: 'What is left (r) and the seconds until it is reset (t).',
+        schema: { type: 'string' },
       },
-    ),
-    Error: errorResponse('The request failed.', {
-      code: 'internal',
-      message: 'Something went wrong on our side; the log has the details.',
+      'RateLimit-Policy': { description: 'The quota (q) and its window in seconds (w).', schema: { type: 'string' } },
     }),
+    Error: errorResponse('The request failed.', toAppError(null)),
   },
   schemas: {
     Error: {

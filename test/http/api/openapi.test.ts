@@ -210,6 +210,30 @@ describe('the OpenAPI document', () => {
     expect(Object.values(statuses).filter((status) => status < 300).length).toBeGreaterThan(40)
   })
 
+  test('its examples of errors are what the server answers', async () => {
+    const { components } = z
+      .looseObject({
+        components: z.looseObject({
+          responses: z.record(
+            z.string(),
+            z.looseObject({ content: z.object({ 'application/json': z.looseObject({}) }) }),
+          ),
+        }),
+      })
+      .parse(await readDocument())
+    const asked = {
+      Invalid: ask('/api/v1/contacts?limit=0'),
+      Unauthenticated: fetch(`${web.url}/api/v1/contacts`),
+      Forbidden: ask('/api/v1/contacts', { key: await web.key('read'), method: 'POST' }),
+      NotFound: ask(`/api/v1/contacts/${UNKNOWN_ID}`),
+    }
+    for (const [name, response] of Object.entries(asked))
+      expect([name, components.responses[name]?.content['application/json'].example]).toEqual([
+        name,
+        await (await response).json(),
+      ])
+  })
+
   test('every list is { items, nextCursor } and bounds its pages', async () => {
     const lists = OPERATIONS.filter(({ inQuery }) => inQuery.includes('limit'))
     expect(lists.length).toBeGreaterThan(20)
