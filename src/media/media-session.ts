@@ -236,7 +236,10 @@ export class MediaSession {
     context.trace.open(deps, call, reception, context.policy)
     if (!reception.greeting)
       reception.renderGreeting().then(
-        (audio) => voice.greet(audio),
+        (audio) => {
+          voice.greet(audio)
+          this.#deadAir.greeted()
+        },
         (error: unknown) => this.#end('engine_failed', `the greeting could not be rendered: ${errorMessage(error)}`),
       )
     if (context.greetingDue) this.#deadAir.expectAnswer()
