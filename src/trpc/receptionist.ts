@@ -365,7 +365,9 @@ async function beginCall(
     )
   const test = { member: actorName(ctx.actor), draft, language: language ?? business.language }
   const callSid = await beginTestCall(ctx, { draft, language: test.language })
-  const token = voice.admitTestCall(callSid, ctx.businessId, test)
+  const { content, live } = await getDraft(ctx)
+  const { settings } = draft ? content : live.content
+  const token = await voice.admitTestCall({ callSid, businessId: ctx.businessId, test }, settings)
   if (token) return { callSid, token }
   throw new AppError('unavailable', 'no_capacity', 'The server serves as many calls as it can. Try again in a minute.')
 }

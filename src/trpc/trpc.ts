@@ -12,6 +12,7 @@ import type { EventHub } from '../domain/events/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import type { PaymentDeps } from '../domain/payments/index.ts'
+import type { ReceptionistSettings } from '../domain/receptionist/index.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
 import type { SecretBox } from '../lib/secret-box.ts'
@@ -23,8 +24,14 @@ import type { ProcedureMeta } from './rest-meta.ts'
 export type VoiceServices = {
   /** A text as callers hear it: a WAV file. @throws AppError `voice_busy`, `text_too_long`, `nothing_to_say` */
   speak(text: string, language: 'he' | 'en'): Promise<Uint8Array>
-  /** Reserves a place for a test call. @returns the token of its stream; null when no more calls fit */
-  admitTestCall(callSid: string, businessId: string, test: TestCall): string | null
+  /**
+   * Reserves a place for a test call and renders its greeting, as those of all businesses are.
+   * @returns the token of its stream; null when no more calls fit
+   */
+  admitTestCall(
+    call: { callSid: string; businessId: string; test: TestCall },
+    settings: ReceptionistSettings,
+  ): Promise<string | null>
 }
 
 /** What procedures need beside the domain's context, created once per process. */

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
 import type { Browser, Page } from 'playwright-core'
+import { rmsOfMulawBase64 } from '../../src/audio/energy.ts'
 import { decodeMulaw, msOfBytes } from '../../src/audio/mulaw.ts'
 import { writeWavPcm16 } from '../../src/audio/wav.ts'
 import { processEnvironment } from '../../src/config.ts'
@@ -62,6 +63,7 @@ async function open(tab: string, { language = 'he', width = 1280 }: { language?:
   return { page, problems, close: () => context.close() }
 }
 
+const box = (page: Page, name: string) => page.getByRole('textbox', { name: new RegExp(`^${name}`) })
 const live = () => product.trpc().receptionist.get.query()
 const draft = () => product.trpc().receptionist.draft.query()
 
@@ -100,12 +102,12 @@ test('drafted, heard, compared, published, restored: callers hear it when it is 
   await page.getByLabel('יום שישי, עד שעה').fill('13:00')
   await page.getByLabel('תאריך').fill('2027-04-22')
   await page.getByRole('button', { name: 'הוספת חג' }).click()
-  await page.getByLabel('העברה לאדם במספר').fill('03-376-0001')
-  await page.getByLabel('הודעת וואטסאפ למתקשר בעברית').fill('תודה, {name}!')
-  await page.getByLabel('הודעת התא הקולי בעברית').fill('השאירו הודעה.')
-  await page.getByLabel('נאמר לפני הברכה בעברית').fill('השיחה מוקלטת.')
-  await page.getByLabel('כותרת').fill('מחירים')
-  await page.getByLabel('תוכן').fill('זר ב-90 שקלים')
+  await box(page, 'העברה לאדם במספר').fill('03-376-0001')
+  await box(page, 'הודעת וואטסאפ למתקשר בעברית').fill('תודה, {name}!')
+  await box(page, 'הודעת התא הקולי בעברית').fill('השאירו הודעה.')
+  await box(page, 'נאמר לפני הברכה בעברית').fill('השיחה מוקלטת.')
+  await box(page, 'כותרת').fill('מחירים')
+  await box(page, 'תוכן').fill('זר ב-90 שקלים')
   await page.getByRole('button', { name: 'הוספת טקסט' }).click()
   await eventually(async () => (await draft()).texts.length === 1, 'the text')
   await eventually(async () => (await draft()).settings.transferNumber === '+97233760001', 'the number')
@@ -116,7 +118,7 @@ test('drafted, heard, compared, published, restored: callers hear it when it is 
     consentNotice: { he: 'השיחה מוקלטת.' },
   })
 
-  await page.getByRole('button', { name: 'מה השתנה' }).click()
+  await page.getByRole('button', { name: 'מה השתנה', exact: true }).click()
   await page.getByRole('term').filter({ hasText: 'טקסט: מחירים' }).waitFor()
   await page.getByRole('button', { name: 'פרסום' }).click()
   await page.getByText('גרסה 1 היא מה שהמתקשרים שומעים עכשיו.').waitFor()
@@ -129,14 +131,14 @@ test('drafted, heard, compared, published, restored: callers hear it when it is 
   await page.getByRole('button', { name: 'הגדרות', exact: true }).click()
   await greeting.fill('שלום, הגעתם לפרחי רות. מי מדבר?')
   await page.getByText('הטיוטה נשמרה.').waitFor()
-  await page.getByRole('button', { name: 'מה השתנה' }).click()
+  await page.getByRole('button', { name: 'מה השתנה', exact: true }).click()
   expect(await page.locator('del').allInnerTexts()).toEqual(['דנה'])
   expect(await page.locator('ins').allInnerTexts()).toEqual(['רות'])
   await page.getByRole('button', { name: 'פרסום' }).click()
   await page.getByText('גרסה 2 היא מה שהמתקשרים שומעים עכשיו.').waitFor()
 
   await page.getByRole('button', { name: 'היסטוריה' }).click()
-  await page.getByRole('button', { name: 'השינויים בגרסה 2' }).click()
+  await page.getByRole('button', { name: 'מה השתנה: גרסה 2' }).click()
   await page.locator('del', { hasText: 'דנה' }).waitFor()
   await page.getByRole('button', { name: 'שחזור גרסה 1' }).click()
   await page.getByText('שוחזר: גרסה 3 היא מה שהמתקשרים שומעים עכשיו.').waitFor()
@@ -159,21 +161,21 @@ test('drafted, heard, compared, published, restored: callers hear it when it is 
 
 test('two members edit at once: other fields join, the same field keeps each one’s words and says so', async () => {
   const [first, second] = [await open('edit'), await open('edit', { language: 'en' })]
-  await first.page.getByLabel('הנחיות לסוכן').fill('דברו לאט')
-  await first.page.getByLabel('ברכת פתיחה באנגלית').fill('Hello from the first')
-  await second.page.getByLabel('Greeting in English').waitFor()
+  await box(first.page, 'הנחיות לסוכן').fill('דברו לאט')
+  await box(first.page, 'ברכת פתיחה באנגלית').fill('Hello from the first')
+  await box(second.page, 'Greeting in English').waitFor()
   await eventually(
-    async () => (await second.page.getByLabel('Instructions for the agent').inputValue()) === 'דברו לאט',
+    async () => (await box(second.page, 'Instructions for the agent').inputValue()) === 'דברו לאט',
     'the other’s words',
   )
   // The second does not hear of the first's next change before they type themselves.
   await second.page.route('**/trpc/**', (route) => route.abort())
-  await first.page.getByLabel('ברכת פתיחה באנגלית').fill('Hello from the first again')
+  await box(first.page, 'ברכת פתיחה באנגלית').fill('Hello from the first again')
   await eventually(async () => (await draft()).settings.greeting.en === 'Hello from the first again', 'the first')
-  await second.page.getByLabel('Greeting in English').fill('Hello from the second')
+  await box(second.page, 'Greeting in English').fill('Hello from the second')
   await second.page.unroute('**/trpc/**')
   await second.page.getByText('Someone else changed the same: Greeting in English').waitFor()
-  expect(await second.page.getByLabel('Greeting in English').inputValue()).toBe('Hello from the second')
+  expect(await box(second.page, 'Greeting in English').inputValue()).toBe('Hello from the second')
   await eventually(async () => (await draft()).settings.greeting.en === 'Hello from the second', 'the second')
 
   // Another version comes into force: the draft takes it in before it is published.
@@ -190,8 +192,16 @@ test('two members edit at once: other fields join, the same field keeps each one
   await second.close()
 }, 60_000)
 
-/** Lets the page listen to what it plays: every way to the loudspeaker leads past a meter. */
+/** Lets the page listen to what it plays, by a meter before the loudspeaker, and keep the audio that it sends. */
 const METER = () => {
+  const send = WebSocket.prototype.send
+  const sent: string[] = []
+  Object.assign(window, { sent })
+  WebSocket.prototype.send = function (data) {
+    const payload = typeof data === 'string' ? /"payload":"([^"]*)"/.exec(data)?.[1] : undefined
+    if (payload) sent.push(payload)
+    send.call(this, data)
+  }
   const connect = AudioNode.prototype.connect as (this: AudioNode, ...args: unknown[]) => unknown
   Object.assign(AudioNode.prototype, {
     connect(this: AudioNode, ...args: unknown[]) {
@@ -230,7 +240,7 @@ test('a test call from the browser: the draft’s greeting is heard, the microph
   const log = page.getByRole('log', { name: 'Transcript' })
   // The turn is written when the last mark came back: all of it was played.
   await log.getByText(words).waitFor()
-  const said = log.getByRole('listitem').filter({ hasText: 'You' }).first()
+  const said = log.getByRole('listitem').filter({ hasText: 'You ·' }).first()
   await said.waitFor()
   if (pictures) await page.screenshot({ path: join(pictures, 'test-call-en-1280.png') })
   await page.getByRole('button', { name: 'Mute the microphone' }).click()
@@ -241,9 +251,16 @@ test('a test call from the browser: the draft’s greeting is heard, the microph
   const call = await product.trpc().calls.get.query({ id: items[0]?.id ?? '' })
   expect(call).toMatchObject({ endReason: 'caller_hung_up', isTest: true })
   const [greeting] = call.turns
+  // A caller who thinks for two seconds is not asked again: their turn is the next.
+  expect(call.turns.slice(0, 3).map(({ role }) => role)).toEqual(['agent', 'caller', 'agent'])
   const length = (greeting?.endMs ?? 0) - (greeting?.startMs ?? 0)
   expect(greeting?.interrupted).toBe(false)
   expect(Math.abs(length - msOfBytes((await speak(words, 'en')).length))).toBeLessThan(30)
+  // Fifty frames of 20 ms a second, silent until the caller speaks.
+  const sent = await page.evaluate(() => Reflect.get(window, 'sent') as string[])
+  const loud = sent.flatMap((payload, index) => (rmsOfMulawBase64(payload) > 330 ? [index * 20] : []))
+  expect(Math.abs(sent.length * 20 - (call.durationMs ?? 0))).toBeLessThan(1_500)
+  expect(Math.abs((loud[0] ?? 0) - (call.turns[1]?.startMs ?? 0))).toBeLessThan(600)
   // What the microphone heard came over: speech of that length, to be played.
   const caller = call.turns.find(({ role }) => role === 'caller')
   expect(caller?.hasAudio).toBe(true)

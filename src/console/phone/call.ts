@@ -104,6 +104,8 @@ class BrowserTelephone implements Telephone {
   }
 
   #sendFrame(frame: Uint8Array): void {
+    // The time of the line begins with its stream.
+    if (this.#socket?.readyState !== WebSocket.OPEN) return
     const payload = btoa(String.fromCharCode(...frame))
     const timestamp = String(this.#frames++ * 20)
     this.#send('media', { media: { track: 'inbound', chunk: String(this.#frames), timestamp, payload } })

@@ -6,6 +6,7 @@ import { createStreamToken, type StreamToken, verifyStreamToken } from '../../do
 import { createProfileCache } from '../../domain/receptionist/index.ts'
 import type { VoiceWebhookDeps } from '../../http/webhooks/voice/context.ts'
 import { networkPhone } from '../../lib/phone.ts'
+import { waitAtMost } from '../../lib/wait-at-most.ts'
 import { Admission } from '../../media/admission.ts'
 import { createCallEvents } from '../../media/call-events.ts'
 import { createCallTools } from '../../media/call-tools.ts'
@@ -25,6 +26,9 @@ import { createReceptionist, type Receptionist } from '../../media/reception.ts'
 import { createStreamRejections } from '../../media/reject-stream.ts'
 import { createMediaSocket } from '../../media/socket.ts'
 import type { VoiceServices } from '../../trpc/trpc.ts'
+
+/** How long a test call waits for its greeting before it is dialled. */
+const GREETING_MS = 3_000
 
 export type LiveCalls = ReturnType<typeof createLiveCalls>
 
@@ -96,10 +100,13 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
     } satisfies Pick<VoiceWebhookDeps, 'expectCall' | 'admitCall' | 'knownEnd'>,
     voice: {
       speak: createPreviewVoice(speech.preview),
-      admitTestCall: (callSid, businessId, test) =>
-        admission.admit(callSid)
-          ? createStreamToken(config.sessionSecret, { callSid, businessId, from: 'client:console', to: '', test })
-          : null,
+      async admitTestCall(call, settings) {
+        if (!admission.admit(call.callSid)) return null
+        const reception = receptionist.receptionOfTest(call.businessId, settings, call.test.language)
+        // A greeting that takes longer, or fails, is the call's to deal with.
+        await waitAtMost(reception?.renderGreeting().catch(() => null) ?? Promise.resolve(null), GREETING_MS)
+        return createStreamToken(config.sessionSecret, { ...call, from: 'client:console', to: '' })
+      },
     } satisfies VoiceServices,
     draining: () => draining,
     beginDrain() {

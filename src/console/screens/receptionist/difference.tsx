@@ -8,7 +8,7 @@ import { type Change, changesBetween, labelOf } from './fields.ts'
 /** Field by field, the words that went and the words that came. */
 export function Difference({ before, after, same }: { before: Content; after: Content; same: string }) {
   const t = useTranslations('receptionist')
-  const changes = changesBetween(before, after)
+  const changes = changesBetween(t, before, after)
   if (changes.length === 0) return <p className="text-muted">{same}</p>
   return (
     <dl className="flex flex-col gap-3">

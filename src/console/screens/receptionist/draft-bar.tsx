@@ -25,11 +25,9 @@ export function DraftBar({ editing, mayEdit }: { editing: DraftEditing; mayEdit:
     >
       <p className="flex flex-wrap gap-x-3">
         <strong>
-          {isDraft
-            ? t('draft', { version: String(version) })
-            : version === 0
-              ? t('liveFirst')
-              : t('live', { version: String(version) })}
+          {version === 0
+            ? t(isDraft ? 'draftFirst' : 'liveFirst')
+            : t(isDraft ? 'draft' : 'live', { version: String(version) })}
         </strong>
         <span role="status" className="text-muted">
           {isDraft && (saving ? t('saving') : dirty ? t('unsaved') : t('savedDraft'))}

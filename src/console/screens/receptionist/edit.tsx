@@ -1,6 +1,7 @@
 import { useTranslations } from 'use-intl'
 import { Field, Panel } from '../../ui/fields.tsx'
 import { type Content, type DraftEditing, type Settings, setting } from './draft.ts'
+import { EnginePanel } from './engine.tsx'
 import { inLanguage, LANGUAGES, type SPOKEN } from './fields.ts'
 import { HoursPanel } from './hours.tsx'
 import { Listen } from './listen.tsx'
@@ -21,6 +22,7 @@ export function Edit({ editing, content, mayEdit }: { editing: DraftEditing; con
       <HoursPanel {...part} />
       <Reaching {...part} />
       <After {...part} />
+      <EnginePanel />
       <TextsPanel editing={editing} texts={content.texts} />
     </fieldset>
   )

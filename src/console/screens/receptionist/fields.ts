@@ -17,11 +17,11 @@ export const inLanguage = (t: Translate, field: string, language: Language) =>
   t(language === 'he' ? 'inHebrew' : 'inEnglish', { field })
 
 /** Every field of the content as text, by its path. */
-function textsOf({ settings, texts }: Content): Map<string, string> {
+function textsOf(t: Translate, { settings, texts }: Content): Map<string, string> {
   const fields = new Map<string, string>([
     ['instructions', settings.instructions],
     ['voice', settings.voice ?? ''],
-    ['languages', settings.languages.join(', ')],
+    ['languages', settings.languages.map((each) => t(each === 'he' ? 'hebrew' : 'english')).join(', ')],
     ['appointmentMinutes', String(settings.appointmentMinutes)],
     ['transferNumber', settings.transferNumber ?? ''],
     ['holidays', settings.hours.holidays.join(', ')],
@@ -39,9 +39,9 @@ function textsOf({ settings, texts }: Content): Map<string, string> {
 export type Change = { path: string; before: string; after: string }
 
 /** The fields that differ, in the order of the form. */
-export function changesBetween(before: Content, after: Content): Change[] {
+export function changesBetween(t: Translate, before: Content, after: Content): Change[] {
   if (isSame(before, after)) return []
-  const [was, is] = [textsOf(before), textsOf(after)]
+  const [was, is] = [textsOf(t, before), textsOf(t, after)]
   return [...new Set([...is.keys(), ...was.keys()])].flatMap((path) => {
     const change = { path, before: was.get(path) ?? '', after: is.get(path) ?? '' }
     return change.before === change.after ? [] : [change]

@@ -94,7 +94,7 @@ function Day({ name, spans, onChange }: { name: string; spans: Span[]; onChange(
           aria-label={t('addSpanOn', { day: name })}
           onPress={() => onChange([...spans, { from: spans.at(-1)?.to ?? USUAL.from, to: '24:00' }])}
         >
-          + {t('addSpan')}
+          {t('addSpan')}
         </Act>
       )}
     </li>

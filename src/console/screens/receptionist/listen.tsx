@@ -1,10 +1,12 @@
 import { useMutation } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { useTranslations } from 'use-intl'
+import { stripPoints } from '../../../lib/hebrew.ts'
 import { mutation } from '../../app/trpc.ts'
 import { Act } from '../../ui/buttons.tsx'
 import { Problem } from '../../ui/fields.tsx'
 import { Icon } from '../../ui/icon.tsx'
+import { Written } from '../../ui/values.tsx'
 import type { Settings } from './draft.ts'
 import type { Language } from './fields.ts'
 
@@ -60,6 +62,7 @@ export function Listen({
         <Icon name={playing ? 'pause' : 'play'} />
         {playing ? t('stop') : t('listen')}
       </Act>
+      {speak.data && <Written className="text-muted text-sm">{stripPoints(speak.data.text)}</Written>}
       <Problem error={speak.error} />
     </div>
   )

@@ -11,6 +11,8 @@ import { Duration, Written } from '../../ui/values.tsx'
 import { LANGUAGES, type Language } from './fields.ts'
 
 type Detail = Out<'calls.get'>
+const LOOK_EVERY_MS = 500
+
 type Stage = 'idle' | 'asking' | 'connecting' | 'talking' | 'ended'
 type Wanted = { draft: boolean; language: Language }
 
@@ -182,9 +184,8 @@ function Transcript({ callSid, isOver }: { callSid: string; isOver: boolean }) {
   const t = useTranslations('receptionist')
   const call = useQuery({
     ...query('calls.get', { id: callSid }),
-    // The row is written when the stream starts; the event of that may come before this asks.
-    retry: (count, error) => count < 5 && statusOf(error) === 404,
-    retryDelay: 300,
+    // The row is written when the stream starts; later its events have this read again.
+    refetchInterval: ({ state }) => (state.data ? false : LOOK_EVERY_MS),
   })
   return (
     <Panel title={t('transcript')}>
