@@ -42,6 +42,8 @@ export const calls = pgTable(
     durationMs: integer('duration_ms'),
     /** In milliseconds: greeting after start, response times; and counts of barge-ins. */
     metrics: jsonb().$type<Record<string, number | null>>(),
+    /** A member tried the receptionist out from the console: no caller, no lead, no figure. */
+    isTest: boolean('is_test').notNull().default(false),
     /** The call's trace in the storage. */
     recordKey: text('record_key'),
     startedAt: at('started_at').notNull(),

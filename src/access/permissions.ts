@@ -54,6 +54,14 @@ export const PERMISSIONS = {
   'receptionist.versions': READ,
   'receptionist.preview': READ,
   'receptionist.save': MANAGE,
+  'receptionist.restore': MANAGE,
+  'receptionist.draft': READ,
+  'receptionist.saveDraft': MANAGE,
+  'receptionist.discardDraft': MANAGE,
+  'receptionist.rebaseDraft': MANAGE,
+  'receptionist.publishDraft': MANAGE,
+  'receptionist.previewAudio': MANAGE,
+  'receptionist.testCall': MANAGE,
   'receptionist.texts': READ,
   'receptionist.saveText': MANAGE,
   'receptionist.removeText': MANAGE,
@@ -337,4 +345,5 @@ export const PREFIXES: Readonly<Record<string, Rule>> = {
 /** The permission of each WebSocket path. */
 export const SOCKETS: Readonly<Record<string, Rule>> = {
   '/ws/twilio-media': open('The carrier opens it; the token in `start` is verified, and a signature if there is one.'),
+  '/ws/test-call': business(PERMISSIONS['receptionist.testCall']),
 }

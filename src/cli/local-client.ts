@@ -50,6 +50,7 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
       replayTrace: (key) => replayStored(deps.storage, key),
       templatesOf: deps.twilioWhatsApp,
+      voice: null,
     },
   })
   const link: TRPCLink<AppRouter> = () => (options) =>

@@ -83,6 +83,7 @@ export async function createTestServices(
       cache: createShortCache(0),
       replayTrace: (key) => replayStored(storage, key),
       templatesOf: () => null,
+      voice: null,
     },
     async close() {
       await events.stop()

@@ -18,6 +18,8 @@ export const DOMAIN_REFUSALS: Partial<Record<ProcedurePath, { code: string; beca
     code: 'carrier_not_configured',
     because: 'Only a carrier has numbers.',
   },
+  'receptionist.previewAudio': { code: 'no_voice', because: 'Only a process that serves calls speaks.' },
+  'receptionist.testCall': { code: 'no_voice', because: 'Only a process that serves calls takes test calls.' },
   'whatsapp.confirm': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to confirm.' },
   'whatsapp.refuse': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to refuse.' },
 }
@@ -77,6 +79,11 @@ export async function prepareValidInputs(
   const member = await newMember()
   const newInvitation = async () => (await owner.members.invite({ email: address(), role: 'agent' })).id
   const newText = async () => (await owner.receptionist.saveText({ title: `Text ${++serial}`, body: 'Hours' })).id
+  const newDraft = async () => {
+    const { revision } = await owner.receptionist.draft()
+    const settings = { instructions: `Be brief: ${++serial}.` }
+    return { revision: (await owner.receptionist.saveDraft({ revision, settings })).revision }
+  }
   const newAppointment = async () => {
     const id = newId()
     const start = Date.parse('2090-01-01T08:00:00Z') + ++serial * 3_600_000
@@ -177,6 +184,17 @@ export async function prepareValidInputs(
     'receptionist.versions': () => undefined,
     'receptionist.preview': () => ({}),
     'receptionist.save': () => ({ settings: { instructions: 'Be brief.' } }),
+    'receptionist.restore': () => ({ version: 1 }),
+    'receptionist.draft': () => undefined,
+    'receptionist.saveDraft': async () => ({
+      revision: (await owner.receptionist.draft()).revision,
+      settings: { instructions: 'Be warm.' },
+    }),
+    'receptionist.discardDraft': newDraft,
+    'receptionist.rebaseDraft': newDraft,
+    'receptionist.publishDraft': newDraft,
+    'receptionist.previewAudio': () => ({ kind: 'greeting', language: 'en' }),
+    'receptionist.testCall': () => ({}),
     'receptionist.texts': () => undefined,
     'receptionist.saveText': () => ({ title: `Text ${++serial}`, body: 'Hours' }),
     'receptionist.removeText': async () => ({ id: await newText() }),

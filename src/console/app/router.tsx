@@ -90,6 +90,8 @@ const SETTINGS_PARTS = [
 ] as const
 const settingsSearch = z.object({
   part: z.catch(z._default(z.enum(SETTINGS_PARTS), 'business'), 'business'),
+  /** A part of the part. */
+  tab: text,
 })
 const settings = createRoute({
   getParentRoute: () => root,

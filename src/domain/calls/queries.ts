@@ -18,6 +18,11 @@ export const callFilters = pageInput.extend({
   since: z.coerce.date().optional(),
   /** Calls that began before this time. */
   until: z.coerce.date().optional(),
+  /** Only the calls in which a member tried the receptionist out, which are left out otherwise. */
+  tests: z
+    .union([z.boolean(), z.enum(['true', 'false'])])
+    .transform((value) => value === true || value === 'true')
+    .default(false),
 })
 
 const view = {
@@ -39,6 +44,7 @@ const view = {
   durationMs: calls.durationMs,
   stirVerstat: calls.stirVerstat,
   metrics: calls.metrics,
+  isTest: calls.isTest,
   startedAt: calls.startedAt,
   endedAt: calls.endedAt,
 }
@@ -57,6 +63,7 @@ export async function listCalls(ctx: BusinessContext, input: z.input<typeof call
       : sql`extract(hour from ${calls.startedAt} at time zone ${zoneOf(ctx)}) = ${page.hour}`,
     page.since ? gte(calls.startedAt, page.since) : undefined,
     page.until ? lt(calls.startedAt, page.until) : undefined,
+    eq(calls.isTest, page.tests),
   )
   const rows = await ctx.db
     .select(view)

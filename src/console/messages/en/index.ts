@@ -15,6 +15,7 @@ import { money } from './money.ts'
 import { nav } from './nav.ts'
 import { privacy } from './privacy.ts'
 import { providers } from './providers.ts'
+import { receptionist } from './receptionist.ts'
 import { settings } from './settings.ts'
 import { setup } from './setup.ts'
 import { state } from './state.ts'
@@ -41,6 +42,7 @@ export const messages = {
   nav,
   privacy,
   providers,
+  receptionist,
   settings,
   setup,
   state,
