@@ -48,6 +48,8 @@ export const calls = pgTable(
       phase: 'connecting' | 'talking' | 'transferring' | 'ending'
       followsInstructions: boolean
     }>(),
+    /** A member tried the receptionist out from the console: no caller, no lead, no figure. */
+    isTest: boolean('is_test').notNull().default(false),
     /** The call's trace in the storage. */
     recordKey: text('record_key'),
     startedAt: at('started_at').notNull(),

@@ -34,6 +34,8 @@ export const PERMISSIONS = {
   'businesses.update': MANAGE,
   'businesses.numbers': READ,
   'businesses.addNumber': OPERATE,
+  'businesses.carrierNumbers': OPERATE,
+  'businesses.connectNumber': OPERATE,
   'businesses.removeNumber': OPERATE,
   'businesses.providers': READ,
   'businesses.list': OPERATE,
@@ -59,6 +61,14 @@ export const PERMISSIONS = {
   'receptionist.versions': READ,
   'receptionist.preview': READ,
   'receptionist.save': MANAGE,
+  'receptionist.restore': MANAGE,
+  'receptionist.draft': READ,
+  'receptionist.saveDraft': MANAGE,
+  'receptionist.discardDraft': MANAGE,
+  'receptionist.rebaseDraft': MANAGE,
+  'receptionist.publishDraft': MANAGE,
+  'receptionist.previewAudio': MANAGE,
+  'receptionist.testCall': MANAGE,
   'receptionist.texts': READ,
   'receptionist.saveText': MANAGE,
   'receptionist.removeText': MANAGE,
@@ -70,6 +80,8 @@ export const PERMISSIONS = {
   'messages.list': READ,
   'messages.get': READ,
   'messages.send': WORK,
+  'messages.decide': WORK,
+  'messages.templates': READ,
 
   'contacts.list': READ,
   'contacts.get': READ,
@@ -124,6 +136,14 @@ export const PERMISSIONS = {
 
   'search.all': READ,
 
+  'stats.calls': READ,
+  'stats.leads': READ,
+  'stats.messages': READ,
+  'stats.usage': MANAGE,
+  'stats.businesses': OPERATE,
+
+  'audit.list': MANAGE,
+
   'events.list': READ,
   'events.stream': READ,
 
@@ -162,6 +182,8 @@ export const PERMISSIONS = {
   'webhooks.replay': MANAGE,
 
   'system.processes': OPERATE,
+  'system.doctor': OPERATE,
+  'system.backup': OPERATE,
   'system.queues': OPERATE,
   'system.failedJobs': OPERATE,
   'system.retryJobs': OPERATE,
@@ -291,6 +313,9 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /console/calendar': SHELL,
   'GET /console/payments': SHELL,
   'GET /console/settings': SHELL,
+  'GET /console/setup': SHELL,
+  'GET /console/stats': SHELL,
+  'GET /console/health': SHELL,
   'GET /console/assets/:file': open('Scripts, styles and fonts, the same for everybody.'),
   'GET /console/icon.svg': open('The icon of the console, the same for everybody.'),
   'GET /console/sw.js': open('The service worker of the console, the same for everybody.'),
@@ -320,6 +345,8 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /api/payments/:id': business(PERMISSIONS['payments.get']),
   'POST /api/payments/:id/refund': business(PERMISSIONS['payments.refund']),
 
+  'GET /files/:token': open('Providers fetch what they send; the link is signed and holds for 30 days.'),
+  'POST /api/v1/uploads': business(PERMISSIONS['messages.send']),
   'GET /api/v1/media/:id': business(PERMISSIONS['messages.get']),
   'GET /api/v1/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
   'GET /api/v1/recordings/:id/audio': business(PERMISSIONS['calls.get']),
@@ -339,4 +366,5 @@ export const SOCKETS: Readonly<Record<string, Rule>> = {
     'The first message is a token of `calls.listen`; its bearer’s role is checked while the socket is open.',
   ),
   '/ws/twilio-media': open('The carrier opens it; the token in `start` is verified, and a signature if there is one.'),
+  '/ws/test-call': business(PERMISSIONS['receptionist.testCall']),
 }

@@ -8,7 +8,10 @@ import { createListenToken } from '../domain/calls/index.ts'
 import { within } from '../domain/context.ts'
 import { createEventHub } from '../domain/events/index.ts'
 import { AppError } from '../lib/errors.ts'
+import { createShortCache } from '../lib/short-cache.ts'
 import { replayStored } from '../media/replay.ts'
+import { findingsOf } from '../processes/doctor/findings.ts'
+import { numberWebhooks } from '../processes/number-webhooks.ts'
 import type { Client } from '../trpc/client.ts'
 import { type AppRouter, appRouter } from '../trpc/router.ts'
 import { createCallerFactory } from '../trpc/trpc.ts'
@@ -43,10 +46,15 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
       queues: () => deps.producer.queues,
       keyring: deps.keyring,
       push: deps.push,
-      events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
-      replayTrace: (key) => replayStored(deps.storage, key),
       liveCalls: { command: () => Promise.reject(needsServer()) },
       listenToken: (grant) => createListenToken(deps.config.sessionSecret, grant),
+      numbers: { telephonyOf: deps.carriers.of, webhooks: numberWebhooks(deps.config) },
+      examine: () => findingsOf(deps),
+      cache: createShortCache(0),
+      events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
+      replayTrace: (key) => replayStored(deps.storage, key),
+      templatesOf: deps.twilioWhatsApp,
+      voice: null,
     },
   })
   const link: TRPCLink<AppRouter> = () => (options) =>

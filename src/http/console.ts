@@ -26,7 +26,7 @@ const POLICY = [
   "default-src 'self'",
   "script-src 'self'",
   "style-src 'self'",
-  "img-src 'self' data:",
+  "img-src 'self' data: blob:",
   "media-src 'self' blob:",
   "connect-src 'self'",
   "object-src 'none'",
@@ -48,6 +48,9 @@ const SCREENS = [
   '/calendar',
   '/payments',
   '/settings',
+  '/setup',
+  '/stats',
+  '/health',
 ]
 
 export type ConsoleDeps = {

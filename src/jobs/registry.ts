@@ -139,6 +139,7 @@ export const jobs = {
       detail: z.string().nullish(),
       durationMs: z.number().nonnegative(),
       metrics: z.record(z.string(), z.number().nullable()).default({}),
+      test: z.boolean().optional(),
       at,
     }),
     ...patient,

@@ -10,6 +10,7 @@ import { createQueueBackend } from '../../src/jobs/backend.ts'
 import { createInbox, type Inbox } from '../../src/jobs/inbox.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
+import { createShortCache } from '../../src/lib/short-cache.ts'
 import { createLiveControl } from '../../src/media/live-control.ts'
 import { replayStored } from '../../src/media/replay.ts'
 import { createPayPal } from '../../src/providers/payments/paypal.ts'
@@ -86,9 +87,20 @@ export async function createTestServices(
         sender: createWebPush({ subject: 'mailto:push@example.com', allowPrivate: true }),
         box: createSecretBox(deriveKey('a secret of the tests', 'push')),
       },
-      replayTrace: (key) => replayStored(storage, key),
       liveCalls,
       listenToken: (grant) => createListenToken('a secret of the tests', grant),
+      numbers: {
+        telephonyOf: () => null,
+        webhooks: {
+          voiceUrl: 'http://localhost:5000/webhook/incoming_call',
+          statusCallback: 'http://localhost:5000/webhook/call_status',
+        },
+      },
+      examine: async () => [],
+      cache: createShortCache(0),
+      replayTrace: (key) => replayStored(storage, key),
+      templatesOf: () => null,
+      voice: null,
     },
     async close() {
       liveCalls.stop()

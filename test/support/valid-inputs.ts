@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm'
-import { appointments, invitations, payments } from '../../db/schema/index.ts'
+import { appointments, invitations, messages, payments } from '../../db/schema/index.ts'
 import type { PERMISSIONS } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
 import { attachCallTrace, claimStream, registerCall } from '../../src/domain/calls/index.ts'
@@ -18,6 +18,12 @@ export const DOMAIN_REFUSALS: Partial<Record<ProcedurePath, { code: string; beca
   'calls.transfer': { code: 'call_not_live', because: 'Only a carrier’s stream gives a server a call.' },
   'calls.whisper': { code: 'call_not_live', because: 'Only a carrier’s stream gives a server a call.' },
   'payments.refund': { code: 'payment_not_paid', because: 'Only a payment provider makes a payment paid.' },
+  'businesses.connectNumber': {
+    code: 'carrier_not_configured',
+    because: 'Only a carrier has numbers.',
+  },
+  'receptionist.previewAudio': { code: 'no_voice', because: 'Only a process that serves calls speaks.' },
+  'receptionist.testCall': { code: 'no_voice', because: 'Only a process that serves calls takes test calls.' },
   'whatsapp.confirm': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to confirm.' },
   'whatsapp.refuse': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to refuse.' },
 }
@@ -52,6 +58,13 @@ export async function prepareValidInputs(
     media: [],
     at: new Date().toISOString(),
   })
+  const newUnknownMessage = async () => {
+    const id = newId()
+    const { conversationId, contactId } = await owner.messages.get({ id: messageId })
+    const sent = { direction: 'out', provider: 'twilio', status: 'unknown', body: 'Hello' } as const
+    await api.database.db.insert(messages).values({ ...sent, id, businessId, conversationId, contactId })
+    return id
+  }
   const [conversation] = (await owner.conversations.list()).items
   const callSid = `CA${newId()}`
   const call = await registerCall(business, { callSid, from: phone(), to: '+97233330000', at: new Date() })
@@ -75,6 +88,11 @@ export async function prepareValidInputs(
   const member = await newMember()
   const newInvitation = async () => (await owner.members.invite({ email: address(), role: 'agent' })).id
   const newText = async () => (await owner.receptionist.saveText({ title: `Text ${++serial}`, body: 'Hours' })).id
+  const newDraft = async () => {
+    const { revision } = await owner.receptionist.draft()
+    const settings = { instructions: `Be brief: ${++serial}.` }
+    return { revision: (await owner.receptionist.saveDraft({ revision, settings })).revision }
+  }
   const newAppointment = async () => {
     const id = newId()
     const start = Date.parse('2090-01-01T08:00:00Z') + ++serial * 3_600_000
@@ -157,6 +175,8 @@ export async function prepareValidInputs(
     'businesses.update': () => ({ greeting: 'Hello' }),
     'businesses.numbers': () => undefined,
     'businesses.addNumber': () => ({ number: newNumber() }),
+    'businesses.carrierNumbers': () => undefined,
+    'businesses.connectNumber': () => ({ carrierId: 'PN1' }),
     'businesses.removeNumber': async () => ({
       numberId: (await owner.businesses.addNumber({ number: newNumber() })).id,
     }),
@@ -173,6 +193,14 @@ export async function prepareValidInputs(
     'calls.get': () => ({ id: call }),
     'calls.summary': () => ({ id: call }),
     'calls.stats': () => ({}),
+    'stats.calls': () => ({}),
+    'stats.leads': () => ({}),
+    'stats.messages': () => ({}),
+    'stats.usage': () => ({}),
+    'stats.businesses': () => undefined,
+    'audit.list': () => ({}),
+    'system.doctor': () => undefined,
+    'system.backup': () => undefined,
     'recordings.list': () => ({}),
     'calls.replay': () => ({ id: call }),
     'calls.live': () => undefined,
@@ -185,6 +213,17 @@ export async function prepareValidInputs(
     'receptionist.versions': () => undefined,
     'receptionist.preview': () => ({}),
     'receptionist.save': () => ({ settings: { instructions: 'Be brief.' } }),
+    'receptionist.restore': () => ({ version: 1 }),
+    'receptionist.draft': () => undefined,
+    'receptionist.saveDraft': async () => ({
+      revision: (await owner.receptionist.draft()).revision,
+      settings: { instructions: 'Be warm.' },
+    }),
+    'receptionist.discardDraft': newDraft,
+    'receptionist.rebaseDraft': newDraft,
+    'receptionist.publishDraft': newDraft,
+    'receptionist.previewAudio': () => ({ kind: 'greeting', language: 'en' }),
+    'receptionist.testCall': () => ({}),
     'receptionist.texts': () => undefined,
     'receptionist.saveText': () => ({ title: `Text ${++serial}`, body: 'Hours' }),
     'receptionist.removeText': async () => ({ id: await newText() }),
@@ -193,6 +232,8 @@ export async function prepareValidInputs(
     'appointments.cancel': async () => ({ id: await newAppointment() }),
     'messages.list': () => ({}),
     'messages.get': () => ({ id: messageId }),
+    'messages.decide': async () => ({ id: await newUnknownMessage(), arrived: true }),
+    'messages.templates': () => undefined,
     'messages.send': () => ({ to: phone(), text: 'Hello', provider: 'twilio' }),
     'contacts.list': () => ({}),
     'contacts.get': () => ({ id: contact }),

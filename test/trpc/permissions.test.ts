@@ -184,6 +184,8 @@ describe('a stranger of another business', () => {
     const key = await createApiKey(inA, { name: mark })
     await owner.receptionist.save({ settings: { instructions: mark } })
     const text = await owner.receptionist.saveText({ title: mark, body: mark })
+    const { revision } = await owner.receptionist.draft()
+    await owner.receptionist.saveDraft({ revision, settings: { instructions: mark } })
     const appointment = { id: newId() }
     await api.database.db.insert(appointments).values({
       ...appointment,
@@ -266,6 +268,14 @@ describe('a stranger of another business', () => {
       'receptionist.version': { version: 1 },
       'receptionist.versions': undefined,
       'receptionist.preview': {},
+      'receptionist.previewAudio': {},
+      'receptionist.restore': { version: 1 },
+      'receptionist.draft': undefined,
+      'receptionist.saveDraft': { revision: 1, settings: { instructions: 'b' } },
+      'receptionist.discardDraft': { revision: 1 },
+      'receptionist.rebaseDraft': { revision: 1 },
+      'receptionist.publishDraft': { revision: 1 },
+      'receptionist.testCall': {},
       'receptionist.save': { settings: { instructions: 'b' } },
       'receptionist.texts': undefined,
       'receptionist.saveText': { title: 'b', body: 'b' },
@@ -365,6 +375,16 @@ describe('a stranger of another business', () => {
       'system.failedJobs': { queue: 'crm' },
       'system.retryJobs': { queue: 'crm' },
       'system.drainQueue': { queue: 'crm' },
+      'system.doctor': undefined,
+      'system.backup': undefined,
+      'audit.list': {},
+      'stats.calls': {},
+      'stats.leads': {},
+      'stats.messages': {},
+      'stats.usage': {},
+      'stats.businesses': undefined,
+      'businesses.carrierNumbers': { id: a },
+      'businesses.connectNumber': { id: a, carrierId: 'PN1' },
       'system.watchQueues': {},
     }
     // A procedure that is new is tried here too, or this fails.

@@ -101,9 +101,10 @@ export function callHandlers(deps: CallDeps): Pick<JobHandlers<'crm'>, CallJob> 
       ofExistingCall(ctx, refused, job, () => rejectStream(ctx, { ...refused, at: new Date(at) })),
     'call.status': (event, job) => ofExistingCall(ctx, event, job, () => recordCallStatus(ctx, event)),
     'call.turn': (turn, job) => saveCallTurn(ctx, turn, job),
-    'call.finish': async ({ businessId, at, reason, ...end }) => {
+    'call.finish': async ({ businessId, at, reason, test = false, ...end }) => {
       await finishCall(within(ctx, businessId), {
         ...end,
+        test,
         reason: callEndReason.parse(reason),
         from: '',
         to: '',

@@ -4,11 +4,11 @@ import { createRoot } from 'react-dom/client'
 import { Localized } from './i18n.tsx'
 import { registerWorker } from './push.ts'
 import { router } from './router.tsx'
+import { applyTheme, readTheme } from './theme.ts'
 import { queryClient } from './trpc.ts'
 
 const element = document.getElementById('console')
-const theme = localStorage.getItem('theme')
-if (theme) document.documentElement.dataset.theme = theme
+applyTheme(readTheme())
 registerWorker()
 if (element)
   createRoot(element).render(

@@ -11,7 +11,7 @@ export function registerWorker(): void {
   navigator.serviceWorker
     .register(below('/console/sw.js'), { scope: below('/console') })
     // Without it the console works, only not offline and without notifications.
-    .catch((error: unknown) => console.warn('service worker not registered', error))
+    .catch(() => {})
 }
 
 async function subscription(): Promise<PushSubscription | null> {

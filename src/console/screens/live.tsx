@@ -2,6 +2,7 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { useNow, useTranslations } from 'use-intl'
+import { useAccess } from '../app/access.ts'
 import { codeOf, mutation, type Out, query } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Field } from '../ui/fields.tsx'
@@ -11,16 +12,11 @@ import { Duration, Phone, Written } from '../ui/values.tsx'
 import { listenTo } from './live-audio.ts'
 
 type LiveCall = Out<'calls.live'>['items'][number]
-type Role = Out<'account.me'>['role']
-
-const ROLES: readonly Role[] = ['viewer', 'agent', 'manager', 'owner']
-const reaches = (has: Role | undefined, needs: Role) => has !== undefined && ROLES.indexOf(has) >= ROLES.indexOf(needs)
 
 /** Who is on the phone now, and what a member can do about it. */
 export function Live() {
   const t = useTranslations('live')
   const calls = useQuery(query('calls.live'))
-  const me = useQuery(query('account.me'))
   return (
     <>
       <Heading
@@ -44,7 +40,7 @@ export function Live() {
               <ul className="grid gap-4 xl:grid-cols-2">
                 {items.map((call) => (
                   <li key={call.id}>
-                    <Card call={call} role={me.data?.role} />
+                    <Card call={call} />
                   </li>
                 ))}
               </ul>
@@ -56,7 +52,7 @@ export function Live() {
   )
 }
 
-function Card({ call, role }: { call: LiveCall; role: Role | undefined }) {
+function Card({ call }: { call: LiveCall }) {
   const t = useTranslations('live')
   const now = useNow({ updateInterval: 1_000 })
   const phase = call.state?.phase ?? 'connecting'
@@ -84,7 +80,7 @@ function Card({ call, role }: { call: LiveCall; role: Role | undefined }) {
         </Link>
       </p>
       <LastWords turns={call.lastTurns} />
-      <Actions call={call} role={role} />
+      <Actions call={call} />
     </article>
   )
 }
@@ -114,15 +110,16 @@ function LastWords({ turns }: { turns: LiveCall['lastTurns'] }) {
   )
 }
 
-function Actions({ call, role }: { call: LiveCall; role: Role | undefined }) {
+function Actions({ call }: { call: LiveCall }) {
   const t = useTranslations('live')
+  const { may } = useAccess()
   const [form, setForm] = useState<'whisper' | 'transfer' | null>(null)
-  if (!reaches(role, 'agent')) return null
+  if (!may('agent')) return null
   const toggle = (which: 'whisper' | 'transfer') => setForm(form === which ? null : which)
   return (
     <>
       <div className="flex flex-wrap gap-2">
-        {reaches(role, 'manager') && <Listen callId={call.id} />}
+        {may('manager') && <Listen callId={call.id} />}
         <Act aria-expanded={form === 'whisper'} onPress={() => toggle('whisper')}>
           {t('whisper')}
         </Act>

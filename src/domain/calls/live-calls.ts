@@ -32,7 +32,7 @@ export const liveCallView = z.object({
   ),
 })
 
-/** The calls that the agent is serving now, over all servers, the oldest first. */
+/** The calls that the agent is serving now, over all servers, the oldest first; no test calls. */
 export async function listLiveCalls(ctx: BusinessContext) {
   const rows = await ctx.db
     .select({
@@ -47,7 +47,7 @@ export async function listLiveCalls(ctx: BusinessContext) {
     })
     .from(calls)
     .leftJoin(contacts, and(eq(contacts.id, calls.contactId), eq(contacts.businessId, ctx.businessId)))
-    .where(and(eq(calls.businessId, ctx.businessId), eq(calls.state, 'live')))
+    .where(and(eq(calls.businessId, ctx.businessId), eq(calls.state, 'live'), eq(calls.isTest, false)))
     .orderBy(calls.id)
     .limit(MAX_CALLS)
   const turns = await lastTurnsOf(
@@ -101,6 +101,7 @@ export async function findLiveCall(ctx: BusinessContext, key: string): Promise<L
       and(
         z.uuid().safeParse(key).success ? eq(calls.id, key) : eq(calls.callSid, key),
         eq(calls.businessId, ctx.businessId),
+        eq(calls.isTest, false),
       ),
     )
   if (!call) throw new AppError('not_found', 'call_not_found', 'There is no such call.')

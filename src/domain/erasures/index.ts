@@ -1,8 +1,10 @@
 export {
+  deleteFileAfter,
   deleteLeftovers,
   deletePending,
   filesOfRecordings,
   filesOfTurns,
+  keepFiles,
   noteDeletions,
   noteFiles,
   queueDeletions,

@@ -98,6 +98,8 @@ export function createProcessMessages(options: {
       const id = newId()
       const { promise, resolve, reject } = Promise.withResolvers<unknown>()
       waiting.set(id, { resolve, reject })
+      // A stop may refuse it while the question is still being sent.
+      promise.catch(() => {})
       try {
         await send(to, { kind: 'question', id, from: processId, body })
         return await withTimeout(promise, timeoutMs, silent)

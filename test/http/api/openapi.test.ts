@@ -54,7 +54,8 @@ const SINGULAR = new Set(['account', 'receptionist', 'search', 'privacy', 'syste
 const VERBS =
   /^(refuse|resend|block|unblock|merge|repair|close|reopen|snooze|move|refund|link|restart|logout|preview|retry|replay|confirm|cancel|drain)$/
 /** What a resource has once. */
-const PARTS = /^(summary|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats)$/
+const PARTS =
+  /^(outcome|summary|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats)$/
 
 describe('every procedure', () => {
   test('has its place in REST, or is a subscription that says what it sends', () => {

@@ -1,12 +1,13 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useTranslations } from 'use-intl'
-import { useLocale } from '../app/i18n.tsx'
-import { canBeNotified, endpointHash, subscribe, unsubscribe } from '../app/push.ts'
-import { mutation, type Out, query, queryClient } from '../app/trpc.ts'
-import { Act } from '../ui/buttons.tsx'
-import { Panel } from '../ui/fields.tsx'
-import { Loaded } from '../ui/states.tsx'
-import { Ago } from '../ui/values.tsx'
+import { useAccess } from '../../app/access.ts'
+import { useLocale } from '../../app/i18n.tsx'
+import { canBeNotified, endpointHash, subscribe, unsubscribe } from '../../app/push.ts'
+import { mutation, type Out, query, queryClient } from '../../app/trpc.ts'
+import { Act } from '../../ui/buttons.tsx'
+import { Panel } from '../../ui/fields.tsx'
+import { Loaded } from '../../ui/states.tsx'
+import { Ago } from '../../ui/values.tsx'
 
 type Device = Out<'push.devices'>['items'][number]
 const KINDS = ['missed_call', 'voicemail', 'lead', 'message'] as const
@@ -138,10 +139,9 @@ function OtherDevices({ devices }: { devices: Device[] }) {
 
 function BusinessPart() {
   const t = useTranslations('push')
-  const me = useQuery(query('account.me'))
+  const { may } = useAccess()
   const settings = useQuery(query('push.settings'))
   const save = useMutation({ ...mutation('push.saveSettings'), onSettled: refresh })
-  const mayChange = me.data?.role === 'owner' || me.data?.role === 'manager'
   const showText = save.isPending ? save.variables.showText : settings.data?.showText
   return (
     <Panel title={t('content')}>
@@ -152,7 +152,7 @@ function BusinessPart() {
               type="checkbox"
               className="mt-1 size-5 shrink-0"
               checked={showText === true}
-              disabled={!mayChange}
+              disabled={!may('manager')}
               onChange={({ target }) => save.mutate({ showText: target.checked })}
             />
             <span>
