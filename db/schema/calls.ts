@@ -44,6 +44,8 @@ export const calls = pgTable(
     metrics: jsonb().$type<Record<string, number | null>>(),
     /** The call's trace in the storage. */
     recordKey: text('record_key'),
+    /** Both sides as they were heard, in the storage; null until a worker has made it. */
+    audioKey: text('audio_key'),
     startedAt: at('started_at').notNull(),
     /** When it was registered; a call of a withheld number has no contact to show that. */
     registeredAt: at('registered_at'),
@@ -114,7 +116,7 @@ export const callSummaries = pgTable(
     sentiment: text({ enum: ['positive', 'neutral', 'negative'] }),
     nextStep: text('next_step'),
     fields: jsonb().$type<Record<string, string>>().notNull().default({}),
-    madeBy: text('made_by', { enum: ['rules', 'model'] }).notNull(),
+    madeBy: text('made_by', { enum: ['rules', 'model', 'member'] }).notNull(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },

@@ -7,6 +7,7 @@ import { listBusinesses } from '../domain/businesses/index.ts'
 import { within } from '../domain/context.ts'
 import { createEventHub } from '../domain/events/index.ts'
 import { AppError } from '../lib/errors.ts'
+import { readMoments } from '../media/call-moments.ts'
 import { replayStored } from '../media/replay.ts'
 import type { Client } from '../trpc/client.ts'
 import { type AppRouter, appRouter } from '../trpc/router.ts'
@@ -42,6 +43,8 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
       queues: () => deps.producer.queues,
       keyring: deps.keyring,
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
+      storage: deps.storage,
+      readMoments: (key) => readMoments(deps.storage, key),
       replayTrace: (key) => replayStored(deps.storage, key),
     },
   })

@@ -10,6 +10,7 @@ import { BodyBudget, bindBody, dropUnreadBody } from '../http/request-body.ts'
 import { createSecurityHeaders } from '../http/security-headers.ts'
 import type { VoiceWebhookDeps } from '../http/webhooks/voice/context.ts'
 import { createStreamStatusHandler } from '../http/webhooks/voice/stream-status.ts'
+import { readMoments } from '../media/call-moments.ts'
 import type { SessionLimits } from '../media/media-session-ports.ts'
 import { replayStored } from '../media/replay.ts'
 import { type MediaSocket, type MediaSocketData, pathOf } from '../media/socket.ts'
@@ -55,6 +56,8 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     queues: () => deps.producer.queues,
     events: hub,
     keyring: deps.keyring,
+    storage: deps.storage,
+    readMoments: (key) => readMoments(deps.storage, key),
     replayTrace: (key) => replayStored(deps.storage, key),
   }
   const voice: VoiceWebhookDeps = {

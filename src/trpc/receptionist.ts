@@ -11,7 +11,9 @@ import {
   listBusinessTexts,
   listProfiles,
   openingWords,
+  overnightView,
   profilePageInput,
+  readOvernight,
   receptionistSettings,
   removeBusinessText,
   saveBusinessText,
@@ -46,6 +48,17 @@ const previewInput = z.object({
 const exampleSettings = { instructions: 'Ask for the delivery address.', greeting: { en: 'Dana Flowers, hello!' } }
 
 export const receptionistRouter = router({
+  overnight: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/receptionist/overnight',
+        tag: 'Receptionist',
+        summary: 'Count what came in since the business closed',
+      },
+    })
+    .output(overnightView)
+    .query(({ ctx }) => readOvernight(ctx.business)),
   get: businessProcedure
     .meta({
       openapi: {

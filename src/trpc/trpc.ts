@@ -5,6 +5,7 @@ import type { AccessContext } from '../access/authenticate.ts'
 import { permissionOf } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
 import { superviseStream, until } from '../access/streams.ts'
+import type { CallMoment } from '../domain/calls/index.ts'
 import type { Actor } from '../domain/context.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
@@ -16,6 +17,7 @@ import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/err
 import type { SecretBox } from '../lib/secret-box.ts'
 import { requireStorable } from '../lib/text.ts'
 import type { ReplayReport } from '../media/replay.ts'
+import type { ObjectStorage } from '../providers/storage/port.ts'
 import type { ProcedureMeta } from './rest-meta.ts'
 
 /** What procedures need beside the domain's context, created once per process. */
@@ -29,6 +31,10 @@ export type ApiServices = {
   events: EventHub
   /** The credentials of businesses. */
   keyring: Keyring
+  /** Files of calls. */
+  storage: Pick<ObjectStorage, 'get'>
+  /** What happened in a call, by its stored trace. @throws AppError `trace_not_found`, `bad_trace` */
+  readMoments(key: string): Promise<CallMoment[]>
   /** Replays a stored trace. @throws AppError `trace_not_found`, `bad_trace` */
   replayTrace(key: string): Promise<ReplayReport>
 }

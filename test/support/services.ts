@@ -8,6 +8,7 @@ import { createQueueBackend } from '../../src/jobs/backend.ts'
 import { createInbox, type Inbox } from '../../src/jobs/inbox.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
+import { readMoments } from '../../src/media/call-moments.ts'
 import { replayStored } from '../../src/media/replay.ts'
 import { createPayPal } from '../../src/providers/payments/paypal.ts'
 import { createFileStorage } from '../../src/providers/storage/file.ts'
@@ -71,6 +72,8 @@ export async function createTestServices(
         createSecretBox(deriveKey('a secret of the tests', 'business credentials')),
         ctx.log,
       ),
+      storage,
+      readMoments: (key) => readMoments(storage, key),
       replayTrace: (key) => replayStored(storage, key),
     },
     async close() {

@@ -41,9 +41,12 @@ const call = createRoute({
   path: '/calls/$callId',
   component: lazyRouteComponent(() => import('../screens/call.tsx'), 'CallPage'),
 })
+/** `lead`: the one whose details are open. */
+const leadsSearch = z.object({ lead: text })
 const leads = createRoute({
   getParentRoute: () => root,
   path: '/leads',
+  validateSearch: (search) => z.parse(leadsSearch, search),
   component: lazyRouteComponent(() => import('../screens/leads.tsx'), 'Leads'),
 })
 const contactsSearch = z.object({ q: text })

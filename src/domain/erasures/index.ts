@@ -1,6 +1,7 @@
 export {
   deleteLeftovers,
   deletePending,
+  filesOfCallAudio,
   filesOfRecordings,
   filesOfTurns,
   noteDeletions,

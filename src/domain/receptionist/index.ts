@@ -3,6 +3,7 @@ import type { IntakeScript, Language } from '../../providers/speech/port.ts'
 export { sendFollowUp } from './follow-up.ts'
 export { buildInstructions, openingWords } from './instructions.ts'
 export { foreignLinks, linksIn } from './links.ts'
+export { overnightView, readOvernight } from './overnight.ts'
 export {
   createProfileCache,
   DEFAULT_RECEPTIONIST,
