@@ -44,12 +44,17 @@ export const PERMISSIONS = {
   'calls.list': READ,
   'calls.get': READ,
   'calls.summary': READ,
+  'calls.editSummary': WORK,
+  'calls.audio': READ,
+  'calls.moments': READ,
   'calls.stats': READ,
   'calls.replay': READ,
 
   'recordings.list': READ,
+  'recordings.mark': WORK,
 
   'receptionist.get': READ,
+  'receptionist.overnight': READ,
   'receptionist.version': READ,
   'receptionist.versions': READ,
   'receptionist.preview': READ,
@@ -67,6 +72,10 @@ export const PERMISSIONS = {
   'receptionist.removeText': MANAGE,
 
   'appointments.list': READ,
+  'appointments.get': READ,
+  'appointments.create': WORK,
+  'appointments.move': WORK,
+  'appointments.restore': WORK,
   'appointments.cancel': WORK,
   'appointments.confirm': WORK,
 
@@ -75,6 +84,7 @@ export const PERMISSIONS = {
   'messages.send': WORK,
   'messages.decide': WORK,
   'messages.templates': READ,
+  'messages.handle': WORK,
 
   'contacts.list': READ,
   'contacts.get': READ,
@@ -333,6 +343,7 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /api/v1/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
   'GET /api/v1/recordings/:id/audio': business(PERMISSIONS['calls.get']),
   'GET /api/v1/turns/:id/audio': business(PERMISSIONS['calls.get']),
+  'GET /api/v1/calls/:id/audio': business(PERMISSIONS['calls.get']),
   'GET /api/v1/calls/:id/trace': business(PERMISSIONS['calls.get']),
   'GET /api/v1/exports/:file{.+\\.csv}': business(PERMISSIONS['exports.csv']),
 }
