@@ -46,6 +46,9 @@ export const PERMISSIONS = {
   'calls.list': READ,
   'calls.get': READ,
   'calls.summary': READ,
+  'calls.editSummary': WORK,
+  'calls.audio': READ,
+  'calls.moments': READ,
   'calls.stats': READ,
   'calls.replay': READ,
   'calls.live': READ,
@@ -55,8 +58,10 @@ export const PERMISSIONS = {
   'calls.listen': MANAGE,
 
   'recordings.list': READ,
+  'recordings.mark': WORK,
 
   'receptionist.get': READ,
+  'receptionist.overnight': READ,
   'receptionist.version': READ,
   'receptionist.versions': READ,
   'receptionist.preview': READ,
@@ -74,6 +79,10 @@ export const PERMISSIONS = {
   'receptionist.removeText': MANAGE,
 
   'appointments.list': READ,
+  'appointments.get': READ,
+  'appointments.create': WORK,
+  'appointments.move': WORK,
+  'appointments.restore': WORK,
   'appointments.cancel': WORK,
   'appointments.confirm': WORK,
 
@@ -82,6 +91,7 @@ export const PERMISSIONS = {
   'messages.send': WORK,
   'messages.decide': WORK,
   'messages.templates': READ,
+  'messages.handle': WORK,
 
   'contacts.list': READ,
   'contacts.get': READ,
@@ -351,6 +361,7 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /api/v1/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
   'GET /api/v1/recordings/:id/audio': business(PERMISSIONS['calls.get']),
   'GET /api/v1/turns/:id/audio': business(PERMISSIONS['calls.get']),
+  'GET /api/v1/calls/:id/audio': business(PERMISSIONS['calls.get']),
   'GET /api/v1/calls/:id/trace': business(PERMISSIONS['calls.get']),
   'GET /api/v1/exports/:file{.+\\.csv}': business(PERMISSIONS['exports.csv']),
 }

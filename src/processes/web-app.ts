@@ -12,6 +12,7 @@ import { createSecurityHeaders } from '../http/security-headers.ts'
 import type { VoiceWebhookDeps } from '../http/webhooks/voice/context.ts'
 import { createStreamStatusHandler } from '../http/webhooks/voice/stream-status.ts'
 import { createShortCache } from '../lib/short-cache.ts'
+import { readMoments } from '../media/call-moments.ts'
 import type { SessionLimits } from '../media/media-session-ports.ts'
 import { replayStored } from '../media/replay.ts'
 import { type MediaSocket, type MediaSocketData, pathOf } from '../media/socket.ts'
@@ -69,6 +70,8 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     numbers: { telephonyOf: deps.carriers.of, webhooks: numberWebhooks(config) },
     examine: () => findingsOf(deps),
     cache: createShortCache(STATS_MS),
+    storage: deps.storage,
+    readMoments: (key) => readMoments(deps.storage, key),
     replayTrace: (key) => replayStored(deps.storage, key),
     templatesOf: deps.twilioWhatsApp,
     voice: calls.voice,

@@ -6,7 +6,7 @@ import { permissionOf } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
 import { superviseStream, until } from '../access/streams.ts'
 import type { NumberWebhooks } from '../domain/businesses/index.ts'
-import type { ListenToken, TestCall } from '../domain/calls/index.ts'
+import type { CallMoment, ListenToken, TestCall } from '../domain/calls/index.ts'
 import type { Actor } from '../domain/context.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
@@ -23,6 +23,7 @@ import type { ShortCache } from '../lib/short-cache.ts'
 import { requireStorable } from '../lib/text.ts'
 import type { LiveControl } from '../media/live-control.ts'
 import type { ReplayReport } from '../media/replay.ts'
+import type { ObjectStorage } from '../providers/storage/port.ts'
 import type { Telephony } from '../providers/telephony/port.ts'
 import type { TemplateSource } from '../providers/whatsapp/port.ts'
 import type { ProcedureMeta } from './rest-meta.ts'
@@ -68,6 +69,10 @@ export type ApiServices = {
   examine(): Promise<Finding[]>
   /** Keeps what many members look at, such as statistics. */
   cache: ShortCache
+  /** Files of calls. */
+  storage: Pick<ObjectStorage, 'get'>
+  /** What happened in a call, by its stored trace. @throws AppError `trace_not_found`, `bad_trace` */
+  readMoments(key: string): Promise<CallMoment[]>
   /** Replays a stored trace. @throws AppError `trace_not_found`, `bad_trace` */
   replayTrace(key: string): Promise<ReplayReport>
   /** The WhatsApp templates of a business's Twilio account; null where it has none. */

@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm'
-import { appointments, invitations, messages, payments } from '../../db/schema/index.ts'
+import { appointments, invitations, messages, payments, recordings } from '../../db/schema/index.ts'
 import type { PERMISSIONS } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
 import { attachCallTrace, claimStream, registerCall } from '../../src/domain/calls/index.ts'
@@ -93,11 +93,18 @@ export async function prepareValidInputs(
     const settings = { instructions: `Be brief: ${++serial}.` }
     return { revision: (await owner.receptionist.saveDraft({ revision, settings })).revision }
   }
+  const nextStart = () => new Date(Date.parse('2090-01-01T08:00:00Z') + ++serial * 3_600_000)
   const newAppointment = async () => {
     const id = newId()
-    const start = Date.parse('2090-01-01T08:00:00Z') + ++serial * 3_600_000
-    const times = { startsAt: new Date(start), endsAt: new Date(start + 1_800_000) }
+    const startsAt = nextStart()
+    const times = { startsAt, endsAt: new Date(startsAt.getTime() + 1_800_000) }
     await api.database.db.insert(appointments).values({ id, businessId, name: 'Dana', ...times })
+    return id
+  }
+  const newRecording = async () => {
+    const id = newId()
+    const recording = { id, businessId, callId: call, recordingSid: `RE${id}`, recordedAt: new Date() }
+    await api.database.db.insert(recordings).values({ ...recording, state: 'stored' })
     return id
   }
   const newEndpoint = async () => (await owner.webhooks.create({ url: `https://example.com/${newId()}` })).id
@@ -192,6 +199,9 @@ export async function prepareValidInputs(
     'calls.list': () => ({}),
     'calls.get': () => ({ id: call }),
     'calls.summary': () => ({ id: call }),
+    'calls.editSummary': () => ({ id: call, summary: 'Wants a quote.', fields: { name: 'Dana' } }),
+    'calls.audio': () => ({ id: call }),
+    'calls.moments': () => ({ id: call }),
     'calls.stats': () => ({}),
     'stats.calls': () => ({}),
     'stats.leads': () => ({}),
@@ -202,6 +212,7 @@ export async function prepareValidInputs(
     'system.doctor': () => undefined,
     'system.backup': () => undefined,
     'recordings.list': () => ({}),
+    'recordings.mark': async () => ({ id: await newRecording(), heard: true }),
     'calls.replay': () => ({ id: call }),
     'calls.live': () => undefined,
     'calls.listen': () => ({ id: liveCall }),
@@ -209,6 +220,7 @@ export async function prepareValidInputs(
     'calls.transfer': () => ({ id: liveCall }),
     'calls.whisper': () => ({ id: liveCall, text: 'Ask for the address.' }),
     'receptionist.get': () => undefined,
+    'receptionist.overnight': () => undefined,
     'receptionist.version': () => ({ version: 1 }),
     'receptionist.versions': () => undefined,
     'receptionist.preview': () => ({}),
@@ -228,12 +240,21 @@ export async function prepareValidInputs(
     'receptionist.saveText': () => ({ title: `Text ${++serial}`, body: 'Hours' }),
     'receptionist.removeText': async () => ({ id: await newText() }),
     'appointments.list': () => ({}),
+    'appointments.get': async () => ({ id: await newAppointment() }),
+    'appointments.create': () => ({ startsAt: nextStart().toISOString(), minutes: 30, phone: phone() }),
+    'appointments.move': async () => ({ id: await newAppointment(), startsAt: nextStart().toISOString() }),
+    'appointments.restore': async () => ({ id: await newAppointment() }),
     'appointments.confirm': async () => ({ id: await newAppointment() }),
     'appointments.cancel': async () => ({ id: await newAppointment() }),
     'messages.list': () => ({}),
     'messages.get': () => ({ id: messageId }),
     'messages.decide': async () => ({ id: await newUnknownMessage(), arrived: true }),
     'messages.templates': () => undefined,
+    'messages.handle': async () => {
+      const { id } = await owner.messages.send({ to: phone(), text: 'Hello', provider: 'twilio' })
+      await api.database.db.update(messages).set({ status: 'failed' }).where(eq(messages.id, id))
+      return { id, handled: true }
+    },
     'messages.send': () => ({ to: phone(), text: 'Hello', provider: 'twilio' }),
     'contacts.list': () => ({}),
     'contacts.get': () => ({ id: contact }),

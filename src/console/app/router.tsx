@@ -56,9 +56,12 @@ const call = createRoute({
   path: '/calls/$callId',
   component: lazyRouteComponent(() => import('../screens/call.tsx'), 'CallPage'),
 })
+/** `lead`: the one whose details are open. */
+const leadsSearch = z.object({ lead: text })
 const leads = createRoute({
   getParentRoute: () => root,
   path: '/leads',
+  validateSearch: (search) => z.parse(leadsSearch, search),
   component: lazyRouteComponent(() => import('../screens/leads.tsx'), 'Leads'),
 })
 const contactsSearch = z.object({ q: text, create: text, name: text })
@@ -69,9 +72,16 @@ const contacts = createRoute({
   component: lazyRouteComponent(() => import('../screens/contacts.tsx'), 'Contacts'),
 })
 
+/** `view`: a week, or a day on a phone, where none is chosen; `date`: the day that is in view; `appointment`: the one that is open. */
+const calendarSearch = z.object({
+  view: z.catch(z.optional(z.enum(['day', 'week', 'month'])), undefined),
+  date: z.catch(z.optional(z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}$/))), undefined),
+  appointment: text,
+})
 const calendar = createRoute({
   getParentRoute: () => root,
   path: '/calendar',
+  validateSearch: (search) => z.parse(calendarSearch, search),
   component: lazyRouteComponent(() => import('../screens/calendar.tsx'), 'Calendar'),
 })
 const payments = createRoute({

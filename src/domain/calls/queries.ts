@@ -1,6 +1,7 @@
 import { and, asc, eq, gte, lt, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { businesses, calls, callTurns, contacts, leads, recordings } from '../../../db/schema/index.ts'
+import { maskCardsInText } from '../../lib/card-numbers.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { earlierColumns, presentName } from '../leads/index.ts'
@@ -131,6 +132,7 @@ async function readTurns(ctx: BusinessContext, callId: string) {
     .orderBy(asc(callTurns.index))
   return rows.map(({ audioKey, question, ...turn }) => ({
     ...turn,
+    text: turn.text === null ? null : maskCardsInText(turn.text),
     question: question === null ? null : presentName(question),
     hasAudio: audioKey !== null,
   }))
@@ -143,6 +145,7 @@ async function readRecordings(ctx: BusinessContext, callId: string) {
       recordingSid: recordings.recordingSid,
       state: recordings.state,
       durationMs: recordings.durationMs,
+      heardAt: recordings.heardAt,
       bytes: recordings.bytes,
       sha256: recordings.sha256,
       contentType: recordings.contentType,
