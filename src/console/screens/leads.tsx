@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useTranslations } from 'use-intl'
 import { mutation, type Out, query, queryClient } from '../app/trpc.ts'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
+import { offerUndo } from '../ui/undo.ts'
 import { Ago, Money, Phone, Written } from '../ui/values.tsx'
 
 type Column = Out<'leads.board'>['columns'][number]
@@ -23,6 +24,20 @@ export function Leads() {
     onError: (_error, _input, context) => queryClient.setQueryData(key, context?.before),
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['leads'] }),
   })
+  const moveNow = (id: string, stage: string) => {
+    const columns = board.data?.columns ?? []
+    const from = columns.find(({ items }) => items.some((lead) => lead.id === id))
+    const at = from?.items.findIndex((lead) => lead.id === id) ?? -1
+    const lead = from?.items[at]
+    if (!from || !lead || from.stage.key === stage) return
+    const before = { id, stage: from.stage.key, afterId: from.items[at - 1]?.id ?? null }
+    const name = lead.name ?? lead.phone ?? t('noName')
+    const to = columns.find((column) => column.stage.key === stage)?.stage.name ?? stage
+    move.mutate(
+      { id, stage },
+      { onSuccess: () => offerUndo(t('moved', { name, stage: to }), () => move.mutate(before)) },
+    )
+  }
   return (
     <>
       <Heading>{t('title')}</Heading>
@@ -41,7 +56,7 @@ export function Leads() {
                 onDragOver={(event) => event.preventDefault()}
                 onDrop={(event) => {
                   event.preventDefault()
-                  move.mutate({ id: event.dataTransfer.getData('text/plain'), stage: column.stage.key })
+                  moveNow(event.dataTransfer.getData('text/plain'), column.stage.key)
                 }}
                 className="flex max-h-full w-72 shrink-0 snap-start flex-col rounded-xl bg-raised"
               >
@@ -58,7 +73,7 @@ export function Leads() {
                         key={lead.id}
                         lead={lead}
                         stages={columns.map(({ stage }) => stage)}
-                        onMove={(stage) => move.mutate({ id: lead.id, stage })}
+                        onMove={(stage) => moveNow(lead.id, stage)}
                       />
                     ))}
                   </ul>

@@ -1,5 +1,6 @@
 import { calendar } from './calendar.ts'
 import { call } from './call.ts'
+import { commands } from './commands.ts'
 import { composer } from './composer.ts'
 import { contact } from './contact.ts'
 import { entry } from './entry.ts'
@@ -15,6 +16,7 @@ import { today } from './today.ts'
 export const messages = {
   calendar,
   call,
+  commands,
   composer,
   contact,
   entry,

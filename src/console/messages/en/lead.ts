@@ -7,4 +7,5 @@ export const lead = {
   value: 'Value',
   noName: 'No name',
   open: 'Open conversation',
+  moved: '{name} moved to {stage}',
 } as const

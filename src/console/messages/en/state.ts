@@ -10,4 +10,5 @@ export const state = {
   save: 'Save',
   undo: 'Undo',
   saved: 'Saved',
+  notices: 'Notices',
 } as const

@@ -7,4 +7,5 @@ export const lead = {
   value: 'שווי',
   noName: 'ללא שם',
   open: 'לשיחה',
+  moved: '{name} עבר לשלב {stage}',
 } as const

@@ -10,4 +10,5 @@ export const state = {
   save: 'שמירה',
   undo: 'ביטול הפעולה',
   saved: 'נשמר',
+  notices: 'הודעות המערכת',
 } as const
