@@ -19,6 +19,7 @@ export const WEBHOOKS = {
 export const UPLOADED_FILES = '/files'
 
 export const MEDIA_SOCKET = '/ws/twilio-media'
+export const TEST_CALL_SOCKET = '/ws/test-call'
 
 export function publicUrl(base: string, path: string): string {
   return `${base.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`

@@ -46,6 +46,9 @@ const SCREENS = [
   '/calendar',
   '/payments',
   '/settings',
+  '/setup',
+  '/stats',
+  '/health',
 ]
 
 export type ConsoleDeps = {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   decideMessage,
   getMessage,
+  handleMessage,
   listMessages,
   listTemplates,
   messageFilters,
@@ -11,7 +12,7 @@ import {
   sendRequest,
   templateView,
 } from '../domain/messages/index.ts'
-import { businessProcedure, byId, onePage, pageOf, router } from './trpc.ts'
+import { businessProcedure, byId, done, OK, onePage, pageOf, router } from './trpc.ts'
 
 export const messagesRouter = router({
   list: businessProcedure
@@ -24,6 +25,23 @@ export const messagesRouter = router({
     .input(byId)
     .output(messageView)
     .query(({ ctx, input }) => getMessage(ctx.business, input.id)),
+  handle: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/messages/{id}/handle',
+        tag: 'Messages',
+        summary: 'Set a failed message aside',
+        description: 'It waits for no one any more. `handled: false` takes it back.',
+        example: { handled: true },
+      },
+    })
+    .input(byId.extend({ handled: z.boolean() }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await handleMessage(ctx.business, input.id, input.handled)
+      return OK
+    }),
   send: businessProcedure
     .meta({
       openapi: {

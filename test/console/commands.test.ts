@@ -91,7 +91,7 @@ test('keys move between conversations, answer and close, on a Hebrew keyboard to
   await close()
 }, 60_000)
 
-test('a note that was deleted comes back, and so does a lead that was moved', async () => {
+test('a note that was deleted comes back', async () => {
   const trpc = product.trpc()
   const contactId = people[2] ?? ''
   await trpc.contacts.addNote.mutate({ id: contactId, body: 'להתקשר בבוקר' })
@@ -102,16 +102,6 @@ test('a note that was deleted comes back, and so does a lead that was moved', as
   await page.getByRole('button', { name: 'ביטול הפעולה' }).click()
   await eventually(async () => (await notes())[0] === 'להתקשר בבוקר', 'the note to be back')
   await close()
-  const lead = await trpc.leads.create.mutate({ name: 'משה כהן', phone: '+972521112233' })
-  const [, second] = (await trpc.leads.stages.query()).items
-  const board = await openConsole(product, browser, '/leads')
-  const card = board.page.getByRole('listitem').filter({ hasText: 'משה כהן' })
-  await card.getByRole('combobox').selectOption(second?.key ?? '')
-  const stage = async () => (await trpc.leads.get.query({ id: lead.id })).stage
-  await eventually(async () => (await stage()) === second?.key, 'the move')
-  await board.page.getByRole('button', { name: 'ביטול הפעולה' }).click()
-  await eventually(async () => (await stage()) === lead.stage, 'the lead to be back')
-  await board.close()
 }, 60_000)
 
 for (const language of ['he', 'en'] as const)

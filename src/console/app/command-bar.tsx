@@ -80,6 +80,7 @@ function useCommands(text: string): Command[] {
   const t = useTranslations('nav')
   const navigate = useNavigate()
   const actions = useOfferedActions()
+  const me = useQuery(query('account.me'))
   const found = useQuery({
     ...query('search.all', { q: text, kinds: ['contacts', 'calls'], limit: 8 }),
     enabled: text.length > 1,
@@ -90,10 +91,12 @@ function useCommands(text: string): Command[] {
   const calls = text.length > 1 ? (found.data?.calls ?? []) : []
   return [
     ...actions.filter(({ label }) => fits(label)).map((action) => ofAction(action)),
-    ...PLACES.filter(({ name }) => fits(t(name))).map(({ to, name, icon }) => ({
-      ...{ id: to, text: t(name), shown: t(name), icon },
-      run: () => void navigate({ to }),
-    })),
+    ...PLACES.filter(({ to, name }) => fits(t(name)) && (to !== '/health' || me.data?.operator)).map(
+      ({ to, name, icon }) => ({
+        ...{ id: to, text: t(name), shown: t(name), icon },
+        run: () => void navigate({ to }),
+      }),
+    ),
     ...people.map(({ id, name, phone }) => ({
       ...{ id, text: name ?? phone ?? '', icon: 'people' as const },
       shown: (

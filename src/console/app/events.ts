@@ -43,6 +43,11 @@ const READS: Record<string, string[]> = {
   note: ['conversations', 'contacts'],
   payment: ['payments', 'conversations'],
   appointment: ['appointments', 'conversations'],
+  test_call: ['calls'],
+  receptionist: ['receptionist'],
+  receptionist_draft: ['receptionist'],
+  business_text: ['receptionist'],
+  business: ['businesses', 'receptionist'],
   whatsapp: ['whatsapp'],
   recording: ['calls', 'conversations'],
 }

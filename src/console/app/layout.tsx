@@ -1,15 +1,17 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link, Outlet } from '@tanstack/react-router'
+import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from 'react'
 import { Button } from 'react-aria-components'
 import { useTranslations } from 'use-intl'
 import { followOutbox, forgetWritten, ownerOf } from '../screens/composer-outbox.ts'
+import { SetupBanner } from '../screens/setup-banner.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { useActions, useKeys } from './actions.ts'
 import { BASE, below } from './base.ts'
 import { followEvents, isOnline, onOnlineChange } from './events.ts'
 import { useLocale } from './i18n.tsx'
 import { PLACES } from './places.ts'
+import { chooseTheme, onThemeChange, readTheme, THEMES } from './theme.ts'
 import { query, statusOf } from './trpc.ts'
 
 // Loaded when first needed: the first page does without them.
@@ -22,6 +24,7 @@ export function Layout() {
   const t = useTranslations()
   const me = useQuery(query('account.me'))
   const online = useSyncExternalStore(onOnlineChange, isOnline)
+  const place = useLocation({ select: ({ pathname }) => pathname })
   const status = statusOf(me.error)
   const { locale } = useLocale()
   useEffect(() => {
@@ -56,7 +59,7 @@ export function Layout() {
       >
         <div className="hidden px-4 pt-5 pb-3 font-bold text-lg md:block">AgentLocator</div>
         <ul className="flex flex-1 overflow-x-auto md:flex-none md:flex-col md:gap-1 md:p-2">
-          {PLACES.map(({ to, name, icon }) => (
+          {PLACES.filter(({ to }) => to !== '/health' || me.data?.operator).map(({ to, name, icon }) => (
             <li key={to} className="min-w-[4.2rem] flex-1 md:flex-none">
               <Link
                 to={to}
@@ -87,6 +90,7 @@ export function Layout() {
             {t('nav.offline')}
           </div>
         )}
+        {place === '/today' && <SetupBanner />}
         <Outlet />
       </main>
       <Suspense>
@@ -103,6 +107,7 @@ export function Account({ className }: { className: string }) {
   const t = useTranslations('nav')
   const { locale, setLocale } = useLocale()
   const me = useQuery(query('account.me'))
+  const theme = useSyncExternalStore(onThemeChange, readTheme)
   const businesses = me.data?.businesses ?? []
   return (
     <div className={`flex-col gap-2 text-sm ${className}`}>
@@ -134,8 +139,8 @@ export function Account({ className }: { className: string }) {
         </Button>
         <Button
           className="rounded-lg border border-line px-2 py-1 hover:bg-raised"
-          aria-label={t('theme')}
-          onPress={toggleTheme}
+          aria-label={t('themeIs', { theme: t(theme) })}
+          onPress={() => chooseTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? 'system')}
         >
           <Icon name="theme" />
         </Button>
@@ -155,11 +160,4 @@ export function Account({ className }: { className: string }) {
       )}
     </div>
   )
-}
-
-function toggleTheme() {
-  const root = document.documentElement
-  const dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches
-  root.dataset.theme = dark ? 'light' : 'dark'
-  localStorage.setItem('theme', root.dataset.theme)
 }

@@ -9,5 +9,7 @@ export const PLACES = [
   { to: '/contacts', name: 'contacts', icon: 'people' },
   { to: '/calendar', name: 'calendar', icon: 'calendar' },
   { to: '/payments', name: 'payments', icon: 'card' },
+  { to: '/stats', name: 'stats', icon: 'chart' },
   { to: '/settings', name: 'settings', icon: 'gear' },
+  { to: '/health', name: 'health', icon: 'pulse' },
 ] as const satisfies { to: string; name: string; icon: IconName }[]

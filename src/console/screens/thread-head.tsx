@@ -7,7 +7,7 @@ import { mutation, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { offerUndo } from '../ui/undo.ts'
+import { offerUndo } from '../ui/notice-queue.ts'
 import { Phone } from '../ui/values.tsx'
 import { applyConversation, type Conversation } from './inbox-data.ts'
 

@@ -4,7 +4,7 @@ import { useTranslations } from 'use-intl'
 import { mutation, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
-import { offerUndo } from '../ui/undo.ts'
+import { offerUndo } from '../ui/notice-queue.ts'
 import { Clock, Written } from '../ui/values.tsx'
 
 /** A note of the team, changed and deleted where it stands. */

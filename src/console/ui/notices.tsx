@@ -7,7 +7,7 @@ import {
 import { useTranslations } from 'use-intl'
 import { Act } from './buttons.tsx'
 import { Icon } from './icon.tsx'
-import { notices } from './undo.ts'
+import { notices } from './notice-queue.ts'
 
 /** What was done last, each with its way back, at the lower edge of the screen. */
 export function Notices() {

@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react'
 import { useFormatter, useNow } from 'use-intl'
 
 /** A phone number is written from left to right in any text. */
@@ -53,6 +54,12 @@ export function Bytes({ value }: { value: number }) {
   )
 }
 
+/** Milliseconds as seconds with one digit behind the point, as text. */
+export function useSeconds(): (ms: number) => string {
+  const format = useFormatter()
+  return (ms) => format.number(ms / 1000, { minimumFractionDigits: 1, maximumFractionDigits: 1 })
+}
+
 /** Milliseconds as minutes and seconds. */
 export function Duration({ ms }: { ms: number }) {
   const seconds = Math.round(ms / 1000)
@@ -70,7 +77,7 @@ export function Money({ amount, currency }: { amount: number; currency: string }
 }
 
 /** What other people wrote, as plain text: each line in the direction of its own language. */
-export const Written = ({ children, className = '' }: { children: string; className?: string }) => (
+export const Written = ({ children, className = '' }: { children: ReactNode; className?: string }) => (
   <span
     dir="auto"
     className={`whitespace-pre-wrap break-words [overflow-wrap:anywhere] [unicode-bidi:plaintext] ${className}`}

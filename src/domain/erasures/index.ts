@@ -2,6 +2,7 @@ export {
   deleteFileAfter,
   deleteLeftovers,
   deletePending,
+  filesOfCallAudio,
   filesOfRecordings,
   filesOfTurns,
   keepFiles,

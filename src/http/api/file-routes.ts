@@ -31,7 +31,17 @@ export const FILE_ROUTES: readonly FileRoute[] = [
     route: '/turns/:id/audio',
     tag: 'Calls',
     summary: 'Download the audio of a turn',
-    description: 'What the caller said in one turn of a call. Range requests are supported.',
+    description: 'What one side said in one turn of a call, as far as it was heard. Range requests are supported.',
+    contentType: 'audio/wav',
+  },
+  {
+    name: 'calls.file',
+    path: '/calls/{id}/audio',
+    route: '/calls/:id/audio',
+    tag: 'Calls',
+    summary: 'Download the audio of a call',
+    description:
+      'Both sides as they were heard: the caller on the left, the agent on the right. Range requests are supported. `id` is the id of the call or the carrier’s call SID.',
     contentType: 'audio/wav',
   },
   {

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { AccessContext, BusinessEnv } from '../../access/authenticate.ts'
-import { getCallTraceKey, getTurnAudio } from '../../domain/calls/index.ts'
+import { getCallAudioKey, getCallTraceKey, getTurnAudio } from '../../domain/calls/index.ts'
 import {
   getMediaFile,
   getMediaThumbnail,
@@ -44,6 +44,11 @@ export function createFilesApi(deps: FilesDeps) {
 
   app.get('/turns/:id/audio', async (c) => {
     const key = await getTurnAudio(c.get('business'), idParameter.parse(c.req.param()).id)
+    return serve(c.req.raw, key, 'audio/wav')
+  })
+
+  app.get('/calls/:id/audio', async (c) => {
+    const key = await getCallAudioKey(c.get('business'), c.req.param('id').slice(0, 64))
     return serve(c.req.raw, key, 'audio/wav')
   })
 

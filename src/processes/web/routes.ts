@@ -48,15 +48,16 @@ export type RouteDeps = {
   directory: BusinessDirectory
   addresses: ClientAddresses
   login: LoginService
+  principal: PrincipalDeps
   calls: LiveCalls
   voice: VoiceWebhookDeps
   services: ApiServices
 }
 
 /** Every route of the web server, in the order in which they are tried. */
-export function mountRoutes({ deps, directory, addresses, login, calls, voice, services }: RouteDeps): Hono<GuardEnv> {
+export function mountRoutes(parts: RouteDeps): Hono<GuardEnv> {
+  const { deps, directory, addresses, login, principal, calls, voice, services } = parts
   const { config, ctx, log, inbox, metrics, carriers, payments, sendSettings: settings } = deps
-  const principal = principalDeps(deps, directory, addresses, login)
   const mayOperate = createOperatorCheck({ principal, metricsToken: config.metricsToken })
   const streams = new StreamGate()
   const createContext = createContexts(deps, principal, addresses, services, streams)
@@ -157,7 +158,7 @@ export function mountRoutes({ deps, directory, addresses, login, calls, voice, s
   return app
 }
 
-function principalDeps(
+export function principalDeps(
   { config, ctx }: Deps,
   directory: BusinessDirectory,
   addresses: ClientAddresses,
