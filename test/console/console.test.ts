@@ -108,7 +108,7 @@ for (const language of ['he', 'en'] as const)
         await judge(page, `${screen}-${language}-${width}`, problems)
         if (screen === 'inbox') {
           await page.getByRole('option', { name: /דנה/ }).click()
-          await page.getByText('שלום, אני צריכה הצעת מחיר').waitFor()
+          await page.getByRole('log').getByText('שלום, אני צריכה הצעת מחיר').waitFor()
           await judge(page, `thread-${language}-${width}`, problems)
         }
         if (screen === 'calls') {

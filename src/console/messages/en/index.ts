@@ -2,6 +2,7 @@ import { account } from './account.ts'
 import { audit } from './audit.ts'
 import { calendar } from './calendar.ts'
 import { call } from './call.ts'
+import { commands } from './commands.ts'
 import { composer } from './composer.ts'
 import { contact } from './contact.ts'
 import { entry } from './entry.ts'
@@ -31,6 +32,7 @@ export const messages = {
   audit,
   calendar,
   call,
+  commands,
   composer,
   contact,
   entry,
