@@ -44,27 +44,47 @@ export const PERMISSIONS = {
   'calls.list': READ,
   'calls.get': READ,
   'calls.summary': READ,
+  'calls.editSummary': WORK,
+  'calls.audio': READ,
+  'calls.moments': READ,
   'calls.stats': READ,
   'calls.replay': READ,
 
   'recordings.list': READ,
+  'recordings.mark': WORK,
 
   'receptionist.get': READ,
+  'receptionist.overnight': READ,
   'receptionist.version': READ,
   'receptionist.versions': READ,
   'receptionist.preview': READ,
   'receptionist.save': MANAGE,
+  'receptionist.restore': MANAGE,
+  'receptionist.draft': READ,
+  'receptionist.saveDraft': MANAGE,
+  'receptionist.discardDraft': MANAGE,
+  'receptionist.rebaseDraft': MANAGE,
+  'receptionist.publishDraft': MANAGE,
+  'receptionist.previewAudio': MANAGE,
+  'receptionist.testCall': MANAGE,
   'receptionist.texts': READ,
   'receptionist.saveText': MANAGE,
   'receptionist.removeText': MANAGE,
 
   'appointments.list': READ,
+  'appointments.get': READ,
+  'appointments.create': WORK,
+  'appointments.move': WORK,
+  'appointments.restore': WORK,
   'appointments.cancel': WORK,
   'appointments.confirm': WORK,
 
   'messages.list': READ,
   'messages.get': READ,
   'messages.send': WORK,
+  'messages.decide': WORK,
+  'messages.templates': READ,
+  'messages.handle': WORK,
 
   'contacts.list': READ,
   'contacts.get': READ,
@@ -317,10 +337,13 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /api/payments/:id': business(PERMISSIONS['payments.get']),
   'POST /api/payments/:id/refund': business(PERMISSIONS['payments.refund']),
 
+  'GET /files/:token': open('Providers fetch what they send; the link is signed and holds for 30 days.'),
+  'POST /api/v1/uploads': business(PERMISSIONS['messages.send']),
   'GET /api/v1/media/:id': business(PERMISSIONS['messages.get']),
   'GET /api/v1/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
   'GET /api/v1/recordings/:id/audio': business(PERMISSIONS['calls.get']),
   'GET /api/v1/turns/:id/audio': business(PERMISSIONS['calls.get']),
+  'GET /api/v1/calls/:id/audio': business(PERMISSIONS['calls.get']),
   'GET /api/v1/calls/:id/trace': business(PERMISSIONS['calls.get']),
   'GET /api/v1/exports/:file{.+\\.csv}': business(PERMISSIONS['exports.csv']),
 }
@@ -333,4 +356,5 @@ export const PREFIXES: Readonly<Record<string, Rule>> = {
 /** The permission of each WebSocket path. */
 export const SOCKETS: Readonly<Record<string, Rule>> = {
   '/ws/twilio-media': open('The carrier opens it; the token in `start` is verified, and a signature if there is one.'),
+  '/ws/test-call': business(PERMISSIONS['receptionist.testCall']),
 }

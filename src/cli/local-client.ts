@@ -8,6 +8,7 @@ import { within } from '../domain/context.ts'
 import { createEventHub } from '../domain/events/index.ts'
 import { AppError } from '../lib/errors.ts'
 import { createShortCache } from '../lib/short-cache.ts'
+import { readMoments } from '../media/call-moments.ts'
 import { replayStored } from '../media/replay.ts'
 import { findingsOf } from '../processes/doctor/findings.ts'
 import { numberWebhooks } from '../processes/number-webhooks.ts'
@@ -48,7 +49,11 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
       examine: () => findingsOf(deps),
       cache: createShortCache(0),
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
+      storage: deps.storage,
+      readMoments: (key) => readMoments(deps.storage, key),
       replayTrace: (key) => replayStored(deps.storage, key),
+      templatesOf: deps.twilioWhatsApp,
+      voice: null,
     },
   })
   const link: TRPCLink<AppRouter> = () => (options) =>

@@ -138,6 +138,7 @@ export const jobs = {
       detail: z.string().nullish(),
       durationMs: z.number().nonnegative(),
       metrics: z.record(z.string(), z.number().nullable()).default({}),
+      test: z.boolean().optional(),
       at,
     }),
     ...patient,
@@ -162,6 +163,14 @@ export const jobs = {
     queue: 'recordings',
     restoredBy: 'call_turns',
     payload: z.object({ businessId: z.uuid(), turnId: z.uuid() }),
+    attempts: 8,
+    backoff: { delayMs: 2_000, maxDelayMs: 300_000 },
+  },
+  /** Makes the audio of a call's both sides, and its peaks. */
+  'call.render_audio': {
+    queue: 'recordings',
+    restoredBy: 'calls',
+    payload: z.object({ callSid: z.string(), businessId: z.uuid() }),
     attempts: 8,
     backoff: { delayMs: 2_000, maxDelayMs: 300_000 },
   },

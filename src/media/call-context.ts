@@ -1,10 +1,10 @@
-import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
+import type { CallEndReason } from '../domain/calls/index.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineSession } from '../providers/speech/port.ts'
 import { CallMetrics } from './call-metrics.ts'
 import { CallTrace } from './call-trace.ts'
 import type { Clock } from './clock.ts'
-import type { Reception, SessionDeps } from './media-session-ports.ts'
+import type { Reception, ServedCall, SessionDeps } from './media-session-ports.ts'
 import type { Cut } from './playback.ts'
 import { Transcript } from './transcript.ts'
 import { DEFAULT_POLICY, type TurnOptions } from './turn-options.ts'
@@ -27,7 +27,7 @@ export class CallContext {
   transferring = false
   /** The carrier was asked to transfer: it ends the stream from now on. */
   handedOn = false
-  call: StreamToken | null = null
+  call: ServedCall | null = null
   reception: Reception | null = null
   policy: TurnOptions = DEFAULT_POLICY
   log: Logger

@@ -1,5 +1,5 @@
 import { writeWavMulaw } from '../audio/wav.ts'
-import { claimStream, finishCall, type StreamToken } from '../domain/calls/index.ts'
+import { claimStream, finishCall } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
 import { jobId } from '../domain/job-ids.ts'
 import { withEarlierNames } from '../domain/leads/index.ts'
@@ -11,7 +11,7 @@ import type { Logger } from '../lib/log.ts'
 import { cleanDeep, cutText } from '../lib/text.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
-import type { CallEvents, SessionEnd } from './media-session-ports.ts'
+import type { CallEvents, ServedCall, SessionEnd } from './media-session-ports.ts'
 
 /** How long the end of a call may wait for the database; then the socket closes. */
 const END_DEADLINE_MS = 2_000
@@ -86,6 +86,7 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
         serverId: deps.serverId,
         from: call.from,
         to: call.to,
+        test: call.test !== undefined,
         at: new Date(),
       }),
     turn(call, turn, audio) {
@@ -100,6 +101,7 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
       else save(null)
     },
     lead(call, answers) {
+      if (call.test) return
       const all = { ...leads.get(call.callSid), ...textsOf(answers) }
       leads.set(call.callSid, all)
       // Without a key: each is an event of its own, and contains all of them, since jobs may run in another order.
@@ -139,18 +141,20 @@ async function storeTurnAudio(
 }
 
 /** Writes the end within a bound; a database that does not answer gets it through the queue. */
-async function writeEnd(deps: CallEventsDeps, call: StreamToken, end: SessionEnd): Promise<void> {
+async function writeEnd(deps: CallEventsDeps, call: ServedCall, end: SessionEnd): Promise<void> {
   const { ctx, producer, inbox, log } = deps
   const { callSid, businessId, from, to } = call
+  const test = call.test !== undefined
   count(deps.metrics, call, end)
-  producer.enqueueEventually(
-    'call.summarize',
-    { callSid, businessId },
-    // Its turns are still on their way through the queue.
-    { jobId: jobId('summarize', callSid), delayMs: SUMMARY_DELAY_MS },
-  )
+  if (!test)
+    producer.enqueueEventually(
+      'call.summarize',
+      { callSid, businessId },
+      // Its turns are still on their way through the queue.
+      { jobId: jobId('summarize', callSid), delayMs: SUMMARY_DELAY_MS },
+    )
   const at = new Date()
-  const finished = finishCall(within(ctx, businessId), { ...cleanDeep(end), callSid, from, to, at })
+  const finished = finishCall(within(ctx, businessId), { ...cleanDeep(end), callSid, from, to, test, at })
   let timer: Timer | undefined
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('The database did not answer in time.')), END_DEADLINE_MS)
@@ -159,20 +163,24 @@ async function writeEnd(deps: CallEventsDeps, call: StreamToken, end: SessionEnd
     await Promise.race([finished, deadline])
   } catch (error) {
     log.warn({ callSid, error: errorMessage(error) }, 'call end goes through the queue')
-    void inbox.acceptEventually('call.finish', { ...end, callSid, businessId, at: at.toISOString() }, { key: callSid })
+    const payload = { ...end, callSid, businessId, test, at: at.toISOString() }
+    void inbox.acceptEventually('call.finish', payload, { key: callSid })
   } finally {
     clearTimeout(timer)
   }
 }
 
-function count(metrics: CallMetricsSink, { businessId: business }: StreamToken, { reason, metrics: of }: SessionEnd) {
+/** A test call counts for what it costs alone. */
+function count(metrics: CallMetricsSink, call: ServedCall, { reason, metrics: of }: SessionEnd) {
+  const business = call.businessId
+  if (typeof of.costMicroUsd === 'number') metrics.engineCostMicroUsd.inc({ business }, of.costMicroUsd)
+  if (call.test) return
   metrics.callsEnded.inc({ reason })
   if (typeof of.greetingMs === 'number') metrics.greetingMs.observe(of.greetingMs)
   if (typeof of.responseMedianMs === 'number') metrics.responseMs.observe({ business }, of.responseMedianMs)
   if (typeof of.clearP95Ms === 'number') metrics.clearMs.observe(of.clearP95Ms)
   if (typeof of.relayInP95Us === 'number') metrics.relayInUs.observe(of.relayInP95Us)
   if (typeof of.relayOutP95Us === 'number') metrics.relayOutUs.observe(of.relayOutP95Us)
-  if (typeof of.costMicroUsd === 'number') metrics.engineCostMicroUsd.inc({ business }, of.costMicroUsd)
   if (of.engineFailures) metrics.engineFailures.inc(of.engineFailures)
 }
 

@@ -10,7 +10,13 @@ import { CallEnding } from './call-ending.ts'
 import { DeadAirWatch } from './dead-air.ts'
 import { EngineLink } from './engine-link.ts'
 import { LineMonitor } from './line-monitor.ts'
-import { phraseNames, type SessionDeps, type SessionEnd, type StreamTransport } from './media-session-ports.ts'
+import {
+  phraseNames,
+  type SessionDeps,
+  type SessionEnd,
+  type StreamTransport,
+  type Tester,
+} from './media-session-ports.ts'
 import { ToolExecutor } from './tool-executor.ts'
 import { DEFAULT_POLICY } from './turn-options.ts'
 import { TurnTaking } from './turn-taking.ts'
@@ -50,16 +56,21 @@ export class MediaSession {
   readonly #transport: StreamTransport
   readonly #starting
   readonly #signer: Pick<Signer, 'only'> | null
+  readonly #tester: Tester | null
   #malformed = 0
 
-  /** @param upgrade its signer: a `start` without a valid token counts only for the signer's businesses */
+  /**
+   * @param upgrade its signer: a `start` without a valid token counts only for the signer's businesses; its tester, on a socket
+   *   for test calls
+   */
   constructor(
     transport: StreamTransport,
     private readonly deps: SessionDeps,
-    upgrade: { signer: Pick<Signer, 'only'> | null } = { signer: null },
+    upgrade: { signer: Pick<Signer, 'only'> | null; tester?: Tester | null } = { signer: null },
   ) {
     this.#transport = transport
     this.#signer = upgrade.signer
+    this.#tester = upgrade.tester ?? null
     const context = new CallContext(
       deps,
       (reason, detail, code) => this.#end(reason, detail, code),
@@ -196,7 +207,7 @@ export class MediaSession {
       return
     }
     this.#starting.stop()
-    const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid)
+    const call = deps.verifyToken(frame.parameters.token ?? '', frame.callSid, this.#tester)
     if (!call) {
       const why = 'the token is missing, wrong, used or expired'
       this.#reject(1008, why, this.#signer ? deps.events.refuse?.(frame.callSid, why, this.#signer) : undefined)
@@ -225,7 +236,10 @@ export class MediaSession {
     context.trace.open(deps, call, reception, context.policy)
     if (!reception.greeting)
       reception.renderGreeting().then(
-        (audio) => voice.greet(audio),
+        (audio) => {
+          voice.greet(audio)
+          this.#deadAir.greeted()
+        },
         (error: unknown) => this.#end('engine_failed', `the greeting could not be rendered: ${errorMessage(error)}`),
       )
     if (context.greetingDue) this.#deadAir.expectAnswer()

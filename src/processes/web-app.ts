@@ -1,6 +1,6 @@
 import type { Server } from 'bun'
 import type { RouterRoute } from 'hono/types'
-import { WEBHOOKS } from '../access/urls.ts'
+import { TEST_CALL_SOCKET, WEBHOOKS } from '../access/urls.ts'
 import type { Deps } from '../composition/deps.ts'
 import { createDirectory } from '../domain/businesses/index.ts'
 import { createEventHub } from '../domain/events/index.ts'
@@ -11,6 +11,7 @@ import { createSecurityHeaders } from '../http/security-headers.ts'
 import type { VoiceWebhookDeps } from '../http/webhooks/voice/context.ts'
 import { createStreamStatusHandler } from '../http/webhooks/voice/stream-status.ts'
 import { createShortCache } from '../lib/short-cache.ts'
+import { readMoments } from '../media/call-moments.ts'
 import type { SessionLimits } from '../media/media-session-ports.ts'
 import { replayStored } from '../media/replay.ts'
 import { type MediaSocket, type MediaSocketData, pathOf } from '../media/socket.ts'
@@ -21,7 +22,8 @@ import { ClientAddresses } from './web/client-addresses.ts'
 import { startEventRecovery } from './web/event-recovery.ts'
 import { createLiveCalls } from './web/live-calls.ts'
 import { createLoginService } from './web/login-service.ts'
-import { mountRoutes } from './web/routes.ts'
+import { mountRoutes, principalDeps } from './web/routes.ts'
+import { createTestCallSocket } from './web/test-call-socket.ts'
 
 /** How long statistics are kept. */
 const STATS_MS = 20_000
@@ -64,7 +66,11 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     numbers: { telephonyOf: deps.carriers.of, webhooks: numberWebhooks(config) },
     examine: () => findingsOf(deps),
     cache: createShortCache(STATS_MS),
+    storage: deps.storage,
+    readMoments: (key) => readMoments(deps.storage, key),
     replayTrace: (key) => replayStored(deps.storage, key),
+    templatesOf: deps.twilioWhatsApp,
+    voice: calls.voice,
   }
   const voice: VoiceWebhookDeps = {
     ...deps,
@@ -76,7 +82,8 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     streamSecret: config.sessionSecret,
     count: (event) => metrics.webhookEvents.inc({ event }),
   }
-  const routes = mountRoutes({ deps, directory, addresses, login, calls, voice, services })
+  const principal = principalDeps(deps, directory, addresses, login)
+  const routes = mountRoutes({ deps, directory, addresses, login, principal, calls, voice, services })
   const streamStatus = createStreamStatusHandler(voice)
   let recovery: { stop(): void } | undefined
 
@@ -86,6 +93,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       publicBaseUrl: config.publicBaseUrl,
       addresses,
       media: calls.media,
+      testCalls: createTestCallSocket({ principal, media: calls.media, log }),
       // Answers 204 whatever comes: no middleware may refuse it first.
       answer: (request, path) => (path === WEBHOOKS.streamStatus ? streamStatus(request) : routes.fetch(request)),
     }),
@@ -114,6 +122,7 @@ function createFetch(deps: {
   publicBaseUrl: string
   addresses: ClientAddresses
   media: MediaSocket
+  testCalls: ReturnType<typeof createTestCallSocket>
   answer(request: Request, path: string): Response | Promise<Response>
 }): Fetch {
   const { addresses, media } = deps
@@ -128,6 +137,11 @@ function createFetch(deps: {
     if (path.startsWith('/ws/')) {
       const upgraded = media.upgrade(received, server, path)
       if (upgraded !== null) return upgraded && secure(path, upgraded)
+    }
+    if (path.replace(/\/+$/, '') === TEST_CALL_SOCKET) {
+      addresses.setPeer(received, server.requestIP(received)?.address ?? '')
+      const answer = await deps.testCalls(received, server)
+      return answer && secure(path, answer)
     }
     addresses.setPeer(request, server.requestIP(received)?.address ?? '')
     bindBody(request, budget, addresses.limitKeyOf(request))

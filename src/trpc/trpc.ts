@@ -6,12 +6,14 @@ import { permissionOf } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
 import { superviseStream, until } from '../access/streams.ts'
 import type { NumberWebhooks } from '../domain/businesses/index.ts'
+import type { CallMoment, TestCall } from '../domain/calls/index.ts'
 import type { Actor } from '../domain/context.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import type { PaymentDeps } from '../domain/payments/index.ts'
+import type { ReceptionistSettings } from '../domain/receptionist/index.ts'
 import type { Finding } from '../domain/system/index.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
@@ -19,8 +21,24 @@ import type { SecretBox } from '../lib/secret-box.ts'
 import type { ShortCache } from '../lib/short-cache.ts'
 import { requireStorable } from '../lib/text.ts'
 import type { ReplayReport } from '../media/replay.ts'
+import type { ObjectStorage } from '../providers/storage/port.ts'
 import type { Telephony } from '../providers/telephony/port.ts'
+import type { TemplateSource } from '../providers/whatsapp/port.ts'
 import type { ProcedureMeta } from './rest-meta.ts'
+
+/** What only a process that serves calls can do. */
+export type VoiceServices = {
+  /** A text as callers hear it: a WAV file. @throws AppError `voice_busy`, `text_too_long`, `nothing_to_say` */
+  speak(text: string, language: 'he' | 'en'): Promise<Uint8Array>
+  /**
+   * Reserves a place for a test call and renders its greeting, as those of all businesses are.
+   * @returns the token of its stream; null when no more calls fit
+   */
+  admitTestCall(
+    call: { callSid: string; businessId: string; test: TestCall },
+    settings: ReceptionistSettings,
+  ): Promise<string | null>
+}
 
 /** What procedures need beside the domain's context, created once per process. */
 export type ApiServices = {
@@ -43,8 +61,16 @@ export type ApiServices = {
   examine(): Promise<Finding[]>
   /** Keeps what many members look at, such as statistics. */
   cache: ShortCache
+  /** Files of calls. */
+  storage: Pick<ObjectStorage, 'get'>
+  /** What happened in a call, by its stored trace. @throws AppError `trace_not_found`, `bad_trace` */
+  readMoments(key: string): Promise<CallMoment[]>
   /** Replays a stored trace. @throws AppError `trace_not_found`, `bad_trace` */
   replayTrace(key: string): Promise<ReplayReport>
+  /** The WhatsApp templates of a business's Twilio account; null where it has none. */
+  templatesOf(businessId: string): TemplateSource | null
+  /** Null where no calls are served. */
+  voice: VoiceServices | null
 }
 
 /** What every procedure gets. The caller is authenticated when the procedure asks for it. */

@@ -29,6 +29,7 @@ const ALLOWED: Record<string, string> = {
   'src/cli/smoke.ts': 'this installation itself',
   'src/cli/commands/whatsapp.ts': 'the sandbox, by the installation’s settings',
   'src/trpc/client.ts': 'the server that the owner of the client names, with the owner’s rights',
+  'src/console/phone/call.ts': 'the server that the browser has the console from',
   'src/whatsapp/sandbox-phone.ts': 'the sandbox, by the installation’s settings',
 }
 

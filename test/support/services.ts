@@ -9,6 +9,7 @@ import { createInbox, type Inbox } from '../../src/jobs/inbox.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import { createShortCache } from '../../src/lib/short-cache.ts'
+import { readMoments } from '../../src/media/call-moments.ts'
 import { replayStored } from '../../src/media/replay.ts'
 import { createPayPal } from '../../src/providers/payments/paypal.ts'
 import { createFileStorage } from '../../src/providers/storage/file.ts'
@@ -81,7 +82,11 @@ export async function createTestServices(
       },
       examine: async () => [],
       cache: createShortCache(0),
+      storage,
+      readMoments: (key) => readMoments(storage, key),
       replayTrace: (key) => replayStored(storage, key),
+      templatesOf: () => null,
+      voice: null,
     },
     async close() {
       await events.stop()

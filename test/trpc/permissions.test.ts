@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { TRPCError } from '@trpc/server'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { appointments, payments } from '../../db/schema/index.ts'
+import { appointments, payments, recordings } from '../../db/schema/index.ts'
 import type { Access } from '../../src/access/authenticate.ts'
 import { PERMISSIONS, permissionOf } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
@@ -155,6 +155,10 @@ describe('a stranger of another business', () => {
       to: '+97233330000',
       at: new Date(),
     })
+    const recordingId = newId()
+    await api.database.db
+      .insert(recordings)
+      .values({ id: recordingId, businessId: a, callId, recordingSid: 'RE-a', recordedAt: new Date() })
     const recordKey = `calls/${a}/CA-a/record.jsonl`
     const record = traceOfCall({ callSid: 'CA-a', businessId: a, said: mark })
     await api.services.storage.put(recordKey, new TextEncoder().encode(record), 'application/x-ndjson')
@@ -167,6 +171,8 @@ describe('a stranger of another business', () => {
     const key = await createApiKey(inA, { name: mark })
     await owner.receptionist.save({ settings: { instructions: mark } })
     const text = await owner.receptionist.saveText({ title: mark, body: mark })
+    const { revision } = await owner.receptionist.draft()
+    await owner.receptionist.saveDraft({ revision, settings: { instructions: mark } })
     const appointment = { id: newId() }
     await api.database.db.insert(appointments).values({
       ...appointment,
@@ -237,22 +243,40 @@ describe('a stranger of another business', () => {
       'calls.list': { contactId: contact.id },
       'calls.get': { id: callId },
       'calls.summary': { id: callId },
+      'calls.editSummary': { id: callId, summary: 'b', fields: {} },
+      'calls.audio': { id: callId },
+      'calls.moments': { id: callId },
       'calls.stats': {},
       'calls.replay': { id: callId },
       'recordings.list': {},
+      'recordings.mark': { id: recordingId, heard: true },
       'receptionist.get': undefined,
+      'receptionist.overnight': undefined,
       'receptionist.version': { version: 1 },
       'receptionist.versions': undefined,
       'receptionist.preview': {},
+      'receptionist.previewAudio': {},
+      'receptionist.restore': { version: 1 },
+      'receptionist.draft': undefined,
+      'receptionist.saveDraft': { revision: 1, settings: { instructions: 'b' } },
+      'receptionist.discardDraft': { revision: 1 },
+      'receptionist.rebaseDraft': { revision: 1 },
+      'receptionist.publishDraft': { revision: 1 },
+      'receptionist.testCall': {},
       'receptionist.save': { settings: { instructions: 'b' } },
       'receptionist.texts': undefined,
       'receptionist.saveText': { title: 'b', body: 'b' },
       'receptionist.removeText': { id: text.id },
       'appointments.list': {},
+      'appointments.get': { id: appointment.id },
+      'appointments.create': { ...appointment, startsAt: '2090-01-02T08:00:00Z', minutes: 30 },
+      'appointments.move': { id: appointment.id, startsAt: '2090-01-02T08:00:00Z' },
+      'appointments.restore': { id: appointment.id },
       'appointments.confirm': { id: appointment.id },
       'appointments.cancel': { id: appointment.id },
       'messages.list': { contactId: contact.id, conversationId: conversation.id },
       'messages.get': { id: messageId },
+      'messages.handle': { id: messageId, handled: true },
       'messages.send': { to: '+972501112222', text: 'hello', provider: 'twilio' },
       'contacts.list': { tag: mark },
       'contacts.get': { id: contact.id },

@@ -1,6 +1,7 @@
 import type { Deps } from '../../src/composition/deps.ts'
 import {
   callEndReason,
+  enqueueCallAudio,
   finishCall,
   needsFallbackSummary,
   recordCallStatus,
@@ -76,6 +77,7 @@ async function summarize(deps: CallDeps, payload: JobPayload<'call.summarize'>, 
   const model = deps.model(businessId)
   const summarizeBy = async (by: typeof model) => {
     const call = await ofCall(deps.ctx, callSid, job, () => summarizeCall(business, callSid, by))
+    await enqueueCallAudio(business, callSid)
     await sendFollowUp(business, { ...call, callSid }, deps.sendSettings)
   }
   try {
@@ -101,9 +103,10 @@ export function callHandlers(deps: CallDeps): Pick<JobHandlers<'crm'>, CallJob> 
       ofExistingCall(ctx, refused, job, () => rejectStream(ctx, { ...refused, at: new Date(at) })),
     'call.status': (event, job) => ofExistingCall(ctx, event, job, () => recordCallStatus(ctx, event)),
     'call.turn': (turn, job) => saveCallTurn(ctx, turn, job),
-    'call.finish': async ({ businessId, at, reason, ...end }) => {
+    'call.finish': async ({ businessId, at, reason, test = false, ...end }) => {
       await finishCall(within(ctx, businessId), {
         ...end,
+        test,
         reason: callEndReason.parse(reason),
         from: '',
         to: '',

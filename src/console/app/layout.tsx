@@ -3,6 +3,7 @@ import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { useEffect, useSyncExternalStore } from 'react'
 import { Button } from 'react-aria-components'
 import { useTranslations } from 'use-intl'
+import { followOutbox, forgetWritten, ownerOf } from '../screens/composer-outbox.ts'
 import { SetupBanner } from '../screens/setup-banner.tsx'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { BASE, below } from './base.ts'
@@ -45,6 +46,8 @@ export function Layout() {
   }, [status, locale])
   const businessId = me.data?.businessId
   useEffect(() => (businessId ? followEvents(businessId) : undefined), [businessId])
+  const owner = ownerOf(me.data)
+  useEffect(() => (owner ? followOutbox(owner) : undefined), [owner])
   if (status === 401) return null
   return (
     <div className="flex h-full flex-col md:flex-row">
@@ -129,7 +132,12 @@ export function Account({ className }: { className: string }) {
         </Button>
       </div>
       {me.data?.user && (
-        <form method="post" action={below('/admin/logout')} className="flex items-center gap-2">
+        <form
+          method="post"
+          action={below('/admin/logout')}
+          onSubmit={forgetWritten}
+          className="flex items-center gap-2"
+        >
           <bdi className="min-w-0 flex-1 truncate text-muted">{me.data.user.name || me.data.user.email}</bdi>
           <button type="submit" className="rounded-lg border border-line px-2 py-1 hover:bg-raised">
             {t('signOut')}

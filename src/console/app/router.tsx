@@ -51,12 +51,15 @@ const call = createRoute({
   path: '/calls/$callId',
   component: lazyRouteComponent(() => import('../screens/call.tsx'), 'CallPage'),
 })
+/** `lead`: the one whose details are open. */
+const leadsSearch = z.object({ lead: text })
 const leads = createRoute({
   getParentRoute: () => root,
   path: '/leads',
+  validateSearch: (search) => z.parse(leadsSearch, search),
   component: lazyRouteComponent(() => import('../screens/leads.tsx'), 'Leads'),
 })
-const contactsSearch = z.object({ q: text })
+const contactsSearch = z.object({ q: text, create: text, name: text })
 const contacts = createRoute({
   getParentRoute: () => root,
   path: '/contacts',
@@ -64,9 +67,16 @@ const contacts = createRoute({
   component: lazyRouteComponent(() => import('../screens/contacts.tsx'), 'Contacts'),
 })
 
+/** `view`: a week, or a day on a phone, where none is chosen; `date`: the day that is in view; `appointment`: the one that is open. */
+const calendarSearch = z.object({
+  view: z.catch(z.optional(z.enum(['day', 'week', 'month'])), undefined),
+  date: z.catch(z.optional(z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}$/))), undefined),
+  appointment: text,
+})
 const calendar = createRoute({
   getParentRoute: () => root,
   path: '/calendar',
+  validateSearch: (search) => z.parse(calendarSearch, search),
   component: lazyRouteComponent(() => import('../screens/calendar.tsx'), 'Calendar'),
 })
 const payments = createRoute({
@@ -90,6 +100,8 @@ const SETTINGS_PARTS = [
 ] as const
 const settingsSearch = z.object({
   part: z.catch(z._default(z.enum(SETTINGS_PARTS), 'business'), 'business'),
+  /** A part of the part. */
+  tab: text,
 })
 const settings = createRoute({
   getParentRoute: () => root,

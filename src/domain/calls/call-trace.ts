@@ -30,10 +30,10 @@ export async function attachCallTrace(
       .update(calls)
       .set({ recordKey: trace.key })
       .where(and(theCall, isNull(calls.recordKey)))
-      .returning({ id: calls.id })
+      .returning({ id: calls.id, isTest: calls.isTest })
     if (noted) {
       await audit(tx, ctx, {
-        action: 'call.record',
+        action: noted.isTest ? 'test_call.record' : 'call.record',
         entity: 'call',
         entityId: noted.id,
         data: { lines: trace.lines },

@@ -1,6 +1,7 @@
 import { and, asc, eq, gte, lt, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { businesses, calls, callTurns, contacts, leads, recordings } from '../../../db/schema/index.ts'
+import { maskCardsInText } from '../../lib/card-numbers.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { earlierColumns, presentName } from '../leads/index.ts'
@@ -18,6 +19,11 @@ export const callFilters = pageInput.extend({
   since: z.coerce.date().optional(),
   /** Calls that began before this time. */
   until: z.coerce.date().optional(),
+  /** Only the calls in which a member tried the receptionist out, which are left out otherwise. */
+  tests: z
+    .union([z.boolean(), z.enum(['true', 'false'])])
+    .transform((value) => value === true || value === 'true')
+    .default(false),
 })
 
 const view = {
@@ -39,6 +45,7 @@ const view = {
   durationMs: calls.durationMs,
   stirVerstat: calls.stirVerstat,
   metrics: calls.metrics,
+  isTest: calls.isTest,
   startedAt: calls.startedAt,
   endedAt: calls.endedAt,
 }
@@ -57,6 +64,7 @@ export async function listCalls(ctx: BusinessContext, input: z.input<typeof call
       : sql`extract(hour from ${calls.startedAt} at time zone ${zoneOf(ctx)}) = ${page.hour}`,
     page.since ? gte(calls.startedAt, page.since) : undefined,
     page.until ? lt(calls.startedAt, page.until) : undefined,
+    eq(calls.isTest, page.tests),
   )
   const rows = await ctx.db
     .select(view)
@@ -124,6 +132,7 @@ async function readTurns(ctx: BusinessContext, callId: string) {
     .orderBy(asc(callTurns.index))
   return rows.map(({ audioKey, question, ...turn }) => ({
     ...turn,
+    text: turn.text === null ? null : maskCardsInText(turn.text),
     question: question === null ? null : presentName(question),
     hasAudio: audioKey !== null,
   }))
@@ -136,6 +145,7 @@ async function readRecordings(ctx: BusinessContext, callId: string) {
       recordingSid: recordings.recordingSid,
       state: recordings.state,
       durationMs: recordings.durationMs,
+      heardAt: recordings.heardAt,
       bytes: recordings.bytes,
       sha256: recordings.sha256,
       contentType: recordings.contentType,

@@ -4,9 +4,9 @@ import { AppError, isErased } from '../../lib/errors.ts'
 import { attestationOf, callerPhone } from '../calls/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { countCallMessages, requestMessage, type SendSettings } from '../messages/index.ts'
+import { getProfile } from './content.ts'
 import { linksIn } from './links.ts'
 import { numbersIn } from './numbers.ts'
-import { getProfile } from './settings.ts'
 
 /**
  * Sends the caller the message that the business wants sent after a call, once a call.

@@ -61,6 +61,7 @@ export async function callTotals(ctx: BusinessContext, days: number, now = new D
         (${calls.metrics} ->> 'costMicroUsd')::numeric as cost
       from ${calls}
       where ${calls.businessId} = ${ctx.businessId} and ${calls.startedAt} >= ${since.toISOString()}::timestamptz
+        and not ${calls.isTest}
     ) as counted
     group by grouping sets ((day), (day, outcome), (hour, outcome), (outcome), ())`)
   const rows = z.array(row).parse([...found])

@@ -8,7 +8,7 @@ import { ACCOUNT_TEXTS } from './texts.ts'
 export const MAX_NAME = 120
 
 const STYLE = `${LOOK}
-body { display: grid; place-items: center; align-content: center; gap: 1rem; min-height: 100svh; padding: 1rem; }
+main { display: grid; place-items: center; align-content: center; gap: 1rem; min-height: 100svh; padding: 1rem; }
 .card { display: grid; gap: 1rem; width: min(26rem, 100%); padding: 2rem; border: 1px solid var(--line); border-radius: 12px;
   background: var(--surface); overflow-wrap: anywhere; }
 h1 { margin: 0; font-size: 1.25rem; }
@@ -45,7 +45,7 @@ function cardPage(
   )
   const card =
     action === null ? (
-      <main class="card">{content}</main>
+      <div class="card">{content}</div>
     ) : (
       <form class="card" method="post" action={action}>
         {content}
@@ -56,12 +56,12 @@ function cardPage(
     title: `${texts.title}: ${heading}`,
     style: STYLE,
     body: (
-      <>
+      <main>
         {card}
         <a href={`?${new URLSearchParams({ lang: other, ...keep })}`} lang={other}>
           {texts.other}
         </a>
-      </>
+      </main>
     ),
   }
 }

@@ -41,7 +41,7 @@ type Operation = {
   tags: string[]
   description: string
   parameters: Parameter[]
-  requestBody?: { content: { 'application/json': { schema: JsonSchema; example?: unknown } } }
+  requestBody?: { content: Record<string, { schema: JsonSchema; example?: unknown }> }
   responses: Record<string, { content?: Record<string, { schema: JsonSchema }> }>
 }
 
@@ -99,6 +99,7 @@ function page(document: JsonSchema, base: string, nonce: string) {
 type EntryProps = { path: string; method: string; operation: Operation }
 
 function Entry({ path, method, operation }: EntryProps) {
+  const body = operation.requestBody?.content['application/json']
   return (
     <details data-text={`${method} ${path} ${operation.operationId}`.toLowerCase()}>
       <summary>
@@ -107,10 +108,10 @@ function Entry({ path, method, operation }: EntryProps) {
       </summary>
       <p>{operation.description}</p>
       {operation.parameters.length > 0 && <Parameters parameters={operation.parameters} />}
-      {operation.requestBody && (
+      {body && (
         <details>
           <summary>Schema of the body</summary>
-          <pre tabindex={0}>{JSON.stringify(operation.requestBody.content['application/json'].schema, null, 2)}</pre>
+          <pre tabindex={0}>{JSON.stringify(body.schema, null, 2)}</pre>
         </details>
       )}
       <details>
@@ -174,6 +175,12 @@ function TryOut({ path, method, operation }: EntryProps) {
           <textarea name="body" rows={6} spellcheck={false}>
             {JSON.stringify(body.example ?? {}, null, 2)}
           </textarea>
+        </label>
+      )}
+      {operation.requestBody && !body && (
+        <label>
+          File
+          <input name="body" type="file" required />
         </label>
       )}
       <button type="submit">Send {method}</button>

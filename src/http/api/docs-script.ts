@@ -28,13 +28,14 @@ async function send(form) {
   const headers = { Accept: 'application/json' }
   if (key.value.trim()) headers.Authorization = 'Bearer ' + key.value.trim()
   else if (localStorage.getItem('business')) headers['X-Business-Id'] = localStorage.getItem('business')
-  if (body) headers['Content-Type'] = 'application/json'
+  const file = body?.files?.[0]
+  if (body) headers['Content-Type'] = file ? file.type || 'application/octet-stream' : 'application/json'
   const startedAt = performance.now()
   const answer = await fetch(address, {
     method,
     headers,
     credentials: key.value.trim() ? 'omit' : 'same-origin',
-    ...(body ? { body: body.value } : {}),
+    ...(body ? { body: file ?? body.value } : {}),
   })
   const type = answer.headers.get('content-type') ?? ''
   const text = /json|text|csv|ndjson/.test(type) ? await answer.text() : (await answer.blob()).size + ' bytes of ' + type

@@ -2,6 +2,7 @@ import { account } from './account.ts'
 import { audit } from './audit.ts'
 import { calendar } from './calendar.ts'
 import { call } from './call.ts'
+import { composer } from './composer.ts'
 import { contact } from './contact.ts'
 import { entry } from './entry.ts'
 import { health } from './health.ts'
@@ -14,6 +15,7 @@ import { money } from './money.ts'
 import { nav } from './nav.ts'
 import { privacy } from './privacy.ts'
 import { providers } from './providers.ts'
+import { receptionist } from './receptionist.ts'
 import { settings } from './settings.ts'
 import { setup } from './setup.ts'
 import { state } from './state.ts'
@@ -27,6 +29,7 @@ export const messages = {
   audit,
   calendar,
   call,
+  composer,
   contact,
   entry,
   health,
@@ -39,6 +42,7 @@ export const messages = {
   nav,
   privacy,
   providers,
+  receptionist,
   settings,
   setup,
   state,
