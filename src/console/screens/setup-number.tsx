@@ -4,10 +4,10 @@ import { useTranslations } from 'use-intl'
 import { useAccess } from '../app/access.ts'
 import { mutation, type Out, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
+import { Checked } from '../ui/checked.tsx'
 import { Panel, Problem } from '../ui/fields.tsx'
 import { Loaded } from '../ui/states.tsx'
 import { Phone } from '../ui/values.tsx'
-import { Checked } from './setup.tsx'
 
 type CarrierNumber = Out<'businesses.carrierNumbers'>['items'][number]
 
