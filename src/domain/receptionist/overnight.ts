@@ -34,6 +34,7 @@ export async function readOvernight(ctx: BusinessContext, now = new Date()): Pro
       (select count(*)::int from ${leads} where ${leads.businessId} = ${ctx.businessId} and ${leads.createdAt} > ${from}) as leads,
       (select count(*)::int from ${messages} where ${messages.businessId} = ${ctx.businessId}
         and ${messages.direction} = 'in' and ${messages.occurredAt} > ${from}) as messages
-    from ${calls} where ${calls.businessId} = ${ctx.businessId} and ${calls.startedAt} > ${from}`)
+    from ${calls} where ${calls.businessId} = ${ctx.businessId} and ${calls.startedAt} > ${from}
+      and not ${calls.isTest}`)
   return { since, ...counts.parse(row) }
 }
