@@ -344,7 +344,7 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'ALL /trpc/*': { access: 'procedures' },
   'GET /api/openapi.json': business(READ),
   'GET /api/docs': business(READ),
-  'GET /api/docs/filter.js': business(READ),
+  'GET /api/docs/docs.js': business(READ),
 
   'POST /api/whatsapp/send': business(PERMISSIONS['messages.send']),
   'GET /api/whatsapp/status/:id': business(PERMISSIONS['messages.get']),

@@ -60,4 +60,5 @@ export const settings = {
   resend: 'New link',
   ownersNeedSecondFactor: 'Owners need a second factor',
   you: 'you',
+  removeNumberQuestion: 'Calls to this number are not answered any more.',
 } as const

@@ -60,4 +60,5 @@ export const settings = {
   resend: 'קישור חדש',
   ownersNeedSecondFactor: 'בעלים חייבים באימות דו־שלבי',
   you: 'אתם',
+  removeNumberQuestion: 'שיחות למספר הזה לא ייענו עוד.',
 } as const
