@@ -75,6 +75,17 @@ export async function listTables(tx: TransactionSql): Promise<ArchivedTable[]> {
   return ordered
 }
 
+/** Whether an online migration has begun and not ended: its first statements have changed the tables already. */
+export async function isHalfMigrated(tx: TransactionSql): Promise<boolean> {
+  const [table] = await tx<
+    { exists: boolean }[]
+  >`select to_regclass('drizzle.__online_migration') is not null as exists`
+  if (!table?.exists) return false
+  const rows = await tx`select 1 from drizzle.__online_migration
+    where hash not in (select hash from drizzle.__drizzle_migrations)`
+  return rows.length > 0
+}
+
 /** Hashes of the migrations that were applied, in order. */
 export async function appliedMigrations(tx: TransactionSql): Promise<string[]> {
   const rows = await tx<{ hash: string }[]>`select hash from drizzle.__drizzle_migrations order by created_at`

@@ -47,7 +47,7 @@ export const calls = pgTable(
     /** The call's trace in the storage. */
     recordKey: text('record_key'),
     startedAt: at('started_at').notNull(),
-    /** When it was registered; a call of a withheld number has no contact to show that. */
+    /** When it began, written by its registration; a call of a withheld number has no contact to show that it is registered. */
     registeredAt: at('registered_at'),
     streamStartedAt: at('stream_started_at'),
     endedAt: at('ended_at'),

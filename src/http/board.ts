@@ -6,6 +6,7 @@ import { Hono } from 'hono'
 import { serveStatic } from 'hono/bun'
 import type { JobQueue } from '../jobs/backend.ts'
 import { redactPayload, redactReason } from '../jobs/redact.ts'
+import { AppError } from '../lib/errors.ts'
 
 const BASE = '/admin/queues'
 const MAX_STACK = 5_000
@@ -43,6 +44,8 @@ export function createBoard(queues: JobQueue[]): Hono {
     options: { uiConfig: { boardTitle: 'AgentLocator' } },
   })
   const app = new Hono()
+  app.patch('/api/queues/:queue/:job/update-data', refuseData)
+  app.post('/api/queues/:queue/add', refuseData)
   app.use('/static/js/*', async (c, next) => {
     await next()
     c.res.headers.set('Content-Security-Policy', SCRIPT_POLICY)
@@ -62,6 +65,15 @@ export function createBoard(queues: JobQueue[]): Hono {
   })
   app.route('/', server.registerPlugin())
   return app
+}
+
+/** The board shows data redacted: what it sends back, for this job or a copy, has lost what is hidden. */
+function refuseData(): never {
+  throw new AppError(
+    'forbidden',
+    'job_data_is_fixed',
+    'The data of a job cannot be written here. Retry the job, or repeat what made it.',
+  )
 }
 
 /** The board formats no reasons of failures, which may quote what a stranger sent. */

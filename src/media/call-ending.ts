@@ -31,6 +31,11 @@ export class CallEnding implements VoiceWatcher {
     return this.#reason
   }
 
+  /** Whether the goodbye at the longest duration is being said. */
+  get isOutOfTime(): boolean {
+    return this.context.state === 'closing' && this.#reason === 'max_duration'
+  }
+
   /** Starts the longest duration. */
   begin(): void {
     this.#duration.set(this.context.deps.limits.maxDurationMs, () => this.#endOvertime())
@@ -87,9 +92,13 @@ export class CallEnding implements VoiceWatcher {
     const { reception } = context
     if (context.state !== 'live' || !reception) return
     if (voice.playing) voice.interrupt()
+    // What was cut off does not continue.
+    context.remainder = null
     context.trace.decide({ decision: 'say', text: reception.script.goodbye })
     context.engine?.say(reception.script.goodbye)
     this.#close(reason)
+    // The caller waits for the goodbye from now on, whatever they waited for before.
+    this.deadAir.expectNothing()
     this.deadAir.expectAnswer()
     this.#afterLastMark = (detail) => void context.end(reason, detail)
     this.#armFinal()

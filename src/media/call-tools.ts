@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { bookAppointment, wallClock } from '../domain/appointments/index.ts'
+import { listAccounts, listPhoneNumbers } from '../domain/businesses/index.ts'
 import { renameCaller } from '../domain/contacts/index.ts'
 import { type BusinessContext, type DomainContext, within } from '../domain/context.ts'
 import { countCallMessages, keyOfCallMessage, requestMessage, type SendSettings } from '../domain/messages/index.ts'
@@ -10,6 +11,7 @@ import {
   callTools,
   engineTools,
   foreignLinks,
+  foreignNumbers,
   listBusinessTexts,
   lookupBusinessInfo,
   type ProfileCache,
@@ -165,7 +167,7 @@ async function book(
   return { ok: true, date, time, appointment_id: booked.id }
 }
 
-/** Sends to the caller's own number, within limits, with no link but the business's own. */
+/** Sends to the caller's own number, within limits, with no link and no phone number but the business's own. */
 async function sendToCaller(deps: CallToolsDeps, business: BusinessContext, call: ServedCall, text: string) {
   const phone = parsePhone(call.from)
   if (!phone) throw refusal('number_withheld', 'The caller withheld their number, so nothing can be sent to it.')
@@ -176,11 +178,16 @@ async function sendToCaller(deps: CallToolsDeps, business: BusinessContext, call
     throw refusal('message_limit', 'No more messages can be sent to this caller now. Tell them on the telephone.')
   if (call.unverified && !sent.wroteBefore)
     throw refusal('number_unverified', 'The caller’s number is not verified, so nothing is sent to it.')
-  const foreign = foreignLinks(text, await ownTexts(business, deps.profiles.of(call.businessId)))
-  if (foreign.length > 0)
+  const settings = deps.profiles.of(call.businessId)
+  const texts = await ownTexts(business, settings)
+  const links = foreignLinks(text, texts)
+  if (links.length > 0)
+    throw refusal('foreign_link', `Only links of the business’s own texts may be sent. Leave out ${links.join(', ')}.`)
+  const numbers = foreignNumbers(text, [...texts, ...(await ownNumbers(business, settings)), phone, call.to])
+  if (numbers.length > 0)
     throw refusal(
-      'foreign_link',
-      `Only links of the business’s own texts may be sent. Leave out ${foreign.join(', ')}.`,
+      'foreign_number',
+      `Only the business’s own phone numbers and the caller’s may be sent. Leave out ${numbers.join(', ')}.`,
     )
   await requestMessage(business, { to: call.from, text, idempotencyKey }, deps.settings, call.callSid)
 }
@@ -199,6 +206,15 @@ async function ownTexts(business: BusinessContext, settings: ReceptionistSetting
     ...perLanguage.flatMap((words) => Object.values(words)),
     ...texts.flatMap(({ title, body }) => [title, body]),
   ]
+}
+
+/** The numbers at which the business answers calls and messages. */
+async function ownNumbers(business: BusinessContext, settings: ReceptionistSettings): Promise<string[]> {
+  const [lines, accounts] = await Promise.all([listPhoneNumbers(business), listAccounts(business)])
+  const confirmed = accounts.filter(({ confirmationNeeded }) => !confirmationNeeded)
+  return [...lines.map(({ e164 }) => e164), ...confirmed.map(({ phone }) => phone), settings.transferNumber].filter(
+    (phone) => phone !== null,
+  )
 }
 
 /** A refusal whose message the model reads. */

@@ -50,7 +50,8 @@ export class ToolExecutor {
       this.#answer(tool.toolCallId, { ok: true })
     } else if (tool.name === 'end_call') {
       this.#answer(tool.toolCallId, { ok: true }, true)
-      this.callEnding.closeAfterLastMark('completed')
+      // A call that ends already keeps its reason.
+      if (this.context.state === 'live') this.callEnding.closeAfterLastMark('completed')
     } else if (tool.name === 'transfer_to_human' && tools) this.#transfer(call, tool.toolCallId)
     else if (tools?.list(call).some((each) => each.name === tool.name)) this.#run(call, tool)
     else {
@@ -88,7 +89,8 @@ export class ToolExecutor {
     )
   }
 
-  #answer(toolCallId: string, result: unknown, silent = false): void {
+  /** @param silent no response follows: none is wanted behind the goodbye */
+  #answer(toolCallId: string, result: unknown, silent = this.context.state === 'closing'): void {
     this.context.trace.decide({ decision: 'tool_result', id: toolCallId, silent })
     this.context.engine?.toolResult(toolCallId, result, { silent })
     if (!silent) this.deadAir.expectAnswer()

@@ -64,6 +64,12 @@ export class TurnTaking {
       context.engine?.ignoreTurn()
       return
     }
+    if (this.callEnding.isOutOfTime) {
+      // An answer would follow the goodbye.
+      context.trace.decide({ decision: 'ignore_turn' })
+      context.engine?.ignoreTurn()
+      return
+    }
     if (noise && !context.remainder) {
       this.callEnding.watchSilence()
       return

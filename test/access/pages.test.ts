@@ -169,6 +169,14 @@ test(
       }
     }
     expect(answers.join()).toContain('written-by-a-stranger')
+    const headers = { Origin: new URL(web.url).origin }
+    const board = `${web.url}/admin/queues/api/queues/crm`
+    for (const answer of [
+      await page.request.patch(`${board}/written-by-a-stranger/update-data`, { headers, data: { jobData: {} } }),
+      await page.request.post(`${board}/add`, { headers, data: { name: 'lead.save', data: {}, options: {} } }),
+    ])
+      expect([answer.status(), await answer.text()]).toEqual([403, expect.stringContaining('job_data_is_fixed')])
+    expect((await crm?.getJob('written-by-a-stranger'))?.data).toMatchObject({ callSid: attack })
     for (const secret of hidden) expect([secret, answers.join().includes(secret)]).toEqual([secret, false])
     await context.close()
     expect(problems).toEqual([])

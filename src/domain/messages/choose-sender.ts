@@ -36,7 +36,7 @@ type Assessment =
 
 /**
  * Who sends a message: the provider asked for, or the business's second one when the first surely cannot take it (not
- * linked, restricted, down).
+ * linked, not confirmed, restricted, down).
  * @param what.free it is not a template
  * @throws AppError `not_configured`, `account_not_linked`, `template_required`, `template_not_supported`
  */
@@ -101,7 +101,7 @@ export async function assess(
       }),
       final: false,
     }
-  if (choice.down) return { verdict: 'waits', sender }
+  if (choice.down || choice.unconfirmed) return { verdict: 'waits', sender }
   if (choice.restricted && !(await lastInbound(ctx, 'baileys', what.to))) return { verdict: 'waits', sender }
   return { verdict: 'takes', sender }
 }

@@ -10,6 +10,7 @@ export { type Draft, discardDraft, draftChanges, getDraft, publishDraft, rebaseD
 export { sendFollowUp } from './follow-up.ts'
 export { buildInstructions, openingWords } from './instructions.ts'
 export { foreignLinks, linksIn } from './links.ts'
+export { foreignNumbers, numbersIn } from './numbers.ts'
 export {
   createProfileCache,
   DEFAULT_RECEPTIONIST,

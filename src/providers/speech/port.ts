@@ -112,7 +112,7 @@ export interface EngineSession {
   sendAudio(payload: string, timestampMs: number, rms?: number): void
   /** From now on audio goes to a player instead of `audio` events; for engines with many small pieces. */
   playTo?(player: EnginePlayer): void
-  /** Speaks a text now, as an item. */
+  /** Speaks a text now, as an item, in place of what is being made or waits. */
   say(text: string): void
   /** Stops the current item. */
   cancel(): void
@@ -128,7 +128,7 @@ export interface EngineSession {
   toolResult(toolCallId: string, result: unknown, options?: { silent?: boolean }): void
   /** Whether the caller speaks right now; true where the engine does not know. */
   hearsVoice(): boolean
-  /** The last speech was a noise or a backchannel: no answer. */
+  /** The last speech was a noise or a backchannel, or the time is up: no answer. */
   ignoreTurn(): void
   close(): void
 }
