@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib'
+import { renderCallAudio as renderAudio } from '../src/audio/call-audio.ts'
 import { durationOfWav } from '../src/audio/wav.ts'
-import { attachCallTrace, callTraceKey, transcribeTurn } from '../src/domain/calls/index.ts'
+import { attachCallTrace, callTraceKey, renderCallAudio, transcribeTurn } from '../src/domain/calls/index.ts'
 import { within } from '../src/domain/context.ts'
 import { fetchMessageMedia, processMedia } from '../src/domain/messages/index.ts'
 import { deletePending } from '../src/domain/privacy/index.ts'
@@ -70,6 +71,9 @@ if (import.meta.main)
         const lines = data.toString('latin1').split('\n').length - 1
         // The call was erased, or was never registered: its trace is deleted.
         if (!(await attachCallTrace(within(ctx, businessId), { callSid, key, lines }))) await storage.delete(key)
+      },
+      'call.render_audio': async ({ businessId, callSid }) => {
+        await renderCallAudio(within(ctx, businessId), callSid, storage, renderAudio)
       },
       'call.transcribe': async (job) => {
         await transcribeTurn(within(ctx, job.businessId), job.turnId, deps.transcriber(job.businessId), storage)

@@ -46,6 +46,8 @@ export const calls = pgTable(
     isTest: boolean('is_test').notNull().default(false),
     /** The call's trace in the storage. */
     recordKey: text('record_key'),
+    /** Both sides as they were heard, in the storage; null until a worker has made it. */
+    audioKey: text('audio_key'),
     startedAt: at('started_at').notNull(),
     /** When it began, written by its registration; a call of a withheld number has no contact to show that it is registered. */
     registeredAt: at('registered_at'),
@@ -116,7 +118,7 @@ export const callSummaries = pgTable(
     sentiment: text({ enum: ['positive', 'neutral', 'negative'] }),
     nextStep: text('next_step'),
     fields: jsonb().$type<Record<string, string>>().notNull().default({}),
-    madeBy: text('made_by', { enum: ['rules', 'model'] }).notNull(),
+    madeBy: text('made_by', { enum: ['rules', 'model', 'member'] }).notNull(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },

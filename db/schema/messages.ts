@@ -74,6 +74,8 @@ export const messages = pgTable(
     deliveredAt: at('delivered_at'),
     readAt: at('read_at'),
     failedAt: at('failed_at'),
+    /** When a member set a failed one aside. */
+    handledAt: at('handled_at'),
     /** When the person wrote, or the message was requested. */
     occurredAt: at('occurred_at').notNull().defaultNow(),
     createdAt: createdAt(),

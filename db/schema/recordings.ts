@@ -23,6 +23,8 @@ export const recordings = pgTable(
     error: text(),
     deletedRemotelyAt: at('deleted_remotely_at'),
     recordedAt: at('recorded_at').notNull(),
+    /** When a member listened to it. */
+    heardAt: at('heard_at'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },

@@ -32,6 +32,8 @@ export const PERMISSIONS = {
   'businesses.update': MANAGE,
   'businesses.numbers': READ,
   'businesses.addNumber': OPERATE,
+  'businesses.carrierNumbers': OPERATE,
+  'businesses.connectNumber': OPERATE,
   'businesses.removeNumber': OPERATE,
   'businesses.providers': READ,
   'businesses.list': OPERATE,
@@ -42,12 +44,17 @@ export const PERMISSIONS = {
   'calls.list': READ,
   'calls.get': READ,
   'calls.summary': READ,
+  'calls.editSummary': WORK,
+  'calls.audio': READ,
+  'calls.moments': READ,
   'calls.stats': READ,
   'calls.replay': READ,
 
   'recordings.list': READ,
+  'recordings.mark': WORK,
 
   'receptionist.get': READ,
+  'receptionist.overnight': READ,
   'receptionist.version': READ,
   'receptionist.versions': READ,
   'receptionist.preview': READ,
@@ -65,12 +72,19 @@ export const PERMISSIONS = {
   'receptionist.removeText': MANAGE,
 
   'appointments.list': READ,
+  'appointments.get': READ,
+  'appointments.create': WORK,
+  'appointments.move': WORK,
+  'appointments.restore': WORK,
   'appointments.cancel': WORK,
   'appointments.confirm': WORK,
 
   'messages.list': READ,
   'messages.get': READ,
   'messages.send': WORK,
+  'messages.decide': WORK,
+  'messages.templates': READ,
+  'messages.handle': WORK,
 
   'contacts.list': READ,
   'contacts.get': READ,
@@ -125,6 +139,14 @@ export const PERMISSIONS = {
 
   'search.all': READ,
 
+  'stats.calls': READ,
+  'stats.leads': READ,
+  'stats.messages': READ,
+  'stats.usage': MANAGE,
+  'stats.businesses': OPERATE,
+
+  'audit.list': MANAGE,
+
   'events.list': READ,
   'events.stream': READ,
 
@@ -154,6 +176,8 @@ export const PERMISSIONS = {
   'webhooks.replay': MANAGE,
 
   'system.processes': OPERATE,
+  'system.doctor': OPERATE,
+  'system.backup': OPERATE,
   'system.queues': OPERATE,
   'system.failedJobs': OPERATE,
   'system.retryJobs': OPERATE,
@@ -282,6 +306,9 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /console/calendar': SHELL,
   'GET /console/payments': SHELL,
   'GET /console/settings': SHELL,
+  'GET /console/setup': SHELL,
+  'GET /console/stats': SHELL,
+  'GET /console/health': SHELL,
   'GET /console/assets/:file': open('Scripts, styles and fonts, the same for everybody.'),
   'GET /console/icon.svg': open('The icon of the console, the same for everybody.'),
   'GET /console/console.webmanifest': open('What a phone needs to install the console.'),
@@ -310,10 +337,13 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /api/payments/:id': business(PERMISSIONS['payments.get']),
   'POST /api/payments/:id/refund': business(PERMISSIONS['payments.refund']),
 
+  'GET /files/:token': open('Providers fetch what they send; the link is signed and holds for 30 days.'),
+  'POST /api/v1/uploads': business(PERMISSIONS['messages.send']),
   'GET /api/v1/media/:id': business(PERMISSIONS['messages.get']),
   'GET /api/v1/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
   'GET /api/v1/recordings/:id/audio': business(PERMISSIONS['calls.get']),
   'GET /api/v1/turns/:id/audio': business(PERMISSIONS['calls.get']),
+  'GET /api/v1/calls/:id/audio': business(PERMISSIONS['calls.get']),
   'GET /api/v1/calls/:id/trace': business(PERMISSIONS['calls.get']),
   'GET /api/v1/exports/:file{.+\\.csv}': business(PERMISSIONS['exports.csv']),
 }

@@ -60,31 +60,34 @@ export function mixToMono(audio: WavAudio): Int16Array {
 export function writeWavPcm16(pcm: Int16Array, sampleRate: number): Uint8Array {
   const file = new Uint8Array(44 + pcm.length * 2)
   const view = new DataView(file.buffer)
-  writeHead(view, { formatBytes: 16, dataBytes: pcm.length * 2, tag: FORMAT_PCM, sampleRate, bits: 16 })
+  writeHead(view, { formatBytes: 16, dataBytes: pcm.length * 2, tag: FORMAT_PCM, sampleRate, bits: 16, channels: 1 })
   for (let i = 0; i < pcm.length; i++) view.setInt16(44 + i * 2, pcm[i] as number, true)
   return file
 }
 
-/** A mono μ-law WAV file (format 7, with the `fact` chunk that non-PCM files carry); 8 KB a second at 8 kHz. */
-export function writeWavMulaw(mulaw: Uint8Array, sampleRate = 8000): Uint8Array<ArrayBuffer> {
+/**
+ * A μ-law WAV file (format 7, with the `fact` chunk that non-PCM files carry); 8 KB a second and channel at 8 kHz.
+ * @param mulaw interleaved when there are two channels
+ */
+export function writeWavMulaw(mulaw: Uint8Array, sampleRate = 8000, channels: 1 | 2 = 1): Uint8Array<ArrayBuffer> {
   const file = new Uint8Array(58 + mulaw.length + (mulaw.length & 1))
   const view = new DataView(file.buffer)
-  writeHead(view, { formatBytes: 18, dataBytes: mulaw.length, tag: FORMAT_MULAW, sampleRate, bits: 8 })
+  writeHead(view, { formatBytes: 18, dataBytes: mulaw.length, tag: FORMAT_MULAW, sampleRate, bits: 8, channels })
   file.set(mulaw, 58)
   return file
 }
 
-type Head = { formatBytes: 16 | 18; dataBytes: number; tag: number; sampleRate: number; bits: 8 | 16 }
+type Head = { formatBytes: 16 | 18; dataBytes: number; tag: number; sampleRate: number; bits: 8 | 16; channels: 1 | 2 }
 
 function writeHead(view: DataView, head: Head): void {
-  const align = head.bits / 8
+  const align = (head.bits / 8) * head.channels
   writeTag(view, 0, 'RIFF')
   view.setUint32(4, view.byteLength - 8, true)
   writeTag(view, 8, 'WAVE')
   writeTag(view, 12, 'fmt ')
   view.setUint32(16, head.formatBytes, true)
   view.setUint16(20, head.tag, true)
-  view.setUint16(22, 1, true)
+  view.setUint16(22, head.channels, true)
   view.setUint32(24, head.sampleRate, true)
   view.setUint32(28, head.sampleRate * align, true)
   view.setUint16(32, align, true)
@@ -93,7 +96,7 @@ function writeHead(view: DataView, head: Head): void {
   if (head.formatBytes === 18) {
     writeTag(view, offset, 'fact')
     view.setUint32(offset + 4, 4, true)
-    view.setUint32(offset + 8, head.dataBytes, true)
+    view.setUint32(offset + 8, head.dataBytes / head.channels, true)
     offset += 12
   }
   writeTag(view, offset, 'data')

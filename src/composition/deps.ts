@@ -5,7 +5,7 @@ import type { Config } from '../config.ts'
 import type { DomainContext } from '../domain/context.ts'
 import { createKeyring, type Keyring } from '../domain/credentials/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
-import type { SendSettings } from '../domain/messages/index.ts'
+import type { SendSettings, UploadLinks } from '../domain/messages/index.ts'
 import type { PaymentDeps } from '../domain/payments/index.ts'
 import { type ProcessKind, processId } from '../domain/system/index.ts'
 import type { PostOut } from '../domain/webhooks/index.ts'
@@ -30,7 +30,7 @@ import { createS3Storage } from '../providers/storage/s3.ts'
 import type { Carriers, Telephony } from '../providers/telephony/port.ts'
 import { createPublicPost } from '../providers/webhooks/public-post.ts'
 import { createMediaFetcher } from '../providers/whatsapp/media-by-url.ts'
-import type { ReadBridgeMessage, WhatsAppSender } from '../providers/whatsapp/port.ts'
+import type { ReadBridgeMessage, TemplateSource, WhatsAppSender } from '../providers/whatsapp/port.ts'
 import { readVersion } from '../version.ts'
 import { createBaileys, type OpenLinkedAccounts } from './baileys.ts'
 import { createOpenAiRest } from './openai.ts'
@@ -38,6 +38,7 @@ import { createPayments } from './payments.ts'
 import { createQueue } from './queue.ts'
 import { createSpeech, type Speech } from './speech.ts'
 import { createSendSettings, createTwilio } from './twilio.ts'
+import { createFileSource, createUploads } from './uploads.ts'
 
 /** Everything a process works with, built from its settings: the only place where adapters are made. */
 export type Deps = {
@@ -55,6 +56,8 @@ export type Deps = {
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
+  /** Links of files that were uploaded to be sent. */
+  uploads: UploadLinks
   thumbnailer: Thumbnailer
   /** The businesses' own keys; refreshed regularly in web servers and workers, elsewhere by `refresh`. */
   keyring: Keyring
@@ -67,7 +70,7 @@ export type Deps = {
   /** The installation's Twilio account and those of businesses with keys of their own. */
   carriers: Carriers
   /** WhatsApp over Twilio with the keys of a business; null where it has none. */
-  twilioWhatsApp(businessId: string): WhatsAppSender | null
+  twilioWhatsApp(businessId: string): (WhatsAppSender & TemplateSource) | null
   openLinkedAccounts: OpenLinkedAccounts
   readBridgeMessage: ReadBridgeMessage
   payments: PaymentDeps
@@ -111,7 +114,10 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
 
   const outgoing = { allowPrivate: config.webhooksAllowPrivate, ownPorts: [config.port] }
   const fetchPublicMedia = createMediaFetcher(outgoing)
-  const sendSettings = createSendSettings(config, keyring)
+  const uploads = createUploads(config)
+  const sendSettings = createSendSettings(config, keyring, uploads)
+  const storage =
+    config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory)
   const mailBox = boxOf('mail')
   return {
     config,
@@ -132,14 +138,14 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       jobFinished: ({ job, outcome }) => metrics.jobs.inc({ job, outcome }),
       jobsRecovered: (name, count) => metrics.jobs.inc({ job: name, outcome: 'recovered' }, count),
     },
-    storage:
-      config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
+    storage,
+    uploads,
     thumbnailer: createThumbnailer(),
     keyring,
     fetchPublicMedia,
     postOut: createPublicPost(config.webhooksAllowPrivate, { ownPorts: outgoing.ownPorts }),
     ...createTwilio(config, keyring),
-    ...createBaileys(config, log, fetchPublicMedia),
+    ...createBaileys(config, log, createFileSource(uploads, storage, fetchPublicMedia)),
     ...createOpenAiRest(config, keyring),
     payments: createPayments(config, database, keyring, sendSettings),
     sendSettings,

@@ -3,6 +3,7 @@
  * The first part is the job's, so that two jobs of one row do not keep each other out.
  */
 type Kind =
+  | 'audio'
   | 'delete'
   | 'erase'
   | 'hook'

@@ -16,6 +16,16 @@ export function callTraceKey(businessId: string, callSid: string): string {
   return `calls/${businessId}/${safe(callSid)}/record.jsonl`
 }
 
+/** Both sides of a call as they were heard. */
+export function callAudioKey(businessId: string, callSid: string): string {
+  return `calls/${businessId}/${safe(callSid)}/heard.wav`
+}
+
+/** The loudness of a call's audio over time, to be drawn. */
+export function callPeaksKey(businessId: string, callSid: string): string {
+  return `calls/${businessId}/${safe(callSid)}/peaks.json`
+}
+
 export function mediaKey(businessId: string, mediaId: string): string {
   return `media/${businessId}/${mediaId}`
 }

@@ -25,7 +25,7 @@ const POLICY = [
   "default-src 'self'",
   "script-src 'self'",
   "style-src 'self'",
-  "img-src 'self' data:",
+  "img-src 'self' data: blob:",
   "media-src 'self' blob:",
   "connect-src 'self'",
   "object-src 'none'",
@@ -46,6 +46,9 @@ const SCREENS = [
   '/calendar',
   '/payments',
   '/settings',
+  '/setup',
+  '/stats',
+  '/health',
 ]
 
 export type ConsoleDeps = {

@@ -6,6 +6,7 @@ const KIB = 1024
 export const BODY_LIMITS = {
   form: 64 * KIB,
   api: 1024 * KIB,
+  upload: 16 * 1024 * KIB,
   import: 10 * 1024 * KIB,
 } as const
 

@@ -166,6 +166,14 @@ export const jobs = {
     attempts: 8,
     backoff: { delayMs: 2_000, maxDelayMs: 300_000 },
   },
+  /** Makes the audio of a call's both sides, and its peaks. */
+  'call.render_audio': {
+    queue: 'recordings',
+    restoredBy: 'calls',
+    payload: z.object({ callSid: z.string(), businessId: z.uuid() }),
+    attempts: 8,
+    backoff: { delayMs: 2_000, maxDelayMs: 300_000 },
+  },
   'lead.save': {
     queue: 'crm',
     restoredBy: 'inbound_events',

@@ -1,3 +1,4 @@
+import { AudioTape } from '../audio/audio-tape.ts'
 import { base64Of } from '../audio/base64.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { EnginePlayer } from '../providers/speech/port.ts'
@@ -13,6 +14,9 @@ const MARK_EVERY_MS = 1_000
 
 /** The longest pause between pieces of one run of audio. */
 const RUN_GAP_MS = 20
+
+/** The longest item whose audio is stored. */
+const MAX_ITEM_MS = 120_000
 
 /** One relay of 64 is timed. */
 const TIMED = 63
@@ -43,12 +47,15 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   #head = ''
   /** The item that is being sent; its turn is in the transcript. */
   #item = ''
+  /** The audio of the item that is being sent. */
+  #tape = new AudioTape(MAX_ITEM_MS)
   /** The audio that is not in the trace yet, and until when a further piece joins it. */
   #runMs = 0
   #runUntil = Number.NEGATIVE_INFINITY
   #pieces = 0
   #runItem = ''
   #runAt = 0
+  readonly #tapes = new Map<string, AudioTape>()
   readonly #context: CallContext
   #watcher: VoiceWatcher | null = null
   #listener: SpeechListener | null = null
@@ -158,6 +165,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
       this.#runUntil += ms
       const status = this.#transport.send(this.#head + base64Of(audio) + MEDIA_TAIL)
       this.#ledger.sentBytes(itemId, audio, now)
+      this.#tape.appendBytes(audio)
       if (status === 0) this.#refused()
     }
     this.finish(itemId)
@@ -171,6 +179,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     this.#runUntil += ms
     const status = this.#transport.send(this.#head + payload + MEDIA_TAIL)
     const unmarkedMs = this.#ledger.sent(itemId, payload, ms, now)
+    this.#tape.append(payload)
     if ((this.#pieces++ & TIMED) === 0) this.#context.metrics.relayedOut(this.#clock.now() - now)
     if (status === 0) this.#refused()
     else if (unmarkedMs >= MARK_EVERY_MS) this.#sendMark()
@@ -208,6 +217,8 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   #beginItem(itemId: string, text: string | null, now: number): void {
     const { transcript, startedAt } = this.#context
     this.#item = itemId
+    this.#tape = this.#tapes.get(itemId) ?? new AudioTape(MAX_ITEM_MS)
+    this.#tapes.set(itemId, this.#tape)
     if (!transcript.knows(itemId)) transcript.agentSays(itemId, text, this.#ledger.endsAt(now) - startedAt)
   }
 
@@ -287,7 +298,9 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   #wasHeard(item: Heard, interrupted: boolean): void {
     if (item.itemId === this.#item) this.#item = ''
     this.#learnWords(item.itemId)
-    this.#context.transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, interrupted)
+    const audio = this.#tapes.get(item.itemId)?.slice(0, item.heardMs)
+    this.#tapes.delete(item.itemId)
+    this.#context.transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, interrupted, audio)
   }
 
   /** Takes an item's words from the engine, which reports them at its end only. */

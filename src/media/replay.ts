@@ -37,9 +37,21 @@ export async function replayTrace(text: string): Promise<ReplayReport> {
  * @throws AppError `trace_not_found`, `bad_trace`
  */
 export async function replayStored(storage: Pick<ObjectStorage, 'get'>, key: string): Promise<ReplayReport> {
+  return await replayTrace(await readText(storage, key))
+}
+
+/**
+ * The entries of a trace of the storage.
+ * @throws AppError `trace_not_found`, `bad_trace`
+ */
+export async function readStoredTrace(storage: Pick<ObjectStorage, 'get'>, key: string): Promise<TraceEntry[]> {
+  return parseTrace(await readText(storage, key))
+}
+
+async function readText(storage: Pick<ObjectStorage, 'get'>, key: string): Promise<string> {
   const object = await storage.get(key)
   if (!object) throw new AppError('not_found', 'trace_not_found', 'The trace is no longer in the storage.')
-  return await replayTrace(await object.body.text())
+  return await object.body.text()
 }
 
 /**

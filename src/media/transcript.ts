@@ -43,21 +43,24 @@ export class Transcript {
     return this.#agentTurns.get(itemId)?.text ?? null
   }
 
-  /** An item was played, to its end or not. */
-  agentHeard(itemId: string, heardMs: number, sentMs: number, interrupted: boolean): void {
+  /** An item was played, to its end or not. @param audio μ-law, as far as it was heard */
+  agentHeard(itemId: string, heardMs: number, sentMs: number, interrupted: boolean, audio?: Uint8Array): void {
     const turn = this.#agentTurns.get(itemId)
     if (!turn) return
     this.#agentTurns.delete(itemId)
     if (turn.text) this.#remember('agent', interrupted ? `${turn.text} (interrupted)` : turn.text, turn.startMs)
-    this.save({
-      index: turn.index,
-      role: 'agent',
-      text: turn.text === null ? null : stripPoints(turn.text),
-      startMs: round(turn.startMs),
-      endMs: round(turn.startMs + (interrupted ? heardMs : sentMs)),
-      heardMs: round(heardMs),
-      interrupted,
-    })
+    this.save(
+      {
+        index: turn.index,
+        role: 'agent',
+        text: turn.text === null ? null : stripPoints(turn.text),
+        startMs: round(turn.startMs),
+        endMs: round(turn.startMs + (interrupted ? heardMs : sentMs)),
+        heardMs: round(heardMs),
+        interrupted,
+      },
+      audio,
+    )
   }
 
   callerSaid(event: Extract<EngineEvent, { type: 'user_turn' }>): void {

@@ -10,16 +10,23 @@ import { BodyBudget, bindBody, dropUnreadBody } from '../http/request-body.ts'
 import { createSecurityHeaders } from '../http/security-headers.ts'
 import type { VoiceWebhookDeps } from '../http/webhooks/voice/context.ts'
 import { createStreamStatusHandler } from '../http/webhooks/voice/stream-status.ts'
+import { createShortCache } from '../lib/short-cache.ts'
+import { readMoments } from '../media/call-moments.ts'
 import type { SessionLimits } from '../media/media-session-ports.ts'
 import { replayStored } from '../media/replay.ts'
 import { type MediaSocket, type MediaSocketData, pathOf } from '../media/socket.ts'
 import type { ApiServices } from '../trpc/trpc.ts'
+import { findingsOf } from './doctor/findings.ts'
+import { numberWebhooks } from './number-webhooks.ts'
 import { ClientAddresses } from './web/client-addresses.ts'
 import { startEventRecovery } from './web/event-recovery.ts'
 import { createLiveCalls } from './web/live-calls.ts'
 import { createLoginService } from './web/login-service.ts'
 import { mountRoutes, principalDeps } from './web/routes.ts'
 import { createTestCallSocket } from './web/test-call-socket.ts'
+
+/** How long statistics are kept. */
+const STATS_MS = 20_000
 
 type Fetch = (request: Request, server: Server<MediaSocketData>) => Promise<Response | undefined> | Response | undefined
 
@@ -56,7 +63,13 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     queues: () => deps.producer.queues,
     events: hub,
     keyring: deps.keyring,
+    numbers: { telephonyOf: deps.carriers.of, webhooks: numberWebhooks(config) },
+    examine: () => findingsOf(deps),
+    cache: createShortCache(STATS_MS),
+    storage: deps.storage,
+    readMoments: (key) => readMoments(deps.storage, key),
     replayTrace: (key) => replayStored(deps.storage, key),
+    templatesOf: deps.twilioWhatsApp,
     voice: calls.voice,
   }
   const voice: VoiceWebhookDeps = {

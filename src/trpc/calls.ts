@@ -1,13 +1,18 @@
 import { z } from 'zod'
 import {
+  callAudioView,
   callDetail,
   callFilters,
+  callMoment,
   callStats,
   callView,
+  editSummary,
   getCall,
+  getCallAudio,
   getCallTraceKey,
   getSummary,
   listCalls,
+  summaryChanges,
 } from '../domain/calls/index.ts'
 import { businessProcedure, byId, pageOf, router } from './trpc.ts'
 
@@ -17,7 +22,7 @@ const summaryView = z.object({
   sentiment: z.enum(['positive', 'neutral', 'negative']).nullable(),
   nextStep: z.string().nullable(),
   fields: z.record(z.string(), z.string()),
-  madeBy: z.enum(['rules', 'model']),
+  madeBy: z.enum(['rules', 'model', 'member']),
   createdAt: z.date(),
 })
 
@@ -80,6 +85,51 @@ export const callsRouter = router({
     .input(byId)
     .output(summaryView.nullable())
     .query(({ ctx, input }) => getSummary(ctx.business, input.id)),
+  editSummary: businessProcedure
+    .meta({
+      openapi: {
+        method: 'PUT',
+        path: '/calls/{id}/summary',
+        tag: 'Calls',
+        summary: 'Write the summary of a call',
+        description: 'Takes the place of the one that was made, and stays.',
+        example: { summary: 'Wants a quote for a kitchen.', nextStep: 'Send the quote', fields: { name: 'Dana Levi' } },
+      },
+    })
+    .input(summaryChanges.extend(byId.shape))
+    .output(summaryView.nullable())
+    .mutation(({ ctx, input: { id, ...changes } }) => editSummary(ctx.business, id, changes)),
+  audio: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/calls/{id}/peaks',
+        tag: 'Calls',
+        summary: 'Get the peaks of the audio of a call',
+        description:
+          'One value of 0 to 100 a step for each side. The audio itself, the caller on the left and the agent on the right, is at `/calls/{id}/audio` once the state is `ready`.',
+      },
+    })
+    .input(idOrCallSid)
+    .output(callAudioView)
+    .query(({ ctx, input }) => getCallAudio(ctx.business, input.id, ctx.services.storage)),
+  moments: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/calls/{id}/moments',
+        tag: 'Calls',
+        summary: 'List what happened in a call',
+        description:
+          'From its trace: interruptions, answers with the time the caller waited, tools with arguments and results, changes of the engine, the end.',
+      },
+    })
+    .input(idOrCallSid)
+    .output(z.object({ items: z.array(callMoment), nextCursor: z.null() }))
+    .query(async ({ ctx, input }) => ({
+      items: await ctx.services.readMoments(await getCallTraceKey(ctx.business, input.id)),
+      nextCursor: null,
+    })),
   stats: businessProcedure
     .meta({
       openapi: {

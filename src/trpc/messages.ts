@@ -1,13 +1,18 @@
+import { z } from 'zod'
 import {
+  decideMessage,
   getMessage,
+  handleMessage,
   listMessages,
+  listTemplates,
   messageFilters,
   messageTaken,
   messageView,
   requestMessage,
   sendRequest,
+  templateView,
 } from '../domain/messages/index.ts'
-import { businessProcedure, byId, pageOf, router } from './trpc.ts'
+import { businessProcedure, byId, done, OK, onePage, pageOf, router } from './trpc.ts'
 
 export const messagesRouter = router({
   list: businessProcedure
@@ -20,6 +25,23 @@ export const messagesRouter = router({
     .input(byId)
     .output(messageView)
     .query(({ ctx, input }) => getMessage(ctx.business, input.id)),
+  handle: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/messages/{id}/handle',
+        tag: 'Messages',
+        summary: 'Set a failed message aside',
+        description: 'It waits for no one any more. `handled: false` takes it back.',
+        example: { handled: true },
+      },
+    })
+    .input(byId.extend({ handled: z.boolean() }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await handleMessage(ctx.business, input.id, input.handled)
+      return OK
+    }),
   send: businessProcedure
     .meta({
       openapi: {
@@ -42,4 +64,32 @@ export const messagesRouter = router({
     .input(sendRequest)
     .output(messageTaken)
     .mutation(({ ctx, input }) => requestMessage(ctx.business, input, ctx.settings)),
+  decide: businessProcedure
+    .meta({
+      openapi: {
+        method: 'PUT',
+        path: '/messages/{id}/outcome',
+        tag: 'Messages',
+        summary: 'Decide about a message of unknown outcome',
+        description: '`arrived` marks it as sent; otherwise it is sent again.',
+        example: { arrived: true },
+      },
+    })
+    .input(byId.extend({ arrived: z.boolean() }))
+    .output(messageView)
+    .mutation(({ ctx, input }) => decideMessage(ctx.business, input.id, input.arrived)),
+  templates: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/messages/templates',
+        tag: 'Messages',
+        summary: 'List the approved WhatsApp templates',
+        description: 'Those of the business’s Twilio account.',
+      },
+    })
+    .output(pageOf(templateView))
+    .query(async ({ ctx }) =>
+      onePage(await listTemplates(ctx.business, ctx.services.templatesOf(ctx.business.businessId))),
+    ),
 })

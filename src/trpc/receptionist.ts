@@ -16,8 +16,10 @@ import {
   listBusinessTexts,
   listProfiles,
   openingWords,
+  overnightView,
   profilePageInput,
   publishDraft,
+  readOvernight,
   rebaseDraft,
   receptionistSettings,
   removeBusinessText,
@@ -94,6 +96,17 @@ const revision = z.object({ revision: draftChanges.shape.revision })
 const exampleSettings = { instructions: 'Ask for the delivery address.', greeting: { en: 'Dana Flowers, hello!' } }
 
 export const receptionistRouter = router({
+  overnight: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/receptionist/overnight',
+        tag: 'Receptionist',
+        summary: 'Count what came in since the business closed',
+      },
+    })
+    .output(overnightView)
+    .query(({ ctx }) => readOvernight(ctx.business)),
   get: businessProcedure
     .meta({
       openapi: {

@@ -1,6 +1,6 @@
-import { pageInput } from '../domain/paging.ts'
-import { listRecordings, recordingView } from '../domain/recordings/index.ts'
-import { businessProcedure, pageOf, router } from './trpc.ts'
+import { z } from 'zod'
+import { listRecordings, markHeard, recordingFilters, recordingView } from '../domain/recordings/index.ts'
+import { businessProcedure, byId, done, OK, pageOf, router } from './trpc.ts'
 
 export const recordingsRouter = router({
   list: businessProcedure
@@ -13,7 +13,23 @@ export const recordingsRouter = router({
         description: 'The audio of a recording is at `/recordings/{id}/audio`.',
       },
     })
-    .input(pageInput.prefault({}))
+    .input(recordingFilters.prefault({}))
     .output(pageOf(recordingView))
     .query(({ ctx, input }) => listRecordings(ctx.business, input)),
+  mark: businessProcedure
+    .meta({
+      openapi: {
+        method: 'PATCH',
+        path: '/recordings/{id}',
+        tag: 'Calls',
+        summary: 'Mark a recording as heard',
+        example: { heard: true },
+      },
+    })
+    .input(byId.extend({ heard: z.boolean() }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await markHeard(ctx.business, input.id, input.heard)
+      return OK
+    }),
 })

@@ -2,6 +2,7 @@ import type { AnyProcedure } from '@trpc/server'
 import type { PERMISSIONS } from '../access/permissions.ts'
 import { accountRouter } from './account.ts'
 import { appointmentsRouter } from './appointments.ts'
+import { auditRouter } from './audit.ts'
 import { businessesRouter } from './businesses.ts'
 import { callsRouter } from './calls.ts'
 import { contactsRouter } from './contacts.ts'
@@ -20,6 +21,7 @@ import { quarantineRouter } from './quarantine.ts'
 import { receptionistRouter } from './receptionist.ts'
 import { recordingsRouter } from './recordings.ts'
 import { searchRouter } from './search.ts'
+import { statsRouter } from './stats.ts'
 import { systemRouter } from './system.ts'
 import { router } from './trpc.ts'
 import { webhooksRouter } from './webhooks.ts'
@@ -41,6 +43,8 @@ export const appRouter = router({
   receptionist: receptionistRouter,
   appointments: appointmentsRouter,
   search: searchRouter,
+  stats: statsRouter,
+  audit: auditRouter,
   webhooks: webhooksRouter,
   system: systemRouter,
   privacy: privacyRouter,

@@ -5,7 +5,8 @@ import type { AccessContext } from '../access/authenticate.ts'
 import { permissionOf } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
 import { superviseStream, until } from '../access/streams.ts'
-import type { TestCall } from '../domain/calls/index.ts'
+import type { NumberWebhooks } from '../domain/businesses/index.ts'
+import type { CallMoment, TestCall } from '../domain/calls/index.ts'
 import type { Actor } from '../domain/context.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
@@ -13,11 +14,16 @@ import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import type { PaymentDeps } from '../domain/payments/index.ts'
 import type { ReceptionistSettings } from '../domain/receptionist/index.ts'
+import type { Finding } from '../domain/system/index.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
 import type { SecretBox } from '../lib/secret-box.ts'
+import type { ShortCache } from '../lib/short-cache.ts'
 import { requireStorable } from '../lib/text.ts'
 import type { ReplayReport } from '../media/replay.ts'
+import type { ObjectStorage } from '../providers/storage/port.ts'
+import type { Telephony } from '../providers/telephony/port.ts'
+import type { TemplateSource } from '../providers/whatsapp/port.ts'
 import type { ProcedureMeta } from './rest-meta.ts'
 
 /** What only a process that serves calls can do. */
@@ -45,8 +51,24 @@ export type ApiServices = {
   events: EventHub
   /** The credentials of businesses. */
   keyring: Keyring
+  /** The numbers of carrier accounts. */
+  numbers: {
+    /** The account that a business uses: its own, else the installation's. */
+    telephonyOf(businessId: string): Telephony | null
+    webhooks: NumberWebhooks
+  }
+  /** Examines the installation, as `doctor` does. */
+  examine(): Promise<Finding[]>
+  /** Keeps what many members look at, such as statistics. */
+  cache: ShortCache
+  /** Files of calls. */
+  storage: Pick<ObjectStorage, 'get'>
+  /** What happened in a call, by its stored trace. @throws AppError `trace_not_found`, `bad_trace` */
+  readMoments(key: string): Promise<CallMoment[]>
   /** Replays a stored trace. @throws AppError `trace_not_found`, `bad_trace` */
   replayTrace(key: string): Promise<ReplayReport>
+  /** The WhatsApp templates of a business's Twilio account; null where it has none. */
+  templatesOf(businessId: string): TemplateSource | null
   /** Null where no calls are served. */
   voice: VoiceServices | null
 }

@@ -104,7 +104,7 @@ for (const language of ['he', 'en'] as const)
         )
         await judge(page, `${screen}-${language}-${width}`, problems)
         if (screen === 'inbox') {
-          await page.getByRole('button', { name: /דנה/ }).click()
+          await page.getByRole('option', { name: /דנה/ }).click()
           await page.getByText('שלום, אני צריכה הצעת מחיר').waitFor()
           await judge(page, `thread-${language}-${width}`, problems)
         }
@@ -120,7 +120,7 @@ for (const language of ['he', 'en'] as const)
 
 test('a message that comes is in an open inbox within a second, and an answer that is written reaches the carrier', async () => {
   const { page, problems, close } = await open('/inbox')
-  await page.getByRole('button', { name: /דנה/ }).click()
+  await page.getByRole('option', { name: /דנה/ }).click()
   const log = page.getByRole('log')
   await log.getByText('שלום, אני צריכה הצעת מחיר').waitFor()
   await receive('ועוד שאלה')
@@ -138,19 +138,17 @@ test('a message that comes is in an open inbox within a second, and an answer th
 
 test('what was typed stays while the server is away, and goes out once it is back', async () => {
   const { page, close } = await open('/inbox')
-  await page.getByRole('button', { name: /דנה/ }).click()
+  await page.getByRole('option', { name: /דנה/ }).click()
   await page.locator('#composer').fill('נשמר גם בלי שרת')
   await page.getByRole('button', { name: 'שליחה', disabled: false }).waitFor()
   await page.route('**/trpc/**', (route) => route.abort())
   await page.keyboard.press('Enter')
-  await page.getByRole('alert').waitFor()
+  await page.getByRole('log').getByText('ממתינה לשרת').waitFor()
   await page.reload({ waitUntil: 'domcontentloaded' })
   await page.unroute('**/trpc/**')
   await page.reload()
-  expect(await page.locator('#composer').inputValue()).toBe('נשמר גם בלי שרת')
-  await page.getByRole('button', { name: 'שליחה', disabled: false }).waitFor()
-  await page.locator('#composer').press('Enter')
   await page.getByRole('log').getByText('נשמר גם בלי שרת').waitFor()
+  await page.getByRole('log').getByText('ממתינה לשרת').waitFor({ state: 'detached' })
   await close()
 }, 60_000)
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
-import { requeueSummaries, requeueTranscripts } from '../../src/domain/calls/index.ts'
+import { requeueCallAudio, requeueSummaries, requeueTranscripts } from '../../src/domain/calls/index.ts'
 import type { BusinessContext } from '../../src/domain/context.ts'
 import { requeueDeletions } from '../../src/domain/erasures/index.ts'
 import { requeueImports, startImport } from '../../src/domain/imports/index.ts'
@@ -54,9 +54,10 @@ async function writeCall(): Promise<{ turnId: string; recordingId: string; callS
 
 /** What each way asks for, by job. */
 const ways: Record<Exclude<RestoredBy, 'inbound_events' | 'schedule'>, (name: JobName) => Promise<object>> = {
-  async calls() {
+  async calls(name) {
     const { callSid } = await writeCall()
-    await requeueSummaries(api.ctx)
+    if (name === 'call.render_audio') await requeueCallAudio(api.ctx)
+    else await requeueSummaries(api.ctx)
     return { callSid }
   },
   async call_turns() {

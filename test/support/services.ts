@@ -8,6 +8,8 @@ import { createQueueBackend } from '../../src/jobs/backend.ts'
 import { createInbox, type Inbox } from '../../src/jobs/inbox.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
+import { createShortCache } from '../../src/lib/short-cache.ts'
+import { readMoments } from '../../src/media/call-moments.ts'
 import { replayStored } from '../../src/media/replay.ts'
 import { createPayPal } from '../../src/providers/payments/paypal.ts'
 import { createFileStorage } from '../../src/providers/storage/file.ts'
@@ -71,7 +73,19 @@ export async function createTestServices(
         createSecretBox(deriveKey('a secret of the tests', 'business credentials')),
         ctx.log,
       ),
+      numbers: {
+        telephonyOf: () => null,
+        webhooks: {
+          voiceUrl: 'http://localhost:5000/webhook/incoming_call',
+          statusCallback: 'http://localhost:5000/webhook/call_status',
+        },
+      },
+      examine: async () => [],
+      cache: createShortCache(0),
+      storage,
+      readMoments: (key) => readMoments(storage, key),
       replayTrace: (key) => replayStored(storage, key),
+      templatesOf: () => null,
       voice: null,
     },
     async close() {

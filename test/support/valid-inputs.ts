@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm'
-import { appointments, invitations, payments } from '../../db/schema/index.ts'
+import { appointments, invitations, messages, payments, recordings } from '../../db/schema/index.ts'
 import type { PERMISSIONS } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
 import { attachCallTrace, registerCall } from '../../src/domain/calls/index.ts'
@@ -14,6 +14,10 @@ export type ProcedurePath = keyof typeof PERMISSIONS
 /** What a procedure that may be called answers when its state cannot be made here: the code, and why. */
 export const DOMAIN_REFUSALS: Partial<Record<ProcedurePath, { code: string; because: string }>> = {
   'payments.refund': { code: 'payment_not_paid', because: 'Only a payment provider makes a payment paid.' },
+  'businesses.connectNumber': {
+    code: 'carrier_not_configured',
+    because: 'Only a carrier has numbers.',
+  },
   'receptionist.previewAudio': { code: 'no_voice', because: 'Only a process that serves calls speaks.' },
   'receptionist.testCall': { code: 'no_voice', because: 'Only a process that serves calls takes test calls.' },
   'whatsapp.confirm': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to confirm.' },
@@ -50,6 +54,13 @@ export async function prepareValidInputs(
     media: [],
     at: new Date().toISOString(),
   })
+  const newUnknownMessage = async () => {
+    const id = newId()
+    const { conversationId, contactId } = await owner.messages.get({ id: messageId })
+    const sent = { direction: 'out', provider: 'twilio', status: 'unknown', body: 'Hello' } as const
+    await api.database.db.insert(messages).values({ ...sent, id, businessId, conversationId, contactId })
+    return id
+  }
   const [conversation] = (await owner.conversations.list()).items
   const callSid = `CA${newId()}`
   const call = await registerCall(business, { callSid, from: phone(), to: '+97233330000', at: new Date() })
@@ -73,11 +84,18 @@ export async function prepareValidInputs(
     const settings = { instructions: `Be brief: ${++serial}.` }
     return { revision: (await owner.receptionist.saveDraft({ revision, settings })).revision }
   }
+  const nextStart = () => new Date(Date.parse('2090-01-01T08:00:00Z') + ++serial * 3_600_000)
   const newAppointment = async () => {
     const id = newId()
-    const start = Date.parse('2090-01-01T08:00:00Z') + ++serial * 3_600_000
-    const times = { startsAt: new Date(start), endsAt: new Date(start + 1_800_000) }
+    const startsAt = nextStart()
+    const times = { startsAt, endsAt: new Date(startsAt.getTime() + 1_800_000) }
     await api.database.db.insert(appointments).values({ id, businessId, name: 'Dana', ...times })
+    return id
+  }
+  const newRecording = async () => {
+    const id = newId()
+    const recording = { id, businessId, callId: call, recordingSid: `RE${id}`, recordedAt: new Date() }
+    await api.database.db.insert(recordings).values({ ...recording, state: 'stored' })
     return id
   }
   const newEndpoint = async () => (await owner.webhooks.create({ url: `https://example.com/${newId()}` })).id
@@ -140,6 +158,8 @@ export async function prepareValidInputs(
     'businesses.update': () => ({ greeting: 'Hello' }),
     'businesses.numbers': () => undefined,
     'businesses.addNumber': () => ({ number: newNumber() }),
+    'businesses.carrierNumbers': () => undefined,
+    'businesses.connectNumber': () => ({ carrierId: 'PN1' }),
     'businesses.removeNumber': async () => ({
       numberId: (await owner.businesses.addNumber({ number: newNumber() })).id,
     }),
@@ -155,10 +175,23 @@ export async function prepareValidInputs(
     'calls.list': () => ({}),
     'calls.get': () => ({ id: call }),
     'calls.summary': () => ({ id: call }),
+    'calls.editSummary': () => ({ id: call, summary: 'Wants a quote.', fields: { name: 'Dana' } }),
+    'calls.audio': () => ({ id: call }),
+    'calls.moments': () => ({ id: call }),
     'calls.stats': () => ({}),
+    'stats.calls': () => ({}),
+    'stats.leads': () => ({}),
+    'stats.messages': () => ({}),
+    'stats.usage': () => ({}),
+    'stats.businesses': () => undefined,
+    'audit.list': () => ({}),
+    'system.doctor': () => undefined,
+    'system.backup': () => undefined,
     'recordings.list': () => ({}),
+    'recordings.mark': async () => ({ id: await newRecording(), heard: true }),
     'calls.replay': () => ({ id: call }),
     'receptionist.get': () => undefined,
+    'receptionist.overnight': () => undefined,
     'receptionist.version': () => ({ version: 1 }),
     'receptionist.versions': () => undefined,
     'receptionist.preview': () => ({}),
@@ -178,10 +211,21 @@ export async function prepareValidInputs(
     'receptionist.saveText': () => ({ title: `Text ${++serial}`, body: 'Hours' }),
     'receptionist.removeText': async () => ({ id: await newText() }),
     'appointments.list': () => ({}),
+    'appointments.get': async () => ({ id: await newAppointment() }),
+    'appointments.create': () => ({ startsAt: nextStart().toISOString(), minutes: 30, phone: phone() }),
+    'appointments.move': async () => ({ id: await newAppointment(), startsAt: nextStart().toISOString() }),
+    'appointments.restore': async () => ({ id: await newAppointment() }),
     'appointments.confirm': async () => ({ id: await newAppointment() }),
     'appointments.cancel': async () => ({ id: await newAppointment() }),
     'messages.list': () => ({}),
     'messages.get': () => ({ id: messageId }),
+    'messages.decide': async () => ({ id: await newUnknownMessage(), arrived: true }),
+    'messages.templates': () => undefined,
+    'messages.handle': async () => {
+      const { id } = await owner.messages.send({ to: phone(), text: 'Hello', provider: 'twilio' })
+      await api.database.db.update(messages).set({ status: 'failed' }).where(eq(messages.id, id))
+      return { id, handled: true }
+    },
     'messages.send': () => ({ to: phone(), text: 'Hello', provider: 'twilio' }),
     'contacts.list': () => ({}),
     'contacts.get': () => ({ id: contact }),

@@ -1,4 +1,5 @@
-import { callTurns, messageMedia, payments, recordings } from '../../db/schema/index.ts'
+import { eq } from 'drizzle-orm'
+import { calls, callTurns, messageMedia, payments, recordings } from '../../db/schema/index.ts'
 import { attachCallTrace, registerCall } from '../../src/domain/calls/index.ts'
 import { createContact } from '../../src/domain/contacts/index.ts'
 import { within } from '../../src/domain/context.ts'
@@ -58,6 +59,10 @@ export async function prepareBusinessRequests(
   const trace = new TextEncoder().encode(traceOfCall({ callSid, businessId, said: 'Hello' }))
   await attachCallTrace(ctx, { callSid, key: await stored(trace, 'application/x-ndjson'), lines: 1 })
   const audio = new TextEncoder().encode('RIFF')
+  await db
+    .update(calls)
+    .set({ audioKey: await stored(audio, 'audio/wav') })
+    .where(eq(calls.id, callId))
   const turnId = newId()
   const turn = { id: turnId, businessId, callId, index: 0, role: 'caller' as const, startMs: 0, endMs: 10 }
   await db.insert(callTurns).values({ ...turn, audioKey: await stored(audio, 'audio/wav') })
@@ -94,10 +99,12 @@ export async function prepareBusinessRequests(
       path: `/api/payments/${paymentId}/refund`,
       refusal: { status: 409, code: 'payment_not_paid', because: 'Only a payment provider makes a payment paid.' },
     }),
+    'POST /api/v1/uploads': () => ({ path: '/api/v1/uploads?fileName=order.json', body: { order: 1042 } }),
     'GET /api/v1/media/:id': at(`/api/v1/media/${mediaId}`),
     'GET /api/v1/media/:id/thumbnail': at(`/api/v1/media/${mediaId}/thumbnail`),
     'GET /api/v1/recordings/:id/audio': at(`/api/v1/recordings/${recordingId}/audio`),
     'GET /api/v1/turns/:id/audio': at(`/api/v1/turns/${turnId}/audio`),
+    'GET /api/v1/calls/:id/audio': at(`/api/v1/calls/${callSid}/audio`),
     'GET /api/v1/calls/:id/trace': at(`/api/v1/calls/${callSid}/trace`),
     'GET /api/v1/exports/:file{.+\\.csv}': at('/api/v1/exports/contacts.csv'),
   }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { TRPCError } from '@trpc/server'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { appointments, payments } from '../../db/schema/index.ts'
+import { appointments, payments, recordings } from '../../db/schema/index.ts'
 import type { Access } from '../../src/access/authenticate.ts'
 import { PERMISSIONS, permissionOf } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
@@ -155,6 +155,10 @@ describe('a stranger of another business', () => {
       to: '+97233330000',
       at: new Date(),
     })
+    const recordingId = newId()
+    await api.database.db
+      .insert(recordings)
+      .values({ id: recordingId, businessId: a, callId, recordingSid: 'RE-a', recordedAt: new Date() })
     const recordKey = `calls/${a}/CA-a/record.jsonl`
     const record = traceOfCall({ callSid: 'CA-a', businessId: a, said: mark })
     await api.services.storage.put(recordKey, new TextEncoder().encode(record), 'application/x-ndjson')
@@ -239,10 +243,15 @@ describe('a stranger of another business', () => {
       'calls.list': { contactId: contact.id },
       'calls.get': { id: callId },
       'calls.summary': { id: callId },
+      'calls.editSummary': { id: callId, summary: 'b', fields: {} },
+      'calls.audio': { id: callId },
+      'calls.moments': { id: callId },
       'calls.stats': {},
       'calls.replay': { id: callId },
       'recordings.list': {},
+      'recordings.mark': { id: recordingId, heard: true },
       'receptionist.get': undefined,
+      'receptionist.overnight': undefined,
       'receptionist.version': { version: 1 },
       'receptionist.versions': undefined,
       'receptionist.preview': {},
@@ -259,10 +268,15 @@ describe('a stranger of another business', () => {
       'receptionist.saveText': { title: 'b', body: 'b' },
       'receptionist.removeText': { id: text.id },
       'appointments.list': {},
+      'appointments.get': { id: appointment.id },
+      'appointments.create': { ...appointment, startsAt: '2090-01-02T08:00:00Z', minutes: 30 },
+      'appointments.move': { id: appointment.id, startsAt: '2090-01-02T08:00:00Z' },
+      'appointments.restore': { id: appointment.id },
       'appointments.confirm': { id: appointment.id },
       'appointments.cancel': { id: appointment.id },
       'messages.list': { contactId: contact.id, conversationId: conversation.id },
       'messages.get': { id: messageId },
+      'messages.handle': { id: messageId, handled: true },
       'messages.send': { to: '+972501112222', text: 'hello', provider: 'twilio' },
       'contacts.list': { tag: mark },
       'contacts.get': { id: contact.id },
@@ -338,6 +352,16 @@ describe('a stranger of another business', () => {
       'system.failedJobs': { queue: 'crm' },
       'system.retryJobs': { queue: 'crm' },
       'system.drainQueue': { queue: 'crm' },
+      'system.doctor': undefined,
+      'system.backup': undefined,
+      'audit.list': {},
+      'stats.calls': {},
+      'stats.leads': {},
+      'stats.messages': {},
+      'stats.usage': {},
+      'stats.businesses': undefined,
+      'businesses.carrierNumbers': { id: a },
+      'businesses.connectNumber': { id: a, carrierId: 'PN1' },
       'system.watchQueues': {},
     }
     // A procedure that is new is tried here too, or this fails.

@@ -1,6 +1,7 @@
 import type { Deps } from '../../src/composition/deps.ts'
 import {
   callEndReason,
+  enqueueCallAudio,
   finishCall,
   needsFallbackSummary,
   recordCallStatus,
@@ -76,6 +77,7 @@ async function summarize(deps: CallDeps, payload: JobPayload<'call.summarize'>, 
   const model = deps.model(businessId)
   const summarizeBy = async (by: typeof model) => {
     const call = await ofCall(deps.ctx, callSid, job, () => summarizeCall(business, callSid, by))
+    await enqueueCallAudio(business, callSid)
     await sendFollowUp(business, { ...call, callSid }, deps.sendSettings)
   }
   try {

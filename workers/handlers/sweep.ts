@@ -1,5 +1,10 @@
 import type { Deps } from '../../src/composition/deps.ts'
-import { endAbandonedCalls, requeueSummaries, requeueTranscripts } from '../../src/domain/calls/index.ts'
+import {
+  endAbandonedCalls,
+  requeueCallAudio,
+  requeueSummaries,
+  requeueTranscripts,
+} from '../../src/domain/calls/index.ts'
 import { repairAllContacts } from '../../src/domain/contacts/index.ts'
 import { wakeConversations } from '../../src/domain/conversations/index.ts'
 import { pruneEvents } from '../../src/domain/events/index.ts'
@@ -36,6 +41,7 @@ export function sweepsOf({ ctx, producer, transcriber }: Pick<Deps, 'ctx' | 'pro
     requeued: () => requeueLostMessages(ctx),
     files: () => requeueMedia(ctx),
     summaries: () => requeueSummaries(ctx),
+    callAudio: () => requeueCallAudio(ctx),
     transcripts: () => requeueTranscripts(ctx, (businessId) => transcriber(businessId) !== null),
     carrierCopies: () => requeueRemoteDeletions(ctx),
     unprocessed: () => requeueUnprocessedMedia(ctx),

@@ -1,12 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link, Outlet } from '@tanstack/react-router'
+import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { useEffect, useSyncExternalStore } from 'react'
 import { Button } from 'react-aria-components'
 import { useTranslations } from 'use-intl'
+import { followOutbox, forgetWritten, ownerOf } from '../screens/composer-outbox.ts'
+import { SetupBanner } from '../screens/setup-banner.tsx'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { BASE, below } from './base.ts'
 import { followEvents, isOnline, onOnlineChange } from './events.ts'
 import { useLocale } from './i18n.tsx'
+import { chooseTheme, onThemeChange, readTheme, THEMES } from './theme.ts'
 import { query, statusOf } from './trpc.ts'
 
 const PLACES = [
@@ -17,7 +20,9 @@ const PLACES = [
   { to: '/contacts', name: 'contacts', icon: 'people' },
   { to: '/calendar', name: 'calendar', icon: 'calendar' },
   { to: '/payments', name: 'payments', icon: 'card' },
+  { to: '/stats', name: 'stats', icon: 'chart' },
   { to: '/settings', name: 'settings', icon: 'gear' },
+  { to: '/health', name: 'health', icon: 'pulse' },
 ] as const satisfies { to: string; name: string; icon: IconName }[]
 
 /** The frame of every screen: navigation beside it, below it on a phone. */
@@ -25,6 +30,7 @@ export function Layout() {
   const t = useTranslations()
   const me = useQuery(query('account.me'))
   const online = useSyncExternalStore(onOnlineChange, isOnline)
+  const place = useLocation({ select: ({ pathname }) => pathname })
   const status = statusOf(me.error)
   const { locale } = useLocale()
   useEffect(() => {
@@ -40,6 +46,8 @@ export function Layout() {
   }, [status, locale])
   const businessId = me.data?.businessId
   useEffect(() => (businessId ? followEvents(businessId) : undefined), [businessId])
+  const owner = ownerOf(me.data)
+  useEffect(() => (owner ? followOutbox(owner) : undefined), [owner])
   if (status === 401) return null
   return (
     <div className="flex h-full flex-col md:flex-row">
@@ -52,7 +60,7 @@ export function Layout() {
       >
         <div className="hidden px-4 pt-5 pb-3 font-bold text-lg md:block">AgentLocator</div>
         <ul className="flex flex-1 overflow-x-auto md:flex-none md:flex-col md:gap-1 md:p-2">
-          {PLACES.map(({ to, name, icon }) => (
+          {PLACES.filter(({ to }) => to !== '/health' || me.data?.operator).map(({ to, name, icon }) => (
             <li key={to} className="min-w-[4.2rem] flex-1 md:flex-none">
               <Link
                 to={to}
@@ -73,6 +81,7 @@ export function Layout() {
             {t('nav.offline')}
           </div>
         )}
+        {place === '/today' && <SetupBanner />}
         <Outlet />
       </main>
     </div>
@@ -84,6 +93,7 @@ export function Account({ className }: { className: string }) {
   const t = useTranslations('nav')
   const { locale, setLocale } = useLocale()
   const me = useQuery(query('account.me'))
+  const theme = useSyncExternalStore(onThemeChange, readTheme)
   const businesses = me.data?.businesses ?? []
   return (
     <div className={`flex-col gap-2 text-sm ${className}`}>
@@ -115,14 +125,19 @@ export function Account({ className }: { className: string }) {
         </Button>
         <Button
           className="rounded-lg border border-line px-2 py-1 hover:bg-raised"
-          aria-label={t('theme')}
-          onPress={toggleTheme}
+          aria-label={t('themeIs', { theme: t(theme) })}
+          onPress={() => chooseTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? 'system')}
         >
           <Icon name="theme" />
         </Button>
       </div>
       {me.data?.user && (
-        <form method="post" action={below('/admin/logout')} className="flex items-center gap-2">
+        <form
+          method="post"
+          action={below('/admin/logout')}
+          onSubmit={forgetWritten}
+          className="flex items-center gap-2"
+        >
           <bdi className="min-w-0 flex-1 truncate text-muted">{me.data.user.name || me.data.user.email}</bdi>
           <button type="submit" className="rounded-lg border border-line px-2 py-1 hover:bg-raised">
             {t('signOut')}
@@ -131,11 +146,4 @@ export function Account({ className }: { className: string }) {
       )}
     </div>
   )
-}
-
-function toggleTheme() {
-  const root = document.documentElement
-  const dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches
-  root.dataset.theme = dark ? 'light' : 'dark'
-  localStorage.setItem('theme', root.dataset.theme)
 }

@@ -1,9 +1,12 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
 import * as z from 'zod/mini'
 import { below } from './base.ts'
+import { NoSuchScreen, ScreenFailed } from './failure.tsx'
 import { Layout } from './layout.tsx'
+import { CALL_OUTCOMES } from './outcomes.ts'
+import { SETUP_STEPS } from './setup.ts'
 
-const root = createRootRoute({ component: Layout, notFoundComponent: () => null })
+const root = createRootRoute({ component: Layout, notFoundComponent: NoSuchScreen })
 const text = z.catch(z.optional(z.string()), undefined)
 
 const inboxSearch = z.object({
@@ -31,9 +34,16 @@ const inbox = createRoute({
   validateSearch: (search) => z.parse(inboxSearch, search),
   component: lazyRouteComponent(() => import('../screens/inbox.tsx'), 'Inbox'),
 })
+const callsSearch = z.object({
+  outcome: z.catch(z.optional(z.enum(CALL_OUTCOMES)), undefined),
+  hour: z.catch(z.optional(z.int().check(z.minimum(0), z.maximum(23))), undefined),
+  since: text,
+  until: text,
+})
 const calls = createRoute({
   getParentRoute: () => root,
   path: '/calls',
+  validateSearch: (search) => z.parse(callsSearch, search),
   component: lazyRouteComponent(() => import('../screens/calls.tsx'), 'Calls'),
 })
 const call = createRoute({
@@ -41,12 +51,15 @@ const call = createRoute({
   path: '/calls/$callId',
   component: lazyRouteComponent(() => import('../screens/call.tsx'), 'CallPage'),
 })
+/** `lead`: the one whose details are open. */
+const leadsSearch = z.object({ lead: text })
 const leads = createRoute({
   getParentRoute: () => root,
   path: '/leads',
+  validateSearch: (search) => z.parse(leadsSearch, search),
   component: lazyRouteComponent(() => import('../screens/leads.tsx'), 'Leads'),
 })
-const contactsSearch = z.object({ q: text })
+const contactsSearch = z.object({ q: text, create: text, name: text })
 const contacts = createRoute({
   getParentRoute: () => root,
   path: '/contacts',
@@ -54,9 +67,16 @@ const contacts = createRoute({
   component: lazyRouteComponent(() => import('../screens/contacts.tsx'), 'Contacts'),
 })
 
+/** `view`: a week, or a day on a phone, where none is chosen; `date`: the day that is in view; `appointment`: the one that is open. */
+const calendarSearch = z.object({
+  view: z.catch(z.optional(z.enum(['day', 'week', 'month'])), undefined),
+  date: z.catch(z.optional(z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}$/))), undefined),
+  appointment: text,
+})
 const calendar = createRoute({
   getParentRoute: () => root,
   path: '/calendar',
+  validateSearch: (search) => z.parse(calendarSearch, search),
   component: lazyRouteComponent(() => import('../screens/calendar.tsx'), 'Calendar'),
 })
 const payments = createRoute({
@@ -64,11 +84,22 @@ const payments = createRoute({
   path: '/payments',
   component: lazyRouteComponent(() => import('../screens/payments.tsx'), 'Payments'),
 })
+const SETTINGS_PARTS = [
+  'business',
+  'receptionist',
+  'whatsapp',
+  'numbers',
+  'team',
+  'keys',
+  'providers',
+  'webhooks',
+  'privacy',
+  'audit',
+  'usage',
+  'account',
+] as const
 const settingsSearch = z.object({
-  part: z.catch(
-    z._default(z.enum(['business', 'receptionist', 'whatsapp', 'numbers', 'team']), 'business'),
-    'business',
-  ),
+  part: z.catch(z._default(z.enum(SETTINGS_PARTS), 'business'), 'business'),
   /** A part of the part. */
   tab: text,
 })
@@ -78,11 +109,48 @@ const settings = createRoute({
   validateSearch: (search) => z.parse(settingsSearch, search),
   component: lazyRouteComponent(() => import('../screens/settings.tsx'), 'Settings'),
 })
+const statsSearch = z.object({
+  days: z.catch(z._default(z.union([z.literal(7), z.literal(30), z.literal(90)]), 30), 30),
+  messages: text,
+})
+const stats = createRoute({
+  getParentRoute: () => root,
+  path: '/stats',
+  validateSearch: (search) => z.parse(statsSearch, search),
+  component: lazyRouteComponent(() => import('../screens/stats.tsx'), 'Stats'),
+})
+const health = createRoute({
+  getParentRoute: () => root,
+  path: '/health',
+  component: lazyRouteComponent(() => import('../screens/health.tsx'), 'Health'),
+})
+const setupSearch = z.object({ step: z.catch(z._default(z.enum(SETUP_STEPS), 'business'), 'business') })
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: '/setup',
+  validateSearch: (search) => z.parse(setupSearch, search),
+  component: lazyRouteComponent(() => import('../screens/setup.tsx'), 'Setup'),
+})
 
 export const router = createRouter({
-  routeTree: root.addChildren([index, today, inbox, calls, call, leads, contacts, calendar, payments, settings]),
+  routeTree: root.addChildren([
+    index,
+    today,
+    inbox,
+    calls,
+    call,
+    leads,
+    contacts,
+    calendar,
+    payments,
+    settings,
+    setup,
+    stats,
+    health,
+  ]),
   basepath: below('/console'),
   defaultPreload: 'intent',
+  defaultErrorComponent: ScreenFailed,
   scrollRestoration: true,
 })
 

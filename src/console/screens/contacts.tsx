@@ -15,7 +15,10 @@ export function Contacts() {
   const navigate = useNavigate({ from: '/contacts' })
   const [text, setText] = useState(q ?? '')
   useEffect(() => {
-    const timer = setTimeout(() => void navigate({ search: { q: text || undefined }, replace: true }), 250)
+    const timer = setTimeout(
+      () => void navigate({ search: (old) => ({ ...old, q: text || undefined }), replace: true }),
+      250,
+    )
     return () => clearTimeout(timer)
   }, [text, navigate])
   const list = useInfiniteQuery(pages('contacts.list', { ...(q && q.length > 1 ? { search: q } : {}), limit: 50 }))

@@ -1,31 +1,49 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { getRouteApi, useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
 import { useTranslations } from 'use-intl'
-import { mutation, type Out, query, queryClient } from '../app/trpc.ts'
+import { mutation, query, queryClient } from '../app/trpc.ts'
+import { Act } from '../ui/buttons.tsx'
+import { Problem } from '../ui/fields.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
-import { Ago, Money, Phone, Written } from '../ui/values.tsx'
+import { useUndo } from '../ui/undo.tsx'
+import { Money } from '../ui/values.tsx'
+import { LeadCard } from './lead-card.tsx'
+import { LeadDialog, NewLeadDialog } from './lead-dialogs.tsx'
+import { StagesDialog } from './lead-stages.tsx'
+import { type Column, type Lead, type LeadPlace, moved } from './lead-types.ts'
 
-type Column = Out<'leads.board'>['columns'][number]
-type Lead = Column['items'][number]
+const route = getRouteApi('/leads')
 
-/** Leads by stage; the keyboard moves one with its list of stages. */
+/** Leads by stage, in an order of their own: moved by drag, by the keys, or with the list of stages. */
 export function Leads() {
   const t = useTranslations('lead')
+  const { lead: openId } = route.useSearch()
+  const navigate = useNavigate({ from: '/leads' })
+  const open = (lead: string | undefined) => void navigate({ search: { lead } })
   const board = useQuery(query('leads.board'))
-  const key = query('leads.board').queryKey
-  const move = useMutation({
-    ...mutation('leads.move'),
-    onMutate: ({ id, stage }) => {
-      const before = queryClient.getQueryData(key)
-      queryClient.setQueryData(key, (old) => old && { columns: moved(old.columns, id, stage) })
-      return { before }
-    },
-    onError: (_error, _input, context) => queryClient.setQueryData(key, context?.before),
-    onSettled: () => queryClient.invalidateQueries({ queryKey: ['leads'] }),
-  })
+  const [dialog, setDialog] = useState<'new' | 'stages' | null>(null)
+  const [aimed, setAimed] = useState<string | null>(null)
+  const { bar, announce } = useUndo()
+  const move = useMove(announce)
   return (
     <>
-      <Heading>{t('title')}</Heading>
+      <Heading
+        aside={
+          <div className="ms-auto flex gap-2">
+            <Act onPress={() => setDialog('stages')}>{t('stages')}</Act>
+            <Act look="main" onPress={() => setDialog('new')}>
+              {t('new')}
+            </Act>
+          </div>
+        }
+      >
+        {t('title')}
+      </Heading>
+      <Problem error={move.error} />
+      <p className="sr-only" aria-live="assertive">
+        {aimed}
+      </p>
       <Loaded of={board}>
         {({ columns }) => (
           <section
@@ -35,92 +53,120 @@ export function Leads() {
             className="flex min-h-0 flex-1 snap-x gap-3 overflow-x-auto p-3"
           >
             {columns.map((column) => (
-              <section
+              <Stage
                 key={column.stage.key}
-                aria-label={column.stage.name}
-                onDragOver={(event) => event.preventDefault()}
-                onDrop={(event) => {
-                  event.preventDefault()
-                  move.mutate({ id: event.dataTransfer.getData('text/plain'), stage: column.stage.key })
-                }}
-                className="flex max-h-full w-72 shrink-0 snap-start flex-col rounded-xl bg-raised"
-              >
-                <h2 className="flex justify-between px-3 py-2 font-semibold">
-                  <bdi>{column.stage.name}</bdi>
-                  <span className="text-muted">{column.count}</span>
-                </h2>
-                {column.items.length === 0 ? (
-                  <Empty>{t('empty')}</Empty>
-                ) : (
-                  <ul className="flex min-h-0 flex-col gap-2 overflow-y-auto p-2">
-                    {column.items.map((lead) => (
-                      <Card
-                        key={lead.id}
-                        lead={lead}
-                        stages={columns.map(({ stage }) => stage)}
-                        onMove={(stage) => move.mutate({ id: lead.id, stage })}
-                      />
-                    ))}
-                  </ul>
-                )}
-              </section>
+                column={column}
+                columns={columns}
+                onMove={(lead, place) => move.to(columns, lead, place)}
+                onOpen={open}
+                onAim={setAimed}
+              />
             ))}
           </section>
         )}
       </Loaded>
+      {openId && (
+        <LeadDialog key={openId} id={openId} columns={board.data?.columns ?? []} onClose={() => open(undefined)} />
+      )}
+      {dialog === 'new' && <NewLeadDialog onClose={() => setDialog(null)} />}
+      {dialog === 'stages' && board.data && (
+        <StagesDialog stages={board.data.columns.map(({ stage }) => stage)} onClose={() => setDialog(null)} />
+      )}
+      {bar}
     </>
   )
 }
 
-function moved(columns: Column[], id: string, stage: string): Column[] {
-  const lead = columns.flatMap(({ items }) => items).find((each) => each.id === id)
-  if (!lead) return columns
-  return columns.map((column) => {
-    const items = column.items.filter((each) => each.id !== id)
-    return column.stage.key === stage ? { ...column, items: [{ ...lead, stage }, ...items] } : { ...column, items }
+/** Moves a lead at once, and back when it is refused. */
+function useMove(announce: (text: string, undo: () => void) => void) {
+  const t = useTranslations('lead')
+  const { queryKey } = query('leads.board')
+  const move = useMutation({
+    ...mutation('leads.move'),
+    onMutate: ({ id, stage, afterId }) => {
+      const before = queryClient.getQueryData(queryKey)
+      queryClient.setQueryData(
+        queryKey,
+        (old) => old && { columns: moved(old.columns, id, { stage, afterId: afterId ?? null }) },
+      )
+      return { before }
+    },
+    onError: (_error, _input, context) => queryClient.setQueryData(queryKey, context?.before),
+    onSettled: () => queryClient.invalidateQueries({ queryKey: ['leads'] }),
   })
+  const to = (columns: Column[], lead: Lead, place: LeadPlace) => {
+    const items = columns.find(({ stage }) => stage.key === lead.stage)?.items ?? []
+    const at = items.findIndex(({ id }) => id === lead.id)
+    const before = { stage: lead.stage, afterId: items[at - 1]?.id ?? null }
+    if (place.stage === before.stage && (place.afterId === before.afterId || place.afterId === lead.id)) return
+    const name = columns.find(({ stage }) => stage.key === place.stage)?.stage.name ?? ''
+    move.mutate(
+      { id: lead.id, ...place },
+      { onSuccess: () => announce(t('movedTo', { stage: name }), () => move.mutate({ id: lead.id, ...before })) },
+    )
+  }
+  return { to, error: move.error }
 }
 
-function Card({ lead, stages, onMove }: { lead: Lead; stages: Column['stage'][]; onMove(stage: string): void }) {
+function Stage({
+  column,
+  columns,
+  onMove,
+  onOpen,
+  onAim,
+}: {
+  column: Column
+  columns: Column[]
+  onMove(lead: Lead, place: LeadPlace): void
+  onOpen(id: string): void
+  onAim(text: string | null): void
+}) {
   const t = useTranslations('lead')
+  const { stage, items } = column
+  const drop = (event: React.DragEvent<HTMLElement>) => {
+    event.preventDefault()
+    const id = event.dataTransfer.getData('text/plain')
+    const lead = columns.flatMap((each) => each.items).find((each) => each.id === id)
+    if (!lead) return
+    // Behind the last card whose middle is above the pointer.
+    const above = [...event.currentTarget.querySelectorAll<HTMLElement>('[data-lead]')].filter((card) => {
+      const box = card.getBoundingClientRect()
+      return card.dataset.lead !== id && box.top + box.height / 2 < event.clientY
+    })
+    onMove(lead, { stage: stage.key, afterId: above.at(-1)?.dataset.lead ?? null })
+  }
   return (
-    <li
-      draggable
-      onDragStart={(event) => event.dataTransfer.setData('text/plain', lead.id)}
-      className="flex flex-col gap-1 rounded-lg border border-line bg-surface p-3 shadow-sm"
+    <section
+      aria-label={stage.name}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={drop}
+      className="flex max-h-full w-72 shrink-0 snap-start flex-col rounded-xl bg-raised"
     >
-      <strong className="truncate">
-        {lead.name ? <bdi>{lead.name}</bdi> : lead.phone ? <Phone value={lead.phone} /> : t('noName')}
-      </strong>
-      {lead.inquiry && <Written className="line-clamp-3 text-sm">{lead.inquiry}</Written>}
-      {lead.callbackTime && (
-        <span className="text-sm text-warn">
-          {t('callback')} <Written>{lead.callbackTime}</Written>
-        </span>
-      )}
-      <span className="flex justify-between text-muted text-sm">
-        <Ago at={lead.createdAt} />
-        {lead.valueAgorot !== null && <Money amount={lead.valueAgorot} currency="ILS" />}
-      </span>
-      <span className="flex items-center gap-2">
-        <select
-          aria-label={t('move')}
-          value={lead.stage}
-          onChange={(event) => onMove(event.target.value)}
-          className="min-w-0 flex-1 rounded-lg border border-line bg-surface px-2 py-1 text-sm"
-        >
-          {stages.map((stage) => (
-            <option key={stage.key} value={stage.key}>
-              {stage.name}
-            </option>
-          ))}
-        </select>
-        {lead.contactId && (
-          <Link to="/inbox" search={{ view: 'all', contact: lead.contactId }} className="text-sm underline">
-            {t('open')}
-          </Link>
+      <h2 className="flex flex-wrap justify-between gap-x-2 px-3 py-2 font-semibold">
+        <bdi>{stage.name}</bdi>
+        <span className="text-muted">{column.count}</span>
+        {column.valueAgorot > 0 && (
+          <small className="w-full font-normal text-muted">
+            <Money amount={column.valueAgorot} currency="ILS" />
+          </small>
         )}
-      </span>
-    </li>
+      </h2>
+      {items.length === 0 ? (
+        <Empty>{t('empty')}</Empty>
+      ) : (
+        <ul className="flex min-h-0 flex-col gap-2 overflow-y-auto p-2">
+          {items.map((lead) => (
+            <LeadCard
+              key={lead.id}
+              lead={lead}
+              columns={columns}
+              onMove={(place) => onMove(lead, place)}
+              onOpen={() => onOpen(lead.id)}
+              onAim={onAim}
+            />
+          ))}
+        </ul>
+      )}
+    </section>
   )
 }

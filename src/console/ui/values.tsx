@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react'
 import { useFormatter, useNow } from 'use-intl'
 
 /** A phone number is written from left to right in any text. */
@@ -38,6 +39,27 @@ export function Clock({ at, className = '' }: { at: string; className?: string }
   )
 }
 
+/** The size of a file. */
+export function Bytes({ value }: { value: number }) {
+  const format = useFormatter()
+  const inMegabytes = value >= 1_000_000
+  return (
+    <bdi className="text-muted tabular-nums">
+      {format.number(inMegabytes ? value / 1_000_000 : Math.max(1, value / 1_000), {
+        style: 'unit',
+        unit: inMegabytes ? 'megabyte' : 'kilobyte',
+        maximumFractionDigits: inMegabytes ? 1 : 0,
+      })}
+    </bdi>
+  )
+}
+
+/** Milliseconds as seconds with one digit behind the point, as text. */
+export function useSeconds(): (ms: number) => string {
+  const format = useFormatter()
+  return (ms) => format.number(ms / 1000, { minimumFractionDigits: 1, maximumFractionDigits: 1 })
+}
+
 /** Milliseconds as minutes and seconds. */
 export function Duration({ ms }: { ms: number }) {
   const seconds = Math.round(ms / 1000)
@@ -55,7 +77,7 @@ export function Money({ amount, currency }: { amount: number; currency: string }
 }
 
 /** What other people wrote, as plain text: each line in the direction of its own language. */
-export const Written = ({ children, className = '' }: { children: string; className?: string }) => (
+export const Written = ({ children, className = '' }: { children: ReactNode; className?: string }) => (
   <span
     dir="auto"
     className={`whitespace-pre-wrap break-words [overflow-wrap:anywhere] [unicode-bidi:plaintext] ${className}`}

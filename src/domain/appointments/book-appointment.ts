@@ -1,5 +1,4 @@
-import { and, asc, eq, getTableColumns, gt, lt, sql } from 'drizzle-orm'
-import { z } from 'zod'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { appointments, calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -8,8 +7,8 @@ import { parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 import { lock } from '../locks.ts'
-import { laterThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
 import { type BusinessHours, instantOf, isOpen, possibleStarts, wallClock } from './hours.ts'
+import { appointmentNotFound, LONGEST_MS, overlapping } from './queries.ts'
 
 export type AppointmentRequest = {
   /** On the business's walls. */
@@ -24,8 +23,6 @@ export type AppointmentRequest = {
 }
 
 const MAX_AHEAD_MS = 366 * 86_400_000
-/** None is longer, so that what began earlier need not be looked at. */
-const LONGEST_MS = 86_400_000
 
 /**
  * Books an appointment. The same call asking for the same time again gets the one it has.
@@ -131,8 +128,8 @@ async function bookedBy(
   return here.filter((row) => row.waits).map(({ id }) => id)
 }
 
-/** Says yes to an appointment; said already, it stays so. @throws AppError `appointment_not_found` */
-export async function confirmAppointment(ctx: BusinessContext, id: string): Promise<void> {
+/** Says yes to an appointment, or takes that back; said already, it stays so. @throws AppError `appointment_not_found` */
+export async function confirmAppointment(ctx: BusinessContext, id: string, confirmed = true): Promise<void> {
   await ctx.db.transaction(async (tx) => {
     const mine = and(eq(appointments.id, id), eq(appointments.businessId, ctx.businessId))
     const [row] = await tx
@@ -140,10 +137,17 @@ export async function confirmAppointment(ctx: BusinessContext, id: string): Prom
       .from(appointments)
       .where(mine)
       .for('update')
-    if (!row) throw new AppError('not_found', 'appointment_not_found', 'There is no such appointment.')
-    if (row.confirmedAt !== null) return
-    await tx.update(appointments).set({ confirmedAt: new Date() }).where(mine)
-    await audit(tx, ctx, { action: 'appointment.confirm', entity: 'appointment', entityId: id })
+    if (!row) throw appointmentNotFound()
+    if ((row.confirmedAt !== null) === confirmed) return
+    await tx
+      .update(appointments)
+      .set({ confirmedAt: confirmed ? new Date() : null })
+      .where(mine)
+    await audit(tx, ctx, {
+      action: confirmed ? 'appointment.confirm' : 'appointment.unconfirm',
+      entity: 'appointment',
+      entityId: id,
+    })
   })
 }
 
@@ -160,70 +164,10 @@ export async function cancelAppointment(ctx: BusinessContext, id: string): Promi
   await ctx.db.transaction(async (tx) => {
     const mine = and(eq(appointments.id, id), eq(appointments.businessId, ctx.businessId))
     const [row] = await tx.select({ state: appointments.state }).from(appointments).where(mine).for('update')
-    if (!row) throw new AppError('not_found', 'appointment_not_found', 'There is no such appointment.')
+    if (!row) throw appointmentNotFound()
     if (row.state === 'cancelled') return
     await cancelIn(tx, ctx, id)
   })
-}
-
-export const appointmentFilters = timePageInput.extend({
-  /** Appointments that end after this time; now otherwise. */
-  from: z.iso.datetime({ offset: true }).optional(),
-})
-
-export const appointmentView = z.object({
-  id: z.uuid(),
-  contactId: z.uuid().nullable(),
-  callId: z.uuid().nullable(),
-  startsAt: z.date(),
-  endsAt: z.date(),
-  state: z.enum(appointments.state.enumValues),
-  /** Until it is confirmed by a member, its caller cannot book another one by telephone. */
-  confirmedAt: z.date().nullable(),
-  name: z.string().nullable(),
-  note: z.string().nullable(),
-  createdAt: z.date(),
-})
-
-/** The booked appointments of the business, soonest first. @throws AppError `invalid_cursor` */
-export async function listAppointments(ctx: BusinessContext, input: z.input<typeof appointmentFilters>) {
-  const { limit, cursor, ...filters } = appointmentFilters.parse(input)
-  const from = filters.from ? new Date(filters.from) : new Date()
-  const rows = await ctx.db
-    .select({ ...getTableColumns(appointments), atText: timeText(appointments.startsAt) })
-    .from(appointments)
-    .where(
-      and(
-        eq(appointments.businessId, ctx.businessId),
-        eq(appointments.state, 'booked'),
-        gt(appointments.endsAt, from),
-        gt(appointments.startsAt, new Date(from.getTime() - LONGEST_MS)),
-        laterThan(appointments.startsAt, appointments.id, cursor),
-      ),
-    )
-    .orderBy(asc(appointments.startsAt), asc(appointments.id))
-    .limit(limit + 1)
-  return toTimePage(rows, limit)
-}
-
-async function overlapping(tx: Executor, ctx: BusinessContext, startsAt: Date, endsAt: Date) {
-  return await tx
-    .select({
-      id: appointments.id,
-      callId: appointments.callId,
-      startsAt: appointments.startsAt,
-      endsAt: appointments.endsAt,
-    })
-    .from(appointments)
-    .where(
-      and(
-        eq(appointments.businessId, ctx.businessId),
-        eq(appointments.state, 'booked'),
-        lt(appointments.startsAt, endsAt),
-        gt(appointments.endsAt, startsAt),
-        gt(appointments.startsAt, new Date(startsAt.getTime() - LONGEST_MS)),
-      ),
-    )
 }
 
 /** The next three free times, as words that a voice can say. */

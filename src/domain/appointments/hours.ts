@@ -122,6 +122,21 @@ export function* possibleStarts(
   }
 }
 
+/** When the business last closed before a moment, within two weeks; null for one that was not open. */
+export function lastClosing(hours: BusinessHours, before: Date, timeZone: string): Date | null {
+  const today = wallClock(before, timeZone)
+  for (let i = 0; i <= 14; i++) {
+    const date = nextDate(today.date, -i)
+    if (hours.holidays.includes(date)) continue
+    const closings = openings(hours, (((today.weekday - i) % 7) + 7) % 7)
+      .map(({ to }) => (to === '24:00' ? instantOf(nextDate(date), '00:00', timeZone) : instantOf(date, to, timeZone)))
+      .filter((closing) => closing <= before)
+      .sort((a, b) => b.getTime() - a.getTime())
+    if (closings[0]) return closings[0]
+  }
+  return null
+}
+
 function openings(hours: BusinessHours, weekday: number): { from: string; to: string }[] {
   const days: Record<string, { from: string; to: string }[] | undefined> = hours.week
   return days[String(weekday)] ?? []

@@ -1,11 +1,11 @@
+export { bookAppointment, cancelAppointment, confirmAppointment } from './book-appointment.ts'
 export {
-  appointmentFilters,
-  appointmentView,
-  bookAppointment,
-  cancelAppointment,
-  confirmAppointment,
-  listAppointments,
-} from './book-appointment.ts'
+  appointmentMove,
+  createAppointment,
+  moveAppointment,
+  newAppointment,
+  restoreAppointment,
+} from './change-appointment.ts'
 export {
   type BusinessHours,
   businessHours,
@@ -13,7 +13,9 @@ export {
   hoursOf,
   instantOf,
   isOpen,
+  lastClosing,
   possibleStarts,
   wallClock,
   weekOf,
 } from './hours.ts'
+export { appointmentFilters, appointmentView, getAppointment, listAppointments } from './queries.ts'

@@ -34,6 +34,13 @@ export {
   weekHours,
 } from './businesses.ts'
 export {
+  carrierNumberView,
+  connectNumber,
+  listCarrierNumbers,
+  type NumberWebhooks,
+  wrongWebhooks,
+} from './carrier-numbers.ts'
+export {
   type AccountEntry,
   type BusinessDirectory,
   type BusinessEntry,

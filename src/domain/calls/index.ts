@@ -1,6 +1,15 @@
 export { callTraceKey } from '../storage-keys.ts'
 export { decideAfterStream } from './after-stream.ts'
 export { attestationOf } from './attestation.ts'
+export {
+  callAudioView,
+  enqueueCallAudio,
+  getCallAudio,
+  getCallAudioKey,
+  renderCallAudio,
+  requeueCallAudio,
+} from './call-audio.ts'
+export { CALL_OUTCOMES, outcomeSql } from './call-outcome.ts'
 export { callStats } from './call-stats.ts'
 export { attachCallTrace, findCallTrace, getCallTraceKey } from './call-trace.ts'
 export { callerPhone } from './caller.ts'
@@ -16,9 +25,9 @@ export { registerPending } from './register-pending.ts'
 export { rejectStream } from './reject-stream.ts'
 export { saveTurn } from './save-turn.ts'
 export { createStreamToken, type StreamToken, type TestCall, verifyStreamToken } from './stream-token.ts'
-export { getSummary, summarizeCall } from './summarize-call.ts'
+export { editSummary, getSummary, summarizeCall, summaryChanges } from './summarize-call.ts'
 export { summaryByRules } from './summary-rules.ts'
 export { endAbandonedCalls, requeueSummaries, requeueTranscripts } from './sweep.ts'
 export { actorName, beginTestCall } from './test-call.ts'
 export { transcribeTurn } from './transcribe-turn.ts'
-export { callDetail, callView } from './views.ts'
+export { type CallMoment, callDetail, callMoment, callView } from './views.ts'

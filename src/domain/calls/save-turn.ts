@@ -4,6 +4,7 @@ import type { CallTurn } from '../../jobs/registry.ts'
 import { isErased } from '../../lib/errors.ts'
 import { type BusinessContext, emit } from '../context.ts'
 import { deleteLeftovers, refuseErasedCall } from '../erasures/index.ts'
+import { enqueueCallAudio } from './call-audio.ts'
 
 /**
  * Writes one turn of a call. The same turn written again (a correction, a retried job) replaces itself.
@@ -15,7 +16,7 @@ export async function saveTurn(
   turn: CallTurn,
 ): Promise<{ id: string; untranscribed: boolean } | null> {
   const [call] = await ctx.db
-    .select({ id: calls.id, isTest: calls.isTest })
+    .select({ id: calls.id, isTest: calls.isTest, audioKey: calls.audioKey })
     .from(calls)
     .where(and(eq(calls.callSid, turn.callSid), eq(calls.businessId, ctx.businessId)))
   if (!call) return await refuseTurn(ctx, turn)
@@ -48,6 +49,8 @@ export async function saveTurn(
     return row
   })
   if (!row) throw new Error('The turn upsert answered no row.')
+  // It comes after the audio of the whole call was made, and belongs into it.
+  if (call.audioKey && values.audioKey) await enqueueCallAudio(ctx, turn.callSid)
   return { id: row.id, untranscribed }
 }
 

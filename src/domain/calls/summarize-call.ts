@@ -1,4 +1,4 @@
-import { and, asc, eq } from 'drizzle-orm'
+import { and, asc, eq, ne } from 'drizzle-orm'
 import { z } from 'zod'
 import { businesses, callSummaries, calls, callTurns, contacts, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -124,6 +124,37 @@ export async function getSummary(ctx: BusinessContext, callId: string) {
   return row ? { ...row, fields: withEarlierNames(withPresentNames(row.fields)) } : null
 }
 
+const SUMMARY_FIELDS = ['name', 'inquiry', 'area', 'budget', 'callback_time'] as const
+
+export const summaryChanges = z.object({
+  summary: z.string().trim().min(1).max(2_000),
+  nextStep: text,
+  fields: z.partialRecord(z.enum(SUMMARY_FIELDS), z.string().trim().max(2_000)),
+})
+
+/**
+ * Writes a member's own summary of a call; no later one takes its place.
+ * @throws AppError `call_not_found`
+ */
+export async function editSummary(ctx: BusinessContext, callId: string, input: z.input<typeof summaryChanges>) {
+  const { summary, nextStep, fields } = summaryChanges.parse(input)
+  const [call] = await ctx.db
+    .select({ id: calls.id })
+    .from(calls)
+    .where(and(eq(calls.id, callId), eq(calls.businessId, ctx.businessId)))
+  if (!call) throw new AppError('not_found', 'call_not_found', 'There is no such call.')
+  const before = await getSummary(ctx, callId)
+  const madeBy = 'member'
+  await keep(ctx, callId, {
+    summary,
+    nextStep,
+    sentiment: before?.sentiment ?? null,
+    fields: filled({ ...before?.fields, ...fields }),
+    madeBy,
+  })
+  return await getSummary(ctx, callId)
+}
+
 async function keep(ctx: BusinessContext, callId: string, summary: CallSummary): Promise<void> {
   await ctx.db.transaction(async (tx) => {
     const kept = await tx
@@ -132,8 +163,9 @@ async function keep(ctx: BusinessContext, callId: string, summary: CallSummary):
       .onConflictDoUpdate({
         target: callSummaries.callId,
         set: { ...summary, updatedAt: new Date() },
-        // What a model understood is not taken back by what rules can say.
+        // What a model understood is not taken back by what rules can say, nor what a member wrote by either.
         ...(summary.madeBy === 'rules' ? { setWhere: eq(callSummaries.madeBy, 'rules') } : {}),
+        ...(summary.madeBy === 'model' ? { setWhere: ne(callSummaries.madeBy, 'member') } : {}),
       })
       .returning({ callId: callSummaries.callId })
     if (kept.length === 0) return
@@ -142,9 +174,8 @@ async function keep(ctx: BusinessContext, callId: string, summary: CallSummary):
 }
 
 function filled(fields: Record<string, unknown>): Record<string, string> {
-  const names = ['name', 'inquiry', 'area', 'budget', 'callback_time']
   return Object.fromEntries(
-    names.flatMap((name) => {
+    SUMMARY_FIELDS.flatMap((name) => {
       const value = fields[name]
       return typeof value === 'string' && value ? [[name, value]] : []
     }),

@@ -5,7 +5,7 @@ export type CallSummary = {
   sentiment: 'positive' | 'neutral' | 'negative' | null
   nextStep: string | null
   fields: Record<string, string>
-  madeBy: 'rules' | 'model'
+  madeBy: 'rules' | 'model' | 'member'
 }
 
 export type CallForRules = {

@@ -53,6 +53,8 @@ export const callDetail = callView.extend({
       recordingSid: z.string(),
       state: z.enum(recordings.state.enumValues),
       durationMs: z.number().nullable(),
+      /** When a member listened to it. */
+      heardAt: z.date().nullable(),
       bytes: z.number().nullable(),
       sha256: z.string().nullable(),
       contentType: z.string().nullable(),
@@ -71,3 +73,33 @@ export const callDetail = callView.extend({
     })
     .nullable(),
 })
+
+/** Something that happened in a call, as it is shown beside its audio. */
+export const callMoment = z.object({
+  /** From the beginning of the media stream. */
+  atMs: z.number(),
+  kind: z.enum([
+    'barge_in',
+    'resumed',
+    'answer',
+    'tool',
+    'engine',
+    'asked_again',
+    'key_pressed',
+    'transfer',
+    'end',
+    'problem',
+  ]),
+  /** A tool, an engine, a key, a reason, a phrase. */
+  name: z.string().nullable(),
+  /** `answer`: how long the caller waited; `tool`: how long it ran; `barge_in`: how much of the item was heard. */
+  ms: z.number().nullable(),
+  /** `barge_in`: how much of the item was sent. */
+  ofMs: z.number().optional(),
+  /** A tool's; numbers of payment cards are masked. */
+  args: z.unknown().optional(),
+  result: z.unknown().optional(),
+  failed: z.boolean().optional(),
+  detail: z.string().nullable(),
+})
+export type CallMoment = z.infer<typeof callMoment>

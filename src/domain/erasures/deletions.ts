@@ -6,7 +6,7 @@ import { newId } from '../../lib/ids.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
 import { jobId } from '../job-ids.ts'
-import { mediaKey, recordingKey } from '../storage-keys.ts'
+import { callAudioKey, callPeaksKey, mediaKey, recordingKey } from '../storage-keys.ts'
 
 /** Something outside the database: a file in the storage, or the carrier's copy of a recording. */
 export type Ref = { kind: 'file' | 'carrier_recording'; ref: string }
@@ -116,11 +116,22 @@ export async function filesOfTurns(tx: Executor, ctx: BusinessContext, which: SQ
 async function recordsOfCalls(tx: Executor, ctx: BusinessContext, callIds: string[]): Promise<Ref[]> {
   if (callIds.length === 0) return []
   const rows = await tx
-    .select({ key: calls.recordKey })
+    .select({ key: calls.recordKey, audio: calls.audioKey, callSid: calls.callSid })
     .from(calls)
     .where(and(eq(calls.businessId, ctx.businessId), inArray(calls.id, callIds)))
     .for('update')
-  return rows.flatMap((row): Ref[] => (row.key ? [{ kind: 'file', ref: row.key }] : []))
+  return rows.flatMap(({ key, audio, callSid }): Ref[] => [
+    ...(key ? [{ kind: 'file' as const, ref: key }] : []),
+    ...(audio ? filesOfCallAudio(ctx, callSid) : []),
+  ])
+}
+
+/** The audio of a whole call, and its peaks. */
+export function filesOfCallAudio(ctx: BusinessContext, callSid: string): Ref[] {
+  return [callAudioKey(ctx.businessId, callSid), callPeaksKey(ctx.businessId, callSid)].map((ref) => ({
+    kind: 'file',
+    ref,
+  }))
 }
 
 /** @returns what is to be handed to `queueDeletions` after the commit */
@@ -135,6 +146,30 @@ export async function noteDeletions(tx: Executor, ctx: BusinessContext, refs: Re
     ids.push(...rows.map((row) => row.id))
   }
   return ids
+}
+
+/** Has a file deleted at a later moment, unless `keepFiles` takes that back. */
+export async function deleteFileAfter(ctx: BusinessContext, ref: string, at: Date): Promise<void> {
+  await ctx.db
+    .insert(pendingDeletions)
+    .values({ id: newId(), businessId: ctx.businessId, kind: 'file', ref, updatedAt: at })
+}
+
+/** Takes back deletions, within the transaction that makes the files needed. @returns whether all of them were still to come */
+export async function keepFiles(tx: Executor, ctx: BusinessContext, refs: string[]): Promise<boolean> {
+  const kept = await tx
+    .delete(pendingDeletions)
+    .where(
+      and(
+        eq(pendingDeletions.businessId, ctx.businessId),
+        eq(pendingDeletions.kind, 'file'),
+        inArray(pendingDeletions.ref, refs),
+        // One that was tried is deleted, or about to be.
+        eq(pendingDeletions.attempts, 0),
+      ),
+    )
+    .returning({ id: pendingDeletions.id })
+  return kept.length === new Set(refs).size
 }
 
 export async function queueDeletions(ctx: BusinessContext, ids: string[]): Promise<void> {

@@ -101,6 +101,7 @@ async function takeBack(tx: Executor, ctx: BusinessContext, messageId: string, a
     .set({
       kind: 'deleted',
       body: '',
+      outboundMedia: null,
       deletedAt: at,
       // By its list a row of a broadcast is still known as one of several with the same id.
       data: sql`jsonb_strip_nulls(jsonb_build_object('author', ${messages.data}->'author',

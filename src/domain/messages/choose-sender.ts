@@ -5,6 +5,7 @@ import type { ProbeMedia } from '../../providers/whatsapp/port.ts'
 import { type getBusiness, type SenderChoice, senderFor } from '../businesses/index.ts'
 import { contactsWithPhone } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
+import type { UploadLinks } from './uploads.ts'
 
 export const WHATSAPP_PROVIDERS = messages.provider.enumValues
 export type ProviderName = (typeof WHATSAPP_PROVIDERS)[number]
@@ -21,6 +22,8 @@ export type SendSettings = {
   twilio(businessId: string): TwilioSending
   /** Looks at files that are to be sent before they are accepted; unset: only sending tells. */
   probeMedia?: ProbeMedia
+  /** Recognizes files that were uploaded here; unset: every address is another server's. */
+  uploads?: UploadLinks
 }
 
 export type ChosenSender = { provider: ProviderName; accountId: string | null }

@@ -1,4 +1,4 @@
-import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { contacts, conversations, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -13,6 +13,11 @@ export const messageFilters = pageInput.extend({
   direction: z.enum(messages.direction.enumValues).optional(),
   provider: z.enum(messages.provider.enumValues).optional(),
   status: z.enum(messages.status.enumValues).optional(),
+  /** Of the failed ones, those that a member set aside, or that still wait. */
+  handled: z
+    .union([z.boolean(), z.enum(['true', 'false'])])
+    .transform((value) => value === true || value === 'true')
+    .optional(),
 })
 
 /** Reactions of a large group to one message are shown up to this many. */
@@ -94,6 +99,7 @@ export async function listMessages(
     page.direction === 'in' ? eq(messages.status, 'received') : undefined,
     page.provider ? eq(messages.provider, page.provider) : undefined,
     page.status ? eq(messages.status, page.status) : undefined,
+    page.handled === undefined ? undefined : page.handled ? isNotNull(messages.handledAt) : isNull(messages.handledAt),
   )
   const rows = await ctx.db
     .select(columns)

@@ -1,10 +1,11 @@
-import { and, eq, inArray, lt, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, lt, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { calls, callTurns, messages, recordings, retentionSettings } from '../../../db/schema/index.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import {
   eraseEvents,
+  filesOfCallAudio,
   filesOfRecordings,
   filesOfTurns,
   noteDeletions,
@@ -104,7 +105,7 @@ async function expireRecordings(ctx: BusinessContext, before: Date): Promise<num
       .where(and(eq(recordings.businessId, ctx.businessId), lt(recordings.recordedAt, before)))
       .limit(SWEEP_BATCH)
     const turns = await tx
-      .select({ id: callTurns.id })
+      .select({ id: callTurns.id, callId: callTurns.callId })
       .from(callTurns)
       .where(
         and(
@@ -123,6 +124,25 @@ async function expireRecordings(ctx: BusinessContext, before: Date): Promise<num
       await tx
         .delete(recordings)
         .where(and(eq(recordings.businessId, ctx.businessId), inArray(recordings.id, recordingIds)))
+    // The audio of the whole call is made of its turns'.
+    const made =
+      turnIds.length > 0
+        ? await tx
+            .update(calls)
+            .set({ audioKey: null })
+            .where(
+              and(
+                eq(calls.businessId, ctx.businessId),
+                inArray(
+                  calls.id,
+                  turns.map((turn) => turn.callId),
+                ),
+                isNotNull(calls.audioKey),
+              ),
+            )
+            .returning({ callSid: calls.callSid })
+        : []
+    refs.push(...made.flatMap(({ callSid }) => filesOfCallAudio(ctx, callSid)))
     if (turnIds.length > 0)
       await tx
         .update(callTurns)

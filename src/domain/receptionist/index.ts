@@ -11,6 +11,7 @@ export { sendFollowUp } from './follow-up.ts'
 export { buildInstructions, openingWords } from './instructions.ts'
 export { foreignLinks, linksIn } from './links.ts'
 export { foreignNumbers, numbersIn } from './numbers.ts'
+export { overnightView, readOvernight } from './overnight.ts'
 export {
   createProfileCache,
   DEFAULT_RECEPTIONIST,

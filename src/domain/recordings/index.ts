@@ -1,3 +1,4 @@
 export { deleteRemoteRecording, fetchRecording } from './fetch-recording.ts'
-export { getRecording, listRecordings, recordingView } from './queries.ts'
+export { markHeard } from './mark-heard.ts'
+export { getRecording, listRecordings, recordingFilters, recordingView } from './queries.ts'
 export { requeueRemoteDeletions } from './sweep.ts'

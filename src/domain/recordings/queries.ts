@@ -1,9 +1,9 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, getTableColumns, isNotNull, isNull } from 'drizzle-orm'
 import { z } from 'zod'
-import { recordings } from '../../../db/schema/index.ts'
+import { calls, contacts, recordings } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
-import { type PageInput, pageInput, pageQuery, toPage } from '../paging.ts'
+import { pageInput, pageQuery, toPage } from '../paging.ts'
 
 /** Without the storage key, which no client needs. */
 export const recordingView = z.object({
@@ -19,14 +19,45 @@ export const recordingView = z.object({
   error: z.string().nullable(),
   deletedRemotelyAt: z.date().nullable(),
   recordedAt: z.date(),
+  /** When a member listened to it. */
+  heardAt: z.date().nullable(),
+  /** Who left it. */
+  from: z.string(),
+  contactId: z.uuid().nullable(),
+  contactName: z.string().nullable(),
   createdAt: z.date(),
 })
 
+export const recordingFilters = pageInput.extend({
+  /** Whether a member has listened to it. */
+  heard: z
+    .union([z.boolean(), z.enum(['true', 'false'])])
+    .transform((value) => value === true || value === 'true')
+    .optional(),
+})
+
 /** The recordings of the business, newest first. */
-export async function listRecordings(ctx: BusinessContext, input: PageInput) {
-  const page = pageInput.parse(input)
-  const query = pageQuery(recordings.id, page, eq(recordings.businessId, ctx.businessId))
-  const rows = await ctx.db.select().from(recordings).where(query.where).orderBy(query.orderBy).limit(query.limit)
+export async function listRecordings(ctx: BusinessContext, input: z.input<typeof recordingFilters>) {
+  const page = recordingFilters.parse(input)
+  const query = pageQuery(
+    recordings.id,
+    page,
+    eq(recordings.businessId, ctx.businessId),
+    page.heard === undefined ? undefined : page.heard ? isNotNull(recordings.heardAt) : isNull(recordings.heardAt),
+  )
+  const rows = await ctx.db
+    .select({
+      ...getTableColumns(recordings),
+      from: calls.fromNumber,
+      contactId: calls.contactId,
+      contactName: contacts.name,
+    })
+    .from(recordings)
+    .innerJoin(calls, eq(calls.id, recordings.callId))
+    .leftJoin(contacts, eq(contacts.id, calls.contactId))
+    .where(query.where)
+    .orderBy(query.orderBy)
+    .limit(query.limit)
   return toPage(rows, page.limit)
 }
 

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { refuseForeignOrigin } from '../../access/origins.ts'
 import { parseForm, readText } from '../form-body.ts'
 import { sendPage } from '../html-page.tsx'
-import { type AskLogin, languageOf, passCookies } from './context.ts'
+import { type AskLogin, askForCode, languageOf, passCookies } from './context.ts'
 import { ACCOUNT_TEXTS } from './texts.ts'
 import { loginPage } from './view.tsx'
 
@@ -32,7 +32,7 @@ export function createAdmin(deps: AdminDeps): Hono {
     const answer =
       step === 'password'
         ? await deps.ask('/sign-in/email', { email: form.email ?? '', password: form.password ?? '' }, c.req.raw)
-        : await deps.ask('/two-factor/verify-totp', { code: form.code?.trim() ?? '' }, c.req.raw)
+        : await askForCode(deps.ask, form.code ?? '', c.req.raw)
     const language = languageOf(c)
     const texts = ACCOUNT_TEXTS[language]
     if (answer.status === 429)

@@ -26,6 +26,13 @@ export function languageOf(c: Context, usual?: Language): Language {
   return first === 'he' || first === 'iw' ? 'he' : 'en'
 }
 
+/** Checks the second factor: a one-time code of six digits, or a recovery code. */
+export function askForCode(ask: AskLogin, code: string, from: Request): Promise<Response> {
+  const typed = code.trim()
+  const path = /^\d{6}$/.test(typed) ? '/two-factor/verify-totp' : '/two-factor/verify-backup-code'
+  return ask(path, { code: typed }, from)
+}
+
 export function sendGone(c: Context): Response | Promise<Response> {
   const language = languageOf(c)
   const { gone, goneHint } = ACCOUNT_TEXTS[language]

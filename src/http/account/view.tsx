@@ -195,7 +195,7 @@ function codeField(label: string) {
   return (
     <label>
       {label}
-      <input name="code" dir="ltr" inputmode="numeric" autocomplete="one-time-code" required autofocus />
+      <input name="code" dir="ltr" autocomplete="one-time-code" required autofocus />
     </label>
   )
 }

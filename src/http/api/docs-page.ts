@@ -38,7 +38,7 @@ type Operation = {
   tags: string[]
   description: string
   parameters: { name: string; in: string; required: boolean; schema: JsonSchema }[]
-  requestBody?: { content: { 'application/json': { schema: JsonSchema } } }
+  requestBody?: { content: Record<string, { schema: JsonSchema }> }
   responses: Record<string, { content?: Record<string, { schema: JsonSchema }> }>
 }
 
@@ -80,7 +80,7 @@ function page(document: JsonSchema) {
 }
 
 function entry(path: string, method: string, operation: Operation) {
-  const body = operation.requestBody?.content['application/json'].schema
+  const body = operation.requestBody?.content['application/json']?.schema
   return html`<details data-text="${`${method} ${path} ${operation.operationId}`.toLowerCase()}">
     <summary><b data-method="${method}">${method}</b> <code>${path}</code> ${operation.summary} <small>${operation.operationId}</small></summary>
     <p>${operation.description}</p>

@@ -4,6 +4,7 @@ import { ROUTES } from '../../access/permissions.ts'
 import { type Requirement, scopeTooLow } from '../../access/require-access.ts'
 import { noContact } from '../../domain/contacts/index.ts'
 import { EXPORT_KINDS } from '../../domain/exports/index.ts'
+import { uploadView } from '../../domain/messages/index.ts'
 import { pageInput } from '../../domain/paging.ts'
 import { type AppError, toAppError } from '../../lib/errors.ts'
 import { type JsonSchema, toJsonSchema } from '../../trpc/json-schema.ts'
@@ -20,7 +21,7 @@ export function openApiDocument(options: { version: string; publicBaseUrl: strin
     paths[path] = { ...paths[path], [method.toLowerCase()]: operation }
   }
   for (const operation of restOperations()) add(operation.meta.path, operation.method, describeOperation(operation))
-  for (const file of FILE_ROUTES) add(file.path, 'GET', describeFile(file))
+  for (const file of FILE_ROUTES) add(file.path, file.method ?? 'GET', describeFile(file))
   return {
     openapi: '3.1.0',
     info: {
@@ -86,7 +87,7 @@ function describeBody({ inBody, fields, required }: RestOperation, example: Reco
 }
 
 function describeFile(file: FileRoute): JsonSchema {
-  const rule = ROUTES[`GET /api/v1${file.route}`]
+  const rule = ROUTES[`${file.method ?? 'GET'} /api/v1${file.route}`]
   if (rule?.access !== 'business') throw new Error(`ROUTES has no permission for ${file.route}.`)
   const parameter = file.path.includes('{kind}')
     ? { name: 'kind', schema: { enum: EXPORT_KINDS }, example: EXPORT_KINDS[0] }
@@ -97,13 +98,26 @@ function describeFile(file: FileRoute): JsonSchema {
     summary: file.summary,
     description: sentences(file.description, permissionText(rule.needs)),
     'x-permission': rule.needs,
-    parameters: [{ ...parameter, in: 'path', required: true }, ...(file.parameters ?? [])],
+    parameters: [
+      ...(file.path.includes('{') ? [{ ...parameter, in: 'path', required: true }] : []),
+      ...(file.parameters ?? []),
+    ],
+    ...(file.method === 'POST' ? { requestBody: { required: true, content: contentOf(file) } } : {}),
     responses: {
-      '200': { description: 'The file.', content: { [file.contentType]: { schema: { type: 'string' } } } },
-      ...errorResponses({ input: true, resource: true }),
+      ...(file.method === 'POST'
+        ? {
+            '201': {
+              description: 'The result.',
+              content: { 'application/json': { schema: toJsonSchema(uploadView, 'output') } },
+            },
+          }
+        : { '200': { description: 'The file.', content: contentOf(file) } }),
+      ...errorResponses({ input: true, resource: file.path.includes('{') }),
     },
   }
 }
+
+const contentOf = ({ contentType }: FileRoute) => ({ [contentType]: { schema: { type: 'string' } } })
 
 function permissionText({ role, scope, operator }: Requirement): string {
   const whose = operator ? ' of an operator of the installation' : ''

@@ -6,13 +6,14 @@ import { createKeyLimit } from '../../access/key-limit.ts'
 import { createOperatorCheck } from '../../access/operators.ts'
 import { checkNewPassword, hashPassword } from '../../access/passwords.ts'
 import { StreamGate } from '../../access/streams.ts'
+import { UPLOADED_FILES } from '../../access/urls.ts'
 import type { Deps } from '../../composition/deps.ts'
 import type { BusinessDirectory } from '../../domain/businesses/index.ts'
 import type { Actor } from '../../domain/context.ts'
 import { membershipsOf } from '../../domain/members/index.ts'
 import { createAdmin } from '../../http/account/admin.ts'
 import { createAccountPages } from '../../http/account/routes.ts'
-import { createFilesApi } from '../../http/api/files.ts'
+import { createFilesApi, createUploadedFiles } from '../../http/api/files.ts'
 import { restRules } from '../../http/api/operations.ts'
 import { createPaymentsApi } from '../../http/api/payments.ts'
 import { createRestApi } from '../../http/api/rest.ts'
@@ -115,8 +116,13 @@ export function mountRoutes(parts: RouteDeps): Hono<GuardEnv> {
   app.route('/api/payments', createPaymentsApi({ payments }))
   app.route(
     '/api/v1',
-    createFilesApi({ storage: deps.storage, authenticateAgain: (request) => businessOf(request, principal) }),
+    createFilesApi({
+      storage: deps.storage,
+      uploads: deps.uploads,
+      authenticateAgain: (request) => businessOf(request, principal),
+    }),
   )
+  app.route(UPLOADED_FILES, createUploadedFiles(deps))
   app.route(
     '/trpc',
     createTrpcEndpoint({

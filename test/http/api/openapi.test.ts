@@ -52,9 +52,10 @@ async function readDocument() {
 /** Words that are no plural noun and name one thing or a set of things in a business. */
 const SINGULAR = new Set(['account', 'receptionist', 'search', 'privacy', 'system'])
 const VERBS =
-  /^(refuse|resend|block|unblock|merge|repair|close|reopen|snooze|move|refund|link|restart|logout|preview|retry|replay|confirm|cancel|drain)$/
+  /^(refuse|resend|block|unblock|merge|repair|close|reopen|snooze|move|refund|link|restart|logout|preview|retry|replay|confirm|cancel|drain|handle|restore)$/
 /** What a resource has once. */
-const PARTS = /^(summary|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats)$/
+const PARTS =
+  /^(outcome|summary|overnight|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats)$/
 
 describe('every procedure', () => {
   test('has its place in REST, or is a subscription that says what it sends', () => {

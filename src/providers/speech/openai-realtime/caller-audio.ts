@@ -1,3 +1,4 @@
+import { AudioTape } from '../../../audio/audio-tape.ts'
 import { rmsOfMulawBase64 } from '../../../audio/energy.ts'
 import { EnergyDetector, FRAMES_PER_LOOK, voicedMs, withFrame } from '../../../audio/energy-detector.ts'
 import { mulawSilence } from '../../../audio/mulaw.ts'
@@ -14,6 +15,14 @@ const PAD_MS = 1_000
 const SILENCE_MS = 120
 const SILENCE = Buffer.from(mulawSilence(SILENCE_MS)).toString('base64')
 
+/** The longest turn whose audio is cut out, and what is kept of a silent line: more than a turn's start is reported late. */
+const MAX_TURN_MS = 120_000
+const IDLE_MS = 5_000
+const TRIM_EVERY_FRAMES = 250
+/** Lead-in and tail of a turn's audio. */
+const LEAD_MS = 300
+const TAIL_MS = 100
+
 const monotonic = () => performance.now()
 
 /** The caller's audio on its way to the server, as the base64 it came in. The server's clock counts what was appended. */
@@ -29,6 +38,7 @@ export class CallerAudio {
   /** Which of the last frames were loud. */
   #loud = 0
   #paddedMs = 0
+  readonly #tape = new AudioTape(MAX_TURN_MS)
   #early: { payload: string; atMs: number }[] = []
 
   constructor(private readonly connection: RealtimeConnection) {}
@@ -58,6 +68,19 @@ export class CallerAudio {
     this.#loud = withFrame(this.#loud, rms)
     if (++this.frames % FRAMES_PER_LOOK === 0) this.detector.look(this.#loud, monotonic)
     this.connection.append(payload)
+    this.#tape.append(payload, timestampMs)
+  }
+
+  /** What was heard between two moments of the media clock, with some lead-in. */
+  cut(startMs: number, endMs: number): Uint8Array {
+    return this.#tape.slice(startMs - LEAD_MS, endMs + TAIL_MS)
+  }
+
+  /** Drops what no turn needs. @param from the beginning of the present turn, or null */
+  trim(from: number | null): void {
+    if (this.frames % TRIM_EVERY_FRAMES !== 0) return
+    const end = this.#tape.startMs + this.#tape.ms
+    this.#tape.forget(from === null ? end - IDLE_MS : Math.max(from - LEAD_MS, end - MAX_TURN_MS + IDLE_MS))
   }
 
   /** Holds a frame until the session is configured. */

@@ -2,7 +2,13 @@ import type { CallerAudio } from './caller-audio.ts'
 import type { SessionContext } from './session-context.ts'
 
 /** A turn of the caller; `responseId` is the response that the server answered it with. */
-type Turn = { startMs: number; endMs: number | null; ignored: boolean; responseId: string | null }
+type Turn = {
+  startMs: number
+  endMs: number | null
+  audio: Uint8Array | null
+  ignored: boolean
+  responseId: string | null
+}
 
 /** The caller's turns, from the start of speech to their words. Times are on the media clock. */
 export class CallerTurns {
@@ -20,7 +26,7 @@ export class CallerTurns {
     const { settings } = this.context
     const prefix = settings.turnDetection === 'server' ? settings.prefixMs : 0
     const startMs = this.audio.toMediaMs(audioStartMs + prefix)
-    this.#last = { startMs, endMs: null, ignored: false, responseId: null }
+    this.#last = { startMs, endMs: null, audio: null, ignored: false, responseId: null }
     this.#turns.set(itemId, this.#last)
     this.speaking = true
     this.audio.detector.reported()
@@ -35,11 +41,19 @@ export class CallerTurns {
     const silence =
       settings.turnDetection === 'server' ? settings.silenceMs : (this.audio.detector.silentFor(performance.now()) ?? 0)
     const endMs = Math.max(turn?.startMs ?? 0, this.audio.toMediaMs(audioEndMs - silence))
-    if (turn) turn.endMs = endMs
+    if (turn) {
+      turn.endMs = endMs
+      turn.audio = this.audio.cut(turn.startMs, endMs)
+    }
     this.speaking = false
     this.audio.detector.reported()
     this.context.emit({ type: 'speech_stopped', atMs: endMs })
     return turn !== undefined && !turn.ignored
+  }
+
+  /** When the turn that the caller is speaking began; null while they are silent. */
+  get openSince(): number | null {
+    return this.speaking ? (this.#last?.startMs ?? null) : null
   }
 
   /** Whether the end of a turn is still to be reported. */
@@ -51,11 +65,12 @@ export class CallerTurns {
     const turn = this.#turns.get(itemId)
     if (!turn) return
     this.#turns.delete(itemId)
+    // Audio without words would be transcribed once more; the server's own transcript of a noise is empty.
     this.context.emit({
       type: 'user_turn',
       startMs: turn.startMs,
       endMs: turn.endMs ?? turn.startMs,
-      ...(transcript.trim() ? { transcript: transcript.trim() } : {}),
+      ...(transcript.trim() ? { transcript: transcript.trim(), ...(turn.audio ? { audio: turn.audio } : {}) } : {}),
     })
   }
 

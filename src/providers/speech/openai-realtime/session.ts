@@ -84,8 +84,10 @@ export class RealtimeEngineSession implements EngineSession, SessionContext {
   }
 
   sendAudio(payload: string, timestampMs: number, rms = rmsOfMulawBase64(payload)): void {
-    if (this.#state === 'ready') this.#audio.send(payload, timestampMs, rms)
-    else if (this.#state === 'connecting') this.#audio.buffer(payload, timestampMs)
+    if (this.#state === 'ready') {
+      this.#audio.send(payload, timestampMs, rms)
+      this.#audio.trim(this.#turns.openSince)
+    } else if (this.#state === 'connecting') this.#audio.buffer(payload, timestampMs)
   }
 
   playTo(player: EnginePlayer): void {

@@ -1,0 +1,23 @@
+/** The reasons that have plain words; another one is shown as it is. */
+export const END_REASONS = [
+  'completed',
+  'caller_hung_up',
+  'voicemail_requested',
+  'silence',
+  'max_duration',
+  'engine_failed',
+  'engine_refused',
+  'engine_lost',
+  'engine_stalled',
+  'engine_rate_limited',
+  'engine_expired',
+  'transferred',
+  'stream_lost',
+  'protocol_error',
+  'bad_token',
+  'server_draining',
+  'voicemail',
+  'stream_failed',
+  'server_lost',
+  'abandoned',
+] as const
