@@ -30,7 +30,7 @@ const READS: Record<string, string[]> = {
   payment: ['payments', 'conversations'],
   appointment: ['appointments', 'conversations'],
   whatsapp: ['whatsapp'],
-  recording: ['calls', 'conversations'],
+  recording: ['calls', 'conversations', 'recordings'],
 }
 
 const waiting = new Set<string>()
