@@ -8,7 +8,7 @@ const OWNERS: Record<string, string> = { auth: 'members', audit: 'context.ts' }
 /** Writes that cross nouns, by file: which tables, and why their owner cannot do it. */
 const EXCEPTIONS: Record<string, { tables: string[]; reason: string }> = {
   'context.ts': {
-    tables: ['events', 'webhookDeliveries'],
+    tables: ['events', 'webhookDeliveries', 'pushNotices'],
     reason: 'a change, its audit row, its event and the deliveries are one statement',
   },
   'erasures/erase-calls.ts': {
@@ -97,6 +97,7 @@ if (import.meta.main) {
       .map((table) => `${file}: the exception for ${table} is not needed any more`),
   )
   for (const line of unused) console.log(line)
-  console.log(`${tables.size / 2} tables, ${writes.length} allowed writes across nouns`)
-  if (faults.length + unused.length > 0 || tables.size < 2) process.exit(1)
+  const count = new Set([...tables.values()].map(({ table }) => table)).size
+  console.log(`${count} tables, ${writes.length - faults.length} allowed writes across nouns`)
+  if (faults.length + unused.length > 0 || count < 2) process.exit(1)
 }

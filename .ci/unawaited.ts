@@ -25,7 +25,7 @@ export function findUnawaited(source: string): number[] {
 }
 
 if (import.meta.main) {
-  const files = Bun.spawnSync(['git', 'ls-files', 'test/**/*.ts']).stdout.toString().trim().split('\n')
+  const files = Bun.spawnSync(['git', 'ls-files', 'test/*.ts']).stdout.toString().trim().split('\n')
   const found = files.flatMap((file) => findUnawaited(readFileSync(file, 'utf8')).map((line) => `${file}:${line}`))
   for (const place of found) console.log(`${place}: await this expectation`)
   console.log(`${files.length} test files, ${found.length} expectations that nothing waits for`)

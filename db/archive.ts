@@ -42,6 +42,9 @@ export const LEFT_OUT: ReadonlySet<string> = new Set([
   'auth_password_resets',
   'member_invitations',
   'mails',
+  'push_devices',
+  'push_deliveries',
+  'push_notices',
 ])
 
 /** Transaction ids mean nothing in another database: the restore's own take their place. */
@@ -73,6 +76,17 @@ export async function listTables(tx: TransactionSql): Promise<ArchivedTable[]> {
     }
   }
   return ordered
+}
+
+/** Whether an online migration has begun and not ended: its first statements have changed the tables already. */
+export async function isHalfMigrated(tx: TransactionSql): Promise<boolean> {
+  const [table] = await tx<
+    { exists: boolean }[]
+  >`select to_regclass('drizzle.__online_migration') is not null as exists`
+  if (!table?.exists) return false
+  const rows = await tx`select 1 from drizzle.__online_migration
+    where hash not in (select hash from drizzle.__drizzle_migrations)`
+  return rows.length > 0
 }
 
 /** Hashes of the migrations that were applied, in order. */

@@ -1,4 +1,5 @@
 import type { Sql, TransactionSql } from 'postgres'
+import { AppError } from '../src/lib/errors.ts'
 import { type TarWriter, writeTar } from '../src/lib/tar.ts'
 import {
   type ArchivedTable,
@@ -6,6 +7,7 @@ import {
   type BackupManifest,
   type BackupProgress,
   type BackupStorage,
+  isHalfMigrated,
   listTables,
   quote,
 } from './archive.ts'
@@ -14,6 +16,7 @@ import {
  * Writes everything into one archive: each table as COPY text, as of one moment, and the files that rows name. It uses SQL
  * alone, since the embedded Postgres brings no pg_dump.
  * @param path a file that must not exist yet
+ * @throws AppError `migration_unfinished`
  */
 export async function backUp(
   sql: Sql,
@@ -21,10 +24,17 @@ export async function backUp(
   path: string,
   options: { version: string; progress?: BackupProgress },
 ): Promise<BackupManifest> {
-  const tar = await writeTar(path)
-  const { tables, migrations, keys } = await sql.begin('isolation level repeatable read read only', async (tx) => {
+  const { tar, tables, migrations, keys } = await sql.begin('isolation level repeatable read read only', async (tx) => {
     await tx`set local statement_timeout = 0`
+    if (await isHalfMigrated(tx))
+      throw new AppError(
+        'conflict',
+        'migration_unfinished',
+        'A migration of the database is not finished, and what is backed up now could not be restored. Let it finish (the product migrates when it starts), then back up.',
+      )
+    const tar = await writeTar(path)
     return {
+      tar,
       tables: await writeTables(tx, tar, options.progress),
       migrations: await appliedMigrations(tx),
       keys: await listStorageKeys(tx),

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
-import postgres, { type Sql } from 'postgres'
+import postgres, { type Sql, type TransactionSql } from 'postgres'
 import { z } from 'zod'
 
 /** Any number, the same for every migrator. */
@@ -74,6 +74,8 @@ async function listMissing(sql: Sql, { folder = FOLDER, last }: MigrateOptions):
   await sql`create schema if not exists drizzle`
   await sql`create table if not exists drizzle.__drizzle_migrations (
     id serial primary key, hash text not null, created_at bigint)`
+  // The online migration that has begun and not ended, for backups.
+  await sql`create table if not exists drizzle.__online_migration (hash text primary key)`
   const [latest] = await sql<{ at: string | null }[]>`
     select max(created_at)::text as at from drizzle.__drizzle_migrations`
   const all = readMigrationFiles({ migrationsFolder: folder })
@@ -84,16 +86,22 @@ async function listMissing(sql: Sql, { folder = FOLDER, last }: MigrateOptions):
 async function applyAtOnce(sql: Sql, migration: MigrationMeta): Promise<void> {
   await sql.begin(async (tx) => {
     for (const statement of migration.sql) await tx.unsafe(statement)
-    await tx`insert into drizzle.__drizzle_migrations (hash, created_at)
-      values (${migration.hash}, ${migration.folderMillis})`
+    await noteApplied(tx, migration)
   })
 }
 
 async function applyOnline(sql: Sql, migration: MigrationMeta): Promise<void> {
+  await sql`insert into drizzle.__online_migration (hash) values (${migration.hash}) on conflict do nothing`
   await dropInvalidIndexes(sql)
   for (const statement of migration.sql) await runOnline(sql, statement)
-  await sql`insert into drizzle.__drizzle_migrations (hash, created_at)
-    values (${migration.hash}, ${migration.folderMillis})`
+  await sql.begin(async (tx) => {
+    await tx`delete from drizzle.__online_migration`
+    await noteApplied(tx, migration)
+  })
+}
+
+async function noteApplied(tx: TransactionSql, { hash, folderMillis }: MigrationMeta): Promise<void> {
+  await tx`insert into drizzle.__drizzle_migrations (hash, created_at) values (${hash}, ${folderMillis})`
 }
 
 /** An interrupted CREATE INDEX CONCURRENTLY leaves its index behind, invalid but paid for by every write. */
@@ -111,12 +119,14 @@ async function runOnline(sql: Sql, statement: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await sql.unsafe(statement)
-      return
+      break
     } catch (error) {
       if (!isLockTimeout(error) || attempt === LOCK_ATTEMPTS) throw error
       await Bun.sleep(500)
     }
   }
+  // A migration in one transaction follows on this connection: it waits for its locks as long as it must.
+  await sql.unsafe('reset lock_timeout')
 }
 
 function isLockTimeout(error: unknown): boolean {

@@ -18,7 +18,7 @@ import { migrateDatabase, migrationHashes } from './migrate.ts'
 /**
  * Fills an empty database and its storage from an archive: all of it, or nothing of the tables. An archive of an earlier
  * version is read into the tables of that version, which the migrations since then bring up to date.
- * @throws AppError `backup_damaged`, `backup_of_another_version`, `database_not_empty`
+ * @throws AppError `backup_damaged`, `backup_of_another_version`, `backup_half_migrated`, `database_not_empty`
  */
 export async function restore(
   url: string,
@@ -39,6 +39,7 @@ export async function restore(
       await tx`set local statement_timeout = 0`
       await tx`set local idle_in_transaction_session_timeout = 0`
       await requireEmpty(tx)
+      await requireSameColumns(tx, manifest)
       await readTables(tx, tar, manifest, options.progress)
       await moveSequences(tx)
       // Before the commit: a restore that is interrupted here leaves files without rows, and can begin again.
@@ -90,6 +91,20 @@ async function requireEmpty(tx: TransactionSql): Promise<void> {
     const [row] = await tx.unsafe(`select 1 from ${quote(name)} limit 1`)
     if (!row) continue
     throw new AppError('conflict', 'database_not_empty', `The table ${name} has rows. Restore into an empty database.`)
+  }
+}
+
+/** Earlier versions made backups in the middle of a migration: their tables are neither those before nor those after it. */
+async function requireSameColumns(tx: TransactionSql, manifest: BackupManifest): Promise<void> {
+  const here = new Map((await listTables(tx)).map(({ name, columns }) => [name, new Set(columns)]))
+  for (const { name, columns } of manifest.tables) {
+    const unknown = LEFT_OUT.has(name) ? undefined : columns.find((column) => !here.get(name)?.has(column))
+    if (unknown === undefined) continue
+    throw new AppError(
+      'conflict',
+      'backup_half_migrated',
+      `The backup was made while a migration was unfinished (${name}.${unknown} is ahead of its version) and cannot be restored. Use another backup, or make a new one after the migration.`,
+    )
   }
 }
 

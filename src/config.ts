@@ -100,6 +100,7 @@ const variables = z.object({
 const OWN_PATHS = new Set([
   'admin',
   'api',
+  'console',
   'pay',
   'prompts',
   'trpc',
@@ -109,6 +110,7 @@ const OWN_PATHS = new Set([
   'healthz',
   'readyz',
   'version',
+  'favicon.ico',
 ])
 
 const SECRET_NAMES = /SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL|REDIS_URL|SMTP_URL/

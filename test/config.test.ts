@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ROUTES, SOCKETS } from '../src/access/permissions.ts'
 import { ConfigError, loadConfig } from '../src/config.ts'
 
 const DATA_DIR = mkdtempSync(join(tmpdir(), 'agentlocator-config-'))
@@ -40,6 +41,15 @@ test('a public base URL ends in no slash whatever it was given', () => {
   expect(loadConfig({ DATA_DIR, SANDBOX: '0', PUBLIC_BASE_URL: 'https://a.example/base/' }).publicBaseUrl).toBe(
     'https://a.example/base',
   )
+})
+
+test('a public base URL that begins with a path of the product is refused', () => {
+  const refused = (path: string) =>
+    problemsOf({ SANDBOX: '0', PUBLIC_BASE_URL: `https://a.example${path}` }).includes('a path of the product')
+  const paths = [...Object.keys(ROUTES), ...Object.keys(SOCKETS)].map((route) => route.replace(/^\w+ /, ''))
+  for (const path of paths) expect([path, refused(path)]).toEqual([path, path !== '/'])
+  for (const path of ['/agent', '/agent/api', '/consoles', '/.admin'])
+    expect([path, refused(path)]).toEqual([path, false])
 })
 
 test('a refused setting is named with what it got and what it wants, secrets kept back', () => {

@@ -28,7 +28,7 @@ case ${1:-} in
     ;;
 esac
 
-limit=${TEST_TIMEOUT_SECONDS:-1800}
+limit=${TEST_TIMEOUT_SECONDS:-1620}
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
@@ -58,11 +58,11 @@ pids=()
 stop() { kill "${pids[@]}" 2>/dev/null; }
 trap stop INT TERM
 
-# All of them are run in two halves at once, of about the same length: most tests wait more than they compute.
-if [ $# -gt 0 ]; then shards=1; else shards=${TEST_SHARDS:-2}; fi
+# All of them are run in three parts at once, of about the same length: most tests wait more than they compute.
+if [ $# -gt 0 ]; then shards=1; else shards=${TEST_SHARDS:-3}; fi
 for shard in $(seq "$shards"); do
   # Of the tests of one file that may run side by side, a few: each plays a call in real time.
-  arguments=(--timeout 60000 --max-concurrency 4)
+  arguments=(--timeout 60000 --max-concurrency 6)
   if [ "$shards" = 1 ]; then
     arguments+=("$@")
   else

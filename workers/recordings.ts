@@ -69,7 +69,7 @@ if (import.meta.main)
         const data = gunzipSync(Buffer.from(gzip, 'base64'))
         await storage.put(key, data, 'application/x-ndjson')
         const lines = data.toString('latin1').split('\n').length - 1
-        // The call is not registered, or was erased: its recording is deleted.
+        // The call was erased, or was never registered: its trace is deleted.
         if (!(await attachCallTrace(within(ctx, businessId), { callSid, key, lines }))) await storage.delete(key)
       },
       'call.render_audio': async ({ businessId, callSid }) => {

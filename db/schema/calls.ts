@@ -42,12 +42,20 @@ export const calls = pgTable(
     durationMs: integer('duration_ms'),
     /** In milliseconds: greeting after start, response times; and counts of barge-ins. */
     metrics: jsonb().$type<Record<string, number | null>>(),
+    /** How it stood last while it was live: the engine, and what it did. */
+    liveState: jsonb('live_state').$type<{
+      engine: string | null
+      phase: 'connecting' | 'talking' | 'transferring' | 'ending'
+      followsInstructions: boolean
+    }>(),
+    /** A member tried the receptionist out from the console: no caller, no lead, no figure. */
+    isTest: boolean('is_test').notNull().default(false),
     /** The call's trace in the storage. */
     recordKey: text('record_key'),
     /** Both sides as they were heard, in the storage; null until a worker has made it. */
     audioKey: text('audio_key'),
     startedAt: at('started_at').notNull(),
-    /** When it was registered; a call of a withheld number has no contact to show that. */
+    /** When it began, written by its registration; a call of a withheld number has no contact to show that it is registered. */
     registeredAt: at('registered_at'),
     streamStartedAt: at('stream_started_at'),
     endedAt: at('ended_at'),

@@ -79,7 +79,15 @@ export async function businessOf(
       access: { role: 'owner', scope: null, operator: true },
     }
   }
-  throw new AppError('unauthenticated', 'api_key_required', 'An API key is required. Send Authorization: Bearer <key>.')
+  throw apiKeyRequired()
+}
+
+export function apiKeyRequired(): AppError {
+  return new AppError(
+    'unauthenticated',
+    'api_key_required',
+    'An API key is required. Send Authorization: Bearer <key>.',
+  )
 }
 
 const ROLE_OF_SCOPE = { read: 'viewer', write: 'agent', admin: 'owner' } as const satisfies Record<Scope, Role>

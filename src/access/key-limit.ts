@@ -26,8 +26,12 @@ export function createKeyLimit(perMinute: number, now: () => number = Date.now):
       setHeader('RateLimit', `"api-key";r=${Math.max(0, left < 0 ? perMinute - count : left)};t=${seconds}`)
       if (left >= 0) return counter.add(actor.id, calls)
       setHeader('Retry-After', String(seconds))
-      const message = `The API key made too many requests. Retry in ${seconds} seconds.`
-      throw new AppError('rate_limited', 'rate_limited', message)
+      throw rateLimited(seconds)
     },
   }
+}
+
+export function rateLimited(seconds: number): AppError {
+  const message = `The API key made too many requests. Retry in ${seconds} seconds.`
+  return new AppError('rate_limited', 'rate_limited', message)
 }

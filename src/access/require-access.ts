@@ -6,12 +6,7 @@ export type Requirement = { role: Role; scope: Scope; operator?: true }
 
 /** @throws AppError `role_too_low`, `scope_too_low`, `operator_only` */
 export function requireAccess(access: { role: Role; scope: Scope | null; operator: boolean }, needs: Requirement) {
-  if (access.scope !== null && !scopeReaches(access.scope, needs.scope))
-    throw new AppError(
-      'forbidden',
-      'scope_too_low',
-      `This API key is not allowed to do this. Use a key with the scope ${needs.scope}.`,
-    )
+  if (access.scope !== null && !scopeReaches(access.scope, needs.scope)) throw scopeTooLow(needs.scope)
   if (access.scope === null && !roleReaches(access.role, needs.role))
     throw new AppError(
       'forbidden',
@@ -24,6 +19,14 @@ export function requireAccess(access: { role: Role; scope: Scope | null; operato
       'operator_only',
       'Only an owner of the installation’s first business may do this. Ask one of them.',
     )
+}
+
+export function scopeTooLow(needed: Scope): AppError {
+  return new AppError(
+    'forbidden',
+    'scope_too_low',
+    `This API key is not allowed to do this. Use a key with the scope ${needed}.`,
+  )
 }
 
 export function reaches(access: { role: Role; scope: Scope | null; operator: boolean }, needs: Requirement): boolean {

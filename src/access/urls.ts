@@ -15,7 +15,11 @@ export const WEBHOOKS = {
   tranzila: '/webhook/tranzila',
 } as const
 
+/** Where providers fetch files that were uploaded to be sent. */
+export const UPLOADED_FILES = '/files'
+
 export const MEDIA_SOCKET = '/ws/twilio-media'
+export const TEST_CALL_SOCKET = '/ws/test-call'
 
 export function publicUrl(base: string, path: string): string {
   return `${base.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`

@@ -1,4 +1,5 @@
 import { Argument, InvalidArgumentError, Option } from 'commander'
+import { businessSettings } from '../domain/businesses/index.ts'
 
 const MAX_LIMIT = 100_000
 
@@ -11,10 +12,11 @@ export function limitOption(): Option {
   })
 }
 
-export type Language = 'he' | 'en'
+const LANGUAGES = businessSettings.shape.language.options
+export type Language = (typeof LANGUAGES)[number]
 
 export function languageOption(): Option {
-  return new Option('--lang <language>', 'the language that is spoken').choices(['he', 'en'])
+  return new Option('--lang <language>', 'the language that is spoken').choices(LANGUAGES)
 }
 
 export function idArgument(description: string, name = '<id>'): Argument {

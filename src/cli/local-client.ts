@@ -4,11 +4,15 @@ import { observable } from '@trpc/server/observable'
 import type { AccessContext } from '../access/authenticate.ts'
 import type { Deps } from '../composition/deps.ts'
 import { listBusinesses } from '../domain/businesses/index.ts'
+import { createListenToken } from '../domain/calls/index.ts'
 import { within } from '../domain/context.ts'
 import { createEventHub } from '../domain/events/index.ts'
 import { AppError } from '../lib/errors.ts'
+import { createShortCache } from '../lib/short-cache.ts'
 import { readMoments } from '../media/call-moments.ts'
 import { replayStored } from '../media/replay.ts'
+import { findingsOf } from '../processes/doctor/findings.ts'
+import { numberWebhooks } from '../processes/number-webhooks.ts'
 import type { Client } from '../trpc/client.ts'
 import { type AppRouter, appRouter } from '../trpc/router.ts'
 import { createCallerFactory } from '../trpc/trpc.ts'
@@ -42,10 +46,18 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
       webhookBox: deps.webhookBox,
       queues: () => deps.producer.queues,
       keyring: deps.keyring,
+      push: deps.push,
+      liveCalls: { command: () => Promise.reject(needsServer()) },
+      listenToken: (grant) => createListenToken(deps.config.sessionSecret, grant),
+      numbers: { telephonyOf: deps.carriers.of, webhooks: numberWebhooks(deps.config) },
+      examine: () => findingsOf(deps),
+      cache: createShortCache(0),
       events: createEventHub({ ctx: deps.ctx, sql: deps.database.sql }),
       storage: deps.storage,
       readMoments: (key) => readMoments(deps.storage, key),
       replayTrace: (key) => replayStored(deps.storage, key),
+      templatesOf: deps.twilioWhatsApp,
+      voice: null,
     },
   })
   const link: TRPCLink<AppRouter> = () => (options) =>
@@ -72,4 +84,8 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
         })
     })
   return createTRPCClient<AppRouter>({ links: [link] })
+}
+
+function needsServer(): AppError {
+  return new AppError('unavailable', 'server_needed', 'A live call is reached through its server. Leave out --local.')
 }

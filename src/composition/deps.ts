@@ -5,8 +5,9 @@ import type { Config } from '../config.ts'
 import type { DomainContext } from '../domain/context.ts'
 import { createKeyring, type Keyring } from '../domain/credentials/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
-import type { SendSettings } from '../domain/messages/index.ts'
+import type { SendSettings, UploadLinks } from '../domain/messages/index.ts'
 import type { PaymentDeps } from '../domain/payments/index.ts'
+import type { PushDeps } from '../domain/push/index.ts'
 import { type ProcessKind, processId } from '../domain/system/index.ts'
 import type { PostOut } from '../domain/webhooks/index.ts'
 import type { QueueBackend } from '../jobs/backend.ts'
@@ -30,14 +31,16 @@ import { createS3Storage } from '../providers/storage/s3.ts'
 import type { Carriers, Telephony } from '../providers/telephony/port.ts'
 import { createPublicPost } from '../providers/webhooks/public-post.ts'
 import { createMediaFetcher } from '../providers/whatsapp/media-by-url.ts'
-import type { ReadBridgeMessage, WhatsAppSender } from '../providers/whatsapp/port.ts'
+import type { ReadBridgeMessage, TemplateSource, WhatsAppSender } from '../providers/whatsapp/port.ts'
 import { readVersion } from '../version.ts'
 import { createBaileys, type OpenLinkedAccounts } from './baileys.ts'
 import { createOpenAiRest } from './openai.ts'
 import { createPayments } from './payments.ts'
+import { createPush } from './push.ts'
 import { createQueue } from './queue.ts'
 import { createSpeech, type Speech } from './speech.ts'
 import { createSendSettings, createTwilio } from './twilio.ts'
+import { createFileSource, createUploads } from './uploads.ts'
 
 /** Everything a process works with, built from its settings: the only place where adapters are made. */
 export type Deps = {
@@ -55,6 +58,8 @@ export type Deps = {
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
+  /** Links of files that were uploaded to be sent. */
+  uploads: UploadLinks
   thumbnailer: Thumbnailer
   /** The businesses' own keys; refreshed regularly in web servers and workers, elsewhere by `refresh`. */
   keyring: Keyring
@@ -67,7 +72,7 @@ export type Deps = {
   /** The installation's Twilio account and those of businesses with keys of their own. */
   carriers: Carriers
   /** WhatsApp over Twilio with the keys of a business; null where it has none. */
-  twilioWhatsApp(businessId: string): WhatsAppSender | null
+  twilioWhatsApp(businessId: string): (WhatsAppSender & TemplateSource) | null
   openLinkedAccounts: OpenLinkedAccounts
   readBridgeMessage: ReadBridgeMessage
   payments: PaymentDeps
@@ -82,6 +87,8 @@ export type Deps = {
   mailBox: SecretBox
   /** Seals the secrets that sign webhooks. */
   webhookBox: SecretBox
+  /** Notifies the devices of members. */
+  push: PushDeps
   /** Builds and sends the links of invitations and password resets. */
   links: LinkDeps
   /** Opens the speech engines: called by the process that serves calls, since they hold threads and connections. */
@@ -111,7 +118,10 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
 
   const outgoing = { allowPrivate: config.webhooksAllowPrivate, ownPorts: [config.port] }
   const fetchPublicMedia = createMediaFetcher(outgoing)
-  const sendSettings = createSendSettings(config, keyring)
+  const uploads = createUploads(config)
+  const sendSettings = createSendSettings(config, keyring, uploads)
+  const storage =
+    config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory)
   const mailBox = boxOf('mail')
   return {
     config,
@@ -132,20 +142,21 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       jobFinished: ({ job, outcome }) => metrics.jobs.inc({ job, outcome }),
       jobsRecovered: (name, count) => metrics.jobs.inc({ job: name, outcome: 'recovered' }, count),
     },
-    storage:
-      config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory),
+    storage,
+    uploads,
     thumbnailer: createThumbnailer(),
     keyring,
     fetchPublicMedia,
     postOut: createPublicPost(config.webhooksAllowPrivate, { ownPorts: outgoing.ownPorts }),
     ...createTwilio(config, keyring),
-    ...createBaileys(config, log, fetchPublicMedia),
+    ...createBaileys(config, log, createFileSource(uploads, storage, fetchPublicMedia)),
     ...createOpenAiRest(config, keyring),
     payments: createPayments(config, database, keyring, sendSettings),
     sendSettings,
     mailer: config.mail ? createSmtpMailer(config.mail) : null,
     mailBox,
     webhookBox: boxOf('webhook secrets'),
+    push: createPush(config),
     links: {
       url: (page, token) => publicUrl(config.publicBaseUrl, `/admin/${page}/${token}`),
       mailBox: config.mail ? mailBox : null,

@@ -5,7 +5,7 @@ import type { Logger } from '../lib/log.ts'
 import { createEmbeddedEngine } from '../providers/speech/embedded/engine.ts'
 import { createEspeakSynthesizer } from '../providers/speech/espeak/synthesizer.ts'
 import { createRealtimeEngine } from '../providers/speech/openai-realtime/engine.ts'
-import type { SpeechEngine } from '../providers/speech/port.ts'
+import type { SpeechEngine, SpeechSynthesizer } from '../providers/speech/port.ts'
 import { createPromptCache, type PromptCache } from '../providers/speech/prompts.ts'
 import { perBusiness } from './per-business.ts'
 
@@ -20,12 +20,15 @@ export type Speech = {
     setting: 'default' | 'openai-realtime' | 'embedded',
   ): { engine: SpeechEngine; standby: SpeechEngine | null } | null
   prompts: PromptCache
+  /** The voice of the prompts in a thread of its own: what a member listens to holds up no caller. Nothing is stored. */
+  preview: Pick<SpeechSynthesizer, 'synthesize'>
   close(): Promise<void>
 }
 
 /** Opens the speech engines with their threads and connections. */
 export function createSpeech(config: Config, keyring: Keyring, log: Logger): Speech {
   const synthesizer = createEspeakSynthesizer()
+  const preview = createEspeakSynthesizer()
   const prompts = createPromptCache({ dir: join(config.dataDir, 'prompts'), synthesizer, log })
   const embedded = createEmbeddedEngine({ prompts })
   const remote = createRemoteEngines(config, keyring)
@@ -39,10 +42,12 @@ export function createSpeech(config: Config, keyring: Keyring, log: Logger): Spe
       return engine ? { engine, standby: embedded } : { engine: embedded, standby: null }
     },
     prompts,
+    preview,
     async close() {
       await remote.close()
       await embedded.close()
       await synthesizer.close()
+      await preview.close()
     },
   }
 }

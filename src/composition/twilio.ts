@@ -1,7 +1,7 @@
 import { publicUrl, WEBHOOKS } from '../access/urls.ts'
 import type { Config } from '../config.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
-import type { SendSettings } from '../domain/messages/index.ts'
+import type { SendSettings, UploadLinks } from '../domain/messages/index.ts'
 import { createTwilioTelephony } from '../providers/telephony/twilio.ts'
 import { createMediaProbe } from '../providers/whatsapp/media-by-url.ts'
 import { createTwilioWhatsApp } from '../providers/whatsapp/twilio.ts'
@@ -30,7 +30,7 @@ export function createTwilio(config: Config, keyring: Keyring) {
 }
 
 /** What a message is sent with: the sender of a business, and the check of the media it names. */
-export function createSendSettings(config: Config, keyring: Keyring): SendSettings {
+export function createSendSettings(config: Config, keyring: Keyring, uploads: UploadLinks): SendSettings {
   const account = config.twilio.kind === 'configured' ? config.twilio : null
   return {
     twilio(businessId) {
@@ -42,6 +42,7 @@ export function createSendSettings(config: Config, keyring: Keyring): SendSettin
         own: held.kind === 'own',
       }
     },
+    uploads,
     probeMedia: createMediaProbe({ allowPrivate: config.webhooksAllowPrivate, ownPorts: [config.port] }),
   }
 }

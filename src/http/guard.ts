@@ -44,7 +44,7 @@ export function createGuard(deps: GuardDeps): MiddlewareHandler<GuardEnv> {
     if (answered) return answered
     refuseEncodedBody(c.req.raw)
     await next()
-    for (const [name, value] of Object.entries(c.get('limitHeaders') ?? {})) c.header(name, value)
+    for (const [name, value] of Object.entries(c.get('limitHeaders') ?? {})) c.res.headers.set(name, value)
     if ('business' in c.var && performance.now() - startedAt > STALE_MS) await admitAgain(c, rule, deps)
   }
 }

@@ -2,18 +2,22 @@ import { AppError } from '../lib/errors.ts'
 import { readJson } from './errors.ts'
 import { refuseComplexJson } from './json-complexity.ts'
 import type { JsonReply, JsonRequest } from './json-worker.ts'
-import { BODY_LIMITS, readUncheckedBytes } from './request-body.ts'
+import { BODY_LIMITS, readUncheckedBytes, tooManyBodies } from './request-body.ts'
 
 /** Parsing a smaller body takes less time than starting a thread. */
 const INLINE_BYTES = 256 * 1024
 const READ_MS = 20_000
 
+/** Up to 10 MB each, beside the one that is parsed. */
+const MAX_WAITING = 8
+
 /** One thread at a time: several large bodies at once would take every core from live calls. */
 let queue: Promise<unknown> = Promise.resolve()
+let pending = 0
 
 /**
  * The JSON body of an import; a large one is parsed in its own thread. Undefined for an empty body.
- * @throws AppError as `readBytes`; `invalid_json`, `body_not_read`
+ * @throws AppError as `readBytes`, also when too many large bodies wait to be parsed; `invalid_json`, `body_not_read`
  */
 export async function readLargeJson(request: Request): Promise<unknown> {
   const bytes = await readUncheckedBytes(request, BODY_LIMITS.import)
@@ -32,7 +36,13 @@ export async function readLargeText(request: Request): Promise<string> {
 }
 
 async function enqueue(request: JsonRequest): Promise<unknown> {
-  const result = queue.then(() => readInThread(request))
+  if (pending > MAX_WAITING) throw tooManyBodies()
+  pending++
+  const result = queue
+    .then(() => readInThread(request))
+    .finally(() => {
+      pending--
+    })
   queue = result.catch(() => undefined)
   return await result
 }

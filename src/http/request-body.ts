@@ -6,6 +6,7 @@ const KIB = 1024
 export const BODY_LIMITS = {
   form: 64 * KIB,
   api: 1024 * KIB,
+  upload: 16 * 1024 * KIB,
   import: 10 * 1024 * KIB,
 } as const
 
@@ -93,7 +94,7 @@ export async function readUncheckedBytes(request: Request, maxBytes: number): Pr
       if (next === 'late') throw tooSlow(limitMs)
       if (next.done) break
       if (size + next.value.byteLength > maxBytes) throw tooLarge(maxBytes)
-      if (!budget.take(address, next.value.byteLength)) throw tooMany()
+      if (!budget.take(address, next.value.byteLength)) throw tooManyBodies()
       size += next.value.byteLength
       chunks.push(next.value)
     }
@@ -118,11 +119,12 @@ function tooSlow(limitMs: number) {
   )
 }
 
-function tooMany() {
+export function tooManyBodies(): AppError {
   return new AppError(
     'unavailable',
     'too_many_bodies',
     'Too many large requests are being received. Try again in a moment.',
+    { retryAfterSeconds: 5 },
   )
 }
 

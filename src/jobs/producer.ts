@@ -124,7 +124,9 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
     requeueEvent: (name, eventId) => store(prepareEvent(name, eventId, { jobId: eventId }), true),
     scheduleEvery: async (name, payload, everyMs) => {
       const job = prepareJob(name, payload)
-      schedules.push(await keepScheduled(job, everyMs, () => open.get(job.queue) ?? openQueue(job.queue), logFailure))
+      const queueOf = () => open.get(job.queue) ?? openQueue(job.queue)
+      const timer = await keepScheduled(job, everyMs, { queueOf, closing: () => closing, logFailure })
+      if (timer) schedules.push(timer)
     },
     outbox,
     get queues() {
@@ -141,21 +143,27 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
   }
 }
 
-/** Schedules a job, and checks regularly that an emptied queue has not lost the schedule. @returns the timer of the checks */
+/**
+ * Schedules a job, and checks regularly that an emptied queue has not lost the schedule.
+ * @returns the timer of the checks; null when the producer was closed meanwhile
+ */
 async function keepScheduled(
   job: PreparedJob,
   everyMs: number,
-  queueOf: () => JobQueue,
-  logFailure: (error: unknown) => void,
-): Promise<Timer> {
+  deps: { queueOf: () => JobQueue; closing: () => boolean; logFailure: (error: unknown) => void },
+): Promise<Timer | null> {
+  const { queueOf, closing, logFailure } = deps
   const { attempts, backoff, removeOnComplete, removeOnFail } = job.options
   const opts = { attempts, backoff, removeOnComplete, removeOnFail }
   const schedule = () =>
     queueOf().upsertJobScheduler(job.name, { every: everyMs }, { name: job.name, data: job.payload, opts })
   await schedule()
+  if (closing()) return null
   return setInterval(async () => {
     try {
-      if (!(await queueOf().getJobScheduler(job.name))) await schedule()
+      if (closing()) return
+      const found = await queueOf().getJobScheduler(job.name)
+      if (!found && !closing()) await schedule()
     } catch (error) {
       logFailure(error)
     }

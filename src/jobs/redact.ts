@@ -25,12 +25,12 @@ function hide(value: unknown): string {
   return '[hidden]'
 }
 
-export function redactReason(reason: string): string {
+export function redactReason(reason: string, maxLength = 500): string {
   return reason
     .replace(/[\w.+-]+@[\w-]+\.[\w.-]+/g, '[e-mail]')
     .replace(/\b(Bearer|Basic)\s+\S+/gi, '$1 [hidden]')
     .replace(/\b(al|sk|whsec)_[\w-]+/g, '$1_[hidden]')
     .replace(/(:\/\/)[^/\s:@]+:[^/\s@]+@/g, '$1[hidden]@')
     .replace(/\+?\d[\d\s-]{7,}\d/g, (digits) => `…${digits.replace(/\D/g, '').slice(-3)}`)
-    .slice(0, 500)
+    .slice(0, maxLength)
 }

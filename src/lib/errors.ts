@@ -35,6 +35,10 @@ const HTTP_STATUS = {
   unavailable: 503,
 } as const satisfies Record<ErrorKind, number>
 
+export function isErrorKind(kind: unknown): kind is ErrorKind {
+  return typeof kind === 'string' && Object.hasOwn(HTTP_STATUS, kind)
+}
+
 export type ErrorBody = { code: string; message: string; field?: string }
 
 /** An error whose meaning is known. `message` says what happened and what to do, and carries no personal data. */
@@ -42,13 +46,21 @@ export class AppError extends Error {
   readonly kind: ErrorKind
   readonly code: string
   readonly field: string | undefined
+  /** When a retry can help; the edge sends it as `Retry-After`. */
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(kind: ErrorKind, code: string, message: string, options: { field?: string; cause?: unknown } = {}) {
+  constructor(
+    kind: ErrorKind,
+    code: string,
+    message: string,
+    options: { field?: string; cause?: unknown; retryAfterSeconds?: number } = {},
+  ) {
     super(message, { cause: options.cause })
     this.name = 'AppError'
     this.kind = kind
     this.code = code
     this.field = options.field
+    this.retryAfterSeconds = options.retryAfterSeconds
   }
 
   get status(): (typeof HTTP_STATUS)[ErrorKind] {

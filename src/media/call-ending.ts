@@ -31,6 +31,11 @@ export class CallEnding implements VoiceWatcher {
     return this.#reason
   }
 
+  /** Whether the goodbye at the longest duration is being said. */
+  get isOutOfTime(): boolean {
+    return this.context.state === 'closing' && this.#reason === 'max_duration'
+  }
+
   /** Starts the longest duration. */
   begin(): void {
     this.#duration.set(this.context.deps.limits.maxDurationMs, () => this.#endOvertime())
@@ -87,9 +92,13 @@ export class CallEnding implements VoiceWatcher {
     const { reception } = context
     if (context.state !== 'live' || !reception) return
     if (voice.playing) voice.interrupt()
+    // What was cut off does not continue.
+    context.remainder = null
     context.trace.decide({ decision: 'say', text: reception.script.goodbye })
     context.engine?.say(reception.script.goodbye)
     this.#close(reason)
+    // The caller waits for the goodbye from now on, whatever they waited for before.
+    this.deadAir.expectNothing()
     this.deadAir.expectAnswer()
     this.#afterLastMark = (detail) => void context.end(reason, detail)
     this.#armFinal()
@@ -104,12 +113,21 @@ export class CallEnding implements VoiceWatcher {
     this.whenHeard((detail) => void this.context.end(reason, detail))
   }
 
-  /** The caller interrupts the goodbye: the call continues. */
+  /** A member ends the call: the caller hears a goodbye of the product's own and cannot hold the call. */
+  endByMember(): void {
+    this.voice.phrase('goodbye')
+    this.deadAir.expectNothing()
+    this.#close('ended_by_member')
+    this.whenHeard((detail) => void this.context.end('ended_by_member', detail))
+  }
+
+  /** The caller interrupts the goodbye, or a member takes the call over: it continues. */
   reopen(): void {
     if (this.context.state !== 'closing') return
     this.context.state = 'live'
     this.#afterLastMark = null
     this.#final.stop()
+    this.context.reportState()
   }
 
   /** Calls `act` when everything was heard, or the last mark is too late. */
@@ -124,6 +142,7 @@ export class CallEnding implements VoiceWatcher {
     this.context.state = 'closing'
     this.#reason = reason
     this.#silence.stop()
+    this.context.reportState()
   }
 
   #endOvertime(): void {

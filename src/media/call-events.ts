@@ -1,5 +1,5 @@
 import { writeWavMulaw } from '../audio/wav.ts'
-import { claimStream, finishCall, type StreamToken } from '../domain/calls/index.ts'
+import { claimStream, finishCall, type LiveState, recordLiveState, type StreamToken } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
 import { jobId } from '../domain/job-ids.ts'
 import { withEarlierNames } from '../domain/leads/index.ts'
@@ -11,7 +11,7 @@ import type { Logger } from '../lib/log.ts'
 import { cleanDeep, cutText } from '../lib/text.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
-import type { CallEvents, SessionEnd } from './media-session-ports.ts'
+import type { CallEvents, ServedCall, SessionEnd } from './media-session-ports.ts'
 
 /** How long the end of a call may wait for the database; then the socket closes. */
 const END_DEADLINE_MS = 2_000
@@ -61,6 +61,7 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
   const writing = new Set<Promise<void>>()
   /** What the leads of live calls say so far. */
   const leads = new Map<string, LeadTexts>()
+  const states = createLiveStates(ctx, (work) => void track(work))
 
   function track(work: Promise<void>): Promise<void> {
     const tracked = work.finally(() => writing.delete(tracked))
@@ -79,15 +80,21 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
     async settled() {
       while (writing.size > 0) await Promise.allSettled(writing)
     },
-    claim: (call, streamSid) =>
-      claimStream(within(ctx, call.businessId), {
+    async claim(call, streamSid) {
+      states.begin(call)
+      const mine = await claimStream(within(ctx, call.businessId), {
         callSid: call.callSid,
         streamSid,
         serverId: deps.serverId,
         from: call.from,
         to: call.to,
+        test: call.test !== undefined,
         at: new Date(),
-      }),
+      })
+      if (mine) states.claimed(call)
+      else states.over(call)
+      return mine
+    },
     turn(call, turn, audio) {
       const save = (audioKey: string | null) =>
         void inbox.acceptEventually(
@@ -99,7 +106,12 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
         void track(storeTurnAudio(deps, turnAudioKey(call.businessId, call.callSid, turn.index), audio).then(save))
       else save(null)
     },
+    state(call, state) {
+      // A test call is watched by who makes it.
+      if (!call.test) states.report(call, state)
+    },
     lead(call, answers) {
+      if (call.test) return
       const all = { ...leads.get(call.callSid), ...textsOf(answers) }
       leads.set(call.callSid, all)
       // Without a key: each is an event of its own, and contains all of them, since jobs may run in another order.
@@ -113,8 +125,54 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
     end(call, end) {
       remember(call.callSid, end.reason)
       leads.delete(call.callSid)
+      states.over(call)
       return track(writeEnd(deps, call, end))
     },
+  }
+}
+
+type StateEntry = { state: LiveState | null; claimed: boolean; writing: boolean }
+
+/**
+ * Writes how live calls stand: after a call is claimed, one write at a time, the last state alone. A state that cannot be
+ * written is not tried again: the next one is.
+ */
+function createLiveStates(ctx: DomainContext, track: (work: Promise<void>) => void) {
+  const calls = new Map<string, StateEntry>()
+
+  function entryOf({ callSid }: StreamToken): StateEntry {
+    const entry = calls.get(callSid) ?? { state: null, claimed: false, writing: false }
+    calls.set(callSid, entry)
+    return entry
+  }
+
+  async function write(call: StreamToken, entry: StateEntry): Promise<void> {
+    if (entry.writing || !entry.claimed) return
+    entry.writing = true
+    while (entry.state && calls.get(call.callSid) === entry) {
+      const { state } = entry
+      entry.state = null
+      await recordLiveState(within(ctx, call.businessId), call.callSid, state).catch((error: unknown) =>
+        ctx.log.warn({ callSid: call.callSid, error: errorMessage(error) }, 'state of a live call not written'),
+      )
+    }
+    entry.writing = false
+  }
+
+  return {
+    begin: (call: StreamToken) => void entryOf(call),
+    report(call: StreamToken, state: LiveState) {
+      const entry = entryOf(call)
+      entry.state = state
+      track(write(call, entry))
+    },
+    claimed(call: StreamToken) {
+      const entry = calls.get(call.callSid)
+      if (!entry) return
+      entry.claimed = true
+      track(write(call, entry))
+    },
+    over: ({ callSid }: StreamToken) => void calls.delete(callSid),
   }
 }
 
@@ -139,18 +197,20 @@ async function storeTurnAudio(
 }
 
 /** Writes the end within a bound; a database that does not answer gets it through the queue. */
-async function writeEnd(deps: CallEventsDeps, call: StreamToken, end: SessionEnd): Promise<void> {
+async function writeEnd(deps: CallEventsDeps, call: ServedCall, end: SessionEnd): Promise<void> {
   const { ctx, producer, inbox, log } = deps
   const { callSid, businessId, from, to } = call
+  const test = call.test !== undefined
   count(deps.metrics, call, end)
-  producer.enqueueEventually(
-    'call.summarize',
-    { callSid, businessId },
-    // Its turns are still on their way through the queue.
-    { jobId: jobId('summarize', callSid), delayMs: SUMMARY_DELAY_MS },
-  )
+  if (!test)
+    producer.enqueueEventually(
+      'call.summarize',
+      { callSid, businessId },
+      // Its turns are still on their way through the queue.
+      { jobId: jobId('summarize', callSid), delayMs: SUMMARY_DELAY_MS },
+    )
   const at = new Date()
-  const finished = finishCall(within(ctx, businessId), { ...cleanDeep(end), callSid, from, to, at })
+  const finished = finishCall(within(ctx, businessId), { ...cleanDeep(end), callSid, from, to, test, at })
   let timer: Timer | undefined
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('The database did not answer in time.')), END_DEADLINE_MS)
@@ -159,20 +219,24 @@ async function writeEnd(deps: CallEventsDeps, call: StreamToken, end: SessionEnd
     await Promise.race([finished, deadline])
   } catch (error) {
     log.warn({ callSid, error: errorMessage(error) }, 'call end goes through the queue')
-    void inbox.acceptEventually('call.finish', { ...end, callSid, businessId, at: at.toISOString() }, { key: callSid })
+    const payload = { ...end, callSid, businessId, test, at: at.toISOString() }
+    void inbox.acceptEventually('call.finish', payload, { key: callSid })
   } finally {
     clearTimeout(timer)
   }
 }
 
-function count(metrics: CallMetricsSink, { businessId: business }: StreamToken, { reason, metrics: of }: SessionEnd) {
+/** A test call counts for what it costs alone. */
+function count(metrics: CallMetricsSink, call: ServedCall, { reason, metrics: of }: SessionEnd) {
+  const business = call.businessId
+  if (typeof of.costMicroUsd === 'number') metrics.engineCostMicroUsd.inc({ business }, of.costMicroUsd)
+  if (call.test) return
   metrics.callsEnded.inc({ reason })
   if (typeof of.greetingMs === 'number') metrics.greetingMs.observe(of.greetingMs)
   if (typeof of.responseMedianMs === 'number') metrics.responseMs.observe({ business }, of.responseMedianMs)
   if (typeof of.clearP95Ms === 'number') metrics.clearMs.observe(of.clearP95Ms)
   if (typeof of.relayInP95Us === 'number') metrics.relayInUs.observe(of.relayInP95Us)
   if (typeof of.relayOutP95Us === 'number') metrics.relayOutUs.observe(of.relayOutP95Us)
-  if (typeof of.costMicroUsd === 'number') metrics.engineCostMicroUsd.inc({ business }, of.costMicroUsd)
   if (of.engineFailures) metrics.engineFailures.inc(of.engineFailures)
 }
 

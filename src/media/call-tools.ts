@@ -1,14 +1,17 @@
 import { z } from 'zod'
 import { bookAppointment, wallClock } from '../domain/appointments/index.ts'
-import type { StreamToken } from '../domain/calls/index.ts'
+import { listAccounts, listPhoneNumbers } from '../domain/businesses/index.ts'
 import { renameCaller } from '../domain/contacts/index.ts'
 import { type BusinessContext, type DomainContext, within } from '../domain/context.ts'
 import { countCallMessages, keyOfCallMessage, requestMessage, type SendSettings } from '../domain/messages/index.ts'
 import {
+  type BusinessText,
+  bestTexts,
   type CallToolName,
   callTools,
   engineTools,
   foreignLinks,
+  foreignNumbers,
   listBusinessTexts,
   lookupBusinessInfo,
   type ProfileCache,
@@ -19,7 +22,7 @@ import { AppError } from '../lib/errors.ts'
 import { parsePhone } from '../lib/phone.ts'
 import type { EngineTool } from '../providers/speech/port.ts'
 import type { Carriers, Telephony } from '../providers/telephony/port.ts'
-import { type CallEvents, type CallTools, NO_TRANSFER } from './media-session-ports.ts'
+import { type CallEvents, type CallTools, NO_TRANSFER, type ServedCall } from './media-session-ports.ts'
 
 export type CallToolsDeps = {
   ctx: DomainContext
@@ -31,7 +34,7 @@ export type CallToolsDeps = {
   installation: Telephony | null
   timeZone(businessId: string): string
   /** The document that rings a person for this call. */
-  transferDocument(call: StreamToken, number: string): string
+  transferDocument(call: ServedCall, number: string): string
 }
 
 /** The tools of a call's model, each a verb of the domain; called twice with the same arguments, each acts once. */
@@ -42,21 +45,21 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
   const inTurn = createTurns()
 
   /** The account that has the call. */
-  const carrierOf = (call: StreamToken) => (call.viaInstallation ? deps.installation : carriers.of(call.businessId))
-  const canTransfer = (call: StreamToken) =>
-    carrierOf(call) !== null && profiles.of(call.businessId).transferNumber !== null
+  const carrierOf = (call: ServedCall) => (call.viaInstallation ? deps.installation : carriers.of(call.businessId))
+  const numberOf = (call: ServedCall, number?: string | null) =>
+    number ?? (call.tried?.settings ?? profiles.of(call.businessId)).transferNumber
+  const canTransfer = (call: ServedCall, number?: string | null) =>
+    numberOf(call, number) !== null && (call.tried !== undefined || carrierOf(call) !== null)
 
-  async function perform(business: BusinessContext, call: StreamToken, name: CallToolName, args: unknown) {
+  async function perform(business: BusinessContext, call: ServedCall, name: CallToolName, args: unknown) {
     switch (name) {
       case 'update_contact':
         await renameCaller(business, call.callSid, callTools.update_contact.args.parse(args).name)
         return { ok: true }
       case 'book_appointment':
         return await book(deps, business, call, callTools.book_appointment.args.parse(args))
-      case 'lookup_business_info': {
-        const texts = await lookupBusinessInfo(business, callTools.lookup_business_info.args.parse(args).query)
-        return texts.length > 0 ? { texts } : { texts, note: 'Nothing is known about this. Offer a call back.' }
-      }
+      case 'lookup_business_info':
+        return known(await lookupBusinessInfo(business, callTools.lookup_business_info.args.parse(args).query))
       case 'send_whatsapp': {
         const { text } = callTools.send_whatsapp.args.parse(args)
         await inTurn(call.callSid, () => sendToCaller(deps, business, call, text))
@@ -80,6 +83,7 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
       if (!isCallTool(name)) throw new AppError('not_found', 'unknown_tool', `There is no tool named ${name}.`)
       const business = within(ctx, call.businessId, { kind: 'system', id: `call ${call.callSid}` })
       try {
+        if (call.tried) return pretend(call.tried, name, args)
         return await perform(business, call, name, args)
       } catch (error) {
         // The model corrects its arguments by the message.
@@ -90,8 +94,9 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
       }
     },
     canTransfer,
-    async transfer(call) {
-      const number = profiles.of(call.businessId).transferNumber
+    async transfer(call, to) {
+      if (call.tried) return NOT_IN_A_TEST
+      const number = numberOf(call, to)
       const telephony = carrierOf(call)
       if (!telephony || !number) return NO_TRANSFER
       try {
@@ -104,6 +109,27 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
     },
   }
 }
+
+const NOT_IN_A_TEST =
+  'This is a test call: no person is rung. Say that the caller would be put through now, and ask whether there is anything else.'
+
+/** What a tool answers in a test call: it reads, and changes nothing. The model goes on as in any call. */
+function pretend({ texts }: NonNullable<ServedCall['tried']>, name: CallToolName, args: unknown): unknown {
+  switch (name) {
+    case 'lookup_business_info':
+      return known(bestTexts(texts, callTools.lookup_business_info.args.parse(args).query))
+    case 'book_appointment': {
+      const { date, time } = callTools.book_appointment.args.parse(args)
+      return { ok: true, date, time, note: 'A test call: nothing was booked.' }
+    }
+    default:
+      callTools[name].args.parse(args)
+      return { ok: true, note: 'A test call: nothing was saved or sent.' }
+  }
+}
+
+const known = (texts: BusinessText[]) =>
+  texts.length > 0 ? { texts } : { texts, note: 'Nothing is known about this. Offer a call back.' }
 
 /** Runs the work of one call one after the other, so that what is asked for at once is counted. */
 function createTurns(): (callSid: string, work: () => Promise<void>) => Promise<void> {
@@ -122,7 +148,7 @@ function createTurns(): (callSid: string, work: () => Promise<void>) => Promise<
 async function book(
   deps: CallToolsDeps,
   business: BusinessContext,
-  call: StreamToken,
+  call: ServedCall,
   wanted: z.output<typeof callTools.book_appointment.args>,
 ) {
   const profile = deps.profiles.of(call.businessId)
@@ -141,8 +167,8 @@ async function book(
   return { ok: true, date, time, appointment_id: booked.id }
 }
 
-/** Sends to the caller's own number, within limits, with no link but the business's own. */
-async function sendToCaller(deps: CallToolsDeps, business: BusinessContext, call: StreamToken, text: string) {
+/** Sends to the caller's own number, within limits, with no link and no phone number but the business's own. */
+async function sendToCaller(deps: CallToolsDeps, business: BusinessContext, call: ServedCall, text: string) {
   const phone = parsePhone(call.from)
   if (!phone) throw refusal('number_withheld', 'The caller withheld their number, so nothing can be sent to it.')
   const idempotencyKey = keyOfCallMessage(call.callSid, text)
@@ -152,11 +178,16 @@ async function sendToCaller(deps: CallToolsDeps, business: BusinessContext, call
     throw refusal('message_limit', 'No more messages can be sent to this caller now. Tell them on the telephone.')
   if (call.unverified && !sent.wroteBefore)
     throw refusal('number_unverified', 'The caller’s number is not verified, so nothing is sent to it.')
-  const foreign = foreignLinks(text, await ownTexts(business, deps.profiles.of(call.businessId)))
-  if (foreign.length > 0)
+  const settings = deps.profiles.of(call.businessId)
+  const texts = await ownTexts(business, settings)
+  const links = foreignLinks(text, texts)
+  if (links.length > 0)
+    throw refusal('foreign_link', `Only links of the business’s own texts may be sent. Leave out ${links.join(', ')}.`)
+  const numbers = foreignNumbers(text, [...texts, ...(await ownNumbers(business, settings)), phone, call.to])
+  if (numbers.length > 0)
     throw refusal(
-      'foreign_link',
-      `Only links of the business’s own texts may be sent. Leave out ${foreign.join(', ')}.`,
+      'foreign_number',
+      `Only the business’s own phone numbers and the caller’s may be sent. Leave out ${numbers.join(', ')}.`,
     )
   await requestMessage(business, { to: call.from, text, idempotencyKey }, deps.settings, call.callSid)
 }
@@ -175,6 +206,15 @@ async function ownTexts(business: BusinessContext, settings: ReceptionistSetting
     ...perLanguage.flatMap((words) => Object.values(words)),
     ...texts.flatMap(({ title, body }) => [title, body]),
   ]
+}
+
+/** The numbers at which the business answers calls and messages. */
+async function ownNumbers(business: BusinessContext, settings: ReceptionistSettings): Promise<string[]> {
+  const [lines, accounts] = await Promise.all([listPhoneNumbers(business), listAccounts(business)])
+  const confirmed = accounts.filter(({ confirmationNeeded }) => !confirmationNeeded)
+  return [...lines.map(({ e164 }) => e164), ...confirmed.map(({ phone }) => phone), settings.transferNumber].filter(
+    (phone) => phone !== null,
+  )
 }
 
 /** A refusal whose message the model reads. */

@@ -89,7 +89,9 @@ class FileTraceWriters implements TraceWriters {
   readonly writes = (path: string): boolean => this.#open.has(path)
 
   open(callSid: string): CallTraceWriter {
-    const path = this.pathOf(callSid)
+    const first = this.pathOf(callSid)
+    // A second stream of the call has its own: one of the two will be discarded.
+    const path = this.#open.has(first) ? first.replace(/jsonl$/, `${newId().slice(-12)}.jsonl`) : first
     const file: OpenFile = { path, first: '', written: 0, lines: [], lost: 0, torn: false, writing: Promise.resolve() }
     this.#open.set(path, file)
     return {
@@ -106,7 +108,13 @@ class FileTraceWriters implements TraceWriters {
     return this.#flushing
   }
 
+  /** Whether a file is neither closed nor discarded. */
+  #isOpen(file: OpenFile): boolean {
+    return this.#open.get(file.path) === file
+  }
+
   #buffer(file: OpenFile, entry: TraceEntry): void {
+    if (!this.#isOpen(file)) return
     const text = JSON.stringify(entry)
     file.first ||= text
     if (file.lines.length >= MAX_WAITING_LINES || this.#waiting + text.length >= this.#maxWaiting) {
@@ -122,14 +130,18 @@ class FileTraceWriters implements TraceWriters {
 
   /** Writes its own file alone: a busy server closes calls more often than it can write all open ones. */
   async #close(file: OpenFile): Promise<void> {
-    await this.#write(file)
+    if (this.#isOpen(file)) await this.#write(file)
+    // Discarded before or during the write.
+    if (!this.#isOpen(file)) return
     this.#forget(file)
     const { path, first, written, lines, lost } = file
     this.options.onClosed?.(path, lines.length > 0 || lost > 0 ? { first, written, lines, lost } : null)
   }
 
   #discard(file: OpenFile): void {
+    if (!this.#isOpen(file)) return
     this.#forget(file)
+    file.lines = []
     file.writing = file.writing
       .then(() => rm(file.path, { force: true }))
       .catch((error: unknown) => this.options.log.warn({ error: errorMessage(error) }, 'call trace not deleted'))
@@ -139,7 +151,7 @@ class FileTraceWriters implements TraceWriters {
   #forget(file: OpenFile): void {
     this.#waiting -= lengthOf(file.lines)
     this.#failed.delete(file)
-    if (this.#open.get(file.path) === file) this.#open.delete(file.path)
+    this.#open.delete(file.path)
   }
 
   async #writeAll(): Promise<void> {
@@ -166,7 +178,7 @@ class FileTraceWriters implements TraceWriters {
       this.#waiting -= text.length
       this.#noteSuccess(file)
     } catch (error) {
-      if (this.#open.get(file.path) === file) file.lines.unshift(...lines)
+      if (this.#isOpen(file)) file.lines.unshift(...lines)
       // Discarded during the write.
       else this.#waiting -= text.length
       this.#noteFailure(file, error)
@@ -182,7 +194,7 @@ class FileTraceWriters implements TraceWriters {
 
   #noteFailure(file: OpenFile, error: unknown): void {
     const { log, onWriteFailed } = this.options
-    if (this.#open.get(file.path) === file) this.#failed.add(file)
+    if (this.#isOpen(file)) this.#failed.add(file)
     onWriteFailed?.()
     if (!this.#failing) log.warn({ error: errorMessage(error) }, 'call traces not written, buffered in memory')
     this.#failing = true

@@ -1,6 +1,11 @@
-import type { StreamToken } from '../domain/calls/index.ts'
 import type { CallTraceWriter } from './call-trace-writer.ts'
-import { type PhraseName, phraseNames, type Reception, type SessionDeps } from './media-session-ports.ts'
+import {
+  type PhraseName,
+  phraseNames,
+  type Reception,
+  type ServedCall,
+  type SessionDeps,
+} from './media-session-ports.ts'
 import { type DecisionNote, TRACE_VERSION, type TraceNote } from './trace-entries.ts'
 import type { TurnOptions } from './turn-options.ts'
 
@@ -23,7 +28,7 @@ export class CallTrace {
     this.#runs = runs
   }
 
-  open(deps: SessionDeps, call: StreamToken, reception: Reception, policy: TurnOptions): void {
+  open(deps: SessionDeps, call: ServedCall, reception: Reception, policy: TurnOptions): void {
     this.#writer = deps.openTrace?.(call.callSid) ?? null
     if (!this.#writer) return
     const { engine, standby } = reception.engines ?? deps

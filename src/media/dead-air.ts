@@ -79,6 +79,11 @@ export class DeadAirWatch {
     this.#timer.stop()
   }
 
+  /** A greeting that was late begins: it is the answer, unless the caller has spoken meanwhile. */
+  greeted(): void {
+    if (!this.context.callerSpeaking && this.context.transcript.callerTurns === 0) this.expectNothing()
+  }
+
   /** The engine noticed that the caller speaks. */
   callerSpeaks(): void {
     this.#unnoticed = 0

@@ -1,4 +1,5 @@
-import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
+import type { CallEndReason, LiveState, StreamToken } from '../domain/calls/index.ts'
+import type { ReceptionistContent } from '../domain/receptionist/index.ts'
 import type { CallTurn } from '../jobs/registry.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, EngineTool, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
@@ -14,6 +15,12 @@ export type StreamTransport = {
   close(code: number, reason: string): void
 }
 
+/** A call that is served; a test call with what it tries out, in place of what is in force. */
+export type ServedCall = StreamToken & { tried?: ReceptionistContent }
+
+/** Whose connection a socket for test calls is, and what can be tried out. */
+export type Tester = { businessId: string; member: string; draft: ReceptionistContent; live: ReceptionistContent }
+
 export type SessionEnd = {
   reason: CallEndReason
   detail: string | null
@@ -24,16 +31,18 @@ export type SessionEnd = {
 /** Saves a call's events; the audio path waits for none of it. */
 export type CallEvents = {
   /** Binds the call to this stream; false when another stream has it. */
-  claim(call: StreamToken, streamSid: string): Promise<boolean>
-  turn(call: StreamToken, turn: Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>, audio?: Uint8Array): void
-  lead(call: StreamToken, answers: unknown): void
+  claim(call: ServedCall, streamSid: string): Promise<boolean>
+  turn(call: ServedCall, turn: Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>, audio?: Uint8Array): void
+  lead(call: ServedCall, answers: unknown): void
+  /** How a live call stands, for those who watch it. */
+  state?(call: ServedCall, state: LiveState): void
   /**
    * Writes that a signed stream was refused, for calls of the signer's businesses only. Resolves within a bound; never
    * rejects.
    */
   refuse?(callSid: string, detail: string, signer: Pick<Signer, 'only'>): Promise<void>
   /** Resolves once the reason is written, or within a bound when it cannot be. */
-  end(call: StreamToken, end: SessionEnd): Promise<void>
+  end(call: ServedCall, end: SessionEnd): Promise<void>
 }
 
 /** Sentences that a session plays itself, rendered beforehand. */
@@ -66,16 +75,17 @@ export const NO_TRANSFER = 'No person can be reached. Offer to take a message.'
 
 /** The tools of a call's model; the session runs `end_call`, `save_lead` and `transfer_to_human` itself. */
 export type CallTools = {
-  list(call: StreamToken): readonly EngineTool[]
+  list(call: ServedCall): readonly EngineTool[]
   /** @returns the result for the model; rejects when the tool failed */
-  run(call: StreamToken, name: string, args: unknown): Promise<unknown>
+  run(call: ServedCall, name: string, args: unknown): Promise<unknown>
   /**
    * Transfers the call to a person.
+   * @param number E.164, in place of the business's own
    * @returns null when it is under way, else the problem, for the model
    */
-  transfer(call: StreamToken): Promise<string | null>
-  /** Whether the business has a person to transfer to. */
-  canTransfer(call: StreamToken): boolean
+  transfer(call: ServedCall, number?: string | null): Promise<string | null>
+  /** Whether there is a person to transfer to: the business's own number, or this one. */
+  canTransfer(call: ServedCall, number?: string | null): boolean
 }
 
 /** An engine's session that was opened before the stream came. */
@@ -92,9 +102,12 @@ export type SessionDeps = Engines & {
   events: CallEvents
   openTrace?(callSid: string): CallTraceWriter
   log: Logger
-  /** The token's claims, or null when it is forged, expired, used, or of another call. */
-  verifyToken(token: string, callSid: string): StreamToken | null
-  reception(call: StreamToken): Reception | null
+  /**
+   * The token's claims, or null when it is forged, expired, used, or of another call.
+   * @param tester null on the carrier's sockets, which open no test call
+   */
+  verifyToken(token: string, callSid: string, tester: Tester | null): ServedCall | null
+  reception(call: ServedCall): Reception | null
   limits: SessionLimits
   clock: Clock
 }

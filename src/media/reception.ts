@@ -35,6 +35,8 @@ export type Receptionist = {
    * @param called the number as the carrier gave it
    */
   receptionOf(businessId: string, called: string): Reception | null
+  /** How a business would answer with these settings; null for an unknown business. */
+  receptionOfTest(businessId: string, settings: ReceptionistSettings, language: Language): Reception | null
   /** A sentence that the carrier plays. @param key a business id; any other key gives the installation's own sentence */
   prompt(key: string, language: Language, name: PromptName): Promise<Uint8Array>
   /** The text of such a sentence when it cannot be rendered in time; null when its audio is there. */
@@ -57,8 +59,11 @@ export type ReceptionistDeps = {
 
 export function createReceptionist(deps: ReceptionistDeps): Receptionist {
   const { directory, prompts, defaults, log } = deps
-  const textOf = (key: string, language: Language, name: PromptName) =>
-    promptText(name, { language, businessName: (directory.business(key) ?? defaults).name })
+  const textOf = (key: string, language: Language, name: PromptName) => {
+    const business = directory.business(key)
+    const voicemail = business ? settingsOf(deps, business).voicemail[language] : undefined
+    return promptText(name, { language, businessName: (business ?? defaults).name, voicemail })
+  }
   const prompt = (key: string, language: Language, name: PromptName) =>
     prompts.render(textOf(key, language, name), language)
 
@@ -67,7 +72,13 @@ export function createReceptionist(deps: ReceptionistDeps): Receptionist {
       const line = directory.lookup(networkPhone(called))
       const business =
         line.found === 'business' && line.business.id === businessId ? line.business : directory.business(businessId)
-      return business ? createReception(deps, business) : null
+      return business ? createReception(deps, business, settingsOf(deps, business)) : null
+    },
+    receptionOfTest(businessId, settings, language) {
+      const business = directory.business(businessId)
+      if (!business) return null
+      const greeting = language === business.language ? business.greeting : null
+      return createReception(deps, { ...business, language, greeting }, settings)
     },
     prompt,
     async textWithoutSound(key, language, name) {
@@ -91,7 +102,7 @@ export function createReceptionist(deps: ReceptionistDeps): Receptionist {
       for (const name of ['voicemail', 'thanks', 'unclaimed'] as const) await prompt('default', defaults.language, name)
       for (const business of directory.lines()) {
         try {
-          const script = scriptOf(deps, business)
+          const script = scriptOf(business, settingsOf(deps, business))
           for (const text of textsOf(script)) await prompts.render(text, script.language)
           for (const name of ['voicemail', 'thanks', 'whisper'] as const)
             await prompt(business.id, business.language, name)
@@ -103,10 +114,9 @@ export function createReceptionist(deps: ReceptionistDeps): Receptionist {
   }
 }
 
-function createReception(deps: ReceptionistDeps, business: BusinessEntry): Reception {
+function createReception(deps: ReceptionistDeps, business: BusinessEntry, settings: ReceptionistSettings): Reception {
   const { prompts } = deps
-  const script = scriptOf(deps, business)
-  const settings = settingsOf(deps, business)
+  const script = scriptOf(business, settings)
   const engines = deps.engines?.(business)
   return {
     ...(engines ? { engines } : {}),
@@ -130,15 +140,18 @@ function settingsOf({ profiles }: ReceptionistDeps, business: BusinessEntry): Re
   return profiles?.of(business.id) ?? DEFAULT_RECEPTIONIST
 }
 
-function scriptOf(deps: ReceptionistDeps, business: BusinessEntry): IntakeScript {
+function scriptOf(business: BusinessEntry, settings: ReceptionistSettings): IntakeScript {
   return intakeScript({
     language: business.language,
     businessName: business.name,
-    ...openingWords(settingsOf(deps, business), business.language, business.greeting),
+    ...openingWords(settings, business.language, business.greeting),
   })
 }
 
-function promptText(name: PromptName, options: { language: Language; businessName: string }): string {
+function promptText(
+  name: PromptName,
+  options: { language: Language; businessName: string; voicemail?: string | undefined },
+): string {
   switch (name) {
     case 'voicemail':
       return voicemailPrompt(options)

@@ -1,8 +1,9 @@
 import type { Server } from 'bun'
 import type { RouterRoute } from 'hono/types'
-import { WEBHOOKS } from '../access/urls.ts'
+import { TEST_CALL_SOCKET, WEBHOOKS } from '../access/urls.ts'
 import type { Deps } from '../composition/deps.ts'
 import { createDirectory } from '../domain/businesses/index.ts'
+import { createListenToken } from '../domain/calls/index.ts'
 import { createEventHub } from '../domain/events/index.ts'
 import { BasePath } from '../http/base-path.ts'
 import { checkAddress } from '../http/request-address.ts'
@@ -10,16 +11,23 @@ import { BodyBudget, bindBody, dropUnreadBody } from '../http/request-body.ts'
 import { createSecurityHeaders } from '../http/security-headers.ts'
 import type { VoiceWebhookDeps } from '../http/webhooks/voice/context.ts'
 import { createStreamStatusHandler } from '../http/webhooks/voice/stream-status.ts'
+import { createShortCache } from '../lib/short-cache.ts'
 import { readMoments } from '../media/call-moments.ts'
 import type { SessionLimits } from '../media/media-session-ports.ts'
 import { replayStored } from '../media/replay.ts'
 import { type MediaSocket, type MediaSocketData, pathOf } from '../media/socket.ts'
 import type { ApiServices } from '../trpc/trpc.ts'
+import { findingsOf } from './doctor/findings.ts'
+import { numberWebhooks } from './number-webhooks.ts'
 import { ClientAddresses } from './web/client-addresses.ts'
 import { startEventRecovery } from './web/event-recovery.ts'
-import { createLiveCalls } from './web/live-calls.ts'
+import { createLiveCalls, type LiveCalls } from './web/live-calls.ts'
 import { createLoginService } from './web/login-service.ts'
-import { mountRoutes } from './web/routes.ts'
+import { mountRoutes, principalDeps } from './web/routes.ts'
+import { createTestCallSocket } from './web/test-call-socket.ts'
+
+/** How long statistics are kept. */
+const STATS_MS = 20_000
 
 type Fetch = (request: Request, server: Server<MediaSocketData>) => Promise<Response | undefined> | Response | undefined
 
@@ -56,9 +64,17 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     queues: () => deps.producer.queues,
     events: hub,
     keyring: deps.keyring,
+    push: deps.push,
+    liveCalls: calls.control,
+    listenToken: (grant) => createListenToken(config.sessionSecret, grant),
+    numbers: { telephonyOf: deps.carriers.of, webhooks: numberWebhooks(config) },
+    examine: () => findingsOf(deps),
+    cache: createShortCache(STATS_MS),
     storage: deps.storage,
     readMoments: (key) => readMoments(deps.storage, key),
     replayTrace: (key) => replayStored(deps.storage, key),
+    templatesOf: deps.twilioWhatsApp,
+    voice: calls.voice,
   }
   const voice: VoiceWebhookDeps = {
     ...deps,
@@ -70,7 +86,8 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     streamSecret: config.sessionSecret,
     count: (event) => metrics.webhookEvents.inc({ event }),
   }
-  const routes = mountRoutes({ deps, directory, addresses, login, calls, voice, services })
+  const principal = principalDeps(deps, directory, addresses, login)
+  const routes = mountRoutes({ deps, directory, addresses, login, principal, calls, voice, services })
   const streamStatus = createStreamStatusHandler(voice)
   let recovery: { stop(): void } | undefined
 
@@ -80,6 +97,8 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       publicBaseUrl: config.publicBaseUrl,
       addresses,
       media: calls.media,
+      upgradeListener: calls.upgradeListener,
+      testCalls: createTestCallSocket({ principal, media: calls.media, log }),
       // Answers 204 whatever comes: no middleware may refuse it first.
       answer: (request, path) => (path === WEBHOOKS.streamStatus ? streamStatus(request) : routes.fetch(request)),
     }),
@@ -108,6 +127,8 @@ function createFetch(deps: {
   publicBaseUrl: string
   addresses: ClientAddresses
   media: MediaSocket
+  upgradeListener: LiveCalls['upgradeListener']
+  testCalls: ReturnType<typeof createTestCallSocket>
   answer(request: Request, path: string): Response | Promise<Response>
 }): Fetch {
   const { addresses, media } = deps
@@ -121,7 +142,13 @@ function createFetch(deps: {
     const path = pathOf(request.url)
     if (path.startsWith('/ws/')) {
       const upgraded = media.upgrade(received, server, path)
-      if (upgraded !== null) return upgraded && secure(path, upgraded)
+      const answered = upgraded === null ? deps.upgradeListener(received, server, path) : upgraded
+      if (answered !== null) return answered && secure(path, answered)
+    }
+    if (path.replace(/\/+$/, '') === TEST_CALL_SOCKET) {
+      addresses.setPeer(received, server.requestIP(received)?.address ?? '')
+      const answer = await deps.testCalls(received, server)
+      return answer && secure(path, answer)
     }
     addresses.setPeer(request, server.requestIP(received)?.address ?? '')
     bindBody(request, budget, addresses.limitKeyOf(request))

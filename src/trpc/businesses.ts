@@ -5,10 +5,13 @@ import {
   blockBusiness,
   businessSettings,
   businessView,
+  carrierNumberView,
+  connectNumber,
   createBusiness,
   getBusiness,
   listAccounts,
   listBusinesses,
+  listCarrierNumbers,
   listPhoneNumbers,
   phoneNumberView,
   removePhoneNumber,
@@ -159,6 +162,48 @@ export const businessesRouter = router({
         ...(language ? { language } : {}),
       }),
     ),
+  carrierNumbers: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/businesses/{id}/carrier-numbers',
+        tag: 'Businesses',
+        summary: 'List the numbers of a business’s carrier account',
+        description: 'With where their calls go now. Empty when no carrier is configured.',
+      },
+    })
+    .input(businessId.prefault({}))
+    .output(pageOf(carrierNumberView))
+    .query(async ({ ctx, input }) => {
+      const business = await ownOrOperated(ctx.business, input.id)
+      const { telephonyOf, webhooks } = ctx.services.numbers
+      const telephony = telephonyOf(business.businessId)
+      return onePage(telephony ? await listCarrierNumbers(business, telephony, webhooks) : [])
+    }),
+  connectNumber: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/businesses/{id}/carrier-numbers/{carrierId}/connect',
+        tag: 'Businesses',
+        summary: 'Connect a number of the carrier account',
+        description: 'The business answers it from now on, and its webhooks are set to this installation.',
+      },
+    })
+    .input(businessId.extend({ carrierId: z.string().min(1).max(64) }))
+    .output(carrierNumberView)
+    .mutation(async ({ ctx, input }) => {
+      const business = await ownOrOperated(ctx.business, input.id)
+      const { telephonyOf, webhooks } = ctx.services.numbers
+      const telephony = telephonyOf(business.businessId)
+      if (!telephony)
+        throw new AppError(
+          'conflict',
+          'carrier_not_configured',
+          'No carrier is configured. Set the business’s own Twilio keys, or the installation’s.',
+        )
+      return await connectNumber(business, telephony, input.carrierId, webhooks)
+    }),
   removeNumber: businessProcedure
     .meta({
       openapi: {

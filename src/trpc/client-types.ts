@@ -1,15 +1,7 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { toJsonSchema } from './json-schema.ts'
-import type { ProcedureMeta } from './rest-meta.ts'
-import { appRouter } from './router.ts'
+import { listProcedures, type ProcedureDefinition } from './procedures.ts'
 import { typeOfSchema } from './type-of-schema.ts'
-
-const definition = z.object({
-  type: z.enum(['query', 'mutation', 'subscription']),
-  inputs: z.array(z.custom<z.ZodType>((value) => value instanceof z.ZodType)),
-  output: z.custom<z.ZodType>((value) => value instanceof z.ZodType).optional(),
-  meta: z.custom<ProcedureMeta>((value) => typeof value === 'object'),
-})
 
 const KINDS = {
   query: 'TRPCQueryProcedure',
@@ -19,15 +11,14 @@ const KINDS = {
 
 /** The declarations of `agentlocator/client`: made from the schemas of the router, they name nothing of the server's source. */
 export function clientDeclarations(): string {
-  const groups = Map.groupBy(Object.entries(appRouter._def.procedures), ([path]) => path.split('.')[0] ?? '')
+  const groups = Map.groupBy(listProcedures(), ([path]) => path.split('.')[0] ?? '')
   const record = [...groups].map(
     ([name, procedures]) => `  ${name}: {\n${procedures.map(([path, each]) => declare(path, each)).join('\n')}\n  }`,
   )
   return `${HEAD}\n/** The procedures of an installation. */\nexport type AppRouter = TRPCBuiltRouter<Root, {\n${record.join('\n')}\n}>\n`
 }
 
-function declare(path: string, procedure: unknown): string {
-  const { type, inputs, output, meta } = definition.parse(Reflect.get(Object(procedure), '_def'))
+function declare(path: string, { type, inputs, output, meta }: ProcedureDefinition): string {
   const [input] = inputs
   const text = meta.openapi ? [meta.openapi.summary, meta.openapi.description] : [meta.stream.summary]
   const comment = text.filter((each) => each !== undefined).map((each) => each.replace(/\.?$/, '.'))

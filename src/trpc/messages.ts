@@ -1,15 +1,18 @@
 import { z } from 'zod'
 import {
+  decideMessage,
   getMessage,
   handleMessage,
   listMessages,
+  listTemplates,
   messageFilters,
   messageTaken,
   messageView,
   requestMessage,
   sendRequest,
+  templateView,
 } from '../domain/messages/index.ts'
-import { businessProcedure, byId, done, OK, pageOf, router } from './trpc.ts'
+import { businessProcedure, byId, done, OK, onePage, pageOf, router } from './trpc.ts'
 
 export const messagesRouter = router({
   list: businessProcedure
@@ -61,4 +64,32 @@ export const messagesRouter = router({
     .input(sendRequest)
     .output(messageTaken)
     .mutation(({ ctx, input }) => requestMessage(ctx.business, input, ctx.settings)),
+  decide: businessProcedure
+    .meta({
+      openapi: {
+        method: 'PUT',
+        path: '/messages/{id}/outcome',
+        tag: 'Messages',
+        summary: 'Decide about a message of unknown outcome',
+        description: '`arrived` marks it as sent; otherwise it is sent again.',
+        example: { arrived: true },
+      },
+    })
+    .input(byId.extend({ arrived: z.boolean() }))
+    .output(messageView)
+    .mutation(({ ctx, input }) => decideMessage(ctx.business, input.id, input.arrived)),
+  templates: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/messages/templates',
+        tag: 'Messages',
+        summary: 'List the approved WhatsApp templates',
+        description: 'Those of the business’s Twilio account.',
+      },
+    })
+    .output(pageOf(templateView))
+    .query(async ({ ctx }) =>
+      onePage(await listTemplates(ctx.business, ctx.services.templatesOf(ctx.business.businessId))),
+    ),
 })

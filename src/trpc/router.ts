@@ -1,8 +1,8 @@
 import type { AnyProcedure } from '@trpc/server'
-import { z } from 'zod'
 import type { PERMISSIONS } from '../access/permissions.ts'
 import { accountRouter } from './account.ts'
 import { appointmentsRouter } from './appointments.ts'
+import { auditRouter } from './audit.ts'
 import { businessesRouter } from './businesses.ts'
 import { callsRouter } from './calls.ts'
 import { contactsRouter } from './contacts.ts'
@@ -17,10 +17,12 @@ import { membersRouter } from './members.ts'
 import { messagesRouter } from './messages.ts'
 import { paymentsRouter } from './payments.ts'
 import { privacyRouter } from './privacy.ts'
+import { pushRouter } from './push.ts'
 import { quarantineRouter } from './quarantine.ts'
 import { receptionistRouter } from './receptionist.ts'
 import { recordingsRouter } from './recordings.ts'
 import { searchRouter } from './search.ts'
+import { statsRouter } from './stats.ts'
 import { systemRouter } from './system.ts'
 import { router } from './trpc.ts'
 import { webhooksRouter } from './webhooks.ts'
@@ -42,23 +44,18 @@ export const appRouter = router({
   receptionist: receptionistRouter,
   appointments: appointmentsRouter,
   search: searchRouter,
+  stats: statsRouter,
+  audit: auditRouter,
   webhooks: webhooksRouter,
   system: systemRouter,
   privacy: privacyRouter,
+  push: pushRouter,
   imports: importsRouter,
   exports: exportsRouter,
   events: eventsRouter,
   payments: paymentsRouter,
   quarantine: quarantineRouter,
 })
-
-const subscription = z.object({ type: z.literal('subscription') })
-
-/** Whether the procedure of this path is a subscription. */
-export function isSubscription(path: string): boolean {
-  const procedure = new Map<string, object>(Object.entries(appRouter._def.procedures)).get(path)
-  return procedure !== undefined && subscription.safeParse(Reflect.get(procedure, '_def')).success
-}
 
 /** The type of the API, which clients use. */
 export type AppRouter = typeof appRouter

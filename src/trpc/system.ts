@@ -1,6 +1,6 @@
 import { tracked } from '@trpc/server'
 import { z } from 'zod'
-import { processesAlive } from '../domain/system/index.ts'
+import { backupView, findingView, lastBackup, processesAlive } from '../domain/system/index.ts'
 import { drainQueue, readFailedJobs, readQueueHealth, retryFailedJobs } from '../jobs/inspect.ts'
 import { QUEUES } from '../jobs/registry.ts'
 import { businessProcedure, onePage, pageOf, router } from './trpc.ts'
@@ -44,6 +44,31 @@ export const systemRouter = router({
     })
     .output(z.record(z.string(), z.number()))
     .query(({ ctx }) => processesAlive(ctx.business)),
+  doctor: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/system/doctor',
+        tag: 'System',
+        summary: 'Examine the installation',
+        description:
+          'What was checked, what was found, and what to do. Takes some seconds; answers are kept for 20 seconds.',
+      },
+    })
+    .output(pageOf(findingView))
+    .query(({ ctx }) => ctx.services.cache.get('doctor', async () => onePage(await ctx.services.examine()))),
+  backup: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/system/backup',
+        tag: 'System',
+        summary: 'Get the last backup',
+        description: 'Null when the command `backup` has written none.',
+      },
+    })
+    .output(backupView.nullable())
+    .query(({ ctx }) => lastBackup(ctx.business)),
   queues: businessProcedure
     .meta({ openapi: { method: 'GET', path: '/system/queues', tag: 'System', summary: 'List the queues' } })
     .output(pageOf(queueHealth))

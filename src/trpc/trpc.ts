@@ -5,20 +5,42 @@ import type { AccessContext } from '../access/authenticate.ts'
 import { permissionOf } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
 import { superviseStream, until } from '../access/streams.ts'
-import type { CallMoment } from '../domain/calls/index.ts'
+import type { NumberWebhooks } from '../domain/businesses/index.ts'
+import type { CallMoment, ListenToken, TestCall } from '../domain/calls/index.ts'
 import type { Actor } from '../domain/context.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import type { PaymentDeps } from '../domain/payments/index.ts'
+import type { PushDeps } from '../domain/push/index.ts'
+import type { ReceptionistSettings } from '../domain/receptionist/index.ts'
+import type { Finding } from '../domain/system/index.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
 import type { SecretBox } from '../lib/secret-box.ts'
+import type { ShortCache } from '../lib/short-cache.ts'
 import { requireStorable } from '../lib/text.ts'
+import type { LiveControl } from '../media/live-control.ts'
 import type { ReplayReport } from '../media/replay.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
+import type { Telephony } from '../providers/telephony/port.ts'
+import type { TemplateSource } from '../providers/whatsapp/port.ts'
 import type { ProcedureMeta } from './rest-meta.ts'
+
+/** What only a process that serves calls can do. */
+export type VoiceServices = {
+  /** A text as callers hear it: a WAV file. @throws AppError `voice_busy`, `text_too_long`, `nothing_to_say` */
+  speak(text: string, language: 'he' | 'en'): Promise<Uint8Array>
+  /**
+   * Reserves a place for a test call and renders its greeting, as those of all businesses are.
+   * @returns the token of its stream; null when no more calls fit
+   */
+  admitTestCall(
+    call: { callSid: string; businessId: string; test: TestCall },
+    settings: ReceptionistSettings,
+  ): Promise<string | null>
+}
 
 /** What procedures need beside the domain's context, created once per process. */
 export type ApiServices = {
@@ -31,12 +53,32 @@ export type ApiServices = {
   events: EventHub
   /** The credentials of businesses. */
   keyring: Keyring
+  /** Signs notifications and seals the addresses of devices. */
+  push: PushDeps
+  /** Reaches the live calls of all servers. */
+  liveCalls: Pick<LiveControl, 'command'>
+  /** Lets its bearer open `/ws/listen`. */
+  listenToken(grant: Pick<ListenToken, 'callId' | 'businessId' | 'actor'>): { token: string; expiresAt: Date }
+  /** The numbers of carrier accounts. */
+  numbers: {
+    /** The account that a business uses: its own, else the installation's. */
+    telephonyOf(businessId: string): Telephony | null
+    webhooks: NumberWebhooks
+  }
+  /** Examines the installation, as `doctor` does. */
+  examine(): Promise<Finding[]>
+  /** Keeps what many members look at, such as statistics. */
+  cache: ShortCache
   /** Files of calls. */
   storage: Pick<ObjectStorage, 'get'>
   /** What happened in a call, by its stored trace. @throws AppError `trace_not_found`, `bad_trace` */
   readMoments(key: string): Promise<CallMoment[]>
   /** Replays a stored trace. @throws AppError `trace_not_found`, `bad_trace` */
   replayTrace(key: string): Promise<ReplayReport>
+  /** The WhatsApp templates of a business's Twilio account; null where it has none. */
+  templatesOf(businessId: string): TemplateSource | null
+  /** Null where no calls are served. */
+  voice: VoiceServices | null
 }
 
 /** What every procedure gets. The caller is authenticated when the procedure asks for it. */

@@ -145,9 +145,7 @@ test(
     const faults: string[] = []
     const fieldless: string[] = []
     let tried = 0
-    for (const operation of restOperations()) {
-      // It makes a whole business each time.
-      if (operation.procedure === 'businesses.create') continue
+    const tryAll = async (operation: RestOperation) => {
       const base = Object.fromEntries(
         operation.required.map((name) => [name, plausible(name, operation.fields[name] ?? {})]),
       )
@@ -172,6 +170,13 @@ test(
           )
       }
     }
+    // `businesses.create` makes a whole business each time.
+    const operations = restOperations().filter((each) => each.procedure !== 'businesses.create')
+    await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        for (let next = operations.pop(); next; next = operations.pop()) await tryAll(next)
+      }),
+    )
     expect(faults).toEqual([])
     expect(fieldless).toEqual([])
     expect(tried).toBeGreaterThan(5_000)
@@ -216,7 +221,7 @@ test(
       '/api/payments/:',
       '/pay/:',
       '/prompts/:/he/thanks.wav',
-      '/api/v1/exports/:',
+      '/api/v1/exports/:.csv',
     ])
       for (const value of HOSTILE) {
         if (typeof value !== 'string' || value === '' || value.length > 5_000) continue

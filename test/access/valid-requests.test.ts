@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ROUTES } from '../../src/access/permissions.ts'
 import { reaches } from '../../src/access/require-access.ts'
 import { ROLES } from '../../src/domain/members/index.ts'
+import { newId } from '../../src/lib/ids.ts'
 import { everybody, type Identity, loginAs, PASSWORD } from '../support/identities.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -129,6 +130,11 @@ test('every route of the operations answers operators and the metrics token', as
       expect(await faultOf('GET /metrics', { path: '/metrics' }, identity)).toBeNull()
 })
 
+/** The addresses of the console's screens; `./start_all.sh install` builds them. */
+const SCREENS = Object.keys(ROUTES)
+  .filter((route) => route.startsWith('GET /console') && !route.includes(':file'))
+  .map((route): [string, ValidRequest] => [route, { path: route.slice('GET '.length).replace(/:\w+/g, newId()) }])
+
 /** Routes for everybody that take no secret of a carrier, a provider, a link or a login. */
 const OPEN: Record<string, ValidRequest> = {
   'GET /': { path: '/' },
@@ -145,6 +151,7 @@ const OPEN: Record<string, ValidRequest> = {
   'GET /api/auth/get-session': { path: '/api/auth/get-session' },
   'GET /admin/login': { path: '/admin/login' },
   'GET /admin/forgot': { path: '/admin/forgot' },
+  ...Object.fromEntries(SCREENS),
 }
 
 test(

@@ -21,7 +21,7 @@ async function check(name: string, args: string[] = [], env: Record<string, stri
   return { out: out + (await new Response(child.stderr).text()), code: await child.exited }
 }
 
-/** A registry that knows of one vulnerability. */
+/** A registry that knows of one vulnerability; null does not answer, `''` leaves the severity out. */
 function registry(severity: string | null) {
   const advisory = {
     id: 1,
@@ -33,8 +33,10 @@ function registry(severity: string | null) {
   const server = Bun.serve({
     port: 0,
     fetch: () =>
-      severity
-        ? Response.json({ hono: [{ ...advisory, cwe: [], cvss: { score: 9, vectorString: '' } }] })
+      severity !== null
+        ? Response.json({
+            hono: [{ ...advisory, severity: severity || undefined, cwe: [], cvss: { score: 9, vectorString: '' } }],
+          })
         : new Response('', { status: 405 }),
   })
   return { env: { NPM_CONFIG_REGISTRY: server.url.href }, stop: () => server.stop(true) }
@@ -45,7 +47,8 @@ test('a vulnerability that is known fails when it is grave, and one that cannot 
     ['critical', 1, '1 known vulnerabilities, 1 of them high or critical'],
     ['high', 1, 'high     hono <99: bad'],
     ['moderate', 0, '1 known vulnerabilities, 0 of them'],
-    [null, 0, 'COULD NOT CHECK'],
+    ['', 1, 'cannot be read'],
+    [null, 0, 'COULD NOT CHECK for known vulnerabilities: error: POST'],
   ] as const) {
     const { env, stop } = registry(severity)
     expect(await check('audit', [], env)).toEqual({ code, out: expect.stringContaining(words) })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres, { type Sql } from 'postgres'
 import { backUp } from '../../db/backup.ts'
@@ -109,13 +110,18 @@ describe('the migration of the tenant keys', () => {
 
   test('continues after it was cut off anywhere', async () => {
     const { database, sql } = await createFormerDatabase()
+    const storage = createFileStorage(temporaryDirectory('half-migrated-files'))
+    const backUpTo = (name: string) =>
+      backUp(sql, storage, join(temporaryDirectory('half-migrated'), name), { version: '0.2.0' })
     let cuts = 0
     for (const phase of [/CREATE UNIQUE INDEX.*messages/i, /VALIDATE CONSTRAINT/i, /DROP INDEX/i])
       if (await cutOffAt(database, sql, phase)) cuts += 1
     // The last phase is over in milliseconds, and a busy machine may miss it.
     expect(cuts).toBeGreaterThan(1)
+    await expect(backUpTo('half.tar')).rejects.toMatchObject({ code: 'migration_unfinished' })
     await migrateDatabase(database.url)
     expect((await describeTables(sql)).map(({ line }) => line)).toEqual(expected)
+    expect((await backUpTo('whole.tar')).migrations).toEqual(migrationHashes())
     await sql.end()
     await database.drop()
   }, 60_000)
@@ -138,6 +144,22 @@ describe('the migration of the tenant keys', () => {
     await Promise.all([database.drop(), target.drop()])
   }, 60_000)
 
+  test('refuses a backup that was made in the middle of a migration', async () => {
+    const { database, sql } = await createFormerDatabase()
+    const directory = temporaryDirectory('half-backup')
+    const storage = createFileStorage(join(directory, 'files'))
+    const path = join(directory, 'backup.tar')
+    await sql`alter table calls add column registered_at timestamptz`
+    await backUp(sql, storage, path, { version: '0.1.0' })
+    const target = await createTestDatabase()
+    await expect(restore(target.url, storage, path)).rejects.toMatchObject({
+      code: 'backup_half_migrated',
+      message: expect.stringContaining('calls.registered_at'),
+    })
+    await sql.end()
+    await Promise.all([database.drop(), target.drop()])
+  }, 60_000)
+
   test('refuses a backup whose tables it does not know', async () => {
     const directory = temporaryDirectory('later-backup')
     const storage = createFileStorage(join(directory, 'files'))
@@ -152,3 +174,24 @@ describe('the migration of the tenant keys', () => {
     await Promise.all([later.drop(), target.drop()])
   }, 60_000)
 })
+
+test('a migration in one transaction waits for its locks as long as it must, also behind an online one', async () => {
+  const folder = temporaryDirectory('online-then-plain')
+  const migrations = [
+    [
+      '0000_first',
+      '-- online\nCREATE TABLE waited (id int);\n--> statement-breakpoint\nALTER TABLE waited ADD COLUMN more int;',
+    ],
+    ['0001_second', "CREATE TABLE timeouts AS SELECT current_setting('lock_timeout') AS setting;"],
+  ] as const
+  mkdirSync(join(folder, 'meta'))
+  for (const [tag, text] of migrations) writeFileSync(join(folder, `${tag}.sql`), text)
+  const entries = migrations.map(([tag], idx) => ({ idx, version: '7', when: idx + 1, tag, breakpoints: true }))
+  writeFileSync(join(folder, 'meta/_journal.json'), JSON.stringify({ version: '7', dialect: 'postgresql', entries }))
+  const database = await createEmptyDatabase()
+  await migrateDatabase(database.url, { folder })
+  const sql = open(database)
+  expect(await sql`select setting from timeouts`).toMatchObject([{ setting: '0' }])
+  await sql.end()
+  await database.drop()
+}, 60_000)

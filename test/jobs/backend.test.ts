@@ -78,3 +78,14 @@ test('a Redis that hangs without closing its connections is bounded as well', as
   await backend.close()
   await redis.dispose()
 }, 20_000)
+
+test('a producer that is closed while it schedules a job does not hold its process', async () => {
+  const redis = await startRedis()
+  const child = Bun.spawn(['bun', join(import.meta.dir, 'fixtures/schedule.ts'), redis.url], {
+    stderr: 'inherit',
+    timeout: 15_000,
+  })
+  expect(await new Response(child.stdout).text()).toBe('closed\n')
+  expect(await child.exited).toBe(0)
+  await redis.dispose()
+}, 30_000)

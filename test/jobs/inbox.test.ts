@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test'
 import { existsSync, readdirSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { within } from '../../src/domain/context.ts'
 import {
@@ -236,6 +237,35 @@ test('a disk that hangs is not waited for while the database takes the event', a
   await inbox.acceptEventually('call.status', statusOf('CA5'))
   expect(stored).toHaveLength(1)
   await inbox.close()
+})
+
+test('the spool acknowledges a line after it was synchronised, and the first after its directories were', async () => {
+  const root = temporaryDirectory('spool-order')
+  const handle = await open(join(root, 'any'), 'a')
+  const prototype: Pick<FileHandle, 'appendFile' | 'datasync' | 'sync'> = Object.getPrototypeOf(handle)
+  await handle.close()
+  const steps: string[] = []
+  const spies = (['appendFile', 'datasync', 'sync'] as const).map((name) => {
+    const original = prototype[name]
+    return spyOn(prototype, name).mockImplementation(async function (this: FileHandle, ...args: unknown[]) {
+      await Reflect.apply(original, this, args)
+      steps.push(name === 'appendFile' ? String(args[0]).trim() : name)
+    })
+  })
+  const spool = createSpool(join(root, 'inbound-events'), log)
+  try {
+    for (const id of ['1', '2']) {
+      await spool.write(id, `line ${id}`)
+      steps.push(`acknowledged ${id}`)
+    }
+  } finally {
+    for (const spy of spies) spy.mockRestore()
+    await spool.close()
+  }
+  expect(steps).toEqual([
+    ...['sync', 'sync', 'line 1', 'datasync', 'acknowledged 1'],
+    ...['line 2', 'datasync', 'acknowledged 2'],
+  ])
 })
 
 const canTrace = Bun.which('strace') !== null && Bun.spawnSync(['strace', '-o', '/dev/null', 'true']).exitCode === 0

@@ -101,6 +101,44 @@ test('a stream that another one was faster than leaves no record', async () => {
   expect(closed).toEqual([])
 })
 
+test('what is written after a discard, or closed, leaves nothing', async () => {
+  const closed: string[] = []
+  const recorders = createFileTraceWriters({ dir, log: api.ctx.log, onClosed: (path) => void closed.push(path) })
+  const recorder = recorders.open('CA1')
+  recorder.write({ t: 0, kind: 'drain' })
+  recorder.discard?.()
+  recorder.write({ t: 1, kind: 'stop' })
+  recorder.close()
+  await recorders.flush()
+  // Discarded while its last lines are being written.
+  const another = recorders.open('CA2')
+  another.write({ t: 0, kind: 'drain' })
+  another.close()
+  another.discard?.()
+  await recorders.flush()
+  expect(readdirSync(dir)).toEqual([])
+  expect(closed).toEqual([])
+  expect(recorders.waiting).toBe(0)
+})
+
+test('a second stream of a call has a trace of its own: when one is discarded, the other is complete', async () => {
+  const closed = Promise.withResolvers<string>()
+  const recorders = createFileTraceWriters({ dir, log: api.ctx.log, onClosed: (path) => closed.resolve(path) })
+  const first = recorders.open('CA1')
+  first.write({ t: 0, kind: 'drain' })
+  const second = recorders.open('CA1')
+  second.write({ t: 0, kind: 'drain' })
+  await recorders.flush()
+  second.discard?.()
+  first.write({ t: 1, kind: 'stop' })
+  first.close()
+  const path = await closed.promise
+  await recorders.flush()
+  expect(path).toBe(recorders.pathOf('CA1'))
+  expect(readdirSync(dir)).toEqual([basename(path)])
+  expect(await Bun.file(path).text()).toBe('{"t":0,"kind":"drain"}\n{"t":1,"kind":"stop"}\n')
+})
+
 test('a call that ends writes its own record and leaves those of the live calls to the next flush', async () => {
   const closed = Promise.withResolvers<string>()
   const recorders = createFileTraceWriters({ dir, log: api.ctx.log, onClosed: (path) => closed.resolve(path) })
@@ -162,7 +200,7 @@ test('a call that lives on another server is left alone, and so is one whose row
   expect(await Bun.file(path).exists()).toBe(false)
 })
 
-test('a record that names another business than its call is an unknown', async () => {
+test('a record that names another business than its call belongs to no call', async () => {
   const call = await newCall()
   const other = await api.addBusiness('Third')
   leaveBehind(call, other)
@@ -392,7 +430,7 @@ test('erasing the contact erases the record, stored or not yet', async () => {
   await eraseContact(api.business, local.contactId)
   await runDeletions()
   expect(await storage.get(stored.key)).toBeNull()
-  // The one on the disk is an unknown now.
+  // The one on the disk belongs to no call now.
   await keeper.sweep(later(30))
   await keeper.sweep(later(60))
   expect(readdirSync(dir)).toEqual([])

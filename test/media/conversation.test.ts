@@ -88,7 +88,7 @@ describe('a conversation', () => {
         script: {
           steps: [
             { say: 'A long answer', ms: 3_000 },
-            // A model thinks before it speaks: time to be reported that no one waits for it.
+            // A model thinks before it speaks: long enough to learn that the turn needs no answer.
             { say: 'Pardon?', ms: 400, delayMs: 400 },
           ],
           speed: 0,

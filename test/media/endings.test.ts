@@ -84,7 +84,7 @@ const states: State[] = [
       script: { steps: [{ tools: [{ name: 'transfer_to_human', args: {} }] }] },
     },
     script: [{ say: say(600) }, hangup(2_600)],
-    // The carrier was asked: whether it or the caller ended the stream cannot be reported.
+    // The carrier was asked to transfer: the end of the stream does not show whether it or the caller ended it.
     reason: 'transferred',
   },
   {
@@ -130,7 +130,7 @@ describe('a caller who hangs up', () => {
         (reason ?? 'caller_hung_up') as NonNullable<typeof end>['reason'],
       )
       expect(line.ends.size).toBe(1)
-      // The carrier is reported nothing that it would act on: the caller is gone.
+      // No document is answered that the carrier would still follow: the caller is gone.
       expect(report.documents.every((each) => each.followed || each.params.CallStatus === 'completed')).toBe(true)
       await line.emptied()
       expect(line.media.liveCalls()).toBe(0)

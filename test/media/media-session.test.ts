@@ -10,8 +10,10 @@ import {
   type SessionEnd,
   type SessionLimits,
 } from '../../src/media/media-session-ports.ts'
+import { DEFAULT_POLICY } from '../../src/media/turn-options.ts'
 import type { InboundFrame } from '../../src/media/twilio-frames.ts'
 import type { EngineEvent, EnginePlayer, EngineSession, SpeechEngine } from '../../src/providers/speech/port.ts'
+import { quietFor } from '../support/wait.ts'
 
 const CALL: StreamToken = {
   callSid: 'CA1',
@@ -181,6 +183,29 @@ test('a greeting that has to be rendered first is played when it is there', asyn
   resolve(new Uint8Array(800))
   await settle()
   expect(call.events()).toEqual(['media', 'mark'])
+})
+
+test('after a greeting that was late the caller is given time: no filler, no question again', async () => {
+  const { promise, resolve } = Promise.withResolvers<Uint8Array>()
+  const call = startSession({
+    deps: {
+      reception: () => ({
+        script: { language: 'en', greeting: 'Hi', questions: [], reprompt: '', thanks: '', goodbye: '', oneMoment: '' },
+        greeting: undefined,
+        renderGreeting: () => promise,
+        phrase: () => new Uint8Array(80),
+        policy: { ...DEFAULT_POLICY, deadAirMs: 20 },
+      }),
+    },
+  })
+  call.start()
+  resolve(new Uint8Array(80))
+  await settle()
+  call.clock.now += 100
+  call.playAll()
+  await quietFor(80, 'a caller who thinks is not asked again')
+  expect(call.events()).toEqual(['media', 'mark'])
+  expect(call.asked).toEqual([])
 })
 
 test('a greeting that cannot be rendered ends in voicemail', async () => {

@@ -28,7 +28,7 @@ const shortNoises: [Call, CallerStep[]] = [
   [{ say: say(700) }, { hangup: true, when: { afterMs: 8_000 } }],
 ]
 
-/** A noise and an interruption, reported apart by a timer that looks again and again. */
+/** A noise and an interruption: a timer that checks the voice again and again tells one from the other. */
 const interruptions: [Call, CallerStep[]] = [
   {
     policy: { minSpeechMs: 420 },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { getExpectedTwilioSignature } from 'twilio/lib/webhooks/webhooks'
+import { z } from 'zod'
 import { openBrowser } from '../support/browser.ts'
 import { NUMBER, type Product, startProduct } from '../support/product.ts'
 
@@ -23,6 +24,8 @@ function startProxy(options: { strips: boolean; port: () => number }) {
         method: request.method,
         headers,
         redirect: 'manual',
+        // The body goes on as it came, below the same Content-Encoding.
+        decompress: false,
         ...body,
       })
     },
@@ -72,6 +75,8 @@ const PLACES = [
   '/admin/login',
   '/admin/queues',
   '/admin/queues/',
+  '/console',
+  '/console/settings',
   '/api/docs',
   '/api/openapi.json',
   '/pay/01a21888-63c0-75b3-aaab-70893e05bd5b',
@@ -160,6 +165,26 @@ test.each([
   },
 )
 
+test.each([
+  ['takes the path away', stripping],
+  ['leaves the path', keeping],
+] as const)('a proxy that %s: a phone installs the console below the path', async (_, proxy) => {
+  const url = `${baseOf(proxy)}/console/console.webmanifest`
+  const manifest = z
+    .object({
+      start_url: z.string(),
+      scope: z.string(),
+      icons: z.array(z.object({ src: z.string(), type: z.string() })).min(1),
+    })
+    .parse(await (await fetch(url)).json())
+  const { pathname } = new URL(`${baseOf(proxy)}/console`)
+  for (const address of [manifest.start_url, manifest.scope]) expect(new URL(address, url).pathname).toBe(pathname)
+  for (const { src, type } of manifest.icons) {
+    const icon = await fetch(new URL(src, url))
+    expect([icon.status, icon.headers.get('content-type')]).toEqual([200, type])
+  }
+})
+
 test('the media socket below the path, with and without it, and with a slash behind', async () => {
   for (const path of ['/ws/twilio-media', '/agent/ws/twilio-media', '/agent/ws/twilio-media/']) {
     const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, 'audio.twilio.com')
@@ -172,7 +197,7 @@ test('the media socket below the path, with and without it, and with a slash beh
   }
 })
 
-test('a person logs in and sees the queues', async () => {
+test('a person logs in, sees the console and the queues', async () => {
   const browser = await openBrowser()
   try {
     const context = await browser.newContext()
@@ -187,13 +212,15 @@ test('a person logs in and sees the queues', async () => {
     await page.fill('input[name=email]', EMAIL)
     await page.fill('input[name=password]', PASSWORD)
     await page.click('button[type=submit]')
-    await page.waitForURL(/\/agent\/admin\/queues/)
+    await page.waitForURL(/\/agent\/console/)
+    await page.getByRole('navigation').first().waitFor()
+    await page.goto(`${baseOf(stripping)}/admin/queues`)
     await page.getByText('crm').first().waitFor({ timeout: 15_000 })
     expect(failed).toEqual([])
     const docs = await context.newPage()
     await docs.goto(`${baseOf(stripping)}/api/docs`)
     await docs.fill('#filter', 'no such operation')
-    expect(await docs.locator('details:not([hidden])').count()).toBe(0)
+    expect(await docs.locator('details[data-text]:not([hidden])').count()).toBe(0)
   } finally {
     await browser.close()
   }

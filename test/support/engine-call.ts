@@ -9,6 +9,8 @@ const STEP_MS = 100
 export class EngineCall {
   readonly events: EngineEvent[] = []
   readonly session: EngineSession
+  /** What the call does on an event. */
+  onEvent: (event: EngineEvent) => void = () => {}
   nowMs = 0
   #waiting: Uint8Array = new Uint8Array(0)
   #timer: Timer
@@ -22,6 +24,7 @@ export class EngineCall {
       script,
       onEvent: (event) => {
         this.events.push(event)
+        this.onEvent(event)
         if (event.type === 'audio') lastItem = event.itemId
         if (event.type !== 'speech_started' || !bargeIn) return
         this.session.cancel()

@@ -11,6 +11,8 @@ export type HandStream = {
   /** `connected` and `start` of a call. */
   start(callSid: string, token: string, streamSid?: string): void
   media(ms: number): void
+  /** Sends audio (μ-law) as media. */
+  speak(audio: Uint8Array): void
   mark(name: string): void
   close(): void
 }
@@ -21,19 +23,28 @@ export async function openStream(
   index = 0,
   signed: 'right' | 'none' | { token: string } = 'right',
 ): Promise<HandStream> {
-  const received: Record<string, unknown>[] = []
-  const { promise: closed, resolve: close } = Promise.withResolvers<{ code: number; reason: string }>()
-  const { promise: opened, resolve: open, reject } = Promise.withResolvers<void>()
   const url = `${product.publicBaseUrl.replace(/^http/, 'ws')}/ws/twilio-media`
   const signature = signTwilioRequest(
     typeof signed === 'object' ? signed.token : product.carrier.authToken,
     url.replace(/^ws:/, 'wss:'),
   )
+  return await openSocket(product, `ws://127.0.0.1:${product.server(index).port}/ws/twilio-media`, {
+    headers: signed === 'none' ? {} : { 'X-Twilio-Signature': signature },
+    protocols: ['audio.twilio.com'],
+  })
+}
+
+/** Opens a socket that speaks the carrier's frames. @throws Error when the upgrade is refused */
+export async function openSocket(
+  product: Product,
+  url: string,
+  options: { headers: Record<string, string>; protocols?: string[] },
+): Promise<HandStream> {
+  const received: Record<string, unknown>[] = []
+  const { promise: closed, resolve: close } = Promise.withResolvers<{ code: number; reason: string }>()
+  const { promise: opened, resolve: open, reject } = Promise.withResolvers<void>()
   // Bun's client takes headers; the DOM's type of the same constructor does not know them.
-  const socket: WebSocket = Reflect.construct(WebSocket, [
-    `ws://127.0.0.1:${product.server(index).port}/ws/twilio-media`,
-    { headers: signed === 'none' ? {} : { 'X-Twilio-Signature': signature }, protocols: ['audio.twilio.com'] },
-  ])
+  const socket: WebSocket = Reflect.construct(WebSocket, [url, options])
   socket.onopen = () => open()
   socket.onerror = () => reject(new Error('the media socket was refused'))
   socket.onclose = ({ code, reason }) => close({ code, reason })
@@ -46,6 +57,12 @@ export async function openStream(
   }
   let stream = ''
   let clock = 0
+  const speak = (audio: Uint8Array) => {
+    for (let at = 0; at < audio.length; at += 160, clock += 20) {
+      const payload = Buffer.from(audio.subarray(at, at + 160)).toString('base64')
+      send({ event: 'media', streamSid: stream, media: { track: 'inbound', timestamp: String(clock), payload } })
+    }
+  }
   return {
     received,
     closed,
@@ -67,11 +84,8 @@ export async function openStream(
         },
       })
     },
-    media(ms) {
-      const payload = Buffer.alloc(160, 0xff).toString('base64')
-      for (let at = 0; at < ms; at += 20, clock += 20)
-        send({ event: 'media', streamSid: stream, media: { track: 'inbound', timestamp: String(clock), payload } })
-    },
+    media: (ms) => speak(Buffer.alloc(ms * 8, 0xff)),
+    speak,
     mark: (name) => send({ event: 'mark', streamSid: stream, mark: { name } }),
     close: () => socket.close(1000),
   }

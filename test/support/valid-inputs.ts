@@ -1,19 +1,29 @@
-import { eq } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { appointments, invitations, messages, payments, recordings } from '../../db/schema/index.ts'
 import type { PERMISSIONS } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
-import { attachCallTrace, registerCall } from '../../src/domain/calls/index.ts'
+import { attachCallTrace, claimStream, registerCall } from '../../src/domain/calls/index.ts'
 import { setAside } from '../../src/domain/inbox/index.ts'
 import { receiveMessage } from '../../src/domain/messages/index.ts'
 import { newId } from '../../src/lib/ids.ts'
 import type { TestApi } from './api.ts'
 import { traceOfCall } from './call-trace.ts'
+import { SERVER_ID } from './services.ts'
 
 export type ProcedurePath = keyof typeof PERMISSIONS
 
 /** What a procedure that may be called answers when its state cannot be made here: the code, and why. */
 export const DOMAIN_REFUSALS: Partial<Record<ProcedurePath, { code: string; because: string }>> = {
+  'calls.end': { code: 'call_not_live', because: 'Only a carrier’s stream gives a server a call.' },
+  'calls.transfer': { code: 'call_not_live', because: 'Only a carrier’s stream gives a server a call.' },
+  'calls.whisper': { code: 'call_not_live', because: 'Only a carrier’s stream gives a server a call.' },
   'payments.refund': { code: 'payment_not_paid', because: 'Only a payment provider makes a payment paid.' },
+  'businesses.connectNumber': {
+    code: 'carrier_not_configured',
+    because: 'Only a carrier has numbers.',
+  },
+  'receptionist.previewAudio': { code: 'no_voice', because: 'Only a process that serves calls speaks.' },
+  'receptionist.testCall': { code: 'no_voice', because: 'Only a process that serves calls takes test calls.' },
   'whatsapp.confirm': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to confirm.' },
   'whatsapp.refuse': { code: 'nothing_to_confirm', because: 'Only a linked phone makes a number to refuse.' },
 }
@@ -48,9 +58,21 @@ export async function prepareValidInputs(
     media: [],
     at: new Date().toISOString(),
   })
+  const newUnknownMessage = async () => {
+    const id = newId()
+    const { conversationId, contactId } = await owner.messages.get({ id: messageId })
+    const sent = { direction: 'out', provider: 'twilio', status: 'unknown', body: 'Hello' } as const
+    await api.database.db.insert(messages).values({ ...sent, id, businessId, conversationId, contactId })
+    return id
+  }
   const [conversation] = (await owner.conversations.list()).items
   const callSid = `CA${newId()}`
   const call = await registerCall(business, { callSid, from: phone(), to: '+97233330000', at: new Date() })
+  const liveSid = `CA${newId()}`
+  const at = new Date()
+  const liveCall = await registerCall(business, { callSid: liveSid, from: phone(), to: '+97233330000', at })
+  const stream = { streamSid: 'MZ1', serverId: SERVER_ID, from: '', to: '', at }
+  await claimStream(business, { callSid: liveSid, ...stream })
   const traceKey = `calls/${businessId}/${callSid}/record.jsonl`
   const trace = new TextEncoder().encode(traceOfCall({ callSid, businessId, said: 'Hello' }))
   await api.services.storage.put(traceKey, trace, 'application/x-ndjson')
@@ -66,6 +88,11 @@ export async function prepareValidInputs(
   const member = await newMember()
   const newInvitation = async () => (await owner.members.invite({ email: address(), role: 'agent' })).id
   const newText = async () => (await owner.receptionist.saveText({ title: `Text ${++serial}`, body: 'Hours' })).id
+  const newDraft = async () => {
+    const { revision } = await owner.receptionist.draft()
+    const settings = { instructions: `Be brief: ${++serial}.` }
+    return { revision: (await owner.receptionist.saveDraft({ revision, settings })).revision }
+  }
   const nextStart = () => new Date(Date.parse('2090-01-01T08:00:00Z') + ++serial * 3_600_000)
   const newAppointment = async () => {
     const id = newId()
@@ -106,6 +133,21 @@ export async function prepareValidInputs(
     if (!newest) throw new Error('Nothing was set aside.')
     return newest.id
   }
+  const newDevice = () => ({
+    subscription: {
+      endpoint: `https://push.example.com/${newId()}`,
+      keys: { p256dh: `B${'A'.repeat(86)}`, auth: 'A'.repeat(22) },
+    },
+    label: 'A telephone',
+    language: 'he' as const,
+  })
+  const addDevice = async () => {
+    // A member has so many at most: the newest are those that are being tried.
+    await api.database.db.execute(
+      sql`delete from push_devices where id not in (select id from push_devices order by id desc limit 10)`,
+    )
+    return await api.as({}).push.subscribe(newDevice())
+  }
   const [event] = (await owner.events.list()).items
   if (!conversation || !event) throw new Error('The business has no conversation, or no event.')
   const newBusiness = () => api.addBusiness(`Business ${++serial}`)
@@ -140,6 +182,8 @@ export async function prepareValidInputs(
     'businesses.update': () => ({ greeting: 'Hello' }),
     'businesses.numbers': () => undefined,
     'businesses.addNumber': () => ({ number: newNumber() }),
+    'businesses.carrierNumbers': () => undefined,
+    'businesses.connectNumber': () => ({ carrierId: 'PN1' }),
     'businesses.removeNumber': async () => ({
       numberId: (await owner.businesses.addNumber({ number: newNumber() })).id,
     }),
@@ -159,15 +203,39 @@ export async function prepareValidInputs(
     'calls.audio': () => ({ id: call }),
     'calls.moments': () => ({ id: call }),
     'calls.stats': () => ({}),
+    'stats.calls': () => ({}),
+    'stats.leads': () => ({}),
+    'stats.messages': () => ({}),
+    'stats.usage': () => ({}),
+    'stats.businesses': () => undefined,
+    'audit.list': () => ({}),
+    'system.doctor': () => undefined,
+    'system.backup': () => undefined,
     'recordings.list': () => ({}),
     'recordings.mark': async () => ({ id: await newRecording(), heard: true }),
     'calls.replay': () => ({ id: call }),
+    'calls.live': () => undefined,
+    'calls.listen': () => ({ id: liveCall }),
+    'calls.end': () => ({ id: liveCall }),
+    'calls.transfer': () => ({ id: liveCall }),
+    'calls.whisper': () => ({ id: liveCall, text: 'Ask for the address.' }),
     'receptionist.get': () => undefined,
     'receptionist.overnight': () => undefined,
     'receptionist.version': () => ({ version: 1 }),
     'receptionist.versions': () => undefined,
     'receptionist.preview': () => ({}),
     'receptionist.save': () => ({ settings: { instructions: 'Be brief.' } }),
+    'receptionist.restore': () => ({ version: 1 }),
+    'receptionist.draft': () => undefined,
+    'receptionist.saveDraft': async () => ({
+      revision: (await owner.receptionist.draft()).revision,
+      settings: { instructions: 'Be warm.' },
+    }),
+    'receptionist.discardDraft': newDraft,
+    'receptionist.rebaseDraft': newDraft,
+    'receptionist.publishDraft': newDraft,
+    'receptionist.previewAudio': () => ({ kind: 'greeting', language: 'en' }),
+    'receptionist.testCall': () => ({}),
     'receptionist.texts': () => undefined,
     'receptionist.saveText': () => ({ title: `Text ${++serial}`, body: 'Hours' }),
     'receptionist.removeText': async () => ({ id: await newText() }),
@@ -180,6 +248,8 @@ export async function prepareValidInputs(
     'appointments.cancel': async () => ({ id: await newAppointment() }),
     'messages.list': () => ({}),
     'messages.get': () => ({ id: messageId }),
+    'messages.decide': async () => ({ id: await newUnknownMessage(), arrived: true }),
+    'messages.templates': () => undefined,
     'messages.handle': async () => {
       const { id } = await owner.messages.send({ to: phone(), text: 'Hello', provider: 'twilio' })
       await api.database.db.update(messages).set({ status: 'failed' }).where(eq(messages.id, id))
@@ -231,6 +301,17 @@ export async function prepareValidInputs(
     'imports.list': () => ({}),
     'imports.rejected': () => ({ id: importId }),
     'exports.csv': () => ({ kind: 'contacts' }),
+    'push.key': () => undefined,
+    'push.devices': () => undefined,
+    'push.subscribe': async () => {
+      await addDevice()
+      return newDevice()
+    },
+    'push.change': async () => ({ id: (await addDevice()).id, kinds: ['lead'] }),
+    'push.unsubscribe': async () => ({ id: (await addDevice()).id }),
+    'push.test': async () => ({ id: (await addDevice()).id }),
+    'push.settings': () => undefined,
+    'push.saveSettings': () => ({ showText: false }),
     'privacy.retention': () => undefined,
     'privacy.setRetention': () => ({ messageDays: 400, callDays: null, recordingDays: null }),
     'privacy.eraseContact': async () => ({ id: await newContact() }),

@@ -81,7 +81,7 @@ export async function prepareBusinessRequests(
   return {
     'GET /api/openapi.json': at('/api/openapi.json'),
     'GET /api/docs': at('/api/docs'),
-    'GET /api/docs/filter.js': at('/api/docs/filter.js'),
+    'GET /api/docs/docs.js': at('/api/docs/docs.js'),
     'POST /api/whatsapp/send': () => ({
       path: '/api/whatsapp/send',
       body: { to: phone(), text: 'Hello', provider: 'twilio' },
@@ -99,6 +99,7 @@ export async function prepareBusinessRequests(
       path: `/api/payments/${paymentId}/refund`,
       refusal: { status: 409, code: 'payment_not_paid', because: 'Only a payment provider makes a payment paid.' },
     }),
+    'POST /api/v1/uploads': () => ({ path: '/api/v1/uploads?fileName=order.json', body: { order: 1042 } }),
     'GET /api/v1/media/:id': at(`/api/v1/media/${mediaId}`),
     'GET /api/v1/media/:id/thumbnail': at(`/api/v1/media/${mediaId}/thumbnail`),
     'GET /api/v1/recordings/:id/audio': at(`/api/v1/recordings/${recordingId}/audio`),

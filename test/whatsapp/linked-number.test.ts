@@ -107,7 +107,7 @@ test('a number that is refused is unlinked, and the expected one links and sends
   await refuseNumber(ctx, id, OTHER[2])
   expect(await fixture.untilState(ctx, id, 'logged_out')).toMatchObject({
     linked: false,
-    phone: OWN[2],
+    phone: null,
     confirmationNeeded: null,
   })
   await fixture.until(async () => !fixture.sandbox.isOnline(OTHER[2]), 'the phone to be unlinked')

@@ -5,13 +5,14 @@ import { updateBusiness } from '../../src/domain/businesses/index.ts'
 import type { BusinessContext } from '../../src/domain/context.ts'
 import { closeConversation, getConversation, listConversations } from '../../src/domain/conversations/index.ts'
 import {
+  changeMessage,
   deliverMessage,
   getMessage,
   listMessages,
   receiveMessage,
   requestMessage,
 } from '../../src/domain/messages/index.ts'
-import { changeAccountSettings, getLink, logoutAccount } from '../../src/domain/whatsapp/index.ts'
+import { applyReceipts, changeAccountSettings, getLink, logoutAccount } from '../../src/domain/whatsapp/index.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { readMessage } from '../../src/providers/whatsapp/baileys/message-content/read.ts'
 import { createTwilioWhatsApp } from '../../src/providers/whatsapp/twilio.ts'
@@ -598,6 +599,23 @@ test('what the owner sends to a broadcast list stands in the chat with each reci
   const [own] = await fixture.domain.handle.sql`select 1 from contacts where business_id = ${ctx.businessId}
     and phone = ${PHONE}`
   expect(own).toBeUndefined()
+}, 30_000)
+
+test('what the owner took back from a broadcast list still counts as the list’s: a receipt moves none of its rows', async () => {
+  const members = [newContact(), newContact()]
+  for (const phone of members) fixture.sandbox.putAccount({ phone })
+  const providerMessageId = await fixture.sandbox.sendRawAsOwner(
+    { from: PHONE, to: members[0] ?? '', group: '1632812346@broadcast', recipients: members },
+    { conversation: 'a mistake' },
+  )
+  const [phone = ''] = members
+  await fixture.until(async () => (await messagesOf(phone)).length === 1, 'the message')
+  const contact = { phone, name: null }
+  const deletion = { provider: 'baileys' as const, accountId: id, direction: 'out' as const, contact, text: null }
+  expect(await changeMessage(ctx, { ...deletion, providerMessageId, at: new Date() })).toBe(true)
+  await applyReceipts(ctx, id, [{ account: id, providerMessageId, status: 'read', errorCode: null, at: new Date() }])
+  const [message] = await messagesOf(phone)
+  expect(message).toMatchObject({ kind: 'deleted', status: 'sent', data: { broadcastList: '1632812346@broadcast' } })
 }, 30_000)
 
 test('what the owner sends to a broadcast list without named members is one visible row of the list', async () => {

@@ -72,7 +72,8 @@ async function saveCallTurn(ctx: DomainContext, turn: JobPayload<'call.turn'>, j
 async function summarize(deps: CallDeps, payload: JobPayload<'call.summarize'>, job: JobContext): Promise<void> {
   const { businessId, callSid, fallback } = payload
   const business = within(deps.ctx, businessId)
-  if (fallback && !(await needsFallbackSummary(business, callSid))) return
+  // A later attempt finds the summary by rules that the first one left, and is there for the model's.
+  if (fallback && job.attempt === 1 && !(await needsFallbackSummary(business, callSid))) return
   const model = deps.model(businessId)
   const summarizeBy = async (by: typeof model) => {
     const call = await ofCall(deps.ctx, callSid, job, () => summarizeCall(business, callSid, by))
@@ -102,9 +103,10 @@ export function callHandlers(deps: CallDeps): Pick<JobHandlers<'crm'>, CallJob> 
       ofExistingCall(ctx, refused, job, () => rejectStream(ctx, { ...refused, at: new Date(at) })),
     'call.status': (event, job) => ofExistingCall(ctx, event, job, () => recordCallStatus(ctx, event)),
     'call.turn': (turn, job) => saveCallTurn(ctx, turn, job),
-    'call.finish': async ({ businessId, at, reason, ...end }) => {
+    'call.finish': async ({ businessId, at, reason, test = false, ...end }) => {
       await finishCall(within(ctx, businessId), {
         ...end,
+        test,
         reason: callEndReason.parse(reason),
         from: '',
         to: '',

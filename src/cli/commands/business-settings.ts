@@ -1,4 +1,6 @@
 import { type Command, Option } from 'commander'
+import type { z } from 'zod'
+import { businessSettings } from '../../domain/businesses/index.ts'
 import { WEEKDAYS } from '../../lib/weekdays.ts'
 import type { Inputs, Outputs } from '../../trpc/client.ts'
 import { type Language, languageOption } from '../arguments.ts'
@@ -6,9 +8,8 @@ import { UsageError } from '../exit.ts'
 import { formatLine } from '../output.ts'
 import type { Cli } from '../session.ts'
 
-const PROVIDERS = ['twilio', 'baileys'] as const
-const PAYMENT_PROVIDERS = ['paypal', 'tranzila'] as const
-const ENGINES = ['default', 'openai-realtime', 'embedded'] as const
+const { defaultWhatsappProvider, fallbackWhatsappProvider, longText, paymentProvider, speechEngine } =
+  businessSettings.shape
 
 export function addSettingCommands(business: Command, { session, show }: Cli): void {
   business
@@ -26,22 +27,25 @@ export function addSettingCommands(business: Command, { session, show }: Cli): v
     .addOption(languageOption())
     .option('--timezone <zone>', 'such as Asia/Jerusalem')
     .option('--greeting <words>', 'what the agent says first; "" for the built-in greeting')
-    .addOption(new Option('--whatsapp <provider>', 'which provider sends WhatsApp messages').choices(PROVIDERS))
+    .addOption(
+      new Option('--whatsapp <provider>', 'which provider sends WhatsApp messages').choices(
+        defaultWhatsappProvider.options,
+      ),
+    )
     .addOption(
       new Option('--whatsapp-fallback <provider>', 'which provider sends when the first one cannot').choices([
-        ...PROVIDERS,
+        ...fallbackWhatsappProvider.unwrap().options,
         'none',
       ]),
     )
     .addOption(
-      new Option('--long-text <what>', 'what to do with a text that is longer than the provider allows').choices([
-        'split',
-        'refuse',
-      ]),
+      new Option('--long-text <what>', 'what to do with a text that is longer than the provider allows').choices(
+        longText.options,
+      ),
     )
     .addOption(
       new Option('--payments <provider>', 'which provider takes payments; any: chosen by currency').choices([
-        ...PAYMENT_PROVIDERS,
+        ...paymentProvider.unwrap().options,
         'any',
       ]),
     )
@@ -49,7 +53,7 @@ export function addSettingCommands(business: Command, { session, show }: Cli): v
       new Option(
         '--speech <engine>',
         'which speech engine serves calls; default: chosen by the keys of the business',
-      ).choices(ENGINES),
+      ).choices(speechEngine.options),
     )
     .option('--hours <day=spans...>', 'opening hours: sun=09:00-13:00,16:00-19:00 fri=closed')
     .action(async (options: SettingOptions) => {
@@ -63,16 +67,17 @@ export function addSettingCommands(business: Command, { session, show }: Cli): v
     })
 }
 
+type Settings = z.output<typeof businessSettings>
 type SettingOptions = {
   name?: string
   lang?: Language
   timezone?: string
   greeting?: string
-  whatsapp?: (typeof PROVIDERS)[number]
-  whatsappFallback?: (typeof PROVIDERS)[number] | 'none'
-  longText?: 'split' | 'refuse'
-  payments?: (typeof PAYMENT_PROVIDERS)[number] | 'any'
-  speech?: (typeof ENGINES)[number]
+  whatsapp?: Settings['defaultWhatsappProvider']
+  whatsappFallback?: NonNullable<Settings['fallbackWhatsappProvider']> | 'none'
+  longText?: Settings['longText']
+  payments?: NonNullable<Settings['paymentProvider']> | 'any'
+  speech?: Settings['speechEngine']
   hours?: string[]
 }
 

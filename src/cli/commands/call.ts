@@ -37,7 +37,9 @@ export function addCallCommands(program: Command, { session, show }: Cli): void 
     .command('simulate')
     .description('place a call with a synthesized caller and print a report')
     .option('--say <file...>', 'WAV files to play, in order, instead of the prepared answers')
-    .addOption(new Option('--lang <language>', 'the language of the caller').choices(['he', 'en']).default('he'))
+    .addOption(
+      new Option('--lang <language>', 'the language of the caller').choices(Object.keys(SANDBOX_NUMBERS)).default('he'),
+    )
     .option('--from <number>', 'the caller', DEMO_CALLER)
     .option('--to <number>', 'the number called (default: the number of the sandbox in that language)')
     .action(async (given: Omit<CallOptions, 'to'> & { to?: string }) => {

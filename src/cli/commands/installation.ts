@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs'
 import type { Command } from 'commander'
 import { processEnvironment } from '../../config.ts'
+import { type Finding, noteBackup } from '../../domain/system/index.ts'
 import { terminalLine } from '../../lib/escape/terminal.ts'
 import { backupTo, migrate, partialName, restoreFrom } from '../../processes/maintenance.ts'
-import type { Finding } from '../doctor-safety.ts'
 import { EXIT } from '../exit.ts'
 import { interruptible } from '../interrupt.ts'
 import { print } from '../output.ts'
@@ -23,7 +23,7 @@ function addDoctorCommand(program: Command, { show, settings, local }: Cli): voi
     .option('--fix', 'set the webhooks of the business numbers at Twilio to this installation')
     .action(async ({ fix }: { fix?: boolean }) => {
       const json = program.opts<{ json?: boolean }>().json
-      const { examine } = await import('../doctor.ts')
+      const { examine } = await import('../../processes/doctor/examine.ts')
       const findings: Finding[] = []
       const healthy = await examine(
         settings(),
@@ -61,14 +61,17 @@ function addBackupCommand(program: Command, { show, local }: Cli): void {
           return 'The backup was interrupted. No archive was written.'
         },
         () =>
-          local(({ config, storage, version }) =>
-            backupTo(config, storage, path, {
+          local(async ({ config, ctx, storage, version }) => {
+            const written = await backupTo(config, storage, path, {
               version: version.version,
               progress: ({ what, done, total }) => bar.update(done, total, what),
-            }),
-          ),
+            })
+            const { files, missing } = written
+            await noteBackup(ctx, { rows: countRows(written), files: files.length, missing: missing.length })
+            return written
+          }),
       ).finally(bar.end)
-      const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
+      const rows = countRows(manifest)
       await show({ file: path, rows, files: manifest.files.length, missing: manifest.missing }, () =>
         [
           `${path}: ${rows} rows, ${manifest.files.length} files`,
@@ -95,9 +98,13 @@ function addRestoreCommand(program: Command, { show, local }: Cli): void {
             restoreFrom(config, storage, file, ({ what, done, total }) => bar.update(done, total, what)),
           ),
       ).finally(bar.end)
-      const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
+      const rows = countRows(manifest)
       await show({ rows, files: manifest.files.length }, () => `${rows} rows, ${manifest.files.length} files`)
     })
+}
+
+function countRows({ tables }: { tables: { rows: number }[] }): number {
+  return tables.reduce((sum, table) => sum + table.rows, 0)
 }
 
 function describeFinding({ state, check, found, advice }: Finding): string {

@@ -1,10 +1,8 @@
 import { type Command, Option } from 'commander'
+import { SCOPES, type Scope } from '../../domain/members/index.ts'
 import { idArgument, limitOption, take } from '../arguments.ts'
 import { formatTable, formatTime } from '../output.ts'
 import type { Cli } from '../session.ts'
-
-const SCOPES = ['read', 'write', 'admin'] as const
-type Scope = (typeof SCOPES)[number]
 
 export function addKeyCommands(program: Command, { session, show }: Cli): void {
   const key = program.command('key').description('API keys of the business')

@@ -1,11 +1,9 @@
 import { Argument, type Command, Option } from 'commander'
+import { ROLES, type Role } from '../../domain/members/index.ts'
 import type { Outputs } from '../../trpc/client.ts'
 import { idArgument, limitOption, take } from '../arguments.ts'
 import { formatLine, formatTable, formatTime } from '../output.ts'
 import type { Cli } from '../session.ts'
-
-const ROLES = ['owner', 'manager', 'agent', 'viewer'] as const
-type Role = (typeof ROLES)[number]
 
 export function addMemberCommands(program: Command, cli: Cli): void {
   const { session, show } = cli

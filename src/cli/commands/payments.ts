@@ -1,12 +1,11 @@
 import { type Command, Option } from 'commander'
+import { PAYMENT_CURRENCIES, PAYMENT_PROVIDERS } from '../../domain/payments/index.ts'
 import { fromDecimal, toDecimal } from '../../lib/money.ts'
 import { formatPhone } from '../../lib/phone.ts'
 import { limitOption, take } from '../arguments.ts'
 import { UsageError } from '../exit.ts'
 import { formatTable, formatTime, shorten } from '../output.ts'
 import type { Cli } from '../session.ts'
-
-const CURRENCIES = ['ILS', 'USD', 'EUR'] as const
 
 export function addPaymentCommands(program: Command, { session, show }: Cli): void {
   const payments = program.command('payments').description('payment links and refunds')
@@ -16,8 +15,8 @@ export function addPaymentCommands(program: Command, { session, show }: Cli): vo
     .argument('<contact>', 'a phone number or the id of a contact')
     .argument('<amount>', 'in shekels (or the currency): 79 or 79.90')
     .argument('<description>', 'what is paid for')
-    .addOption(new Option('--currency <code>', 'of the amount').choices(CURRENCIES).default('ILS'))
-    .addOption(new Option('--provider <name>', 'default: chosen by currency').choices(['paypal', 'tranzila']))
+    .addOption(new Option('--currency <code>', 'of the amount').choices(PAYMENT_CURRENCIES).default('ILS'))
+    .addOption(new Option('--provider <name>', 'default: chosen by currency').choices(PAYMENT_PROVIDERS))
     .option('--idempotency-key <key>', 'the same key never creates a second payment')
     .option('--hours <n>', 'how long the link is valid')
     .option('--send', 'send the link by WhatsApp')
@@ -27,7 +26,7 @@ export function addPaymentCommands(program: Command, { session, show }: Cli): vo
         amount: string,
         description: string,
         options: {
-          currency: (typeof CURRENCIES)[number]
+          currency: (typeof PAYMENT_CURRENCIES)[number]
           provider?: string
           idempotencyKey?: string
           hours?: string

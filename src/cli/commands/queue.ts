@@ -1,11 +1,9 @@
 import { Argument, type Command } from 'commander'
-import { QUEUES } from '../../jobs/registry.ts'
+import { QUEUES, type QueueName } from '../../jobs/registry.ts'
 import { openAsker } from '../ask.ts'
 import { UsageError } from '../exit.ts'
 import { formatTable, formatTime, shorten } from '../output.ts'
 import type { Cli } from '../session.ts'
-
-type QueueName = (typeof QUEUES)[number]
 
 const queueArgument = () => new Argument('<queue>').choices(QUEUES)
 

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { renderUnicodeCompact } from 'uqr'
+import { WHATSAPP_PROVIDERS } from '../../domain/messages/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { formatPhone, isSamePhone, parsePhone } from '../../lib/phone.ts'
 import { readSandboxFile } from '../../processes/supervise/sandbox-file.ts'
@@ -29,7 +30,7 @@ export function addWhatsAppCommands(program: Command, { session, show }: Cli): v
     .description('send a text')
     .argument('<to>', 'whatsapp:+972…, +972… or 05x-…')
     .argument('<text>')
-    .addOption(new Option('--provider <name>', 'default: the provider of the business').choices(['twilio', 'baileys']))
+    .addOption(new Option('--provider <name>', 'default: the provider of the business').choices(WHATSAPP_PROVIDERS))
     .option('--idempotency-key <key>', 'the same key never sends a second message')
     .action(async (to: string, text: string, options: { provider?: string; idempotencyKey?: string }) => {
       const { client } = await session()

@@ -1,8 +1,10 @@
 import { client, queryClient } from './trpc.ts'
 
-type Event = { type: string }
+/** Something that happened in the business, or `stream.reset`: everything has to be read anew. */
+export type ConsoleEvent = { type: string; entityId: string }
 
 let online = true
+const followers = new Set<(event: ConsoleEvent) => void>()
 const listeners = new Set<() => void>()
 const channel = new BroadcastChannel('agentlocator-events')
 
@@ -15,8 +17,20 @@ function setOnline(value: boolean) {
   if (value === online) return
   online = value
   // What was missed beyond the events that are sent again is read anew.
-  if (online) void queryClient.invalidateQueries()
+  if (online) readAnew()
   for (const listener of listeners) listener()
+}
+
+/** For what keeps itself true by events, beside the queries that are read anew. @returns what ends it */
+export function onEvent(follower: (event: ConsoleEvent) => void): () => void {
+  followers.add(follower)
+  return () => void followers.delete(follower)
+}
+
+/** Lists that follow events themselves start again; all else is read anew. */
+function readAnew() {
+  void queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'inbox' })
+  for (const follower of followers) follower({ type: 'stream.reset', entityId: '' })
 }
 
 /** What is read anew when something happened, by the first part of an event's type. */
@@ -29,16 +43,24 @@ const READS: Record<string, string[]> = {
   note: ['conversations', 'contacts'],
   payment: ['payments', 'conversations'],
   appointment: ['appointments', 'conversations'],
+  test_call: ['calls'],
+  receptionist: ['receptionist'],
+  receptionist_draft: ['receptionist'],
+  business_text: ['receptionist'],
+  business: ['businesses', 'receptionist'],
   whatsapp: ['whatsapp'],
   recording: ['calls', 'conversations', 'recordings'],
+  push: ['push'],
 }
 
 const waiting = new Set<string>()
 let timer: ReturnType<typeof setTimeout> | undefined
 
 /** Events of the same moment cost one reading. */
-function apply({ type }: Event) {
-  if (type === 'stream.reset') return void queryClient.invalidateQueries()
+function apply(event: ConsoleEvent) {
+  const { type } = event
+  if (type === 'stream.reset') return readAnew()
+  for (const follower of followers) follower(event)
   for (const key of READS[type.split('.')[0] ?? ''] ?? []) waiting.add(key)
   if (timer) return
   timer = setTimeout(() => {
@@ -55,7 +77,7 @@ function apply({ type }: Event) {
  */
 export function followEvents(businessId: string): () => void {
   const ended = new AbortController()
-  channel.onmessage = ({ data }: MessageEvent<{ businessId: string; event?: Event; online?: boolean }>) => {
+  channel.onmessage = ({ data }: MessageEvent<{ businessId: string; event?: ConsoleEvent; online?: boolean }>) => {
     if (data.businessId !== businessId) return
     if (data.event) apply(data.event)
     if (data.online !== undefined) setOnline(data.online)
@@ -86,7 +108,8 @@ function holdStream(businessId: string, signal: AbortSignal): Promise<void> {
         },
         onStarted: () => share(true),
         onData: (item) => {
-          const event: Event = 'data' in item && item.data && 'type' in item.data ? item.data : (item as Event)
+          const event: ConsoleEvent =
+            'data' in item && item.data && 'type' in item.data ? item.data : (item as ConsoleEvent)
           apply(event)
           channel.postMessage({ businessId, event })
         },

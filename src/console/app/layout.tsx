@@ -1,42 +1,52 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link, Outlet } from '@tanstack/react-router'
-import { useEffect, useSyncExternalStore } from 'react'
+import { Link, Outlet, useLocation } from '@tanstack/react-router'
+import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from 'react'
 import { Button } from 'react-aria-components'
 import { useTranslations } from 'use-intl'
-import { Icon, type IconName } from '../ui/icon.tsx'
+import { followOutbox, forgetWritten, ownerOf } from '../screens/composer-outbox.ts'
+import { SetupBanner } from '../screens/setup-banner.tsx'
+import { Icon } from '../ui/icon.tsx'
+import { useActions, useKeys } from './actions.ts'
 import { BASE, below } from './base.ts'
 import { followEvents, isOnline, onOnlineChange } from './events.ts'
 import { useLocale } from './i18n.tsx'
+import { PLACES } from './places.ts'
+import { chooseTheme, onThemeChange, readTheme, THEMES } from './theme.ts'
 import { query, statusOf } from './trpc.ts'
 
-const PLACES = [
-  { to: '/today', name: 'today', icon: 'sun' },
-  { to: '/inbox', name: 'inbox', icon: 'chat' },
-  { to: '/calls', name: 'calls', icon: 'phone' },
-  { to: '/leads', name: 'leads', icon: 'board' },
-  { to: '/contacts', name: 'contacts', icon: 'people' },
-  { to: '/calendar', name: 'calendar', icon: 'calendar' },
-  { to: '/payments', name: 'payments', icon: 'card' },
-  { to: '/settings', name: 'settings', icon: 'gear' },
-] as const satisfies { to: string; name: string; icon: IconName }[]
+// Loaded when first needed: the first page does without them.
+const CommandBar = lazy(async () => ({ default: (await import('./command-bar.tsx')).CommandBar }))
+const KeyList = lazy(async () => ({ default: (await import('./command-bar.tsx')).KeyList }))
+const Notices = lazy(async () => ({ default: (await import('../ui/notices.tsx')).Notices }))
 
 /** The frame of every screen: navigation beside it, below it on a phone. */
 export function Layout() {
   const t = useTranslations()
   const me = useQuery(query('account.me'))
   const online = useSyncExternalStore(onOnlineChange, isOnline)
+  const place = useLocation({ select: ({ pathname }) => pathname })
   const status = statusOf(me.error)
+  const { locale } = useLocale()
   useEffect(() => {
     // The business that was chosen before is not this member's any more.
     if ((status === 403 || status === 404) && localStorage.getItem('business')) {
       localStorage.removeItem('business')
       location.reload()
     }
-    if (status === 401)
-      location.assign(`${below('/admin/login')}?next=${encodeURIComponent(location.pathname.slice(BASE.length))}`)
-  }, [status])
+    if (status === 401) {
+      const next = location.pathname.slice(BASE.length) + location.search
+      location.assign(`${below('/admin/login')}?${new URLSearchParams({ lang: locale, next })}`)
+    }
+  }, [status, locale])
   const businessId = me.data?.businessId
   useEffect(() => (businessId ? followEvents(businessId) : undefined), [businessId])
+  const owner = ownerOf(me.data)
+  useEffect(() => (owner ? followOutbox(owner) : undefined), [owner])
+  const [over, setOver] = useState<'commands' | 'keys' | null>(null)
+  useKeys(() => setOver('commands'))
+  // Letters that are typed right after Ctrl-K must not be lost.
+  useEffect(() => void setTimeout(() => void import('./command-bar.tsx'), 2_000), [])
+  useActions([{ id: 'keys', label: t('commands.keys'), key: '?', run: () => setOver('keys') }])
   if (status === 401) return null
   return (
     <div className="flex h-full flex-col md:flex-row">
@@ -49,7 +59,7 @@ export function Layout() {
       >
         <div className="hidden px-4 pt-5 pb-3 font-bold text-lg md:block">AgentLocator</div>
         <ul className="flex flex-1 overflow-x-auto md:flex-none md:flex-col md:gap-1 md:p-2">
-          {PLACES.map(({ to, name, icon }) => (
+          {PLACES.filter(({ to }) => to !== '/health' || me.data?.operator).map(({ to, name, icon }) => (
             <li key={to} className="min-w-[4.2rem] flex-1 md:flex-none">
               <Link
                 to={to}
@@ -62,6 +72,16 @@ export function Layout() {
             </li>
           ))}
         </ul>
+        <Button
+          className="mx-2 hidden items-center gap-3 rounded-lg border border-line px-3 py-2 text-muted hover:bg-raised md:flex"
+          onPress={() => setOver('commands')}
+        >
+          <Icon name="search" />
+          {t('commands.find')}
+          <kbd dir="ltr" className="ms-auto whitespace-nowrap font-sans text-xs">
+            Ctrl K
+          </kbd>
+        </Button>
         <Account className="mt-auto hidden p-3 md:flex" />
       </nav>
       <main id="main" tabIndex={-1} className="flex min-h-0 min-w-0 flex-1 flex-col outline-none">
@@ -70,8 +90,14 @@ export function Layout() {
             {t('nav.offline')}
           </div>
         )}
+        {place === '/today' && <SetupBanner />}
         <Outlet />
       </main>
+      <Suspense>
+        {over === 'commands' && <CommandBar onClose={() => setOver(null)} />}
+        {over === 'keys' && <KeyList onClose={() => setOver(null)} />}
+        <Notices />
+      </Suspense>
     </div>
   )
 }
@@ -81,6 +107,7 @@ export function Account({ className }: { className: string }) {
   const t = useTranslations('nav')
   const { locale, setLocale } = useLocale()
   const me = useQuery(query('account.me'))
+  const theme = useSyncExternalStore(onThemeChange, readTheme)
   const businesses = me.data?.businesses ?? []
   return (
     <div className={`flex-col gap-2 text-sm ${className}`}>
@@ -112,14 +139,19 @@ export function Account({ className }: { className: string }) {
         </Button>
         <Button
           className="rounded-lg border border-line px-2 py-1 hover:bg-raised"
-          aria-label={t('theme')}
-          onPress={toggleTheme}
+          aria-label={t('themeIs', { theme: t(theme) })}
+          onPress={() => chooseTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? 'system')}
         >
           <Icon name="theme" />
         </Button>
       </div>
       {me.data?.user && (
-        <form method="post" action={below('/admin/logout')} className="flex items-center gap-2">
+        <form
+          method="post"
+          action={below('/admin/logout')}
+          onSubmit={forgetWritten}
+          className="flex items-center gap-2"
+        >
           <bdi className="min-w-0 flex-1 truncate text-muted">{me.data.user.name || me.data.user.email}</bdi>
           <button type="submit" className="rounded-lg border border-line px-2 py-1 hover:bg-raised">
             {t('signOut')}
@@ -128,11 +160,4 @@ export function Account({ className }: { className: string }) {
       )}
     </div>
   )
-}
-
-function toggleTheme() {
-  const root = document.documentElement
-  const dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches
-  root.dataset.theme = dark ? 'light' : 'dark'
-  localStorage.setItem('theme', root.dataset.theme)
 }

@@ -1,9 +1,12 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
 import * as z from 'zod/mini'
 import { below } from './base.ts'
+import { NoSuchScreen, ScreenFailed } from './failure.tsx'
 import { Layout } from './layout.tsx'
+import { CALL_OUTCOMES } from './outcomes.ts'
+import { SETUP_STEPS } from './setup.ts'
 
-const root = createRootRoute({ component: Layout, notFoundComponent: () => null })
+const root = createRootRoute({ component: Layout, notFoundComponent: NoSuchScreen })
 const text = z.catch(z.optional(z.string()), undefined)
 
 const inboxSearch = z.object({
@@ -31,10 +34,22 @@ const inbox = createRoute({
   validateSearch: (search) => z.parse(inboxSearch, search),
   component: lazyRouteComponent(() => import('../screens/inbox.tsx'), 'Inbox'),
 })
+const callsSearch = z.object({
+  outcome: z.catch(z.optional(z.enum(CALL_OUTCOMES)), undefined),
+  hour: z.catch(z.optional(z.int().check(z.minimum(0), z.maximum(23))), undefined),
+  since: text,
+  until: text,
+})
 const calls = createRoute({
   getParentRoute: () => root,
   path: '/calls',
+  validateSearch: (search) => z.parse(callsSearch, search),
   component: lazyRouteComponent(() => import('../screens/calls.tsx'), 'Calls'),
+})
+const live = createRoute({
+  getParentRoute: () => root,
+  path: '/live',
+  component: lazyRouteComponent(() => import('../screens/live.tsx'), 'Live'),
 })
 const call = createRoute({
   getParentRoute: () => root,
@@ -49,7 +64,7 @@ const leads = createRoute({
   validateSearch: (search) => z.parse(leadsSearch, search),
   component: lazyRouteComponent(() => import('../screens/leads.tsx'), 'Leads'),
 })
-const contactsSearch = z.object({ q: text })
+const contactsSearch = z.object({ q: text, create: text, name: text })
 const contacts = createRoute({
   getParentRoute: () => root,
   path: '/contacts',
@@ -74,11 +89,25 @@ const payments = createRoute({
   path: '/payments',
   component: lazyRouteComponent(() => import('../screens/payments.tsx'), 'Payments'),
 })
+const SETTINGS_PARTS = [
+  'business',
+  'receptionist',
+  'whatsapp',
+  'numbers',
+  'notifications',
+  'team',
+  'keys',
+  'providers',
+  'webhooks',
+  'privacy',
+  'audit',
+  'usage',
+  'account',
+] as const
 const settingsSearch = z.object({
-  part: z.catch(
-    z._default(z.enum(['business', 'receptionist', 'whatsapp', 'numbers', 'team']), 'business'),
-    'business',
-  ),
+  part: z.catch(z._default(z.enum(SETTINGS_PARTS), 'business'), 'business'),
+  /** A part of the part. */
+  tab: text,
 })
 const settings = createRoute({
   getParentRoute: () => root,
@@ -86,11 +115,49 @@ const settings = createRoute({
   validateSearch: (search) => z.parse(settingsSearch, search),
   component: lazyRouteComponent(() => import('../screens/settings.tsx'), 'Settings'),
 })
+const statsSearch = z.object({
+  days: z.catch(z._default(z.union([z.literal(7), z.literal(30), z.literal(90)]), 30), 30),
+  messages: text,
+})
+const stats = createRoute({
+  getParentRoute: () => root,
+  path: '/stats',
+  validateSearch: (search) => z.parse(statsSearch, search),
+  component: lazyRouteComponent(() => import('../screens/stats.tsx'), 'Stats'),
+})
+const health = createRoute({
+  getParentRoute: () => root,
+  path: '/health',
+  component: lazyRouteComponent(() => import('../screens/health.tsx'), 'Health'),
+})
+const setupSearch = z.object({ step: z.catch(z._default(z.enum(SETUP_STEPS), 'business'), 'business') })
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: '/setup',
+  validateSearch: (search) => z.parse(setupSearch, search),
+  component: lazyRouteComponent(() => import('../screens/setup.tsx'), 'Setup'),
+})
 
 export const router = createRouter({
-  routeTree: root.addChildren([index, today, inbox, calls, call, leads, contacts, calendar, payments, settings]),
+  routeTree: root.addChildren([
+    index,
+    today,
+    inbox,
+    live,
+    calls,
+    call,
+    leads,
+    contacts,
+    calendar,
+    payments,
+    settings,
+    setup,
+    stats,
+    health,
+  ]),
   basepath: below('/console'),
   defaultPreload: 'intent',
+  defaultErrorComponent: ScreenFailed,
   scrollRestoration: true,
 })
 

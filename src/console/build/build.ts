@@ -17,7 +17,7 @@ export type ConsoleManifest = { hash: string; script: string; style: string; fon
 /** A hash of everything that a build depends on: the console's sources, what it imports, and the lockfile. */
 export function hashInputs(): string {
   const hash = createHash('sha256')
-  const files = [CONSOLE, join(ROOT, 'src/lib')]
+  const files = [CONSOLE, join(ROOT, 'src/lib'), join(ROOT, 'src/audio')]
     .flatMap((folder) =>
       readdirSync(folder, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
@@ -54,6 +54,7 @@ export async function buildConsole(
   rmSync(next, { recursive: true, force: true })
   mkdirSync(join(next, 'assets'), { recursive: true })
   const [script, style] = [await buildScripts(join(next, 'assets')), await buildStyle(join(next, 'assets'))]
+  await buildWorker(next)
   const fonts = FONTS.map((name) => copyFont(name, join(next, 'assets')))
   cpSync(join(CONSOLE, 'public'), next, { recursive: true })
   compressAll(next)
@@ -64,21 +65,39 @@ export async function buildConsole(
   return { manifest, built: true }
 }
 
+/** The worklet of the telephone is a file of its own, which whose name the application gets. */
 async function buildScripts(out: string): Promise<string> {
+  const worklet = await buildScript('phone/worklet.ts', out, {})
+  return await buildScript('app/main.tsx', out, { WORKLET_FILE: JSON.stringify(worklet) })
+}
+
+async function buildScript(entry: string, out: string, define: Record<string, string>): Promise<string> {
   const result = await Bun.build({
-    entrypoints: [join(CONSOLE, 'app/main.tsx')],
+    entrypoints: [join(CONSOLE, entry)],
     outdir: out,
     target: 'browser',
     splitting: true,
     minify: true,
     sourcemap: 'linked',
     naming: '[name]-[hash].[ext]',
-    define: { 'process.env.NODE_ENV': '"production"' },
+    define: { 'process.env.NODE_ENV': '"production"', ...define },
     plugins: [compileMessages, useCompiledMessages, keepTwoLocales],
   })
-  const entry = result.outputs.find((output) => output.kind === 'entry-point')
-  if (!result.success || !entry) throw new AggregateError(result.logs, 'The console could not be bundled.')
-  return relative(out, entry.path)
+  const built = result.outputs.find((output) => output.kind === 'entry-point')
+  if (!result.success || !built) throw new AggregateError(result.logs, 'The console could not be bundled.')
+  return relative(out, built.path)
+}
+
+/** A script of its own under a name that stays: a browser asks for it again and compares. */
+async function buildWorker(out: string): Promise<void> {
+  const result = await Bun.build({
+    entrypoints: [join(CONSOLE, 'app/service-worker.ts')],
+    outdir: out,
+    target: 'browser',
+    minify: true,
+    naming: 'sw.js',
+  })
+  if (!result.success) throw new AggregateError(result.logs, 'The service worker could not be bundled.')
 }
 
 async function buildStyle(out: string): Promise<string> {

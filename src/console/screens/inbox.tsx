@@ -1,27 +1,17 @@
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { useTranslations } from 'use-intl'
-import { type Out, pages, query } from '../app/trpc.ts'
+import { query } from '../app/trpc.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
-import { Ago, Phone, Written } from '../ui/values.tsx'
+import { Phone, Written } from '../ui/values.tsx'
 import { ContactPanel } from './contact-panel.tsx'
+import { Conversations, type View } from './inbox-list.tsx'
 import { Thread } from './thread.tsx'
 
 const inbox = getRouteApi('/inbox')
-const VIEWS = ['all', 'mine', 'unassigned', 'snoozed', 'closed'] as const
-type View = (typeof VIEWS)[number]
-type Conversation = Out<'conversations.list'>['items'][number]
-
-const FILTERS: Record<View, { status?: 'open' | 'closed' | 'snoozed'; assignee?: string }> = {
-  all: { status: 'open' },
-  mine: { status: 'open', assignee: 'me' },
-  unassigned: { status: 'open', assignee: 'none' },
-  snoozed: { status: 'snoozed' },
-  closed: { status: 'closed' },
-}
-
+const VIEWS: View[] = ['all', 'mine', 'unassigned', 'snoozed', 'closed']
 /** Conversations on one side, the chosen one beside it; on a phone one after the other. */
 export function Inbox() {
   const t = useTranslations('inbox')
@@ -105,79 +95,6 @@ function List() {
       </div>
       {search.q && search.q.length > 1 ? <Found q={search.q} /> : <Conversations />}
     </>
-  )
-}
-
-function Conversations() {
-  const t = useTranslations('inbox')
-  const search = inbox.useSearch()
-  const list = useInfiniteQuery(
-    pages('conversations.list', { ...FILTERS[search.view], ...(search.unread ? { unread: true } : {}), limit: 50 }),
-  )
-  const end = useRef<HTMLLIElement>(null)
-  useEffect(() => {
-    const element = end.current
-    if (!element || !list.hasNextPage) return
-    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && void list.fetchNextPage())
-    observer.observe(element)
-    return () => observer.disconnect()
-  }, [list.hasNextPage, list.fetchNextPage])
-  return (
-    <Loaded of={list}>
-      {() => {
-        const items = list.data?.pages.flatMap((page) => page.items) ?? []
-        if (items.length === 0) return <Empty>{t('empty')}</Empty>
-        return (
-          <ul className="min-h-0 flex-1 overflow-y-auto">
-            {items.map((item) => (
-              <Row key={item.id} item={item} />
-            ))}
-            <li ref={end} aria-hidden="true" className="h-8" />
-          </ul>
-        )
-      }}
-    </Loaded>
-  )
-}
-
-function Row({ item }: { item: Conversation }) {
-  const t = useTranslations('inbox')
-  const { contact } = inbox.useSearch()
-  const navigate = useNavigate({ from: '/inbox' })
-  return (
-    <li className="[contain-intrinsic-size:auto_4.5rem] [content-visibility:auto]">
-      <button
-        type="button"
-        aria-current={contact === item.contactId}
-        onClick={() => void navigate({ search: (old) => ({ ...old, contact: item.contactId }) })}
-        onKeyDown={moveFocus}
-        className="flex w-full items-center gap-3 border-line border-b px-4 py-3 text-start hover:bg-raised aria-[current=true]:bg-accent-soft"
-      >
-        <span className="min-w-0 flex-1">
-          <span className={`block truncate ${item.unread > 0 ? 'font-bold' : ''}`}>
-            {item.contactName ? (
-              <bdi>{item.contactName}</bdi>
-            ) : item.phone ? (
-              <Phone value={item.phone} />
-            ) : (
-              t('unknownCaller')
-            )}
-          </span>
-          <span className="block truncate text-muted text-sm">
-            {item.contactName && item.phone ? <Phone value={item.phone} /> : null}
-          </span>
-        </span>
-        <span className="flex flex-col items-end gap-1 text-sm">
-          <Ago at={item.lastEventAt} className="text-muted" />
-          {item.unread > 0 && (
-            <span className="min-w-5 rounded-full bg-accent px-1.5 text-center text-accent-ink text-xs">
-              <span aria-hidden="true">{item.unread}</span>
-              <span className="sr-only">{t('unread', { count: item.unread })}</span>
-            </span>
-          )}
-        </span>
-      </button>
-    </li>
   )
 }
 

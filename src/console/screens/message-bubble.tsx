@@ -1,106 +1,199 @@
+import { useMutation } from '@tanstack/react-query'
 import { useTranslations } from 'use-intl'
-import { Clock, Written } from '../ui/values.tsx'
-import type { Entry } from './entry.ts'
-
-type Message = Extract<Entry, { kind: 'message' }>['data']
+import { mutation, queryClient } from '../app/trpc.ts'
+import { Act } from '../ui/buttons.tsx'
+import { Problem } from '../ui/fields.tsx'
+import { Icon, type IconName } from '../ui/icon.tsx'
+import { Clock, national, Written } from '../ui/values.tsx'
+import type { EntryActions, Message } from './entry.ts'
+import { MessageContent } from './message-content.tsx'
+import { MessageFile } from './message-file.tsx'
 
 /** A message as WhatsApp shows it: what it answers, its files, its text, reactions, and how far it came. */
-export function MessageBubble({ message, id, at }: { message: Message; id: string; at: string }) {
+export function MessageBubble({
+  message,
+  id,
+  at,
+  onReply,
+  onWrite,
+}: { message: Message; id: string; at: string } & EntryActions) {
   const t = useTranslations('message')
   const mine = message.direction === 'out'
   const bad = message.status === 'failed' || message.status === 'unknown'
+  // Over Twilio no answer can quote a message.
+  const mayReply = message.provider === 'baileys' && !message.deletedAt && !bad
   return (
     <article
       id={id}
-      className={`flex max-w-[85%] flex-col gap-1 rounded-2xl px-3 py-2 md:max-w-lg ${
+      className={`group flex max-w-[85%] flex-col gap-1 rounded-2xl px-3 py-2 md:max-w-lg ${
         mine ? 'self-end bg-accent-soft' : 'self-start border border-line bg-surface'
       } ${bad ? '!bg-danger-soft' : ''}`}
     >
       {message.forwarded && <small className="text-muted">{t('forwarded')}</small>}
-      {message.replyTo && (
-        <blockquote className="border-accent border-s-4 ps-2 text-muted text-sm">
-          <span className="sr-only">{t('replyTo')} </span>
-          <Written className="line-clamp-2">{message.replyTo.text ?? '…'}</Written>
-        </blockquote>
-      )}
+      {message.data.author?.name && <bdi className="font-semibold text-accent text-sm">{message.data.author.name}</bdi>}
+      {message.replyTo && <Quoted {...message.replyTo} />}
       {message.deletedAt ? (
         <em className="text-muted">{t('deleted')}</em>
       ) : (
         <>
           {message.media.map((file, index) => (
-            <File key={file.id ?? index} file={file} />
+            <MessageFile key={file.id ?? index} file={file} isLooped={message.data.gif === true} />
           ))}
-          <Extra data={message.data} kind={message.kind} body={message.body} />
-          {message.body !== '' && <Written>{message.body}</Written>}
+          <MessageContent message={message} />
         </>
       )}
+      {message.reactions.length > 0 && <Reactions reactions={message.reactions} />}
       <footer className="flex flex-wrap items-center gap-2 self-end text-muted text-xs">
-        {message.reactions.map(({ emoji, from }) => (
-          <span key={`${emoji}${from.phone}`} className="rounded-full border border-line bg-surface px-1.5 text-base">
-            {emoji}
-          </span>
-        ))}
+        {mayReply && (
+          <Act
+            look="quiet"
+            aria-label={t('reply')}
+            className="!min-h-6 !px-1 !py-0 opacity-70 group-hover:opacity-100"
+            onPress={() => onReply({ id, text: quotedText(message, t), provider: message.provider })}
+          >
+            <Icon name="reply" className="!size-4" />
+          </Act>
+        )}
         {message.editedAt && <span>{t('edited')}</span>}
         <Clock at={at} />
-        {mine && (
-          <span className={bad ? 'font-semibold text-danger' : ''}>
-            {t(message.status)}
-            {message.errorCode ? ` (${message.errorCode})` : ''}
-          </span>
-        )}
+        {mine && <State message={message} />}
       </footer>
+      {mine && bad && <WhatToDo message={message} id={id} onWrite={onWrite} />}
     </article>
   )
 }
 
-function File({ file }: { file: Message['media'][number] }) {
+function Quoted({ id, text }: NonNullable<Message['replyTo']>) {
   const t = useTranslations('message')
-  if (!file.url || file.state === 'pending' || file.state === 'failed' || file.state === 'unavailable')
-    return <em className="text-muted">{file.state === 'pending' ? t('pending') : t('unavailable')}</em>
-  const isOurs = file.state === 'stored'
-  const source = isOurs ? new URL(file.url, location.origin).pathname : file.url
-  if (file.kind === 'image' && file.thumbnailUrl)
-    return (
-      <a href={source} target="_blank" rel="noreferrer">
-        <img src={file.thumbnailUrl} alt={file.fileName ?? t('photo')} loading="lazy" className="max-h-72 rounded-lg" />
-      </a>
-    )
-  if (isOurs && file.contentType.startsWith('audio/'))
-    return (
-      <figure className="flex flex-col gap-1">
-        {/* biome-ignore lint/a11y/useMediaCaption: the transcript stands below it */}
-        <audio controls preload="none" src={source} aria-label={t('voice')} className="h-10 max-w-full" />
-        {file.transcript && (
-          <figcaption className="text-sm">
-            <Written>{file.transcript}</Written>
-          </figcaption>
-        )}
-      </figure>
-    )
-  if (isOurs && file.kind === 'video')
-    // biome-ignore lint/a11y/useMediaCaption: what customers send has no captions
-    return <video controls preload="none" src={source} aria-label={t('video')} className="max-h-72 rounded-lg" />
+  const quoted = (
+    <>
+      <span className="sr-only">{t('replyTo')} </span>
+      <Written className="line-clamp-2">{text || '…'}</Written>
+    </>
+  )
+  const look = 'block border-accent border-s-4 ps-2 text-start text-muted text-sm'
+  if (!id) return <blockquote className={look}>{quoted}</blockquote>
   return (
-    <a href={source} target="_blank" rel="noreferrer" className="underline">
-      <bdi>{file.fileName ?? t('document')}</bdi>
-    </a>
+    <button
+      type="button"
+      className={`${look} hover:text-ink`}
+      onClick={() => document.getElementById(id)?.scrollIntoView({ block: 'center' })}
+    >
+      {quoted}
+    </button>
   )
 }
 
-/** What a message holds beside text and files. */
-function Extra({ data, kind, body }: { data: Message['data']; kind: string; body: string }) {
+/** One of each emoji; who reacted on hover and for screen readers. */
+function Reactions({ reactions }: { reactions: Message['reactions'] }) {
   const t = useTranslations('message')
-  if (data && 'latitude' in data && typeof data.latitude === 'number' && 'longitude' in data)
-    return (
-      <a
-        className="underline"
-        rel="noreferrer"
-        target="_blank"
-        href={`https://www.google.com/maps?q=${data.latitude},${String(data.longitude)}`}
-      >
-        {t('location')}
-      </a>
-    )
-  if (body === '' && kind !== 'text' && kind !== 'media') return <em className="text-muted">{t('other')}</em>
-  return null
+  const who = ({ from }: Message['reactions'][number]) =>
+    from.direction === 'out' ? t('us') : (from.name ?? (from.phone ? national(from.phone) : t('them')))
+  return (
+    <ul aria-label={t('reactions')} className="flex flex-wrap gap-1 self-start">
+      {[...Map.groupBy(reactions, ({ emoji }) => emoji)].map(([emoji, same]) => (
+        <li
+          key={emoji}
+          title={same.map(who).join(', ')}
+          className="rounded-full border border-line bg-surface px-1.5 text-base"
+        >
+          {emoji}
+          {same.length > 1 && <span className="ms-1 text-xs">{same.length}</span>}
+          <span className="sr-only">{same.map(who).join(', ')}</span>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+const STATE_ICONS: Record<Message['status'], IconName> = {
+  queued: 'clock',
+  sending: 'clock',
+  sent: 'check',
+  delivered: 'checks',
+  read: 'checks',
+  failed: 'warning',
+  unknown: 'warning',
+  received: 'check',
+}
+
+function State({ message: { status, deliveredAt, readAt } }: { message: Message }) {
+  const t = useTranslations('message')
+  const bad = status === 'failed' || status === 'unknown'
+  const since = status === 'read' ? readAt : status === 'delivered' ? deliveredAt : null
+  return (
+    <span
+      title={since ? new Date(since).toLocaleString() : undefined}
+      className={`flex items-center gap-1 ${bad ? 'font-semibold text-danger' : status === 'read' ? 'text-accent' : ''}`}
+    >
+      <Icon name={STATE_ICONS[status]} className="!size-4" />
+      {t(status)}
+    </span>
+  )
+}
+
+/** Providers' codes that a person can do something about. */
+const REASONS = {
+  63016: 'whyWindow',
+  template_required: 'whyWindow',
+  63003: 'whyNoWhatsapp',
+  not_on_whatsapp: 'whyNoWhatsapp',
+  63024: 'whyNoWhatsapp',
+  contact_opted_out: 'whyOptedOut',
+  63001: 'whySender',
+  63007: 'whySender',
+  20003: 'whySender',
+  463: 'whyRestricted',
+  63005: 'whyFile',
+  63019: 'whyFile',
+  63021: 'whyFile',
+  media_missing: 'whyFile',
+  media_not_fetchable: 'whyFile',
+} as const
+
+/** What went wrong, and what a person can do about it. */
+function WhatToDo({ message, id, onWrite }: { message: Message; id: string; onWrite(text: string): void }) {
+  const t = useTranslations('message')
+  const decide = useMutation({
+    ...mutation('messages.decide'),
+    onSettled: () => queryClient.invalidateQueries({ queryKey: ['conversations'] }),
+  })
+  const reason = Object.entries(REASONS).find(([code]) => code === message.errorCode)?.[1]
+  return (
+    <div className="flex flex-col gap-2 text-sm">
+      <p className="text-danger">
+        {message.status === 'unknown' ? (
+          t('whyUnknown')
+        ) : reason ? (
+          t(reason)
+        ) : (
+          <>
+            {t('whyOther')} <bdi>{message.errorMessage ?? message.errorCode}</bdi>
+          </>
+        )}
+      </p>
+      <div className="flex flex-wrap gap-1">
+        {message.status === 'unknown' && (
+          <>
+            <Act isDisabled={decide.isPending} onPress={() => decide.mutate({ id, arrived: true })}>
+              {t('itArrived')}
+            </Act>
+            <Act isDisabled={decide.isPending} onPress={() => decide.mutate({ id, arrived: false })}>
+              {t('sendAgain')}
+            </Act>
+          </>
+        )}
+        {message.status === 'failed' && message.body !== '' && (
+          <Act onPress={() => onWrite(message.body)}>{t('writeAgain')}</Act>
+        )}
+      </div>
+      <Problem error={decide.error} />
+    </div>
+  )
+}
+
+function quotedText(message: Message, t: ReturnType<typeof useTranslations<'message'>>): string {
+  if (message.body !== '') return message.body.slice(0, 200)
+  const [file] = message.media
+  return file?.kind === 'image' ? t('photo') : file?.kind === 'voice' ? t('voice') : (file?.fileName ?? t('other'))
 }

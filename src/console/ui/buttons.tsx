@@ -1,8 +1,9 @@
+import type { Ref } from 'react'
 import { Button, type ButtonProps } from 'react-aria-components'
 
 const LOOKS = {
   plain: 'border border-line bg-surface hover:bg-raised',
-  main: 'bg-accent text-accent-ink hover:opacity-90',
+  main: 'bg-accent text-accent-ink hover:bg-[color-mix(in_srgb,var(--color-accent)_88%,var(--color-ink))]',
   quiet: 'text-muted hover:bg-raised',
 } as const
 
@@ -10,7 +11,11 @@ export function Act({
   look = 'plain',
   className = '',
   ...props
-}: Omit<ButtonProps, 'className'> & { look?: keyof typeof LOOKS; className?: string }) {
+}: Omit<ButtonProps, 'className'> & {
+  look?: keyof typeof LOOKS
+  className?: string
+  ref?: Ref<HTMLButtonElement>
+}) {
   return (
     <Button
       {...props}

@@ -22,9 +22,12 @@ export function Field({
   )
 }
 
-export function Panel({ title, children }: { title: string; children: ReactNode }) {
+/** @param props.wide for tables and lists that need the room */
+export function Panel({ title, wide = false, children }: { title: string; wide?: boolean; children: ReactNode }) {
   return (
-    <section className="flex max-w-2xl flex-col gap-4 rounded-xl border border-line bg-surface p-4">
+    <section
+      className={`flex min-w-0 flex-col gap-4 rounded-xl border border-line bg-surface p-4 ${wide ? 'max-w-5xl' : 'max-w-2xl'}`}
+    >
       <h2 className="font-semibold text-lg">{title}</h2>
       {children}
     </section>

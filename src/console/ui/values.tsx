@@ -39,6 +39,21 @@ export function Clock({ at, className = '' }: { at: string; className?: string }
   )
 }
 
+/** The size of a file. */
+export function Bytes({ value }: { value: number }) {
+  const format = useFormatter()
+  const inMegabytes = value >= 1_000_000
+  return (
+    <bdi className="text-muted tabular-nums">
+      {format.number(inMegabytes ? value / 1_000_000 : Math.max(1, value / 1_000), {
+        style: 'unit',
+        unit: inMegabytes ? 'megabyte' : 'kilobyte',
+        maximumFractionDigits: inMegabytes ? 1 : 0,
+      })}
+    </bdi>
+  )
+}
+
 /** Milliseconds as seconds with one digit behind the point, as text. */
 export function useSeconds(): (ms: number) => string {
   const format = useFormatter()

@@ -30,9 +30,10 @@ export type SenderChoice =
   | {
       kind: 'ready'
       accountId: string | null
-      phone: string
       /** Only its owner can bring it back: logged out, blocked, given up. Otherwise it sends, now or once it is back. */
       down: boolean
+      /** It sends once a member confirms the number that linked it. */
+      unconfirmed: boolean
       /** WhatsApp lets it open no new chats now. */
       restricted: boolean
       /** Since when this product has known it. */
@@ -42,7 +43,7 @@ export type SenderChoice =
   | { kind: 'none' }
 
 /**
- * The account that a business sends from.
+ * The account that a business sends from: one that sends by itself before one that waits for a person.
  * @param twilio.defaultSender E.164, for a business none of whose senders is listed; `own`: of its own account, and first
  */
 export async function senderFor(
@@ -52,14 +53,17 @@ export async function senderFor(
 ): Promise<SenderChoice> {
   const { defaultSender, own } = twilio
   const chosen = provider === 'twilio' && own ? defaultSender : null
+  const down = sql<boolean>`(${whatsappAccounts.state} in ('logged_out', 'blocked')
+    or (${whatsappAccounts.state} = 'failed' and ${whatsappLinks.retryAt} is null))`
+  const unconfirmed = sql<boolean>`${whatsappLinks.expectedPhone} is not null`
   const [account] = await ctx.db
     .select({
       id: whatsappAccounts.id,
       phone: whatsappAccounts.phone,
       linkedAt: whatsappAccounts.linkedAt,
       since: whatsappAccounts.createdAt,
-      down: sql<boolean>`${whatsappAccounts.state} in ('logged_out', 'blocked')
-        or (${whatsappAccounts.state} = 'failed' and ${whatsappLinks.retryAt} is null)`,
+      down,
+      unconfirmed,
       restricted: sql<boolean>`coalesce(${gt(whatsappLinks.restrictedAt, sql`now() - interval '24 hours'`)}, false)`,
     })
     .from(whatsappAccounts)
@@ -68,17 +72,20 @@ export async function senderFor(
     .orderBy(
       ...(chosen ? [sql`${whatsappAccounts.phone} is distinct from ${chosen}`] : []),
       sql`${whatsappAccounts.linkedAt} is null`,
+      sql`${down} or ${unconfirmed}`,
       sql`${whatsappAccounts.state} <> 'working'`,
       desc(whatsappAccounts.id),
     )
     .limit(1)
-  if (account?.linkedAt && account.phone && (!chosen || account.phone === chosen)) {
-    const { phone, since, down, restricted } = account
-    return { kind: 'ready', accountId: account.id, phone, since, down, restricted }
+  // A linked account has no number between a refused one and the next.
+  if (account?.linkedAt && (account.phone || provider === 'baileys') && (!chosen || account.phone === chosen)) {
+    const { since, down, unconfirmed, restricted } = account
+    return { kind: 'ready', accountId: account.id, since, down, unconfirmed, restricted }
   }
   if (provider === 'twilio' && defaultSender) {
     const { createdAt } = await getBusiness(ctx)
-    return { kind: 'ready', accountId: null, phone: defaultSender, since: createdAt, down: false, restricted: false }
+    const able = { down: false, unconfirmed: false, restricted: false }
+    return { kind: 'ready', accountId: null, since: createdAt, ...able }
   }
   return provider === 'twilio' ? { kind: 'none' } : { kind: 'never_linked' }
 }
@@ -110,6 +117,6 @@ export async function listAccounts(ctx: BusinessContext): Promise<AccountView[]>
     reason: row.stateReason,
     since: row.stateSince,
     linked: row.linkedAt !== null,
-    confirmationNeeded: expectedPhone !== null,
+    confirmationNeeded: row.phone !== null && expectedPhone !== null,
   }))
 }

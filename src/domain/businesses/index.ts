@@ -15,6 +15,7 @@ export {
   createApiKey,
   listApiKeys,
   revokeApiKey,
+  scopeOfApiKey,
   setBootstrapKey,
 } from './api-keys.ts'
 export {
@@ -33,6 +34,13 @@ export {
   updateBusiness,
   weekHours,
 } from './businesses.ts'
+export {
+  carrierNumberView,
+  connectNumber,
+  listCarrierNumbers,
+  type NumberWebhooks,
+  wrongWebhooks,
+} from './carrier-numbers.ts'
 export {
   type AccountEntry,
   type BusinessDirectory,

@@ -17,7 +17,8 @@ const row = z.object({ calls: z.coerce.number(), cost: value, barge_ins: value, 
 
 /** Figures of a business's calls over the last days: each measure's p50 and p95 over its calls. */
 export async function callStats(ctx: BusinessContext, days: number) {
-  const since = sql`${calls.businessId} = ${ctx.businessId} and ${calls.startedAt} > now() - make_interval(days => ${days}) and ${calls.metrics} is not null`
+  const since = sql`${calls.businessId} = ${ctx.businessId} and ${calls.startedAt} > now() - make_interval(days => ${days}) and ${calls.metrics} is not null
+    and not ${calls.isTest}`
   const [totals] = await ctx.db.execute(sql`
     select count(*) as calls, sum((${calls.metrics} ->> 'costMicroUsd')::numeric) as cost,
       sum((${calls.metrics} ->> 'bargeIns')::numeric) as barge_ins,

@@ -4,7 +4,7 @@ import { calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
-/** Whether there is such a call, whether it is over, and where its record is stored; null for no such call. */
+/** Whether there is such a call, whether it is over, and where its trace is stored; null for no such call. */
 export async function findCallTrace(
   ctx: BusinessContext,
   callSid: string,
@@ -17,37 +17,37 @@ export async function findCallTrace(
 }
 
 /**
- * Notes that a call's record is stored. Asked twice, it is noted once.
+ * Notes that a call's trace is stored. Asked twice, it is noted once.
  * @returns false when there is no such call any more: what was stored has no owner
  */
 export async function attachCallTrace(
   ctx: BusinessContext,
-  record: { callSid: string; key: string; lines: number },
+  trace: { callSid: string; key: string; lines: number },
 ): Promise<boolean> {
-  const theCall = and(eq(calls.callSid, record.callSid), eq(calls.businessId, ctx.businessId))
+  const theCall = and(eq(calls.callSid, trace.callSid), eq(calls.businessId, ctx.businessId))
   return await ctx.db.transaction(async (tx) => {
     const [noted] = await tx
       .update(calls)
-      .set({ recordKey: record.key })
+      .set({ recordKey: trace.key })
       .where(and(theCall, isNull(calls.recordKey)))
-      .returning({ id: calls.id })
+      .returning({ id: calls.id, isTest: calls.isTest })
     if (noted) {
       await audit(tx, ctx, {
-        action: 'call.record',
+        action: noted.isTest ? 'test_call.record' : 'call.record',
         entity: 'call',
         entityId: noted.id,
-        data: { lines: record.lines },
+        data: { lines: trace.lines },
       })
       return true
     }
-    // Locked, as an erasure locks it: the record is either seen by that, or not attached.
+    // Locked, as an erasure locks it: the trace is either seen by that, or not attached.
     const [known] = await tx.select({ id: calls.id }).from(calls).where(theCall).for('update')
     return known !== undefined
   })
 }
 
 /**
- * Where the record of a call is stored.
+ * Where the trace of a call is stored.
  * @param key our id or the carrier's call SID
  * @throws AppError `call_not_found`, `trace_not_found` for a call that has none, or none yet
  */

@@ -10,7 +10,7 @@ import { upsertCall } from './register-call.ts'
  */
 export async function claimStream(
   ctx: BusinessContext,
-  stream: { callSid: string; streamSid: string; serverId: string; from: string; to: string; at: Date },
+  stream: { callSid: string; streamSid: string; serverId: string; from: string; to: string; at: Date; test?: boolean },
 ): Promise<boolean> {
   const claim = ctx.db.transaction(async (tx) => {
     const call = await upsertCall(tx, ctx, stream)
@@ -31,7 +31,8 @@ export async function claimStream(
         ),
       )
       .returning({ id: calls.id })
-    if (claimed.length > 0) await emit(tx, ctx, { action: 'call.live', entity: 'call', entityId: call.id })
+    const action = call.isTest ? 'test_call.begin' : 'call.live'
+    if (claimed.length > 0) await emit(tx, ctx, { action, entity: 'call', entityId: call.id })
     return claimed.length > 0
   })
   return await claim.catch((error: unknown) => {

@@ -27,7 +27,7 @@ export async function enqueueFallbackSummary(
  */
 export async function needsFallbackSummary(ctx: BusinessContext, callSid: string): Promise<boolean> {
   const [row] = await ctx.db
-    .select({ endReason: calls.endReason, summary: callSummaries.callId, server: heartbeats.id })
+    .select({ endReason: calls.endReason, isTest: calls.isTest, summary: callSummaries.callId, server: heartbeats.id })
     .from(calls)
     .leftJoin(callSummaries, eq(callSummaries.callId, calls.id))
     .leftJoin(
@@ -35,6 +35,6 @@ export async function needsFallbackSummary(ctx: BusinessContext, callSid: string
       and(eq(heartbeats.id, calls.serverId), gt(heartbeats.seenAt, sql`now() - interval '30 seconds'`)),
     )
     .where(and(eq(calls.callSid, callSid), eq(calls.businessId, ctx.businessId)))
-  if (!row || row.summary !== null || row.server !== null) return false
+  if (!row || row.isTest || row.summary !== null || row.server !== null) return false
   return row.endReason === null || CONCLUDED_REASONS.has(row.endReason)
 }

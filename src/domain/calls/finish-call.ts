@@ -20,6 +20,7 @@ export async function finishCall(
     durationMs: number
     metrics: Record<string, number | null>
     at: Date
+    test?: boolean
   },
 ): Promise<void> {
   await ctx.db.transaction(async (tx) => {
@@ -42,8 +43,9 @@ export async function finishCall(
         ),
       )
       .returning({ id: calls.id })
+    const action = call.isTest ? 'test_call.end' : 'call.end'
     if (ended.length > 0)
-      await audit(tx, ctx, { action: 'call.end', entity: 'call', entityId: call.id, data: { reason: end.reason } })
+      await audit(tx, ctx, { action, entity: 'call', entityId: call.id, data: { reason: end.reason } })
   })
 }
 

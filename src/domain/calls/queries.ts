@@ -1,15 +1,29 @@
-import { and, asc, eq } from 'drizzle-orm'
+import { and, asc, eq, gte, lt, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { calls, callTurns, contacts, leads, recordings } from '../../../db/schema/index.ts'
+import { businesses, calls, callTurns, contacts, leads, recordings } from '../../../db/schema/index.ts'
 import { maskCardsInText } from '../../lib/card-numbers.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { earlierColumns, presentName } from '../leads/index.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
+import { callOutcome, outcomeSql } from './call-outcome.ts'
 
 export const callFilters = pageInput.extend({
   contactId: z.uuid().optional(),
   state: z.enum(calls.state.enumValues).optional(),
+  /** What the caller got in the end. */
+  outcome: callOutcome.optional(),
+  /** Calls that began in this hour of any day, by the business's clock. */
+  hour: z.coerce.number().int().min(0).max(23).optional(),
+  /** Calls that began at this time or later. */
+  since: z.coerce.date().optional(),
+  /** Calls that began before this time. */
+  until: z.coerce.date().optional(),
+  /** Only the calls in which a member tried the receptionist out, which are left out otherwise. */
+  tests: z
+    .union([z.boolean(), z.enum(['true', 'false'])])
+    .transform((value) => value === true || value === 'true')
+    .default(false),
 })
 
 const view = {
@@ -31,6 +45,7 @@ const view = {
   durationMs: calls.durationMs,
   stirVerstat: calls.stirVerstat,
   metrics: calls.metrics,
+  isTest: calls.isTest,
   startedAt: calls.startedAt,
   endedAt: calls.endedAt,
 }
@@ -43,6 +58,13 @@ export async function listCalls(ctx: BusinessContext, input: z.input<typeof call
     eq(calls.businessId, ctx.businessId),
     page.contactId ? eq(calls.contactId, page.contactId) : undefined,
     page.state ? eq(calls.state, page.state) : undefined,
+    page.outcome ? eq(outcomeSql, page.outcome) : undefined,
+    page.hour === undefined
+      ? undefined
+      : sql`extract(hour from ${calls.startedAt} at time zone ${zoneOf(ctx)}) = ${page.hour}`,
+    page.since ? gte(calls.startedAt, page.since) : undefined,
+    page.until ? lt(calls.startedAt, page.until) : undefined,
+    eq(calls.isTest, page.tests),
   )
   const rows = await ctx.db
     .select(view)
@@ -52,6 +74,10 @@ export async function listCalls(ctx: BusinessContext, input: z.input<typeof call
     .orderBy(query.orderBy)
     .limit(query.limit)
   return toPage(rows, page.limit)
+}
+
+function zoneOf({ businessId }: BusinessContext) {
+  return sql`(select ${businesses.timezone} from ${businesses} where ${businesses.id} = ${businessId})`
 }
 
 /**

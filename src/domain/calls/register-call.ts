@@ -29,8 +29,8 @@ export type CallRegistration = {
 export async function upsertCall(
   tx: Executor,
   ctx: BusinessContext,
-  call: { callSid: string; from: string; to: string; at: Date },
-): Promise<{ id: string; businessId: string; contactId: string | null }> {
+  call: { callSid: string; from: string; to: string; at: Date; test?: boolean },
+): Promise<{ id: string; businessId: string; contactId: string | null; isTest: boolean }> {
   await tx
     .insert(calls)
     .values({
@@ -40,6 +40,7 @@ export async function upsertCall(
       fromNumber: call.from,
       toNumber: call.to,
       startedAt: call.at,
+      isTest: call.test ?? false,
     })
     .onConflictDoNothing()
   // Looked up after the insert, which has waited for an erasure that was just taking this call away.
@@ -48,6 +49,7 @@ export async function upsertCall(
       id: calls.id,
       businessId: calls.businessId,
       contactId: calls.contactId,
+      isTest: calls.isTest,
       erased: sql<boolean>`${isErasedSql(ctx, [{ kind: 'call', value: call.callSid }])}`,
     })
     .from(calls)

@@ -16,7 +16,7 @@ export async function saveTurn(
   turn: CallTurn,
 ): Promise<{ id: string; untranscribed: boolean } | null> {
   const [call] = await ctx.db
-    .select({ id: calls.id, audioKey: calls.audioKey })
+    .select({ id: calls.id, isTest: calls.isTest, audioKey: calls.audioKey })
     .from(calls)
     .where(and(eq(calls.callSid, turn.callSid), eq(calls.businessId, ctx.businessId)))
   if (!call) return await refuseTurn(ctx, turn)
@@ -41,7 +41,7 @@ export async function saveTurn(
       .returning({ id: callTurns.id })
     if (row)
       await emit(tx, ctx, {
-        action: 'call.turn',
+        action: call.isTest ? 'test_call.turn' : 'call.turn',
         entity: 'call',
         entityId: call.id,
         data: { turnId: row.id, index: turn.index, role: turn.role },

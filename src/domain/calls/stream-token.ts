@@ -15,6 +15,16 @@ export type StreamToken = {
   viaInstallation?: true
   /** The caller's carrier claims a number that was found not to be theirs (STIR/SHAKEN). */
   unverified?: true
+  /** A member tries the receptionist out: only their own connection may use the token. */
+  test?: TestCall
+}
+
+export type TestCall = {
+  /** Who asked for the token, as `actorName` writes them. */
+  member: string
+  /** What answers: the draft, or the version in force. */
+  draft: boolean
+  language: 'he' | 'en'
 }
 
 const VALID_SECONDS = 60
@@ -28,6 +38,7 @@ const claims = z.object({
   n: z.string(),
   i: z.literal(1).optional(),
   u: z.literal(1).optional(),
+  m: z.object({ m: z.string(), d: z.boolean(), l: z.enum(['he', 'en']) }).optional(),
 })
 
 /**
@@ -36,7 +47,7 @@ const claims = z.object({
  */
 export function createStreamToken(
   secret: string,
-  call: Pick<StreamToken, 'callSid' | 'businessId' | 'from' | 'to' | 'viaInstallation' | 'unverified'>,
+  call: Pick<StreamToken, 'callSid' | 'businessId' | 'from' | 'to' | 'viaInstallation' | 'unverified' | 'test'>,
   now = Date.now(),
 ): string {
   const body = Buffer.from(
@@ -49,6 +60,7 @@ export function createStreamToken(
       n: newId(),
       ...(call.viaInstallation ? { i: 1 } : {}),
       ...(call.unverified ? { u: 1 } : {}),
+      ...(call.test ? { m: { m: call.test.member, d: call.test.draft, l: call.test.language } } : {}),
     }),
   ).toString('base64url')
   return `${body}.${sign(secret, body)}`
@@ -66,12 +78,13 @@ export function verifyStreamToken(
   if (!secretsEqual(sign(secret, body), signature)) return null
   const parsed = claims.safeParse(JSON.parse(Buffer.from(body, 'base64url').toString()))
   if (!parsed.success) return null
-  const { c, b, f, t, e, n, i, u } = parsed.data
+  const { c, b, f, t, e, n, i, u, m } = parsed.data
   if (c !== callSid || e * 1000 < now) return null
   return {
     ...{ callSid: c, businessId: b, from: f, to: t, expiresAt: e, nonce: n },
     ...(i ? { viaInstallation: true } : {}),
     ...(u ? { unverified: true } : {}),
+    ...(m ? { test: { member: m.m, draft: m.d, language: m.l } } : {}),
   }
 }
 

@@ -31,7 +31,7 @@ export async function endAbandonedCalls(ctx: DomainContext): Promise<number> {
       .returning(ENDED)
     await tellEnds(tx, ctx, rows)
     // Within the transaction: without its job a call stays as it is, for the next sweep.
-    for (const call of rows) await enqueueFallbackSummary(ctx, call)
+    for (const call of rows) if (!call.isTest) await enqueueFallbackSummary(ctx, call)
     return rows
   })
   const overdue = await ctx.db.transaction(async (tx) => {
@@ -50,16 +50,24 @@ export async function endAbandonedCalls(ctx: DomainContext): Promise<number> {
   return orphaned.length + overdue.length
 }
 
-const ENDED = { id: calls.id, callSid: calls.callSid, businessId: calls.businessId, reason: calls.endReason }
+const ENDED = {
+  id: calls.id,
+  callSid: calls.callSid,
+  businessId: calls.businessId,
+  reason: calls.endReason,
+  isTest: calls.isTest,
+}
 
 /** Whoever listens waits for the end of a call that they saw begin. */
 async function tellEnds(
   tx: Executor,
   ctx: DomainContext,
-  rows: { id: string; businessId: string; reason: string | null }[],
+  rows: { id: string; businessId: string; reason: string | null; isTest: boolean }[],
 ): Promise<void> {
-  for (const { id, businessId, reason } of rows)
-    await audit(tx, within(ctx, businessId), { action: 'call.end', entity: 'call', entityId: id, data: { reason } })
+  for (const { id, businessId, reason, isTest } of rows) {
+    const action = isTest ? 'test_call.end' : 'call.end'
+    await audit(tx, within(ctx, businessId), { action, entity: 'call', entityId: id, data: { reason } })
+  }
 }
 
 /** A summary's job may be away this long without being lost; and what is older than a day is left as it is. */
@@ -76,6 +84,7 @@ export async function requeueSummaries(ctx: DomainContext, lostAfterMs = SUMMARY
     .where(
       and(
         eq(calls.state, 'ended'),
+        eq(calls.isTest, false),
         isNotNull(calls.streamSid),
         gt(calls.endedAt, new Date(Date.now() - DAY_MS)),
         lt(calls.endedAt, new Date(Date.now() - lostAfterMs)),

@@ -22,6 +22,8 @@ export const callView = z.object({
   carrierSeconds: z.number().nullable(),
   durationMs: z.number().nullable(),
   metrics: z.record(z.string(), z.number().nullable()).nullable(),
+  /** Whether a member tried the receptionist out: no caller, no lead, no figure. */
+  isTest: z.boolean(),
   startedAt: z.date(),
   endedAt: z.date().nullable(),
 })

@@ -1,6 +1,6 @@
-import { and, desc, eq, gt, isNull } from 'drizzle-orm'
+import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { contacts, conversations } from '../../../db/schema/index.ts'
+import { calls, contacts, conversations, MEDIA_KINDS, MESSAGE_STATUSES, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { olderThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
@@ -18,6 +18,25 @@ export const conversationFilters = timePageInput.extend({
     .optional(),
 })
 
+const lastMessage = z.object({
+  kind: z.literal('message'),
+  direction: z.enum(messages.direction.enumValues),
+  status: z.enum(MESSAGE_STATUSES),
+  /** The kind of the message, such as `text` or `location`. */
+  content: z.string(),
+  /** The beginning of its text. */
+  text: z.string(),
+  /** The kind of its first file. */
+  media: z.enum(MEDIA_KINDS).nullable(),
+})
+const lastCall = z.object({
+  kind: z.literal('call'),
+  direction: z.enum(calls.direction.enumValues),
+  state: z.enum(calls.state.enumValues),
+  answeredBy: z.enum(calls.answeredBy.enumValues),
+})
+const lastEntry = z.discriminatedUnion('kind', [lastMessage, lastCall]).nullable()
+
 export const conversationView = z.object({
   id: z.uuid(),
   contactId: z.uuid(),
@@ -30,7 +49,29 @@ export const conversationView = z.object({
   lastInboundAt: z.date().nullable(),
   lastEventAt: z.date(),
   createdAt: z.date(),
+  /** The latest message or call, for a preview. */
+  last: lastEntry,
 })
+
+const PREVIEW_LENGTH = 160
+
+/** Read for the rows of a page alone, each by one look-up in the index of the timeline. */
+const lastSql = sql<unknown>`(select newest.entry from (
+  (select said.occurred_at as at, jsonb_build_object('kind', 'message', 'direction', said.direction, 'status', said.status,
+      'content', said.kind, 'text', left(said.body, ${sql.raw(String(PREVIEW_LENGTH))}), 'media', coalesce(
+        (select file.kind from message_media as file where file.message_id = said.id order by file.index limit 1),
+        case when said.outbound_media is null then null when (said.outbound_media->0->>'voice')::boolean then 'voice'
+          when split_part(lower(said.outbound_media->0->>'contentType'), '/', 1) in ('image', 'video', 'audio')
+            then split_part(lower(said.outbound_media->0->>'contentType'), '/', 1) else 'document' end)) as entry
+    from messages as said where said.contact_id = "conversations"."contact_id"
+      and said.business_id = "conversations"."business_id" and said.kind not in ('reaction', 'poll_vote')
+    order by said.occurred_at desc, said.id desc limit 1)
+  union all
+  (select talk.started_at, jsonb_build_object('kind', 'call', 'direction', talk.direction, 'state', talk.state,
+      'answeredBy', talk.answered_by)
+    from calls as talk where talk.contact_id = "conversations"."contact_id" and talk.business_id = "conversations"."business_id"
+    order by talk.started_at desc, talk.id desc limit 1)
+  ) newest order by newest.at desc limit 1)`
 
 const columns = {
   id: conversations.id,
@@ -44,7 +85,10 @@ const columns = {
   lastInboundAt: conversations.lastInboundAt,
   lastEventAt: conversations.lastEventAt,
   createdAt: conversations.createdAt,
+  last: lastSql,
 }
+
+const withPreview = <Row extends { last: unknown }>(row: Row) => ({ ...row, last: lastEntry.parse(row.last) })
 
 export async function listConversations(ctx: BusinessContext, input: z.input<typeof conversationFilters>) {
   const page = conversationFilters.parse(input)
@@ -69,7 +113,7 @@ export async function listConversations(ctx: BusinessContext, input: z.input<typ
     )
     .orderBy(desc(conversations.lastEventAt), desc(conversations.id))
     .limit(page.limit + 1)
-  return toTimePage(rows, page.limit)
+  return toTimePage(rows.map(withPreview), page.limit)
 }
 
 /** @throws AppError `conversation_not_found` */
@@ -80,7 +124,7 @@ export async function getConversation(ctx: BusinessContext, id: string) {
     .innerJoin(contacts, eq(contacts.id, conversations.contactId))
     .where(and(eq(conversations.id, id), eq(conversations.businessId, ctx.businessId)))
   if (!row) throw noConversation()
-  return row
+  return withPreview(row)
 }
 
 export function noConversation() {

@@ -148,6 +148,30 @@ export async function noteDeletions(tx: Executor, ctx: BusinessContext, refs: Re
   return ids
 }
 
+/** Has a file deleted at a later moment, unless `keepFiles` takes that back. */
+export async function deleteFileAfter(ctx: BusinessContext, ref: string, at: Date): Promise<void> {
+  await ctx.db
+    .insert(pendingDeletions)
+    .values({ id: newId(), businessId: ctx.businessId, kind: 'file', ref, updatedAt: at })
+}
+
+/** Takes back deletions, within the transaction that makes the files needed. @returns whether all of them were still to come */
+export async function keepFiles(tx: Executor, ctx: BusinessContext, refs: string[]): Promise<boolean> {
+  const kept = await tx
+    .delete(pendingDeletions)
+    .where(
+      and(
+        eq(pendingDeletions.businessId, ctx.businessId),
+        eq(pendingDeletions.kind, 'file'),
+        inArray(pendingDeletions.ref, refs),
+        // One that was tried is deleted, or about to be.
+        eq(pendingDeletions.attempts, 0),
+      ),
+    )
+    .returning({ id: pendingDeletions.id })
+  return kept.length === new Set(refs).size
+}
+
 export async function queueDeletions(ctx: BusinessContext, ids: string[]): Promise<void> {
   try {
     for (const deletionId of ids)

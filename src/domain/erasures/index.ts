@@ -1,9 +1,11 @@
 export {
+  deleteFileAfter,
   deleteLeftovers,
   deletePending,
   filesOfCallAudio,
   filesOfRecordings,
   filesOfTurns,
+  keepFiles,
   noteDeletions,
   noteFiles,
   queueDeletions,

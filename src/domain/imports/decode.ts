@@ -26,7 +26,6 @@ const SURE = 30
  * @throws AppError `unknown_encoding`, `wrong_encoding`
  */
 export function decodeCsv(bytes: Uint8Array, wanted: Encoding | null): { text: string; encoding: Encoding } {
-  refuseOtherFiles(bytes)
   const encoding = wanted ?? detect(bytes)
   if (encoding === null)
     throw new AppError(
@@ -58,29 +57,6 @@ export function decodeCsv(bytes: Uint8Array, wanted: Encoding | null): { text: s
       { field: 'encoding' },
     )
   return { text: cleanText(text), encoding }
-}
-
-/** What people hand in for a CSV file, by how it begins. */
-const OTHER_FILES: [string | RegExp, string][] = [
-  ['PK\x03\x04', 'an Excel workbook or another zip file'],
-  ['\xd0\xcf\x11\xe0', 'an old Excel workbook'],
-  ['%PDF-', 'a PDF'],
-  ['\x1f\x8b', 'a compressed file'],
-  [/^(?:\xef\xbb\xbf)?\s*BEGIN:VCARD/i, 'a file of vCards'],
-  [/^(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|table|\?xml)/i, 'a web page or XML'],
-  [/^(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*"[^"]*"\s*:/, 'JSON'],
-]
-
-/** @throws AppError `not_csv` */
-function refuseOtherFiles(bytes: Uint8Array): void {
-  const start = Buffer.from(bytes.subarray(0, 256)).toString('latin1')
-  const kind = OTHER_FILES.find(([begin]) =>
-    typeof begin === 'string' ? start.startsWith(begin) : begin.test(start),
-  )?.[1]
-  if (kind)
-    throw new AppError('invalid', 'not_csv', `This is ${kind}, no CSV file. Save or export it as “CSV UTF-8”.`, {
-      field: 'csv',
-    })
 }
 
 function detect(bytes: Uint8Array): Encoding | null {
@@ -189,10 +165,17 @@ function decodeByTable(bytes: Uint8Array, table: Table): string | null {
   return new TextDecoder('utf-16le').decode(units)
 }
 
-/** UTF-8 that was taken for windows-1252 and saved once more: each Hebrew letter is a multiplication sign and another character. */
+/** D7 90 to D7 AA, the UTF-8 of alef to tav, read byte by byte as windows-1252 or ISO-8859-1. */
+const GARBLED_WORD = /(?:×[\u0090-\u00aa‘’“”•–—˜™š›œžŸ]){2,}/g
+
+/**
+ * UTF-8 that was taken for windows-1252 and saved once more: each Hebrew letter is a multiplication sign and another character.
+ * In other texts such pairs do not stand together, least of all several different ones.
+ */
 function isGarbledHebrew(text: string): boolean {
   const sample = text.slice(0, SAMPLE)
-  return !/[א-ת]/.test(sample) && (sample.match(/×[\u0080-\u00bf\u0152-\u0178\u02c6-\u2122]/g)?.length ?? 0) >= 3
+  const letters = (sample.match(GARBLED_WORD) ?? []).flatMap((word) => word.match(/×./g) ?? [])
+  return !/[א-ת]/.test(sample) && new Set(letters).size >= 3
 }
 
 /** Final letters at the beginning of words, and none at the end: the text is stored from left to right as it is seen. */

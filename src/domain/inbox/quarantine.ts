@@ -20,7 +20,14 @@ export type SetAside = {
   eventId?: string | null
 }
 
-const named = z.object({ businessId: z.uuid() })
+/** Events name their business, or those that their sender speaks for. */
+const named = z.object({ businessId: z.uuid().optional(), onlyFor: z.array(z.uuid()).optional() })
+
+/** The business that something belongs to, and whose limits it counts against; null when that is not certain. */
+function businessOf(payload: unknown): string | null {
+  const { businessId, onlyFor } = named.safeParse(payload).data ?? {}
+  return businessId ?? (onlyFor?.length === 1 ? (onlyFor[0] ?? null) : null)
+}
 
 export type QuarantineLimits = {
   rows: number
@@ -39,7 +46,7 @@ export async function setAside(
   entry: SetAside,
   limits: QuarantineLimits = LIMITS,
 ): Promise<void> {
-  const businessId = named.safeParse(entry.payload).data?.businessId ?? null
+  const businessId = businessOf(entry.payload)
   const content = new TextEncoder().encode(JSON.stringify(entry.payload) ?? 'null')
   const reason = cutText(cleanText(errorMessage(entry.error)), 500)
   await ctx.db.transaction(async (tx) => {

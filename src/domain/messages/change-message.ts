@@ -101,8 +101,11 @@ async function takeBack(tx: Executor, ctx: BusinessContext, messageId: string, a
     .set({
       kind: 'deleted',
       body: '',
+      outboundMedia: null,
       deletedAt: at,
-      data: sql`jsonb_strip_nulls(jsonb_build_object('author', ${messages.data}->'author'))`,
+      // By its list a row of a broadcast is still known as one of several with the same id.
+      data: sql`jsonb_strip_nulls(jsonb_build_object('author', ${messages.data}->'author',
+        'broadcastList', ${messages.data}->'broadcastList'))`,
     })
     .where(and(eq(messages.id, messageId), eq(messages.businessId, ctx.businessId)))
   await tx.execute(sql`update events set data = data - 'body' - 'media' - 'transcript'

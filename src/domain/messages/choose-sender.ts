@@ -5,8 +5,10 @@ import type { ProbeMedia } from '../../providers/whatsapp/port.ts'
 import { type getBusiness, type SenderChoice, senderFor } from '../businesses/index.ts'
 import { contactsWithPhone } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
+import type { UploadLinks } from './uploads.ts'
 
-export type ProviderName = 'twilio' | 'baileys'
+export const WHATSAPP_PROVIDERS = messages.provider.enumValues
+export type ProviderName = (typeof WHATSAPP_PROVIDERS)[number]
 
 export type TwilioSending = {
   configured: boolean
@@ -20,6 +22,8 @@ export type SendSettings = {
   twilio(businessId: string): TwilioSending
   /** Looks at files that are to be sent before they are accepted; unset: only sending tells. */
   probeMedia?: ProbeMedia
+  /** Recognizes files that were uploaded here; unset: every address is another server's. */
+  uploads?: UploadLinks
 }
 
 export type ChosenSender = { provider: ProviderName; accountId: string | null }
@@ -35,7 +39,7 @@ type Assessment =
 
 /**
  * Who sends a message: the provider asked for, or the business's second one when the first surely cannot take it (not
- * linked, restricted, down).
+ * linked, not confirmed, restricted, down).
  * @param what.free it is not a template
  * @throws AppError `not_configured`, `account_not_linked`, `template_required`, `template_not_supported`
  */
@@ -100,7 +104,7 @@ export async function assess(
       }),
       final: false,
     }
-  if (choice.down) return { verdict: 'waits', sender }
+  if (choice.down || choice.unconfirmed) return { verdict: 'waits', sender }
   if (choice.restricted && !(await lastInbound(ctx, 'baileys', what.to))) return { verdict: 'waits', sender }
   return { verdict: 'takes', sender }
 }

@@ -160,6 +160,20 @@ function checkFile({ types, bytes }: SendLimits, file: FileToSend, index: number
   )
 }
 
+/** The providers that take such a file. */
+export function takersOf(
+  file: Pick<FileToSend, 'contentType' | 'voice'> & { bytes: number },
+): ('twilio' | 'baileys')[] {
+  const type = bareType(file.contentType ?? '')
+  const kind = file.voice ? 'voice' : mediaKindOf(type)
+  return PROVIDERS.filter((provider) => {
+    const { types, bytes } = SEND_LIMITS[provider]
+    return file.bytes <= bytes && (!types || types[kind].test(type))
+  })
+}
+
+const PROVIDERS = ['twilio', 'baileys'] as const
+
 function kindOf(file: FileToSend): MediaKind {
   return file.voice ? 'voice' : mediaKindOf(file.contentType ?? typeByName(file.url))
 }

@@ -1,22 +1,23 @@
 import { and, eq } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
-import { contacts, messages } from '../../../db/schema/index.ts'
+import { contacts, messageMedia, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { furtherNumber, resolveContact } from '../contacts/index.ts'
 import { auditOnly, type BusinessContext } from '../context.ts'
 import { openConversation } from '../conversations/index.ts'
-import { refuseErasedCall } from '../erasures/index.ts'
+import { keepFiles, refuseErasedCall } from '../erasures/index.ts'
 import { emitMessage } from './message-event.ts'
 import type { AskedMessage } from './request-message-fast-path.ts'
+import { rowOfUpload, type Upload, uploadKey } from './uploads.ts'
 
-type Part = AskedMessage & Pick<typeof messages.$inferInsert, 'partOf' | 'part'>
+type Part = AskedMessage & Pick<typeof messages.$inferInsert, 'partOf' | 'part'> & { upload?: Upload | null }
 
 /**
  * Writes a message to send, or all of its parts, step by step in one transaction. `requestMessageFastPath` writes the common
  * case in one statement; a property test holds it to these steps.
  * @param ofCall the SID of the call that the message comes of
  * @returns the first part, or the message that another request wrote meanwhile under the same idempotency key
- * @throws AppError `contact_opted_out`, `person_erased`
+ * @throws AppError `contact_opted_out`, `person_erased`, `upload_expired`
  */
 export async function requestMessageInSteps(
   ctx: BusinessContext,
@@ -39,7 +40,7 @@ export async function requestMessageInSteps(
     const conversationId = await openConversation(tx, ctx, contactId, { at: first.occurredAt, inbound: false })
     const toPhone = furtherNumber(phone, contact?.phone ?? null)
     const toContact = { toPhone, businessId: ctx.businessId, conversationId, contactId } as const
-    const insert = (part: Part) =>
+    const insert = ({ upload: _, ...part }: Part) =>
       tx
         .insert(messages)
         .values({ ...part, ...toContact, direction: 'out', status: 'queued' })
@@ -49,6 +50,7 @@ export async function requestMessageInSteps(
     // Another request used the same key between the look-up and the insert.
     if (!made) return findByKey(tx, ctx, first.idempotencyKey ?? '')
     for (const part of more) await insert(part)
+    await takeUploads(tx, ctx, parts)
     for (const { id: entityId, provider } of parts) {
       await auditOnly(tx, ctx, { action: 'message.request', entity: 'message', entityId, data: { provider } })
       await emitMessage(tx, ctx, 'message.request', entityId)
@@ -57,6 +59,18 @@ export async function requestMessageInSteps(
   })
   if (!message) throw new Error('The message was neither written nor found.')
   return message
+}
+
+/** The files of the parts belong to their messages from now on. */
+async function takeUploads(tx: Executor, ctx: BusinessContext, parts: readonly Part[]): Promise<void> {
+  const taken = parts.flatMap(({ id, upload }) => (upload ? [{ messageId: id, upload }] : []))
+  if (taken.length === 0) return
+  const keys = taken.map(({ upload }) => uploadKey(upload))
+  if (!(await keepFiles(tx, ctx, keys)) || new Set(keys).size < keys.length)
+    throw new AppError('gone', 'upload_expired', 'The file was sent before or is no longer here. Upload it again.', {
+      field: 'media',
+    })
+  await tx.insert(messageMedia).values(taken.map(({ messageId, upload }) => rowOfUpload(upload, messageId)))
 }
 
 export async function findByKey(db: Executor, ctx: BusinessContext, key: string) {

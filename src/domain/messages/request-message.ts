@@ -1,20 +1,21 @@
 import { and, eq } from 'drizzle-orm'
 import { z } from 'zod'
 import { messages } from '../../../db/schema/index.ts'
-import { AppError, isOvertaken } from '../../lib/errors.ts'
+import { AppError, errorMessage, isOvertaken } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
-import type { ProbeMedia } from '../../providers/whatsapp/port.ts'
 import { getBusiness } from '../businesses/index.ts'
 import { findContactByPhone } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
+import { jobId } from '../job-ids.ts'
 import { chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
 import { enqueueSend } from './enqueue-send.ts'
-import { type FileFacts, planParts } from './limits.ts'
+import { type FileFacts, type FileToSend, planParts } from './limits.ts'
 import { requestMessageFastPath } from './request-message-fast-path.ts'
 import { findByKey, requestMessageInSteps } from './request-message-steps.ts'
 import type { MessageStatus } from './status.ts'
+import type { Upload } from './uploads.ts'
 
 const MAX_TEXT = 4096
 
@@ -54,7 +55,7 @@ export type SendRequest = z.input<typeof sendRequest>
  * take in one message becomes several, all of them or none, sent in order (`planParts`).
  * @param ofCall the SID of the call that it comes of: a call that was erased with its caller sends nothing
  * @throws AppError `unknown_provider`, `invalid_number`, `empty_text`, `business_blocked`, `not_configured`,
- *   `account_not_linked`, `template_required`, `idempotency_conflict`, `contact_opted_out`, `person_erased`, and those of
+ *   `account_not_linked`, `template_required`, `idempotency_conflict`, `contact_opted_out`, `person_erased`, `upload_expired`, and those of
  *   `planParts`; nothing is written then
  */
 export async function requestMessage(
@@ -70,10 +71,10 @@ export async function requestMessage(
   const answered = request.idempotencyKey ? await findByKey(ctx.db, ctx, request.idempotencyKey) : null
   const what = { to: phone, free: !request.template }
   const sender = answered ? null : await chooseSender(ctx, asked, what, settings, business)
-  const facts = sender && settings.probeMedia ? await lookAt(request.media ?? [], settings.probeMedia) : []
-  const rows = sender ? await rowsOf(ctx, request, text, { ...sender, requestHash }, business.longText, facts) : []
+  const files = sender ? await lookAt(ctx, request.media ?? [], settings) : []
+  const rows = sender ? await rowsOf(ctx, request, text, { ...sender, requestHash }, business.longText, files) : []
   const [row] = rows
-  if (row && rows.length === 1) {
+  if (row && rows.length === 1 && !row.upload) {
     const status = await requestMessageFastPath(ctx, phone, row).catch((error: unknown) => {
       // The contact was merged meanwhile; the steps below find out.
       if (isOvertaken(error)) return null
@@ -92,6 +93,7 @@ export async function requestMessage(
     })
   if (message.id !== row?.id) return await partsOf(ctx, message)
   for (const part of rows) await enqueueSend(ctx, part.id, part)
+  for (const { upload } of rows) if (upload) await enqueueProcessing(ctx, upload.id)
   const { id, status } = message
   return { id, status, ...(rows.length > 1 ? { parts: rows.map((part) => part.id) } : {}) }
 }
@@ -121,13 +123,49 @@ async function checkRequest(ctx: BusinessContext, request: z.output<typeof sendR
   return { business, asked, phone, text, requestHash }
 }
 
-async function lookAt(media: { url: string }[], probe: ProbeMedia): Promise<FileFacts[]> {
+/** A file to send, with what is known of it. */
+type AskedFile = { file: FileToSend; facts: FileFacts; upload: Upload | null }
+
+async function lookAt(
+  ctx: BusinessContext,
+  media: FileToSend[],
+  { uploads, probeMedia }: SendSettings,
+): Promise<AskedFile[]> {
   return await Promise.all(
-    media.map(async ({ url }) => {
-      const found = await probe(url)
-      return found?.missing ? { missing: true, contentType: null, bytes: null } : found
+    media.map(async (file) => {
+      const upload = uploads?.read(file.url) ?? null
+      if (upload?.businessId === ctx.businessId) return askedUpload(file, upload)
+      const found = (await probeMedia?.(file.url)) ?? null
+      return { file, facts: found?.missing ? { missing: true, contentType: null, bytes: null } : found, upload: null }
     }),
   )
+}
+
+/** Type and name are the ones that were found when it was uploaded. */
+function askedUpload({ url, voice }: FileToSend, upload: Upload): AskedFile {
+  const { contentType, fileName, bytes } = upload
+  const isVoice = voice ?? upload.voice
+  return {
+    file: { url, contentType, ...(fileName ? { fileName } : {}), ...(isVoice ? { voice: true } : {}) },
+    facts: { missing: false, contentType, bytes },
+    upload: { ...upload, voice: isVoice },
+  }
+}
+
+/** Its small picture, or its words. The sweep does it where this cannot be queued. */
+async function enqueueProcessing(ctx: BusinessContext, mediaId: string): Promise<void> {
+  try {
+    await ctx.enqueue(
+      'message.process_media',
+      { businessId: ctx.businessId, mediaId },
+      { jobId: jobId('process', mediaId) },
+    )
+  } catch (error) {
+    ctx.log.warn(
+      { mediaId, error: errorMessage(error) },
+      'the processing of a file could not be queued; the sweep will',
+    )
+  }
 }
 
 async function rowsOf(
@@ -136,9 +174,11 @@ async function rowsOf(
   text: string,
   sender: { provider: ProviderName; accountId: string | null; requestHash: string },
   longText: 'split' | 'refuse',
-  facts: FileFacts[],
+  files: AskedFile[],
 ) {
-  const parts = planParts(sender.provider, { ...request, text }, longText, facts)
+  const media = files.map(({ file }) => file)
+  const facts = files.map((each) => each.facts)
+  const parts = planParts(sender.provider, { ...request, text, media }, longText, facts)
   const id = newId()
   const replyTo = request.replyTo ? await providerIdOf(ctx, request.replyTo) : null
   return parts.map((part, index) => ({
@@ -150,6 +190,7 @@ async function rowsOf(
     body: part.text,
     template: part.template,
     outboundMedia: part.media,
+    upload: files.find(({ file }) => part.media?.includes(file))?.upload ?? null,
     replyTo: index === 0 ? replyTo : null,
     idempotencyKey: index === 0 ? (request.idempotencyKey ?? null) : null,
     occurredAt: new Date(),

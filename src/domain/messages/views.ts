@@ -3,7 +3,7 @@ import { MEDIA_KINDS, MESSAGE_STATUSES, messageMedia, messages } from '../../../
 import { messageData, messageReferral, readMessageData } from './message-data.ts'
 
 export const mediaView = z.object({
-  /** null for a file of an outbound message, which lies at `url` and is not kept here. */
+  /** null for a file of an outbound message that lies at `url` and is not kept here. */
   id: z.uuid().nullable(),
   kind: z.enum(MEDIA_KINDS),
   contentType: z.string(),
@@ -136,7 +136,8 @@ export function toMessageView<Row extends RelatedColumns & { phone: string | nul
   return {
     ...columns,
     data,
-    media: [...(found.files ?? []).map(viewFile), ...(outboundMedia ?? []).map(viewOutboundFile)],
+    // What was uploaded to be sent lies here; its outbound address is the provider's.
+    media: found.files?.length ? found.files.map(viewFile) : (outboundMedia ?? []).map(viewOutboundFile),
     replyTo: replyTo
       ? {
           id: found.answered?.id ?? null,

@@ -1,3 +1,4 @@
+export { PAYMENT_CURRENCIES, PAYMENT_PROVIDERS } from '../../../db/schema/index.ts'
 export { formatMoney } from './messages.ts'
 export { isPaymentBusy, type PaymentDeps } from './payment-deps.ts'
 export { getPayment, getPublicPayment, listPayments, type PublicPayment, paymentFilters } from './queries.ts'

@@ -4,7 +4,9 @@ import { AppError, isErased } from '../../lib/errors.ts'
 import { attestationOf, callerPhone } from '../calls/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { countCallMessages, requestMessage, type SendSettings } from '../messages/index.ts'
-import { getProfile } from './settings.ts'
+import { getProfile } from './content.ts'
+import { linksIn } from './links.ts'
+import { numbersIn } from './numbers.ts'
 
 /**
  * Sends the caller the message that the business wants sent after a call, once a call.
@@ -21,8 +23,9 @@ export async function sendFollowUp(
   if (!template || !to) return false
   if (!(await mayWriteTo(ctx, call.callSid, to))) return false
   // Without a name what leads up to it goes too: "Thank you, {name}!" becomes "Thank you!".
-  const named = call.name ? template.replaceAll('{name}', call.name) : template.replace(/,?\s*\{name\}/g, '').trim()
-  const text = named.replaceAll('{business}', call.businessName)
+  const name = nameToWrite(call.name)
+  const named = name ? template.replaceAll('{name}', () => name) : template.replace(/,?\s*\{name\}/g, '').trim()
+  const text = named.replaceAll('{business}', () => call.businessName)
   try {
     await requestMessage(ctx, { to, text, idempotencyKey: `follow-up-${call.callSid}` }, settings, call.callSid)
     return true
@@ -32,6 +35,11 @@ export async function sendFollowUp(
     ctx.log.warn({ callSid: call.callSid, code: error.code }, 'the message after a call was not sent')
     return false
   }
+}
+
+/** A caller says any name: one with a link or a phone number would be sent to whoever has the caller's number. */
+function nameToWrite(name: string | null): string | null {
+  return name && linksIn(name).length === 0 && numbersIn(name).length === 0 ? name : null
 }
 
 /** A number that the caller's carrier claims and that was found not to be theirs belongs to another person. */

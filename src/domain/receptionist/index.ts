@@ -1,23 +1,26 @@
 import type { IntakeScript, Language } from '../../providers/speech/port.ts'
 
+export {
+  type BusinessText,
+  businessText,
+  getProfile,
+  type ReceptionistContent,
+} from './content.ts'
+export { type Draft, discardDraft, draftChanges, getDraft, publishDraft, rebaseDraft, saveDraft } from './draft.ts'
 export { sendFollowUp } from './follow-up.ts'
 export { buildInstructions, openingWords } from './instructions.ts'
 export { foreignLinks, linksIn } from './links.ts'
+export { foreignNumbers, numbersIn } from './numbers.ts'
 export { overnightView, readOvernight } from './overnight.ts'
 export {
   createProfileCache,
   DEFAULT_RECEPTIONIST,
-  getProfile,
-  getProfileVersion,
-  listProfiles,
   type ProfileCache,
-  profilePageInput,
   type ReceptionistSettings,
   receptionistSettings,
-  saveProfile,
 } from './settings.ts'
 export {
-  businessText,
+  bestTexts,
   listBusinessTexts,
   lookupBusinessInfo,
   removeBusinessText,
@@ -25,6 +28,7 @@ export {
 } from './texts.ts'
 export { toolLimitOf, toolLimits } from './tool-limits.ts'
 export { type CallToolName, callTools, engineTools } from './tools.ts'
+export { getProfileVersion, listProfiles, profilePageInput, restoreVersion, saveProfile } from './versions.ts'
 
 /**
  * What the receptionist says. Hebrew is pointed, since a synthesizer cannot read it right otherwise, U+05AB marking a
@@ -109,9 +113,16 @@ export function intakeScript({ language, businessName, greeting, notice }: Scrip
   }
 }
 
-/** What a caller hears before the tone when neither a person nor the agent can answer. */
-export function voicemailPrompt({ language, businessName }: Pick<ScriptOptions, 'language' | 'businessName'>): string {
-  return LINES[language].voicemail(businessName.trim())
+/**
+ * What a caller hears before the tone when neither a person nor the agent can answer.
+ * @param options.voicemail the business's own words
+ */
+export function voicemailPrompt({
+  language,
+  businessName,
+  voicemail,
+}: Pick<ScriptOptions, 'language' | 'businessName'> & { voicemail?: string | undefined }): string {
+  return voicemail?.trim() || LINES[language].voicemail(businessName.trim())
 }
 
 /** Said to a caller of a number that belongs to no business here. */

@@ -4,7 +4,7 @@ import { calls, leads, messages } from '../../../db/schema/index.ts'
 import { lastClosing } from '../appointments/index.ts'
 import { getBusiness } from '../businesses/index.ts'
 import type { BusinessContext } from '../context.ts'
-import { getProfile } from './settings.ts'
+import { getProfile } from './content.ts'
 
 export const overnightView = z.object({
   /** When the business last closed. */
@@ -34,6 +34,7 @@ export async function readOvernight(ctx: BusinessContext, now = new Date()): Pro
       (select count(*)::int from ${leads} where ${leads.businessId} = ${ctx.businessId} and ${leads.createdAt} > ${from}) as leads,
       (select count(*)::int from ${messages} where ${messages.businessId} = ${ctx.businessId}
         and ${messages.direction} = 'in' and ${messages.occurredAt} > ${from}) as messages
-    from ${calls} where ${calls.businessId} = ${ctx.businessId} and ${calls.startedAt} > ${from}`)
+    from ${calls} where ${calls.businessId} = ${ctx.businessId} and ${calls.startedAt} > ${from}
+      and not ${calls.isTest}`)
   return { since, ...counts.parse(row) }
 }

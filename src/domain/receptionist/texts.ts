@@ -1,22 +1,32 @@
 import { and, asc, eq } from 'drizzle-orm'
-import { z } from 'zod'
+import type { z } from 'zod'
+import type { Executor } from '../../../db/client.ts'
 import { businessTexts } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { stripPoints } from '../../lib/hebrew.ts'
 import { audit, type BusinessContext } from '../context.ts'
-
-export const businessText = z.object({
-  title: z.string().trim().min(1).max(200),
-  body: z.string().trim().min(1).max(8_000),
-})
+import { type BusinessText, businessText, readProfile } from './content.ts'
+import { addVersion, lockReceptionist } from './versions.ts'
 
 const ANSWERS = 3
 const ANSWER_CHARS = 1_500
 
-/** Keeps a text; one of the same title is replaced. */
+/** Keeps a text, in a new version; one of the same title is replaced. */
 export async function saveBusinessText(ctx: BusinessContext, input: z.input<typeof businessText>): Promise<string> {
   const text = businessText.parse(input)
   return await ctx.db.transaction(async (tx) => {
+    await lockReceptionist(tx, ctx)
+    const [same] = await tx
+      .select({ id: businessTexts.id })
+      .from(businessTexts)
+      .where(
+        and(
+          eq(businessTexts.businessId, ctx.businessId),
+          eq(businessTexts.title, text.title),
+          eq(businessTexts.body, text.body),
+        ),
+      )
+    if (same) return same.id
     const [row] = await tx
       .insert(businessTexts)
       .values({ businessId: ctx.businessId, ...text })
@@ -26,6 +36,7 @@ export async function saveBusinessText(ctx: BusinessContext, input: z.input<type
       })
       .returning({ id: businessTexts.id })
     if (!row) throw new Error('The text upsert answered no row.')
+    await addTextVersion(tx, ctx)
     await audit(tx, ctx, { action: 'business_text.save', entity: 'business_text', entityId: row.id })
     return row.id
   })
@@ -34,13 +45,21 @@ export async function saveBusinessText(ctx: BusinessContext, input: z.input<type
 /** @throws AppError `text_not_found` */
 export async function removeBusinessText(ctx: BusinessContext, id: string): Promise<void> {
   await ctx.db.transaction(async (tx) => {
+    await lockReceptionist(tx, ctx)
     const [row] = await tx
       .delete(businessTexts)
       .where(and(eq(businessTexts.id, id), eq(businessTexts.businessId, ctx.businessId)))
       .returning({ id: businessTexts.id })
     if (!row) throw new AppError('not_found', 'text_not_found', 'There is no such text.')
+    await addTextVersion(tx, ctx)
     await audit(tx, ctx, { action: 'business_text.remove', entity: 'business_text', entityId: id })
   })
+}
+
+/** The settings stay; the texts are those that are there now. */
+async function addTextVersion(tx: Executor, ctx: BusinessContext): Promise<void> {
+  const { settings } = await readProfile(tx, ctx)
+  await addVersion(tx, ctx, { settings })
 }
 
 export function listBusinessTexts(ctx: BusinessContext) {
@@ -57,7 +76,11 @@ export async function lookupBusinessInfo(
   ctx: BusinessContext,
   query: string,
 ): Promise<{ title: string; body: string }[]> {
-  const texts = await listBusinessTexts(ctx)
+  return bestTexts(await listBusinessTexts(ctx), query)
+}
+
+/** What a model is answered of these texts, best first, each bounded. */
+export function bestTexts(texts: readonly BusinessText[], query: string): BusinessText[] {
   return rankTexts(texts, query)
     .slice(0, ANSWERS)
     .map(({ title, body }) => ({ title, body: body.slice(0, ANSWER_CHARS) }))

@@ -137,7 +137,8 @@ const TEXTS: Record<TextKind, { table: string; text: string; read(rows: SQL): SQ
     text: "coalesce(text, '')",
     read: (rows) => sql`
       select calls.id, calls.contact_id, contacts.name as contact_name, found.text, calls.started_at as at
-      from (${rows}) found join calls on calls.id = found.call_id left join contacts on contacts.id = calls.contact_id
+      from (${rows}) found join calls on calls.id = found.call_id and not calls.is_test
+      left join contacts on contacts.id = calls.contact_id
       order by found.id desc`,
   },
   leads: {

@@ -21,6 +21,8 @@ const messageRow = z.looseObject({
   replyTo: z.string().nullable(),
   editedAt: z.coerce.date().nullable(),
   deletedAt: z.coerce.date().nullable(),
+  deliveredAt: z.coerce.date().nullable(),
+  readAt: z.coerce.date().nullable(),
   files: z.unknown(),
   about: z.unknown(),
   answered: z.unknown(),
@@ -48,6 +50,9 @@ export const timelineEntry = z.discriminatedUnion('kind', [
       forwarded: true,
       referral: true,
       errorCode: true,
+      errorMessage: true,
+      deliveredAt: true,
+      readAt: true,
     }).shape,
   ),
   entry('call', {
@@ -104,7 +109,8 @@ export async function readTimeline(
     ctx.db.execute<{ kind: string; id: string; at: string; at_text: string; data: unknown }>(sql`
     select kind, id, at, at::text as at_text, data from (
       (select 'message' as kind, id, occurred_at as at, jsonb_build_object('direction', direction, 'provider', provider,
-          'kind', kind, 'status', status, 'body', body, 'errorCode', error_code, 'data', messages.data,
+          'kind', kind, 'status', status, 'body', body, 'errorCode', error_code,
+          'errorMessage', error_message, 'deliveredAt', delivered_at, 'readAt', read_at, 'data', messages.data,
           'outboundMedia', outbound_media, 'replyTo', reply_to, 'editedAt', edited_at, 'deletedAt', deleted_at,
           'files', ${relatedSql.files}, 'about', ${relatedSql.about}, 'answered', ${relatedSql.answered}) as data
         from messages where ${scope} and not ${isFoldedSql} ${older('occurred_at')}

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNotNull, ne, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, isNotNull, type SQL, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { whatsappAccounts, whatsappCommands, whatsappLinks } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -45,21 +45,6 @@ async function requestedPhone(tx: Executor, accountId: string): Promise<string |
   return command?.data?.phone ?? null
 }
 
-/** The account's number after it was unlinked: one that was not confirmed gives way to the expected one, unless that is another account's now. */
-export async function phoneAfterLogout(tx: Executor, accountId: string, expectedPhone: string): Promise<string | null> {
-  const [other] = await tx
-    .select({ id: whatsappAccounts.id })
-    .from(whatsappAccounts)
-    .where(
-      and(
-        eq(whatsappAccounts.provider, 'baileys'),
-        eq(whatsappAccounts.phone, expectedPhone),
-        ne(whatsappAccounts.id, accountId),
-      ),
-    )
-  return other ? null : expectedPhone
-}
-
 /**
  * Accepts the number that linked an account: what waits is sent.
  * @param phone the number as the member saw it
@@ -87,7 +72,8 @@ export async function confirmNumber(ctx: BusinessContext, id: string, phone: str
 }
 
 /**
- * Refuses the number that linked an account: the account is unlinked, and the expected number stands again.
+ * Refuses the number that linked an account: the account is unlinked and has no number, until one links it again. The expected
+ * one needs no confirmation then.
  * @throws AppError `account_not_found`, `nothing_to_confirm`, `another_number`
  */
 export async function refuseNumber(ctx: BusinessContext, id: string, phone: string): Promise<void> {

@@ -25,7 +25,7 @@ export type OutboxItem = {
 const WAITING = ['queued', 'sending'] as const
 /** How many messages of an account are looked at for the next one: a contact's first holds back its others. */
 const LOOK_AHEAD = 2_000
-/** StreamRejections "for now" after which a message is given up: hours, by the growing pauses between them. */
+/** Attempts that WhatsApp refused only for now, after which a message is given up: some hours, since the pauses grow. */
 const MAX_ATTEMPTS = 40
 const DOUBT_ENDS_MS = 24 * 3_600_000
 const DAY_MS = 24 * 3_600_000
@@ -202,8 +202,8 @@ export async function refuseQueued(ctx: BusinessContext, id: string, why: { code
 }
 
 /**
- * Decides about an attempt whose outcome is unknown after WhatsApp was listened to. `at-least-once` sends again
- * under the same id; `at-most-once` leaves it `unknown` for a person.
+ * Decides about an attempt whose outcome was unknown, by what reconciling it found. When that found neither, `at-least-once`
+ * sends again under the same id, and `at-most-once` leaves it `unknown` for a person.
  */
 export async function settleDoubt(
   ctx: BusinessContext,

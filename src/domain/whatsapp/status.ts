@@ -5,7 +5,7 @@ import { maskPhone } from '../../lib/log.ts'
 import type { AccountStatus } from '../../providers/whatsapp/port.ts'
 import { audit, type DomainContext, emit } from '../context.ts'
 import { holds, type Lease } from './leases.ts'
-import { expectedInsteadOf, phoneAfterLogout } from './linked-number.ts'
+import { expectedInsteadOf } from './linked-number.ts'
 
 const QR_MS = 60_000
 const PAIRING_MS = 160_000
@@ -32,7 +32,8 @@ export async function saveAccountStatus(
     const account = { id: lease.accountId, phone: before?.phone ?? null, expectedPhone: link.expectedPhone }
     const expectedPhone =
       state === 'working' && phone ? await expectedInsteadOf(tx, account, phone) : link.expectedPhone
-    const refused = state === 'logged_out' ? link.expectedPhone : null
+    // The number was never confirmed, and the expected one may be another account's: this one reserves neither.
+    const isUnlinked = state === 'logged_out' && link.expectedPhone !== null
     await tx
       .update(whatsappAccounts)
       .set({
@@ -42,11 +43,11 @@ export async function saveAccountStatus(
         ...(state === 'working' && phone
           ? { phone, linkedAt: sql`coalesce(${whatsappAccounts.linkedAt}, now())` }
           : {}),
-        ...(refused !== null ? { phone: await phoneAfterLogout(tx, lease.accountId, refused) } : {}),
+        ...(isUnlinked ? { phone: null } : {}),
       })
       .where(eq(whatsappAccounts.id, lease.accountId))
     const isOtherNumber = state === 'working' && phone !== null && before?.phone !== phone
-    await saveLink(tx, link, status, refused === null ? expectedPhone : null, isOtherNumber)
+    await saveLink(tx, link, status, expectedPhone, isOtherNumber)
     const isChange =
       before?.state !== state ||
       expectedPhone !== link.expectedPhone ||
@@ -73,7 +74,7 @@ export async function saveAccountStatus(
           action: 'whatsapp.state',
           entity: 'whatsapp_account',
           entityId: lease.accountId,
-          data: { state, reason, ...(expectedPhone !== null && refused === null ? { confirmationNeeded: true } : {}) },
+          data: { state, reason, ...(expectedPhone !== null && !isUnlinked ? { confirmationNeeded: true } : {}) },
         },
       )
     return 'saved'

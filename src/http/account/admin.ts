@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { refuseForeignOrigin } from '../../access/origins.ts'
 import { parseForm, readText } from '../form-body.ts'
 import { sendPage } from '../html-page.tsx'
-import { type AskLogin, languageOf, passCookies } from './context.ts'
+import { languageOf } from '../page-language.ts'
+import { type AskLogin, askForCode, passCookies } from './context.ts'
 import { ACCOUNT_TEXTS } from './texts.ts'
 import { loginPage } from './view.tsx'
 
@@ -32,7 +33,7 @@ export function createAdmin(deps: AdminDeps): Hono {
     const answer =
       step === 'password'
         ? await deps.ask('/sign-in/email', { email: form.email ?? '', password: form.password ?? '' }, c.req.raw)
-        : await deps.ask('/two-factor/verify-totp', { code: form.code?.trim() ?? '' }, c.req.raw)
+        : await askForCode(deps.ask, form.code ?? '', c.req.raw)
     const language = languageOf(c)
     const texts = ACCOUNT_TEXTS[language]
     if (answer.status === 429)
@@ -56,6 +57,9 @@ export function createAdmin(deps: AdminDeps): Hono {
   return app
 }
 
+/** An address of our own pages; any other is replaced, so that the login leads nowhere else. */
 function safeTarget(next: string | undefined): string {
-  return next && /^(\/admin(\/[\w/-]*)?|\/console(\/[\w/-]*)?|\/api\/docs)$/.test(next) ? next : '/admin'
+  return next && /^(\/admin(\/[\w/-]*)?|\/console(\/[\w/-]*)?(\?[\w=&%.~+-]*)?|\/api\/docs)$/.test(next)
+    ? next
+    : '/admin'
 }

@@ -14,7 +14,8 @@ import { AppError } from '../../lib/errors.ts'
 import { cleanText, cutText } from '../../lib/text.ts'
 import { parseForm, readText } from '../form-body.ts'
 import { sendPage } from '../html-page.tsx'
-import { type AccountPagesDeps, languageOf, passCookies, sendGone } from './context.ts'
+import { languageOf } from '../page-language.ts'
+import { type AccountPagesDeps, askForCode, passCookies, sendGone } from './context.ts'
 import { ACCOUNT_TEXTS } from './texts.ts'
 import { codePage, invitationPage, MAX_NAME } from './view.tsx'
 
@@ -63,7 +64,7 @@ async function accept(accepting: Accepting): Promise<Response> {
   }
   if (!(await countAttempt(deps.ctx, `invitation:${invitation.id}`, ACCEPT_LIMIT))) return refuse(accepting, 'tooMany')
   if (form.code === undefined) return await acceptByPassword(accepting, form.password ?? '', form.name)
-  const answer = await deps.ask('/two-factor/verify-totp', { code: form.code.trim() }, c.req.raw)
+  const answer = await askForCode(deps.ask, form.code, c.req.raw)
   if (answer.ok) return await finish(accepting, answer)
   const language = languageOf(c, invitation.language)
   const { tooMany, wrongCode } = ACCOUNT_TEXTS[language]

@@ -1,11 +1,13 @@
 import type { RestTag } from '../../trpc/rest-meta.ts'
 
-/** A route below `/api/v1` that answers with a file, as the API reference describes it. */
+/** A route below `/api/v1` that takes a file or answers with one, as the API reference describes it. */
 export type FileRoute = {
   name: string
   path: string
   /** As Hono writes it, and `ROUTES`. */
   route: string
+  /** GET when left out. */
+  method?: 'POST'
   tag: RestTag
   summary: string
   description?: string
@@ -51,6 +53,28 @@ export const FILE_ROUTES: readonly FileRoute[] = [
     description:
       'Every event of the call as one JSON object per line. `id` is the id of the call or the carrier’s call SID.',
     contentType: 'application/x-ndjson',
+  },
+  {
+    name: 'uploads.create',
+    path: '/uploads',
+    route: '/uploads',
+    method: 'POST',
+    tag: 'Messages',
+    summary: 'Upload a file to send',
+    description:
+      'The body is the file, at most 16 MB, with its Content-Type. Give the `url` of the answer as `media[].url` of a message; a file that no message was sent with within a day is deleted.',
+    contentType: 'application/octet-stream',
+    parameters: [
+      { name: 'fileName', in: 'query', required: false, schema: { type: 'string' }, example: 'offer.pdf' },
+      {
+        name: 'voice',
+        in: 'query',
+        required: false,
+        schema: { enum: ['1'] },
+        example: '1',
+        description: 'Sends the recording as a voice note.',
+      },
+    ],
   },
   {
     name: 'media.file',

@@ -2,17 +2,29 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { AccessContext, BusinessEnv } from '../../access/authenticate.ts'
 import { getCallAudioKey, getCallTraceKey, getTurnAudio } from '../../domain/calls/index.ts'
-import { getMediaFile, getMediaThumbnail, type MediaFile } from '../../domain/messages/index.ts'
+import {
+  getMediaFile,
+  getMediaThumbnail,
+  type MediaFile,
+  storeUpload,
+  type UploadLinks,
+  uploadKey,
+} from '../../domain/messages/index.ts'
 import { getRecording } from '../../domain/recordings/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
+import { BODY_LIMITS, readUncheckedBytes } from '../request-body.ts'
 import { serveExport } from './export-file.ts'
+import { requireKnownParameters } from './known-parameters.ts'
 import { fileHeaders, serveFile } from './serve-file.ts'
 
 const idParameter = z.object({ id: z.uuid('an id') })
 
+const uploadParameters = z.object({ fileName: z.string().max(255).optional(), voice: z.enum(['1']).optional() })
+
 export type FilesDeps = {
   storage: ObjectStorage
+  uploads: UploadLinks
   /** For exports that outlive their request. */
   authenticateAgain(request: Request): Promise<AccessContext>
 }
@@ -57,8 +69,29 @@ export function createFilesApi(deps: FilesDeps) {
     return c.body(picture, 200, { ...headers, 'Accept-Ranges': 'none' })
   })
 
+  app.post('/uploads', async (c) => {
+    requireKnownParameters(new URL(c.req.url).searchParams, Object.keys(uploadParameters.shape))
+    const { fileName = null, voice } = uploadParameters.parse(c.req.query())
+    const data = await readUncheckedBytes(c.req.raw, BODY_LIMITS.upload)
+    const contentType = c.req.header('content-type') ?? 'application/octet-stream'
+    const file = { data, contentType, fileName, voice: voice === '1' }
+    return c.json(await storeUpload(c.get('business'), file, { storage: deps.storage, links: deps.uploads }), 201)
+  })
+
   app.get('/exports/:file{.+\\.csv}', (c) => serveExport(c, deps.authenticateAgain))
 
+  return app
+}
+
+/** What providers fetch: they have a signed link and no login. */
+export function createUploadedFiles({ storage, uploads }: Pick<FilesDeps, 'storage' | 'uploads'>) {
+  const app = new Hono()
+  app.get('/:token', (c) => {
+    const upload = uploads.verify(c.req.param('token'))
+    if (!upload) throw new AppError('not_found', 'file_not_found', 'There is no file at this address.')
+    const { contentType, fileName, sha256 } = upload
+    return serveFile(c.req.raw, storage, { key: uploadKey(upload), contentType, fileName, sha256 })
+  })
   return app
 }
 

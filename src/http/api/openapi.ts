@@ -1,8 +1,15 @@
+import { apiKeyRequired } from '../../access/authenticate.ts'
+import { rateLimited } from '../../access/key-limit.ts'
 import { ROUTES } from '../../access/permissions.ts'
-import type { Requirement } from '../../access/require-access.ts'
+import { type Requirement, scopeTooLow } from '../../access/require-access.ts'
+import { noContact } from '../../domain/contacts/index.ts'
 import { EXPORT_KINDS } from '../../domain/exports/index.ts'
+import { uploadView } from '../../domain/messages/index.ts'
+import { pageInput } from '../../domain/paging.ts'
+import { type AppError, toAppError } from '../../lib/errors.ts'
 import { type JsonSchema, toJsonSchema } from '../../trpc/json-schema.ts'
 import { REST_TAGS } from '../../trpc/rest-meta.ts'
+import { errorBody, invalidInput } from '../errors.ts'
 import { exampleOf } from './example.ts'
 import { FILE_ROUTES, type FileRoute } from './file-routes.ts'
 import { type RestOperation, restOperations } from './operations.ts'
@@ -14,7 +21,7 @@ export function openApiDocument(options: { version: string; publicBaseUrl: strin
     paths[path] = { ...paths[path], [method.toLowerCase()]: operation }
   }
   for (const operation of restOperations()) add(operation.meta.path, operation.method, describeOperation(operation))
-  for (const file of FILE_ROUTES) add(file.path, 'GET', describeFile(file))
+  for (const file of FILE_ROUTES) add(file.path, file.method ?? 'GET', describeFile(file))
   return {
     openapi: '3.1.0',
     info: {
@@ -80,7 +87,7 @@ function describeBody({ inBody, fields, required }: RestOperation, example: Reco
 }
 
 function describeFile(file: FileRoute): JsonSchema {
-  const rule = ROUTES[`GET /api/v1${file.route}`]
+  const rule = ROUTES[`${file.method ?? 'GET'} /api/v1${file.route}`]
   if (rule?.access !== 'business') throw new Error(`ROUTES has no permission for ${file.route}.`)
   const parameter = file.path.includes('{kind}')
     ? { name: 'kind', schema: { enum: EXPORT_KINDS }, example: EXPORT_KINDS[0] }
@@ -91,13 +98,26 @@ function describeFile(file: FileRoute): JsonSchema {
     summary: file.summary,
     description: sentences(file.description, permissionText(rule.needs)),
     'x-permission': rule.needs,
-    parameters: [{ ...parameter, in: 'path', required: true }, ...(file.parameters ?? [])],
+    parameters: [
+      ...(file.path.includes('{') ? [{ ...parameter, in: 'path', required: true }] : []),
+      ...(file.parameters ?? []),
+    ],
+    ...(file.method === 'POST' ? { requestBody: { required: true, content: contentOf(file) } } : {}),
     responses: {
-      '200': { description: 'The file.', content: { [file.contentType]: { schema: { type: 'string' } } } },
-      ...errorResponses({ input: true, resource: true }),
+      ...(file.method === 'POST'
+        ? {
+            '201': {
+              description: 'The result.',
+              content: { 'application/json': { schema: toJsonSchema(uploadView, 'output') } },
+            },
+          }
+        : { '200': { description: 'The file.', content: contentOf(file) } }),
+      ...errorResponses({ input: true, resource: file.path.includes('{') }),
     },
   }
 }
+
+const contentOf = ({ contentType }: FileRoute) => ({ [contentType]: { schema: { type: 'string' } } })
 
 function permissionText({ role, scope, operator }: Requirement): string {
   const whose = operator ? ' of an operator of the installation' : ''
@@ -120,17 +140,24 @@ function errorResponses(of: { input: boolean; resource: boolean }): JsonSchema {
   }
 }
 
-function errorResponse(description: string, error: JsonSchema, headers?: JsonSchema): JsonSchema {
+/** The example is what the server answers. */
+function errorResponse(description: string, error: AppError, headers?: JsonSchema): JsonSchema {
   return {
     description,
     ...(headers ? { headers } : {}),
     content: {
       'application/json': {
         schema: { $ref: '#/components/schemas/Error' },
-        example: { success: false, error },
+        example: errorBody(error),
       },
     },
   }
+}
+
+function invalidLimit(): AppError {
+  const { error } = pageInput.safeParse({ limit: 0 })
+  if (!error) throw new Error('A page without rows was accepted.')
+  return invalidInput(error)
 }
 
 const COMPONENTS: JsonSchema = {
@@ -139,39 +166,19 @@ const COMPONENTS: JsonSchema = {
     session: { type: 'apiKey', in: 'cookie', name: 'agentlocator.session_token' },
   },
   responses: {
-    Invalid: errorResponse('The input is not valid. `field` names the part of it.', {
-      code: 'invalid_input',
-      message: 'Invalid input: expected string, received number',
-      field: 'name',
-    }),
-    Unauthenticated: errorResponse('There is no valid API key or session.', {
-      code: 'api_key_required',
-      message: 'Send an API key: Authorization: Bearer <key>.',
-    }),
-    Forbidden: errorResponse('The caller lacks the permission that the description names.', {
-      code: 'scope_too_low',
-      message: 'This needs an API key with the scope write.',
-    }),
-    NotFound: errorResponse('The business has no such resource.', {
-      code: 'contact_not_found',
-      message: 'There is no such contact.',
-    }),
-    RateLimited: errorResponse(
-      'The API key made too many requests.',
-      { code: 'rate_limited', message: 'The API key made too many requests. Retry in 12 seconds.' },
-      {
-        'Retry-After': { description: 'Seconds until requests are served again.', schema: { type: 'integer' } },
-        RateLimit: {
-          description: 'What is left (r) and the seconds until it is reset (t).',
-          schema: { type: 'string' },
-        },
-        'RateLimit-Policy': { description: 'The quota (q) and its window in seconds (w).', schema: { type: 'string' } },
+    Invalid: errorResponse('The input is not valid. `field` names the part of it.', invalidLimit()),
+    Unauthenticated: errorResponse('There is no valid API key or session.', apiKeyRequired()),
+    Forbidden: errorResponse('The caller lacks the permission that the description names.', scopeTooLow('write')),
+    NotFound: errorResponse('The business has no such resource.', noContact()),
+    RateLimited: errorResponse('The API key made too many requests.', rateLimited(12), {
+      'Retry-After': { description: 'Seconds until requests are served again.', schema: { type: 'integer' } },
+      RateLimit: {
+        description: 'What is left (r) and the seconds until it is reset (t).',
+        schema: { type: 'string' },
       },
-    ),
-    Error: errorResponse('The request failed.', {
-      code: 'internal',
-      message: 'Something went wrong on our side; the log has the details.',
+      'RateLimit-Policy': { description: 'The quota (q) and its window in seconds (w).', schema: { type: 'string' } },
     }),
+    Error: errorResponse('The request failed.', toAppError(null)),
   },
   schemas: {
     Error: {

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { permissionOf, type Rule } from '../../access/permissions.ts'
 import type { Requirement } from '../../access/require-access.ts'
 import { type JsonSchema, toJsonSchema } from '../../trpc/json-schema.ts'
+import { listProcedures } from '../../trpc/procedures.ts'
 import type { RestMeta } from '../../trpc/rest-meta.ts'
-import { appRouter } from '../../trpc/router.ts'
 
 /** A procedure as REST serves it. `fields` are the properties of the input with their JSON schemas. */
 export type RestOperation = {
@@ -25,13 +25,6 @@ export type RestOperation = {
   output: z.ZodType
 }
 
-const definition = z.object({
-  type: z.enum(['query', 'mutation', 'subscription']),
-  inputs: z.array(z.custom<z.ZodType>((value) => value instanceof z.ZodType)),
-  output: z.custom<z.ZodType>((value) => value instanceof z.ZodType).optional(),
-  meta: z.custom<{ openapi?: RestMeta }>((value) => typeof value === 'object').optional(),
-})
-
 const objectSchema = z.looseObject({
   properties: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
   required: z.array(z.string()).default([]),
@@ -43,10 +36,9 @@ const objectSchema = z.looseObject({
  * guard could not decide by route before the body is read; it also takes no input schema but plain objects.
  */
 export function restOperations(): RestOperation[] {
-  const operations = Object.entries(appRouter._def.procedures).flatMap(([procedure, defined]) => {
-    const { type, inputs, output, meta } = definition.parse(Reflect.get(defined, '_def'))
+  const operations = listProcedures().flatMap(([procedure, { type, inputs, output, meta }]) => {
     const needs = permissionOf(procedure)
-    if (type === 'subscription' || !output || !meta?.openapi || !needs) return []
+    if (type === 'subscription' || !output || !meta.openapi || !needs) return []
     return [operationOf({ procedure, kind: type, input: inputs[0] ?? null, output, meta: meta.openapi, needs })]
   })
   return operations.sort((a, b) => compareRoutes(a.route, b.route))

@@ -1,10 +1,10 @@
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { type Context, Hono } from 'hono'
-import type { AccessContext } from '../../access/authenticate.ts'
+import { type AccessContext, apiKeyRequired } from '../../access/authenticate.ts'
 import type { Actor } from '../../domain/context.ts'
-import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import { appRouter, isSubscription } from '../../trpc/router.ts'
+import { isSubscription } from '../../trpc/procedures.ts'
+import { appRouter } from '../../trpc/router.ts'
 import type { TrpcContext } from '../../trpc/trpc.ts'
 import { calledProcedures, chosenBusiness, type GuardEnv } from '../guard.ts'
 import { readLargeText } from '../large-json.ts'
@@ -19,7 +19,7 @@ export function createTrpcEndpoint(deps: {
 }) {
   return new Hono<GuardEnv>().all('/*', async (c) => {
     const business = c.get('business')
-    if (!business) throw new AppError('unauthenticated', 'api_key_required', 'Send an API key.')
+    if (!business) throw apiKeyRequired()
     // A stream has its status before its procedure runs, so a refusal must come here.
     if (calledProcedures(c.req.path).some(isSubscription)) deps.requireStream(c.req.raw, business.actor)
     return fetchRequestHandler({

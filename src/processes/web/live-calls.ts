@@ -2,21 +2,38 @@ import { join } from 'node:path'
 import { publicUrl, WEBHOOKS } from '../../access/urls.ts'
 import type { Deps } from '../../composition/deps.ts'
 import type { BusinessDirectory } from '../../domain/businesses/index.ts'
-import { type StreamToken, verifyStreamToken } from '../../domain/calls/index.ts'
+import { createStreamToken, type StreamToken, verifyStreamToken } from '../../domain/calls/index.ts'
 import { createProfileCache } from '../../domain/receptionist/index.ts'
+import { createProcessMessages } from '../../domain/system/index.ts'
 import type { VoiceWebhookDeps } from '../../http/webhooks/voice/context.ts'
 import { networkPhone } from '../../lib/phone.ts'
+import { waitAtMost } from '../../lib/wait-at-most.ts'
 import { Admission } from '../../media/admission.ts'
 import { createCallEvents } from '../../media/call-events.ts'
 import { createCallTools } from '../../media/call-tools.ts'
 import { createCallTraceStore } from '../../media/call-trace-store.ts'
 import { createFileTraceWriters } from '../../media/call-trace-writer.ts'
 import { systemClock } from '../../media/clock.ts'
-import { type CallTools, DEFAULT_LIMITS, type SessionLimits } from '../../media/media-session-ports.ts'
+import { createListenSocket } from '../../media/listen-socket.ts'
+import { createLiveControl } from '../../media/live-control.ts'
+import {
+  type CallTools,
+  DEFAULT_LIMITS,
+  type ServedCall,
+  type SessionLimits,
+  type Tester,
+} from '../../media/media-session-ports.ts'
+import { createPreviewVoice } from '../../media/preview-voice.ts'
 import { PrewarmedSessions } from '../../media/prewarmed-sessions.ts'
 import { createReceptionist, type Receptionist } from '../../media/reception.ts'
 import { createStreamRejections } from '../../media/reject-stream.ts'
 import { createMediaSocket } from '../../media/socket.ts'
+import type { VoiceServices } from '../../trpc/trpc.ts'
+
+/** How long a test call waits for its greeting before it is dialled. */
+const GREETING_MS = 3_000
+
+import { createListenAccess } from './listen-access.ts'
 
 export type LiveCalls = ReturnType<typeof createLiveCalls>
 
@@ -65,35 +82,55 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
       log,
       limits: { ...DEFAULT_LIMITS, ...limits },
       clock: systemClock,
-      reception: (call) => receptionist.receptionOf(call.businessId, call.to),
-      verifyToken(token, callSid) {
-        const call = verifyStreamToken(config.sessionSecret, token, callSid)
+      reception: ({ businessId, to, test, tried }) =>
+        test && tried
+          ? receptionist.receptionOfTest(businessId, tried.settings, test.language)
+          : receptionist.receptionOf(businessId, to),
+      verifyToken(token, callSid, tester) {
+        const call = servedBy(verifyStreamToken(config.sessionSecret, token, callSid), tester)
         return call && admission.useToken(call.nonce, callSid) ? call : null
       },
     },
   })
+  const messages = createProcessMessages({ ctx, sql: deps.database.sql, processId: deps.processId })
+  const control = createLiveControl({ messages, sessionOf: (callSid) => media.sessionOf(callSid) })
   metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
   metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
 
   return {
     media,
+    control,
+    upgradeListener: createListenSocket({ control, admit: createListenAccess(deps), log }),
     receptionist,
     webhooks: {
       expectCall: (call) => prewarmCall(call, { receptionist, prewarmed, tools }),
       admitCall: (callSid) => admission.admit(callSid),
       knownEnd: (callSid) => events.reasonOf(callSid),
     } satisfies Pick<VoiceWebhookDeps, 'expectCall' | 'admitCall' | 'knownEnd'>,
+    voice: {
+      speak: createPreviewVoice(speech.preview),
+      async admitTestCall(call, settings) {
+        if (!admission.admit(call.callSid)) return null
+        const reception = receptionist.receptionOfTest(call.businessId, settings, call.test.language)
+        // A greeting that takes longer, or fails, is the call's to deal with.
+        await waitAtMost(reception?.renderGreeting().catch(() => null) ?? Promise.resolve(null), GREETING_MS)
+        return createStreamToken(config.sessionSecret, { ...call, from: 'client:console', to: '' })
+      },
+    } satisfies VoiceServices,
     draining: () => draining,
     beginDrain() {
       draining = true
     },
     async start() {
+      await messages.start()
       await profiles.start()
       await receptionist.warm()
       traces.store.start()
     },
     /** Ends once every call's events are written or queued. */
     async stop() {
+      control.stop()
+      await messages.stop()
       await events.settled()
       profiles.stop()
       prewarmed.close()
@@ -102,6 +139,13 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
       await speech.close()
     },
   }
+}
+
+/** A test call is served on the connection of the member who asked for it alone, and no other call there. */
+function servedBy(call: StreamToken | null, tester: Tester | null): ServedCall | null {
+  if (!call?.test) return tester ? null : call
+  if (tester?.businessId !== call.businessId || tester.member !== call.test.member) return null
+  return { ...call, tried: call.test.draft ? tester.draft : tester.live }
 }
 
 /** Opens the engine session of a call while its webhook is answered. */

@@ -6,13 +6,14 @@ import { createKeyLimit } from '../../access/key-limit.ts'
 import { createOperatorCheck } from '../../access/operators.ts'
 import { checkNewPassword, hashPassword } from '../../access/passwords.ts'
 import { StreamGate } from '../../access/streams.ts'
+import { UPLOADED_FILES } from '../../access/urls.ts'
 import type { Deps } from '../../composition/deps.ts'
 import type { BusinessDirectory } from '../../domain/businesses/index.ts'
 import type { Actor } from '../../domain/context.ts'
 import { membershipsOf } from '../../domain/members/index.ts'
 import { createAdmin } from '../../http/account/admin.ts'
 import { createAccountPages } from '../../http/account/routes.ts'
-import { createFilesApi } from '../../http/api/files.ts'
+import { createFilesApi, createUploadedFiles } from '../../http/api/files.ts'
 import { restRules } from '../../http/api/operations.ts'
 import { createPaymentsApi } from '../../http/api/payments.ts'
 import { createRestApi } from '../../http/api/rest.ts'
@@ -47,15 +48,16 @@ export type RouteDeps = {
   directory: BusinessDirectory
   addresses: ClientAddresses
   login: LoginService
+  principal: PrincipalDeps
   calls: LiveCalls
   voice: VoiceWebhookDeps
   services: ApiServices
 }
 
 /** Every route of the web server, in the order in which they are tried. */
-export function mountRoutes({ deps, directory, addresses, login, calls, voice, services }: RouteDeps): Hono<GuardEnv> {
+export function mountRoutes(parts: RouteDeps): Hono<GuardEnv> {
+  const { deps, directory, addresses, login, principal, calls, voice, services } = parts
   const { config, ctx, log, inbox, metrics, carriers, payments, sendSettings: settings } = deps
-  const principal = principalDeps(deps, directory, addresses, login)
   const mayOperate = createOperatorCheck({ principal, metricsToken: config.metricsToken })
   const streams = new StreamGate()
   const createContext = createContexts(deps, principal, addresses, services, streams)
@@ -114,8 +116,13 @@ export function mountRoutes({ deps, directory, addresses, login, calls, voice, s
   app.route('/api/payments', createPaymentsApi({ payments }))
   app.route(
     '/api/v1',
-    createFilesApi({ storage: deps.storage, authenticateAgain: (request) => businessOf(request, principal) }),
+    createFilesApi({
+      storage: deps.storage,
+      uploads: deps.uploads,
+      authenticateAgain: (request) => businessOf(request, principal),
+    }),
   )
+  app.route(UPLOADED_FILES, createUploadedFiles(deps))
   app.route(
     '/trpc',
     createTrpcEndpoint({
@@ -151,7 +158,7 @@ export function mountRoutes({ deps, directory, addresses, login, calls, voice, s
   return app
 }
 
-function principalDeps(
+export function principalDeps(
   { config, ctx }: Deps,
   directory: BusinessDirectory,
   addresses: ClientAddresses,

@@ -39,11 +39,11 @@ export function createThumbnailer(): Thumbnailer {
 
 /**
  * The memory that the decoder needs for the whole picture. Interlaced PNG and progressive JPEG are complete only with their
- * last byte, and GIF is decoded to a full frame; the others are read in strips.
+ * last byte, GIF and WebP are decoded to a full frame; the others are read in strips.
  */
 function decodedBytes({ format, width, height, channels, depth, isProgressive }: Metadata): number {
   const pixels = width * height
-  if (format === 'gif') return pixels * 4
+  if (format === 'gif' || format === 'webp') return pixels * 4
   if (!isProgressive) return 0
   // A JPEG's coefficients have two bytes each.
   return pixels * channels * (format === 'jpeg' || depth === 'ushort' ? 2 : 1)

@@ -13,7 +13,7 @@ export type TranzilaOptions = {
   apiBaseUrl: string
   reportBaseUrl: string
   payBaseUrl: string
-  /** The business whose own account it is. */
+  /** The name of a business's own account, its terminal; unset for the installation's. */
   account?: string
   now?: () => number
 }

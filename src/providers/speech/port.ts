@@ -112,7 +112,7 @@ export interface EngineSession {
   sendAudio(payload: string, timestampMs: number, rms?: number): void
   /** From now on audio goes to a player instead of `audio` events; for engines with many small pieces. */
   playTo?(player: EnginePlayer): void
-  /** Speaks a text now, as an item. */
+  /** Speaks a text now, as an item, in place of what is being made or waits. */
   say(text: string): void
   /** Stops the current item. */
   cancel(): void
@@ -126,9 +126,14 @@ export interface EngineSession {
   truncate(itemId: string, heardMs: number): void
   /** @param options.silent no answer follows: the call ends or is transferred */
   toolResult(toolCallId: string, result: unknown, options?: { silent?: boolean }): void
+  /**
+   * Gives the model an instruction that the caller does not hear; it answers with that in mind. Absent where the engine
+   * only follows its script.
+   */
+  instruct?(text: string): void
   /** Whether the caller speaks right now; true where the engine does not know. */
   hearsVoice(): boolean
-  /** The last speech was a noise or a backchannel: no answer. */
+  /** The last speech was a noise or a backchannel, or the time is up: no answer. */
   ignoreTurn(): void
   close(): void
 }

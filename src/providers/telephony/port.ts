@@ -28,7 +28,7 @@ export type CarrierNumber = {
   answeredBy: 'application' | 'trunk' | null
 }
 
-/** A sentence to play; `spoken` is said by the carrier's own voice instead, where there is no sound of ours. */
+/** Audio to play; where the product has none, the carrier's own voice says `spoken` instead. */
 export type Prompt = { promptUrl: string; spoken?: { text: string; language: 'he' | 'en' } | null }
 
 /** The telephone carrier. Answers are documents in the carrier's markup. */

@@ -41,6 +41,21 @@ export interface WhatsAppSender {
   ): Promise<SendOutcome | { outcome: 'absent' } | { outcome: 'undecided' }>
 }
 
+/** A message that WhatsApp approved in advance: the only kind that may open a conversation over its business platform. */
+export type WhatsAppTemplate = {
+  contentSid: string
+  name: string
+  language: string
+  /** With its variables as `{{1}}`. */
+  text: string
+  variables: string[]
+  approved: boolean
+}
+
+export interface TemplateSource {
+  listTemplates(): Promise<WhatsAppTemplate[]>
+}
+
 /** The credentials and keys of a linked account, as encrypted texts: a store never sees plaintext. */
 export interface AuthStore {
   readCreds(): Promise<string | null>

@@ -1,6 +1,7 @@
 import type { Twilio } from 'twilio'
+import { z } from 'zod'
 import { errorMessage } from '../../lib/errors.ts'
-import type { OutboundMessage, SendOutcome, WhatsAppSender } from './port.ts'
+import type { OutboundMessage, SendOutcome, TemplateSource, WhatsAppSender, WhatsAppTemplate } from './port.ts'
 
 export type TwilioWhatsAppOptions = {
   accountSid: string
@@ -11,6 +12,7 @@ export type TwilioWhatsAppOptions = {
 }
 
 const TIMEOUT_MS = 15_000
+const MOST_TEMPLATES = 200
 /** Clocks differ: messages from shortly before the attempt are included. */
 const CLOCK_SKEW_MS = 120_000
 
@@ -24,13 +26,16 @@ const RETRYABLE = new Set([20429, 63018, 14107, 30001])
  * WhatsApp over Twilio's Messages resource. Creating a message has no idempotency key: when the answer is lost, our message is
  * searched in the list of messages to the recipient before anything is sent again.
  */
-export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSender {
+export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSender & TemplateSource {
   let client: Promise<Twilio> | undefined
   const open = () => {
     // The SDK takes a quarter of a second to load: only a sending process pays for it.
     client ??= import('twilio').then(({ default: twilio }) => {
       const made = twilio(options.accountSid, options.authToken, { timeout: TIMEOUT_MS })
-      if (options.apiBaseUrl) made.api.baseUrl = options.apiBaseUrl
+      if (options.apiBaseUrl) {
+        made.api.baseUrl = options.apiBaseUrl
+        made.content.baseUrl = options.apiBaseUrl
+      }
       return made
     })
     return client
@@ -54,6 +59,11 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
       } catch (error) {
         return outcomeOf(error)
       }
+    },
+    async listTemplates() {
+      const api = await open()
+      const listed = await api.content.v1.contentAndApprovals.list({ limit: MOST_TEMPLATES })
+      return listed.flatMap((item) => templateOf(item) ?? [])
     },
     async reconcile(message) {
       const api = await open()
@@ -83,6 +93,26 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
       }
     },
   }
+}
+
+/** What is read of a ContentAndApprovals resource (Twilio, Content API). Each type of content has a text of its own. */
+const contentResource = z.object({
+  sid: z.string(),
+  friendlyName: z.string(),
+  language: z.string(),
+  types: z.record(z.string(), z.looseObject({ body: z.string().optional(), title: z.string().optional() })),
+  approvalRequests: z.looseObject({ status: z.string().optional() }).nullish(),
+})
+
+/** @returns null for content without a text to show */
+function templateOf(item: unknown): WhatsAppTemplate | null {
+  const read = contentResource.safeParse(item)
+  if (!read.success) return null
+  const { sid: contentSid, friendlyName: name, language, types, approvalRequests } = read.data
+  const text = Object.values(types).flatMap(({ body, title }) => body ?? title ?? [])[0]
+  if (text === undefined) return null
+  const variables = [...new Set([...text.matchAll(/\{\{\s*([\w.-]+)\s*\}\}/g)].map(([, variable = '']) => variable))]
+  return { contentSid, name, language, text, variables, approved: approvalRequests?.status === 'approved' }
 }
 
 function contentOf(message: OutboundMessage) {

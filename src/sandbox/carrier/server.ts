@@ -2,6 +2,7 @@ import { AppError } from '../../lib/errors.ts'
 import { createLogger, type Logger } from '../../lib/log.ts'
 import { refuseForeign } from '../guard.ts'
 import { readCalls, updateCall } from './calls-api.ts'
+import { CONTENT_PATH, readContents } from './content-api.ts'
 import { handleControl } from './control.ts'
 import { createMessage, deleteMessages, readMessages } from './messages-api.ts'
 import { readNumbers, updateNumber } from './numbers-api.ts'
@@ -80,6 +81,10 @@ export function startCarrier(options: StartCarrier): Carrier {
 async function handleApi(accounts: readonly CarrierState[], request: Request, url: URL): Promise<Response> {
   const [, account, resource, ...rest] = url.pathname.replace(`${API_ROOT}/`, '').split('/')
   const missing = twilioNotFound(url.pathname.replace(API_ROOT, ''))
+  if (url.pathname === CONTENT_PATH) {
+    const owner = accounts.find(({ accountSid, authToken }) => isAuthorized(request, accountSid, authToken))
+    return owner ? readContents(owner, url) : twilioError(401, 20003, 'Authenticate')
+  }
   if (!url.pathname.startsWith(`${API_ROOT}/Accounts/`) || account === undefined || resource === undefined)
     return missing
   const state = accounts.find(({ accountSid, authToken }) => isAuthorized(request, accountSid, authToken))

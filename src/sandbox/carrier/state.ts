@@ -89,6 +89,16 @@ export type NumberRecord = {
   updatedAt: Date
 }
 
+/** A template of the Content API. */
+export type ContentRecord = {
+  sid: string
+  friendlyName: string
+  language: string
+  body: string
+  variables: Record<string, string>
+  approval: 'approved' | 'pending' | 'rejected'
+}
+
 export type CallbackRecord = {
   at: Date
   kind: 'message_status' | 'inbound_message' | 'call_status' | 'stream_status' | 'recording_status'
@@ -118,6 +128,33 @@ export const DEFAULT_SETTINGS: Readonly<CarrierSettings> = {
   connectRules: [],
 }
 
+const DEFAULT_CONTENTS: readonly ContentRecord[] = [
+  {
+    sid: `HX${'1'.padStart(32, '0')}`,
+    friendlyName: 'appointment_reminder_he',
+    language: 'he',
+    body: 'שלום {{1}}, תזכורת לפגישה ב-{{2}}. נתראה!',
+    variables: { 1: 'דנה', 2: 'יום שני בשעה 10:00' },
+    approval: 'approved',
+  },
+  {
+    sid: `HX${'2'.padStart(32, '0')}`,
+    friendlyName: 'appointment_reminder_en',
+    language: 'en',
+    body: 'Hello {{1}}, a reminder of your appointment on {{2}}. See you!',
+    variables: { 1: 'Dana', 2: 'Monday at 10:00' },
+    approval: 'approved',
+  },
+  {
+    sid: `HX${'3'.padStart(32, '0')}`,
+    friendlyName: 'spring_sale',
+    language: 'en',
+    body: 'Our spring sale begins tomorrow.',
+    variables: {},
+    approval: 'pending',
+  },
+]
+
 /** Memory limits: a sandbox that runs for days stores the newest of each kind. */
 const KEEP = { messages: 5000, calls: 500, recordings: 500, callbacks: 5000 }
 
@@ -130,6 +167,8 @@ export class CarrierState {
   readonly calls = new Map<string, CarrierCall>()
   readonly recordings = new Map<string, RecordingRecord>()
   readonly numbers = new Map<string, NumberRecord>()
+  /** Templates of the Content API. */
+  readonly contents: ContentRecord[] = DEFAULT_CONTENTS.map((content) => ({ ...content }))
   readonly callbacks: CallbackRecord[] = []
   readonly faults = new FaultList()
   /** When each WhatsApp user last wrote to each sender: key `sender|user`, ms since the epoch. */

@@ -79,6 +79,7 @@ export type SentByContact = {
 }
 
 const RECENT = 5_000
+const DEFAULT_BEHAVIOR: Behavior = { delivers: true, reads: false, autoReply: undefined }
 
 export class WhatsAppState {
   readonly accounts = new Map<string, Account>()
@@ -108,7 +109,7 @@ export class WhatsAppState {
       lid: String(10n ** 14n + (BigInt(phone) % 10n ** 12n)),
       name: `User ${phone}`,
       onWhatsApp: true,
-      behavior: { delivers: true, reads: false, autoReply: undefined },
+      behavior: { ...DEFAULT_BEHAVIOR },
       device: new PhoneDevice(),
       companions: new Map(),
     }
@@ -183,9 +184,10 @@ export class WhatsAppState {
   /** Restores a `snapshot`, so that devices stay linked over a restart of the sandbox. */
   restore(text: string): void {
     const state: { accounts: AccountSnapshot[]; history: HistoryMessage[] } = JSON.parse(text, BufferJSON.reviver)
-    for (const { device, companions, ...account } of state.accounts)
+    for (const { device, companions, manners, ...account } of state.accounts)
       this.add({
         ...account,
+        behavior: account.behavior ?? manners ?? { ...DEFAULT_BEHAVIOR },
         device: new PhoneDevice(device),
         companions: new Map(companions.map((companion) => [companion.id, { ...companion, link: undefined }])),
       })
@@ -202,7 +204,10 @@ export class WhatsAppState {
   }
 }
 
-type AccountSnapshot = Omit<Account, 'device' | 'companions'> & {
+type AccountSnapshot = Omit<Account, 'device' | 'companions' | 'behavior'> & {
+  behavior?: Behavior
+  /** The name of `behavior` in snapshots of earlier versions. */
+  manners?: Behavior
   device: PhoneSnapshot
   companions: Omit<Companion, 'link'>[]
 }

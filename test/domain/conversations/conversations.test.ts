@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'bun:test'
+import { registerCall } from '../../../src/domain/calls/index.ts'
 import { createContact } from '../../../src/domain/contacts/index.ts'
 import {
   assignConversation,
@@ -11,6 +12,7 @@ import {
   snoozeConversation,
   wakeConversations,
 } from '../../../src/domain/conversations/index.ts'
+import { receiveMessage } from '../../../src/domain/messages/index.ts'
 import { newId } from '../../../src/lib/ids.ts'
 import { startDomain } from '../../support/call-domain.ts'
 
@@ -107,4 +109,44 @@ test('pages bring every conversation once, the latest event first', async () => 
   expect(paged).toEqual(all.items.map((each) => each.id))
   const times = all.items.map((each) => each.lastEventAt.getTime())
   expect(times).toEqual(times.toSorted((a, b) => b - a))
+})
+
+test('the preview is the latest message or call, with its direction, state and first file', async () => {
+  const phone = '+972503999001'
+  const lastOf = async (contactId: string) => (await listConversations(domain.business, { contactId })).items[0]?.last
+  const receive = (id: string, at: string, body: string, media: Parameters<typeof receiveMessage>[1]['media'] = []) =>
+    receiveMessage(domain.business, {
+      provider: 'twilio',
+      businessId: domain.businessId,
+      dedupeKey: id,
+      providerMessageId: id,
+      kind: 'text',
+      from: { phone },
+      body,
+      media,
+      at,
+    })
+  await receive('SM1', '2026-01-01T10:00:00Z', `Hello ${'x'.repeat(500)}`)
+  const contact = await createContact(domain.business, { phone }).catch(() => null)
+  const [found] = await domain.sql<{ id: string }[]>`select id from contacts where phone = ${phone}`
+  const contactId = contact?.id ?? found?.id ?? ''
+  const first = await lastOf(contactId)
+  expect(first).toMatchObject({ kind: 'message', direction: 'in', status: 'received', media: null })
+  expect(first?.kind === 'message' && first.text.length).toBe(160)
+  const picture = {
+    kind: 'image',
+    url: 'https://example.com/1',
+    contentType: 'image/jpeg',
+    fileName: null,
+    seconds: null,
+  }
+  await receive('SM2', '2026-01-01T10:05:00Z', '', [picture] as Parameters<typeof receiveMessage>[1]['media'])
+  expect(await lastOf(contactId)).toMatchObject({ kind: 'message', text: '', media: 'image' })
+  await registerCall(domain.business, {
+    callSid: 'CA9',
+    from: phone,
+    to: '+97233760000',
+    at: new Date('2026-01-01T10:09:00Z'),
+  })
+  expect(await lastOf(contactId)).toEqual({ kind: 'call', direction: 'inbound', state: 'ringing', answeredBy: 'agent' })
 })

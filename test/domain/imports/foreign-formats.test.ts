@@ -40,6 +40,13 @@ describe('a file that is no CSV', () => {
     ['a PDF', PDF, 'This is a PDF file. Export the table as CSV and import that.'],
     ['an OpenDocument spreadsheet', ODS, 'This is an OpenDocument file. Save it as CSV and import that.'],
     ['another ZIP archive', ZIP, 'This is a ZIP archive. Unpack it and import the CSV file in it.'],
+    ['gzip', bytes('\x1F\x8B\x08\0'), 'This is a compressed file. Unpack it and import the CSV file in it.'],
+    [
+      'a file of vCards',
+      bytes('\xEF\xBB\xBFBEGIN:VCARD\nFN:Dana\n'),
+      'This is a file of vCards. Export the contacts as CSV and import that.',
+    ],
+    ['JSON', bytes('[{"name": "Dana"}]'), 'This is a JSON file. Export the table as CSV and import that.'],
     [
       'a web page called .xls',
       HTML,

@@ -43,6 +43,26 @@ describe('what is no CSV file is said to be what it is', () => {
     expect(refusalOf(new TextEncoder().encode(spoilt))).toBe('garbled_hebrew')
     expect(rowsOf('name,phone\n3×4 or 5×6,0501112233\n')).toEqual([['3×4 or 5×6', '+972501112233']])
   })
+
+  test('that was read as ISO-8859-1 or windows-1252, in a long text too', () => {
+    const hebrew = new TextEncoder().encode('name,phone\nשרה לוי,0501112233\n')
+    for (const encoding of ['latin1', 'windows-1252'] as const) {
+      const spoilt =
+        encoding === 'latin1' ? Buffer.from(hebrew).toString(encoding) : new TextDecoder(encoding).decode(hebrew)
+      expect(refusalOf(spoilt)).toBe('garbled_hebrew')
+    }
+  })
+
+  test.each([
+    ['Greek', 'πλάτος 3×α, ύψος 4×β, βάθος 5×γ'],
+    ['Cyrillic', 'размеры 3×ш, 4×в, 5×г и 2×Б'],
+    ['Arabic', '٣×٤ و٥×٦ ×م ×ك ×ت'],
+    ['Chinese', '三×四 五×六 七×八'],
+    ['Latin with signs', '2×“a” 3×‘b’ 4×– 5×— 6×™ 7×\u00a0€'],
+    ['a row of the same sign', '×–×–×–×–×–'],
+  ])('a multiplication in %s is none', (_, name) => {
+    expect(rowsOf(`name;phone\n${name};0501112233\n`)).toEqual([[name, '+972501112233']])
+  })
 })
 
 test('odd beginnings and ends', () => {

@@ -110,3 +110,25 @@ test('what belongs to no business is shown to operators only', async () => {
   expect((await listQuarantine(scope(), {})).items).toEqual([])
   expect((await listQuarantine({ ...scope(), operator: true }, {})).items.map((row) => row.key)).toEqual(['unowned'])
 })
+
+test('an event that its sender may send for one business alone is that business’s, and counts against its limits', async () => {
+  const other = newId()
+  const entry = (key: string, onlyFor: string[]) => ({
+    job: 'call.status',
+    key,
+    payload: { callSid: 'CA1', onlyFor },
+    error: 'x',
+    attempts: 1,
+  })
+  await setAside(domain.ctx, entry('own-account', [domain.businessId]))
+  await setAside(domain.ctx, entry('shared-account', [domain.businessId, other]))
+  await setAside(domain.ctx, entry('unknown-business', [other]))
+  expect((await listQuarantine(scope(), {})).items).toMatchObject([
+    { key: 'own-account', businessId: domain.businessId },
+  ])
+  // A full share of the events of no business leaves this one's alone.
+  const limits = { rows: 1, bytes: 1_000, rowBytes: 1_000, beginningBytes: 10 }
+  await dropQuarantined(scope(), (await listQuarantine(scope(), {})).items[0]?.id ?? '')
+  await setAside(domain.ctx, entry('second', [domain.businessId]), limits)
+  expect((await listQuarantine(scope(), {})).items).toMatchObject([{ key: 'second', cutFrom: null }])
+})

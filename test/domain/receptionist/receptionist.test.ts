@@ -196,6 +196,11 @@ describe('after a call', () => {
     expect(await sendFollowUp(business, who, SENDER)).toBe(true)
     const messages = (await listMessages(business, {})).items
     expect(messages.map((each) => each.body)).toEqual(['Thank you, Dana. Levi Homes'])
+    // A name is what the caller said, and may be meant for the person whose number they claim.
+    for (const name of ['call 052-999-8877', 'see evil.example'])
+      await sendFollowUp(business, { ...who, callSid: await call(), name }, SENDER)
+    const bodies = (await listMessages(business, {})).items.map((each) => each.body)
+    expect(bodies.slice(0, 2)).toEqual(['Thank you. Levi Homes', 'Thank you. Levi Homes'])
     expect(await sendFollowUp(business, { ...who, from: 'anonymous' }, SENDER)).toBe(false)
   })
 })

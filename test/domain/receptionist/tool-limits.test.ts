@@ -2,13 +2,16 @@ import { describe, expect, test } from 'bun:test'
 import { eq } from 'drizzle-orm'
 import { appointments, calls } from '../../../db/schema/index.ts'
 import { confirmAppointment } from '../../../src/domain/appointments/index.ts'
+import { addPhoneNumber } from '../../../src/domain/businesses/index.ts'
 import type { StreamToken } from '../../../src/domain/calls/index.ts'
 import { listMessages, receiveMessage } from '../../../src/domain/messages/index.ts'
 import {
   callTools,
   DEFAULT_RECEPTIONIST,
   foreignLinks,
+  foreignNumbers,
   linksIn,
+  numbersIn,
   saveBusinessText,
   toolLimits,
 } from '../../../src/domain/receptionist/index.ts'
@@ -183,6 +186,73 @@ describe('links', () => {
     for (const text of ['a.'.repeat(500), `${'a'.repeat(999)}.`, '-._'.repeat(333), 'http://'.repeat(140)]) {
       const from = performance.now()
       linksIn(text)
+      expect(performance.now() - from).toBeLessThan(200)
+    }
+  })
+})
+
+describe('phone numbers in a message', () => {
+  test('none but the business’s own and the caller’s', async () => {
+    const { make, token, business, sql } = await startTools()
+    const tools = make()
+    await addPhoneNumber(business, { number: '+97237654321' })
+    await sql`insert into whatsapp_accounts (id, business_id, provider, phone, state)
+      values (gen_random_uuid(), ${business.businessId}, 'twilio', '+972547776655', 'working')`
+    await saveBusinessText(business, { title: 'Plumber', body: 'Our plumber: 050-222 33 44, or *2700' })
+    const send = async (text: string) => codeOf(make().run(await token(), 'send_whatsapp', { text }))
+    for (const text of ['Verify your account: call 052-999-8877', 'Pay by +1 (809) 555-0123', 'Dial *2701'])
+      expect(await send(text)).toBe('foreign_number')
+    expect(
+      await codeOf(
+        tools.run(await token(), 'send_whatsapp', {
+          text: 'Call us: 03-765-4321 or +972 54 777 6655. The plumber is at 0502223344 or *2700.',
+        }),
+      ),
+    ).toBe('ok')
+    expect(await send('You called (03) 376-0000; we call 050-123-4567 on 30.11.2026 at 10:30-12:00.')).toBe('ok')
+  })
+
+  test.each([
+    '052-123-4567',
+    '0 5 2 1 2 3 4 5 6 7',
+    '(052) 1234567',
+    '+972-52-1234567',
+    '٠٥٢١٢٣٤٥٦٧',
+    '０５２１２３４５６７',
+    '0️⃣5️⃣2️⃣1️⃣2️⃣3️⃣4️⃣5️⃣6️⃣7️⃣',
+    '05\u200b21\u2060234567',
+    '052.123.4567',
+    '501234567 0521234567',
+    '10 0521234567',
+    '0521234567/0501234567',
+    '1-900-123-456',
+    '202-555-0123',
+    '+44 20 7946 0000',
+    '0123 456 789 012',
+    '*2700',
+    '1 '.repeat(200),
+  ])('%s is none of the business’s', (number) => {
+    expect(foreignNumbers(`Call ${number} now`, ['Call us: 050-123-4567', '+97235551234'])).not.toEqual([])
+  })
+
+  test.each([
+    '0501234567',
+    '+972 50 123-4567',
+    '(050) 1234567',
+    'room 10 050-1234567',
+    '03-5551234',
+    'Herzl 10, Haifa 6688218',
+    '30.11.2026, 2026-11-30 or 30/11/2026 at 10:30-12:45',
+    '1.250.000 ₪, 32.500.000, 120,000 or *1500* each',
+    'from 3.5 to 4.5 rooms, 70-80 m2, floors 1-2, 3/4',
+  ])('%s may be sent', (text) => {
+    expect(foreignNumbers(text, ['Call us: 050-123-4567', '+97235551234'])).toEqual([])
+  })
+
+  test('a text of a thousand hostile characters takes no time', () => {
+    for (const text of ['1 '.repeat(500), '0'.repeat(1_000), '+1 '.repeat(330), '('.repeat(1_000), '1-'.repeat(500)]) {
+      const from = performance.now()
+      numbersIn(text)
       expect(performance.now() - from).toBeLessThan(200)
     }
   })

@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'bun:test'
-import { createBusiness } from '../../../src/domain/businesses/index.ts'
+import { createBusiness, listAccounts, updateBusiness } from '../../../src/domain/businesses/index.ts'
 import { within } from '../../../src/domain/context.ts'
+import { requestMessage } from '../../../src/domain/messages/index.ts'
 import { beat } from '../../../src/domain/system/index.ts'
 import {
   acquireLeases,
@@ -13,6 +14,7 @@ import {
   listLinks,
   logoutAccount,
   openCommands,
+  refuseNumber,
   releaseLease,
   renewLeases,
   requestLink,
@@ -113,4 +115,56 @@ test('a logout that no process does is asked for; a deleted account is gone for 
   expect(await listLinks(other)).toEqual([])
   await deleteAccount(domain.business, accountId)
   expect(await listLinks(domain.business)).toEqual([])
+})
+
+test('a number that an account expected and never linked is another business’s to link', async () => {
+  const [expected, stranger] = ['+972501000801', '+972501000802']
+  const lease = await leased()
+  const { accountId } = lease
+  await requestLink(domain.business, accountId, { phone: expected })
+  expect(await saveAccountStatus(domain.ctx, lease, { ...STATUS, phone: stranger })).toBe('saved')
+  expect(await listAccounts(domain.business)).toMatchObject([{ phone: stranger, confirmationNeeded: true }])
+  await refuseNumber(domain.business, accountId, stranger)
+  await saveAccountStatus(domain.ctx, lease, { ...STATUS, state: 'logged_out' })
+  expect(await listAccounts(domain.business)).toMatchObject([{ phone: null, confirmationNeeded: false }])
+  expect(await getLink(domain.business, accountId)).toMatchObject({ phone: null, confirmationNeeded: null })
+
+  const other = within(domain.ctx, await createBusiness(domain.ctx, { name: 'Other', language: 'en' }))
+  const { id } = await createAccount(other)
+  const theirs = (await acquireLeases(domain.ctx, 'process-2', TIMING)).find((one) => one.accountId === id)
+  if (!theirs) throw new Error('The account was not free.')
+  expect(await saveAccountStatus(domain.ctx, theirs, { ...STATUS, phone: expected })).toBe('saved')
+  // The first account still expects it, and asks about any other.
+  await saveAccountStatus(domain.ctx, lease, { ...STATUS, phone: stranger })
+  expect(await getLink(domain.business, accountId)).toMatchObject({
+    confirmationNeeded: { phone: stranger, expectedPhone: expected },
+  })
+})
+
+test('messages go by an account that may send, else by the second provider, before one whose number is not confirmed', async () => {
+  const twilio = { twilio: () => ({ configured: true, defaultSender: '+14155238886', own: false }) }
+  const lease = await leased()
+  await saveAccountStatus(domain.ctx, lease, { ...STATUS, phone: '+972501000811' })
+  const { id } = await createAccount(domain.business)
+  await requestLink(domain.business, id, { phone: '+972501000812' })
+  const [second] = await acquireLeases(domain.ctx, 'process-1', TIMING)
+  if (second?.accountId !== id) throw new Error('The second account was not free.')
+  await saveAccountStatus(domain.ctx, second, { ...STATUS, phone: '+972501000813' })
+  let sent = 0
+  const accountOf = async () => {
+    sent += 1
+    const message = { to: `+9725222208${sent + 10}`, text: 'Hello', provider: 'baileys' as const }
+    const { id: messageId } = await requestMessage(domain.business, message, twilio)
+    const [row] = await domain.sql`select provider, account_id from messages where id = ${messageId}`
+    return row?.account_id ?? row?.provider
+  }
+  // The latest of those that may send.
+  expect(await accountOf()).toBe(lease.accountId)
+  await saveAccountStatus(domain.ctx, lease, { ...STATUS, state: 'starting' })
+  expect(await accountOf()).toBe(lease.accountId)
+  await deleteAccount(domain.business, lease.accountId)
+  // It waits for a member.
+  expect(await accountOf()).toBe(id)
+  await updateBusiness(domain.business, { fallbackWhatsappProvider: 'twilio' })
+  expect(await accountOf()).toBe('twilio')
 })

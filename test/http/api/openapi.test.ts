@@ -55,7 +55,7 @@ const VERBS =
   /^(refuse|resend|block|unblock|merge|repair|close|reopen|snooze|move|refund|link|restart|logout|preview|retry|replay|confirm|cancel|drain|handle|restore)$/
 /** What a resource has once. */
 const PARTS =
-  /^(summary|overnight|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats)$/
+  /^(outcome|summary|overnight|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats)$/
 
 describe('every procedure', () => {
   test('has its place in REST, or is a subscription that says what it sends', () => {
@@ -211,6 +211,30 @@ describe('the OpenAPI document', () => {
     expect(Object.values(statuses).filter((status) => status < 300).length).toBeGreaterThan(40)
   })
 
+  test('its examples of errors are what the server answers', async () => {
+    const { components } = z
+      .looseObject({
+        components: z.looseObject({
+          responses: z.record(
+            z.string(),
+            z.looseObject({ content: z.object({ 'application/json': z.looseObject({}) }) }),
+          ),
+        }),
+      })
+      .parse(await readDocument())
+    const asked = {
+      Invalid: ask('/api/v1/contacts?limit=0'),
+      Unauthenticated: fetch(`${web.url}/api/v1/contacts`),
+      Forbidden: ask('/api/v1/contacts', { key: await web.key('read'), method: 'POST' }),
+      NotFound: ask(`/api/v1/contacts/${UNKNOWN_ID}`),
+    }
+    for (const [name, response] of Object.entries(asked))
+      expect([name, components.responses[name]?.content['application/json'].example]).toEqual([
+        name,
+        await (await response).json(),
+      ])
+  })
+
   test('every list is { items, nextCursor } and bounds its pages', async () => {
     const lists = OPERATIONS.filter(({ inQuery }) => inQuery.includes('limit'))
     expect(lists.length).toBeGreaterThan(20)
@@ -246,6 +270,6 @@ describe('the OpenAPI document', () => {
       [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]).every((url) => url?.startsWith('/')),
     ).toBe(true)
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
-    expect((await ask('/api/docs/filter.js')).status).toBe(200)
+    expect((await ask('/api/docs/docs.js')).status).toBe(200)
   })
 })

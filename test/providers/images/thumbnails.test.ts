@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { crc32, deflateSync } from 'node:zlib'
+import sharp from 'sharp'
 import { createThumbnailer } from '../../../src/providers/images/sharp.ts'
 
 const ADAM7 = [
@@ -48,6 +49,18 @@ test('a picture that unpacks to hundreds of megabytes in memory is not drawn', a
   expect(bomb.length).toBeLessThan(3_000_000)
   const drawn = makeThumbnail(bomb).catch((error: unknown) => error)
   expect(await drawn).toMatchObject({ kind: 'invalid', code: 'picture_unreadable' })
+}, 60_000)
+
+test('a WebP counts with its full frame, since it is not read line by line', async () => {
+  const { makeThumbnail } = createThumbnailer()
+  const webpOf = async (side: number) => {
+    const create = { width: side, height: side, channels: 3 as const, background: '#336699' }
+    return new Uint8Array(await sharp({ create }).webp({ effort: 0, quality: 1 }).toBuffer())
+  }
+  const bomb = await webpOf(7_200)
+  expect(bomb.length).toBeLessThan(3_000_000)
+  await expect(makeThumbnail(bomb)).rejects.toMatchObject({ kind: 'invalid', code: 'picture_unreadable' })
+  expect((await makeThumbnail(await webpOf(1_000))).length).toBeGreaterThan(0)
 }, 60_000)
 
 test('one of the same size that is read line by line is, and a small interlaced one', async () => {

@@ -1,6 +1,7 @@
 export const nav = {
   today: 'Today',
   inbox: 'Inbox',
+  live: 'Live',
   calls: 'Calls',
   leads: 'Leads',
   calendar: 'Calendar',
@@ -13,8 +14,13 @@ export const nav = {
   api: 'API',
   signOut: 'Sign out',
   language: 'עברית',
-  theme: 'Light or dark',
+  themeIs: 'Look: {theme}. Press to change it.',
+  light: 'light',
+  dark: 'dark',
+  system: 'as the device',
   skip: 'Skip to content',
   business: 'Business',
   offline: 'The server cannot be reached. Trying again.',
+  stats: 'Statistics',
+  health: 'Health',
 } as const

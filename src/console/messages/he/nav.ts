@@ -1,6 +1,7 @@
 export const nav = {
   today: 'היום',
   inbox: 'שיחות',
+  live: 'עכשיו',
   calls: 'טלפון',
   leads: 'לידים',
   calendar: 'יומן',
@@ -13,8 +14,13 @@ export const nav = {
   api: 'ממשק API',
   signOut: 'יציאה',
   language: 'English',
-  theme: 'בהיר או כהה',
+  themeIs: 'מראה: {theme}. לחיצה מחליפה.',
+  light: 'בהיר',
+  dark: 'כהה',
+  system: 'כמו במכשיר',
   skip: 'דלגו לתוכן',
   business: 'עסק',
   offline: 'אין חיבור לשרת. ננסה שוב מיד.',
+  stats: 'נתונים',
+  health: 'מצב',
 } as const

@@ -113,7 +113,7 @@ type Turn = Extract<DialogueInput, { type: 'speech_stopped' }>
 
 function onTurn(state: DialogueState, turn: Turn): DialogueStep {
   const isNoise = turn.voicedMs < MIN_ANSWER_MS
-  // Who speaks once the call was to end keeps it open: it is ended again behind the words for that.
+  // A caller who speaks while the call ends keeps it open: it ends after the goodbye that answers them.
   if (state.phase !== 'asking') return onClosingTurn({ ...state, phase: 'closing' }, turn, isNoise)
   const question = state.script.questions[state.index]
   if (!question)

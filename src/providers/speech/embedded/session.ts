@@ -57,6 +57,8 @@ export class EmbeddedSession implements EngineSession {
   #lastFrameAt = performance.now()
   #lastFrameMs = 0
   #speechStartMs: number | undefined
+  /** The turn that ends is saved, and brings no text. */
+  #ignoring = false
   #queue: QueuedText[] = []
   /** The text that is being rendered: later ones wait for it. */
   #rendering: QueuedText | null = null
@@ -100,7 +102,11 @@ export class EmbeddedSession implements EngineSession {
     this.#step({ type: 'clock', atMs: this.#nowMs })
   }
 
+  /** In place of what waits to be said. */
   say(text: string): void {
+    this.#queue = []
+    this.#stopWaiting()
+    this.#dialogue = { ...this.#dialogue, pending: 0 }
     this.#enqueue({ text, asked: false })
   }
 
@@ -132,8 +138,10 @@ export class EmbeddedSession implements EngineSession {
     this.#enqueue({ text, asked: true })
   }
 
-  /** The dialogue judges noises itself. */
-  ignoreTurn(): void {}
+  /** A turn whose end is being reported brings no text. The dialogue judges noises itself. */
+  ignoreTurn(): void {
+    this.#ignoring = true
+  }
 
   close(): void {
     this.#saveUnfinished()
@@ -174,18 +182,18 @@ export class EmbeddedSession implements EngineSession {
     if (this.#closed) return
     if (this.#speechStartMs !== undefined) {
       const startMs = this.#speechStartMs
-      const spokenMs = this.#nowMs - startMs
-      const { state, actions } = stepDialogue(this.#dialogue, {
-        type: 'speech_stopped',
-        startMs,
-        endMs: this.#nowMs,
-        voicedMs: spokenMs,
-      })
-      this.#dialogue = state
-      for (const action of actions) if (action.type === 'user_turn' || action.type === 'save_lead') this.#act(action)
+      this.#saveTurn({ type: 'speech_stopped', startMs, endMs: this.#nowMs, voicedMs: this.#nowMs - startMs })
     }
     const { phase, answers } = this.#dialogue
     if (phase === 'asking' && Object.keys(answers).length > 0) this.#act({ type: 'save_lead', answers })
+  }
+
+  /** Takes a turn without a text for it. */
+  #saveTurn(turn: Extract<DialogueInput, { type: 'speech_stopped' }>): void {
+    const { pending } = this.#dialogue
+    const { state, actions } = stepDialogue(this.#dialogue, turn)
+    this.#dialogue = { ...state, pending }
+    for (const action of actions) if (action.type === 'user_turn' || action.type === 'save_lead') this.#act(action)
   }
 
   #onMark(mark: SpeechMark): void {
@@ -197,8 +205,11 @@ export class EmbeddedSession implements EngineSession {
     }
     const startMs = this.#speechStartMs ?? mark.atMs
     const noise = mark.voicedMs < MIN_ANSWER_MS
+    this.#ignoring = false
     this.#emit({ type: 'speech_stopped', atMs: mark.atMs, ...(noise ? { noise } : {}) })
-    this.#step({ type: 'speech_stopped', startMs, endMs: mark.atMs, voicedMs: mark.voicedMs })
+    const turn = { type: 'speech_stopped' as const, startMs, endMs: mark.atMs, voicedMs: mark.voicedMs }
+    if (this.#ignoring && !this.#closed) this.#saveTurn(turn)
+    else this.#step(turn)
     this.#speechStartMs = undefined
   }
 

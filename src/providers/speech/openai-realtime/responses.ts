@@ -16,13 +16,20 @@ export class Responses {
   active: string | null = null
   /** To be asked for as soon as the present response is over. */
   #wanted: WantedResponse | null = null
-  #asked: WantedResponse = {}
+  /** What was asked for last, until that is known to be refused. */
+  #asked: WantedResponse | null = null
+  /** The given text of the response under way. */
+  #text: string | undefined
   /** A response was asked for and has not begun. */
   #creating = false
+  /** It was asked for again already, since the server refused it beside a response that was over. */
+  #repeated = false
   /** Responses whose audio is not wanted; null when there are none. */
   #dropped: Set<string> | null = null
   /** The next response answers a turn that wants no answer. */
   #ignoreNext = false
+  /** The same, if the next response is not the one asked for but takes its place. */
+  #ignoreOther = false
   /** Responses in a row without a word for the caller. */
   #fruitless = 0
   /** The response under way finishes one that broke off. */
@@ -43,10 +50,18 @@ export class Responses {
     return this.#dropped?.has(responseId) ?? false
   }
 
-  /** Asks for a response, at once or when the present one is over: the server refuses two at a time. */
+  /**
+   * Asks for a response, at once or when the present one is over: the server refuses two at a time. A given text that waits
+   * for that is not replaced by a mere answer.
+   */
   ask(wanted: WantedResponse): void {
-    if (this.active || this.context.state !== 'ready') this.#wanted = wanted
-    else this.create(wanted)
+    if (wanted.instructions || !this.#wanted?.instructions) this.#wanted = wanted
+    if (!this.isBusy) this.createWanted()
+  }
+
+  /** No answer is wanted any more; a given text is. */
+  askNoAnswer(): void {
+    if (!this.#wanted?.instructions) this.#wanted = null
   }
 
   /** Asks for a response after the present one, if there is one; else the server answers by itself. */
@@ -56,6 +71,7 @@ export class Responses {
 
   create(wanted: WantedResponse): void {
     this.#ignoreNext = false
+    this.#ignoreOther = false
     this.#creating = true
     this.#asked = wanted
     this.watch.expect()
@@ -75,6 +91,12 @@ export class Responses {
 
   /** The turn that `responseId` answers, or the next response will, wants no answer. */
   ignore(responseId: string | null): void {
+    // The response asked for is wanted all the same.
+    if (this.#creating) {
+      this.#ignoreOther = true
+      return
+    }
+    this.watch.answered()
     if (responseId !== null && responseId === this.active) this.cancel()
     // While another response is under way the server will not answer.
     else if (responseId === null && !this.active) this.#ignoreNext = true
@@ -83,15 +105,19 @@ export class Responses {
   /** The caller speaks again: the answer to the new turn is wanted. */
   speechStarted(): void {
     this.#ignoreNext = false
+    this.#ignoreOther = false
   }
 
   begin(responseId: string): void {
     this.active = responseId
+    this.#text = this.#creating ? this.#asked?.instructions : undefined
     this.#creating = false
+    this.#repeated = false
     this.watch.expect()
-    if (!this.#ignoreNext) return
+    const isIgnored = this.#ignoreNext
     this.#ignoreNext = false
-    this.cancel()
+    // A given text waits for this response to be over.
+    if (isIgnored || this.#wanted?.instructions) this.cancel()
   }
 
   /** @returns whether its audio was not wanted any more */
@@ -105,10 +131,12 @@ export class Responses {
     return dropped
   }
 
+  /** Asks for what waited until a response was over, or the session ready. */
   createWanted(): void {
     const wanted = this.#wanted
+    if (!wanted || this.context.state !== 'ready') return
     this.#wanted = null
-    if (wanted && this.context.state === 'ready') this.create(wanted)
+    this.create(wanted)
   }
 
   /** A response without a word for the caller is asked for once more; two in a row end the session. */
@@ -139,7 +167,8 @@ export class Responses {
       this.context.fail('engine_response_failed', what, true)
       return
     }
-    this.#wanted ??= verdict.kind === 'again' && verdict.instructions ? { instructions: verdict.instructions } : {}
+    const instructions = (verdict.kind === 'again' && verdict.instructions) || this.#text
+    this.#wanted ??= instructions ? { instructions } : {}
   }
 
   /** The server refused an event because it crossed one of the server's own. */
@@ -155,18 +184,26 @@ export class Responses {
     }
   }
 
-  /** An error answered what was asked for. */
+  /** An error answered what was asked for: what waits behind it is next. */
   refused(): void {
+    if (!this.#creating) return
     this.#creating = false
+    this.createWanted()
   }
 
   /** The server began a response of its own in the same moment: the one asked for follows it, or takes its place. */
   #askAgain(): void {
-    if (this.#asked.optional) {
-      this.#asked = {}
-      return
+    const asked = this.#asked
+    this.#asked = null
+    this.#text = undefined
+    if (asked && !asked.optional && !this.#wanted?.instructions) this.#wanted = asked
+    if (!this.#wanted) return
+    if (this.active) {
+      if (this.#wanted.instructions || this.#ignoreOther) this.cancel()
+    } else if (!this.#repeated) {
+      // That response is over, although the server did not take it for that yet.
+      this.#repeated = true
+      this.createWanted()
     }
-    this.#wanted ??= this.#asked
-    if (this.active && this.#wanted.instructions) this.cancel()
   }
 }

@@ -134,7 +134,17 @@ export class RealtimeEngineSession implements EngineSession, SessionContext {
       type: 'conversation.item.create',
       item: { type: 'function_call_output', call_id: toolCallId, output: JSON.stringify(result ?? null) },
     })
-    if (!options.silent && !this.#tools.isPending) this.#responses.ask({})
+    if (options.silent) this.#responses.askNoAnswer()
+    else if (!this.#tools.isPending) this.#responses.ask({})
+  }
+
+  instruct(text: string): void {
+    this.#connection.send({
+      type: 'conversation.item.create',
+      item: { type: 'message', role: 'system', content: [{ type: 'input_text', text }] },
+    })
+    // Who speaks is answered anyway, with the instruction in mind.
+    if (!this.#turns.speaking) this.#responses.ask({})
   }
 
   hearsVoice(): boolean {
@@ -143,9 +153,7 @@ export class RealtimeEngineSession implements EngineSession, SessionContext {
 
   ignoreTurn(): void {
     const turn = this.#turns.ignoreLast()
-    if (!turn) return
-    this.#watch.answered()
-    this.#responses.ignore(turn.responseId)
+    if (turn) this.#responses.ignore(turn.responseId)
   }
 
   close(): void {
@@ -268,6 +276,7 @@ export class RealtimeEngineSession implements EngineSession, SessionContext {
     this.#audio.flush()
     this.emit({ type: 'ready' })
     if (this.call.resume) this.#responses.ask({})
+    else this.#responses.createWanted()
   }
 
   #speechStarted({ item_id, audio_start_ms }: ServerEventOf<'input_audio_buffer.speech_started'>): void {
@@ -316,12 +325,14 @@ export class RealtimeEngineSession implements EngineSession, SessionContext {
       this.#responses.crossed(race)
       return
     }
-    this.#responses.refused()
     if (code === 'session_expired') this.fail('engine_expired', message, true)
     else if (isRateLimit(type, code ?? '')) this.fail('engine_rate_limited', message, false)
     else if (type === 'server_error') this.fail('engine_error', message, true)
     else if (this.#state === 'connecting') this.fail('engine_refused', `${code ?? ''} ${message}`.trim(), false)
-    else this.emit({ type: 'error', code: code || 'engine_error', message, fatal: false })
+    else {
+      this.#responses.refused()
+      this.emit({ type: 'error', code: code || 'engine_error', message, fatal: false })
+    }
   }
 
   #release(reason: string): void {

@@ -59,10 +59,10 @@ test.each(['he', 'en'] as const)(
       const spokenAtMs = call.nowMs
       call.speak(answer)
       const turn = await call.next('user_turn', seen)
-      // Where it was on the line, and the sound of it.
+      // Where it was on the line, and the sound of it, with its lead-in and the end of its voice.
       expect(Math.abs(turn.startMs - spokenAtMs)).toBeLessThan(400)
       expect(Math.abs(turn.endMs - turn.startMs - answer.length / 8)).toBeLessThan(400)
-      expect((turn.audio?.length ?? 0) / 8).toBeGreaterThan(turn.endMs - turn.startMs)
+      expect((turn.audio?.length ?? 0) / 8).toBeGreaterThan(turn.endMs - turn.startMs + 350)
       expect(rmsOfMulaw(turn.audio ?? new Uint8Array(0))).toBeGreaterThan(500)
       const prompt = await call.next('audio', seen)
       expect(Buffer.from(prompt.payload, 'base64').length / 8).toBe(prompt.ms)
@@ -160,6 +160,36 @@ test('the call can have something said, and cancel it before it is rendered', as
   await call.next('audio', call.events.length)
   call.hangUp()
   expect(textsOf(call.events)).toEqual(['This is said now.', 'And this comes after it.'])
+})
+
+test('a turn that is ignored is saved and brings no text, and what waits to be said gives way to the goodbye', async () => {
+  const script = intakeScript({ language: 'en', businessName: 'Acme' })
+  const [name = new Uint8Array(0), inquiry = new Uint8Array(0)] = await answersOf('en')
+  const call = new EngineCall(engine, script)
+  await call.next('ready')
+  await call.run(600)
+  call.speak(name)
+  await call.next('user_turn')
+  const asked = await call.next('audio')
+  await call.run(asked.ms + 300)
+  // The time is up in the middle of the answer.
+  call.speak(inquiry)
+  const from = call.events.length
+  await call.next('speech_started', from)
+  call.session.say('Not rendered yet, and not to be said.')
+  call.session.say(script.goodbye)
+  call.onEvent = (event) => {
+    if (event.type === 'speech_stopped') call.session.ignoreTurn()
+  }
+  const goodbye = await call.next('audio', from)
+  expect(await call.next('user_turn', from)).toMatchObject({ question: 'inquiry' })
+  await call.run(goodbye.ms + 1_000)
+  expect(textsOf(call.events)).toEqual([script.questions[1]?.prompt, script.goodbye])
+  call.hangUp()
+  expect(call.events.find((event) => event.type === 'tool_call')).toMatchObject({
+    name: 'save_lead',
+    args: { name: {}, inquiry: {} },
+  })
 })
 
 /** A voice that fails, or never comes to an end, with some texts. */

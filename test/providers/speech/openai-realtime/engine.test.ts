@@ -47,7 +47,7 @@ describe('the session', () => {
     expect(report.settings?.audio?.input?.transcription).toEqual({ model: 'gpt-live-transcribe', language: 'he' })
     expect(report.settings?.tools?.[0]?.name).toBe('end_call')
     expect(report.settings?.reasoning?.effort).toBe('low')
-    expect(report.items[0]).toMatchObject({ type: 'message', role: 'assistant' })
+    expect(await eventually(() => report.items[0], 'the history')).toMatchObject({ type: 'message', role: 'assistant' })
     // Frames that came before the session was ready were kept: the server has the whole line.
     expect(caller.nowMs - report.audioMs).toBeLessThan(80)
     expect(report.errors).toEqual([])

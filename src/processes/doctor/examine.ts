@@ -1,15 +1,15 @@
-import { publicUrl, WEBHOOKS } from '../access/urls.ts'
-import type { Deps } from '../composition/deps.ts'
-import type { Config, Environment } from '../config.ts'
-import { listBusinesses, listPhoneNumbers } from '../domain/businesses/index.ts'
-import { within } from '../domain/context.ts'
-import { CREDENTIAL_PROVIDERS, type CredentialProvider } from '../domain/credentials/index.ts'
-import { countEvents, describeQuarantine } from '../domain/inbox/index.ts'
-import { processesAlive } from '../domain/system/index.ts'
-import { errorMessage } from '../lib/errors.ts'
-import { missingMigrations } from '../processes/maintenance.ts'
-import type { CarrierNumber, Telephony } from '../providers/telephony/port.ts'
-import { examineAccess, examineFiles, examineSettings, type Finding, type Report } from './doctor-safety.ts'
+import type { Deps } from '../../composition/deps.ts'
+import type { Config, Environment } from '../../config.ts'
+import { listBusinesses, listPhoneNumbers, type NumberWebhooks, wrongWebhooks } from '../../domain/businesses/index.ts'
+import { within } from '../../domain/context.ts'
+import { CREDENTIAL_PROVIDERS, type CredentialProvider } from '../../domain/credentials/index.ts'
+import { countEvents, describeQuarantine } from '../../domain/inbox/index.ts'
+import { type Finding, processesAlive } from '../../domain/system/index.ts'
+import { errorMessage } from '../../lib/errors.ts'
+import type { CarrierNumber, Telephony } from '../../providers/telephony/port.ts'
+import { missingMigrations } from '../maintenance.ts'
+import { numberWebhooks } from '../number-webhooks.ts'
+import { examineAccess, examineFiles, examineSettings, type Report } from './safety.ts'
 
 /**
  * Checks everything that an installation needs, and reports what to do.
@@ -152,13 +152,10 @@ async function examineNumbers(deps: Deps, telephony: Telephony, report: Report, 
   const owned = await telephony.listNumbers()
   if (owned.length === 0) report(asked.check, 'warning', 'the account has no number', 'Buy one in the Twilio console.')
 
-  const wanted = {
-    voiceUrl: publicUrl(deps.config.publicBaseUrl, WEBHOOKS.incomingCall),
-    statusCallback: publicUrl(deps.config.publicBaseUrl, WEBHOOKS.callStatus),
-  }
+  const wanted = numberWebhooks(deps.config)
   for (const number of owned) {
     const check = `twilio ${number.number}`
-    const wrong = wrongWebhooks(number, wanted)
+    const wrong = describeWrong(number, wanted)
     if (!answered.has(number.number))
       report(
         check,
@@ -168,7 +165,7 @@ async function examineNumbers(deps: Deps, telephony: Telephony, report: Report, 
       )
     else if (wrong.length === 0) report(check, 'ok', 'its webhooks are set')
     else if (fix) {
-      const left = wrongWebhooks(await telephony.configureNumber(number.id, wanted), wanted)
+      const left = describeWrong(await telephony.configureNumber(number.id, wanted), wanted)
       if (left.length === 0) report(check, 'ok', `its webhooks were set; before, ${whereTo(number)}`)
       else report(check, 'problem', 'Twilio accepted the change but does not show it', `Set ${left.join(' and ')}.`)
     } else
@@ -194,13 +191,12 @@ function whereTo(number: CarrierNumber): string {
   return `calls go to ${number.voiceUrl ? `${number.voiceMethod} ${number.voiceUrl}` : 'nowhere'}`
 }
 
-function wrongWebhooks(number: CarrierNumber, wanted: { voiceUrl: string; statusCallback: string }): string[] {
-  const voice = number.answeredBy === null && number.voiceUrl === wanted.voiceUrl && number.voiceMethod === 'POST'
-  const status = number.statusCallback === wanted.statusCallback && number.statusMethod === 'POST'
-  return [
-    ...(voice ? [] : [`“A call comes in”: Webhook, ${wanted.voiceUrl}, HTTP POST`]),
-    ...(status ? [] : [`“Call status changes”: ${wanted.statusCallback}, HTTP POST`]),
-  ]
+function describeWrong(number: CarrierNumber, wanted: NumberWebhooks): string[] {
+  return wrongWebhooks(number, wanted).map((webhook) =>
+    webhook === 'voice'
+      ? `“A call comes in”: Webhook, ${wanted.voiceUrl}, HTTP POST`
+      : `“Call status changes”: ${wanted.statusCallback}, HTTP POST`,
+  )
 }
 
 async function examineAddresses(config: Config, report: Report) {

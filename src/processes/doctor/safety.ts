@@ -1,14 +1,13 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Deps } from '../composition/deps.ts'
-import { type Config, checkProductionSafety, type Environment } from '../config.ts'
-import { bootstrapKeyExists, listBusinesses } from '../domain/businesses/index.ts'
-import { within } from '../domain/context.ts'
-import { errorMessage } from '../lib/errors.ts'
-import { openEntries } from '../lib/file-modes.ts'
-import { PRIVATE_ENTRIES } from '../processes/supervise/data-directory.ts'
-
-export type Finding = { check: string; state: 'ok' | 'warning' | 'problem'; found: string; advice: string | null }
+import type { Deps } from '../../composition/deps.ts'
+import { type Config, checkProductionSafety, type Environment } from '../../config.ts'
+import { bootstrapKeyExists, listBusinesses } from '../../domain/businesses/index.ts'
+import { within } from '../../domain/context.ts'
+import type { Finding } from '../../domain/system/index.ts'
+import { errorMessage } from '../../lib/errors.ts'
+import { openEntries } from '../../lib/file-modes.ts'
+import { PRIVATE_ENTRIES } from '../supervise/data-directory.ts'
 
 export type Report = (check: string, state: Finding['state'], found: string, advice?: string | null) => void
 

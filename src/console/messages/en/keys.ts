@@ -1,0 +1,18 @@
+export const keys = {
+  intro: 'A key lets another program use the API in the name of this business. It is shown once.',
+  empty: 'No keys yet.',
+  name: 'Name',
+  nameHint: 'What it is for, such as: website.',
+  scope: 'What it may do',
+  read: 'Read only',
+  write: 'Read and work: messages, leads, appointments',
+  admin: 'Everything, settings too',
+  operator: 'runs the whole installation',
+  operatorHint: 'It may run the whole installation (only with “everything”)',
+  create: 'Create key',
+  once: 'The new key. Copy it now: it is not shown again.',
+  lastUsed: 'Last used:',
+  revoke: 'Revoke',
+  revoked: 'Revoked',
+  revokeQuestion: 'Programs with this key stop working at once.',
+} as const

@@ -1,0 +1,1 @@
+export { auditFilters, auditView, listAudit } from './queries.ts'

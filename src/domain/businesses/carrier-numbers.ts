@@ -1,0 +1,82 @@
+import { inArray } from 'drizzle-orm'
+import { z } from 'zod'
+import { phoneNumbers } from '../../../db/schema/index.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { CarrierNumber, Telephony } from '../../providers/telephony/port.ts'
+import type { BusinessContext } from '../context.ts'
+import { addPhoneNumber } from './businesses.ts'
+
+/** Where the carrier sends the calls of a number, and what became of them. */
+export type NumberWebhooks = { voiceUrl: string; statusCallback: string }
+
+export const carrierNumberView = z.object({
+  /** The carrier's id of it. */
+  id: z.string(),
+  e164: z.string(),
+  /** Which business answers it. */
+  assigned: z.enum(['here', 'elsewhere', 'nowhere']),
+  /** Whether its webhooks lead to this installation. */
+  connected: z.boolean(),
+  /** Where its calls go now, as the carrier has it; null for nowhere. */
+  goesTo: z.string().nullable(),
+})
+
+/** Which of the webhooks of a number do not lead where they should. */
+export function wrongWebhooks(number: CarrierNumber, wanted: NumberWebhooks): ('voice' | 'status')[] {
+  const voice = number.answeredBy === null && number.voiceUrl === wanted.voiceUrl && number.voiceMethod === 'POST'
+  const status = number.statusCallback === wanted.statusCallback && number.statusMethod === 'POST'
+  return [...(voice ? [] : ['voice' as const]), ...(status ? [] : ['status' as const])]
+}
+
+/** The numbers of the carrier account that the business uses. @throws AppError `carrier_unreachable`, `carrier_refused` */
+export async function listCarrierNumbers(ctx: BusinessContext, telephony: Telephony, wanted: NumberWebhooks) {
+  const owned = await telephony.listNumbers()
+  return await viewsOf(ctx, owned, wanted)
+}
+
+/**
+ * Lets the business answer a number of its carrier account, and sets the number's webhooks to this installation.
+ * @param id the carrier's id of the number
+ * @throws AppError `number_not_found`, `number_taken`, `carrier_refused`, `carrier_unreachable`
+ */
+export async function connectNumber(ctx: BusinessContext, telephony: Telephony, id: string, wanted: NumberWebhooks) {
+  const found = (await telephony.listNumbers()).find((number) => number.id === id)
+  if (!found)
+    throw new AppError(
+      'not_found',
+      'number_not_found',
+      'The carrier’s account has no such number. Load the list again.',
+    )
+  await addPhoneNumber(ctx, { number: found.number })
+  const set = await telephony.configureNumber(id, wanted)
+  const [view] = await viewsOf(ctx, [set], wanted)
+  if (!view?.connected)
+    throw new AppError(
+      'unavailable',
+      'carrier_refused',
+      'The carrier accepted the change but does not show it. Set the webhooks in its own console.',
+    )
+  return view
+}
+
+async function viewsOf(ctx: BusinessContext, owned: CarrierNumber[], wanted: NumberWebhooks) {
+  const assigned = await ctx.db
+    .select({ e164: phoneNumbers.e164, businessId: phoneNumbers.businessId })
+    .from(phoneNumbers)
+    .where(
+      inArray(
+        phoneNumbers.e164,
+        owned.map(({ number }) => number),
+      ),
+    )
+  return owned.map((number): z.infer<typeof carrierNumberView> => {
+    const owner = assigned.find(({ e164 }) => e164 === number.number)?.businessId
+    return {
+      id: number.id,
+      e164: number.number,
+      assigned: owner === undefined ? 'nowhere' : owner === ctx.businessId ? 'here' : 'elsewhere',
+      connected: wrongWebhooks(number, wanted).length === 0,
+      goesTo: number.answeredBy ?? (number.voiceUrl || null),
+    }
+  })
+}
