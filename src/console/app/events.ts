@@ -50,6 +50,7 @@ const READS: Record<string, string[]> = {
   business: ['businesses', 'receptionist'],
   whatsapp: ['whatsapp'],
   recording: ['calls', 'conversations'],
+  push: ['push'],
 }
 
 const waiting = new Set<string>()

@@ -25,6 +25,6 @@ export function useSetup(): Record<SetupStep, boolean> | undefined {
     number: numbers.data.items.length > 0,
     whatsapp:
       providers.data.accounts.some(({ state }) => state === 'working') || providers.data.twilio.defaultSender !== null,
-    test: calls.data.items.length > 0 || tests.data.items.length > 0,
+    test: calls.data.items.length + tests.data.items.length > 0,
   }
 }
