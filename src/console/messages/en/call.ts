@@ -76,6 +76,7 @@ export const call = {
   wasTransferred: 'A person took the call.',
   becameLead: 'A lead was made',
   openConversation: 'Open the conversation',
+  testCall: 'Test call',
   from: 'From',
   to: 'To',
   duration: 'Duration',

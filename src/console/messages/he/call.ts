@@ -76,6 +76,7 @@ export const call = {
   wasTransferred: 'אדם קיבל את השיחה.',
   becameLead: 'נוצר ליד',
   openConversation: 'פתיחת השיחה עם איש הקשר',
+  testCall: 'שיחת ניסיון',
   from: 'מאת',
   to: 'אל',
   duration: 'משך',
