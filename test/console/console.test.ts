@@ -13,12 +13,15 @@ import { speak } from '../support/speech.ts'
 const SCREENS = [
   'today',
   'inbox',
+  'live',
   'calls',
   'leads',
   'contacts',
   'calendar',
   'payments',
-  ...['business', 'receptionist', 'whatsapp', 'numbers', 'team'].map((part) => `settings?part=${part}`),
+  ...['business', 'receptionist', 'whatsapp', 'numbers', 'notifications', 'team'].map(
+    (part) => `settings?part=${part}`,
+  ),
 ]
 const WIDTHS = [360, 1280] as const
 /** Set to a directory, the screens are photographed into it. */
@@ -105,7 +108,7 @@ for (const language of ['he', 'en'] as const)
         await judge(page, `${screen}-${language}-${width}`, problems)
         if (screen === 'inbox') {
           await page.getByRole('option', { name: /דנה/ }).click()
-          await page.getByText('שלום, אני צריכה הצעת מחיר').waitFor()
+          await page.getByRole('log').getByText('שלום, אני צריכה הצעת מחיר').waitFor()
           await judge(page, `thread-${language}-${width}`, problems)
         }
         if (screen === 'calls') {

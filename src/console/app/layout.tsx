@@ -1,29 +1,23 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
-import { useEffect, useSyncExternalStore } from 'react'
+import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from 'react'
 import { Button } from 'react-aria-components'
 import { useTranslations } from 'use-intl'
 import { followOutbox, forgetWritten, ownerOf } from '../screens/composer-outbox.ts'
 import { SetupBanner } from '../screens/setup-banner.tsx'
-import { Icon, type IconName } from '../ui/icon.tsx'
+import { Icon } from '../ui/icon.tsx'
+import { useActions, useKeys } from './actions.ts'
 import { BASE, below } from './base.ts'
 import { followEvents, isOnline, onOnlineChange } from './events.ts'
 import { useLocale } from './i18n.tsx'
+import { PLACES } from './places.ts'
 import { chooseTheme, onThemeChange, readTheme, THEMES } from './theme.ts'
 import { query, statusOf } from './trpc.ts'
 
-const PLACES = [
-  { to: '/today', name: 'today', icon: 'sun' },
-  { to: '/inbox', name: 'inbox', icon: 'chat' },
-  { to: '/calls', name: 'calls', icon: 'phone' },
-  { to: '/leads', name: 'leads', icon: 'board' },
-  { to: '/contacts', name: 'contacts', icon: 'people' },
-  { to: '/calendar', name: 'calendar', icon: 'calendar' },
-  { to: '/payments', name: 'payments', icon: 'card' },
-  { to: '/stats', name: 'stats', icon: 'chart' },
-  { to: '/settings', name: 'settings', icon: 'gear' },
-  { to: '/health', name: 'health', icon: 'pulse' },
-] as const satisfies { to: string; name: string; icon: IconName }[]
+// Loaded when first needed: the first page does without them.
+const CommandBar = lazy(async () => ({ default: (await import('./command-bar.tsx')).CommandBar }))
+const KeyList = lazy(async () => ({ default: (await import('./command-bar.tsx')).KeyList }))
+const Notices = lazy(async () => ({ default: (await import('../ui/notices.tsx')).Notices }))
 
 /** The frame of every screen: navigation beside it, below it on a phone. */
 export function Layout() {
@@ -48,6 +42,11 @@ export function Layout() {
   useEffect(() => (businessId ? followEvents(businessId) : undefined), [businessId])
   const owner = ownerOf(me.data)
   useEffect(() => (owner ? followOutbox(owner) : undefined), [owner])
+  const [over, setOver] = useState<'commands' | 'keys' | null>(null)
+  useKeys(() => setOver('commands'))
+  // Letters that are typed right after Ctrl-K must not be lost.
+  useEffect(() => void setTimeout(() => void import('./command-bar.tsx'), 2_000), [])
+  useActions([{ id: 'keys', label: t('commands.keys'), key: '?', run: () => setOver('keys') }])
   if (status === 401) return null
   return (
     <div className="flex h-full flex-col md:flex-row">
@@ -73,6 +72,16 @@ export function Layout() {
             </li>
           ))}
         </ul>
+        <Button
+          className="mx-2 hidden items-center gap-3 rounded-lg border border-line px-3 py-2 text-muted hover:bg-raised md:flex"
+          onPress={() => setOver('commands')}
+        >
+          <Icon name="search" />
+          {t('commands.find')}
+          <kbd dir="ltr" className="ms-auto whitespace-nowrap font-sans text-xs">
+            Ctrl K
+          </kbd>
+        </Button>
         <Account className="mt-auto hidden p-3 md:flex" />
       </nav>
       <main id="main" tabIndex={-1} className="flex min-h-0 min-w-0 flex-1 flex-col outline-none">
@@ -84,6 +93,11 @@ export function Layout() {
         {place === '/today' && <SetupBanner />}
         <Outlet />
       </main>
+      <Suspense>
+        {over === 'commands' && <CommandBar onClose={() => setOver(null)} />}
+        {over === 'keys' && <KeyList onClose={() => setOver(null)} />}
+        <Notices />
+      </Suspense>
     </div>
   )
 }

@@ -1,12 +1,16 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { mutation, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Loaded } from '../ui/states.tsx'
 import { Ago, Phone } from '../ui/values.tsx'
+import { ContactForm } from './contact-form.tsx'
+import { ContactMerge } from './contact-merge.tsx'
 
 export function ContactPanel({ contactId, onClose }: { contactId: string; onClose(): void }) {
   const t = useTranslations()
+  const [over, setOver] = useState<'edit' | 'merge' | null>(null)
   const contact = useQuery(query('contacts.get', { id: contactId }))
   const optOut = useMutation({
     ...mutation('contacts.optOut'),
@@ -45,6 +49,20 @@ export function ContactPanel({ contactId, onClose }: { contactId: string; onClos
                 <Ago at={data.createdAt} />
               </dd>
             </dl>
+            {Object.keys(data.custom).length > 0 && (
+              <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-sm">
+                {Object.entries(data.custom).map(([name, value]) => (
+                  <div key={name} className="contents">
+                    <dt className="text-muted">
+                      <bdi>{name}</bdi>
+                    </dt>
+                    <dd className="min-w-0 break-words">
+                      <bdi>{String(value ?? '')}</bdi>
+                    </dd>
+                  </div>
+                ))}
+              </dl>
+            )}
             {data.tags.length > 0 && (
               <ul aria-label={t('contact.tags')} className="flex flex-wrap gap-1">
                 {data.tags.map((tag) => (
@@ -54,6 +72,12 @@ export function ContactPanel({ contactId, onClose }: { contactId: string; onClos
                 ))}
               </ul>
             )}
+            <div className="flex gap-2">
+              <Act onPress={() => setOver('edit')}>{t('contact.edit')}</Act>
+              <Act onPress={() => setOver('merge')}>{t('contact.merge')}</Act>
+            </div>
+            {over === 'edit' && <ContactForm contact={data} onClose={() => setOver(null)} />}
+            {over === 'merge' && <ContactMerge contact={data} onClose={() => setOver(null)} />}
             <Act onPress={() => optOut.mutate({ id: data.id, optedOut: data.optedOutAt === null })}>
               {data.optedOutAt ? t('contact.optIn') : t('contact.optOut')}
             </Act>

@@ -1,17 +1,21 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useTranslations } from 'use-intl'
-import { pages } from '../app/trpc.ts'
+import { useActions } from '../app/actions.ts'
+import { below } from '../app/base.ts'
+import { pages, query } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
 import { Ago, Phone } from '../ui/values.tsx'
+import { ContactForm } from './contact-form.tsx'
+import { ContactsImport } from './contacts-import.tsx'
 
 const route = getRouteApi('/contacts')
 
 export function Contacts() {
   const t = useTranslations()
-  const { q } = route.useSearch()
+  const { q, create, name } = route.useSearch()
   const navigate = useNavigate({ from: '/contacts' })
   const [text, setText] = useState(q ?? '')
   useEffect(() => {
@@ -21,27 +25,55 @@ export function Contacts() {
     )
     return () => clearTimeout(timer)
   }, [text, navigate])
-  const list = useInfiniteQuery(pages('contacts.list', { ...(q && q.length > 1 ? { search: q } : {}), limit: 50 }))
-  const items = list.data?.pages.flatMap((page) => page.items) ?? []
+  const isSearch = q !== undefined && q.length > 1
+  const all = useInfiniteQuery({ ...pages('contacts.list', { limit: 50 }), enabled: !isSearch })
+  const found = useQuery({ ...query('search.all', { q: q ?? '', kinds: ['contacts'], limit: 50 }), enabled: isSearch })
+  const items = isSearch ? (found.data?.contacts ?? []) : (all.data?.pages.flatMap((page) => page.items) ?? [])
+  const me = useQuery(query('account.me'))
+  const mayManage = me.data?.role === 'manager' || me.data?.role === 'owner'
+  const [over, setOver] = useState<'create' | 'import' | null>(null)
+  const close = () => {
+    setOver(null)
+    if (create !== undefined) void navigate({ search: (old) => ({ q: old.q }), replace: true })
+  }
+  useActions([{ id: 'newContact', label: t('commands.newContact'), key: 'KeyN', run: () => setOver('create') }])
   return (
     <>
       <Heading
         aside={
-          <input
-            type="search"
-            dir="auto"
-            aria-label={t('contact.search')}
-            placeholder={t('contact.search')}
-            value={text}
-            onChange={(event) => setText(event.target.value)}
-            className="min-w-0 max-w-xs flex-1 rounded-lg border border-line bg-page px-3 py-1.5"
-          />
+          <>
+            <input
+              type="search"
+              dir="auto"
+              aria-label={t('contact.search')}
+              placeholder={t('contact.search')}
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+              className="min-w-0 max-w-xs flex-1 rounded-lg border border-line bg-page px-3 py-1.5"
+            />
+            <div className="flex flex-wrap gap-1">
+              <Act look="main" onPress={() => setOver('create')}>
+                {t('contact.create')}
+              </Act>
+              {mayManage && (
+                <>
+                  <Act onPress={() => setOver('import')}>{t('contact.import')}</Act>
+                  <a
+                    href={below('/api/v1/exports/contacts.csv')}
+                    className="inline-flex min-h-9 items-center rounded-lg border border-line px-3 py-1 hover:bg-raised"
+                  >
+                    {t('contact.export')}
+                  </a>
+                </>
+              )}
+            </div>
+          </>
         }
       >
         {t('contact.title')}
       </Heading>
       <div className="min-h-0 flex-1 overflow-y-auto">
-        <Loaded of={list}>
+        <Loaded<unknown> of={isSearch ? found : all}>
           {() =>
             items.length === 0 ? (
               <Empty>{q ? t('state.noResults') : t('contact.empty')}</Empty>
@@ -62,9 +94,9 @@ export function Contacts() {
                     </Link>
                   </li>
                 ))}
-                {list.hasNextPage && (
+                {!isSearch && all.hasNextPage && (
                   <li className="p-3 text-center">
-                    <Act onPress={() => void list.fetchNextPage()}>{t('state.more')}</Act>
+                    <Act onPress={() => void all.fetchNextPage()}>{t('state.more')}</Act>
                   </li>
                 )}
               </ul>
@@ -72,6 +104,17 @@ export function Contacts() {
           }
         </Loaded>
       </div>
+      {(over === 'create' || create !== undefined) && (
+        <ContactForm
+          contact={null}
+          given={{ phone: create, name }}
+          onClose={(saved) => {
+            close()
+            if (saved) void navigate({ to: '/inbox', search: { view: 'all', contact: saved.id } })
+          }}
+        />
+      )}
+      {over === 'import' && <ContactsImport onClose={close} />}
     </>
   )
 }

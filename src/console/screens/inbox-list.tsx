@@ -3,6 +3,7 @@ import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { useEffect, useMemo } from 'react'
 import { Collection, ListBox, ListBoxItem, ListBoxLoadMoreItem, ListLayout, Virtualizer } from 'react-aria-components'
 import { useTranslations } from 'use-intl'
+import { useActions } from '../app/actions.ts'
 import { query } from '../app/trpc.ts'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { Empty, Loaded } from '../ui/states.tsx'
@@ -41,6 +42,16 @@ export function Conversations() {
   const { contact } = inbox.useSearch()
   const navigate = useNavigate({ from: '/inbox' })
   const { list, items } = useConversations()
+  const commands = useTranslations('commands')
+  const move = (step: 1 | -1) => {
+    const at = items.findIndex((item) => item.contactId === contact)
+    const next = items[at < 0 ? 0 : at + step]
+    if (next) void navigate({ search: (old) => ({ ...old, contact: next.contactId }), replace: contact !== undefined })
+  }
+  useActions([
+    { id: 'next', label: commands('next'), key: 'KeyJ', run: () => move(1) },
+    { id: 'previous', label: commands('previous'), key: 'KeyK', run: () => move(-1) },
+  ])
   return (
     <Loaded of={list}>
       {() =>

@@ -4,9 +4,10 @@ import { Icon } from '../ui/icon.tsx'
 import { Clock, Duration, Money, Written } from '../ui/values.tsx'
 import type { Entry, EntryActions } from './entry.ts'
 import { MessageBubble } from './message-bubble.tsx'
+import { ThreadNote } from './thread-note.tsx'
 
 /** Each kind of entry has its own look. */
-export function EntryView({ entry, ...actions }: { entry: Entry } & EntryActions) {
+export function EntryView({ entry, contactId, ...actions }: { entry: Entry; contactId: string } & EntryActions) {
   const t = useTranslations()
   if (entry.kind === 'message') return <MessageBubble message={entry.data} id={entry.id} at={entry.at} {...actions} />
   const card = 'w-full max-w-md self-center rounded-xl border border-line bg-raised px-4 py-2 text-sm'
@@ -26,12 +27,7 @@ export function EntryView({ entry, ...actions }: { entry: Entry } & EntryActions
       </Link>
     )
   if (entry.kind === 'note')
-    return (
-      <div className={`${card} border-warn bg-warn-soft`}>
-        <strong className="me-2">{t('entry.note')}</strong>
-        <Written>{entry.data.body}</Written>
-      </div>
-    )
+    return <ThreadNote id={entry.id} at={entry.at} body={entry.data.body} contactId={contactId} />
   if (entry.kind === 'payment')
     return (
       <div className={`${card} flex items-center gap-3`}>

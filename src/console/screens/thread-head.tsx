@@ -2,14 +2,25 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { useTranslations } from 'use-intl'
+import { useActions } from '../app/actions.ts'
 import { mutation, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
 import { Icon } from '../ui/icon.tsx'
+import { offerUndo } from '../ui/notice-queue.ts'
 import { Phone } from '../ui/values.tsx'
 import { applyConversation, type Conversation } from './inbox-data.ts'
 
-export function ThreadHead({ contactId, onDetails }: { contactId: string; onDetails(): void }) {
+/** Whose thread it is, and what is done with the whole of it. */
+export function ThreadHead({
+  contactId,
+  onDetails,
+  onReply,
+}: {
+  contactId: string
+  onDetails(): void
+  onReply(): void
+}) {
   const t = useTranslations('inbox')
   const navigate = useNavigate({ from: '/inbox' })
   const contact = useQuery(query('contacts.get', { id: contactId }))
@@ -34,6 +45,45 @@ export function ThreadHead({ contactId, onDetails }: { contactId: string; onDeta
   useEffect(() => {
     if (id && unread > 0) mark.mutate({ id, unread: false })
   }, [id, unread])
+  const closeNow = (id: string) =>
+    close.mutate({ id }, { onSuccess: () => offerUndo(t('closedNow'), () => reopen.mutate({ id })) })
+  const snoozeNow = (id: string) =>
+    snooze.mutate(
+      { id, until: tomorrow() },
+      { onSuccess: () => offerUndo(t('snoozedNow'), () => reopen.mutate({ id })) },
+    )
+  const assignNow = ({ id, assigneeId }: Conversation) => {
+    if (!myId) return
+    const next = assigneeId === myId ? null : myId
+    const undo = () => assign.mutate({ id, assigneeId })
+    assign.mutate(
+      { id, assigneeId: next },
+      { onSuccess: () => offerUndo(next ? t('assignedNow') : t('unassignedNow'), undo) },
+    )
+  }
+  const commands = useTranslations('commands')
+  useActions([
+    { id: 'reply', label: commands('reply'), key: 'KeyR', run: onReply },
+    ...(conversation
+      ? [
+          conversation.status === 'closed'
+            ? { id: 'reopen', label: t('reopen'), key: 'KeyE', run: () => reopen.mutate({ id: conversation.id }) }
+            : { id: 'close', label: t('close'), key: 'KeyE', run: () => closeNow(conversation.id) },
+          { id: 'snooze', label: t('snooze'), key: 'KeyS', run: () => snoozeNow(conversation.id) },
+          ...(myId
+            ? [
+                {
+                  id: 'assign',
+                  label: conversation.assigneeId === myId ? t('unassign') : t('assignMe'),
+                  key: 'KeyA',
+                  run: () => assignNow(conversation),
+                },
+              ]
+            : []),
+        ]
+      : []),
+    { id: 'details', label: t('details'), key: 'KeyD', run: onDetails },
+  ])
   return (
     <header className="flex min-h-14 flex-wrap items-center gap-2 border-line border-b bg-surface px-3 py-2">
       <Act
@@ -54,22 +104,17 @@ export function ThreadHead({ contactId, onDetails }: { contactId: string; onDeta
       {conversation && (
         <div className="order-last flex w-full flex-wrap gap-1 md:order-none md:w-auto">
           {myId && (
-            <Act
-              look="quiet"
-              onPress={() =>
-                assign.mutate({ id: conversation.id, assigneeId: conversation.assigneeId === myId ? null : myId })
-              }
-            >
+            <Act look="quiet" onPress={() => assignNow(conversation)}>
               {conversation.assigneeId === myId ? t('unassign') : t('assignMe')}
             </Act>
           )}
-          <Act look="quiet" onPress={() => snooze.mutate({ id: conversation.id, until: tomorrow() })}>
+          <Act look="quiet" onPress={() => snoozeNow(conversation.id)}>
             {t('snooze')}
           </Act>
           {conversation.status === 'closed' ? (
             <Act onPress={() => reopen.mutate({ id: conversation.id })}>{t('reopen')}</Act>
           ) : (
-            <Act onPress={() => close.mutate({ id: conversation.id })}>{t('close')}</Act>
+            <Act onPress={() => closeNow(conversation.id)}>{t('close')}</Act>
           )}
         </div>
       )}

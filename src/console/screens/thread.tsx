@@ -47,7 +47,7 @@ export function Thread({ contactId, onDetails }: { contactId: string; onDetails(
         dropFiles(event, (files) => composer.current?.addFiles(files))
       }}
     >
-      <ThreadHead contactId={contactId} onDetails={onDetails} />
+      <ThreadHead contactId={contactId} onDetails={onDetails} onReply={() => composer.current?.focus()} />
       <div
         ref={box}
         className="min-h-0 flex-1 overflow-y-auto p-3 md:p-5"
@@ -66,7 +66,7 @@ export function Thread({ contactId, onDetails }: { contactId: string; onDetails(
                   </Act>
                 </li>
               )}
-              <Entries items={items} actions={actions} />
+              <Entries items={items} actions={actions} contactId={contactId} />
               {waiting.map((message) => (
                 <li key={message.key} className="flex flex-col">
                   <WaitingBubble message={message} onEdit={actions.onWrite} />
@@ -86,10 +86,10 @@ export function Thread({ contactId, onDetails }: { contactId: string; onDetails(
   )
 }
 
-function Entries({ items, actions }: { items: Entry[]; actions: EntryActions }) {
+function Entries({ items, actions, contactId }: { items: Entry[]; actions: EntryActions; contactId: string }) {
   return items.map((entry) => (
     <li key={`${entry.kind}${entry.id}`} className="flex flex-col">
-      <EntryView entry={entry} {...actions} />
+      <EntryView entry={entry} contactId={contactId} {...actions} />
     </li>
   ))
 }

@@ -28,6 +28,11 @@ export const inbox = {
   list: 'Conversation list',
   thread: 'Conversation',
   notePlaceholder: 'Note for the team',
-  keys: 'Keyboard shortcuts',
-  keysText: 'Up and down: move between conversations. r: reply. e: close. a: assign to me. Ctrl-K: search.',
+  closedNow: 'The conversation is closed',
+  snoozedNow: 'The conversation comes back tomorrow at 9:00',
+  assignedNow: 'The conversation is yours',
+  unassignedNow: 'The conversation has no assignee',
+  noteRemoved: 'The note is deleted',
+  editNote: 'Edit the note',
+  removeNote: 'Delete the note',
 } as const

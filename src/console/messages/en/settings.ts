@@ -5,6 +5,7 @@ export const settings = {
   whatsapp: 'WhatsApp',
   receptionist: 'Receptionist',
   numbers: 'Numbers',
+  notifications: 'Notifications',
   team: 'Team',
   name: 'Name of the business',
   languageOf: 'Language',

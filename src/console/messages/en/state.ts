@@ -10,6 +10,7 @@ export const state = {
   save: 'Save',
   undo: 'Undo',
   saved: 'Saved',
+  notices: 'Notices',
   copy: 'Copy',
   copied: 'Copied.',
   never: 'Never',

@@ -28,6 +28,11 @@ export const inbox = {
   list: 'רשימת השיחות',
   thread: 'השיחה',
   notePlaceholder: 'הערה לצוות',
-  keys: 'קיצורי מקלדת',
-  keysText: 'למעלה ולמטה: מעבר בין שיחות. r: תשובה. e: סגירה. a: אני מטפל. Ctrl-K: חיפוש.',
+  closedNow: 'השיחה נסגרה',
+  snoozedNow: 'השיחה תחזור מחר ב-9:00',
+  assignedNow: 'השיחה עברה לטיפולכם',
+  unassignedNow: 'לשיחה אין אחראי',
+  noteRemoved: 'ההערה נמחקה',
+  editNote: 'עריכת ההערה',
+  removeNote: 'מחיקת ההערה',
 } as const

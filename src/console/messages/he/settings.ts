@@ -5,6 +5,7 @@ export const settings = {
   whatsapp: 'וואטסאפ',
   receptionist: 'פקיד הקבלה',
   numbers: 'מספרים',
+  notifications: 'התראות',
   team: 'צוות',
   name: 'שם העסק',
   languageOf: 'שפה',

@@ -10,6 +10,7 @@ export const state = {
   save: 'שמירה',
   undo: 'ביטול הפעולה',
   saved: 'נשמר',
+  notices: 'הודעות המערכת',
   copy: 'העתקה',
   copied: 'הועתק.',
   never: 'אף פעם',

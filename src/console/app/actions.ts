@@ -1,0 +1,81 @@
+import { useEffect, useRef, useSyncExternalStore } from 'react'
+
+/** Something that can be done on the screen that is open, by a key or from the command bar. */
+export type Action = {
+  id: string
+  label: string
+  /** A place on the keyboard, the same in every layout, such as `KeyR`; `?` is what is written. */
+  key?: string
+  run(): void
+}
+
+let screens: readonly (readonly Action[])[] = []
+const listeners = new Set<() => void>()
+
+function write(next: typeof screens) {
+  screens = next
+  for (const listener of listeners) listener()
+}
+
+/** Offers actions as long as the component is there. What they do may change without them being offered anew. */
+export function useActions(actions: Action[]) {
+  const latest = useRef(actions)
+  latest.current = actions
+  const names = JSON.stringify(actions.map(({ id, label, key }) => [id, label, key]))
+  // biome-ignore lint/correctness/useExhaustiveDependencies: they are offered anew when their names change
+  useEffect(() => {
+    const offered = latest.current.map((action) => ({
+      ...action,
+      run: () => latest.current.find(({ id }) => id === action.id)?.run(),
+    }))
+    write([...screens, offered])
+    return () => write(screens.filter((each) => each !== offered))
+  }, [names])
+}
+
+/** What is offered now; of one name the latest. */
+export function useOfferedActions(): Action[] {
+  const all = useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    () => screens,
+  )
+  return [...new Map(all.flat().map((action) => [action.id, action])).values()]
+}
+
+/** Listens to the keys of all actions. @param openCommands by Ctrl-K, anywhere */
+export function useKeys(openCommands: () => void) {
+  const open = useRef(openCommands)
+  open.current = openCommands
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const handled = handlerOf(event, open.current)
+      if (!handled) return
+      event.preventDefault()
+      // A list would take a letter for the beginning of a name.
+      event.stopPropagation()
+      handled()
+    }
+    window.addEventListener('keydown', onKey, { capture: true })
+    return () => window.removeEventListener('keydown', onKey, { capture: true })
+  }, [])
+}
+
+function handlerOf(event: KeyboardEvent, openCommands: () => void): (() => void) | null {
+  if (event.code === 'KeyK' && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) return openCommands
+  if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return null
+  if (document.querySelector('[role="dialog"]')) return null
+  const found = screens.flat().findLast(({ key }) => key === event.key || (key === event.code && !event.shiftKey))
+  return found ? found.run : null
+}
+
+function isWriting(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+}
+
+/** A key as it is printed on the keyboard. */
+export function keyName(key: string): string {
+  return key.replace(/^Key/, '')
+}
