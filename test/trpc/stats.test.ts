@@ -105,9 +105,14 @@ test('usage is counted by month, and by business for an operator alone', async (
   const [current] = usage.items
   expect(current).toMatchObject({ messagesOut: 1, messagesIn: 0 })
   expect(usage.items.reduce((sum, { calls: count }) => sum + count, 0)).toBeGreaterThanOrEqual(9)
+  await api.as({}).whatsapp.create({})
   const { items } = await api.as({ operator: true }).stats.businesses()
   expect(items).toHaveLength(2)
   expect(items.find(({ businessId }) => businessId === api.businessId)?.messagesOut).toBe(1)
+  expect(items.find(({ businessId }) => businessId === api.businessId)).toMatchObject({
+    accounts: 1,
+    accountsWorking: 0,
+  })
   await expect(api.as({}).stats.businesses()).rejects.toThrow('first business')
 })
 

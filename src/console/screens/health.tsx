@@ -235,6 +235,11 @@ function BusinessRow({
             messages: format.number(usage.messagesIn + usage.messagesOut),
           })}{' '}
           <bdi>{format.number(usage.costMicroUsd / 1_000_000, { style: 'currency', currency: 'USD' })}</bdi>
+          {usage.accounts > 0 && (
+            <span className={`block ${usage.accountsWorking < usage.accounts ? 'text-warn' : ''}`}>
+              {t('accounts', { working: String(usage.accountsWorking), all: String(usage.accounts) })}
+            </span>
+          )}
         </span>
       )}
       {business.blockedAt ? (

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { businesses, calls, messages } from '../../../db/schema/index.ts'
+import { businesses, calls, messages, whatsappAccounts } from '../../../db/schema/index.ts'
 import { firstIdAt } from '../../lib/ids.ts'
 import { getBusiness } from '../businesses/index.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
@@ -10,7 +10,13 @@ const count = z.coerce.number()
 const amounts = { calls: count, callSeconds: count, messagesIn: count, messagesOut: count, costMicroUsd: count }
 
 export const monthUsage = z.object({ month: z.string().regex(/^\d{4}-\d\d$/), ...amounts })
-export const businessUsage = z.object({ businessId: z.uuid(), ...amounts })
+export const businessUsage = z.object({
+  businessId: z.uuid(),
+  ...amounts,
+  /** Its linked WhatsApp accounts, and how many of them are connected. */
+  accounts: count,
+  accountsWorking: count,
+})
 
 type Span = { from: Date; to: Date }
 
@@ -34,9 +40,14 @@ export async function usageOfBusinesses(ctx: DomainContext, now = new Date()) {
   const [span] = lastMonths('UTC', 1, now)
   if (!span) return []
   const rows = await ctx.db.execute(sql`
-    select span.business_id as "businessId", ${AMOUNTS}
+    select span.business_id as "businessId", ${AMOUNTS},
+      linked.accounts, linked.working as "accountsWorking"
     from (select id, ${bounds(span)} from ${businesses}) as span (business_id, since, until, first_id, last_id)
-    ${COUNTED}`)
+    ${COUNTED}
+    cross join lateral (
+      select count(*) as accounts, count(*) filter (where ${whatsappAccounts.state} = 'working') as working
+      from ${whatsappAccounts} where ${whatsappAccounts.businessId} = span.business_id
+    ) as linked`)
   return z.array(businessUsage).parse([...rows])
 }
 

@@ -35,4 +35,5 @@ export const health = {
   blockNow: 'Block now',
   newBusiness: 'Name of a new business',
   create: 'Create business',
+  accounts: 'WhatsApp: {working} of {all} accounts connected',
 } as const

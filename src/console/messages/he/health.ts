@@ -36,4 +36,5 @@ export const health = {
   blockNow: 'לחסום עכשיו',
   newBusiness: 'שם של עסק חדש',
   create: 'יצירת עסק',
+  accounts: 'וואטסאפ: {working} מתוך {all} חשבונות מחוברים',
 } as const
