@@ -42,6 +42,9 @@ export const LEFT_OUT: ReadonlySet<string> = new Set([
   'auth_password_resets',
   'member_invitations',
   'mails',
+  'push_devices',
+  'push_deliveries',
+  'push_notices',
 ])
 
 /** Transaction ids mean nothing in another database: the restore's own take their place. */

@@ -3,16 +3,17 @@ import { type DomainContext, within } from '../src/domain/context.ts'
 import { failImport, runImport } from '../src/domain/imports/index.ts'
 import { sendMail } from '../src/domain/mails/index.ts'
 import { applyMessageStatus, takeInbound } from '../src/domain/messages/index.ts'
-import { deliverWebhook } from '../src/domain/webhooks/index.ts'
+import { deliverPush, queuePushes } from '../src/domain/push/index.ts'
+import { deliverWebhook, queueDeliveries } from '../src/domain/webhooks/index.ts'
 import { reviveInbound, storeInbound } from '../src/domain/whatsapp/index.ts'
 import type { JobContext, JobHandlers } from '../src/jobs/consumer.ts'
 import type { JobPayload } from '../src/jobs/registry.ts'
 import { errorMessage } from '../src/lib/errors.ts'
+import { startEventPump } from './event-pump.ts'
 import { callHandlers } from './handlers/calls.ts'
 import { paymentHandlers } from './handlers/payments.ts'
 import { runSweeps, sweepsOf } from './handlers/sweep.ts'
 import { openConsumer, runWorker } from './run-worker.ts'
-import { startWebhookPump } from './webhook-pump.ts'
 
 const SWEEP_EVERY_MS = 30_000
 const PAYMENT_SWEEP_EVERY_MS = 10_000
@@ -33,7 +34,7 @@ async function runImportJob(
 }
 
 function crmHandlers(deps: Deps): JobHandlers<'crm'> {
-  const { ctx, postOut, payments, mailer, mailBox, webhookBox } = deps
+  const { ctx, postOut, payments, mailer, mailBox, webhookBox, push } = deps
   return {
     ...callHandlers(deps),
     ...paymentHandlers(ctx, payments),
@@ -51,6 +52,9 @@ function crmHandlers(deps: Deps): JobHandlers<'crm'> {
     'mail.send': async ({ mailId }) => {
       await sendMail(ctx, mailId, { mailer, box: mailBox })
     },
+    'push.send': async ({ businessId, deliveryId }) => {
+      await deliverPush(within(ctx, businessId), deliveryId, push)
+    },
     'import.run': (payload, job) => runImportJob(ctx, payload, job),
     'maintenance.sweep': async (_, job) => {
       await runSweeps(sweepsOf(deps), job.logger)
@@ -61,7 +65,8 @@ function crmHandlers(deps: Deps): JobHandlers<'crm'> {
 async function startCrmWorker(deps: Deps): Promise<() => Promise<void>> {
   await deps.producer.scheduleEvery('maintenance.sweep', {}, SWEEP_EVERY_MS)
   await deps.producer.scheduleEvery('payment.sweep', {}, PAYMENT_SWEEP_EVERY_MS)
-  await startWebhookPump(deps)
+  await startEventPump(deps, 'webhooks', () => queueDeliveries(deps.ctx))
+  await startEventPump(deps, 'notifications', () => queuePushes(deps.ctx))
   // A separate consumer: a flood of payment notifications, which anyone can send, must not delay calls or messages.
   const settling = openConsumer(deps, 'payments', 2, paymentHandlers(deps.ctx, deps.payments))
   await settling.ready()

@@ -42,6 +42,12 @@ export const calls = pgTable(
     durationMs: integer('duration_ms'),
     /** In milliseconds: greeting after start, response times; and counts of barge-ins. */
     metrics: jsonb().$type<Record<string, number | null>>(),
+    /** How it stood last while it was live: the engine, and what it did. */
+    liveState: jsonb('live_state').$type<{
+      engine: string | null
+      phase: 'connecting' | 'talking' | 'transferring' | 'ending'
+      followsInstructions: boolean
+    }>(),
     /** A member tried the receptionist out from the console: no caller, no lead, no figure. */
     isTest: boolean('is_test').notNull().default(false),
     /** The call's trace in the storage. */

@@ -2,6 +2,8 @@ import type { Requirement } from './require-access.ts'
 
 const READ = { role: 'viewer', scope: 'read' } as const
 const WORK = { role: 'agent', scope: 'write' } as const
+/** Every member notifies their own devices. */
+const OWN_DEVICE = { role: 'viewer', scope: 'write' } as const
 const MANAGE = { role: 'manager', scope: 'admin' } as const
 const OWN = { role: 'owner', scope: 'admin' } as const
 const OPERATE = { role: 'owner', scope: 'admin', operator: true } as const
@@ -49,6 +51,11 @@ export const PERMISSIONS = {
   'calls.moments': READ,
   'calls.stats': READ,
   'calls.replay': READ,
+  'calls.live': READ,
+  'calls.end': WORK,
+  'calls.transfer': WORK,
+  'calls.whisper': WORK,
+  'calls.listen': MANAGE,
 
   'recordings.list': READ,
   'recordings.mark': WORK,
@@ -157,6 +164,15 @@ export const PERMISSIONS = {
   'imports.rejected': MANAGE,
 
   'exports.csv': MANAGE,
+
+  'push.key': READ,
+  'push.devices': READ,
+  'push.subscribe': OWN_DEVICE,
+  'push.change': OWN_DEVICE,
+  'push.unsubscribe': OWN_DEVICE,
+  'push.test': OWN_DEVICE,
+  'push.settings': READ,
+  'push.saveSettings': MANAGE,
 
   'privacy.retention': READ,
   'privacy.setRetention': OWN,
@@ -301,6 +317,7 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /console/inbox': SHELL,
   'GET /console/calls': SHELL,
   'GET /console/calls/:id': SHELL,
+  'GET /console/live': SHELL,
   'GET /console/leads': SHELL,
   'GET /console/contacts': SHELL,
   'GET /console/calendar': SHELL,
@@ -311,6 +328,7 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /console/health': SHELL,
   'GET /console/assets/:file': open('Scripts, styles and fonts, the same for everybody.'),
   'GET /console/icon.svg': open('The icon of the console, the same for everybody.'),
+  'GET /console/sw.js': open('The service worker of the console, the same for everybody.'),
   'GET /console/console.webmanifest': open('What a phone needs to install the console.'),
   'GET /admin/login': open('The page to log in with.'),
   'POST /admin/login': LOGIN,
@@ -326,7 +344,7 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'ALL /trpc/*': { access: 'procedures' },
   'GET /api/openapi.json': business(READ),
   'GET /api/docs': business(READ),
-  'GET /api/docs/filter.js': business(READ),
+  'GET /api/docs/docs.js': business(READ),
 
   'POST /api/whatsapp/send': business(PERMISSIONS['messages.send']),
   'GET /api/whatsapp/status/:id': business(PERMISSIONS['messages.get']),
@@ -355,6 +373,9 @@ export const PREFIXES: Readonly<Record<string, Rule>> = {
 
 /** The permission of each WebSocket path. */
 export const SOCKETS: Readonly<Record<string, Rule>> = {
+  '/ws/listen': open(
+    'The first message is a token of `calls.listen`; its bearer’s role is checked while the socket is open.',
+  ),
   '/ws/twilio-media': open('The carrier opens it; the token in `start` is verified, and a signature if there is one.'),
   '/ws/test-call': business(PERMISSIONS['receptionist.testCall']),
 }

@@ -4,6 +4,7 @@ import { observable } from '@trpc/server/observable'
 import type { AccessContext } from '../access/authenticate.ts'
 import type { Deps } from '../composition/deps.ts'
 import { listBusinesses } from '../domain/businesses/index.ts'
+import { createListenToken } from '../domain/calls/index.ts'
 import { within } from '../domain/context.ts'
 import { createEventHub } from '../domain/events/index.ts'
 import { AppError } from '../lib/errors.ts'
@@ -45,6 +46,9 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
       webhookBox: deps.webhookBox,
       queues: () => deps.producer.queues,
       keyring: deps.keyring,
+      push: deps.push,
+      liveCalls: { command: () => Promise.reject(needsServer()) },
+      listenToken: (grant) => createListenToken(deps.config.sessionSecret, grant),
       numbers: { telephonyOf: deps.carriers.of, webhooks: numberWebhooks(deps.config) },
       examine: () => findingsOf(deps),
       cache: createShortCache(0),
@@ -80,4 +84,8 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
         })
     })
   return createTRPCClient<AppRouter>({ links: [link] })
+}
+
+function needsServer(): AppError {
+  return new AppError('unavailable', 'server_needed', 'A live call is reached through its server. Leave out --local.')
 }

@@ -7,6 +7,7 @@ import { createKeyring, type Keyring } from '../domain/credentials/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings, UploadLinks } from '../domain/messages/index.ts'
 import type { PaymentDeps } from '../domain/payments/index.ts'
+import type { PushDeps } from '../domain/push/index.ts'
 import { type ProcessKind, processId } from '../domain/system/index.ts'
 import type { PostOut } from '../domain/webhooks/index.ts'
 import type { QueueBackend } from '../jobs/backend.ts'
@@ -35,6 +36,7 @@ import { readVersion } from '../version.ts'
 import { createBaileys, type OpenLinkedAccounts } from './baileys.ts'
 import { createOpenAiRest } from './openai.ts'
 import { createPayments } from './payments.ts'
+import { createPush } from './push.ts'
 import { createQueue } from './queue.ts'
 import { createSpeech, type Speech } from './speech.ts'
 import { createSendSettings, createTwilio } from './twilio.ts'
@@ -85,6 +87,8 @@ export type Deps = {
   mailBox: SecretBox
   /** Seals the secrets that sign webhooks. */
   webhookBox: SecretBox
+  /** Notifies the devices of members. */
+  push: PushDeps
   /** Builds and sends the links of invitations and password resets. */
   links: LinkDeps
   /** Opens the speech engines: called by the process that serves calls, since they hold threads and connections. */
@@ -152,6 +156,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     mailer: config.mail ? createSmtpMailer(config.mail) : null,
     mailBox,
     webhookBox: boxOf('webhook secrets'),
+    push: createPush(config),
     links: {
       url: (page, token) => publicUrl(config.publicBaseUrl, `/admin/${page}/${token}`),
       mailBox: config.mail ? mailBox : null,

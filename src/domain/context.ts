@@ -63,7 +63,7 @@ export async function auditOnly(tx: Executor, ctx: BusinessContext, entry: Audit
 }
 
 /**
- * Writes an event with its webhook deliveries, and wakes those who listen when the transaction commits. An event leaves the
+ * Writes an event with its webhook deliveries and, where members have devices, a notice for those, and wakes those who listen when the transaction commits. An event leaves the
  * installation by webhook; its data goes when its entity is erased (`eraseEvents`).
  */
 export async function emit(tx: Executor, ctx: Pick<BusinessContext, 'businessId' | 'actor'>, entry: AuditEntry) {
@@ -92,6 +92,11 @@ export function eventsOf(actor: Actor, rows: SQL): SQL {
         or split_part(event.type, '.', 1) || '.*' = any(endpoint.types))
       -- An endpoint that is just being removed is waited for and left out; its foreign key would fail the change.
       for key share of endpoint
+    ), notices as (
+      insert into push_notices (event_seq, business_id)
+      select event.seq, event.business_id from event
+      where event.type in ('call.end', 'recording.store', 'lead.save', 'lead.create', 'message.receive')
+        and exists (select from push_devices device where device.business_id = event.business_id)
     ), notified as (
       select pg_notify(${EVENT_CHANNEL}, '') as notified from event limit 1
     )`

@@ -11,6 +11,7 @@ type Kind =
   | 'mail'
   | 'media'
   | 'process'
+  | 'push'
   | 'receipt'
   | 'settle'
   | 'summarize'

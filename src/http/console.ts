@@ -13,6 +13,7 @@ const TYPES: Record<string, string> = {
   map: 'application/json',
   woff2: 'font/woff2',
   svg: 'image/svg+xml',
+  png: 'image/png',
   webmanifest: 'application/manifest+json',
 }
 const ENCODINGS = [
@@ -39,6 +40,7 @@ const SCREENS = [
   '/',
   '/today',
   '/inbox',
+  '/live',
   '/calls',
   '/calls/:id',
   '/leads',
@@ -70,6 +72,14 @@ export function createConsole({ folder, base, defaults }: ConsoleDeps): Hono {
   })
   app.get('/icon.svg', (c) => serve(folder, 'icon.svg', c.req.raw, false))
   app.get('/console.webmanifest', (c) => serve(folder, 'console.webmanifest', c.req.raw, false))
+  app.get('/sw.js', (c) => {
+    const file = serve(folder, 'sw.js', c.req.raw, false)
+    // The policy of a worker is that of its script: it fetches what its pages open.
+    file.headers.set('Content-Security-Policy', POLICY)
+    // The console begins where no slash follows, above the folder of the script.
+    file.headers.set('Service-Worker-Allowed', `${base}/console`)
+    return file
+  })
   const shell = (request: Request) => {
     const manifest = manifestNow()
     const { language, timezone = 'Asia/Jerusalem' } = defaults()
@@ -117,6 +127,7 @@ function page({ script, style, fonts }: Manifest, language: 'he' | 'en', timeZon
 <meta id="react-aria-pressable-style">
 <title>AgentLocator</title>
 <link rel="icon" href="/console/icon.svg" type="image/svg+xml">
+<link rel="apple-touch-icon" href="/console/assets/icon-192.png">
 <link rel="manifest" href="/console/console.webmanifest">
 ${fonts.map((font) => html`<link rel="preload" as="font" type="font/woff2" crossorigin href="/console/assets/${font}">`)}
 <link rel="stylesheet" href="/console/assets/${style}">

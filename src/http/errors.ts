@@ -4,6 +4,9 @@ import { AppError, type ErrorBody, toAppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { cleanDeep, findUnstorable, requireStorable } from '../lib/text.ts'
 import { ThrottledLog } from '../lib/throttled-log.ts'
+import { errorPage } from './error-page.tsx'
+import { sendPage } from './html-page.tsx'
+import { languageOf } from './page-language.ts'
 
 const MAX_LOGGED_PATH = 200
 
@@ -28,15 +31,25 @@ export function invalidInput(error: z.ZodError): AppError {
 /** Answers every error with the error envelope: a known one with its status, any other with 500 and a log line. */
 export function handleError(log: Logger) {
   const refused = new ThrottledLog(log)
-  return (error: Error, c: Context): Response => {
+  return (error: Error, c: Context): Response | Promise<Response> => {
     const known = error instanceof z.ZodError ? invalidInput(error) : toAppError(error)
     const path = c.req.path.slice(0, MAX_LOGGED_PATH)
     const line = { code: known.code, status: known.status, path, method: c.req.method, field: known.field }
     if (known.kind === 'internal') log.error({ ...line, err: error }, 'request failed')
     else refused.write('info', known.code, line, 'request refused')
     if (known.retryAfterSeconds !== undefined) c.header('Retry-After', String(known.retryAfterSeconds))
-    return c.json(errorBody(known), known.status)
+    return wantsErrorPage(c)
+      ? sendPage(c, errorPage(languageOf(c), known), { status: known.status })
+      : c.json(errorBody(known), known.status)
   }
+}
+
+/** Whether a person looks at the answer in a browser; what calls the API gets its envelope. */
+function wantsErrorPage(c: Context): boolean {
+  const { method, path } = c.req
+  return (
+    method === 'GET' && !/^\/(?:api|trpc|webhook)\//.test(path) && (c.req.header('accept') ?? '').includes('text/html')
+  )
 }
 
 /** Parses a JSON body, with or without a byte-order mark. @throws AppError `invalid_json`, also when it nests too deep */

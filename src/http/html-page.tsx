@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import { raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { FONTS } from './page-look.ts'
 
 /** A server-rendered page without a script. Its style is trusted CSS; every other text is escaped. */
 export type HtmlPage = {
@@ -25,6 +26,7 @@ export function htmlDocument({ language, title, style, head, body }: HtmlPage, n
           <meta name="robots" content="noindex, nofollow" />
           {head}
           <title>{title}</title>
+          <link rel="stylesheet" href={FONTS} />
           <style nonce={nonce}>{raw(style)}</style>
         </head>
         <body>{body}</body>
@@ -45,7 +47,8 @@ export function sendPage(
   const nonce = randomBytes(16).toString('base64')
   const policy = [
     "default-src 'none'",
-    `style-src 'nonce-${nonce}'`,
+    `style-src 'self' 'nonce-${nonce}'`,
+    "font-src 'self'",
     ...(options.formAction === false ? [] : ["form-action 'self'"]),
     "base-uri 'none'",
     "frame-ancestors 'none'",

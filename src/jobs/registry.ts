@@ -22,6 +22,7 @@ export type RestoredBy =
   | 'webhook_deliveries'
   | 'imports'
   | 'mails'
+  | 'push_deliveries'
   | 'pending_deletions'
   | 'payments'
   | 'schedule'
@@ -265,6 +266,14 @@ export const jobs = {
     payload: z.object({ mailId: z.uuid() }),
     attempts: 30,
     backoff: { delayMs: 5_000, maxDelayMs: 3_600_000 },
+  },
+  'push.send': {
+    queue: 'crm',
+    restoredBy: 'push_deliveries',
+    payload: z.object({ businessId: z.uuid(), deliveryId: z.uuid() }),
+    // Eight attempts in about ten minutes: what is older says nothing new.
+    attempts: 8,
+    backoff: { delayMs: 5_000, maxDelayMs: 600_000 },
   },
   'import.run': {
     queue: 'crm',

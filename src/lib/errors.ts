@@ -35,6 +35,10 @@ const HTTP_STATUS = {
   unavailable: 503,
 } as const satisfies Record<ErrorKind, number>
 
+export function isErrorKind(kind: unknown): kind is ErrorKind {
+  return typeof kind === 'string' && Object.hasOwn(HTTP_STATUS, kind)
+}
+
 export type ErrorBody = { code: string; message: string; field?: string }
 
 /** An error whose meaning is known. `message` says what happened and what to do, and carries no personal data. */

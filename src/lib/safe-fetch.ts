@@ -20,7 +20,7 @@ export type SafeFetchSettings = {
 export type SafeRequest = {
   method?: 'GET' | 'POST'
   headers?: Record<string, string>
-  body?: string
+  body?: string | Uint8Array
   /** Limit of the body, before and after decompression; null: the body is not read. */
   maxBytes: number | null
   timeoutMs: number

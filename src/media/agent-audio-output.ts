@@ -5,6 +5,7 @@ import type { EnginePlayer } from '../providers/speech/port.ts'
 import type { CallContext } from './call-context.ts'
 import type { AudioRun, AudioRuns } from './call-trace.ts'
 import type { Clock } from './clock.ts'
+import type { ListenTap } from './listen-tap.ts'
 import type { PhraseName, StreamTransport } from './media-session-ports.ts'
 import { type Heard, PlaybackLedger } from './playback.ts'
 import { MEDIA_TAIL, StreamWriter } from './twilio-frames.ts'
@@ -57,6 +58,8 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   #runAt = 0
   readonly #tapes = new Map<string, AudioTape>()
   readonly #context: CallContext
+  /** Those who listen in. */
+  #tap: ListenTap | null = null
   #watcher: VoiceWatcher | null = null
   #listener: SpeechListener | null = null
   #writer: StreamWriter | null = null
@@ -76,6 +79,12 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
 
   setListener(listener: SpeechListener): void {
     this.#listener = listener
+  }
+
+  /** Copies what is played from now on, what still plays included; null ends that. */
+  listen(tap: ListenTap | null): void {
+    this.#tap = tap
+    for (const audio of tap ? this.#ledger.unheard(this.#clock.now()) : []) tap?.agent(audio)
   }
 
   /** Sets the stream to play on. */
@@ -165,6 +174,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
       this.#runUntil += ms
       const status = this.#transport.send(this.#head + base64Of(audio) + MEDIA_TAIL)
       this.#ledger.sentBytes(itemId, audio, now)
+      this.#tap?.agent(audio)
       this.#tape.appendBytes(audio)
       if (status === 0) this.#refused()
     }
@@ -179,6 +189,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     this.#runUntil += ms
     const status = this.#transport.send(this.#head + payload + MEDIA_TAIL)
     const unmarkedMs = this.#ledger.sent(itemId, payload, ms, now)
+    if (this.#tap !== null) this.#tap.agent(payload)
     this.#tape.append(payload)
     if ((this.#pieces++ & TIMED) === 0) this.#context.metrics.relayedOut(this.#clock.now() - now)
     if (status === 0) this.#refused()
@@ -187,7 +198,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
 
   /** Begins a run of the engine's audio. @returns whether it may be played */
   #answer(itemId: string, text: string | null, ms: number, now: number): boolean {
-    if (ms <= 0 || !this.#begin(itemId, text, now)) return false
+    if (ms <= 0 || this.#context.takenOver || !this.#begin(itemId, text, now)) return false
     this.#listener?.begins(itemId)
     const context = this.#context
     if (context.heardEndAt !== null) {
@@ -279,6 +290,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     context.engine?.cancel()
     const cut = this.#ledger.clear(this.#clock.now())
     this.#transport.send(writer.clear())
+    this.#tap?.clear()
     metrics.clears.push(this.#clock.now() - from)
     metrics.bargeIns++
     trace.decide({ decision: 'clear' })

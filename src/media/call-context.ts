@@ -1,4 +1,4 @@
-import type { CallEndReason } from '../domain/calls/index.ts'
+import type { CallEndReason, LiveState } from '../domain/calls/index.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineSession } from '../providers/speech/port.ts'
 import { CallMetrics } from './call-metrics.ts'
@@ -27,6 +27,12 @@ export class CallContext {
   transferring = false
   /** The carrier was asked to transfer: it ends the stream from now on. */
   handedOn = false
+  /** A member transfers or ends the call: the engine is not heard any more, and the caller cannot interrupt. */
+  takenOver = false
+  /** What members sent to the agent: an engine that takes over gets it too. */
+  readonly whispers: string[] = []
+  engineName: string | null = null
+  engineReady = false
   call: ServedCall | null = null
   reception: Reception | null = null
   policy: TurnOptions = DEFAULT_POLICY
@@ -38,6 +44,7 @@ export class CallContext {
     if (this.call) this.deps.events.turn(this.call, turn, audio)
   })
   readonly #timers = new Set<CallTimer>()
+  readonly #onEnded: (() => void)[] = []
   #timerCount = 0
   #engine: EngineSession | null = null
 
@@ -68,6 +75,33 @@ export class CallContext {
   engage(engine: EngineSession | null): void {
     this.#engine = engine
     this.onEngaged(engine)
+  }
+
+  /** Reports how the call stands to those who watch it; costs the call nothing. */
+  reportState(): void {
+    const { call, deps, engineName } = this
+    if (!call || !this.live || !deps.events.state) return
+    deps.events.state(call, {
+      engine: engineName,
+      phase: this.#phase(),
+      followsInstructions: this.#engine?.instruct !== undefined,
+    })
+  }
+
+  #phase(): LiveState['phase'] {
+    if (this.state === 'closing') return 'ending'
+    if (this.transferring) return 'transferring'
+    return this.#engine !== null && this.engineReady ? 'talking' : 'connecting'
+  }
+
+  /** Calls `act` when the call is over. */
+  whenEnded(act: () => void): void {
+    this.#onEnded.push(act)
+  }
+
+  /** The call is over. */
+  ended(): void {
+    for (const act of this.#onEnded.splice(0)) act()
   }
 
   /** A timer that ends with the call. */

@@ -113,12 +113,21 @@ export class CallEnding implements VoiceWatcher {
     this.whenHeard((detail) => void this.context.end(reason, detail))
   }
 
-  /** The caller interrupts the goodbye: the call continues. */
+  /** A member ends the call: the caller hears a goodbye of the product's own and cannot hold the call. */
+  endByMember(): void {
+    this.voice.phrase('goodbye')
+    this.deadAir.expectNothing()
+    this.#close('ended_by_member')
+    this.whenHeard((detail) => void this.context.end('ended_by_member', detail))
+  }
+
+  /** The caller interrupts the goodbye, or a member takes the call over: it continues. */
   reopen(): void {
     if (this.context.state !== 'closing') return
     this.context.state = 'live'
     this.#afterLastMark = null
     this.#final.stop()
+    this.context.reportState()
   }
 
   /** Calls `act` when everything was heard, or the last mark is too late. */
@@ -133,6 +142,7 @@ export class CallEnding implements VoiceWatcher {
     this.context.state = 'closing'
     this.#reason = reason
     this.#silence.stop()
+    this.context.reportState()
   }
 
   #endOvertime(): void {

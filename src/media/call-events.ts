@@ -1,5 +1,5 @@
 import { writeWavMulaw } from '../audio/wav.ts'
-import { claimStream, finishCall } from '../domain/calls/index.ts'
+import { claimStream, finishCall, type LiveState, recordLiveState, type StreamToken } from '../domain/calls/index.ts'
 import { type DomainContext, within } from '../domain/context.ts'
 import { jobId } from '../domain/job-ids.ts'
 import { withEarlierNames } from '../domain/leads/index.ts'
@@ -61,6 +61,7 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
   const writing = new Set<Promise<void>>()
   /** What the leads of live calls say so far. */
   const leads = new Map<string, LeadTexts>()
+  const states = createLiveStates(ctx, (work) => void track(work))
 
   function track(work: Promise<void>): Promise<void> {
     const tracked = work.finally(() => writing.delete(tracked))
@@ -79,8 +80,9 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
     async settled() {
       while (writing.size > 0) await Promise.allSettled(writing)
     },
-    claim: (call, streamSid) =>
-      claimStream(within(ctx, call.businessId), {
+    async claim(call, streamSid) {
+      states.begin(call)
+      const mine = await claimStream(within(ctx, call.businessId), {
         callSid: call.callSid,
         streamSid,
         serverId: deps.serverId,
@@ -88,7 +90,11 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
         to: call.to,
         test: call.test !== undefined,
         at: new Date(),
-      }),
+      })
+      if (mine) states.claimed(call)
+      else states.over(call)
+      return mine
+    },
     turn(call, turn, audio) {
       const save = (audioKey: string | null) =>
         void inbox.acceptEventually(
@@ -99,6 +105,10 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
       if (audio && audio.byteLength > 0)
         void track(storeTurnAudio(deps, turnAudioKey(call.businessId, call.callSid, turn.index), audio).then(save))
       else save(null)
+    },
+    state(call, state) {
+      // A test call is watched by who makes it.
+      if (!call.test) states.report(call, state)
     },
     lead(call, answers) {
       if (call.test) return
@@ -115,8 +125,54 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
     end(call, end) {
       remember(call.callSid, end.reason)
       leads.delete(call.callSid)
+      states.over(call)
       return track(writeEnd(deps, call, end))
     },
+  }
+}
+
+type StateEntry = { state: LiveState | null; claimed: boolean; writing: boolean }
+
+/**
+ * Writes how live calls stand: after a call is claimed, one write at a time, the last state alone. A state that cannot be
+ * written is not tried again: the next one is.
+ */
+function createLiveStates(ctx: DomainContext, track: (work: Promise<void>) => void) {
+  const calls = new Map<string, StateEntry>()
+
+  function entryOf({ callSid }: StreamToken): StateEntry {
+    const entry = calls.get(callSid) ?? { state: null, claimed: false, writing: false }
+    calls.set(callSid, entry)
+    return entry
+  }
+
+  async function write(call: StreamToken, entry: StateEntry): Promise<void> {
+    if (entry.writing || !entry.claimed) return
+    entry.writing = true
+    while (entry.state && calls.get(call.callSid) === entry) {
+      const { state } = entry
+      entry.state = null
+      await recordLiveState(within(ctx, call.businessId), call.callSid, state).catch((error: unknown) =>
+        ctx.log.warn({ callSid: call.callSid, error: errorMessage(error) }, 'state of a live call not written'),
+      )
+    }
+    entry.writing = false
+  }
+
+  return {
+    begin: (call: StreamToken) => void entryOf(call),
+    report(call: StreamToken, state: LiveState) {
+      const entry = entryOf(call)
+      entry.state = state
+      track(write(call, entry))
+    },
+    claimed(call: StreamToken) {
+      const entry = calls.get(call.callSid)
+      if (!entry) return
+      entry.claimed = true
+      track(write(call, entry))
+    },
+    over: ({ callSid }: StreamToken) => void calls.delete(callSid),
   }
 }
 

@@ -46,10 +46,10 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
 
   /** The account that has the call. */
   const carrierOf = (call: ServedCall) => (call.viaInstallation ? deps.installation : carriers.of(call.businessId))
-  const canTransfer = (call: ServedCall) =>
-    call.tried
-      ? call.tried.settings.transferNumber !== null
-      : carrierOf(call) !== null && profiles.of(call.businessId).transferNumber !== null
+  const numberOf = (call: ServedCall, number?: string | null) =>
+    number ?? (call.tried?.settings ?? profiles.of(call.businessId)).transferNumber
+  const canTransfer = (call: ServedCall, number?: string | null) =>
+    numberOf(call, number) !== null && (call.tried !== undefined || carrierOf(call) !== null)
 
   async function perform(business: BusinessContext, call: ServedCall, name: CallToolName, args: unknown) {
     switch (name) {
@@ -94,9 +94,9 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
       }
     },
     canTransfer,
-    async transfer(call) {
+    async transfer(call, to) {
       if (call.tried) return NOT_IN_A_TEST
-      const number = profiles.of(call.businessId).transferNumber
+      const number = numberOf(call, to)
       const telephony = carrierOf(call)
       if (!telephony || !number) return NO_TRANSFER
       try {

@@ -13,7 +13,6 @@ export class EngineLink {
   #generation = 0
   #kind: SpeechEngine | null = null
   #retried = false
-  #isReady = false
   readonly #reconnect
 
   /** @param onEvent takes the events of the present engine */
@@ -39,8 +38,8 @@ export class EngineLink {
       return false
     }
     const listener = this.#listener()
+    this.#uses(engine)
     this.#engage(opened.session)
-    this.#kind = engine
     context.trace.decide({ decision: 'connect', engine: engine.name, resume: false })
     opened.attach(listener)
     return true
@@ -53,7 +52,7 @@ export class EngineLink {
 
   /** Whether the engine reported that it is ready. */
   get isReady(): boolean {
-    return this.#isReady
+    return this.context.engineReady
   }
 
   /** Whether another engine can take over. */
@@ -63,8 +62,9 @@ export class EngineLink {
 
   /** The engine reports that it is ready. */
   ready(): void {
-    this.#isReady = true
+    this.context.engineReady = true
     this.#reconnect.stop()
+    this.context.reportState()
   }
 
   /** Ignores the present engine from now on. */
@@ -73,14 +73,20 @@ export class EngineLink {
     this.context.engage(null)
   }
 
+  #uses(engine: SpeechEngine): void {
+    this.#kind = engine
+    this.context.engineName = engine.name
+  }
+
   #engage(session: EngineSession): void {
     this.context.engage(session)
     session.playTo?.(this.voice)
+    this.context.reportState()
   }
 
   #listener(): (event: EngineEvent) => void {
     const generation = ++this.#generation
-    this.#isReady = false
+    this.context.engineReady = false
     return (event) => {
       if (generation === this.#generation) this.onEvent(event)
     }
@@ -93,14 +99,14 @@ export class EngineLink {
     // Playing the phrase before may have ended the call.
     if (!call || !reception || !context.live) return
     const onEvent = this.#listener()
-    this.#kind = engine
+    this.#uses(engine)
     context.trace.decide({ decision: 'connect', engine: engine.name, resume })
     try {
       const session = engine.connect({
         callId: call.callSid,
         language: reception.script.language,
         script: reception.script,
-        ...(reception.instructions === undefined ? {} : { instructions: reception.instructions }),
+        ...instructionsOf(reception.instructions, context.whispers),
         ...(deps.tools ? { tools: deps.tools.list(call) } : {}),
         ...(reception.voice ? { voice: reception.voice } : {}),
         ...(resume ? { resume: context.transcript.history() } : {}),
@@ -160,6 +166,12 @@ export class EngineLink {
     if (retry && !this.#retried && this.#kind === engine && engine.remote) return engine
     return standby && this.#kind !== standby ? standby : null
   }
+}
+
+/** The instructions of the model; one that takes over gets what members sent to the one before. */
+function instructionsOf(given: string | undefined, whispers: readonly string[]): { instructions?: string } {
+  if (whispers.length === 0) return given === undefined ? {} : { instructions: given }
+  return { instructions: [given ?? '', ...whispers].join('\n\n').trim() }
 }
 
 const REASONS: Record<string, CallEndReason> = {

@@ -1,4 +1,4 @@
-import type { CallEndReason, StreamToken } from '../domain/calls/index.ts'
+import type { CallEndReason, LiveState, StreamToken } from '../domain/calls/index.ts'
 import type { ReceptionistContent } from '../domain/receptionist/index.ts'
 import type { CallTurn } from '../jobs/registry.ts'
 import type { Logger } from '../lib/log.ts'
@@ -34,6 +34,8 @@ export type CallEvents = {
   claim(call: ServedCall, streamSid: string): Promise<boolean>
   turn(call: ServedCall, turn: Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>, audio?: Uint8Array): void
   lead(call: ServedCall, answers: unknown): void
+  /** How a live call stands, for those who watch it. */
+  state?(call: ServedCall, state: LiveState): void
   /**
    * Writes that a signed stream was refused, for calls of the signer's businesses only. Resolves within a bound; never
    * rejects.
@@ -78,11 +80,12 @@ export type CallTools = {
   run(call: ServedCall, name: string, args: unknown): Promise<unknown>
   /**
    * Transfers the call to a person.
+   * @param number E.164, in place of the business's own
    * @returns null when it is under way, else the problem, for the model
    */
-  transfer(call: ServedCall): Promise<string | null>
-  /** Whether the business has a person to transfer to. */
-  canTransfer(call: ServedCall): boolean
+  transfer(call: ServedCall, number?: string | null): Promise<string | null>
+  /** Whether there is a person to transfer to: the business's own number, or this one. */
+  canTransfer(call: ServedCall, number?: string | null): boolean
 }
 
 /** An engine's session that was opened before the stream came. */

@@ -5,11 +5,13 @@ import { errorMessage } from '../lib/errors.ts'
 import type { EngineEvent, EngineSession } from '../providers/speech/port.ts'
 import type { Signer } from '../providers/telephony/port.ts'
 import { AgentAudioOutput } from './agent-audio-output.ts'
+import { type CallCommand, CallCommands, type CommandProblem } from './call-commands.ts'
 import { CallContext } from './call-context.ts'
 import { CallEnding } from './call-ending.ts'
 import { DeadAirWatch } from './dead-air.ts'
 import { EngineLink } from './engine-link.ts'
 import { LineMonitor } from './line-monitor.ts'
+import { type CallListener, ListenTap } from './listen-tap.ts'
 import {
   phraseNames,
   type SessionDeps,
@@ -43,6 +45,8 @@ export class MediaSession {
   /** Which of the last frames were loud, one bit each. */
   #loud = 0
   #heard = 0
+  /** Those who listen in. */
+  #tap: ListenTap | null = null
   readonly #line: LineMonitor
   #mediaMs = 0
   readonly #context: CallContext
@@ -53,6 +57,7 @@ export class MediaSession {
   readonly #callEnding: CallEnding
   readonly #link: EngineLink
   readonly #deadAir: DeadAirWatch
+  readonly #commands: CallCommands
   readonly #transport: StreamTransport
   readonly #starting
   readonly #signer: Pick<Signer, 'only'> | null
@@ -87,6 +92,7 @@ export class MediaSession {
     this.#line = new LineMonitor(context, this.#voice, this.#turns, deadAir)
     const tools = new ToolExecutor(context, this.#voice, this.#callEnding, deadAir)
     this.#tools = tools
+    this.#commands = new CallCommands(context, this.#voice, this.#callEnding, tools, deadAir)
     const link = new EngineLink(context, this.#voice, this.#turns, this.#callEnding, deadAir, (event) =>
       this.#takeEvent(event),
     )
@@ -119,11 +125,13 @@ export class MediaSession {
     const timed = (this.#framesIn++ & TIMED) === 0
     this.#hear(cut.rms)
     const engine = this.#engine
-    if (!engine) return
-    const from = timed ? performance.now() : 0
-    this.#mediaMs = cut.timestampMs
-    engine.sendAudio(cut.payload, cut.timestampMs, cut.rms)
-    if (timed) this.#context.metrics.relayedIn(performance.now() - from)
+    if (engine) {
+      const from = timed ? performance.now() : 0
+      this.#mediaMs = cut.timestampMs
+      engine.sendAudio(cut.payload, cut.timestampMs, cut.rms)
+      if (timed) this.#context.metrics.relayedIn(performance.now() - from)
+    }
+    if (this.#tap !== null) this.#tap.caller(cut.payload)
   }
 
   #hear(rms: number): void {
@@ -147,6 +155,7 @@ export class MediaSession {
           this.#hear(rmsOfMulawBase64(frame.payload))
           context.engine.sendAudio(frame.payload, this.#mediaMs)
         }
+        this.#tap?.caller(frame.payload)
         return
       case 'start':
         this.#start(frame)
@@ -188,6 +197,31 @@ export class MediaSession {
       void this.#end(context.handedOn ? 'transferred' : 'stream_lost', `socket closed with ${code} ${reason}`.trim())
     } else context.stopTimers()
     context.state = 'ended'
+  }
+
+  /** @returns null when it was done, else why not */
+  command(command: CallCommand): Promise<CommandProblem | null> {
+    return this.#commands.run(command)
+  }
+
+  /**
+   * Lets a listener hear both sides from now on.
+   * @returns what ends that; null when there is no call to hear
+   */
+  listen(listener: CallListener): (() => void) | null {
+    if (!this.live) return null
+    const tap = this.#tap ?? this.#openTap()
+    return tap.add(listener)
+  }
+
+  #openTap(): ListenTap {
+    const tap = new ListenTap(() => {
+      this.#tap = null
+      this.#voice.listen(null)
+    })
+    this.#tap = tap
+    this.#voice.listen(tap)
+    return tap
   }
 
   /** The server stops: the carrier asks another server, which sends the caller to voicemail. */
@@ -335,9 +369,11 @@ export class MediaSession {
     if (context.state === 'ended' || this.#ending) return
     // `close` reports the turns that the engine still has.
     this.#ending = true
+    this.#tap?.end()
     context.engine?.close()
     context.state = 'ended'
     context.stopTimers()
+    context.ended()
     this.#link.drop()
     if (context.call) {
       this.#voice.endAll()
@@ -371,6 +407,7 @@ export class MediaSession {
     if (context.state === 'ended') return
     context.state = 'ended'
     context.stopTimers()
+    context.ended()
     context.log.warn({ reason, malformedFrames: this.#malformed }, 'stream rejected')
     if (written) void written.then(() => this.#closeSocket(code, reason))
     else this.#closeSocket(code, reason)
@@ -386,6 +423,7 @@ export class MediaSession {
     const context = this.#context
     if (context.state === 'ended') return
     context.trace.discard()
+    this.#tap?.end()
     const { engine } = context
     this.#link.drop()
     engine?.close()

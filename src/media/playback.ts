@@ -206,6 +206,14 @@ export class PlaybackLedger {
     }))
   }
 
+  /** Copies of the audio that is still to be played, in order. */
+  unheard(now: number): Uint8Array[] {
+    this.#settle()
+    return this.#pending.map((chunk) =>
+      this.#unheard(chunk, Math.min(Math.max(now - chunk.startsAt, 0), chunk.ms)).slice(),
+    )
+  }
+
   #unheard(chunk: Chunk, heardMs: number): Uint8Array {
     const heard = Math.floor(heardMs) * 8
     return (chunk.audio ?? this.#buffer.decode(chunk.bufferedFrom, chunk.bufferedTo)).subarray(heard)

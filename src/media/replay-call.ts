@@ -1,6 +1,7 @@
 import { mulawSilence } from '../audio/mulaw.ts'
 import { createLogger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, SpeechEngine } from '../providers/speech/port.ts'
+import type { CallCommand } from './call-commands.ts'
 import { TIMER_TOLERANCE_MS } from './call-context.ts'
 import { VirtualClock } from './clock.ts'
 import { MediaSession } from './media-session.ts'
@@ -190,6 +191,9 @@ export class CallReplay {
       case 'drain':
         void session.drain()
         break
+      case 'command':
+        void session.command(commandOf(entry))
+        break
       case 'tool_done':
         this.#running.get(entry.id)?.(entry)
         break
@@ -216,6 +220,12 @@ export class CallReplay {
     if (item === 'greeting' || /^phrase_|\+$/.test(item)) return
     this.#onEvent({ type: 'audio', itemId: item, payload: Buffer.from(mulawSilence(ms)).toString('base64'), ms })
   }
+}
+
+/** The number of a transfer is not in the trace: the replay's carrier does not need it. */
+function commandOf({ command, text }: Extract<TraceEntry, { kind: 'command' }>): CallCommand {
+  if (command === 'whisper') return { kind: 'whisper', text: text ?? '' }
+  return command === 'end' ? { kind: 'end' } : { kind: 'transfer', number: null }
 }
 
 async function settle(): Promise<void> {

@@ -14,13 +14,28 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024
 /** A greeting has some 100 KB of base64; with more than this the carrier does not read and audio is lost. */
 const BACKPRESSURE_BYTES = 8 * 1024 * 1024
 
+/** The socket of one who listens in, as its peer sees it. */
+export type ListenerTransport = {
+  send(data: Uint8Array): number
+  getBufferedAmount(): number
+  close(code: number, reason: string): void
+}
+
+/** Listens in on a call over a socket of its own, which the same server serves. */
+export type ListenerPeer = {
+  open(transport: ListenerTransport): void
+  message(data: string | Uint8Array): void
+  close(): void
+}
+
 /**
  * `signer`: the businesses of the account that signed the upgrade; null when it had no signature. `tester`: whose connection
- * it is when it is for a test call.
+ * it is when it is for a test call. With a `listener` the socket has no call of its own.
  */
 export type MediaSocketData = {
   session: MediaSession | null
   signer: Pick<Signer, 'only'> | null
+  listener?: ListenerPeer
   tester?: Tester
 }
 
@@ -36,6 +51,8 @@ export type MediaSocket = {
   handlers: WebSocketHandler<MediaSocketData>
   /** Calls being served by this process. */
   liveCalls(): number
+  /** The session of a call that is being served by this process. */
+  sessionOf(callSid: string): MediaSession | null
   /** Open media sockets, those that wait for their `start` included. */
   sockets(): number
   /** Ends every call, each with its reason written. */
@@ -85,13 +102,20 @@ export function createMediaSocket(deps: {
       perMessageDeflate: false,
       idleTimeout: 120,
       open(ws) {
+        if (ws.data.listener) {
+          ws.data.listener.open(ws)
+          return
+        }
         const session = new MediaSession(ws, deps.session, ws.data)
         ws.data.session = session
         sessions.add(session)
       },
       message(ws: ServerWebSocket<MediaSocketData>, data) {
         const { session } = ws.data
-        if (!session) return
+        if (!session) {
+          ws.data.listener?.message(data)
+          return
+        }
         if (typeof data !== 'string') session.onViolation('a binary frame', 1003)
         // Base64 and JSON are ASCII: characters are bytes.
         else if (data.length > MAX_FRAME_BYTES) session.onViolation('a frame over 64 KiB', 1009)
@@ -99,7 +123,10 @@ export function createMediaSocket(deps: {
       },
       close(ws, code, reason) {
         const { session } = ws.data
-        if (!session) return
+        if (!session) {
+          ws.data.listener?.close()
+          return
+        }
         session.onClose(code, reason)
         sessions.delete(session)
       },
@@ -108,6 +135,10 @@ export function createMediaSocket(deps: {
       let live = 0
       for (const session of sessions) if (session.live) live++
       return live
+    },
+    sessionOf(callSid) {
+      for (const session of sessions) if (session.live && session.callSid === callSid) return session
+      return null
     },
     sockets: () => sessions.size,
     async drain() {

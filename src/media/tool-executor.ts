@@ -96,45 +96,59 @@ export class ToolExecutor {
     if (!silent) this.deadAir.expectAnswer()
   }
 
-  /** Announces the transfer, waits until that was heard, then transfers; the model gets a refusal as its result. */
+  /** The model gets a refusal of the transfer as its tool's result. */
   #transfer(call: StreamToken, toolCallId: string): void {
     const { context } = this
-    const { tools } = context.deps
-    if (!tools?.canTransfer(call)) {
+    const refuse = (problem: string) => {
       context.metrics.toolFailures++
-      this.#answer(toolCallId, { error: NO_TRANSFER })
-      return
+      this.#answer(toolCallId, { error: problem })
     }
-    if (context.transferring) return
+    if (!context.deps.tools?.canTransfer(call)) refuse(NO_TRANSFER)
+    else if (!context.transferring) this.transfer(call, null, refuse)
+  }
+
+  /**
+   * Announces the transfer, waits until that was heard, then transfers.
+   * @param number E.164, in place of the business's own
+   * @param onFailed the call goes on with its engine
+   */
+  transfer(call: StreamToken, number: string | null, onFailed: (problem: string) => void): void {
+    const { context } = this
+    const { tools } = context.deps
+    if (!tools) return
     context.transferring = true
     context.trace.decide({ decision: 'transfer' })
+    context.reportState()
     this.voice.phrase('connecting')
     this.deadAir.expectAnswer()
     this.callEnding.whenHeard(() => {
       context.handedOn = true
-      tools.transfer(call).then(
+      tools.transfer(call, number).then(
         (problem) => {
           if (!context.live) return
           context.trace.note({ kind: 'transfer_done', problem })
           if (problem === null) void context.end('transferred')
-          else this.#transferFailed(toolCallId, problem)
+          else this.#transferFailed(problem, onFailed)
         },
         (error: unknown) => {
           if (!context.live) return
           context.trace.note({ kind: 'transfer_done', problem: 'failed' })
           context.log.warn({ error: errorMessage(error) }, 'call transfer failed')
-          this.#transferFailed(toolCallId, 'The transfer failed. Offer to take a message.')
+          this.#transferFailed('The transfer failed. Offer to take a message.', onFailed)
         },
       )
     })
   }
 
-  #transferFailed(toolCallId: string, problem: string): void {
+  #transferFailed(problem: string, onFailed: (problem: string) => void): void {
     const { context } = this
     context.transferring = false
     context.handedOn = false
-    context.metrics.toolFailures++
-    if (context.engine) this.#answer(toolCallId, { error: problem })
-    else void context.end('engine_lost', 'the engine failed during a transfer that failed too')
+    context.reportState()
+    if (context.engine) onFailed(problem)
+    else {
+      context.metrics.toolFailures++
+      void context.end('engine_lost', 'the engine failed during a transfer that failed too')
+    }
   }
 }

@@ -75,6 +75,11 @@ const traceEntry = z.discriminatedUnion('kind', [
   entry('tool_done', { id: z.string(), result: z.unknown().optional(), failed: z.boolean() }),
   /** The carrier accepted the transfer, or `problem` says why not. */
   entry('transfer_done', { problem: z.string().nullable() }),
+  /** A member did something to the live call. */
+  entry('command', {
+    command: z.enum(['end', 'transfer', 'whisper']),
+    text: z.string().optional(),
+  }),
   /** Entries were lost here. */
   entry('gap', { lines: z.number() }),
 ])

@@ -26,8 +26,8 @@ export class TurnTaking {
     context.remainder = null
     this.callEnding.callerSpeaks()
     this.deadAir.callerSpeaks()
-    // During a transfer the caller does not interrupt.
-    if (context.transferring) return
+    // During a transfer, and once a member has taken over, the caller does not interrupt.
+    if (context.transferring || context.takenOver) return
     const missingMs = voicedMs === undefined ? 0 : context.policy.minSpeechMs - voicedMs
     if (missingMs <= 0 || !voice.playing) this.#yieldToCaller()
     else this.#checkVoice(missingMs)
@@ -47,7 +47,7 @@ export class TurnTaking {
   #yieldToCaller(): void {
     const { context, voice } = this
     this.#checking.stop()
-    if (!context.live || context.transferring) return
+    if (!context.live || context.transferring || context.takenOver) return
     if (voice.playing) voice.interrupt()
     this.callEnding.reopen()
   }
@@ -56,6 +56,7 @@ export class TurnTaking {
   speechStopped(atMs: number, noise = false): void {
     const { context } = this
     context.callerSpeaking = false
+    if (context.takenOver) return
     if (this.#checking.armed) {
       // Too short: a noise; the agent continues.
       this.#checking.stop()

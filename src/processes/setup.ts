@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { createDatabase } from '../../db/client.ts'
 import { createLogin } from '../access/login.ts'
 import { checkNewPassword, hashPassword, verifyPassword } from '../access/passwords.ts'
+import { createPush } from '../composition/push.ts'
 import { type Config, loadConfig, processEnvironment } from '../config.ts'
 import { createApiKey, ensureFirstBusiness, setBootstrapKey } from '../domain/businesses/index.ts'
 import { type BusinessContext, type DomainContext, within } from '../domain/context.ts'
 import { applyInstallationPassword, ensureOwner } from '../domain/members/index.ts'
+import { ensurePushKeys } from '../domain/push/index.ts'
 import { usersExist } from '../domain/system/index.ts'
 import { sealStoredSecrets } from '../domain/webhooks/index.ts'
 import { AppError } from '../lib/errors.ts'
@@ -45,6 +47,7 @@ export async function setUp(config: Config): Promise<string[]> {
     if (config.apiKey) await applyApiKey(business, config.apiKey)
     const sealed = await sealStoredSecrets(ctx, webhookBox(config))
     if (sealed > 0) log.info({ sealed }, 'webhook secrets sealed')
+    await preparePush(ctx, config)
     const first = !(await usersExist(ctx))
     if (first) {
       const email = config.admin.email ?? (config.sandbox ? 'owner@example.com' : null)
@@ -65,6 +68,17 @@ export async function setUp(config: Config): Promise<string[]> {
     return lines
   } finally {
     await database.close()
+  }
+}
+
+/** Makes the keys that browsers subscribe to: from the first start on they stay the same. */
+async function preparePush(ctx: DomainContext, config: Config): Promise<void> {
+  try {
+    await ensurePushKeys(ctx, createPush(config))
+  } catch (error) {
+    // All else works without notifications.
+    if (!(error instanceof AppError && error.code === 'secret_unreadable')) throw error
+    ctx.log.error({ error: error.message }, 'notifications cannot be sent')
   }
 }
 

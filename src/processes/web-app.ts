@@ -3,6 +3,7 @@ import type { RouterRoute } from 'hono/types'
 import { TEST_CALL_SOCKET, WEBHOOKS } from '../access/urls.ts'
 import type { Deps } from '../composition/deps.ts'
 import { createDirectory } from '../domain/businesses/index.ts'
+import { createListenToken } from '../domain/calls/index.ts'
 import { createEventHub } from '../domain/events/index.ts'
 import { BasePath } from '../http/base-path.ts'
 import { checkAddress } from '../http/request-address.ts'
@@ -20,7 +21,7 @@ import { findingsOf } from './doctor/findings.ts'
 import { numberWebhooks } from './number-webhooks.ts'
 import { ClientAddresses } from './web/client-addresses.ts'
 import { startEventRecovery } from './web/event-recovery.ts'
-import { createLiveCalls } from './web/live-calls.ts'
+import { createLiveCalls, type LiveCalls } from './web/live-calls.ts'
 import { createLoginService } from './web/login-service.ts'
 import { mountRoutes, principalDeps } from './web/routes.ts'
 import { createTestCallSocket } from './web/test-call-socket.ts'
@@ -63,6 +64,9 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     queues: () => deps.producer.queues,
     events: hub,
     keyring: deps.keyring,
+    push: deps.push,
+    liveCalls: calls.control,
+    listenToken: (grant) => createListenToken(config.sessionSecret, grant),
     numbers: { telephonyOf: deps.carriers.of, webhooks: numberWebhooks(config) },
     examine: () => findingsOf(deps),
     cache: createShortCache(STATS_MS),
@@ -93,6 +97,7 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
       publicBaseUrl: config.publicBaseUrl,
       addresses,
       media: calls.media,
+      upgradeListener: calls.upgradeListener,
       testCalls: createTestCallSocket({ principal, media: calls.media, log }),
       // Answers 204 whatever comes: no middleware may refuse it first.
       answer: (request, path) => (path === WEBHOOKS.streamStatus ? streamStatus(request) : routes.fetch(request)),
@@ -122,6 +127,7 @@ function createFetch(deps: {
   publicBaseUrl: string
   addresses: ClientAddresses
   media: MediaSocket
+  upgradeListener: LiveCalls['upgradeListener']
   testCalls: ReturnType<typeof createTestCallSocket>
   answer(request: Request, path: string): Response | Promise<Response>
 }): Fetch {
@@ -136,7 +142,8 @@ function createFetch(deps: {
     const path = pathOf(request.url)
     if (path.startsWith('/ws/')) {
       const upgraded = media.upgrade(received, server, path)
-      if (upgraded !== null) return upgraded && secure(path, upgraded)
+      const answered = upgraded === null ? deps.upgradeListener(received, server, path) : upgraded
+      if (answered !== null) return answered && secure(path, answered)
     }
     if (path.replace(/\/+$/, '') === TEST_CALL_SOCKET) {
       addresses.setPeer(received, server.requestIP(received)?.address ?? '')

@@ -7,14 +7,19 @@ import {
   callStats,
   callView,
   editSummary,
+  findLiveCall,
   getCall,
   getCallAudio,
   getCallTraceKey,
   getSummary,
   listCalls,
+  listLiveCalls,
+  liveCallView,
   summaryChanges,
 } from '../domain/calls/index.ts'
-import { businessProcedure, byId, pageOf, router } from './trpc.ts'
+import { AppError } from '../lib/errors.ts'
+import { parsePhone } from '../lib/phone.ts'
+import { businessProcedure, byId, done, OK, onePage, pageOf, router } from './trpc.ts'
 
 const summaryView = z.object({
   callId: z.uuid(),
@@ -51,6 +56,30 @@ const replayView = z.object({
 
 /** Our id or the carrier's call SID. */
 const idOrCallSid = z.object({ id: z.string().min(1).max(64) })
+
+const listenView = z.object({
+  /** To be sent as the first message. */
+  token: z.string(),
+  expiresAt: z.date(),
+  /** Of the WebSocket, below the address of the API. */
+  path: z.literal('/ws/listen'),
+})
+
+/** @throws AppError `bad_phone` */
+function transferTo(number: string | undefined): string | null {
+  if (!number) return null
+  const phone = parsePhone(number)
+  if (!phone)
+    throw new AppError(
+      'invalid',
+      'bad_phone',
+      'The number to transfer to is not valid. Write it with its country code.',
+      {
+        field: 'number',
+      },
+    )
+  return phone
+}
 
 export const callsRouter = router({
   list: businessProcedure
@@ -158,4 +187,85 @@ export const callsRouter = router({
     .input(idOrCallSid)
     .output(replayView)
     .query(async ({ ctx, input }) => ctx.services.replayTrace(await getCallTraceKey(ctx.business, input.id))),
+  live: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/calls/live',
+        tag: 'Calls',
+        summary: 'List live calls',
+        description: 'The calls that the agent is serving now, over all servers, with the last words of each.',
+      },
+    })
+    .output(pageOf(liveCallView))
+    .query(async ({ ctx }) => onePage(await listLiveCalls(ctx.business))),
+  end: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/calls/{id}/end',
+        tag: 'Calls',
+        summary: 'End a live call',
+        description: 'The caller hears a goodbye. `id` is the id of the call or the carrier’s call SID.',
+      },
+    })
+    .input(idOrCallSid)
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await ctx.services.liveCalls.command(ctx.business, input.id, { kind: 'end' })
+      return OK
+    }),
+  transfer: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/calls/{id}/transfer',
+        tag: 'Calls',
+        summary: 'Transfer a live call',
+        description:
+          'To a number, or to the one that the receptionist transfers to. The caller hears an announcement. Answers once the carrier has the call.',
+      },
+    })
+    .input(idOrCallSid.extend({ number: z.string().trim().max(40).optional() }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      const number = transferTo(input.number)
+      await ctx.services.liveCalls.command(ctx.business, input.id, { kind: 'transfer', number })
+      return OK
+    }),
+  whisper: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/calls/{id}/whisper',
+        tag: 'Calls',
+        summary: 'Instruct the agent of a live call',
+        description:
+          'The caller does not hear it. An engine that only follows its script answers `follows_script` (409).',
+      },
+    })
+    .input(idOrCallSid.extend({ text: z.string().trim().min(1).max(1_000) }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await ctx.services.liveCalls.command(ctx.business, input.id, { kind: 'whisper', text: input.text })
+      return OK
+    }),
+  listen: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/calls/{id}/listen',
+        tag: 'Calls',
+        summary: 'Listen to a live call',
+        description:
+          'Answers a token for half a minute. Open the WebSocket and send the token as its first message: every message then is 8 kHz μ-law of both sides, the first half of its bytes the caller’s. Every listening is in the audit log.',
+      },
+    })
+    .input(idOrCallSid)
+    .output(listenView)
+    .mutation(async ({ ctx, input }) => {
+      const { id } = await findLiveCall(ctx.business, input.id)
+      const { businessId, actor } = ctx.business
+      return { ...ctx.services.listenToken({ callId: id, businessId, actor }), path: '/ws/listen' as const }
+    }),
 })

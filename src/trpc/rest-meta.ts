@@ -20,6 +20,7 @@ export const REST_TAGS = {
   Search: 'Full-text search over a business.',
   Events: 'What changed in a business, in order.',
   Webhooks: 'Endpoints that receive events, and their deliveries.',
+  Notifications: 'Notifications on the browsers and phones of members.',
   Audit: 'Who changed what.',
   Imports: 'CSV files that are read into the CRM.',
   Exports: 'CSV files of a business’s data.',

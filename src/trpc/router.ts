@@ -17,6 +17,7 @@ import { membersRouter } from './members.ts'
 import { messagesRouter } from './messages.ts'
 import { paymentsRouter } from './payments.ts'
 import { privacyRouter } from './privacy.ts'
+import { pushRouter } from './push.ts'
 import { quarantineRouter } from './quarantine.ts'
 import { receptionistRouter } from './receptionist.ts'
 import { recordingsRouter } from './recordings.ts'
@@ -48,6 +49,7 @@ export const appRouter = router({
   webhooks: webhooksRouter,
   system: systemRouter,
   privacy: privacyRouter,
+  push: pushRouter,
   imports: importsRouter,
   exports: exportsRouter,
   events: eventsRouter,

@@ -6,13 +6,14 @@ import { permissionOf } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
 import { superviseStream, until } from '../access/streams.ts'
 import type { NumberWebhooks } from '../domain/businesses/index.ts'
-import type { CallMoment, TestCall } from '../domain/calls/index.ts'
+import type { CallMoment, ListenToken, TestCall } from '../domain/calls/index.ts'
 import type { Actor } from '../domain/context.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
 import type { EventHub } from '../domain/events/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
 import type { PaymentDeps } from '../domain/payments/index.ts'
+import type { PushDeps } from '../domain/push/index.ts'
 import type { ReceptionistSettings } from '../domain/receptionist/index.ts'
 import type { Finding } from '../domain/system/index.ts'
 import type { JobQueue } from '../jobs/backend.ts'
@@ -20,6 +21,7 @@ import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/err
 import type { SecretBox } from '../lib/secret-box.ts'
 import type { ShortCache } from '../lib/short-cache.ts'
 import { requireStorable } from '../lib/text.ts'
+import type { LiveControl } from '../media/live-control.ts'
 import type { ReplayReport } from '../media/replay.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import type { Telephony } from '../providers/telephony/port.ts'
@@ -51,6 +53,12 @@ export type ApiServices = {
   events: EventHub
   /** The credentials of businesses. */
   keyring: Keyring
+  /** Signs notifications and seals the addresses of devices. */
+  push: PushDeps
+  /** Reaches the live calls of all servers. */
+  liveCalls: Pick<LiveControl, 'command'>
+  /** Lets its bearer open `/ws/listen`. */
+  listenToken(grant: Pick<ListenToken, 'callId' | 'businessId' | 'actor'>): { token: string; expiresAt: Date }
   /** The numbers of carrier accounts. */
   numbers: {
     /** The account that a business uses: its own, else the installation's. */

@@ -628,6 +628,8 @@ test(
     expect(await whole.ended()).toBe(0)
     expect(whole.raw()).toMatch(BAR)
     expect(whole.shown()).toMatch(/all\.tar: \d+ rows, \d+ files/)
+    const noted = await product.trpc().system.backup.query()
+    expect(whole.shown()).toContain(`all.tar: ${noted?.rows} rows, ${noted?.files} files`)
     expect((await look(['backup', file])).code).toBe(5)
     const piped = await pipe(['backup', join(directory, 'piped.tar'), '--json'])
     expect([piped.code, piped.err]).toEqual([0, ''])

@@ -13,12 +13,15 @@ import { speak } from '../support/speech.ts'
 const SCREENS = [
   'today',
   'inbox',
+  'live',
   'calls',
   'leads',
   'contacts',
   'calendar',
   'payments',
-  ...['business', 'receptionist', 'whatsapp', 'numbers', 'team'].map((part) => `settings?part=${part}`),
+  ...['business', 'receptionist', 'whatsapp', 'numbers', 'notifications', 'team'].map(
+    (part) => `settings?part=${part}`,
+  ),
 ]
 const WIDTHS = [360, 1280] as const
 /** Set to a directory, the screens are photographed into it. */

@@ -128,6 +128,7 @@ const SECRET_COLUMNS: Record<string, string> = {
   'api_keys.hash': 'of a random key',
   'webhook_endpoints.secret': 'sealed',
   'business_credentials.sealed': 'sealed',
+  'push_keys.sealed': 'sealed',
   'messages.request_hash': 'of a request, to know a repetition',
   'messages.secret': 'sealed: opens the answers to one message',
   'payments.request_hash': 'of a request, to know a repetition',

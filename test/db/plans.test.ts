@@ -52,11 +52,14 @@ const BIG = new Set([
   'notes',
   'events',
   'contact_tags',
+  'audit_log',
 ])
 
 function nodes(plan: Plan): Plan[] {
   return [plan, ...(plan.Plans ?? []).flatMap(nodes)]
 }
+
+const LAST_DAY = { since: new Date(Date.now() - 86_400_000).toISOString() }
 
 const CASES: [string, () => Promise<unknown>][] = [
   ['messages.list', () => api.as({}).messages.list({})],
@@ -91,6 +94,12 @@ const CASES: [string, () => Promise<unknown>][] = [
   ['search by Hebrew', () => api.as({}).search.all({ q: 'תשובה word77' })],
   ['search by a number’s beginning', () => api.as({}).search.all({ q: '050-0001' })],
   ['search by a number’s end', () => api.as({}).search.all({ q: '12345' })],
+  ['calls.list of a day and an outcome', () => api.as({}).calls.list({ ...LAST_DAY, outcome: 'answered' })],
+  ['stats.calls', () => api.as({}).stats.calls({})],
+  ['stats.leads', () => api.as({}).stats.leads({})],
+  ['stats.messages', () => api.as({}).stats.messages({})],
+  ['stats.usage', () => api.as({}).stats.usage({ months: 12 })],
+  ['audit.list', () => api.as({}).audit.list({ entity: 'lead' })],
   ['exports.csv', () => api.as({}).exports.csv({ kind: 'messages' })],
 ]
 

@@ -8,14 +8,24 @@ let sql: Sql
 
 /** One row of each table that others refer to, in two businesses. */
 type Tenant = Record<
-  'business' | 'contact' | 'conversation' | 'call' | 'lead' | 'import' | 'message' | 'payment' | 'account' | 'endpoint',
+  | 'business'
+  | 'contact'
+  | 'conversation'
+  | 'call'
+  | 'lead'
+  | 'import'
+  | 'message'
+  | 'payment'
+  | 'account'
+  | 'endpoint'
+  | 'device',
   string
 > & { event: string }
 
 async function addTenant(): Promise<Tenant> {
   const { businessId: business } = await domain.newBusiness()
   const t = { business, contact: newId(), conversation: newId(), call: newId(), lead: newId(), import: newId() }
-  const more = { message: newId(), payment: newId(), account: newId(), endpoint: newId() }
+  const more = { message: newId(), payment: newId(), account: newId(), endpoint: newId(), device: newId() }
   await sql`insert into contacts (id, business_id, name) values (${t.contact}, ${business}, 'A')`
   await sql`insert into conversations (id, business_id, contact_id) values (${t.conversation}, ${business}, ${t.contact})`
   await sql`insert into calls (id, business_id, call_sid, from_number, to_number, started_at)
@@ -29,6 +39,8 @@ async function addTenant(): Promise<Tenant> {
   await sql`insert into payments (id, business_id, amount, currency, description, provider, request_hash, expires_at)
     values (${more.payment}, ${business}, 1, 'ILS', '', 'paypal', '', now())`
   await sql`insert into webhook_endpoints (id, business_id, url, secret) values (${more.endpoint}, ${business}, '', '')`
+  await sql`insert into push_devices (id, business_id, endpoint_hash, sealed, label, language, kinds)
+    values (${more.device}, ${business}, '', '', '', 'he', '{}')`
   const [event] = await sql<{ seq: string }[]>`insert into events (business_id, type, entity, entity_id, actor_kind)
     values (${business}, 'test', 'test', '1', 'system') returning seq::text`
   return { ...t, ...more, event: event?.seq ?? '' }
@@ -129,6 +141,11 @@ const REFERENCES: [string, (of: Tenant) => Promise<unknown>][] = [
   ],
   ['payments_contact_fk', (of) => change('payments', ours.payment, { contact_id: of.contact })],
   ['payments_receipt_message_fk', (of) => change('payments', ours.payment, { receipt_message_id: of.message })],
+  [
+    'push_deliveries_device_fk',
+    (of) => add('push_deliveries', { id: newId(), device_id: of.device, kind: 'lead', entity_id: newId() }),
+  ],
+  ['push_notices_event_seq_fk', (of) => add('push_notices', { event_seq: of.event })],
   [
     'recordings_call_fk',
     (of) =>

@@ -18,6 +18,7 @@ export function crmHandlers(some: Partial<JobHandlers<'crm'>>): JobHandlers<'crm
     'message.status': refuse,
     'webhook.deliver': refuse,
     'mail.send': refuse,
+    'push.send': refuse,
     'import.run': refuse,
     'maintenance.sweep': refuse,
     'payment.request': refuse,

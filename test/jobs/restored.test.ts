@@ -14,6 +14,7 @@ import {
   requeueUnprocessedMedia,
 } from '../../src/domain/messages/index.ts'
 import { sweepPayments } from '../../src/domain/payments/index.ts'
+import { queuePushes } from '../../src/domain/push/index.ts'
 import { requeueRemoteDeletions } from '../../src/domain/recordings/index.ts'
 import { addEndpoint, queueDeliveries } from '../../src/domain/webhooks/index.ts'
 import { isDurable, type JobName, jobs, type RestoredBy } from '../../src/jobs/registry.ts'
@@ -137,6 +138,17 @@ const ways: Record<Exclude<RestoredBy, 'inbound_events' | 'schedule'>, (name: Jo
     await api.ctx.db.execute(sql`update mails set updated_at = now() - interval '1 hour' where id = ${mailId}`)
     await requeueMails(api.ctx)
     return { mailId }
+  },
+  async push_deliveries() {
+    const [deviceId, deliveryId] = [newId(), newId()]
+    await api.ctx.db.execute(sql`insert into push_devices
+        (id, business_id, endpoint_hash, sealed, label, language, kinds)
+      values (${deviceId}, ${business.businessId}, ${deviceId}, 'x', 'A telephone', 'he', '{lead}')`)
+    await api.ctx.db.execute(sql`insert into push_deliveries (id, business_id, device_id, kind, entity_id, queued_at, not_before)
+      values (${deliveryId}, ${business.businessId}, ${deviceId}, 'lead', ${newId()}, now() - interval '1 hour',
+        now() - interval '1 hour')`)
+    await queuePushes(api.ctx)
+    return { deliveryId }
   },
   async pending_deletions() {
     const id = newId()

@@ -23,6 +23,8 @@ const ALLOWED: Record<string, string> = {
   'src/providers/telephony/twilio-client.ts': 'Twilio; the host of a media address is compared with Twilio’s own',
   'src/providers/whatsapp/baileys/media.ts': 'the media host that WhatsApp names on the authenticated connection',
   'src/providers/payments/call.ts': 'PayPal and Tranzila, by the installation’s settings',
+  'src/console/app/service-worker.ts': 'what a page of this installation opens',
+  'src/console/screens/live-audio.ts': 'this installation itself',
   'src/console/app/login.ts': 'this installation itself, from a browser',
   'src/processes/doctor/examine.ts': 'this installation itself',
   'src/cli/commands/message-media.ts': 'this installation itself',

@@ -1,22 +1,29 @@
 import type { DatabaseHandle } from '../../db/client.ts'
+import { createListenToken } from '../../src/domain/calls/index.ts'
 import type { DomainContext } from '../../src/domain/context.ts'
 import { createKeyring } from '../../src/domain/credentials/index.ts'
 import { createEventHub } from '../../src/domain/events/index.ts'
 import { insertEvents } from '../../src/domain/inbox/index.ts'
 import type { PaymentDeps } from '../../src/domain/payments/index.ts'
+import { createProcessMessages } from '../../src/domain/system/index.ts'
 import { createQueueBackend } from '../../src/jobs/backend.ts'
 import { createInbox, type Inbox } from '../../src/jobs/inbox.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import { createShortCache } from '../../src/lib/short-cache.ts'
 import { readMoments } from '../../src/media/call-moments.ts'
+import { createLiveControl } from '../../src/media/live-control.ts'
 import { replayStored } from '../../src/media/replay.ts'
 import { createPayPal } from '../../src/providers/payments/paypal.ts'
+import { createWebPush } from '../../src/providers/push/web-push.ts'
 import { createFileStorage } from '../../src/providers/storage/file.ts'
 import type { ObjectStorage } from '../../src/providers/storage/port.ts'
 import type { ApiServices } from '../../src/trpc/trpc.ts'
 
 import { temporaryDirectory } from './cleanup.ts'
+
+/** The server that the rows of live calls name: it has none of their sockets. */
+export const SERVER_ID = 'web:test:1'
 
 export type TestServices = {
   api: ApiServices
@@ -57,6 +64,10 @@ export async function createTestServices(
     messages: { twilio: () => ({ configured: false, defaultSender: null, own: false }) },
     pool: database.sql,
   }
+  const liveCalls = createLiveControl({
+    messages: createProcessMessages({ ctx, sql: database.sql, processId: SERVER_ID }),
+    sessionOf: () => null,
+  })
   const storage = createFileStorage(temporaryDirectory('services'))
   return {
     producer,
@@ -73,6 +84,12 @@ export async function createTestServices(
         createSecretBox(deriveKey('a secret of the tests', 'business credentials')),
         ctx.log,
       ),
+      push: {
+        sender: createWebPush({ subject: 'mailto:push@example.com', allowPrivate: true }),
+        box: createSecretBox(deriveKey('a secret of the tests', 'push')),
+      },
+      liveCalls,
+      listenToken: (grant) => createListenToken('a secret of the tests', grant),
       numbers: {
         telephonyOf: () => null,
         webhooks: {
@@ -89,6 +106,7 @@ export async function createTestServices(
       voice: null,
     },
     async close() {
+      liveCalls.stop()
       await events.stop()
       await inbox.close(100)
       await producer.close(100)

@@ -1,18 +1,22 @@
-import { eq } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { appointments, invitations, messages, payments, recordings } from '../../db/schema/index.ts'
 import type { PERMISSIONS } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
-import { attachCallTrace, registerCall } from '../../src/domain/calls/index.ts'
+import { attachCallTrace, claimStream, registerCall } from '../../src/domain/calls/index.ts'
 import { setAside } from '../../src/domain/inbox/index.ts'
 import { receiveMessage } from '../../src/domain/messages/index.ts'
 import { newId } from '../../src/lib/ids.ts'
 import type { TestApi } from './api.ts'
 import { traceOfCall } from './call-trace.ts'
+import { SERVER_ID } from './services.ts'
 
 export type ProcedurePath = keyof typeof PERMISSIONS
 
 /** What a procedure that may be called answers when its state cannot be made here: the code, and why. */
 export const DOMAIN_REFUSALS: Partial<Record<ProcedurePath, { code: string; because: string }>> = {
+  'calls.end': { code: 'call_not_live', because: 'Only a carrier’s stream gives a server a call.' },
+  'calls.transfer': { code: 'call_not_live', because: 'Only a carrier’s stream gives a server a call.' },
+  'calls.whisper': { code: 'call_not_live', because: 'Only a carrier’s stream gives a server a call.' },
   'payments.refund': { code: 'payment_not_paid', because: 'Only a payment provider makes a payment paid.' },
   'businesses.connectNumber': {
     code: 'carrier_not_configured',
@@ -64,6 +68,11 @@ export async function prepareValidInputs(
   const [conversation] = (await owner.conversations.list()).items
   const callSid = `CA${newId()}`
   const call = await registerCall(business, { callSid, from: phone(), to: '+97233330000', at: new Date() })
+  const liveSid = `CA${newId()}`
+  const at = new Date()
+  const liveCall = await registerCall(business, { callSid: liveSid, from: phone(), to: '+97233330000', at })
+  const stream = { streamSid: 'MZ1', serverId: SERVER_ID, from: '', to: '', at }
+  await claimStream(business, { callSid: liveSid, ...stream })
   const traceKey = `calls/${businessId}/${callSid}/record.jsonl`
   const trace = new TextEncoder().encode(traceOfCall({ callSid, businessId, said: 'Hello' }))
   await api.services.storage.put(traceKey, trace, 'application/x-ndjson')
@@ -123,6 +132,21 @@ export async function prepareValidInputs(
     const [newest] = (await api.as({ operator: true }).quarantine.list({ limit: 200 })).items
     if (!newest) throw new Error('Nothing was set aside.')
     return newest.id
+  }
+  const newDevice = () => ({
+    subscription: {
+      endpoint: `https://push.example.com/${newId()}`,
+      keys: { p256dh: `B${'A'.repeat(86)}`, auth: 'A'.repeat(22) },
+    },
+    label: 'A telephone',
+    language: 'he' as const,
+  })
+  const addDevice = async () => {
+    // A member has so many at most: the newest are those that are being tried.
+    await api.database.db.execute(
+      sql`delete from push_devices where id not in (select id from push_devices order by id desc limit 10)`,
+    )
+    return await api.as({}).push.subscribe(newDevice())
   }
   const [event] = (await owner.events.list()).items
   if (!conversation || !event) throw new Error('The business has no conversation, or no event.')
@@ -190,6 +214,11 @@ export async function prepareValidInputs(
     'recordings.list': () => ({}),
     'recordings.mark': async () => ({ id: await newRecording(), heard: true }),
     'calls.replay': () => ({ id: call }),
+    'calls.live': () => undefined,
+    'calls.listen': () => ({ id: liveCall }),
+    'calls.end': () => ({ id: liveCall }),
+    'calls.transfer': () => ({ id: liveCall }),
+    'calls.whisper': () => ({ id: liveCall, text: 'Ask for the address.' }),
     'receptionist.get': () => undefined,
     'receptionist.overnight': () => undefined,
     'receptionist.version': () => ({ version: 1 }),
@@ -272,6 +301,17 @@ export async function prepareValidInputs(
     'imports.list': () => ({}),
     'imports.rejected': () => ({ id: importId }),
     'exports.csv': () => ({ kind: 'contacts' }),
+    'push.key': () => undefined,
+    'push.devices': () => undefined,
+    'push.subscribe': async () => {
+      await addDevice()
+      return newDevice()
+    },
+    'push.change': async () => ({ id: (await addDevice()).id, kinds: ['lead'] }),
+    'push.unsubscribe': async () => ({ id: (await addDevice()).id }),
+    'push.test': async () => ({ id: (await addDevice()).id }),
+    'push.settings': () => undefined,
+    'push.saveSettings': () => ({ showText: false }),
     'privacy.retention': () => undefined,
     'privacy.setRetention': () => ({ messageDays: 400, callDays: null, recordingDays: null }),
     'privacy.eraseContact': async () => ({ id: await newContact() }),

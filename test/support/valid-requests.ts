@@ -81,7 +81,7 @@ export async function prepareBusinessRequests(
   return {
     'GET /api/openapi.json': at('/api/openapi.json'),
     'GET /api/docs': at('/api/docs'),
-    'GET /api/docs/filter.js': at('/api/docs/filter.js'),
+    'GET /api/docs/docs.js': at('/api/docs/docs.js'),
     'POST /api/whatsapp/send': () => ({
       path: '/api/whatsapp/send',
       body: { to: phone(), text: 'Hello', provider: 'twilio' },

@@ -6,7 +6,7 @@ import { appointments, payments, recordings } from '../../db/schema/index.ts'
 import type { Access } from '../../src/access/authenticate.ts'
 import { PERMISSIONS, permissionOf } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
-import { attachCallTrace, registerCall } from '../../src/domain/calls/index.ts'
+import { attachCallTrace, claimStream, registerCall } from '../../src/domain/calls/index.ts'
 import { setAside } from '../../src/domain/inbox/index.ts'
 import { ROLES, roleReaches, SCOPES, scopeReaches } from '../../src/domain/members/index.ts'
 import { receiveMessage } from '../../src/domain/messages/index.ts'
@@ -15,6 +15,7 @@ import { newId } from '../../src/lib/ids.ts'
 import { appRouter } from '../../src/trpc/router.ts'
 import { createTestApi, SCOPE_ACCESS, type TestApi } from '../support/api.ts'
 import { traceOfCall } from '../support/call-trace.ts'
+import { SERVER_ID } from '../support/services.ts'
 import { DOMAIN_REFUSALS, type ProcedurePath, prepareValidInputs } from '../support/valid-inputs.ts'
 
 const PATHS = Object.keys(appRouter._def.procedures).sort()
@@ -155,6 +156,22 @@ describe('a stranger of another business', () => {
       to: '+97233330000',
       at: new Date(),
     })
+    await claimStream(inA, {
+      callSid: 'CA-a',
+      streamSid: 'MZ-a',
+      serverId: SERVER_ID,
+      from: '',
+      to: '',
+      at: new Date(),
+    })
+    const device = await owner.push.subscribe({
+      subscription: {
+        endpoint: 'https://push.example.com/a',
+        keys: { p256dh: `B${'A'.repeat(86)}`, auth: 'A'.repeat(22) },
+      },
+      label: mark,
+      language: 'en',
+    })
     const recordingId = newId()
     await api.database.db
       .insert(recordings)
@@ -248,6 +265,11 @@ describe('a stranger of another business', () => {
       'calls.moments': { id: callId },
       'calls.stats': {},
       'calls.replay': { id: callId },
+      'calls.live': undefined,
+      'calls.end': { id: callId },
+      'calls.transfer': { id: callId },
+      'calls.whisper': { id: callId, text: 'b' },
+      'calls.listen': { id: callId },
       'recordings.list': {},
       'recordings.mark': { id: recordingId, heard: true },
       'receptionist.get': undefined,
@@ -326,6 +348,21 @@ describe('a stranger of another business', () => {
       'privacy.retention': undefined,
       'privacy.setRetention': { messageDays: 1, callDays: 1, recordingDays: 1 },
       'privacy.eraseContact': { id: contact.id },
+      'push.key': undefined,
+      'push.devices': undefined,
+      'push.subscribe': {
+        subscription: {
+          endpoint: 'https://push.example.com/a',
+          keys: { p256dh: `B${'A'.repeat(86)}`, auth: 'A'.repeat(22) },
+        },
+        label: 'b',
+        language: 'en',
+      },
+      'push.change': { id: device.id, kinds: [] },
+      'push.unsubscribe': { id: device.id },
+      'push.test': { id: device.id },
+      'push.settings': undefined,
+      'push.saveSettings': { showText: true },
       'webhooks.list': {},
       'webhooks.create': { id: hook.id, url: 'https://example.com/b' },
       'webhooks.update': { id: hook.id, enabled: false },

@@ -45,6 +45,7 @@ test('calls are counted by outcome, day and hour, with latency and cost; another
   await addCall({ endReason: null, state: 'live' })
   await addCall({ startedAt: new Date(Date.now() - 2 * DAY) })
   await addCall({ startedAt: new Date(Date.now() - 40 * DAY) })
+  await addCall({ isTest: true })
   await addCall({}, other)
   const stats = await api.as({ role: 'viewer' }).stats.calls({ days: 7 })
   const outcomes = { answered: 3, voicemail: 2, transferred: 1, abandoned: 1, failed: 1, live: 1 }

@@ -19,6 +19,7 @@ import {
   requeueUnprocessedMedia,
 } from '../../src/domain/messages/index.ts'
 import { forgetMentions, pruneTombstones, requeueDeletions, sweepRetention } from '../../src/domain/privacy/index.ts'
+import { prunePushes, queuePushes } from '../../src/domain/push/index.ts'
 import { requeueRemoteDeletions } from '../../src/domain/recordings/index.ts'
 import { queueDeliveries } from '../../src/domain/webhooks/index.ts'
 import { forgetJobs } from '../../src/jobs/inspect.ts'
@@ -60,6 +61,8 @@ export function sweepsOf({ ctx, producer, transcriber }: Pick<Deps, 'ctx' | 'pro
       }),
     tombstones: () => pruneTombstones(ctx),
     mails: () => requeueMails(ctx),
+    pushes: () => queuePushes(ctx),
+    pushHistory: () => prunePushes(ctx),
     attempts: () => pruneAttempts(ctx),
     history: () => pruneEvents(ctx),
     earlyDeletions: () => pruneEarlyDeletions(ctx),

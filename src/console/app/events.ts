@@ -49,7 +49,8 @@ const READS: Record<string, string[]> = {
   business_text: ['receptionist'],
   business: ['businesses', 'receptionist'],
   whatsapp: ['whatsapp'],
-  recording: ['calls', 'conversations'],
+  recording: ['calls', 'conversations', 'recordings'],
+  push: ['push'],
 }
 
 const waiting = new Set<string>()

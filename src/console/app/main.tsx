@@ -2,12 +2,14 @@ import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { createRoot } from 'react-dom/client'
 import { Localized } from './i18n.tsx'
+import { registerWorker } from './push.ts'
 import { router } from './router.tsx'
 import { applyTheme, readTheme } from './theme.ts'
 import { queryClient } from './trpc.ts'
 
 const element = document.getElementById('console')
 applyTheme(readTheme())
+registerWorker()
 if (element)
   createRoot(element).render(
     <QueryClientProvider client={queryClient}>

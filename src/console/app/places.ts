@@ -4,6 +4,7 @@ import type { IconName } from '../ui/icon.tsx'
 export const PLACES = [
   { to: '/today', name: 'today', icon: 'sun' },
   { to: '/inbox', name: 'inbox', icon: 'chat' },
+  { to: '/live', name: 'live', icon: 'wave' },
   { to: '/calls', name: 'calls', icon: 'phone' },
   { to: '/leads', name: 'leads', icon: 'board' },
   { to: '/contacts', name: 'contacts', icon: 'people' },

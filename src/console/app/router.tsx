@@ -46,6 +46,11 @@ const calls = createRoute({
   validateSearch: (search) => z.parse(callsSearch, search),
   component: lazyRouteComponent(() => import('../screens/calls.tsx'), 'Calls'),
 })
+const live = createRoute({
+  getParentRoute: () => root,
+  path: '/live',
+  component: lazyRouteComponent(() => import('../screens/live.tsx'), 'Live'),
+})
 const call = createRoute({
   getParentRoute: () => root,
   path: '/calls/$callId',
@@ -89,6 +94,7 @@ const SETTINGS_PARTS = [
   'receptionist',
   'whatsapp',
   'numbers',
+  'notifications',
   'team',
   'keys',
   'providers',
@@ -137,6 +143,7 @@ export const router = createRouter({
     index,
     today,
     inbox,
+    live,
     calls,
     call,
     leads,

@@ -17,13 +17,14 @@ export function useSetup(): Record<SetupStep, boolean> | undefined {
   const numbers = useQuery({ ...query('businesses.numbers'), enabled })
   const providers = useQuery({ ...query('businesses.providers'), enabled })
   const calls = useQuery({ ...query('calls.list', { limit: 1 }), enabled })
-  if (!business.data || !numbers.data || !providers.data || !calls.data) return undefined
+  const tests = useQuery({ ...query('calls.list', { limit: 1, tests: true }), enabled })
+  if (!business.data || !numbers.data || !providers.data || !calls.data || !tests.data) return undefined
   return {
     business: business.data.name !== '',
     hours: business.data.hours !== null,
     number: numbers.data.items.length > 0,
     whatsapp:
       providers.data.accounts.some(({ state }) => state === 'working') || providers.data.twilio.defaultSender !== null,
-    test: calls.data.items.length > 0,
+    test: calls.data.items.length + tests.data.items.length > 0,
   }
 }

@@ -76,6 +76,13 @@ export function statusOf(error: unknown): number | null {
   return typeof status === 'number' ? status : null
 }
 
+/** The stable code of a refused request; null when there was no answer. */
+export function codeOf(error: unknown): string | null {
+  if (!(error instanceof TRPCClientError)) return null
+  const code: unknown = error.data?.error?.code
+  return typeof code === 'string' ? code : null
+}
+
 export function query<T extends QueryPath>(path: T, ...[input]: Args<In<T>>) {
   return queryOptions<Out<T>, Error>({
     queryKey: [...path.split('.'), input ?? {}],

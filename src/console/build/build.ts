@@ -54,6 +54,7 @@ export async function buildConsole(
   rmSync(next, { recursive: true, force: true })
   mkdirSync(join(next, 'assets'), { recursive: true })
   const [script, style] = [await buildScripts(join(next, 'assets')), await buildStyle(join(next, 'assets'))]
+  await buildWorker(next)
   const fonts = FONTS.map((name) => copyFont(name, join(next, 'assets')))
   cpSync(join(CONSOLE, 'public'), next, { recursive: true })
   compressAll(next)
@@ -85,6 +86,18 @@ async function buildScript(entry: string, out: string, define: Record<string, st
   const built = result.outputs.find((output) => output.kind === 'entry-point')
   if (!result.success || !built) throw new AggregateError(result.logs, 'The console could not be bundled.')
   return relative(out, built.path)
+}
+
+/** A script of its own under a name that stays: a browser asks for it again and compares. */
+async function buildWorker(out: string): Promise<void> {
+  const result = await Bun.build({
+    entrypoints: [join(CONSOLE, 'app/service-worker.ts')],
+    outdir: out,
+    target: 'browser',
+    minify: true,
+    naming: 'sw.js',
+  })
+  if (!result.success) throw new AggregateError(result.logs, 'The service worker could not be bundled.')
 }
 
 async function buildStyle(out: string): Promise<string> {

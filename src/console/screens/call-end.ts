@@ -12,6 +12,7 @@ export const END_REASONS = [
   'engine_rate_limited',
   'engine_expired',
   'transferred',
+  'ended_by_member',
   'stream_lost',
   'protocol_error',
   'bad_token',

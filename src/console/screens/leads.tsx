@@ -50,7 +50,7 @@ export function Leads() {
             aria-label={t('title')}
             // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by the keyboard
             tabIndex={0}
-            className="flex min-h-0 flex-1 snap-x gap-3 overflow-x-auto p-3"
+            className="flex min-h-0 flex-1 snap-x scroll-px-3 gap-3 overflow-x-auto p-3"
           >
             {columns.map((column) => (
               <Stage

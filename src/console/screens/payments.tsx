@@ -1,55 +1,62 @@
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslations } from 'use-intl'
-import { mutation, pages, queryClient } from '../app/trpc.ts'
+import { mutation, type Out, pages, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
-import { Field, Panel, Problem } from '../ui/fields.tsx'
+import { Problem } from '../ui/fields.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
 import { Ago, Money, Phone, Written } from '../ui/values.tsx'
+import { CopyLink, PaymentRequestForm } from './payment-request.tsx'
 
+type Payment = Out<'payments.list'>['items'][number]
+type State = Payment['state']
+
+const STATES: State[] = ['created', 'pending', 'paid', 'refunded', 'failed', 'expired']
+
+/** What was asked of customers and how it stands; a payment is requested above, and a paid one given back. */
 export function Payments() {
   const t = useTranslations()
-  const list = useInfiniteQuery(pages('payments.list', { limit: 50 }))
+  const [state, setState] = useState<State | ''>('')
+  const list = useInfiniteQuery(pages('payments.list', { limit: 50, ...(state ? { state } : {}) }))
   const items = list.data?.pages.flatMap((page) => page.items) ?? []
-  const done = { onSuccess: () => queryClient.invalidateQueries({ queryKey: ['payments'] }) }
-  const refund = useMutation({ ...mutation('payments.refund'), ...done })
   return (
     <>
-      <Heading>{t('money.title')}</Heading>
+      <Heading
+        aside={
+          <select
+            aria-label={t('money.state')}
+            value={state}
+            onChange={({ target }) => setState(STATES.find((each) => each === target.value) ?? '')}
+            className="ms-auto rounded-lg border border-line bg-page px-2 py-1.5"
+          >
+            <option value="">{t('money.all')}</option>
+            {STATES.map((each) => (
+              <option key={each} value={each}>
+                {t(`money.${each}`)}
+              </option>
+            ))}
+          </select>
+        }
+      >
+        {t('money.title')}
+      </Heading>
       <div className="flex min-h-0 flex-1 flex-col gap-4 overflow-y-auto p-4">
-        <RequestForm />
-        <Problem error={refund.error} />
+        <PaymentRequestForm />
         <Loaded of={list}>
           {() =>
             items.length === 0 ? (
-              <Empty>{t('money.empty')}</Empty>
+              <Empty>{t(state ? 'state.noResults' : 'money.empty')}</Empty>
             ) : (
               <ul className="rounded-xl border border-line bg-surface">
                 {items.map((payment) => (
-                  <li
-                    key={payment.id}
-                    className="flex flex-wrap items-center gap-3 border-line border-b px-4 py-3 last:border-b-0"
-                  >
-                    <span className="min-w-0 flex-1">
-                      <Written className="block truncate">{payment.description}</Written>
-                      <span className="block text-muted text-sm">
-                        {payment.contactName ? (
-                          <bdi>{payment.contactName}</bdi>
-                        ) : (
-                          payment.phone && <Phone value={payment.phone} />
-                        )}
-                      </span>
-                    </span>
-                    <Money amount={payment.amount} currency={payment.currency} />
-                    <span className={payment.state === 'paid' ? 'font-semibold text-accent' : 'text-muted'}>
-                      {t(`money.${payment.state}`)}
-                    </span>
-                    <Ago at={payment.createdAt} className="text-muted text-sm" />
-                    {payment.state === 'paid' && payment.provider === 'paypal' && (
-                      <Act onPress={() => refund.mutate({ id: payment.id })}>{t('money.refund')}</Act>
-                    )}
-                  </li>
+                  <Row key={payment.id} payment={payment} />
                 ))}
+                {list.hasNextPage && (
+                  <li className="p-3 text-center">
+                    <Act onPress={() => void list.fetchNextPage()}>{t('state.more')}</Act>
+                  </li>
+                )}
               </ul>
             )
           }
@@ -59,63 +66,70 @@ export function Payments() {
   )
 }
 
-function RequestForm() {
+function Row({ payment }: { payment: Payment }) {
   const t = useTranslations('money')
-  // The same form after a lost answer is the same payment; a changed one, or the next after a success, is another.
-  const [key, setKey] = useState(() => crypto.randomUUID())
-  const request = useMutation({
-    ...mutation('payments.request'),
-    onSuccess: () => {
-      setKey(crypto.randomUUID())
-      return queryClient.invalidateQueries({ queryKey: ['payments'] })
-    },
-  })
+  const { state, reason, refundedAmount, currency } = payment
+  const isOpen = state === 'created' || state === 'pending'
+  const who = payment.contactName ? (
+    <bdi>{payment.contactName}</bdi>
+  ) : (
+    payment.phone && <Phone value={payment.phone} />
+  )
   return (
-    <Panel title={t('request')}>
-      <form
-        className="flex flex-col gap-3"
-        onChange={() => setKey(crypto.randomUUID())}
-        onSubmit={(event) => {
-          event.preventDefault()
-          const element = event.currentTarget
-          const form = new FormData(element)
-          request.mutate(
-            {
-              contact: String(form.get('contact')),
-              amount: Math.round(Number(form.get('amount')) * 100),
-              description: String(form.get('description')),
-              send: form.get('send') === 'on',
-              idempotencyKey: key,
-            },
-            { onSuccess: () => element.reset() },
-          )
-        }}
-      >
-        <Field label={t('contact')}>
-          {(className) => <input name="contact" type="tel" dir="ltr" required className={className} />}
-        </Field>
-        <Field label={t('amount')}>
-          {(className) => (
-            <input name="amount" type="number" min="0.01" step="0.01" dir="ltr" required className={className} />
+    <li className="flex flex-wrap items-center gap-x-3 gap-y-1 border-line border-b px-4 py-3 last:border-b-0">
+      <span className="min-w-0 flex-1">
+        <Written className="block truncate">{payment.description}</Written>
+        <span className="block text-muted text-sm">
+          {payment.contactId ? (
+            <Link to="/inbox" search={{ view: 'all', contact: payment.contactId }} className="underline">
+              {who}
+            </Link>
+          ) : (
+            who
           )}
-        </Field>
-        <Field label={t('description')}>
-          {(className) => <input name="description" dir="auto" required maxLength={127} className={className} />}
-        </Field>
-        <label className="flex items-center gap-2">
-          <input type="checkbox" name="send" className="size-4" />
-          {t('send')}
-        </label>
-        <Problem error={request.error} />
-        {request.data && (
-          <p role="status" className="break-all rounded-lg bg-accent-soft p-3">
-            {t('made')} <bdi dir="ltr">{request.data.url}</bdi>
-          </p>
+        </span>
+        {reason && <Written className="block text-danger text-sm">{reason}</Written>}
+      </span>
+      <Money amount={payment.amount} currency={currency} />
+      <span className={state === 'paid' ? 'font-semibold text-accent' : state === 'failed' ? 'text-danger' : 'text-muted'}>
+        {t(state)}
+        {refundedAmount > 0 && refundedAmount < payment.amount && (
+          <>
+            {' '}
+            ({t('refundedPart')} <Money amount={refundedAmount} currency={currency} />)
+          </>
         )}
-        <Act type="submit" look="main" className="self-start" isDisabled={request.isPending}>
-          {t('create')}
-        </Act>
-      </form>
-    </Panel>
+      </span>
+      <Ago at={payment.createdAt} className="text-muted text-sm" />
+      {isOpen && <CopyLink url={payment.url} />}
+      {state === 'paid' && <Refund payment={payment} />}
+    </li>
+  )
+}
+
+/** Gives a payment back. Money that went cannot be taken back: it is asked once more. */
+function Refund({ payment }: { payment: Payment }) {
+  const t = useTranslations()
+  const [asking, setAsking] = useState(false)
+  const refund = useMutation({
+    ...mutation('payments.refund'),
+    onSettled: () => queryClient.invalidateQueries({ queryKey: ['payments'] }),
+  })
+  if (payment.provider !== 'paypal') return <span className="text-muted text-sm">{t('money.refundElsewhere')}</span>
+  return (
+    <span className="flex flex-wrap items-center gap-2">
+      {asking ? (
+        <>
+          {t('money.refundSure')}
+          <Act look="main" isDisabled={refund.isPending} onPress={() => refund.mutate({ id: payment.id })}>
+            {t('money.refundNow')} <Money amount={payment.amount} currency={payment.currency} />
+          </Act>
+          <Act onPress={() => setAsking(false)}>{t('state.cancel')}</Act>
+        </>
+      ) : (
+        <Act onPress={() => setAsking(true)}>{t('money.refund')}</Act>
+      )}
+      <Problem error={refund.error} />
+    </span>
   )
 }

@@ -18,6 +18,10 @@ const PARTS = {
   receptionist: { needs: 'viewer', Part: ReceptionistSettings },
   whatsapp: { needs: 'viewer', Part: WhatsAppSettings },
   numbers: { needs: 'viewer', Part: NumberSettings },
+  notifications: {
+    needs: 'viewer',
+    Part: lazy(() => import('./settings/notifications.tsx').then(only('NotificationSettings'))),
+  },
   team: { needs: 'viewer', Part: TeamSettings },
   keys: { needs: 'manager', Part: lazy(() => import('./settings/keys.tsx').then(only('KeySettings'))) },
   providers: { needs: 'owner', Part: lazy(() => import('./settings/providers.tsx').then(only('ProviderSettings'))) },

@@ -4,10 +4,10 @@ import { useTranslations } from 'use-intl'
 import { useAccess } from '../app/access.ts'
 import { mutation, type Out, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
+import { Checked } from '../ui/checked.tsx'
 import { Panel, Problem } from '../ui/fields.tsx'
 import { Loaded } from '../ui/states.tsx'
 import { Phone } from '../ui/values.tsx'
-import { Checked } from './setup.tsx'
 
 type CarrierNumber = Out<'businesses.carrierNumbers'>['items'][number]
 
@@ -48,6 +48,16 @@ export function SetupNumber() {
             </Checked>
           ))
         ))}
+    </Panel>
+  )
+}
+
+/** The same list on its own, for an installation that is set up. */
+export function CarrierNumbers() {
+  const t = useTranslations('setup')
+  return (
+    <Panel title={t('found')}>
+      <Found />
     </Panel>
   )
 }
@@ -95,16 +105,19 @@ function NumberRow({ number, isBusy, onConnect }: { number: CarrierNumber; isBus
   const ready = assigned === 'here' && connected
   return (
     <li className="flex flex-wrap items-center gap-3 rounded-lg border border-line p-3">
-      <span className="min-w-0 flex-1">
+      <span className="min-w-0 flex-1 basis-48">
         <Phone value={number.e164} />
-        <span className="block break-all text-muted text-sm">
+        <span className="block break-words text-muted text-sm">
           {ready ? (
             t('webhooksSet')
           ) : assigned === 'elsewhere' ? (
             t('elsewhere')
           ) : goesTo ? (
             <>
-              {t('goesTo')} <bdi dir="ltr">{goesTo}</bdi>
+              {t('goesTo')}{' '}
+              <bdi dir="ltr" className="break-all">
+                {goesTo}
+              </bdi>
             </>
           ) : (
             t('goesNowhere')

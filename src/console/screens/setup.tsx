@@ -1,11 +1,12 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
-import { type ReactNode, useState } from 'react'
+import { useState } from 'react'
 import { useFormatter, useTranslations } from 'use-intl'
 import { useAccess } from '../app/access.ts'
 import { SETUP_STEPS, type SetupStep, useSetup } from '../app/setup.ts'
 import { mutation, type Out, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
+import { Checked } from '../ui/checked.tsx'
 import { Field, Panel, Problem } from '../ui/fields.tsx'
 import { HoursEditor, type Week } from '../ui/hours.tsx'
 import { Icon } from '../ui/icon.tsx'
@@ -97,19 +98,6 @@ function Onward({ step }: { step: SetupStep }) {
         {next ? t('leave') : t('finish')}
       </Link>
     </div>
-  )
-}
-
-/** What was looked at and found, below a step. */
-export function Checked({ good, children }: { good: boolean; children: ReactNode }) {
-  return (
-    <p
-      role="status"
-      className={`flex items-start gap-2 rounded-lg p-3 ${good ? 'bg-accent-soft' : 'bg-warn-soft text-warn'}`}
-    >
-      <span aria-hidden="true">{good ? '✓' : '!'}</span>
-      <span className="min-w-0 flex-1">{children}</span>
-    </p>
   )
 }
 

@@ -22,7 +22,7 @@ export function Columns({ columns }: { columns: Column[] }) {
     <div dir="ltr">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT + 18}`} aria-hidden="true" className="w-full">
         <line x1="0" x2={WIDTH} y1={HEIGHT} y2={HEIGHT} className="stroke-line" />
-        <text x="0" y="10" className="fill-muted text-[10px]">
+        <text x="0" y="10" className="fill-muted text-[13px]">
           {top}
         </text>
         {columns.map(({ label, parts }, index) => (
@@ -43,7 +43,12 @@ export function Columns({ columns }: { columns: Column[] }) {
               )
             })}
             {isLabelled(index, columns.length) && (
-              <text x={index * step + step / 2} y={HEIGHT + 14} textAnchor="middle" className="fill-muted text-[10px]">
+              <text
+                x={index === 0 ? 0 : index * step + step / 2}
+                y={HEIGHT + 14}
+                textAnchor={index === 0 ? 'start' : 'middle'}
+                className="fill-muted text-[13px]"
+              >
                 {label}
               </text>
             )}
@@ -64,7 +69,7 @@ export function Lines({ lines, labels }: { lines: (number | null)[][]; labels: s
     <div dir="ltr">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT + 18}`} aria-hidden="true" className="w-full">
         <line x1="0" x2={WIDTH} y1={HEIGHT} y2={HEIGHT} className="stroke-line" />
-        <text x="0" y="10" className="fill-muted text-[10px]">
+        <text x="0" y="10" className="fill-muted text-[13px]">
           {(top / 1_000).toFixed(1)} s
         </text>
         {lines.map((line, at) => (
@@ -90,8 +95,8 @@ export function Lines({ lines, labels }: { lines: (number | null)[][]; labels: s
                 key={label}
                 x={index * step + step / 2}
                 y={HEIGHT + 14}
-                textAnchor="middle"
-                className="fill-muted text-[10px]"
+                textAnchor={index === 0 ? 'start' : 'middle'}
+                className="fill-muted text-[13px]"
               >
                 {label}
               </text>

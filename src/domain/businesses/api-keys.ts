@@ -116,6 +116,15 @@ function bootstrapKeys(ctx: BusinessContext) {
   return and(eq(apiKeys.businessId, ctx.businessId), eq(apiKeys.name, BOOTSTRAP))
 }
 
+/** What a key of the business may do; null once it is revoked. */
+export async function scopeOfApiKey(ctx: BusinessContext, id: string): Promise<Scope | null> {
+  const [row] = await ctx.db
+    .select({ scope: apiKeys.scope })
+    .from(apiKeys)
+    .where(and(eq(apiKeys.id, id), eq(apiKeys.businessId, ctx.businessId), isNull(apiKeys.revokedAt)))
+  return row?.scope ?? null
+}
+
 /** Who a key speaks for, or null. Keys are random, so a plain hash and an index look-up are safe. */
 export async function authenticateApiKey(
   ctx: DomainContext,

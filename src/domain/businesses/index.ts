@@ -15,6 +15,7 @@ export {
   createApiKey,
   listApiKeys,
   revokeApiKey,
+  scopeOfApiKey,
   setBootstrapKey,
 } from './api-keys.ts'
 export {

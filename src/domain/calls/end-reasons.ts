@@ -18,6 +18,8 @@ export const callEndReasons = [
   'engine_expired',
   /** A person has the call. */
   'transferred',
+  /** A member ended it while it was live. */
+  'ended_by_member',
   /** The carrier's socket closed without a stop message. */
   'stream_lost',
   'protocol_error',
@@ -46,4 +48,5 @@ export const AGENT_FINISHED: ReadonlySet<string> = new Set<CallEndReason>([
   'silence',
   'max_duration',
   'transferred',
+  'ended_by_member',
 ])

@@ -17,6 +17,17 @@ export { claimStream } from './claim-stream.ts'
 export { type CallEndReason, callEndReason } from './end-reasons.ts'
 export { needsFallbackSummary } from './fallback-summary.ts'
 export { endCallWithMessage, finishCall } from './finish-call.ts'
+export { createListenToken, type ListenToken, verifyListenToken } from './listen-token.ts'
+export {
+  auditLiveAction,
+  callNotLive,
+  findLiveCall,
+  type LiveAction,
+  type LiveCall,
+  listLiveCalls,
+  liveCallView,
+} from './live-calls.ts'
+export { type LiveState, recordLiveState } from './live-state.ts'
 export { callFilters, getCall, getTurnAudio, listCalls } from './queries.ts'
 export { recordCallStatus } from './record-status.ts'
 export { recordStreamEvent } from './record-stream-event.ts'

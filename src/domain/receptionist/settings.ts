@@ -18,7 +18,7 @@ export const receptionistSettings = z.object({
   greeting: perLanguage.default({}),
   /** The engine's voice; its own choice when null. */
   voice: z.string().max(64).nullable().default(null),
-  /** Spoken in front of the greeting: that the call is recorded, for example. */
+  /** Spoken in front of the greeting: that the call is recorded, and that the staff may listen, for example. */
   consentNotice: perLanguage.default({}),
   /** Languages it may switch to when the caller does. */
   languages: z.array(z.enum(businesses.language.enumValues)).default([]),

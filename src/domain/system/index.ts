@@ -1,4 +1,5 @@
 export { backupView, lastBackup, noteBackup } from './backups.ts'
 export { type Finding, findingView } from './findings.ts'
 export { beat, leave, type ProcessKind, processesAlive, processId } from './heartbeats.ts'
+export { createProcessMessages, type ProcessMessages } from './process-messages.ts'
 export { usersExist } from './users.ts'

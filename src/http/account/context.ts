@@ -1,7 +1,8 @@
 import type { Context } from 'hono'
 import type { DomainContext } from '../../domain/context.ts'
-import type { Language, LinkDeps, PasswordDeps } from '../../domain/members/index.ts'
+import type { LinkDeps, PasswordDeps } from '../../domain/members/index.ts'
 import { sendPage } from '../html-page.tsx'
+import { languageOf } from '../page-language.ts'
 import { ACCOUNT_TEXTS } from './texts.ts'
 import { noticePage } from './view.tsx'
 
@@ -15,15 +16,6 @@ export type AccountPagesDeps = {
   ask: AskLogin
   sessionOf(headers: Headers): Promise<{ userId: string } | null>
   clientOf(request: Request): string
-}
-
-/** The language that the reader chose; else `usual`; else what the browser prefers. */
-export function languageOf(c: Context, usual?: Language): Language {
-  const chosen = c.req.query('lang')
-  if (chosen === 'he' || chosen === 'en') return chosen
-  if (usual) return usual
-  const first = /\b(he|iw|en)\b/i.exec(c.req.header('accept-language') ?? '')?.[1]?.toLowerCase()
-  return first === 'he' || first === 'iw' ? 'he' : 'en'
 }
 
 /** Checks the second factor: a one-time code of six digits, or a recovery code. */

@@ -10,7 +10,8 @@ import {
 import { AppError } from '../../lib/errors.ts'
 import { parseForm, readText } from '../form-body.ts'
 import { sendPage } from '../html-page.tsx'
-import { type AccountPagesDeps, languageOf, sendGone } from './context.ts'
+import { languageOf } from '../page-language.ts'
+import { type AccountPagesDeps, sendGone } from './context.ts'
 import { ACCOUNT_TEXTS, passwordProblem } from './texts.ts'
 import { forgotPage, noticePage, resetDonePage, resetPage } from './view.tsx'
 

@@ -2,25 +2,22 @@
 import type { Child } from 'hono/jsx'
 import { type Language, type OpenInvitation, roleName } from '../../domain/members/index.ts'
 import type { HtmlPage } from '../html-page.tsx'
+import { LOOK } from '../page-look.ts'
 import { ACCOUNT_TEXTS } from './texts.ts'
 
 export const MAX_NAME = 120
 
-const STYLE = `
-:root { color-scheme: light dark; font-family: system-ui, sans-serif; }
-body { display: grid; place-items: center; align-content: center; gap: 1rem; min-height: 100vh; margin: 0;
-  background: light-dark(#f4f5f7, #15171a); color: light-dark(#1d1f23, #e8eaed); }
-.card { display: grid; gap: 1rem; box-sizing: border-box; width: min(26rem, 92vw); padding: 2rem; border-radius: 12px;
-  background: light-dark(#fff, #1f2226); box-shadow: 0 8px 30px rgb(0 0 0 / 12%); overflow-wrap: anywhere; }
+const STYLE = `${LOOK}
+main { display: grid; place-items: center; align-content: center; gap: 1rem; min-height: 100svh; padding: 1rem; }
+.card { display: grid; gap: 1rem; width: min(26rem, 100%); padding: 2rem; border: 1px solid var(--line); border-radius: 12px;
+  background: var(--surface); overflow-wrap: anywhere; }
 h1 { margin: 0; font-size: 1.25rem; }
 p { margin: 0; line-height: 1.5; }
-label { display: grid; gap: 0.35rem; font-size: 0.9rem; }
-small { color: light-dark(#5f6368, #9aa0a6); }
-input { padding: 0.6rem 0.7rem; font: inherit; border: 1px solid light-dark(#c9ccd1, #44484d); border-radius: 8px;
-  background: transparent; color: inherit; }
-button { padding: 0.65rem; font: inherit; font-weight: 600; border: 0; border-radius: 8px; background: #1a6b4a; color: #fff; }
-a { color: light-dark(#1a6b4a, #7fd1ae); }
-p[role='alert'] { color: light-dark(#b42318, #ff8a80); font-size: 0.9rem; }
+label { display: grid; gap: 0.35rem; font-weight: 500; }
+small { color: var(--muted); font-weight: 400; }
+button { min-height: 2.75rem; font: inherit; font-weight: 600; border: 0; border-radius: 8px; background: var(--accent);
+  color: var(--accent-ink); }
+p[role='alert'] { color: var(--danger); }
 `
 
 type Card = {
@@ -48,7 +45,7 @@ function cardPage(
   )
   const card =
     action === null ? (
-      <main class="card">{content}</main>
+      <div class="card">{content}</div>
     ) : (
       <form class="card" method="post" action={action}>
         {content}
@@ -59,12 +56,12 @@ function cardPage(
     title: `${texts.title}: ${heading}`,
     style: STYLE,
     body: (
-      <>
+      <main>
         {card}
         <a href={`?${new URLSearchParams({ lang: other, ...keep })}`} lang={other}>
           {texts.other}
         </a>
-      </>
+      </main>
     ),
   }
 }

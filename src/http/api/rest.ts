@@ -4,7 +4,7 @@ import type { AccessContext, BusinessEnv } from '../../access/authenticate.ts'
 import type { JsonSchema } from '../../trpc/json-schema.ts'
 import { appRouter } from '../../trpc/router.ts'
 import { createCallerFactory, type TrpcContext } from '../../trpc/trpc.ts'
-import { createDocsPage } from './docs-page.ts'
+import { createDocsPage } from './docs-page.tsx'
 import { openApiDocument } from './openapi.ts'
 import { type RestOperation, restOperations } from './operations.ts'
 import { readInput } from './read-input.ts'
@@ -26,7 +26,7 @@ export function createRestApi(deps: RestDeps) {
     return document
   }
   app.get('/openapi.json', (c) => c.json(describe()))
-  app.route('/docs', createDocsPage(describe))
+  app.route('/docs', createDocsPage(describe, new URL(deps.publicBaseUrl).pathname.replace(/\/+$/, '')))
   for (const operation of restOperations())
     app.on(operation.method, `/v1${operation.route}`, async (c) => {
       const input = await readInput(operation, c)

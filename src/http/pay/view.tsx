@@ -2,6 +2,7 @@
 import type { Child } from 'hono/jsx'
 import type { PublicPayment } from '../../domain/payments/index.ts'
 import type { HtmlPage } from '../html-page.tsx'
+import { LOOK } from '../page-look.ts'
 import { PAY_TEXTS, type PayLanguage } from './texts.ts'
 
 export type PayView = {
@@ -181,32 +182,27 @@ function formatDate(language: PayLanguage, date: Date): string {
   }).format(date)
 }
 
-const STYLE = `
-:root { color-scheme: light dark; --ink: light-dark(#17211c, #eef2ef); --soft: light-dark(#55625b, #a9b5ae);
-  --paper: light-dark(#fff, #1c2320); --ground: light-dark(#eef2ef, #111614); --line: light-dark(#dde4df, #333d38);
-  --brand: light-dark(#12654a, #1b8562); --good: light-dark(#12654a, #6fd3ab); --bad: light-dark(#a8321f, #ff9c8a);
-  --wait: light-dark(#7a5200, #f0c070); }
-* { box-sizing: border-box; }
-body { margin: 0; min-height: 100svh; display: grid; grid-template-rows: auto 1fr; background: var(--ground); color: var(--ink);
-  font: 1.0625rem/1.5 system-ui, -apple-system, 'Segoe UI', 'Noto Sans Hebrew', Arial, sans-serif; }
+const STYLE = `${LOOK}
+:root { --good: var(--accent); }
+body { min-height: 100svh; display: grid; grid-template-rows: auto 1fr; font-size: 1.0625rem; line-height: 1.5; }
 nav { display: flex; justify-content: flex-end; padding: .5rem 1rem; }
-nav a, .more a { display: inline-flex; align-items: center; min-height: 44px; padding-inline: .75rem; color: var(--soft);
+nav a, .more a { display: inline-flex; align-items: center; min-height: 44px; padding-inline: .75rem; color: var(--muted);
   text-underline-offset: .2em; }
 main { width: min(27rem, 100% - 2rem); margin: 0 auto 2rem; align-self: start; padding: 1.75rem 1.5rem; border-radius: 20px;
-  background: var(--paper); border: 1px solid var(--line); text-align: center; }
+  background: var(--surface); border: 1px solid var(--line); text-align: center; }
 h1, h2, p, dl, dd { margin: 0; }
 h1, h2, p { text-wrap: balance; }
-.to { color: var(--soft); font-size: .9375rem; }
+.to { color: var(--muted); font-size: .9375rem; }
 h1 { font-size: 1.375rem; line-height: 1.3; overflow-wrap: anywhere; }
 .status { margin-top: 1.5rem; }
 .status h2 { font-size: 1.25rem; }
-.status p { margin-top: .25rem; color: var(--soft); }
+.status p { margin-top: .25rem; color: var(--muted); }
 .status svg { width: 56px; height: 56px; margin-bottom: .5rem; fill: none; stroke: currentColor; stroke-width: 3;
   stroke-linecap: round; stroke-linejoin: round; }
-.good svg, .good h2 { color: var(--good); } .bad svg, .bad h2, .bad h1 { color: var(--bad); } .wait svg, .wait h2 { color: var(--wait); }
-.notice { margin-top: 1.25rem; padding: .75rem 1rem; border-radius: 12px; background: var(--ground); text-align: start; }
+.good svg, .good h2 { color: var(--good); } .bad svg, .bad h2, .bad h1 { color: var(--danger); } .wait svg, .wait h2 { color: var(--warn); }
+.notice { margin-top: 1.25rem; padding: .75rem 1rem; border-radius: 12px; background: var(--raised); text-align: start; }
 dl { margin-top: 1.5rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
-dt { color: var(--soft); font-size: .9375rem; }
+dt { color: var(--muted); font-size: .9375rem; }
 .what dd { overflow-wrap: anywhere; }
 .sum { margin-top: .75rem; }
 .sum dd { font-size: 2.5rem; line-height: 1.2; font-weight: 700; font-variant-numeric: tabular-nums; }
@@ -214,11 +210,10 @@ dt { color: var(--soft); font-size: .9375rem; }
 .fact dd { text-align: end; }
 form { margin-top: 1.5rem; }
 button { width: 100%; min-height: 56px; display: flex; align-items: center; justify-content: center; gap: .625rem; padding: .75rem 1rem;
-  border: 0; border-radius: 14px; background: var(--brand); color: #fff; font: inherit; font-size: 1.1875rem; font-weight: 650; cursor: pointer; }
+  border: 0; border-radius: 14px; background: var(--accent); color: var(--accent-ink); font: inherit; font-size: 1.1875rem; font-weight: 650; cursor: pointer; }
 button:hover { filter: brightness(1.08); } button:active { transform: translateY(1px); }
-:focus-visible { outline: 3px solid light-dark(#0b57d0, #a8c7fa); outline-offset: 3px; border-radius: 14px; }
 .lock { width: 1.25rem; height: 1.25rem; fill: none; stroke: currentColor; stroke-width: 2; }
-.safe { margin-top: 1rem; color: var(--soft); font-size: .875rem; }
+.safe { margin-top: 1rem; color: var(--muted); font-size: .875rem; }
 .more { margin-top: .75rem; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 @media (min-width: 40rem) { main { margin-top: 6vh; padding: 2.25rem 2rem; box-shadow: 0 12px 40px rgb(0 0 0 / 8%); } }

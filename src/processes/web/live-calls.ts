@@ -4,6 +4,7 @@ import type { Deps } from '../../composition/deps.ts'
 import type { BusinessDirectory } from '../../domain/businesses/index.ts'
 import { createStreamToken, type StreamToken, verifyStreamToken } from '../../domain/calls/index.ts'
 import { createProfileCache } from '../../domain/receptionist/index.ts'
+import { createProcessMessages } from '../../domain/system/index.ts'
 import type { VoiceWebhookDeps } from '../../http/webhooks/voice/context.ts'
 import { networkPhone } from '../../lib/phone.ts'
 import { waitAtMost } from '../../lib/wait-at-most.ts'
@@ -13,6 +14,8 @@ import { createCallTools } from '../../media/call-tools.ts'
 import { createCallTraceStore } from '../../media/call-trace-store.ts'
 import { createFileTraceWriters } from '../../media/call-trace-writer.ts'
 import { systemClock } from '../../media/clock.ts'
+import { createListenSocket } from '../../media/listen-socket.ts'
+import { createLiveControl } from '../../media/live-control.ts'
 import {
   type CallTools,
   DEFAULT_LIMITS,
@@ -29,6 +32,8 @@ import type { VoiceServices } from '../../trpc/trpc.ts'
 
 /** How long a test call waits for its greeting before it is dialled. */
 const GREETING_MS = 3_000
+
+import { createListenAccess } from './listen-access.ts'
 
 export type LiveCalls = ReturnType<typeof createLiveCalls>
 
@@ -87,11 +92,15 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
       },
     },
   })
+  const messages = createProcessMessages({ ctx, sql: deps.database.sql, processId: deps.processId })
+  const control = createLiveControl({ messages, sessionOf: (callSid) => media.sessionOf(callSid) })
   metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
   metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
 
   return {
     media,
+    control,
+    upgradeListener: createListenSocket({ control, admit: createListenAccess(deps), log }),
     receptionist,
     webhooks: {
       expectCall: (call) => prewarmCall(call, { receptionist, prewarmed, tools }),
@@ -113,12 +122,15 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
       draining = true
     },
     async start() {
+      await messages.start()
       await profiles.start()
       await receptionist.warm()
       traces.store.start()
     },
     /** Ends once every call's events are written or queued. */
     async stop() {
+      control.stop()
+      await messages.stop()
       await events.settled()
       profiles.stop()
       prewarmed.close()

@@ -126,6 +126,11 @@ export interface EngineSession {
   truncate(itemId: string, heardMs: number): void
   /** @param options.silent no answer follows: the call ends or is transferred */
   toolResult(toolCallId: string, result: unknown, options?: { silent?: boolean }): void
+  /**
+   * Gives the model an instruction that the caller does not hear; it answers with that in mind. Absent where the engine
+   * only follows its script.
+   */
+  instruct?(text: string): void
   /** Whether the caller speaks right now; true where the engine does not know. */
   hearsVoice(): boolean
   /** The last speech was a noise or a backchannel, or the time is up: no answer. */

@@ -270,6 +270,6 @@ describe('the OpenAPI document', () => {
       [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]).every((url) => url?.startsWith('/')),
     ).toBe(true)
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
-    expect((await ask('/api/docs/filter.js')).status).toBe(200)
+    expect((await ask('/api/docs/docs.js')).status).toBe(200)
   })
 })

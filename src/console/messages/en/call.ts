@@ -60,6 +60,7 @@ export const call = {
     engine_stalled: 'The speech engine fell silent; the caller was led to voicemail.',
     engine_rate_limited: 'The speech engine was over its limit; the caller was led to voicemail.',
     engine_expired: 'The speech engine ended its session; the caller was led to voicemail.',
+    ended_by_member: 'A member of your team ended the call.',
     transferred: 'The call was transferred to a person.',
     stream_lost: 'The line to the carrier broke; the caller was led to voicemail.',
     protocol_error: 'The carrier sent something that was not understood; the caller was led to voicemail.',

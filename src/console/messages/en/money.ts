@@ -15,4 +15,13 @@ export const money = {
   paid: 'Paid',
   refunded: 'Refunded',
   refund: 'Refund in full',
+  madeAndSent: 'The link is made and on its way:',
+  state: 'State',
+  all: 'All states',
+  copy: 'Copy link',
+  copied: 'Copied',
+  refundedPart: 'given back:',
+  refundSure: 'Money that is given back cannot be taken back.',
+  refundNow: 'Give back',
+  refundElsewhere: 'Refund it in the provider’s console',
 } as const

@@ -1,6 +1,7 @@
 export const nav = {
   today: 'Today',
   inbox: 'Inbox',
+  live: 'Live',
   calls: 'Calls',
   leads: 'Leads',
   calendar: 'Calendar',

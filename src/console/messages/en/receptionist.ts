@@ -25,7 +25,7 @@ export const receptionist = {
   greeting: 'Greeting',
   greetingHint: 'Empty: the built-in greeting. The first question is added unless it ends with one.',
   consentNotice: 'Said before the greeting',
-  consentHint: 'For example, that the call is recorded.',
+  consentHint: 'For example, that the call is recorded and that your staff may listen to it.',
   inHebrew: '{field} in Hebrew',
   inEnglish: '{field} in English',
   listen: 'Listen',

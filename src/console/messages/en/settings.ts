@@ -5,6 +5,7 @@ export const settings = {
   whatsapp: 'WhatsApp',
   receptionist: 'Receptionist',
   numbers: 'Numbers',
+  notifications: 'Notifications',
   team: 'Team',
   name: 'Name of the business',
   languageOf: 'Language',
@@ -59,4 +60,5 @@ export const settings = {
   resend: 'New link',
   ownersNeedSecondFactor: 'Owners need a second factor',
   you: 'you',
+  removeNumberQuestion: 'Calls to this number are not answered any more.',
 } as const

@@ -11,11 +11,13 @@ import { hours } from './hours.ts'
 import { inbox } from './inbox.ts'
 import { keys } from './keys.ts'
 import { lead } from './lead.ts'
+import { live } from './live.ts'
 import { message } from './message.ts'
 import { money } from './money.ts'
 import { nav } from './nav.ts'
 import { privacy } from './privacy.ts'
 import { providers } from './providers.ts'
+import { push } from './push.ts'
 import { receptionist } from './receptionist.ts'
 import { settings } from './settings.ts'
 import { setup } from './setup.ts'
@@ -39,11 +41,13 @@ export const messages = {
   inbox,
   keys,
   lead,
+  live,
   message,
   money,
   nav,
   privacy,
   providers,
+  push,
   receptionist,
   settings,
   setup,

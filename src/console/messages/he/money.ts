@@ -15,4 +15,13 @@ export const money = {
   paid: 'שולם',
   refunded: 'הוחזר',
   refund: 'החזר מלא',
+  madeAndSent: 'הקישור נוצר ובדרך:',
+  state: 'מצב',
+  all: 'כל המצבים',
+  copy: 'העתקת הקישור',
+  copied: 'הועתק',
+  refundedPart: 'הוחזרו:',
+  refundSure: 'כסף שהוחזר אי אפשר לקחת בחזרה.',
+  refundNow: 'להחזיר',
+  refundElsewhere: 'להחזר באתר של חברת הסליקה',
 } as const

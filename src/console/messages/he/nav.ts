@@ -1,6 +1,7 @@
 export const nav = {
   today: 'היום',
   inbox: 'שיחות',
+  live: 'עכשיו',
   calls: 'טלפון',
   leads: 'לידים',
   calendar: 'יומן',

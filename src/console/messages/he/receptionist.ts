@@ -24,7 +24,7 @@ export const receptionist = {
   greeting: 'ברכת פתיחה',
   greetingHint: 'ריק: הברכה המובנית. השאלה הראשונה נוספת, אלא אם הברכה מסתיימת בשאלה.',
   consentNotice: 'נאמר לפני הברכה',
-  consentHint: 'למשל, שהשיחה מוקלטת.',
+  consentHint: 'למשל, שהשיחה מוקלטת ושצוות העסק עשוי להאזין לה.',
   inHebrew: '{field} בעברית',
   inEnglish: '{field} באנגלית',
   listen: 'השמעה',

@@ -5,6 +5,7 @@ export const settings = {
   whatsapp: 'וואטסאפ',
   receptionist: 'פקיד הקבלה',
   numbers: 'מספרים',
+  notifications: 'התראות',
   team: 'צוות',
   name: 'שם העסק',
   languageOf: 'שפה',
@@ -59,4 +60,5 @@ export const settings = {
   resend: 'קישור חדש',
   ownersNeedSecondFactor: 'בעלים חייבים באימות דו־שלבי',
   you: 'אתם',
+  removeNumberQuestion: 'שיחות למספר הזה לא ייענו עוד.',
 } as const

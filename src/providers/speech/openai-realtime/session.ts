@@ -138,6 +138,15 @@ export class RealtimeEngineSession implements EngineSession, SessionContext {
     else if (!this.#tools.isPending) this.#responses.ask({})
   }
 
+  instruct(text: string): void {
+    this.#connection.send({
+      type: 'conversation.item.create',
+      item: { type: 'message', role: 'system', content: [{ type: 'input_text', text }] },
+    })
+    // Who speaks is answered anyway, with the instruction in mind.
+    if (!this.#turns.speaking) this.#responses.ask({})
+  }
+
   hearsVoice(): boolean {
     return this.#audio.voicedMs(PRESENT_FRAMES) >= PRESENT_MS
   }

@@ -1,10 +1,17 @@
 import type { Deps } from '../src/composition/deps.ts'
 import { EVENT_CHANNEL } from '../src/domain/context.ts'
-import { queueDeliveries } from '../src/domain/webhooks/index.ts'
 import { errorMessage } from '../src/lib/errors.ts'
 
-/** Queues the webhook deliveries of committed events when the database notifies, one round at a time. */
-export async function startWebhookPump({ ctx, database, log }: Deps): Promise<void> {
+/**
+ * Runs `work` whenever the database notifies of committed events, one round at a time. What a failed round left, the next
+ * event or the sweep takes.
+ * @param what names the work in the log
+ */
+export async function startEventPump(
+  { database, log }: Pick<Deps, 'database' | 'log'>,
+  what: string,
+  work: () => Promise<unknown>,
+): Promise<void> {
   let running = false
   let again = false
   const pump = async () => {
@@ -16,10 +23,9 @@ export async function startWebhookPump({ ctx, database, log }: Deps): Promise<vo
     do {
       again = false
       try {
-        await queueDeliveries(ctx)
+        await work()
       } catch (error) {
-        // The next event, or the sweep, queues what is missing.
-        log.warn({ error: errorMessage(error) }, 'webhook deliveries not queued')
+        log.warn({ what, error: errorMessage(error) }, 'work for events failed')
       }
     } while (again)
     running = false

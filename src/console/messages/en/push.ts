@@ -1,0 +1,26 @@
+export const push = {
+  title: 'Notifications',
+  intro: 'Get a notification on this device when something needs you, even while the console is closed.',
+  unsupported:
+    'This browser cannot be notified. On an iPhone, first add the console to the home screen (Share → Add to Home Screen) and open it there.',
+  denied: 'Notifications are blocked in the browser. Allow them in the settings of this site.',
+  on: 'Notify me on this device',
+  off: 'Stop on this device',
+  isOn: 'This device is notified.',
+  test: 'Send a test',
+  tested: 'A test is on its way.',
+  what: 'What about',
+  missed_call: 'Missed calls',
+  voicemail: 'Voicemails',
+  lead: 'New leads',
+  message: 'Messages in conversations assigned to me',
+  others: 'My other devices',
+  lastSent: 'last notified',
+  never: 'not notified yet',
+  remove: 'Remove',
+  content: 'For the whole business',
+  showText: 'Show in notifications what was written',
+  showTextHint:
+    'Off: a notification says who and what happened. On: messages and inquiries can be read on a locked screen.',
+  failed: 'That did not work. Try again.',
+} as const
