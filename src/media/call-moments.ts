@@ -59,7 +59,7 @@ class MomentReader {
         break
       case 'audio':
         this.#sent.set(entry.item, (this.#sent.get(entry.item) ?? 0) + entry.ms)
-        // A greeting, a phrase, or the rest of what was interrupted is no answer.
+        // A greeting, a phrase, or the rest of what was interrupted answers no one.
         if (entry.item === 'greeting' || /^phrase_|\+$/.test(entry.item) || this.#waitsSince === null) break
         this.#add(entry.t, 'answer', { ms: Math.max(0, Math.round(entry.t - this.#waitsSince)) })
         this.#waitsSince = null

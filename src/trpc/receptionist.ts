@@ -360,7 +360,7 @@ function toDraftView({ content, live, ...draft }: Draft) {
 /** @throws AppError `no_voice` */
 function voiceOf({ voice }: ApiServices): VoiceServices {
   if (voice) return voice
-  throw new AppError('unavailable', 'no_voice', 'This process serves no calls. Ask the running server.')
+  throw new AppError('not_implemented', 'no_voice', 'This process serves no calls. Ask the running server.')
 }
 
 /** @throws AppError `business_blocked`, `too_many_test_calls`, `no_capacity` */

@@ -7,7 +7,7 @@ import { traceOfCall } from '../support/call-trace.ts'
 const start = parseTrace(traceOfCall({ callSid: 'CA1', businessId: crypto.randomUUID() })).slice(0, 1)
 const momentsIn = (...entries: TraceEntry[]) => momentsOf([...start, ...entries])
 
-test('an answer says how long the caller waited; the greeting and a filler are no answer', () => {
+test('an answer says how long the caller waited; the greeting and a filler answer no one', () => {
   const moments = momentsIn(
     { t: 0, kind: 'audio', item: 'greeting', ms: 600 },
     { t: 1_500, kind: 'engine', event: { type: 'speech_stopped', atMs: 1_200 } },
@@ -55,7 +55,7 @@ test('cards are known by their check digit', () => {
   expect(maskCards('ring 050-123-4567 at 12:30')).toBe('ring 050-123-4567 at 12:30')
 })
 
-test('a replaced engine, a transfer that failed and the end come in order', () => {
+test('a replaced engine, a transfer that failed and the end are listed in order', () => {
   const moments = momentsIn(
     { t: 0, kind: 'decision', decision: 'connect', engine: 'openai-realtime', resume: false },
     { t: 50, kind: 'engine', event: { type: 'error', code: 'engine_lost', message: 'gone', fatal: true } },

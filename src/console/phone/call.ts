@@ -24,17 +24,26 @@ export type Telephone = {
  */
 export async function openTelephone(onEnd: (reason: string) => void): Promise<Telephone> {
   const audio = new AudioContext()
-  const microphone = await navigator.mediaDevices
-    .getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true } })
-    .catch(async (error: unknown) => {
-      await audio.close()
-      throw error
+  let microphone: MediaStream | null = null
+  try {
+    microphone = await navigator.mediaDevices.getUserMedia({
+      audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
     })
-  await audio.audioWorklet.addModule(new URL(WORKLET_FILE, import.meta.url).href)
-  const node = new AudioWorkletNode(audio, 'telephone', { outputChannelCount: [1] })
-  audio.createMediaStreamSource(microphone).connect(node).connect(audio.destination)
-  await audio.resume()
-  return new BrowserTelephone(audio, microphone, node, onEnd)
+    await audio.audioWorklet.addModule(new URL(WORKLET_FILE, import.meta.url).href)
+    const node = new AudioWorkletNode(audio, 'telephone', { outputChannelCount: [1] })
+    audio.createMediaStreamSource(microphone).connect(node).connect(audio.destination)
+    await audio.resume()
+    return new BrowserTelephone(audio, microphone, node, onEnd)
+  } catch (error) {
+    release(audio, microphone)
+    throw error
+  }
+}
+
+/** The browser shows a microphone as used until its tracks are stopped. */
+function release(audio: AudioContext, microphone: MediaStream | null): void {
+  for (const track of microphone?.getTracks() ?? []) track.stop()
+  void audio.close()
 }
 
 class BrowserTelephone implements Telephone {
@@ -126,8 +135,7 @@ class BrowserTelephone implements Telephone {
     if (this.#isOver) return
     this.#isOver = true
     this.#socket?.close(1000)
-    for (const track of this.microphone.getTracks()) track.stop()
-    void this.audio.close()
+    release(this.audio, this.microphone)
     this.onEnd(reason)
   }
 }

@@ -4,7 +4,7 @@ import type { CallMoment } from './call-types.ts'
 import { SIGNS } from './draw-waveform.ts'
 import type { Player } from './use-player.ts'
 
-/** What is shown between the turns; interruptions and answers are shown with theirs. */
+/** What is said between the turns; interruptions and answers are said beside theirs. */
 export const SHOWN_MOMENTS: ReadonlySet<CallMoment['kind']> = new Set([
   'tool',
   'engine',

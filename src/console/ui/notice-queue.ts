@@ -10,8 +10,3 @@ export const notices = new ToastQueue<Notice>({ maxVisibleToasts: 3 })
 export function offerUndo(text: string, undo: () => void): void {
   notices.add({ text, undo }, { timeout: SHOWN_MS })
 }
-
-/** Says what did not work. */
-export function notify(text: string): void {
-  notices.add({ text, undo: null }, { timeout: SHOWN_MS })
-}

@@ -18,7 +18,7 @@ export const lead = {
   callbackTime: 'Call back at',
   value: 'Value in shekels',
   owner: 'Owner',
-  noOwner: 'No owner yet',
+  noOwner: 'No one yet',
   save: 'Save',
   history: 'What was changed',
   field: {

@@ -101,7 +101,14 @@ function useTestCall(saved: () => Promise<unknown>) {
   const [callSid, setCallSid] = useState<string | null>(null)
   const [muted, setMuted] = useState(false)
   const telephone = useRef<Telephone | null>(null)
-  useEffect(() => () => telephone.current?.hangUp(), [])
+  const isShown = useRef(true)
+  useEffect(() => {
+    isShown.current = true
+    return () => {
+      isShown.current = false
+      telephone.current?.hangUp()
+    }
+  }, [])
   const end = (reason: string) => {
     telephone.current = null
     setStage('ended')
@@ -115,6 +122,8 @@ function useTestCall(saved: () => Promise<unknown>) {
     try {
       // First: the browser opens a microphone for a click alone.
       telephone.current = await openTelephone(end)
+      // The screen was left while the browser asked.
+      if (!isShown.current) return telephone.current.hangUp()
       setStage('connecting')
       await saved()
       const begun = await mutation('receptionist.testCall').mutationFn(wanted)
