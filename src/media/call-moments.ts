@@ -76,6 +76,9 @@ class MomentReader {
       case 'transfer_done':
         this.#add(entry.t, 'transfer', { failed: entry.problem !== null, detail: entry.problem })
         break
+      case 'command':
+        this.#add(entry.t, 'command', { name: entry.command, detail: entry.text ?? null })
+        break
       case 'violation':
         this.#add(entry.t, 'problem', { name: 'violation', detail: entry.reason })
         break

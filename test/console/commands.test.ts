@@ -39,7 +39,7 @@ test('the command bar finds people, screens and actions from anywhere', async ()
   const { page, problems, close } = await openConsole(product, browser, '/leads')
   const openBar = async () => {
     await page.keyboard.press('Control+k')
-    await page.getByRole('dialog').getByRole('searchbox').and(page.locator(':focus')).waitFor()
+    await page.getByRole('dialog').getByRole('combobox').and(page.locator(':focus')).waitFor()
   }
   await openBar()
   await page.keyboard.type('בתי')

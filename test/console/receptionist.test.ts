@@ -269,6 +269,7 @@ test('a test call from the browser: the draft’s greeting is heard, the microph
   expect((await product.trpc().leads.list.query({})).items).toEqual([])
   await page.getByRole('link', { name: 'Open this call' }).click()
   await page.waitForURL(/\/calls\/./)
+  await page.locator('header').getByText('Test call').waitFor()
   // The transcript asks for the call before its row is written, and asks again.
   expect(problems.filter((problem) => !problem.includes('404'))).toEqual([])
   await close()

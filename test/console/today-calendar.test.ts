@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import type { Page } from 'playwright-core'
 import { judgeScreen, LANGUAGES, startConsole, WIDTHS } from '../support/console-screens.ts'
 import { CALLER, eventually } from '../support/product.ts'
 
 let at: Awaited<ReturnType<typeof startConsole>>
+
+/** The way back from what was announced so. */
+const undoIn = (page: Page) => (said: string | RegExp) =>
+  page.getByRole('alertdialog').filter({ hasText: said }).getByRole('button', { name: 'Undo' })
 
 /** 10:00 of a day from today on, in the business's zone, whose offset is a whole number of hours. */
 function inDays(days: number, hour = 10): string {
@@ -64,6 +69,7 @@ for (const language of LANGUAGES)
 
 test('every line of today is done with one press, and comes back with one', async () => {
   const { page, problems, close } = await at.open('/today', { language: 'en' })
+  const undo = undoIn(page)
   for (const [title, press, said] of [
     ['Voicemails not heard', 'Mark as heard', 'Marked as heard'],
     ['Leads to call back', 'Called back', /^Moved to/],
@@ -73,14 +79,13 @@ test('every line of today is done with one press, and comes back with one', asyn
     const section = page.getByRole('region', { name: title })
     await section.getByRole('button', { name: press }).click()
     await section.waitFor({ state: 'detached' })
-    const bar = page.getByRole('status').filter({ hasText: said })
-    await bar.getByRole('button', { name: 'Undo' }).click()
+    await undo(said).click()
     await section.getByRole('listitem').first().waitFor()
   }
   const appointments = page.getByRole('region', { name: 'Appointments today' })
   await appointments.getByRole('button', { name: 'Confirm' }).click()
   await appointments.getByRole('button', { name: 'Confirm' }).waitFor({ state: 'detached' })
-  await page.getByRole('button', { name: 'Undo' }).click()
+  await undo('Confirmed').click()
   await appointments.getByRole('button', { name: 'Confirm' }).waitFor()
   expect(problems).toEqual([])
   await close()
@@ -106,6 +111,7 @@ test('every line of today leads to its place', async () => {
 test('an appointment is made, moved by the keyboard and by drag, cancelled and brought back', async () => {
   const { product } = at
   const { page, problems, close } = await at.open('/calendar?view=week', { language: 'en' })
+  const undo = undoIn(page)
   const found = async () => {
     const { items } = await product.trpc().appointments.list.query({ from: inDays(-7) })
     return items.find(({ name }) => name === 'Noa Bar')
@@ -129,7 +135,7 @@ test('an appointment is made, moved by the keyboard and by drag, cancelled and b
   await page.keyboard.press('Enter')
   const moved = new Date(new Date(inDays(0, 13)).getTime() + 1_800_000)
   await eventually(async () => (await found())?.startsAt === moved.toISOString(), 'the move by the keyboard')
-  await page.getByRole('button', { name: 'Undo' }).click()
+  await undo('Moved to').click()
   await eventually(async () => (await found())?.startsAt === inDays(0, 13), 'the move back')
 
   // A time that is taken is refused, and the card goes back.
@@ -157,7 +163,7 @@ test('an appointment is made, moved by the keyboard and by drag, cancelled and b
   await dialog.getByRole('button', { name: 'Cancel appointment' }).click()
   await card.waitFor({ state: 'detached' })
   expect(await found()).toBeUndefined()
-  await page.getByRole('button', { name: 'Undo' }).click()
+  await undo('is cancelled').click()
   await card.waitFor()
   expect(problems.filter((problem) => !problem.includes('409'))).toEqual([])
   await close()

@@ -71,3 +71,14 @@ test('a replaced engine, a transfer that failed and the end are listed in order'
     ['end', 'completed', null],
   ])
 })
+
+test('what members did to the live call is among the moments, a whisper with its words', () => {
+  const moments = momentsIn(
+    { t: 900, kind: 'command', command: 'whisper', text: 'Offer a discount.' },
+    { t: 2_000, kind: 'command', command: 'end' },
+  )
+  expect(moments).toMatchObject([
+    { atMs: 900, kind: 'command', name: 'whisper', detail: 'Offer a discount.' },
+    { atMs: 2_000, kind: 'command', name: 'end', detail: null },
+  ])
+})

@@ -1,16 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { type ReactNode, useState } from 'react'
-import {
-  Autocomplete,
-  Dialog,
-  Input,
-  ListBox,
-  ListBoxItem,
-  Modal,
-  ModalOverlay,
-  SearchField,
-} from 'react-aria-components'
+import { type KeyboardEvent, type ReactNode, useState } from 'react'
+import { Dialog, Modal, ModalOverlay } from 'react-aria-components'
 import { useTranslations } from 'use-intl'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { Popup } from '../ui/popup.tsx'
@@ -21,11 +12,25 @@ import { query } from './trpc.ts'
 
 type Command = { id: string; text: string; shown: ReactNode; icon: IconName; key?: string | undefined; run(): void }
 
-/** Everything by its name: screens, actions of the screen, contacts, calls. */
+/** Everything by its name: screens, actions of the screen, contacts, calls. The first one is done by Enter. */
 export function CommandBar({ onClose }: { onClose(): void }) {
   const t = useTranslations('commands')
   const [text, setText] = useState('')
+  const [at, setAt] = useState(0)
   const commands = useCommands(text.trim())
+  const chosen = commands[Math.min(at, commands.length - 1)]
+  const run = (command: Command | undefined) => {
+    if (!command) return
+    onClose()
+    command.run()
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
+    if (step !== 0) setAt((old) => Math.max(0, Math.min(old + step, commands.length - 1)))
+    else if (event.key === 'Enter' && !event.nativeEvent.isComposing) run(chosen)
+    else return
+    event.preventDefault()
+  }
   return (
     <ModalOverlay
       isOpen
@@ -35,44 +40,67 @@ export function CommandBar({ onClose }: { onClose(): void }) {
     >
       <Modal className="w-full max-w-xl overflow-hidden rounded-2xl border border-line bg-surface shadow-xl">
         <Dialog aria-label={t('title')} className="flex max-h-[70vh] flex-col outline-none">
-          <Autocomplete inputValue={text} onInputChange={setText} disableVirtualFocus={false}>
-            <SearchField
-              aria-label={t('search')}
+          <div className="flex items-center gap-2 border-line border-b p-3">
+            <Icon name="search" className="text-muted" />
+            <input
               autoFocus
-              className="flex items-center gap-2 border-line border-b p-3"
-            >
-              <Icon name="search" className="text-muted" />
-              <Input dir="auto" placeholder={t('search')} className="min-w-0 flex-1 bg-transparent outline-none" />
-            </SearchField>
-            <ListBox
-              // The focus stays in the text; a list that scrolls must be reached by the keyboard all the same.
-              ref={(element) => {
-                if (element) element.tabIndex = 0
+              dir="auto"
+              role="combobox"
+              aria-expanded="true"
+              aria-controls="commands"
+              aria-activedescendant={chosen && `command-${chosen.id}`}
+              aria-label={t('search')}
+              placeholder={t('search')}
+              value={text}
+              onChange={(event) => {
+                setText(event.target.value)
+                setAt(0)
               }}
-              aria-label={t('title')}
-              items={commands}
-              className="min-h-24 overflow-y-auto p-2"
-              renderEmptyState={() => <p className="p-3 text-muted">{t('nothing')}</p>}
-              onAction={(id) => {
-                onClose()
-                commands.find((command) => command.id === id)?.run()
-              }}
-            >
-              {(command) => (
-                <ListBoxItem
-                  textValue={command.text}
-                  className="flex cursor-pointer items-center gap-3 rounded-lg px-3 py-2 outline-none data-[focused]:bg-accent-soft data-[hovered]:bg-raised"
-                >
-                  <Icon name={command.icon} className="text-muted" />
-                  <span className="min-w-0 flex-1 truncate">{command.shown}</span>
-                  {command.key && <Key name={command.key} />}
-                </ListBoxItem>
-              )}
-            </ListBox>
-          </Autocomplete>
+              onKeyDown={onKeyDown}
+              className="min-w-0 flex-1 bg-transparent outline-none"
+            />
+          </div>
+          <CommandList commands={commands} chosen={chosen} onRun={run} />
         </Dialog>
       </Modal>
     </ModalOverlay>
+  )
+}
+
+function CommandList({
+  commands,
+  chosen,
+  onRun,
+}: {
+  commands: Command[]
+  chosen: Command | undefined
+  onRun(command: Command): void
+}) {
+  const t = useTranslations('commands')
+  if (commands.length === 0) return <p className="p-4 text-muted">{t('nothing')}</p>
+  return (
+    // A region that scrolls must be reached by the keyboard.
+    <div id="commands" role="listbox" tabIndex={0} aria-label={t('title')} className="overflow-y-auto p-2">
+      {commands.map((command) => (
+        // biome-ignore lint/a11y/useKeyWithClickEvents: the text field has the keys
+        <div
+          key={command.id}
+          id={`command-${command.id}`}
+          role="option"
+          tabIndex={-1}
+          aria-selected={command === chosen}
+          ref={(element) => {
+            if (command === chosen) element?.scrollIntoView({ block: 'nearest' })
+          }}
+          onClick={() => onRun(command)}
+          className="flex cursor-pointer items-center gap-3 rounded-lg px-3 py-2 hover:bg-raised aria-selected:bg-accent-soft"
+        >
+          <Icon name={command.icon} className="text-muted" />
+          <span className="min-w-0 flex-1 truncate">{command.shown}</span>
+          {command.key && <Key name={command.key} />}
+        </div>
+      ))}
+    </div>
   )
 }
 

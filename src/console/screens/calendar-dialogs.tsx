@@ -7,6 +7,7 @@ import { Act } from '../ui/buttons.tsx'
 import { dateOf, momentAt, timeOf } from '../ui/days.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { Field, Problem } from '../ui/fields.tsx'
+import { offerUndo } from '../ui/notice-queue.ts'
 import { Loaded } from '../ui/states.tsx'
 import { Phone, Written } from '../ui/values.tsx'
 import { type Appointment, nameOf } from './calendar-types.ts'
@@ -89,11 +90,7 @@ function Times({ date, time, minutes }: { date: string; time: string; minutes: n
   )
 }
 
-type DialogProps = {
-  onClose(): void
-  onMove(appointment: Appointment, startsAt: Date): void
-  announce(text: string, undo: () => void): void
-}
+type DialogProps = { onClose(): void }
 
 /** One appointment: with whom, another time, confirmed or cancelled. */
 export function AppointmentDialog({ id, ...props }: DialogProps & { id: string }) {
@@ -106,7 +103,7 @@ export function AppointmentDialog({ id, ...props }: DialogProps & { id: string }
   )
 }
 
-function Details({ appointment, onClose, announce }: DialogProps & { appointment: Appointment }) {
+function Details({ appointment, onClose }: DialogProps & { appointment: Appointment }) {
   const t = useTranslations('calendar')
   const timeZone = useTimeZone()
   const { id } = appointment
@@ -162,7 +159,7 @@ function Details({ appointment, onClose, announce }: DialogProps & { appointment
                   { id },
                   {
                     onSuccess: () => {
-                      announce(t('wasCancelled'), () => restore.mutate({ id }))
+                      offerUndo(t('wasCancelled'), () => restore.mutate({ id }))
                       onClose()
                     },
                   },

@@ -7,8 +7,8 @@ import { Act } from '../ui/buttons.tsx'
 import { dateOf, momentAt } from '../ui/days.ts'
 import { Problem } from '../ui/fields.tsx'
 import { Icon } from '../ui/icon.tsx'
+import { offerUndo } from '../ui/notice-queue.ts'
 import { Heading, Loaded } from '../ui/states.tsx'
-import { useUndo } from '../ui/undo.tsx'
 import { AppointmentDialog, NewAppointmentDialog } from './calendar-dialogs.tsx'
 import { Grid } from './calendar-grid.tsx'
 import { Month } from './calendar-month.tsx'
@@ -32,8 +32,7 @@ export function Calendar() {
   const list = useQuery(query('appointments.list', input))
   const business = useQuery(query('businesses.get'))
   const [creating, setCreating] = useState<{ date: string; time: string } | null>(null)
-  const { bar, announce } = useUndo()
-  const move = useMove(input, announce)
+  const move = useMove(input)
   const go = (to: { view?: CalendarView; date?: string; appointment?: string | undefined }) =>
     void navigate({ search: (before) => ({ ...before, appointment: undefined, ...to }) })
   const actions: CalendarActions = {
@@ -58,17 +57,8 @@ export function Calendar() {
         }
       </Loaded>
       {list.data?.nextCursor && <p className="p-2 text-warn">{t('tooMany')}</p>}
-      {appointment && (
-        <AppointmentDialog
-          key={appointment}
-          id={appointment}
-          onClose={() => go({})}
-          onMove={move.to}
-          announce={announce}
-        />
-      )}
+      {appointment && <AppointmentDialog key={appointment} id={appointment} onClose={() => go({})} />}
       {creating && <NewAppointmentDialog start={creating} onClose={() => setCreating(null)} />}
-      {bar}
     </>
   )
 }
@@ -77,10 +67,7 @@ export function Calendar() {
 const fittingView = (): CalendarView => (matchMedia('(min-width: 48rem)').matches ? 'week' : 'day')
 
 /** Moves an appointment at once, and back when it is refused. */
-function useMove(
-  input: { from: string; to: string; limit: number },
-  announce: (text: string, undo: () => void) => void,
-) {
+function useMove(input: { from: string; to: string; limit: number }) {
   const t = useTranslations('calendar')
   const format = useFormatter()
   const { queryKey } = query('appointments.list', input)
@@ -103,7 +90,7 @@ function useMove(
       { id, startsAt: moment.toISOString() },
       {
         onSuccess: () =>
-          announce(t('movedTo', { at: format.dateTime(moment, { dateStyle: 'medium', timeStyle: 'short' }) }), () =>
+          offerUndo(t('movedTo', { at: format.dateTime(moment, { dateStyle: 'medium', timeStyle: 'short' }) }), () =>
             move.mutate({ id, startsAt }),
           ),
       },

@@ -16,12 +16,16 @@ export function Facts({ detail, moments }: { detail: CallDetail; moments: CallMo
       <p>{reason ? t(`ends.${reason}`) : (detail.endReason ?? t(detail.state))}</p>
       <Became detail={detail} />
       <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-sm">
-        <Fact name={t('from')}>
-          <Phone value={detail.from} />
-        </Fact>
-        <Fact name={t('to')}>
-          <Phone value={detail.to} />
-        </Fact>
+        {!detail.isTest && (
+          <>
+            <Fact name={t('from')}>
+              <Phone value={detail.from} />
+            </Fact>
+            <Fact name={t('to')}>
+              <Phone value={detail.to} />
+            </Fact>
+          </>
+        )}
         {detail.durationMs !== null && (
           <Fact name={t('duration')}>
             <Duration ms={detail.durationMs} />

@@ -12,6 +12,7 @@ export const SHOWN_MOMENTS: ReadonlySet<CallMoment['kind']> = new Set([
   'asked_again',
   'key_pressed',
   'transfer',
+  'command',
   'problem',
 ])
 
@@ -70,10 +71,13 @@ const TOOLS = [
   'update_contact',
 ] as const
 
+const COMMANDS = ['end', 'transfer', 'whisper'] as const
+
 function titleOf({ kind, name }: CallMoment, t: ReturnType<typeof useTranslations<'call'>>): string {
   const tool = TOOLS.find((each) => each === name)
   if (kind === 'tool') return tool ? t(`tool.${tool}`) : (name ?? '')
   if (kind === 'key_pressed') return t('pressed', { key: name ?? '' })
+  if (kind === 'command') return t(`command.${COMMANDS.find((each) => each === name) ?? 'whisper'}`)
   if (kind === 'engine') return t('engineReplaced', { engine: name ?? '' })
   return t(`moment.${kind}`)
 }

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useTranslations } from 'use-intl'
-import { query } from '../app/trpc.ts'
+import { type Out, query } from '../app/trpc.ts'
 import { Heading, Loaded } from '../ui/states.tsx'
 import { Ago, Phone } from '../ui/values.tsx'
 import { Facts } from './call-facts.tsx'
@@ -18,6 +18,12 @@ const call = getRouteApi('/calls/$callId')
 /** How often a page asks for audio that is being made, beside the event that announces it. */
 const ASK_AGAIN_MS = 3_000
 
+function Who({ detail: { isTest, contactName, from } }: { detail: Out<'calls.get'> }) {
+  const t = useTranslations('call')
+  if (isTest) return t('testCall')
+  return contactName ? <bdi>{contactName}</bdi> : <Phone value={from} />
+}
+
 /** One call: its audio on a timeline, what was said and done, how it ended and what became of the caller. */
 export function CallPage() {
   const t = useTranslations('call')
@@ -29,8 +35,7 @@ export function CallPage() {
         aside={
           found.data && (
             <span className="text-muted">
-              {found.data.contactName ? <bdi>{found.data.contactName}</bdi> : <Phone value={found.data.from} />} ·{' '}
-              <Ago at={found.data.startedAt} />
+              <Who detail={found.data} /> · <Ago at={found.data.startedAt} />
             </span>
           )
         }

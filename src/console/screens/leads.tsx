@@ -5,8 +5,8 @@ import { useTranslations } from 'use-intl'
 import { mutation, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
+import { offerUndo } from '../ui/notice-queue.ts'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
-import { useUndo } from '../ui/undo.tsx'
 import { Money } from '../ui/values.tsx'
 import { LeadCard } from './lead-card.tsx'
 import { LeadDialog, NewLeadDialog } from './lead-dialogs.tsx'
@@ -24,8 +24,7 @@ export function Leads() {
   const board = useQuery(query('leads.board'))
   const [dialog, setDialog] = useState<'new' | 'stages' | null>(null)
   const [aimed, setAimed] = useState<string | null>(null)
-  const { bar, announce } = useUndo()
-  const move = useMove(announce)
+  const move = useMove()
   return (
     <>
       <Heading
@@ -72,13 +71,12 @@ export function Leads() {
       {dialog === 'stages' && board.data && (
         <StagesDialog stages={board.data.columns.map(({ stage }) => stage)} onClose={() => setDialog(null)} />
       )}
-      {bar}
     </>
   )
 }
 
 /** Moves a lead at once, and back when it is refused. */
-function useMove(announce: (text: string, undo: () => void) => void) {
+function useMove() {
   const t = useTranslations('lead')
   const { queryKey } = query('leads.board')
   const move = useMutation({
@@ -102,7 +100,7 @@ function useMove(announce: (text: string, undo: () => void) => void) {
     const name = columns.find(({ stage }) => stage.key === place.stage)?.stage.name ?? ''
     move.mutate(
       { id: lead.id, ...place },
-      { onSuccess: () => announce(t('movedTo', { stage: name }), () => move.mutate({ id: lead.id, ...before })) },
+      { onSuccess: () => offerUndo(t('movedTo', { stage: name }), () => move.mutate({ id: lead.id, ...before })) },
     )
   }
   return { to, error: move.error }

@@ -80,12 +80,14 @@ export function CopyLink({ url }: { url: string }) {
     )
   return (
     <Act
-      onPress={() =>
+      onPress={() => {
+        // Only pages with a certificate, and those of this machine, have a clipboard.
+        if (!('clipboard' in navigator)) return setState('refused')
         void navigator.clipboard.writeText(url).then(
           () => setState('copied'),
           () => setState('refused'),
         )
-      }
+      }}
     >
       <span aria-live="polite">{t(state === 'copied' ? 'copied' : 'copy')}</span>
     </Act>

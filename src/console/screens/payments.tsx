@@ -70,11 +70,7 @@ function Row({ payment }: { payment: Payment }) {
   const t = useTranslations('money')
   const { state, reason, refundedAmount, currency } = payment
   const isOpen = state === 'created' || state === 'pending'
-  const who = payment.contactName ? (
-    <bdi>{payment.contactName}</bdi>
-  ) : (
-    payment.phone && <Phone value={payment.phone} />
-  )
+  const who = payment.contactName ? <bdi>{payment.contactName}</bdi> : payment.phone && <Phone value={payment.phone} />
   return (
     <li className="flex flex-wrap items-center gap-x-3 gap-y-1 border-line border-b px-4 py-3 last:border-b-0">
       <span className="min-w-0 flex-1">
@@ -91,7 +87,9 @@ function Row({ payment }: { payment: Payment }) {
         {reason && <Written className="block text-danger text-sm">{reason}</Written>}
       </span>
       <Money amount={payment.amount} currency={currency} />
-      <span className={state === 'paid' ? 'font-semibold text-accent' : state === 'failed' ? 'text-danger' : 'text-muted'}>
+      <span
+        className={state === 'paid' ? 'font-semibold text-accent' : state === 'failed' ? 'text-danger' : 'text-muted'}
+      >
         {t(state)}
         {refundedAmount > 0 && refundedAmount < payment.amount && (
           <>

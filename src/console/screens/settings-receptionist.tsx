@@ -1,8 +1,7 @@
-import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { useTranslations } from 'use-intl'
 import { isSame } from '../../lib/merge.ts'
-import { query } from '../app/trpc.ts'
+import { useAccess } from '../app/access.ts'
 import { Panel } from '../ui/fields.tsx'
 import { Loaded } from '../ui/states.tsx'
 import { Difference } from './receptionist/difference.tsx'
@@ -23,8 +22,7 @@ export function ReceptionistSettings() {
   const { tab: wanted } = route.useSearch()
   const tab = TABS.find((each) => each === wanted) ?? 'edit'
   const editing = useDraft()
-  const me = useQuery(query('account.me'))
-  const mayEdit = me.data?.role === 'owner' || me.data?.role === 'manager'
+  const mayEdit = useAccess().may('manager')
   return (
     <>
       <nav aria-label={t('tabs')} className="flex flex-wrap gap-1">
@@ -67,7 +65,7 @@ function Part({ tab, editing, mayEdit }: { tab: Tab; editing: DraftEditing; mayE
         </Panel>
       )
     case 'test':
-      return <TestCallPanel hasDraft={!isSame(live, mine)} saved={editing.saved} />
+      return <TestCallPanel title={t('test')} hasDraft={!isSame(live, mine)} saved={editing.saved} />
     case 'history':
       return <History live={seen.live.version} mayEdit={mayEdit} />
   }

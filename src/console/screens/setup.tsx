@@ -12,6 +12,7 @@ import { HoursEditor, type Week } from '../ui/hours.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Heading, Loaded } from '../ui/states.tsx'
 import { Ago, Phone } from '../ui/values.tsx'
+import { TestCallPanel } from './receptionist/test-call.tsx'
 import { WhatsAppSettings } from './settings-whatsapp.tsx'
 import { SetupNumber } from './setup-number.tsx'
 
@@ -225,38 +226,50 @@ function WhatsAppStep() {
   )
 }
 
+const NOTHING_TO_SAVE = () => Promise.resolve()
+
 function TestStep() {
   const t = useTranslations('setup')
   const numbers = useQuery(query('businesses.numbers'))
   const calls = useQuery({ ...query('calls.list', { limit: 1 }), refetchInterval: 3_000 })
+  const tests = useQuery({ ...query('calls.list', { limit: 1, tests: true }), refetchInterval: 3_000 })
   const last = calls.data?.items[0]
+  const tried = tests.data?.items[0]
   const number = numbers.data?.items[0]
   return (
-    <Panel title={t('test')}>
-      {number && (
+    <>
+      <Panel title={t('test')}>
+        {number && (
+          <p>
+            {t('callNow')} <Phone value={number.e164} />
+          </p>
+        )}
         <p>
-          {t('callNow')} <Phone value={number.e164} />
+          <Link to="/settings" search={{ part: 'receptionist', tab: 'edit' }} className="text-accent underline">
+            {t('toReceptionist')}
+          </Link>
         </p>
-      )}
-      <p>
-        <Link to="/settings" search={{ part: 'receptionist' }} className="text-accent underline">
-          {t('toReceptionist')}
-        </Link>
-      </p>
-      {calls.data && (
-        <Checked good={last !== undefined}>
-          {last ? (
-            <>
-              {t('lastCall')} <Phone value={last.from} /> <Ago at={last.startedAt} />.{' '}
-              <Link to="/calls/$callId" params={{ callId: last.id }} className="underline">
-                {t('toCall')}
-              </Link>
-            </>
-          ) : (
-            t('noCall')
-          )}
-        </Checked>
-      )}
-    </Panel>
+        {tried && (
+          <Checked good>
+            {t('tried')} <Ago at={tried.startedAt} />
+          </Checked>
+        )}
+        {calls.data && (
+          <Checked good={last !== undefined}>
+            {last ? (
+              <>
+                {t('lastCall')} <Phone value={last.from} /> <Ago at={last.startedAt} />.{' '}
+                <Link to="/calls/$callId" params={{ callId: last.id }} className="underline">
+                  {t('toCall')}
+                </Link>
+              </>
+            ) : (
+              t('noCall')
+            )}
+          </Checked>
+        )}
+      </Panel>
+      <TestCallPanel title={t('fromBrowser')} hasDraft={false} saved={NOTHING_TO_SAVE} />
+    </>
   )
 }

@@ -6,23 +6,22 @@ import { mutation, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
 import { Icon } from '../ui/icon.tsx'
+import { offerUndo } from '../ui/notice-queue.ts'
 import { Ago, Clock, Phone, Written } from '../ui/values.tsx'
 
 const SHOWN = 6
 const LINE = 'flex min-w-0 flex-1 items-center gap-3 rounded-lg px-2 py-2 hover:bg-raised'
 
-type Announce = (text: string, undo: () => void) => void
-
 /** Every list of what waits; what is done goes at once, and comes back with one press. */
-export function TodayLists({ today, onDone }: { today: { from: string; to: string }; onDone: Announce }) {
+export function TodayLists({ today }: { today: { from: string; to: string } }) {
   return (
     <>
-      <Voicemails onDone={onDone} />
-      <Leads onDone={onDone} />
-      <Unanswered onDone={onDone} />
-      <Failed onDone={onDone} />
+      <Voicemails />
+      <Leads />
+      <Unanswered />
+      <Failed />
       <Accounts />
-      <Appointments today={today} onDone={onDone} />
+      <Appointments today={today} />
     </>
   )
 }
@@ -39,7 +38,7 @@ const Who = ({ name, phone }: { name: string | null; phone: string | null }) => 
   <span className="min-w-0 flex-1 truncate">{name ? <bdi>{name}</bdi> : phone && <Phone value={phone} />}</span>
 )
 
-function Voicemails({ onDone }: { onDone: Announce }) {
+function Voicemails() {
   const t = useTranslations('today')
   const list = useQuery(query('recordings.list', { heard: false, limit: 20 }))
   const mark = useDo('recordings.mark', 'recordings', 'calls')
@@ -51,7 +50,7 @@ function Voicemails({ onDone }: { onDone: Announce }) {
           doneLabel={t('markHeard')}
           onDone={() => {
             mark.mutate({ id: item.id, heard: true })
-            onDone(t('heard'), () => mark.mutate({ id: item.id, heard: false }))
+            offerUndo(t('heard'), () => mark.mutate({ id: item.id, heard: false }))
           }}
         >
           <Link to="/calls/$callId" params={{ callId: item.callId }} className={LINE}>
@@ -65,7 +64,7 @@ function Voicemails({ onDone }: { onDone: Announce }) {
 }
 
 /** Those in the first stage: a call back moves them to the second. */
-function Leads({ onDone }: { onDone: Announce }) {
+function Leads() {
   const t = useTranslations('today')
   const board = useQuery(query('leads.board', { perStage: 20 }))
   const move = useDo('leads.move', 'leads')
@@ -86,7 +85,7 @@ function Leads({ onDone }: { onDone: Announce }) {
             second &&
             (() => {
               move.mutate({ id: lead.id, stage: second.stage.key, afterId: null })
-              onDone(t('movedTo', { stage: second.stage.name }), () =>
+              offerUndo(t('movedTo', { stage: second.stage.name }), () =>
                 move.mutate({ id: lead.id, stage: lead.stage, afterId: null }),
               )
             })
@@ -108,7 +107,7 @@ function Leads({ onDone }: { onDone: Announce }) {
   )
 }
 
-function Unanswered({ onDone }: { onDone: Announce }) {
+function Unanswered() {
   const t = useTranslations('today')
   const list = useQuery(query('conversations.list', { unread: true, limit: 20 }))
   const mark = useDo('conversations.mark', 'conversations')
@@ -120,7 +119,7 @@ function Unanswered({ onDone }: { onDone: Announce }) {
           doneLabel={t('markRead')}
           onDone={() => {
             mark.mutate({ id: item.id, unread: false })
-            onDone(t('read'), () => mark.mutate({ id: item.id, unread: true }))
+            offerUndo(t('read'), () => mark.mutate({ id: item.id, unread: true }))
           }}
         >
           <Link to="/inbox" search={{ view: 'all', contact: item.contactId }} className={LINE}>
@@ -133,7 +132,7 @@ function Unanswered({ onDone }: { onDone: Announce }) {
   )
 }
 
-function Failed({ onDone }: { onDone: Announce }) {
+function Failed() {
   const t = useTranslations('today')
   const list = useQuery(query('messages.list', { status: 'failed', handled: false, limit: 20 }))
   const handle = useDo('messages.handle', 'messages')
@@ -145,7 +144,7 @@ function Failed({ onDone }: { onDone: Announce }) {
           doneLabel={t('setAside')}
           onDone={() => {
             handle.mutate({ id: message.id, handled: true })
-            onDone(t('wasSetAside'), () => handle.mutate({ id: message.id, handled: false }))
+            offerUndo(t('wasSetAside'), () => handle.mutate({ id: message.id, handled: false }))
           }}
         >
           <Link to="/inbox" search={{ view: 'all', contact: message.contactId }} className={LINE}>
@@ -181,7 +180,7 @@ function Accounts() {
   )
 }
 
-function Appointments({ today, onDone }: { today: { from: string; to: string }; onDone: Announce }) {
+function Appointments({ today }: { today: { from: string; to: string } }) {
   const t = useTranslations('today')
   const list = useQuery(query('appointments.list', { ...today, limit: 50 }))
   const confirm = useDo('appointments.confirm', 'appointments')
@@ -201,7 +200,7 @@ function Appointments({ today, onDone }: { today: { from: string; to: string }; 
                 ? undefined
                 : () => {
                     confirm.mutate({ id: item.id, confirmed: true })
-                    onDone(t('confirmed'), () => confirm.mutate({ id: item.id, confirmed: false }))
+                    offerUndo(t('confirmed'), () => confirm.mutate({ id: item.id, confirmed: false }))
                   }
             }
           >

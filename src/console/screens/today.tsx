@@ -5,7 +5,6 @@ import { useFormatter, useTimeZone, useTranslations } from 'use-intl'
 import { query } from '../app/trpc.ts'
 import { dayRange } from '../ui/days.ts'
 import { Heading } from '../ui/states.tsx'
-import { useUndo } from '../ui/undo.tsx'
 import { TodayLists } from './today-lists.tsx'
 
 /** What waits for a person, the most urgent first: every line leads to its place, and is done with one press. */
@@ -13,7 +12,6 @@ export function Today() {
   const t = useTranslations('today')
   const timeZone = useTimeZone()
   const today = useMemo(() => dayRange(new Date(), timeZone), [timeZone])
-  const { bar, announce } = useUndo()
   const isReading = useIsFetching() > 0
   return (
     <>
@@ -26,10 +24,9 @@ export function Today() {
               {t('nothing')}
             </p>
           )}
-          <TodayLists today={today} onDone={announce} />
+          <TodayLists today={today} />
         </div>
       </div>
-      {bar}
     </>
   )
 }

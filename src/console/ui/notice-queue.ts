@@ -1,6 +1,6 @@
 import { UNSTABLE_ToastQueue as ToastQueue } from 'react-aria-components'
 
-export type Notice = { text: string; undo: (() => void) | null }
+export type Notice = { text: string; undo(): void }
 
 const SHOWN_MS = 8_000
 

@@ -26,17 +26,15 @@ export function Notices() {
           <ToastContent className="min-w-0 flex-1">
             <Text slot="title">{toast.content.text}</Text>
           </ToastContent>
-          {toast.content.undo && (
-            <Act
-              className="!border-current !bg-transparent !text-page"
-              onPress={() => {
-                toast.content.undo?.()
-                notices.close(toast.key)
-              }}
-            >
-              {t('undo')}
-            </Act>
-          )}
+          <Act
+            className="!border-current !bg-transparent !text-page"
+            onPress={() => {
+              toast.content.undo()
+              notices.close(toast.key)
+            }}
+          >
+            {t('undo')}
+          </Act>
           <Act slot="close" look="quiet" className="!text-page" aria-label={t('close')}>
             <Icon name="cross" />
           </Act>

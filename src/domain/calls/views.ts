@@ -87,10 +87,11 @@ export const callMoment = z.object({
     'asked_again',
     'key_pressed',
     'transfer',
+    'command',
     'end',
     'problem',
   ]),
-  /** A tool, an engine, a key, a reason, a phrase. */
+  /** A tool, an engine, a key, a reason, a phrase; what a member did to the live call: `end`, `transfer`, `whisper`. */
   name: z.string().nullable(),
   /** `answer`: how long the caller waited; `tool`: how long it ran; `barge_in`: how much of the item was heard. */
   ms: z.number().nullable(),

@@ -17,7 +17,16 @@ type Stage = 'idle' | 'asking' | 'connecting' | 'talking' | 'ended'
 type Wanted = { draft: boolean; language: Language }
 
 /** A call to the receptionist from this browser, with what is said beside it. */
-export function TestCallPanel({ hasDraft, saved }: { hasDraft: boolean; saved(): Promise<unknown> }) {
+export function TestCallPanel({
+  title,
+  hasDraft,
+  saved,
+}: {
+  title: string
+  hasDraft: boolean
+  /** Resolves once what is typed is saved. */
+  saved(): Promise<unknown>
+}) {
   const t = useTranslations('receptionist')
   const business = useQuery(query('businesses.get'))
   const [draft, setDraft] = useState(true)
@@ -27,7 +36,7 @@ export function TestCallPanel({ hasDraft, saved }: { hasDraft: boolean; saved():
   const isOn = call.stage === 'asking' || call.stage === 'connecting' || call.stage === 'talking'
   return (
     <div className="flex flex-col gap-4 lg:flex-row lg:items-start">
-      <Panel title={t('test')}>
+      <Panel title={title}>
         <p className="text-muted">{t('testIntro')}</p>
         <fieldset disabled={isOn} className="flex flex-wrap gap-6">
           {hasDraft && (
