@@ -33,7 +33,9 @@ afterAll(async () => {
 const api = () => at.product.trpc()
 const stageOf = async (name: string) => (await api().leads.get.query({ id: leads[name] ?? '' })).stage
 const order = async (stage: string) =>
-  (await api().leads.board.query({})).columns.find((column) => column.stage.key === stage)?.items.map(({ name }) => name)
+  (await api().leads.board.query({})).columns
+    .find((column) => column.stage.key === stage)
+    ?.items.map(({ name }) => name)
 
 for (const language of LANGUAGES)
   for (const width of WIDTHS)
@@ -72,7 +74,10 @@ test('a lead moves by the keyboard alone to a place of its choice, and back with
   await page.keyboard.press('Escape')
   await page.keyboard.press('ArrowUp')
   await page.keyboard.press('Enter')
-  await eventually(async () => (await order('new'))?.indexOf('Bina') === (before?.indexOf('Bina') ?? 0) - 1, 'the order')
+  await eventually(
+    async () => (await order('new'))?.indexOf('Bina') === (before?.indexOf('Bina') ?? 0) - 1,
+    'the order',
+  )
   expect(problems).toEqual([])
   await close()
 }, 60_000)
@@ -82,10 +87,13 @@ test('a lead is dragged between two others', async () => {
   for (const name of ['Avi', 'Gila']) await api().leads.move.mutate({ id: leads[name] ?? '', stage: 'qualified' })
   const stage = page.getByRole('region', { name: (await api().leads.stages.query()).items[2]?.name ?? '' })
   await stage.getByText('Gila', { exact: true }).waitFor()
-  const [upper, lower] = await order('qualified') ?? []
+  const [upper, lower] = (await order('qualified')) ?? []
   const target = stage.locator(`[data-lead="${leads[lower ?? '']}"]`)
   await page.locator(`[data-lead="${leads.Bina}"]`).dragTo(target, { targetPosition: { x: 40, y: 6 } })
-  await eventually(async () => (await order('qualified'))?.join() === [upper, 'Bina', lower].join(), 'the place between')
+  await eventually(
+    async () => (await order('qualified'))?.join() === [upper, 'Bina', lower].join(),
+    'the place between',
+  )
   expect(problems).toEqual([])
   await close()
 }, 60_000)
