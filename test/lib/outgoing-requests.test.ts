@@ -25,6 +25,7 @@ const ALLOWED: Record<string, string> = {
   'src/providers/payments/call.ts': 'PayPal and Tranzila, by the installation’s settings',
   'src/console/app/service-worker.ts': 'what a page of this installation opens',
   'src/console/screens/live-audio.ts': 'this installation itself',
+  'src/http/api/docs-script.ts': 'this installation itself, from a browser',
   'src/console/app/login.ts': 'this installation itself, from a browser',
   'src/processes/doctor/examine.ts': 'this installation itself',
   'src/cli/commands/message-media.ts': 'this installation itself',

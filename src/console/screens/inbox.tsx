@@ -1,16 +1,17 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
-import { useEffect, useState } from 'react'
+import { lazy, Suspense, useEffect, useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { query } from '../app/trpc.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
 import { Phone, Written } from '../ui/values.tsx'
-import { ContactPanel } from './contact-panel.tsx'
 import { Conversations, type View } from './inbox-list.tsx'
-import { Thread } from './thread.tsx'
 
 const inbox = getRouteApi('/inbox')
+// The list is usable before what writes and plays messages has come.
+const Thread = lazy(() => import('./thread.tsx').then((module) => ({ default: module.Thread })))
+const ContactPanel = lazy(() => import('./contact-panel.tsx').then((module) => ({ default: module.ContactPanel })))
 const VIEWS: View[] = ['all', 'mine', 'unassigned', 'snoozed', 'closed']
 /** Conversations on one side, the chosen one beside it; on a phone one after the other. */
 export function Inbox() {
@@ -29,7 +30,9 @@ export function Inbox() {
       </section>
       <section aria-label={t('thread')} className={`${contact ? 'flex' : 'hidden md:flex'} min-w-0 flex-1 flex-col`}>
         {contact ? (
-          <Thread key={contact} contactId={contact} onDetails={() => setDetails(!details)} />
+          <Suspense>
+            <Thread key={contact} contactId={contact} onDetails={() => setDetails(!details)} />
+          </Suspense>
         ) : (
           <Empty>{t('choose')}</Empty>
         )}
@@ -39,7 +42,9 @@ export function Inbox() {
           aria-label={t('details')}
           className="absolute inset-0 z-10 overflow-y-auto border-line border-s bg-surface md:static md:w-80"
         >
-          <ContactPanel key={contact} contactId={contact} onClose={() => setDetails(false)} />
+          <Suspense>
+            <ContactPanel key={contact} contactId={contact} onClose={() => setDetails(false)} />
+          </Suspense>
         </aside>
       )}
     </div>
