@@ -101,6 +101,7 @@ const OWN_PATHS = new Set([
   'admin',
   'api',
   'console',
+  'files',
   'pay',
   'prompts',
   'trpc',

@@ -154,7 +154,7 @@ describe('the sources', () => {
   test('print nothing past the logger but what commands and the start tell a person', () => {
     expect(files.length).toBeGreaterThan(250)
     const terminal =
-      /^src\/(cli\/|console\/build\/|cli\.ts|processes\/(supervisor|setup|supervise\/run)\.ts|lib\/quiet-console\.ts|sandbox\/main\.ts)/
+      /^src\/(cli\/|console\/|cli\.ts|processes\/(supervisor|setup|supervise\/run)\.ts|lib\/quiet-console\.ts|sandbox\/main\.ts)/
     expect(linesOf(/\bconsole\.\w+\(|process\.std(out|err)\.write/, terminal)).toEqual([])
   })
 

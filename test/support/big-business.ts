@@ -56,6 +56,9 @@ export async function fillBigBusiness({ database, businessId, addBusiness }: Tes
     select ${owner('n')}, ${ID(1, 'n')}, 'tag' || n % 10 from generate_series(1, ${CONTACTS}) n`)
   await run(`insert into events (business_id, type, entity, entity_id, actor_kind)
     select ${owner('n')}, 'message.receive', 'message', n::text, 'system' from generate_series(1, 100000) n`)
+  await run(`insert into audit_log (id, business_id, actor_kind, action, entity, entity_id)
+    select ${ID(8, 'n')}, ${owner('n')}, 'system', 'lead.update', (array['lead', 'contact', 'message'])[1 + n % 3], n::text
+    from generate_series(1, 100000) n`)
   for (const { definition } of indexes) {
     await run(definition)
   }

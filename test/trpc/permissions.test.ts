@@ -299,6 +299,8 @@ describe('a stranger of another business', () => {
       'messages.list': { contactId: contact.id, conversationId: conversation.id },
       'messages.get': { id: messageId },
       'messages.handle': { id: messageId, handled: true },
+      'messages.decide': { id: messageId, arrived: true },
+      'messages.templates': undefined,
       'messages.send': { to: '+972501112222', text: 'hello', provider: 'twilio' },
       'contacts.list': { tag: mark },
       'contacts.get': { id: contact.id },
