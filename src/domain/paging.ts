@@ -7,6 +7,11 @@ export const pageInput = z.object({
   cursor: z.uuid().optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
+
+/** An instant in a filter: ISO 8601 with an offset, in years that Postgres reads too. */
+export const timeFilter = z.iso
+  .datetime({ offset: true })
+  .refine((text) => new Date(text).getUTCFullYear() >= 1, 'wants a year from 0001 on')
 export type PageInput = z.input<typeof pageInput>
 
 export type Page<Row> = { items: Row[]; nextCursor: string | null }

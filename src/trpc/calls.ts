@@ -224,6 +224,7 @@ export const callsRouter = router({
         summary: 'Transfer a live call',
         description:
           'To a number, or to the one that the receptionist transfers to. The caller hears an announcement. Answers once the carrier has the call.',
+        example: { number: '+972501234567' },
       },
     })
     .input(idOrCallSid.extend({ number: z.string().trim().max(40).optional() }))

@@ -174,7 +174,7 @@ export const receptionistRouter = router({
         tag: 'Receptionist',
         summary: 'Restore a version of the receptionist’s settings and texts',
         description: 'Creates a new version with the same content, which the next call uses.',
-        example: { version: 1 },
+        example: { version: 1, basedOn: 3 },
       },
     })
     .input(z.object({ version: versionNumber, basedOn: z.int().nonnegative().optional() }))

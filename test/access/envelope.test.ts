@@ -55,8 +55,10 @@ function routes(): Route[] {
     .filter(({ method, path }) => method !== 'ALL' && !isLibrary(path))
 }
 
-/** Operations whose whole input is in the path read no body. */
-const BODILESS = new Set([
+/** Operations whose whole input is in the path read no body, and not all bodies are JSON. */
+const NO_JSON = new Set([
+  // It takes a file of any type.
+  'POST /api/v1/uploads',
   'POST /api/payments/:id/refund',
   ...restOperations()
     .filter(({ fields, inRoute }) => Object.keys(fields).every((name) => inRoute.includes(name)))
@@ -64,7 +66,7 @@ const BODILESS = new Set([
 ])
 
 const takesJson = ({ method, path }: Route) =>
-  !BODILESS.has(`${method} ${path}`) &&
+  !NO_JSON.has(`${method} ${path}`) &&
   ['POST', 'PUT', 'PATCH'].includes(method) &&
   /^\/api\/(v1|whatsapp|payments)(\/|$)/.test(path)
 

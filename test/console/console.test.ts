@@ -167,7 +167,7 @@ test('a lead is moved by the keyboard, and another browser sees it', async () =>
   await other.page
     .getByRole('region', { name: second?.name ?? '' })
     .getByText('משה כהן')
-    .waitFor({ timeout: 5_000 })
+    .waitFor({ timeout: 20_000 })
   await first.close()
   await other.close()
 }, 60_000)

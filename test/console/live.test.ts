@@ -240,7 +240,7 @@ test('a voicemail is pushed by the workers of the product to a device of the san
     script: [
       { wait: 1_500 },
       { dtmf: '0', when: 'now' },
-      { say: await speak('Please call me back', 'en') },
+      { say: await speak('Please call me back', 'en'), quietMs: 1_500 },
       { dtmf: '#', when: 'now' },
     ],
     connectBaseUrl: product.publicBaseUrl,

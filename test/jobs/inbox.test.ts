@@ -103,14 +103,14 @@ test('what is refused for its own sake is set aside after three tries, retried b
     done.push(callSid)
   }, outcomes)
   const { inbox } = api.services
-  await inbox.accept('call.status', { ...statusOf('CAbad'), onlyFor: [api.businessId] })
+  await inbox.accept('call.status', { ...statusOf('CAbad'), onlyFor: [api.businessId, newId()] })
   await inbox.accept('call.status', statusOf('CAgood'))
   await eventually(() => done.includes('CAgood'), 'the one behind')
   await eventually(async () => (await countQuarantined(api.ctx)) === 1, 'the quarantine', 20_000)
   expect(outcomes.filter((outcome) => outcome !== 'completed')).toEqual(['retried', 'retried', 'failed'])
   expect(await api.database.sql`select 1 from inbound_events`).toHaveLength(0)
 
-  // Of no business: the operator's alone.
+  // Of no certain business: the operator's alone.
   expect((await api.as({}).quarantine.list()).items).toEqual([])
   const operator = api.as({ operator: true }).quarantine
   const [item] = (await operator.list()).items

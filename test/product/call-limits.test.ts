@@ -129,7 +129,11 @@ test.concurrent(
     const server = await serve({}, failing)
     try {
       const report = await server.call({
-        script: [{ wait: 2_500 }, { say: await speak('Please call me back.', 'en') }, { dtmf: '#', when: 'now' }],
+        script: [
+          { wait: 2_500 },
+          { say: await speak('Please call me back.', 'en'), quietMs: 1_500 },
+          { dtmf: '#', when: 'now' },
+        ],
       })
       expect(report.streams[0]).toMatchObject({ closeReason: 'engine_failed' })
       expect(report.documents.map((document) => document.verbs)).toEqual([

@@ -172,7 +172,7 @@ test.concurrent(
     const report = await product.call({
       from: '+972501111104',
       to: ENGLISH,
-      script: [{ wait: 2_000 }, { dtmf: '0', when: 'now' }, { say: words }, { dtmf: '#', when: 'now' }],
+      script: [{ wait: 2_000 }, { dtmf: '0', when: 'now' }, { say: words, quietMs: 1_500 }, { dtmf: '#', when: 'now' }],
     })
     expect(errorsOf(report)).toEqual([])
     expect(report.streams[0]).toMatchObject({ closeReason: 'voicemail_requested' })

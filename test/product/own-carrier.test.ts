@@ -88,7 +88,11 @@ describe('businesses with carrier accounts of their own, beside the installation
       const report = await product.call({
         carrier: ofDana,
         to: dana.number,
-        script: [{ dtmf: '0', when: 'now' }, { say: said }, { dtmf: '#', when: 'now' }],
+        script: [
+          { dtmf: '0', when: 'now' },
+          { say: said, quietMs: 1_500 },
+          { dtmf: '#', when: 'now' },
+        ],
       })
       // The socket was opened with a signature by the same token.
       expect(report.streams).not.toEqual([])

@@ -195,7 +195,7 @@ describe('a server that goes away', () => {
         onPlaced: placed.resolve,
         script: [
           { wait: 5_000 },
-          { say: await speak('Please call me back about the garden.', 'en') },
+          { say: await speak('Please call me back about the garden.', 'en'), quietMs: 1_500 },
           { dtmf: '#', when: 'now' },
         ],
       })

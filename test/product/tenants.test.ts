@@ -53,7 +53,7 @@ async function build(key: string, businessId: string, number: string, callSid: s
   const said = await speak('My name is David', 'en')
   const report = await product.call({
     to: number,
-    script: [{ say: said }, { dtmf: '0', when: 'now' }, { say: said }, { dtmf: '#', when: 'now' }],
+    script: [{ say: said }, { dtmf: '0', when: 'now' }, { say: said, quietMs: 1_500 }, { dtmf: '#', when: 'now' }],
   })
   const sent = (await (
     await product.send({ to: '+972502222222', text: callSid, provider: 'twilio' }, {}, key)

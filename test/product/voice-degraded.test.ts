@@ -36,7 +36,7 @@ describe('an installation with one business and no room for calls', () => {
       from: '+972502222222',
       script: [
         { wait: 1_000 },
-        { say: await speak('Please call me back about Tuesday.', 'en') },
+        { say: await speak('Please call me back about Tuesday.', 'en'), quietMs: 1_500 },
         { dtmf: '#', when: 'now' },
       ],
     })

@@ -32,6 +32,9 @@ describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue
         await blockBusiness(within(ctx, blocked), 'unpaid')
       },
     })
+    // The worker writes to the audit log when it starts.
+    const repaired = () => product.sql`select 1 from audit_log where action = 'contacts.repair'`
+    await eventually(async () => (await repaired()).length === 3, 'the repair of the contacts of each business')
   })
   afterAll(() => product.stop())
 

@@ -2,7 +2,7 @@ import { and, eq, gte, lt, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { ACTOR_KINDS, apiKeys, auditLog, users } from '../../../db/schema/index.ts'
 import type { BusinessContext } from '../context.ts'
-import { pageInput, pageQuery, toPage } from '../paging.ts'
+import { pageInput, pageQuery, timeFilter, toPage } from '../paging.ts'
 
 /** What kinds of things changes are written about. */
 export const AUDIT_ENTITIES = [
@@ -35,8 +35,8 @@ export const auditFilters = pageInput.extend({
   actorKind: z.enum(ACTOR_KINDS).optional(),
   /** The id of a user or an API key. */
   actorId: z.string().min(1).max(100).optional(),
-  since: z.coerce.date().optional(),
-  until: z.coerce.date().optional(),
+  since: timeFilter.optional(),
+  until: timeFilter.optional(),
 })
 
 export const auditView = z.object({
@@ -63,8 +63,8 @@ export async function listAudit(ctx: BusinessContext, input: z.input<typeof audi
     page.entityId ? eq(auditLog.entityId, page.entityId) : undefined,
     page.actorKind ? eq(auditLog.actorKind, page.actorKind) : undefined,
     page.actorId ? eq(auditLog.actorId, page.actorId) : undefined,
-    page.since ? gte(auditLog.createdAt, page.since) : undefined,
-    page.until ? lt(auditLog.createdAt, page.until) : undefined,
+    page.since ? gte(auditLog.createdAt, new Date(page.since)) : undefined,
+    page.until ? lt(auditLog.createdAt, new Date(page.until)) : undefined,
   )
   const rows = await ctx.db
     .select({

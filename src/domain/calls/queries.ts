@@ -5,7 +5,7 @@ import { maskCardsInText } from '../../lib/card-numbers.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { earlierColumns, presentName } from '../leads/index.ts'
-import { pageInput, pageQuery, toPage } from '../paging.ts'
+import { pageInput, pageQuery, timeFilter, toPage } from '../paging.ts'
 import { callOutcome, outcomeSql } from './call-outcome.ts'
 
 export const callFilters = pageInput.extend({
@@ -16,9 +16,9 @@ export const callFilters = pageInput.extend({
   /** Calls that began in this hour of any day, by the business's clock. */
   hour: z.coerce.number().int().min(0).max(23).optional(),
   /** Calls that began at this time or later. */
-  since: z.coerce.date().optional(),
+  since: timeFilter.optional(),
   /** Calls that began before this time. */
-  until: z.coerce.date().optional(),
+  until: timeFilter.optional(),
   /** Only the calls in which a member tried the receptionist out, which are left out otherwise. */
   tests: z
     .union([z.boolean(), z.enum(['true', 'false'])])
@@ -62,8 +62,8 @@ export async function listCalls(ctx: BusinessContext, input: z.input<typeof call
     page.hour === undefined
       ? undefined
       : sql`extract(hour from ${calls.startedAt} at time zone ${zoneOf(ctx)}) = ${page.hour}`,
-    page.since ? gte(calls.startedAt, page.since) : undefined,
-    page.until ? lt(calls.startedAt, page.until) : undefined,
+    page.since ? gte(calls.startedAt, new Date(page.since)) : undefined,
+    page.until ? lt(calls.startedAt, new Date(page.until)) : undefined,
     eq(calls.isTest, page.tests),
   )
   const rows = await ctx.db

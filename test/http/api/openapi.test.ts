@@ -50,12 +50,22 @@ async function readDocument() {
 }
 
 /** Words that are no plural noun and name one thing or a set of things in a business. */
-const SINGULAR = new Set(['account', 'receptionist', 'search', 'privacy', 'system'])
+const SINGULAR = new Set([
+  'account',
+  'audit',
+  'draft',
+  'preview',
+  'privacy',
+  'push',
+  'receptionist',
+  'search',
+  'system',
+])
 const VERBS =
-  /^(refuse|resend|block|unblock|merge|repair|close|reopen|snooze|move|refund|link|restart|logout|preview|retry|replay|confirm|cancel|drain|handle|restore)$/
+  /^(refuse|resend|block|unblock|merge|repair|close|reopen|snooze|move|refund|link|restart|logout|preview|retry|replay|confirm|cancel|drain|handle|restore|connect|end|listen|transfer|whisper|discard|rebase|publish|test)$/
 /** What a resource has once. */
 const PARTS =
-  /^(outcome|summary|overnight|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats)$/
+  /^(outcome|summary|overnight|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats|live|key|usage|doctor|backup|audio)$/
 
 describe('every procedure', () => {
   test('has its place in REST, or is a subscription that says what it sends', () => {

@@ -108,7 +108,7 @@ describe('<Record>', () => {
   test('ends with a key', async () => {
     const { app, carrier } = startVoicemail('finishOnKey="#"')
     const report = await call(app, carrier, [
-      { say: voice(300), quietMs: 60 },
+      { say: voice(300), quietMs: 500 },
       { dtmf: '1#', when: 'now' },
     ])
     expect(report.recordings[0]?.endedBy).toBe('key')
