@@ -28,7 +28,7 @@ case ${1:-} in
     ;;
 esac
 
-limit=${TEST_TIMEOUT_SECONDS:-1620}
+limit=${TEST_TIMEOUT_SECONDS:-1680}
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
