@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { readWav } from '../../src/audio/wav.ts'
-import { judgeScreen, LANGUAGES, startConsole, WIDTHS } from '../support/console-screens.ts'
+import { judge, LANGUAGES, startConsole, WIDTHS } from '../support/console.ts'
 import { eventually } from '../support/product.ts'
 import { endSpeech, speak } from '../support/speech.ts'
 
@@ -42,7 +42,7 @@ for (const language of LANGUAGES)
       const { page, problems, close } = await at.open(`/calls/${callId}`, { language, width })
       await page.getByRole('slider').waitFor()
       await page.getByRole('heading', { level: 2 }).nth(2).waitFor()
-      await judgeScreen(page, `call-page-${language}-${width}`, problems)
+      await judge(page, `call-page-${language}-${width}`, problems)
       await close()
     }, 60_000)
 
@@ -146,7 +146,7 @@ test('the summary is written by hand, and stays', async () => {
   await section.getByRole('button', { name: 'Edit' }).click()
   await section.getByLabel('Summary').fill('דנה רוצה מטבח חדש')
   await section.getByLabel('Name').fill('Dana Levi')
-  await judgeScreen(page, 'call-summary-form-en-1280', problems)
+  await judge(page, 'call-summary-form-en-1280', problems)
   await section.getByRole('button', { name: 'Save' }).click()
   await section.getByText('Written by a person').waitFor()
   expect(await at.product.trpc().calls.summary.query({ id: callId })).toMatchObject({

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { Browser, Page } from 'playwright-core'
 import { openBrowser } from '../support/browser.ts'
-import { judgePage, openConsole, startConsoleProduct } from '../support/console-page.ts'
+import { judge, openConsole, startConsoleProduct } from '../support/console.ts'
 import { eventually, type Product } from '../support/product.ts'
 
 let product: Product
@@ -113,19 +113,19 @@ for (const language of ['he', 'en'] as const)
       await page.getByRole('log').focus()
       await page.keyboard.press('Control+k')
       await page.getByRole('dialog').getByRole('option').first().waitFor()
-      await judgePage(opened, `commands-${language}-${width}`)
+      await judge(opened.page, `commands-${language}-${width}`, opened.problems)
       await page.keyboard.press('Escape')
       await page.getByRole('dialog').waitFor({ state: 'detached' })
       await page.getByRole('log').focus()
       await press(page, 'Slash', '?')
       await page.getByRole('dialog').getByText('Ctrl K').waitFor()
-      await judgePage(opened, `keys-${language}-${width}`)
+      await judge(opened.page, `keys-${language}-${width}`, opened.problems)
       await page.keyboard.press('Escape')
       await page.getByRole('dialog').waitFor({ state: 'detached' })
       await page.getByRole('log').focus()
       await press(page, 'KeyS', 's')
       await page.getByRole('button', { name: /ביטול הפעולה|Undo/ }).waitFor()
-      await judgePage(opened, `undo-${language}-${width}`)
+      await judge(opened.page, `undo-${language}-${width}`, opened.problems)
       await page.getByRole('button', { name: /ביטול הפעולה|Undo/ }).click()
       await eventually(async () => (await statusOf(people[0])) === 'open', 'it to be open again')
       await opened.close()

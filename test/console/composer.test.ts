@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { newId } from '../../src/lib/ids.ts'
 import { openBrowser } from '../support/browser.ts'
-import { judgePage, openConsole, startConsoleProduct } from '../support/console-page.ts'
+import { judge, openConsole, startConsoleProduct } from '../support/console.ts'
 import { eventually, type Product } from '../support/product.ts'
 
 const MICROPHONE = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
@@ -56,7 +56,10 @@ async function newWriter(hoursAgo = 0): Promise<{ phone: string; contactId: stri
 }
 
 const openThread = async (contactId: string, options: Parameters<typeof openConsole>[3] = {}) => {
-  const opened = await openConsole(product, browser, `/inbox?contact=${contactId}`, options)
+  const opened = await openConsole(product, browser, `/inbox?contact=${contactId}`, {
+    permissions: ['microphone'],
+    ...options,
+  })
   await opened.page.getByRole('log').getByText('שלום').waitFor()
   return opened
 }
@@ -284,9 +287,9 @@ for (const language of ['he', 'en'] as const)
         { name: 'b.bin', mimeType: 'application/x-thing', buffer: Buffer.from('bytes') },
       ])
       await page.getByRole('alert').waitFor()
-      await judgePage(opened, `composer-${language}-${width}`)
+      await judge(opened.page, `composer-${language}-${width}`, opened.problems)
       await page.getByRole('button', { name: /בקשת תשלום|Request a payment/ }).click()
       await page.getByRole('dialog').waitFor()
-      await judgePage(opened, `composer-payment-${language}-${width}`)
+      await judge(opened.page, `composer-payment-${language}-${width}`, opened.problems)
       await opened.close()
     }, 60_000)

@@ -1,13 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import AxeBuilder from '@axe-core/playwright'
-import type { Browser, Page } from 'playwright-core'
-import { processEnvironment } from '../../src/config.ts'
-import { buildConsole } from '../../src/console/build/build.ts'
-import { findFreePort } from '../../src/lib/net.ts'
+import type { Browser } from 'playwright-core'
 import { openBrowser } from '../support/browser.ts'
-import { CALLER, eventually, type Product, startProduct } from '../support/product.ts'
+import { judge, LANGUAGES, openConsole, startConsoleProduct, type View, WIDTHS } from '../support/console.ts'
+import { CALLER, eventually, type Product } from '../support/product.ts'
 import { speak } from '../support/speech.ts'
 
 const SCREENS = [
@@ -23,20 +18,13 @@ const SCREENS = [
     (part) => `settings?part=${part}`,
   ),
 ]
-const WIDTHS = [360, 1280] as const
-/** Set to a directory, the screens are photographed into it. */
-const pictures = processEnvironment().PAGE_PICTURES
 
 let product: Product
 let browser: Browser
 
 beforeAll(async () => {
-  await buildConsole(join(import.meta.dir, '../../dist/console'))
-  const port = String(await findFreePort('127.0.0.1'))
-  product = await startProduct({
-    queue: 'postgres',
+  product = await startConsoleProduct({
     carrier: { statusDelaysMs: { queued: 2, sent: 10, delivered: 20, read: 30 } },
-    env: { PORT: port, PUBLIC_BASE_URL: `http://localhost:${port}` },
   })
   browser = await openBrowser()
   await product.call({
@@ -64,40 +52,9 @@ const receive = (body: string, from = CALLER) =>
     ProfileName: 'דנה לוי',
   })
 
-async function open(path: string, { language = 'he', width = 1280 }: { language?: 'he' | 'en'; width?: number } = {}) {
-  const context = await browser.newContext({
-    viewport: { width, height: 800 },
-    locale: language === 'he' ? 'he-IL' : 'en-GB',
-    reducedMotion: 'reduce',
-  })
-  const page = await context.newPage()
-  page.setDefaultTimeout(15_000)
-  const problems: string[] = []
-  page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text())
-  })
-  page.on('pageerror', (error) => problems.push(error.message))
-  await page.goto(`${product.publicBaseUrl}/console${path}`)
-  await page.getByRole('heading', { level: 1 }).first().waitFor({ state: 'attached' })
-  return { page, problems, close: () => context.close() }
-}
+const open = (path: string, view?: View) => openConsole(product, browser, path, view)
 
-/** Nothing sticks out, nothing is wrong for who cannot see or use a mouse, and all that is named in the policy was kept. */
-async function judge(page: Page, name: string, problems: string[]) {
-  await page.waitForLoadState('networkidle')
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  )
-  expect(`${name} sticks out by ${overflow}`).toBe(`${name} sticks out by 0`)
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes[0]?.html}`)).toEqual([])
-  expect(problems).toEqual([])
-  if (!pictures) return
-  mkdirSync(pictures, { recursive: true })
-  await page.screenshot({ path: join(pictures, `${name}.png`) })
-}
-
-for (const language of ['he', 'en'] as const)
+for (const language of LANGUAGES)
   for (const width of WIDTHS)
     test(`every screen in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
       for (const screen of SCREENS) {

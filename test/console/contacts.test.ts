@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { Browser, Page } from 'playwright-core'
 import { openBrowser } from '../support/browser.ts'
-import { judgePage, openConsole, startConsoleProduct } from '../support/console-page.ts'
+import { judge, openConsole, startConsoleProduct } from '../support/console.ts'
 import { eventually, type Product } from '../support/product.ts'
 
 let product: Product
@@ -114,7 +114,7 @@ for (const language of ['he', 'en'] as const)
       const { page } = opened
       await page.getByRole('button', { name: /איש קשר חדש|New contact/ }).click()
       await page.getByRole('button', { name: /הוספת שדה|Add a field/ }).click()
-      await judgePage(opened, `contact-form-${language}-${width}`)
+      await judge(opened.page, `contact-form-${language}-${width}`, opened.problems)
       await page.keyboard.press('Escape')
       await page.getByRole('dialog').waitFor({ state: 'detached' })
       await page.getByRole('button', { name: /ייבוא מקובץ|^Import$/ }).click()
@@ -124,7 +124,7 @@ for (const language of ['he', 'en'] as const)
         buffer: Buffer.from(CSV),
       })
       await page.getByRole('dialog').getByRole('table').waitFor()
-      await judgePage(opened, `contact-import-${language}-${width}`)
+      await judge(opened.page, `contact-import-${language}-${width}`, opened.problems)
       await opened.close()
     }, 60_000)
 

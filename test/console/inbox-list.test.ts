@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
 import type { Browser, Page } from 'playwright-core'
 import { openBrowser } from '../support/browser.ts'
-import { judgePage, openConsole, startConsoleProduct } from '../support/console-page.ts'
+import { judge, openConsole, startConsoleProduct } from '../support/console.ts'
 import type { Product } from '../support/product.ts'
 
 const CONVERSATIONS = 10_000
@@ -62,7 +62,7 @@ test('ten thousand conversations: a preview with direction and state, loaded on 
   ).toBe(0)
   await scrollTo(page, 'לקוח 400')
   expect(await page.getByRole('option').count()).toBeLessThan(MOST_ROWS)
-  await judgePage(opened, 'inbox-scrolled')
+  await judge(opened.page, 'inbox-scrolled', opened.problems)
   await opened.close()
 }, 120_000)
 

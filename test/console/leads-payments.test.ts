@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { findFreePort } from '../../src/lib/net.ts'
-import { judgeScreen, LANGUAGES, startConsole, WIDTHS } from '../support/console-screens.ts'
+import { judge, LANGUAGES, startConsole, WIDTHS } from '../support/console.ts'
 import { paymentEnvironment, startPaymentServers } from '../support/payments.ts'
 import { eventually } from '../support/product.ts'
 
@@ -42,18 +42,18 @@ for (const language of LANGUAGES)
     test(`leads and payments in ${language} at ${width} pixels: whole, without a finding of axe`, async () => {
       const { page, problems, close } = await at.open('/leads', { language, width })
       await page.getByText('Gila', { exact: true }).waitFor()
-      await judgeScreen(page, `leads-${language}-${width}`, problems)
+      await judge(page, `leads-${language}-${width}`, problems)
       await page.getByRole('button', { name: 'Gila' }).click()
       await page.getByRole('dialog').getByRole('combobox').waitFor()
-      await judgeScreen(page, `lead-${language}-${width}`, problems)
+      await judge(page, `lead-${language}-${width}`, problems)
       await page.keyboard.press('Escape')
       await page.getByRole('dialog').waitFor({ state: 'detached' })
       await page.getByRole('button', { name: language === 'he' ? 'שלבים' : 'Stages' }).click()
       await page.getByRole('dialog').getByRole('listitem').first().waitFor()
-      await judgeScreen(page, `stages-${language}-${width}`, problems)
+      await judge(page, `stages-${language}-${width}`, problems)
       await page.goto(`${at.product.publicBaseUrl}/console/payments`)
       await page.getByRole('heading', { level: 2 }).waitFor()
-      await judgeScreen(page, `payments-${language}-${width}`, problems)
+      await judge(page, `payments-${language}-${width}`, problems)
       await close()
     }, 90_000)
 
@@ -149,7 +149,7 @@ test('a payment is requested, paid at the provider, seen as paid, and given back
   await customer.close()
 
   await row.getByRole('button', { name: 'Refund in full' }).click()
-  await judgeScreen(page, 'payment-refund-en-1280', problems)
+  await judge(page, 'payment-refund-en-1280', problems)
   await row.getByRole('button', { name: /Give back/ }).click()
   await row.getByText('Refunded').waitFor({ timeout: 20_000 })
   expect((await api().payments.get.query({ id: payment?.id ?? '' })).state).toBe('refunded')

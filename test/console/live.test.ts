@@ -1,23 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import AxeBuilder from '@axe-core/playwright'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { createLogin } from '../../src/access/login.ts'
-import { processEnvironment } from '../../src/config.ts'
-import { buildConsole } from '../../src/console/build/build.ts'
 import { within } from '../../src/domain/context.ts'
 import { grantMembership } from '../../src/domain/members/index.ts'
-import { findFreePort } from '../../src/lib/net.ts'
 import { openBrowser } from '../support/browser.ts'
+import { judge, openConsole, startConsoleProduct, type View } from '../support/console.ts'
 import { PASSWORD } from '../support/identities.ts'
-import { eventually, type Product, startProduct } from '../support/product.ts'
+import { eventually, type Product } from '../support/product.ts'
 import { startPushService } from '../support/push-service.ts'
 import { speak } from '../support/speech.ts'
 
 const VIEWER = 'viewer@example.com'
-/** Set to a directory, the screens are photographed into it. */
-const pictures = processEnvironment().PAGE_PICTURES
 
 let product: Product
 let browser: Browser
@@ -25,12 +18,9 @@ let service: ReturnType<typeof startPushService>
 let publicKey = ''
 
 beforeAll(async () => {
-  await buildConsole(join(import.meta.dir, '../../dist/console'))
-  const port = String(await findFreePort('127.0.0.1'))
   service = startPushService(() => publicKey)
-  product = await startProduct({
-    queue: 'postgres',
-    env: { PORT: port, PUBLIC_BASE_URL: `http://localhost:${port}`, WEBHOOKS_ALLOW_PRIVATE: '1' },
+  product = await startConsoleProduct({
+    env: { WEBHOOKS_ALLOW_PRIVATE: '1' },
     async prepare(ctx, businessId) {
       const userId = await createLogin(ctx.db, { email: VIEWER, password: PASSWORD, name: 'Viewer' })
       await ctx.db.transaction((tx) => grantMembership(tx, within(ctx, businessId), userId, 'viewer'))
@@ -45,39 +35,7 @@ afterAll(async () => {
   await product.stop()
 })
 
-type Options = { language?: 'he' | 'en'; width?: number; prepare?: (context: BrowserContext) => Promise<void> }
-
-async function open(path: string, { language = 'he', width = 1280, prepare }: Options = {}) {
-  const context = await browser.newContext({
-    viewport: { width, height: 800 },
-    locale: language === 'he' ? 'he-IL' : 'en-GB',
-    reducedMotion: 'reduce',
-  })
-  await prepare?.(context)
-  const page = await context.newPage()
-  page.setDefaultTimeout(15_000)
-  const problems: string[] = []
-  page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text())
-  })
-  page.on('pageerror', (error) => problems.push(error.message))
-  await page.goto(`${product.publicBaseUrl}/console${path}`)
-  await page.getByRole('heading', { level: 1 }).first().waitFor({ state: 'attached' })
-  return { context, page, problems, close: () => context.close() }
-}
-
-/** Nothing sticks out, and nothing is wrong for who cannot see or use a mouse. */
-async function judge(page: Page, name: string) {
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  )
-  expect(`${name} sticks out by ${overflow}`).toBe(`${name} sticks out by 0`)
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes[0]?.html}`)).toEqual([])
-  if (!pictures) return
-  mkdirSync(pictures, { recursive: true })
-  await page.screenshot({ path: join(pictures, `${name}.png`) })
-}
+const open = (path: string, view?: View) => openConsole(product, browser, path, view)
 
 /** A call that stays on the line until a member ends it. */
 async function callIn() {
@@ -124,7 +82,7 @@ test('a call appears within a second, in both languages on every width, is heard
       const other = await open('/live', { language, width })
       await cards(other.page).waitFor()
       await other.page.getByRole('button', { name: language === 'he' ? 'לקחת את השיחה' : 'Take over' }).click()
-      await judge(other.page, `live-${language}-${width}`)
+      await judge(other.page, `live-${language}-${width}`, other.problems)
       expect(other.problems).toEqual([])
       await other.close()
     }
@@ -192,7 +150,7 @@ test('a member turns notifications on, chooses, tries them, and turns them off; 
   for (const [language, width] of [['en', 360] as const, ['he', 1280] as const]) {
     const shown = await open('/settings?part=notifications', { language, width })
     await shown.page.getByRole('checkbox').waitFor()
-    await judge(shown.page, `notifications-${language}-${width}`)
+    await judge(shown.page, `notifications-${language}-${width}`, shown.problems)
     await shown.close()
   }
   const { page, problems, close } = await open('/settings?part=notifications', {
@@ -200,7 +158,7 @@ test('a member turns notifications on, chooses, tries them, and turns them off; 
   })
   await page.getByRole('button', { name: 'לקבל התראות במכשיר הזה' }).click()
   await page.getByText('המכשיר הזה מקבל התראות').waitFor()
-  await judge(page, 'notifications-on-he-1280')
+  await judge(page, 'notifications-on-he-1280', [])
   await page.getByRole('checkbox', { name: 'לידים חדשים' }).click()
   await page.getByRole('button', { name: 'שליחת התראת ניסיון' }).click()
   await eventually(() => service.messagesOf(device.id).length > 0, 'the notification')
@@ -305,6 +263,6 @@ test('without the server a page says so, in both languages', async () => {
   await page.goto(`${product.publicBaseUrl}/console`)
   await page.getByRole('heading', { name: 'אין חיבור לשרת' }).waitFor()
   await page.getByRole('heading', { name: 'The server cannot be reached' }).waitFor()
-  await judge(page, 'offline')
+  await judge(page, 'offline', [])
   await close()
 }, 60_000)

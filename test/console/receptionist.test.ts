@@ -1,37 +1,27 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import AxeBuilder from '@axe-core/playwright'
 import type { Browser, Page } from 'playwright-core'
 import { rmsOfMulawBase64 } from '../../src/audio/energy.ts'
 import { decodeMulaw, msOfBytes } from '../../src/audio/mulaw.ts'
 import { writeWavPcm16 } from '../../src/audio/wav.ts'
-import { processEnvironment } from '../../src/config.ts'
-import { buildConsole } from '../../src/console/build/build.ts'
-import { findFreePort } from '../../src/lib/net.ts'
 import { openBrowser } from '../support/browser.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
-import { eventually, type Product, startProduct } from '../support/product.ts'
+import { judge, openConsole, startConsoleProduct, type View } from '../support/console.ts'
+import { eventually, type Product } from '../support/product.ts'
 import { endSpeech, line, speak } from '../support/speech.ts'
 
 const TABS = ['edit', 'difference', 'test', 'history']
-/** Set to a directory, the screens are photographed into it. */
-const pictures = processEnvironment().PAGE_PICTURES
 
 let product: Product
 let browser: Browser
 
 beforeAll(async () => {
-  await buildConsole(join(import.meta.dir, '../../dist/console'))
-  const port = String(await findFreePort('127.0.0.1'))
   const microphone = join(temporaryDirectory('microphone'), 'caller.wav')
   // Chromium plays it in a loop, from when the microphone is opened.
   const said = line(6_000, await speak('My name is Dana Levi', 'en'), 4_000)
   writeFileSync(microphone, writeWavPcm16(decodeMulaw(said), 8_000))
-  product = await startProduct({
-    queue: 'postgres',
-    env: { PORT: port, PUBLIC_BASE_URL: `http://localhost:${port}` },
-  })
+  product = await startConsoleProduct()
   browser = await openBrowser([
     '--use-fake-ui-for-media-stream',
     '--use-fake-device-for-media-stream',
@@ -45,41 +35,12 @@ afterAll(async () => {
   await product.stop()
 })
 
-async function open(tab: string, { language = 'he', width = 1280 }: { language?: 'he' | 'en'; width?: number } = {}) {
-  const context = await browser.newContext({
-    viewport: { width, height: 800 },
-    locale: language === 'he' ? 'he-IL' : 'en-GB',
-    reducedMotion: 'reduce',
-  })
-  const page = await context.newPage()
-  page.setDefaultTimeout(15_000)
-  const problems: string[] = []
-  page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text())
-  })
-  page.on('pageerror', (error) => problems.push(error.message))
-  await page.goto(`${product.publicBaseUrl}/console/settings?part=receptionist&tab=${tab}`)
-  await page.getByRole('heading', { level: 2 }).first().waitFor()
-  return { page, problems, close: () => context.close() }
-}
+const open = (tab: string, view?: View) =>
+  openConsole(product, browser, `/settings?part=receptionist&tab=${tab}`, view, 2)
 
 const box = (page: Page, name: string) => page.getByRole('textbox', { name: new RegExp(`^${name}`) })
 const live = () => product.trpc().receptionist.get.query()
 const draft = () => product.trpc().receptionist.draft.query()
-
-/** Nothing sticks out, and axe finds nothing. */
-async function judge(page: Page, name: string) {
-  await page.waitForLoadState('networkidle')
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  )
-  expect(`${name} sticks out by ${overflow}`).toBe(`${name} sticks out by 0`)
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes[0]?.html}`)).toEqual([])
-  if (!pictures) return
-  mkdirSync(pictures, { recursive: true })
-  await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true })
-}
 
 test('drafted, heard, compared, published, restored: callers hear it when it is published, not before', async () => {
   const { page, problems, close } = await open('edit')
@@ -242,7 +203,6 @@ test('a test call from the browser: the draft’s greeting is heard, the microph
   await log.getByText(words).waitFor()
   const said = log.getByRole('listitem').filter({ hasText: 'You ·' }).first()
   await said.waitFor()
-  if (pictures) await page.screenshot({ path: join(pictures, 'test-call-en-1280.png') })
   await page.getByRole('button', { name: 'Mute the microphone' }).click()
   await page.getByRole('button', { name: 'Hang up' }).click()
   await page.getByText('The call has ended: you hung up.').waitFor()
@@ -303,7 +263,7 @@ for (const language of ['he', 'en'] as const)
           await page.getByRole('button', { expanded: false }).first().click()
           await page.locator('ins, del').first().waitFor()
         }
-        await judge(page, `receptionist-${tab}-${language}-${width}`)
+        await judge(page, `receptionist-${tab}-${language}-${width}`, problems)
         expect(problems).toEqual([])
         await close()
       }

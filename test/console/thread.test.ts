@@ -5,7 +5,7 @@ import { changeMessage, describeContent, receiveMessage } from '../../src/domain
 import { newId } from '../../src/lib/ids.ts'
 import type { InboundContent, InboundExtras } from '../../src/providers/whatsapp/port.ts'
 import { openBrowser } from '../support/browser.ts'
-import { judgePage, openConsole, startConsoleProduct } from '../support/console-page.ts'
+import { judge, openConsole, startConsoleProduct } from '../support/console.ts'
 import { eventually, type Product } from '../support/product.ts'
 
 const phone = '+972507770001'
@@ -138,6 +138,6 @@ for (const language of ['he', 'en'] as const)
   for (const width of [360, 1280])
     test(`a thread of every kind in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
       const opened = await openThread({ language, width })
-      await judgePage(opened, `thread-kinds-${language}-${width}`)
+      await judge(opened.page, `thread-kinds-${language}-${width}`, opened.problems)
       await opened.close()
     }, 60_000)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { Page } from 'playwright-core'
-import { judgeScreen, LANGUAGES, startConsole, WIDTHS } from '../support/console-screens.ts'
+import { judge, LANGUAGES, startConsole, WIDTHS } from '../support/console.ts'
 import { CALLER, eventually } from '../support/product.ts'
 
 let at: Awaited<ReturnType<typeof startConsole>>
@@ -53,17 +53,17 @@ for (const language of LANGUAGES)
       const view = { language, width }
       const { page, problems, close } = await at.open('/today', view)
       await page.getByRole('region').nth(4).waitFor()
-      await judgeScreen(page, `today-${language}-${width}`, problems)
+      await judge(page, `today-${language}-${width}`, problems)
       for (const each of ['day', 'week', 'month']) {
         await page.goto(`${at.product.publicBaseUrl}/console/calendar?view=${each}`)
         await page.getByText('דנה לוי').first().waitFor({ state: 'attached' })
-        await judgeScreen(page, `calendar-${each}-${language}-${width}`, problems)
+        await judge(page, `calendar-${each}-${language}-${width}`, problems)
       }
       await page
         .getByRole('button', { name: language === 'he' ? 'פגישה חדשה' : 'New appointment', exact: true })
         .click()
       await page.getByRole('dialog').waitFor()
-      await judgeScreen(page, `calendar-new-${language}-${width}`, problems)
+      await judge(page, `calendar-new-${language}-${width}`, problems)
       await close()
     }, 90_000)
 

@@ -9,8 +9,18 @@ import { findFreePort } from '../../src/lib/net.ts'
 import { openBrowser } from './browser.ts'
 import { type Product, type ProductOptions, startProduct } from './product.ts'
 
-export type View = { language?: 'he' | 'en'; width?: number; context?: BrowserContext }
-export type Opened = { page: Page; problems: string[]; close(): Promise<void> }
+export const LANGUAGES = ['he', 'en'] as const
+export const WIDTHS = [360, 1280] as const
+export type View = {
+  language?: 'he' | 'en'
+  width?: number
+  /** What the page may do; all else is denied then. */
+  permissions?: string[]
+  context?: BrowserContext
+  /** Changes the context before the page is opened. */
+  prepare?: (context: BrowserContext) => Promise<void>
+}
+export type Opened = { context: BrowserContext; page: Page; problems: string[]; close(): Promise<void> }
 
 export type ConsoleFixture = {
   product: Product
@@ -21,44 +31,62 @@ export type ConsoleFixture = {
   stop(): Promise<void>
 }
 
-/** The built console, served by a product that is reached as `localhost`, and a browser. */
-export async function startConsole(options: Partial<ProductOptions> = {}): Promise<ConsoleFixture> {
+/** A product that serves the built console at an address that a browser reaches as its own machine's. */
+export async function startConsoleProduct(options: Partial<ProductOptions> = {}): Promise<Product> {
   await buildConsole(join(import.meta.dir, '../../dist/console'))
   const port = String(await findFreePort('127.0.0.1'))
-  const product = await startProduct({
+  return await startProduct({
     queue: 'postgres',
     ...options,
     env: { PORT: port, PUBLIC_BASE_URL: `http://localhost:${port}`, ...options.env },
   })
+}
+
+/** The same, and a browser. */
+export async function startConsole(options: Partial<ProductOptions> = {}): Promise<ConsoleFixture> {
+  const product = await startConsoleProduct(options)
   const browser = await openBrowser()
-  const newContext = ({ language = 'he', width = 1280 }: View = {}) =>
-    browser.newContext({
-      viewport: { width, height: 800 },
-      locale: language === 'he' ? 'he-IL' : 'en-GB',
-      reducedMotion: 'reduce',
-    })
   return {
     product,
     browser,
-    newContext,
-    async open(path, view = {}) {
-      const context = view.context ?? (await newContext(view))
-      const page = await context.newPage()
-      page.setDefaultTimeout(15_000)
-      const problems: string[] = []
-      page.on('console', (message) => {
-        if (message.type() === 'error') problems.push(message.text())
-      })
-      page.on('pageerror', (error) => problems.push(error.message))
-      await page.goto(`${product.publicBaseUrl}/console${path}`)
-      await page.getByRole('heading', { level: 1 }).first().waitFor({ state: 'attached' })
-      return { page, problems, close: () => (view.context ? page.close() : context.close()) }
-    },
+    newContext: (view = {}) => newContext(browser, view),
+    open: (path, view) => openConsole(product, browser, path, view),
     async stop() {
       await browser.close()
       await product.stop()
     },
   }
+}
+
+function newContext(browser: Browser, { language = 'he', width = 1280, permissions }: View): Promise<BrowserContext> {
+  return browser.newContext({
+    viewport: { width, height: 800 },
+    locale: language === 'he' ? 'he-IL' : 'en-GB',
+    reducedMotion: 'reduce',
+    ...(permissions ? { permissions } : {}),
+  })
+}
+
+/** Opens a path below `/console`, waits for its heading of that level, and notes what the page reports as an error. */
+export async function openConsole(
+  product: Product,
+  browser: Browser,
+  path: string,
+  view: View = {},
+  level = 1,
+): Promise<Opened> {
+  const context = view.context ?? (await newContext(browser, view))
+  await view.prepare?.(context)
+  const page = await context.newPage()
+  page.setDefaultTimeout(15_000)
+  const problems: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(message.text())
+  })
+  page.on('pageerror', (error) => problems.push(error.message))
+  await page.goto(`${product.publicBaseUrl}/console${path}`)
+  await page.getByRole('heading', { level }).first().waitFor({ state: 'attached' })
+  return { context, page, problems, close: () => (view.context ? page.close() : context.close()) }
 }
 
 /** Nothing sticks out, axe finds nothing, the browser reports no error. With PAGE_PICTURES the page is photographed. */

@@ -1,6 +1,12 @@
 import { createDecipheriv, createECDH, hkdfSync, randomBytes } from 'node:crypto'
 import { newId } from '../../src/lib/ids.ts'
 
+/** The keys of RFC 8291, appendix A. */
+export const EXAMPLE_PUSH_KEYS = {
+  p256dh: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4',
+  auth: 'BTBZMqHH6r4Tts7J_aSIgg',
+}
+
 type Browser = { id: string; endpoint: string; keys: { p256dh: string; auth: string } }
 export type PushedMessage = { browser: string; text: string; ttl: string | null; urgency: string | null }
 

@@ -67,6 +67,7 @@ export async function createTestServices(
   const liveCalls = createLiveControl({
     messages: createProcessMessages({ ctx, sql: database.sql, processId: SERVER_ID }),
     sessionOf: () => null,
+    log: ctx.log,
   })
   const storage = createFileStorage(temporaryDirectory('services'))
   return {

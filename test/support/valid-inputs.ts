@@ -8,6 +8,7 @@ import { receiveMessage } from '../../src/domain/messages/index.ts'
 import { newId } from '../../src/lib/ids.ts'
 import type { TestApi } from './api.ts'
 import { traceOfCall } from './call-trace.ts'
+import { EXAMPLE_PUSH_KEYS } from './push-service.ts'
 import { SERVER_ID } from './services.ts'
 
 export type ProcedurePath = keyof typeof PERMISSIONS
@@ -136,7 +137,7 @@ export async function prepareValidInputs(
   const newDevice = () => ({
     subscription: {
       endpoint: `https://push.example.com/${newId()}`,
-      keys: { p256dh: `B${'A'.repeat(86)}`, auth: 'A'.repeat(22) },
+      keys: EXAMPLE_PUSH_KEYS,
     },
     label: 'A telephone',
     language: 'he' as const,
