@@ -3,6 +3,7 @@ import { auditLiveAction, callNotLive, findLiveCall, type LiveAction, type LiveC
 import type { BusinessContext } from '../domain/context.ts'
 import type { ProcessMessages } from '../domain/system/index.ts'
 import { AppError } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
 import type { CallCommand, CommandProblem } from './call-commands.ts'
 import type { CallListener } from './listen-tap.ts'
 import type { MediaSession } from './media-session.ts'
@@ -50,10 +51,11 @@ const question = z.discriminatedUnion('ask', [
 export function createLiveControl(options: {
   messages: ProcessMessages
   sessionOf(callSid: string): MediaSession | null
+  log: Logger
 }): LiveControl {
-  const { messages, sessionOf } = options
-  const relay = new ListenRelay(messages)
-  const remote = new RemoteListeners(messages)
+  const { messages, sessionOf, log } = options
+  const relay = new ListenRelay(messages, log)
+  const remote = new RemoteListeners(messages, log)
   let local = 0
 
   function requireSession(callSid: string): MediaSession {

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { concatBytes } from '../audio/mulaw.ts'
 import type { ProcessMessages } from '../domain/system/index.ts'
+import { errorMessage } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
+import type { Logger } from '../lib/log.ts'
 import type { CallListener } from './listen-tap.ts'
 
 /** A message holds 300 ms of both sides: base64 of 4,800 bytes, below the 8,000 of NOTIFY. */
@@ -19,6 +21,10 @@ const sent = z.discriminatedUnion('tell', [
   z.object({ tell: z.literal('ended'), listenerId: z.string() }),
 ])
 
+/** A message between servers was lost: each side ends by itself when it hears nothing more. */
+const unsent = (log: Logger) => (error: unknown) =>
+  log.warn({ error: errorMessage(error) }, 'message about a listener not sent')
+
 type Relayed = {
   leave(): void
   to: string
@@ -34,7 +40,10 @@ export class ListenRelay {
   readonly #relayed = new Map<string, Relayed>()
   readonly #timer: Timer
 
-  constructor(private readonly messages: ProcessMessages) {
+  constructor(
+    private readonly messages: ProcessMessages,
+    private readonly log: Logger,
+  ) {
     this.#timer = setInterval(() => this.#dropGone(), KEEP_MS)
     this.#timer.unref()
   }
@@ -50,7 +59,7 @@ export class ListenRelay {
       hear: (caller, agent) => this.#hear(listenerId, caller, agent),
       end: () => {
         this.#relayed.delete(listenerId)
-        this.messages.tell(to, { tell: 'ended', listenerId }).catch(() => {})
+        this.messages.tell(to, { tell: 'ended', listenerId }).catch(unsent(this.log))
       },
     })
     const seenAt = performance.now()
@@ -95,14 +104,17 @@ export class ListenRelay {
   #send(listenerId: string, relayed: Relayed, caller: Uint8Array, agent: Uint8Array): void {
     if (relayed.unsent >= MAX_UNSENT) {
       this.end(listenerId)
-      this.messages.tell(relayed.to, { tell: 'ended', listenerId }).catch(() => {})
+      this.messages.tell(relayed.to, { tell: 'ended', listenerId }).catch(unsent(this.log))
       return
     }
     relayed.unsent++
     const audio = Buffer.concat([caller, agent]).toString('base64')
     this.messages
       .tell(relayed.to, { tell: 'audio', listenerId, audio })
-      .catch(() => this.end(listenerId))
+      .catch((error: unknown) => {
+        this.end(listenerId)
+        unsent(this.log)(error)
+      })
       .finally(() => relayed.unsent--)
   }
 
@@ -119,7 +131,10 @@ export class RemoteListeners {
   readonly #remote = new Map<string, Remote>()
   readonly #timer: Timer
 
-  constructor(private readonly messages: ProcessMessages) {
+  constructor(
+    private readonly messages: ProcessMessages,
+    private readonly log: Logger,
+  ) {
     this.#timer = setInterval(() => this.#keepAll(), KEEP_MS)
     this.#timer.unref()
   }
@@ -133,7 +148,7 @@ export class RemoteListeners {
       leave: () => {
         if (!this.#remote.delete(listenerId)) return
         // Without it the other process would stop by itself.
-        this.messages.ask(serverId, { ask: 'leave', listenerId }, KEEP_MS).catch(() => {})
+        this.messages.ask(serverId, { ask: 'leave', listenerId }, KEEP_MS).catch(unsent(this.log))
       },
     }
   }
@@ -162,7 +177,7 @@ export class RemoteListeners {
     const now = performance.now()
     for (const [id, remote] of this.#remote) {
       if (now - remote.heardAt > SILENT_MS) this.#end(id, remote)
-      else this.messages.ask(remote.serverId, { ask: 'keep', listenerId: id }, KEEP_MS).catch(() => {})
+      else this.messages.ask(remote.serverId, { ask: 'keep', listenerId: id }, KEEP_MS).catch(unsent(this.log))
     }
   }
 

@@ -52,7 +52,11 @@ export const pushRouter = router({
         example: {
           subscription: {
             endpoint: 'https://push.example.com/send/abc',
-            keys: { p256dh: `B${'A'.repeat(86)}`, auth: 'A'.repeat(22) },
+            // The keys of RFC 8291, appendix A.
+            keys: {
+              p256dh: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4',
+              auth: 'BTBZMqHH6r4Tts7J_aSIgg',
+            },
           },
           label: 'Chrome on Android',
           language: 'he',

@@ -150,6 +150,7 @@ test('a write to a table of another noun is found, however it is written, and a 
     'await tx.insert(calls).values({})',
     'await tx',
     '  .update(calls)',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source that is searched
     'sql`delete from ${calls} where id = 1`',
     'sql`update call_turns set text = null`',
     'sql`insert into call_turns (id) values (1)`',

@@ -11,6 +11,7 @@ import { temporaryDirectory } from '../support/cleanup.ts'
 import { machineEnvironment } from '../support/product-process.ts'
 import { OPENAI_KEY, startTestOpenAi } from '../support/realtime.ts'
 import { randomIntegers, withSeed } from '../support/seed.ts'
+import { eventually } from '../support/wait.ts'
 
 const SECRET = 'a secret for stream tokens'
 const WARM_UP = 3_000
@@ -243,8 +244,7 @@ test(
     expect(after).toMatchObject({ calls: 0, sockets: 0, engineSessions: 0, timers: 0 })
     expect(openai.open()).toBe(0)
     // The last records are written and gone a moment after their calls.
-    for (let i = 0; i < 100 && readdirSync(records).length > 0; i++) await Bun.sleep(100)
-    expect(readdirSync(records)).toEqual([])
+    await eventually(() => readdirSync(records).length === 0, 'the end of the last records')
     // An allocator gives pages back in its own time.
     for (let i = 0; i < 40 && after.rss > before.rss * 1.1; i++) {
       await Bun.sleep(250)

@@ -209,16 +209,24 @@ test('what matters of them is stored: every call, every recording, and none of t
     ).toBe(204)
   }
   const callSids = [...callers.keys()]
-  await eventually(async () => {
-    const rows =
-      await product.sql`select call_sid from calls where call_sid = any(${callSids}) and contact_id is not null and state = 'ended'`
-    return rows.length === callSids.length ? rows : null
-  }, 'every call with its contact and its end', 40_000)
-  await eventually(async () => {
-    const rows =
-      await product.sql`select r.id from recordings r join calls c on c.id = r.call_id where c.call_sid = any(${callSids})`
-    return rows.length === callSids.length ? rows : null
-  }, 'every recording', 40_000)
+  await eventually(
+    async () => {
+      const rows =
+        await product.sql`select call_sid from calls where call_sid = any(${callSids}) and contact_id is not null and state = 'ended'`
+      return rows.length === callSids.length ? rows : null
+    },
+    'every call with its contact and its end',
+    40_000,
+  )
+  await eventually(
+    async () => {
+      const rows =
+        await product.sql`select r.id from recordings r join calls c on c.id = r.call_id where c.call_sid = any(${callSids})`
+      return rows.length === callSids.length ? rows : null
+    },
+    'every recording',
+    40_000,
+  )
 }, 120_000)
 
 test('ids of another form name nothing: 400 with the field, or 204 where the carrier is never refused', async () => {

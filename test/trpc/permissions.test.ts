@@ -15,6 +15,7 @@ import { newId } from '../../src/lib/ids.ts'
 import { appRouter } from '../../src/trpc/router.ts'
 import { createTestApi, SCOPE_ACCESS, type TestApi } from '../support/api.ts'
 import { traceOfCall } from '../support/call-trace.ts'
+import { EXAMPLE_PUSH_KEYS } from '../support/push-service.ts'
 import { SERVER_ID } from '../support/services.ts'
 import { DOMAIN_REFUSALS, type ProcedurePath, prepareValidInputs } from '../support/valid-inputs.ts'
 
@@ -167,7 +168,7 @@ describe('a stranger of another business', () => {
     const device = await owner.push.subscribe({
       subscription: {
         endpoint: 'https://push.example.com/a',
-        keys: { p256dh: `B${'A'.repeat(86)}`, auth: 'A'.repeat(22) },
+        keys: EXAMPLE_PUSH_KEYS,
       },
       label: mark,
       language: 'en',
@@ -355,7 +356,7 @@ describe('a stranger of another business', () => {
       'push.subscribe': {
         subscription: {
           endpoint: 'https://push.example.com/a',
-          keys: { p256dh: `B${'A'.repeat(86)}`, auth: 'A'.repeat(22) },
+          keys: EXAMPLE_PUSH_KEYS,
         },
         label: 'b',
         language: 'en',

@@ -11,7 +11,7 @@ export function registerWorker(): void {
   navigator.serviceWorker
     .register(below('/console/sw.js'), { scope: below('/console') })
     // Without it the console works, only not offline and without notifications.
-    .catch(() => {})
+    .catch((error: unknown) => console.info('no service worker', error))
 }
 
 async function subscription(): Promise<PushSubscription | null> {

@@ -1,19 +1,19 @@
 import { Link } from '@tanstack/react-router'
-import { useFormatter, useTranslations } from 'use-intl'
+import { useFormatter, useMessages, useTranslations } from 'use-intl'
 import { Duration, Phone, useSeconds } from '../ui/values.tsx'
-import { END_REASONS } from './call-end.ts'
 import type { CallDetail, CallMoment } from './call-types.ts'
 
 /** How a call ended, what became of the caller, and what was measured. */
 export function Facts({ detail, moments }: { detail: CallDetail; moments: CallMoment[] }) {
   const t = useTranslations('call')
-  const reason = END_REASONS.find((each) => each === detail.endReason)
+  const { ends } = useMessages().call
+  const hasWords = (reason: string | null): reason is keyof typeof ends => reason !== null && reason in ends
   return (
     <section aria-labelledby="facts" className="flex flex-col gap-3 rounded-xl border border-line bg-surface p-4">
       <h2 id="facts" className="font-semibold">
         {t('endedBy')}
       </h2>
-      <p>{reason ? t(`ends.${reason}`) : (detail.endReason ?? t(detail.state))}</p>
+      <p>{hasWords(detail.endReason) ? t(`ends.${detail.endReason}`) : (detail.endReason ?? t(detail.state))}</p>
       <Became detail={detail} />
       <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-sm">
         {!detail.isTest && (

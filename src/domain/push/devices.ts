@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto'
 import { and, asc, eq, isNull, ne, or, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { PUSH_KINDS, pushDeliveries, pushDevices, pushSettings } from '../../../db/schema/index.ts'
@@ -12,12 +13,31 @@ export { PUSH_KINDS }
 /** Browsers and phones of one member in one business. */
 const MAX_DEVICES = 20
 
+/** An uncompressed point of the curve P-256 in base64url (RFC 8291, section 3.1): to another one nothing can be encrypted. */
+function isPublicKey(text: string): boolean {
+  const point = Buffer.from(text, 'base64url')
+  if (point.length !== 65 || point[0] !== 4) return false
+  const [x, y] = [point.subarray(1, 33), point.subarray(33)].map((part) => part.toString('base64url'))
+  try {
+    createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' })
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** A browser's PushSubscription, as its `toJSON` gives it. */
 export const pushTarget = z.object({
   endpoint: z.url({ protocol: /^https?$/ }).max(2_000),
   keys: z.object({
-    p256dh: z.string().regex(/^[\w-]{80,100}=?$/),
-    auth: z.string().regex(/^[\w-]{16,40}={0,2}$/),
+    p256dh: z
+      .string()
+      .regex(/^[\w-]{80,100}=?$/)
+      .refine(isPublicKey, 'is no public key of P-256'),
+    auth: z
+      .string()
+      .regex(/^[\w-]{16,40}={0,2}$/)
+      .refine((secret) => Buffer.from(secret, 'base64url').length === 16, 'is no secret of 16 bytes'),
   }),
 })
 

@@ -93,7 +93,7 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
     },
   })
   const messages = createProcessMessages({ ctx, sql: deps.database.sql, processId: deps.processId })
-  const control = createLiveControl({ messages, sessionOf: (callSid) => media.sessionOf(callSid) })
+  const control = createLiveControl({ messages, sessionOf: (callSid) => media.sessionOf(callSid), log })
   metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
   metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
 

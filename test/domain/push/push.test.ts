@@ -9,7 +9,7 @@ import { newId } from '../../../src/lib/ids.ts'
 import { createSecretBox, deriveKey } from '../../../src/lib/secret-box.ts'
 import { createWebPush } from '../../../src/providers/push/web-push.ts'
 import { createTestApi, type TestApi } from '../../support/api.ts'
-import { startPushService } from '../../support/push-service.ts'
+import { EXAMPLE_PUSH_KEYS, startPushService } from '../../support/push-service.ts'
 
 let api: TestApi
 let service: ReturnType<typeof startPushService>
@@ -222,6 +222,20 @@ test('a push service at a private address is refused, unless the settings allow 
   expect(await deliverAll(strict)).toEqual(['failed'])
   const rows = await api.ctx.db.execute<{ error: string }>(sql`select error from push_deliveries`)
   expect([...rows]).toEqual([{ error: 'The address of the push service is not a public one.' }])
+})
+
+test('a browser to which nothing can be encrypted is refused, and stays unknown', async () => {
+  const endpoint = 'https://push.example.test/x'
+  const offTheCurve = Buffer.concat([Buffer.of(4), Buffer.alloc(64, 1)]).toString('base64url')
+  for (const keys of [
+    { ...EXAMPLE_PUSH_KEYS, p256dh: offTheCurve },
+    { ...EXAMPLE_PUSH_KEYS, p256dh: Buffer.alloc(65).toString('base64url') },
+    { ...EXAMPLE_PUSH_KEYS, auth: 'A'.repeat(20) },
+  ])
+    await expect(
+      owner.caller.push.subscribe({ subscription: { endpoint, keys }, label: 'x', language: 'en' }),
+    ).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+  expect((await owner.caller.push.devices()).items).toEqual([])
 })
 
 test('devices belong to members: an API key has none, another member’s browser is taken, who leaves is not notified', async () => {
