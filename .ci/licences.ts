@@ -28,6 +28,9 @@ const COMPATIBLE = new Set([
   'Zlib',
 ])
 
+/** Packages that name theirs in their own words; their licence files were read. */
+const READ: Readonly<Record<string, string>> = { 'duck@0.1.12': 'BSD-2-Clause' }
+
 const manifest = z.looseObject({ name: z.string(), version: z.string(), license: z.string().optional() })
 
 /** Whether an SPDX expression lets us: all of what is joined by AND, one of what is joined by OR. */
@@ -54,8 +57,8 @@ async function main(root: string): Promise<number> {
   let count = 0
   for await (const { name, version, license } of packages(root)) {
     count += 1
-    if (license === undefined || !isCompatible(license))
-      bad.push(`${name}@${version}: ${license ?? 'names no licence'}`)
+    const known = READ[`${name}@${version}`] ?? license
+    if (known === undefined || !isCompatible(known)) bad.push(`${name}@${version}: ${license ?? 'names no licence'}`)
   }
   for (const line of bad) console.log(line)
   console.log(`${count} packages, ${bad.length} with a licence that is not on the list`)

@@ -95,6 +95,7 @@ const RIGHT: { file: RegExp; words?: RegExp; why: string }[] = [
   { file: /^\.ci\/words\.ts$|^test\/ci\/|^GLOSSARY\.md$|^CHANGELOG\.md$/, why: 'the list itself' },
   { file: /^db\/migrations\//, why: 'migrations are history' },
   { file: /^test\/product\/local-users/, words: /^nobody$/, why: 'a user of the machine' },
+  { file: /^src\/domain\/knowledge\/meanings\.ts$/, words: /^(skin|spare)$/, why: 'words of customers' },
   { file: /^patches\//, why: 'another project’s source' },
   { file: /^src\/config(-safety)?\.ts$/, words: /^OPENAI_WARM_SPARE$/, why: 'a setting keeps its name' },
   {

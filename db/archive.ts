@@ -1,7 +1,6 @@
 import type { TransactionSql } from 'postgres'
 import { z } from 'zod'
 
-/** Where files are stored; a part of the product's storage. */
 export type BackupStorage = {
   get(key: string): Promise<{ body: Blob; size: number } | null>
   put(key: string, data: Uint8Array, contentType: string): Promise<void>
@@ -9,7 +8,6 @@ export type BackupStorage = {
 
 export type BackupProgress = (step: { what: string; done: number; total: number }) => void
 
-/** What an archive says about itself, in its last entry. */
 export const manifestSchema = z.object({
   format: z.literal('agentlocator-backup/1'),
   createdAt: z.string(),
@@ -45,6 +43,10 @@ export const LEFT_OUT: ReadonlySet<string> = new Set([
   'push_devices',
   'push_deliveries',
   'push_notices',
+  // They name devices; what was sent before a restore is not notified again.
+  'alert_deliveries',
+  'alert_steps',
+  'alert_watch',
 ])
 
 /** Transaction ids mean nothing in another database: the restore's own take their place. */

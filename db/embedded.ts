@@ -36,7 +36,6 @@ import { assignOwner } from './embedded-role.ts'
 export { embeddedPostgresUrl } from './embedded-files.ts'
 
 export type EmbeddedPostgres = {
-  /** Connection string of the product's database, as the role that owns it. */
   url: string
   /** The same database as the cluster's superuser. */
   adminUrl: string
@@ -49,7 +48,6 @@ export type EmbeddedPostgresOptions = {
   logger: Logger
   /** Server settings on top of ours, for example `{ fsync: 'off' }` in tests. */
   settings?: Record<string, string>
-  /** Programs of another version than the one that comes with the product. */
   binaries?: PostgresBinaries
 }
 
@@ -70,9 +68,8 @@ const SETTINGS = {
 }
 
 /**
- * Starts the Postgres that comes with the product, or adopts the one that a killed process left running: the server outlives
- * a crash of ours, and the next start finds it by its saved port and password.
- * @throws Error saying what to do when it cannot be made to run
+ * Starts the embedded Postgres, or adopts one that outlived a crash, by its saved port and password. @throws Error with what
+ * to do
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const directory = embeddedDirectory(options.dataDir)

@@ -3,7 +3,6 @@ import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import postgres, { type Sql, type TransactionSql } from 'postgres'
 import { z } from 'zod'
 
-/** Any number, the same for every migrator. */
 const MIGRATION_LOCK = 4_711_972
 
 const FOLDER = join(import.meta.dir, 'migrations')
@@ -25,9 +24,8 @@ export type MigrateOptions = {
 }
 
 /**
- * Applies the migrations that are missing, each in a transaction of its own. Several processes may call it at once: one
- * works, the others wait and then find nothing to do. An online migration runs statement by statement instead, so that
- * indexes are built and constraints validated while the version before it goes on reading and writing.
+ * Applies missing migrations, each in a transaction; one of several processes works, the others wait. An online one runs by
+ * statement, so that the previous version goes on reading and writing.
  */
 export async function migrateDatabase(url: string, options: MigrateOptions = {}): Promise<void> {
   // One connection, because the advisory lock belongs to the session that took it.

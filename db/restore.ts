@@ -16,9 +16,8 @@ import {
 import { migrateDatabase, migrationHashes } from './migrate.ts'
 
 /**
- * Fills an empty database and its storage from an archive: all of it, or nothing of the tables. An archive of an earlier
- * version is read into the tables of that version, which the migrations since then bring up to date.
- * @throws AppError `backup_damaged`, `backup_of_another_version`, `backup_half_migrated`, `database_not_empty`
+ * Fills an empty database and storage from an archive, the tables all or nothing; an earlier version's tables are then
+ * migrated. @throws AppError `backup_damaged`, `backup_of_another_version`, `backup_half_migrated`, `database_not_empty`
  */
 export async function restore(
   url: string,

@@ -1,21 +1,4 @@
 import { Command } from 'commander'
-import { addBusinessCommands } from './cli/commands/business.ts'
-import { addCallCommands, addSmokeCommand } from './cli/commands/call.ts'
-import { addCallsCommands } from './cli/commands/calls.ts'
-import { addCompletionCommand } from './cli/commands/completion.ts'
-import { addContactCommands } from './cli/commands/contacts.ts'
-import { addImportCommands } from './cli/commands/csv.ts'
-import { addInstallationCommands } from './cli/commands/installation.ts'
-import { addKeyCommands } from './cli/commands/key.ts'
-import { addLeadCommands } from './cli/commands/leads.ts'
-import { addMemberCommands } from './cli/commands/member.ts'
-import { addMessageCommands } from './cli/commands/messages.ts'
-import { addNumberCommands } from './cli/commands/number.ts'
-import { addPaymentCommands } from './cli/commands/payments.ts'
-import { addQuarantineCommands } from './cli/commands/quarantine.ts'
-import { addQueueCommands } from './cli/commands/queue.ts'
-import { addUserCommands } from './cli/commands/user.ts'
-import { addWhatsAppCommands } from './cli/commands/whatsapp.ts'
 import { describeFailure, EXIT_HELP, UsageError } from './cli/exit.ts'
 import { listenForInterrupts } from './cli/interrupt.ts'
 import { print, printError, printJson } from './cli/output.ts'
@@ -27,30 +10,92 @@ import { restrictNewFiles } from './lib/file-modes.ts'
 import { readSandboxFile } from './processes/supervise/sandbox-file.ts'
 import { createClient } from './trpc/client.ts'
 
-const COMMANDS = [
-  addInstallationCommands,
-  addQueueCommands,
-  addQuarantineCommands,
-  addBusinessCommands,
-  addMemberCommands,
-  addKeyCommands,
-  addNumberCommands,
-  addUserCommands,
-  addCallsCommands,
-  addMessageCommands,
-  addLeadCommands,
-  addContactCommands,
-  addWhatsAppCommands,
-  addPaymentCommands,
-  addImportCommands,
-  addCallCommands,
-  addSmokeCommand,
-  addCompletionCommand,
-] satisfies ((program: Command, cli: Cli) => void)[]
+type Add = (program: Command, cli: Cli) => void
+
+/** The commands in the order of the help, by their files: one command needs one file, and each brings its part of the domain. */
+const COMMANDS: { names: readonly string[]; load(): Promise<Add[]> }[] = [
+  {
+    names: ['doctor', 'migrate', 'backup', 'restore'],
+    load: () => import('./cli/commands/installation.ts').then((m) => [m.addInstallationCommands]),
+  },
+  {
+    names: ['queue'],
+    load: () => import('./cli/commands/queue.ts').then((m) => [m.addQueueCommands]),
+  },
+  {
+    names: ['quarantine'],
+    load: () => import('./cli/commands/quarantine.ts').then((m) => [m.addQuarantineCommands]),
+  },
+  {
+    names: ['business'],
+    load: () => import('./cli/commands/business.ts').then((m) => [m.addBusinessCommands]),
+  },
+  {
+    names: ['member'],
+    load: () => import('./cli/commands/member.ts').then((m) => [m.addMemberCommands]),
+  },
+  {
+    names: ['key'],
+    load: () => import('./cli/commands/key.ts').then((m) => [m.addKeyCommands]),
+  },
+  {
+    names: ['number'],
+    load: () => import('./cli/commands/number.ts').then((m) => [m.addNumberCommands]),
+  },
+  {
+    names: ['user'],
+    load: () => import('./cli/commands/user.ts').then((m) => [m.addUserCommands]),
+  },
+  {
+    names: ['calls'],
+    load: () => import('./cli/commands/calls.ts').then((m) => [m.addCallsCommands]),
+  },
+  {
+    names: ['messages'],
+    load: () => import('./cli/commands/messages.ts').then((m) => [m.addMessageCommands]),
+  },
+  {
+    names: ['leads'],
+    load: () => import('./cli/commands/leads.ts').then((m) => [m.addLeadCommands]),
+  },
+  {
+    names: ['contacts'],
+    load: () => import('./cli/commands/contacts.ts').then((m) => [m.addContactCommands]),
+  },
+  {
+    names: ['whatsapp'],
+    load: () => import('./cli/commands/whatsapp.ts').then((m) => [m.addWhatsAppCommands]),
+  },
+  {
+    names: ['payments'],
+    load: () => import('./cli/commands/payments.ts').then((m) => [m.addPaymentCommands]),
+  },
+  {
+    names: ['imports'],
+    load: () => import('./cli/commands/csv.ts').then((m) => [m.addImportCommands]),
+  },
+  {
+    names: ['call', 'smoke'],
+    load: () => import('./cli/commands/call.ts').then((m) => [m.addCallCommands, m.addSmokeCommand]),
+  },
+  {
+    names: ['eval'],
+    load: () => import('./cli/commands/evals.ts').then((m) => [m.addEvalCommands]),
+  },
+  {
+    names: ['chat'],
+    load: () => import('./cli/commands/chat.ts').then((m) => [m.addChatCommand]),
+  },
+  {
+    names: ['completion'],
+    load: () => import('./cli/commands/completion.ts').then((m) => [m.addCompletionCommand]),
+  },
+]
 
 type Global = { url?: string; key?: string; business?: string; local?: boolean; json?: boolean }
 
-export function buildProgram(): { program: Command; url(): string } {
+/** @param args what was typed: only the files of the command that it names are loaded; all of them where it names none */
+export async function buildProgram(args: readonly string[] = []): Promise<{ program: Command; url(): string }> {
   const program = new Command()
     .name('cli')
     .description('AgentLocator on the command line: a client of a running installation.')
@@ -74,8 +119,8 @@ export function buildProgram(): { program: Command; url(): string } {
       throw new UsageError(`The address ${url} is not valid. Write it as https://…`)
     return { config, url, apiKey: options.key ?? config.apiKey, options }
   }
-  const local = async <T>(run: (deps: Deps) => Promise<T>): Promise<T> => {
-    const deps = await openDeps(settings())
+  const local = async <T>(run: (deps: Deps) => Promise<T>, config: Config = settings()): Promise<T> => {
+    const deps = await openDeps(config)
     try {
       return await run(deps)
     } finally {
@@ -96,8 +141,17 @@ export function buildProgram(): { program: Command; url(): string } {
       return { config, url, apiKey, json: options.json ?? false, local: options.local ?? false, client }
     },
   }
-  for (const add of COMMANDS) add(program, cli)
+  for (const { load } of commandsFor(args)) for (const add of await load()) add(program, cli)
   return { program, url: () => target().url }
+}
+
+/** Those whose name stands among the arguments, be it as a value of an option: a file too many is only slower. */
+function commandsFor(args: readonly string[]): typeof COMMANDS {
+  const named = COMMANDS.filter(({ names }) => names.some((name) => args.includes(name)))
+  // The help, the completion and a wrong name show all of them.
+  return named.length === 0 || ['help', '--help', '-h'].includes(args[0] ?? '') || args.includes('completion')
+    ? COMMANDS
+    : named
 }
 
 /** The settings of a command; beside a running sandbox, with its address and its simulated vendors. */
@@ -138,7 +192,7 @@ async function main() {
     if ('code' in error && error.code === 'EPIPE') process.exit()
     throw error
   })
-  const { program, url } = buildProgram()
+  const { program, url } = await buildProgram(process.argv.slice(2))
   try {
     await program.parseAsync(process.argv)
   } catch (error) {

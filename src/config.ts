@@ -5,7 +5,9 @@ import { z } from 'zod'
 import { isLoopbackUrl } from './access/origins.ts'
 import { NO_PROXIES, parseTrustedProxies, type TrustedProxies } from './access/proxies.ts'
 import { PRODUCTION_SAFETY, type SafetyRule } from './config-safety.ts'
+import { UNNAMED_BUSINESS } from './lib/business-name.ts'
 import { makePrivateDirectory } from './lib/file-modes.ts'
+import { type ModelRef, modelName, modelRefOf } from './lib/model-name.ts'
 
 export type Environment = Record<string, string | undefined>
 
@@ -35,7 +37,7 @@ const variables = z.object({
   REDIS_URL: redisUrls.optional(),
   WEB_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(1),
   SANDBOX: flag.optional(),
-  BUSINESS_NAME: text.default('My business'),
+  BUSINESS_NAME: text.default(UNNAMED_BUSINESS),
   BUSINESS_LANGUAGE: z.enum(['he', 'en']).default('he'),
   LOG_LEVEL: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
   SESSION_SECRET: z.string().min(16, 'at least 16 characters').optional(),
@@ -60,7 +62,12 @@ const variables = z.object({
   OPENAI_REALTIME_MODEL: text.default('gpt-realtime-2.1'),
   OPENAI_TURN_DETECTION: z.enum(['server', 'semantic-low', 'semantic-medium', 'semantic-high']).default('server'),
   OPENAI_WARM_SPARE: flag.default(false),
-  OPENAI_TEXT_MODEL: text.default('gpt-5-mini'),
+  TEXT_MODEL: modelName.optional(),
+  TEXT_MODEL_FALLBACK: modelName.optional(),
+  ANTHROPIC_API_KEY: text.optional(),
+  GOOGLE_API_KEY: text.optional(),
+  COMPATIBLE_BASE_URL: httpUrl.optional(),
+  COMPATIBLE_API_KEY: text.optional(),
   STORAGE: z.enum(['file', 's3']).default('file'),
   S3_ENDPOINT: httpUrl.optional(),
   S3_BUCKET: text.optional(),
@@ -76,11 +83,19 @@ const variables = z.object({
   TRANZILA_API_BASE_URL: httpUrl.default('https://api.tranzila.com'),
   TRANZILA_REPORT_BASE_URL: httpUrl.default('https://report.tranzila.com'),
   TRANZILA_PAY_BASE_URL: httpUrl.default('https://direct.tranzila.com'),
+  GOOGLE_CLIENT_ID: text.optional(),
+  GOOGLE_CLIENT_SECRET: text.optional(),
+  GOOGLE_CALENDAR_BASE_URL: httpUrl.optional(),
+  MICROSOFT_CLIENT_ID: text.optional(),
+  MICROSOFT_CLIENT_SECRET: text.optional(),
+  MICROSOFT_CALENDAR_BASE_URL: httpUrl.optional(),
   SMTP_URL: z.url({ protocol: /^smtps?$/, error: 'an smtp:// or smtps:// URL' }).optional(),
   MAIL_FROM: z
     .string()
     .regex(/^(?:[^<>\r\n]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/, 'an address, or a name and <address>')
     .optional(),
+  TELEGRAM_API_BASE_URL: httpUrl.default('https://api.telegram.org'),
+  HEARTBEAT_URL: httpUrl.optional(),
   WEBHOOKS_ALLOW_PRIVATE: flag.optional(),
   TRUSTED_PROXIES: z
     .string()
@@ -94,17 +109,21 @@ const variables = z.object({
   API_RATE_LIMIT: z.coerce.number().int().min(0).default(1_200),
   MAX_CONCURRENT_CALLS: z.coerce.number().int().min(0).default(200),
   DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(300),
+  WORKER_NICENESS: z.coerce.number().int().min(0).max(19).default(5),
 })
 
 /** The first path segments of the product's routes: PUBLIC_BASE_URL must not begin with one of them. */
 const OWN_PATHS = new Set([
   'admin',
   'api',
+  'book',
+  'calendars',
   'console',
   'files',
   'pay',
   'prompts',
   'trpc',
+  'unsubscribe',
   'webhook',
   'ws',
   'metrics',
@@ -114,7 +133,7 @@ const OWN_PATHS = new Set([
   'favicon.ico',
 ])
 
-const SECRET_NAMES = /SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL|REDIS_URL|SMTP_URL/
+const SECRET_NAMES = /SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL|REDIS_URL|SMTP_URL|HEARTBEAT_URL/
 
 export const SETTINGS = Object.keys(variables.shape)
 
@@ -138,10 +157,12 @@ export type OpenAiEndpoint = {
   model: string
   turnDetection: 'server' | 'semantic-low' | 'semantic-medium' | 'semantic-high'
   warmConnection: boolean
-  textModel: string
 }
 
 export type TranzilaEndpoint = { apiBaseUrl: string; reportBaseUrl: string; payBaseUrl: string }
+
+/** A client at which people connect their calendars; the base URL is null for the vendor's own addresses. */
+export type CalendarClient = { clientId: string; clientSecret: string; baseUrl: string | null }
 
 export type StorageConfig =
   | { kind: 'file'; directory: string }
@@ -169,6 +190,15 @@ export type Config = {
     engine: 'openai-realtime' | 'embedded'
     openai: Provider<{ apiKey: string } & OpenAiEndpoint>
   }
+  /** Text models beside OpenAI's key, which speech shares. */
+  models: {
+    /** Null: OpenAI's when there is a key for it. */
+    text: ModelRef | null
+    fallback: ModelRef | null
+    anthropicKey: string | null
+    googleKey: string | null
+    compatible: { baseUrl: string; apiKey: string | null } | null
+  }
   endpoints: {
     twilioApi: string | null
     openai: OpenAiEndpoint
@@ -178,8 +208,13 @@ export type Config = {
   storage: StorageConfig
   paypal: Provider<{ clientId: string; clientSecret: string; webhookId: string | null; apiBaseUrl: string }>
   tranzila: Provider<{ terminal: string; appKey: string; secret: string } & TranzilaEndpoint>
+  calendars: { google: Provider<CalendarClient>; microsoft: Provider<CalendarClient> }
   /** SMTP; null: no mail, links are printed. */
   mail: { url: string; from: string } | null
+  /** Where alerts to Telegram go. */
+  telegramApi: string
+  /** Requested every minute while all is well; null: nothing watches from outside. */
+  heartbeatUrl: string | null
   webhooksAllowPrivate: boolean
   trustedProxies: TrustedProxies
   metricsToken: string | null
@@ -187,6 +222,8 @@ export type Config = {
   apiRateLimit: number
   maxConcurrentCalls: number
   drainSeconds: number
+  /** How far below the web servers the workers run, from 0 to 19. */
+  workerNiceness: number
 }
 
 export class ConfigError extends Error {
@@ -211,7 +248,7 @@ export function loadConfig(environment: Environment): Config {
   const production = v.NODE_ENV === 'production'
   const twilioNamed = Object.entries(v).some(([name, value]) => name.startsWith('TWILIO_') && value !== undefined)
   const sandbox = v.SANDBOX ?? (!twilioNamed && !production)
-  const problems = [...findMissing(v, sandbox), ...findContradictions(v, sandbox)]
+  const problems = [...findMissing(v, sandbox), ...findContradictions(v, sandbox), ...findRenamed(environment)]
   if (production) problems.push(...checkProductionSafety(given))
   if (problems.length > 0) throw new ConfigError(problems)
   const dataDir = resolve(v.DATA_DIR)
@@ -231,15 +268,28 @@ export function loadConfig(environment: Environment): Config {
     admin: { email: v.ADMIN_EMAIL ?? null, password: v.ADMIN_PASSWORD ?? null },
     apiKey: v.API_KEY ?? null,
     ...readProviders(v),
+    models: readModels(v),
     storage: readStorage(v, dataDir),
+    calendars: {
+      google: calendarClient(v.GOOGLE_CLIENT_ID, v.GOOGLE_CLIENT_SECRET, v.GOOGLE_CALENDAR_BASE_URL),
+      microsoft: calendarClient(v.MICROSOFT_CLIENT_ID, v.MICROSOFT_CLIENT_SECRET, v.MICROSOFT_CALENDAR_BASE_URL),
+    },
     mail: v.SMTP_URL && v.MAIL_FROM ? { url: v.SMTP_URL, from: v.MAIL_FROM } : null,
+    telegramApi: v.TELEGRAM_API_BASE_URL.replace(/\/+$/, ''),
+    heartbeatUrl: v.HEARTBEAT_URL ?? null,
     webhooksAllowPrivate: v.WEBHOOKS_ALLOW_PRIVATE ?? sandbox,
     trustedProxies: v.TRUSTED_PROXIES ?? NO_PROXIES,
     metricsToken: v.METRICS_TOKEN ?? null,
     apiRateLimit: v.API_RATE_LIMIT,
     maxConcurrentCalls: v.MAX_CONCURRENT_CALLS,
     drainSeconds: v.DRAIN_SECONDS,
+    workerNiceness: v.WORKER_NICENESS,
   }
+}
+
+function calendarClient(clientId?: string, clientSecret?: string, baseUrl?: string): Provider<CalendarClient> {
+  if (!clientId || !clientSecret) return { kind: 'absent' }
+  return { kind: 'configured', clientId, clientSecret, baseUrl: baseUrl?.replace(/\/+$/, '') ?? null }
 }
 
 function describeIssue(issue: z.core.$ZodIssue, given: Environment): string {
@@ -251,6 +301,8 @@ function describeIssue(issue: z.core.$ZodIssue, given: Environment): string {
 function findMissing(v: Variables, sandbox: boolean): string[] {
   const production = v.NODE_ENV === 'production'
   const s3 = v.STORAGE === 's3'
+  const uses = (provider: string) =>
+    [v.TEXT_MODEL, v.TEXT_MODEL_FALLBACK].some((model) => model?.startsWith(`${provider}:`))
   const required: [name: keyof Variables, needed: unknown, why: string][] = [
     ['SESSION_SECRET', production, 'when NODE_ENV=production'],
     ['PUBLIC_BASE_URL', production, 'when NODE_ENV=production'],
@@ -263,7 +315,18 @@ function findMissing(v: Variables, sandbox: boolean): string[] {
     ['TWILIO_AUTH_TOKEN', v.TWILIO_ACCOUNT_SID, 'beside TWILIO_ACCOUNT_SID'],
     // The sandbox creates its own key when it starts.
     ['OPENAI_API_KEY', v.SPEECH_ENGINE === 'openai-realtime' && !sandbox, 'when SPEECH_ENGINE=openai-realtime'],
+    // The sandbox plays these two when it starts.
+    ['OPENAI_API_KEY', uses('openai') && !sandbox, 'when TEXT_MODEL or TEXT_MODEL_FALLBACK names openai'],
+    ['COMPATIBLE_BASE_URL', uses('compatible') && !sandbox, 'when TEXT_MODEL or TEXT_MODEL_FALLBACK names compatible'],
+    ['COMPATIBLE_BASE_URL', v.COMPATIBLE_API_KEY && !sandbox, 'beside COMPATIBLE_API_KEY'],
+    ['ANTHROPIC_API_KEY', uses('anthropic'), 'when TEXT_MODEL or TEXT_MODEL_FALLBACK names anthropic'],
+    ['GOOGLE_API_KEY', uses('google'), 'when TEXT_MODEL or TEXT_MODEL_FALLBACK names google'],
+    ['TEXT_MODEL', v.TEXT_MODEL_FALLBACK && !v.OPENAI_API_KEY && !sandbox, 'beside TEXT_MODEL_FALLBACK'],
     ['ADMIN_PASSWORD', v.ADMIN_EMAIL && production, 'beside ADMIN_EMAIL'],
+    ['GOOGLE_CLIENT_SECRET', v.GOOGLE_CLIENT_ID, 'beside GOOGLE_CLIENT_ID'],
+    ['GOOGLE_CLIENT_ID', v.GOOGLE_CLIENT_SECRET, 'beside GOOGLE_CLIENT_SECRET'],
+    ['MICROSOFT_CLIENT_SECRET', v.MICROSOFT_CLIENT_ID, 'beside MICROSOFT_CLIENT_ID'],
+    ['MICROSOFT_CLIENT_ID', v.MICROSOFT_CLIENT_SECRET, 'beside MICROSOFT_CLIENT_SECRET'],
     ['MAIL_FROM', v.SMTP_URL, 'beside SMTP_URL'],
     ['SMTP_URL', v.MAIL_FROM, 'beside MAIL_FROM'],
     ['S3_ENDPOINT', s3, 'when STORAGE=s3'],
@@ -274,6 +337,18 @@ function findMissing(v: Variables, sandbox: boolean): string[] {
   return required
     .filter(([name, needed]) => needed && !v[name])
     .map(([name, , why]) => `${name}: is not set, wants a value ${why}`)
+}
+
+/** Earlier names of settings: ignored, they would change what an installation does without a word. */
+const RENAMED: Record<string, (value: string) => string> = {
+  OPENAI_TEXT_MODEL: (value) => `TEXT_MODEL=openai:${value}`,
+}
+
+function findRenamed(environment: Environment): string[] {
+  return Object.entries(RENAMED).flatMap(([name, now]) => {
+    const value = environment[name]?.trim()
+    return value ? [`${name}: got ${JSON.stringify(value)}, wants ${now(value)} instead: it has a new name`] : []
+  })
 }
 
 function findContradictions(v: Variables, sandbox: boolean): string[] {
@@ -303,6 +378,18 @@ function readStorage(v: Variables, dataDir: string): StorageConfig {
     bucket: v.S3_BUCKET ?? '',
     accessKeyId: v.S3_ACCESS_KEY_ID ?? '',
     secretAccessKey: v.S3_SECRET_ACCESS_KEY ?? '',
+  }
+}
+
+function readModels(v: Variables): Config['models'] {
+  return {
+    text: v.TEXT_MODEL ? modelRefOf(v.TEXT_MODEL) : null,
+    fallback: v.TEXT_MODEL_FALLBACK ? modelRefOf(v.TEXT_MODEL_FALLBACK) : null,
+    anthropicKey: v.ANTHROPIC_API_KEY ?? null,
+    googleKey: v.GOOGLE_API_KEY ?? null,
+    compatible: v.COMPATIBLE_BASE_URL
+      ? { baseUrl: v.COMPATIBLE_BASE_URL.replace(/\/+$/, ''), apiKey: v.COMPATIBLE_API_KEY ?? null }
+      : null,
   }
 }
 
@@ -359,7 +446,6 @@ function readEndpoints(v: Variables): Config['endpoints'] {
       model: v.OPENAI_REALTIME_MODEL,
       turnDetection: v.OPENAI_TURN_DETECTION,
       warmConnection: v.OPENAI_WARM_SPARE,
-      textModel: v.OPENAI_TEXT_MODEL,
     },
     paypalApi: v.PAYPAL_API_BASE_URL,
     tranzila: {

@@ -83,6 +83,11 @@ const CASES: Record<string, { refused: string[]; taken: string[] }> = {
       'TRANZILA_API_BASE_URL',
       'TRANZILA_REPORT_BASE_URL',
       'TRANZILA_PAY_BASE_URL',
+      'TELEGRAM_API_BASE_URL',
+      'GOOGLE_CALENDAR_BASE_URL',
+      'MICROSOFT_CALENDAR_BASE_URL',
+      'HEARTBEAT_URL',
+      'COMPATIBLE_BASE_URL',
     ].map((name) => [
       name,
       {

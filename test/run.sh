@@ -31,7 +31,9 @@ esac
 limit=${TEST_TIMEOUT_SECONDS:-1680}
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
-command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium)
+# A real CalDAV server.
+command -v radicale >/dev/null || missing+=(radicale)
 
 if [ ${#missing[@]} -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then
@@ -46,92 +48,125 @@ if [ ${#missing[@]} -gt 0 ]; then
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null && "${as_root[@]}" chmod +x "$policy"
     trap '"${as_root[@]}" rm -f "$policy"' EXIT
   fi
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" || exit 1
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq || exit 1
+  # The same browser without windows, where the system has it: a fifth less to compute. It shows no notifications.
+  if [[ " ${missing[*]} " == *" chromium "* ]] && apt-cache show chromium-headless-shell >/dev/null 2>&1; then
+    missing+=(chromium-headless-shell)
+  fi
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" || exit 1
 fi
 
 bin=$(./start_all.sh bin) || exit 1
 export PATH="$bin:$PATH"
 
 outputs=$(mktemp -d)
-pids=()
-stop() { kill "${pids[@]}" 2>/dev/null; }
+children=()
+stop() { [ ${#children[@]} = 0 ] || kill "${children[@]}" 2>/dev/null; }
 trap stop INT TERM
 
-# All of them are run in three parts at once, of about the same length: most tests wait more than they compute.
-if [ $# -gt 0 ]; then shards=1; else shards=${TEST_SHARDS:-3}; fi
-for shard in $(seq "$shards"); do
-  # Of the tests of one file that may run side by side, a few: each plays a call in real time.
-  arguments=(--timeout 60000 --max-concurrency 6)
-  if [ "$shards" = 1 ]; then
-    arguments+=("$@")
-  else
-    cp "$timings" "$outputs/timings-$shard.json"
-    arguments+=(--timings="$outputs/timings-$shard.json" --update-timings --shard="$shard/$shards")
-  fi
-  timeout --kill-after=30 "$limit" bun test "${arguments[@]}" >"$outputs/$shard" 2>&1 &
-  pids+=($!)
-done
+# Of the tests of one file that may run side by side, a few: each plays a call in real time.
+arguments=(--timeout 120000 --max-concurrency 6)
+if [ $# -gt 0 ]; then
+  names=(named)
+else
+  # Two workers a processor, each with the next file, the longest first: most tests wait more than they compute. What the
+  # runtime itself breaks off fails as its file, and the others go on. A worker keeps its modules and its Postgres.
+  processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+  workers=${TEST_WORKERS:-$((processors < 2 ? 2 : processors > 4 ? 8 : 2 * processors))}
+  arguments+=(--parallel-delay=0 --no-isolate --update-timings)
+  # Where calls are spoken in real time; beside them, what can wait has the processors they leave.
+  live=(test/{media,product,jobs,sandbox,providers/speech,providers/whatsapp}
+    test/console/{call,line,live,receptionist,voicemail-push,whole-day}.test.ts)
+  names=(live rest)
+fi
+
+start() {
+  local name=$1
+  shift
+  timeout --kill-after=30 "$limit" "$@" >"$outputs/$name" 2>&1 &
+  children+=($!)
+}
+if [ "${names[0]}" = named ]; then
+  start named bun test "${arguments[@]}" "$@"
+else
+  for name in live rest; do cp "$timings" "$outputs/timings-$name.json"; done
+  each=$(((workers + 1) / 2))
+  start live bun test "${arguments[@]}" --parallel="$each" --timings="$outputs/timings-live.json" "${live[@]/#/./}"
+  ignored=()
+  for path in "${live[@]}"; do if [ -d "$path" ]; then ignored+=("$path/**"); else ignored+=("$path"); fi; done
+  start rest nice -n 5 bun test "${arguments[@]}" --parallel="$each" --timings="$outputs/timings-rest.json" \
+    "${ignored[@]/#/--path-ignore-patterns=}"
+fi
 
 status=0
+# Whether every part came to its end: what a part did not reach is not made good by what passes alone.
+complete=1
 passed=0
 failed=0
 # Bun sums up as " 12 pass", " 0 fail" and, for what broke outside of a test, " 1 error".
 count() { grep -Eo "^ *[0-9]+ ($1)\$" "$outputs/$2" | tail -n 1 | grep -Eo '[0-9]+' || echo 0; }
-for shard in $(seq "$shards"); do
-  pid=${pids[$((shard - 1))]}
+for index in "${!names[@]}"; do
+  name=${names[$index]}
+  child=${children[$index]}
   # Not a pipe: a process that outlives its test would keep it open, and us waiting.
-  tail -n +1 -f --pid="$pid" "$outputs/$shard"
-  wait "$pid"
+  tail -n +1 -f --pid="$child" "$outputs/$name"
+  wait "$child"
   ended=$?
   [ "$ended" = 0 ] || status=$ended
+  [ "$ended" -le 1 ] || complete=0
   [ "$ended" = 124 ] && echo "The tests did not end within $limit s." >&2
-  passed=$((passed + $(count pass "$shard")))
-  failed=$((failed + $(count fail "$shard") + $(count 'errors?' "$shard")))
+  passed=$((passed + $(count pass "$name")))
+  failed=$((failed + $(count fail "$name") + $(count 'errors?' "$name")))
 done
 
 if [ "$failed" != 0 ]; then
   # What went wrong scrolled away long ago: it is repeated where a reader looks first, before the summary.
   echo "== what failed"
-  for shard in $(seq "$shards"); do
-    grep -E '^(\(pass\)|\(skip\)|test/.*:$)' -v "$outputs/$shard" | grep -E '^\(fail\) .*\[' -B 40 | cut -c1-400 | cat -s | head -n 400
-    tail -n 5 "$outputs/$shard"
+  for name in "${names[@]}"; do
+    awk '/^[0-9]+ tests? failed:$/ { exit } { print }' "$outputs/$name" | grep -E '^(\(pass\)|\(skip\)|test/.*:$)' -v |
+      grep -E '^(\(fail\) .*\[|✗ )' -B 40 | cut -c1-400 | cat -s | head -n 400
+    tail -n 5 "$outputs/$name"
   done
 fi
 
-if [ "$shards" -gt 1 ]; then
-  mkdir -p "$last_run"
-  rm -f "$last_run/tests"
-  for shard in $(seq "$shards"); do
-    awk '
+# The milliseconds, the file and the name of every test that ended so, until Bun repeats those that failed.
+tests_that() {
+  for name in "${names[@]}"; do
+    awk -v which="$1" '
       /^[0-9]+ tests? failed:$/ { exit }
       /^test\/.*\.test\.ts:$/ { file = substr($0, 1, length($0) - 1) }
-      /^\((pass|fail)\) .* \[[0-9.]+ms\]$/ {
+      /^✗ test\/.*\.test\.ts/ && which ~ /fail/ { print 0 "\t" $2 "\t(broken off)" }
+      $0 ~ "^\\((" which ")\\) " {
         ms = $NF; gsub(/[][ms]/, "", ms)
         sub(/^\([a-z]+\) /, ""); sub(/ \[[0-9.]+ms\]$/, "")
         printf "%d\t%s\t%s\n", ms, file, $0
-      }' "$outputs/$shard" >>"$last_run/tests"
+      }' "$outputs/$name"
   done
-  # Each shard wrote the durations of its own files.
+}
+
+if [ $# = 0 ]; then
+  mkdir -p "$last_run"
+  tests_that 'pass|fail' >"$last_run/tests"
+  # Each part wrote the durations of its own files.
   {
     printf '{\n  "version": 1,\n  "files": {\n'
-    cat "$outputs"/timings-*.json | grep -E '"test/.*": [0-9]+' | sed 's/,$//' | sort -u | sed '$!s/$/,/'
+    for name in "${names[@]}"; do
+      # It also holds the earlier durations of the files of the others.
+      grep -E '^test/.*\.test\.ts:$' "$outputs/$name" | sed 's/^\(.*\):$/"\1":/' | sort -u |
+        grep -F -f - "$outputs/timings-$name.json"
+    done | sed 's/,$//' | sort -u | sed '$!s/$/,/'
     printf '  }\n}\n'
   } >"$last_run/timings.json"
 fi
 
-# The shards take each other's processor: what failed beside the others is judged alone, once, and named either way.
-if [ "$failed" != 0 ] && [ "$shards" -gt 1 ]; then
-  files=()
-  for shard in $(seq "$shards"); do
-    mapfile -t -O "${#files[@]}" files < <(awk '
-      /^[0-9]+ tests? failed:$/ { exit }
-      /^test\/.*\.test\.ts:$/ { file = substr($0, 1, length($0) - 1) }
-      /^\(fail\) / && file { print file }' "$outputs/$shard" | sort -u)
-  done
+# They take each other's processor: what failed beside the others is judged alone, once, and named either way. What was
+# cut off is not made good by what passes alone.
+if [ "$failed" != 0 ] && [ "$complete" = 1 ] && [ $# = 0 ]; then
+  mapfile -t files < <(tests_that fail | cut -f 2 | sort -u)
   if [ "${#files[@]}" -gt 0 ] && [ "${#files[@]}" -le 8 ]; then
     echo "== alone: ${files[*]}"
-    timeout --kill-after=30 600 bun test --timeout 60000 "${files[@]}" 2>&1 | tee "$outputs/alone"
+    # Both together take no longer than the limit.
+    timeout --kill-after=30 $((limit + 60 - SECONDS > 60 ? limit + 60 - SECONDS : 60)) bun test --timeout 120000 "${files[@]/#/./}" 2>&1 | tee "$outputs/alone"
     if [ "${PIPESTATUS[0]}" = 0 ]; then
       echo "What failed above passed alone: $failed in ${files[*]}"
       passed=$((passed + failed))

@@ -7,12 +7,10 @@ import { type Consumer, createConsumer, type EventStore, type JobHandlers } from
 import type { QueueName } from '../src/jobs/registry.ts'
 import { createGatherer } from '../src/lib/batcher.ts'
 import { guardProcess, notifyReady, onShutdown } from '../src/lib/lifecycle.ts'
+import { lowerPriority } from '../src/lib/process-priority.ts'
 import { startHeartbeat } from '../src/processes/heartbeat.ts'
 
-/**
- * Runs a worker process on one queue: ready with its connections, and, asked to stop, ended after its jobs.
- * @param setUp what else the process does; its result stops it, before everything else
- */
+/** Runs a worker on one queue; it stops after its jobs. The result of `setUp` stops what else it does, first. */
 export async function runWorker<Q extends QueueName & ProcessKind>(
   queue: Q,
   concurrency: number,
@@ -20,6 +18,8 @@ export async function runWorker<Q extends QueueName & ProcessKind>(
   setUp: (deps: Deps) => Promise<void | (() => Promise<void>)> = async () => {},
 ): Promise<Consumer> {
   const deps = await createDeps(loadConfig(processEnvironment()), queue)
+  // Below the web servers, whose calls are in real time: by default a third of what these get.
+  lowerPriority(deps.config.workerNiceness, deps.log)
   const consumer = openConsumer(deps, queue, concurrency, handlersOf(deps))
   await consumer.ready()
   guardProcess(deps.log)

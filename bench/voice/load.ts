@@ -1,6 +1,7 @@
 import type { Socket } from 'bun'
 import { createStreamToken } from '../../src/domain/calls/index.ts'
 import { signTwilioRequest } from '../../src/sandbox/carrier/signature.ts'
+import { CYCLE_MS, type Dialogue, pieceOf } from './dialogue.ts'
 import { AudioFrame, FrameReader, type TextView, textFrame } from './frames.ts'
 import { AUTH_TOKEN, PUBLIC, SECRET } from './relays.ts'
 
@@ -56,6 +57,9 @@ export function sumOf(tallies: readonly Tally[]): Tally {
   return sum
 }
 
+/** Frames missing between others. */
+const lostOf = (got: Tally) => got.lost + got.disordered
+
 type Link = { write(bytes: Uint8Array): void; end(): void }
 
 /** Writes what a socket takes and keeps the rest. */
@@ -104,6 +108,7 @@ export type EngineCall = {
   dueAt: number
   talking: boolean
   got: Tally
+  dialogue: Dialogue | null
 }
 
 type EngineSocket = { reader: FrameReader; call: EngineCall | null; outbox: Outbox; greeted: boolean; head: string }
@@ -111,8 +116,18 @@ type EngineSocket = { reader: FrameReader; call: EngineCall | null; outbox: Outb
 const APPEND = '{"type":"input_audio_buffer.append","audio":"'
 const MEDIA_AT = (sid: string) => `{"event":"media","streamSid":"${sid}","media":{"payload":"`.length
 
+/** What differs from one measurement to another; by default the token is made here, and the engines speak without end. */
+export type LoadOptions = {
+  /** Announces a call as the carrier does. @returns the token of its stream */
+  announce?: (callSid: string) => Promise<string>
+  /** Makes an engine's end of a call a dialogue. */
+  dialogue?: (send: (event: Record<string, unknown>) => void, heardMs: () => number, startsAt: number) => Dialogue
+}
+
 /** Both ends of many calls, in real time, with a relay between them. */
 export class Load {
+  constructor(private readonly options: LoadOptions = {}) {}
+
   readonly carriers: CarrierCall[] = []
   readonly engines = new Map<number, EngineCall>()
   inMs: number[] = []
@@ -124,6 +139,8 @@ export class Load {
   readonly #server = this.#listen()
   readonly #timer = setInterval(() => this.#tick(), TICK_MS)
   #relayPort = 0
+  #opened = 0
+  readonly #ended = { lost: 0, sent: 0 }
 
   get enginePort(): number {
     return this.#server.port
@@ -134,10 +151,26 @@ export class Load {
   }
 
   /** Opens a call; its frames flow from then on. */
-  async open(): Promise<void> {
-    const index = this.carriers.length
-    const call = await openCarrier(this.#relayPort, index, (sentMs) => this.outMs.push(sentMs))
+  async open(): Promise<CarrierCall> {
+    const index = this.#opened++
+    const callSid = callSidOf(index)
+    const token = await (this.options.announce?.(callSid) ?? createStreamToken(SECRET, { callSid, ...TOKEN }))
+    const call = await openCarrier(this.#relayPort, index, token, (sentMs) => this.outMs.push(sentMs))
     this.carriers.push(call)
+    return call
+  }
+
+  /** The caller hangs up. */
+  hangUp(call: CarrierCall): void {
+    const at = this.carriers.indexOf(call)
+    if (at < 0) return
+    this.carriers.splice(at, 1)
+    const engine = this.engines.get(call.index)
+    this.engines.delete(call.index)
+    this.#ended.lost += lostOf(call.got) + (engine ? lostOf(engine.got) : 0)
+    this.#ended.sent += call.frame.number + (engine?.piece.number ?? 0)
+    call.link.write(textFrame(JSON.stringify(stopMessage(call)), true))
+    call.link.end()
   }
 
   forgetTimes(): void {
@@ -172,16 +205,15 @@ export class Load {
 
   /** Frames missing between others so far, both ways. */
   lostSoFar(): number {
-    const lost = (got: Tally) => got.lost + got.disordered
-    let sum = 0
-    for (const call of this.carriers) sum += lost(call.got)
-    for (const call of this.engines.values()) sum += lost(call.got)
+    let sum = this.#ended.lost
+    for (const call of this.carriers) sum += lostOf(call.got)
+    for (const call of this.engines.values()) sum += lostOf(call.got)
     return sum
   }
 
   /** Frames sent so far, both ways. */
   sentSoFar(): number {
-    let sum = 0
+    let sum = this.#ended.sent
     for (const call of this.carriers) sum += call.frame.number
     for (const call of this.engines.values()) sum += call.piece.number
     return sum
@@ -210,11 +242,25 @@ export class Load {
         call.dueAt += FRAME_MS
       }
     if (!this.#engineTalks) return
-    for (const call of this.engines.values())
+    for (const call of this.engines.values()) {
+      if (call.dialogue) this.#converse(call, call.dialogue, now)
       while (call.talking && call.dueAt <= now) {
         this.sendPiece(call)
         call.dueAt += FRAME_MS
       }
+    }
+  }
+
+  #converse(call: EngineCall, dialogue: Dialogue, now: number): void {
+    const before = dialogue.item
+    dialogue.advance(now)
+    const { item } = dialogue
+    call.talking = item !== null
+    if (item === null || item === before) return
+    const { number } = call.piece
+    call.piece = new AudioFrame(pieceOf(item), false)
+    call.piece.number = number
+    call.dueAt = now
   }
 
   #listen() {
@@ -245,8 +291,11 @@ export class Load {
   #heard(socket: EngineSocket, text: TextView): void {
     // `{"type":"input…` against `{"type":"session…`, `{"type":"response…` and the like.
     if (text.byte(9) !== 105) {
-      if (text.toString().includes('"type":"session.update"'))
-        for (const event of CONFIGURED) socket.outbox.write(textFrame(event, false))
+      const event = text.toString()
+      if (event.includes('"type":"session.update"'))
+        for (const each of CONFIGURED.slice(0, this.options.dialogue ? 2 : 3))
+          socket.outbox.write(textFrame(each, false))
+      else socket.call?.dialogue?.asked(JSON.parse(event))
       return
     }
     const label = text.label(APPEND.length)
@@ -264,7 +313,16 @@ export class Load {
       `{"type":"response.output_audio.delta","event_id":"event_########","response_id":"resp_1","item_id":"item_0","output_index":0,"content_index":0,"delta":"@"}`,
       false,
     )
-    const call = { index, link, piece, dueAt: performance.now(), talking: true, got: new Tally() }
+    const { dialogue } = this.options
+    const now = performance.now()
+    const got = new Tally()
+    const spoken = dialogue?.(
+      (event) => link.write(textFrame(JSON.stringify(event), false)),
+      () => got.received * FRAME_MS,
+      // Not all of them at once.
+      now + Math.random() * CYCLE_MS,
+    )
+    const call = { index, link, piece, dueAt: now, talking: !spoken, got, dialogue: spoken ?? null }
     this.engines.set(index, call)
     return call
   }
@@ -276,7 +334,15 @@ const CONFIGURED = [
   '{"type":"response.created","event_id":"event_3","response":{"id":"resp_1"}}',
 ]
 
-function startMessage(sid: string, callSid: string): string {
+const streamSidOf = (index: number) => `MZ${String(index).padStart(32, '0')}`
+const callSidOf = (index: number) => `CA${String(index).padStart(32, '0')}`
+
+function stopMessage({ index }: CarrierCall) {
+  const stop = { accountSid: 'AC', callSid: callSidOf(index) }
+  return { event: 'stop', sequenceNumber: '2', streamSid: streamSidOf(index), stop }
+}
+
+function startMessage(sid: string, callSid: string, token: string): string {
   return JSON.stringify({
     event: 'start',
     sequenceNumber: '1',
@@ -287,14 +353,19 @@ function startMessage(sid: string, callSid: string): string {
       callSid,
       tracks: ['inbound'],
       mediaFormat: { encoding: 'audio/x-mulaw', sampleRate: 8000, channels: 1 },
-      customParameters: { token: createStreamToken(SECRET, { callSid, ...TOKEN }) },
+      customParameters: { token },
     },
   })
 }
 
-async function openCarrier(port: number, index: number, onAge: (ms: number) => void): Promise<CarrierCall> {
-  const sid = `MZ${String(index).padStart(32, '0')}`
-  const callSid = `CA${String(index).padStart(32, '0')}`
+async function openCarrier(
+  port: number,
+  index: number,
+  token: string,
+  onAge: (ms: number) => void,
+): Promise<CarrierCall> {
+  const sid = streamSidOf(index)
+  const callSid = callSidOf(index)
   const payloadAt = MEDIA_AT(sid)
   const reader = new FrameReader()
   let head = ''
@@ -360,7 +431,7 @@ async function openCarrier(port: number, index: number, onAge: (ms: number) => v
     clearedAt: null,
     got,
   }
-  outbox.write(textFrame(startMessage(sid, callSid), true))
+  outbox.write(textFrame(startMessage(sid, callSid, token), true))
   return call
 }
 

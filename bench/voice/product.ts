@@ -4,6 +4,7 @@
 import { verifyStreamToken } from '../../src/domain/calls/index.ts'
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createLogger } from '../../src/lib/log.ts'
+import { createFileSpool } from '../../src/media/audio-spool.ts'
 import { createFileTraceWriters } from '../../src/media/call-trace-writer.ts'
 import { systemClock } from '../../src/media/clock.ts'
 import { DEFAULT_LIMITS } from '../../src/media/media-session-ports.ts'
@@ -25,6 +26,7 @@ const media = createMediaSocket({
     log,
     limits: DEFAULT_LIMITS,
     clock: systemClock,
+    audioSpool: createFileSpool(recordsDir, log),
     openTrace: (callSid) => recorders.open(callSid),
     verifyToken: (token, callSid) => verifyStreamToken(secret, token, callSid),
     reception: () => ({

@@ -30,10 +30,10 @@ const portAnswer = z.object({ port: z.number() })
  * to run, and what a message costs with it by half.
  */
 const LOAD_CORE = 0
-const RELAY_CORE = 1
+export const RELAY_CORE = 1
 
 /** What runs a command on one core; nothing where there is no such tool, or no second core. */
-function onCore(core: number): string[] {
+export function onCore(core: number): string[] {
   return availableParallelism() > 1 && Bun.which('taskset') ? ['taskset', '--cpu-list', String(core)] : []
 }
 

@@ -1,7 +1,6 @@
 import { bigint, boolean, index, integer, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { at, createdAt, id, updatedAt } from './columns.ts'
 
-/** People who log in to the console; the shapes are better-auth's core schema. */
 export const users = pgTable(
   'auth_users',
   {
@@ -86,7 +85,6 @@ export const twoFactors = pgTable(
   (t) => [index('auth_two_factors_user').on(t.userId), index('auth_two_factors_secret').on(t.secret)],
 )
 
-/** Login attempts, counted for all web processes together. */
 export const rateLimits = pgTable(
   'auth_rate_limits',
   {
@@ -98,7 +96,6 @@ export const rateLimits = pgTable(
   (t) => [uniqueIndex('auth_rate_limits_key').on(t.key)],
 )
 
-/** Links that set a new password; each works once. */
 export const passwordResets = pgTable(
   'auth_password_resets',
   {

@@ -17,7 +17,6 @@ export const businesses = pgTable(
       .notNull()
       .default('he'),
     timezone: text().notNull().default('Asia/Jerusalem'),
-    /** Spoken instead of the built-in greeting. */
     greeting: text(),
     defaultWhatsappProvider: text('default_whatsapp_provider', { enum: ['twilio', 'baileys'] })
       .notNull()
@@ -36,6 +35,8 @@ export const businesses = pgTable(
     deleteRemoteRecordings: boolean('delete_remote_recordings').notNull().default(false),
     /** Whether owners need a second factor for what only owners may do. */
     ownersNeedSecondFactor: boolean('owners_need_second_factor').notNull().default(false),
+    /** Whether a new version of the receptionist waits until its scenarios have passed. */
+    scenariosRequired: boolean('scenarios_required').notNull().default(false),
     /** Opening hours in local time; null is unknown. */
     hours: jsonb().$type<WeekHours>(),
     blockedAt: at('blocked_at'),
@@ -46,7 +47,6 @@ export const businesses = pgTable(
   (t) => [...enumChecks(t)],
 )
 
-/** A number that callers dial, and the business that answers it. */
 export const phoneNumbers = pgTable(
   'phone_numbers',
   {
@@ -77,13 +77,11 @@ export const apiKeys = pgTable(
       .notNull()
       .references(() => businesses.id, { onDelete: 'cascade' }),
     name: text().notNull(),
-    /** The first characters, which a person recognizes the key by. */
     prefix: text().notNull(),
     hash: text().notNull(),
     scope: text({ enum: ['read', 'write', 'admin'] })
       .notNull()
       .default('admin'),
-    /** Whether it administers the whole installation. */
     operator: boolean().notNull().default(false),
     lastUsedAt: at('last_used_at'),
     revokedAt: at('revoked_at'),

@@ -48,9 +48,7 @@ export const calls = pgTable(
       phase: 'connecting' | 'talking' | 'transferring' | 'ending'
       followsInstructions: boolean
     }>(),
-    /** A member tried the receptionist out from the console: no caller, no lead, no figure. */
     isTest: boolean('is_test').notNull().default(false),
-    /** The call's trace in the storage. */
     recordKey: text('record_key'),
     /** Both sides as they were heard, in the storage; null until a worker has made it. */
     audioKey: text('audio_key'),

@@ -5,7 +5,6 @@ import { businesses } from './businesses.ts'
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { businessId, sameBusiness } from './tenant.ts'
 
-/** A person of one business. The phone number is one identity; WhatsApp's LID and external ids stand beside it. */
 export const contacts = pgTable(
   'contacts',
   {
@@ -24,7 +23,6 @@ export const contacts = pgTable(
   (t) => [
     uniqueIndex('contacts_phone').on(t.businessId, t.phone),
     uniqueIndex('contacts_tenant').on(t.businessId, t.id),
-    // A number is searched by its beginning and by its end.
     index('contacts_phone_start').on(t.businessId, sql`${t.phone} text_pattern_ops`),
     index('contacts_phone_end').on(t.businessId, sql`reverse(${t.phone}) text_pattern_ops`),
     index('contacts_search').using(
@@ -66,7 +64,6 @@ export const contactTags = pgTable(
   ],
 )
 
-/** Notes of members about a contact; only members see them. */
 export const notes = pgTable(
   'notes',
   {

@@ -1,11 +1,10 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { boolean, index, integer, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
 import { users } from './auth.ts'
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { contacts } from './contacts.ts'
 import { businessId, sameBusiness } from './tenant.ts'
 
-/** One conversation a contact. */
 export const conversations = pgTable(
   'conversations',
   {
@@ -16,6 +15,8 @@ export const conversations = pgTable(
       .notNull()
       .default('open'),
     unread: integer().notNull().default(0),
+    /** With a member, to whom alerts go: no customer, and in no list until something else is exchanged. */
+    alertsOnly: boolean('alerts_only').notNull().default(false),
     assigneeId: text('assignee_id').references(() => users.id, { onDelete: 'set null' }),
     snoozedUntil: at('snoozed_until'),
     /** When the contact last wrote on WhatsApp: opens the 24-hour window in which free text may be sent. */

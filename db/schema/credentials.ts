@@ -2,9 +2,16 @@ import { pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { businessId } from './tenant.ts'
 
-export const CREDENTIAL_PROVIDERS = ['twilio', 'openai', 'paypal', 'tranzila'] as const
+export const CREDENTIAL_PROVIDERS = [
+  'twilio',
+  'openai',
+  'anthropic',
+  'google',
+  'compatible',
+  'paypal',
+  'tranzila',
+] as const
 
-/** A business's own provider keys, used instead of those of the installation. */
 export const businessCredentials = pgTable(
   'business_credentials',
   {

@@ -3,10 +3,7 @@ import { index, integer, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { businessId } from './tenant.ts'
 
-/**
- * Fingerprints of erased people and their calls: what is still in a queue, or comes late, is recognized and not written
- * again.
- */
+/** Fingerprints of erased people and their calls: late or queued events about them are recognized and not written again. */
 export const erasedIdentities = pgTable(
   'erased_identities',
   {
@@ -15,7 +12,6 @@ export const erasedIdentities = pgTable(
     businessId: businessId(),
     /** What happened later belongs to a person who came back. A call stays erased. */
     erasedAt: at('erased_at').notNull(),
-    /** The identity itself, until the finished jobs that contain it are removed. */
     mention: text(),
   },
   (t) => [

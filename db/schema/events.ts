@@ -7,10 +7,7 @@ import { businessId } from './tenant.ts'
 /** A transaction's id (xid8): orders by when it began, never wraps. */
 const transactionId = customType<{ data: string }>({ dataType: () => 'xid8' })
 
-/**
- * Events, each written in the transaction of its change. Sequence numbers are assigned before the commit, so a later number
- * can be visible first: readers order by (xid, seq) and stop before the oldest transaction that is not committed.
- */
+/** Sequence numbers precede the commit: readers order by (xid, seq) and stop before the oldest open transaction. */
 export const events = pgTable(
   'events',
   {

@@ -9,7 +9,8 @@ import { businessId, sameBusiness } from './tenant.ts'
 /** How amounts and dates are written, and whether there is a heading line; see `src/domain/imports`. */
 export type ImportOptions = { heading: boolean; amounts: string | null; dates: string | null }
 
-export type ImportError = { row: number; column: string | null; message: string }
+/** `code`: stable, for words of another language; imports of earlier versions stored none. */
+export type ImportError = { row: number; column: string | null; message: string; code?: string }
 
 /** A CSV import; its text is cleared when it is done. */
 export const imports = pgTable(
@@ -26,16 +27,13 @@ export const imports = pgTable(
     csv: text(),
     /** Null in imports of earlier versions. */
     options: jsonb().$type<ImportOptions>(),
-    /** The headings of the file, for the rejected rows. */
     columns: jsonb().$type<string[]>(),
     total: integer().notNull(),
     processed: integer().notNull().default(0),
     created: integer().notNull().default(0),
     updated: integer().notNull().default(0),
-    /** Leads that an earlier import, or an earlier row, has created. */
     existing: integer().notNull().default(0),
     rejected: integer().notNull().default(0),
-    /** Empty rows. */
     blank: integer().notNull().default(0),
     /** Runs since the last imported row: an import without progress is given up. */
     attempts: integer().notNull().default(0),
@@ -60,7 +58,6 @@ export const importRejects = pgTable(
     businessId: businessId(),
     importId: uuid('import_id').notNull(),
     row: integer().notNull(),
-    /** As they are in the file. */
     cells: jsonb().$type<string[]>().notNull(),
     reason: text().notNull(),
     /** E.164, where the row has one: an erasure finds it by this. */
@@ -75,7 +72,6 @@ export const importRejects = pgTable(
   ],
 )
 
-/** What an imported row became: while that exists, the same row is not imported again. */
 export const importKeys = pgTable(
   'import_keys',
   {

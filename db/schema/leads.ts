@@ -32,7 +32,6 @@ export const leads = pgTable(
     callbackTime: text('callback_time'),
     /** When the caller last answered something about it: jobs can run in another order. */
     answeredAt: at('answered_at'),
-    /** Estimated value in agorot. */
     valueAgorot: bigint('value_agorot', { mode: 'number' }),
     ownerId: text('owner_id').references(() => users.id, { onDelete: 'set null' }),
     /** Order within the stage, smallest first; a move writes the mean of its neighbours. */
@@ -58,12 +57,10 @@ export const leads = pgTable(
   ],
 )
 
-/** The stages of a business's leads, in the order of the board. */
 export const leadStages = pgTable(
   'lead_stages',
   {
     businessId: businessId(),
-    /** The value of `leads.stage`. */
     key: text().notNull(),
     name: text().notNull(),
     kind: text({ enum: ['open', 'won', 'lost'] })

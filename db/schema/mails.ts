@@ -7,11 +7,9 @@ export const mails = pgTable(
   {
     id: id(),
     kind: text({ enum: ['invitation', 'password_reset'] }).notNull(),
-    /** The invitation or the reset that it is about. */
     subjectId: uuid('subject_id').notNull(),
     /** Address, subject and texts, sealed because they carry links. Empty after it was sent or given up. */
     sealed: text().notNull(),
-    /** Not sent after this: its link no longer works. */
     expiresAt: at('expires_at').notNull(),
     state: text({ enum: ['pending', 'sent', 'failed'] })
       .notNull()

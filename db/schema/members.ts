@@ -4,7 +4,6 @@ import { users } from './auth.ts'
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { businessId } from './tenant.ts'
 
-/** The members of a business and their roles. */
 export const memberships = pgTable(
   'memberships',
   {
@@ -20,18 +19,16 @@ export const memberships = pgTable(
   (t) => [
     uniqueIndex('memberships_member').on(t.businessId, t.userId),
     index('memberships_user').on(t.userId, t.id),
-    index('memberships_list').on(t.businessId, t.id),
+    uniqueIndex('memberships_list').on(t.businessId, t.id),
     ...enumChecks(t),
   ],
 )
 
-/** Invitations to become a member. Neither login nor membership exists until one is accepted. */
 export const invitations = pgTable(
   'member_invitations',
   {
     id: id(),
     businessId: businessId(),
-    /** Lower case. */
     email: text().notNull(),
     role: text({ enum: ['owner', 'manager', 'agent', 'viewer'] }).notNull(),
     /** SHA-256 of the token in the link; a new one each time it is sent. */
@@ -52,7 +49,6 @@ export const invitations = pgTable(
   ],
 )
 
-/** State of the installation's own setup. */
 export const installationState = pgTable('installation_state', {
   key: text().primaryKey(),
   value: text().notNull(),

@@ -17,6 +17,9 @@ export const MESSAGE_STATUSES = [
   'received',
 ] as const
 
+/** Who wrote an outbound message: a member or the business's own phone, an API key, the agent, the product itself. */
+export const MESSAGE_WRITERS = ['person', 'integration', 'agent', 'system'] as const
+
 export const MEDIA_KINDS = ['image', 'video', 'audio', 'voice', 'document', 'sticker'] as const
 
 export type MessageTemplate = { contentSid: string; variables: Record<string, string> }
@@ -38,11 +41,12 @@ export const messages = pgTable(
     template: jsonb().$type<MessageTemplate>(),
     outboundMedia: jsonb('outbound_media').$type<OutboundMediaRow[]>(),
     data: jsonb().$type<Record<string, unknown>>(),
+    /** Null for inbound messages, and for those of before this was kept. */
+    writtenBy: text('written_by', { enum: MESSAGE_WRITERS }),
     /** The provider's id of the message that is answered, or that a reaction, a vote, an edit or a deletion is about. */
     replyTo: text('reply_to'),
     /** Outbound: the number it goes to, when that is a further one of the contact's. */
     toPhone: text('to_phone'),
-    /** When its writer last changed it. */
     editedAt: at('edited_at'),
     /** When its writer deleted it; its text and files are deleted too. */
     deletedAt: at('deleted_at'),
@@ -62,21 +66,17 @@ export const messages = pgTable(
     /** Send attempts begun: after one, a lost response is reconciled before the next. */
     attempts: integer().notNull().default(0),
     lastAttemptAt: at('last_attempt_at'),
-    /** Not tried before this. */
     nextAttemptAt: at('next_attempt_at'),
     /** The first message to a contact that never wrote: these are limited per day. */
     opensChat: boolean('opens_chat').notNull().default(false),
     /** The key that encrypts answers to the message (votes, edits), sealed. No view shows it. */
     secret: text(),
-    /** How often the sweep queued the job again. */
     requeues: integer().notNull().default(0),
     sentAt: at('sent_at'),
     deliveredAt: at('delivered_at'),
     readAt: at('read_at'),
     failedAt: at('failed_at'),
-    /** When a member set a failed one aside. */
     handledAt: at('handled_at'),
-    /** When the person wrote, or the message was requested. */
     occurredAt: at('occurred_at').notNull().defaultNow(),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -130,7 +130,6 @@ export const messages = pgTable(
   ],
 )
 
-/** A file that came with an inbound message. */
 export const messageMedia = pgTable(
   'message_media',
   {
@@ -143,13 +142,10 @@ export const messageMedia = pgTable(
     sourceUrl: text('source_url'),
     contentType: text('content_type').notNull(),
     fileName: text('file_name'),
-    /** Length of a recording or video. */
     seconds: integer(),
     /** A small JPEG in base64: first the one inside the message, then ours. */
     thumbnail: text(),
-    /** Of a voice note or recording. */
     transcript: text(),
-    /** When thumbnail and transcript were made, or found impossible. */
     processedAt: at('processed_at'),
     state: text({ enum: ['pending', 'stored', 'failed', 'unavailable'] })
       .notNull()
@@ -171,10 +167,7 @@ export const messageMedia = pgTable(
   ],
 )
 
-/**
- * Deletions of messages that have not come yet, applied when they come. They hold no personal data: the writer is stored as
- * fingerprints, so that the message of another writer with the same id stays.
- */
+/** Deletions that came before their message, without personal data: fingerprints tell another writer's message apart. */
 export const earlyDeletions = pgTable(
   'early_deletions',
   {

@@ -75,9 +75,7 @@ export const paymentCheckouts = pgTable(
     provider: text({ enum: PAYMENT_PROVIDERS }).notNull(),
     /** PayPal's client id or Tranzila's terminal; null is that of the installation. */
     account: text(),
-    /** PayPal's order id, Tranzila's handshake token. */
     providerRef: text('provider_ref').notNull(),
-    /** Where the customer pays. */
     url: text().notNull(),
     expiresAt: at('expires_at').notNull(),
     /** When it was closed: it is never captured afterwards. */
@@ -93,7 +91,6 @@ export const paymentCheckouts = pgTable(
   ],
 )
 
-/** A movement of money that the provider reported. */
 export const paymentTransactions = pgTable(
   'payment_transactions',
   {
@@ -102,14 +99,12 @@ export const paymentTransactions = pgTable(
     paymentId: uuid('payment_id').notNull(),
     provider: text({ enum: PAYMENT_PROVIDERS }).notNull(),
     kind: text({ enum: ['charge', 'refund'] }).notNull(),
-    /** As in a checkout. */
     account: text(),
     providerTransactionId: text('provider_transaction_id').notNull(),
     status: text({ enum: ['pending', 'completed', 'failed'] }).notNull(),
     amount: money('amount').notNull(),
     currency: text().notNull(),
     reason: text(),
-    /** Whether it is the charge that paid the payment, or a refund of that charge. */
     counted: boolean().notNull().default(false),
     createdAt: createdAt(),
     updatedAt: updatedAt(),

@@ -3,7 +3,6 @@ import { check, integer, pgTable, uuid } from 'drizzle-orm/pg-core'
 import { businesses } from './businesses.ts'
 import { updatedAt } from './columns.ts'
 
-/** Retention by kind; null is for ever. */
 export const retentionSettings = pgTable(
   'retention_settings',
   {

@@ -1,8 +1,7 @@
 import { sql } from 'drizzle-orm'
-import { bigint, boolean, index, integer, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { boolean, index, integer, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
 import { users } from './auth.ts'
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
-import { events } from './events.ts'
 import { businessId, sameBusiness } from './tenant.ts'
 
 export const PUSH_KINDS = ['missed_call', 'voicemail', 'lead', 'message'] as const
@@ -39,7 +38,7 @@ export const pushDevices = pgTable(
     /** What its owner recognizes it by. */
     label: text().notNull(),
     language: text({ enum: ['he', 'en'] }).notNull(),
-    /** Which of `PUSH_KINDS` it wants. */
+    /** Which of `PUSH_KINDS` it wants; of other kinds it gets what its member gets. */
     kinds: text().array().notNull(),
     lastSentAt: at('last_sent_at'),
     createdAt: createdAt(),
@@ -53,20 +52,7 @@ export const pushDevices = pgTable(
   ],
 )
 
-/** Events of which members may have to be notified; gone as soon as it is decided whom. */
-export const pushNotices = pgTable(
-  'push_notices',
-  {
-    eventSeq: bigint('event_seq', { mode: 'bigint' }).primaryKey(),
-    businessId: businessId(),
-  },
-  (t) => [
-    index('push_notices_business').on(t.businessId, t.eventSeq),
-    sameBusiness(t.businessId, t.eventSeq, events, events.seq, 'cascade'),
-  ],
-)
-
-/** One notification on its way to one device, once for what it is about. */
+/** The notifications of version 0.2, which reads them; none are written any more. */
 export const pushDeliveries = pgTable(
   'push_deliveries',
   {

@@ -14,14 +14,12 @@ export const receptionistProfiles = pgTable(
     /** Who saved it; null for versions from before this was written down. */
     actorKind: text('actor_kind'),
     actorId: text('actor_id'),
-    /** The version whose content this one brought back. */
     restoredFrom: integer('restored_from'),
     createdAt: createdAt(),
   },
   (t) => [uniqueIndex('receptionist_profiles_version').on(t.businessId, t.version)],
 )
 
-/** Texts for the receptionist: prices, addresses, answers to common questions. */
 export const businessTexts = pgTable(
   'business_texts',
   {

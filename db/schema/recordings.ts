@@ -1,8 +1,11 @@
 import { sql } from 'drizzle-orm'
-import { bigint, index, integer, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { bigint, index, integer, jsonb, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
 import { calls } from './calls.ts'
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { businessId, sameBusiness } from './tenant.ts'
+
+/** The loudest sample of each step, 0 to 100. */
+export type RecordingPeaks = { stepMs: number; values: number[] }
 
 export const recordings = pgTable(
   'recordings',
@@ -16,14 +19,17 @@ export const recordings = pgTable(
       .default('pending'),
     durationMs: integer('duration_ms'),
     channels: integer(),
+    /** Its loudness over time, to be drawn; null when it was stored before there were any, or cannot be read. */
+    peaks: jsonb().$type<RecordingPeaks>(),
     bytes: bigint({ mode: 'number' }),
     sha256: text(),
     contentType: text('content_type'),
     storageKey: text('storage_key'),
+    /** What the caller said; null until it is transcribed, empty when nothing can. */
+    transcript: text(),
     error: text(),
     deletedRemotelyAt: at('deleted_remotely_at'),
     recordedAt: at('recorded_at').notNull(),
-    /** When a member listened to it. */
     heardAt: at('heard_at'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),

@@ -1,7 +1,6 @@
 import { index, integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { at, enumChecks } from './columns.ts'
 
-/** Running processes; readiness on any replica reads them. */
 export const heartbeats = pgTable(
   'heartbeats',
   {

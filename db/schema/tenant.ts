@@ -9,9 +9,8 @@ export const businessId = () =>
     .references(() => businesses.id, { onDelete: 'cascade' })
 
 /**
- * A foreign key to a row of the same business: `(business_id, column)` refers to `(business_id, target)`. A column that
- * is cleared with its target has two: one of its own with `set null`, and this with `no action`, which the migration
- * makes `DEFERRABLE INITIALLY DEFERRED` (Drizzle cannot), so that it is checked after the other has cleared the column.
+ * A foreign key within a business. A column that is cleared with its target has two: one with `set null`, and this with `no
+ * action`, which the migration makes `DEFERRABLE INITIALLY DEFERRED` (Drizzle cannot) to be checked after it.
  */
 export function sameBusiness(
   business: PgColumn,

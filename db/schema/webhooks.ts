@@ -4,7 +4,6 @@ import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { events } from './events.ts'
 import { businessId, sameBusiness } from './tenant.ts'
 
-/** Where the events of a business are delivered. */
 export const webhookEndpoints = pgTable(
   'webhook_endpoints',
   {
@@ -33,7 +32,6 @@ export const webhookDeliveries = pgTable(
       .notNull()
       .default('pending'),
     attempts: integer().notNull().default(0),
-    /** How often it was requested again. */
     replays: integer().notNull().default(0),
     status: integer(),
     error: text(),

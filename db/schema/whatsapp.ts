@@ -14,7 +14,6 @@ import {
 import { at, createdAt, enumChecks, id, updatedAt } from './columns.ts'
 import { businessId, sameBusiness } from './tenant.ts'
 
-/** A WhatsApp sender of a business: a Twilio sender or an account linked through Baileys. */
 export const whatsappAccounts = pgTable(
   'whatsapp_accounts',
   {
@@ -48,7 +47,6 @@ export const whatsappLinks = pgTable(
     businessId: businessId(),
     /** Whether a process should hold its socket; false while it is logged out, blocked or given up. */
     wanted: boolean().notNull().default(true),
-    /** The process that holds the socket. */
     owner: text(),
     /** Increases with each owner: a write of an earlier owner is refused. */
     epoch: integer().notNull().default(0),
@@ -77,7 +75,6 @@ export const whatsappLinks = pgTable(
     /** Limit in 24 hours for first messages to contacts that never wrote; null is no limit. */
     newContactsPerDay: integer('new_contacts_per_day').default(30),
     allowGroups: boolean('allow_groups').notNull().default(false),
-    /** How many messages from before the link are imported. */
     historyLimit: integer('history_limit').notNull().default(1_000),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -91,7 +88,6 @@ export const whatsappLinks = pgTable(
   ],
 )
 
-/** Signal keys and sessions of linked accounts; values are sealed. */
 export const whatsappKeys = pgTable(
   'whatsapp_keys',
   {

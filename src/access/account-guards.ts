@@ -42,9 +42,8 @@ const code = z.object({ code: z.string() })
 const change = z.looseObject({ newPassword: z.string() })
 
 /**
- * Protects an account beyond the library's limit per address: ten failed attempts in 15 minutes; each one-time password works
- * once; new passwords are checked, and a change ends all other sessions. A device on which the owner signed in is counted
- * separately, so that a stranger cannot lock the owner out.
+ * Beyond the library's limit per address: ten failed attempts in 15 minutes, one-time passwords once, checked new passwords
+ * that end other sessions. The owner's devices are counted separately, so that a stranger cannot lock the owner out.
  */
 export function createAccountGuards(db: DomainContext['db']) {
   return {

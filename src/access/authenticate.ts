@@ -1,11 +1,11 @@
 import { authenticateApiKey } from '../domain/businesses/index.ts'
 import { type BusinessContext, type DomainContext, within } from '../domain/context.ts'
 import { membershipsOf, type Role, type Scope } from '../domain/members/index.ts'
+import { LOOPBACK_ACTOR } from '../domain/messages/index.ts'
 import { AppError } from '../lib/errors.ts'
 import { namesLoopback, refuseForeignOrigin } from './origins.ts'
 import { isDirectLoopback, type RequestAddress } from './proxies.ts'
 
-/** The rights of a request: `scope` limits an API key, `operator` covers the whole installation. */
 export type Access = { role: Role; scope: Scope | null; operator: boolean }
 
 export type AccessContext = BusinessContext & { access: Access }
@@ -22,10 +22,9 @@ export type PrincipalDeps = {
 }
 
 /**
- * The business that a request acts for: of its API key; of the console's session, where `x-business-id` chooses among the
- * memberships (the oldest by default); or, in the sandbox and from this machine only, the first business.
- * @param chosen the chosen business where no header can be set (a browser's EventSource)
- * @throws AppError `api_key_required`, `invalid_api_key`, `no_business`, `not_a_member`, `foreign_origin`
+ * The business of an API key; of a session, where `x-business-id` or (without headers) `chosen` picks a membership, else the
+ * oldest; in the sandbox, from this machine only, the first. @throws AppError `api_key_required`, `invalid_api_key`,
+ * `no_business`, `not_a_member`, `foreign_origin`
  */
 export async function businessOf(
   request: Request,
@@ -75,11 +74,16 @@ export async function businessOf(
       throw new AppError('unavailable', 'no_business', 'There is no business yet. Create one with `business create`.')
     if (!deps.businessExists(id)) throw notAMember()
     return {
-      ...within(deps.ctx, id, { kind: 'system', id: 'loopback' }),
+      ...within(deps.ctx, id, { kind: 'system', id: LOOPBACK_ACTOR }),
       access: { role: 'owner', scope: null, operator: true },
     }
   }
   throw apiKeyRequired()
+}
+
+/** The business that an address names, for routes whose rule allows it. It grants nothing: `businessOf` checks it. */
+export function businessParameter(request: Request): string | null {
+  return new URL(request.url).searchParams.get('business')
 }
 
 export function apiKeyRequired(): AppError {

@@ -6,10 +6,7 @@ const WINDOW_SECONDS = 60
 
 /** Limits the requests of each API key per minute, counted in this process. Members and callers on this machine have no limit. */
 export type KeyLimit = {
-  /**
-   * Counts calls of a request and sets the headers of draft-ietf-httpapi-ratelimit-headers-10.
-   * @throws AppError `rate_limited`
-   */
+  /** Counts calls and sets the headers of draft-ietf-httpapi-ratelimit-headers-10. @throws AppError `rate_limited` */
   take(actor: Actor, calls: number, setHeader: (name: string, value: string) => void): void
 }
 

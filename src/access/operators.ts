@@ -4,10 +4,7 @@ import { businessOf, type PrincipalDeps } from './authenticate.ts'
 import { isLoopbackUrl, namesLoopback } from './origins.ts'
 import { isDirectLoopback } from './proxies.ts'
 
-/**
- * Whether a request may read the installation's own state: with METRICS_TOKEN, as an operator, or from this machine while the
- * installation is not public. With a public address, a proxy without headers of its own would look like this machine.
- */
+/** Whether a request may read the installation's state: METRICS_TOKEN, operators, this machine while it is not public. */
 export function createOperatorCheck(deps: {
   principal: PrincipalDeps
   metricsToken: string | null

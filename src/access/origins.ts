@@ -2,10 +2,7 @@ import { AppError } from '../lib/errors.ts'
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 
-/**
- * Whether this origin is the console: the public address, or the loopback address of the request. The Host header alone proves
- * nothing: a page may rebind its own name to this server (DNS rebinding).
- */
+/** Whether the origin is the public address or the request's loopback one. Host alone proves nothing (DNS rebinding). */
 export function isOwnOrigin(origin: string, request: Request, publicBaseUrl: string): boolean {
   if (!URL.canParse(origin)) return false
   const url = new URL(origin)

@@ -24,9 +24,8 @@ export async function verifyPassword(hash: string, password: string): Promise<bo
 }
 
 /**
- * Refuses a new password that is short, common, or derived from the person's address or name. Runs in its own thread.
- * @param about the person's address and name
- * @throws AppError `password_too_short`, `password_too_long`, `password_too_common`
+ * Refuses a short or common password, or one derived from `about` (address, name), in a thread of its own. @throws AppError
+ * `password_too_short`, `password_too_long`, `password_too_common`
  */
 export async function checkNewPassword(password: string, about: string[]): Promise<void> {
   const refuse = (code: string, message: string) => new AppError('invalid', code, message, { field: 'password' })

@@ -30,6 +30,15 @@ export const PERMISSIONS = {
   'credentials.set': OWN,
   'credentials.remove': OWN,
 
+  'models.settings': MANAGE,
+  'models.change': OWN,
+  'models.test': OWN,
+  'models.budget': MANAGE,
+  'models.uses': MANAGE,
+  'models.months': MANAGE,
+  'models.ofConversation': MANAGE,
+  'models.ofCall': MANAGE,
+
   'businesses.get': READ,
   'businesses.update': MANAGE,
   'businesses.numbers': READ,
@@ -58,6 +67,7 @@ export const PERMISSIONS = {
   'calls.listen': MANAGE,
 
   'recordings.list': READ,
+  'recordings.peaks': READ,
   'recordings.mark': WORK,
 
   'receptionist.get': READ,
@@ -72,23 +82,99 @@ export const PERMISSIONS = {
   'receptionist.discardDraft': MANAGE,
   'receptionist.rebaseDraft': MANAGE,
   'receptionist.publishDraft': MANAGE,
+  'receptionist.forcePublish': OWN,
+  'receptionist.testChat': MANAGE,
   'receptionist.previewAudio': MANAGE,
   'receptionist.testCall': MANAGE,
   'receptionist.texts': READ,
   'receptionist.saveText': MANAGE,
   'receptionist.removeText': MANAGE,
 
+  'scenarios.list': READ,
+  'scenarios.save': MANAGE,
+  'scenarios.remove': MANAGE,
+  'scenarios.require': OWN,
+  'scenarios.run': MANAGE,
+  'scenarios.runs': READ,
+
+  'agent.state': READ,
+  'agent.pause': WORK,
+  'agent.resume': WORK,
+  'agent.turnOff': WORK,
+  'agent.answer': WORK,
+  'agent.memory': READ,
+  'agent.runs': READ,
+  'agent.sendDraft': WORK,
+  'agent.discardDraft': WORK,
+  'agent.settings': READ,
+  'agent.saveSettings': MANAGE,
+
+  'knowledge.search': READ,
+  'knowledge.gaps': READ,
+  'knowledge.answerGap': MANAGE,
+  'knowledge.dismissGap': MANAGE,
+  'knowledgeSources.list': READ,
+  'knowledgeSources.get': READ,
+  'knowledgeSources.parts': READ,
+  'knowledgeSources.pages': READ,
+  'knowledgeSources.addFile': MANAGE,
+  'knowledgeSources.addSite': MANAGE,
+  'knowledgeSources.read': MANAGE,
+  'knowledgeSources.stop': MANAGE,
+  'knowledgeSources.remove': MANAGE,
+
+  'catalogue.list': READ,
+  'catalogue.get': READ,
+  'catalogue.save': MANAGE,
+  'catalogue.update': MANAGE,
+  'catalogue.remove': MANAGE,
+  'catalogue.importFile': MANAGE,
+
   'appointments.list': READ,
   'appointments.get': READ,
   'appointments.create': WORK,
+  'appointments.book': WORK,
   'appointments.move': WORK,
   'appointments.restore': WORK,
+  'appointments.update': WORK,
   'appointments.cancel': WORK,
   'appointments.confirm': WORK,
+  'appointments.noShow': WORK,
+  'waitingList.list': READ,
+  'waitingList.add': WORK,
+  'waitingList.cancel': WORK,
+  'booking.slots': READ,
+  'booking.services': READ,
+  'booking.saveService': MANAGE,
+  'booking.orderServices': MANAGE,
+  'booking.archiveService': MANAGE,
+  'booking.staff': READ,
+  'booking.saveStaff': MANAGE,
+  'booking.archiveStaff': MANAGE,
+  'booking.absences': READ,
+  'booking.addAbsence': MANAGE,
+  'booking.removeAbsence': MANAGE,
+  'booking.settings': READ,
+  'booking.texts': READ,
+  'booking.saveSettings': MANAGE,
+
+  'calendars.list': READ,
+  'calendars.get': READ,
+  'calendars.vendors': READ,
+  'calendars.connect': MANAGE,
+  'calendars.update': MANAGE,
+  'calendars.remove': MANAGE,
+  'calendars.sync': WORK,
+  'calendars.conflicts': READ,
+  'calendars.decide': WORK,
+  'calendars.feeds': MANAGE,
+  'calendars.addFeed': MANAGE,
+  'calendars.removeFeed': MANAGE,
 
   'messages.list': READ,
   'messages.get': READ,
   'messages.send': WORK,
+  'messages.react': WORK,
   'messages.decide': WORK,
   'messages.templates': READ,
   'messages.handle': WORK,
@@ -174,6 +260,27 @@ export const PERMISSIONS = {
   'push.settings': READ,
   'push.saveSettings': MANAGE,
 
+  'alerts.kinds': READ,
+  'alerts.list': READ,
+  'alerts.get': READ,
+  'alerts.take': OWN_DEVICE,
+  'alerts.see': OWN_DEVICE,
+  'alerts.deliveries': READ,
+  'alerts.mine': READ,
+  'alerts.saveMine': OWN_DEVICE,
+  'alerts.sendCode': OWN_DEVICE,
+  'alerts.confirmPhone': OWN_DEVICE,
+  'alerts.test': OWN_DEVICE,
+  'alerts.members': MANAGE,
+  'alerts.saveMember': MANAGE,
+  'alerts.channels': MANAGE,
+  'alerts.addChannel': MANAGE,
+  'alerts.changeChannel': MANAGE,
+  'alerts.removeChannel': MANAGE,
+  'alerts.testChannel': MANAGE,
+  'alerts.escalation': READ,
+  'alerts.saveEscalation': MANAGE,
+
   'privacy.retention': READ,
   'privacy.setRetention': OWN,
   'privacy.eraseContact': OWN,
@@ -207,24 +314,30 @@ export function permissionOf(procedure: string): Requirement | null {
   return Object.hasOwn(table, procedure) ? (table[procedure] ?? null) : null
 }
 
-/** Who may use a route. */
 export type Rule =
   /** Every caller; `because` is the reason. */
   | { access: 'public'; because: string }
-  /** A caller of a business: an API key, a member's session, or the sandbox's own machine. */
-  | { access: 'business'; needs: Requirement }
+  | {
+      access: 'business'
+      needs: Requirement
+      /** A page fetches it by its address alone (`<img>`, `<audio>`, a link): `?business=` chooses as `x-business-id` does. */
+      byAddress?: true
+    }
   /** The same; each called procedure needs its own entry in `PERMISSIONS`. */
   | { access: 'procedures' }
-  /** A member who is logged in to the console. */
   | { access: 'console'; operator: boolean }
   /** Operators, the bearer of METRICS_TOKEN, and this machine itself where it is not public. */
   | { access: 'operations' }
 
 const open = (because: string): Rule => ({ access: 'public', because })
 const business = (needs: Requirement): Rule => ({ access: 'business', needs })
+const file = (needs: Requirement): Rule => ({ access: 'business', needs, byAddress: true })
 
 const SIGNED = open('The carrier calls it; its signature is verified first.')
 const PAGE = open('The customer pays here; the id in the link is the secret.')
+const BOOK = open(
+  'Customers book here; requests are limited by address, and an appointment is opened by its signed link.',
+)
 const SHELL = open('The console’s shell holds no data; what it shows it asks the API for.')
 const LOGIN = open('The caller logs in here; attempts are limited by address and by account.')
 const SESSION: Rule = { access: 'console', operator: false }
@@ -258,10 +371,7 @@ export const CLOSED_LOGIN_ENDPOINTS: readonly string[] = [
   '/error',
 ]
 
-/**
- * The permission of each hand-written route, by method and pattern. A route that is neither here, nor a procedure's REST
- * route, nor below one of `PREFIXES` answers 404.
- */
+/** Each hand-written route by method and pattern; any but these, procedures' REST routes and `PREFIXES` answers 404. */
 export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /': open('Answers the name of the product and its entry points.'),
   'GET /healthz': open('Load balancers call it; it answers that the process is alive.'),
@@ -279,17 +389,46 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'POST /webhook/call_status': SIGNED,
   'POST /webhook/recording_action': SIGNED,
   'POST /webhook/recording_status': SIGNED,
+  'POST /webhook/alert_call': SIGNED,
+  'POST /webhook/alert_key': SIGNED,
+  'POST /webhook/alert_call_ended': SIGNED,
+  'POST /webhook/sms': SIGNED,
+  'POST /webhook/sms_status': SIGNED,
+  'POST /webhook/notice_call': SIGNED,
+  'POST /webhook/notice_key': SIGNED,
+  'POST /webhook/notice_call_ended': SIGNED,
   'POST /webhook/whatsapp/twilio': SIGNED,
   'POST /webhook/whatsapp/status': SIGNED,
   'POST /webhook/whatsapp/baileys': open('The bridge calls it; the secret in X-BAILEYS-SECRET is verified first.'),
+  'POST /webhook/telegram/:channel': open('Telegram calls it; the secret of the channel is compared first.'),
   'POST /webhook/paypal': open('PayPal calls it; its signature is verified first.'),
   'POST /webhook/tranzila': open('Tranzila signs nothing; the payment is looked up at Tranzila.'),
+  'POST /webhook/calendars/google': open('Google calls it; the token of the channel is compared first.'),
+  'POST /webhook/calendars/microsoft': open('Microsoft calls it; the secret of the subscription is compared first.'),
   'ALL /webhook/stripe': REMOVED,
   'ALL /webhook/stripe/*': REMOVED,
   'ALL /api/stripe': REMOVED,
   'ALL /api/stripe/*': REMOVED,
 
+  'GET /unsubscribe/:token': open('The bearer of the link may stop alerts by mail; opening it changes nothing.'),
+  'POST /unsubscribe/:token': open('Mail programs post here without a login; the token is the permission.'),
   'GET /prompts/:business/:language/:file': open('The carrier fetches and plays them; they hold no secret.'),
+  'GET /calendars/oauth/:kind': file(PERMISSIONS['calendars.connect']),
+  'GET /calendars/oauth/:kind/callback': open(
+    'The vendor sends the browser here; the login that began it, the member and the permission are verified.',
+  ),
+  'GET /calendars/feed/:id/:file': open('Calendar programs read it; the address is the secret, and can be revoked.'),
+  'GET /book/:slug': BOOK,
+  'POST /book/:slug': BOOK,
+  'GET /book/a/:id/:token': BOOK,
+  'GET /book/a/:id/:token/move': BOOK,
+  'POST /book/a/:id/:token/move': BOOK,
+  'POST /book/a/:id/:token/cancel': BOOK,
+  'POST /book/a/:id/:token/take': BOOK,
+  'GET /book/:slug/wait': BOOK,
+  'POST /book/:slug/wait': BOOK,
+  'GET /book/w/:id/:token': BOOK,
+  'POST /book/w/:id/:token/leave': BOOK,
   'GET /pay/:id': PAGE,
   'POST /pay/:id/checkout': PAGE,
   'GET /pay/:id/return': PAGE,
@@ -357,13 +496,13 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
 
   'GET /files/:token': open('Providers fetch what they send; the link is signed and holds for 30 days.'),
   'POST /api/v1/uploads': business(PERMISSIONS['messages.send']),
-  'GET /api/v1/media/:id': business(PERMISSIONS['messages.get']),
-  'GET /api/v1/media/:id/thumbnail': business(PERMISSIONS['messages.get']),
-  'GET /api/v1/recordings/:id/audio': business(PERMISSIONS['calls.get']),
-  'GET /api/v1/turns/:id/audio': business(PERMISSIONS['calls.get']),
-  'GET /api/v1/calls/:id/audio': business(PERMISSIONS['calls.get']),
-  'GET /api/v1/calls/:id/trace': business(PERMISSIONS['calls.get']),
-  'GET /api/v1/exports/:file{.+\\.csv}': business(PERMISSIONS['exports.csv']),
+  'GET /api/v1/media/:id': file(PERMISSIONS['messages.get']),
+  'GET /api/v1/media/:id/thumbnail': file(PERMISSIONS['messages.get']),
+  'GET /api/v1/recordings/:id/audio': file(PERMISSIONS['calls.get']),
+  'GET /api/v1/turns/:id/audio': file(PERMISSIONS['calls.get']),
+  'GET /api/v1/calls/:id/audio': file(PERMISSIONS['calls.get']),
+  'GET /api/v1/calls/:id/trace': file(PERMISSIONS['calls.get']),
+  'GET /api/v1/exports/:file{.+\\.csv}': file(PERMISSIONS['exports.csv']),
 }
 
 /** Routes that a library registers: everything below a path has one rule. */
@@ -371,7 +510,6 @@ export const PREFIXES: Readonly<Record<string, Rule>> = {
   '/admin/queues': { access: 'console', operator: true },
 }
 
-/** The permission of each WebSocket path. */
 export const SOCKETS: Readonly<Record<string, Rule>> = {
   '/ws/listen': open(
     'The first message is a token of `calls.listen`; its bearer’s role is checked while the socket is open.',

@@ -15,10 +15,7 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   none: [],
 }
 
-/**
- * Parses TRUSTED_PROXIES: `loopback`, `private`, `none`, addresses and CIDR networks, separated by commas or spaces.
- * @returns null when a part is invalid
- */
+/** Parses TRUSTED_PROXIES: `loopback`, `private`, `none`, addresses, CIDR networks; null when a part is invalid. */
 export function parseTrustedProxies(setting: string): TrustedProxies | null {
   const networks: Network[] = []
   for (const part of setting.split(/[\s,]+/).filter((text) => text !== '')) {
@@ -88,10 +85,7 @@ function hopsOfForwarded(header: string): (string | null)[] {
   })
 }
 
-/**
- * The address of the client, for limits: behind a trusted proxy, the right-most hop that is not a trusted proxy. When the
- * headers are missing, invalid or contradict each other, it is the address of the peer.
- */
+/** The right-most hop that is no trusted proxy; the peer's address when headers are missing, invalid or contradictory. */
 export function clientAddress(request: Request, addressOf: RequestAddress, proxies: TrustedProxies): string {
   const peer = parseAddress(addressOf(request) ?? '')?.toString() ?? ''
   if (!proxies.trusts(peer)) return peer
@@ -117,10 +111,7 @@ function clientOf(hops: (string | null)[], proxies: TrustedProxies): string | nu
   return hops[0] ?? null
 }
 
-/**
- * Headers that clients send. Any other header means that a proxy or tunnel stands in between; those have too many headers of
- * their own to list.
- */
+/** Headers that clients send. Any other one means a proxy or tunnel, whose headers are too many to list. */
 const CLIENT_HEADERS = new Set([
   'accept',
   'accept-charset',

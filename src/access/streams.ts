@@ -30,11 +30,7 @@ export class StreamGate {
       )
   }
 
-  /**
-   * Counts one more stream.
-   * @returns a function that ends it; repeated calls have no effect
-   * @throws AppError `too_many_streams`
-   */
+  /** Counts a stream; the returned function ends it, and may be called again. @throws AppError `too_many_streams` */
   enter(actor: Actor, address: string): () => void {
     this.requireRoom(actor, address)
     const counts = this.#countsOf(actor, address)
@@ -52,7 +48,6 @@ export class StreamGate {
   }
 }
 
-/** How often access is checked again, and how long a stream stays open while it cannot be checked. */
 const RECHECK_MS = 3_000
 const UNKNOWN_MS = 60_000
 

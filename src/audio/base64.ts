@@ -9,3 +9,15 @@ export function base64Of(audio: Uint8Array): string {
   }
   return base64
 }
+
+/** Writes base64 as bytes. @returns how many */
+export function writeBase64(into: Buffer, payload: string, at: number): number {
+  return into.base64Write(payload, at)
+}
+
+declare global {
+  interface Buffer<TArrayBuffer extends ArrayBufferLike = ArrayBufferLike> {
+    /** What `write(text, offset, 'base64')` comes to, a third faster; in Bun and Node, though not in their types. */
+    base64Write(text: string, offset: number): number
+  }
+}

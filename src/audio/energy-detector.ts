@@ -8,12 +8,17 @@ export const FRAMES_PER_LOOK = 8
 /** This many loud looks in a row are taken for a voice. */
 const LOUD_SAMPLES = 2
 
+/** Whether a frame is loud enough for a voice. @param rms on the 16-bit scale */
+export function isVoice(rms: number): boolean {
+  return rms >= VOICE_RMS
+}
+
 /**
  * Which of the last frames were loud, one bit each, the latest lowest.
  * @param rms how loud one more frame is, on the 16-bit scale
  */
 export function withFrame(bits: number, rms: number): number {
-  return ((bits << 1) | (rms >= VOICE_RMS ? 1 : 0)) & WINDOW_BITS
+  return ((bits << 1) | (isVoice(rms) ? 1 : 0)) & WINDOW_BITS
 }
 
 /** Voice among the last frames, 320 ms of them at most, in ms. @param frameMs how long each plays */
@@ -23,10 +28,7 @@ export function voicedMs(bits: number, frameMs: number, frames = WINDOW): number
   return loud * frameMs
 }
 
-/**
- * A cheap voice-activity detector beside the engine's: shows that the engine no longer listens, since it does not report the
- * voice.
- */
+/** A cheap voice-activity detector beside the engine's: an unreported voice shows that the engine no longer listens. */
 export class EnergyDetector {
   #loudSamples = 0
   /** When a voice was last heard, and whether the engine reported it. */
@@ -41,7 +43,6 @@ export class EnergyDetector {
     this.#isReported = false
   }
 
-  /** The engine reported the speech. */
   reported(): void {
     this.#isReported = true
     this.#loudSamples = 0

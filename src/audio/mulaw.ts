@@ -16,7 +16,7 @@ const DECODE = makeDecodeTable()
 const ENCODE = makeEncodeTable()
 
 /** Linear 16-bit samples to μ-law bytes, one for one. */
-export function encodeMulaw(pcm: Int16Array): Uint8Array {
+export function encodeMulaw(pcm: Int16Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(pcm.length)
   for (let i = 0; i < pcm.length; i++) bytes[i] = ENCODE[(pcm[i] as number) & 0xffff] as number
   return bytes

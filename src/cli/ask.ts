@@ -6,7 +6,6 @@ const CTRL_D = '\u0004'
 const ERASE = new Set(['\u007f', '\b'])
 
 export type Asker = {
-  /** @param hidden what is typed is not shown */
   ask(question: string, options?: { hidden?: boolean }): Promise<string>
   close(): void
 }

@@ -3,6 +3,8 @@ import { getTRPCErrorFromUnknown, getTRPCErrorShape } from '@trpc/server'
 import { observable } from '@trpc/server/observable'
 import type { AccessContext } from '../access/authenticate.ts'
 import type { Deps } from '../composition/deps.ts'
+import { createRespond } from '../domain/agent/index.ts'
+import { reachOf } from '../domain/alerts/index.ts'
 import { listBusinesses } from '../domain/businesses/index.ts'
 import { createListenToken } from '../domain/calls/index.ts'
 import { within } from '../domain/context.ts'
@@ -18,9 +20,8 @@ import { type AppRouter, appRouter } from '../trpc/router.ts'
 import { createCallerFactory } from '../trpc/trpc.ts'
 
 /**
- * A client that calls the router in this process, on this machine's database, as its owner. Answers pass through JSON as they
- * do over HTTP.
- * @param businessId the business; the oldest when left out
+ * Calls the router in this process as the owner of `businessId` (else the oldest business); answers pass through JSON as
+ * over HTTP.
  */
 export async function createLocalClient(deps: Deps, businessId: string | undefined): Promise<Client> {
   await deps.keyring.refresh()
@@ -46,7 +47,10 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
       webhookBox: deps.webhookBox,
       queues: () => deps.producer.queues,
       keyring: deps.keyring,
+      models: deps.modelAdmin,
+      respond: createRespond({ models: deps.models, readFile: async () => null }),
       push: deps.push,
+      alerts: { ...deps.alerts, reach: reachOf(deps.alerts) },
       liveCalls: { command: () => Promise.reject(needsServer()) },
       listenToken: (grant) => createListenToken(deps.config.sessionSecret, grant),
       numbers: { telephonyOf: deps.carriers.of, webhooks: numberWebhooks(deps.config) },
@@ -57,6 +61,7 @@ export async function createLocalClient(deps: Deps, businessId: string | undefin
       readMoments: (key) => readMoments(deps.storage, key),
       replayTrace: (key) => replayStored(deps.storage, key),
       templatesOf: deps.twilioWhatsApp,
+      calendars: { deps: deps.calendars, feedLinks: deps.calendarFeeds.links },
       voice: null,
     },
   })

@@ -44,8 +44,7 @@ export function formatLine(...parts: (string | null | undefined)[]): string {
 }
 
 /**
- * Writes to standard output and waits until it is written: the process may end right after. Control and invisible characters
- * are escaped, so that a text from outside cannot control the terminal.
+ * Writes to standard output and waits until written; escapes control and invisible characters against terminal injection.
  */
 export async function print(text: string): Promise<void> {
   await write(terminalText(text))

@@ -7,7 +7,6 @@ export type Session = {
   url: string
   apiKey: string | null
   json: boolean
-  /** `--local`: works on this machine's database, without a server. */
   local: boolean
   client: Client
 }
@@ -17,5 +16,6 @@ export type Cli = {
   session(): Promise<Session>
   show(data: unknown, table: () => string): Promise<void>
   settings(): Config
-  local<T>(run: (deps: Deps) => Promise<T>): Promise<T>
+  /** On the database of this machine, or of the settings that are given. */
+  local<T>(run: (deps: Deps) => Promise<T>, config?: Config): Promise<T>
 }

@@ -1,9 +1,13 @@
 import { hostname } from 'node:os'
 import { createDatabase, type DatabaseHandle } from '../../db/client.ts'
-import { publicUrl } from '../access/urls.ts'
+import { CALENDARS, publicUrl } from '../access/urls.ts'
 import type { Config } from '../config.ts'
+import type { AlertDeps } from '../domain/alerts/index.ts'
+import { type BookingLinks, createBookingLinks, type NoticeDeps } from '../domain/appointments/index.ts'
+import { type CalendarDeps, createFeedLinks, createLiveCheck, type FeedLinks } from '../domain/calendars/index.ts'
 import type { DomainContext } from '../domain/context.ts'
 import { createKeyring, type Keyring } from '../domain/credentials/index.ts'
+import type { SourceDeps } from '../domain/knowledge/index.ts'
 import type { LinkDeps } from '../domain/members/index.ts'
 import type { SendSettings, UploadLinks } from '../domain/messages/index.ts'
 import type { PaymentDeps } from '../domain/payments/index.ts'
@@ -19,33 +23,38 @@ import { restrictNewFiles } from '../lib/file-modes.ts'
 import { createLogger, type Logger } from '../lib/log.ts'
 import { createSecretBox, deriveKey, type SecretBox } from '../lib/secret-box.ts'
 import { createMetrics, type Metrics } from '../observability/metrics.ts'
+import { type IcsEvent, writeIcs } from '../providers/calendars/ics.ts'
 import type { Thumbnailer } from '../providers/images/port.ts'
 import { createThumbnailer } from '../providers/images/sharp.ts'
 import type { Mailer } from '../providers/mail/port.ts'
 import { createSmtpMailer } from '../providers/mail/smtp.ts'
-import type { TextModel } from '../providers/models/port.ts'
+import type { TextModels, VoiceNoteTranscriber } from '../providers/models/port.ts'
 import type { Transcriber } from '../providers/speech/port.ts'
 import { createFileStorage } from '../providers/storage/file.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 import { createS3Storage } from '../providers/storage/s3.ts'
 import type { Carriers, Telephony } from '../providers/telephony/port.ts'
+import { createPing } from '../providers/webhooks/ping.ts'
 import { createPublicPost } from '../providers/webhooks/public-post.ts'
 import { createMediaFetcher } from '../providers/whatsapp/media-by-url.ts'
 import type { ReadBridgeMessage, TemplateSource, WhatsAppSender } from '../providers/whatsapp/port.ts'
 import { readVersion } from '../version.ts'
+import { createAlerts } from './alerts.ts'
 import { createBaileys, type OpenLinkedAccounts } from './baileys.ts'
-import { createOpenAiRest } from './openai.ts'
+import { createCalendars } from './calendars.ts'
+import { createModels, type ModelAdmin } from './models.ts'
+import { createNotices } from './notices.ts'
 import { createPayments } from './payments.ts'
 import { createPush } from './push.ts'
 import { createQueue } from './queue.ts'
+import { createSources } from './sources.ts'
 import { createSpeech, type Speech } from './speech.ts'
+import { createTranscribers } from './transcribers.ts'
 import { createSendSettings, createTwilio } from './twilio.ts'
 import { createFileSource, createUploads } from './uploads.ts'
 
-/** Everything a process works with, built from its settings: the only place where adapters are made. */
 export type Deps = {
   config: Config
-  /** This process, as its heartbeat names it. */
   processId: string
   log: Logger
   version: ReturnType<typeof readVersion>
@@ -53,12 +62,10 @@ export type Deps = {
   ctx: DomainContext
   backend: QueueBackend
   producer: Producer
-  /** Accepts events that were acknowledged to their senders. */
   inbox: Inbox
   metrics: Metrics
   consumerMetrics: ConsumerMetrics
   storage: ObjectStorage
-  /** Links of files that were uploaded to be sent. */
   uploads: UploadLinks
   thumbnailer: Thumbnailer
   /** The businesses' own keys; refreshed regularly in web servers and workers, elsewhere by `refresh`. */
@@ -67,28 +74,37 @@ export type Deps = {
   fetchPublicMedia: ReturnType<typeof createMediaFetcher>
   /** Posts to addresses that tenants chose: public ones only, unless the settings allow others. */
   postOut: PostOut
-  /** The installation's own Twilio account; null when it is not configured. */
   telephony: Telephony | null
-  /** The installation's Twilio account and those of businesses with keys of their own. */
   carriers: Carriers
-  /** WhatsApp over Twilio with the keys of a business; null where it has none. */
   twilioWhatsApp(businessId: string): (WhatsAppSender & TemplateSource) | null
   openLinkedAccounts: OpenLinkedAccounts
   readBridgeMessage: ReadBridgeMessage
   payments: PaymentDeps
   /** Null where a business has none: turns that were stored as audio are not transcribed. */
   transcriber(businessId: string): Transcriber | null
-  /** Null where a business has none: calls are summarized by rules. */
-  model(businessId: string): TextModel | null
+  /** Where a business has none, rules answer and summarize. */
+  models: TextModels
+  voiceNotes: VoiceNoteTranscriber
+  /** What members see and check of models. */
+  modelAdmin: ModelAdmin
   sendSettings: SendSettings
-  /** Null where no mail server is set. */
   mailer: Mailer | null
-  /** Seals queued mail. */
   mailBox: SecretBox
-  /** Seals the secrets that sign webhooks. */
   webhookBox: SecretBox
-  /** Notifies the devices of members. */
   push: PushDeps
+  /** The links by which customers see, move and cancel their appointments. */
+  bookingLinks: BookingLinks
+  /** What customers are notified of their appointments with. */
+  notices: NoticeDeps
+  /** Calendars outside. */
+  calendars: CalendarDeps
+  sources: SourceDeps
+  /** Feeds of appointments: their addresses, and their text. */
+  calendarFeeds: { links: FeedLinks; write(events: IcsEvent[], name: string): string }
+  /** What members are notified with. */
+  alerts: AlertDeps
+  /** Requests HEARTBEAT_URL; null where none is set. */
+  pingHeartbeat: (() => Promise<void>) | null
   /** Builds and sends the links of invitations and password resets. */
   links: LinkDeps
   /** Opens the speech engines: called by the process that serves calls, since they hold threads and connections. */
@@ -97,9 +113,8 @@ export type Deps = {
 }
 
 /**
- * Opens what one process needs.
- * @param kind which process: named in logs, heartbeats and the database's list of connections
- * @throws AppError `unavailable` when the queue does not answer at start
+ * Opens what a process of `kind` needs; logs and heartbeats name it. @throws AppError `unavailable` when the queue is down
+ * at start
  */
 export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'setup'): Promise<Deps> {
   restrictNewFiles()
@@ -123,6 +138,13 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
   const storage =
     config.storage.kind === 's3' ? createS3Storage(config.storage) : createFileStorage(config.storage.directory)
   const mailBox = boxOf('mail')
+  const mailer = config.mail ? createSmtpMailer(config.mail) : null
+  const postOut = createPublicPost(config.webhooksAllowPrivate, { ownPorts: outgoing.ownPorts })
+  const twilio = createTwilio(config, keyring)
+  const push = createPush(config)
+  const calendars = createCalendars(config, database)
+  const payments = createPayments(config, database, keyring, sendSettings)
+  const bookingLinks = createBookingLinks(config.sessionSecret, publicUrl(config.publicBaseUrl, '/book'))
   return {
     config,
     processId: processId({ kind, host: hostname(), pid: process.pid }),
@@ -135,6 +157,7 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       log,
       actor: { kind: 'system', id: kind },
       identityKey: deriveKey(config.sessionSecret, 'erased identities'),
+      refreshCalendars: createLiveCheck(calendars),
     },
     ...queue,
     metrics,
@@ -147,16 +170,24 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
     thumbnailer: createThumbnailer(),
     keyring,
     fetchPublicMedia,
-    postOut: createPublicPost(config.webhooksAllowPrivate, { ownPorts: outgoing.ownPorts }),
-    ...createTwilio(config, keyring),
+    postOut,
+    ...twilio,
     ...createBaileys(config, log, createFileSource(uploads, storage, fetchPublicMedia)),
-    ...createOpenAiRest(config, keyring),
-    payments: createPayments(config, database, keyring, sendSettings),
+    ...createTranscribers(config, keyring),
+    ...createModels(config, keyring, database.db, log),
+    payments,
     sendSettings,
-    mailer: config.mail ? createSmtpMailer(config.mail) : null,
+    mailer,
     mailBox,
     webhookBox: boxOf('webhook secrets'),
-    push: createPush(config),
+    bookingLinks,
+    notices: createNotices(config, { bookingLinks, payments, carriers: twilio.carriers, messages: sendSettings }),
+    calendars,
+    sources: createSources(config, storage),
+    calendarFeeds: createCalendarFeeds(config),
+    push,
+    alerts: createAlerts(config, { push, mailer, post: postOut, carriers: twilio.carriers, settings: sendSettings }),
+    pingHeartbeat: config.heartbeatUrl ? createPing(config.heartbeatUrl, [config.port]) : null,
     links: {
       url: (page, token) => publicUrl(config.publicBaseUrl, `/admin/${page}/${token}`),
       mailBox: config.mail ? mailBox : null,
@@ -169,6 +200,16 @@ export async function createDeps(config: Config, kind: ProcessKind | 'cli' | 'se
       await queue.backend.close()
       await database.close()
     },
+  }
+}
+
+/** How often calendar programs are asked to read a feed again. */
+const FEED_MINUTES = 60
+
+function createCalendarFeeds({ sessionSecret, publicBaseUrl }: Config): Deps['calendarFeeds'] {
+  return {
+    links: createFeedLinks(sessionSecret, publicUrl(publicBaseUrl, `${CALENDARS}/feed`)),
+    write: (events, name) => writeIcs(events, { name, refreshMinutes: FEED_MINUTES }),
   }
 }
 

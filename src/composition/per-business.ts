@@ -1,6 +1,5 @@
 import type { CredentialProvider, Credentials, Keyring } from '../domain/credentials/index.ts'
 
-/** One vendor's adapters: the installation's, and one for each business with keys of its own. */
 export type PerBusiness<Adapter> = {
   /** The business's own, else the installation's; null where there is none, or its own keys cannot be opened. */
   of(businessId: string): Adapter | null
@@ -10,10 +9,7 @@ export type PerBusiness<Adapter> = {
   installation: Adapter | null
 }
 
-/**
- * Makes an adapter of a business's own keys on first use. It is cached as long as the keys stay, with its tokens and
- * connections.
- */
+/** Makes an adapter of a business's own keys on first use; cached, with tokens and connections, while the keys stay. */
 export function perBusiness<P extends CredentialProvider, Adapter>(
   keyring: Keyring,
   provider: P,

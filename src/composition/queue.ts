@@ -10,9 +10,7 @@ import type { Logger } from '../lib/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 
 /**
- * The queue, its producer and the inbox of acknowledged events.
- * @param spools whether this process writes events to the disk before it acknowledges them
- * @throws AppError `unavailable` when the queue does not answer at start
+ * The queue, its producer and the inbox; `spools` writes events to disk before acknowledging. @throws AppError `unavailable`
  */
 export async function createQueue(options: {
   config: Config

@@ -9,9 +9,7 @@ import type { SpeechEngine, SpeechSynthesizer } from '../providers/speech/port.t
 import { createPromptCache, type PromptCache } from '../providers/speech/prompts.ts'
 import { perBusiness } from './per-business.ts'
 
-/** The engines that speak with callers. */
 export type Speech = {
-  /** The installation's. */
   engine: SpeechEngine
   standby: SpeechEngine | null
   /** Those of a business, by its setting and its keys; null where they are the installation's. */
@@ -52,7 +50,6 @@ export function createSpeech(config: Config, keyring: Keyring, log: Logger): Spe
   }
 }
 
-/** OpenAI Realtime engines: the installation's, and those of businesses with keys of their own. */
 function createRemoteEngines({ speech, endpoints }: Config, keyring: Keyring) {
   const openai = speech.openai.kind === 'configured' ? speech.openai : null
   const opened: SpeechEngine[] = []
@@ -62,7 +59,7 @@ function createRemoteEngines({ speech, endpoints }: Config, keyring: Keyring) {
     return engine
   }
   const chosen = speech.engine === 'openai-realtime' && openai ? open(openai) : null
-  // Opened on demand: the installation has a key, but its own calls use the embedded engine.
+  // The installation has a key, but its own calls use the embedded engine.
   let onDemand: SpeechEngine | null = null
   const own = perBusiness(keyring, 'openai', null, ({ apiKey, model }) =>
     // Keys may be replaced: no connection with old ones stays open for a next call.

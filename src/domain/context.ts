@@ -4,8 +4,8 @@ import { auditLog } from '../../db/schema/index.ts'
 import type { Enqueue } from '../jobs/registry.ts'
 import { newId } from '../lib/ids.ts'
 import type { Logger } from '../lib/log.ts'
+import { NOTICED_EVENTS } from './alerts/kinds.ts'
 
-/** Who asks: written into the audit log with every change. */
 export type Actor =
   | { kind: 'user'; id: string }
   | { kind: 'api_key'; id: string }
@@ -20,6 +20,8 @@ export type DomainContext = {
   actor: Actor
   /** Keys the fingerprints of erased people: numbers are few, and a plain hash of one is found by trying them all. */
   identityKey?: Uint8Array
+  /** Reads what changed in calendars outside, in a short time; where a process has none, their copy counts. */
+  refreshCalendars?: (ctx: BusinessContext) => Promise<void>
 }
 
 /** A context bound to one business: every query of a verb that takes it is scoped by `businessId`. */
@@ -63,11 +65,22 @@ export async function auditOnly(tx: Executor, ctx: BusinessContext, entry: Audit
 }
 
 /**
- * Writes an event with its webhook deliveries and, where members have devices, a notice for those, and wakes those who listen when the transaction commits. An event leaves the
- * installation by webhook; its data goes when its entity is erased (`eraseEvents`).
+ * Writes an event with its webhook deliveries and, where members may have to be notified, a notice of that, and wakes those who
+ * listen when the transaction commits. An event leaves the installation by webhook; its data goes when its entity is erased
+ * (`eraseEvents`).
  */
 export async function emit(tx: Executor, ctx: Pick<BusinessContext, 'businessId' | 'actor'>, entry: AuditEntry) {
   await tx.execute(sql`with ${eventsOf(ctx.actor, eventRow(ctx.businessId, entry))} select notified from notified`)
+}
+
+/** Writes several events in one statement, each as `emit` does. */
+export async function emitAll(tx: Executor, actor: Actor, entries: (AuditEntry & { businessId: string })[]) {
+  if (entries.length === 0) return
+  const rows = sql.join(
+    entries.map((entry) => eventRow(entry.businessId, entry)),
+    sql` union all `,
+  )
+  await tx.execute(sql`with ${eventsOf(actor, rows)} select notified from notified`)
 }
 
 function eventRow(businessId: string, { action, entity, entityId, data }: AuditEntry): SQL {
@@ -76,8 +89,7 @@ function eventRow(businessId: string, { action, entity, entityId, data }: AuditE
 }
 
 /**
- * Parts of a `with` that write events for `rows` (business_id, type, entity, entity_id, data), for a statement that makes a
- * change and its events in one round trip. They do their work when the statement reads from the last, `notified`.
+ * Parts of a `with` that write events for `rows` (business_id, type, entity, entity_id, data); read the last, `notified`.
  */
 export function eventsOf(actor: Actor, rows: SQL): SQL {
   return sql`event as (
@@ -95,8 +107,10 @@ export function eventsOf(actor: Actor, rows: SQL): SQL {
     ), notices as (
       insert into push_notices (event_seq, business_id)
       select event.seq, event.business_id from event
-      where event.type in ('call.end', 'recording.store', 'lead.save', 'lead.create', 'message.receive')
-        and exists (select from push_devices device where device.business_id = event.business_id)
+      where event.type in (${sql.join(
+        NOTICED_EVENTS.map((type) => sql`${type}`),
+        sql`, `,
+      )})
     ), notified as (
       select pg_notify(${EVENT_CHANNEL}, '') as notified from event limit 1
     )`

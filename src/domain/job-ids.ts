@@ -1,9 +1,10 @@
-/**
- * Ids of jobs: a job that waits or runs is not queued again under its id. `round` lets a sweep queue lost work once more.
- * The first part is the job's, so that two jobs of one row do not keep each other out.
- */
+/** Job ids: a waiting or running job is not queued again; `round` allows a sweep to. The job's name prevents collisions. */
 type Kind =
+  | 'agent'
+  | 'alert'
   | 'audio'
+  | 'calendar'
+  | 'calendar-push'
   | 'delete'
   | 'erase'
   | 'hook'
@@ -11,9 +12,10 @@ type Kind =
   | 'mail'
   | 'media'
   | 'process'
-  | 'push'
   | 'receipt'
+  | 'scenario'
   | 'settle'
+  | 'source'
   | 'summarize'
   | 'transcribe'
 
@@ -26,10 +28,7 @@ export function sendJobId(messageId: string, ...round: (string | number)[]): str
   return [messageId, ...round].join('-')
 }
 
-/**
- * The round of a sweep by the age of the work: each is twice as long as the one before, so that what cannot be done is tried ever
- * more seldom, and once in a round.
- */
+/** A sweep's round by the age of the work: each is twice as long as the last, so that hopeless work is tried less often. */
 export function retryRound(since: Date | null, now = Date.now()): string {
   const minutes = Math.max(0, now - (since?.getTime() ?? 0)) / 60_000
   return `r${Math.floor(Math.log2(minutes + 1) * 2)}`

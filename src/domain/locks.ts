@@ -16,9 +16,7 @@ export async function lock(tx: Executor, name: string | number): Promise<void> {
 }
 
 /**
- * Runs `work` under the lock of this name, which a reserved connection holds and which ends with that connection.
- * @param options.waitMs how long to try for it; left out, once
- * @returns what `work` returned, or null when another process holds the lock
+ * Runs `work` under a lock that ends with its connection, trying for `waitMs` (else once); null when it is held elsewhere.
  */
 export async function tryWithLock<T>(
   pool: DatabaseHandle['sql'],

@@ -11,10 +11,7 @@ export const timePageInput = z.object({
 
 const position = z.tuple([z.string().max(64), z.uuid()])
 
-/**
- * What is older than the cursor's row.
- * @throws AppError `invalid_cursor`
- */
+/** Rows older than the cursor's. @throws AppError `invalid_cursor` */
 export function olderThan(at: PgColumn | SQL, id: PgColumn | SQL, cursor: string | undefined): SQL | undefined {
   if (cursor === undefined) return undefined
   const [time, key] = readPosition(cursor)

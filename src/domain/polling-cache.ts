@@ -10,8 +10,7 @@ export type Polling = {
 }
 
 /**
- * Keeps rows in memory by reading them again every `refreshMs`. One reading at a time: a slow database does not pile them up.
- * A reading that fails leaves what `read` stored before; the first failure and the recovery are logged with `what`.
+ * Rereads rows every `refreshMs`, one reading at a time; a failed one keeps the old rows. Failure and recovery are logged.
  */
 export function createPolling(what: string, read: () => Promise<void>, log: Logger, refreshMs = 3_000): Polling {
   let timer: Timer | undefined

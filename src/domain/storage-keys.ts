@@ -1,7 +1,4 @@
-/**
- * Where files lie in the storage. Each is known before its file is there, so that what a crash left half done is found by
- * whoever does it again.
- */
+/** Storage keys are known before their file exists, so that a retry finds what a crash left. */
 
 /** The message that a caller left, by the carrier's id of it. */
 export function recordingKey(businessId: string, recordingSid: string): string {

@@ -5,7 +5,6 @@ import { WindowCounter } from '../lib/window-counter.ts'
 export type AddressLimit = {
   /** @throws AppError `rate_limited` */
   check(address: string): void
-  /** Counts a useless request of the address. */
   note(address: string): void
 }
 

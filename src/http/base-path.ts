@@ -1,9 +1,6 @@
 const LINKS = { a: 'href', link: 'href', base: 'href', script: 'src', img: 'src', form: 'action', button: 'formaction' }
 
-/**
- * An installation below a path of its public address (`https://host/agent`), whether or not the proxy strips that path.
- * Redirects, cookies and pages get the path here, so that no route depends on it.
- */
+/** An installation below a path, stripped by the proxy or not: redirects, cookies and pages get the path here. */
 export class BasePath {
   /** Empty, or with a slash in front and none behind. */
   readonly path: string

@@ -35,7 +35,6 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** Where the shell is served; the router in the browser shows the screen. */
 const SCREENS = [
   '/',
   '/today',
@@ -54,11 +53,8 @@ const SCREENS = [
 ]
 
 export type ConsoleDeps = {
-  /** Where the build lies. */
   folder: string
-  /** The path of the public address, without a slash behind. */
   base: string
-  /** What the first business speaks and the zone of its clock. */
   defaults(): { language: 'he' | 'en'; timezone?: string }
 }
 
@@ -98,7 +94,6 @@ export function createConsole({ folder, base, defaults }: ConsoleDeps): Hono {
   return app
 }
 
-/** The manifest of the build that lies there now: a new one is read when its file changed. */
 function createManifestReader(folder: string): () => Manifest | null {
   const path = join(folder, 'manifest.json')
   let read: { at: number; manifest: Manifest } | null = null
@@ -110,7 +105,6 @@ function createManifestReader(folder: string): () => Manifest | null {
   }
 }
 
-/** The language of the shell, which a member's own choice replaces at once. */
 function languageOf(request: Request, otherwise: 'he' | 'en'): 'he' | 'en' {
   const first = /^[a-z]{2}/i.exec(request.headers.get('accept-language') ?? '')?.[0]?.toLowerCase()
   return first === 'he' || first === 'iw' ? 'he' : first === 'en' ? 'en' : otherwise
@@ -141,7 +135,6 @@ ${fonts.map((font) => html`<link rel="preload" as="font" type="font/woff2" cross
 const NOT_BUILT = html`<!doctype html><html lang="en"><meta charset="utf-8"><title>AgentLocator</title>
 <h1>The console is not built.</h1><p>Run <code>./start_all.sh install</code> and start again.</p></html>`
 
-/** A file of the build, compressed as the browser takes it. */
 function serve(folder: string, name: string, request: Request, immutable: boolean): Response {
   const path = normalize(join(folder, name))
   const type = TYPES[/\.(\w+)$/.exec(name)?.[1] ?? '']

@@ -47,8 +47,12 @@ export function handleError(log: Logger) {
 /** Whether a person looks at the answer in a browser; what calls the API gets its envelope. */
 function wantsErrorPage(c: Context): boolean {
   const { method, path } = c.req
+  // A form that is sent is looked at as well; a browser's script sends another type.
+  const isForm = (c.req.header('content-type') ?? '').startsWith('application/x-www-form-urlencoded')
   return (
-    method === 'GET' && !/^\/(?:api|trpc|webhook)\//.test(path) && (c.req.header('accept') ?? '').includes('text/html')
+    (method === 'GET' || (method === 'POST' && isForm)) &&
+    !/^\/(?:api|trpc|webhook)\//.test(path) &&
+    (c.req.header('accept') ?? '').includes('text/html')
   )
 }
 
@@ -91,7 +95,6 @@ export function parseInput<S extends z.ZodType>(schema: S, text: string): z.outp
 /** Far above any valid body, and within the stack of a recursive walk. */
 const MAX_JSON_DEPTH = 200
 
-/** The nesting depth of a JSON text; brackets within strings do not count. */
 function depthOf(text: string): number {
   let depth = 0
   let deepest = 0

@@ -1,7 +1,7 @@
 import type { Context, Hono, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import type { RouterRoute } from 'hono/types'
-import { type AccessContext, businessOf, type PrincipalDeps } from '../access/authenticate.ts'
+import { type AccessContext, businessOf, businessParameter, type PrincipalDeps } from '../access/authenticate.ts'
 import type { KeyLimit } from '../access/key-limit.ts'
 import { refuseForeignOrigin } from '../access/origins.ts'
 import { PREFIXES, permissionOf, ROUTES, type Rule } from '../access/permissions.ts'
@@ -26,10 +26,7 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 /** After a longer request, access is checked again before the answer is sent. */
 const STALE_MS = 5_000
 
-/**
- * Runs before every route: finds the route that will answer, and applies its rule before any of the body is read. A route
- * without a rule answers 404; a method that an address does not support, 405.
- */
+/** Before every route: applies its rule before the body is read; 404 without a rule, 405 for a wrong method. */
 export function createGuard(deps: GuardDeps): MiddlewareHandler<GuardEnv> {
   return async (c, next) => {
     const route = matchedRoutes(c).find(isHandler)
@@ -89,7 +86,7 @@ async function admit(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise
     case 'business':
     case 'procedures': {
       if (await needsLoginPage(c, deps)) return toLogin(c)
-      const business = await businessOf(request, deps.principal, chosenBusiness(c))
+      const business = await businessOf(request, deps.principal, chosenFor(rule, c))
       const calls = rule.access === 'procedures' ? calledProcedures(c.req.path) : null
       deps.keyLimit.take(business.actor, Math.min(calls?.length ?? 1, MAX_BATCH), limitHeaders(c))
       if (rule.access === 'business') requireAccess(business.access, rule.needs)
@@ -196,9 +193,13 @@ function toLogin(c: Context): Response {
 async function admitAgain(c: Context<GuardEnv>, rule: Rule, deps: GuardDeps): Promise<void> {
   const before = c.get('business')
   if (!before || rule.access !== 'business') return
-  const again = await businessOf(c.req.raw, deps.principal, chosenBusiness(c))
+  const again = await businessOf(c.req.raw, deps.principal, chosenFor(rule, c))
   if (again.businessId !== before.businessId) throw notFound(c)
   requireAccess(again.access, rule.needs)
+}
+
+function chosenFor(rule: Rule, c: Context): string | null {
+  return rule.access === 'business' && rule.byAddress ? businessParameter(c.req.raw) : chosenBusiness(c)
 }
 
 /** The business in tRPC's connection parameters: a browser's EventSource cannot set a header. */

@@ -36,8 +36,7 @@ export function htmlDocument({ language, title, style, head, body }: HtmlPage, n
 }
 
 /**
- * Sends a page with a policy that allows its own style and its own forms only.
- * @param options.formAction false for a form that redirects to another origin: browsers apply `form-action` to redirects too
+ * Sends a page with its own style and forms only. `formAction`: false if it redirects elsewhere, which browsers check too.
  */
 export function sendPage(
   c: Context,

@@ -1,4 +1,3 @@
-/** Colors and letters of the console, for pages that the server renders. `color-scheme` follows the device. */
 export const LOOK = `
 :root { color-scheme: light dark; --page: light-dark(#f7f7f5, #111413); --surface: light-dark(#fff, #1a1f1e);
   --raised: light-dark(#f0f1ee, #242b29); --line: light-dark(#dcdfda, #333b39); --ink: light-dark(#16201d, #edf2f0);
@@ -15,5 +14,4 @@ button { cursor: pointer; }
 @media (prefers-reduced-motion: reduce) { *, ::before, ::after { animation-duration: 0.01ms !important; transition-duration: 0.01ms !important; } }
 `
 
-/** Where the console's letters are; they are part of its build. */
 export const FONTS = '/console/assets/fonts.css'

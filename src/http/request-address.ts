@@ -3,11 +3,7 @@ import { errorBody } from './errors.ts'
 
 const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?$/
 
-/**
- * Refuses an ambiguous address. Without a valid Host header Bun passes on a relative URL, whose first segment parsers take for
- * the host; a path that does not decode has several readings.
- * @returns the refusal, or null
- */
+/** Refuses ambiguous addresses: without a Host, Bun passes a relative URL; undecodable paths have several readings. */
 export function checkAddress(request: Request): Response | null {
   const host = HOST.exec(request.headers.get('host') ?? '')
   if (!host || Number(host[1] ?? 0) > 65_535 || !/^https?:\/\//.test(request.url))

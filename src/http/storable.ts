@@ -17,10 +17,7 @@ export const refuseUnstorableAddress: MiddlewareHandler = async (c, next) => {
   await next()
 }
 
-/**
- * Refuses a body with characters that cannot be stored, before a library reads it; the library refuses invalid JSON itself.
- * @throws AppError `invalid_input`, `body_too_large`
- */
+/** Refuses unstorable characters before a library reads the body. @throws AppError `invalid_input`, `body_too_large` */
 export function refuseUnstorableBody(maxBytes: number): MiddlewareHandler {
   return async (c, next) => {
     if (c.req.method !== 'GET' && c.req.method !== 'HEAD' && c.req.raw.body) {

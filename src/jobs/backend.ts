@@ -53,9 +53,8 @@ export type QueueBackendOptions = {
 }
 
 /**
- * Opens the shared connections of the queues and, on Postgres, migrates BullMQ's schema. BullMQ never recovers from a failed first
- * connection, so this resolves only after the server has answered.
- * @throws AppError `unavailable` after `startTimeoutMs`
+ * Opens shared connections; waits for the server, as BullMQ never recovers from a failed first one. @throws AppError
+ * `unavailable` after `startTimeoutMs`
  */
 export async function createQueueBackend(
   config: QueueBackendConfig,

@@ -22,7 +22,6 @@ export type JobContext = {
   /** 1 for the first attempt. */
   attempt: number
   attempts: number
-  /** Whether the job is not retried after this error. */
   givesUp(error: unknown): boolean
   enqueuedAt: Date
   logger: Logger
@@ -109,8 +108,7 @@ const ATTEMPTS_OF_REFUSED = 3
 const ATTEMPTS_OF_UNKNOWN = 12
 
 /**
- * Milliseconds before attempt `attempt + 1`: exponential from `delayMs`, at most `maxDelayMs`, and up to a fifth shorter at
- * random, so that jobs that failed together do not retry together.
+ * Milliseconds before attempt `attempt + 1`: exponential up to `maxDelayMs`, less up to a fifth at random against bursts.
  */
 export function backoffDelay(backoff: JobDefinition['backoff'], attempt: number, random = Math.random()): number {
   const full = Math.min(backoff.delayMs * 2 ** (attempt - 1), backoff.maxDelayMs)
@@ -121,7 +119,6 @@ type Read = { payload: unknown; eventId: string | null }
 type RunningJob = Parameters<JobProcessor>[0]
 
 class JobRunner<Q extends QueueName> {
-  /** Ids of finished jobs with the data of an erased person, to be removed. */
   readonly erased = new Set<string>()
   running = 0
   readonly #handlers: Partial<Record<string, (payload: never, job: JobContext) => Promise<void>>>

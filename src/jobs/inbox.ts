@@ -21,10 +21,7 @@ export type InboxRow = {
 export type Accepted = 'stored' | 'queue_only' | 'refused'
 
 export type InboxOptions = {
-  /**
-   * Writes rows in one statement; rows with an existing key are skipped.
-   * @returns the ids of the existing events by key; null for an event that has ended meanwhile
-   */
+  /** Inserts rows, skipping existing keys. @returns the ids of existing events by key; null for an ended one */
   insert(rows: InboxRow[]): Promise<ReadonlyMap<string, string | null>>
   producer: Pick<Producer, 'enqueue' | 'enqueueEvent'>
   log: Logger
@@ -42,15 +39,9 @@ export type AcceptOptions = {
 }
 
 export type Inbox = {
-  /**
-   * Resolves when the event is in the database, or, while that is down, in the queue.
-   * @throws AppError `queue_unavailable` when neither stores it, so that the sender repeats it; `invalid_job`
-   */
+  /** Resolves once the event is in the database, or the queue. @throws AppError `queue_unavailable`, `invalid_job` */
   accept<N extends DurableJob>(name: N, payload: JobInput<N>, options?: AcceptOptions): Promise<void>
-  /**
-   * For callers that can neither wait for a database nor fail, such as a live call. Resolves when the event is stored or on this
-   * machine's disk, from where it is stored later; never rejects.
-   */
+  /** For callers that can neither wait nor fail, such as live calls: resolves once stored or on disk; never rejects. */
   acceptEventually<N extends DurableJob>(name: N, payload: JobInput<N>, options?: AcceptOptions): Promise<void>
   /** Stores the events that ended processes of this machine left on the disk. @returns the number of events */
   recover(): Promise<number>
@@ -58,6 +49,13 @@ export type Inbox = {
   /** Stores events for `flushMs` more; the others stay on the disk. */
   close(flushMs?: number): Promise<void>
 }
+
+/** Events of which many come, and the one that brings what came of them within `BUNDLE_MS`. */
+const BUNDLED = { 'call.turn': { as: 'call.turns', list: 'turns' } } as const satisfies Partial<
+  Record<DurableJob, { as: DurableJob; list: string }>
+>
+const BUNDLE_MS = 500
+const BUNDLE_SIZE = 100
 
 const INSERT_MS = 1_500
 /** Events in one statement: enough for thousands a second, and far below the limit of parameters. */
@@ -105,21 +103,30 @@ export function createInbox(options: InboxOptions): Inbox {
   }
 
   const waiters = new Map<string, () => void>()
-  const outbox = createOutbox<InboxRow>({
+  const outbox = createOutbox<Waiting>({
     limit: WAITING_LIMIT,
-    async deliver(row) {
+    async deliver({ row, parts }) {
       await store(row)
-      spool?.done(row.id)
-      waiters.get(row.id)?.()
+      for (const { id } of parts) {
+        spool?.done(id)
+        waiters.get(id)?.()
+      }
     },
     onChange: () => {},
     onRetry: createQuietLogger(log, 'events waiting for the database or the queue'),
-    onDrop: (row, error) =>
+    onDrop: ({ row, parts }, error) =>
       log.error(
-        { job: row.job, onDisk: spool !== null, reason: error ? errorMessage(error) : 'too many waiting' },
+        {
+          job: row.job,
+          events: parts.length,
+          onDisk: spool !== null,
+          reason: error ? errorMessage(error) : 'too many waiting',
+        },
         'event dropped from memory',
       ),
   })
+
+  const bundle = createBundle((waiting) => outbox.put(waiting))
 
   return {
     accept: async (name, payload, given) => store(rowOf(name, payload, given)),
@@ -133,7 +140,8 @@ export function createInbox(options: InboxOptions): Inbox {
       }
       const written = spool?.write(row.id, JSON.stringify(row))
       const stored = new Promise<void>((resolve) => waiters.set(row.id, resolve))
-      outbox.put(row)
+      if (Object.hasOwn(BUNDLED, name)) bundle.put(row)
+      else outbox.put({ row, parts: [row] })
       // Durable on either: a slow disk does not delay an event that the database has stored.
       await Promise.race([written, stored])
       waiters.delete(row.id)
@@ -148,13 +156,61 @@ export function createInbox(options: InboxOptions): Inbox {
       return recovered ?? 0
     },
     get waiting() {
-      return outbox.depth
+      return outbox.depth + bundle.depth
     },
     async close(flushMs = 5_000) {
+      bundle.flush()
       const left = await outbox.close(flushMs)
       if (left > 0) log.error({ left, onDisk: spool !== null }, 'process stopped with events that are not stored')
       await spool?.close()
     },
+  }
+}
+
+/** What is stored, and the events that it brings: on the disk each is a line of its own. */
+type Waiting = { row: InboxRow; parts: InboxRow[] }
+
+/** Gathers events for a while; each is on the disk meanwhile. */
+function createBundle(pass: (waiting: Waiting) => void) {
+  let parts: InboxRow[] = []
+  let timer: Timer | null = null
+
+  function flush(): void {
+    if (timer) clearTimeout(timer)
+    timer = null
+    const byJob = Map.groupBy(parts, ({ job }) => job)
+    parts = []
+    for (const rows of byJob.values()) pass({ row: bundled(rows), parts: rows })
+  }
+
+  return {
+    get depth() {
+      return parts.length
+    },
+    flush,
+    put(row: InboxRow): void {
+      parts.push(row)
+      if (parts.length >= BUNDLE_SIZE) flush()
+      else timer ??= setTimeout(flush, BUNDLE_MS)
+    },
+  }
+}
+
+/** One event of several of a kind; alone it stays what it is. */
+function bundled(rows: InboxRow[]): InboxRow {
+  const [first] = rows
+  if (!first) throw new Error('There is nothing to bundle.')
+  const into = first.job === 'call.turn' ? BUNDLED[first.job] : null
+  if (rows.length === 1 || !into) return first
+  const id = newId()
+  return {
+    id,
+    key: eventKey(into.as, id),
+    job: into.as,
+    businessId: null,
+    // The payloads are checked, and JSON already.
+    payload: `{"${into.list}":[${rows.map(({ payload }) => payload).join(',')}]}`,
+    delayMs: 0,
   }
 }
 

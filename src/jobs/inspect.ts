@@ -62,9 +62,7 @@ export async function readFailedJobs(queues: JobQueue[], name: string, limit: nu
 }
 
 /**
- * Retries failed jobs with all their attempts: one, or every one of the queue.
- * @returns the number of jobs
- * @throws AppError `queue_not_found`, `job_not_found`, `job_not_failed`
+ * Retries one or all failed jobs. @returns how many @throws AppError `queue_not_found`, `job_not_found`, `job_not_failed`
  */
 export async function retryFailedJobs(queues: JobQueue[], name: string, jobId?: string): Promise<number> {
   const queue = find(queues, name)
@@ -95,11 +93,8 @@ export async function drainQueue(queues: JobQueue[], name: string, delayed: bool
 const FORGET_PAGE = 500
 
 /**
- * Removes finished and failed jobs whose payload names a person.
- * @param businessId the business of the jobs; a job without a business is removed by its mention alone
- * @param mentions phone numbers, ids and call SIDs, as in payloads
- * @param before receives the failed jobs before they are removed: their work was not done
- * @returns the number of jobs
+ * Removes finished and failed jobs of a business (by mention alone without one) that name a person: numbers, ids, call SIDs.
+ * `before` gets failed ones, whose work was not done. @returns how many
  */
 export async function forgetJobs(
   queues: JobQueue[],

@@ -5,7 +5,6 @@ export type Outbox<T = unknown> = {
   put(item: T): void
   readonly depth: number
   readonly dropped: number
-  /** Delivers for `flushMs` more. @returns the number of items left */
   close(flushMs: number): Promise<number>
 }
 
@@ -23,10 +22,7 @@ const BACKOFF = { firstMs: 100, maxMs: 5_000 }
 /** Attempts for an item that is refused while the other side works. */
 const ATTEMPTS = 5
 
-/**
- * Delivers items in order, `BATCH` at a time; while the other side is down, the first ones are retried with backoff. A refused
- * item moves to the end, so that it does not block the others, and is dropped after some attempts.
- */
+/** Delivers in order, in batches, with backoff while the other side is down. A refused item goes last, finally dropped. */
 export function createOutbox<T>(options: OutboxOptions<T>): Outbox<T> {
   type Entry = { item: T; refusals: number }
   let queue: Entry[] = []

@@ -31,16 +31,12 @@ export type ProducerOptions = {
 export type Producer = {
   /** Resolves once the job is stored. @throws AppError `unavailable` within the deadline, `invalid` for a bad payload */
   enqueue: Enqueue
-  /**
-   * Stores the job when the queue is reachable, for callers that can neither wait nor fail, such as a live call. Never throws and
-   * never blocks; waiting jobs are lost with the process.
-   */
+  /** For callers that can neither wait nor fail: never throws or blocks; waiting jobs are lost with the process. */
   enqueueEventually<N extends JobName>(name: N, payload: JobInput<N>, options?: EnqueueOptions): void
   /** Enqueues the job of a stored event; while the queue is down, the sweep does it later. Never throws and never blocks. */
   enqueueEvent(name: DurableJob, eventId: string, options?: EnqueueOptions): void
   /**
-   * Enqueues the job of an event that the queue may have lost. A waiting or running job of the event stays the only one; a
-   * finished one is replaced. @throws AppError `unavailable`
+   * Enqueues a lost event's job; a waiting or running one stays, a finished one is replaced. @throws AppError `unavailable`
    */
   requeueEvent(name: DurableJob, eventId: string): Promise<void>
   /** Runs `name` every `everyMs`, once for all processes; recreated when the queue has lost it. */
@@ -143,10 +139,7 @@ export function createProducer(backend: QueueBackend, logger: Logger, options: P
   }
 }
 
-/**
- * Schedules a job, and checks regularly that an emptied queue has not lost the schedule.
- * @returns the timer of the checks; null when the producer was closed meanwhile
- */
+/** Schedules a job and checks that the queue keeps it. @returns the timer; null when the producer was closed */
 async function keepScheduled(
   job: PreparedJob,
   everyMs: number,

@@ -1,16 +1,12 @@
 import { z } from 'zod'
 import { sha256Hex } from '../lib/ids.ts'
 
-/**
- * The catalogue of background jobs: payload, queue and retries of each. It has no handlers, so that a producer stays small.
- * New payload fields must be optional: jobs of the old version are still in the queue after a deploy.
- */
-export const QUEUES = ['crm', 'whatsapp', 'recordings', 'payments'] as const
+/** Background jobs, without handlers. New payload fields are optional: old jobs are still queued after a deploy. */
+export const QUEUES = ['crm', 'whatsapp', 'recordings', 'payments', 'agent', 'knowledge'] as const
 export type QueueName = (typeof QUEUES)[number]
 
 /**
- * The table from which a sweep restores jobs that the queue lost. `inbound_events` holds payloads that are nowhere else; the
- * workers recreate the `schedule`.
+ * The table from which a sweep restores lost jobs. `inbound_events` has the only payloads; workers recreate the `schedule`.
  */
 export type RestoredBy =
   | 'inbound_events'
@@ -22,9 +18,13 @@ export type RestoredBy =
   | 'webhook_deliveries'
   | 'imports'
   | 'mails'
-  | 'push_deliveries'
+  | 'alert_deliveries'
+  | 'calendar_connections'
   | 'pending_deletions'
   | 'payments'
+  | 'agent_answers'
+  | 'scenario_runs'
+  | 'knowledge_sources'
   | 'schedule'
 
 export type JobDefinition = {
@@ -129,6 +129,13 @@ export const jobs = {
     ...patient,
   },
   'call.turn': { queue: 'crm', restoredBy: 'inbound_events', payload: callTurn, ...patient },
+  /** Turns of all calls of a process in half a second: a job a turn would cost more than the turn. */
+  'call.turns': {
+    queue: 'crm',
+    restoredBy: 'inbound_events',
+    payload: z.object({ turns: z.array(callTurn).min(1) }),
+    ...patient,
+  },
   'call.finish': {
     queue: 'crm',
     restoredBy: 'inbound_events',
@@ -167,7 +174,6 @@ export const jobs = {
     attempts: 8,
     backoff: { delayMs: 2_000, maxDelayMs: 300_000 },
   },
-  /** Makes the audio of a call's both sides, and its peaks. */
   'call.render_audio': {
     queue: 'recordings',
     restoredBy: 'calls',
@@ -198,7 +204,6 @@ export const jobs = {
     attempts: 12,
     backoff: { delayMs: 2_000, maxDelayMs: 600_000 },
   },
-  /** The thumbnail of a picture, the transcript of a voice note, the people of a contact card. */
   'message.process_media': {
     queue: 'recordings',
     restoredBy: 'message_media',
@@ -228,6 +233,22 @@ export const jobs = {
     restoredBy: 'messages',
     payload: z.object({ businessId: z.uuid(), messageId: z.uuid() }),
     ...patient,
+  },
+  /** Answers what a contact wrote, up to a message; a newer one has a job of its own. */
+  'agent.answer': {
+    queue: 'agent',
+    restoredBy: 'agent_answers',
+    payload: z.object({ businessId: z.uuid(), conversationId: z.uuid(), messageId: z.uuid() }),
+    attempts: 8,
+    backoff: { delayMs: 1_000, maxDelayMs: 60_000 },
+  },
+  /** Plays the scenarios of a business. */
+  'scenario.run': {
+    queue: 'agent',
+    restoredBy: 'scenario_runs',
+    payload: z.object({ businessId: z.uuid(), runId: z.uuid() }),
+    attempts: 3,
+    backoff: { delayMs: 5_000, maxDelayMs: 60_000 },
   },
   'recording.fetch': {
     queue: 'recordings',
@@ -267,13 +288,73 @@ export const jobs = {
     attempts: 30,
     backoff: { delayMs: 5_000, maxDelayMs: 3_600_000 },
   },
-  'push.send': {
+  'alert.send': {
     queue: 'crm',
-    restoredBy: 'push_deliveries',
+    restoredBy: 'alert_deliveries',
     payload: z.object({ businessId: z.uuid(), deliveryId: z.uuid() }),
     // Eight attempts in about ten minutes: what is older says nothing new.
     attempts: 8,
     backoff: { delayMs: 5_000, maxDelayMs: 600_000 },
+  },
+  /** An SMS to a number of a business: a member may answer an alert by it, a customer a reminder. */
+  'alert.reply': {
+    queue: 'crm',
+    restoredBy: 'inbound_events',
+    payload: z.object({
+      businessId: z.uuid(),
+      /** The carrier's; an earlier version left it out. */
+      id: z.string().default(''),
+      from: z.string(),
+      text: z.string(),
+      at,
+    }),
+    ...patient,
+  },
+  /** What became of an SMS by the carrier: of an alert or of a notice of an appointment. */
+  'sms.status': {
+    queue: 'crm',
+    restoredBy: 'inbound_events',
+    payload: z.object({
+      businessId: z.uuid(),
+      of: z.enum(['alert', 'notice']),
+      id: z.uuid(),
+      status: z.string(),
+      code: z.string().nullable(),
+    }),
+    ...patient,
+  },
+  /** Looks at what can be wrong without an event, and pings the dead man's switch. */
+  'alert.watch': {
+    queue: 'crm',
+    restoredBy: 'schedule',
+    payload: z.object({}),
+    attempts: 1,
+    backoff: { delayMs: 1_000, maxDelayMs: 1_000 },
+  },
+  /** Reads what changed in the calendars of a connection, and keeps its channels open. */
+  'calendar.sync': {
+    queue: 'crm',
+    restoredBy: 'calendar_connections',
+    payload: z.object({ businessId: z.uuid(), connectionId: z.uuid() }),
+    // A round that fails says itself when the next one is due.
+    attempts: 1,
+    backoff: { delayMs: 1_000, maxDelayMs: 1_000 },
+  },
+  /** Writes the appointments of a connection into its calendars. */
+  'calendar.push': {
+    queue: 'crm',
+    restoredBy: 'calendar_connections',
+    payload: z.object({ businessId: z.uuid(), connectionId: z.uuid() }),
+    attempts: 1,
+    backoff: { delayMs: 1_000, maxDelayMs: 1_000 },
+  },
+  /** Reads a file or a site that the agent answers from. */
+  'knowledge.read': {
+    queue: 'knowledge',
+    restoredBy: 'knowledge_sources',
+    payload: z.object({ businessId: z.uuid(), sourceId: z.uuid() }),
+    attempts: 3,
+    backoff: { delayMs: 5_000, maxDelayMs: 60_000 },
   },
   'import.run': {
     queue: 'crm',
@@ -281,7 +362,6 @@ export const jobs = {
     payload: z.object({ businessId: z.uuid(), importId: z.uuid() }),
     ...patient,
   },
-  /** Deletes files and remote recordings after an erasure or a retention period. */
   'privacy.delete': {
     queue: 'recordings',
     restoredBy: 'pending_deletions',

@@ -6,18 +6,14 @@ import { newId } from '../lib/ids.ts'
 import type { Logger } from '../lib/log.ts'
 
 /**
- * Keeps acknowledged events on this machine's disk until they are in the database. A line and the directory entry of its file
- * are synchronised before the write resolves, so that it survives a crash of the machine; concurrent lines share one
- * synchronisation.
+ * Keeps acknowledged events on disk until the database has them. Line and directory entry are synchronised before a write
+ * resolves; concurrent lines share one synchronisation.
  */
 export type Spool = {
   /** Resolves when the line is on the disk, or after a logged failure. @param line without line breaks */
   write(id: string, line: string): Promise<void>
   done(id: string): void
-  /**
-   * Stores the lines of ended processes and removes their files.
-   * @param store throws when a line cannot be stored now; its file stays
-   */
+  /** Stores lines of ended processes, then removes their files; a file stays when `store` throws. */
   recover(store: (line: string) => Promise<void>): Promise<number>
   close(): Promise<void>
 }

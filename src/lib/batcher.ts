@@ -4,10 +4,7 @@ export type Batcher = {
   settled(): Promise<void>
 }
 
-/**
- * One run at a time. A run begins in a later turn of the event loop, so that all requests of one turn share it.
- * @param run does all the work that was requested before it began
- */
+/** One run at a time, in a later turn, shared by all requests of a turn. `run` does all that was requested before it. */
 export function createBatcher(run: () => Promise<void>): Batcher {
   let running: Promise<void> | null = null
   let next: Promise<void> | null = null
@@ -45,10 +42,8 @@ export type Gatherer<T> = {
 const LANES = 2
 
 /**
- * Items that arrive during a run form the next one. A run that fails because of its data is repeated item by item, so that one
- * bad item does not fail the others.
- * @param run processes all of its items or none
- * @param isPoisoned whether an error is caused by the items rather than by the other side
+ * Items that arrive during a run form the next one. `run` takes all or none; after an error that `isPoisoned` blames on the
+ * items, each is repeated alone, so that a bad one fails alone.
  */
 export function createGatherer<T>(
   run: (items: T[]) => Promise<void>,

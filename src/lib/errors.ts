@@ -1,7 +1,4 @@
-/**
- * The one error vocabulary of the product. `kind` decides how every edge answers (HTTP status, tRPC code); `code` is the
- * stable, machine-readable name a client may switch on.
- */
+/** `kind` decides how edges answer (HTTP, tRPC); `code` is the stable name that clients may switch on. */
 export type ErrorKind =
   | 'invalid'
   | 'unauthenticated'
@@ -39,21 +36,22 @@ export function isErrorKind(kind: unknown): kind is ErrorKind {
   return typeof kind === 'string' && Object.hasOwn(HTTP_STATUS, kind)
 }
 
-export type ErrorBody = { code: string; message: string; field?: string }
+export type ErrorBody = { code: string; message: string; field?: string; nextTimes?: string[] }
 
-/** An error whose meaning is known. `message` says what happened and what to do, and carries no personal data. */
 export class AppError extends Error {
   readonly kind: ErrorKind
   readonly code: string
   readonly field: string | undefined
   /** When a retry can help; the edge sends it as `Retry-After`. */
   readonly retryAfterSeconds: number | undefined
+  /** Of a time that cannot be had: the next that can, soonest first. */
+  readonly nextTimes: readonly Date[] | undefined
 
   constructor(
     kind: ErrorKind,
     code: string,
     message: string,
-    options: { field?: string; cause?: unknown; retryAfterSeconds?: number } = {},
+    options: { field?: string; cause?: unknown; retryAfterSeconds?: number; nextTimes?: readonly Date[] } = {},
   ) {
     super(message, { cause: options.cause })
     this.name = 'AppError'
@@ -61,6 +59,7 @@ export class AppError extends Error {
     this.code = code
     this.field = options.field
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.nextTimes = options.nextTimes
   }
 
   get status(): (typeof HTTP_STATUS)[ErrorKind] {
@@ -68,7 +67,12 @@ export class AppError extends Error {
   }
 
   toBody(): ErrorBody {
-    return { code: this.code, message: this.message, ...(this.field === undefined ? {} : { field: this.field }) }
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.field === undefined ? {} : { field: this.field }),
+      ...(this.nextTimes === undefined ? {} : { nextTimes: this.nextTimes.map((at) => at.toISOString()) }),
+    }
   }
 }
 
@@ -100,10 +104,7 @@ const DATA_REFUSED = /^(22|23)[0-9A-Z]{3}$/
 /** SQLSTATE classes and socket codes of temporary failures: connection, resources, locks, shutdown, system, timeouts. */
 const TEMPORARY = /^(08|40|53|55|57|58)[0-9A-Z]{3}$|^E[A-Z]+$|^CONNECT/
 
-/**
- * Whether a retry can help. `transient`: the other side is down or busy; `permanent`: the same data would be refused again;
- * `unknown`: a bug or a new kind of error, worth a few attempts.
- */
+/** Whether a retry can help: `transient` (down or busy), `permanent` (refused again), `unknown` (worth a few attempts). */
 export type FailureKind = 'transient' | 'permanent' | 'unknown'
 
 const RETRYABLE: readonly ErrorKind[] = ['unavailable', 'rate_limited']
@@ -130,10 +131,7 @@ function refusesValue(error: unknown): boolean {
   return false
 }
 
-/**
- * Any thrown value as an AppError: `unavailable` when the database is down, so that clients retry; `invalid` for a value that
- * Postgres refuses; else `internal`, without the text of the error. The cause is preserved.
- */
+/** Any error as AppError: `unavailable` (database down), `invalid` (refused value), else `internal` without its text. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
   if (hasCode(error, DATABASE_DOWN))
@@ -170,10 +168,7 @@ function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {
   return false
 }
 
-/**
- * The text of any thrown value, for logs and failed jobs. The query builder puts the parameters of a statement, which are
- * personal data, into its message: only the database's own message is used.
- */
+/** An error's text for logs: only the database's own message, as the query builder's contains personal parameters. */
 export function errorMessage(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if ('query' in error && 'params' in error) {
@@ -195,4 +190,11 @@ export function stackFrames(error: unknown): string {
     .split('\n')
     .filter((line) => /^\s+at /.test(line))
     .join('\n')
+}
+
+/** The SQLSTATE with which Postgres refused a statement, if it did. */
+export function sqlStateOf(error: unknown): string | null {
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++)
+    if ('code' in cause && /^[0-9A-Z]{5}$/.test(String(cause.code))) return String(cause.code)
+  return null
 }

@@ -5,7 +5,6 @@ import { dirname, join, parse } from 'node:path'
 
 export const PRIVATE_FILE = 0o600
 export const PRIVATE_DIRECTORY = 0o700
-/** Other users may pass through, but not list it. */
 export const PASSABLE_DIRECTORY = 0o711
 
 export function restrictNewFiles(): void {
@@ -13,9 +12,7 @@ export function restrictNewFiles(): void {
 }
 
 /**
- * Creates a directory and closes it to other users. A shared directory (`/tmp`, `/`, a home directory) is not changed.
- * @param passable another user's files are inside: the embedded Postgres does not run as root
- * @returns whether it is closed
+ * Closes a directory to other users, except shared ones; `passable` lets Postgres's user through. @returns whether closed
  */
 export function makePrivateDirectory(directory: string, passable = false): boolean {
   const mask = process.umask(0o022)

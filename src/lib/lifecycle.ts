@@ -9,8 +9,7 @@ let handlers: Handler[] | null = null
 let stopping = false
 
 /**
- * Runs `handler` on SIGTERM, on SIGINT (Ctrl-C) or when the supervisor has ended, then exits with 0, or 1 when a handler threw.
- * Handlers run one after another, the last registered first. A second signal exits at once.
+ * Runs handlers, last first, on SIGTERM, SIGINT or the supervisor's end; exits 0, or 1 after a throw. A second signal exits.
  */
 export function onShutdown(handler: Handler, logger?: Logger): void {
   if (!handlers) {
@@ -23,10 +22,7 @@ export function onShutdown(handler: Handler, logger?: Logger): void {
   handlers.unshift(handler)
 }
 
-/**
- * Logs an unhandled rejection: the calls, accounts or jobs of the process go on. After an uncaught exception the state is
- * unknown: the process exits, and the supervisor replaces it.
- */
+/** Logs unhandled rejections; exits after an uncaught exception, since the state is unknown. The supervisor replaces it. */
 export function guardProcess(logger: Logger): void {
   process.on('unhandledRejection', (error) =>
     logger.error({ reason: errorMessage(error), stack: stackFrames(error) }, 'unhandled rejection'),

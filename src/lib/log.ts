@@ -6,10 +6,8 @@ export { describeError } from './redact.ts'
 export type { Logger }
 
 /**
- * The logger: one JSON line for each event, or a readable line on a terminal. Every field, error and message is redacted:
- * secrets, parameters of statements, e-mail addresses and phone numbers are never logged in full.
- * @param base fields of every line, for example `{ process: 'web' }`
- * @param destination stdout when left out
+ * One JSON line an event (`base`: fields of each), or readable on a terminal. Everything is redacted: secrets, statement
+ * parameters, addresses and numbers are never logged in full.
  */
 export function createLogger(
   level: string,

@@ -13,11 +13,7 @@ export function isSame(a: unknown, b: unknown): boolean {
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].every((key) => isSame(a[key], b[key]))
 }
 
-/**
- * Joins two changes of the same JSON value, field by field; a list is one field. What both changed differently stays as in
- * `mine`.
- * @returns the joined value, and the paths of the fields that both changed differently
- */
+/** Merges two changes of a JSON value by field (a list is one); conflicts keep `mine` and are returned as paths. */
 export function mergeChanges<T>(base: T, mine: T, theirs: T): { merged: T; overlaps: string[] } {
   const overlaps: string[] = []
   const join = (was: unknown, ours: unknown, others: unknown, path: string): unknown => {

@@ -1,7 +1,4 @@
-/**
- * Numbers with two spellings: WhatsApp keeps the number that a person registered with, while the country's numbering plan
- * changed. Each rule maps the old national number to the current one, and back.
- */
+/** Old and new spellings: WhatsApp keeps the registered number after a numbering plan changed. Rules map both ways. */
 type Rule = {
   code: string
   /** The current number of an old one; null when it is not an old number. */

@@ -21,11 +21,7 @@ const DATE = /^(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})$/
 const EXTENSION =
   /\s*(?:;\s*(?:ext|phone-context|isub)=\S*|,{2,}\d+|(?:#|x|ext\.?|extension|שלוחה|שלו['׳])\s*:?\s*\d{1,7}#?)$/i
 
-/**
- * Parses a phone number as people type it or spreadsheets write it.
- * @param country for a number without a country code
- * @returns E.164; null when the number is not valid
- */
+/** Parses a typed number, with `country` when it has no code. @returns E.164, or null */
 export function parsePhone(input: string, country: CountryCode = 'IL'): string | null {
   const text = plainNumber(input)
   const id = WHATSAPP_ID.exec(text)?.[1]
@@ -40,11 +36,7 @@ export function parsePhone(input: string, country: CountryCode = 'IL'): string |
   )
 }
 
-/**
- * A phone number from a network: a carrier's From and To, a WhatsApp id. It exists, so a number that the metadata do not know is
- * accepted.
- * @returns E.164; null for a withheld caller, a SIP user or client without a number, a short code or a sender's name
- */
+/** A network's number, accepted if unknown to the metadata. E.164; null: withheld, SIP, client, short code, name. */
 export function networkPhone(input: string): string | null {
   const text = plainNumber(input)
   const sip = SIP.exec(text)?.[1]
@@ -97,7 +89,6 @@ export function plainNumber(input: string): string {
     .trim()
 }
 
-/** The decimal digits of every script are ten consecutive code points, from zero. */
 function asciiDigit(digit: string): string {
   const code = digit.codePointAt(0) ?? 0
   if (code < 0x80) return digit

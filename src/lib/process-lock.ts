@@ -10,10 +10,7 @@ export type LockResult = { held: true; lock: ProcessLock } | { held: false; pid:
 /** A garbage-collected database would release its lock. */
 const held = new Set<Database>()
 
-/**
- * A lock on `path` that the operating system releases when the process ends in any way: an exclusive SQLite transaction is a
- * POSIX file lock. `<path>.pid` has the pid of the holder, for messages only.
- */
+/** A lock released when the process ends: an exclusive SQLite transaction is a POSIX lock. `<path>.pid` is for messages. */
 export function tryLock(path: string): LockResult {
   mkdirSync(dirname(path), { recursive: true })
   makePrivate(path)
@@ -35,10 +32,7 @@ export function tryLock(path: string): LockResult {
   return { held: true, lock: { release } }
 }
 
-/**
- * Any user who can open the file can lock it. An existing file is not opened here: closing any of its descriptors drops all
- * POSIX locks that this process has on it.
- */
+/** Whoever can open the file can lock it. It is not opened here: closing any descriptor drops the process's POSIX locks. */
 function makePrivate(path: string): void {
   try {
     writeFileSync(path, '', { mode: PRIVATE_FILE, flag: 'wx' })

@@ -2,10 +2,7 @@ import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import ipaddr from 'ipaddr.js'
 
-/**
- * Who can reach an address: the internet, or this machine and its network; `never` for addresses that no request may use
- * (multicast, documentation, tunnels to other addresses, cloud metadata services).
- */
+/** Who can reach an address; `never` for multicast, documentation, tunnels and cloud metadata services. */
 export type Reach = 'public' | 'private' | 'never'
 
 const PRIVATE = new Set(['loopback', 'private', 'uniqueLocal', 'carrierGradeNat'])

@@ -2,10 +2,7 @@ const METHODS = ['log', 'info', 'warn', 'error'] as const
 const quiet = new Set<string>()
 let installed = false
 
-/**
- * Suppresses console lines that begin with one of these texts, for libraries that print secrets and accept no logger:
- * libsignal prints session records with private keys by console.info.
- */
+/** Suppresses console lines with these beginnings: libsignal prints session records with private keys by console.info. */
 export function quietConsole(prefixes: readonly string[]): void {
   for (const prefix of prefixes) quiet.add(prefix)
   if (installed) return

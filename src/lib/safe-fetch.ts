@@ -18,7 +18,8 @@ export type SafeFetchSettings = {
 }
 
 export type SafeRequest = {
-  method?: 'GET' | 'POST'
+  /** Any that HTTP and WebDAV have: capital letters. */
+  method?: string
   headers?: Record<string, string>
   body?: string | Uint8Array
   /** Limit of the body, before and after decompression; null: the body is not read. */
@@ -29,7 +30,13 @@ export type SafeRequest = {
 }
 
 /** `length` is the Content-Length in bytes; null when the server sends none. */
-export type SafeResponse = { status: number; contentType: string | null; length: number | null; data: Buffer }
+export type SafeResponse = {
+  status: number
+  contentType: string | null
+  length: number | null
+  headers: Readonly<Record<string, string | string[] | undefined>>
+  data: Buffer
+}
 
 export type FetchProblem =
   /** The URL, or one that it redirects to: its scheme, port, credentials or address. */
@@ -66,9 +73,8 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const CREDENTIALS = /^(authorization|cookie|proxy-authorization)$/i
 
 /**
- * The client for URLs from outside (SSRF protection). A name is resolved once, every address of it must be allowed, and the
- * connection goes to that address, so that DNS rebinding cannot reach the network. Each redirect is checked in the same way.
- * @throws SafeFetchError from the returned function
+ * The client for URLs from outside (SSRF): every resolved address must be allowed, and is the one connected to, against DNS
+ * rebinding; redirects too. @throws SafeFetchError from the returned function
  */
 export function createSafeFetch(settings: SafeFetchSettings): SafeFetch {
   return async (url, request) => {
@@ -87,6 +93,17 @@ export function createSafeFetch(settings: SafeFetchSettings): SafeFetch {
         headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !CREDENTIALS.test(name)))
       target = next
     }
+  }
+}
+
+/** Whether a request to the URL would be made: its scheme, port and every address of its name are allowed. */
+export async function isAllowedUrl(text: string, settings: SafeFetchSettings, timeoutMs: number): Promise<boolean> {
+  try {
+    await withTimeout(addressesOf(checkedUrl(text), settings), timeoutMs, tooSlow)
+    return true
+  } catch (error) {
+    if (error instanceof SafeFetchError) return false
+    throw error
   }
 }
 
@@ -190,6 +207,7 @@ function ask(
       status,
       contentType: response.headers['content-type'] ?? null,
       length: length === undefined ? null : Number(length),
+      headers: response.headers,
     }
     const location = REDIRECTS.has(status) ? (response.headers.location ?? null) : null
     const unread = request.maxBytes === null || (location !== null && (request.maxRedirects ?? 0) > 0)

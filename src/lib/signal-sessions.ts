@@ -5,12 +5,9 @@ const recordSchema = z.looseObject({
 })
 
 /**
- * Repairs a Signal session record after the decryption of a `msg`. libsignal 6.0.0 tries one session after another and steps the
- * ratchet of each before it checks the MAC (session_cipher.js, doDecryptWhisperMessage): messages on the wrongly stepped
- * sessions would be lost ("Bad MAC"). Only the matching session has a new time of use: every other one is restored.
- * @param before the stored record, undefined when there was none
- * @param after the record that libsignal wants to store
- * @returns the record to store; `after` when either has an unknown shape
+ * Repairs a Signal session record after a `msg`. libsignal 6.0.0 steps ratchets before it checks the MAC (session_cipher.js,
+ * doDecryptWhisperMessage), which loses messages ("Bad MAC"): all sessions without a new time of use are restored. Unknown
+ * shapes return `after`.
  */
 export function undoFailedTrials<T>(before: unknown, after: T): T {
   const old = recordSchema.safeParse(before)

@@ -9,8 +9,7 @@ export function hasUnstorable(text: string): boolean {
 }
 
 /**
- * The path to a character that cannot be stored in a JSON value or its keys, or null. It does not recurse: a hostile body may
- * nest deeper than the stack.
+ * The path to an unstorable character in a JSON value, or null. No recursion: a hostile body may nest deeper than the stack.
  */
 export function findUnstorable(value: unknown): string[] | null {
   const open: { value: unknown; path: string[] }[] = [{ value, path: [] }]
@@ -30,6 +29,32 @@ export function findUnstorable(value: unknown): string[] | null {
 /** Removes NULs, and replaces half of a surrogate pair by U+FFFD. */
 export function cleanText(text: string): string {
   return text.replace(NUL_OR_LONE_SURROGATE, (found) => (found === '\0' ? '' : '\uFFFD'))
+}
+
+/** Controls other than the tab and the ends of lines, and Unicode's separators of lines and paragraphs. */
+const CONTROLS = /[\p{Cc}--[\t\n]]/gv
+
+/** `cleanText`, with ends of lines as `\n` and without other control characters: people do not type those, and a voice reads them. */
+export function cleanTyped(text: string): string {
+  return cleanText(text.replace(/\r\n?|[\u0085\u2028\u2029]/g, '\n').replace(CONTROLS, ''))
+}
+
+/** Marks, embeddings, overrides and isolates of the Unicode Bidirectional Algorithm (UAX #9). */
+const BIDI_CONTROLS = /\p{Bidi_Control}/gu
+
+/** `cleanText` of a name, without what turns the text around it: a name is shown in rows, titles and mails of others. */
+export function cleanName(name: string): string {
+  return cleanText(name.replace(BIDI_CONTROLS, ''))
+}
+
+/** The name of a person or a thing: `cleanName`, trimmed, of 1 to `max` characters. */
+export function nameText(max: number) {
+  return within(z.string().overwrite(cleanName).trim().min(1), max)
+}
+
+/** A field that a person types and a voice or a model reads: cleaned by `cleanTyped` before its length is checked. */
+export function typedText(): z.ZodString {
+  return z.string().overwrite(cleanTyped)
 }
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
@@ -53,10 +78,7 @@ export function countCharacters(text: string): number {
   return count
 }
 
-/**
- * A field of at most `max` characters.
- * @param max in Unicode code points, as Postgres and JSON Schema count: an emoji or a letter of a rare script is not two
- */
+/** A field of at most `max` Unicode code points, as Postgres and JSON Schema count. */
 export function limitedText(max: number) {
   return within(z.string(), max)
 }

@@ -1,10 +1,6 @@
-/** The uses of a key within its window. */
 export type WindowState = { count: number; endsInMs: number }
 
-/**
- * Counts uses by key within windows of a fixed length; the window of a key begins with its first use.
- * With more than `maxKeys` keys, the one whose window began first is forgotten.
- */
+/** Counts uses by key in fixed windows from the first use; above `maxKeys` the oldest window is forgotten. */
 export class WindowCounter {
   readonly #windows = new Map<string, { since: number; count: number }>()
 

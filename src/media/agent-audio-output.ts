@@ -1,10 +1,11 @@
-import { AudioTape } from '../audio/audio-tape.ts'
 import { base64Of } from '../audio/base64.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { EnginePlayer } from '../providers/speech/port.ts'
+import { memorySpool } from './audio-spool.ts'
 import type { CallContext } from './call-context.ts'
 import type { AudioRun, AudioRuns } from './call-trace.ts'
 import type { Clock } from './clock.ts'
+import { ItemAudio } from './item-audio.ts'
 import type { ListenTap } from './listen-tap.ts'
 import type { PhraseName, StreamTransport } from './media-session-ports.ts'
 import { type Heard, PlaybackLedger } from './playback.ts'
@@ -22,7 +23,6 @@ const MAX_ITEM_MS = 120_000
 /** One relay of 64 is timed. */
 const TIMED = 63
 
-/** Waits for what is played. */
 export type VoiceWatcher = {
   /** Audio is about to be sent, after a pause or a change of item. */
   audioBegins(): void
@@ -32,10 +32,8 @@ export type VoiceWatcher = {
   settled(): void
 }
 
-/** Observes the engine's speech. */
 export type SpeechListener = {
   begins(itemId: string): void
-  /** An item is complete. @param sentMs its length */
   ends(itemId: string, sentMs: number): void
 }
 
@@ -48,17 +46,15 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   #head = ''
   /** The item that is being sent; its turn is in the transcript. */
   #item = ''
-  /** The audio of the item that is being sent. */
-  #tape = new AudioTape(MAX_ITEM_MS)
+  #tape: ItemAudio
   /** The audio that is not in the trace yet, and until when a further piece joins it. */
   #runMs = 0
   #runUntil = Number.NEGATIVE_INFINITY
   #pieces = 0
   #runItem = ''
   #runAt = 0
-  readonly #tapes = new Map<string, AudioTape>()
+  readonly #tapes = new Map<string, ItemAudio>()
   readonly #context: CallContext
-  /** Those who listen in. */
   #tap: ListenTap | null = null
   #watcher: VoiceWatcher | null = null
   #listener: SpeechListener | null = null
@@ -70,6 +66,7 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     this.#context = context
     this.#transport = transport
     this.#clock = context.clock
+    this.#tape = this.#newTape()
     context.trace.follow(this)
   }
 
@@ -87,7 +84,6 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     for (const audio of tap ? this.#ledger.unheard(this.#clock.now()) : []) tap?.agent(audio)
   }
 
-  /** Sets the stream to play on. */
   begin(streamSid: string): void {
     this.#writer = new StreamWriter(streamSid)
     this.#head = this.#writer.mediaHead
@@ -155,7 +151,6 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
       )
   }
 
-  /** Pieces of the engine's audio that were passed on. */
   get pieces(): number {
     return this.#pieces
   }
@@ -209,7 +204,6 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
     return true
   }
 
-  /** Begins a run of audio. @returns whether it may be played */
   #begin(itemId: string, text: string | null, now: number): boolean {
     const context = this.#context
     if (!context.live || this.#head === '') return false
@@ -228,9 +222,13 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   #beginItem(itemId: string, text: string | null, now: number): void {
     const { transcript, startedAt } = this.#context
     this.#item = itemId
-    this.#tape = this.#tapes.get(itemId) ?? new AudioTape(MAX_ITEM_MS)
+    this.#tape = this.#tapes.get(itemId) ?? this.#newTape()
     this.#tapes.set(itemId, this.#tape)
     if (!transcript.knows(itemId)) transcript.agentSays(itemId, text, this.#ledger.endsAt(now) - startedAt)
+  }
+
+  #newTape(): ItemAudio {
+    return new ItemAudio(this.#context.deps.audioSpool ?? memorySpool, MAX_ITEM_MS)
   }
 
   takeRun(): AudioRun | null {
@@ -305,12 +303,14 @@ export class AgentAudioOutput implements EnginePlayer, AudioRuns {
   /** The call is over: saves what was heard of the unfinished items. */
   endAll(): void {
     for (const item of this.#ledger.clear(this.#clock.now())) this.#wasHeard(item, item.heardMs < item.sentMs)
+    for (const tape of this.#tapes.values()) tape.drop()
+    this.#tapes.clear()
   }
 
   #wasHeard(item: Heard, interrupted: boolean): void {
     if (item.itemId === this.#item) this.#item = ''
     this.#learnWords(item.itemId)
-    const audio = this.#tapes.get(item.itemId)?.slice(0, item.heardMs)
+    const audio = this.#tapes.get(item.itemId)?.take(item.heardMs)
     this.#tapes.delete(item.itemId)
     this.#context.transcript.agentHeard(item.itemId, item.heardMs, item.sentMs, interrupted, audio)
   }

@@ -22,7 +22,6 @@ export type CommandProblem =
 const FAILED =
   'A member of the staff wanted to take this call, and the transfer failed. Apologize, and offer to take a message.'
 
-/** Runs what members do to a live call. */
 export class CallCommands {
   constructor(
     private readonly context: CallContext,

@@ -23,7 +23,6 @@ export class CallContext {
   /** The greeting is still being rendered. */
   greetingDue = false
   callerSpeaking = false
-  /** The call is being transferred to a person. */
   transferring = false
   /** The carrier was asked to transfer: it ends the stream from now on. */
   handedOn = false
@@ -31,6 +30,8 @@ export class CallContext {
   takenOver = false
   /** What members sent to the agent: an engine that takes over gets it too. */
   readonly whispers: string[] = []
+  /** What is known of the caller: an engine that takes over gets it too. */
+  known: string | null = null
   engineName: string | null = null
   engineReady = false
   call: ServedCall | null = null
@@ -48,10 +49,7 @@ export class CallContext {
   #timerCount = 0
   #engine: EngineSession | null = null
 
-  /**
-   * @param end writes the reason, then closes the socket
-   * @param onEngaged called with the engine that listens from now on
-   */
+  /** @param end writes the reason, then closes the socket @param onEngaged gets the engine that listens from now on */
   constructor(
     readonly deps: SessionDeps,
     readonly end: EndCall,
@@ -62,12 +60,10 @@ export class CallContext {
     this.trace = new CallTrace((at = this.clock.now()) => at - this.startedAt)
   }
 
-  /** Whether a call is being served. */
   get live(): boolean {
     return this.state === 'live' || this.state === 'closing'
   }
 
-  /** The engine that listens and speaks. */
   get engine(): EngineSession | null {
     return this.#engine
   }
@@ -94,12 +90,10 @@ export class CallContext {
     return this.#engine !== null && this.engineReady ? 'talking' : 'connecting'
   }
 
-  /** Calls `act` when the call is over. */
   whenEnded(act: () => void): void {
     this.#onEnded.push(act)
   }
 
-  /** The call is over. */
   ended(): void {
     for (const act of this.#onEnded.splice(0)) act()
   }
@@ -111,7 +105,6 @@ export class CallContext {
     return timer
   }
 
-  /** Stops and removes timers. */
   drop(...timers: CallTimer[]): void {
     for (const timer of timers) {
       timer.stop()

@@ -26,17 +26,14 @@ export class CallEnding implements VoiceWatcher {
     voice.setWatcher(this)
   }
 
-  /** Why the call ends. */
   get reason(): CallEndReason {
     return this.#reason
   }
 
-  /** Whether the goodbye at the longest duration is being said. */
   get isOutOfTime(): boolean {
     return this.context.state === 'closing' && this.#reason === 'max_duration'
   }
 
-  /** Starts the longest duration. */
   begin(): void {
     this.#duration.set(this.context.deps.limits.maxDurationMs, () => this.#endOvertime())
   }
@@ -52,7 +49,6 @@ export class CallEnding implements VoiceWatcher {
     this.watchSilence()
   }
 
-  /** Everything was played: what waited for that continues. */
   settled(): void {
     if (this.voice.playing || !this.context.live) return
     const next = this.#afterLastMark
@@ -71,7 +67,6 @@ export class CallEnding implements VoiceWatcher {
     this.#silence.stop()
   }
 
-  /** The engine asked a silent caller again. */
   reminded(): void {
     if (++this.#reminders > (this.context.policy.maxReminders ?? Number.POSITIVE_INFINITY)) this.sayGoodbye('silence')
   }

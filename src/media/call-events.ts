@@ -11,6 +11,7 @@ import type { Logger } from '../lib/log.ts'
 import { cleanDeep, cutText } from '../lib/text.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
+import type { HeardAudio } from './item-audio.ts'
 import type { CallEvents, ServedCall, SessionEnd } from './media-session-ports.ts'
 
 /** How long the end of a call may wait for the database; then the socket closes. */
@@ -51,15 +52,11 @@ type CallMetricsSink = Pick<
   | 'engineFailures'
 >
 
-/**
- * Saves a call's events: turns and leads through the queue, the end directly in the database, because another server may
- * need it within milliseconds.
- */
+/** Saves a call's events through the queue; the end directly: another server may need it within milliseconds. */
 export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
   const { ctx, inbox } = deps
   const ends = new Map<string, string>()
   const writing = new Set<Promise<void>>()
-  /** What the leads of live calls say so far. */
   const leads = new Map<string, LeadTexts>()
   const states = createLiveStates(ctx, (work) => void track(work))
 
@@ -102,7 +99,7 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
           { ...turn, callSid: call.callSid, businessId: call.businessId, audioKey },
           { key: `${call.callSid}:${turn.index}` },
         )
-      if (audio && audio.byteLength > 0)
+      if (audio)
         void track(storeTurnAudio(deps, turnAudioKey(call.businessId, call.callSid, turn.index), audio).then(save))
       else save(null)
     },
@@ -133,10 +130,7 @@ export function createCallEvents(deps: CallEventsDeps): CallEvents & EndMemory {
 
 type StateEntry = { state: LiveState | null; claimed: boolean; writing: boolean }
 
-/**
- * Writes how live calls stand: after a call is claimed, one write at a time, the last state alone. A state that cannot be
- * written is not tried again: the next one is.
- */
+/** Writes how live calls stand: once claimed, one write at a time, the last state alone; a failed one is not tried again. */
 function createLiveStates(ctx: DomainContext, track: (work: Promise<void>) => void) {
   const calls = new Map<string, StateEntry>()
 
@@ -176,12 +170,13 @@ function createLiveStates(ctx: DomainContext, track: (work: Promise<void>) => vo
   }
 }
 
-/** @returns the key, or null when the storage did not take it in several tries */
-async function storeTurnAudio(
-  { storage, log }: CallEventsDeps,
-  key: string,
-  audio: Uint8Array,
-): Promise<string | null> {
+/** @returns the key, or null when there is none, or the storage did not take it in several tries */
+async function storeTurnAudio({ storage, log }: CallEventsDeps, key: string, read: HeardAudio): Promise<string | null> {
+  const audio = await read().catch((error: unknown) => {
+    log.error({ key, error: errorMessage(error) }, 'turn audio lost')
+    return null
+  })
+  if (!audio?.byteLength) return null
   for (let attempt = 1; ; attempt++) {
     try {
       await storage.put(key, writeWavMulaw(audio), 'audio/wav')

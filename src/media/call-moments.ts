@@ -4,10 +4,7 @@ import type { ObjectStorage } from '../providers/storage/port.ts'
 import { readStoredTrace } from './replay.ts'
 import type { TraceDecision, TraceEntry } from './trace-entries.ts'
 
-/**
- * What happened in a call of the storage, in order.
- * @throws AppError `trace_not_found`, `bad_trace`
- */
+/** What happened in a call of the storage, in order. @throws AppError `trace_not_found`, `bad_trace` */
 export async function readMoments(storage: Pick<ObjectStorage, 'get'>, key: string): Promise<CallMoment[]> {
   return momentsOf(await readStoredTrace(storage, key))
 }

@@ -1,24 +1,32 @@
 import { z } from 'zod'
-import { bookAppointment, wallClock } from '../domain/appointments/index.ts'
+import { type AppointmentCustomer, ASK_BY_TITLE, readCaller, runAppointmentTool } from '../domain/agent/index.ts'
+import { bookAppointment } from '../domain/appointments/index.ts'
 import { listAccounts, listPhoneNumbers } from '../domain/businesses/index.ts'
+import { sayItem, searchCatalogue } from '../domain/catalogue/index.ts'
 import { renameCaller } from '../domain/contacts/index.ts'
 import { type BusinessContext, type DomainContext, within } from '../domain/context.ts'
+import {
+  IN_A_CALL,
+  type KnowledgeAnswer,
+  recordGap,
+  searchKnowledge,
+  searchWithTexts,
+  warmKnowledge,
+} from '../domain/knowledge/index.ts'
 import { countCallMessages, keyOfCallMessage, requestMessage, type SendSettings } from '../domain/messages/index.ts'
 import {
-  type BusinessText,
-  bestTexts,
   type CallToolName,
+  type CatalogueQuery,
   callTools,
   engineTools,
   foreignLinks,
   foreignNumbers,
   listBusinessTexts,
-  lookupBusinessInfo,
   type ProfileCache,
   type ReceptionistSettings,
   toolLimits,
 } from '../domain/receptionist/index.ts'
-import { AppError } from '../lib/errors.ts'
+import { AppError, errorMessage } from '../lib/errors.ts'
 import { parsePhone } from '../lib/phone.ts'
 import type { EngineTool } from '../providers/speech/port.ts'
 import type { Carriers, Telephony } from '../providers/telephony/port.ts'
@@ -30,7 +38,6 @@ export type CallToolsDeps = {
   events: Pick<CallEvents, 'lead'>
   settings: SendSettings
   carriers: Pick<Carriers, 'of'>
-  /** The installation's own account. */
   installation: Telephony | null
   timeZone(businessId: string): string
   /** The document that rings a person for this call. */
@@ -44,7 +51,6 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
   const withoutTransfer = engineTools(['transfer_to_human'])
   const inTurn = createTurns()
 
-  /** The account that has the call. */
   const carrierOf = (call: ServedCall) => (call.viaInstallation ? deps.installation : carriers.of(call.businessId))
   const numberOf = (call: ServedCall, number?: string | null) =>
     number ?? (call.tried?.settings ?? profiles.of(call.businessId)).transferNumber
@@ -56,10 +62,17 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
       case 'update_contact':
         await renameCaller(business, call.callSid, callTools.update_contact.args.parse(args).name)
         return { ok: true }
+      case 'find_times':
       case 'book_appointment':
-        return await book(deps, business, call, callTools.book_appointment.args.parse(args))
+      case 'my_appointments':
+      case 'reschedule_appointment':
+      case 'cancel_appointment':
+      case 'join_waiting_list':
+        return await runAppointmentTool(business, await callerOf(deps, business, call), name, args)
       case 'lookup_business_info':
-        return known(await lookupBusinessInfo(business, callTools.lookup_business_info.args.parse(args).query))
+        return await lookUp(business, call, callTools.lookup_business_info.args.parse(args).query)
+      case 'search_catalogue':
+        return await lookInCatalogue(business, callTools.search_catalogue.args.parse(args))
       case 'send_whatsapp': {
         const { text } = callTools.send_whatsapp.args.parse(args)
         await inTurn(call.callSid, () => sendToCaller(deps, business, call, text))
@@ -78,12 +91,16 @@ export function createCallTools(deps: CallToolsDeps): CallTools {
   }
 
   return {
-    list: (call): readonly EngineTool[] => (canTransfer(call) ? all : withoutTransfer),
+    list(call): readonly EngineTool[] {
+      if (!call.tried) warmKnowledge(within(ctx, call.businessId, { kind: 'system', id: `call ${call.callSid}` }))
+      return canTransfer(call) ? all : withoutTransfer
+    },
     async run(call, name, args) {
       if (!isCallTool(name)) throw new AppError('not_found', 'unknown_tool', `There is no tool named ${name}.`)
       const business = within(ctx, call.businessId, { kind: 'system', id: `call ${call.callSid}` })
       try {
-        if (call.tried) return pretend(call.tried, name, args)
+        // Free times are only read.
+        if (call.tried && name !== 'find_times') return await pretend(business, call.tried, name, args)
         return await perform(business, call, name, args)
       } catch (error) {
         // The model corrects its arguments by the message.
@@ -114,22 +131,55 @@ const NOT_IN_A_TEST =
   'This is a test call: no person is rung. Say that the caller would be put through now, and ask whether there is anything else.'
 
 /** What a tool answers in a test call: it reads, and changes nothing. The model goes on as in any call. */
-function pretend({ texts }: NonNullable<ServedCall['tried']>, name: CallToolName, args: unknown): unknown {
+async function pretend(
+  business: BusinessContext,
+  { texts }: NonNullable<ServedCall['tried']>,
+  name: CallToolName,
+  args: unknown,
+): Promise<unknown> {
   switch (name) {
     case 'lookup_business_info':
-      return known(bestTexts(texts, callTools.lookup_business_info.args.parse(args).query))
+      return known(await searchWithTexts(business, texts, callTools.lookup_business_info.args.parse(args)))
+    case 'search_catalogue':
+      return await lookInCatalogue(business, callTools.search_catalogue.args.parse(args))
     case 'book_appointment': {
       const { date, time } = callTools.book_appointment.args.parse(args)
       return { ok: true, date, time, note: 'A test call: nothing was booked.' }
     }
+    case 'my_appointments':
+      callTools.my_appointments.args.parse(args)
+      return { appointments: [], note: 'A test call: no one calls, so there are none.' }
     default:
       callTools[name].args.parse(args)
       return { ok: true, note: 'A test call: nothing was saved or sent.' }
   }
 }
 
-const known = (texts: BusinessText[]) =>
-  texts.length > 0 ? { texts } : { texts, note: 'Nothing is known about this. Offer a call back.' }
+/** Searches in memory. What has no answer is counted, whether or not that works. */
+async function lookUp(business: BusinessContext, call: ServedCall, query: string) {
+  const answer = await searchKnowledge(business, { query, patience: IN_A_CALL })
+  if (answer.unknown)
+    recordGap(business, { question: query, channel: 'call', callSid: call.callSid }).catch((error: unknown) =>
+      business.log.warn(
+        { callSid: call.callSid, error: errorMessage(error) },
+        'a question without an answer was not kept',
+      ),
+    )
+  return known(answer)
+}
+
+/** Each text with the kind of its source: what a file or a web page says is data, not an instruction. */
+function known({ hits, titles }: KnowledgeAnswer) {
+  const texts = hits.map(({ title, text, source }) => ({ title, body: text, source: source.kind }))
+  if (titles.length > 0) return { texts, titles, note: ASK_BY_TITLE }
+  return texts.length > 0 ? { texts } : { texts, note: 'Nothing is known about this. Offer a call back.' }
+}
+
+async function lookInCatalogue(business: BusinessContext, query: CatalogueQuery) {
+  const { items, total, empty } = await searchCatalogue(business, query)
+  if (items.length > 0) return { items: items.map(sayItem), total }
+  return { items: [], note: empty ? 'There is no catalogue.' : 'Nothing fits. Say so, and ask what may be different.' }
+}
 
 /** Runs the work of one call one after the other, so that what is asked for at once is counted. */
 function createTurns(): (callSid: string, work: () => Promise<void>) => Promise<void> {
@@ -145,26 +195,41 @@ function createTurns(): (callSid: string, work: () => Promise<void>) => Promise<
   }
 }
 
-async function book(
+/** The caller as a customer: their own appointments, where the carrier vouches for the number that they call from. */
+async function callerOf(
   deps: CallToolsDeps,
   business: BusinessContext,
   call: ServedCall,
-  wanted: z.output<typeof callTools.book_appointment.args>,
-) {
+): Promise<AppointmentCustomer> {
   const profile = deps.profiles.of(call.businessId)
   const timeZone = deps.timeZone(call.businessId)
-  const booked = await bookAppointment(
-    business,
-    {
-      ...wanted,
-      minutes: wanted.minutes ?? profile.appointmentMinutes,
-      callSid: call.callSid,
-      caller: { number: call.from, ...boundsOf('book_appointment') },
+  const row = await readCaller(business, call.callSid)
+  const known = parsePhone(call.from) !== null
+  return {
+    timeZone,
+    contactId: known && !call.unverified ? (row?.contactId ?? null) : null,
+    callId: row?.id ?? null,
+    unknownBecause: () => {
+      if (!known)
+        return refusal('number_withheld', 'The caller withheld their number, so their appointments are not known.')
+      return call.unverified
+        ? refusal('number_unverified', 'The caller’s number is not verified, so their appointments stay as they are.')
+        : new AppError('not_found', 'no_appointment', 'The caller has no appointment that is to come.')
     },
-    { hours: profile.hours, timeZone },
-  )
-  const { date, time } = wallClock(booked.startsAt, timeZone)
-  return { ok: true, date, time, appointment_id: booked.id }
+    namesService: false,
+    book: async ({ service, minutes, ...wanted }) =>
+      await bookAppointment(
+        business,
+        {
+          ...wanted,
+          serviceId: service?.id ?? null,
+          minutes: minutes ?? profile.appointmentMinutes,
+          callSid: call.callSid,
+          caller: { number: call.from, ...boundsOf('book_appointment') },
+        },
+        { hours: profile.hours, timeZone },
+      ),
+  }
 }
 
 /** Sends to the caller's own number, within limits, with no link and no phone number but the business's own. */
@@ -197,7 +262,6 @@ function boundsOf(name: CallToolName): { perCall: number; perDay: number } {
   return { perCall, perDay }
 }
 
-/** The texts that the business itself has written. */
 async function ownTexts(business: BusinessContext, settings: ReceptionistSettings): Promise<string[]> {
   const texts = await listBusinessTexts(business)
   const perLanguage = [settings.greeting, settings.consentNotice, settings.followUp]
@@ -208,7 +272,6 @@ async function ownTexts(business: BusinessContext, settings: ReceptionistSetting
   ]
 }
 
-/** The numbers at which the business answers calls and messages. */
 async function ownNumbers(business: BusinessContext, settings: ReceptionistSettings): Promise<string[]> {
   const [lines, accounts] = await Promise.all([listPhoneNumbers(business), listAccounts(business)])
   const confirmed = accounts.filter(({ confirmationNeeded }) => !confirmationNeeded)

@@ -44,7 +44,6 @@ export type CallTraceStore = {
   add(path: string, unwritten?: Unwritten | null): void
   /** Stores what a crash or an outage left. Files that this process still writes are skipped. */
   sweep(now?: number): Promise<SweepCounts>
-  /** Sweeps now and regularly. */
   start(): void
   /** Stops sweeping and tries once more to store what was added; resolves when that is done, or takes too long. */
   stop(): Promise<void>
@@ -56,7 +55,6 @@ type StoreOptions = {
   dir: string
   storage: ObjectStorage
   ctx: DomainContext
-  /** Whether this process still writes to a file. */
   writes(path: string): boolean
   onTrouble?: (what: TraceTrouble) => void
   maxInMemory?: number
@@ -224,10 +222,7 @@ class TraceStore implements CallTraceStore {
     return 'dropped'
   }
 
-  /**
-   * Removes a trace from memory and disk. What stays on a failing disk is removed by a later sweep, which finds it stored.
-   * @returns whether it was in memory
-   */
+  /** Removes a trace; what a failing disk keeps, a later sweep finds and removes. @returns whether it was in memory */
   async #remove(path: string): Promise<boolean> {
     const buffered = this.#memory.delete(path)
     await rm(path, { force: true }).catch((error: unknown) => {

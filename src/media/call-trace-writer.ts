@@ -8,7 +8,6 @@ import type { TraceEntry } from './trace-entries.ts'
 /** Writes what happens in a call, in order, without waiting for the disk. */
 export type CallTraceWriter = {
   write(entry: TraceEntry): void
-  /** The call is over, and its trace complete. */
   close(): void
   /** The call belongs to another stream: this trace is deleted. */
   discard?(): void
@@ -28,9 +27,7 @@ export type Unwritten = {
 
 export type TraceWriters = {
   open(callSid: string): CallTraceWriter
-  /** Writes what is buffered. */
   flush(): Promise<void>
-  /** The file of a call that was opened here. */
   pathOf(callSid: string): string
   /** Whether this process still writes to a file. */
   writes(path: string): boolean
@@ -70,7 +67,6 @@ class FileTraceWriters implements TraceWriters {
   readonly #maxWaiting: number
   #waiting = 0
   #failing = false
-  /** Files whose last write failed. */
   readonly #failed = new Set<OpenFile>()
   #timer: Timer | undefined
   #flushing: Promise<void> = Promise.resolve()
@@ -108,7 +104,6 @@ class FileTraceWriters implements TraceWriters {
     return this.#flushing
   }
 
-  /** Whether a file is neither closed nor discarded. */
   #isOpen(file: OpenFile): boolean {
     return this.#open.get(file.path) === file
   }
@@ -202,7 +197,6 @@ class FileTraceWriters implements TraceWriters {
   }
 }
 
-/** Appends to a file below a folder, which is made when it is missing. */
 async function appendText(dir: string, path: string, text: string): Promise<void> {
   try {
     await appendFile(path, text, { mode: 0o600 })
@@ -222,7 +216,6 @@ function lengthOf(lines: string[]): number {
   return lines.reduce((sum, line) => sum + line.length + 1, 0)
 }
 
-/** Cuts a file back to its valid bytes. */
 async function cutBack(file: OpenFile): Promise<void> {
   if (file.written === 0) await rm(file.path, { force: true })
   else await truncate(file.path, file.written)

@@ -50,14 +50,12 @@ export class CallTrace {
     })
   }
 
-  /** Something that happened to the call. */
   note(entry: TraceNote): void {
     if (!this.#writer) return
     this.flushAudio()
     this.#writer.write({ t: tenths(this.sinceStart()), ...entry })
   }
 
-  /** Something that the call decided. */
   decide(entry: DecisionNote): void {
     if (!this.#writer) return
     this.flushAudio()
@@ -74,7 +72,6 @@ export class CallTrace {
     this.#writer?.write({ t: tenths(this.sinceStart()), kind: 'timer_off', timer, due: tenths(this.sinceStart(due)) })
   }
 
-  /** Ends the run of audio. */
   flushAudio(): void {
     const run = this.#runs?.takeRun()
     if (run) this.#writer?.write({ t: tenths(run.at), kind: 'audio', item: run.itemId, ms: run.ms })

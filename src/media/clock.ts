@@ -2,10 +2,7 @@
 export type Clock = {
   /** Monotonic ms. */
   now(): number
-  /**
-   * @param timer the number of the call's timer
-   * @returns cancels it; no effect once it has fired
-   */
+  /** @param timer the number of the call's timer @returns cancels it; no effect once it has fired */
   after(ms: number, act: () => void, timer?: number): () => void
 }
 
@@ -37,10 +34,7 @@ export class VirtualClock implements Clock {
     }
   }
 
-  /**
-   * Moves to `at`; what is due before fires in its order. `settle` runs after each.
-   * @param held whether a timer that is due at that time is left to `fire`
-   */
+  /** Moves to `at`, firing what is due in order, `settle` after each. @param held whether a timer is left to `fire` */
   async goTo(
     at: number,
     settle: () => Promise<void>,
@@ -68,7 +62,6 @@ export class VirtualClock implements Clock {
     entry.act()
   }
 
-  /** Timers that have not fired. */
   get waiting(): number {
     return this.#due.length
   }

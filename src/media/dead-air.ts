@@ -12,13 +12,10 @@ const MARK_LATE_MS = 500
 /** Utterances in a row that the engine did not notice until it is replaced; before that the caller is asked again. */
 const MAX_UNNOTICED = 3
 
-/** What the watch needs of the rest of the call. */
 export type DeadAirActions = {
   /** Whether a tool runs, which has its own timeout. */
   toolsRun(): boolean
-  /** Whether the engine reported that it is ready. */
   engineReady(): boolean
-  /** Whether another engine can take over. */
   canReplace(): boolean
   replaceEngine(message: string): void
 }
@@ -84,7 +81,6 @@ export class DeadAirWatch {
     if (!this.context.callerSpeaking && this.context.transcript.callerTurns === 0) this.expectNothing()
   }
 
-  /** The engine noticed that the caller speaks. */
   callerSpeaks(): void {
     this.#unnoticed = 0
     this.expectNothing()
@@ -118,7 +114,6 @@ export class DeadAirWatch {
     }
   }
 
-  /** Audio of the engine's begins. */
   #answerBegins(itemId: string): void {
     this.#unnoticed = 0
     if (this.#waitingSince !== null) this.#answer = { itemId, waitingSince: this.#waitingSince }

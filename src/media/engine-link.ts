@@ -32,6 +32,7 @@ export class EngineLink {
     const { context } = this
     const { deps } = context
     const { engine } = this.#engines
+    this.#recall()
     const opened = context.live && context.call ? (deps.adopt?.(context.call.callSid) ?? null) : null
     if (!opened) {
       this.#connect(engine, false)
@@ -50,17 +51,14 @@ export class EngineLink {
     return this.context.reception?.engines ?? this.context.deps
   }
 
-  /** Whether the engine reported that it is ready. */
   get isReady(): boolean {
     return this.context.engineReady
   }
 
-  /** Whether another engine can take over. */
   get canReplace(): boolean {
     return this.#nextAfter(true) !== null
   }
 
-  /** The engine reports that it is ready. */
   ready(): void {
     this.context.engineReady = true
     this.#reconnect.stop()
@@ -112,11 +110,23 @@ export class EngineLink {
         ...(resume ? { resume: context.transcript.history() } : {}),
         onEvent,
       })
+      if (context.known !== null) session.remember?.(context.known)
       this.#engage(session)
     } catch (error) {
       context.engage(null)
       this.down('engine_refused', errorMessage(error), false)
     }
+  }
+
+  /** Gives the model what is known of the caller, once it is read. */
+  #recall(): void {
+    const { context } = this
+    if (!context.call) return
+    void context.deps.known?.(context.call).then((known) => {
+      if (known === null || !context.live) return
+      context.known = known
+      context.engine?.remember?.(known)
+    })
   }
 
   /** The engine failed: the caller hears a phrase, then the same engine is tried, the standby, and last voicemail. */

@@ -17,10 +17,7 @@ const ECHO_MS = 400
 const USUAL_PAUSE_MS = 1_000
 const PAUSE_MARGIN_MS = 500
 
-/**
- * A cheap voice-activity detector beside the engine's: notices speech, and the end of a turn, that the engine does not
- * report.
- */
+/** A cheap voice-activity detector beside the engine's: notices speech and ends of turns that the engine does not report. */
 export class LineMonitor {
   #voiceAt = Number.NEGATIVE_INFINITY
   #unreportedAt = Number.NEGATIVE_INFINITY
@@ -49,7 +46,6 @@ export class LineMonitor {
     if (!this.#timer.armed) this.#timer.set(context.policy.deadAirMs, () => this.#check())
   }
 
-  /** The engine reported the speech. */
   reported(): void {
     this.#looks = 0
   }

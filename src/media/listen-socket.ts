@@ -82,7 +82,6 @@ class Listener implements ListenerPeer, CallListener {
     transport.send(Buffer.concat([caller, agent]))
   }
 
-  /** The call is over. */
   end(): void {
     this.#end(1000, 'call_ended')
   }

@@ -62,7 +62,6 @@ export class ListenTap {
     this.#head = null
   }
 
-  /** The call is over. */
   end(): void {
     const listeners = [...this.#listeners]
     this.#listeners.clear()

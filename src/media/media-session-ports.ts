@@ -4,11 +4,12 @@ import type { CallTurn } from '../jobs/registry.ts'
 import type { Logger } from '../lib/log.ts'
 import type { EngineEvent, EngineSession, EngineTool, IntakeScript, SpeechEngine } from '../providers/speech/port.ts'
 import type { Signer } from '../providers/telephony/port.ts'
+import type { AudioSpool } from './audio-spool.ts'
 import type { CallTraceWriter } from './call-trace-writer.ts'
 import type { Clock } from './clock.ts'
+import type { HeardAudio } from './item-audio.ts'
 import type { TurnOptions } from './turn-options.ts'
 
-/** The carrier's socket, as the session sees it. */
 export type StreamTransport = {
   /** @returns 0 when the frame was dropped, as Bun's sockets do */
   send(frame: string): number
@@ -32,14 +33,11 @@ export type SessionEnd = {
 export type CallEvents = {
   /** Binds the call to this stream; false when another stream has it. */
   claim(call: ServedCall, streamSid: string): Promise<boolean>
-  turn(call: ServedCall, turn: Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>, audio?: Uint8Array): void
+  turn(call: ServedCall, turn: Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>, audio?: HeardAudio): void
   lead(call: ServedCall, answers: unknown): void
   /** How a live call stands, for those who watch it. */
   state?(call: ServedCall, state: LiveState): void
-  /**
-   * Writes that a signed stream was refused, for calls of the signer's businesses only. Resolves within a bound; never
-   * rejects.
-   */
+  /** Writes that a signed stream was refused, for the signer's businesses only. Resolves within a bound; never rejects. */
   refuse?(callSid: string, detail: string, signer: Pick<Signer, 'only'>): Promise<void>
   /** Resolves once the reason is written, or within a bound when it cannot be. */
   end(call: ServedCall, end: SessionEnd): Promise<void>
@@ -52,7 +50,6 @@ export type PhraseName = (typeof phraseNames)[number]
 /** The engine of a call, and the one that takes over when it fails. */
 export type Engines = { engine: SpeechEngine; standby?: SpeechEngine | null }
 
-/** How a business answers a call. */
 export type Reception = {
   script: IntakeScript
   /** The greeting as μ-law when it is rendered already. */
@@ -62,7 +59,6 @@ export type Reception = {
   phrase?(name: PhraseName): Uint8Array | undefined
   /** From memory, else rendered. */
   renderPhrase?(name: PhraseName): Promise<Uint8Array>
-  /** The instructions of the model. */
   instructions?: string
   voice?: string | null
   policy?: TurnOptions
@@ -78,11 +74,7 @@ export type CallTools = {
   list(call: ServedCall): readonly EngineTool[]
   /** @returns the result for the model; rejects when the tool failed */
   run(call: ServedCall, name: string, args: unknown): Promise<unknown>
-  /**
-   * Transfers the call to a person.
-   * @param number E.164, in place of the business's own
-   * @returns null when it is under way, else the problem, for the model
-   */
+  /** Transfers to a person. @param number E.164, instead of the business's @returns the problem for the model, or null */
   transfer(call: ServedCall, number?: string | null): Promise<string | null>
   /** Whether there is a person to transfer to: the business's own number, or this one. */
   canTransfer(call: ServedCall, number?: string | null): boolean
@@ -98,9 +90,13 @@ export type OpenedEngine = {
 export type SessionDeps = Engines & {
   /** The session that was opened for this call while its webhook was answered. */
   adopt?(callSid: string): OpenedEngine | null
+  /** What is known of the caller, for the model; null where nothing is. Never rejects; no caller waits for it. */
+  known?(call: ServedCall): Promise<string | null>
   tools?: CallTools
   events: CallEvents
   openTrace?(callSid: string): CallTraceWriter
+  /** Where the audio of long items waits; in the memory when left out. */
+  audioSpool?: AudioSpool
   log: Logger
   /**
    * The token's claims, or null when it is forged, expired, used, or of another call.

@@ -45,7 +45,6 @@ export class MediaSession {
   /** Which of the last frames were loud, one bit each. */
   #loud = 0
   #heard = 0
-  /** Those who listen in. */
   #tap: ListenTap | null = null
   readonly #line: LineMonitor
   #mediaMs = 0
@@ -114,6 +113,11 @@ export class MediaSession {
 
   get callSid(): string | null {
     return this.#context.call?.callSid ?? null
+  }
+
+  /** The event loop was late. */
+  noteDelay(ms: number): void {
+    this.#context.trace.note({ kind: 'loop_delay', ms: Math.round(ms) })
   }
 
   /** Takes a text frame. A caller's audio, 50 frames a second, goes to the engine without any new object. */
@@ -189,7 +193,6 @@ export class MediaSession {
     else this.#reject(code, reason)
   }
 
-  /** The socket closed. */
   onClose(code: number, reason: string): void {
     const context = this.#context
     if (this.live) {
@@ -204,10 +207,7 @@ export class MediaSession {
     return this.#commands.run(command)
   }
 
-  /**
-   * Lets a listener hear both sides from now on.
-   * @returns what ends that; null when there is no call to hear
-   */
+  /** Lets a listener hear both sides from now on. @returns what ends that; null when there is no call to hear */
   listen(listener: CallListener): (() => void) | null {
     if (!this.live) return null
     const tap = this.#tap ?? this.#openTap()
@@ -398,10 +398,7 @@ export class MediaSession {
     this.#closeSocket(code, reason)
   }
 
-  /**
-   * Rejects a stream: the socket closes, the reason is in the log.
-   * @param written awaited before that
-   */
+  /** Rejects a stream: the socket closes, the reason is in the log. @param written awaited before that */
   #reject(code: number, reason: string, written?: Promise<void>): void {
     const context = this.#context
     if (context.state === 'ended') return

@@ -50,11 +50,7 @@ export class PlaybackLedger {
   /** When the last of it was played out or dropped. */
   #emptySince = Number.NEGATIVE_INFINITY
 
-  /**
-   * Notes audio that was just sent.
-   * @param payload its base64, buffered until it was played
-   * @returns the audio at the end that has no mark yet, in ms
-   */
+  /** Notes audio just sent. @param payload base64, buffered until played @returns ms of audio at the end without a mark */
   sent(itemId: string, payload: string, ms: number, now: number): number {
     if (itemId === this.#joining && now <= this.#joinUntil) {
       this.#openMs += ms
@@ -131,10 +127,7 @@ export class PlaybackLedger {
     return last.mark
   }
 
-  /**
-   * No more audio of this item will come.
-   * @returns the item when all of it is played already
-   */
+  /** No more audio of this item will come. @returns the item when all of it is played already */
   finish(itemId: string): Heard | null {
     this.#settle()
     const item = this.#items.get(itemId)
@@ -148,10 +141,7 @@ export class PlaybackLedger {
     return [...this.#items].filter(([, item]) => !item.finished).map(([itemId]) => itemId)
   }
 
-  /**
-   * Takes a mark that came back.
-   * @returns the finished items whose every piece is now played; empty for a mark that does not count
-   */
+  /** Takes a mark that came back. @returns the finished items now fully played; none for a mark that does not count */
   markReturned(mark: string, now: number): Heard[] {
     const at = this.#pending.findIndex((chunk) => chunk.mark === mark)
     if (at < 0) return []
@@ -219,7 +209,6 @@ export class PlaybackLedger {
     return (chunk.audio ?? this.#buffer.decode(chunk.bufferedFrom, chunk.bufferedTo)).subarray(heard)
   }
 
-  /** Whether something is still to be played. */
   get playing(): boolean {
     return this.#pending.length > 0
   }

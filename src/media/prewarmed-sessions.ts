@@ -1,4 +1,4 @@
-import type { EngineEvent, EngineSessionOptions, SpeechEngine } from '../providers/speech/port.ts'
+import type { EngineEvent, EngineSession, EngineSessionOptions, SpeechEngine } from '../providers/speech/port.ts'
 import type { OpenedEngine } from './media-session-ports.ts'
 
 /** How long a session waits for the stream of its call. */
@@ -13,12 +13,9 @@ export class PrewarmedSessions {
 
   constructor(private readonly engine: SpeechEngine) {}
 
-  /**
-   * Opens a session for a call, once; a local engine needs none.
-   * @param engine the business's own, if it has one
-   */
-  open(callSid: string, options: Omit<EngineSessionOptions, 'onEvent'>, engine = this.engine): void {
-    if (!engine.remote || this.#waiting.has(callSid)) return
+  /** Opens a session for a call, once; a local engine needs none, null then. @param engine the business's own, if it has one */
+  open(callSid: string, options: Omit<EngineSessionOptions, 'onEvent'>, engine = this.engine): EngineSession | null {
+    if (!engine.remote || this.#waiting.has(callSid)) return null
     const early: EngineEvent[] = []
     let listener: ((event: EngineEvent) => void) | null = null
     const session = engine.connect({
@@ -37,6 +34,7 @@ export class PrewarmedSessions {
     }
     const timer = setTimeout(() => this.drop(callSid), WAIT_MS)
     this.#waiting.set(callSid, { opened, timer })
+    return session
   }
 
   /** Hands over the session of a call; null when there is none. */
@@ -48,12 +46,10 @@ export class PrewarmedSessions {
     return found.opened
   }
 
-  /** Closes the session of a call. */
   drop(callSid: string): void {
     this.adopt(callSid)?.session.close()
   }
 
-  /** Closes all sessions. */
   close(): void {
     for (const callSid of [...this.#waiting.keys()]) this.drop(callSid)
   }

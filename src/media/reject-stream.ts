@@ -8,10 +8,7 @@ import type { Signer } from '../providers/telephony/port.ts'
 /** How long a refused stream may wait for the database. */
 const DEADLINE_MS = 2_000
 
-/**
- * Writes why a call got no agent: directly where its row exists, else through the queue.
- * @returns resolves once it is written or queued; never rejects
- */
+/** Writes why a call got no agent: directly where its row exists, else through the queue. Resolves then; never rejects. */
 export function createStreamRejections(deps: {
   ctx: DomainContext
   inbox: Pick<Inbox, 'acceptEventually'>

@@ -70,7 +70,7 @@ export class CallReplay {
     await settle()
     for (const [index, entry] of this.recorded.entries()) {
       if (index % YIELD_EVERY === YIELD_EVERY - 1) await new Promise<void>((resolve) => setImmediate(resolve))
-      if (['start', 'decision', 'voice', 'timer_off'].includes(entry.kind)) continue
+      if (['start', 'decision', 'voice', 'timer_off', 'loop_delay'].includes(entry.kind)) continue
       await this.#clock.goTo(entry.t, settle, this.#isHeld)
       this.#feed(entry)
       await settle()

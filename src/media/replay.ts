@@ -21,29 +21,19 @@ export type ReplayReport = Pick<Replay, 'callSid' | 'same' | 'firstDifference'> 
   transcript: string[]
 }
 
-/**
- * Replays a trace.
- * @param text its lines
- * @throws AppError `bad_trace`
- */
+/** Replays a trace. @param text its lines @throws AppError `bad_trace` */
 export async function replayTrace(text: string): Promise<ReplayReport> {
   const entries = parseTrace(text)
   const { callSid, same, recorded, firstDifference } = await replayCall(entries)
   return { callSid, same, firstDifference, decisions: recorded, transcript: transcriptOf(entries) }
 }
 
-/**
- * Replays a trace of the storage.
- * @throws AppError `trace_not_found`, `bad_trace`
- */
+/** Replays a trace of the storage. @throws AppError `trace_not_found`, `bad_trace` */
 export async function replayStored(storage: Pick<ObjectStorage, 'get'>, key: string): Promise<ReplayReport> {
   return await replayTrace(await readText(storage, key))
 }
 
-/**
- * The entries of a trace of the storage.
- * @throws AppError `trace_not_found`, `bad_trace`
- */
+/** The entries of a trace of the storage. @throws AppError `trace_not_found`, `bad_trace` */
 export async function readStoredTrace(storage: Pick<ObjectStorage, 'get'>, key: string): Promise<TraceEntry[]> {
   return parseTrace(await readText(storage, key))
 }

@@ -49,12 +49,12 @@ export type MediaSocket = {
   /** Answers an upgrade for test calls of a member who was authenticated; undefined once upgraded. */
   upgradeTest(request: Request, server: Server<MediaSocketData>, tester: Tester): Response | undefined
   handlers: WebSocketHandler<MediaSocketData>
-  /** Calls being served by this process. */
   liveCalls(): number
-  /** The session of a call that is being served by this process. */
   sessionOf(callSid: string): MediaSession | null
   /** Open media sockets, those that wait for their `start` included. */
   sockets(): number
+  /** Notes in the trace of each live call that the event loop was late. */
+  noteDelay(ms: number): void
   /** Ends every call, each with its reason written. */
   drain(): Promise<void>
 }
@@ -141,6 +141,9 @@ export function createMediaSocket(deps: {
       return null
     },
     sockets: () => sessions.size,
+    noteDelay(ms) {
+      for (const session of sessions) if (session.live) session.noteDelay(ms)
+    },
     async drain() {
       await Promise.all([...sessions].map((session) => session.drain()))
     },

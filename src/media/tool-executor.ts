@@ -28,7 +28,6 @@ export class ToolExecutor {
     private readonly deadAir: DeadAirWatch,
   ) {}
 
-  /** Whether a tool runs. */
   get running(): boolean {
     return this.#running > 0
   }

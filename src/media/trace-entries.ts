@@ -53,7 +53,6 @@ const traceEntry = z.discriminatedUnion('kind', [
   decisions,
   /** Audio sent without a pause. */
   entry('audio', { item: z.string(), ms: z.number() }),
-  /** The engine reported an event. */
   entry('engine', { event: engineEvent }),
   /** The carrier sent a frame. */
   entry('mark', { name: z.string() }),
@@ -62,7 +61,6 @@ const traceEntry = z.discriminatedUnion('kind', [
   entry('violation', { reason: z.string(), code: z.number() }),
   /** The socket closed without a `stop`. */
   entry('lost', { code: z.number() }),
-  /** The server stops. */
   entry('drain', {}),
   /** The line monitor noticed the end of a turn, or speech that the engine did not report. */
   entry('line', { heard: z.enum(['turn_ended', 'unnoticed']), agoMs: z.number() }),
@@ -75,16 +73,16 @@ const traceEntry = z.discriminatedUnion('kind', [
   entry('tool_done', { id: z.string(), result: z.unknown().optional(), failed: z.boolean() }),
   /** The carrier accepted the transfer, or `problem` says why not. */
   entry('transfer_done', { problem: z.string().nullable() }),
-  /** A member did something to the live call. */
   entry('command', {
     command: z.enum(['end', 'transfer', 'whisper']),
     text: z.string().optional(),
   }),
+  /** The event loop of the server was so late, in ms; a replay is not. */
+  entry('loop_delay', { ms: z.number() }),
   /** Entries were lost here. */
   entry('gap', { lines: z.number() }),
 ])
 
-/** One line of a call's trace. */
 export type TraceEntry = z.infer<typeof traceEntry>
 export type TraceStart = Extract<TraceEntry, { kind: 'start' }>
 export type TraceDecision = Extract<TraceEntry, { kind: 'decision' }>

@@ -1,6 +1,7 @@
 import type { CallTurn } from '../jobs/registry.ts'
 import { stripPoints } from '../lib/hebrew.ts'
 import type { EngineEvent, SpokenTurn } from '../providers/speech/port.ts'
+import type { HeardAudio } from './item-audio.ts'
 
 type SavedTurn = Omit<CallTurn, 'callSid' | 'businessId' | 'audioKey'>
 type AgentTurn = { index: number; text: string | null; startMs: number; ms: number }
@@ -15,7 +16,7 @@ export class Transcript {
   #turns = 0
   #callerTurns = 0
 
-  constructor(private readonly save: (turn: SavedTurn, audio?: Uint8Array) => void) {}
+  constructor(private readonly save: (turn: SavedTurn, audio?: HeardAudio) => void) {}
 
   get turns(): number {
     return this.#turns
@@ -29,7 +30,6 @@ export class Transcript {
     return this.#agentTurns.has(itemId)
   }
 
-  /** Audio of an item begins to be sent. */
   agentSays(itemId: string, text: string | null, startMs: number): void {
     if (!this.#agentTurns.has(itemId)) this.#agentTurns.set(itemId, { index: this.#turns++, text, startMs, ms: 0 })
   }
@@ -44,7 +44,7 @@ export class Transcript {
   }
 
   /** An item was played, to its end or not. @param audio μ-law, as far as it was heard */
-  agentHeard(itemId: string, heardMs: number, sentMs: number, interrupted: boolean, audio?: Uint8Array): void {
+  agentHeard(itemId: string, heardMs: number, sentMs: number, interrupted: boolean, audio?: HeardAudio): void {
     const turn = this.#agentTurns.get(itemId)
     if (!turn) return
     this.#agentTurns.delete(itemId)
@@ -65,6 +65,7 @@ export class Transcript {
 
   callerSaid(event: Extract<EngineEvent, { type: 'user_turn' }>): void {
     this.#callerTurns++
+    const { audio } = event
     if (event.transcript) this.#remember('caller', event.transcript, event.startMs)
     this.save(
       {
@@ -77,7 +78,7 @@ export class Transcript {
         heardMs: null,
         interrupted: false,
       },
-      event.audio,
+      audio && (async () => audio),
     )
   }
 

@@ -78,11 +78,7 @@ export class TurnTaking {
     this.assumeStopped(context.startedAt + atMs)
   }
 
-  /**
-   * The caller's turn is over.
-   * @param at when they fell silent
-   * @param graceMs the least time for an answer from now
-   */
+  /** The caller's turn is over. @param at when they fell silent @param graceMs the least time for an answer from now */
   assumeStopped(at: number, graceMs?: number): void {
     const { context } = this
     this.#checking.stop()

@@ -46,7 +46,7 @@ const frame = z.discriminatedUnion('event', [
     event: z.literal('start'),
     streamSid: z.string().regex(/^MZ[0-9a-zA-Z]{1,62}$/),
     start: z.object({
-      // Names files.
+      // It becomes part of file names, so no other characters are allowed.
       callSid: z.string().regex(/^CA[0-9a-zA-Z]{1,62}$/),
       customParameters: parameters.default({}),
       mediaFormat: z

@@ -10,10 +10,7 @@ import {
 
 const PREFIX = 'agentlocator_'
 
-/**
- * The values of each label, and their maximum: further values are counted as `other`. Every series uses memory while the process
- * runs, and time at each scrape.
- */
+/** Each label's values and maximum; more are `other`, since every series costs memory, and time at each scrape. */
 export const LABELS = {
   method: { max: 10, values: 'HTTP methods that the server knows' },
   route: { max: 500, values: 'patterns of registered routes' },

@@ -9,10 +9,7 @@ import type { Config } from '../config.ts'
 import { AppError } from '../lib/errors.ts'
 import type { ObjectStorage } from '../providers/storage/port.ts'
 
-/**
- * The settings with the database they name: the given one, or the embedded one, which must be running.
- * @throws AppError `database_not_running`
- */
+/** The settings with their database; the embedded one must be running. @throws AppError `database_not_running` */
 export function withDatabase(config: Config): Config & { database: { kind: 'external'; url: string } } {
   if (config.database.kind === 'external') return { ...config, database: config.database }
   const url = embeddedPostgresUrl(config.dataDir)
@@ -38,7 +35,6 @@ export function missingMigrations(config: Config): Promise<string[]> {
   return pendingMigrations(withDatabase(config).database.url)
 }
 
-/** The name of an archive until it is complete. */
 export function partialName(file: string): string {
   return `${file}.partial`
 }

@@ -4,6 +4,7 @@ import { createLogin } from '../access/login.ts'
 import { checkNewPassword, hashPassword, verifyPassword } from '../access/passwords.ts'
 import { createPush } from '../composition/push.ts'
 import { type Config, loadConfig, processEnvironment } from '../config.ts'
+import { ensureAgentOn } from '../domain/agent/index.ts'
 import { createApiKey, ensureFirstBusiness, setBootstrapKey } from '../domain/businesses/index.ts'
 import { type BusinessContext, type DomainContext, within } from '../domain/context.ts'
 import { applyInstallationPassword, ensureOwner } from '../domain/members/index.ts'
@@ -17,10 +18,7 @@ import { SANDBOX_NUMBERS } from '../sandbox/demo.ts'
 
 const DEMO = { numbers: SANDBOX_NUMBERS, baileysPhone: '+972501110000' }
 
-/**
- * Fills an empty installation: the first business, the bootstrap API key, the first owner. A second run changes nothing.
- * @returns the lines to print once, such as the first password
- */
+/** Fills an empty installation, once: business, API key, owner. @returns lines to print once, such as the password */
 export async function setUp(config: Config): Promise<string[]> {
   if (config.database.kind !== 'external')
     throw new AppError('unavailable', 'database_not_given', 'DATABASE_URL is not set.')
@@ -48,6 +46,7 @@ export async function setUp(config: Config): Promise<string[]> {
     const sealed = await sealStoredSecrets(ctx, webhookBox(config))
     if (sealed > 0) log.info({ sealed }, 'webhook secrets sealed')
     await preparePush(ctx, config)
+    if (config.sandbox) await ensureAgentOn(business)
     const first = !(await usersExist(ctx))
     if (first) {
       const email = config.admin.email ?? (config.sandbox ? 'owner@example.com' : null)
@@ -82,7 +81,6 @@ async function preparePush(ctx: DomainContext, config: Config): Promise<void> {
   }
 }
 
-/** Revokes the earlier key when API_KEY changed. */
 async function applyApiKey(business: BusinessContext, key: string): Promise<void> {
   const { revoked, state } = await setBootstrapKey(business, key)
   if (revoked > 0) business.log.warn({ revoked }, 'API_KEY changed, earlier key revoked')

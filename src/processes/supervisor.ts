@@ -24,7 +24,6 @@ async function prepare(environment: Environment): Promise<void> {
     throw new StartRefused(`Preparing the database failed (exit ${code}); the reason is in the log above.`)
 }
 
-/** The addresses of everything, for the person who started it. */
 function describe(config: Config): string {
   const line = (what: string, where: string) => `  ${what.padEnd(10)} ${where}`
   return [
@@ -44,10 +43,7 @@ function describe(config: Config): string {
   ].join('\n')
 }
 
-/**
- * Reads the settings and runs the whole product until a signal stops it. The command `prepare` only migrates the
- * database and fills an empty one, then ends: deployments of single processes run it first.
- */
+/** Runs the product until a signal; `prepare` only migrates and fills the database, for deployments of single processes. */
 async function main(command: string | undefined): Promise<void> {
   if (command !== undefined && command !== 'prepare') {
     console.error(`Unknown command ${JSON.stringify(command)}. Give none, to start the product, or "prepare".`)

@@ -2,6 +2,8 @@ import type { Server } from 'bun'
 import type { RouterRoute } from 'hono/types'
 import { TEST_CALL_SOCKET, WEBHOOKS } from '../access/urls.ts'
 import type { Deps } from '../composition/deps.ts'
+import { createRespond } from '../domain/agent/index.ts'
+import { reachOf } from '../domain/alerts/index.ts'
 import { createDirectory } from '../domain/businesses/index.ts'
 import { createListenToken } from '../domain/calls/index.ts'
 import { createEventHub } from '../domain/events/index.ts'
@@ -26,7 +28,6 @@ import { createLoginService } from './web/login-service.ts'
 import { mountRoutes, principalDeps } from './web/routes.ts'
 import { createTestCallSocket } from './web/test-call-socket.ts'
 
-/** How long statistics are kept. */
 const STATS_MS = 20_000
 
 type Fetch = (request: Request, server: Server<MediaSocketData>) => Promise<Response | undefined> | Response | undefined
@@ -34,16 +35,13 @@ type Fetch = (request: Request, server: Server<MediaSocketData>) => Promise<Resp
 export type App = {
   /** Every route that is registered, for the check that each has a rule. */
   routes: readonly RouterRoute[]
-  /** Bun.serve's handlers. */
   fetch: Fetch
   websocket: MediaSocket['handlers']
-  /** Reads the directory and renders the first prompts. */
   start(): Promise<void>
   liveCalls(): number
   sockets(): number
   /** From now on new calls go to voicemail and readiness says so. */
   beginDrain(): void
-  /** Ends the calls that are left, each with its reason written. */
   endCalls(): Promise<void>
   stop(): Promise<void>
 }
@@ -64,7 +62,11 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
     queues: () => deps.producer.queues,
     events: hub,
     keyring: deps.keyring,
+    models: deps.modelAdmin,
+    respond: createRespond({ models: deps.models, readFile: async () => null }),
     push: deps.push,
+    alerts: { ...deps.alerts, reach: reachOf(deps.alerts) },
+    calendars: { deps: deps.calendars, feedLinks: deps.calendarFeeds.links },
     liveCalls: calls.control,
     listenToken: (grant) => createListenToken(config.sessionSecret, grant),
     numbers: { telephonyOf: deps.carriers.of, webhooks: numberWebhooks(config) },
@@ -122,7 +124,6 @@ export function createApp(deps: Deps, options: { limits?: Partial<SessionLimits>
   }
 }
 
-/** What every request passes: the check of its address, the base path, its body's budget, the headers of its answer. */
 function createFetch(deps: {
   publicBaseUrl: string
   addresses: ClientAddresses

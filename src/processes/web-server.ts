@@ -10,10 +10,7 @@ const PORT_TRIES = 200
 /** How long a server that ended calls itself still answers the carrier about them. */
 const CUT_OFF_MS = 2_000
 
-/**
- * The web server: webhooks, media socket, APIs, console. Everything is ready but the port, which `listen` takes. `stop`
- * waits for live calls, at most DRAIN_SECONDS.
- */
+/** The web server, ready but for the port, which `listen` takes; `stop` waits for live calls up to DRAIN_SECONDS. */
 export async function prepareServer(config: Config) {
   const deps = await createDeps(config, 'web')
   const app = createApp(deps)

@@ -5,8 +5,10 @@ import { z } from 'zod'
 import { errorMessage } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import { createEspeakSynthesizer } from '../providers/speech/espeak/synthesizer.ts'
+import { startCalendars } from './calendars/server.ts'
 import { addNumber } from './carrier/numbers-api.ts'
 import { startCarrier } from './carrier/server.ts'
+import { startModelServer } from './models/server.ts'
 import { type OpenAiSandbox, startOpenAi } from './openai/server.ts'
 import { startPayments } from './payments/start.ts'
 import { readSandboxSecrets, sandboxSecrets } from './secrets.ts'
@@ -20,8 +22,10 @@ const sandboxConfig = sandboxSecrets.extend({
   whatsappPort: port.default(0),
   stateDir: z.string().min(1).optional(),
   openaiPort: port.default(0),
+  modelsPort: port.default(0),
   paypalPort: port.default(0),
   tranzilaPort: port.default(0),
+  calendarsPort: port.default(0),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   publicBaseUrl: z.url().optional(),
   connectBaseUrl: z.url().optional(),
@@ -32,15 +36,16 @@ const sandboxConfig = sandboxSecrets.extend({
     .optional(),
   voiceUrl: z.url().optional(),
   statusCallback: z.url().optional(),
+  smsUrl: z.url().optional(),
 })
 
 export type SandboxConfig = z.output<typeof sandboxConfig>
 
 /**
  * The sandbox's settings from command line flags: `--carrier-port` and `--whatsapp-port` (0 = any free one), `--state-dir`
- * (WhatsApp's accounts and links; none when unset), `--secrets-file` (see `sandboxSecrets`), `--openai-port`, `--paypal-port`,
- * `--tranzila-port`, `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for
- * the first are dialled at the second), `--numbers` of the account, with their `--voice-url` and `--status-callback`.
+ * (WhatsApp's accounts and links; none when unset), `--secrets-file` (see `sandboxSecrets`), `--openai-port`, `--models-port`,
+ * `--paypal-port`, `--tranzila-port`, `--calendars-port`, `--host` (loopback only), `--log-level`, and `--public-base-url` with `--connect-base-url` (requests for
+ * the first are dialled at the second), `--numbers` of the account, with their `--voice-url`, `--status-callback` and `--sms-url`.
  * @throws ZodError or TypeError naming the wrong flag
  */
 export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
@@ -52,8 +57,10 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
       'whatsapp-port': { type: 'string' },
       'state-dir': { type: 'string' },
       'openai-port': { type: 'string' },
+      'models-port': { type: 'string' },
       'paypal-port': { type: 'string' },
       'tranzila-port': { type: 'string' },
+      'calendars-port': { type: 'string' },
       'secrets-file': { type: 'string' },
       'log-level': { type: 'string' },
       'public-base-url': { type: 'string' },
@@ -61,6 +68,7 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
       numbers: { type: 'string' },
       'voice-url': { type: 'string' },
       'status-callback': { type: 'string' },
+      'sms-url': { type: 'string' },
     },
   })
   return sandboxConfig.parse({
@@ -70,14 +78,17 @@ export function parseSandboxConfig(argv: readonly string[]): SandboxConfig {
     whatsappPort: values['whatsapp-port'],
     stateDir: values['state-dir'],
     openaiPort: values['openai-port'],
+    modelsPort: values['models-port'],
     paypalPort: values['paypal-port'],
     tranzilaPort: values['tranzila-port'],
+    calendarsPort: values['calendars-port'],
     logLevel: values['log-level'],
     publicBaseUrl: values['public-base-url'],
     connectBaseUrl: values['connect-base-url'],
     numbers: values.numbers,
     voiceUrl: values['voice-url'],
     statusCallback: values['status-callback'],
+    smsUrl: values['sms-url'],
   })
 }
 
@@ -107,6 +118,7 @@ export async function startSandbox(
     addNumber(carrier, number, {
       ...(config.voiceUrl ? { voiceUrl: config.voiceUrl } : {}),
       ...(config.statusCallback ? { statusCallback: config.statusCallback } : {}),
+      ...(config.smsUrl ? { smsUrl: config.smsUrl } : {}),
     })
   if (stateDir) mkdirSync(stateDir, { recursive: true })
   const whatsapp = await startWhatsAppSandbox({
@@ -124,18 +136,23 @@ export async function startSandbox(
         logger,
       })
     : null
+  const calendars = startCalendars({ port: config.calendarsPort, hostname: config.host, rules, logger })
   const openai = config.openaiKey ? startSpeakingOpenAi(config, config.openaiKey) : null
+  const models = startModelServer({ port: config.modelsPort, hostname: config.host })
   return {
     ports: {
       carrier: carrier.port,
+      models: models.port,
+      calendars: calendars.port,
       whatsapp: Number(new URL(whatsapp.controlUrl).port),
       ...(openai ? { openai: openai.port } : {}),
       ...(payments ? { paypal: payments.paypal.port, tranzila: payments.tranzila.port } : {}),
     },
     async stop() {
-      await Promise.all([carrier.close(), whatsapp.close()])
+      await Promise.all([carrier.close(), whatsapp.close(), calendars.close()])
       await payments?.close()
       await openai?.close()
+      await models.close()
     },
   }
 }

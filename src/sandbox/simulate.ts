@@ -5,7 +5,7 @@ import { createPromptCache } from '../providers/speech/prompts.ts'
 import type { CallReportJson } from './carrier/call-report.ts'
 import { reportToJson } from './carrier/call-report.ts'
 import { placeCall } from './carrier/caller.ts'
-import type { CallerStep } from './carrier/caller-script.ts'
+import type { CallerStep } from './carrier/caller-step.ts'
 import { startCarrier } from './carrier/server.ts'
 
 const ANSWERS: Record<Language, string[]> = {
@@ -37,7 +37,7 @@ export type SimulatedCallResult = {
 
 /** Places a call with a synthesized caller who answers the agent's questions. */
 export async function simulateCall(options: SimulatedCall): Promise<SimulatedCallResult> {
-  const said = options.say ?? (await speakAnswers(options.language, options.cacheDir))
+  const said = options.say ?? (await speakLines(ANSWERS[options.language], options.language, options.cacheDir))
   const webhookUrl = `${options.publicBaseUrl}/webhook/incoming_call`
   const statusCallbackUrl = `${options.publicBaseUrl}/webhook/call_status`
   const connect = options.connectBaseUrl ? { connectBaseUrl: options.connectBaseUrl } : {}
@@ -78,12 +78,17 @@ function statusesOf(callbacks: readonly Callback[], callSid: string): number[] {
   return callbacks.filter((callback) => callback.params.CallSid === callSid).map((callback) => callback.status ?? 0)
 }
 
-async function speakAnswers(language: Language, cacheDir: string): Promise<Uint8Array[]> {
+/** Speaks a caller's lines; μ-law 8,000 Hz. What was spoken before is read from `cacheDir`. */
+export async function speakLines(
+  lines: readonly string[],
+  language: Language,
+  cacheDir: string,
+): Promise<Uint8Array[]> {
   const synthesizer = createEspeakSynthesizer()
   try {
     const prompts = createPromptCache({ dir: join(cacheDir, 'caller'), synthesizer })
     const spoken: Uint8Array[] = []
-    for (const text of ANSWERS[language]) spoken.push(await prompts.render(text, language))
+    for (const text of lines) spoken.push(await prompts.render(text, language))
     return spoken
   } finally {
     await synthesizer.close()

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import {
+  appointmentChanges,
   appointmentFilters,
   appointmentMove,
   appointmentView,
+  bookHeld,
   cancelAppointment,
   confirmAppointment,
   createAppointment,
@@ -10,9 +12,18 @@ import {
   listAppointments,
   moveAppointment,
   newAppointment,
+  noteNoShow,
   restoreAppointment,
+  updateAppointment,
+  withPayUrl,
 } from '../domain/appointments/index.ts'
+import type { BusinessContext } from '../domain/context.ts'
+import type { PaymentDeps } from '../domain/payments/index.ts'
 import { businessProcedure, byId, done, OK, pageOf, router } from './trpc.ts'
+
+async function read(ctx: { business: BusinessContext; payments: PaymentDeps }, id: string) {
+  return withPayUrl(await getAppointment(ctx.business, id), ctx.payments.urls)
+}
 
 export const appointmentsRouter = router({
   list: businessProcedure
@@ -29,14 +40,17 @@ export const appointmentsRouter = router({
     })
     .input(appointmentFilters.prefault({}))
     .output(pageOf(appointmentView))
-    .query(({ ctx, input }) => listAppointments(ctx.business, input)),
+    .query(async ({ ctx, input }) => {
+      const page = await listAppointments(ctx.business, input)
+      return { ...page, items: page.items.map((row) => withPayUrl(row, ctx.payments.urls)) }
+    }),
   get: businessProcedure
     .meta({
       openapi: { method: 'GET', path: '/appointments/{id}', tag: 'Appointments', summary: 'Get an appointment' },
     })
     .input(byId)
     .output(appointmentView)
-    .query(({ ctx, input }) => getAppointment(ctx.business, input.id)),
+    .query(({ ctx, input }) => read(ctx, input.id)),
   create: businessProcedure
     .meta({
       openapi: {
@@ -45,7 +59,7 @@ export const appointmentsRouter = router({
         tag: 'Appointments',
         summary: 'Make an appointment',
         description:
-          'A confirmed one, also outside the business hours; the time must be free. Without a `contactId`, the contact with this phone number is found or created. With an `id` chosen by the client, a repeated request makes one.',
+          'With `hold` its time is only kept, for as many minutes as the business has set; `book` makes it an appointment. Otherwise a confirmed one, also outside the business hours; the time must be free. Without a `contactId`, the contact with this phone number is found or created. With an `id` chosen by the client, a repeated request makes one.',
         example: { startsAt: '2030-01-15T10:00:00+02:00', minutes: 30, phone: '+972501234567', name: 'Dana Levi' },
         status: 201,
       },
@@ -55,7 +69,24 @@ export const appointmentsRouter = router({
     .mutation(async ({ ctx, input }) => {
       // The domain parses it once more.
       const id = await createAppointment(ctx.business, { ...input, startsAt: input.startsAt.toISOString() })
-      return await getAppointment(ctx.business, id)
+      return await read(ctx, id)
+    }),
+  book: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/appointments/{id}/book',
+        tag: 'Appointments',
+        summary: 'Book a time that is held',
+        description:
+          'Once the customer has decided. One whose service asks for a deposit is held on until that is paid.',
+      },
+    })
+    .input(byId)
+    .output(appointmentView)
+    .mutation(async ({ ctx, input }) => {
+      await bookHeld(ctx.business, input.id)
+      return await read(ctx, input.id)
     }),
   move: businessProcedure
     .meta({
@@ -70,12 +101,30 @@ export const appointmentsRouter = router({
     })
     .input(byId.extend(appointmentMove.shape))
     .output(appointmentView)
-    .mutation(async ({ ctx, input: { id, startsAt, minutes } }) => {
+    .mutation(async ({ ctx, input: { id, startsAt, minutes, staffId } }) => {
       await moveAppointment(ctx.business, id, {
         startsAt: startsAt.toISOString(),
         ...(minutes === undefined ? {} : { minutes }),
+        ...(staffId === undefined ? {} : { staffId }),
       })
-      return await getAppointment(ctx.business, id)
+      return await read(ctx, id)
+    }),
+  update: businessProcedure
+    .meta({
+      openapi: {
+        method: 'PATCH',
+        path: '/appointments/{id}',
+        tag: 'Appointments',
+        summary: 'Change the name or the note of an appointment',
+        description: 'Fields that are left out stay as they are; null empties one. Its time is changed by moving it.',
+        example: { name: 'Dana Levi', note: 'Wants two bouquets' },
+      },
+    })
+    .input(byId.extend(appointmentChanges.shape))
+    .output(appointmentView)
+    .mutation(async ({ ctx, input: { id, ...changes } }) => {
+      await updateAppointment(ctx.business, id, changes)
+      return await read(ctx, id)
     }),
   restore: businessProcedure
     .meta({
@@ -109,6 +158,22 @@ export const appointmentsRouter = router({
     .output(done)
     .mutation(async ({ ctx, input }) => {
       await confirmAppointment(ctx.business, input.id, input.confirmed)
+      return OK
+    }),
+  noShow: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/appointments/{id}/no-show',
+        tag: 'Appointments',
+        summary: 'Note that the customer did not come',
+        description: 'Only of an appointment that has begun; restoring it takes this back.',
+      },
+    })
+    .input(byId)
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await noteNoShow(ctx.business, input.id)
       return OK
     }),
   cancel: businessProcedure

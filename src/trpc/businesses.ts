@@ -24,11 +24,9 @@ import { businessProcedure, byId, done, OK, onePage, pageOf, router } from './tr
 
 const { language, defaultWhatsappProvider: whatsappProvider } = businessSettings.shape
 
-/** Without an id, the business of the request. */
 const businessId = z.object({ id: z.uuid().optional() })
 
 const newBusiness = z.object({
-  /** Chosen by the client: a repeated request creates one business. */
   id: z.uuid().optional(),
   name: z.string().trim().min(1).max(120),
   language: language.default('he'),
@@ -44,7 +42,6 @@ const providersView = z.object({
   twilio: z.object({
     configured: z.boolean(),
     defaultSender: z.string().nullable(),
-    /** Whether the business has credentials of its own. */
     own: z.boolean(),
   }),
   accounts: z.array(

@@ -37,7 +37,6 @@ const callStatsView = z.object({
   costMicroUsd: z.number().nullable(),
   bargeIns: z.number(),
   engineFailures: z.number(),
-  /** Percentiles of each measure over the calls; null where nothing was measured. */
   measures: z.record(z.string(), z.object({ p50: z.number().nullable(), p95: z.number().nullable() })),
 })
 
@@ -48,9 +47,7 @@ const replayView = z.object({
   firstDifference: z
     .object({ index: z.number(), recorded: decision.nullable(), replayed: decision.nullable() })
     .nullable(),
-  /** The recorded ones. */
   decisions: z.array(decision),
-  /** One line per utterance. */
   transcript: z.array(z.string()),
 })
 
@@ -58,10 +55,8 @@ const replayView = z.object({
 const idOrCallSid = z.object({ id: z.string().min(1).max(64) })
 
 const listenView = z.object({
-  /** To be sent as the first message. */
   token: z.string(),
   expiresAt: z.date(),
-  /** Of the WebSocket, below the address of the API. */
   path: z.literal('/ws/listen'),
 })
 

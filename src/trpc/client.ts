@@ -4,25 +4,18 @@ import { EventSource } from 'eventsource'
 import type { AppRouter } from './router.ts'
 
 export type { AppRouter } from './router.ts'
-/** What procedures take: `Inputs['contacts']['create']`. */
 export type Inputs = inferRouterInputs<AppRouter>
-/** What procedures return: `Outputs['contacts']['get']`. */
 export type Outputs = inferRouterOutputs<AppRouter>
 export type Client = ReturnType<typeof createClient>
 
 export type ClientOptions = {
-  /** Base address of the installation, without `/trpc`. */
   url: string
   /** An API key of the business. A sandbox needs none on its own machine, nor does a page of the console. */
   apiKey?: string | null
-  /** The business, for a caller who may act for several. */
   businessId?: string | null
 }
 
-/**
- * A typed client of an installation. Queries and mutations are sent in batches. Subscriptions use server-sent events and
- * continue after the last event when the connection comes back.
- */
+/** A typed client: batched queries and mutations; subscriptions by server-sent events resume after the last event. */
 export function createClient(options: ClientOptions) {
   const headers = {
     ...(options.apiKey ? { Authorization: `Bearer ${options.apiKey}` } : {}),

@@ -9,7 +9,6 @@ import {
 } from '../domain/credentials/index.ts'
 import { businessProcedure, done, OK, onePage, pageOf, router } from './trpc.ts'
 
-/** A business without credentials for a provider uses those of the installation. */
 export const credentialsRouter = router({
   list: businessProcedure
     .meta({

@@ -8,6 +8,8 @@ import {
   messageFilters,
   messageTaken,
   messageView,
+  reaction,
+  reactToMessage,
   requestMessage,
   sendRequest,
   templateView,
@@ -78,6 +80,21 @@ export const messagesRouter = router({
     .input(byId.extend({ arrived: z.boolean() }))
     .output(messageView)
     .mutation(({ ctx, input }) => decideMessage(ctx.business, input.id, input.arrived)),
+  react: businessProcedure
+    .meta({
+      openapi: {
+        method: 'PUT',
+        path: '/messages/{id}/reaction',
+        tag: 'Messages',
+        summary: 'React to a message',
+        description:
+          'With one emoji, to a message that came to a linked account; it replaces the last one, and null takes it back. Twilio takes no reactions: `reaction_not_supported` (409).',
+        example: { emoji: '👍' },
+      },
+    })
+    .input(byId.extend(reaction.shape))
+    .output(messageView)
+    .mutation(({ ctx, input: { id, emoji } }) => reactToMessage(ctx.business, id, { emoji })),
   templates: businessProcedure
     .meta({
       openapi: {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { testDevice } from '../domain/alerts/index.ts'
 import {
   addPushDevice,
   changePushDevice,
@@ -11,11 +12,9 @@ import {
   pushSettingsView,
   removePushDevice,
   savePushSettings,
-  testPushDevice,
 } from '../domain/push/index.ts'
 import { businessProcedure, byId, done, OK, onePage, pageOf, router } from './trpc.ts'
 
-/** Notifications on the browsers and phones of members. */
 export const pushRouter = router({
   key: businessProcedure
     .meta({
@@ -65,7 +64,7 @@ export const pushRouter = router({
     })
     .input(newDevice)
     .output(deviceView)
-    .mutation(({ ctx, input }) => addPushDevice(ctx.business, ctx.services.push.box, input)),
+    .mutation(({ ctx, input }) => addPushDevice(ctx.business, ctx.services.push, input)),
   change: businessProcedure
     .meta({
       openapi: {
@@ -105,7 +104,7 @@ export const pushRouter = router({
     .input(byId)
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      await testPushDevice(ctx.business, input.id)
+      await testDevice(ctx.business, input.id, new Date())
       return OK
     }),
   settings: businessProcedure

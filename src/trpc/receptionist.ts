@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { sayInTestChat, testChatInput, testChatView } from '../domain/agent/index.ts'
 import { businessHours } from '../domain/appointments/index.ts'
 import { businessSettings, getBusiness } from '../domain/businesses/index.ts'
 import { actorName, beginTestCall } from '../domain/calls/index.ts'
@@ -48,14 +49,11 @@ const contentView = z.object({ settings: settingsView, texts: z.array(businessTe
 const versionView = z.object({
   version: z.number(),
   note: z.string().nullable(),
-  /** Who saved it; null for versions from before this was written down. */
   actorKind: z.string().nullable(),
   actorId: z.string().nullable(),
-  /** The version whose content it brought back. */
   restoredFrom: z.number().nullable(),
   createdAt: z.date(),
 })
-/** A version, or what may become one. */
 const draftView = z.object({
   /** Name it when you change the draft: a draft that is another by now is not written over. */
   revision: z.number(),
@@ -252,6 +250,37 @@ export const receptionistRouter = router({
     .input(revision.extend({ note: z.string().trim().max(500).nullish() }))
     .output(z.object({ version: z.number() }))
     .mutation(async ({ ctx, input }) => ({ version: await publishDraft(ctx.business, input) })),
+  forcePublish: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/receptionist/draft/force-publish',
+        tag: 'Receptionist',
+        summary: 'Publish the draft whatever came of its scenarios',
+        description: 'For a business whose new versions wait for their scenarios.',
+        example: { revision: 1, note: 'New greeting' },
+      },
+    })
+    .input(revision.extend({ note: z.string().trim().max(500).nullish() }))
+    .output(z.object({ version: z.number() }))
+    .mutation(async ({ ctx, input }) => ({ version: await publishDraft(ctx.business, { ...input, force: true }) })),
+  testChat: businessProcedure
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/receptionist/test-chats',
+        tag: 'Receptionist',
+        summary: 'Write to the receptionist as a customer would',
+        description:
+          'Answers with every step: tools with their arguments and results, where facts come from, and what was not sent. Tools do what they do, and nothing of it is kept. `history` has the turns before, as they were answered.',
+        example: { texts: ['When are you open?'] },
+      },
+    })
+    .input(testChatInput)
+    .output(testChatView)
+    .mutation(({ ctx, input, signal }) =>
+      sayInTestChat(ctx.business, input, { respond: ctx.services.respond, signal }),
+    ),
   preview: businessProcedure
     .meta({
       openapi: {
@@ -303,7 +332,6 @@ export const receptionistRouter = router({
       z
         .object({
           draft: z.boolean().default(true),
-          /** The language of the business otherwise. */
           language: businessSettings.shape.language.optional(),
         })
         .prefault({}),

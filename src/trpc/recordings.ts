@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { listRecordings, markHeard, recordingFilters, recordingView } from '../domain/recordings/index.ts'
+import {
+  getRecordingPeaks,
+  listRecordings,
+  markHeard,
+  recordingFilters,
+  recordingPeaksView,
+  recordingView,
+} from '../domain/recordings/index.ts'
 import { businessProcedure, byId, done, OK, pageOf, router } from './trpc.ts'
 
 export const recordingsRouter = router({
@@ -16,6 +23,19 @@ export const recordingsRouter = router({
     .input(recordingFilters.prefault({}))
     .output(pageOf(recordingView))
     .query(({ ctx, input }) => listRecordings(ctx.business, input)),
+  peaks: businessProcedure
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/recordings/{id}/peaks',
+        tag: 'Calls',
+        summary: 'Get the peaks of a recording',
+        description: 'The loudest sample of each step, 0 to 100, made once when the recording was stored.',
+      },
+    })
+    .input(byId)
+    .output(recordingPeaksView)
+    .query(({ ctx, input }) => getRecordingPeaks(ctx.business, input.id)),
   mark: businessProcedure
     .meta({
       openapi: {

@@ -1,6 +1,5 @@
 import type { z } from 'zod'
 
-/** The groups of the API reference, in its order, with a sentence about each. */
 export const REST_TAGS = {
   Account: 'The caller of the API and its permissions.',
   Businesses: 'Businesses of the installation, their settings and phone numbers.',
@@ -13,14 +12,19 @@ export const REST_TAGS = {
   Conversations: 'Message threads and who works on them.',
   Leads: 'Sales opportunities and the stages of the pipeline.',
   Appointments: 'Booked appointments.',
+  Calendars: 'Calendars outside: what is read and written, conflicts, and feeds.',
+  Booking: 'Services, staff, free times and the booking page.',
+  Knowledge: 'What the agent answers from, and what people asked in vain.',
+  Catalogue: 'What the business offers one by one, for the agent to search.',
   Payments: 'Payment links and refunds.',
   WhatsApp: 'WhatsApp accounts that are linked like a companion device.',
   Receptionist: 'What the receptionist says and knows.',
   Statistics: 'Counts, latencies, usage and cost.',
   Search: 'Full-text search over a business.',
   Events: 'What changed in a business, in order.',
+  'Text models': 'The models that answer in writing, their budget and cost.',
   Webhooks: 'Endpoints that receive events, and their deliveries.',
-  Notifications: 'Notifications on the browsers and phones of members.',
+  Notifications: 'Who is notified of what and how, what was sent, and the devices of members.',
   Audit: 'Who changed what.',
   Imports: 'CSV files that are read into the CRM.',
   Exports: 'CSV files of a business’s data.',
@@ -41,16 +45,13 @@ export type RestMeta = {
   description?: string
   /** An input that is valid; fields that are left out get an example from their schema. */
   example?: Readonly<Record<string, unknown>>
-  /** 200 otherwise. */
   status?: 201 | 202
 }
 
-/** A subscription, which REST does not serve. */
 type StreamMeta = {
   summary: string
   /** What it sends; `{ id, data }` for an item that a client can resume after. */
   item: z.ZodType
 }
 
-/** `openapi` belongs to queries and mutations, `stream` to subscriptions. */
 export type ProcedureMeta = { openapi: RestMeta; stream?: never } | { stream: StreamMeta; openapi?: never }

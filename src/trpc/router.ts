@@ -1,10 +1,15 @@
 import type { AnyProcedure } from '@trpc/server'
 import type { PERMISSIONS } from '../access/permissions.ts'
 import { accountRouter } from './account.ts'
+import { agentRouter } from './agent.ts'
+import { alertsRouter } from './alerts.ts'
 import { appointmentsRouter } from './appointments.ts'
 import { auditRouter } from './audit.ts'
+import { bookingRouter } from './booking.ts'
 import { businessesRouter } from './businesses.ts'
+import { calendarsRouter } from './calendars.ts'
 import { callsRouter } from './calls.ts'
+import { catalogueRouter } from './catalogue.ts'
 import { contactsRouter } from './contacts.ts'
 import { conversationsRouter } from './conversations.ts'
 import { credentialsRouter } from './credentials.ts'
@@ -12,19 +17,24 @@ import { eventsRouter } from './events.ts'
 import { exportsRouter } from './exports.ts'
 import { importsRouter } from './imports.ts'
 import { keysRouter } from './keys.ts'
+import { knowledgeRouter } from './knowledge.ts'
+import { knowledgeSourcesRouter } from './knowledge-sources.ts'
 import { leadsRouter } from './leads.ts'
 import { membersRouter } from './members.ts'
 import { messagesRouter } from './messages.ts'
+import { modelsRouter } from './models.ts'
 import { paymentsRouter } from './payments.ts'
 import { privacyRouter } from './privacy.ts'
 import { pushRouter } from './push.ts'
 import { quarantineRouter } from './quarantine.ts'
 import { receptionistRouter } from './receptionist.ts'
 import { recordingsRouter } from './recordings.ts'
+import { scenariosRouter } from './scenarios.ts'
 import { searchRouter } from './search.ts'
 import { statsRouter } from './stats.ts'
 import { systemRouter } from './system.ts'
 import { router } from './trpc.ts'
+import { waitingListRouter } from './waiting-list.ts'
 import { webhooksRouter } from './webhooks.ts'
 import { whatsappRouter } from './whatsapp.ts'
 
@@ -42,7 +52,14 @@ export const appRouter = router({
   leads: leadsRouter,
   whatsapp: whatsappRouter,
   receptionist: receptionistRouter,
+  scenarios: scenariosRouter,
+  agent: agentRouter,
+  knowledge: knowledgeRouter,
+  knowledgeSources: knowledgeSourcesRouter,
+  catalogue: catalogueRouter,
   appointments: appointmentsRouter,
+  booking: bookingRouter,
+  calendars: calendarsRouter,
   search: searchRouter,
   stats: statsRouter,
   audit: auditRouter,
@@ -50,21 +67,22 @@ export const appRouter = router({
   system: systemRouter,
   privacy: privacyRouter,
   push: pushRouter,
+  alerts: alertsRouter,
   imports: importsRouter,
   exports: exportsRouter,
   events: eventsRouter,
   payments: paymentsRouter,
+  waitingList: waitingListRouter,
+  models: modelsRouter,
   quarantine: quarantineRouter,
 })
 
-/** The type of the API, which clients use. */
 export type AppRouter = typeof appRouter
 
 type PathsOf<Record> = {
   [Name in keyof Record & string]: Record[Name] extends AnyProcedure ? Name : `${Name}.${PathsOf<Record[Name]>}`
 }[keyof Record & string]
 
-/** Such as `contacts.get`. */
 export type ProcedurePath = PathsOf<AppRouter['_def']['record']>
 
 type Same<A, B> = [A] extends [B]

@@ -5,7 +5,10 @@ import type { AccessContext } from '../access/authenticate.ts'
 import { permissionOf } from '../access/permissions.ts'
 import { requireAccess } from '../access/require-access.ts'
 import { superviseStream, until } from '../access/streams.ts'
+import type { Respond } from '../domain/agent/index.ts'
+import type { AlertDeps, Reach } from '../domain/alerts/index.ts'
 import type { NumberWebhooks } from '../domain/businesses/index.ts'
+import type { CalendarDeps, FeedLinks } from '../domain/calendars/index.ts'
 import type { CallMoment, ListenToken, TestCall } from '../domain/calls/index.ts'
 import type { Actor } from '../domain/context.ts'
 import type { Keyring } from '../domain/credentials/index.ts'
@@ -18,6 +21,7 @@ import type { ReceptionistSettings } from '../domain/receptionist/index.ts'
 import type { Finding } from '../domain/system/index.ts'
 import type { JobQueue } from '../jobs/backend.ts'
 import { AppError, type ErrorBody, type ErrorKind, toAppError } from '../lib/errors.ts'
+import type { ModelProvider } from '../lib/model-name.ts'
 import type { SecretBox } from '../lib/secret-box.ts'
 import type { ShortCache } from '../lib/short-cache.ts'
 import { requireStorable } from '../lib/text.ts'
@@ -28,48 +32,36 @@ import type { Telephony } from '../providers/telephony/port.ts'
 import type { TemplateSource } from '../providers/whatsapp/port.ts'
 import type { ProcedureMeta } from './rest-meta.ts'
 
-/** What only a process that serves calls can do. */
 export type VoiceServices = {
   /** A text as callers hear it: a WAV file. @throws AppError `voice_busy`, `text_too_long`, `nothing_to_say` */
   speak(text: string, language: 'he' | 'en'): Promise<Uint8Array>
-  /**
-   * Reserves a place for a test call and renders its greeting, as those of all businesses are.
-   * @returns the token of its stream; null when no more calls fit
-   */
+  /** Reserves a test call and renders its greeting. @returns the stream's token; null when no more calls fit */
   admitTestCall(
     call: { callSid: string; businessId: string; test: TestCall },
     settings: ReceptionistSettings,
   ): Promise<string | null>
 }
 
-/** What procedures need beside the domain's context, created once per process. */
 export type ApiServices = {
-  /** Sends invitations. */
   links: LinkDeps
   /** Seals the signing secrets of webhooks. */
   webhookBox: SecretBox
-  /** The open queues of this process. */
   queues(): JobQueue[]
   events: EventHub
-  /** The credentials of businesses. */
   keyring: Keyring
-  /** Signs notifications and seals the addresses of devices. */
   push: PushDeps
-  /** Reaches the live calls of all servers. */
+  /** What members can be notified by here, and what seals the addresses of channels. */
+  alerts: { reach: Reach } & Pick<AlertDeps, 'box' | 'carrierOf' | 'settings' | 'post' | 'telegramApi' | 'links'>
+  calendars: { deps: CalendarDeps; feedLinks: FeedLinks }
   liveCalls: Pick<LiveControl, 'command'>
   /** Lets its bearer open `/ws/listen`. */
   listenToken(grant: Pick<ListenToken, 'callId' | 'businessId' | 'actor'>): { token: string; expiresAt: Date }
-  /** The numbers of carrier accounts. */
   numbers: {
-    /** The account that a business uses: its own, else the installation's. */
     telephonyOf(businessId: string): Telephony | null
     webhooks: NumberWebhooks
   }
-  /** Examines the installation, as `doctor` does. */
   examine(): Promise<Finding[]>
-  /** Keeps what many members look at, such as statistics. */
   cache: ShortCache
-  /** Files of calls. */
   storage: Pick<ObjectStorage, 'get'>
   /** What happened in a call, by its stored trace. @throws AppError `trace_not_found`, `bad_trace` */
   readMoments(key: string): Promise<CallMoment[]>
@@ -77,11 +69,23 @@ export type ApiServices = {
   replayTrace(key: string): Promise<ReplayReport>
   /** The WhatsApp templates of a business's Twilio account; null where it has none. */
   templatesOf(businessId: string): TemplateSource | null
-  /** Null where no calls are served. */
   voice: VoiceServices | null
+  models: ModelServices
+  /** The agent, for test chats. */
+  respond: Respond
 }
 
-/** What every procedure gets. The caller is authenticated when the procedure asks for it. */
+export type ModelServices = {
+  /** The models in use, the installation's, and whose keys there are. */
+  overview(businessId: string): Promise<{
+    inUse: string[]
+    installation: { model: string | null; fallback: string | null }
+    keys: Record<ModelProvider, 'own' | 'installation' | 'none' | 'unreadable'>
+  }>
+  /** Asks a model one short question. @throws AppError `model_not_set`, `model_check_failed` */
+  check(businessId: string, model: string): Promise<{ ms: number; costMicros: number | null }>
+}
+
 export type TrpcContext = {
   authenticate(): Promise<AccessContext>
   /** Authenticates again, for a stream that outlives its request. */
@@ -165,8 +169,7 @@ function withoutFile(path: string, input: unknown): unknown {
 }
 
 /**
- * A procedure of the caller's business. `PERMISSIONS` holds the permission it needs; without an entry it always fails.
- * A subscription ends when its client leaves or loses the permission: `ctx.closing` is that signal.
+ * A procedure of the caller's business, by `PERMISSIONS`. A subscription ends (`ctx.closing`) with its client or permission.
  */
 export const businessProcedure = t.procedure.use(async ({ ctx, path, type, signal, getRawInput, next }) => {
   try {
@@ -227,6 +230,5 @@ export function onePage<Item>(items: Item[]): { items: Item[]; nextCursor: null 
 
 export const byId = z.object({ id: z.uuid() })
 
-/** The result of a change that has no other result. */
 export const done = z.object({ ok: z.literal(true) })
 export const OK = { ok: true } as const

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 
-/** The part of JSON Schema that `z.toJSONSchema` writes. */
 const jsonSchema = z.looseObject({
   type: z.union([z.string(), z.array(z.string())]).optional(),
   const: z.unknown().optional(),

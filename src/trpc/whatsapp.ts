@@ -31,7 +31,6 @@ function hideCodes(access: Access, view: LinkView): LinkView {
     : { ...view, qr: null, qrExpiresAt: null, pairingCode: null }
 }
 
-/** The business's WhatsApp accounts that are linked like a phone's companion. */
 export const whatsappRouter = router({
   list: businessProcedure
     .meta({

@@ -1,3 +1,4 @@
+import { noteTyping } from '../domain/agent/index.ts'
 import { rememberWhatsAppId } from '../domain/contacts/index.ts'
 import type { BusinessContext } from '../domain/context.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
@@ -134,11 +135,17 @@ export class AccountRunner {
       isOwner: () => isCurrent(ctx, lease),
       findSecret: (id) => this.findSecret(id),
       onIdentity: (phone, jid) => rememberWhatsAppId(ctx, phone, jid),
+      onTyping: (who, isTyping) =>
+        void noteTyping(ctx, who, isTyping).catch((error: unknown) =>
+          this.log.debug({ reason: errorMessage(error) }, 'typing is not passed on'),
+        ),
       getMessage: (id) => recallMessage(ctx, lease.accountId, id),
     }
   }
 
   private async execute(command: AccountCommand): Promise<void> {
+    // An account that is being given up leaves what is asked of it to the next owner, who is not needed to unlink it again.
+    if (this.stopped || (this.ended && command.kind !== 'logout')) return
     let failure: string | null = null
     try {
       await this.perform(command)
@@ -146,6 +153,8 @@ export class AccountRunner {
       failure = errorMessage(error)
       this.log.warn({ command: command.kind, reason: failure }, 'account command failed')
     }
+    // It ended meanwhile: what was opened goes with it.
+    if (command.kind !== 'logout' && (this.stopped || this.ended)) return
     try {
       await closeCommand(this.ctx, command.id, failure)
     } catch (error) {
@@ -157,11 +166,10 @@ export class AccountRunner {
 
   private async perform({ kind, data }: AccountCommand): Promise<void> {
     const { account } = this
-    if (!account || this.stopped) throw new Error('The account is not open.')
+    if (!account) throw new Error('The account is not open.')
     switch (kind) {
       case 'restart':
         await account.stop('restart')
-        // Opened with the current settings.
         await this.start()
         return
       case 'logout':

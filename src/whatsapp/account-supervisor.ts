@@ -23,7 +23,6 @@ export type SupervisorTiming = {
   tickMs: number
   graceMs: number
   surplusMs: number
-  /** How long a handover may take. */
   stopMs: number
 }
 
@@ -39,7 +38,6 @@ const DEFAULT_TIMING: SupervisorTiming = {
 
 export type SupervisorOptions = {
   ctx: DomainContext
-  /** This process, as named by `nameOwner`. */
   owner: string
   deps: AccountRunnerDeps
   /** Calls back with every payload of `WAKE_CHANNEL`. */
@@ -53,8 +51,7 @@ export type AccountSupervisor = {
 }
 
 /**
- * Holds this process's share of all linked accounts: one socket per account over all processes, by a lease in Postgres. A
- * stopping process hands its accounts over; the accounts of a dead one are taken by the others.
+ * Holds this process's share of accounts by leases: one socket each. Stopping hands over; those of dead processes are taken.
  */
 export async function superviseAccounts(options: SupervisorOptions): Promise<AccountSupervisor> {
   const supervisor = new Supervisor(options)

@@ -17,7 +17,6 @@ export type MediaDownloadDeps = {
   connected(): LinkedAccount | null
 }
 
-/** Downloads the files of one account's messages. Their addresses are stored sealed, as they hold keys. */
 export class MediaDownloads {
   private readonly ctx: BusinessContext
   private readonly accountId: string
@@ -34,7 +33,6 @@ export class MediaDownloads {
     this.deps = deps
   }
 
-  /** Downloads what is pending. Never rejects. */
   async run(): Promise<void> {
     if (this.running) {
       // Files that arrived after the list was read are on the next list.

@@ -1,6 +1,6 @@
 import type { BusinessContext } from '../domain/context.ts'
 import type { SendSettings } from '../domain/messages/index.ts'
-import { moveToFallback } from '../domain/messages/index.ts'
+import { moveToFallback, withdrawOvertaken } from '../domain/messages/index.ts'
 import {
   type AcceptedSend,
   beginSend,
@@ -32,7 +32,6 @@ export type OutboxDeps = {
   sendable(): LinkedAccount | null
 }
 
-/** Sends one account's queued messages, one after the other. */
 export class OutboxSender {
   typingMsPerChar = 0
   private readonly ctx: BusinessContext
@@ -54,7 +53,6 @@ export class OutboxSender {
     this.deps = deps
   }
 
-  /** Sends what is queued. Calls in quick succession are one. */
   wake(): void {
     if (this.stopped || !this.deps.sendable()) return
     if (this.pumping) {
@@ -125,6 +123,7 @@ export class OutboxSender {
     this.typingMsPerChar = item.rules.typingMsPerChar
     await this.pace(item)
     if (this.stopped || account.status().state !== 'working') return false
+    if (item.byAgent && (await withdrawOvertaken(this.ctx, message.id))) return false
     const providerMessageId = account.fixedId(message)
     if (!(await this.begin(item, providerMessageId))) return false
     this.inFlight = providerMessageId
@@ -174,7 +173,6 @@ export class OutboxSender {
     this.accepted = null
   }
 
-  /** A random pause between two messages, as people make. */
   private async pace({ rules }: OutboxItem): Promise<void> {
     const pause = this.lastSendAt + rules.gapMs + Math.random() * rules.jitterMs - Date.now()
     if (this.lastSendAt === 0 || pause <= 0) return

@@ -1,10 +1,7 @@
 import { readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
-/**
- * The owner name of this process: host, process id, and a random mark per start. The namespace tells containers apart that
- * share a host name and each count process ids for themselves.
- */
+/** Host, pid and a random mark per start; the namespace distinguishes containers that share a host name and pids. */
 export function nameOwner(): string {
   return `${machine()} ${process.pid} ${crypto.randomUUID().slice(0, 8)}`
 }

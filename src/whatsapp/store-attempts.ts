@@ -7,10 +7,7 @@ import type { InboundEvent, ReceiptEvent } from '../providers/whatsapp/port.ts'
 /** Pauses in ms between attempts at an event that the store refuses. */
 const PAUSES_MS = [200, 800]
 
-/**
- * Stores what a linked account received. While the database is away this rejects: the socket is cut, and WhatsApp delivers
- * again. A refused event is set aside after some attempts, so that nothing waits behind it.
- */
+/** Stores an inbound event; rejects while the database is down, so that WhatsApp redelivers. Refused ones are set aside. */
 export async function storeOrSetAside(
   ctx: BusinessContext,
   accountId: string,

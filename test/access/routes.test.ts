@@ -16,6 +16,7 @@ import { isHandler, ruleOf } from '../../src/http/guard.ts'
 import { appRouter } from '../../src/trpc/router.ts'
 import { everybody, type Identity, loginAs } from '../support/identities.ts'
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { randomIntegers, withSeed } from '../support/seed.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const METRICS_TOKEN = 'the-token-of-the-metrics'
@@ -47,6 +48,14 @@ afterAll(async () => {
 })
 
 const RULES = restRules('/api/v1')
+
+/** Everybody but for most of the other business, whose members are like those of the first: two of them, another two each time. */
+function someOf(random: (below: number) => number): Identity[] {
+  const others = identities.filter(({ name }) => name.startsWith('B: '))
+  const first = random(others.length)
+  const chosen = [others[first], others[(first + 1 + random(others.length - 1)) % others.length]]
+  return identities.filter((identity) => !others.includes(identity) || chosen.includes(identity))
+}
 
 /** Every route that answers, as method and pattern. */
 function handlers(): { method: string; path: string }[] {
@@ -212,14 +221,15 @@ describe('the table of routes', () => {
 describe('every route admits exactly those whom its rule names', () => {
   test(
     'whoever knocks',
-    async () => {
+    withSeed(async (seed) => {
+      const random = randomIntegers(seed)
       const wrong: string[] = []
       let knocked = 0
       const routes = handlers().filter(({ path }) => path !== '/trpc/*' && !ENDS_SESSIONS.test(path))
       for (const { method, path } of routes) {
         const rule = ruleOf(method, path, RULES)
         if (!rule) throw new Error(`no rule for ${path}`)
-        for (const identity of identities) {
+        for (const identity of someOf(random)) {
           // What may be emptied or sent stays empty: only whether it is reached is looked at.
           const outcome = await knock(method === 'ALL' ? 'POST' : method, addressOf(path), identity)
           knocked++
@@ -230,8 +240,8 @@ describe('every route admits exactly those whom its rule names', () => {
         }
       }
       expect(wrong).toEqual([])
-      expect(knocked).toBe(routes.length * identities.length)
-    },
+      expect(knocked).toBe(routes.length * (identities.length - 5))
+    }),
     LONG,
   )
 
@@ -255,7 +265,8 @@ describe('every route admits exactly those whom its rule names', () => {
 
   test(
     'every procedure by tRPC, alone and in a batch',
-    async () => {
+    withSeed(async (seed) => {
+      const random = randomIntegers(seed)
       const wrong: string[] = []
       const paths = Object.keys(appRouter._def.procedures)
       const { type } = { type: z.looseObject({ type: z.string() }) }
@@ -267,7 +278,7 @@ describe('every route admits exactly those whom its rule names', () => {
         const input = path.startsWith('system.')
           ? { queue: 'crm' }
           : { id: UNKNOWN_ID, noteId: UNKNOWN_ID, numberId: UNKNOWN_ID }
-        for (const identity of identities) {
+        for (const identity of someOf(random)) {
           const query = `?input=${encodeURIComponent(JSON.stringify(input))}`
           const outcome =
             kind === 'mutation'
@@ -283,7 +294,7 @@ describe('every route admits exactly those whom its rule names', () => {
       }
       expect(wrong).toEqual([])
       expect(restOperations().length).toBeLessThanOrEqual(paths.length)
-    },
+    }),
     LONG,
   )
 

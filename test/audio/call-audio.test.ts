@@ -4,6 +4,7 @@ import { renderCallAudio } from '../../src/audio/call-audio.ts'
 import { encodeMulaw, mulawSilence } from '../../src/audio/mulaw.ts'
 import { peaksOfMulaw } from '../../src/audio/peaks.ts'
 import { readWav, writeWavMulaw } from '../../src/audio/wav.ts'
+import { randomIntegers, withSeed } from '../support/seed.ts'
 
 /** A tone as loud as asked. */
 const tone = (ms: number, amplitude: number) =>
@@ -70,3 +71,33 @@ test('a tape joins pieces, fills gaps with silence, cuts, forgets, and ends at i
   for (let i = 1; i < 100; i++) tape.append(base64(piece))
   expect(tape.ms).toBe(1_000)
 })
+
+test(
+  'tapes that take and forget at random hold what plain bytes hold, and nothing of each other',
+  withSeed((seed) => {
+    const upTo = randomIntegers(seed)
+    const tapes = Array.from({ length: 6 }, (_, mark) => ({
+      mark,
+      tape: new AudioTape(60_000),
+      from: 0,
+      bytes: [] as number[],
+    }))
+    for (let round = 0; round < 3_000; round++) {
+      const each = tapes[upTo(tapes.length)]
+      if (!each) continue
+      const audio = Uint8Array.from({ length: 8 * (1 + upTo(60)) }, () => each.mark * 40 + upTo(40))
+      each.tape.append(base64(audio), each.from + each.bytes.length / 8)
+      each.bytes.push(...audio)
+      if (upTo(5) === 0) {
+        const ms = upTo(each.bytes.length / 8)
+        each.from += ms
+        each.bytes.splice(0, ms * 8)
+        each.tape.forget(each.from)
+      }
+      const [from, to] = [upTo(800), 800 + upTo(400)]
+      expect(each.tape.slice(each.from + from, each.from + to)).toEqual(
+        Uint8Array.from(each.bytes.slice(from * 8, to * 8)),
+      )
+    }
+  }),
+)

@@ -9,6 +9,7 @@ import { temporaryDirectory } from '../support/cleanup.ts'
 import { HOSTILE_STRINGS } from '../support/hostile-strings.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { machineEnvironment } from '../support/product-process.ts'
+import { withSeed } from '../support/seed.ts'
 import { openTerminal } from '../support/terminal.ts'
 
 const CLI = join(import.meta.dir, '../../src/cli.ts')
@@ -23,7 +24,7 @@ const RAW = /[^\P{Cc}\n\t]|[\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\u200b\u200e\u
 
 let product: Product
 let directory: string
-let ids: { call: string; message: string; import: string; quarantined: string }
+let ids: { call: string; message: string; conversation: string; import: string; quarantined: string }
 
 beforeAll(async () => {
   product = await startProduct({ queue: 'postgres', env: { SANDBOX: '0' } })
@@ -31,6 +32,7 @@ beforeAll(async () => {
   ids = await fill()
   writeFileSync(join(directory, 'hostile.csv'), csvOf('email'))
   writeFileSync(join(directory, 'record.jsonl'), TEXTS.join('\n'))
+  writeFileSync(join(directory, 'scenario.yaml'), JSON.stringify({ name: ALL, [ALL]: ALL }))
 }, LONG)
 
 afterAll(async () => {
@@ -55,7 +57,7 @@ async function fill() {
   const quarantined = newId()
   await sql`insert into quarantine (id, business_id, job, key, content, reason, attempts)
     values (${quarantined}, ${businessId}, ${ALL}, ${ALL}, ${Buffer.from(JSON.stringify({ text: ALL }))}, ${ALL}, 3)`
-  const found = { call: '', message: '', import: '', quarantined }
+  const found = { call: '', message: '', conversation: '', import: '', quarantined }
   for (const [index, text] of TEXTS.entries()) {
     const [contact, conversation, call, message] = [newId(), newId(), newId(), newId()]
     const phone = `+97250444${1_000 + index}`
@@ -77,6 +79,7 @@ async function fill() {
       values (${newId()}, ${businessId}, ${contact}, 100, 'ILS', ${text}, 'paypal', ${text}, 'x', now())`
     found.call ||= call
     found.message ||= message
+    found.conversation ||= conversation
   }
   const { imports } = product.trpc()
   const started = await imports.create.mutate({ kind: 'contacts', csv: csvOf('email') })
@@ -167,6 +170,10 @@ const COMMANDS: Record<string, { run: () => string[][] } | { quiet: string }> = 
   'call replay': { run: () => [['call', 'replay', 'record.jsonl']] },
   'call simulate': { run: () => [['call', 'simulate', '--to', ALL.slice(0, 200)]] },
   smoke: { run: () => [['smoke', ALL.slice(0, 200)]] },
+  'eval run': { run: () => [['eval', 'run', 'scenario.yaml']] },
+  'eval from call': { run: () => [['eval', 'from', 'call', ids.call]] },
+  'eval from conversation': { run: () => [['eval', 'from', 'conversation', ids.conversation]] },
+  chat: { run: () => [['chat', '--say', ALL.slice(0, 200)]] },
   completion: { quiet: 'names of our commands' },
 }
 
@@ -205,15 +212,18 @@ async function piped(args: string[]): Promise<string> {
 
 const isSimulated = ({ name }: { name: string }) => name === 'call simulate'
 
-test('every command of the tree is tried here, or shows nothing that others wrote', () => {
-  expect(leaves(buildProgram().program).sort()).toEqual(Object.keys(COMMANDS).sort())
+test('every command of the tree is tried here, or shows nothing that others wrote', async () => {
+  expect(leaves((await buildProgram()).program).sort()).toEqual(Object.keys(COMMANDS).sort())
 })
 
 test(
   'no command gives a terminal what would steer it, in its table, its errors or its JSON',
-  async () => {
-    const tries = Object.entries(COMMANDS).flatMap(([name, how]) =>
-      'run' in how ? how.run().flatMap((args) => [args, [...args, '--json']].map((line) => ({ name, line }))) : [],
+  withSeed(async (seed) => {
+    // Of each command the table or its JSON, the other with a seed that is odd.
+    const tries = Object.entries(COMMANDS).flatMap(([name, how], index) =>
+      'run' in how
+        ? how.run().map((args) => ({ name, line: (index + seed) % 2 === 0 ? args : [...args, '--json'] }))
+        : [],
     )
     const check = async ({ name, line }: (typeof tries)[number]) => {
       const text = await shown(line)
@@ -231,7 +241,7 @@ test(
     await product.sql`update businesses set name = ${ALL.slice(0, 60)}`
     await Bun.sleep(DIRECTORY_REFRESH_MS)
     await Promise.all(calls.map(check))
-  },
+  }),
   LONG,
 )
 

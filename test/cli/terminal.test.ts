@@ -324,6 +324,7 @@ test(
       voiceUrl: 'http://127.9.9.9/webhook/incoming_call',
       voiceMethod: 'POST',
       statusCallback: 'http://127.9.9.9/webhook/call_status',
+      smsUrl: 'http://127.9.9.9/webhook/sms',
     })
     expect(product.carrier.numbers.get(theirs.sid)?.voiceUrl).toBe('https://another.example/voice')
 
@@ -382,7 +383,9 @@ test(
     expect(wrong.code).toBe(1)
     expect(wrong.text).toMatch(new RegExp(`PROBLEM +twilio of ${name} +The carrier answered 401`))
     expect(wrong.text).toMatch(new RegExp(`PROBLEM +paypal of ${name} +PayPal could not be reached`))
-    expect(wrong.text).toMatch(new RegExp(`PROBLEM +openai of ${name} +The model answered 401`))
+    expect(wrong.text).toMatch(
+      new RegExp(`PROBLEM +openai of ${name} +openai:\\S+ does not answer. The key is not accepted`),
+    )
     expect(wrong.text).toContain(`--business ${id} business keys set paypal`)
     expect(wrong.text).not.toContain('not-to-be-shown')
 
@@ -575,7 +578,14 @@ test(
   'queues and failed jobs are listed, failed jobs are retried, and nothing is deleted without a question',
   async () => {
     const health = await json(['queue', 'list'], z.array(z.looseObject({ name: z.string(), waiting: z.number() })))
-    expect(health.map((queue) => queue.name).sort()).toEqual(['crm', 'payments', 'recordings', 'whatsapp'])
+    expect(health.map((queue) => queue.name).sort()).toEqual([
+      'agent',
+      'crm',
+      'knowledge',
+      'payments',
+      'recordings',
+      'whatsapp',
+    ])
     expect((await look(['queue', 'list'])).text).toMatch(/^QUEUE +WAITING +ACTIVE +DELAYED +FAILED +OLDEST$/m)
     expect((await look(['queue', 'failed', 'crm'])).code).toBe(0)
     expect((await look(['queue', 'retry', 'crm'])).text).toMatch(/^\d+ jobs queued again\n$/)

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { readWav } from '../../src/audio/wav.ts'
-import { judge, LANGUAGES, startConsole, WIDTHS } from '../support/console.ts'
+import { judge, startConsole, VIEWS } from '../support/console.ts'
 import { eventually } from '../support/product.ts'
 import { endSpeech, speak } from '../support/speech.ts'
 
@@ -36,15 +36,13 @@ afterAll(async () => {
 
 const position = async (page: Page) => Number(await page.getByRole('slider').getAttribute('aria-valuenow'))
 
-for (const language of LANGUAGES)
-  for (const width of WIDTHS)
-    test(`the call page in ${language} at ${width} pixels: whole, without a finding of axe`, async () => {
-      const { page, problems, close } = await at.open(`/calls/${callId}`, { language, width })
-      await page.getByRole('slider').waitFor()
-      await page.getByRole('heading', { level: 2 }).nth(2).waitFor()
-      await judge(page, `call-page-${language}-${width}`, problems)
-      await close()
-    }, 60_000)
+for (const { language, width } of VIEWS)
+  test(`the call page in ${language} at ${width} pixels: whole, without a finding of axe`, async () => {
+    const { page, problems } = await at.show(`/calls/${callId}`, { language, width })
+    await page.getByRole('slider').waitFor()
+    await page.getByRole('heading', { level: 2 }).nth(2).waitFor()
+    await judge(page, `call-page-${language}-${width}`, problems)
+  }, 60_000)
 
 test('the waveform shows both sides, drawn in both colours, from left to right also in Hebrew', async () => {
   const { page, problems, close } = await at.open(`/calls/${callId}`)
@@ -181,3 +179,55 @@ test('the audio is served by ranges to whoever may read the call, and to no one 
   expect([part.status, (await part.arrayBuffer()).byteLength]).toEqual([206, 100])
   expect((await at.product.api(path, { key: 'wrong' })).status).toBe(401)
 })
+
+test('a voicemail is drawn and played on its waveform; once played it is heard', async () => {
+  const { product } = at
+  await product.call({
+    from: '+972501111104',
+    script: [
+      { wait: 2_000 },
+      { dtmf: '0', when: 'barge_in' },
+      { say: await speak('Please call me back about the garden.', 'en'), quietMs: 1_500 },
+      { dtmf: '#', when: 'now' },
+    ],
+    connectBaseUrl: product.publicBaseUrl,
+    maxSeconds: 30,
+  })
+  const recording = await eventually(
+    async () => (await product.trpc().recordings.list.query({})).items.find(({ state }) => state === 'stored'),
+    'the recording',
+    30_000,
+  )
+  const peaks = await product.trpc().recordings.peaks.query({ id: recording.id })
+  expect(Math.max(...peaks.values)).toBeGreaterThan(20)
+  expect(Math.abs(peaks.values.length * peaks.stepMs - peaks.durationMs)).toBeLessThan(2 * peaks.stepMs)
+  for (const { language, width, play, position, heard } of [
+    { language: 'en', width: 1280, play: 'Play the voicemail', position: 'Position in the voicemail', heard: false },
+    { language: 'he', width: 360, play: 'השמעת ההודעה', position: 'מיקום בהודעה', heard: true },
+  ] as const) {
+    const { page, problems, close } = await at.open(`/calls/${recording.callId}`, { language, width })
+    const slider = page.getByRole('slider', { name: position })
+    await slider.waitFor()
+    await judge(page, `voicemail-${language}-${width}`, problems)
+    const painted = await slider.locator('canvas').evaluate((element) => {
+      const canvas = element as HTMLCanvasElement
+      const { data } = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] }
+      let count = 0
+      for (let at = 3; at < data.length; at += 4) if ((data[at] ?? 0) > 60) count++
+      return count
+    })
+    expect(painted).toBeGreaterThan(500)
+    if (!heard) {
+      expect(recording.heardAt).toBeNull()
+      await slider.focus()
+      await page.keyboard.press('End')
+      await page.keyboard.press('ArrowLeft')
+      await page.getByRole('button', { name: play }).click()
+      await eventually(
+        async () => (await product.trpc().recordings.list.query({ heard: true })).items.length === 1,
+        'it to be heard',
+      )
+    }
+    await close()
+  }
+}, 120_000)

@@ -1,16 +1,18 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { Browser, Page } from 'playwright-core'
 import { openBrowser } from '../support/browser.ts'
-import { judge, openConsole, startConsoleProduct } from '../support/console.ts'
+import { judge, openConsole, showPages, startConsoleProduct, VIEWS } from '../support/console.ts'
 import { eventually, type Product } from '../support/product.ts'
 
 let product: Product
 let browser: Browser
+let show: ReturnType<typeof showPages>
 const people: string[] = []
 
 beforeAll(async () => {
-  product = await startConsoleProduct()
+  product = await startConsoleProduct({ workers: ['crm'] })
   browser = await openBrowser()
+  show = showPages(product, browser)
   const trpc = product.trpc()
   for (const [index, name] of ['אבי', 'בתיה', 'גדי'].entries()) {
     const { id } = await trpc.contacts.create.mutate({ name, phone: `+97254111000${index}` })
@@ -63,6 +65,24 @@ test('the command bar finds people, screens and actions from anywhere', async ()
   await close()
 }, 60_000)
 
+test.each([
+  ['he', 'חיפוש'],
+  ['en', 'Search'],
+] as const)(
+  'on a phone a button opens the command bar, in %s',
+  async (language, name) => {
+    const { page, problems, close } = await openConsole(product, browser, '/today', { language, width: 360 })
+    await page.getByRole('main').getByRole('button', { name, exact: true }).click()
+    await page.getByRole('dialog').getByRole('combobox').and(page.locator(':focus')).waitFor()
+    await page.keyboard.type('054-111-0002')
+    await page.getByRole('dialog').getByRole('option', { name: /גדי/ }).click()
+    await page.getByRole('log').getByText('שלום גדי').waitFor()
+    expect(problems).toEqual([])
+    await close()
+  },
+  60_000,
+)
+
 test('keys move between conversations, answer and close, on a Hebrew keyboard too; the undo brings it back', async () => {
   const { page, close } = await openConsole(product, browser, '/inbox')
   await page.getByRole('option').first().waitFor()
@@ -85,6 +105,10 @@ test('keys move between conversations, answer and close, on a Hebrew keyboard to
   await page.getByRole('button', { name: 'ביטול הפעולה' }).click()
   await eventually(async () => (await statusOf(contactId)) === 'open', 'it to be open again')
   await press(page, 'KeyS', 'ד')
+  await page
+    .getByRole('dialog')
+    .getByRole('button', { name: /^בעוד שעה/ })
+    .click()
   await eventually(async () => (await statusOf(contactId)) === 'snoozed', 'it to be snoozed')
   await page.getByRole('button', { name: 'ביטול הפעולה' }).last().click()
   await eventually(async () => (await statusOf(contactId)) === 'open', 'it to be open again')
@@ -104,29 +128,30 @@ test('a note that was deleted comes back', async () => {
   await close()
 }, 60_000)
 
-for (const language of ['he', 'en'] as const)
-  for (const width of [360, 1280])
-    test(`command bar, keys and undo in ${language} at ${width} pixels: nothing sticks out, no finding of axe`, async () => {
-      const opened = await openConsole(product, browser, `/inbox?contact=${people[0]}`, { language, width })
-      const { page } = opened
-      await page.getByRole('log').getByText('שלום אבי').waitFor()
-      await page.getByRole('log').focus()
-      await page.keyboard.press('Control+k')
-      await page.getByRole('dialog').getByRole('option').first().waitFor()
-      await judge(opened.page, `commands-${language}-${width}`, opened.problems)
-      await page.keyboard.press('Escape')
-      await page.getByRole('dialog').waitFor({ state: 'detached' })
-      await page.getByRole('log').focus()
-      await press(page, 'Slash', '?')
-      await page.getByRole('dialog').getByText('Ctrl K').waitFor()
-      await judge(opened.page, `keys-${language}-${width}`, opened.problems)
-      await page.keyboard.press('Escape')
-      await page.getByRole('dialog').waitFor({ state: 'detached' })
-      await page.getByRole('log').focus()
-      await press(page, 'KeyS', 's')
-      await page.getByRole('button', { name: /ביטול הפעולה|Undo/ }).waitFor()
-      await judge(opened.page, `undo-${language}-${width}`, opened.problems)
-      await page.getByRole('button', { name: /ביטול הפעולה|Undo/ }).click()
-      await eventually(async () => (await statusOf(people[0])) === 'open', 'it to be open again')
-      await opened.close()
-    }, 60_000)
+for (const { language, width } of VIEWS)
+  test(`command bar, keys and undo in ${language} at ${width} pixels: nothing sticks out, no finding of axe`, async () => {
+    const { page, problems } = await show(`/inbox?contact=${people[0]}`, { language, width })
+    await page.getByRole('log').getByText('שלום אבי').waitFor()
+    await page.getByRole('log').focus()
+    await page.keyboard.press('Control+k')
+    await page.getByRole('dialog').getByRole('option').first().waitFor()
+    await judge(page, `commands-${language}-${width}`, problems)
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.getByRole('log').focus()
+    await press(page, 'Slash', '?')
+    await page.getByRole('dialog').getByText('Ctrl K').waitFor()
+    await judge(page, `keys-${language}-${width}`, problems)
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.getByRole('log').focus()
+    await press(page, 'KeyS', 's')
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: language === 'he' ? /^בעוד שעה/ : /^In one hour/ })
+      .click()
+    await page.getByRole('button', { name: /ביטול הפעולה|Undo/ }).waitFor()
+    await judge(page, `undo-${language}-${width}`, problems)
+    await page.getByRole('button', { name: /ביטול הפעולה|Undo/ }).click()
+    await eventually(async () => (await statusOf(people[0])) === 'open', 'it to be open again')
+  }, 60_000)

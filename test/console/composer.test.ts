@@ -3,13 +3,14 @@ import type { Browser, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { newId } from '../../src/lib/ids.ts'
 import { openBrowser } from '../support/browser.ts'
-import { judge, openConsole, startConsoleProduct } from '../support/console.ts'
+import { judge, openConsole, showPages, startConsoleProduct, VIEWS } from '../support/console.ts'
 import { eventually, type Product } from '../support/product.ts'
 
 const MICROPHONE = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
 
 let product: Product
 let browser: Browser
+let show: ReturnType<typeof showPages>
 let picture: Buffer
 
 beforeAll(async () => {
@@ -22,6 +23,7 @@ beforeAll(async () => {
     },
   })
   browser = await openBrowser(MICROPHONE)
+  show = showPages(product, browser)
   picture = await sharp({ create: { width: 640, height: 480, channels: 3, background: '#0f766e' } })
     .jpeg()
     .toBuffer()
@@ -224,9 +226,50 @@ test('a reply quotes the message; what the server refuses says why and goes back
   const long = 'ארוך '.repeat(1_000)
   await page.locator('#composer').fill(long)
   await page.keyboard.press('Enter')
-  await page.getByRole('alert').filter({ hasText: '4096' }).waitFor()
+  await page.getByRole('alert').filter({ hasText: 'הטקסט ארוך מדי' }).waitFor()
   await page.getByRole('button', { name: 'לערוך' }).click()
   expect(await page.locator('#composer').inputValue()).toBe(long.trim())
+  await close()
+}, 60_000)
+
+test('a member reacts to a message, sees it on the bubble at once, and takes it back; what is refused says why', async () => {
+  const { contactId } = await newWriter()
+  const [row] = await product.sql`select conversation_id, business_id from messages where contact_id = ${contactId}`
+  const { id: accountId } = await product.trpc().whatsapp.create.mutate({})
+  const id = newId()
+  await product.sql`insert into messages (id, business_id, conversation_id, contact_id, account_id, direction, provider, status,
+    body, provider_message_id) values (${id}, ${row?.business_id}, ${row?.conversation_id}, ${contactId}, ${accountId}, 'in',
+    'baileys', 'received', 'תודה רבה!', 'REACT')`
+  const ours = async () => (await product.trpc().messages.get.query({ id })).reactions.map(({ emoji }) => emoji)
+  for (const { language, width, react, back, group } of [
+    { language: 'he', width: 360, react: 'תגובה באימוג׳י', back: /הסרת התגובה שלנו/, group: 'תגובות' },
+    { language: 'en', width: 1280, react: 'React with an emoji', back: /Take our reaction back/, group: 'Reactions' },
+  ] as const) {
+    const { page, problems, close } = await openConsole(product, browser, `/inbox?contact=${contactId}`, {
+      language,
+      width,
+    })
+    const bubble = page.getByRole('article').filter({ hasText: 'תודה רבה!' })
+    // What came over Twilio offers nothing.
+    await bubble.getByRole('button', { name: react }).waitFor()
+    expect(await page.getByRole('button', { name: react }).count()).toBe(1)
+    await bubble.getByRole('button', { name: react }).click()
+    await bubble.getByRole('group', { name: react }).getByRole('button', { name: '❤️' }).waitFor()
+    await judge(page, `reaction-${language}-${width}`, problems)
+    await bubble.getByRole('button', { name: '❤️' }).click()
+    await bubble.getByRole('list', { name: group }).getByText('❤️').waitFor()
+    await eventually(async () => (await ours())[0] === '❤️', 'the reaction')
+    await bubble.getByRole('button', { name: back }).click()
+    await bubble.getByRole('list', { name: group }).waitFor({ state: 'detached' })
+    await eventually(async () => (await ours()).length === 0, 'the reaction to be taken back')
+    await close()
+  }
+  const { page, close } = await openThread(contactId)
+  await product.sql`update contacts set opted_out_at = now() where id = ${contactId}`
+  const bubble = page.getByRole('article').filter({ hasText: 'תודה רבה!' })
+  await bubble.getByRole('button', { name: 'תגובה באימוג׳י' }).click()
+  await bubble.getByRole('button', { name: '👍' }).click()
+  await bubble.getByRole('alert').getByText('ביקש לא לקבל הודעות').waitFor()
   await close()
 }, 60_000)
 
@@ -272,24 +315,22 @@ test('an answer of the server that is lost does not send the message twice', asy
   await close()
 }, 60_000)
 
-for (const language of ['he', 'en'] as const)
-  for (const width of [360, 1280])
-    test(`the composer in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
-      const { contactId } = await newWriter()
-      const opened = await openThread(contactId, { language, width })
-      const { page } = opened
-      await attach(page, [
-        {
-          name: 'a-picture-with-a-very-long-name-that-has-no-end-and-no-blank.jpg',
-          mimeType: 'image/jpeg',
-          buffer: picture,
-        },
-        { name: 'b.bin', mimeType: 'application/x-thing', buffer: Buffer.from('bytes') },
-      ])
-      await page.getByRole('alert').waitFor()
-      await judge(opened.page, `composer-${language}-${width}`, opened.problems)
-      await page.getByRole('button', { name: /בקשת תשלום|Request a payment/ }).click()
-      await page.getByRole('dialog').waitFor()
-      await judge(opened.page, `composer-payment-${language}-${width}`, opened.problems)
-      await opened.close()
-    }, 60_000)
+for (const { language, width } of VIEWS)
+  test(`the composer in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
+    const { contactId } = await newWriter()
+    const { page, problems } = await show(`/inbox?contact=${contactId}`, { language, width })
+    await page.getByRole('log').getByText('שלום').waitFor()
+    await attach(page, [
+      {
+        name: 'a-picture-with-a-very-long-name-that-has-no-end-and-no-blank.jpg',
+        mimeType: 'image/jpeg',
+        buffer: picture,
+      },
+      { name: 'b.bin', mimeType: 'application/x-thing', buffer: Buffer.from('bytes') },
+    ])
+    await page.getByRole('alert').waitFor()
+    await judge(page, `composer-${language}-${width}`, problems)
+    await page.getByRole('button', { name: /בקשת תשלום|Request a payment/ }).click()
+    await page.getByRole('dialog').waitFor()
+    await judge(page, `composer-payment-${language}-${width}`, problems)
+  }, 60_000)

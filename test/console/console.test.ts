@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { Browser } from 'playwright-core'
 import { openBrowser } from '../support/browser.ts'
-import { judge, LANGUAGES, openConsole, startConsoleProduct, type View, WIDTHS } from '../support/console.ts'
+import { judge, openConsole, showPages, startConsoleProduct, VIEWS, type View } from '../support/console.ts'
 import { CALLER, eventually, type Product } from '../support/product.ts'
 import { speak } from '../support/speech.ts'
 
@@ -21,12 +21,14 @@ const SCREENS = [
 
 let product: Product
 let browser: Browser
+let show: ReturnType<typeof showPages>
 
 beforeAll(async () => {
   product = await startConsoleProduct({
     carrier: { statusDelaysMs: { queued: 2, sent: 10, delivered: 20, read: 30 } },
   })
   browser = await openBrowser()
+  show = showPages(product, browser)
   await product.call({
     script: [{ say: await speak('My name is Dana Levi', 'en') }],
     connectBaseUrl: product.publicBaseUrl,
@@ -54,29 +56,27 @@ const receive = (body: string, from = CALLER) =>
 
 const open = (path: string, view?: View) => openConsole(product, browser, path, view)
 
-for (const language of LANGUAGES)
-  for (const width of WIDTHS)
-    test(`every screen in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
-      for (const screen of SCREENS) {
-        const { page, problems, close } = await open(`/${screen}`, { language, width })
-        expect(await page.evaluate(() => [document.documentElement.lang, document.documentElement.dir])).toEqual(
-          language === 'he' ? ['he', 'rtl'] : ['en', 'ltr'],
-        )
-        await judge(page, `${screen}-${language}-${width}`, problems)
-        if (screen === 'inbox') {
-          await page.getByRole('option', { name: /דנה/ }).click()
-          await page.getByRole('log').getByText('שלום, אני צריכה הצעת מחיר').waitFor()
-          await judge(page, `thread-${language}-${width}`, problems)
-        }
-        if (screen === 'calls') {
-          await page.getByRole('main').getByRole('link').first().click()
-          await page.waitForURL(/\/calls\/./)
-          await page.getByRole('heading', { level: 2 }).first().waitFor()
-          await judge(page, `call-${language}-${width}`, problems)
-        }
-        await close()
+for (const { language, width } of VIEWS)
+  test(`every screen in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
+    for (const screen of SCREENS) {
+      const { page, problems } = await show(`/${screen}`, { language, width })
+      expect(await page.evaluate(() => [document.documentElement.lang, document.documentElement.dir])).toEqual(
+        language === 'he' ? ['he', 'rtl'] : ['en', 'ltr'],
+      )
+      await judge(page, `${screen}-${language}-${width}`, problems)
+      if (screen === 'inbox') {
+        await page.getByRole('option', { name: /דנה/ }).click()
+        await page.getByRole('log').getByText('שלום, אני צריכה הצעת מחיר').waitFor()
+        await judge(page, `thread-${language}-${width}`, problems)
       }
-    }, 120_000)
+      if (screen === 'calls') {
+        await page.getByRole('main').getByRole('link').first().click()
+        await page.waitForURL(/\/calls\/./)
+        await page.getByRole('heading', { level: 2 }).first().waitFor()
+        await judge(page, `call-${language}-${width}`, problems)
+      }
+    }
+  }, 120_000)
 
 test('a message that comes is in an open inbox within a second, and an answer that is written reaches the carrier', async () => {
   const { page, problems, close } = await open('/inbox')

@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { Browser, Page } from 'playwright-core'
 import { openBrowser } from '../support/browser.ts'
-import { judge, openConsole, startConsoleProduct } from '../support/console.ts'
+import { judge, openConsole, showPages, startConsoleProduct, VIEWS } from '../support/console.ts'
 import { eventually, type Product } from '../support/product.ts'
 
 let product: Product
 let browser: Browser
+let show: ReturnType<typeof showPages>
 
 beforeAll(async () => {
-  product = await startConsoleProduct()
+  product = await startConsoleProduct({ workers: ['crm'] })
   browser = await openBrowser()
+  show = showPages(product, browser)
 }, 120_000)
 afterAll(async () => {
   await browser?.close()
@@ -107,26 +109,23 @@ test('a file is looked at, its columns are named, and it is imported; what was l
   await close()
 }, 90_000)
 
-for (const language of ['he', 'en'] as const)
-  for (const width of [360, 1280])
-    test(`forms of contacts in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
-      const opened = await openConsole(product, browser, '/contacts', { language, width })
-      const { page } = opened
-      await page.getByRole('button', { name: /איש קשר חדש|New contact/ }).click()
-      await page.getByRole('button', { name: /הוספת שדה|Add a field/ }).click()
-      await judge(opened.page, `contact-form-${language}-${width}`, opened.problems)
-      await page.keyboard.press('Escape')
-      await page.getByRole('dialog').waitFor({ state: 'detached' })
-      await page.getByRole('button', { name: /ייבוא מקובץ|^Import$/ }).click()
-      await chooseFile(page, /בחירת קובץ|Choose a file/, {
-        name: 'c.csv',
-        mimeType: 'text/csv',
-        buffer: Buffer.from(CSV),
-      })
-      await page.getByRole('dialog').getByRole('table').waitFor()
-      await judge(opened.page, `contact-import-${language}-${width}`, opened.problems)
-      await opened.close()
-    }, 60_000)
+for (const { language, width } of VIEWS)
+  test(`forms of contacts in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
+    const { page, problems } = await show('/contacts', { language, width })
+    await page.getByRole('button', { name: /איש קשר חדש|New contact/ }).click()
+    await page.getByRole('button', { name: /הוספת שדה|Add a field/ }).click()
+    await judge(page, `contact-form-${language}-${width}`, problems)
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: /ייבוא מקובץ|^Import$/ }).click()
+    await chooseFile(page, /בחירת קובץ|Choose a file/, {
+      name: 'c.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from(CSV),
+    })
+    await page.getByRole('dialog').getByRole('table').waitFor()
+    await judge(page, `contact-import-${language}-${width}`, problems)
+  }, 60_000)
 
 test('the file that is no table says so in words', async () => {
   const { page, close } = await openConsole(product, browser, '/contacts', { language: 'en' })

@@ -7,7 +7,7 @@ const BUDGET_BYTES = 200_000
 
 let fixture: ConsoleFixture
 beforeAll(async () => {
-  fixture = await startConsole()
+  fixture = await startConsole({ workers: ['crm'] })
 }, LONG)
 afterAll(() => fixture.stop(), LONG)
 

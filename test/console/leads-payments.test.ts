@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { findFreePort } from '../../src/lib/net.ts'
-import { judge, LANGUAGES, startConsole, WIDTHS } from '../support/console.ts'
+import { judge, startConsole, VIEWS } from '../support/console.ts'
 import { paymentEnvironment, startPaymentServers } from '../support/payments.ts'
 import { eventually } from '../support/product.ts'
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
     tranzilaUrl: vendors.tranzila.url,
   })
   const env = Object.fromEntries(Object.entries(all).filter(([name]) => /^(PAYPAL|TRANZILA)_/.test(name)))
-  at = await startConsole({ env: { ...env, PORT: String(port), PUBLIC_BASE_URL: url } })
+  at = await startConsole({ workers: ['crm'], env: { ...env, PORT: String(port), PUBLIC_BASE_URL: url } })
   // The other provider gives nothing back by its interface.
   await at.product.trpc().businesses.update.mutate({ paymentProvider: 'paypal' })
   for (const name of ['Avi', 'Bina', 'Gila'])
@@ -37,25 +37,23 @@ const order = async (stage: string) =>
     .find((column) => column.stage.key === stage)
     ?.items.map(({ name }) => name)
 
-for (const language of LANGUAGES)
-  for (const width of WIDTHS)
-    test(`leads and payments in ${language} at ${width} pixels: whole, without a finding of axe`, async () => {
-      const { page, problems, close } = await at.open('/leads', { language, width })
-      await page.getByText('Gila', { exact: true }).waitFor()
-      await judge(page, `leads-${language}-${width}`, problems)
-      await page.getByRole('button', { name: 'Gila' }).click()
-      await page.getByRole('dialog').getByRole('combobox').waitFor()
-      await judge(page, `lead-${language}-${width}`, problems)
-      await page.keyboard.press('Escape')
-      await page.getByRole('dialog').waitFor({ state: 'detached' })
-      await page.getByRole('button', { name: language === 'he' ? 'שלבים' : 'Stages' }).click()
-      await page.getByRole('dialog').getByRole('listitem').first().waitFor()
-      await judge(page, `stages-${language}-${width}`, problems)
-      await page.goto(`${at.product.publicBaseUrl}/console/payments`)
-      await page.getByRole('heading', { level: 2 }).waitFor()
-      await judge(page, `payments-${language}-${width}`, problems)
-      await close()
-    }, 90_000)
+for (const { language, width } of VIEWS)
+  test(`leads and payments in ${language} at ${width} pixels: whole, without a finding of axe`, async () => {
+    const { page, problems } = await at.show('/leads', { language, width })
+    await page.getByText('Gila', { exact: true }).waitFor()
+    await judge(page, `leads-${language}-${width}`, problems)
+    await page.getByRole('button', { name: 'Gila' }).click()
+    await page.getByRole('dialog').getByRole('combobox').waitFor()
+    await judge(page, `lead-${language}-${width}`, problems)
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: language === 'he' ? 'שלבים' : 'Stages' }).click()
+    await page.getByRole('dialog').getByRole('listitem').first().waitFor()
+    await judge(page, `stages-${language}-${width}`, problems)
+    await page.goto(`${at.product.publicBaseUrl}/console/payments`)
+    await page.getByRole('heading', { level: 2 }).waitFor()
+    await judge(page, `payments-${language}-${width}`, problems)
+  }, 90_000)
 
 test('a lead moves by the keyboard alone to a place of its choice, and back with one press', async () => {
   const { page, problems, close } = await at.open('/leads')

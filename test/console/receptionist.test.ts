@@ -7,14 +7,15 @@ import { decodeMulaw, msOfBytes } from '../../src/audio/mulaw.ts'
 import { writeWavPcm16 } from '../../src/audio/wav.ts'
 import { openBrowser } from '../support/browser.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
-import { judge, openConsole, startConsoleProduct, type View } from '../support/console.ts'
+import { judge, openConsole, showPages, startConsoleProduct, VIEWS, type View } from '../support/console.ts'
 import { eventually, type Product } from '../support/product.ts'
 import { endSpeech, line, speak } from '../support/speech.ts'
 
-const TABS = ['edit', 'difference', 'test', 'history']
+const TABS = ['edit', 'difference', 'test', 'scenarios', 'history']
 
 let product: Product
 let browser: Browser
+let show: ReturnType<typeof showPages>
 
 beforeAll(async () => {
   const microphone = join(temporaryDirectory('microphone'), 'caller.wav')
@@ -28,6 +29,7 @@ beforeAll(async () => {
     `--use-file-for-fake-audio-capture=${microphone}`,
     '--autoplay-policy=no-user-gesture-required',
   ])
+  show = showPages(product, browser, 2)
 }, 120_000)
 afterAll(async () => {
   await endSpeech()
@@ -41,6 +43,50 @@ const open = (tab: string, view?: View) =>
 const box = (page: Page, name: string) => page.getByRole('textbox', { name: new RegExp(`^${name}`) })
 const live = () => product.trpc().receptionist.get.query()
 const draft = () => product.trpc().receptionist.draft.query()
+
+test('written to as by a customer, with every step; its scenarios are played by a worker', async () => {
+  const { page, problems, close } = await open('test')
+  await page.getByRole('textbox', { name: 'הודעה', exact: true }).fill('יש לי נזילה במטבח')
+  await page.getByRole('button', { name: 'שליחה', exact: true }).click()
+  const chat = page.getByRole('log', { name: 'צ׳אט ניסיון' })
+  await chat.getByText('מה השם').waitFor()
+  await chat.getByText('save_lead').click()
+  await chat.getByText('"inquiry": "יש לי נזילה במטבח"').waitFor()
+  await page.getByRole('textbox', { name: 'הודעה', exact: true }).fill('דנה לוי')
+  await page.keyboard.press('Enter')
+  await chat.getByText('מתי נוח').waitFor()
+  expect((await product.trpc().leads.list.query({})).items).toEqual([])
+  expect(problems).toEqual([])
+  await close()
+
+  const tab = await open('scenarios')
+  await box(tab.page, 'תרחיש חדש').fill(
+    'name: leak\nchannels: [chat]\ngiven: {}\nscript: [{send: יש לי נזילה, expect: {replies: 1, says: [מה השם]}}]\n',
+  )
+  await tab.page.getByRole('button', { name: 'שמירת התרחיש' }).click()
+  await tab.page.getByRole('button', { name: 'הרצה עם מה שהמתקשרים שומעים עכשיו' }).click()
+  await tab.page.getByText('leak · עבר').waitFor()
+  expect((await product.trpc().scenarios.runs.query({})).items).toMatchObject([{ state: 'passed' }])
+  expect(tab.problems).toEqual([])
+  await tab.close()
+})
+
+test('while no one is notified that the staff may listen, a ready notice is offered, and callers hear it once published', async () => {
+  const live_ = await openConsole(product, browser, '/live')
+  await live_.page.getByText('המתקשרים לא שומעים שצוות העסק עשוי להאזין').waitFor()
+  await live_.page.getByRole('link', { name: 'הוספת הודעה לפני הברכה' }).click()
+  const notice = box(live_.page, 'נאמר לפני הברכה בעברית')
+  await notice.waitFor()
+  expect(await notice.inputValue()).toBe('')
+  await live_.page.getByRole('button', { name: 'להוסיף נוסח מוכן' }).click()
+  expect(await notice.inputValue()).toContain('צוות העסק עשוי להאזין')
+  await live_.page.getByText('הטיוטה נשמרה.').waitFor()
+  expect((await draft()).settings.consentNotice.en).toContain('our staff may listen')
+  await live_.page.getByRole('button', { name: 'מחיקת הטיוטה' }).click()
+  await live_.page.getByRole('button', { name: 'להוסיף נוסח מוכן' }).waitFor()
+  expect(live_.problems).toEqual([])
+  await live_.close()
+})
 
 test('drafted, heard, compared, published, restored: callers hear it when it is published, not before', async () => {
   const { page, problems, close } = await open('edit')
@@ -135,7 +181,7 @@ test('two members edit at once: other fields join, the same field keeps each one
   await eventually(async () => (await draft()).settings.greeting.en === 'Hello from the first again', 'the first')
   await box(second.page, 'Greeting in English').fill('Hello from the second')
   await second.page.unroute('**/trpc/**')
-  await second.page.getByText('Someone else changed the same: Greeting in English').waitFor()
+  await second.page.getByText(/Someone else changed the same: \u2068?Greeting in English/).waitFor()
   expect(await box(second.page, 'Greeting in English').inputValue()).toBe('Hello from the second')
   await eventually(async () => (await draft()).settings.greeting.en === 'Hello from the second', 'the second')
 
@@ -204,11 +250,20 @@ test('a test call from the browser: the draft’s greeting is heard, the microph
   const said = log.getByRole('listitem').filter({ hasText: 'You ·' }).first()
   await said.waitFor()
   await page.getByRole('button', { name: 'Mute the microphone' }).click()
+  // The agent's answer is a turn of the record once it was played, however late the machine plays it.
+  await log.getByRole('listitem').nth(2).waitFor({ timeout: 60_000 })
   await page.getByRole('button', { name: 'Hang up' }).click()
   await page.getByText('The call has ended: you hung up.').waitFor()
 
-  const { items } = await product.trpc().calls.list.query({ tests: true })
-  const call = await product.trpc().calls.get.query({ id: items[0]?.id ?? '' })
+  const [listed] = (await product.trpc().calls.list.query({ tests: true })).items
+  const call = await eventually(
+    async () => {
+      const found = await product.trpc().calls.get.query({ id: listed?.id ?? '' })
+      return found.state === 'ended' && found.turns.length >= 3 && found
+    },
+    'the third turn in the record',
+    30_000,
+  )
   expect(call).toMatchObject({ endReason: 'caller_hung_up', isTest: true })
   const [greeting] = call.turns
   // A caller who thinks for two seconds is not asked again: their turn is the next.
@@ -233,7 +288,7 @@ test('a test call from the browser: the draft’s greeting is heard, the microph
   // The transcript asks for the call before its row is written, and asks again.
   expect(problems.filter((problem) => !problem.includes('404'))).toEqual([])
   await close()
-}, 90_000)
+}, 180_000)
 
 test('without a microphone the page says what to do', async () => {
   const context = await browser.newContext({ locale: 'he-IL', permissions: [] })
@@ -248,23 +303,21 @@ test('without a microphone the page says what to do', async () => {
   await context.close()
 }, 30_000)
 
-for (const language of ['he', 'en'] as const)
-  for (const width of [360, 1280])
-    test(`the receptionist in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
-      const { revision } = await draft()
-      await product.trpc().receptionist.saveDraft.mutate({
-        revision,
-        settings: { greeting: { he: `טיוטה ${language} ${width}` }, instructions: 'Be kind.\nAsk for the city.' },
-        saveTexts: [{ title: 'כתובת', body: 'הרצל 10, חיפה' }],
-      })
-      for (const tab of TABS) {
-        const { page, problems, close } = await open(tab, { language, width })
-        if (tab === 'history') {
-          await page.getByRole('button', { expanded: false }).first().click()
-          await page.locator('ins, del').first().waitFor()
-        }
-        await judge(page, `receptionist-${tab}-${language}-${width}`, problems)
-        expect(problems).toEqual([])
-        await close()
+for (const { language, width } of VIEWS)
+  test(`the receptionist in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
+    const { revision } = await draft()
+    await product.trpc().receptionist.saveDraft.mutate({
+      revision,
+      settings: { greeting: { he: `טיוטה ${language} ${width}` }, instructions: 'Be kind.\nAsk for the city.' },
+      saveTexts: [{ title: 'כתובת', body: 'הרצל 10, חיפה' }],
+    })
+    for (const tab of TABS) {
+      const { page, problems } = await show(`/settings?part=receptionist&tab=${tab}`, { language, width })
+      if (tab === 'history') {
+        await page.getByRole('button', { expanded: false }).first().click()
+        await page.locator('ins, del').first().waitFor()
       }
-    }, 90_000)
+      await judge(page, `receptionist-${tab}-${language}-${width}`, problems)
+      expect(problems).toEqual([])
+    }
+  }, 90_000)

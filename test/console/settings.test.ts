@@ -2,40 +2,47 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { createLogin } from '../../src/access/login.ts'
 import { within } from '../../src/domain/context.ts'
 import { grantMembership } from '../../src/domain/members/index.ts'
-import { type ConsoleFixture, judge, startConsole } from '../support/console.ts'
+import { type CalendarSandbox, startCalendars } from '../../src/sandbox/calendars/server.ts'
+import { calendarVariables } from '../support/calendars.ts'
+import { type ConsoleFixture, judge, startConsole, VIEWS } from '../support/console.ts'
 import { oneTimeCode } from '../support/one-time-code.ts'
 import { eventually } from '../support/product.ts'
 
-const PARTS = ['team', 'keys', 'providers', 'webhooks', 'privacy', 'audit', 'usage', 'account']
+const PARTS = ['calendars', 'team', 'keys', 'providers', 'models', 'webhooks', 'privacy', 'audit', 'usage', 'account']
 const LOGIN = { email: 'dana@example.com', password: 'brook lantern granite 42', name: 'דנה לוי' }
 const LONG = 120_000
 
 let fixture: ConsoleFixture
+let sandbox: CalendarSandbox
 
 beforeAll(async () => {
+  sandbox = startCalendars({ port: 0 })
   fixture = await startConsole({
+    workers: ['crm'],
+    env: calendarVariables(sandbox.url),
     async prepare(ctx, businessId) {
       const userId = await createLogin(ctx.db, LOGIN)
       await ctx.db.transaction((tx) => grantMembership(tx, within(ctx, businessId), userId, 'owner'))
     },
   })
 }, LONG)
-afterAll(() => fixture.stop(), LONG)
+afterAll(async () => {
+  await fixture.stop()
+  await sandbox.close()
+}, LONG)
 
-for (const language of ['he', 'en'] as const)
-  for (const width of [360, 1280])
-    test(
-      `the parts of the settings in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`,
-      async () => {
-        for (const part of PARTS) {
-          const { page, problems, close } = await fixture.open(`/settings?part=${part}`, { language, width })
-          await page.getByRole('heading', { level: 2 }).first().waitFor()
-          await judge(page, `settings-${part}-${language}-${width}`, problems)
-          await close()
-        }
-      },
-      LONG,
-    )
+for (const { language, width } of VIEWS)
+  test(
+    `the parts of the settings in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`,
+    async () => {
+      for (const part of PARTS) {
+        const { page, problems } = await fixture.show(`/settings?part=${part}`, { language, width })
+        await page.getByRole('heading', { level: 2 }).first().waitFor()
+        await judge(page, `settings-${part}-${language}-${width}`, problems)
+      }
+    },
+    LONG,
+  )
 
 test(
   'a key is shown once, does what its scope allows, and stops working when it is revoked',
@@ -279,6 +286,35 @@ test(
     await eventually(async () => (await background()) === light, 'the light look of the device')
     await page.emulateMedia({ colorScheme: 'dark' })
     await eventually(async () => (await background()) === dark, 'the dark look of the device')
+    await close()
+  },
+  LONG,
+)
+
+test(
+  'a calendar is connected at the vendor without an account, read, written, conflicted with and disconnected',
+  async () => {
+    const { page, problems, close } = await fixture.open('/settings?part=calendars', { language: 'en' })
+    await page.getByRole('link', { name: 'Connect Google Calendar' }).click()
+    await page.getByRole('button', { name: 'Connect' }).click()
+    await page.getByText('The calendar is connected.').waitFor()
+    await page.getByRole('list', { name: 'Connected calendars' }).getByText('dana@google.example').first().waitFor()
+    const rows = page.getByRole('list', { name: 'Connected calendars' }).locator(':scope > li')
+    await rows.getByText(/^Read/).first().waitFor()
+    await judge(page, 'settings-calendars-connected', problems)
+    // A feed is made, read by anyone who has its address, and by no one after it is revoked.
+    await page.getByRole('button', { name: 'Make an address' }).click()
+    const url = await page.getByLabel('Address: The whole business').inputValue()
+    const read = await fetch(url)
+    expect([read.status, read.headers.get('content-type')]).toEqual([200, 'text/calendar; charset=utf-8'])
+    expect((await fetch(url, { headers: { 'if-none-match': read.headers.get('etag') ?? '' } })).status).toBe(304)
+    await page.getByRole('button', { name: 'Revoke' }).click()
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click()
+    await page.getByLabel('Address: The whole business').waitFor({ state: 'detached' })
+    expect((await fetch(url)).status).toBe(404)
+    await page.getByRole('button', { name: 'Disconnect' }).click()
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Disconnect' }).click()
+    await page.getByText('No calendar is connected yet.').waitFor()
     await close()
   },
   LONG,

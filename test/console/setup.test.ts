@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { addNumber } from '../../src/sandbox/carrier/numbers-api.ts'
-import { type ConsoleFixture, judge, startConsole } from '../support/console.ts'
+import { type ConsoleFixture, judge, startConsole, VIEWS } from '../support/console.ts'
 import { NUMBER } from '../support/product.ts'
 
 const LONG = 120_000
@@ -9,7 +9,7 @@ const STEPS = ['business', 'hours', 'number', 'whatsapp', 'test']
 let fixture: ConsoleFixture
 
 beforeAll(async () => {
-  fixture = await startConsole()
+  fixture = await startConsole({ workers: ['crm'], env: { BUSINESS_NAME: 'My business' } })
   const { businesses } = fixture.product.trpc()
   for (const { id } of (await businesses.numbers.query()).items) await businesses.removeNumber.mutate({ numberId: id })
 }, LONG)
@@ -21,19 +21,27 @@ test(
     const { product } = fixture
     const number = addNumber(product.carrier, NUMBER, { voiceUrl: 'https://demo.twilio.com/welcome/voice/' })
     const { page, problems, close } = await fixture.open('/today', { language: 'en' })
-    await page.getByRole('complementary', { name: 'Setting up' }).getByText('2 of 5').waitFor()
+    await page.getByRole('complementary', { name: 'Setting up' }).getByText('1 of 5').waitFor()
     await judge(page, 'setup-banner', problems)
     await page.getByRole('link', { name: 'Go on' }).click()
-    await page.getByText('Not saved yet: the usual office hours are used.').waitFor()
-    expect(await page.getByRole('link', { name: /Opening hours/ }).getAttribute('aria-current')).toBe('page')
-
-    await page.getByRole('link', { name: /Business and language/ }).click()
-    await page.getByLabel('Name of the business').fill('Dana Flowers')
+    // The name that an installation starts with is none.
+    await page.getByText('The business has no name yet.').waitFor()
+    expect(await page.getByRole('link', { name: /Business and language/ }).getAttribute('aria-current')).toBe('page')
+    const name = page.getByLabel('Name of the business')
+    expect(await name.inputValue()).toBe('')
+    for (const none of ['', 'My business']) {
+      await name.fill(none)
+      await page.getByRole('button', { name: 'Save' }).click()
+      expect(await name.evaluate((input: HTMLInputElement) => input.validity.valid)).toBe(false)
+    }
+    expect((await product.trpc().businesses.get.query()).name).toBe('My business')
+    await name.fill('Dana Flowers')
     await page.getByLabel('Language').selectOption('en')
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByRole('status').filter({ hasText: 'Dana Flowers' }).waitFor()
     await page.getByRole('link', { name: 'Next step' }).click()
 
+    await page.getByText('Not saved yet: the usual office hours are used.').waitFor()
     await page.getByLabel('Friday', { exact: true }).check()
     await page.getByLabel('Friday, to').fill('13:00')
     await page.getByLabel('Sunday: add hours').click()
@@ -86,6 +94,8 @@ test(
     const { page, problems, close } = await fixture.open('/setup?step=number', { language: 'en' })
     const row = page.getByRole('listitem').filter({ hasText: 'another.example' })
     await row.getByRole('button', { name: 'Answer this number' }).click()
+    await page.getByRole('alert').getByText('The carrier refused').waitFor()
+    await page.getByText('Technical details').click()
     await page.getByRole('alert').getByText('21402').waitFor()
     await row.getByRole('button', { name: 'Answer this number' }).click()
     await row.waitFor({ state: 'detached' })
@@ -96,17 +106,15 @@ test(
   LONG,
 )
 
-for (const language of ['he', 'en'] as const)
+for (const { language, width } of VIEWS)
   test(
-    `each step in ${language}, on a phone and on a desktop: nothing sticks out, no finding of axe, no error`,
+    `each step in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`,
     async () => {
-      for (const width of [360, 1280])
-        for (const step of STEPS) {
-          const { page, problems, close } = await fixture.open(`/setup?step=${step}`, { language, width })
-          await page.getByRole('heading', { level: 2 }).first().waitFor()
-          await judge(page, `setup-${step}-${language}-${width}`, problems)
-          await close()
-        }
+      for (const step of STEPS) {
+        const { page, problems } = await fixture.show(`/setup?step=${step}`, { language, width })
+        await page.getByRole('heading', { level: 2 }).first().waitFor()
+        await judge(page, `setup-${step}-${language}-${width}`, problems)
+      }
     },
     LONG,
   )

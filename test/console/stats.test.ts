@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { calls } from '../../db/schema/index.ts'
 import { newId } from '../../src/lib/ids.ts'
-import { type ConsoleFixture, judge, startConsole } from '../support/console.ts'
+import { type ConsoleFixture, judge, startConsole, VIEWS } from '../support/console.ts'
 
 const LONG = 120_000
 const HOUR = 3_600_000
@@ -36,18 +36,16 @@ beforeAll(async () => {
 }, LONG)
 afterAll(() => fixture.stop(), LONG)
 
-for (const language of ['he', 'en'] as const)
+for (const { language, width } of VIEWS)
   test(
-    `statistics and health in ${language}, on a phone and on a desktop: nothing sticks out, no finding of axe, no error`,
+    `statistics and health in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`,
     async () => {
-      for (const width of [360, 1280])
-        for (const screen of ['stats', 'health']) {
-          const { page, problems, close } = await fixture.open(`/${screen}`, { language, width })
-          await page.getByRole('heading', { level: 2 }).nth(2).waitFor()
-          for (const details of await page.locator('details').all()) await details.locator('summary').click()
-          await judge(page, `${screen}-${language}-${width}`, problems)
-          await close()
-        }
+      for (const screen of ['stats', 'health']) {
+        const { page, problems } = await fixture.show(`/${screen}`, { language, width })
+        await page.getByRole('heading', { level: 2 }).nth(2).waitFor()
+        for (const details of await page.locator('details').all()) await details.locator('summary').click()
+        await judge(page, `${screen}-${language}-${width}`, problems)
+      }
     },
     LONG,
   )
@@ -88,6 +86,32 @@ test(
 )
 
 test(
+  'a number of the leads leads to its rows, and from there to the lead and back to the board',
+  async () => {
+    for (const { language, width, name, all } of [
+      { language: 'he', width: 360, name: /^חדש/, all: 'לכל הלוח' },
+      { language: 'en', width: 1280, name: /^חדש/, all: 'To the whole board' },
+    ] as const) {
+      const { page, problems, close } = await fixture.open('/stats', { language, width })
+      await page.getByRole('main').getByRole('link', { name }).click()
+      await page.waitForURL(/\/leads\?.*stage=new/)
+      expect(new URL(page.url()).searchParams.get('since')).toContain('T')
+      const row = page.getByRole('main').getByRole('listitem').filter({ hasText: 'דנה' })
+      await row.waitFor()
+      await judge(page, `leads-list-${language}-${width}`, problems)
+      await row.getByRole('button').click()
+      await page.getByRole('dialog').waitFor()
+      await page.keyboard.press('Escape')
+      await page.goto(`${fixture.product.publicBaseUrl}/console/leads?stage=won`)
+      await page.getByRole('link', { name: all }).click()
+      await page.waitForURL(/\/leads$/)
+      await close()
+    }
+  },
+  LONG,
+)
+
+test(
   'messages of a state are listed, and lead to their conversation',
   async () => {
     const { page, close } = await fixture.open('/stats?messages=read', { language: 'en' })
@@ -105,7 +129,7 @@ test(
   async () => {
     const { page, problems, close } = await fixture.open('/health', { language: 'en' })
     const main = page.getByRole('main')
-    await page.getByRole('list', { name: 'What the doctor found' }).getByText('database').waitFor()
+    await page.getByRole('list', { name: 'What the doctor found' }).getByText('database', { exact: true }).waitFor()
     await main.getByText('None yet.').waitFor()
     await main.getByRole('row').filter({ hasText: 'crm' }).waitFor()
     await page.getByLabel('Name of a new business').fill('Second business')

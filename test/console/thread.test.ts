@@ -5,17 +5,19 @@ import { changeMessage, describeContent, receiveMessage } from '../../src/domain
 import { newId } from '../../src/lib/ids.ts'
 import type { InboundContent, InboundExtras } from '../../src/providers/whatsapp/port.ts'
 import { openBrowser } from '../support/browser.ts'
-import { judge, openConsole, startConsoleProduct } from '../support/console.ts'
+import { judge, openConsole, showPages, startConsoleProduct, VIEWS } from '../support/console.ts'
 import { eventually, type Product } from '../support/product.ts'
 
 const phone = '+972507770001'
 let product: Product
 let browser: Browser
+let show: ReturnType<typeof showPages>
 let contactId: string
 
 beforeAll(async () => {
   product = await startConsoleProduct({ prepare: (ctx, businessId) => fillThread(within(ctx, businessId)) })
   browser = await openBrowser()
+  show = showPages(product, browser)
   const [row] = await product.sql<{ id: string }[]>`select id from contacts where phone = ${phone}`
   contactId = row?.id ?? ''
 }, 120_000)
@@ -56,6 +58,7 @@ async function fillThread(business: BusinessContext) {
     await changeMessage(business, {
       ...{ provider: 'baileys', direction: 'in', contact: { phone }, at: new Date(), providerMessageId, text },
     })
+  await receive('C1', { kind: 'text', text: 'Hello, how much is it?\nאפשר לקבל הצעת מחיר?' })
   const place = { latitude: 32.08, longitude: 34.78, name: 'המשרד', address: 'הרצל 1, תל אביב' }
   await receive('A6', { kind: 'location', ...place })
   const card = { name: 'יוסי כהן', phones: ['050-123-4567'], emails: ['yossi@example.com'], organization: 'כהן ובניו' }
@@ -97,6 +100,36 @@ test('each kind of message is shown as WhatsApp shows it', async () => {
   await close()
 }, 60_000)
 
+test.each(['he', 'en'] as const)(
+  'each line of a text has the direction and the side of its own language, in %s',
+  async (language) => {
+    const { page, close } = await openThread({ language })
+    const text = page.getByRole('log').getByText('Hello, how much is it?')
+    await text.waitFor()
+    const at = await text.evaluate((element) => {
+      const node = element.firstChild as Text
+      const box = element.getBoundingClientRect()
+      const whole = node.data
+      const place = (index: number) => {
+        const range = document.createRange()
+        range.setStart(node, index)
+        range.setEnd(node, index + 1)
+        const { left, right } = range.getBoundingClientRect()
+        return { fromLeft: Math.round(left - box.left), fromRight: Math.round(box.right - right) }
+      }
+      const second = whole.indexOf('\n') + 1
+      return { H: place(0), mark: place(second - 2), aleph: place(second), end: place(whole.length - 1) }
+    })
+    // English begins at its left and ends with its mark; the Hebrew line below it begins at its right.
+    expect(at.H.fromLeft).toBeLessThanOrEqual(1)
+    expect(at.mark.fromLeft).toBeGreaterThan(at.H.fromLeft + 50)
+    expect(at.aleph.fromRight).toBeLessThanOrEqual(1)
+    expect(at.end.fromLeft).toBeLessThan(at.aleph.fromLeft)
+    await close()
+  },
+  60_000,
+)
+
 test('a contact card becomes a contact', async () => {
   const { page, close } = await openThread({ language: 'en' })
   await page.getByRole('link', { name: 'Save as a contact' }).click()
@@ -122,6 +155,8 @@ test('a message of unknown outcome is decided by hand, and a refused one says wh
   const { page, close } = await openThread()
   const bubble = (text: string) => page.getByRole('log').getByRole('article').filter({ hasText: text })
   await bubble('אחרי יום').getByText('שלחו תבנית').waitFor()
+  await bubble('תקלה אחרת').getByText('99999').waitFor()
+  await bubble('תקלה אחרת').getByText('פרטים טכניים').click()
   await bubble('תקלה אחרת').getByText('Said by the provider.').waitFor()
   await bubble('אחרי יום').getByRole('button', { name: 'לכתוב שוב' }).click()
   expect(await page.locator('#composer').inputValue()).toBe('אחרי יום')
@@ -134,10 +169,9 @@ test('a message of unknown outcome is decided by hand, and a refused one says wh
   await close()
 }, 60_000)
 
-for (const language of ['he', 'en'] as const)
-  for (const width of [360, 1280])
-    test(`a thread of every kind in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
-      const opened = await openThread({ language, width })
-      await judge(opened.page, `thread-kinds-${language}-${width}`, opened.problems)
-      await opened.close()
-    }, 60_000)
+for (const { language, width } of VIEWS)
+  test(`a thread of every kind in ${language} at ${width} pixels: nothing sticks out, no finding of axe, no error`, async () => {
+    const { page, problems } = await show(`/inbox?contact=${contactId}`, { language, width })
+    await page.getByRole('log').getByText('כמה עולה תיקון?').first().waitFor()
+    await judge(page, `thread-kinds-${language}-${width}`, problems)
+  }, 60_000)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import type { Page } from 'playwright-core'
-import { judge, LANGUAGES, startConsole, WIDTHS } from '../support/console.ts'
+import { judge, startConsole, VIEWS } from '../support/console.ts'
 import { CALLER, eventually } from '../support/product.ts'
 
 let at: Awaited<ReturnType<typeof startConsole>>
@@ -21,11 +21,16 @@ function inDays(days: number, hour = 10): string {
 }
 
 beforeAll(async () => {
-  at = await startConsole()
+  at = await startConsole({ workers: ['crm'] })
   const { product } = at
   await product.trpc().leads.create.mutate({ name: 'משה כהן', phone: '+972521112233', inquiry: 'מטבח חדש' })
   await product.trpc().appointments.create.mutate({ startsAt: inDays(0), minutes: 60, phone: CALLER, name: 'דנה לוי' })
   await product.sql`update appointments set confirmed_at = null`
+  const far = new Date(Date.now() + 200 * 86_400_000)
+  await product.trpc().waitingList.add.mutate({
+    ...{ phone: '+972523334455', name: 'נועה בר', from: far.toISOString() },
+    to: new Date(far.getTime() + 86_400_000).toISOString(),
+  })
   await product.post('/webhook/whatsapp/twilio', {
     AccountSid: product.carrier.accountSid,
     MessageSid: `SM${'1'.padStart(32, '0')}`,
@@ -47,25 +52,21 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => at.stop())
 
-for (const language of LANGUAGES)
-  for (const width of WIDTHS)
-    test(`today and the calendar in ${language} at ${width} pixels: whole, without a finding of axe`, async () => {
-      const view = { language, width }
-      const { page, problems, close } = await at.open('/today', view)
-      await page.getByRole('region').nth(4).waitFor()
-      await judge(page, `today-${language}-${width}`, problems)
-      for (const each of ['day', 'week', 'month']) {
-        await page.goto(`${at.product.publicBaseUrl}/console/calendar?view=${each}`)
-        await page.getByText('דנה לוי').first().waitFor({ state: 'attached' })
-        await judge(page, `calendar-${each}-${language}-${width}`, problems)
-      }
-      await page
-        .getByRole('button', { name: language === 'he' ? 'פגישה חדשה' : 'New appointment', exact: true })
-        .click()
-      await page.getByRole('dialog').waitFor()
-      await judge(page, `calendar-new-${language}-${width}`, problems)
-      await close()
-    }, 90_000)
+for (const { language, width } of VIEWS)
+  test(`today and the calendar in ${language} at ${width} pixels: whole, without a finding of axe`, async () => {
+    const { page, problems } = await at.show('/today', { language, width })
+    await page.getByRole('region').nth(4).waitFor()
+    await judge(page, `today-${language}-${width}`, problems)
+    for (const each of ['day', 'week', 'month']) {
+      await page.goto(`${at.product.publicBaseUrl}/console/calendar?view=${each}`)
+      await page.getByText('דנה לוי').first().waitFor({ state: 'attached' })
+      await page.getByText('נועה בר').waitFor()
+      await judge(page, `calendar-${each}-${language}-${width}`, problems)
+    }
+    await page.getByRole('button', { name: language === 'he' ? 'פגישה חדשה' : 'New appointment', exact: true }).click()
+    await page.getByRole('dialog').waitFor()
+    await judge(page, `calendar-new-${language}-${width}`, problems)
+  }, 90_000)
 
 test('every line of today is done with one press, and comes back with one', async () => {
   const { page, problems, close } = await at.open('/today', { language: 'en' })
@@ -105,6 +106,27 @@ test('every line of today leads to its place', async () => {
     await page.goBack()
   }
   await page.getByRole('region', { name: 'Since you closed' }).getByText('1 call').waitFor()
+  await close()
+}, 60_000)
+
+test('someone is put on the waiting list, taken off it and brought back', async () => {
+  const { page, problems, close } = await at.open('/calendar', { language: 'en' })
+  const list = page.getByRole('region', { name: 'Waiting list' })
+  await list.getByRole('button', { name: 'Add to the waiting list' }).click()
+  const dialog = page.getByRole('dialog')
+  const day = inDays(300).slice(0, 10)
+  await dialog.getByLabel('From').fill(day)
+  await dialog.getByLabel('Until').fill(day)
+  await dialog.getByLabel('Name').fill('Avi')
+  await dialog.getByLabel('Phone').fill('052-7778899')
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await dialog.waitFor({ state: 'detached' })
+  const entry = list.getByRole('listitem').filter({ hasText: 'Avi' })
+  await entry.getByRole('button', { name: /Remove .*Avi/ }).click()
+  await entry.waitFor({ state: 'detached' })
+  await undoIn(page)('Taken off the waiting list').click()
+  await entry.waitFor()
+  expect(problems).toEqual([])
   await close()
 }, 60_000)
 
@@ -160,6 +182,19 @@ test('an appointment is made, moved by the keyboard and by drag, cancelled and b
   expect((await found())?.startsAt).toBe(inDays(0, 15))
 
   await card.click()
+  await dialog.getByLabel('Name').fill('Noa Bar-Lev')
+  await dialog.getByLabel('Note').fill('מדידה למטבח')
+  await dialog.getByRole('button', { name: 'Save name and note' }).click()
+  await page.getByRole('button', { name: /Noa Bar-Lev/ }).waitFor()
+  const { items } = await product.trpc().appointments.list.query({ from: inDays(-7) })
+  expect(items.find(({ name }) => name === 'Noa Bar-Lev')).toMatchObject({
+    note: 'מדידה למטבח',
+    startsAt: inDays(0, 15),
+  })
+  await undo('are saved').click()
+  await eventually(async () => (await found())?.note === null, 'the name and the note to be as before')
+
+  await card.click()
   await dialog.getByRole('button', { name: 'Cancel appointment' }).click()
   await card.waitFor({ state: 'detached' })
   expect(await found()).toBeUndefined()
@@ -168,3 +203,28 @@ test('an appointment is made, moved by the keyboard and by drag, cancelled and b
   expect(problems.filter((problem) => !problem.includes('409'))).toEqual([])
   await close()
 }, 90_000)
+
+test('a time is kept while a customer decides, and booked with one press', async () => {
+  const { page, problems, close } = await at.open('/calendar?view=day', { language: 'en' })
+  await page.getByRole('button', { name: 'Later' }).click()
+  await page.getByRole('button', { name: 'New appointment', exact: true }).click()
+  const dialog = page.getByRole('dialog')
+  const [date] = inDays(1).split('T')
+  await dialog.getByLabel('Date').fill(date ?? '')
+  await dialog.getByLabel('Time').fill('17:00')
+  await dialog.getByLabel('Name').fill('Gal Peretz')
+  await dialog.getByLabel('Only keep it').check()
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  const found = async () =>
+    (await at.product.trpc().appointments.list.query({})).items.find(({ name }) => name === 'Gal Peretz')
+  const held = await eventually(found, 'the appointment')
+  expect(held.state).toBe('held')
+  expect(held.heldUntil?.length ?? 0).toBeGreaterThan(10)
+  await page.getByRole('button', { name: /Gal Peretz/ }).click()
+  await dialog.getByText('Held for a while').waitFor()
+  await dialog.getByRole('button', { name: 'Book it' }).click()
+  await dialog.waitFor({ state: 'detached' })
+  expect(await found()).toMatchObject({ state: 'booked', heldUntil: null })
+  expect(problems).toEqual([])
+  await close()
+}, 60_000)

@@ -60,7 +60,9 @@ describe('the tables as they are in Postgres', () => {
     const describeKey = ({ child, columns }: ForeignKey) => `${child}.${columns.at(-1)}`
     const composite = keys.filter(({ columns }) => columns.length > 1)
     const clearing = keys.filter(({ columns, action }) => columns.length === 1 && action === 'n')
-    const deferred = composite.filter(({ action }) => action !== 'c')
+    // Who has appointments is archived, never deleted.
+    const kept = new Set(['appointments.staff_id'])
+    const deferred = composite.filter((key) => key.action !== 'c' && !kept.has(describeKey(key)))
     expect(clearing.length).toBeGreaterThan(6)
     expect(deferred.map(describeKey).toSorted()).toEqual(clearing.map(describeKey).toSorted())
     for (const { name, action, deferred: isDeferred } of deferred)

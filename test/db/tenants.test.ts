@@ -18,14 +18,42 @@ type Tenant = Record<
   | 'payment'
   | 'account'
   | 'endpoint'
-  | 'device',
+  | 'device'
+  | 'staff'
+  | 'service'
+  | 'visit'
+  | 'connection'
+  | 'outsideCalendar'
+  | 'member'
+  | 'incident'
+  | 'run'
+  | 'channel'
+  | 'source'
+  | 'page'
+  | 'gap',
   string
 > & { event: string }
 
 async function addTenant(): Promise<Tenant> {
   const { businessId: business } = await domain.newBusiness()
   const t = { business, contact: newId(), conversation: newId(), call: newId(), lead: newId(), import: newId() }
-  const more = { message: newId(), payment: newId(), account: newId(), endpoint: newId(), device: newId() }
+  const more = {
+    message: newId(),
+    payment: newId(),
+    account: newId(),
+    endpoint: newId(),
+    device: newId(),
+    staff: newId(),
+    service: newId(),
+    visit: newId(),
+    connection: newId(),
+    outsideCalendar: newId(),
+    member: newId(),
+    run: newId(),
+    source: newId(),
+    page: newId(),
+    gap: newId(),
+  }
   await sql`insert into contacts (id, business_id, name) values (${t.contact}, ${business}, 'A')`
   await sql`insert into conversations (id, business_id, contact_id) values (${t.conversation}, ${business}, ${t.contact})`
   await sql`insert into calls (id, business_id, call_sid, from_number, to_number, started_at)
@@ -36,14 +64,35 @@ async function addTenant(): Promise<Tenant> {
   await sql`insert into whatsapp_accounts (id, business_id, provider) values (${more.account}, ${business}, 'twilio')`
   await sql`insert into messages (id, business_id, conversation_id, contact_id, direction, provider, status)
     values (${more.message}, ${business}, ${t.conversation}, ${t.contact}, 'in', 'twilio', 'received')`
+  await sql`insert into knowledge_sources (id, business_id, kind, title) values (${more.source}, ${business}, 'file', 'A')`
+  await sql`insert into knowledge_pages (id, business_id, source_id, url, title, body, hash, change, changed_at)
+    values (${more.page}, ${business}, ${more.source}, 'a', 'A', 'A', 'A', 'new', now())`
+  await sql`insert into knowledge_gaps (id, business_id, key) values (${more.gap}, ${business}, 'a')`
+  await sql`insert into agent_runs (id, business_id, contact_id, outcome) values (${more.run}, ${business}, ${t.contact}, 'silent')`
   await sql`insert into payments (id, business_id, amount, currency, description, provider, request_hash, expires_at)
     values (${more.payment}, ${business}, 1, 'ILS', '', 'paypal', '', now())`
   await sql`insert into webhook_endpoints (id, business_id, url, secret) values (${more.endpoint}, ${business}, '', '')`
   await sql`insert into push_devices (id, business_id, endpoint_hash, sealed, label, language, kinds)
     values (${more.device}, ${business}, '', '', '', 'he', '{}')`
+  const alerts = { incident: newId(), channel: newId() }
+  await sql`insert into alert_incidents (id, business_id, kind, subject, state, first_at, last_at, expires_at)
+    values (${alerts.incident}, ${business}, 'lead', '1', 'open', now(), now(), now())`
+  await sql`insert into alert_channels (id, business_id, way, label, language, sealed)
+    values (${alerts.channel}, ${business}, 'slack', '', 'he', '')`
+  await sql`insert into auth_users (id, name, email) values (${more.member}, 'A', ${`${more.member}@example.com`})`
+  await sql`insert into memberships (id, business_id, user_id, role)
+    values (${more.member}, ${business}, ${more.member}, 'agent')`
+  await sql`insert into staff (id, business_id, name) values (${more.staff}, ${business}, 'A')`
+  await sql`insert into services (id, business_id, name_he, name_en, minutes) values (${more.service}, ${business}, 'A', 'A', 30)`
+  await sql`insert into appointments (id, business_id, staff_id, starts_at, ends_at, state)
+    values (${more.visit}, ${business}, ${more.staff}, now(), now() + interval '1 hour', 'cancelled')`
+  await sql`insert into calendar_connections (id, business_id, kind, name, sealed)
+    values (${more.connection}, ${business}, 'ics', 'A', '')`
+  await sql`insert into outside_calendars (id, business_id, connection_id, remote_id, name, writable)
+    values (${more.outsideCalendar}, ${business}, ${more.connection}, 'a', 'A', false)`
   const [event] = await sql<{ seq: string }[]>`insert into events (business_id, type, entity, entity_id, actor_kind)
     values (${business}, 'test', 'test', '1', 'system') returning seq::text`
-  return { ...t, ...more, event: event?.seq ?? '' }
+  return { ...t, ...more, ...alerts, event: event?.seq ?? '' }
 }
 
 let ours: Tenant
@@ -58,9 +107,126 @@ beforeAll(async () => {
 
 afterAll(() => domain.close())
 
+const delivery = (to: Record<string, string>) =>
+  add('alert_deliveries', {
+    id: newId(),
+    kind: 'lead',
+    purpose: 'alert',
+    way: 'push',
+    key: newId(),
+    state: 'pending',
+    not_before: '2030-01-01T10:00Z',
+    expires_at: '2030-01-01T10:00Z',
+    ...to,
+  })
+
+const knowledgePage = (to: Record<string, string>) =>
+  add('knowledge_pages', {
+    ...{ id: newId(), url: newId(), title: 'A', body: 'A', hash: 'A', change: 'new', changed_at: '2030-01-01T10:00Z' },
+    ...to,
+  })
+const chunk = (to: Record<string, string>) =>
+  add('knowledge_chunks', { id: newId(), position: 0, title: 'A', body: 'A', ...to })
+const gapExample = (to: Record<string, string>) =>
+  add('knowledge_gap_examples', { id: newId(), question: 'A', channel: 'call', ...to })
+
 /** Each reference: what writes it in our business, to a row of `of`. */
 const REFERENCES: [string, (of: Tenant) => Promise<unknown>][] = [
+  ['agent_runs_contact_fk', (of) => add('agent_runs', { id: newId(), contact_id: of.contact, outcome: 'silent' })],
+  ['knowledge_pages_source_fk', (of) => knowledgePage({ source_id: of.source })],
+  ['knowledge_chunks_source_fk', (of) => chunk({ source_id: of.source })],
+  ['knowledge_chunks_page_fk', (of) => chunk({ source_id: ours.source, page_id: of.page })],
+  ['knowledge_gap_examples_gap_fk', (of) => gapExample({ gap_id: of.gap })],
+  [
+    'knowledge_gap_examples_conversation_fk',
+    (of) => gapExample({ gap_id: ours.gap, conversation_id: of.conversation }),
+  ],
+  ['knowledge_gap_examples_call_fk', (of) => gapExample({ gap_id: ours.gap, call_id: of.call })],
+  ['agent_states_conversation_fk', (of) => add('agent_states', { conversation_id: of.conversation })],
+  ['agent_answers_message_fk', (of) => add('agent_answers', { message_id: of.message, run_id: ours.run })],
+  [
+    'agent_answers_run_fk',
+    async (of) => {
+      await sql`delete from agent_answers`
+      await add('agent_answers', { message_id: ours.message, run_id: of.run })
+    },
+  ],
+  ['alert_deliveries_incident_fk', (of) => delivery({ incident_id: of.incident })],
+  ['alert_deliveries_device_fk', (of) => delivery({ device_id: of.device })],
+  ['alert_deliveries_channel_fk', (of) => delivery({ channel_id: of.channel })],
+  [
+    'alert_steps_incident_fk',
+    (of) =>
+      add('alert_steps', {
+        id: newId(),
+        incident_id: of.incident,
+        position: 1,
+        ways: ['sms'],
+        due_at: '2030-01-01T10:00Z',
+      }),
+  ],
   ['appointments_contact_fk', (of) => appointment({ contact_id: of.contact })],
+  ['appointments_staff_fk', (of) => appointment({ staff_id: of.staff })],
+  ['appointments_service_fk', (of) => appointment({ service_id: of.service })],
+  ['appointments_deposit_payment_fk', (of) => appointment({ deposit_payment_id: of.payment })],
+  [
+    'appointment_notices_appointment_fk',
+    (of) =>
+      add('appointment_notices', {
+        id: newId(),
+        appointment_id: of.visit,
+        kind: 'booked',
+        revision: 1,
+        due_at: '2030-01-01',
+      }),
+  ],
+  ['service_staff_staff_fk', (of) => add('service_staff', { service_id: ours.service, staff_id: of.staff })],
+  // Of the row of the one before.
+  [
+    'service_staff_service_fk',
+    (of) => sql`update service_staff set service_id = ${of.service} where staff_id = ${ours.staff}`,
+  ],
+  [
+    'staff_absences_staff_fk',
+    (of) => add('staff_absences', { id: newId(), staff_id: of.staff, starts_at: '2030-01-01', ends_at: '2030-01-02' }),
+  ],
+  [
+    'calendar_connections_staff_fk',
+    (of) => add('calendar_connections', { id: newId(), staff_id: of.staff, kind: 'ics', name: 'B', sealed: '' }),
+  ],
+  ['model_subject_uses_call_fk', (of) => modelUse({ call_id: of.call })],
+  ['model_subject_uses_conversation_fk', (of) => modelUse({ conversation_id: of.conversation })],
+  ['model_reservations_call_fk', (of) => modelReservation({ call_id: of.call })],
+  ['model_reservations_conversation_fk', (of) => modelReservation({ conversation_id: of.conversation })],
+  ['calendar_feeds_staff_fk', (of) => add('calendar_feeds', { id: newId(), staff_id: of.staff })],
+  ['calendar_pushes_appointment_fk', (of) => calendarPush({ appointment_id: of.visit })],
+  [
+    'calendar_pushes_calendar_fk',
+    async (of) => {
+      await sql`delete from calendar_pushes`
+      await calendarPush({ calendar_id: of.outsideCalendar })
+    },
+  ],
+  [
+    'outside_calendars_connection_fk',
+    (of) =>
+      add('outside_calendars', {
+        ...{ id: newId(), connection_id: of.connection, remote_id: 'b', name: 'B', writable: false },
+      }),
+  ],
+  [
+    'outside_events_calendar_fk',
+    (of) =>
+      add('outside_events', {
+        ...{ id: newId(), calendar_id: of.outsideCalendar, object_id: 'a', event_id: 'a', busy: true, all_day: false },
+        ...{ starts_at: '2030-01-01', ends_at: '2030-01-02' },
+      }),
+  ],
+  ['staff_member_fk', (of) => change('staff', ours.staff, { member_id: of.member })],
+  ['waiting_list_contact_fk', (of) => waiting({ contact_id: of.contact })],
+  ['waiting_list_service_fk', (of) => waiting({ service_id: of.service })],
+  ['waiting_list_staff_fk', (of) => waiting({ staff_id: of.staff })],
+  ['waiting_list_appointment_fk', (of) => waiting({ appointment_id: of.visit })],
   ['appointments_call_fk', (of) => appointment({ call_id: of.call })],
   ['call_summaries_call_fk', (of) => add('call_summaries', { call_id: of.call, summary: '', made_by: 'rules' })],
   [
@@ -164,6 +330,33 @@ const REFERENCES: [string, (of: Tenant) => Promise<unknown>][] = [
   ],
   ['whatsapp_links_account_fk', (of) => add('whatsapp_links', { account_id: of.account })],
 ]
+
+const modelUse = (values: object) =>
+  add('model_subject_uses', { ...{ id: newId(), model: 'compatible:x', hour: '2030-01-01' }, ...values })
+
+const modelReservation = (values: object) =>
+  add('model_reservations', {
+    ...{
+      id: newId(),
+      purpose: 'chat',
+      model: 'compatible:x',
+      input: 1,
+      output: 1,
+      expires_at: '2030-01-01',
+      ...values,
+    },
+  })
+
+const calendarPush = (values: object) =>
+  add('calendar_pushes', {
+    ...{ id: newId(), appointment_id: ours.visit, calendar_id: ours.outsideCalendar, ...values },
+  })
+
+const waiting = (values: object) =>
+  add('waiting_list', {
+    ...{ id: newId(), contact_id: ours.contact, minutes: 30, language: 'he' },
+    ...{ from_at: '2030-01-01', to_at: '2030-01-02', ...values },
+  })
 
 const appointment = (values: object) =>
   add('appointments', {

@@ -8,7 +8,10 @@ import {
   updateBusiness,
 } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
+import { receiveMessage } from '../../src/domain/messages/index.ts'
 import { checkPayments } from '../../src/domain/payments/index.ts'
+import { createAccount } from '../../src/domain/whatsapp/index.ts'
+import { newId } from '../../src/lib/ids.ts'
 import { findFreePort } from '../../src/lib/net.ts'
 import { prepareServer } from '../../src/processes/web-server.ts'
 import { createClient } from '../../src/trpc/client.ts'
@@ -40,6 +43,12 @@ afterAll(async () => {
   await keyless.stop()
   await world.stop()
 })
+
+async function linkedAccount(phone: string): Promise<string> {
+  const { id } = await createAccount(world.ctx)
+  await world.sql`update whatsapp_accounts set phone = ${phone}, linked_at = now(), state = 'working' where id = ${id}`
+  return id
+}
 
 const request = { contact: '050-123-4567', amount: 7_990, description: 'תיקון', currency: 'ILS' }
 
@@ -158,6 +167,37 @@ test('the link goes out by WhatsApp once, in the language of the business', asyn
   const rows = await world.sql<{ body: string }[]>`select body from messages where id = ${json.messageId}`
   expect(rows[0]?.body).toContain(json.url)
   expect(rows[0]?.body).toContain('בקשת תשלום')
+})
+
+test('the link goes out from the account that the payer wrote to last, and by the default where that one cannot send now', async () => {
+  const business = world.ctx
+  const [first, second] = [await linkedAccount('+972541110001'), await linkedAccount('+972541110002')]
+  const [twilio] = await world.sql`select id from whatsapp_accounts where provider = 'twilio'`
+  const write = (accountId: string | null, phone: string, at: Date) =>
+    receiveMessage(business, {
+      ...{ provider: accountId ? ('baileys' as const) : ('twilio' as const), businessId: business.businessId },
+      ...(accountId ? { accountId } : {}),
+      ...{ dedupeKey: newId(), providerMessageId: newId(), kind: 'text', body: 'hi', media: [], at: at.toISOString() },
+      from: { phone, name: null },
+    })
+  const sentFrom = async (contact: string) => {
+    const made = (await call(world.url, 'POST', '/api/payments', { ...request, contact, send: true })).json
+    const [row] = await world.sql`select provider, account_id from messages where id = ${made.messageId}`
+    return [row?.provider, row?.account_id]
+  }
+  const [one, other, both] = ['+972507770001', '+972507770002', '+972507770003']
+  await write(first, one, new Date())
+  await write(second, other, new Date())
+  await write(first, both, new Date(Date.now() - 60_000))
+  await write(null, both, new Date())
+  expect(await sentFrom(one)).toEqual(['baileys', first])
+  expect(await sentFrom(other)).toEqual(['baileys', second])
+  expect(await sentFrom(both)).toEqual(['twilio', twilio?.id])
+  expect(await sentFrom('+972507770004')).toEqual(['twilio', twilio?.id])
+  await world.sql`update whatsapp_accounts set state = 'logged_out' where id = ${first}`
+  expect(await sentFrom(one)).toEqual(['baileys', second])
+  await world.sql`update whatsapp_accounts set state = 'logged_out' where provider = 'baileys'`
+  expect(await sentFrom(one)).toEqual(['twilio', twilio?.id])
 })
 
 test('a business sees and refunds its own payments alone', async () => {

@@ -17,7 +17,7 @@ import {
 } from '../../src/domain/inbox/index.ts'
 import { createQueueBackend, type QueueBackend } from '../../src/jobs/backend.ts'
 import { type Consumer, createConsumer, type JobOutcome } from '../../src/jobs/consumer.ts'
-import { createInbox, type InboxRow } from '../../src/jobs/inbox.ts'
+import { createInbox, type Inbox, type InboxRow } from '../../src/jobs/inbox.ts'
 import { createProducer } from '../../src/jobs/producer.ts'
 import { isDurable } from '../../src/jobs/registry.ts'
 import { createSpool } from '../../src/jobs/spool.ts'
@@ -218,6 +218,48 @@ test('with neither database nor queue, what could not wait stands on the disk, a
   await second.acceptEventually('call.status', statusOf('CA4'))
   await eventually(() => second.waiting === 0, 'the event')
   await second.close()
+  expect(existsSync(dir) ? readdirSync(dir) : []).toEqual([])
+})
+
+test('turns that come together are one event; each of them is on the disk until it is stored, alone', async () => {
+  const dir = join(temporaryDirectory('spool-bundle'), 'inbound-events')
+  const stored: InboxRow[] = []
+  const away = () => Promise.reject(new AppError('unavailable', 'queue_unavailable', 'away'))
+  const open = (isBack: boolean) =>
+    createInbox({
+      insert: async (batch) => (isBack ? take(stored, batch) : await away()),
+      producer: { enqueue: away, enqueueEvent: () => {} },
+      log,
+      spool: createSpool(dir, log),
+    })
+  const accept = (inbox: Inbox, callSid: string, index: number) => {
+    const turn = { role: 'agent' as const, text: 'x\0y', startMs: 0, endMs: 9 }
+    return inbox.acceptEventually(
+      'call.turn',
+      { ...turn, callSid, index, businessId: api.businessId },
+      { key: `${callSid}:${index}` },
+    )
+  }
+  const first = open(false)
+  await Promise.all([accept(first, 'CA1', 0), accept(first, 'CA1', 1), accept(first, 'CA2', 0)])
+  expect(first.waiting).toBe(3)
+  // What a killed process left: a line a turn.
+  await first.close(10)
+  const second = open(true)
+  expect(await second.recover()).toBe(3)
+  expect(stored.map(({ key }) => key).toSorted()).toEqual(['call.turn:CA1:0', 'call.turn:CA1:1', 'call.turn:CA2:0'])
+  stored.length = 0
+
+  void accept(second, 'CA3', 0)
+  void accept(second, 'CA4', 0)
+  await second.acceptEventually('call.status', statusOf('CA3'))
+  await eventually(() => second.waiting === 0, 'the bundle')
+  void accept(second, 'CA3', 1)
+  await second.close()
+  expect(stored.map(({ job }) => job)).toEqual(['call.status', 'call.turns', 'call.turn'])
+  expect(JSON.parse(stored[1]?.payload ?? '')).toEqual({
+    turns: ['CA3', 'CA4'].map((callSid) => expect.objectContaining({ callSid, index: 0, text: 'xy' })),
+  })
   expect(existsSync(dir) ? readdirSync(dir) : []).toEqual([])
 })
 

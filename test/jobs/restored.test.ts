@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
+import { saveAgentSettings, wakeAgent } from '../../src/domain/agent/index.ts'
+import { runAlerts, testDevice } from '../../src/domain/alerts/index.ts'
+import { queuePushes, queueSyncs } from '../../src/domain/calendars/index.ts'
 import { requeueCallAudio, requeueSummaries, requeueTranscripts } from '../../src/domain/calls/index.ts'
 import type { BusinessContext } from '../../src/domain/context.ts'
 import { requeueDeletions } from '../../src/domain/erasures/index.ts'
 import { requeueImports, startImport } from '../../src/domain/imports/index.ts'
 import { insertEvents, requeueEvents } from '../../src/domain/inbox/index.ts'
+import { addSite, queueSources } from '../../src/domain/knowledge/index.ts'
 import { queueMail, requeueMails } from '../../src/domain/mails/index.ts'
 import {
   receiveMessage,
@@ -14,13 +18,15 @@ import {
   requeueUnprocessedMedia,
 } from '../../src/domain/messages/index.ts'
 import { sweepPayments } from '../../src/domain/payments/index.ts'
-import { queuePushes } from '../../src/domain/push/index.ts'
 import { requeueRemoteDeletions } from '../../src/domain/recordings/index.ts'
+import { requeueScenarioRuns, runScenarios, saveScenario } from '../../src/domain/scenarios/index.ts'
 import { addEndpoint, queueDeliveries } from '../../src/domain/webhooks/index.ts'
 import { isDurable, type JobName, jobs, type RestoredBy } from '../../src/jobs/registry.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import { createTestApi, type TestApi } from '../support/api.ts'
+import { insertAppointment } from '../support/appointments.ts'
+import { insertConnection } from '../support/calendars.ts'
 
 /**
  * Every job of the catalogue is put back by something when the queue has lost it. Each way is tried on rows as they stand when nothing
@@ -101,6 +107,23 @@ const ways: Record<Exclude<RestoredBy, 'inbound_events' | 'schedule'>, (name: Jo
     await requeueLostMessages(api.ctx, -1_000)
     return { messageId: id }
   },
+  async agent_answers() {
+    await saveAgentSettings(business, { enabled: true })
+    const messageId = await receiveMessage(business, {
+      provider: 'twilio',
+      businessId: business.businessId,
+      dedupeKey: newId(),
+      providerMessageId: newId(),
+      kind: 'text',
+      from: { phone: '+972501234560' },
+      body: 'hello',
+      media: [],
+      at: new Date().toISOString(),
+    })
+    api.jobs.length = 0
+    await wakeAgent(api.ctx, { sweep: true })
+    return { messageId }
+  },
   async webhook_deliveries() {
     const hook = await addEndpoint(business, { url: 'https://example.com/hook' }, box)
     await receiveMessage(business, {
@@ -128,6 +151,15 @@ const ways: Record<Exclude<RestoredBy, 'inbound_events' | 'schedule'>, (name: Jo
     await requeueImports(api.ctx, -1_000)
     return { importId: id }
   },
+  async scenario_runs() {
+    await saveScenario(business, {
+      source: 'name: a\nchannels: [chat]\ngiven: {}\nscript: [{ send: Hello, expect: { replies: 1 } }]\n',
+    })
+    const { id } = await runScenarios(business, { draft: false })
+    api.jobs.length = 0
+    await requeueScenarioRuns(api.ctx, -1_000)
+    return { runId: id }
+  },
   async mails() {
     const mailId = await queueMail(api.ctx.db, box, {
       kind: 'invitation',
@@ -139,16 +171,34 @@ const ways: Record<Exclude<RestoredBy, 'inbound_events' | 'schedule'>, (name: Jo
     await requeueMails(api.ctx)
     return { mailId }
   },
-  async push_deliveries() {
-    const [deviceId, deliveryId] = [newId(), newId()]
+  async alert_deliveries() {
+    const deviceId = newId()
     await api.ctx.db.execute(sql`insert into push_devices
         (id, business_id, endpoint_hash, sealed, label, language, kinds)
       values (${deviceId}, ${business.businessId}, ${deviceId}, 'x', 'A telephone', 'he', '{lead}')`)
-    await api.ctx.db.execute(sql`insert into push_deliveries (id, business_id, device_id, kind, entity_id, queued_at, not_before)
-      values (${deliveryId}, ${business.businessId}, ${deviceId}, 'lead', ${newId()}, now() - interval '1 hour',
-        now() - interval '1 hour')`)
-    await queuePushes(api.ctx)
-    return { deliveryId }
+    await testDevice(business, deviceId, new Date())
+    const [made] = await api.ctx.db.execute<{ id: string }>(
+      sql`update alert_deliveries set queued_at = now() - interval '1 hour', not_before = now() - interval '1 hour' returning id`,
+    )
+    await runAlerts(api.ctx, { mail: false, carrier: () => false }, new Date())
+    return { deliveryId: made?.id }
+  },
+  async calendar_connections(name) {
+    const appointmentId = await insertAppointment(api.ctx.db, {
+      businessId: business.businessId,
+      startsAt: name === 'calendar.push' ? new Date('2091-01-01T08:00:00Z') : new Date('2092-01-01T08:00:00Z'),
+      endsAt: name === 'calendar.push' ? new Date('2091-01-01T09:00:00Z') : new Date('2092-01-01T09:00:00Z'),
+    })
+    const { connectionId } = await insertConnection(api.ctx.db, business.businessId, appointmentId)
+    if (name === 'calendar.push') await queuePushes(api.ctx)
+    else await queueSyncs(api.ctx, new Date(Date.now() + 60_000))
+    return { connectionId }
+  },
+  async knowledge_sources() {
+    const sourceId = await addSite(business, { url: 'https://example.com/' })
+    api.jobs.length = 0
+    await queueSources(api.ctx, new Date(Date.now() + 60_000))
+    return { sourceId }
   },
   async pending_deletions() {
     const id = newId()
@@ -185,7 +235,7 @@ describe.each(Object.keys(jobs) as JobName[])('%s', (name) => {
     }
     if (restoredBy === 'schedule') {
       // The producer makes a schedule anew that the queue has lost: see the queue's conformance tests.
-      expect(name).toEndWith('.sweep')
+      expect(name).toMatch(/\.(sweep|watch)$/)
       return
     }
     const expected = await ways[restoredBy](name)

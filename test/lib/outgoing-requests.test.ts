@@ -17,12 +17,12 @@ const WAYS: Record<string, RegExp> = {
 /** Who may, and why the address is not one that a user or a sender names. */
 const ALLOWED: Record<string, string> = {
   'src/lib/safe-fetch.ts': 'the one client for addresses that users and senders name',
-  'src/providers/models/openai.ts': 'OpenAI, by the installation’s settings',
   'src/providers/speech/openai-realtime/connection.ts': 'OpenAI, by the installation’s settings',
   'src/providers/speech/openai-realtime/transcriber.ts': 'OpenAI, by the installation’s settings',
   'src/providers/telephony/twilio-client.ts': 'Twilio; the host of a media address is compared with Twilio’s own',
   'src/providers/whatsapp/baileys/media.ts': 'the media host that WhatsApp names on the authenticated connection',
   'src/providers/payments/call.ts': 'PayPal and Tranzila, by the installation’s settings',
+  'src/providers/calendars/call.ts': 'Google and Microsoft, by the installation’s settings',
   'src/console/app/service-worker.ts': 'what a page of this installation opens',
   'src/console/screens/live-audio.ts': 'this installation itself',
   'src/http/api/docs-script.ts': 'this installation itself, from a browser',
@@ -30,6 +30,7 @@ const ALLOWED: Record<string, string> = {
   'src/processes/doctor/examine.ts': 'this installation itself',
   'src/cli/commands/message-media.ts': 'this installation itself',
   'src/cli/smoke.ts': 'this installation itself',
+  'src/cli/evals/product.ts': 'the sandbox that plays scenarios, on this machine',
   'src/cli/commands/whatsapp.ts': 'the sandbox, by the installation’s settings',
   'src/trpc/client.ts': 'the server that the owner of the client names, with the owner’s rights',
   'src/console/phone/call.ts': 'the server that the browser has the console from',

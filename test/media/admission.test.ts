@@ -2,8 +2,14 @@ import { expect, test } from 'bun:test'
 import { Admission } from '../../src/media/admission.ts'
 
 const make = (limit: number) => {
-  const state = { live: 0, draining: false }
-  return { state, admission: new Admission({ limit, live: () => state.live, draining: () => state.draining }) }
+  const state = { live: 0, draining: false, delayMs: 0 }
+  const admission = new Admission({
+    limit,
+    live: () => state.live,
+    draining: () => state.draining,
+    delayMs: () => state.delayMs,
+  })
+  return { state, admission }
 }
 
 test('calls that are on their way count like live ones, until their stream is here', () => {
@@ -44,4 +50,17 @@ test('a token opens one stream; after a minute and a half it is too old for any'
   expect(admission.useToken('n1', 'CA1', 1)).toBe(false)
   expect(admission.useToken('n1', 'CA1', 89_000)).toBe(false)
   expect(admission.useToken('n2', 'CA1', 89_000)).toBe(true)
+})
+
+test('a server that is late takes no further call, unless it has hardly any', () => {
+  const { state, admission } = make(100)
+  state.live = 20
+  state.delayMs = 50
+  expect(admission.admit('CA1', 0)).toBe(true)
+  state.delayMs = 80
+  expect(admission.admit('CA2', 0)).toBe(false)
+  // It was answered already: a repeated request of the carrier gets the same answer.
+  expect(admission.admit('CA1', 0)).toBe(true)
+  state.live = 5
+  expect(admission.admit('CA2', 0)).toBe(true)
 })

@@ -1,8 +1,11 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type { CallTools } from '../../src/media/media-session-ports.ts'
 import { until } from '../sandbox/carrier/support.ts'
+import { watchStalls } from '../support/stalls.ts'
 import { say, withVoiceLine } from '../support/voice-line.ts'
 
+const stalls = watchStalls()
+afterAll(stalls.stop)
 setDefaultTimeout(40_000)
 
 const goodbye = { say: 'Goodbye.', ms: 400, tools: [{ name: 'end_call', args: { reason: 'completed' } }] }
@@ -47,7 +50,7 @@ describe('a conversation', () => {
           script: { steps: Array.from({ length: 12 }, (_, i) => ({ say: `Answer ${i}`, ms: 5_000 })), speed: 10 },
         },
         async (line) => {
-          const { report, end } = await line.call({
+          const { report, end, placedAt } = await line.call({
             script: [
               { say: say(500) },
               ...Array.from({ length: 10 }, (_, i) => ({
@@ -70,11 +73,14 @@ describe('a conversation', () => {
           session?.truncations.forEach((each, i) => {
             // The first span is the greeting.
             const span = spans[i + 1]
-            const heardMs = (span?.endMs ?? 0) - (span?.startMs ?? 0)
-            expect(Math.abs(each.audioEndMs - heardMs)).toBeLessThanOrEqual(150)
+            const [from, to] = [span?.startMs ?? 0, span?.endMs ?? 0]
+            // While the machine stands still the answer plays on, and the cut comes as much later.
+            const late = stalls.ms(placedAt + from, placedAt + to + 100)
+            expect(Math.abs(each.audioEndMs - (to - from))).toBeLessThanOrEqual(150 + late)
           })
-          // Also of the first, which is cut off while it is still being made: what it had said so far is kept.
-          expect(cut.map((turn) => turn.text?.slice(0, 6))).toEqual(Array.from({ length: 10 }, () => 'Answer'))
+          // Also of one that is cut off while it is still being made: what it had said so far is kept.
+          expect(cut).toHaveLength(10)
+          for (const { text } of cut) expect([text, /^A(nswer.*|n?s?w?e?)$/.test(text ?? '')]).toEqual([text, true])
           expect(end?.metrics.clearP95Ms).toBeLessThan(1_000)
         },
       ),

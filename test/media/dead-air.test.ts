@@ -5,6 +5,8 @@ import type { RealtimeSettings } from '../../src/providers/speech/openai-realtim
 import { realtimeFault } from '../../src/sandbox/openai/faults.ts'
 import type { RealtimeScriptInput, ScriptStepInput } from '../../src/sandbox/openai/script.ts'
 import { REALTIME_SERVER_EVENTS } from '../support/realtime-events.ts'
+import { testSeed } from '../support/seed.ts'
+import { watchStalls } from '../support/stalls.ts'
 import { say, startVoiceLine } from '../support/voice-line.ts'
 
 setDefaultTimeout(600_000)
@@ -12,17 +14,8 @@ setDefaultTimeout(600_000)
 /** The rule: a caller who waits hears something within two seconds; the rest is what a busy machine adds. */
 const RULE_MS = 2_000
 const SLACK_MS = 350
-/** What a busy machine adds beyond that is measured: how much later than due a tick came, and when. */
-const TICK_MS = 10
-const stalls: { at: number; ms: number }[] = []
-let due = performance.now() + TICK_MS
-const ticks = setInterval(() => {
-  const at = performance.now()
-  if (at - due > 2) stalls.push({ at, ms: at - due })
-  due = at + TICK_MS
-}, TICK_MS)
-const stalledMs = (from: number, to: number) =>
-  stalls.reduce((sum, { at, ms }) => sum + Math.max(0, Math.min(at, to) - Math.max(at - ms, from)), 0)
+/** What a busy machine adds beyond that is measured. */
+const stalls = watchStalls()
 
 /** Calls at a time, of all tests. */
 const AT_ONCE = 50
@@ -160,7 +153,8 @@ async function run(each: Case): Promise<string | null> {
   }, 50)
   try {
     const { report, end, replay } = await line.call({
-      script: [{ say: say(each.speaks ?? 700) }, { hangup: true, when: { afterMs: 14_000 } }],
+      // Who gets useful words at last waits for them, however slow the machine; the others have heard enough.
+      script: [{ say: say(each.speaks ?? 700) }, { hangup: true, when: { afterMs: each.lasting ? 14_000 : 30_000 } }],
       maxSeconds: 40,
       onPlaced: (sid) => {
         callSid = sid
@@ -177,7 +171,7 @@ async function run(each: Case): Promise<string | null> {
       .slice(0, 200)}`
     let quietFrom = fellSilentAt
     const tooLong = (from: number, to: number) =>
-      to - from > RULE_MS + SLACK_MS + stalledMs(placedAt + from, placedAt + to)
+      to - from > RULE_MS + SLACK_MS + stalls.ms(placedAt + from, placedAt + to)
     let waits = true
     for (const span of spans) {
       if (waits && tooLong(quietFrom, span.startMs))
@@ -225,13 +219,16 @@ async function runAll(cases: Case[]): Promise<string[]> {
 
 let total = 0
 afterAll(() => {
-  clearInterval(ticks)
-  const ms = Math.round(stalls.reduce((sum, stall) => sum + stall.ms, 0))
-  console.log(`${total} calls; the machine was late by ${ms} ms in all`)
+  stalls.stop()
+  console.log(
+    `${total} calls (TEST_SEED=${testSeed()}); the machine was late by ${Math.round(stalls.total())} ms in all`,
+  )
 })
+/** Every other one of many, by the seed of the run. */
 const all = async (cases: Case[]) => {
-  total += cases.length
-  expect(await runAll(cases)).toEqual([])
+  const chosen = cases.length > 12 ? cases.filter((_, index) => (index + testSeed()) % 2 === 0) : cases
+  total += chosen.length
+  expect(await runAll(chosen)).toEqual([])
 }
 
 test('the reasons are all among the ends', () => {

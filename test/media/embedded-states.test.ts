@@ -6,7 +6,7 @@ import { createEmbeddedEngine } from '../../src/providers/speech/embedded/engine
 import type { IntakeScript, SpeechSynthesizer } from '../../src/providers/speech/port.ts'
 import { createPromptCache } from '../../src/providers/speech/prompts.ts'
 import { makeTone } from '../../src/sandbox/carrier/audio.ts'
-import type { CallerStep } from '../../src/sandbox/carrier/caller-script.ts'
+import type { CallerStep } from '../../src/sandbox/carrier/caller-step.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
 import { endSpeech, line as lineOf, speak } from '../support/speech.ts'
 import { startVoiceLine } from '../support/voice-line.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type { CallTools } from '../../src/media/media-session-ports.ts'
-import type { CallerStep } from '../../src/sandbox/carrier/caller-script.ts'
+import type { CallerStep } from '../../src/sandbox/carrier/caller-step.ts'
 import { until } from '../sandbox/carrier/support.ts'
 import { say, startVoiceLine, type VoiceLine, withVoiceLine } from '../support/voice-line.ts'
 

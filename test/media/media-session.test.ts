@@ -13,7 +13,7 @@ import {
 import { DEFAULT_POLICY } from '../../src/media/turn-options.ts'
 import type { InboundFrame } from '../../src/media/twilio-frames.ts'
 import type { EngineEvent, EnginePlayer, EngineSession, SpeechEngine } from '../../src/providers/speech/port.ts'
-import { quietFor } from '../support/wait.ts'
+import { eventually, quietFor } from '../support/wait.ts'
 
 const CALL: StreamToken = {
   callSid: 'CA1',
@@ -267,7 +267,7 @@ test('pieces that the engine hands over itself count like those it tells of; aft
     call.control.player?.play('answer', piece, 300)
   }
   // The caller speaks: no reminder.
-  await Bun.sleep(40)
+  await quietFor(40, 'a reminder would have come')
   expect(call.asked).not.toContain('say Goodbye')
   const heard = call.sent.slice(2)
   expect(heard.map((frame) => frame.event)).toEqual(['media', 'media', 'media', 'media', 'mark'])
@@ -295,7 +295,7 @@ test('a goodbye whose mark never comes back does not keep the line', async () =>
   call.tell(say('bye', 10))
   call.tell({ type: 'audio_done', itemId: 'bye' })
   call.tell({ type: 'tool_call', toolCallId: 't1', name: 'end_call', args: {} })
-  await Bun.sleep(80)
+  await eventually(() => call.ends.length > 0, 'the end')
   expect(call.ends).toMatchObject([{ reason: 'completed', detail: 'the last mark did not return' }])
 })
 
@@ -305,7 +305,7 @@ test('a goodbye that was heard already has no mark to wait for', async () => {
   call.clock.now = 1_000
   call.playAll()
   call.tell({ type: 'tool_call', toolCallId: 't1', name: 'end_call', args: {} })
-  await Bun.sleep(60)
+  await eventually(() => call.ends.length > 0, 'the end')
   expect(call.ends).toMatchObject([{ reason: 'completed', detail: null }])
 })
 
@@ -351,7 +351,7 @@ test('a caller who speaks into the goodbye is listened to', async () => {
   call.tell(say('bye'))
   call.tell({ type: 'tool_call', toolCallId: 't1', name: 'end_call', args: {} })
   call.tell({ type: 'speech_started', atMs: 1_100 })
-  await Bun.sleep(80)
+  await quietFor(80, 'the call would have ended')
   expect(call.ends).toEqual([])
   call.tell(say('bye again'))
   call.tell({ type: 'audio_done', itemId: 'bye again' })
@@ -421,7 +421,7 @@ test('other keys, and errors the engine survives, change nothing', async () => {
 
 test('no start in time, a bad token, an unknown business, a wrong format: refused or ended, with nothing said', async () => {
   const late = startSession({ limits: { startMs: 15 } })
-  await Bun.sleep(40)
+  await eventually(() => late.closes.length > 0, 'the refusal')
   expect(late.closes).toMatchObject([{ code: 1008 }])
   const forged = startSession()
   forged.session.onFrame({ ...START, parameters: { token: 'bad' } })
@@ -468,11 +468,11 @@ test('a database that cannot be asked does not end the call', async () => {
 test('silence: a goodbye, and the end when it was heard', async () => {
   const call = startSession({ limits: { silenceMs: 15 } })
   call.start()
-  await Bun.sleep(40)
+  await quietFor(40, 'the silence would have been noticed')
   // The agent speaks: that is no silence.
   expect(call.asked).toEqual([])
   call.playAll()
-  await Bun.sleep(40)
+  await eventually(() => call.asked.length > 0, 'the goodbye')
   expect(call.asked).toEqual(['say Goodbye'])
   call.tell(say('goodbye'))
   call.tell({ type: 'audio_done', itemId: 'goodbye' })
@@ -487,17 +487,17 @@ test('a caller who speaks is not silent', async () => {
   call.start()
   call.playAll()
   call.tell({ type: 'speech_started', atMs: 0 })
-  await Bun.sleep(40)
+  await quietFor(40, 'the silence would have been noticed')
   expect(call.asked).toEqual([])
   call.tell({ type: 'speech_stopped', atMs: 30 })
-  await Bun.sleep(40)
+  await eventually(() => call.asked.length > 0, 'the goodbye')
   expect(call.asked).toEqual(['say Goodbye'])
 })
 
 test('the maximum duration: what is being said is cut, a goodbye, the end', async () => {
   const call = startSession({ limits: { maxDurationMs: 15 } })
   call.start()
-  await Bun.sleep(40)
+  await eventually(() => call.asked.length > 2, 'the goodbye')
   expect(call.asked).toEqual(['cancel', 'truncate greeting 0', 'say Goodbye'])
   call.tell(say('goodbye'))
   call.tell({ type: 'audio_done', itemId: 'goodbye' })
@@ -509,13 +509,13 @@ test('the maximum duration: what is being said is cut, a goodbye, the end', asyn
 test('the maximum duration ends the call of a caller who talks on, too', async () => {
   const call = startSession({ limits: { maxDurationMs: 15, goodbyeMs: 60 } })
   call.start()
-  await Bun.sleep(30)
+  await eventually(() => call.asked.includes('say Goodbye'), 'the goodbye')
   call.tell(say('goodbye'))
   call.tell({ type: 'speech_started', atMs: 30 })
   call.tell(say('go on'))
   call.tell({ type: 'speech_stopped', atMs: 40 })
   call.playAll()
-  await Bun.sleep(120)
+  await eventually(() => call.ends.length > 0, 'the end')
   expect(call.ends).toMatchObject([{ reason: 'max_duration' }])
 })
 

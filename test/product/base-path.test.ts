@@ -39,6 +39,7 @@ let product: Product
 
 beforeAll(async () => {
   product = await startProduct({
+    workers: ['crm', 'recordings'],
     queue: 'postgres',
     env: { PUBLIC_BASE_URL: `http://127.0.0.1:${stripping.port}/agent`, ADMIN_EMAIL: EMAIL, ADMIN_PASSWORD: PASSWORD },
   })

@@ -13,6 +13,7 @@ let product: Product
 
 beforeAll(async () => {
   product = await startProduct({
+    workers: ['crm', 'recordings'],
     queue: 'postgres',
     webCount: 0,
     env: { BUSINESS_LANGUAGE: 'en', BUSINESS_NAME: 'Acme' },
@@ -169,7 +170,7 @@ test.concurrent(
       },
     }))
     try {
-      const report = await server.call({ script: [{ hangup: true, when: { afterMs: 3_000 } }] })
+      const report = await server.call({ script: [{ hangup: true, when: { afterMs: 9_000 } }] })
       expect(report.documents[1]?.verbs).toEqual(['Play', 'Record'])
       expect(await endOf(report.callSid)).toMatchObject({ end_reason: 'engine_lost', fallback: 'voicemail' })
     } finally {

@@ -17,6 +17,7 @@ let english = ''
 
 beforeAll(async () => {
   product = await startProduct({
+    workers: ['crm', 'recordings'],
     queue: 'redis',
     prepare: async (ctx) => {
       english = await createBusiness(ctx, { name: 'Acme', language: 'en' })
@@ -172,7 +173,12 @@ test.concurrent(
     const report = await product.call({
       from: '+972501111104',
       to: ENGLISH,
-      script: [{ wait: 2_000 }, { dtmf: '0', when: 'now' }, { say: words, quietMs: 1_500 }, { dtmf: '#', when: 'now' }],
+      script: [
+        { wait: 2_000 },
+        { dtmf: '0', when: 'barge_in' },
+        { say: words, quietMs: 1_500 },
+        { dtmf: '#', when: 'now' },
+      ],
     })
     expect(errorsOf(report)).toEqual([])
     expect(report.streams[0]).toMatchObject({ closeReason: 'voicemail_requested' })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { readdirSync, readFileSync } from 'node:fs'
 import { TRPCClientError } from '@trpc/client'
 import { createListenToken } from '../../src/domain/calls/index.ts'
 import { eventually, type Product, startProduct } from '../support/product.ts'
@@ -8,7 +9,10 @@ import { speak } from '../support/speech.ts'
 let product: Product
 
 beforeAll(async () => {
-  product = await startProduct({ queue: 'postgres', webCount: 2 })
+  product = await startProduct({
+    ...{ workers: ['crm', 'recordings'], queue: 'postgres', webCount: 2 },
+    env: { WORKER_NICENESS: '5' },
+  })
 }, 120_000)
 afterAll(() => product.stop(), 60_000)
 
@@ -23,6 +27,17 @@ async function callSecond() {
     maxSeconds: 30,
   })
 }
+
+test.skipIf(process.platform !== 'linux')('the servers go before the workers: each of their threads', () => {
+  // proc(5): field 19 is the niceness; the name before them may hold spaces.
+  const nicenessOf = ({ pid }: { pid: number }) =>
+    readdirSync(`/proc/${pid}/task`).map((thread) =>
+      Number(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[16]),
+    )
+  const [first, ...others] = product.web.flatMap(nicenessOf)
+  expect(others.every((each) => each === first)).toBe(true)
+  for (const worker of product.workers) expect(new Set(nicenessOf(worker))).toEqual(new Set([Math.max(5, first ?? 0)]))
+})
 
 const live = async (index = 0) => (await product.trpc(product.apiKey, index).calls.live.query()).items
 const theCall = () => eventually(async () => (await live())[0], 'the live call')

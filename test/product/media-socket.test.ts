@@ -12,7 +12,11 @@ let calls = 0
 const callSid = () => `CAmedia${(++calls).toString().padStart(26, '0')}`
 
 beforeAll(async () => {
-  product = await startProduct({ queue: 'redis', env: { BUSINESS_LANGUAGE: 'en', BUSINESS_NAME: 'Acme' } })
+  product = await startProduct({
+    workers: ['crm', 'recordings'],
+    queue: 'redis',
+    env: { BUSINESS_LANGUAGE: 'en', BUSINESS_NAME: 'Acme' },
+  })
 })
 afterAll(() => product.stop())
 

@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
+import { eventually, NUMBER, type Product, queueOfThisRun, startProduct } from '../support/product.ts'
 import { endSpeech, speak } from '../support/speech.ts'
 
 afterAll(endSpeech)
 
-describe.each(['redis', 'postgres'] as const)('the jobs of a call on %s', (queue) => {
+describe.each([queueOfThisRun()])('the jobs of a call on %s', (queue) => {
   let product: Product
   beforeAll(async () => {
-    product = await startProduct({ queue, env: { LOG_LEVEL: 'debug', BUSINESS_LANGUAGE: 'en' } })
+    product = await startProduct({
+      workers: ['crm', 'recordings'],
+      queue,
+      env: { LOG_LEVEL: 'debug', BUSINESS_LANGUAGE: 'en' },
+    })
   }, 60_000)
   afterAll(() => product.stop())
 

@@ -89,7 +89,7 @@ describe('businesses with carrier accounts of their own, beside the installation
         carrier: ofDana,
         to: dana.number,
         script: [
-          { dtmf: '0', when: 'now' },
+          { dtmf: '0', when: 'barge_in' },
           { say: said, quietMs: 1_500 },
           { dtmf: '#', when: 'now' },
         ],

@@ -8,10 +8,10 @@ import { createKeyring, setCredentials } from '../../src/domain/credentials/inde
 import { intakeScript } from '../../src/domain/receptionist/index.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import type { SpeechEngine } from '../../src/providers/speech/port.ts'
-import type { CallerStep } from '../../src/sandbox/carrier/caller-script.ts'
+import type { CallerStep } from '../../src/sandbox/carrier/caller-step.ts'
 import { restPlan } from '../../src/sandbox/openai/rest.ts'
 import type { OpenAiSandbox } from '../../src/sandbox/openai/server.ts'
-import { eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
+import { CALLER, eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
 import { OPENAI_KEY, startTestOpenAi } from '../support/realtime.ts'
 import { endSpeech, speak } from '../support/speech.ts'
 import { say } from '../support/voice-line.ts'
@@ -41,6 +41,7 @@ beforeAll(async () => {
   openai.addKey(KEY_OF_NOA)
   // The installation has no key: what talks for everybody else is the embedded engine.
   product = await startProduct({
+    workers: ['crm', 'recordings'],
     queue: 'postgres',
     env: { BUSINESS_LANGUAGE: 'en', OPENAI_REALTIME_URL: openai.realtimeUrl },
     prepare: async (ctx, first) => {
@@ -100,13 +101,29 @@ test(
       60_000,
     )
     expect(summary.summary).toBe('Dana wants a flat.')
-    expect(usedBy(KEY, '/v1/chat/completions').length).toBeGreaterThan(0)
+    expect(usedBy(KEY, '/v1/responses').length).toBeGreaterThan(0)
 
     const other = await callDana([{ wait: 1_000 }, { hangup: true }], product.apiKey)
     expect(other.call.endReason).toBe('caller_hung_up')
     expect(other.report.heardSpans.length).toBeGreaterThan(0)
     expect(openai.sessions).toHaveLength(1)
     expect(openai.uses.every(({ apiKey }) => apiKey === KEY)).toBe(true)
+  },
+  LONG,
+)
+
+test(
+  'who wrote on WhatsApp is known in the next call',
+  async () => {
+    const dana = product.trpc(danasKey)
+    const { items } = await dana.contacts.list.query({})
+    const id = items.find(({ phone }) => phone === CALLER)?.id ?? ''
+    await dana.contacts.update.mutate({ id, name: 'Ruth' })
+    await dana.contacts.addNote.mutate({ id, body: '#agent Has two cats' })
+    await callDana([{ wait: 1_500 }, { hangup: true }])
+    const { instructions } = openai.sessions.at(-1)?.report.settings ?? {}
+    expect(instructions).toContain('\nName: Ruth\n')
+    expect(instructions).toContain('\nNote: Has two cats')
   },
   LONG,
 )

@@ -3,7 +3,7 @@ import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findFreePort } from '../../src/lib/net.ts'
 import { temporaryDirectory } from '../support/cleanup.ts'
-import { eventually } from '../support/product.ts'
+import { eventually, queueOfThisRun } from '../support/product.ts'
 import { machineEnvironment, runToEnd } from '../support/product-process.ts'
 import { startRedis } from '../support/redis.ts'
 
@@ -50,7 +50,7 @@ function processesOn(dataDir: string): string[] {
     })
 }
 
-test.concurrent.each(['postgres', 'redis'] as const)(
+test.concurrent.each([queueOfThisRun()])(
   'one command brings everything up on %s, the smoke test passes, one signal takes everything down',
   async (queue) => {
     const redis = queue === 'redis' ? await startRedis() : null

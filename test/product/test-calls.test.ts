@@ -9,6 +9,7 @@ const GREETING = 'Acme Flowers, this is the draft. Who is speaking?'
 let product: Product
 beforeAll(async () => {
   product = await startProduct({
+    workers: ['crm', 'recordings'],
     queue: 'postgres',
     env: { BUSINESS_LANGUAGE: 'en', BUSINESS_NAME: 'Acme', MAX_CONCURRENT_CALLS: '4' },
   })
@@ -35,6 +36,14 @@ async function hearGreeting(stream: HandStream): Promise<void> {
   for (const name of marks(stream)) stream.mark(name)
 }
 
+/** The row of a call is written beside it, and later on a busy machine. */
+const written = (callSid: string) =>
+  eventually(
+    async () => (await product.sql`select from calls where call_sid = ${callSid}`).length > 0,
+    'the row of the call',
+    30_000,
+  )
+
 test('a test call speaks the draft, and leaves no lead, no contact, no summary, no message and no figure', async () => {
   const before = await product.countRows()
   const { callSid, token } = await begin()
@@ -42,6 +51,7 @@ test('a test call speaks the draft, and leaves no lead, no contact, no summary, 
   stream.start(callSid, token)
   await hearGreeting(stream)
   const read = () => product.trpc().calls.get.query({ id: callSid })
+  await written(callSid)
   await eventually(async () => (await read()).turns.some(({ text }) => text === GREETING), 'the turn of the greeting')
   stream.media(6_000)
   stream.speak(await speak('My name is Dana Levi', 'en'))
@@ -80,6 +90,7 @@ test('what is in force can be tried out too, in either language', async () => {
   stream.start(callSid, token)
   await hearGreeting(stream)
   const read = () => product.trpc().calls.get.query({ id: callSid })
+  await written(callSid)
   await eventually(async () => (await read()).turns.length > 0, 'the greeting')
   expect((await read()).turns[0]?.text).toContain('הגעתם')
   stream.send({ event: 'stop' })

@@ -5,7 +5,7 @@ let product: Product
 let business = ''
 
 beforeAll(async () => {
-  product = await startProduct({ queue: 'postgres' })
+  product = await startProduct({ workers: ['crm', 'recordings'], queue: 'postgres' })
   const [row] = await product.sql`select id from businesses order by id limit 1`
   business = String(row?.id)
 }, 60_000)

@@ -112,7 +112,11 @@ const HOSTILE = [
 
 let product: Product
 beforeAll(async () => {
-  product = await startProduct({ queue: 'postgres', env: { MAX_CONCURRENT_CALLS: '100000' } })
+  product = await startProduct({
+    workers: ['crm', 'recordings'],
+    queue: 'postgres',
+    env: { MAX_CONCURRENT_CALLS: '100000' },
+  })
 })
 afterAll(() => product.stop())
 

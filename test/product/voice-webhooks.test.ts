@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { durationOfWav } from '../../src/audio/wav.ts'
 import { addPhoneNumber, blockBusiness, createBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
-import { eventually, NUMBER, type Product, startProduct } from '../support/product.ts'
+import { eventually, NUMBER, type Product, queueOfThisRun, startProduct } from '../support/product.ts'
 import { quietFor } from '../support/wait.ts'
 
 const BASE = 'https://127.9.9.9/phone'
@@ -14,13 +14,14 @@ const sid = (() => {
   return () => `CA${(++last).toString().padStart(32, '0')}`
 })()
 
-describe.each(['redis', 'postgres'] as const)('the voice webhooks on %s', (queue) => {
+describe.each([queueOfThisRun()])('the voice webhooks on %s', (queue) => {
   let product: Product
   let second = ''
   let blocked = ''
 
   beforeAll(async () => {
     product = await startProduct({
+      workers: ['crm', 'recordings'],
       queue,
       // With slashes at its end and a path in it: what is behind must still have exactly one slash.
       env: { PUBLIC_BASE_URL: `${BASE}//` },

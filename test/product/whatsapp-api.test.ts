@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { blockBusiness, createApiKey, createBusiness } from '../../src/domain/businesses/index.ts'
 import { within } from '../../src/domain/context.ts'
-import { eventually, type Product, startProduct } from '../support/product.ts'
+import { eventually, type Product, queueOfThisRun, startProduct } from '../support/product.ts'
 import { quietFor } from '../support/wait.ts'
 
 type Answer = {
@@ -14,7 +14,7 @@ type Answer = {
 
 const TO = '+972502222222'
 
-describe.each(['redis', 'postgres'] as const)('the WhatsApp API on %s', (queue) => {
+describe.each([queueOfThisRun()])('the WhatsApp API on %s', (queue) => {
   let product: Product
   let blockedKey = ''
   let bareKey = ''

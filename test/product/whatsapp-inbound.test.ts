@@ -2,12 +2,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { createBusiness } from '../../src/domain/businesses/index.ts'
 import { type InboundWhatsApp, sendInboundWhatsApp } from '../../src/sandbox/carrier/inbound-whatsapp.ts'
-import { BAILEYS_SECRET, eventually, type Product, startProduct, WHATSAPP_SENDER } from '../support/product.ts'
+import {
+  BAILEYS_SECRET,
+  eventually,
+  type Product,
+  queueOfThisRun,
+  startProduct,
+  WHATSAPP_SENDER,
+} from '../support/product.ts'
 import { quietFor } from '../support/wait.ts'
 
 type Row = Record<string, unknown>
 
-describe.each(['redis', 'postgres'] as const)('inbound WhatsApp on %s', (queue) => {
+describe.each([queueOfThisRun()])('inbound WhatsApp on %s', (queue) => {
   let product: Product
   let accountId = ''
   let last = 0

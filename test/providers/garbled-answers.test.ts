@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
 import { AppError } from '../../src/lib/errors.ts'
 import { newId } from '../../src/lib/ids.ts'
-import { createOpenAiModel } from '../../src/providers/models/openai.ts'
+import { createModelConnection } from '../../src/providers/models/connection.ts'
 import { createPayPal } from '../../src/providers/payments/paypal.ts'
 import type { PaymentProvider } from '../../src/providers/payments/port.ts'
 import { createTranzila } from '../../src/providers/payments/tranzila.ts'
@@ -9,6 +9,7 @@ import { createOpenAiTranscriber } from '../../src/providers/speech/openai-realt
 import { createS3Storage } from '../../src/providers/storage/s3.ts'
 import { createTwilioTelephony } from '../../src/providers/telephony/twilio.ts'
 import { createTwilioWhatsApp } from '../../src/providers/whatsapp/twilio.ts'
+import { ask, openTextModels } from '../support/models.ts'
 
 /** What a proxy, a captive portal or a half-started service answers, always with 200. */
 const GARBAGE: Record<string, string> = {
@@ -48,7 +49,10 @@ const telephony = createTwilioTelephony({
   apiBaseUrl: url,
   publicBaseUrl: 'https://reception.example.com',
 })
-const model = createOpenAiModel({ baseUrl: url, apiKey: 'key', model: 'gpt-5-mini' })
+const askModel = (provider: 'openai' | 'compatible') => {
+  const { candidate } = createModelConnection({ provider, apiKey: 'key', baseUrl: url })
+  return openTextModels([candidate('gpt-5-mini')]).models.generate(ask('Hello'))
+}
 const transcriber = createOpenAiTranscriber({ baseUrl: url, apiKey: 'key', model: 'gpt-transcribe' })
 const storage = createS3Storage({ endpoint: url, bucket: 'b', accessKeyId: 'key-id', secretAccessKey: 'secret' })
 const providers: Record<string, PaymentProvider> = {
@@ -82,8 +86,10 @@ const asking: Record<string, () => Promise<unknown>> = {
   'a recording': () => telephony.downloadRecording('RE1'),
   'the deletion of a recording': () => telephony.deleteRecording('RE1'),
   'the list of numbers': () => telephony.listNumbers(),
-  'the setting of a number': () => telephony.configureNumber('PN1', { voiceUrl: url, statusCallback: url }),
-  'a summary': () => model.askForJson({ system: 's', user: 'u' }),
+  'the setting of a number': () =>
+    telephony.configureNumber('PN1', { voiceUrl: url, statusCallback: url, smsUrl: url }),
+  'an answer of OpenAI’s model': () => askModel('openai'),
+  'an answer of a compatible model': () => askModel('compatible'),
   'a transcript': () => transcriber.transcribe({ wav: new Uint8Array(100), language: 'he' }),
   'an object that is stored': () => storage.put('a/b', new Uint8Array(1_000), 'audio/wav'),
   'an object that is deleted': () => storage.delete('a/b'),
@@ -110,8 +116,8 @@ describe.each(Object.entries(GARBAGE))('a 200 with %s', (_, text) => {
     body = text
   })
 
-  test.each(Object.entries(asking))('is no answer to %s, and says so', async (_what, ask) => {
-    const outcome = await ask().then(
+  test.each(Object.entries(asking))('is no answer to %s, and says so', async (_what, request) => {
+    const outcome = await request().then(
       (value) => ({ taken: value }),
       (error: unknown) => error,
     )

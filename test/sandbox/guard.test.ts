@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { createLogger } from '../../src/lib/log.ts'
+import { startCalendars } from '../../src/sandbox/calendars/server.ts'
 import { startCarrier } from '../../src/sandbox/carrier/server.ts'
 import { startOpenAi } from '../../src/sandbox/openai/server.ts'
 import { startPayments } from '../../src/sandbox/payments/start.ts'
@@ -21,14 +22,16 @@ beforeAll(async () => {
     rules: [],
     logger: createLogger('silent'),
   })
+  const calendars = startCalendars({ port: 0 })
   controls.push(
+    ['calendars', `${calendars.url}/_control`, 'google'],
     ['whatsapp', whatsapp.controlUrl, 'accounts'],
     ['carrier', `${carrier.url}/_control`, 'calls'],
     ['openai', `http://127.0.0.1:${openai.port}/_control`, 'faults'],
     ['paypal', `${payments.paypal.url}/_control`, 'ledger'],
     ['tranzila', `${payments.tranzila.url}/_control`, 'ledger'],
   )
-  closing.push(whatsapp.close.bind(whatsapp), carrier.close, openai.close, payments.close)
+  closing.push(whatsapp.close.bind(whatsapp), carrier.close, openai.close, payments.close, calendars.close)
 })
 afterAll(async () => {
   for (const close of closing) await close()

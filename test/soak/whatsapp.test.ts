@@ -9,8 +9,8 @@ for (const delivery of ['at-most-once', 'at-least-once'] as const)
       const report = await runSoak({
         accounts: 2,
         contactsPerAccount: 4,
-        sends: 300,
-        inbound: 100,
+        sends: 120,
+        inbound: 50,
         workers: 2,
         delivery,
         every: [1_500, 3_000],
@@ -30,12 +30,12 @@ for (const delivery of ['at-most-once', 'at-least-once'] as const)
         lost: [],
         doubled: [],
         disordered: [],
-        inbound: { sent: 100, rows: 100, missing: 0, doubled: 0 },
+        inbound: { sent: 50, rows: 50, missing: 0, doubled: 0 },
         undecryptable: 0,
       })
       expect(rows.queued ?? 0).toBe(0)
       expect(rows.sending ?? 0).toBe(0)
-      expect((rows.sent ?? 0) + (rows.delivered ?? 0) + (rows.unknown ?? 0)).toBe(300)
+      expect((rows.sent ?? 0) + (rows.delivered ?? 0) + (rows.unknown ?? 0)).toBe(120)
       if (delivery === 'at-most-once') expect(repeated).toEqual([])
       else expect(rows.unknown ?? 0).toBe(0)
     }),

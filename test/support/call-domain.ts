@@ -4,14 +4,14 @@ import { registerCall } from '../../src/domain/calls/index.ts'
 import { type BusinessContext, type DomainContext, within } from '../../src/domain/context.ts'
 import type { JobName } from '../../src/jobs/registry.ts'
 import { createLogger } from '../../src/lib/log.ts'
-import { onTestRunEnd } from './cleanup.ts'
+import { onTestsEnd } from './cleanup.ts'
 import { createTestDatabase } from './postgres.ts'
 
 /** A domain on a fresh database with one business; jobs go to a list. */
 export async function startDomain(language: 'he' | 'en' = 'en') {
   const database = await createTestDatabase()
   const handle = createDatabase(database.url, { name: 'domain test', max: 6 })
-  onTestRunEnd(async () => {
+  onTestsEnd(async () => {
     await handle.close()
     await database.drop()
   })
@@ -31,6 +31,8 @@ export async function startDomain(language: 'he' | 'en' = 'en') {
     businessId,
     jobs,
     sql: handle.sql,
+    /** Of the database. */
+    url: database.url,
     /** A registered call; answers its SID. */
     async call(from = '+972501234567') {
       const callSid = `CA${String(++calls).padStart(32, '0')}`

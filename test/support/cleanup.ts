@@ -4,19 +4,22 @@ import { join } from 'node:path'
 
 const cleanups: (() => Promise<void>)[] = []
 
-/** Runs `cleanup` when the whole test run ends; it must do no harm when its thing is already gone. */
-export function onTestRunEnd(cleanup: () => Promise<void>): void {
+/**
+ * Runs `cleanup` when the test run ends, or, in one of several workers, the file; it must do no harm when its thing is
+ * already gone.
+ */
+export function onTestsEnd(cleanup: () => Promise<void>): void {
   cleanups.push(cleanup)
 }
 
-/** Called once by the preload, after the last test of the last file. */
+/** Called by the preload, after the last test. */
 export async function runCleanups(): Promise<void> {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 }
 
-/** A directory of its own, gone when the test run ends. */
+/** A directory of its own, gone when the file or the test run ends. */
 export function temporaryDirectory(name: string): string {
   const directory = mkdtempSync(join(tmpdir(), `agentlocator-${name}-`))
-  onTestRunEnd(async () => rmSync(directory, { recursive: true, force: true }))
+  onTestsEnd(async () => rmSync(directory, { recursive: true, force: true }))
   return directory
 }

@@ -1,16 +1,18 @@
 import { expect } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import AxeBuilder from '@axe-core/playwright'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { processEnvironment } from '../../src/config.ts'
 import { buildConsole } from '../../src/console/build/build.ts'
 import { findFreePort } from '../../src/lib/net.ts'
+import { findViolations } from './axe.ts'
 import { openBrowser } from './browser.ts'
 import { type Product, type ProductOptions, startProduct } from './product.ts'
+import { testSeed } from './seed.ts'
 
-export const LANGUAGES = ['he', 'en'] as const
-export const WIDTHS = [360, 1280] as const
+const PHONE = 360
+const DESKTOP = 1280
+const HEIGHT = 800
 export type View = {
   language?: 'he' | 'en'
   width?: number
@@ -20,6 +22,20 @@ export type View = {
   /** Changes the context before the page is opened. */
   prepare?: (context: BrowserContext) => Promise<void>
 }
+export type ShownView = { language: 'he' | 'en'; width: number }
+
+/** Both languages and both widths in two of their four pairs; the seed of the run chooses which two. */
+export const VIEWS: readonly ShownView[] =
+  testSeed() % 2 === 0
+    ? [
+        { language: 'he', width: PHONE },
+        { language: 'en', width: DESKTOP },
+      ]
+    : [
+        { language: 'he', width: DESKTOP },
+        { language: 'en', width: PHONE },
+      ]
+export type Shown = { page: Page; problems: string[] }
 export type Opened = { context: BrowserContext; page: Page; problems: string[]; close(): Promise<void> }
 
 export type ConsoleFixture = {
@@ -28,6 +44,8 @@ export type ConsoleFixture = {
   newContext(view?: View): Promise<BrowserContext>
   /** Opens a path below `/console` and waits for its heading. */
   open(path: string, view?: View): Promise<Opened>
+  /** Loads a path in the page that stays open for a language. */
+  show(path: string, view: ShownView): Promise<Shown>
   stop(): Promise<void>
 }
 
@@ -51,6 +69,7 @@ export async function startConsole(options: Partial<ProductOptions> = {}): Promi
     browser,
     newContext: (view = {}) => newContext(browser, view),
     open: (path, view) => openConsole(product, browser, path, view),
+    show: showPages(product, browser),
     async stop() {
       await browser.close()
       await product.stop()
@@ -58,9 +77,12 @@ export async function startConsole(options: Partial<ProductOptions> = {}): Promi
   }
 }
 
-function newContext(browser: Browser, { language = 'he', width = 1280, permissions }: View): Promise<BrowserContext> {
+function newContext(
+  browser: Browser,
+  { language = 'he', width = DESKTOP, permissions }: View,
+): Promise<BrowserContext> {
   return browser.newContext({
-    viewport: { width, height: 800 },
+    viewport: { width, height: HEIGHT },
     locale: language === 'he' ? 'he-IL' : 'en-GB',
     reducedMotion: 'reduce',
     ...(permissions ? { permissions } : {}),
@@ -89,6 +111,28 @@ export async function openConsole(
   return { context, page, problems, close: () => (view.context ? page.close() : context.close()) }
 }
 
+/**
+ * Loads one path after the other, each from the server, in a page that stays open for its language. A new page starts two
+ * processes of the browser, which takes longer than the load: what only looks at many screens does not need one each.
+ */
+export function showPages(product: Product, browser: Browser, level = 1) {
+  const shown = new Map<string, Promise<Opened>>()
+  return async (path: string, { language, width }: ShownView): Promise<Shown> => {
+    const already = shown.get(language)
+    if (!already) {
+      const opened = openConsole(product, browser, path, { language, width }, level)
+      shown.set(language, opened)
+      return await opened
+    }
+    const { page, problems } = await already
+    problems.length = 0
+    await page.setViewportSize({ width, height: HEIGHT })
+    await page.goto(`${product.publicBaseUrl}/console${path}`)
+    await page.getByRole('heading', { level }).first().waitFor({ state: 'attached' })
+    return { page, problems }
+  }
+}
+
 /** Nothing sticks out, axe finds nothing, the browser reports no error. With PAGE_PICTURES the page is photographed. */
 export async function judge(page: Page, name: string, problems: string[]): Promise<void> {
   await page.waitForLoadState('networkidle')
@@ -96,9 +140,14 @@ export async function judge(page: Page, name: string, problems: string[]): Promi
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
   )
   expect(`${name} sticks out by ${overflow}`).toBe(`${name} sticks out by 0`)
-  const { violations } = await new AxeBuilder({ page }).analyze()
+  const violations = await findViolations(page)
   expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes[0]?.html}`)).toEqual([])
   expect(problems).toEqual([])
+  await photograph(page, name)
+}
+
+/** Keeps a picture of the page in the directory PAGE_PICTURES, when that is set. */
+export async function photograph(page: Page, name: string): Promise<void> {
   const pictures = processEnvironment().PAGE_PICTURES
   if (!pictures) return
   mkdirSync(pictures, { recursive: true })

@@ -15,6 +15,8 @@ export type Installation = {
   settings: Record<string, string>
   /** What it wrote so far. */
   output(): string
+  /** Whether a web server answers. */
+  isUp(): Promise<boolean>
   stop(): Promise<void>
 }
 
@@ -60,7 +62,33 @@ export async function startInstallation(
     await stop()
     throw error
   }
-  return { dataDir, url: `http://localhost:${port}`, settings, output: () => text, stop }
+  const url = `http://localhost:${port}`
+  const isUp = async () => {
+    try {
+      return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok
+    } catch (error) {
+      // Nothing listens on the port, or it closes the connection: that is the answer.
+      if (error instanceof Error) return false
+      throw error
+    }
+  }
+  return { dataDir, url, settings, output: () => text, isUp, stop }
+}
+
+/** SIGKILL for each web server of the installation on `dataDir`, the standby too. */
+export function killWebServers(dataDir: string): void {
+  const ofIt = readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      return command.includes('web-server.ts') && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(dataDir)
+    } catch {
+      // It ended while we looked, or is another user's.
+      return false
+    }
+  })
+  if (ofIt.length === 0) throw new Error(`No web server of ${dataDir} runs.`)
+  for (const pid of ofIt) process.kill(Number(pid), 'SIGKILL')
 }
 
 /** The command lines of all processes of this machine, as every user sees them. */

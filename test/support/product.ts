@@ -1,10 +1,10 @@
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import postgres, { type Sql } from 'postgres'
 import { createDatabase } from '../../db/client.ts'
+import { loadConfig } from '../../src/config.ts'
 import { type DomainContext, within } from '../../src/domain/context.ts'
 import { createLogger } from '../../src/lib/log.ts'
+import { setUp } from '../../src/processes/setup.ts'
 import type { CallReport } from '../../src/sandbox/carrier/call-report.ts'
 import { type PlaceCall, placeCall } from '../../src/sandbox/carrier/caller.ts'
 import { type Carrier, startCarrier } from '../../src/sandbox/carrier/server.ts'
@@ -13,8 +13,10 @@ import type { CarrierSettings } from '../../src/sandbox/carrier/state.ts'
 import { createClient } from '../../src/trpc/client.ts'
 import { temporaryDirectory } from './cleanup.ts'
 import { createTestDatabase } from './postgres.ts'
-import { type ProductProcess, runToEnd, startProductProcess } from './product-process.ts'
+import { type ProductProcess, startProductProcess } from './product-process.ts'
+import { shareRenderedPrompts } from './prompts.ts'
 import { startRedis, type TestRedis } from './redis.ts'
+import { testSeed } from './seed.ts'
 
 export { eventually } from './wait.ts'
 
@@ -32,12 +34,24 @@ export type ProductOptions = {
   shareOnePort?: boolean
   /** Processes of each worker. */
   workerCount?: number
+  /** Those that what is tested needs; left out, all. */
+  workers?: readonly WorkerName[]
   carrier?: Partial<CarrierSettings>
+  /** The agent answers WhatsApp, as in the sandbox; otherwise it is off. */
+  agent?: boolean
   /** Fills the database after the setup, before any server reads it. */
   prepare?: (ctx: DomainContext, businessId: string) => Promise<void>
 }
 
+const WORKERS = ['whatsapp', 'crm', 'recordings'] as const
+export type WorkerName = (typeof WORKERS)[number]
+
 export type SignMode = 'right' | 'wrong' | 'none'
+
+/** One of the two kinds of queue, by the seed of the run: what the tests of the queue itself find the same. */
+export function queueOfThisRun(): 'redis' | 'postgres' {
+  return Math.floor(testSeed() / 2) % 2 === 0 ? 'redis' : 'postgres'
+}
 
 /** The product as it runs: its own processes on a real Postgres, a real queue, and a carrier that speaks Twilio's protocol. */
 export class Product {
@@ -74,13 +88,13 @@ export class Product {
     return started
   }
 
-  async startWorker(name: 'whatsapp' | 'crm' | 'recordings'): Promise<ProductProcess> {
+  async startWorker(name: WorkerName): Promise<ProductProcess> {
     const started = await startProductProcess(`workers/${name}.ts`, this.env)
     this.workers.push(started)
     return started
   }
 
-  workersOf(name: 'whatsapp' | 'crm' | 'recordings'): ProductProcess[] {
+  workersOf(name: WorkerName): ProductProcess[] {
     return this.workers.filter((worker) => worker.name === `workers/${name}.ts` && worker.alive)
   }
 
@@ -178,7 +192,7 @@ export class Product {
     const stopAll = async (processes: ProductProcess[]) => {
       await Promise.all(
         processes.map(async (each) => {
-          if (!(await each.stop(15_000))) late.push(each.name)
+          if (!(await each.stop(30_000))) late.push(each.name)
         }),
       )
     }
@@ -222,6 +236,8 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     TWILIO_WHATSAPP_FROM: `whatsapp:${WHATSAPP_SENDER}`,
     BAILEYS_SECRET,
     DRAIN_SECONDS: '1',
+    // What waits for them should not wait for all other tests too.
+    WORKER_NICENESS: '0',
     API_RATE_LIMIT: '0',
     ...options.env,
   }
@@ -234,9 +250,10 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     rmSync(dataDir, { recursive: true, force: true })
   }
   try {
-    await runToEnd('src/processes/setup.ts', env)
+    await setUp(loadConfig({ ...env, LOG_LEVEL: 'warn' }))
     const [first] = await sql<{ id: string }[]>`select id from businesses order by id limit 1`
     if (!first) throw new Error('The setup made no business.')
+    if (!options.agent) await sql`update agent_settings set enabled_at = null`
     if (options.prepare) await prepare(env.DATABASE_URL, first.id, options.prepare)
     const product = new Product(env, carrier, redis, sql, first.id, apiKey, dispose)
     await startAll(product, options)
@@ -247,22 +264,11 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   }
 }
 
-/** A rendered prompt is stored under the hash of its voice and text: what one product rendered the next need not. */
-function shareRenderedPrompts(dataDir: string): void {
-  const shared = join(tmpdir(), 'agentlocator-test-prompts')
-  mkdirSync(shared, { recursive: true })
-  symlinkSync(shared, join(dataDir, 'prompts'))
-}
-
 async function startAll(product: Product, options: ProductOptions): Promise<void> {
-  const { webCount = 1, workerCount = 1, shareOnePort = false } = options
+  const { webCount = 1, workerCount = 1, workers = WORKERS, shareOnePort = false } = options
   try {
     await Promise.all([
-      ...Array.from({ length: workerCount }, () => [
-        product.startWorker('whatsapp'),
-        product.startWorker('crm'),
-        product.startWorker('recordings'),
-      ]).flat(),
+      ...Array.from({ length: workerCount }, () => workers.map((name) => product.startWorker(name))).flat(),
       (async () => {
         if (webCount === 0) return
         const shared: Record<string, string> = shareOnePort ? { WEB_CONCURRENCY: '2' } : {}

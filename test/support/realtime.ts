@@ -50,6 +50,11 @@ export class RealtimeCaller {
       this.#voice.push(Buffer.from(audio.subarray(at, at + 160)).toString('base64'))
   }
 
+  /** What the line has for that long, all at once: a session that is not ready yet holds it. */
+  rush(ms: number): void {
+    for (const end = this.nowMs + ms; this.nowMs < end; ) this.#sendFrame()
+  }
+
   /** The network goes or comes back; the media clock runs on. */
   loseFrames(lost: boolean): void {
     this.#lost = lost
@@ -79,11 +84,13 @@ export class RealtimeCaller {
 
   #run(): void {
     // Catches up after a late timer, as a carrier does.
-    while (this.nowMs <= performance.now() - this.#startedAt) {
-      const voice = this.#voice.shift()
-      if (!this.#lost) this.session.sendAudio(voice ?? SILENT, this.nowMs)
-      this.nowMs += 20
-    }
+    while (this.nowMs <= performance.now() - this.#startedAt) this.#sendFrame()
+  }
+
+  #sendFrame(): void {
+    const voice = this.#voice.shift()
+    if (!this.#lost) this.session.sendAudio(voice ?? SILENT, this.nowMs)
+    this.nowMs += 20
   }
 }
 

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { findFreePort } from '../../src/lib/net.ts'
-import { onTestRunEnd, temporaryDirectory } from './cleanup.ts'
+import { onTestsEnd, temporaryDirectory } from './cleanup.ts'
 
 export type TestRedis = {
   url: string
@@ -49,7 +49,7 @@ export async function startRedis(extraArguments: string[] = []): Promise<TestRed
     rmSync(directory, { recursive: true, force: true })
   }
   await start()
-  onTestRunEnd(dispose)
+  onTestsEnd(dispose)
   return { url: `redis://127.0.0.1:${port}`, halt, start, freeze, thaw, dispose }
 }
 

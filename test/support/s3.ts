@@ -1,4 +1,4 @@
-import { onTestRunEnd } from './cleanup.ts'
+import { onTestsEnd } from './cleanup.ts'
 
 /** A bucket with the part of S3's wire protocol that an object store needs: signed PUT, GET with ranges, HEAD, DELETE. */
 export function startS3(): {
@@ -45,7 +45,7 @@ export function startS3(): {
     },
   })
   const stop = () => server.stop(true)
-  onTestRunEnd(stop)
+  onTestsEnd(stop)
   return {
     endpoint: `http://127.0.0.1:${server.port}`,
     bucket,

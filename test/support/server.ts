@@ -7,6 +7,7 @@ import type { Scope } from '../../src/domain/members/index.ts'
 import type { MediaSocketData } from '../../src/media/socket.ts'
 import { type App, createApp } from '../../src/processes/web-app.ts'
 import { temporaryDirectory } from './cleanup.ts'
+import { shareRenderedPrompts } from './prompts.ts'
 
 export type TestServer = {
   url: string
@@ -22,8 +23,10 @@ export async function startTestServer(
   databaseUrl: string,
   environment: Record<string, string> = {},
 ): Promise<TestServer> {
+  const dataDir = temporaryDirectory('web')
+  shareRenderedPrompts(dataDir)
   const config = loadConfig({
-    DATA_DIR: temporaryDirectory('web'),
+    DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl,
     PORT: '0',
     LOG_LEVEL: 'silent',

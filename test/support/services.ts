@@ -1,4 +1,5 @@
 import type { DatabaseHandle } from '../../db/client.ts'
+import { respondByRules } from '../../src/domain/agent/index.ts'
 import { createListenToken } from '../../src/domain/calls/index.ts'
 import type { DomainContext } from '../../src/domain/context.ts'
 import { createKeyring } from '../../src/domain/credentials/index.ts'
@@ -9,6 +10,7 @@ import { createProcessMessages } from '../../src/domain/system/index.ts'
 import { createQueueBackend } from '../../src/jobs/backend.ts'
 import { createInbox, type Inbox } from '../../src/jobs/inbox.ts'
 import { createProducer, type Producer } from '../../src/jobs/producer.ts'
+import { AppError } from '../../src/lib/errors.ts'
 import { createSecretBox, deriveKey } from '../../src/lib/secret-box.ts'
 import { createShortCache } from '../../src/lib/short-cache.ts'
 import { readMoments } from '../../src/media/call-moments.ts'
@@ -18,8 +20,11 @@ import { createPayPal } from '../../src/providers/payments/paypal.ts'
 import { createWebPush } from '../../src/providers/push/web-push.ts'
 import { createFileStorage } from '../../src/providers/storage/file.ts'
 import type { ObjectStorage } from '../../src/providers/storage/port.ts'
+import { createPublicPost } from '../../src/providers/webhooks/public-post.ts'
 import type { ApiServices } from '../../src/trpc/trpc.ts'
+import { alertLinks } from './alert-links.ts'
 
+import { createTestCalendarServices } from './calendars.ts'
 import { temporaryDirectory } from './cleanup.ts'
 
 /** The server that the rows of live calls name: it has none of their sockets. */
@@ -89,6 +94,15 @@ export async function createTestServices(
         sender: createWebPush({ subject: 'mailto:push@example.com', allowPrivate: true }),
         box: createSecretBox(deriveKey('a secret of the tests', 'push')),
       },
+      alerts: {
+        reach: { mail: true, carrier: () => true },
+        carrierOf: () => null,
+        settings: { twilio: () => ({ configured: false, defaultSender: null, own: false }) },
+        post: createPublicPost(true),
+        telegramApi: 'http://127.0.0.1:9',
+        links: alertLinks,
+        box: createSecretBox(deriveKey('a secret of the tests', 'alert channels')),
+      },
       liveCalls,
       listenToken: (grant) => createListenToken('a secret of the tests', grant),
       numbers: {
@@ -96,6 +110,7 @@ export async function createTestServices(
         webhooks: {
           voiceUrl: 'http://localhost:5000/webhook/incoming_call',
           statusCallback: 'http://localhost:5000/webhook/call_status',
+          smsUrl: 'http://localhost:5000/webhook/sms',
         },
       },
       examine: async () => [],
@@ -104,7 +119,19 @@ export async function createTestServices(
       readMoments: (key) => readMoments(storage, key),
       replayTrace: (key) => replayStored(storage, key),
       templatesOf: () => null,
+      calendars: createTestCalendarServices(database),
       voice: null,
+      respond: (ctx, situation, _, now) => respondByRules(ctx, situation, now),
+      models: {
+        overview: async () => ({
+          inUse: [],
+          installation: { model: null, fallback: null },
+          keys: { openai: 'none', anthropic: 'none', google: 'none', compatible: 'none' },
+        }),
+        check: async () => {
+          throw new AppError('not_implemented', 'model_not_set', 'There is no key for this provider.')
+        },
+      },
     },
     async close() {
       liveCalls.stop()

@@ -1,6 +1,6 @@
 import { machineEnvironment } from './product-process.ts'
 
-const WAIT_MS = 45_000
+const WAIT_MS = 100_000
 
 /** A program in a terminal of its own, as a person sits before it. */
 export type TestTerminal = {

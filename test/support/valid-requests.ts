@@ -81,6 +81,13 @@ export async function prepareBusinessRequests(
   return {
     'GET /api/openapi.json': at('/api/openapi.json'),
     'GET /api/docs': at('/api/docs'),
+    'GET /calendars/oauth/:kind': () => ({
+      path: '/calendars/oauth/google',
+      refusal: {
+        ...{ status: 501, code: 'calendar_not_configured' },
+        because: 'Only an installation with a client at Google leads there.',
+      },
+    }),
     'GET /api/docs/docs.js': at('/api/docs/docs.js'),
     'POST /api/whatsapp/send': () => ({
       path: '/api/whatsapp/send',

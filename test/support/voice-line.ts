@@ -49,6 +49,7 @@ export function startVoiceLine(options: {
   /** In place of OpenAI's. */
   engine?: SpeechEngine
   tools?: CallTools
+  known?: SessionDeps['known']
   greetingMs?: number
   /** What is said in a call. */
   intake?: IntakeScript
@@ -97,6 +98,7 @@ export function startVoiceLine(options: {
       engine: options.engine ?? engine,
       standby: options.standby ?? null,
       ...(options.tools ? { tools: options.tools } : {}),
+      ...(options.known ? { known: options.known } : {}),
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       clock: options.clock ?? systemClock,
@@ -186,7 +188,10 @@ export function startVoiceLine(options: {
       report: CallReport
       end: SessionEnd | null
       replay: Replay | null
+      /** When the call's clock began, by `performance.now`. */
+      placedAt: number
     }> {
+      let placedAt = 0
       const report = await placeCall({
         carrier,
         webhookUrl: `${base}/incoming`,
@@ -194,6 +199,10 @@ export function startVoiceLine(options: {
         to: '+97233760000',
         maxSeconds: 20,
         ...call,
+        onPlaced: (sid) => {
+          placedAt = performance.now()
+          call.onPlaced?.(sid)
+        },
       })
       await recorders.flush()
       const file = Bun.file(recorders.pathOf(report.callSid))
@@ -202,6 +211,7 @@ export function startVoiceLine(options: {
       return {
         replay,
         report,
+        placedAt,
         end: ends.get(report.callSid) ?? null,
       }
     },

@@ -2,22 +2,25 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { TRPCError } from '@trpc/server'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { appointments, payments, recordings } from '../../db/schema/index.ts'
+import { agentRuns, alertIncidents, payments, recordings } from '../../db/schema/index.ts'
 import type { Access } from '../../src/access/authenticate.ts'
 import { PERMISSIONS, permissionOf } from '../../src/access/permissions.ts'
 import { createApiKey } from '../../src/domain/businesses/index.ts'
 import { attachCallTrace, claimStream, registerCall } from '../../src/domain/calls/index.ts'
 import { setAside } from '../../src/domain/inbox/index.ts'
+import { recordGap } from '../../src/domain/knowledge/index.ts'
 import { ROLES, roleReaches, SCOPES, scopeReaches } from '../../src/domain/members/index.ts'
 import { receiveMessage } from '../../src/domain/messages/index.ts'
 import { AppError } from '../../src/lib/errors.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { appRouter } from '../../src/trpc/router.ts'
 import { createTestApi, SCOPE_ACCESS, type TestApi } from '../support/api.ts'
+import { insertAppointment } from '../support/appointments.ts'
+import { insertConnection } from '../support/calendars.ts'
 import { traceOfCall } from '../support/call-trace.ts'
 import { EXAMPLE_PUSH_KEYS } from '../support/push-service.ts'
 import { SERVER_ID } from '../support/services.ts'
-import { DOMAIN_REFUSALS, type ProcedurePath, prepareValidInputs } from '../support/valid-inputs.ts'
+import { DOMAIN_REFUSALS, type ProcedurePath, prepareValidInputs, scenarioNamed } from '../support/valid-inputs.ts'
 
 const PATHS = Object.keys(appRouter._def.procedures).sort()
 
@@ -167,9 +170,28 @@ describe('a stranger of another business', () => {
     })
     const device = await owner.push.subscribe({
       subscription: {
-        endpoint: 'https://push.example.com/a',
+        endpoint: 'https://127.0.0.1/a',
         keys: EXAMPLE_PUSH_KEYS,
       },
+      label: mark,
+      language: 'en',
+    })
+    const alertId = newId()
+    const expiresAt = new Date(Date.now() + 3_600_000)
+    await api.database.db.insert(alertIncidents).values({
+      id: alertId,
+      businessId: a,
+      kind: 'disk_filling',
+      subject: 'data',
+      facts: { percent: 93, free: mark },
+      state: 'open',
+      firstAt: new Date(),
+      lastAt: new Date(),
+      openedAt: new Date(),
+      expiresAt,
+    })
+    const channel = await owner.alerts.addChannel({
+      target: { way: 'webhook', url: 'https://example.com/alerts' },
       label: mark,
       language: 'en',
     })
@@ -183,6 +205,10 @@ describe('a stranger of another business', () => {
     await attachCallTrace(inA, { callSid: 'CA-a', key: recordKey, lines: 1 })
     expect((await owner.calls.replay({ id: callId })).transcript.join(' ')).toContain(mark)
     const [conversation] = (await owner.conversations.list()).items
+    const draftId = newId()
+    await api.database.db
+      .insert(agentRuns)
+      .values({ id: draftId, businessId: a, contactId: contact.id, outcome: 'draft', text: mark })
     const [member] = (await owner.members.list()).items
     const invitation = await owner.members.invite({ email: `${mark.toLowerCase()}@example.com`, role: 'agent' })
     const number = await owner.businesses.addNumber({ number: '+97233330000', label: mark })
@@ -191,14 +217,29 @@ describe('a stranger of another business', () => {
     const text = await owner.receptionist.saveText({ title: mark, body: mark })
     const { revision } = await owner.receptionist.draft()
     await owner.receptionist.saveDraft({ revision, settings: { instructions: mark } })
+    const scenario = await owner.scenarios.save({ source: scenarioNamed(mark.toLowerCase()) })
+    await owner.scenarios.run({ draft: false })
+    const bookable = await owner.booking.saveService({ nameHe: mark, nameEn: mark, minutes: 30 })
+    const person = await owner.booking.saveStaff({ name: mark })
+    const waiting = await owner.waitingList.add({
+      ...{ contactId: contact.id, from: '2090-01-01T08:00:00Z', to: '2090-01-02T08:00:00Z' },
+    })
+    const away = await owner.booking.addAbsence({
+      ...{ staffId: person.id, startsAt: '2090-03-01T08:00:00Z', endsAt: '2090-03-02T08:00:00Z', reason: mark },
+    })
     const appointment = { id: newId() }
-    await api.database.db.insert(appointments).values({
+    await insertAppointment(api.database.db, {
       ...appointment,
       businessId: a,
       startsAt: new Date('2090-01-01T08:00:00Z'),
       endsAt: new Date('2090-01-01T08:30:00Z'),
       name: mark,
     })
+    await recordGap(inA, { question: `Is it ${mark}?`, channel: 'call', callSid: 'CA-a' })
+    const gap = (await owner.knowledge.gaps({})).items[0]
+    const source = await owner.knowledgeSources.addSite({ url: 'https://example.com/', title: mark })
+    const item = await owner.catalogue.save({ sku: mark, name: mark })
+    const outside = await insertConnection(api.database.db, a, appointment.id, mark)
     const hook = await owner.webhooks.create({ url: 'https://example.com/hook', description: mark })
     const started = await owner.imports.create({ kind: 'contacts', csv: `phone,name\n0501114444,${mark}\n` })
     await owner.privacy.setRetention({ messageDays: 1234, callDays: null, recordingDays: null })
@@ -220,7 +261,7 @@ describe('a stranger of another business', () => {
       'payment',
     )
     const [event] = (await owner.events.list()).items
-    if (!conversation || !member || !event) throw new Error('the business is not complete')
+    if (!conversation || !member || !event || !gap) throw new Error('the business is not complete')
 
     await setAside(api.ctx, {
       job: 'message.receive',
@@ -248,6 +289,14 @@ describe('a stranger of another business', () => {
       'credentials.list': undefined,
       'credentials.set': { provider: 'tranzila', keys: { terminal: 'b', appKey: 'b', secret: 'b' } },
       'credentials.remove': { provider: 'paypal' },
+      'models.settings': undefined,
+      'models.change': { monthlyMicros: 1 },
+      'models.test': { model: 'openai:gpt-5-mini' },
+      'models.budget': undefined,
+      'models.uses': { from: '2026-11-01', to: '2026-11-30' },
+      'models.months': {},
+      'models.ofConversation': { id: conversation.id },
+      'models.ofCall': { id: callId },
       'businesses.get': { id: a },
       'businesses.update': { id: a, greeting: 'hello' },
       'businesses.numbers': { id: a },
@@ -272,6 +321,7 @@ describe('a stranger of another business', () => {
       'calls.whisper': { id: callId, text: 'b' },
       'calls.listen': { id: callId },
       'recordings.list': {},
+      'recordings.peaks': { id: recordingId },
       'recordings.mark': { id: recordingId, heard: true },
       'receptionist.get': undefined,
       'receptionist.overnight': undefined,
@@ -285,6 +335,14 @@ describe('a stranger of another business', () => {
       'receptionist.discardDraft': { revision: 1 },
       'receptionist.rebaseDraft': { revision: 1 },
       'receptionist.publishDraft': { revision: 1 },
+      'receptionist.forcePublish': { revision: 1 },
+      'receptionist.testChat': { texts: ['b'] },
+      'scenarios.list': undefined,
+      'scenarios.save': { source: scenarioNamed('b') },
+      'scenarios.remove': { id: scenario.id },
+      'scenarios.require': { required: false },
+      'scenarios.run': { draft: false },
+      'scenarios.runs': {},
       'receptionist.testCall': {},
       'receptionist.save': { settings: { instructions: 'b' } },
       'receptionist.texts': undefined,
@@ -293,13 +351,46 @@ describe('a stranger of another business', () => {
       'appointments.list': {},
       'appointments.get': { id: appointment.id },
       'appointments.create': { ...appointment, startsAt: '2090-01-02T08:00:00Z', minutes: 30 },
+      'appointments.book': { id: appointment.id },
       'appointments.move': { id: appointment.id, startsAt: '2090-01-02T08:00:00Z' },
       'appointments.restore': { id: appointment.id },
+      'appointments.update': { id: appointment.id, note: 'x' },
+      'appointments.noShow': { id: appointment.id },
+      'waitingList.list': undefined,
+      'waitingList.add': { contactId: contact.id, from: '2090-01-01T08:00:00Z', to: '2090-01-02T08:00:00Z' },
+      'waitingList.cancel': { id: waiting.id },
+      'booking.slots': { serviceId: bookable.id, from: '2090-01-01' },
+      'booking.services': undefined,
+      'booking.saveService': { id: bookable.id, nameHe: 'b', nameEn: 'b', minutes: 30 },
+      'booking.orderServices': { ids: [bookable.id] },
+      'booking.archiveService': { id: bookable.id },
+      'booking.staff': undefined,
+      'booking.saveStaff': { id: person.id, name: 'b' },
+      'booking.archiveStaff': { id: person.id },
+      'booking.absences': undefined,
+      'booking.addAbsence': { staffId: person.id, startsAt: '2090-01-01T08:00:00Z', endsAt: '2090-01-02T08:00:00Z' },
+      'booking.removeAbsence': { id: away.id },
+      'booking.settings': undefined,
+      'booking.texts': undefined,
+      'booking.saveSettings': { stepMinutes: 15 },
+      'calendars.list': undefined,
+      'calendars.get': { id: outside.connectionId },
+      'calendars.vendors': undefined,
+      'calendars.connect': { kind: 'ics', url: 'http://127.0.0.1:2/b.ics', staffId: person.id },
+      'calendars.update': { id: outside.connectionId, staffId: person.id },
+      'calendars.remove': { id: outside.connectionId },
+      'calendars.sync': { id: outside.connectionId },
+      'calendars.conflicts': undefined,
+      'calendars.decide': { id: outside.pushId, decision: 'apply' },
+      'calendars.feeds': undefined,
+      'calendars.addFeed': { staffId: person.id },
+      'calendars.removeFeed': { id: outside.feedId },
       'appointments.confirm': { id: appointment.id },
       'appointments.cancel': { id: appointment.id },
       'messages.list': { contactId: contact.id, conversationId: conversation.id },
       'messages.get': { id: messageId },
       'messages.handle': { id: messageId, handled: true },
+      'messages.react': { id: messageId, emoji: '👍' },
       'messages.decide': { id: messageId, arrived: true },
       'messages.templates': undefined,
       'messages.send': { to: '+972501112222', text: 'hello', provider: 'twilio' },
@@ -324,6 +415,36 @@ describe('a stranger of another business', () => {
       'conversations.reopen': { id: conversation.id },
       'conversations.snooze': { id: conversation.id, until: '2090-01-01T00:00:00Z' },
       'conversations.mark': { id: conversation.id, unread: true },
+      'agent.state': { id: conversation.id },
+      'agent.pause': { id: conversation.id },
+      'agent.resume': { id: conversation.id },
+      'agent.turnOff': { id: conversation.id },
+      'agent.answer': { id: conversation.id },
+      'agent.memory': { id: contact.id },
+      'agent.runs': { conversationId: conversation.id },
+      'agent.sendDraft': { id: draftId },
+      'agent.discardDraft': { id: draftId },
+      'agent.settings': undefined,
+      'agent.saveSettings': { enabled: false },
+      'knowledge.search': { query: mark },
+      'knowledge.gaps': {},
+      'knowledge.answerGap': { id: gap.id, answer: 'b' },
+      'knowledge.dismissGap': { id: gap.id },
+      'knowledgeSources.list': {},
+      'knowledgeSources.get': { id: source.id },
+      'knowledgeSources.parts': { id: source.id },
+      'knowledgeSources.pages': { id: source.id },
+      'knowledgeSources.addFile': { upload: 'https://example.com/files/forged.token' },
+      'knowledgeSources.addSite': { url: 'https://example.com/' },
+      'knowledgeSources.read': { id: source.id },
+      'knowledgeSources.stop': { id: source.id },
+      'knowledgeSources.remove': { id: source.id },
+      'catalogue.list': { q: mark },
+      'catalogue.get': { id: item.id },
+      'catalogue.save': { sku: 'S2', name: 'b' },
+      'catalogue.update': { id: item.id, name: 'b' },
+      'catalogue.remove': { id: item.id },
+      'catalogue.importFile': { csv: 'sku,name\nS1,b\n' },
       'leads.list': { contactId: contact.id },
       'leads.get': { id: lead.id },
       'leads.board': {},
@@ -355,7 +476,7 @@ describe('a stranger of another business', () => {
       'push.devices': undefined,
       'push.subscribe': {
         subscription: {
-          endpoint: 'https://push.example.com/a',
+          endpoint: 'https://127.0.0.1/a',
           keys: EXAMPLE_PUSH_KEYS,
         },
         label: 'b',
@@ -366,6 +487,26 @@ describe('a stranger of another business', () => {
       'push.test': { id: device.id },
       'push.settings': undefined,
       'push.saveSettings': { showText: true },
+      'alerts.kinds': undefined,
+      'alerts.list': {},
+      'alerts.get': { id: alertId },
+      'alerts.take': { id: alertId },
+      'alerts.see': { id: alertId },
+      'alerts.deliveries': {},
+      'alerts.mine': undefined,
+      'alerts.saveMine': { dailyAt: '08:00' },
+      'alerts.sendCode': { way: 'sms' },
+      'alerts.confirmPhone': { code: '012345' },
+      'alerts.test': { way: 'email' },
+      'alerts.members': undefined,
+      'alerts.saveMember': { userId: 'none', phone: null },
+      'alerts.channels': undefined,
+      'alerts.addChannel': { target: { way: 'webhook', url: 'https://example.com/b' }, label: 'b', language: 'en' },
+      'alerts.changeChannel': { id: channel.id, enabled: false },
+      'alerts.removeChannel': { id: channel.id },
+      'alerts.testChannel': { id: channel.id },
+      'alerts.escalation': undefined,
+      'alerts.saveEscalation': { steps: [], kinds: null },
       'webhooks.list': {},
       'webhooks.create': { id: hook.id, url: 'https://example.com/b' },
       'webhooks.update': { id: hook.id, enabled: false },

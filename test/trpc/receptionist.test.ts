@@ -57,6 +57,23 @@ describe('the prompt of a business', () => {
     expect((await owner.receptionist.get()).version).toBe(0)
   })
 
+  test('holds no control characters, however it was typed: the lines stay', async () => {
+    const { owner } = await newOwner()
+    const typed = 'Dana\u0007 Flowers,\r\nhel\u001blo!\u0085\u200fשלום\u007f\ttab'
+    const clean = 'Dana Flowers,\nhello!\n\u200fשלום\ttab'
+    await owner.receptionist.save({
+      settings: { greeting: { en: typed }, consentNotice: { he: `\u0002${typed}` }, instructions: typed },
+    })
+    const { settings } = await owner.receptionist.get()
+    expect(settings).toMatchObject({ greeting: { en: clean }, consentNotice: { he: clean }, instructions: clean })
+    await owner.receptionist.saveText({ title: 'Opening\u0000hours'.replace('\u0000', '\u0001'), body: typed })
+    expect((await owner.receptionist.texts()).items).toMatchObject([{ title: 'Openinghours', body: clean }])
+    // Nothing is left of it: as good as empty.
+    await expect(owner.receptionist.saveText({ title: '\u0001', body: 'x' })).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+    })
+  })
+
   test('is previewed before it is saved, in either language, with the notice in front of the greeting', async () => {
     const { owner } = await newOwner()
     const settings = {

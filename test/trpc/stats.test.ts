@@ -84,8 +84,14 @@ test('leads and messages are counted since a day, by stage and by state', async 
   await owner.leads.create({ name: 'Dana', phone: '+972501110001', valueAgorot: 5_000 })
   const { id } = await owner.leads.create({ name: 'Ruth', phone: '+972501110002', valueAgorot: 7_000 })
   await owner.leads.move({ id, stage: 'won' })
-  const { total, stages } = await owner.stats.leads({ days: 30 })
+  const { total, stages, since } = await owner.stats.leads({ days: 30 })
   expect(total).toBe(2)
+  // Every number has its rows.
+  const from = since.toISOString()
+  for (const { key: stage, leads: count } of stages)
+    expect((await owner.leads.list({ stage, since: from })).items).toHaveLength(count)
+  expect((await owner.leads.list({ until: from })).items.map((lead) => lead.id)).toEqual([old])
+  await expect(owner.leads.list({ since: 'yesterday' })).rejects.toMatchObject({ code: 'BAD_REQUEST' })
   expect(stages.map(({ key, leads: count, valueAgorot }) => [key, count, valueAgorot])).toEqual([
     ['new', 1, 5_000],
     ['contacted', 0, 0],
@@ -95,6 +101,9 @@ test('leads and messages are counted since a day, by stage and by state', async 
   ])
   await owner.messages.send({ to: '+972501110001', text: 'Hello', provider: 'twilio' })
   const counted = await owner.stats.messages({})
+  const sent = { status: 'queued', since: counted.since.toISOString() } as const
+  expect((await owner.messages.list(sent)).items).toHaveLength(1)
+  expect((await owner.messages.list({ until: sent.since })).items).toEqual([])
   expect(counted.total).toBe(1)
   expect(counted.statuses.find(({ status }) => status === 'queued')?.messages).toBe(1)
 })

@@ -57,6 +57,28 @@ test('an account is linked by QR, restarted, logged out, linked anew by code, an
   await worker.stop()
 })
 
+test('an account that is linked anew while it is still being given up shows a QR code', async () => {
+  const worker = await fixture.supervise()
+  const { ctx, id } = await fixture.linked('+972501000004', { ...AT_ONCE, gapMs: 600_000 })
+  // Giving up an account takes as long as there are messages that may have another way.
+  await fixture.domain.handle
+    .sql`update businesses set fallback_whatsapp_provider = 'twilio' where id = ${ctx.businessId}`
+  for (let index = 0; index < 80; index++)
+    await requestMessage(ctx, { to: '0502220009', text: `${index}`, provider: 'baileys' }, NO_TWILIO)
+  await logoutAccount(ctx, id)
+  await fixture.untilState(ctx, id, 'logged_out')
+  expect(worker.held()).toEqual([id])
+  await requestLink(ctx, id)
+  const { qr } = await fixture.until(async () => {
+    const view = await getLink(ctx, id)
+    return view.qr ? view : null
+  }, 'a QR code')
+  await fixture.sandbox.scan(qr ?? '', '+972501000004')
+  await fixture.untilState(ctx, id, 'working')
+  await deleteAccount(ctx, id)
+  await worker.stop()
+}, 60_000)
+
 test('a phone that belongs to another account is unlinked again', async () => {
   const worker = await fixture.supervise()
   await fixture.linked('+972501000002')

@@ -10,6 +10,7 @@ import {
   requestLink,
 } from '../../src/domain/whatsapp/index.ts'
 import { AT_ONCE, type LinkedFixture, NO_TWILIO, openLinkedFixture } from '../support/linked.ts'
+import { quietFor } from '../support/wait.ts'
 
 let fixture: LinkedFixture
 let customers = 0
@@ -86,7 +87,7 @@ test('an account that another number links receives, and sends once a member con
     const [row] = await fixture.domain.handle.sql`select 1 from messages where account_id = ${id} and direction = 'in'`
     return row
   }, 'the inbound message')
-  await Bun.sleep(1_500)
+  await quietFor(1_500, 'what waits would have been sent')
   expect([await statusOf(waited), await statusOf(during)]).toEqual(['queued', 'queued'])
 
   await expect(confirmNumber(ctx, id, OWN[1])).rejects.toMatchObject({ code: 'another_number' })

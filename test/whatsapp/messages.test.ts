@@ -9,9 +9,11 @@ import {
   deliverMessage,
   getMessage,
   listMessages,
+  reactToMessage,
   receiveMessage,
   requestMessage,
 } from '../../src/domain/messages/index.ts'
+import { readTimeline } from '../../src/domain/timeline/index.ts'
 import { applyReceipts, changeAccountSettings, getLink, logoutAccount } from '../../src/domain/whatsapp/index.ts'
 import { newId } from '../../src/lib/ids.ts'
 import { readMessage } from '../../src/providers/whatsapp/baileys/message-content/read.ts'
@@ -227,6 +229,73 @@ test('a group is a conversation of its own, for an account that asks for groups,
   )
   await logoutAccount(other.ctx, other.id)
 })
+
+test('a reaction leaves once, is replaced and taken back; what is opted out of, refused or uncertain is known', async () => {
+  const from = newContact()
+  const theirs = await fixture.sandbox.send({ from, to: PHONE }, { kind: 'text', text: 'תודה רבה!' })
+  const [message] = await received(from, 1)
+  const target = message?.id ?? ''
+  const seen = () =>
+    fixture.sandbox
+      .inbox(from)
+      .flatMap(({ message: { reactionMessage: said } }) => (said ? [[said.key?.id, said.text]] : []))
+  const shown = async () =>
+    (await getMessage(ctx, target)).reactions.map(({ emoji, from: by }) => [emoji, by.direction])
+  const react = (emoji: string | null) => reactToMessage(ctx, target, { emoji })
+  await closeConversation(ctx, message?.conversationId ?? '')
+  // Two members and two presses at once are one.
+  await Promise.all([react('👍'), react('👍'), react('👍')])
+  await fixture.until(async () => seen().length === 1, 'the reaction')
+  await react('👍')
+  expect(await shown()).toEqual([['👍', 'out']])
+  await react('❤️')
+  await react(null)
+  await fixture.until(async () => seen().length === 3, 'the reaction to be taken back')
+  expect(seen()).toEqual([
+    [theirs, '👍'],
+    [theirs, '❤️'],
+    [theirs, ''],
+  ])
+  expect(await shown()).toEqual([])
+  // It is no word of ours: a closed conversation stays closed.
+  expect((await getConversation(ctx, message?.conversationId ?? '')).status).toBe('closed')
+  const { items } = await readTimeline(ctx, message?.contactId ?? '', { limit: 20 })
+  expect(items.map(({ kind, data }) => [kind, 'body' in data ? data.body : null])).toEqual([['message', 'תודה רבה!']])
+
+  await changeAccountSettings(ctx, id, { delivery: 'at-most-once' })
+  fixture.sandbox.putAccount({ phone: from, delivers: false })
+  fixture.sandbox.addFault({ kind: 'drop_ack', to: from })
+  await react('😂')
+  const mine = async (body: string) =>
+    (await messagesOf(from)).find((row) => row.direction === 'out' && row.kind === 'reaction' && row.body === body)
+  await fixture.until(async () => (await mine('😂'))?.status === 'unknown', 'the reaction to be in doubt')
+  expect(await shown()).toEqual([['😂', 'out']])
+  fixture.sandbox.addFault({ kind: 'ack_error', code: '400', to: from })
+  await react('😮')
+  await fixture.until(async () => (await mine('😮'))?.status === 'failed', 'the reaction to be refused')
+  // What failed is no reaction, and stands in the thread with the one in doubt, for a person to see.
+  expect(await shown()).toEqual([['😂', 'out']])
+  const after = await readTimeline(ctx, message?.contactId ?? '', { limit: 20 })
+  expect(after.items.filter(({ kind }) => kind === 'message')).toHaveLength(3)
+  await changeAccountSettings(ctx, id, { delivery: 'at-least-once' })
+
+  for (const emoji of ['', 'x', '👍👍', '<b>', ' 👍', '1'])
+    await expect(reactToMessage(ctx, target, { emoji })).rejects.toThrow()
+  const ours = await send(from, 'שלום')
+  await expect(reactToMessage(ctx, ours, { emoji: '👍' })).rejects.toMatchObject({ code: 'reaction_not_supported' })
+  const other = await fixture.domain.newBusiness()
+  await expect(reactToMessage(other, target, { emoji: '👍' })).rejects.toMatchObject({ code: 'message_not_found' })
+  const key = newId()
+  const overTwilio = await receiveMessage(ctx, {
+    ...{ provider: 'twilio', businessId: ctx.businessId, kind: 'text', body: 'hi', media: [], from: { phone: from } },
+    ...{ dedupeKey: key, providerMessageId: key, at: new Date().toISOString() },
+  })
+  await expect(reactToMessage(ctx, overTwilio, { emoji: '👍' })).rejects.toMatchObject({
+    code: 'reaction_not_supported',
+  })
+  await fixture.domain.handle.sql`update contacts set opted_out_at = now() where id = ${message?.contactId ?? ''}`
+  await expect(react('🙏')).rejects.toMatchObject({ code: 'contact_opted_out' })
+}, 40_000)
 
 test('a word of consent is heeded and confirmed by the account it came to; a group’s is not', async () => {
   const from = newContact()
@@ -562,11 +631,15 @@ test(
     }
     ids.push(await raw(from, { conversation: 'the last one' }))
     // A burst is not always decrypted in the order in which it came.
-    await fixture.until(async () => {
-      const rows = await fixture.domain.handle.sql`
+    await fixture.until(
+      async () => {
+        const rows = await fixture.domain.handle.sql`
         select from messages where business_id = ${ctx.businessId} and provider_message_id in ${fixture.domain.handle.sql(ids)}`
-      return rows.length === ids.length
-    }, 'a row for every message')
+        return rows.length === ids.length
+      },
+      'a row for every message',
+      45_000,
+    )
     expect(await getLink(ctx, id)).toMatchObject({ state: 'working', since })
   }, 1),
   60_000,

@@ -10,25 +10,24 @@ import {
   registerPending,
   rejectStream,
   saveTurn,
+  saveTurns,
   summarizeCall,
 } from '../../src/domain/calls/index.ts'
 import { type DomainContext, within } from '../../src/domain/context.ts'
+import { reviveEvent } from '../../src/domain/inbox/index.ts'
 import { jobId } from '../../src/domain/job-ids.ts'
 import { saveLead, withPresentNames } from '../../src/domain/leads/index.ts'
 import { sendFollowUp } from '../../src/domain/receptionist/index.ts'
 import { DelayJob, type JobContext, type JobHandlers } from '../../src/jobs/consumer.ts'
-import type { JobPayload } from '../../src/jobs/registry.ts'
-import { AppError } from '../../src/lib/errors.ts'
+import { type CallTurn, eventKey, type JobPayload } from '../../src/jobs/registry.ts'
+import { AppError, failureKind } from '../../src/lib/errors.ts'
 
 /** While the database is away a call's registration comes through the queue alone; events of the call wait this long for it. */
 const EVENT_WAIT_MS = 3_600_000
 /** A business's own carrier account can invent events of calls that do not exist: those wait for less. */
 const OWN_ACCOUNT_EVENT_WAIT_MS = 300_000
 
-/**
- * An event of a call can overtake the call's registration. The call is then registered from its own event; where there is none
- * yet, the event waits.
- */
+/** An event can overtake its call's registration: the call is registered from its own event, or this one waits. */
 async function ofCall<T>(
   ctx: DomainContext,
   callSid: string,
@@ -65,8 +64,27 @@ export async function ofExistingCall(
 async function saveCallTurn(ctx: DomainContext, turn: JobPayload<'call.turn'>, job: JobContext): Promise<void> {
   const { businessId, callSid } = turn
   const saved = await ofCall(ctx, callSid, job, () => saveTurn(within(ctx, businessId), turn))
-  if (!saved.untranscribed) return
-  await ctx.enqueue('call.transcribe', { businessId, turnId: saved.id }, { jobId: jobId('transcribe', saved.id) })
+  if (saved.untranscribed) await transcribeLater(ctx, businessId, saved.id)
+}
+
+/** What cannot be saved with the others, for whatever reason, is judged alone. */
+export async function saveCallTurns(ctx: DomainContext, turns: CallTurn[]): Promise<void> {
+  const saved = await saveTurns(ctx, turns).catch((error: unknown) => {
+    if (failureKind(error) === 'transient') throw error
+    return []
+  })
+  for (const [at, turn] of turns.entries()) {
+    const { businessId, callSid, index } = turn
+    const found = saved[at]
+    if (found?.untranscribed) await transcribeLater(ctx, businessId, found.id)
+    if (found) continue
+    const key = eventKey('call.turn', `${callSid}:${index}`)
+    await reviveEvent(ctx.db, { key, job: 'call.turn', businessId, payload: JSON.stringify(turn) })
+  }
+}
+
+async function transcribeLater(ctx: DomainContext, businessId: string, turnId: string): Promise<void> {
+  await ctx.enqueue('call.transcribe', { businessId, turnId }, { jobId: jobId('transcribe', turnId) })
 }
 
 async function summarize(deps: CallDeps, payload: JobPayload<'call.summarize'>, job: JobContext): Promise<void> {
@@ -74,22 +92,25 @@ async function summarize(deps: CallDeps, payload: JobPayload<'call.summarize'>, 
   const business = within(deps.ctx, businessId)
   // A later attempt finds the summary by rules that the first one left, and is there for the model's.
   if (fallback && job.attempt === 1 && !(await needsFallbackSummary(business, callSid))) return
-  const model = deps.model(businessId)
-  const summarizeBy = async (by: typeof model) => {
+  const summarizeBy = async (by: CallDeps['models'] | null) => {
     const call = await ofCall(deps.ctx, callSid, job, () => summarizeCall(business, callSid, by))
     await enqueueCallAudio(business, callSid)
     await sendFollowUp(business, { ...call, callSid }, deps.sendSettings)
   }
   try {
-    await summarizeBy(model)
+    await summarizeBy(deps.models)
   } catch (error) {
     // The caller's message does not wait for an unavailable model, whose summary is retried.
-    if (model) await summarizeBy(null)
+    if (isOfModel(error)) await summarizeBy(null)
     throw error
   }
 }
 
-type CallDeps = Pick<Deps, 'ctx' | 'model' | 'sendSettings'>
+function isOfModel(error: unknown): boolean {
+  return error instanceof AppError && error.code.startsWith('model_')
+}
+
+type CallDeps = Pick<Deps, 'ctx' | 'models' | 'sendSettings'>
 type CallJob = Extract<keyof JobHandlers<'crm'>, `call.${string}` | 'lead.save'>
 
 export function callHandlers(deps: CallDeps): Pick<JobHandlers<'crm'>, CallJob> {
@@ -103,6 +124,7 @@ export function callHandlers(deps: CallDeps): Pick<JobHandlers<'crm'>, CallJob> 
       ofExistingCall(ctx, refused, job, () => rejectStream(ctx, { ...refused, at: new Date(at) })),
     'call.status': (event, job) => ofExistingCall(ctx, event, job, () => recordCallStatus(ctx, event)),
     'call.turn': (turn, job) => saveCallTurn(ctx, turn, job),
+    'call.turns': ({ turns }) => saveCallTurns(ctx, turns),
     'call.finish': async ({ businessId, at, reason, test = false, ...end }) => {
       await finishCall(within(ctx, businessId), {
         ...end,

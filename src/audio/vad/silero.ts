@@ -85,7 +85,6 @@ export class SileroModel {
     this.#weights = weights
   }
 
-  /** A new line to listen to. */
   stream(): SileroStream {
     return new SileroStream(this)
   }
@@ -149,7 +148,6 @@ export class SileroStream {
     return this.#model.look(pcm, this.#context, this.#hidden, this.#memory)
   }
 
-  /** Forgets what was heard, as after a break in the line. */
   reset(): void {
     this.#context.fill(0)
     this.#hidden.fill(0)

@@ -44,7 +44,6 @@ export class TurnDetector {
     this.#minFrames = Math.max(1, Math.round((options.minSpeechMs ?? 96) / FRAME_MS))
   }
 
-  /** True between the two marks of a turn. */
   get speaking(): boolean {
     return this.#speaking
   }

@@ -3,10 +3,10 @@ import type { Config } from '../../config.ts'
 import { errorMessage } from '../../lib/errors.ts'
 import { terminalLine } from '../../lib/escape/terminal.ts'
 import { formatPhone } from '../../lib/phone.ts'
-import { type ReplayReport, replayTrace } from '../../media/replay.ts'
+import type { ReplayReport } from '../../media/replay.ts'
 import { readSandboxFile } from '../../processes/supervise/sandbox-file.ts'
 import { SANDBOX_NUMBERS } from '../../sandbox/demo.ts'
-import { type SimulatedCallResult, simulateCall } from '../../sandbox/simulate.ts'
+import type { SimulatedCallResult } from '../../sandbox/simulate.ts'
 import type { Client, Outputs } from '../../trpc/client.ts'
 import { describeReport, describeTurns } from '../describe-call.ts'
 import { EXIT, UsageError } from '../exit.ts'
@@ -27,6 +27,8 @@ export function addCallCommands(program: Command, { session, show }: Cli): void 
     .argument('<call>', 'the id or call SID of the call, or a file with its trace')
     .action(async (which: string) => {
       const file = Bun.file(which)
+      // Loaded when it is used: every other command starts sooner.
+      const { replayTrace } = await import('../../media/replay.ts')
       const replay = (await file.exists())
         ? await replayTrace(await file.text())
         : await (await session()).client.calls.replay.query({ id: which })
@@ -113,6 +115,7 @@ async function placeSimulatedCall(config: Config, url: string, options: CallOpti
       'A simulated call needs the Twilio account of the installation. Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or run this beside the sandbox.',
     )
   const publicBaseUrl = sandbox?.publicBaseUrl ?? config.publicBaseUrl
+  const { simulateCall } = await import('../../sandbox/simulate.ts')
   return simulateCall({
     publicBaseUrl,
     connectBaseUrl: url,

@@ -1,9 +1,8 @@
 import { rmSync } from 'node:fs'
 import type { Command } from 'commander'
 import { processEnvironment } from '../../config.ts'
-import { type Finding, noteBackup } from '../../domain/system/index.ts'
+import type { Finding } from '../../domain/system/index.ts'
 import { terminalLine } from '../../lib/escape/terminal.ts'
-import { backupTo, migrate, partialName, restoreFrom } from '../../processes/maintenance.ts'
 import { EXIT } from '../exit.ts'
 import { interruptible } from '../interrupt.ts'
 import { print } from '../output.ts'
@@ -41,6 +40,7 @@ function addDoctorCommand(program: Command, { show, settings, local }: Cli): voi
     .command('migrate')
     .description('apply the missing database migrations')
     .action(async () => {
+      const { migrate } = await import('../../processes/maintenance.ts')
       const applied = await migrate(settings())
       await show({ applied }, () => (applied.length ? applied.join('\n') : 'The database is up to date.'))
     })
@@ -53,6 +53,8 @@ function addBackupCommand(program: Command, { show, local }: Cli): void {
     .argument('[file]', 'default: agentlocator-<time>.tar')
     .action(async (file: string | undefined) => {
       const path = file ?? `agentlocator-${new Date().toISOString().replace(/[:.]/g, '-')}.tar`
+      const { backupTo, partialName } = await import('../../processes/maintenance.ts')
+      const { noteBackup } = await import('../../domain/system/index.ts')
       const bar = progressBar('backup')
       const manifest = await interruptible(
         () => {
@@ -87,6 +89,7 @@ function addRestoreCommand(program: Command, { show, local }: Cli): void {
     .description('restore an archive into an empty installation')
     .argument('<file>')
     .action(async (file: string) => {
+      const { restoreFrom } = await import('../../processes/maintenance.ts')
       const bar = progressBar('restore')
       const manifest = await interruptible(
         () => {

@@ -45,11 +45,17 @@ export function useOfferedActions(): Action[] {
   return [...new Map(all.flat().map((action) => [action.id, action])).values()]
 }
 
-/** Listens to the keys of all actions. @param openCommands by Ctrl-K, anywhere */
-export function useKeys(openCommands: () => void) {
-  const open = useRef(openCommands)
-  open.current = openCommands
+let opener: (() => void) | null = null
+
+/** Opens the command bar, as Ctrl-K does. */
+export const openCommands = () => opener?.()
+
+/** Listens to the keys of all actions. @param onCommands by Ctrl-K, anywhere, and by `openCommands` */
+export function useKeys(onCommands: () => void) {
+  const open = useRef(onCommands)
+  open.current = onCommands
   useEffect(() => {
+    opener = () => open.current()
     const onKey = (event: KeyboardEvent) => {
       const handled = handlerOf(event, open.current)
       if (!handled) return
@@ -59,12 +65,15 @@ export function useKeys(openCommands: () => void) {
       handled()
     }
     window.addEventListener('keydown', onKey, { capture: true })
-    return () => window.removeEventListener('keydown', onKey, { capture: true })
+    return () => {
+      opener = null
+      window.removeEventListener('keydown', onKey, { capture: true })
+    }
   }, [])
 }
 
-function handlerOf(event: KeyboardEvent, openCommands: () => void): (() => void) | null {
-  if (event.code === 'KeyK' && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) return openCommands
+function handlerOf(event: KeyboardEvent, onCommands: () => void): (() => void) | null {
+  if (event.code === 'KeyK' && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) return onCommands
   if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return null
   if (document.querySelector('[role="dialog"]')) return null
   const found = screens.flat().findLast(({ key }) => key === event.key || (key === event.code && !event.shiftKey))

@@ -9,7 +9,11 @@ const listeners = new Set<() => void>()
 const channel = new BroadcastChannel('agentlocator-events')
 
 export const isOnline = () => online
+// A stream that hangs is noticed late; the browser knows at once when its network is gone.
+const onNetworkGone = () => setOnline(false)
+
 export function onOnlineChange(listener: () => void) {
+  window.addEventListener('offline', onNetworkGone)
   listeners.add(listener)
   return () => void listeners.delete(listener)
 }
@@ -35,22 +39,30 @@ function readAnew() {
 
 /** What is read anew when something happened, by the first part of an event's type. */
 const READS: Record<string, string[]> = {
-  message: ['conversations', 'messages', 'system'],
+  message: ['conversations', 'messages', 'system', 'agent'],
+  agent: ['agent'],
   conversation: ['conversations'],
   call: ['calls', 'conversations'],
   contact: ['contacts', 'conversations'],
   lead: ['leads', 'conversations'],
   note: ['conversations', 'contacts'],
   payment: ['payments', 'conversations'],
-  appointment: ['appointments', 'conversations'],
+  appointment: ['appointments', 'conversations', 'waitingList'],
+  waiting: ['waitingList'],
+  booking: ['booking'],
+  service: ['booking'],
+  staff: ['booking', 'appointments'],
   test_call: ['calls'],
   receptionist: ['receptionist'],
   receptionist_draft: ['receptionist'],
   business_text: ['receptionist'],
+  scenario: ['scenarios', 'businesses'],
+  knowledge_source: ['knowledgeSources'],
   business: ['businesses', 'receptionist'],
   whatsapp: ['whatsapp'],
   recording: ['calls', 'conversations', 'recordings'],
   push: ['push'],
+  alert: ['alerts'],
 }
 
 const waiting = new Set<string>()
@@ -96,6 +108,7 @@ export function followEvents(businessId: string): () => void {
 
 function holdStream(businessId: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    let hasStarted = false
     const share = (isHere: boolean) => {
       setOnline(isHere)
       channel.postMessage({ businessId, online: isHere })
@@ -106,7 +119,12 @@ function holdStream(businessId: string, signal: AbortSignal): Promise<void> {
         onConnectionStateChange: ({ state, error }) => {
           if (state === 'connecting' && error) share(false)
         },
-        onStarted: () => share(true),
+        onStarted: () => {
+          share(true)
+          // The stream begins now: what happened since the first screen was read would never arrive.
+          if (!hasStarted) readAnew()
+          hasStarted = true
+        },
         onData: (item) => {
           const event: ConsoleEvent =
             'data' in item && item.data && 'type' in item.data ? item.data : (item as ConsoleEvent)

@@ -32,11 +32,15 @@ export function Localized({ timeZone, children }: { timeZone: string; children: 
   const [locale, setLocale] = useState(initialLocale)
   const business = useQuery(query('businesses.get'))
   const [messages, setMessages] = useState<{ locale: Locale; texts: typeof he } | null>(null)
+  const [isMissing, setMissing] = useState(false)
   useEffect(() => {
     let current = true
-    void LOADERS[locale]().then(({ messages: texts }) => {
-      if (current) setMessages({ locale, texts: texts as typeof he })
-    })
+    void LOADERS[locale]().then(
+      ({ messages: texts }) => {
+        if (current) setMessages({ locale, texts: texts as typeof he })
+      },
+      () => setMissing(true),
+    )
     return () => {
       current = false
     }
@@ -46,7 +50,7 @@ export function Localized({ timeZone, children }: { timeZone: string; children: 
     document.documentElement.dir = locale === 'he' ? 'rtl' : 'ltr'
     localStorage.setItem('locale', locale)
   }, [locale])
-  if (!messages) return null
+  if (!messages) return isMissing ? <NoTexts /> : null
   return (
     <LocaleContext value={{ locale, setLocale }}>
       <I18nProvider locale={locale === 'he' ? 'he-IL' : 'en-IL'}>
@@ -57,3 +61,15 @@ export function Localized({ timeZone, children }: { timeZone: string; children: 
     </LocaleContext>
   )
 }
+
+/** The texts of the console could not be fetched: these are in the page. */
+const NoTexts = () => (
+  <div role="alert" className="flex flex-col gap-3 p-6">
+    <p lang="he" dir="rtl">
+      אין קשר עם השרת. <a href={location.href}>לנסות שוב</a>
+    </p>
+    <p lang="en" dir="ltr">
+      The server cannot be reached. <a href={location.href}>Try again</a>
+    </p>
+  </div>
+)

@@ -1,22 +1,27 @@
-import { useQuery } from '@tanstack/react-query'
-import { Link, Outlet, useLocation } from '@tanstack/react-router'
+import { type UseQueryResult, useQuery } from '@tanstack/react-query'
+import { Outlet, useLocation } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from 'react'
 import { Button } from 'react-aria-components'
 import { useTranslations } from 'use-intl'
-import { followOutbox, forgetWritten, ownerOf } from '../screens/composer-outbox.ts'
+import { followOutbox, ownerOf } from '../screens/composer-outbox.ts'
 import { SetupBanner } from '../screens/setup-banner.tsx'
 import { Icon } from '../ui/icon.tsx'
+import { Heading, Loaded } from '../ui/states.tsx'
+import { Account } from './account.tsx'
 import { useActions, useKeys } from './actions.ts'
-import { BASE, below } from './base.ts'
+import { leaveBusiness, seeAlert } from './alert-link.ts'
+import { BASE, below, chosenBusiness } from './base.ts'
+import { errorTexts } from './errors.ts'
 import { followEvents, isOnline, onOnlineChange } from './events.ts'
 import { useLocale } from './i18n.tsx'
-import { PLACES } from './places.ts'
-import { chooseTheme, onThemeChange, readTheme, THEMES } from './theme.ts'
-import { query, statusOf } from './trpc.ts'
+import { PLACE_LOOK, PlaceLink } from './place-link.tsx'
+import { isAlways, PLACES } from './places.ts'
+import { type Out, query, queryClient, statusOf } from './trpc.ts'
 
 // Loaded when first needed: the first page does without them.
 const CommandBar = lazy(async () => ({ default: (await import('./command-bar.tsx')).CommandBar }))
 const KeyList = lazy(async () => ({ default: (await import('./command-bar.tsx')).KeyList }))
+const MorePlaces = lazy(async () => ({ default: (await import('./more-places.tsx')).MorePlaces }))
 const Notices = lazy(async () => ({ default: (await import('../ui/notices.tsx')).Notices }))
 
 /** The frame of every screen: navigation beside it, below it on a phone. */
@@ -28,11 +33,7 @@ export function Layout() {
   const status = statusOf(me.error)
   const { locale } = useLocale()
   useEffect(() => {
-    // The business that was chosen before is not this member's any more.
-    if ((status === 403 || status === 404) && localStorage.getItem('business')) {
-      localStorage.removeItem('business')
-      location.reload()
-    }
+    if ((status === 403 || status === 404) && chosenBusiness()) leaveBusiness()
     if (status === 401) {
       const next = location.pathname.slice(BASE.length) + location.search
       location.assign(`${below('/admin/login')}?${new URLSearchParams({ lang: locale, next })}`)
@@ -40,13 +41,28 @@ export function Layout() {
   }, [status, locale])
   const businessId = me.data?.businessId
   useEffect(() => (businessId ? followEvents(businessId) : undefined), [businessId])
+  useEffect(() => {
+    if (businessId) void seeAlert()
+  }, [businessId])
   const owner = ownerOf(me.data)
   useEffect(() => (owner ? followOutbox(owner) : undefined), [owner])
-  const [over, setOver] = useState<'commands' | 'keys' | null>(null)
+  const [over, setOver] = useState<'commands' | 'keys' | 'more' | null>(null)
   useKeys(() => setOver('commands'))
   // Letters that are typed right after Ctrl-K must not be lost.
-  useEffect(() => void setTimeout(() => void import('./command-bar.tsx'), 2_000), [])
+  // And what an error means must be said even when the server is gone by then.
+  useEffect(
+    () =>
+      void setTimeout(() => {
+        void import('./command-bar.tsx')
+        void import('./more-places.tsx')
+        void queryClient.prefetchQuery(errorTexts(locale))
+      }, 2_000),
+    [locale],
+  )
   useActions([{ id: 'keys', label: t('commands.keys'), key: '?', run: () => setOver('keys') }])
+  const places = PLACES.filter(({ to }) => to !== '/health' || me.data?.operator)
+  const more = places.filter((each) => !isAlways(each))
+  const isBehindMore = more.some(({ to }) => place === to || place.startsWith(`${to}/`))
   if (status === 401) return null
   return (
     <div className="flex h-full flex-col md:flex-row">
@@ -58,19 +74,23 @@ export function Layout() {
         className="order-last flex shrink-0 border-line border-t bg-surface md:order-first md:w-52 md:flex-col md:border-t-0 md:border-e"
       >
         <div className="hidden px-4 pt-5 pb-3 font-bold text-lg md:block">AgentLocator</div>
-        <ul className="flex flex-1 overflow-x-auto md:flex-none md:flex-col md:gap-1 md:p-2">
-          {PLACES.filter(({ to }) => to !== '/health' || me.data?.operator).map(({ to, name, icon }) => (
-            <li key={to} className="min-w-[4.2rem] flex-1 md:flex-none">
-              <Link
-                to={to}
-                className="flex flex-col items-center gap-1 rounded-lg px-2 py-2 text-muted text-xs hover:bg-raised md:flex-row md:gap-3 md:px-3 md:text-base"
-                activeProps={{ className: 'bg-accent-soft font-semibold !text-ink', 'aria-current': 'page' }}
-              >
-                <Icon name={icon} />
-                {t(`nav.${name}`)}
-              </Link>
+        <ul className="flex flex-1 md:flex-none md:flex-col md:gap-1 md:p-2">
+          {places.map((each) => (
+            <li key={each.to} className={isAlways(each) ? 'min-w-0 flex-1 md:flex-none' : 'hidden md:block'}>
+              <PlaceLink place={each} />
             </li>
           ))}
+          <li className="min-w-0 flex-1 md:hidden">
+            <Button
+              className={`${PLACE_LOOK} ${isBehindMore ? 'bg-accent-soft font-semibold !text-ink' : ''}`}
+              aria-haspopup="dialog"
+              aria-current={isBehindMore ? 'true' : undefined}
+              onPress={() => setOver('more')}
+            >
+              <Icon name="more" />
+              {t('nav.more')}
+            </Button>
+          </li>
         </ul>
         <Button
           className="mx-2 hidden items-center gap-3 rounded-lg border border-line px-3 py-2 text-muted hover:bg-raised md:flex"
@@ -91,10 +111,11 @@ export function Layout() {
           </div>
         )}
         {place === '/today' && <SetupBanner />}
-        <Outlet />
+        {me.isError && !me.data ? <Unknown me={me} /> : <Outlet />}
       </main>
       <Suspense>
         {over === 'commands' && <CommandBar onClose={() => setOver(null)} />}
+        {over === 'more' && <MorePlaces places={more} onClose={() => setOver(null)} />}
         {over === 'keys' && <KeyList onClose={() => setOver(null)} />}
         <Notices />
       </Suspense>
@@ -102,62 +123,13 @@ export function Layout() {
   )
 }
 
-/** Business, language, theme, sign-out. */
-export function Account({ className }: { className: string }) {
-  const t = useTranslations('nav')
-  const { locale, setLocale } = useLocale()
-  const me = useQuery(query('account.me'))
-  const theme = useSyncExternalStore(onThemeChange, readTheme)
-  const businesses = me.data?.businesses ?? []
+/** Without knowing who this is, a screen would say that everything is forbidden. */
+function Unknown({ me }: { me: UseQueryResult<Out<'account.me'>> }) {
+  const t = useTranslations('state')
   return (
-    <div className={`flex-col gap-2 text-sm ${className}`}>
-      {businesses.length > 1 && (
-        <label className="flex flex-col gap-1 text-muted">
-          {t('business')}
-          <select
-            className="rounded-lg border border-line bg-surface px-2 py-1 text-ink"
-            value={me.data?.businessId}
-            onChange={(event) => {
-              localStorage.setItem('business', event.target.value)
-              location.assign(below('/console'))
-            }}
-          >
-            {businesses.map(({ businessId, businessName }) => (
-              <option key={businessId} value={businessId}>
-                {businessName}
-              </option>
-            ))}
-          </select>
-        </label>
-      )}
-      <div className="flex gap-2">
-        <Button
-          className="rounded-lg border border-line px-2 py-1 hover:bg-raised"
-          onPress={() => setLocale(locale === 'he' ? 'en' : 'he')}
-        >
-          <span lang={locale === 'he' ? 'en' : 'he'}>{t('language')}</span>
-        </Button>
-        <Button
-          className="rounded-lg border border-line px-2 py-1 hover:bg-raised"
-          aria-label={t('themeIs', { theme: t(theme) })}
-          onPress={() => chooseTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? 'system')}
-        >
-          <Icon name="theme" />
-        </Button>
-      </div>
-      {me.data?.user && (
-        <form
-          method="post"
-          action={below('/admin/logout')}
-          onSubmit={forgetWritten}
-          className="flex items-center gap-2"
-        >
-          <bdi className="min-w-0 flex-1 truncate text-muted">{me.data.user.name || me.data.user.email}</bdi>
-          <button type="submit" className="rounded-lg border border-line px-2 py-1 hover:bg-raised">
-            {t('signOut')}
-          </button>
-        </form>
-      )}
-    </div>
+    <>
+      <Heading>{t('broken')}</Heading>
+      <Loaded of={me}>{() => null}</Loaded>
+    </>
   )
 }

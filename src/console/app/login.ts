@@ -1,6 +1,7 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import * as z from 'zod/mini'
 import { below } from './base.ts'
+import { RefusedError } from './errors.ts'
 import { queryClient } from './trpc.ts'
 
 const problem = z.object({ message: z.optional(z.string()), code: z.optional(z.string()) })
@@ -12,7 +13,7 @@ const session = z.object({
   updatedAt: z.string(),
 })
 
-/** Asks the login service. @throws Error with what it said */
+/** Asks the login service. @throws RefusedError with what it said */
 async function ask<S extends z.ZodMiniType>(schema: S, path: string, body?: Record<string, unknown>) {
   const response = await fetch(below(`/api/auth${path}`), {
     method: body ? 'POST' : 'GET',
@@ -21,7 +22,7 @@ async function ask<S extends z.ZodMiniType>(schema: S, path: string, body?: Reco
   const answer: unknown = await response.json().catch(() => ({}))
   if (response.ok) return z.parse(schema, answer)
   const said = z.safeParse(problem, answer)
-  throw new Error((said.success && said.data.message) || `HTTP ${response.status}`)
+  throw new RefusedError({ code: `http_${response.status}`, ...(said.success ? said.data : {}) })
 }
 
 /** The sessions of this person, this browser's first. */

@@ -4,7 +4,8 @@ import { below } from './base.ts'
 import { NoSuchScreen, ScreenFailed } from './failure.tsx'
 import { Layout } from './layout.tsx'
 import { CALL_OUTCOMES } from './outcomes.ts'
-import { SETUP_STEPS } from './setup.ts'
+import { SETUP_STEPS } from './parts.ts'
+import { SETTINGS_NAMES } from './settings-parts.ts'
 
 const root = createRootRoute({ component: Layout, notFoundComponent: NoSuchScreen })
 const text = z.catch(z.optional(z.string()), undefined)
@@ -56,8 +57,8 @@ const call = createRoute({
   path: '/calls/$callId',
   component: lazyRouteComponent(() => import('../screens/call.tsx'), 'CallPage'),
 })
-/** `lead`: the one whose details are open. */
-const leadsSearch = z.object({ lead: text })
+/** `lead`: the one whose details are open. With a stage or a time the board is a list. */
+const leadsSearch = z.object({ lead: text, stage: text, since: text, until: text })
 const leads = createRoute({
   getParentRoute: () => root,
   path: '/leads',
@@ -77,6 +78,8 @@ const calendarSearch = z.object({
   view: z.catch(z.optional(z.enum(['day', 'week', 'month'])), undefined),
   date: z.catch(z.optional(z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}$/))), undefined),
   appointment: text,
+  /** Whose appointments alone are shown. */
+  staff: text,
 })
 const calendar = createRoute({
   getParentRoute: () => root,
@@ -89,25 +92,12 @@ const payments = createRoute({
   path: '/payments',
   component: lazyRouteComponent(() => import('../screens/payments.tsx'), 'Payments'),
 })
-const SETTINGS_PARTS = [
-  'business',
-  'receptionist',
-  'whatsapp',
-  'numbers',
-  'notifications',
-  'team',
-  'keys',
-  'providers',
-  'webhooks',
-  'privacy',
-  'audit',
-  'usage',
-  'account',
-] as const
 const settingsSearch = z.object({
-  part: z.catch(z._default(z.enum(SETTINGS_PARTS), 'business'), 'business'),
+  part: z.catch(z._default(z.enum(SETTINGS_NAMES), 'business'), 'business'),
   /** A part of the part. */
   tab: text,
+  /** How a login at the vendor of a calendar ended. */
+  connected: text,
 })
 const settings = createRoute({
   getParentRoute: () => root,

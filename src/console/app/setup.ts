@@ -1,13 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
+import { UNNAMED_BUSINESS } from '../../lib/business-name.ts'
 import { useAccess } from './access.ts'
+import type { SetupStep } from './parts.ts'
 import { query } from './trpc.ts'
-
-export const SETUP_STEPS = ['business', 'hours', 'number', 'whatsapp', 'test'] as const
-export type SetupStep = (typeof SETUP_STEPS)[number]
 
 const LEFT = 'setup-left'
 export const leaveSetup = () => localStorage.setItem(LEFT, 'yes')
 export const setupLeft = () => localStorage.getItem(LEFT) !== null
+
+/** Whether someone gave the business a name: callers hear it in the greeting. */
+export const isNamed = (name: string) => ![UNNAMED_BUSINESS, ''].includes(name.trim())
 
 /** Which steps of the setup are done, by what the server says; undefined while it is read. */
 export function useSetup(): Record<SetupStep, boolean> | undefined {
@@ -20,7 +22,7 @@ export function useSetup(): Record<SetupStep, boolean> | undefined {
   const tests = useQuery({ ...query('calls.list', { limit: 1, tests: true }), enabled })
   if (!business.data || !numbers.data || !providers.data || !calls.data || !tests.data) return undefined
   return {
-    business: business.data.name !== '',
+    business: isNamed(business.data.name),
     hours: business.data.hours !== null,
     number: numbers.data.items.length > 0,
     whatsapp:

@@ -9,7 +9,7 @@ import {
 } from '@trpc/client'
 import type { AppRouter, Inputs, Outputs } from '../../trpc/client.ts'
 
-import { below } from './base.ts'
+import { below, chosenBusiness } from './base.ts'
 
 type Record_ = AppRouter['_def']['record']
 type Kind<M extends keyof Record_, P extends keyof Record_[M]> = Record_[M][P] extends { _def: { type: infer T } }
@@ -46,18 +46,17 @@ export type QueryPath = Paths<'query'>
 export type MutationPath = Paths<'mutation'>
 type Args<I> = undefined extends I ? [input?: I] : [input: I]
 
-const business = () => localStorage.getItem('business')
 const link = splitLink<AppRouter>({
   condition: (operation) => operation.type === 'subscription',
   true: httpSubscriptionLink({
     url: below('/trpc'),
-    connectionParams: () => (business() ? { businessId: business() ?? '' } : null),
+    connectionParams: () => (chosenBusiness() ? { businessId: chosenBusiness() ?? '' } : null),
   }),
   false: httpBatchLink({
     url: below('/trpc'),
     maxURLLength: 2_000,
     maxItems: 20,
-    headers: () => (business() ? { 'x-business-id': business() ?? '' } : {}),
+    headers: () => (chosenBusiness() ? { 'x-business-id': chosenBusiness() ?? '' } : {}),
   }),
 })
 export const client = createTRPCClient<AppRouter>({ links: [link] })
@@ -65,7 +64,11 @@ const raw = getUntypedClient(client)
 
 export const queryClient = new QueryClient({
   defaultOptions: {
-    queries: { staleTime: 30_000, retry: (count, error) => count < 2 && (statusOf(error) ?? 500) >= 500 },
+    queries: {
+      staleTime: 30_000,
+      retry: (count, error) => count < 2 && (statusOf(error) ?? 500) >= 500,
+      retryDelay: (count) => 400 * 2 ** count,
+    },
   },
 })
 

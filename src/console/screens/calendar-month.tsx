@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { useFormatter, useTimeZone, useTranslations } from 'use-intl'
 import { dateOf } from '../ui/days.ts'
 import { AppointmentCard } from './calendar-card.tsx'
-import { type Appointment, type CalendarActions, onDay } from './calendar-types.ts'
+import { type Appointment, type CalendarActions, onDay, type Staff } from './calendar-types.ts'
 
 const SHOWN = 3
 
@@ -11,12 +11,14 @@ export function Month({
   days,
   date,
   appointments,
+  staff,
   actions,
   onDay: openDay,
 }: {
   days: string[]
   date: string
   appointments: Appointment[]
+  staff: Staff[]
   actions: CalendarActions
   onDay(day: string): void
 }) {
@@ -75,6 +77,7 @@ export function Month({
                     key={appointment.id}
                     appointment={appointment}
                     actions={actions}
+                    staff={staff}
                     onMoving={setMoving}
                   />
                 ))}

@@ -117,7 +117,11 @@ function Measures({ metrics, moments }: { metrics: CallDetail['metrics']; moment
       })}
       {engines.length > 0 && (
         <Fact name={t('engine')}>
-          <bdi dir="ltr">{engines.join(' → ')}</bdi>
+          {engines.length === 1 && engines[0] === 'embedded' ? (
+            t('engineEmbedded')
+          ) : (
+            <bdi dir="ltr">{engines.join(' → ')}</bdi>
+          )}
         </Fact>
       )}
     </>

@@ -1,9 +1,10 @@
 import { useTranslations } from 'use-intl'
-import { below } from '../app/base.ts'
+import { fileAddress } from '../app/base.ts'
+import type { Out } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Duration } from '../ui/values.tsx'
-import type { CallAudio, CallMoment, CallTurn } from './call-types.ts'
+import type { CallMoment, CallTurn } from './call-types.ts'
 import { Waveform } from './call-waveform.tsx'
 import type { Player } from './use-player.ts'
 
@@ -18,7 +19,7 @@ export function CallPlayer({
   player,
 }: {
   callId: string
-  audio: CallAudio | undefined
+  audio: Out<'calls.audio'> | undefined
   moments: CallMoment[]
   turns: CallTurn[]
   player: Player
@@ -31,7 +32,7 @@ export function CallPlayer({
         {audio.state === 'rendering' ? t('audioRendering') : t('audioNone')}
       </p>
     )
-  const source = below(`/api/v1/calls/${callId}/audio`)
+  const source = fileAddress(`/api/v1/calls/${callId}/audio`)
   return (
     <section aria-label={t('audio')} className="flex flex-col gap-2 rounded-xl border border-line bg-surface p-3">
       {/* biome-ignore lint/a11y/useMediaCaption: the transcript stands below it */}

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useTranslations } from 'use-intl'
-import { below } from '../app/base.ts'
+import { fileAddress } from '../app/base.ts'
 import { query } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
@@ -20,7 +20,11 @@ export function Replay({ callId }: { callId: string }) {
         <Act isDisabled={replay.isFetching} onPress={() => void replay.refetch()}>
           {t('replay')}
         </Act>
-        <a href={below(`/api/v1/calls/${callId}/trace`)} download={`${callId}.jsonl`} className="text-sm underline">
+        <a
+          href={fileAddress(`/api/v1/calls/${callId}/trace`)}
+          download={`${callId}.jsonl`}
+          className="text-sm underline"
+        >
           {t('downloadTrace')}
         </a>
       </div>

@@ -1,6 +1,7 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { useTranslations } from 'use-intl'
+import { useAccess } from '../app/access.ts'
 import { mutation, type Out, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Field, Problem } from '../ui/fields.tsx'
@@ -14,13 +15,14 @@ const FIELDS = ['name', 'inquiry', 'area', 'budget', 'callback_time'] as const
 export function Summary({ callId }: { callId: string }) {
   const t = useTranslations('call')
   const summary = useQuery(query('calls.summary', { id: callId }))
+  const mayEdit = useAccess().may('agent')
   const [editing, setEditing] = useState(false)
   if (summary.data === undefined) return null
   return (
     <section aria-labelledby="summary" className="flex flex-col gap-2 rounded-xl border border-line bg-surface p-4">
       <h2 id="summary" className="flex items-center justify-between font-semibold">
         {t('summary')}
-        {!editing && (
+        {!editing && mayEdit && (
           <Act look="quiet" onPress={() => setEditing(true)}>
             {t('edit')}
           </Act>

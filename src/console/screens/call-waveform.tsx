@@ -5,30 +5,35 @@ import { drawWaveform, isMarked, SIGNS } from './draw-waveform.ts'
 import type { Player } from './use-player.ts'
 
 const HEIGHT = 132
+const ONE_SIDE_HEIGHT = 88
 const STEP_MS = 5_000
 const PAGE_MS = 30_000
 
-/** Both sides over time on a canvas, from left to right in every language; a slider for the keyboard and screen readers. */
+/** Both sides, or the caller alone, over time on a canvas, from left to right in every language; a slider for the keyboard and screen readers. */
 export function Waveform({
   audio,
   moments,
   turns,
   player,
+  label,
 }: {
   audio: CallAudio
   moments: CallMoment[]
   turns: CallTurn[]
   player: Player
+  /** Of a recording of the caller alone. */
+  label?: string
 }) {
   const t = useTranslations('call')
   const canvas = useRef<HTMLCanvasElement>(null)
   const width = useWidth(canvas)
   const theme = useTheme()
+  const height = label ? ONE_SIDE_HEIGHT : HEIGHT
   const { atMs, durationMs, seek } = player
   useEffect(() => {
     const element = canvas.current
-    if (element && width > 0) drawWaveform(element, { audio, moments, turns, atMs, width, height: HEIGHT, theme })
-  }, [audio, moments, turns, atMs, width, theme])
+    if (element && width > 0) drawWaveform(element, { audio, moments, turns, atMs, width, height, theme })
+  }, [audio, moments, turns, atMs, width, height, theme])
 
   const seekTo = (event: PointerEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect()
@@ -51,14 +56,13 @@ export function Waveform({
     else return
     event.preventDefault()
   }
-  const kinds = [...new Set(moments.filter(isMarked).map(({ kind }) => kind))]
   return (
     <div className="flex flex-col gap-1">
       <div
         dir="ltr"
         role="slider"
         tabIndex={0}
-        aria-label={t('position')}
+        aria-label={label ?? t('position')}
         aria-valuemin={0}
         aria-valuemax={Math.round(durationMs / 1000)}
         aria-valuenow={Math.round(atMs / 1000)}
@@ -73,28 +77,36 @@ export function Waveform({
         onKeyDown={onKeyDown}
         className="w-full cursor-pointer touch-pan-y rounded-lg bg-page"
       >
-        <canvas ref={canvas} className="block w-full" style={{ height: HEIGHT }} />
+        <canvas ref={canvas} className="block w-full" style={{ height }} />
       </div>
-      <p className="flex flex-wrap gap-x-4 gap-y-1 text-muted text-xs">
-        <span>
-          <i aria-hidden="true" className="me-1 inline-block size-2 rounded-full bg-muted" />
-          {t('callerAbove')}
-        </span>
-        <span>
-          <i aria-hidden="true" className="me-1 inline-block size-2 rounded-full bg-accent" />
-          {t('agentBelow')}
-        </span>
-        {kinds.map((kind) => (
-          <span key={kind}>
-            <bdi aria-hidden="true" className="me-1 font-bold">
-              {SIGNS[kind]}
-            </bdi>
-            {t(`moment.${kind}`)}
-          </span>
-        ))}
-        <span>{t('keys')}</span>
-      </p>
+      {!label && <Legend moments={moments} />}
     </div>
+  )
+}
+
+function Legend({ moments }: { moments: CallMoment[] }) {
+  const t = useTranslations('call')
+  const kinds = [...new Set(moments.filter(isMarked).map(({ kind }) => kind))]
+  return (
+    <p className="flex flex-wrap gap-x-4 gap-y-1 text-muted text-xs">
+      <span>
+        <i aria-hidden="true" className="me-1 inline-block size-2 rounded-full bg-muted" />
+        {t('callerAbove')}
+      </span>
+      <span>
+        <i aria-hidden="true" className="me-1 inline-block size-2 rounded-full bg-accent" />
+        {t('agentBelow')}
+      </span>
+      {kinds.map((kind) => (
+        <span key={kind}>
+          <bdi aria-hidden="true" className="me-1 font-bold">
+            {SIGNS[kind]}
+          </bdi>
+          {t(`moment.${kind}`)}
+        </span>
+      ))}
+      <span>{t('keys')}</span>
+    </p>
   )
 }
 

@@ -3,8 +3,8 @@ import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { useFormatter, useTranslations } from 'use-intl'
 import { CALL_OUTCOMES } from '../app/outcomes.ts'
 import { pages } from '../app/trpc.ts'
-import { Act } from '../ui/buttons.tsx'
 import { Icon } from '../ui/icon.tsx'
+import { MoreRow } from '../ui/more.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
 import { Ago, Duration, Phone } from '../ui/values.tsx'
 
@@ -22,7 +22,7 @@ export function Calls() {
         <Loaded of={list}>
           {() =>
             items.length === 0 ? (
-              <Empty>{t('call.empty')}</Empty>
+              <Empty icon="phone">{t('call.empty')}</Empty>
             ) : (
               <ul>
                 {items.map((call) => (
@@ -48,11 +48,7 @@ export function Calls() {
                     </Link>
                   </li>
                 ))}
-                {list.hasNextPage && (
-                  <li className="p-3 text-center">
-                    <Act onPress={() => void list.fetchNextPage()}>{t('state.more')}</Act>
-                  </li>
-                )}
+                <MoreRow of={list} />
               </ul>
             )
           }

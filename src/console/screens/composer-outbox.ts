@@ -1,7 +1,6 @@
-import { TRPCClientError } from '@trpc/client'
 import { useSyncExternalStore } from 'react'
 import { isOnline, onOnlineChange } from '../app/events.ts'
-import { client, queryClient, statusOf } from '../app/trpc.ts'
+import { client, codeOf, queryClient, statusOf } from '../app/trpc.ts'
 
 /** The message that an answer quotes. */
 export type Quote = { id: string; text: string; provider: 'twilio' | 'baileys' }
@@ -19,15 +18,19 @@ export type WaitingMessage = {
   text: string
   files: SentFile[]
   quote: Quote | null
+  /** Unset: the business's own choice. */
+  provider?: 'twilio' | 'baileys' | null
   template: { contentSid: string; variables: Record<string, string> } | null
   /** What is shown of a template until the server has it. */
   shown?: string
-  /** Refused for good, in the server's words. */
+  /** The code of the answer that refused it for good. */
   refused: string | null
 }
 
 const STORED = 'outbox'
 const RETRY_MS = 3_000
+/** The most characters of a message that the server takes. */
+const MAX_TEXT = 4_096
 /** Answers that say nothing of the message: the server is away, or a proxy speaks for it. */
 const AWAY = new Set([502, 503, 504])
 /** Refusals of the same status as a server that is away. */
@@ -132,9 +135,9 @@ async function send(message: WaitingMessage): Promise<boolean> {
     await request(message)
   } catch (error) {
     const status = statusOf(error)
-    const code: unknown = error instanceof TRPCClientError ? error.data?.error?.code : null
-    if (status === null || status === 401 || (AWAY.has(status) && !SETTLED.has(String(code)))) return false
-    const refused = error instanceof Error ? error.message : ''
+    const code = codeOf(error) ?? 'internal'
+    const refused = code === 'invalid_input' && message.text.length > MAX_TEXT ? 'text_too_long' : code
+    if (status === null || status === 401 || (AWAY.has(status) && !SETTLED.has(refused))) return false
     write(waiting.map((each) => (each.key === message.key ? { ...each, refused } : each)))
     return true
   }
@@ -144,14 +147,25 @@ async function send(message: WaitingMessage): Promise<boolean> {
   return true
 }
 
-async function request({ key, contactId, isNote, phone, text, files, quote, template }: WaitingMessage): Promise<void> {
+async function request({
+  key,
+  contactId,
+  isNote,
+  phone,
+  text,
+  files,
+  quote,
+  provider,
+  template,
+}: WaitingMessage): Promise<void> {
   if (isNote) return void (await client.contacts.addNote.mutate({ id: contactId, noteId: key, body: text }))
   await client.messages.send.mutate({
     to: phone ?? '',
     idempotencyKey: key,
     ...(text ? { text } : {}),
     ...(files.length > 0 ? { media: files.map(({ url, voice }) => ({ url, ...(voice ? { voice } : {}) })) } : {}),
-    ...(quote ? { replyTo: quote.id, provider: quote.provider } : {}),
+    ...(quote ? { replyTo: quote.id } : {}),
+    ...(provider ? { provider } : {}),
     ...(template ? { template } : {}),
   })
 }

@@ -1,4 +1,5 @@
 import { useTranslations } from 'use-intl'
+import { refusalOf, useRefusalText } from '../app/errors.ts'
 import type { Draft, DraftFile } from './composer-draft.ts'
 import { MAX_BYTES, uploadFile } from './composer-upload.ts'
 
@@ -10,6 +11,7 @@ type Change = (by: (old: Draft) => Draft) => void
  */
 export function useFiles(change: Change, provider: 'twilio' | 'baileys' | null) {
   const t = useTranslations('composer')
+  const textOf = useRefusalText()
   const set = (key: string, by: Partial<DraftFile>) =>
     change((old) => ({ ...old, files: old.files.map((file) => (file.key === key ? { ...file, ...by } : file)) }))
   const add = (blob: Blob, name: string, voice: boolean) => {
@@ -25,7 +27,10 @@ export function useFiles(change: Change, provider: 'twilio' | 'baileys' | null) 
         const isTaken = !provider || providers.includes(provider)
         set(key, isTaken ? { sent: { url, contentType, fileName, voice } } : { problem: t('typeNotTaken') })
       },
-      (error: Error) => set(key, { problem: error.message || t('uploadFailed') }),
+      (error: Error) => {
+        const refusal = refusalOf(error)
+        set(key, { problem: refusal ? textOf(refusal).text : t('uploadFailed') })
+      },
     )
   }
   return {

@@ -43,7 +43,9 @@ export function Composer({
   const [popup, setPopup] = useState<'payment' | 'template' | null>(null)
   const contact = useQuery(query('contacts.get', { id: contactId }))
   const business = useQuery(query('businesses.get'))
-  const files = useFiles(change, draft.quote?.provider ?? business.data?.defaultWhatsappProvider ?? null)
+  // An answer goes back to the number that the person wrote to.
+  const provider = draft.quote?.provider ?? lastWritten(items)?.data.provider ?? null
+  const files = useFiles(change, provider ?? business.data?.defaultWhatsappProvider ?? null)
   handle.current = {
     quote: (quote) => {
       change({ quote, isNote: false })
@@ -68,6 +70,7 @@ export function Composer({
       text: text.trim(),
       files: sent,
       quote: isNote ? null : quote,
+      provider: isNote ? null : provider,
       template: null,
     })
     clear()
@@ -120,7 +123,7 @@ export function Composer({
             onChange={(event) => change({ isNote: event.target.checked })}
             className="size-4"
           />
-          {t('inbox.note')} ({t('inbox.noteHint')})
+          {t('inbox.note')} <span className="hidden sm:inline">({t('inbox.noteHint')})</span>
         </label>
       </div>
       {popup === 'payment' && <PaymentPopup contactId={contactId} onClose={() => setPopup(null)} />}
@@ -202,8 +205,13 @@ function readyToSend({ text, isNote, files }: Draft): boolean {
 
 /** Whether WhatsApp takes only templates over the platform that the person wrote on last. */
 function windowIsShut(items: Entry[]): boolean {
-  const last = items.findLast((entry) => entry.kind === 'message' && entry.data.direction === 'in')
-  return (
-    last?.kind === 'message' && last.data.provider === 'twilio' && Date.now() - new Date(last.at).getTime() > WINDOW_MS
-  )
+  const last = lastWritten(items)
+  return last?.data.provider === 'twilio' && Date.now() - new Date(last.at).getTime() > WINDOW_MS
+}
+
+/** The latest message that the person wrote. */
+function lastWritten(items: Entry[]) {
+  return items.findLast((entry) => entry.kind === 'message' && entry.data.direction === 'in') as
+    | Extract<Entry, { kind: 'message' }>
+    | undefined
 }

@@ -2,9 +2,11 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { mutation, query, queryClient } from '../app/trpc.ts'
+import { Allowed } from '../ui/allowed.tsx'
 import { Act } from '../ui/buttons.tsx'
 import { Loaded } from '../ui/states.tsx'
 import { Ago, Phone } from '../ui/values.tsx'
+import { ContactAgent } from './contact-agent.tsx'
 import { ContactForm } from './contact-form.tsx'
 import { ContactMerge } from './contact-merge.tsx'
 
@@ -72,15 +74,18 @@ export function ContactPanel({ contactId, onClose }: { contactId: string; onClos
                 ))}
               </ul>
             )}
-            <div className="flex gap-2">
-              <Act onPress={() => setOver('edit')}>{t('contact.edit')}</Act>
-              <Act onPress={() => setOver('merge')}>{t('contact.merge')}</Act>
-            </div>
-            {over === 'edit' && <ContactForm contact={data} onClose={() => setOver(null)} />}
-            {over === 'merge' && <ContactMerge contact={data} onClose={() => setOver(null)} />}
-            <Act onPress={() => optOut.mutate({ id: data.id, optedOut: data.optedOutAt === null })}>
-              {data.optedOutAt ? t('contact.optIn') : t('contact.optOut')}
-            </Act>
+            <ContactAgent contactId={data.id} />
+            <Allowed to="agent">
+              <div className="flex gap-2">
+                <Act onPress={() => setOver('edit')}>{t('contact.edit')}</Act>
+                <Act onPress={() => setOver('merge')}>{t('contact.merge')}</Act>
+              </div>
+              {over === 'edit' && <ContactForm contact={data} onClose={() => setOver(null)} />}
+              {over === 'merge' && <ContactMerge contact={data} onClose={() => setOver(null)} />}
+              <Act onPress={() => optOut.mutate({ id: data.id, optedOut: data.optedOutAt === null })}>
+                {data.optedOutAt ? t('contact.optIn') : t('contact.optOut')}
+              </Act>
+            </Allowed>
           </>
         )}
       </Loaded>

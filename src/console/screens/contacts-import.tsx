@@ -2,6 +2,7 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { useRef, useState } from 'react'
 import { FileTrigger } from 'react-aria-components'
 import { useTranslations } from 'use-intl'
+import { useFindingText } from '../app/errors.ts'
 import { client, mutation, type Out, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Field, Problem } from '../ui/fields.tsx'
@@ -162,7 +163,7 @@ function Shown({
                 </td>
                 <td className={`p-2 ${row.outcome === 'rejected' ? 'text-danger' : ''}`}>
                   {t(`importOutcomes.${row.outcome}`)}
-                  {row.errors[0] && <bdi className="block text-xs">{row.errors[0].message}</bdi>}
+                  {row.errors[0] && <RowError error={row.errors[0]} />}
                 </td>
               </tr>
             ))}
@@ -170,6 +171,16 @@ function Shown({
         </table>
       </section>
     </div>
+  )
+}
+
+function RowError({ error }: { error: Out<'imports.preview'>['rows'][number]['errors'][number] }) {
+  const textOf = useFindingText()
+  return (
+    <span className="block text-xs" title={error.message}>
+      {error.column && <bdi>{error.column}: </bdi>}
+      {textOf(error)}
+    </span>
   )
 }
 

@@ -3,9 +3,11 @@ import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { useActions } from '../app/actions.ts'
-import { below } from '../app/base.ts'
+import { fileAddress } from '../app/base.ts'
 import { pages, query } from '../app/trpc.ts'
+import { Allowed } from '../ui/allowed.tsx'
 import { Act } from '../ui/buttons.tsx'
+import { MoreRow } from '../ui/more.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
 import { Ago, Phone } from '../ui/values.tsx'
 import { ContactForm } from './contact-form.tsx'
@@ -52,14 +54,16 @@ export function Contacts() {
               className="min-w-0 max-w-xs flex-1 rounded-lg border border-line bg-page px-3 py-1.5"
             />
             <div className="flex flex-wrap gap-1">
-              <Act look="main" onPress={() => setOver('create')}>
-                {t('contact.create')}
-              </Act>
+              <Allowed to="agent">
+                <Act look="main" onPress={() => setOver('create')}>
+                  {t('contact.create')}
+                </Act>
+              </Allowed>
               {mayManage && (
                 <>
                   <Act onPress={() => setOver('import')}>{t('contact.import')}</Act>
                   <a
-                    href={below('/api/v1/exports/contacts.csv')}
+                    href={fileAddress('/api/v1/exports/contacts.csv')}
                     className="inline-flex min-h-9 items-center rounded-lg border border-line px-3 py-1 hover:bg-raised"
                   >
                     {t('contact.export')}
@@ -76,7 +80,7 @@ export function Contacts() {
         <Loaded<unknown> of={isSearch ? found : all}>
           {() =>
             items.length === 0 ? (
-              <Empty>{q ? t('state.noResults') : t('contact.empty')}</Empty>
+              <Empty icon="people">{q ? t('state.noResults') : t('contact.empty')}</Empty>
             ) : (
               <ul>
                 {items.map((contact) => (
@@ -94,11 +98,7 @@ export function Contacts() {
                     </Link>
                   </li>
                 ))}
-                {!isSearch && all.hasNextPage && (
-                  <li className="p-3 text-center">
-                    <Act onPress={() => void all.fetchNextPage()}>{t('state.more')}</Act>
-                  </li>
-                )}
+                {!isSearch && <MoreRow of={all} />}
               </ul>
             )
           }

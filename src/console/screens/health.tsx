@@ -3,6 +3,7 @@ import { type ReactNode, useState } from 'react'
 import { useFormatter, useTranslations } from 'use-intl'
 import { useAccess } from '../app/access.ts'
 import { below } from '../app/base.ts'
+import { useFindingText } from '../app/errors.ts'
 import { mutation, type Out, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Field, Problem } from '../ui/fields.tsx'
@@ -133,6 +134,7 @@ const ORDER: Finding['state'][] = ['problem', 'warning', 'ok']
 
 function Doctor() {
   const t = useTranslations('health')
+  const textOf = useFindingText()
   const doctor = useQuery({ ...query('system.doctor'), staleTime: 60_000 })
   return (
     <Card title={t('doctor')} wide>
@@ -148,9 +150,11 @@ function Doctor() {
                 <bdi dir="ltr" className="w-40 shrink-0 break-all font-medium">
                   {finding.check}
                 </bdi>
-                <span dir="ltr" className="min-w-0 flex-1 basis-60 break-words text-start">
-                  {finding.found}
-                  {finding.advice && <span className="block text-muted">→ {finding.advice}</span>}
+                <span className="min-w-0 flex-1 basis-60 break-words">
+                  {textOf({ code: finding.code, message: finding.found })}
+                  <span dir="ltr" className="block text-muted text-sm [text-align:start]">
+                    {finding.found}
+                  </span>
                 </span>
               </li>
             ))}

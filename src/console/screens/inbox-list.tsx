@@ -1,13 +1,13 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
-import { useEffect, useMemo } from 'react'
+import { memo, useEffect, useMemo } from 'react'
 import { Collection, ListBox, ListBoxItem, ListBoxLoadMoreItem, ListLayout, Virtualizer } from 'react-aria-components'
 import { useTranslations } from 'use-intl'
 import { useActions } from '../app/actions.ts'
 import { query } from '../app/trpc.ts'
 import { Icon, type IconName } from '../ui/icon.tsx'
 import { Empty, Loaded } from '../ui/states.tsx'
-import { Ago, Phone } from '../ui/values.tsx'
+import { Ago, isolated, Phone } from '../ui/values.tsx'
 import { type Conversation, conversationList, followList, type ListFilter } from './inbox-data.ts'
 
 const inbox = getRouteApi('/inbox')
@@ -56,7 +56,7 @@ export function Conversations() {
     <Loaded of={list}>
       {() =>
         items.length === 0 ? (
-          <Empty>{t('empty')}</Empty>
+          <Empty icon="chat">{t('empty')}</Empty>
         ) : (
           <Virtualizer layout={ListLayout} layoutOptions={{ rowHeight: ROW_HEIGHT }}>
             <ListBox
@@ -90,13 +90,13 @@ export function Conversations() {
   )
 }
 
-function Row({ item }: { item: Conversation }) {
+const Row = memo(function Row({ item }: { item: Conversation }) {
   const t = useTranslations('inbox')
   return (
     <ListBoxItem
       id={item.contactId}
       textValue={item.contactName ?? item.phone ?? t('unknownCaller')}
-      className="flex h-[76px] w-full cursor-pointer items-center gap-3 border-line border-b px-4 text-start outline-offset-[-2px] hover:bg-raised data-[selected]:bg-accent-soft"
+      className="flex h-[76px] w-full cursor-pointer [contain:strict] items-center gap-3 border-line border-b px-4 text-start outline-offset-[-2px] hover:bg-raised data-[selected]:bg-accent-soft"
     >
       <span className="min-w-0 flex-1">
         <span className={`block truncate ${item.unread > 0 ? 'font-bold' : ''}`}>
@@ -121,7 +121,7 @@ function Row({ item }: { item: Conversation }) {
       </span>
     </ListBoxItem>
   )
-}
+})
 
 const STATE_ICONS: Partial<Record<string, IconName>> = {
   queued: 'clock',
@@ -184,6 +184,8 @@ function previewText(
   const content = Object.entries(CONTENTS).find(([kind]) => kind === last.content)?.[1]
   if (content) return last.text && last.content !== 'deleted' ? last.text : t(`message.${content}`)
   if (last.media)
-    return last.text ? `${t(`message.${FILES[last.media]}`)}: ${last.text}` : t(`message.${FILES[last.media]}`)
+    return last.text
+      ? `${t(`message.${FILES[last.media]}`)}: ${isolated(last.text)}`
+      : t(`message.${FILES[last.media]}`)
   return last.text || t('message.other')
 }

@@ -34,7 +34,7 @@ export function Inbox() {
             <Thread key={contact} contactId={contact} onDetails={() => setDetails(!details)} />
           </Suspense>
         ) : (
-          <Empty>{t('choose')}</Empty>
+          <Empty icon="chat">{t('choose')}</Empty>
         )}
       </section>
       {contact && details && (
@@ -76,14 +76,14 @@ function List() {
           onChange={(event) => setText(event.target.value)}
           className="w-full rounded-lg border border-line bg-page px-3 py-2"
         />
-        <div className="flex flex-wrap gap-1">
+        <div className="flex flex-wrap justify-between gap-y-1">
           {VIEWS.map((view) => (
             <button
               key={view}
               type="button"
               aria-pressed={search.view === view}
               onClick={() => void navigate({ search: (old) => ({ ...old, view }) })}
-              className="rounded-full px-3 py-1 text-muted text-sm hover:bg-raised aria-pressed:bg-accent-soft aria-pressed:text-ink"
+              className="rounded-full px-2 py-1 text-muted text-sm hover:bg-raised aria-pressed:bg-accent-soft aria-pressed:text-ink"
             >
               {t(view)}
             </button>
@@ -92,7 +92,7 @@ function List() {
             type="button"
             aria-pressed={search.unread === true}
             onClick={() => void navigate({ search: (old) => ({ ...old, unread: old.unread ? undefined : true }) })}
-            className="rounded-full px-3 py-1 text-muted text-sm hover:bg-raised aria-pressed:bg-accent-soft aria-pressed:text-ink"
+            className="rounded-full px-2 py-1 text-muted text-sm hover:bg-raised aria-pressed:bg-accent-soft aria-pressed:text-ink"
           >
             {t('unreadOnly')}
           </button>

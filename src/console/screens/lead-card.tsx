@@ -2,9 +2,10 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { type KeyboardEvent, useState } from 'react'
 import { useTranslations } from 'use-intl'
+import { useAccess } from '../app/access.ts'
 import { useLocale } from '../app/i18n.tsx'
 import { query } from '../app/trpc.ts'
-import { Ago, Money, Phone, Written } from '../ui/values.tsx'
+import { Ago, isolated, Money, Phone, Written } from '../ui/values.tsx'
 import { type Column, type Lead, type LeadPlace, placeBeside } from './lead-types.ts'
 
 /** A lead on the board. Arrows choose another place, Enter moves it there, Escape leaves it; Enter alone opens it. */
@@ -23,19 +24,25 @@ export function LeadCard({
 }) {
   const t = useTranslations('lead')
   const { locale } = useLocale()
+  const name = lead.name ?? lead.contactName
+  const mayMove = useAccess().may('agent')
   const [place, setPlace] = useState<LeadPlace | null>(null)
   const members = useQuery(query('members.list', { limit: 200 }))
   const owner = members.data?.items.find(({ userId }) => userId === lead.ownerId)
   const write = (to: LeadPlace) => {
     const column = columns.find(({ stage }) => stage.key === to.stage)
     const after = column?.items.find(({ id }) => id === to.afterId)
-    return t('aimed', { stage: column?.stage.name ?? '', after: after ? (after.name ?? after.phone ?? '') : 'top' })
+    return t('aimed', {
+      stage: isolated(column?.stage.name ?? ''),
+      after: after ? isolated(after.name ?? after.contactName ?? after.phone ?? '') : 'top',
+    })
   }
   const aim = (to: LeadPlace | null) => {
     setPlace(to)
     onAim(to && `${write(to)} ${t('aimKeys')}`)
   }
   const onKeyDown = (event: KeyboardEvent) => {
+    if (!mayMove) return
     const forward = locale === 'he' ? 'ArrowLeft' : 'ArrowRight'
     const backward = locale === 'he' ? 'ArrowRight' : 'ArrowLeft'
     const steps = { ArrowUp: 'up', ArrowDown: 'down', [forward]: 'next', [backward]: 'previous' } as const
@@ -50,7 +57,7 @@ export function LeadCard({
   }
   return (
     <li
-      draggable
+      draggable={mayMove}
       data-lead={lead.id}
       onDragStart={(event) => event.dataTransfer.setData('text/plain', lead.id)}
       className={`flex flex-col gap-1 rounded-lg border border-line bg-surface p-3 shadow-sm ${place ? 'ring-2 ring-accent' : ''}`}
@@ -60,10 +67,10 @@ export function LeadCard({
         onClick={onOpen}
         onKeyDown={onKeyDown}
         onBlur={() => place && aim(null)}
-        aria-description={t('cardKeys')}
+        aria-description={mayMove ? t('cardKeys') : undefined}
         className="truncate text-start font-bold"
       >
-        {lead.name ? <bdi>{lead.name}</bdi> : lead.phone ? <Phone value={lead.phone} /> : t('noName')}
+        {name ? <bdi>{name}</bdi> : lead.phone ? <Phone value={lead.phone} /> : t('noName')}
       </button>
       {place && <strong className="text-accent text-sm">{write(place)}</strong>}
       {lead.inquiry && <Written className="line-clamp-3 text-sm">{lead.inquiry}</Written>}
@@ -80,13 +87,14 @@ export function LeadCard({
       <span className="flex items-center gap-2">
         <select
           aria-label={t('move')}
+          disabled={!mayMove}
           value={lead.stage}
           onChange={({ target }) => onMove({ stage: target.value, afterId: null })}
           className="min-w-0 flex-1 rounded-lg border border-line bg-surface px-2 py-1 text-sm"
         >
           {columns.map(({ stage }) => (
             <option key={stage.key} value={stage.key}>
-              {stage.name}
+              {isolated(stage.name)}
             </option>
           ))}
         </select>

@@ -2,6 +2,7 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { useTranslations } from 'use-intl'
+import { useAccess } from '../app/access.ts'
 import { mutation, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Dialog } from '../ui/dialog.tsx'
@@ -65,6 +66,7 @@ export function LeadDialog({ id, columns, onClose }: { id: string; columns: Colu
 
 function Details({ lead, columns, onClose }: { lead: Lead; columns: Column[]; onClose(): void }) {
   const t = useTranslations('lead')
+  const mayWork = useAccess().may('agent')
   const update = useMutation({ ...mutation('leads.update'), ...read })
   const stage = columns.find((column) => column.stage.key === lead.stage)?.stage.name ?? lead.stage
   const onSubmit = (event: FormEvent<HTMLFormElement>) => {
@@ -86,12 +88,16 @@ function Details({ lead, columns, onClose }: { lead: Lead; columns: Column[]; on
           </Link>
         )}
       </p>
-      <form className="flex flex-col gap-3" onSubmit={onSubmit}>
-        <Fields lead={lead} />
-        <Problem error={update.error} />
-        <Act type="submit" look="main" isDisabled={update.isPending}>
-          {t('save')}
-        </Act>
+      <form onSubmit={onSubmit}>
+        <fieldset disabled={!mayWork} className="flex flex-col gap-3">
+          <Fields lead={lead} />
+          <Problem error={update.error} />
+          {mayWork && (
+            <Act type="submit" look="main" isDisabled={update.isPending}>
+              {t('save')}
+            </Act>
+          )}
+        </fieldset>
       </form>
       <History id={lead.id} />
     </div>

@@ -3,24 +3,27 @@ import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { mutation, query, queryClient } from '../app/trpc.ts'
+import { Allowed } from '../ui/allowed.tsx'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
 import { offerUndo } from '../ui/notice-queue.ts'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
-import { Money } from '../ui/values.tsx'
+import { isolated, Money } from '../ui/values.tsx'
 import { LeadCard } from './lead-card.tsx'
 import { LeadDialog, NewLeadDialog } from './lead-dialogs.tsx'
 import { StagesDialog } from './lead-stages.tsx'
 import { type Column, type Lead, type LeadPlace, moved } from './lead-types.ts'
+import { LeadsList } from './leads-list.tsx'
 
 const route = getRouteApi('/leads')
 
 /** Leads by stage, in an order of their own: moved by drag, by the keys, or with the list of stages. */
 export function Leads() {
   const t = useTranslations('lead')
-  const { lead: openId } = route.useSearch()
+  const { lead: openId, ...filter } = route.useSearch()
+  const isFiltered = filter.stage !== undefined || filter.since !== undefined || filter.until !== undefined
   const navigate = useNavigate({ from: '/leads' })
-  const open = (lead: string | undefined) => void navigate({ search: { lead } })
+  const open = (lead: string | undefined) => void navigate({ search: (old) => ({ ...old, lead }) })
   const board = useQuery(query('leads.board'))
   const [dialog, setDialog] = useState<'new' | 'stages' | null>(null)
   const [aimed, setAimed] = useState<string | null>(null)
@@ -30,10 +33,14 @@ export function Leads() {
       <Heading
         aside={
           <div className="ms-auto flex gap-2">
-            <Act onPress={() => setDialog('stages')}>{t('stages')}</Act>
-            <Act look="main" onPress={() => setDialog('new')}>
-              {t('new')}
-            </Act>
+            <Allowed to="manager">
+              <Act onPress={() => setDialog('stages')}>{t('stages')}</Act>
+            </Allowed>
+            <Allowed to="agent">
+              <Act look="main" onPress={() => setDialog('new')}>
+                {t('new')}
+              </Act>
+            </Allowed>
           </div>
         }
       >
@@ -44,25 +51,29 @@ export function Leads() {
         {aimed}
       </p>
       <Loaded of={board}>
-        {({ columns }) => (
-          <section
-            aria-label={t('title')}
-            // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by the keyboard
-            tabIndex={0}
-            className="flex min-h-0 flex-1 snap-x scroll-px-3 gap-3 overflow-x-auto p-3"
-          >
-            {columns.map((column) => (
-              <Stage
-                key={column.stage.key}
-                column={column}
-                columns={columns}
-                onMove={(lead, place) => move.to(columns, lead, place)}
-                onOpen={open}
-                onAim={setAimed}
-              />
-            ))}
-          </section>
-        )}
+        {({ columns }) =>
+          isFiltered ? (
+            <LeadsList filter={filter} stages={columns.map(({ stage }) => stage)} onOpen={open} />
+          ) : (
+            <section
+              aria-label={t('title')}
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by the keyboard
+              tabIndex={0}
+              className="flex min-h-0 flex-1 snap-x scroll-px-3 gap-3 overflow-x-auto p-3"
+            >
+              {columns.map((column) => (
+                <Stage
+                  key={column.stage.key}
+                  column={column}
+                  columns={columns}
+                  onMove={(lead, place) => move.to(columns, lead, place)}
+                  onOpen={open}
+                  onAim={setAimed}
+                />
+              ))}
+            </section>
+          )
+        }
       </Loaded>
       {openId && (
         <LeadDialog key={openId} id={openId} columns={board.data?.columns ?? []} onClose={() => open(undefined)} />
@@ -100,7 +111,10 @@ function useMove() {
     const name = columns.find(({ stage }) => stage.key === place.stage)?.stage.name ?? ''
     move.mutate(
       { id: lead.id, ...place },
-      { onSuccess: () => offerUndo(t('movedTo', { stage: name }), () => move.mutate({ id: lead.id, ...before })) },
+      {
+        onSuccess: () =>
+          offerUndo(t('movedTo', { stage: isolated(name) }), () => move.mutate({ id: lead.id, ...before })),
+      },
     )
   }
   return { to, error: move.error }

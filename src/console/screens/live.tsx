@@ -32,10 +32,11 @@ export function Live() {
         {t('title')}
       </Heading>
       <div className="min-h-0 flex-1 overflow-y-auto p-4">
+        <NotNotified />
         <Loaded of={calls}>
           {({ items }) =>
             items.length === 0 ? (
-              <Empty>{t('empty')}</Empty>
+              <Empty icon="wave">{t('empty')}</Empty>
             ) : (
               <ul className="grid gap-4 xl:grid-cols-2">
                 {items.map((call) => (
@@ -49,6 +50,23 @@ export function Live() {
         </Loaded>
       </div>
     </>
+  )
+}
+
+/** Callers should hear that a member may listen: said to who may, as long as no published notice says anything. */
+function NotNotified() {
+  const t = useTranslations('live')
+  const { may } = useAccess()
+  const receptionist = useQuery({ ...query('receptionist.get'), enabled: may('manager') })
+  const notices = receptionist.data && Object.values(receptionist.data.settings.consentNotice)
+  if (!notices || notices.some((notice) => notice?.trim())) return null
+  return (
+    <p className="mb-4 rounded-lg bg-warn-soft p-3 text-sm text-warn">
+      {t('notNotified')}{' '}
+      <Link to="/settings" search={{ part: 'receptionist' }} className="underline">
+        {t('toNotice')}
+      </Link>
+    </p>
   )
 }
 

@@ -1,13 +1,15 @@
 import { useMutation } from '@tanstack/react-query'
-import { useTranslations } from 'use-intl'
+import { useFormatter, useTranslations } from 'use-intl'
+import { useAccess } from '../app/access.ts'
 import { mutation, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
 import { Icon, type IconName } from '../ui/icon.tsx'
-import { Clock, national, Written } from '../ui/values.tsx'
+import { Clock, Written } from '../ui/values.tsx'
 import type { EntryActions, Message } from './entry.ts'
 import { MessageContent } from './message-content.tsx'
 import { MessageFile } from './message-file.tsx'
+import { ReactButton, Reactions, useReaction } from './message-reactions.tsx'
 
 /** A message as WhatsApp shows it: what it answers, its files, its text, reactions, and how far it came. */
 export function MessageBubble({
@@ -21,7 +23,9 @@ export function MessageBubble({
   const mine = message.direction === 'out'
   const bad = message.status === 'failed' || message.status === 'unknown'
   // Over Twilio no answer can quote a message.
-  const mayReply = message.provider === 'baileys' && !message.deletedAt && !bad
+  const mayWork = useAccess().may('agent')
+  const mayReply = mayWork && message.provider === 'baileys' && !message.deletedAt && !bad
+  const reaction = useReaction(message, id)
   return (
     <article
       id={id}
@@ -42,8 +46,13 @@ export function MessageBubble({
           <MessageContent message={message} />
         </>
       )}
-      {message.reactions.length > 0 && <Reactions reactions={message.reactions} />}
+      <Reactions
+        reactions={reaction.all}
+        onTakeBack={reaction.mayReact ? reaction.toggle : null}
+        error={reaction.error}
+      />
       <footer className="flex flex-wrap items-center gap-2 self-end text-muted text-xs">
+        {reaction.mayReact && <ReactButton mine={reaction.mine} onChoose={reaction.toggle} />}
         {mayReply && (
           <Act
             look="quiet"
@@ -58,7 +67,7 @@ export function MessageBubble({
         <Clock at={at} />
         {mine && <State message={message} />}
       </footer>
-      {mine && bad && <WhatToDo message={message} id={id} onWrite={onWrite} />}
+      {mine && bad && mayWork && <WhatToDo message={message} id={id} onWrite={onWrite} />}
     </article>
   )
 }
@@ -84,28 +93,6 @@ function Quoted({ id, text }: NonNullable<Message['replyTo']>) {
   )
 }
 
-/** One of each emoji; who reacted on hover and for screen readers. */
-function Reactions({ reactions }: { reactions: Message['reactions'] }) {
-  const t = useTranslations('message')
-  const who = ({ from }: Message['reactions'][number]) =>
-    from.direction === 'out' ? t('us') : (from.name ?? (from.phone ? national(from.phone) : t('them')))
-  return (
-    <ul aria-label={t('reactions')} className="flex flex-wrap gap-1 self-start">
-      {[...Map.groupBy(reactions, ({ emoji }) => emoji)].map(([emoji, same]) => (
-        <li
-          key={emoji}
-          title={same.map(who).join(', ')}
-          className="rounded-full border border-line bg-surface px-1.5 text-base"
-        >
-          {emoji}
-          {same.length > 1 && <span className="ms-1 text-xs">{same.length}</span>}
-          <span className="sr-only">{same.map(who).join(', ')}</span>
-        </li>
-      ))}
-    </ul>
-  )
-}
-
 const STATE_ICONS: Record<Message['status'], IconName> = {
   queued: 'clock',
   sending: 'clock',
@@ -119,11 +106,12 @@ const STATE_ICONS: Record<Message['status'], IconName> = {
 
 function State({ message: { status, deliveredAt, readAt } }: { message: Message }) {
   const t = useTranslations('message')
+  const format = useFormatter()
   const bad = status === 'failed' || status === 'unknown'
   const since = status === 'read' ? readAt : status === 'delivered' ? deliveredAt : null
   return (
     <span
-      title={since ? new Date(since).toLocaleString() : undefined}
+      title={since ? format.dateTime(new Date(since), { dateStyle: 'full', timeStyle: 'medium' }) : undefined}
       className={`flex items-center gap-1 ${bad ? 'font-semibold text-danger' : status === 'read' ? 'text-accent' : ''}`}
     >
       <Icon name={STATE_ICONS[status]} className="!size-4" />
@@ -154,6 +142,7 @@ const REASONS = {
 /** What went wrong, and what a person can do about it. */
 function WhatToDo({ message, id, onWrite }: { message: Message; id: string; onWrite(text: string): void }) {
   const t = useTranslations('message')
+  const state = useTranslations('state')
   const decide = useMutation({
     ...mutation('messages.decide'),
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['conversations'] }),
@@ -168,10 +157,16 @@ function WhatToDo({ message, id, onWrite }: { message: Message; id: string; onWr
           t(reason)
         ) : (
           <>
-            {t('whyOther')} <bdi>{message.errorMessage ?? message.errorCode}</bdi>
+            {t('whyOther')} <bdi>{message.errorCode}</bdi>
           </>
         )}
       </p>
+      {message.status === 'failed' && !reason && message.errorMessage && (
+        <details className="text-muted">
+          <summary>{state('errorDetail')}</summary>
+          <bdi dir="auto">{message.errorMessage}</bdi>
+        </details>
+      )}
       <div className="flex flex-wrap gap-1">
         {message.status === 'unknown' && (
           <>
@@ -183,7 +178,7 @@ function WhatToDo({ message, id, onWrite }: { message: Message; id: string; onWr
             </Act>
           </>
         )}
-        {message.status === 'failed' && message.body !== '' && (
+        {message.status === 'failed' && message.body !== '' && message.kind !== 'reaction' && (
           <Act onPress={() => onWrite(message.body)}>{t('writeAgain')}</Act>
         )}
       </div>

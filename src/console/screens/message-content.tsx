@@ -19,6 +19,9 @@ export function MessageContent({ message }: { message: Message }) {
       ))}
       {data.poll && <Poll poll={data.poll} votes={message.votes} />}
       {kind === 'choice' && <small className="text-muted">{t('chose')}</small>}
+      {kind === 'reaction' && (
+        <small className="text-muted">{t(body === '' ? 'reactionTakenBack' : 'reactionSent')}</small>
+      )}
       {kind === 'order' && <small className="text-muted">{t('order')}</small>}
       {kind === 'event' && <small className="text-muted">{t('event')}</small>}
       {kind === 'unsupported' && (
@@ -37,8 +40,10 @@ export function MessageContent({ message }: { message: Message }) {
   )
 }
 
+const OTHERWISE_SHOWN = new Set(['unsupported', 'undecryptable', 'reaction'])
+
 function isEmpty({ body, media, data, kind }: Message): boolean {
-  if (body !== '' || media.length > 0 || kind === 'unsupported' || kind === 'undecryptable') return false
+  if (body !== '' || media.length > 0 || OTHERWISE_SHOWN.has(kind)) return false
   return data.latitude === undefined && !data.contacts && !data.poll
 }
 

@@ -1,6 +1,6 @@
 import { useRef, useState } from 'react'
 import { useTranslations } from 'use-intl'
-import { below } from '../app/base.ts'
+import { fileAddress } from '../app/base.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Popup } from '../ui/popup.tsx'
@@ -15,10 +15,10 @@ export function MessageFile({ file, isLooped }: { file: File; isLooped: boolean 
   if (!file.url || file.state === 'failed' || file.state === 'unavailable' || file.state === 'pending')
     return <Missing file={file} />
   // Another server's files are not shown in the page: it would learn who reads, and the policy refuses them.
-  const source = file.state === 'stored' ? below(file.url) : null
+  const source = file.state === 'stored' ? fileAddress(file.url) : null
   const type = file.contentType.toLowerCase()
   if (source && (file.kind === 'image' || file.kind === 'sticker') && /^image\/(jpeg|png|gif|webp)/.test(type))
-    return <Picture file={file} source={source} />
+    return <Picture file={file} source={source} download={fileAddress(file.url, { download: true })} />
   if (source && /^(audio|application\/ogg)/.test(type)) return <AudioNote file={file} source={source} />
   if (source && type.startsWith('video/'))
     return (
@@ -28,14 +28,14 @@ export function MessageFile({ file, isLooped }: { file: File; isLooped: boolean 
         loop={isLooped}
         preload="metadata"
         src={source}
-        poster={file.thumbnailUrl ? below(file.thumbnailUrl) : undefined}
+        poster={file.thumbnailUrl ? fileAddress(file.thumbnailUrl) : undefined}
         aria-label={t('video')}
         className="max-h-80 max-w-full rounded-lg"
       />
     )
   return (
     <a
-      href={source ? `${source}?download=1` : file.url}
+      href={source ? fileAddress(file.url, { download: true }) : file.url}
       target={source ? undefined : '_blank'}
       rel="noreferrer"
       className="flex items-center gap-3 rounded-xl bg-raised px-3 py-2 hover:bg-line"
@@ -57,31 +57,35 @@ function Missing({ file }: { file: File }) {
   return (
     <span className="flex flex-col gap-1">
       {file.thumbnailUrl && (
-        <img src={below(file.thumbnailUrl)} alt={t('photo')} className="max-h-40 self-start rounded-lg opacity-60" />
+        <img
+          src={fileAddress(file.thumbnailUrl)}
+          alt={t('photo')}
+          className="max-h-40 self-start rounded-lg opacity-60"
+        />
       )}
       <em className="text-muted">{file.state === 'pending' ? t('pending') : t('unavailable')}</em>
     </span>
   )
 }
 
-function Picture({ file, source }: { file: File; source: string }) {
+function Picture({ file, source, download }: { file: File; source: string; download: string }) {
   const t = useTranslations('message')
   const [isOpen, setOpen] = useState(false)
   const name = file.fileName ?? t('photo')
   const isSticker = file.kind === 'sticker'
   return (
     <>
-      <button type="button" onClick={() => setOpen(true)} aria-label={t('enlarge', { name })} className="self-start">
+      <button type="button" onClick={() => setOpen(true)} aria-label={t('enlarge', { name })} className="max-w-full">
         <img
-          src={isSticker || !file.thumbnailUrl ? source : below(file.thumbnailUrl)}
+          src={isSticker || !file.thumbnailUrl ? source : fileAddress(file.thumbnailUrl)}
           alt={name}
           loading="lazy"
-          className={isSticker ? 'size-32 object-contain' : 'max-h-72 min-h-24 rounded-lg object-contain'}
+          className={isSticker ? 'size-32 object-contain' : 'max-h-72 min-h-24 w-full rounded-lg object-cover'}
         />
       </button>
       <Popup title={name} isOpen={isOpen} onClose={() => setOpen(false)}>
         <img src={source} alt={name} className="max-h-[70vh] self-center object-contain" />
-        <a href={`${source}?download=1`} className="self-start underline">
+        <a href={download} className="self-start underline">
           {t('download')}
         </a>
       </Popup>

@@ -2,9 +2,11 @@ import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslations } from 'use-intl'
+import { useAccess } from '../app/access.ts'
 import { mutation, type Out, pages, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
+import { MoreRow } from '../ui/more.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
 import { Ago, Money, Phone, Written } from '../ui/values.tsx'
 import { CopyLink, PaymentRequestForm } from './payment-request.tsx'
@@ -46,17 +48,13 @@ export function Payments() {
         <Loaded of={list}>
           {() =>
             items.length === 0 ? (
-              <Empty>{t(state ? 'state.noResults' : 'money.empty')}</Empty>
+              <Empty icon="card">{t(state ? 'state.noResults' : 'money.empty')}</Empty>
             ) : (
               <ul className="rounded-xl border border-line bg-surface">
                 {items.map((payment) => (
                   <Row key={payment.id} payment={payment} />
                 ))}
-                {list.hasNextPage && (
-                  <li className="p-3 text-center">
-                    <Act onPress={() => void list.fetchNextPage()}>{t('state.more')}</Act>
-                  </li>
-                )}
+                <MoreRow of={list} />
               </ul>
             )
           }
@@ -113,6 +111,8 @@ function Refund({ payment }: { payment: Payment }) {
     ...mutation('payments.refund'),
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['payments'] }),
   })
+  const mayRefund = useAccess().may('manager')
+  if (!mayRefund) return null
   if (payment.provider !== 'paypal') return <span className="text-muted text-sm">{t('money.refundElsewhere')}</span>
   return (
     <span className="flex flex-wrap items-center gap-2">

@@ -9,10 +9,12 @@ import { contentOf, type DraftEditing, useDraft } from './receptionist/draft.ts'
 import { DraftBar } from './receptionist/draft-bar.tsx'
 import { Edit } from './receptionist/edit.tsx'
 import { History } from './receptionist/history.tsx'
+import { Scenarios } from './receptionist/scenarios.tsx'
 import { TestCallPanel } from './receptionist/test-call.tsx'
+import { TestChatPanel } from './receptionist/test-chat.tsx'
 
 const route = getRouteApi('/settings')
-const TABS = ['edit', 'difference', 'test', 'history'] as const
+const TABS = ['edit', 'difference', 'test', 'scenarios', 'history'] as const
 type Tab = (typeof TABS)[number]
 
 /** Draft, difference, test, publish, history: what the receptionist says and does. */
@@ -65,7 +67,14 @@ function Part({ tab, editing, mayEdit }: { tab: Tab; editing: DraftEditing; mayE
         </Panel>
       )
     case 'test':
-      return <TestCallPanel title={t('test')} hasDraft={!isSame(live, mine)} saved={editing.saved} />
+      return (
+        <>
+          <TestCallPanel title={t('test')} hasDraft={!isSame(live, mine)} saved={editing.saved} />
+          {mayEdit && <TestChatPanel hasDraft={!isSame(live, mine)} saved={editing.saved} />}
+        </>
+      )
+    case 'scenarios':
+      return <Scenarios hasDraft={!isSame(live, mine)} mayEdit={mayEdit} saved={editing.saved} />
     case 'history':
       return <History live={seen.live.version} mayEdit={mayEdit} />
   }

@@ -6,7 +6,9 @@ import { Act } from '../ui/buttons.tsx'
 import { Confirm } from '../ui/confirm.tsx'
 import { Copyable } from '../ui/copy.tsx'
 import { Field, Panel, Problem } from '../ui/fields.tsx'
+import { MoreRow } from '../ui/more.tsx'
 import { Loaded } from '../ui/states.tsx'
+import { isolated } from '../ui/values.tsx'
 
 type Member = Out<'members.list'>['items'][number]
 const ROLES = ['owner', 'manager', 'agent', 'viewer'] as const
@@ -15,7 +17,6 @@ const again = { onSuccess: () => queryClient.invalidateQueries({ queryKey: ['mem
 
 export function TeamSettings() {
   const t = useTranslations('settings')
-  const state = useTranslations('state')
   const { may } = useAccess()
   const members = useInfiniteQuery(pages('members.list', { limit: 50 }))
   const items = members.data?.pages.flatMap((page) => page.items) ?? []
@@ -27,11 +28,7 @@ export function TeamSettings() {
             {items.map((member) => (
               <MemberRow key={member.id} member={member} />
             ))}
-            {members.hasNextPage && (
-              <li>
-                <Act onPress={() => void members.fetchNextPage()}>{state('more')}</Act>
-              </li>
-            )}
+            <MoreRow of={members} />
           </ul>
         )}
       </Loaded>
@@ -84,7 +81,7 @@ function MemberRow({ member }: { member: Member }) {
           {!isMe && (
             <Confirm
               label={t('removeMember')}
-              question={t('removeMemberQuestion', { name })}
+              question={t('removeMemberQuestion', { name: isolated(name) })}
               onConfirm={() => remove.mutate({ id: member.id })}
             />
           )}

@@ -40,6 +40,24 @@ export function WhatsAppSettings() {
 
 const refresh = () => queryClient.invalidateQueries({ queryKey: ['whatsapp'] })
 
+const ADVICE = {
+  requested: 'adviceRequested',
+  logged_out: 'adviceLoggedOut',
+  link_expired: 'adviceExpired',
+  number_taken: 'adviceTaken',
+  no_worker: 'adviceNoWorker',
+} as const
+
+/** What to do about an account, by why it does not work; the code to scan speaks for itself. */
+function Advice({ account }: { account: Account }) {
+  const t = useTranslations('settings')
+  const { advice, qr, reason, state, confirmationNeeded } = account
+  if (!advice || qr || confirmationNeeded) return null
+  const known = Object.entries(ADVICE).find(([name]) => name === reason)?.[1]
+  const text = known ?? (state === 'blocked' ? 'adviceBlocked' : state === 'failed' ? 'adviceFailing' : null)
+  return <p className="text-sm">{text ? t(text) : <bdi>{advice}</bdi>}</p>
+}
+
 function AccountCard({ account }: { account: Account }) {
   const t = useTranslations('settings')
   const done = { onSuccess: refresh }
@@ -58,10 +76,10 @@ function AccountCard({ account }: { account: Account }) {
           {works ? t('working') : t('notWorking')}
         </span>
         <span className="text-muted text-sm">
-          {t('since')} <Ago at={account.since} />
+          <Ago at={account.since} />
         </span>
       </p>
-      {account.advice && <p className="text-sm">{account.advice}</p>}
+      <Advice account={account} />
       {confirmationNeeded && (
         <div role="alert" className="flex flex-col gap-2 rounded-lg bg-warn-soft p-3">
           <p>

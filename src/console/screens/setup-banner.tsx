@@ -1,15 +1,16 @@
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslations } from 'use-intl'
-import { leaveSetup, SETUP_STEPS, setupLeft, useSetup } from '../app/setup.ts'
+import { SETUP_STEPS } from '../app/parts.ts'
+import { leaveSetup, setupLeft, useSetup } from '../app/setup.ts'
 import { Act } from '../ui/buttons.tsx'
 
-/** Above Today while callers cannot reach the business yet: how far the setup is, and the way on. */
+/** Above Today while callers cannot reach the business yet, or hear a name that is none: how far the setup is, and the way on. */
 export function SetupBanner() {
   const t = useTranslations('setup')
   const [left, setLeft] = useState(setupLeft)
   const done = useSetup()
-  if (left || !done || (done.number && done.test)) return null
+  if (left || !done || (done.business && done.number && done.test)) return null
   const count = SETUP_STEPS.filter((step) => done[step]).length
   return (
     <aside

@@ -64,7 +64,6 @@ export function CarrierNumbers() {
 
 function Found() {
   const t = useTranslations('setup')
-  const state = useTranslations('state')
   const found = useQuery(query('businesses.carrierNumbers'))
   const connect = useMutation({
     ...mutation('businesses.connectNumber'),
@@ -93,7 +92,7 @@ function Found() {
       </Loaded>
       <Problem error={connect.error} />
       <Act className="self-start" isDisabled={found.isFetching} onPress={() => void found.refetch()}>
-        {state('retry')}
+        {t('lookAgain')}
       </Act>
     </>
   )

@@ -3,7 +3,8 @@ import { getRouteApi, Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useFormatter, useTranslations } from 'use-intl'
 import { useAccess } from '../app/access.ts'
-import { SETUP_STEPS, type SetupStep, useSetup } from '../app/setup.ts'
+import { SETUP_STEPS, type SetupStep } from '../app/parts.ts'
+import { isNamed, useSetup } from '../app/setup.ts'
 import { mutation, type Out, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Checked } from '../ui/checked.tsx'
@@ -11,7 +12,7 @@ import { Field, Panel, Problem } from '../ui/fields.tsx'
 import { HoursEditor, type Week } from '../ui/hours.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Heading, Loaded } from '../ui/states.tsx'
-import { Ago, Phone } from '../ui/values.tsx'
+import { Ago, Phone, withoutPoints } from '../ui/values.tsx'
 import { TestCallPanel } from './receptionist/test-call.tsx'
 import { WhatsAppSettings } from './settings-whatsapp.tsx'
 import { SetupNumber } from './setup-number.tsx'
@@ -24,12 +25,24 @@ export function Setup() {
   const t = useTranslations('setup')
   const { step } = route.useSearch()
   const done = useSetup()
-  const { may } = useAccess()
+  const { may, isKnown } = useAccess()
+  const state = useTranslations('state')
+  if (!isKnown)
+    return (
+      <>
+        <Heading>{t('title')}</Heading>
+        <p role="status" className="p-6">
+          {state('loading')}
+        </p>
+      </>
+    )
   if (!may('manager'))
     return (
       <>
         <Heading>{t('title')}</Heading>
-        <p className="p-6">{t('forbidden')}</p>
+        <p role="alert" className="p-6">
+          {t('forbidden')}
+        </p>
       </>
     )
   return (
@@ -38,21 +51,22 @@ export function Setup() {
       <div className="flex min-h-0 flex-1 flex-col overflow-y-auto md:flex-row">
         <nav
           aria-label={t('steps')}
-          className="shrink-0 border-line border-b bg-surface p-3 md:w-64 md:border-e md:border-b-0"
+          className="shrink-0 border-line border-b bg-surface p-2 md:w-64 md:border-e md:border-b-0 md:p-3"
         >
-          <ol className="flex flex-col gap-1">
+          <ol className="flex gap-1 md:flex-col">
             {SETUP_STEPS.map((each, index) => (
               <li key={each}>
                 <Link
                   to="/setup"
                   search={{ step: each }}
                   activeProps={{ className: 'bg-accent-soft' }}
-                  className="flex items-center gap-2 rounded-lg px-3 py-1.5 hover:bg-raised"
+                  className="flex min-h-9 items-center gap-2 rounded-lg px-2 py-1.5 hover:bg-raised md:px-3"
                 >
                   <span className="w-5 text-center tabular-nums">
                     {done?.[each] ? <Icon name="check" className="text-accent" /> : index + 1}
                   </span>
-                  {t(each)}
+                  {/* A phone has room for the name of this step alone. */}
+                  <span className={each === step ? '' : 'sr-only md:not-sr-only'}>{t(each)}</span>
                   {done?.[each] && <span className="sr-only">({t('isDone')})</span>}
                 </Link>
               </li>
@@ -61,7 +75,7 @@ export function Setup() {
         </nav>
         <div className="flex min-w-0 flex-1 flex-col gap-4 p-4">
           <Step step={step} />
-          <Onward step={step} />
+          <Onward step={step} isDone={done?.[step] ?? false} />
         </div>
       </div>
     </>
@@ -84,18 +98,20 @@ function Step({ step }: { step: SetupStep }) {
   }
 }
 
-function Onward({ step }: { step: SetupStep }) {
+/** What is next; the green button leads there once this step is done. */
+function Onward({ step, isDone }: { step: SetupStep; isDone: boolean }) {
   const t = useTranslations('setup')
   const next = SETUP_STEPS[SETUP_STEPS.indexOf(step) + 1]
-  const look = 'rounded-lg border border-line bg-surface px-3 py-1.5 hover:bg-raised'
+  const quiet = 'rounded-lg border border-line bg-surface px-3 py-1.5 hover:bg-raised'
+  const main = isDone ? 'rounded-lg border border-accent bg-accent px-3 py-1.5 font-semibold text-accent-ink' : quiet
   return (
     <div className="flex flex-wrap gap-3">
       {next && (
-        <Link to="/setup" search={{ step: next }} className={look}>
+        <Link to="/setup" search={{ step: next }} className={main}>
           {t('next')}
         </Link>
       )}
-      <Link to="/today" className={look}>
+      <Link to="/today" className={next ? quiet : main}>
         {next ? t('leave') : t('finish')}
       </Link>
     </div>
@@ -133,9 +149,19 @@ function BusinessStep({ business }: { business: Business }) {
           )
         }}
       >
-        <Field label={settings('name')}>
+        <Field label={settings('name')} hint={t('nameHint')}>
           {(className) => (
-            <input name="name" dir="auto" required maxLength={120} defaultValue={business.name} className={className} />
+            <input
+              name="name"
+              dir="auto"
+              required
+              maxLength={120}
+              defaultValue={isNamed(business.name) ? business.name : ''}
+              onInput={({ currentTarget: input }) =>
+                input.setCustomValidity(input.value === '' || isNamed(input.value) ? '' : t('nameMissing'))
+              }
+              className={className}
+            />
           )}
         </Field>
         <Field label={settings('languageOf')} hint={t('languageHint')}>
@@ -161,9 +187,10 @@ function BusinessStep({ business }: { business: Business }) {
         </Act>
       </form>
       <Checked good>{t('clock', { now })}</Checked>
-      {preview.data && (
+      {!isNamed(business.name) && <Checked good={false}>{t('nameMissing')}</Checked>}
+      {preview.data && isNamed(business.name) && (
         <Checked good>
-          {t('greets')} <q dir="auto">{preview.data.greeting}</q>
+          {t('greets')} <q dir="auto">{withoutPoints(preview.data.greeting)}</q>
         </Checked>
       )}
     </Panel>
@@ -204,7 +231,8 @@ function HoursStep({ business }: { business: Business }) {
 function WhatsAppStep() {
   const t = useTranslations('setup')
   const providers = useQuery({ ...query('businesses.providers'), refetchInterval: 3_000 })
-  const linked = providers.data?.accounts.filter(({ state }) => state === 'working') ?? []
+  const linked =
+    providers.data?.accounts.filter(({ state, provider }) => state === 'working' && provider === 'baileys') ?? []
   const sender = providers.data?.twilio.defaultSender
   return (
     <>

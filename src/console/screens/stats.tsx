@@ -4,8 +4,8 @@ import type { ReactNode } from 'react'
 import { useFormatter, useTranslations } from 'use-intl'
 import { CALL_OUTCOMES } from '../app/outcomes.ts'
 import { type Out, pages, query } from '../app/trpc.ts'
-import { Act } from '../ui/buttons.tsx'
 import { AsTable, Bar, Columns, Lines, SERIES_COLORS } from '../ui/chart.tsx'
+import { MoreRow } from '../ui/more.tsx'
 import { Empty, Heading, Loaded } from '../ui/states.tsx'
 import { Ago, Phone, Written } from '../ui/values.tsx'
 
@@ -95,9 +95,11 @@ function Totals({ stats }: { stats: CallStats }) {
               </Link>
             </li>
           ))}
-          <li className="flex flex-col rounded-lg border border-line p-3">
-            <span className="text-2xl">{format.number(Math.ceil(stats.seconds / 60))}</span>
-            <span className="text-muted text-sm">{t('minutes')}</span>
+          <li>
+            <Link to="/calls" search={{ since }} className={tile}>
+              <span className="text-2xl">{format.number(Math.ceil(stats.seconds / 60))}</span>
+              <span className="text-muted text-sm">{t('minutes')}</span>
+            </Link>
           </li>
           <li>
             <Link to="/settings" search={{ part: 'usage' }} className={tile}>
@@ -209,11 +211,19 @@ function Latency({ stats }: { stats: CallStats }) {
       <dl className="flex gap-8">
         <div>
           <dt className="text-muted text-sm">{t('p50')}</dt>
-          <dd className="text-2xl">{seconds(stats.latency.p50Ms)}</dd>
+          <dd className="text-2xl">
+            <Link to="/calls" search={{ since: stats.since, outcome: 'answered' }} className={LINK}>
+              {seconds(stats.latency.p50Ms)}
+            </Link>
+          </dd>
         </div>
         <div>
           <dt className="text-muted text-sm">{t('p95')}</dt>
-          <dd className="text-2xl">{seconds(stats.latency.p95Ms)}</dd>
+          <dd className="text-2xl">
+            <Link to="/calls" search={{ since: stats.since, outcome: 'answered' }} className={LINK}>
+              {seconds(stats.latency.p95Ms)}
+            </Link>
+          </dd>
         </div>
       </dl>
       <Lines
@@ -229,8 +239,11 @@ function Latency({ stats }: { stats: CallStats }) {
             <Link key="day" to="/calls" search={{ since: from, until: to }} className={LINK}>
               {dayName(from)}
             </Link>,
-            seconds(p50Ms),
-            seconds(p95Ms),
+            ...[p50Ms, p95Ms].map((ms, at) => (
+              <Link key={at === 0 ? 'p50' : 'p95'} to="/calls" search={{ since: from, until: to }} className={LINK}>
+                {seconds(ms)}
+              </Link>
+            )),
           ],
         }))}
       />
@@ -246,21 +259,25 @@ function Funnel({ days }: { days: number }) {
     <Card title={t('leads')}>
       <p className="text-muted text-sm">{t('leadsIntro')}</p>
       <Loaded of={leads}>
-        {({ stages, total }) => (
+        {({ stages, total, since }) => (
           <ul className="flex flex-col gap-1">
             {stages.map((stage) => (
               <Bar key={stage.key} share={total === 0 ? 0 : stage.leads / total}>
-                <Link to="/leads" className={`relative ${LINK}`}>
+                <Link
+                  to="/leads"
+                  search={{ stage: stage.key, since }}
+                  className={`relative flex flex-1 justify-between gap-2 ${LINK}`}
+                >
                   <bdi>{stage.name}</bdi>
+                  <span className="tabular-nums">
+                    {format.number(stage.leads)}
+                    {stage.valueAgorot > 0 && (
+                      <bdi className="ms-2 text-muted">
+                        {format.number(stage.valueAgorot / 100, { style: 'currency', currency: 'ILS' })}
+                      </bdi>
+                    )}
+                  </span>
                 </Link>
-                <span className="relative tabular-nums">
-                  {format.number(stage.leads)}
-                  {stage.valueAgorot > 0 && (
-                    <bdi className="ms-2 text-muted">
-                      {format.number(stage.valueAgorot / 100, { style: 'currency', currency: 'ILS' })}
-                    </bdi>
-                  )}
-                </span>
               </Bar>
             ))}
           </ul>
@@ -287,25 +304,24 @@ function MessageStates({ days }: { days: number }) {
                   to="/stats"
                   search={{ days: period, messages: row.status === wanted ? undefined : row.status }}
                   aria-expanded={row.status === wanted}
-                  className={`relative ${LINK} ${row.status === 'failed' && row.messages > 0 ? 'text-danger' : ''}`}
+                  className={`relative flex flex-1 justify-between gap-2 ${LINK} ${row.status === 'failed' && row.messages > 0 ? 'text-danger' : ''}`}
                 >
-                  {t(`status.${row.status}`)}
+                  <span>{t(`status.${row.status}`)}</span>
+                  <span className="tabular-nums">{format.number(row.messages)}</span>
                 </Link>
-                <span className="relative tabular-nums">{format.number(row.messages)}</span>
               </Bar>
             ))}
           </ul>
         )}
       </Loaded>
-      {status && <MessagesOf status={status} />}
+      {status && messages.data && <MessagesOf status={status} since={messages.data.since} />}
     </Card>
   )
 }
 
-function MessagesOf({ status }: { status: (typeof STATUSES)[number] }) {
+function MessagesOf({ status, since }: { status: (typeof STATUSES)[number]; since: string }) {
   const t = useTranslations('stats')
-  const state = useTranslations('state')
-  const list = useInfiniteQuery(pages('messages.list', { status, limit: 20 }))
+  const list = useInfiniteQuery(pages('messages.list', { status, since, limit: 20 }))
   const items = list.data?.pages.flatMap((page) => page.items) ?? []
   return (
     <Loaded of={list}>
@@ -333,11 +349,7 @@ function MessagesOf({ status }: { status: (typeof STATUSES)[number] }) {
                 </Link>
               </li>
             ))}
-            {list.hasNextPage && (
-              <li>
-                <Act onPress={() => void list.fetchNextPage()}>{state('more')}</Act>
-              </li>
-            )}
+            <MoreRow of={list} />
           </ul>
         )
       }

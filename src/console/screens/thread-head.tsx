@@ -1,15 +1,18 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useEffect } from 'react'
-import { useTranslations } from 'use-intl'
+import { useEffect, useState } from 'react'
+import { useFormatter, useTranslations } from 'use-intl'
+import { useAccess } from '../app/access.ts'
 import { useActions } from '../app/actions.ts'
 import { mutation, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { offerUndo } from '../ui/notice-queue.ts'
-import { Phone } from '../ui/values.tsx'
+import { isolated, Phone } from '../ui/values.tsx'
 import { applyConversation, type Conversation } from './inbox-data.ts'
+import { ThreadAgent } from './thread-agent.tsx'
+import { SnoozePopup } from './thread-snooze.tsx'
 
 /** Whose thread it is, and what is done with the whole of it. */
 export function ThreadHead({
@@ -22,6 +25,8 @@ export function ThreadHead({
   onReply(): void
 }) {
   const t = useTranslations('inbox')
+  const format = useFormatter()
+  const [isSnoozing, setSnoozing] = useState(false)
   const navigate = useNavigate({ from: '/inbox' })
   const contact = useQuery(query('contacts.get', { id: contactId }))
   const me = useQuery(query('account.me'))
@@ -39,7 +44,9 @@ export function ThreadHead({
   const assign = useMutation({ ...mutation('conversations.assign'), ...done })
   const snooze = useMutation({ ...mutation('conversations.snooze'), ...done })
   const mark = useMutation({ ...mutation('conversations.mark'), ...done })
-  const unread = conversation?.unread ?? 0
+  const mayWork = useAccess().may('agent')
+  // Who may only look reads nothing for the others.
+  const unread = mayWork ? (conversation?.unread ?? 0) : 0
   const id = conversation?.id
   // biome-ignore lint/correctness/useExhaustiveDependencies: opening a conversation reads it
   useEffect(() => {
@@ -47,29 +54,33 @@ export function ThreadHead({
   }, [id, unread])
   const closeNow = (id: string) =>
     close.mutate({ id }, { onSuccess: () => offerUndo(t('closedNow'), () => reopen.mutate({ id })) })
-  const snoozeNow = (id: string) =>
-    snooze.mutate(
-      { id, until: tomorrow() },
-      { onSuccess: () => offerUndo(t('snoozedNow'), () => reopen.mutate({ id })) },
-    )
-  const assignNow = ({ id, assigneeId }: Conversation) => {
-    if (!myId) return
-    const next = assigneeId === myId ? null : myId
+  const snoozeUntil = (id: string, until: Date) => {
+    const at = format.dateTime(until, { dateStyle: 'medium', timeStyle: 'short' })
+    const undo = () => reopen.mutate({ id })
+    snooze.mutate({ id, until: until.toISOString() }, { onSuccess: () => offerUndo(t('snoozedNow', { at }), undo) })
+  }
+  const assignNow = (conversation: Conversation) => {
+    if (myId) assignTo(conversation, conversation.assigneeId === myId ? null : myId)
+  }
+  const assignTo = ({ id, assigneeId }: Conversation, next: string | null) => {
     const undo = () => assign.mutate({ id, assigneeId })
     assign.mutate(
       { id, assigneeId: next },
-      { onSuccess: () => offerUndo(next ? t('assignedNow') : t('unassignedNow'), undo) },
+      {
+        onSuccess: () =>
+          offerUndo(t(next === null ? 'unassignedNow' : next === myId ? 'assignedNow' : 'assignedOther'), undo),
+      },
     )
   }
   const commands = useTranslations('commands')
   useActions([
-    { id: 'reply', label: commands('reply'), key: 'KeyR', run: onReply },
-    ...(conversation
+    ...(mayWork ? [{ id: 'reply', label: commands('reply'), key: 'KeyR', run: onReply }] : []),
+    ...(conversation && mayWork
       ? [
           conversation.status === 'closed'
             ? { id: 'reopen', label: t('reopen'), key: 'KeyE', run: () => reopen.mutate({ id: conversation.id }) }
             : { id: 'close', label: t('close'), key: 'KeyE', run: () => closeNow(conversation.id) },
-          { id: 'snooze', label: t('snooze'), key: 'KeyS', run: () => snoozeNow(conversation.id) },
+          { id: 'snooze', label: t('snooze'), key: 'KeyS', run: () => setSnoozing(true) },
           ...(myId
             ? [
                 {
@@ -85,51 +96,81 @@ export function ThreadHead({
     { id: 'details', label: t('details'), key: 'KeyD', run: onDetails },
   ])
   return (
-    <header className="flex min-h-14 flex-wrap items-center gap-2 border-line border-b bg-surface px-3 py-2">
-      <Act
-        look="quiet"
-        className="md:hidden"
-        aria-label={t('back')}
-        onPress={() => void navigate({ search: (old) => ({ ...old, contact: undefined }) })}
-      >
-        <Icon name="back" />
-      </Act>
-      <h2 className="min-w-0 flex-1 truncate font-semibold text-lg">
-        {contact.data?.name ? (
-          <bdi>{contact.data.name}</bdi>
-        ) : contact.data?.phone ? (
-          <Phone value={contact.data.phone} />
-        ) : null}
-      </h2>
-      {conversation && (
-        <div className="order-last flex w-full flex-wrap gap-1 md:order-none md:w-auto">
-          {myId && (
-            <Act look="quiet" onPress={() => assignNow(conversation)}>
-              {conversation.assigneeId === myId ? t('unassign') : t('assignMe')}
+    <>
+      <header className="flex min-h-14 flex-wrap items-center gap-2 border-line border-b bg-surface px-3 py-2">
+        <Act
+          look="quiet"
+          className="md:hidden"
+          aria-label={t('back')}
+          onPress={() => void navigate({ search: (old) => ({ ...old, contact: undefined }) })}
+        >
+          <Icon name="back" />
+        </Act>
+        <h2 className="min-w-0 flex-1 truncate font-semibold text-lg">
+          {contact.data?.name ? (
+            <bdi>{contact.data.name}</bdi>
+          ) : contact.data?.phone ? (
+            <Phone value={contact.data.phone} />
+          ) : null}
+        </h2>
+        {conversation && mayWork && (
+          <div className="order-last flex w-full flex-wrap gap-1 md:order-none md:w-auto">
+            {myId && (
+              <Act look="quiet" onPress={() => assignNow(conversation)}>
+                {conversation.assigneeId === myId ? t('unassign') : t('assignMe')}
+              </Act>
+            )}
+            <Assignee value={conversation.assigneeId} myId={myId} onChange={(next) => assignTo(conversation, next)} />
+            <Act look="quiet" aria-haspopup="dialog" onPress={() => setSnoozing(true)}>
+              {t('snooze')}
             </Act>
-          )}
-          <Act look="quiet" onPress={() => snoozeNow(conversation.id)}>
-            {t('snooze')}
-          </Act>
-          {conversation.status === 'closed' ? (
-            <Act onPress={() => reopen.mutate({ id: conversation.id })}>{t('reopen')}</Act>
-          ) : (
-            <Act onPress={() => closeNow(conversation.id)}>{t('close')}</Act>
-          )}
-        </div>
-      )}
-      <Act look="quiet" aria-label={t('details')} onPress={onDetails}>
-        <Icon name="people" />
-      </Act>
-      <Problem error={assign.error ?? snooze.error ?? close.error ?? reopen.error ?? mark.error} />
-    </header>
+            {conversation.status === 'closed' ? (
+              <Act onPress={() => reopen.mutate({ id: conversation.id })}>{t('reopen')}</Act>
+            ) : (
+              <Act onPress={() => closeNow(conversation.id)}>{t('close')}</Act>
+            )}
+          </div>
+        )}
+        <Act look="quiet" aria-label={t('details')} onPress={onDetails}>
+          <Icon name="people" />
+        </Act>
+        {isSnoozing && conversation && (
+          <SnoozePopup onChoose={(until) => snoozeUntil(conversation.id, until)} onClose={() => setSnoozing(false)} />
+        )}
+        <Problem error={assign.error ?? snooze.error ?? close.error ?? reopen.error ?? mark.error} />
+      </header>
+      {conversation && <ThreadAgent conversationId={conversation.id} />}
+    </>
   )
 }
 
-/** Tomorrow at nine, as the browser's clock has it. */
-function tomorrow(): string {
-  const at = new Date()
-  at.setDate(at.getDate() + 1)
-  at.setHours(9, 0, 0, 0)
-  return at.toISOString()
+/** Who takes care of it, chosen among all members. Alone in a business there is no one to choose. */
+function Assignee({
+  value,
+  myId,
+  onChange,
+}: {
+  value: string | null
+  myId: string | undefined
+  onChange(next: string | null): void
+}) {
+  const t = useTranslations('inbox')
+  const members = useQuery(query('members.list', { limit: 200 }))
+  const items = members.data?.items ?? []
+  if (items.every(({ userId }) => userId === myId)) return null
+  return (
+    <select
+      aria-label={t('assignee')}
+      value={value ?? ''}
+      onChange={({ target }) => onChange(target.value || null)}
+      className="max-w-40 rounded-lg border border-line bg-surface px-2 py-1 text-sm"
+    >
+      <option value="">{t('unassignedTo')}</option>
+      {items.map(({ userId, name, email }) => (
+        <option key={userId} value={userId}>
+          {isolated(name || email)}
+        </option>
+      ))}
+    </select>
+  )
 }

@@ -2,6 +2,7 @@ import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { mutation, queryClient } from '../app/trpc.ts'
+import { Allowed } from '../ui/allowed.tsx'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
 import { offerUndo } from '../ui/notice-queue.ts'
@@ -38,27 +39,29 @@ export function ThreadNote({ id, at, body, contactId }: { id: string; at: string
           className="rounded-lg border border-line bg-page px-3 py-2"
         />
       )}
-      <div className="flex flex-wrap gap-1">
-        {draft === null ? (
-          <>
-            <Act look="quiet" onPress={() => setDraft(body)}>
-              {t('inbox.editNote')}
-            </Act>
-            <Act look="quiet" isDisabled={remove.isPending} onPress={removeNow}>
-              {t('inbox.removeNote')}
-            </Act>
-          </>
-        ) : (
-          <>
-            <Act isDisabled={draft.trim() === '' || edit.isPending} onPress={() => edit.mutate({ id, body: draft })}>
-              {t('state.save')}
-            </Act>
-            <Act look="quiet" onPress={() => setDraft(null)}>
-              {t('state.cancel')}
-            </Act>
-          </>
-        )}
-      </div>
+      <Allowed to="agent">
+        <div className="flex flex-wrap gap-1">
+          {draft === null ? (
+            <>
+              <Act look="quiet" onPress={() => setDraft(body)}>
+                {t('inbox.editNote')}
+              </Act>
+              <Act look="quiet" isDisabled={remove.isPending} onPress={removeNow}>
+                {t('inbox.removeNote')}
+              </Act>
+            </>
+          ) : (
+            <>
+              <Act isDisabled={draft.trim() === '' || edit.isPending} onPress={() => edit.mutate({ id, body: draft })}>
+                {t('state.save')}
+              </Act>
+              <Act look="quiet" onPress={() => setDraft(null)}>
+                {t('state.cancel')}
+              </Act>
+            </>
+          )}
+        </div>
+      </Allowed>
       <Problem error={edit.error ?? remove.error ?? add.error} />
     </div>
   )

@@ -1,5 +1,6 @@
 import { useTranslations } from 'use-intl'
 import { Act } from '../ui/buttons.tsx'
+import { Refused } from '../ui/fields.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Clock, Written } from '../ui/values.tsx'
 import { discard, tryAgain, type WaitingMessage } from './composer-outbox.ts'
@@ -43,9 +44,7 @@ export function WaitingBubble({ message, onEdit }: { message: WaitingMessage; on
       </footer>
       {refused !== null && (
         <>
-          <p role="alert" className="text-danger text-sm">
-            <bdi>{refused}</bdi>
-          </p>
+          <Refused refusal={{ code: refused }} />
           <div className="flex flex-wrap gap-1">
             <Act onPress={() => tryAgain(key)}>{t('composer.tryAgain')}</Act>
             <Act

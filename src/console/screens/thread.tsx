@@ -2,6 +2,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { type DragEvent, useLayoutEffect, useRef, useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { pages, query } from '../app/trpc.ts'
+import { Allowed } from '../ui/allowed.tsx'
 import { Act } from '../ui/buttons.tsx'
 import { Loaded } from '../ui/states.tsx'
 import { Composer, type ComposerHandle } from './composer.tsx'
@@ -76,7 +77,9 @@ export function Thread({ contactId, onDetails }: { contactId: string; onDetails(
           )}
         </Loaded>
       </div>
-      <Composer contactId={contactId} items={items} handle={composer} onSent={toEnd} />
+      <Allowed to="agent">
+        <Composer contactId={contactId} items={items} handle={composer} onSent={toEnd} />
+      </Allowed>
       {isDraggedOver && (
         <p className="pointer-events-none absolute inset-2 flex items-center justify-center rounded-2xl border-2 border-accent border-dashed bg-accent-soft/90 font-semibold">
           {t('composer.drop')}

@@ -2,12 +2,14 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { useTranslations } from 'use-intl'
+import { useAccess } from '../app/access.ts'
 import { mutation, query, queryClient } from '../app/trpc.ts'
 import { Act } from '../ui/buttons.tsx'
 import { Problem } from '../ui/fields.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { offerUndo } from '../ui/notice-queue.ts'
-import { Ago, Clock, Phone, Written } from '../ui/values.tsx'
+import { LoadFailed } from '../ui/states.tsx'
+import { Ago, Clock, isolated, Phone, Written } from '../ui/values.tsx'
 
 const SHOWN = 6
 const LINE = 'flex min-w-0 flex-1 items-center gap-3 rounded-lg px-2 py-2 hover:bg-raised'
@@ -85,7 +87,7 @@ function Leads() {
             second &&
             (() => {
               move.mutate({ id: lead.id, stage: second.stage.key, afterId: null })
-              offerUndo(t('movedTo', { stage: second.stage.name }), () =>
+              offerUndo(t('movedTo', { stage: isolated(second.stage.name) }), () =>
                 move.mutate({ id: lead.id, stage: lead.stage, afterId: null }),
               )
             })
@@ -94,7 +96,7 @@ function Leads() {
           <Link to="/leads" search={{ lead: lead.id }} className={LINE}>
             <span className="min-w-0 flex-1">
               <span className="flex">
-                <Who name={lead.name} phone={lead.phone} />
+                <Who name={lead.name ?? lead.contactName} phone={lead.phone} />
               </span>
               {lead.inquiry && <Written className="line-clamp-1 text-muted text-sm">{lead.inquiry}</Written>}
               {lead.callbackTime && <Written className="block text-sm text-warn">{lead.callbackTime}</Written>}
@@ -189,6 +191,7 @@ function Appointments({ today }: { today: { from: string; to: string } }) {
       <h2 id="appointments" className="mb-2 font-semibold">
         {t('appointments')}
       </h2>
+      <Reading of={list} />
       {list.data?.items.length === 0 && <p className="text-muted">{t('noAppointments')}</p>}
       <ul>
         {list.data?.items.map((item) => (
@@ -211,7 +214,7 @@ function Appointments({ today }: { today: { from: string; to: string } }) {
           </Line>
         ))}
       </ul>
-      <Problem error={list.error ?? confirm.error} />
+      <Problem error={confirm.error} />
     </section>
   )
 }
@@ -226,24 +229,40 @@ function Waiting({
 }: {
   id: string
   title: string
-  of: { data: { items: unknown[]; count?: number | undefined } | undefined; error: Error | null }
+  of: {
+    data: { items: unknown[]; count?: number | undefined } | undefined
+    error: Error | null
+    refetch(): Promise<unknown>
+  }
   error: Error | null
   children: ReactNode
 }) {
   const t = useTranslations('today')
   const count = of.data?.count ?? of.data?.items.length ?? 0
-  const problem = of.error ?? error
-  if (!problem && of.data && count === 0) return null
+  if (!error && of.data && count === 0) return null
   return (
     <section data-waiting aria-labelledby={id} className="rounded-xl border border-line bg-surface p-4">
       <h2 id={id} className="mb-2 flex justify-between font-semibold">
         {title}
-        <span className="rounded-full bg-warn-soft px-2 text-warn">{count}</span>
+        {of.data && <span className="rounded-full bg-warn-soft px-2 text-warn">{count}</span>}
       </h2>
+      <Reading of={of} />
       <ul>{children}</ul>
       {count > SHOWN && <p className="px-2 pt-1 text-muted text-sm">{t('andMore', { count: count - SHOWN })}</p>}
-      <Problem error={problem} />
+      <Problem error={error} />
     </section>
+  )
+}
+
+/** While a list is read, and when that failed: no figure is shown that is none. */
+function Reading({ of }: { of: { data: unknown; error: Error | null; refetch(): Promise<unknown> } }) {
+  const t = useTranslations('state')
+  if (of.data !== undefined) return null
+  if (of.error) return <LoadFailed error={of.error} onRetry={() => void of.refetch()} />
+  return (
+    <p role="status" className="text-muted">
+      {t('loading')}
+    </p>
   )
 }
 
@@ -256,10 +275,11 @@ function Line({
   onDone?: (() => void) | undefined
   children: ReactNode
 }) {
+  const mayWork = useAccess().may('agent')
   return (
     <li className="flex items-center gap-1">
       {children}
-      {doneLabel && onDone && (
+      {doneLabel && onDone && mayWork && (
         <Act look="quiet" aria-label={doneLabel} onPress={onDone}>
           <Icon name="check" />
         </Act>

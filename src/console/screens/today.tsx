@@ -17,7 +17,7 @@ export function Today() {
     <>
       <Heading>{t('title')}</Heading>
       <div className="min-h-0 flex-1 overflow-y-auto p-4">
-        <div className="group/today grid items-start gap-4 md:grid-cols-2 xl:grid-cols-3">
+        <div className="group/today columns-1 gap-4 md:columns-2 xl:columns-3 [&>*]:mb-4 [&>*]:break-inside-avoid">
           <Overnight />
           {!isReading && (
             <p className="rounded-xl border border-line bg-surface p-4 group-has-[[data-waiting]]/today:hidden">

@@ -17,8 +17,11 @@ const STEP_MS = 5_000
 /** Controls that use the keys themselves. */
 const CONTROLS = 'button, a, input, select, textarea, summary, audio, [role=slider], [role=dialog], [contenteditable]'
 
-/** The audio of a call with its position, and the keys of the page: space plays and pauses, arrows jump. */
-export function usePlayer(durationMs: number): Player {
+/**
+ * Audio with its position, and the keys of the page: space plays and pauses, arrows jump.
+ * @param hasKeys false where another one has them
+ */
+export function usePlayer(durationMs: number, hasKeys = true): Player {
   const audio = useRef<HTMLAudioElement>(null)
   const [playing, setPlaying] = useState(false)
   const [atMs, setAtMs] = useState(0)
@@ -72,6 +75,7 @@ export function usePlayer(durationMs: number): Player {
   }, [playing])
 
   useEffect(() => {
+    if (!hasKeys) return
     const onKey = (event: KeyboardEvent) => {
       const { target, key } = event
       if (event.ctrlKey || event.metaKey || event.altKey) return
@@ -84,7 +88,7 @@ export function usePlayer(durationMs: number): Player {
     }
     window.addEventListener('keydown', onKey)
     return () => window.removeEventListener('keydown', onKey)
-  }, [toggle, seek])
+  }, [toggle, seek, hasKeys])
 
   return { audio, ready, playing, atMs, durationMs, speed, seek, toggle, setSpeed }
 }

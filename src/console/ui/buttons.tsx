@@ -4,6 +4,7 @@ import { Button, type ButtonProps } from 'react-aria-components'
 const LOOKS = {
   plain: 'border border-line bg-surface hover:bg-raised',
   main: 'bg-accent text-accent-ink hover:bg-[color-mix(in_srgb,var(--color-accent)_88%,var(--color-ink))]',
+  danger: 'bg-danger text-accent-ink',
   quiet: 'text-muted hover:bg-raised',
 } as const
 

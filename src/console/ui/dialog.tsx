@@ -19,7 +19,7 @@ export function Dialog({ title, onClose, children }: { title: string; onClose():
     >
       <header className="mb-3 flex items-center justify-between gap-3">
         <h2 id={id} className="font-bold text-lg">
-          {title}
+          <bdi>{title}</bdi>
         </h2>
         <Act look="quiet" onPress={() => element.current?.close()}>
           {t('close')}

@@ -1,4 +1,6 @@
 import type { ReactNode } from 'react'
+import { useTranslations } from 'use-intl'
+import { PageError, type Refusal, refusalOf, useRefusalText } from '../app/errors.ts'
 
 const BOX = 'w-full rounded-lg border border-line bg-page px-3 py-2'
 
@@ -34,12 +36,32 @@ export function Panel({ title, wide = false, children }: { title: string; wide?:
   )
 }
 
-/** What a refused request said. */
+/** What a refused request means. */
 export function Problem({ error }: { error: Error | null }) {
-  if (!error) return null
+  if (error instanceof PageError)
+    return (
+      <p role="alert" className="text-danger text-sm">
+        {error.message}
+      </p>
+    )
+  return error ? <Refused refusal={refusalOf(error)} /> : null
+}
+
+/** @param props.refusal null when the server could not be reached */
+export function Refused({ refusal }: { refusal: Refusal | null }) {
+  const t = useTranslations('state')
+  const { text, detail } = useRefusalText()(refusal)
   return (
-    <p role="alert" className="text-danger text-sm">
-      {error.message}
-    </p>
+    <div role="alert" className="text-danger text-sm">
+      <p>{text}</p>
+      {detail && (
+        <details>
+          <summary>{t('errorDetail')}</summary>
+          <bdi dir="ltr" lang="en">
+            {detail}
+          </bdi>
+        </details>
+      )}
+    </div>
   )
 }

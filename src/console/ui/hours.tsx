@@ -9,8 +9,22 @@ const MOST_SPANS = 6
 /** A Sunday, so that the days of the week have names. */
 const SUNDAY = Date.UTC(2023, 0, 1, 12)
 
-/** The opening hours of a week: each day closed, or open in one or more spans. */
-export function HoursEditor({ value, onChange }: { value: Week; onChange(week: Week): void }) {
+/**
+ * The opening hours of a week: each day closed, or open in one or more spans.
+ * @param props.empty what a day without a span says; closed otherwise
+ * @param props.first the span that a day begins with
+ */
+export function HoursEditor({
+  value,
+  onChange,
+  empty,
+  first = ['09:00', '17:00'],
+}: {
+  value: Week
+  onChange(week: Week): void
+  empty?: string
+  first?: Span
+}) {
   const t = useTranslations('hours')
   const format = useFormatter()
   return (
@@ -25,12 +39,12 @@ export function HoursEditor({ value, onChange }: { value: Week; onChange(week: W
               <input
                 type="checkbox"
                 checked={spans.length > 0}
-                onChange={(event) => set(event.target.checked ? [['09:00', '17:00']] : [])}
+                onChange={(event) => set(event.target.checked ? [first] : [])}
               />
               {name}
             </label>
             {spans.length === 0 ? (
-              <span className="py-1 text-muted">{t('closed')}</span>
+              <span className="py-1 text-muted">{empty ?? t('closed')}</span>
             ) : (
               <div className="flex flex-col gap-1">
                 {spans.map((span, at) => (

@@ -28,7 +28,7 @@ export function Popup({
         <Dialog className="flex flex-col gap-4 p-4 outline-none">
           <div className="flex items-center gap-2">
             <Heading slot="title" className="flex-1 font-bold text-lg">
-              {title}
+              <bdi>{title}</bdi>
             </Heading>
             <Act look="quiet" aria-label={t('close')} onPress={onClose}>
               <Icon name="cross" />

@@ -1,23 +1,32 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { appointments, calls } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { instantOf } from '../../lib/local-time.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
-import { lock } from '../locks.ts'
-import { type BusinessHours, instantOf, isOpen, possibleStarts, wallClock } from './hours.ts'
-import { appointmentNotFound, LONGEST_MS, overlapping } from './queries.ts'
+import { cancelRow, giveUpKept, lockRow, noSuchTime, offerFreed, requireInReach, withdrawRow } from './booking.ts'
+import { readCalendar, readService, withHoursOf } from './business-calendar.ts'
+import { refreshBusyTimes } from './busy-times.ts'
+import type { BusinessHours } from './hours.ts'
+import { lockCalendar } from './lock-calendar.ts'
+import { appointmentNotFound, LONGEST_MS } from './queries.ts'
+import { type AppointmentRow, writeAppointment } from './write-appointment.ts'
 
 export type AppointmentRequest = {
   /** On the business's walls. */
   date: string
   time: string
   minutes: number
+  serviceId?: string | null
+  staffId?: string | null
   name?: string | null
   note?: string | null
   callSid?: string | null
+  /** Only keeps it for a while, until `bookHeld`. */
+  hold?: boolean | undefined
   /** Who asks for it by telephone: until a person confirms it, they have one at a time. */
   caller?: { number: string; perCall: number; perDay: number }
 }
@@ -26,28 +35,26 @@ const MAX_AHEAD_MS = 366 * 86_400_000
 
 /**
  * Books an appointment. The same call asking for the same time again gets the one it has.
- * @throws AppError `invalid_date`, `too_long`, `in_the_past`, `too_far`, `closed`, `slot_taken`; the last
+ * @throws AppError `invalid_date`, `too_long`, `in_the_past`, `too_soon`, `too_far`, `closed`, `slot_taken`; the last
  *   two name free times in their message; `person_erased` when the call was erased with its caller
  */
 export async function bookAppointment(
   ctx: BusinessContext,
   request: AppointmentRequest,
   settings: { hours: BusinessHours; timeZone: string; now?: Date },
-): Promise<{ id: string; startsAt: Date; endsAt: Date }> {
+): Promise<Pick<AppointmentRow, 'id' | 'startsAt' | 'endsAt' | 'state'>> {
   const { hours, timeZone } = settings
   const now = settings.now ?? new Date()
   const startsAt = instantOf(request.date, request.time, timeZone)
-  if (Number.isNaN(startsAt.getTime()))
-    throw new AppError('invalid', 'invalid_date', 'There is no such day, or no such time on it: the clocks change.')
+  if (Number.isNaN(startsAt.getTime())) throw noSuchTime()
   if (request.minutes > LONGEST_MS / 60_000)
     throw new AppError('invalid', 'too_long', 'An appointment is at most a day long.')
-  const endsAt = new Date(startsAt.getTime() + request.minutes * 60_000)
   if (startsAt <= now) throw new AppError('invalid', 'in_the_past', 'This time has passed.')
   if (startsAt.getTime() - now.getTime() > MAX_AHEAD_MS)
     throw new AppError('invalid', 'too_far', 'This is more than a year away.')
+  await refreshBusyTimes(ctx)
   return await ctx.db.transaction(async (tx) => {
-    // One booking of a business at a time: two that overlap cannot both see a free slot.
-    await lock(tx, `appointments:${ctx.businessId}`)
+    await lockCalendar(tx, ctx, now)
     const [call] = request.callSid
       ? await tx
           .select({ id: calls.id, contactId: calls.contactId })
@@ -55,34 +62,59 @@ export async function bookAppointment(
           .where(and(eq(calls.callSid, request.callSid), eq(calls.businessId, ctx.businessId)))
       : []
     if (request.callSid && !call) await refuseErasedCall(tx, request.callSid)
-    const busy = await overlapping(tx, ctx, startsAt, endsAt)
-    const own = busy.find((each) => each.callId !== null && each.callId === call?.id)
-    if (own && own.startsAt.getTime() === startsAt.getTime())
-      return { id: own.id, startsAt: own.startsAt, endsAt: own.endsAt }
+    const own = call ? await bookedInCall(tx, ctx, call.id, startsAt) : null
+    if (own) return own
     const earlier = request.caller && call ? await bookedBy(tx, ctx, call.id, request.caller, now) : []
-    const open = isOpen(hours, startsAt, endsAt, timeZone)
-    if (!open || busy.length > 0) {
-      const free = await freeTimes(tx, ctx, startsAt, request.minutes, settings)
-      const times = free.length > 0 ? ` Free: ${free.join(', ')}.` : ''
-      throw open
-        ? new AppError('conflict', 'slot_taken', `This time is taken.${times}`)
-        : new AppError('invalid', 'closed', `The business is closed then.${times}`)
+    const calendar = withHoursOf(await readCalendar(tx, ctx), hours, timeZone)
+    // By telephone no one comes sooner, or books farther ahead, than in writing or on the page.
+    requireInReach(calendar, startsAt, now, 'date')
+    const service = request.serviceId ? await readService(tx, ctx, request.serviceId) : null
+    const visit = {
+      minutes: service?.minutes ?? request.minutes,
+      service,
+      serviceId: service?.id ?? null,
+      staffId: request.staffId ?? null,
     }
-    const id = newId()
-    await tx.insert(appointments).values({
-      id,
-      businessId: ctx.businessId,
-      contactId: call?.contactId ?? null,
-      callId: call?.id ?? null,
-      startsAt,
-      endsAt,
-      name: request.name ?? null,
-      note: request.note ?? null,
+    const { depositMinutes, holdMinutes } = calendar.settings
+    // What it replaces may overlap it; where the new time cannot be had, that stays.
+    const replaced: AppointmentRow[] = []
+    for (const moved of earlier) replaced.push(await lockRow(tx, ctx, moved))
+    for (const each of replaced) await withdrawRow(tx, ctx, each, now)
+    const { contactId = null } = call ?? {}
+    if (contactId) replaced.push(...(await giveUpKept(tx, ctx, contactId, now)))
+    const row = await writeAppointment(tx, ctx, calendar, {
+      ...{
+        act: 'book',
+        visit,
+        startsAt,
+        now,
+        holds: request.hold ? holdMinutes : service?.deposit ? depositMinutes : null,
+        deposit: !request.hold,
+      },
+      values: {
+        ...{ id: newId(), contactId, callId: call?.id ?? null, source: 'voice' },
+        ...{ name: request.name ?? null, note: request.note ?? null },
+      },
     })
-    await audit(tx, ctx, { action: 'appointment.book', entity: 'appointment', entityId: id })
-    for (const moved of earlier) await cancelIn(tx, ctx, moved)
-    return { id, startsAt, endsAt }
+    for (const each of replaced) await offerFreed(tx, ctx, each, now)
+    return row
   })
+}
+
+/** What the same call has at this time already. */
+async function bookedInCall(tx: Executor, ctx: BusinessContext, callId: string, startsAt: Date) {
+  const [row] = await tx
+    .select()
+    .from(appointments)
+    .where(
+      and(
+        eq(appointments.businessId, ctx.businessId),
+        eq(appointments.callId, callId),
+        eq(appointments.startsAt, startsAt),
+        inArray(appointments.state, ['held', 'booked']),
+      ),
+    )
+  return row ?? null
 }
 
 /**
@@ -151,41 +183,12 @@ export async function confirmAppointment(ctx: BusinessContext, id: string, confi
   })
 }
 
-async function cancelIn(tx: Executor, ctx: BusinessContext, id: string): Promise<void> {
-  await tx
-    .update(appointments)
-    .set({ state: 'cancelled' })
-    .where(and(eq(appointments.id, id), eq(appointments.businessId, ctx.businessId)))
-  await audit(tx, ctx, { action: 'appointment.cancel', entity: 'appointment', entityId: id })
-}
-
 /** Takes an appointment back; taken back already, it stays so. @throws AppError `appointment_not_found` */
-export async function cancelAppointment(ctx: BusinessContext, id: string): Promise<void> {
+export async function cancelAppointment(ctx: BusinessContext, id: string, now = new Date()): Promise<void> {
   await ctx.db.transaction(async (tx) => {
-    const mine = and(eq(appointments.id, id), eq(appointments.businessId, ctx.businessId))
-    const [row] = await tx.select({ state: appointments.state }).from(appointments).where(mine).for('update')
-    if (!row) throw appointmentNotFound()
+    await lockCalendar(tx, ctx, now)
+    const row = await lockRow(tx, ctx, id)
     if (row.state === 'cancelled') return
-    await cancelIn(tx, ctx, id)
+    await cancelRow(tx, ctx, row, now)
   })
-}
-
-/** The next three free times, as words that a voice can say. */
-async function freeTimes(
-  tx: Executor,
-  ctx: BusinessContext,
-  after: Date,
-  minutes: number,
-  { hours, timeZone }: { hours: BusinessHours; timeZone: string },
-): Promise<string[]> {
-  const taken = await overlapping(tx, ctx, after, new Date(after.getTime() + 15 * 86_400_000))
-  const free: string[] = []
-  for (const start of possibleStarts(hours, after, minutes, timeZone)) {
-    const end = new Date(start.getTime() + minutes * 60_000)
-    if (taken.some((each) => each.startsAt < end && each.endsAt > start)) continue
-    const { date, time } = wallClock(start, timeZone)
-    free.push(`${date} ${time}`)
-    if (free.length === 3) break
-  }
-  return free
 }

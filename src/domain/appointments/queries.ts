@@ -1,10 +1,10 @@
-import { and, asc, eq, getTableColumns, gt, lt, type SQL } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gt, inArray, lt } from 'drizzle-orm'
 import { z } from 'zod'
-import type { Executor } from '../../../db/client.ts'
-import { appointments, contacts } from '../../../db/schema/index.ts'
+import { appointments, contacts, payments, TAKING_STATES } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { BusinessContext } from '../context.ts'
+import type { BusinessContext, DomainContext } from '../context.ts'
 import { laterThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
+import type { PaymentDeps } from '../payments/index.ts'
 
 /** None is longer, so that what began earlier need not be looked at. */
 export const LONGEST_MS = 86_400_000
@@ -14,6 +14,7 @@ export const appointmentFilters = timePageInput.extend({
   from: z.iso.datetime({ offset: true }).optional(),
   /** Appointments that begin before this time. */
   to: z.iso.datetime({ offset: true }).optional(),
+  staffId: z.uuid().optional(),
 })
 
 export const appointmentView = z.object({
@@ -30,12 +31,54 @@ export const appointmentView = z.object({
   phone: z.string().nullable(),
   contactName: z.string().nullable(),
   note: z.string().nullable(),
+  staffId: z.uuid(),
+  serviceId: z.uuid().nullable(),
+  /** Until then it is held, and not booked. */
+  heldUntil: z.date().nullable(),
+  /** When the customer answered that they come. */
+  customerConfirmedAt: z.date().nullable(),
+  source: z.enum(appointments.source.enumValues),
+  area: z.string().nullable(),
+  zone: z.string(),
+  revision: z.number(),
   createdAt: z.date(),
+  /** What was asked for before it counts. */
+  deposit: z
+    .object({
+      paymentId: z.uuid(),
+      state: z.enum(payments.state.enumValues),
+      amount: z.number(),
+      currency: z.string(),
+      /** Where the customer pays it. */
+      url: z.string(),
+    })
+    .nullable(),
+  /** Since when its deposit is to be given back, which came too late. */
+  refundDueAt: z.date().nullable(),
 })
 
-const columns = { ...getTableColumns(appointments), phone: contacts.phone, contactName: contacts.name }
+const columns = {
+  ...getTableColumns(appointments),
+  phone: contacts.phone,
+  contactName: contacts.name,
+  deposit: {
+    paymentId: payments.id,
+    state: payments.state,
+    amount: payments.amount,
+    currency: payments.currency,
+  },
+}
 
-/** The booked appointments of the business, soonest first. @throws AppError `invalid_cursor` */
+/** An appointment with the link by which its deposit is paid. */
+export function withPayUrl<Deposit extends { paymentId: string }, Row extends object>(
+  row: Row & { deposit: Deposit | null },
+  urls: Pick<PaymentDeps['urls'], 'page'>,
+) {
+  const { deposit } = row
+  return { ...row, deposit: deposit && { ...deposit, url: urls.page(deposit.paymentId) } }
+}
+
+/** The appointments of the business that take time: booked, held, or not kept by the customer, soonest first. @throws AppError `invalid_cursor` */
 export async function listAppointments(ctx: BusinessContext, input: z.input<typeof appointmentFilters>) {
   const { limit, cursor, ...filters } = appointmentFilters.parse(input)
   const from = filters.from ? new Date(filters.from) : new Date()
@@ -43,10 +86,12 @@ export async function listAppointments(ctx: BusinessContext, input: z.input<type
     .select({ ...columns, atText: timeText(appointments.startsAt) })
     .from(appointments)
     .leftJoin(contacts, eq(contacts.id, appointments.contactId))
+    .leftJoin(payments, eq(payments.id, appointments.depositPaymentId))
     .where(
       and(
         eq(appointments.businessId, ctx.businessId),
-        eq(appointments.state, 'booked'),
+        inArray(appointments.state, [...TAKING_STATES]),
+        filters.staffId ? eq(appointments.staffId, filters.staffId) : undefined,
         gt(appointments.endsAt, from),
         gt(appointments.startsAt, new Date(from.getTime() - LONGEST_MS)),
         filters.to ? lt(appointments.startsAt, new Date(filters.to)) : undefined,
@@ -64,31 +109,16 @@ export async function getAppointment(ctx: BusinessContext, id: string) {
     .select(columns)
     .from(appointments)
     .leftJoin(contacts, eq(contacts.id, appointments.contactId))
+    .leftJoin(payments, eq(payments.id, appointments.depositPaymentId))
     .where(and(eq(appointments.id, id), eq(appointments.businessId, ctx.businessId)))
   if (!row) throw appointmentNotFound()
   return row
 }
 
-/** The booked appointments that overlap a span. */
-export async function overlapping(tx: Executor, ctx: BusinessContext, startsAt: Date, endsAt: Date, which?: SQL) {
-  return await tx
-    .select({
-      id: appointments.id,
-      callId: appointments.callId,
-      startsAt: appointments.startsAt,
-      endsAt: appointments.endsAt,
-    })
-    .from(appointments)
-    .where(
-      and(
-        eq(appointments.businessId, ctx.businessId),
-        eq(appointments.state, 'booked'),
-        lt(appointments.startsAt, endsAt),
-        gt(appointments.endsAt, startsAt),
-        gt(appointments.startsAt, new Date(startsAt.getTime() - LONGEST_MS)),
-        which,
-      ),
-    )
+/** An appointment by its link, of whichever business. */
+export async function readAppointmentRow(ctx: DomainContext, id: string) {
+  const [row] = await ctx.db.select().from(appointments).where(eq(appointments.id, id))
+  return row ?? null
 }
 
 export function appointmentNotFound(): AppError {

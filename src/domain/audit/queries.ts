@@ -4,18 +4,20 @@ import { ACTOR_KINDS, apiKeys, auditLog, users } from '../../../db/schema/index.
 import type { BusinessContext } from '../context.ts'
 import { pageInput, pageQuery, timeFilter, toPage } from '../paging.ts'
 
-/** What kinds of things changes are written about. */
 export const AUDIT_ENTITIES = [
   'api_key',
   'appointment',
   'business',
   'business_text',
   'call',
+  'catalogue_item',
   'contact',
   'conversation',
   'credentials',
   'import',
   'invitation',
+  'knowledge_source',
+  'knowledge_gap',
   'lead',
   'member',
   'message',
@@ -25,6 +27,7 @@ export const AUDIT_ENTITIES = [
   'receptionist',
   'recording',
   'user',
+  'waiting_entry',
   'webhook',
   'whatsapp_account',
 ] as const
@@ -33,7 +36,6 @@ export const auditFilters = pageInput.extend({
   entity: z.enum(AUDIT_ENTITIES).optional(),
   entityId: z.string().min(1).max(100).optional(),
   actorKind: z.enum(ACTOR_KINDS).optional(),
-  /** The id of a user or an API key. */
   actorId: z.string().min(1).max(100).optional(),
   since: timeFilter.optional(),
   until: timeFilter.optional(),

@@ -14,7 +14,7 @@ export const wake = z.object({
 })
 export type Wake = z.infer<typeof wake>
 
-/** Tells the worker that holds the account to look at it now. It looks every second anyway. */
+/** Tells the worker that holds the account to look at it now; it looks every second anyway. */
 export async function wakeAccount(ctx: DomainContext, accountId: string, why: Wake['why']): Promise<void> {
   await ctx.db.execute(sql`select ${wakeCall(accountId, why)}`)
 }
@@ -32,11 +32,9 @@ export type SenderChoice =
       accountId: string | null
       /** Only its owner can bring it back: logged out, blocked, given up. Otherwise it sends, now or once it is back. */
       down: boolean
-      /** It sends once a member confirms the number that linked it. */
       unconfirmed: boolean
       /** WhatsApp lets it open no new chats now. */
       restricted: boolean
-      /** Since when this product has known it. */
       since: Date
     }
   | { kind: 'never_linked' }
@@ -45,11 +43,13 @@ export type SenderChoice =
 /**
  * The account that a business sends from: one that sends by itself before one that waits for a person.
  * @param twilio.defaultSender E.164, for a business none of whose senders is listed; `own`: of its own account, and first
+ * @param preferred goes before those that are as able; not where a Twilio account of its own has the sender
  */
 export async function senderFor(
   ctx: BusinessContext,
   provider: ProviderName,
   twilio: { defaultSender: string | null; own: boolean },
+  preferred: string | null = null,
 ): Promise<SenderChoice> {
   const { defaultSender, own } = twilio
   const chosen = provider === 'twilio' && own ? defaultSender : null
@@ -73,6 +73,7 @@ export async function senderFor(
       ...(chosen ? [sql`${whatsappAccounts.phone} is distinct from ${chosen}`] : []),
       sql`${whatsappAccounts.linkedAt} is null`,
       sql`${down} or ${unconfirmed}`,
+      ...(preferred ? [sql`${whatsappAccounts.id} is distinct from ${preferred}`] : []),
       sql`${whatsappAccounts.state} <> 'working'`,
       desc(whatsappAccounts.id),
     )
@@ -98,7 +99,6 @@ export type AccountView = {
   reason: string | null
   since: Date
   linked: boolean
-  /** Another number than the expected one linked it: it sends nothing until a member confirms that. */
   confirmationNeeded: boolean
 }
 

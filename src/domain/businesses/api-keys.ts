@@ -13,7 +13,6 @@ export const apiKeyView = z.object({
   name: z.string(),
   prefix: z.string(),
   scope: z.enum(SCOPES),
-  /** Whether it runs the whole installation. */
   operator: z.boolean(),
   lastUsedAt: z.date().nullable(),
   revokedAt: z.date().nullable(),
@@ -69,11 +68,7 @@ export async function revokeApiKey(ctx: BusinessContext, id: string): Promise<vo
   })
 }
 
-/**
- * Makes the key from the settings the installation's own, and ends those that were it before. One that was revoked stays
- * revoked, whatever the settings say.
- * @returns what was done
- */
+/** Makes the key from the settings the installation's own and ends earlier ones. A revoked key stays revoked. */
 export async function setBootstrapKey(
   ctx: BusinessContext,
   key: string,

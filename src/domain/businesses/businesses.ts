@@ -5,6 +5,7 @@ import { businesses, phoneNumbers, SPEECH_ENGINES } from '../../../db/schema/ind
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
+import { cleanName, typedText } from '../../lib/text.ts'
 import { WEEKDAYS } from '../../lib/weekdays.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import { grantMembership } from '../members/index.ts'
@@ -28,19 +29,16 @@ const timezone = z.string().refine((zone) => Intl.supportedValuesOf('timeZone').
 })
 
 export const businessSettings = z.object({
-  name: z.string().trim().min(1).max(120),
+  name: typedText().overwrite(cleanName).trim().min(1).max(120),
   language: z.enum(businesses.language.enumValues),
   timezone,
   /** Spoken instead of the built-in greeting; null is the built-in one. */
-  greeting: z.string().trim().min(1).max(500).nullable(),
+  greeting: typedText().trim().min(1).max(500).nullable(),
   defaultWhatsappProvider: z.enum(businesses.defaultWhatsappProvider.enumValues),
-  /** Sends when the default one surely cannot. */
   fallbackWhatsappProvider: z.enum(businesses.fallbackWhatsappProvider.enumValues).nullable(),
   /** A text longer than its provider takes: sent in parts, or refused. */
   longText: z.enum(businesses.longText.enumValues),
-  /** Takes the payments for which no other is named; null is the one that suits the currency. */
   paymentProvider: z.enum(businesses.paymentProvider.enumValues).nullable(),
-  /** What talks to callers; the default is its own key's engine where it has one, else the installation's. */
   speechEngine: z.enum(SPEECH_ENGINES),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
@@ -59,8 +57,9 @@ export const businessView = z.object({
   speechEngine: z.enum(SPEECH_ENGINES),
   deleteRemoteRecordings: z.boolean(),
   hours: weekHours.nullable(),
-  /** Whether its owners need a second factor for what only owners may do. */
   ownersNeedSecondFactor: z.boolean(),
+  /** Whether a new version of the receptionist waits until its scenarios have passed. */
+  scenariosRequired: z.boolean(),
   blockedAt: z.date().nullable(),
   blockedReason: z.string().nullable(),
   createdAt: z.date(),
@@ -70,7 +69,6 @@ export const phoneNumberView = z.object({
   id: z.uuid(),
   e164: z.string(),
   label: z.string().nullable(),
-  /** What is spoken on this line, when it is not the business's language. */
   language: z.enum(phoneNumbers.language.enumValues).nullable(),
   createdAt: z.date(),
 })
@@ -102,7 +100,7 @@ export async function getBusiness(ctx: BusinessContext) {
 export async function setBusiness(
   tx: Executor,
   ctx: BusinessContext,
-  changes: Partial<Pick<typeof businesses.$inferInsert, 'hours'>>,
+  changes: Partial<Pick<typeof businesses.$inferInsert, 'hours' | 'scenariosRequired'>>,
 ): Promise<void> {
   await tx.update(businesses).set(changes).where(eq(businesses.id, ctx.businessId))
 }
@@ -139,10 +137,7 @@ export function listPhoneNumbers(ctx: BusinessContext) {
     .orderBy(asc(phoneNumbers.id))
 }
 
-/**
- * Lets a business answer a number.
- * @throws AppError `invalid_number`, or `number_taken` when another business answers it
- */
+/** Lets a business answer a number. @throws AppError `invalid_number`, `number_taken` */
 export async function addPhoneNumber(
   ctx: BusinessContext,
   input: { number: string; label?: string; language?: 'he' | 'en' },

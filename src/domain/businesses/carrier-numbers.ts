@@ -6,26 +6,27 @@ import type { CarrierNumber, Telephony } from '../../providers/telephony/port.ts
 import type { BusinessContext } from '../context.ts'
 import { addPhoneNumber } from './businesses.ts'
 
-/** Where the carrier sends the calls of a number, and what became of them. */
-export type NumberWebhooks = { voiceUrl: string; statusCallback: string }
+export type NumberWebhooks = { voiceUrl: string; statusCallback: string; smsUrl: string }
 
 export const carrierNumberView = z.object({
-  /** The carrier's id of it. */
   id: z.string(),
   e164: z.string(),
-  /** Which business answers it. */
   assigned: z.enum(['here', 'elsewhere', 'nowhere']),
-  /** Whether its webhooks lead to this installation. */
   connected: z.boolean(),
   /** Where its calls go now, as the carrier has it; null for nowhere. */
   goesTo: z.string().nullable(),
 })
 
 /** Which of the webhooks of a number do not lead where they should. */
-export function wrongWebhooks(number: CarrierNumber, wanted: NumberWebhooks): ('voice' | 'status')[] {
+export function wrongWebhooks(number: CarrierNumber, wanted: NumberWebhooks): ('voice' | 'status' | 'sms')[] {
   const voice = number.answeredBy === null && number.voiceUrl === wanted.voiceUrl && number.voiceMethod === 'POST'
   const status = number.statusCallback === wanted.statusCallback && number.statusMethod === 'POST'
-  return [...(voice ? [] : ['voice' as const]), ...(status ? [] : ['status' as const])]
+  const sms = !number.sms || (number.smsUrl === wanted.smsUrl && number.smsMethod === 'POST')
+  return [
+    ...(voice ? [] : ['voice' as const]),
+    ...(status ? [] : ['status' as const]),
+    ...(sms ? [] : ['sms' as const]),
+  ]
 }
 
 /** The numbers of the carrier account that the business uses. @throws AppError `carrier_unreachable`, `carrier_refused` */
@@ -35,9 +36,8 @@ export async function listCarrierNumbers(ctx: BusinessContext, telephony: Teleph
 }
 
 /**
- * Lets the business answer a number of its carrier account, and sets the number's webhooks to this installation.
- * @param id the carrier's id of the number
- * @throws AppError `number_not_found`, `number_taken`, `carrier_refused`, `carrier_unreachable`
+ * Connects a number, by the carrier's `id`, to the business and this installation's webhooks. @throws AppError
+ * `number_not_found`, `number_taken`, `carrier_refused`, `carrier_unreachable`
  */
 export async function connectNumber(ctx: BusinessContext, telephony: Telephony, id: string, wanted: NumberWebhooks) {
   const found = (await telephony.listNumbers()).find((number) => number.id === id)
@@ -75,7 +75,8 @@ async function viewsOf(ctx: BusinessContext, owned: CarrierNumber[], wanted: Num
       id: number.id,
       e164: number.number,
       assigned: owner === undefined ? 'nowhere' : owner === ctx.businessId ? 'here' : 'elsewhere',
-      connected: wrongWebhooks(number, wanted).length === 0,
+      // Its calls arrive; that SMS do not is a warning of `doctor`.
+      connected: wrongWebhooks(number, wanted).every((webhook) => webhook === 'sms'),
       goesTo: number.answeredBy ?? (number.voiceUrl || null),
     }
   })

@@ -23,7 +23,6 @@ export type NumberLookup =
   /** The directory was never read: the database has been away since this process started. */
   | { found: 'unavailable' }
 
-/** A WhatsApp sender and whose it is. */
 export type AccountEntry = {
   id: string
   businessId: string
@@ -31,15 +30,9 @@ export type AccountEntry = {
   phone: string | null
 }
 
-/**
- * The numbers and their businesses in memory, read again every few seconds: a call is answered without a query, and a
- * known number is answered while the database is away.
- */
+/** Numbers and their businesses in memory, polled: calls are answered without a query, also while the database is away. */
 export type BusinessDirectory = Polling & {
-  /**
-   * The business that answers a number, as it speaks on that line.
-   * @param called E.164
-   */
+  /** The business that answers a number (E.164), as it speaks on that line. */
   lookup(called: string | null): NumberLookup
   business(id: string): BusinessEntry | null
   /** The WhatsApp account with this number (E.164) or id; null when no account has it. */

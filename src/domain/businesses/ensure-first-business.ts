@@ -8,11 +8,7 @@ import { OLDEST_FIRST } from './oldest-first.ts'
 /** Advisory lock of installation-wide seeding: any number that nothing else uses. */
 const SEED_LOCK = 4_120_501
 
-/**
- * Makes the installation's first business when there is none, so that a call is answered from the first start on.
- * @param demo in the sandbox: its number and the senders that count as linked
- * @returns the id of the first business
- */
+/** Makes the first business when there is none, so that calls are answered from the first start; returns its id. */
 export async function ensureFirstBusiness(
   ctx: DomainContext,
   input: {

@@ -12,10 +12,8 @@ export type AfterStream =
   | { next: 'refuse' }
 
 /**
- * What the caller hears after the stream, decided from our record of the call alone: the server that is asked need not be
- * the one that had the socket. Asked twice, it answers the same.
- * @param call.onlyFor the businesses that the asker speaks for; left out, all
- * @param call.knownReason the end reason when this process has it in memory, which spares the query
+ * What the caller hears after the stream, by our record alone: any server may be asked, any number of times. `onlyFor`:
+ * businesses of the asker, else all; `knownReason` spares the query.
  */
 export async function decideAfterStream(
   ctx: DomainContext,

@@ -1,7 +1,5 @@
 /**
- * How far the caller's number is vouched for (STIR/SHAKEN): its carrier's level, or `failed` when what it claims did not hold.
- * Null where no carrier attests, as for every call from outside North America.
- * @param stirVerstat as the carrier gives it, e.g. `TN-Validation-Passed-A`, `TN-Validation-Failed-C-Diverted-A`
+ * The carrier's STIR/SHAKEN level of the caller's number, or `failed`; null without attestation, as outside North America.
  */
 export function attestationOf(stirVerstat: string | null | undefined): 'A' | 'B' | 'C' | 'failed' | null {
   const found = /^TN-Validation-(Passed|Failed)(?:-([ABC])\b)?/i.exec(stirVerstat?.trim() ?? '')

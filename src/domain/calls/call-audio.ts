@@ -40,9 +40,8 @@ const turnsWithAudio = (ctx: BusinessContext, callId: string) =>
   and(eq(callTurns.callId, callId), eq(callTurns.businessId, ctx.businessId), isNotNull(callTurns.audioKey))
 
 /**
- * The state and the peaks of a call's audio. One that is missing is requested: an earlier call has none until someone asks.
- * @param key our id or the carrier's call SID
- * @throws AppError `call_not_found`
+ * The state and peaks of a call's audio, by our id or the call SID; missing audio is requested. @throws AppError
+ * `call_not_found`
  */
 export async function getCallAudio(
   ctx: BusinessContext,
@@ -64,10 +63,7 @@ export async function getCallAudio(
   return { state: 'rendering', ...NO_PEAKS }
 }
 
-/**
- * Where the audio of a whole call is stored.
- * @throws AppError `call_not_found`, `audio_not_found`
- */
+/** Where the audio of a whole call is stored. @throws AppError `call_not_found`, `audio_not_found` */
 export async function getCallAudioKey(ctx: BusinessContext, key: string): Promise<string> {
   const [call] = await ctx.db.select({ audioKey: calls.audioKey }).from(calls).where(theCall(ctx, key))
   if (!call) throw noCall()

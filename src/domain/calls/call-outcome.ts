@@ -2,11 +2,9 @@ import { type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { calls } from '../../../db/schema/index.ts'
 
-/** What a caller got in the end. */
 export const CALL_OUTCOMES = ['answered', 'voicemail', 'transferred', 'abandoned', 'failed', 'live'] as const
 export const callOutcome = z.enum(CALL_OUTCOMES)
 
-/** The outcome of a call, as one of `CALL_OUTCOMES`. */
 export const outcomeSql: SQL<(typeof CALL_OUTCOMES)[number]> = sql`case
   when ${calls.state} <> 'ended' then 'live'
   when ${calls.endReason} = 'transferred' then 'transferred'

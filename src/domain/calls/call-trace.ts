@@ -16,10 +16,7 @@ export async function findCallTrace(
   return row ? { ended: row.state === 'ended', recordKey: row.recordKey } : null
 }
 
-/**
- * Notes that a call's trace is stored. Asked twice, it is noted once.
- * @returns false when there is no such call any more: what was stored has no owner
- */
+/** Notes, once, that a call's trace is stored; false when the call is gone and the stored trace has no owner. */
 export async function attachCallTrace(
   ctx: BusinessContext,
   trace: { callSid: string; key: string; lines: number },
@@ -46,11 +43,7 @@ export async function attachCallTrace(
   })
 }
 
-/**
- * Where the trace of a call is stored.
- * @param key our id or the carrier's call SID
- * @throws AppError `call_not_found`, `trace_not_found` for a call that has none, or none yet
- */
+/** Where a call's trace is stored, by our id or the call SID. @throws AppError `call_not_found`, `trace_not_found` */
 export async function getCallTraceKey(ctx: BusinessContext, key: string): Promise<string> {
   const [row] = await ctx.db
     .select({ recordKey: calls.recordKey })

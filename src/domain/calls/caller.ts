@@ -8,19 +8,21 @@ import type { BusinessContext } from '../context.ts'
 const NO_NAME =
   /^(wireless|cell(ular)?|mobile|toll[ -]?free|unknown|out of area|not available|no name|name unavailable|private|international|conference|v\d{8,})\b.*$/i
 
-/**
- * Whose number a call comes from, E.164; null for a withheld one, for an address without a number, and where the carrier names
- * the line that forwarded the call instead of the caller: a number of the business's own is none of its customers.
- */
+/** Whether the carrier names the line that forwarded the call in the caller's place. */
+export function isDiverted(call: { from: string; forwardedFrom?: string | null }): boolean {
+  const phone = networkPhone(call.from)
+  const forwarder = call.forwardedFrom ? networkPhone(call.forwardedFrom) : null
+  return phone !== null && forwarder !== null && isSamePhone(forwarder, phone)
+}
+
+/** The caller's E.164; null when withheld, no number, or the business's own (the carrier names the forwarding line). */
 export async function callerPhone(
   db: Executor,
   ctx: BusinessContext,
   call: { from: string; forwardedFrom?: string | null },
 ): Promise<string | null> {
   const phone = networkPhone(call.from)
-  if (!phone) return null
-  const forwarder = call.forwardedFrom ? networkPhone(call.forwardedFrom) : null
-  if (forwarder && isSamePhone(forwarder, phone)) return null
+  if (!phone || isDiverted(call)) return null
   const [own] = await db
     .select({ id: phoneNumbers.id })
     .from(phoneNumbers)

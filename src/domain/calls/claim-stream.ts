@@ -4,10 +4,7 @@ import { isErased } from '../../lib/errors.ts'
 import { type BusinessContext, emit } from '../context.ts'
 import { upsertCall } from './register-call.ts'
 
-/**
- * Binds the call to the one stream that showed its token, over all servers.
- * @returns false when another stream has it already, or the call is over: the token was used before; or it was erased
- */
+/** Binds a call to the one stream that showed its token; false when the token was used, or the call is over or erased. */
 export async function claimStream(
   ctx: BusinessContext,
   stream: { callSid: string; streamSid: string; serverId: string; from: string; to: string; at: Date; test?: boolean },

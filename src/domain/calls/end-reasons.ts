@@ -1,8 +1,6 @@
 import { z } from 'zod'
 
-/** Every way the agent's part of a call can end; written before the socket closes. */
 export const callEndReasons = [
-  /** The agent said goodbye and was heard to the end. */
   'completed',
   'caller_hung_up',
   /** The caller pressed 0. */
@@ -16,16 +14,13 @@ export const callEndReasons = [
   'engine_stalled',
   'engine_rate_limited',
   'engine_expired',
-  /** A person has the call. */
   'transferred',
-  /** A member ended it while it was live. */
   'ended_by_member',
   /** The carrier's socket closed without a stop message. */
   'stream_lost',
   'protocol_error',
   /** The carrier opened the call's stream with a token that opens none. */
   'bad_token',
-  /** This server is stopping and could not wait for the end. */
   'server_draining',
   /** No live agent was tried: blocked business, no capacity, or no engine. */
   'voicemail',
@@ -33,7 +28,6 @@ export const callEndReasons = [
   'stream_failed',
   /** The server that had the call died. */
   'server_lost',
-  /** The call ended before its stream began. */
   'abandoned',
 ] as const
 /** Reasons that were concluded from outside: the server that had the call corrects them when it can. */

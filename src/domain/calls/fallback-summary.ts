@@ -22,8 +22,7 @@ export async function enqueueFallbackSummary(
 }
 
 /**
- * Whether no other process summarizes a call: it has no summary, and its server neither reported its end, which queues one,
- * nor lives to report it. A summary that is lost all the same is queued by the sweep.
+ * Whether a call has no summary and no living server to report its end, which queues one. The sweep queues lost summaries.
  */
 export async function needsFallbackSummary(ctx: BusinessContext, callSid: string): Promise<boolean> {
   const [row] = await ctx.db

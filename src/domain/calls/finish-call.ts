@@ -5,10 +5,7 @@ import { audit, type BusinessContext } from '../context.ts'
 import { type CallEndReason, CONCLUDED } from './end-reasons.ts'
 import { upsertCall } from './register-call.ts'
 
-/**
- * Writes why the agent's part of a call ended. The first reason stands, except that the server which had the call
- * corrects what was concluded without it.
- */
+/** Writes why the agent's part ended. The first reason stands, but the call's own server corrects what was concluded. */
 export async function finishCall(
   ctx: BusinessContext,
   end: {

@@ -7,7 +7,6 @@ import { liveState } from './live-state.ts'
 
 /** Calls that are shown at once; a business has a number of lines, not of pages. */
 const MAX_CALLS = 200
-/** The last turns of each. */
 const LAST_TURNS = 4
 
 export const liveCallView = z.object({
@@ -17,11 +16,8 @@ export const liveCallView = z.object({
   contactName: z.string().nullable(),
   from: z.string(),
   to: z.string(),
-  /** When the agent took it. */
   since: z.date(),
-  /** Null until the engine was there. */
   state: liveState.nullable(),
-  /** The last words, the oldest first. */
   lastTurns: z.array(
     z.object({
       id: z.uuid(),
@@ -80,13 +76,9 @@ async function lastTurnsOf(ctx: BusinessContext, ids: string[]) {
   )
 }
 
-/** A live call and the server that has it. */
 export type LiveCall = { id: string; callSid: string; serverId: string; to: string }
 
-/**
- * @param key our id or the carrier's call SID
- * @throws AppError `call_not_found`, `call_not_live`
- */
+/** A live call, by our id or the carrier's call SID. @throws AppError `call_not_found`, `call_not_live` */
 export async function findLiveCall(ctx: BusinessContext, key: string): Promise<LiveCall> {
   const [call] = await ctx.db
     .select({

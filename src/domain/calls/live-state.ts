@@ -3,9 +3,7 @@ import { z } from 'zod'
 import { calls } from '../../../db/schema/index.ts'
 import { type BusinessContext, emit } from '../context.ts'
 
-/** How a live call stands, as the server with its socket sees it. */
 export const liveState = z.object({
-  /** The engine that listens and speaks. */
   engine: z.string().nullable(),
   phase: z.enum(['connecting', 'talking', 'transferring', 'ending']),
   /** Whether it takes instructions during a call; one that only follows its script does not. */

@@ -11,15 +11,10 @@ import { callOutcome, outcomeSql } from './call-outcome.ts'
 export const callFilters = pageInput.extend({
   contactId: z.uuid().optional(),
   state: z.enum(calls.state.enumValues).optional(),
-  /** What the caller got in the end. */
   outcome: callOutcome.optional(),
-  /** Calls that began in this hour of any day, by the business's clock. */
   hour: z.coerce.number().int().min(0).max(23).optional(),
-  /** Calls that began at this time or later. */
   since: timeFilter.optional(),
-  /** Calls that began before this time. */
   until: timeFilter.optional(),
-  /** Only the calls in which a member tried the receptionist out, which are left out otherwise. */
   tests: z
     .union([z.boolean(), z.enum(['true', 'false'])])
     .transform((value) => value === true || value === 'true')
@@ -80,11 +75,7 @@ function zoneOf({ businessId }: BusinessContext) {
   return sql`(select ${businesses.timezone} from ${businesses} where ${businesses.id} = ${businessId})`
 }
 
-/**
- * A call with its turns, recordings and lead.
- * @param key our id or the carrier's call SID
- * @throws AppError `call_not_found`
- */
+/** A call with turns, recordings and lead, by our id or the call SID. @throws AppError `call_not_found` */
 export async function getCall(ctx: BusinessContext, key: string) {
   const [found] = await ctx.db
     .select({ ...view, recordKey: calls.recordKey })
@@ -173,10 +164,7 @@ async function readLead(ctx: BusinessContext, callId: string) {
   return lead ?? null
 }
 
-/**
- * Where the audio of a turn is stored.
- * @throws AppError `audio_not_found`
- */
+/** Where the audio of a turn is stored. @throws AppError `audio_not_found` */
 export async function getTurnAudio(ctx: BusinessContext, turnId: string): Promise<string> {
   const [row] = await ctx.db
     .select({ audioKey: callTurns.audioKey })

@@ -9,10 +9,8 @@ import { enqueueFallbackSummary } from './fallback-summary.ts'
 const TERMINAL = new Set(['completed', 'busy', 'failed', 'no-answer', 'canceled'])
 
 /**
- * Takes the carrier's call status. Order of arrival is not guaranteed: a terminal status stays.
- * A call that the carrier has ended is ended here too; why, when no agent said so, follows from what happened to it.
- * @returns false when there is no such call yet
- * @throws AppError `person_erased` when it was erased
+ * Takes a call status in any order; a terminal one stays. An ended call ends here too, its reason inferred if no agent gave
+ * one. @returns false without such a call @throws AppError `person_erased`
  */
 export async function recordCallStatus(ctx: DomainContext, update: JobPayload<'call.status'>): Promise<boolean> {
   const over = TERMINAL.has(update.status)
@@ -61,7 +59,6 @@ export async function recordCallStatus(ctx: DomainContext, update: JobPayload<'c
   })
 }
 
-/** Why a call ended whose agent never said so. */
 function concludeReason(call: typeof calls.$inferSelect): CallEndReason {
   if (call.answeredBy === 'voicemail') return 'voicemail'
   if (call.streamError) return 'stream_failed'

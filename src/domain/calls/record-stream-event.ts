@@ -5,10 +5,8 @@ import type { DomainContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 
 /**
- * Takes the carrier's event of a stream. `stream-error` is the only place where a failed handshake shows
- * (Twilio, TwiML <Stream> statusCallback). An event of a call without a row yet asks to be tried again.
- * @returns false when there is no such call yet
- * @throws AppError `person_erased` when it was erased
+ * Takes a stream event; `stream-error` is the only sign of a failed handshake (Twilio, TwiML <Stream> statusCallback).
+ * @returns false when the call has no row yet: try again @throws AppError `person_erased`
  */
 export async function recordStreamEvent(ctx: DomainContext, update: JobPayload<'call.stream_event'>): Promise<boolean> {
   const [row] = await ctx.db

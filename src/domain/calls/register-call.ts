@@ -22,10 +22,7 @@ export type CallRegistration = {
   at: Date
 }
 
-/**
- * The call's row, made when there is none: whichever event of a call comes first makes it.
- * @throws AppError `person_erased` for a call that was erased with its caller
- */
+/** The call's row, made by whichever event comes first. @throws AppError `person_erased` for an erased call */
 export async function upsertCall(
   tx: Executor,
   ctx: BusinessContext,
@@ -60,10 +57,7 @@ export async function upsertCall(
   return found
 }
 
-/**
- * Writes an incoming call with its contact and conversation. Run twice, the second changes nothing.
- * @throws AppError `person_erased` when its caller was erased after it began: all that was written of it goes too
- */
+/** Writes an incoming call with contact and conversation, once. @throws AppError `person_erased`, and leaves nothing */
 export async function registerCall(ctx: BusinessContext, input: CallRegistration): Promise<string> {
   // A withheld number ("anonymous") is a call without a contact.
   const who = { phone: await callerPhone(ctx.db, ctx, input), name: callerName(input.callerName) }

@@ -3,10 +3,7 @@ import { type DomainContext, within } from '../context.ts'
 import { findEvent } from '../inbox/index.ts'
 import { registerCall } from './register-call.ts'
 
-/**
- * Registers a call whose registration is accepted and not worked off yet, for an event that overtook it. Its own job finds it done.
- * @returns whether there was one
- */
+/** Registers a call whose accepted registration was overtaken by another event; its own job then finds it done. */
 export async function registerPending(ctx: DomainContext, callSid: string): Promise<boolean> {
   const payload = await findEvent(ctx, eventKey('call.register', callSid))
   if (payload === null) return false

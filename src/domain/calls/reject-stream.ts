@@ -4,11 +4,8 @@ import { audit, type DomainContext, within } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 
 /**
- * Writes that a call got no agent since its stream showed a token that opens none. A call that another stream has, or that is
- * over, is left as it is, and so is one of a business that `onlyFor` does not name. Whose call it is says its row: the token
- * cannot be believed.
- * @returns null when there is no such call yet
- * @throws AppError `person_erased` when it was erased
+ * Notes that a call got no agent after a bad token, unless a stream has it, it is over, or `onlyFor` lacks its business,
+ * which the row names. @returns null when there is no such call yet @throws AppError `person_erased`
  */
 export async function rejectStream(
   ctx: DomainContext,

@@ -1,13 +1,11 @@
 import { z } from 'zod'
 import { hmacSha256, newId, secretsEqual } from '../../lib/ids.ts'
 
-/** What the voice webhook hands to the media socket, through the carrier. */
 export type StreamToken = {
   callSid: string
   businessId: string
   from: string
   to: string
-  /** Unix seconds. */
   expiresAt: number
   /** Used once: the second socket that shows it is refused. */
   nonce: string
@@ -15,12 +13,13 @@ export type StreamToken = {
   viaInstallation?: true
   /** The caller's carrier claims a number that was found not to be theirs (STIR/SHAKEN). */
   unverified?: true
+  /** The carrier names the line that forwarded the call in the caller's place: who calls is not known. */
+  diverted?: true
   /** A member tries the receptionist out: only their own connection may use the token. */
   test?: TestCall
 }
 
 export type TestCall = {
-  /** Who asked for the token, as `actorName` writes them. */
   member: string
   /** What answers: the draft, or the version in force. */
   draft: boolean
@@ -38,16 +37,16 @@ const claims = z.object({
   n: z.string(),
   i: z.literal(1).optional(),
   u: z.literal(1).optional(),
+  d: z.literal(1).optional(),
   m: z.object({ m: z.string(), d: z.boolean(), l: z.enum(['he', 'en']) }).optional(),
 })
 
 /**
- * A one-time token for the stream of a call: signed, so that any server can check it without a query, bound to the call,
- * valid for a minute. It stays well under the 500 characters that a stream parameter may have (Twilio, TwiML <Stream>).
+ * A signed one-time token, checked without a query, valid a minute; under the 500 characters of a TwiML <Stream> parameter.
  */
 export function createStreamToken(
   secret: string,
-  call: Pick<StreamToken, 'callSid' | 'businessId' | 'from' | 'to' | 'viaInstallation' | 'unverified' | 'test'>,
+  call: Omit<StreamToken, 'expiresAt' | 'nonce'>,
   now = Date.now(),
 ): string {
   const body = Buffer.from(
@@ -60,6 +59,7 @@ export function createStreamToken(
       n: newId(),
       ...(call.viaInstallation ? { i: 1 } : {}),
       ...(call.unverified ? { u: 1 } : {}),
+      ...(call.diverted ? { d: 1 } : {}),
       ...(call.test ? { m: { m: call.test.member, d: call.test.draft, l: call.test.language } } : {}),
     }),
   ).toString('base64url')
@@ -78,12 +78,13 @@ export function verifyStreamToken(
   if (!secretsEqual(sign(secret, body), signature)) return null
   const parsed = claims.safeParse(JSON.parse(Buffer.from(body, 'base64url').toString()))
   if (!parsed.success) return null
-  const { c, b, f, t, e, n, i, u, m } = parsed.data
+  const { c, b, f, t, e, n, i, u, d, m } = parsed.data
   if (c !== callSid || e * 1000 < now) return null
   return {
     ...{ callSid: c, businessId: b, from: f, to: t, expiresAt: e, nonce: n },
     ...(i ? { viaInstallation: true } : {}),
     ...(u ? { unverified: true } : {}),
+    ...(d ? { diverted: true } : {}),
     ...(m ? { test: { member: m.m, draft: m.d, language: m.l } } : {}),
   }
 }

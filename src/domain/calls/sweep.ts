@@ -8,10 +8,7 @@ import { enqueueFallbackSummary } from './fallback-summary.ts'
 /** No call lives this long: the carrier itself ends one after 4 hours. */
 const LONGEST_CALL_MS = 4.5 * 60 * 60_000
 
-/**
- * Ends the calls whose end was not reported: those of a server whose heartbeat stopped, and those older than any call can be.
- * @returns how many
- */
+/** Ends calls of servers whose heartbeat stopped and calls older than any can be. @returns how many */
 export async function endAbandonedCalls(ctx: DomainContext): Promise<number> {
   const orphaned = await ctx.db.transaction(async (tx) => {
     const rows = await tx
@@ -103,11 +100,7 @@ export async function requeueSummaries(ctx: DomainContext, lostAfterMs = SUMMARY
   return rows.length
 }
 
-/**
- * Queues again the transcripts that callers' turns wait for.
- * @param canTranscribe whether a business has a transcriber: without one, turns stay as they are
- * @returns how many
- */
+/** Queues lost transcripts again, only for businesses that have a transcriber (`canTranscribe`). @returns how many */
 export async function requeueTranscripts(
   ctx: DomainContext,
   canTranscribe: (businessId: string) => boolean,

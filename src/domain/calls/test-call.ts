@@ -4,15 +4,11 @@ import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { type Actor, auditOnly, type BusinessContext } from '../context.ts'
 
-/** Each costs what a call costs, and takes a caller's place. */
 const AT_ONCE = 2
 /** Of an hour: a member who tries, not a machine. */
 const PER_HOUR = 60
 
-/**
- * Begins a test call: a new call SID, whose row is written when its stream starts.
- * @throws AppError `too_many_test_calls`
- */
+/** Begins a test call: a call SID whose row is written when its stream starts. @throws AppError `too_many_test_calls` */
 export async function beginTestCall(ctx: BusinessContext, data: { draft: boolean; language: string }): Promise<string> {
   const [row] = await ctx.db
     .select({

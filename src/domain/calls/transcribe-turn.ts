@@ -1,15 +1,13 @@
 import { and, eq } from 'drizzle-orm'
-import { businesses, callTurns } from '../../../db/schema/index.ts'
+import { businesses, calls, callTurns } from '../../../db/schema/index.ts'
+import { maskPersonalData } from '../../lib/personal-data.ts'
 import { cleanDeep } from '../../lib/text.ts'
 import type { Transcriber } from '../../providers/speech/port.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import type { BusinessContext } from '../context.ts'
+import { readMaskedKinds } from '../privacy/index.ts'
 
-/**
- * Transcribes what the caller said in a turn. Without a transcriber the turn stays `untranscribed`, its audio kept: it can
- * be transcribed once there is one.
- * @returns the text, or null when nothing was done
- */
+/** Transcribes a caller's turn; null when nothing was done. Without a transcriber the audio is kept for later. */
 export async function transcribeTurn(
   ctx: BusinessContext,
   turnId: string,
@@ -17,8 +15,9 @@ export async function transcribeTurn(
   storage: ObjectStorage,
 ): Promise<string | null> {
   const [row] = await ctx.db
-    .select({ turn: callTurns, language: businesses.language })
+    .select({ turn: callTurns, language: businesses.language, from: calls.fromNumber, to: calls.toNumber })
     .from(callTurns)
+    .innerJoin(calls, eq(calls.id, callTurns.callId))
     .innerJoin(businesses, eq(businesses.id, callTurns.businessId))
     .where(and(eq(callTurns.id, turnId), eq(callTurns.businessId, ctx.businessId)))
   if (!transcriber || !row?.turn.audioKey || row.turn.transcript !== 'untranscribed') return null
@@ -28,7 +27,9 @@ export async function transcribeTurn(
     wav: new Uint8Array(await object.body.arrayBuffer()),
     language: row.language,
   })
-  const { text, confidence } = cleanDeep(heard)
+  const { text: spoken, confidence } = cleanDeep(heard)
+  const kinds = await readMaskedKinds(ctx.db, ctx)
+  const text = maskPersonalData(spoken, { kinds, ownPhones: [row.from, row.to] })
   await ctx.db
     .update(callTurns)
     .set({ text, transcript: confidence === 'high' ? 'transcribed' : 'low_confidence' })

@@ -10,7 +10,6 @@ export const callView = z.object({
   direction: z.enum(calls.direction.enumValues),
   from: z.string(),
   to: z.string(),
-  /** How far the caller's number is vouched for, in the carrier's words (STIR/SHAKEN). */
   stirVerstat: z.string().nullable(),
   answeredBy: z.enum(calls.answeredBy.enumValues),
   state: z.enum(calls.state.enumValues),
@@ -22,7 +21,6 @@ export const callView = z.object({
   carrierSeconds: z.number().nullable(),
   durationMs: z.number().nullable(),
   metrics: z.record(z.string(), z.number().nullable()).nullable(),
-  /** Whether a member tried the receptionist out: no caller, no lead, no figure. */
   isTest: z.boolean(),
   startedAt: z.date(),
   endedAt: z.date().nullable(),
@@ -30,7 +28,6 @@ export const callView = z.object({
 
 /** A call with all that belongs to it. `recordings` are fetched from `/api/v1/recordings/<id>/audio`, turns alike. */
 export const callDetail = callView.extend({
-  /** Whether its record is stored: what happened in it, to be lived through again. */
   hasRecord: z.boolean(),
   turns: z.array(
     z.object({
@@ -53,7 +50,6 @@ export const callDetail = callView.extend({
       recordingSid: z.string(),
       state: z.enum(recordings.state.enumValues),
       durationMs: z.number().nullable(),
-      /** When a member listened to it. */
       heardAt: z.date().nullable(),
       bytes: z.number().nullable(),
       sha256: z.string().nullable(),
@@ -74,9 +70,7 @@ export const callDetail = callView.extend({
     .nullable(),
 })
 
-/** Something that happened in a call, as it is shown beside its audio. */
 export const callMoment = z.object({
-  /** From the beginning of the media stream. */
   atMs: z.number(),
   kind: z.enum([
     'barge_in',

@@ -6,13 +6,13 @@ import { CONTACT_NAME_MAX } from '../../lib/contact-name.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { parsePhone } from '../../lib/phone.ts'
-import { requiredText } from '../../lib/text.ts'
+import { nameText } from '../../lib/text.ts'
 import { audit, type BusinessContext, emit } from '../context.ts'
 import { lock } from '../locks.ts'
 import { type ContactView, customFields, getContact, lockContact, tag } from './queries.ts'
 import { findContactByPhone, lockIdentities } from './resolve-contact.ts'
 
-const name = requiredText(CONTACT_NAME_MAX)
+const name = nameText(CONTACT_NAME_MAX)
 
 export const newContact = z.object({
   /** Chosen by the client, so that a repeated request makes one contact. */
@@ -127,11 +127,7 @@ export async function setOptOut(ctx: BusinessContext, id: string, optedOut: bool
   return await getContact(ctx, id)
 }
 
-/**
- * Writes the opt-out with its audit; what still waits to be sent to the person is given up.
- * @param data what brought it about
- * @returns whether it was another before
- */
+/** Writes the opt-out with its audit and gives up queued messages. @returns whether it changed */
 export async function writeOptOut(
   tx: Executor,
   ctx: BusinessContext,
@@ -155,7 +151,6 @@ export async function writeOptOut(
   return true
 }
 
-/** What still waits for a person who wants no messages is not sent any more. */
 async function dropQueued(tx: Executor, ctx: BusinessContext, contactId: string): Promise<void> {
   const dropped = await tx
     .update(messages)

@@ -34,6 +34,7 @@ export async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string
   if (moved && thread) {
     await tx.update(messages).set({ conversationId: thread.id }).where(eq(messages.conversationId, moved.id))
     await tx.update(calls).set({ conversationId: thread.id }).where(eq(calls.conversationId, moved.id))
+    await keepAgentSilent(tx, thread.id, moved.id)
     await tx.delete(conversations).where(eq(conversations.id, moved.id))
     await tx
       .update(conversations)
@@ -74,6 +75,17 @@ export async function mergeInto(tx: Executor, ctx: BusinessContext, keep: string
     })
     .where(eq(contacts.id, keep))
   await audit(tx, ctx, { action: 'contact.merge', entity: 'contact', entityId: keep, data: { merged: gone } })
+}
+
+/** Where the agent was off or paused for one of two, it is for both: the stricter of the two states is kept. */
+async function keepAgentSilent(tx: Executor, kept: string, gone: string): Promise<void> {
+  await tx.execute(sql`
+    insert into agent_states as own (conversation_id, business_id, mode, paused_until, paused_because)
+    select ${kept}, business_id, mode, paused_until, paused_because from agent_states where conversation_id = ${gone}
+    on conflict (conversation_id) do update set
+      mode = excluded.mode, paused_until = excluded.paused_until, paused_because = excluded.paused_because, updated_at = now()
+    where (array_position(array['on', 'paused', 'off'], excluded.mode), coalesce(excluded.paused_until, 'infinity'))
+      > (array_position(array['on', 'paused', 'off'], own.mode), coalesce(own.paused_until, 'infinity'))`)
 }
 
 /** Every column that refers to a contact: asked of the database, so that a new table is never forgotten. */

@@ -1,8 +1,7 @@
 import { stripPoints } from '../../lib/hebrew.ts'
 
 /**
- * Whole messages that end or renew consent (Israel's Communications Law, section 30A; Twilio's opt-out keywords). Without
- * "cancel", "end" and "quit": here they are mostly about an appointment.
+ * Whole-message consent words (Israel's Communications Law, 30A; Twilio's keywords), less those that mean an appointment.
  */
 const STOP = new Set([
   'הסר',

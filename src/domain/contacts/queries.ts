@@ -5,6 +5,7 @@ import { contacts, contactTags, conversations } from '../../../db/schema/index.t
 import { AppError } from '../../lib/errors.ts'
 import { limitedText, requiredText } from '../../lib/text.ts'
 import type { BusinessContext } from '../context.ts'
+import { isContactShownSql } from '../conversations/index.ts'
 import { pageInput, pageQuery, toPage } from '../paging.ts'
 
 const flag = z.union([z.boolean(), z.enum(['true', 'false'])]).transform((value) => value === true || value === 'true')
@@ -48,6 +49,7 @@ export async function listContacts(ctx: BusinessContext, input: z.input<typeof c
     contacts.id,
     page,
     eq(contacts.businessId, ctx.businessId),
+    isContactShownSql,
     page.optedOut === undefined
       ? undefined
       : page.optedOut
@@ -105,10 +107,7 @@ export async function lockContact(tx: Executor, ctx: BusinessContext, id: string
   return row
 }
 
-/**
- * Holds a contact with its conversation until the transaction ends, in the order in which a message is written: whoever takes
- * the contact away would else lock itself out with one. @throws AppError `contact_not_found`
- */
+/** Locks a contact and its conversation in a message's order, against deadlock. @throws AppError `contact_not_found` */
 export async function lockContactWhole(tx: Executor, ctx: BusinessContext, id: string) {
   await tx
     .select({ id: conversations.id })

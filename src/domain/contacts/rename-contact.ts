@@ -3,10 +3,7 @@ import { calls, contacts } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
-/**
- * Gives the caller of a call the name that they say is theirs.
- * @throws AppError `contact_not_found` for a withheld number
- */
+/** Gives the caller of a call the name that they say. @throws AppError `contact_not_found` for a withheld number */
 export async function renameCaller(ctx: BusinessContext, callSid: string, name: string): Promise<void> {
   await ctx.db.transaction(async (tx) => {
     const [call] = await tx

@@ -10,11 +10,9 @@ import { lockIdentities } from './resolve-contact.ts'
 
 export const repairReport = z.object({
   checked: z.number(),
-  /** Contacts that were one person under two spellings, and are one contact now. */
   merged: z.number(),
   /** Numbers that are kept in the spelling of today. */
   respelled: z.number(),
-  /** Calls of withheld callers and of addresses without a number that hung on a contact. */
   detachedCalls: z.number(),
   /** Contacts whose number was none: it is gone, the contact stays. */
   numbersDropped: z.number(),
@@ -30,8 +28,7 @@ const BETWEEN_RUNS_MS = 10 * 60_000
 const ACTION = 'contacts.repair'
 
 /**
- * Brings contacts together that are one person under two spellings of a number, and takes away numbers that are none: those of
- * withheld callers and of SIP addresses. Run again, it finds nothing to do.
+ * Merges contacts whose numbers differ in spelling only; removes numbers of withheld callers and SIP addresses. Repeatable.
  */
 export async function repairContacts(ctx: BusinessContext): Promise<RepairReport> {
   const report: RepairReport = { checked: 0, merged: 0, respelled: 0, detachedCalls: 0, numbersDropped: 0, removed: 0 }
@@ -115,7 +112,6 @@ async function respell(ctx: BusinessContext, id: string, phone: string, report: 
   })
 }
 
-/** Takes calls that no number called from off the contacts that they were taken for. */
 async function detachCalls(ctx: BusinessContext, report: RepairReport): Promise<void> {
   const sources = await ctx.db
     .selectDistinct({ from: calls.fromNumber, contactId: contacts.id, phone: contacts.phone })

@@ -27,9 +27,8 @@ export function identitiesOf(who: ContactIdentity): { kind: 'phone' | 'lid' | 'e
 }
 
 /**
- * The one contact of these identities, made when there is none. Two contacts that turn out to be one person (a LID met
- * before its phone number) are merged. Must run inside a transaction: it locks the identities, so that
- * two processes meeting a person at once still make one contact.
+ * The one contact of these identities, made or merged (a LID met before its number). Must run in a transaction: it locks the
+ * identities, so that two processes that meet a person make one contact.
  */
 export async function resolveContact(tx: Executor, ctx: BusinessContext, who: ContactIdentity): Promise<string> {
   // A channel that knows no name gives the number in its place.
@@ -131,10 +130,7 @@ export function contactsWithPhone(ctx: Pick<BusinessContext, 'businessId'>, phon
     where business_id = ${ctx.businessId} and kind in ('phone', 'whatsapp') and value in ${variants})`
 }
 
-/**
- * A condition on a row of contacts: it has this number, no other row has it in another spelling, and `resolveContact` would not
- * renew its spelling.
- */
+/** Whether a contact alone has this number, in all spellings, and `resolveContact` would not renew its spelling. */
 export function hasPhoneAlone(ctx: Pick<BusinessContext, 'businessId'>, contact: SQL, phone: string): SQL {
   const variants = phoneVariants(phone)
   if (variants.length === 1) return sql`${contact}.phone = ${phone}`

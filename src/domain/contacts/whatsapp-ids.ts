@@ -8,10 +8,8 @@ const WHATSAPP_NUMBER = /^(\d{6,15})(?::\d+)?@(?:s\.whatsapp\.net|c\.us|hosted)$
 const LID = /^(\d+)(?::\d+)?@(?:lid|hosted\.lid)$/
 
 /**
- * Remembers under which id WhatsApp knows a number, as WhatsApp itself answered. Whoever writes from that id is then the same
- * contact. Of a number that no contact has, and of an id that is another contact's, nothing is kept.
- * @param phone E.164
- * @param jid a phone-number JID (`553177776666@s.whatsapp.net`) or a LID
+ * Remembers the JID (`553177776666@s.whatsapp.net`) or LID that WhatsApp gave for a number (E.164), so that its writer is
+ * the same contact; nothing for a number without contact or another contact's id.
  */
 export async function rememberWhatsAppId(ctx: BusinessContext, phone: string, jid: string): Promise<void> {
   const user = WHATSAPP_NUMBER.exec(jid)?.[1]

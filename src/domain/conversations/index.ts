@@ -1,3 +1,4 @@
+export { ALERT_KEY, hideForAlerts, isContactShownSql, showConversation } from './alerts-only.ts'
 export {
   assignConversation,
   closeConversation,

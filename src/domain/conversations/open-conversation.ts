@@ -5,9 +5,8 @@ import { newId } from '../../lib/ids.ts'
 import type { BusinessContext } from '../context.ts'
 
 /**
- * The conversation with a contact, made or reopened, its clock moved forward.
- * @param event what happened: an inbound message opens the 24-hour window and counts as unread, unless `unread` says that it
- *   does not; what is `old`, history from before the link, opens nothing again
+ * The conversation with a contact, made or reopened. An inbound event opens the 24-hour window and counts as unread unless
+ * `unread` denies it; an `old` one, from before the link, reopens nothing.
  */
 export async function openConversation(
   tx: Executor,

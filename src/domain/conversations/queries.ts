@@ -4,13 +4,13 @@ import { calls, contacts, conversations, MEDIA_KINDS, MESSAGE_STATUSES, messages
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext } from '../context.ts'
 import { olderThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
+import { isShownSql } from './alerts-only.ts'
 
 export const CONVERSATION_STATUSES = conversations.status.enumValues
 
 export const conversationFilters = timePageInput.extend({
   status: z.enum(CONVERSATION_STATUSES).optional(),
   contactId: z.uuid().optional(),
-  /** A user's id, `me`, or `none`. */
   assignee: z.string().min(1).max(64).optional(),
   unread: z
     .union([z.boolean(), z.enum(['true', 'false'])])
@@ -22,11 +22,8 @@ const lastMessage = z.object({
   kind: z.literal('message'),
   direction: z.enum(messages.direction.enumValues),
   status: z.enum(MESSAGE_STATUSES),
-  /** The kind of the message, such as `text` or `location`. */
   content: z.string(),
-  /** The beginning of its text. */
   text: z.string(),
-  /** The kind of its first file. */
   media: z.enum(MEDIA_KINDS).nullable(),
 })
 const lastCall = z.object({
@@ -49,7 +46,6 @@ export const conversationView = z.object({
   lastInboundAt: z.date().nullable(),
   lastEventAt: z.date(),
   createdAt: z.date(),
-  /** The latest message or call, for a preview. */
   last: lastEntry,
 })
 
@@ -100,6 +96,8 @@ export async function listConversations(ctx: BusinessContext, input: z.input<typ
     .where(
       and(
         eq(conversations.businessId, ctx.businessId),
+        // Whoever asks for one contact knows whom.
+        page.contactId ? undefined : isShownSql,
         page.status ? eq(conversations.status, page.status) : undefined,
         page.contactId ? eq(conversations.contactId, page.contactId) : undefined,
         assignee === undefined

@@ -45,10 +45,7 @@ export async function setCredentials(ctx: BusinessContext, keyring: Keyring, inp
   return made
 }
 
-/**
- * Takes the business's own keys away: from now on it works with the installation's.
- * @throws AppError `credentials_not_found`
- */
+/** Removes the business's own keys, so that the installation's serve it. @throws AppError `credentials_not_found` */
 export async function removeCredentials(
   ctx: BusinessContext,
   keyring: Keyring,
@@ -72,6 +69,12 @@ function sealKeys(keyring: Keyring, businessId: string, input: CredentialsInput)
       return keyring.seal(businessId, 'twilio', input.keys)
     case 'openai':
       return keyring.seal(businessId, 'openai', input.keys)
+    case 'anthropic':
+      return keyring.seal(businessId, 'anthropic', input.keys)
+    case 'google':
+      return keyring.seal(businessId, 'google', input.keys)
+    case 'compatible':
+      return keyring.seal(businessId, 'compatible', input.keys)
     case 'paypal':
       return keyring.seal(businessId, 'paypal', input.keys)
     case 'tranzila':

@@ -14,8 +14,7 @@ export type Held<P extends CredentialProvider> =
   | { kind: 'unreadable' }
 
 /**
- * The businesses' own keys in memory, read again every few seconds: a webhook is checked without a query, and while the
- * database is away. As long as keys do not change, they are the same object: what is made of them can be kept with it.
+ * The businesses' own keys in memory, polled: needs no query. Unchanged keys are the same object, so caches can key on it.
  */
 export type Keyring = Polling & {
   held<P extends CredentialProvider>(businessId: string, provider: P): Held<P>
@@ -80,7 +79,15 @@ export function createKeyring(db: Database, box: SecretBox, log: Logger, refresh
 }
 
 function emptyRings(): Rings {
-  return { twilio: new Map(), openai: new Map(), paypal: new Map(), tranzila: new Map() }
+  return {
+    twilio: new Map(),
+    openai: new Map(),
+    anthropic: new Map(),
+    google: new Map(),
+    compatible: new Map(),
+    paypal: new Map(),
+    tranzila: new Map(),
+  }
 }
 
 function parseKeys<P extends CredentialProvider>(provider: P, value: unknown): Credentials<P> {

@@ -29,6 +29,18 @@ export const CREDENTIAL_KINDS = {
     /** The realtime model; the installation's when absent. */
     model: key.optional(),
   }),
+  anthropic: z.strictObject({ apiKey: key }),
+  google: z.strictObject({ apiKey: key }),
+  /** A server that speaks OpenAI's chat API, such as vLLM or LiteLLM. */
+  compatible: z.strictObject({
+    baseUrl: z
+      .string()
+      .trim()
+      .max(500)
+      .pipe(z.url({ protocol: /^https?$/, error: 'an http(s) URL, such as https://models.example.com/v1' }))
+      .transform((url) => url.replace(/\/+$/, '')),
+    apiKey: key.optional(),
+  }),
   paypal: z.strictObject({ clientId: key, clientSecret: key, webhookId: key }),
   tranzila: z.strictObject({
     terminal: z
@@ -45,12 +57,14 @@ export type Credentials<P extends CredentialProvider> = z.output<(typeof CREDENT
 const ofProvider = z.discriminatedUnion('provider', [
   z.object({ provider: z.literal('twilio'), keys: CREDENTIAL_KINDS.twilio }),
   z.object({ provider: z.literal('openai'), keys: CREDENTIAL_KINDS.openai }),
+  z.object({ provider: z.literal('anthropic'), keys: CREDENTIAL_KINDS.anthropic }),
+  z.object({ provider: z.literal('google'), keys: CREDENTIAL_KINDS.google }),
+  z.object({ provider: z.literal('compatible'), keys: CREDENTIAL_KINDS.compatible }),
   z.object({ provider: z.literal('paypal'), keys: CREDENTIAL_KINDS.paypal }),
   z.object({ provider: z.literal('tranzila'), keys: CREDENTIAL_KINDS.tranzila }),
 ])
 export type CredentialsInput = z.output<typeof ofProvider>
 
-/** A provider and its keys, as they are given: `keys` by the names of `CREDENTIAL_KINDS`. */
 export const credentialsInput = z
   .object({ provider: z.enum(CREDENTIAL_PROVIDERS), keys: z.record(z.string().max(32), z.string().max(1_024)) })
   .transform((given, check): CredentialsInput => {
@@ -64,7 +78,6 @@ export const credentialsInput = z
 
 export const credentialsView = z.object({
   provider: z.enum(CREDENTIAL_PROVIDERS),
-  /** What its owner tells them by: the terminal's name, or the last characters of an id or key. */
   hint: z.string(),
   createdAt: z.date(),
   updatedAt: z.date(),
@@ -76,7 +89,11 @@ export function hintOf(input: CredentialsInput): string {
     case 'twilio':
       return last(input.keys.accountSid)
     case 'openai':
+    case 'anthropic':
+    case 'google':
       return last(input.keys.apiKey)
+    case 'compatible':
+      return new URL(input.keys.baseUrl).host
     case 'paypal':
       return last(input.keys.clientId)
     case 'tranzila':

@@ -8,7 +8,6 @@ import type { BusinessContext, DomainContext } from '../context.ts'
 import { jobId } from '../job-ids.ts'
 import { callAudioKey, callPeaksKey, mediaKey, recordingKey } from '../storage-keys.ts'
 
-/** Something outside the database: a file in the storage, or the carrier's copy of a recording. */
 export type Ref = { kind: 'file' | 'carrier_recording'; ref: string }
 
 export async function deletePending(
@@ -46,11 +45,7 @@ export async function requeueDeletions(ctx: DomainContext, idleMs = 10 * 60_000)
   return rows.length
 }
 
-/**
- * Writes down what calls and messages have outside the database, before their rows go. Their rows are locked: what is being
- * stored now is either noted here, or finds its row gone and is deleted by whoever stored it.
- * @returns what is to be handed to `queueDeletions` after the commit
- */
+/** Notes what locked calls and messages have outside the database; pass the result to `queueDeletions` after the commit. */
 export async function noteFiles(
   tx: Executor,
   ctx: BusinessContext,

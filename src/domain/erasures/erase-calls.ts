@@ -8,17 +8,12 @@ import { writeTombstones } from './tombstones.ts'
 const ENTITIES = ['contact', 'call', 'message', 'lead', 'note', 'conversation', 'appointment']
 
 export type ErasedCalls = {
-  /** For `queueDeletions`, after the commit. */
   pending: string[]
   leads: number
   appointments: number
 }
 
-/**
- * Erases calls with their turns, recordings and records, and what came of them or stands with their caller; nothing that
- * still comes of them is written any more.
- * @param person whose leads and appointments go too, and whose messages' files
- */
+/** Erases calls with all that came of them; with `person` also the person's leads, appointments and message files. */
 export async function eraseCalls(
   tx: Executor,
   ctx: BusinessContext,

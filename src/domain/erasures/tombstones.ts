@@ -19,10 +19,7 @@ export function personErased(): AppError {
   return new AppError('gone', PERSON_ERASED, 'This belonged to a person whose data was erased; it is not kept.')
 }
 
-/**
- * Remembers who was erased, within the erasure's transaction. Whoever writes what names them must hold the same locks as the
- * erasure when it looks here: the identities' for a person, none for a call, whose row is unique.
- */
+/** Remembers who was erased, in the erasure's transaction. Writers check under its locks: identities; none for a call. */
 export async function writeTombstones(tx: Executor, ctx: BusinessContext, identities: Identity[], at: Date) {
   for (let from = 0; from < identities.length; from += BATCH)
     await tx
@@ -45,10 +42,7 @@ export async function writeTombstones(tx: Executor, ctx: BusinessContext, identi
       })
 }
 
-/**
- * A condition: one of these was erased.
- * @param happenedAt what happened after the erasure is left alone; left out, whatever happened counts
- */
+/** Whether one of these was erased after `happenedAt`; without it, at any time. */
 export function isErasedSql(
   ctx: Pick<BusinessContext, 'businessId' | 'identityKey'>,
   identities: Identity[],
@@ -95,20 +89,14 @@ export async function pruneTombstones(ctx: DomainContext): Promise<number> {
   return gone.length
 }
 
-/**
- * Removes finished and failed jobs of a business that mention one of these; `before` sees them before they go.
- */
+/** Removes finished and failed jobs of a business that mention one of these; `before` sees them before they go. */
 export type ForgetJobs = (
   businessId: string,
   mentions: string[],
   before: (jobs: { name: string; data: unknown }[]) => Promise<void>,
 ) => Promise<unknown>
 
-/**
- * Has the finished jobs removed that name erased people, and the files that such a job alone knew of; then forgets the names
- * too. What a crash left of it, the sweep does.
- * @returns how many names were forgotten
- */
+/** Removes finished jobs that name erased people, with their files, then the names. @returns how many names */
 export async function forgetMentions(ctx: DomainContext, forget: ForgetJobs, businessId?: string): Promise<number> {
   const rows = await ctx.db
     .select({ businessId: erasedIdentities.businessId, mention: erasedIdentities.mention })
@@ -141,6 +129,7 @@ function filesOfJob({ name, data }: { name: string; data: unknown }): Ref[] {
     const turn = jobs['call.turn'].payload.safeParse(data)
     return turn.success && turn.data.audioKey ? [{ kind: 'file', ref: turn.data.audioKey }] : []
   }
+  // A bundle of turns is never given up: each of its turns becomes a job of its own.
   const fetch = name === 'recording.fetch' ? jobs[name].payload.safeParse(data) : null
   return fetch?.success ? [{ kind: 'carrier_recording', ref: fetch.data.recordingSid }] : []
 }

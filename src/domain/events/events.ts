@@ -33,11 +33,7 @@ type Row = {
   ripe: boolean
 }
 
-/**
- * Events behind a position, in order (the bare names would be those of the answer's text columns), of one business or of all. A row of a transaction younger than the oldest one under
- * way is not ripe: an earlier one could still appear before it.
- * @returns the ripe ones, and whether unripe ones wait
- */
+/** Events after a position, in order. Unripe ones wait: an older open transaction could still add an earlier event. */
 export async function readEvents(
   ctx: DomainContext,
   after: EventPosition,

@@ -6,10 +6,7 @@ import { currentPosition, type EventPosition, positionOf, readEvents, type Store
 /** What a subscriber gets: an event, or `reset`: its position is gone and everything must be read again. */
 export type StreamItem = { kind: 'event'; event: StoredEvent } | { kind: 'reset' }
 
-/**
- * Hands the events of this installation to the subscribers of this process. One connection listens, one reader reads for
- * all; who comes back with an event's id first gets what was missed, from the table.
- */
+/** Hands events to this process's subscribers through one listener and reader; missed events come from the table. */
 export type EventHub = {
   start(): Promise<void>
   /** @param after the id of the last event that was seen; without it, only what is new */

@@ -17,7 +17,6 @@ export const exportInput = z.object({
 })
 
 export const exportPage = z.object({
-  /** CSV lines; the first page begins with the headings. */
   csv: z.string(),
   rows: z.number(),
   nextCursor: z.string().nullable(),

@@ -5,16 +5,14 @@ export type AmountStyle = (typeof AMOUNT_STYLES)[number]
 export type ReadAmount =
   | { kind: 'amount'; agorot: number; style: AmountStyle | null }
   | { kind: 'ambiguous' }
-  | { kind: 'refused'; reason: string }
+  | { kind: 'refused'; code: string; reason: string }
 
 const SHEKELS =
   /^(?:₪|ils|nis|ש(?:"|'')?ח|שקל(?:ים)?(?: חדש(?:ים)?)?)\.?\s*|\s*(?:₪|ils|nis|ש(?:"|'')?ח|שקל(?:ים)?(?: חדש(?:ים)?)?)\.?$/gi
 const MAX_AGOROT = 1e13
 
 /**
- * Reads an amount in shekels as it is written here and abroad. `1,234` and `1.234` are a thousand or one and a bit: without a
- * currency sign, which is written here with a comma between thousands, they are `ambiguous`.
- * @param style how to read what is ambiguous; null leaves it so
+ * Reads an amount in shekels. Without a currency sign `1,234` and `1.234` are `ambiguous`; `style` decides, null leaves it.
  */
 export function readAmount(text: string, style: AmountStyle | null): ReadAmount {
   const plain = text
@@ -30,12 +28,13 @@ export function readAmount(text: string, style: AmountStyle | null): ReadAmount 
     .replace(/^\+\s*/, '')
   const inShekels = bare !== plain && SHEKELS.test(plain)
   SHEKELS.lastIndex = 0
-  if (/[\p{Sc}]|usd|eur|gbp|\$/iu.test(bare)) return refused('the amount is in another currency; write it in shekels')
-  if (/^[(-]|^\u2212/.test(bare)) return refused('the amount is negative')
+  if (/[\p{Sc}]|usd|eur|gbp|\$/iu.test(bare))
+    return refused('import_currency', 'the amount is in another currency; write it in shekels')
+  if (/^[(-]|^\u2212/.test(bare)) return refused('import_negative', 'the amount is negative')
   if (/\d[eE][+-]?\d/.test(bare))
-    return refused('the spreadsheet has cut digits off this amount; format the column as a number')
+    return refused('import_amount_cut', 'the spreadsheet has cut digits off this amount; format the column as a number')
   const digits = ungroup(bare)
-  if (digits === null) return refused('no amount in shekels; write it as 1234.50')
+  if (digits === null) return refused('import_amount', 'no amount in shekels; write it as 1234.50')
   return readSeparators(digits, style ?? (inShekels && digits.includes(',') ? '1,234.50' : null))
 }
 
@@ -55,13 +54,13 @@ function readSeparators(text: string, style: AmountStyle | null): ReadAmount {
   const grouped: AmountStyle = last === '.' ? '1.234,50' : '1,234.50'
   if (new Set(separators).size === 2) {
     const other = last === '.' ? ',' : '.'
-    if (!isGrouped(whole, other)) return refused('no amount in shekels; write it as 1234.50')
+    if (!isGrouped(whole, other)) return refused('import_amount', 'no amount in shekels; write it as 1234.50')
     return amount(whole.replaceAll(other, ''), fraction, decimal)
   }
   if (separators.length > 1)
     return isGrouped(text, last)
       ? amount(text.replaceAll(last, ''), '', grouped)
-      : refused('no amount in shekels; write it as 1234.50')
+      : refused('import_amount', 'no amount in shekels; write it as 1234.50')
   if (fraction.length !== 3 || !/^[1-9]\d{0,2}$/.test(whole)) return amount(whole, fraction, decimal)
   if (style === null) return { kind: 'ambiguous' }
   return style === grouped ? amount(whole + fraction, '', null) : amount(whole, fraction, null)
@@ -78,9 +77,11 @@ function isGrouped(text: string, separator: string): boolean {
 
 function amount(whole: string, fraction: string, style: AmountStyle | null): ReadAmount {
   const agorot = Math.round(Number(`${whole || '0'}${fraction.padEnd(2, '0').slice(0, 2)}.${fraction.slice(2) || '0'}`))
-  return agorot < MAX_AGOROT ? { kind: 'amount', agorot, style } : refused('the amount is too large')
+  return agorot < MAX_AGOROT
+    ? { kind: 'amount', agorot, style }
+    : refused('import_amount_large', 'the amount is too large')
 }
 
-function refused(reason: string): ReadAmount {
-  return { kind: 'refused', reason }
+function refused(code: string, reason: string): ReadAmount {
+  return { kind: 'refused', code, reason }
 }

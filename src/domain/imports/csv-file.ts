@@ -1,8 +1,9 @@
+import type { ImportError } from '../../../db/schema/index.ts'
+import { decodeCsv, type Encoding } from '../../lib/decode-csv.ts'
 import { sha256Hex } from '../../lib/ids.ts'
 import { cleanText } from '../../lib/text.ts'
 import { AMOUNT_STYLES, type AmountStyle, readAmount } from './amounts.ts'
 import { DATE_STYLES, type DateStyle, readDate } from './dates.ts'
-import { decodeCsv, type Encoding } from './decode.ts'
 import type { ColumnMapping, ImportKind } from './fields.ts'
 import { refuseForeignFormat } from './foreign-formats.ts'
 import { type MappedColumn, mapColumns, toMapping } from './map-columns.ts'
@@ -39,14 +40,13 @@ export type CsvSummary = {
   questions: CsvQuestion[]
 }
 
-/** A row of the file: to be taken in, empty, or refused, with its cells as they stand there. */
 export type CsvRow =
   | { row: number; kind: 'row'; value: ImportRow; key: string; cells: string[] }
   | { row: number; kind: 'blank' }
   | {
       row: number
       kind: 'refused'
-      errors: { row: number; column: string | null; message: string }[]
+      errors: ImportError[]
       phone: string | null
       cells: string[]
     }

@@ -12,7 +12,6 @@ const WAIT_MS = 60_000
 /** A file that is being read by a thread of its own: whatever it holds, this process goes on with its calls. */
 export type CsvReader = {
   summary: CsvSummary
-  /** The text of the file, where it was asked for. */
   text: string | null
   textHash: string | null
   /** The next rows, at most `count`; none at the end. */
@@ -20,9 +19,8 @@ export type CsvReader = {
 }
 
 /**
- * Opens a CSV file in a thread and closes it when `use` is done with it.
- * @param options.skip rows that are not wanted: they were taken in before
- * @throws AppError as `openCsvFile`; `csv_reader_busy`, `csv_reader_failed`
+ * Opens a CSV file in a thread, after `skip` rows, for `use`. @throws AppError as `openCsvFile`; `csv_reader_busy`,
+ * `csv_reader_failed`
  */
 export async function withCsvReader<Result>(
   input: CsvInput,
@@ -77,7 +75,6 @@ async function enter(): Promise<void> {
   })
 }
 
-/** The place goes to who waits the longest. */
 function leave(): void {
   const next = waiting.shift()
   if (next) next()
@@ -102,7 +99,6 @@ class CsvThread {
     this.#worker.addEventListener('close', () => this.#settle?.reject(failed('it ended unexpectedly')))
   }
 
-  /** One question at a time. */
   async ask(request: CsvRequest): Promise<CsvReply> {
     const { promise, resolve, reject } = Promise.withResolvers<CsvReply>()
     this.#settle = { resolve, reject }

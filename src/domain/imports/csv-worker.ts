@@ -2,7 +2,6 @@ import { AppError, type ErrorKind, errorMessage } from '../../lib/errors.ts'
 import { sha256Hex } from '../../lib/ids.ts'
 import { type CsvFile, type CsvInput, type CsvRow, type CsvSummary, openCsvFile } from './csv-file.ts'
 
-/** What the thread is asked: first to open the one file that it reads, then for rows. */
 export type CsvRequest =
   | { kind: 'open'; input: CsvInput; skip: number; withText: boolean }
   | { kind: 'rows'; count: number }

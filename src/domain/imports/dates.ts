@@ -5,7 +5,7 @@ export type DateStyle = (typeof DATE_STYLES)[number]
 export type ReadDate =
   | { kind: 'date'; value: string; style: 'dmy' | 'mdy' | null }
   | { kind: 'ambiguous' }
-  | { kind: 'refused'; reason: string }
+  | { kind: 'refused'; code: string; reason: string }
 
 const ENGLISH = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const HEBREW = [
@@ -28,10 +28,7 @@ const DAY_MS = 86_400_000
 const EPOCH = Date.UTC(1899, 11, 30)
 const EPOCH_1904 = Date.UTC(1904, 0, 1)
 
-/**
- * Reads a date: ISO, day and month in either order, names of months in English and Hebrew, the number of a day as spreadsheets
- * keep it, a time stamp in seconds or milliseconds. `03/05/2024` is `ambiguous` without a style.
- */
+/** Reads ISO, day-month, month names, spreadsheet days, stamps (s, ms). Without a style `03/05/2024` is `ambiguous`. */
 export function readDate(text: string, style: DateStyle | null): ReadDate {
   const plain = text
     .normalize('NFKC')
@@ -110,9 +107,9 @@ function dateOf(year = '', month = '', day = '', time: string | undefined, style
   const full = year.length === 2 ? Number(year) + (Number(year) < 30 ? 2000 : 1900) : Number(year)
   const at = new Date(Date.UTC(full, Number(month) - 1, Number(day)))
   if (at.getUTCMonth() !== Number(month) - 1 || at.getUTCDate() !== Number(day) || full < 1900 || full > 2200)
-    return refused('there is no such day')
+    return refused('import_no_such_day', 'there is no such day')
   const clock = time === undefined ? '' : readTime(time)
-  if (clock === null) return refused('the time cannot be read; write it as 14:30')
+  if (clock === null) return refused('import_time', 'the time cannot be read; write it as 14:30')
   const value = at.toISOString().slice(0, 10)
   const offset = /([+-])(\d\d):(\d\d)$/.exec(clock)
   if (!offset) return { kind: 'date', value: value + clock, style }
@@ -137,6 +134,6 @@ function readTime(text: string): string | null {
   return `T${String(hour).padStart(2, '0')}:${minutes}${zone ? suffix : ''}`
 }
 
-function refused(reason = 'no date; write it as 2024-05-31'): ReadDate {
-  return { kind: 'refused', reason }
+function refused(code = 'import_date', reason = 'no date; write it as 2024-05-31'): ReadDate {
+  return { kind: 'refused', code, reason }
 }

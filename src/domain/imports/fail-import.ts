@@ -2,10 +2,7 @@ import { and, eq, inArray } from 'drizzle-orm'
 import { imports } from '../../../db/schema/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
-/**
- * Ends an import that cannot go on: what was taken in stays, the rest is not tried again. The row keeps the file.
- * @param reason a code or a sentence without personal data
- */
+/** Ends an import that cannot go on; imported rows and the file stay. `reason`: a code or sentence without personal data. */
 export async function failImport(ctx: BusinessContext, id: string, reason: string): Promise<void> {
   await ctx.db.transaction(async (tx) => {
     const [row] = await tx

@@ -5,7 +5,6 @@ export type ImportKind = (typeof IMPORT_KINDS)[number]
 
 const PERSON = ['phone', 'name', 'first name', 'middle name', 'last name', 'company', 'email'] as const
 
-/** What a column can be, beside `custom:<name>` and `date:<name>`, which keep it as a field of the business's own. */
 export const IMPORT_FIELDS = {
   contacts: [...PERSON, 'tags', 'note', 'opted out', 'custom'],
   leads: [...PERSON, 'inquiry', 'stage', 'value', 'date', 'tags', 'note'],
@@ -16,7 +15,6 @@ export type ImportField = (typeof IMPORT_FIELDS)[ImportKind][number]
 export const columnMapping = z.record(z.string().max(500), z.string().max(80))
 export type ColumnMapping = z.infer<typeof columnMapping>
 
-/** Fields that tell one person's row from another's. */
 export const IDENTIFYING: readonly string[] = [
   'phone',
   'name',
@@ -27,7 +25,6 @@ export const IDENTIFYING: readonly string[] = [
   'inquiry',
 ]
 
-/** Invisible characters: bidi marks, joiners, byte order marks, soft hyphens. */
 const INVISIBLE = /[\p{Cf}\p{Cc}]/gu
 
 /** A heading as it is shown and named in a mapping: without invisible characters, spaces made one. */
@@ -49,10 +46,7 @@ export function headingKey(text: string): string {
     .trim()
 }
 
-/**
- * Headings of the exports of other programs (the tests name them), of our own, and of Hebrew spreadsheets. Of several that mean
- * one field, those further up in the list are read first.
- */
+/** Headings of other programs' exports (the tests name them), ours, and Hebrew spreadsheets; earlier ones are read first. */
 const HEADINGS: readonly [ImportField, RegExp][] = [
   ['phone', /^(phone )?(whats ?app|wa)( id| phone| number| no)?( phone| number)?$/],
   [

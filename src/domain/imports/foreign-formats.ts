@@ -8,10 +8,7 @@ const VCARD = /^\s*BEGIN:VCARD/i
 const JSON_TEXT = /^\s*(?:\[\s*)?\{\s*"[^"]*"\s*:/
 const BYTE_ORDER_MARK = /^(\uFEFF|\xEF\xBB\xBF)/
 
-/**
- * Refuses a file of another format, known by its first bytes, before its bytes are taken for text.
- * @throws AppError `not_csv`
- */
+/** Refuses another file format by its first bytes. @throws AppError `not_csv` */
 export function refuseForeignFormat(source: Uint8Array | string): void {
   const message = formatMessage(source)
   if (message !== null)

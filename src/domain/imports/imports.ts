@@ -27,11 +27,7 @@ const columns = {
   updatedAt: imports.updatedAt,
 }
 
-/**
- * Takes a file in: rows with errors are left out and reported, rows that an earlier file brought are not made again. The work is a
- * job's; asked again with the same id, there is one.
- * @throws AppError as `openCsvFile`; `idempotency_conflict`
- */
+/** Starts an import, once per id; a job runs it. @throws AppError as `openCsvFile`; `idempotency_conflict` */
 export async function startImport(ctx: BusinessContext, input: ImportInput & { id?: string }) {
   const id = input.id ?? newId()
   const requestHash = await withCsvReader(toCsvInput(input), { withText: true }, (file) =>

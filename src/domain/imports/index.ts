@@ -1,6 +1,6 @@
-export { AMOUNT_STYLES } from './amounts.ts'
+export { ENCODINGS } from '../../lib/decode-csv.ts'
+export { AMOUNT_STYLES, readAmount } from './amounts.ts'
 export { DATE_STYLES } from './dates.ts'
-export { ENCODINGS } from './decode.ts'
 export { failImport } from './fail-import.ts'
 
 export { getImport, listImports, requeueImports, startImport } from './imports.ts'

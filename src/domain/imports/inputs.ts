@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { ENCODINGS } from '../../lib/decode-csv.ts'
 import { AppError } from '../../lib/errors.ts'
 import { AMOUNT_STYLES } from './amounts.ts'
 import type { CsvInput } from './csv-file.ts'
 import { DATE_STYLES } from './dates.ts'
-import { ENCODINGS } from './decode.ts'
 import { columnMapping, IMPORT_KINDS } from './fields.ts'
 
 /** In characters of a text; some 100,000 rows. */

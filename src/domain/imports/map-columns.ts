@@ -15,9 +15,7 @@ export type MappedColumn = { index: number; column: string; field: string }
 const OWN_FIELD = /^(custom|date):(.+)$/s
 
 /**
- * Which columns are read as what: as the mapping says, else as their headings say. Columns of one field come in the order in which
- * they are looked at: the first one that is filled counts.
- * @throws AppError `no_mapping`, `unknown_column`, `unknown_field`
+ * Maps columns, in reading order, by mapping or headings. @throws AppError `no_mapping`, `unknown_column`, `unknown_field`
  */
 export function mapColumns(kind: ImportKind, columns: string[], mapping: ColumnMapping | null): MappedColumn[] {
   const mapped = mapping ? asMapped(kind, columns, mapping) : asHeaded(kind, columns)

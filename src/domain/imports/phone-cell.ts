@@ -7,7 +7,6 @@ export const MAX_PHONE_CELL = 1_000
 const SEVERAL = /:::|[\n\r;,|\\&]|\s\/\s|\/(?=\s*[+(\d])|\s+(?:or|and|או)\s+|\s+ו-?(?=[\d+])/i
 /** Where two numbers only have a blank, or ` - `, between them. */
 const NEXT_NUMBER = /\s+-\s+(?=[+0])|\s+(?=[+0]\d)|(?<=\d{7})(?=\+)/
-/** One number with words before it or behind it. */
 const WITH_WORDS = /^([^\d+(]*)(\(?[+\d][\d ().-]*)([^\d]*)$/
 /** Words that only say what a phone says itself. */
 const LABELS =

@@ -6,7 +6,6 @@ import type { BusinessContext } from '../context.ts'
 import type { ImportKind } from './fields.ts'
 import type { ImportRow } from './read-row.ts'
 
-/** What becomes of a row that can be read: something new, empty fields of something known are filled in, or nothing changes. */
 export type Outcome = 'created' | 'updated' | 'existing'
 
 export type Known = {
@@ -20,7 +19,6 @@ export type Known = {
   notes: Set<string>
 }
 
-/** What an earlier row like this one was made into. */
 export type Earlier = { leadId: string | null; contactId: string | null }
 
 export type Fill = {
@@ -46,10 +44,7 @@ export const NEW_CONTACT: Known = {
 /** Further numbers or addresses of one person that are kept. */
 const MAX_PLACES = 10
 
-/**
- * Decides what a row does, for the preview and the run alike. What people wrote by hand stays: a file fills in only what is empty.
- * @param known null when the row's person is not there
- */
+/** Decides what a row does, for preview and run alike: only empty fields are filled. `known`: null for a new person. */
 export function planRow(
   kind: ImportKind,
   row: ImportRow,

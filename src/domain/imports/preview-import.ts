@@ -85,7 +85,7 @@ class BatchPlanner {
       return {
         row,
         outcome: 'rejected',
-        errors: [{ row: row.row, column: error.field ?? null, message: error.message }],
+        errors: [{ row: row.row, column: error.field ?? null, message: error.message, code: error.code }],
       }
     }
     const { outcome, fill } = planRow(this.#kind, value, known, earlier)

@@ -22,10 +22,7 @@ const TRY_AGAIN = new Set(['40001', '40P01', '55P03', '57014'])
 
 type Import = typeof imports.$inferSelect
 
-/**
- * Works an import off, a batch a transaction and each row in a savepoint: how far it came is written with the rows, so that a job
- * which dies and is run again goes on where the last commit was. What cannot be read any more is marked as failed.
- */
+/** Runs an import in batches with a savepoint a row; progress is committed with the rows, so that a retry continues. */
 export async function runImport(ctx: BusinessContext, id: string): Promise<void> {
   const mine = and(eq(imports.id, id), eq(imports.businessId, ctx.businessId))
   const [row] = await ctx.db
@@ -175,9 +172,14 @@ async function wasErased(tx: Executor, ctx: BusinessContext, phone: string, hand
 function refusalOf(ctx: BusinessContext, importId: string, row: number, error: unknown): ImportError {
   const known = toAppError(error)
   if (known.kind === 'unavailable' || isLost(error)) throw error
-  if (known.kind !== 'internal') return { row, column: known.field ?? null, message: known.message }
+  if (known.kind !== 'internal') return { row, column: known.field ?? null, message: known.message, code: known.code }
   ctx.log.error({ importId, row, error: errorMessage(error) }, 'a row of an import could not be stored')
-  return { row, column: null, message: 'this row could not be stored; the log has the details' }
+  return {
+    row,
+    column: null,
+    message: 'this row could not be stored; the log has the details',
+    code: 'import_row_failed',
+  }
 }
 
 function isLost(error: unknown): boolean {

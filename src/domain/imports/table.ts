@@ -1,17 +1,14 @@
 import { AppError } from '../../lib/errors.ts'
 import { cutText } from '../../lib/text.ts'
+import { type CsvRecord, MAX_COLUMNS, tokenize } from '../../lib/tokenize-csv.ts'
 import { type ColumnMapping, cleanHeading, fieldOfHeading, headingKey, type ImportKind } from './fields.ts'
-import { type CsvRecord, MAX_COLUMNS, tokenize } from './tokenize.ts'
 
 /** What a spreadsheet writes between the columns, which depends on its country. */
 const DELIMITERS = [',', ';', '\t', '|']
-/** Reports have a title, a date and some empty lines above their headings. */
 const MAX_TITLE_LINES = 20
 const SAMPLE_RECORDS = 40
 const SAMPLE_LENGTH = 256 * 1024
-/** As much of a heading as a mapping can name. */
 const MAX_HEADING = 500
-/** Rows that one import takes. */
 export const MAX_ROWS = 200_000
 
 export type Table = {
@@ -20,7 +17,6 @@ export type Table = {
   columns: string[]
   /** The record of the headings, counted from 1 as a spreadsheet counts its rows; 0 where there are none. */
   headingRow: number
-  /** The records below the headings, each with its row number. */
   rows(): Generator<{ row: number; record: CsvRecord }>
 }
 

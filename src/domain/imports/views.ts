@@ -1,20 +1,23 @@
 import { z } from 'zod'
 import { imports } from '../../../db/schema/index.ts'
-import { ENCODINGS } from './decode.ts'
+import { ENCODINGS } from '../../lib/decode-csv.ts'
 import { columnMapping, IMPORT_KINDS } from './fields.ts'
 
-const importError = z.object({ row: z.number(), column: z.string().nullable(), message: z.string() })
+const importError = z.object({
+  row: z.number(),
+  column: z.string().nullable(),
+  message: z.string(),
+  code: z.string().optional().meta({ description: 'Stable, for programs; `message` is in English.' }),
+})
 
 const rowOutcome = z.enum(['created', 'updated', 'existing', 'rejected', 'blank'])
 
 /** Every row is in exactly one of these: their sum is `total`. */
 const outcomes = {
   created: z.number(),
-  /** Empty fields of something known are filled in. */
   updated: z.number(),
   existing: z.number(),
   rejected: z.number(),
-  /** Rows without anything in them. */
   blank: z.number(),
 }
 
@@ -87,7 +90,6 @@ export const rejectsInput = z.object({
 })
 
 export const rejectsPage = z.object({
-  /** CSV lines; the first page begins with the headings of the file and one for the reason. */
   csv: z.string(),
   rows: z.number(),
   nextCursor: z.number().nullable(),

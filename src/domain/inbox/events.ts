@@ -22,10 +22,7 @@ export type NewEvent = {
   delayMs: number
 }
 
-/**
- * Writes events in one statement. One that is there already, by its key, is left as it is.
- * @returns the ids of those, by key; null for one that ended meanwhile
- */
+/** Inserts events in one statement, skipping existing keys. @returns the ids of those by key; null for one that ended */
 export async function insertEvents({ db }: Db, events: NewEvent[]): Promise<Map<string, string | null>> {
   const now = Date.now()
   const written = await db
@@ -78,10 +75,7 @@ export async function finishEvents({ db }: Db, ids: string[]): Promise<void> {
 
 type Requeue = (event: { id: string; job: string }) => Promise<void>
 
-/**
- * Queues again what the queue may have lost; `enqueue` makes no second job while an event's first one waits.
- * @returns how many were handed to the queue
- */
+/** Requeues what the queue may have lost; `enqueue` adds no second job for a waiting event. @returns how many */
 export async function requeueEvents(ctx: Db, enqueue: Requeue, now = new Date()): Promise<number> {
   let count = 0
   for (let batch = 0; batch < SWEEP_BATCHES; batch++) {

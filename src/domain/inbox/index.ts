@@ -5,6 +5,7 @@ export {
   insertEvents,
   loadEvent,
   requeueEvents,
+  reviveEvent,
 } from './events.ts'
 export {
   countQuarantined,

@@ -9,18 +9,14 @@ import { pageInput, pageQuery, toPage } from '../paging.ts'
 import { reviveEvent } from './events.ts'
 
 export type SetAside = {
-  /** The job that stores it when it is retried. */
   job: string
-  /** Its identity: set aside again, it is one row. */
   key: string
   payload: unknown
   error: unknown
   attempts: number
-  /** The event that is given up with it. */
   eventId?: string | null
 }
 
-/** Events name their business, or those that their sender speaks for. */
 const named = z.object({ businessId: z.uuid().optional(), onlyFor: z.array(z.uuid()).optional() })
 
 /** The business that something belongs to, and whose limits it counts against; null when that is not certain. */
@@ -162,11 +158,7 @@ export async function getQuarantined(ctx: QuarantineScope, id: string) {
   return { ...row, content: new TextDecoder().decode(row.content) }
 }
 
-/**
- * Has things stored once more: one, or all that are whole. They are events again, with all their tries.
- * @returns how many
- * @throws AppError `quarantine_not_found`; `quarantine_cut` when one is asked for of which only the beginning is kept
- */
+/** Retries one or all whole quarantined events. @throws AppError `quarantine_not_found`, `quarantine_cut` */
 export async function retryQuarantined(ctx: QuarantineScope, id?: string): Promise<number> {
   const count = await ctx.db.transaction(async (tx) => {
     const rows = await tx
@@ -208,7 +200,6 @@ export async function countQuarantined(ctx: Pick<DomainContext, 'db'>): Promise<
 export type QuarantineState = {
   count: number
   cut: number
-  /** Businesses of which so much is set aside that what comes next may not be kept whole. */
   nearlyFull: (string | null)[]
 }
 
@@ -235,10 +226,7 @@ export async function describeQuarantine(
   }
 }
 
-/**
- * Removes what was set aside of a business and mentions an erased person.
- * @param before sees what goes: what it was to do is not done
- */
+/** Removes a business's quarantined events that mention an erased person; `before` sees them first. */
 export async function forgetQuarantined(
   ctx: Pick<DomainContext, 'db'>,
   businessId: string,

@@ -4,7 +4,7 @@ import type { Executor } from '../../../db/client.ts'
 import { leadHistory, leads, memberships } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
-import { requiredText } from '../../lib/text.ts'
+import { nameText, requiredText } from '../../lib/text.ts'
 import { lockContact, phoneOf, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { lock } from '../locks.ts'
@@ -13,7 +13,7 @@ import { getLead, LEAD_SOURCES, noLead } from './queries.ts'
 import { lockStages, requireStage, stageKey } from './stages.ts'
 
 export const leadChanges = z.object({
-  name: requiredText(200).nullish(),
+  name: nameText(200).nullish(),
   inquiry: requiredText(4_000).nullish(),
   ...earlierChanges,
   callbackTime: requiredText(200).nullish(),
@@ -23,10 +23,8 @@ export const leadChanges = z.object({
 export type LeadChanges = z.infer<typeof leadChanges>
 
 export const newLead = leadChanges.extend({
-  /** Chosen by the client, so that a repeated request makes one lead. */
   id: z.uuid().optional(),
   contactId: z.uuid().optional(),
-  /** Finds or makes the contact where no `contactId` is given. */
   phone: z.string().max(64).optional(),
   stage: stageKey.default('new'),
   source: z.enum(LEAD_SOURCES).default('manual'),
@@ -94,9 +92,7 @@ export async function updateLead(ctx: BusinessContext, id: string, input: LeadCh
 }
 
 /**
- * Moves a lead to a place on the board.
- * @param to.afterId the lead above it; null puts it on top, left out at the end
- * @throws AppError `lead_not_found`, `unknown_stage`
+ * Moves a lead below `to.afterId` (null: to the top; absent: to the end). @throws AppError `lead_not_found`, `unknown_stage`
  */
 export async function moveLead(ctx: BusinessContext, id: string, to: { stage: string; afterId?: string | null }) {
   await ctx.db.transaction(async (tx) => {

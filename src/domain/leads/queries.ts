@@ -1,9 +1,10 @@
-import { and, asc, eq, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, gte, lt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { contacts, leadHistory, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import { firstIdAt } from '../../lib/ids.ts'
 import type { BusinessContext } from '../context.ts'
-import { pageInput, pageQuery, toPage } from '../paging.ts'
+import { pageInput, pageQuery, timeFilter, toPage } from '../paging.ts'
 import { earlierColumns, earlierView, presentName } from './earlier-names.ts'
 import { type LeadStage, leadStage, listStages, stageKey } from './stages.ts'
 
@@ -11,15 +12,20 @@ export const LEAD_SOURCES = leads.source.enumValues
 
 export const leadFilters = pageInput.extend({
   stage: stageKey.optional(),
-  /** A user's id or `me`. */
   owner: z.string().min(1).max(64).optional(),
   contactId: z.uuid().optional(),
+  /** When it was made, from this moment on. */
+  since: timeFilter.optional(),
+  /** And before this one. */
+  until: timeFilter.optional(),
 })
 
 export const leadView = z.object({
   id: z.uuid(),
   contactId: z.uuid().nullable(),
   phone: z.string().nullable(),
+  /** The lead's own name may not be known yet. */
+  contactName: z.string().nullable(),
   callId: z.uuid().nullable(),
   stage: z.string(),
   source: z.enum(LEAD_SOURCES),
@@ -37,6 +43,7 @@ export const leadColumns = {
   id: leads.id,
   contactId: leads.contactId,
   phone: contacts.phone,
+  contactName: contacts.name,
   callId: leads.callId,
   stage: leads.stage,
   source: leads.source,
@@ -60,6 +67,9 @@ export async function listLeads(ctx: BusinessContext, input: z.input<typeof lead
     page.stage ? eq(leads.stage, page.stage) : undefined,
     owner ? eq(leads.ownerId, owner) : undefined,
     page.contactId ? eq(leads.contactId, page.contactId) : undefined,
+    // By the id, which begins with the time, as the statistics count: there is no index of leads by their age.
+    page.since ? gte(leads.id, firstIdAt(new Date(page.since))) : undefined,
+    page.until ? lt(leads.id, firstIdAt(new Date(page.until))) : undefined,
   )
   const rows = await ctx.db
     .select(leadColumns)
@@ -84,17 +94,13 @@ export async function getLead(ctx: BusinessContext, id: string) {
 
 export const boardColumn = z.object({
   stage: leadStage,
-  /** In all, with those that are not among the items. */
   count: z.number().int(),
   valueAgorot: z.number().int(),
   items: z.array(leadView),
   nextCursor: z.string().nullable(),
 })
 
-/**
- * The board: each stage's first leads in the order people gave them.
- * @param perStage leads a column at most; the rest is read with `readColumn`
- */
+/** The board: the first `perStage` leads of each stage, in people's order; `readColumn` reads the rest. */
 export async function readBoard(ctx: BusinessContext, language: 'he' | 'en', perStage: number) {
   const stages = await listStages(ctx, language)
   const totals = await ctx.db

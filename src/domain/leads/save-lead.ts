@@ -7,9 +7,8 @@ import { audit, type BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 
 /**
- * Writes the lead of a call: one per call. Written again, later answers count, in whatever order they come, and none is lost.
- * @returns the lead's id, or null when there is no such call yet
- * @throws AppError `person_erased` when the call was erased
+ * Writes a call's one lead; the later answer counts in any order of arrival; null without a call. @throws AppError
+ * `person_erased`
  */
 export async function saveLead(
   ctx: BusinessContext,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { leadStages, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
-import { requiredText } from '../../lib/text.ts'
+import { nameText } from '../../lib/text.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { lock } from '../locks.ts'
 
@@ -11,7 +11,7 @@ export const stageKey = z.string().regex(/^[a-z0-9_]{1,32}$/, 'lower-case letter
 
 export const leadStage = z.object({
   key: stageKey,
-  name: requiredText(80),
+  name: nameText(80),
   kind: z.enum(leadStages.kind.enumValues),
 })
 export type LeadStage = z.infer<typeof leadStage>
@@ -48,10 +48,7 @@ export function readStages(db: Executor, ctx: BusinessContext): Promise<LeadStag
     .orderBy(asc(leadStages.position), asc(leadStages.key))
 }
 
-/**
- * Sets the stages of the business, in this order. A stage that leads stand in stays.
- * @throws AppError `stage_new_missing`, `stage_twice`, `stage_in_use`
- */
+/** Sets the stages and their order. @throws AppError `stage_new_missing`, `stage_twice`, `stage_in_use` */
 export async function saveStages(ctx: BusinessContext, stages: LeadStage[]): Promise<LeadStage[]> {
   const keys = stages.map((stage) => stage.key)
   if (new Set(keys).size !== keys.length)

@@ -10,9 +10,8 @@ export const ATTEMPTS = { max: 10, windowSeconds: 15 * 60 } as const
 const CODE_MEMORY = sql`interval '5 minutes'`
 
 /**
- * Counts an attempt before it is made, so that attempts at the same time count too; `forgiveAttempt` takes it back.
- * @param key what is counted; stored as a hash
- * @returns whether the attempt may be made
+ * Counts an attempt before it is made, so that parallel ones count; `forgiveAttempt` undoes it. @returns whether it may be
+ * made
  */
 export async function countAttempt(
   { db }: Db,

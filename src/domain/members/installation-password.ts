@@ -7,10 +7,9 @@ import { findLogin, normalizeEmail, replacePassword } from './logins.ts'
 const KEY = 'admin_password'
 
 /**
- * Makes the password from the settings that of the owner whom they name, when the settings changed since the last start. What
- * was applied is kept as a slow hash, so that a password which its owner changed in the console is not put back.
- * @param given.first the login was made with it just now
- * @returns `unknown`: no earlier start noted it, and it is not the owner's password
+ * Applies a changed password of the settings to the owner. A slow hash of the applied one prevents undoing the owner's own
+ * change. `first`: the login was made with it now. @returns `unknown` when no earlier start noted it and it is not the
+ * owner's
  */
 export async function applyInstallationPassword(
   ctx: BusinessContext,

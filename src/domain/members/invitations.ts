@@ -43,9 +43,8 @@ const view = {
 }
 
 /**
- * Asks the owner of an address to become a member. The answer is the same whether or not there is a login for the address.
- * Asked again for the same address, the earlier link stops working.
- * @throws AppError `already_member`, `too_many_invitations`
+ * Invites an address, the same with or without a login; ends an earlier link. @throws AppError `already_member`,
+ * `too_many_invitations`
  */
 export async function inviteMember(ctx: BusinessContext, input: { email: string; role: Role }, links: LinkDeps) {
   const email = normalizeEmail(input.email)
@@ -150,10 +149,7 @@ export async function findInvitation(ctx: DomainContext, token: string): Promise
   return row ?? null
 }
 
-/**
- * Accepts for a person who is signed in: the invited one alone.
- * @throws AppError `invitation_not_found`, `another_address`
- */
+/** Accepts for the signed-in invited person. @throws AppError `invitation_not_found`, `another_address` */
 export async function acceptInvitation(ctx: DomainContext, token: string, userId: string): Promise<void> {
   await ctx.db.transaction(async (tx) => {
     const invitation = await take(tx, token)
@@ -164,11 +160,7 @@ export async function acceptInvitation(ctx: DomainContext, token: string, userId
   })
 }
 
-/**
- * Accepts for a person who had no login, and makes it.
- * @returns the user's id
- * @throws AppError `invitation_not_found`, `login_exists`
- */
+/** Makes a login and accepts; returns the user's id. @throws AppError `invitation_not_found`, `login_exists` */
 export async function acceptWithNewLogin(
   ctx: DomainContext,
   token: string,

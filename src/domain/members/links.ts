@@ -2,9 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { sha256Hex } from '../../lib/ids.ts'
 import type { SecretBox } from '../../lib/secret-box.ts'
 
-/** How links reach people. Handed in by the composition root. */
 export type LinkDeps = {
-  /** The address of a page, by what it is for and its token. */
   url(page: 'invite' | 'reset', token: string): string
   /** Seals mail that waits; null where no mail can be sent, and links are handed over by hand. */
   mailBox: SecretBox | null

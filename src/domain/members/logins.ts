@@ -22,10 +22,7 @@ export async function findLogin(ctx: Pick<DomainContext, 'db'>, email: string): 
   return row ?? null
 }
 
-/**
- * Writes a login; it signs no one in.
- * @throws AppError `login_exists`
- */
+/** Writes a login without signing in. @throws AppError `login_exists` */
 export async function insertLogin(
   tx: Executor,
   login: { email: string; name: string; passwordHash: string },

@@ -94,10 +94,7 @@ export async function removeMember(ctx: BusinessContext, id: string): Promise<vo
 
 export type MembershipOfUser = { businessId: string; businessName: string; role: Role }
 
-/**
- * The businesses that a person may work for, the oldest membership first. Where owners need a second factor, one without it
- * has a manager's rights.
- */
+/** The person's businesses, oldest membership first. Where a second factor is needed, an owner without one is a manager. */
 export function membershipsOf(ctx: DomainContext, userId: string): Promise<MembershipOfUser[]> {
   const unproven = sql`${memberships.role} = 'owner' and ${businesses.ownersNeedSecondFactor}
     and not ${users.twoFactorEnabled}`
@@ -114,10 +111,7 @@ export function membershipsOf(ctx: DomainContext, userId: string): Promise<Membe
     .orderBy(asc(memberships.id))
 }
 
-/**
- * Decides whether owners need a second factor for what only owners may do.
- * @throws AppError `second_factor_needed` when no one would be left who may change it back
- */
+/** Whether owners need a second factor. @throws AppError `second_factor_needed` when no owner could change it back */
 export async function requireSecondFactor(ctx: BusinessContext, required: boolean): Promise<void> {
   await ctx.db.transaction(async (tx) => {
     const able = await tx
@@ -153,10 +147,7 @@ export async function getUser(ctx: DomainContext, userId: string) {
   return row ?? null
 }
 
-/**
- * Gives the installation an owner when it has none: the oldest login becomes owner of the business.
- * @returns whether there is an owner now
- */
+/** Makes the oldest login the owner when there is none. @returns whether there is an owner now */
 export async function ensureOwner(ctx: BusinessContext): Promise<boolean> {
   return await ctx.db.transaction(async (tx) => {
     await lock(tx, 'members:owner')

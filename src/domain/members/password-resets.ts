@@ -40,11 +40,7 @@ export async function requestPasswordReset(
   await enqueueMail(ctx, mailId)
 }
 
-/**
- * A link that the operator hands over. The operator sees no password and chooses none.
- * @param options.withoutSecondFactor also switches the second factor off, for a person who lost it
- * @throws AppError `login_not_found`
- */
+/** A reset link for the operator to hand over; may also switch the second factor off. @throws AppError `login_not_found` */
 export async function makeResetLink(
   ctx: DomainContext,
   email: string,
@@ -78,9 +74,7 @@ export async function findReset(
 }
 
 /**
- * Sets a new password by a link, which works no longer then, nor any other that waits. Everything that the old password
- * opened ends.
- * @throws AppError `reset_not_found`, and those of `PasswordDeps.check`
+ * Sets a password by link; ends other links and sessions. @throws AppError `reset_not_found`, those of `PasswordDeps.check`
  */
 export async function resetPassword(
   ctx: DomainContext,

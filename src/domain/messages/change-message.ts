@@ -14,7 +14,6 @@ export type ChangedMessage = {
   direction: 'in' | 'out'
   providerMessageId: string
   contact: ContactIdentity
-  /** Who changed it, in a group. */
   author?: { phone?: string | null; lid?: string | null } | null
   at: Date
   /** The new text; null when the message was taken back. */
@@ -38,11 +37,7 @@ export function changeLockSql(ctx: BusinessContext, providerMessageId: string): 
   return lockSql(`change:${ctx.businessId}:${providerMessageId}`)
 }
 
-/**
- * Applies an edit or a deletion to the message it speaks of, which must be its writer's own. Run twice, it changes nothing;
- * an older edit changes nothing after a newer one, none does after a deletion. A deletion also takes the message's files.
- * @returns whether the message is there
- */
+/** Applies the writer's own edit or deletion, once; newer edits and deletions win. @returns whether the message is there */
 export async function changeMessage(ctx: BusinessContext, change: ChangedMessage): Promise<boolean> {
   const { id, files } = await ctx.db.transaction(async (tx) => {
     await tx.execute(sql`select ${changeLockSql(ctx, change.providerMessageId)}`)
@@ -115,9 +110,7 @@ async function takeBack(tx: Executor, ctx: BusinessContext, messageId: string, a
   return files
 }
 
-/**
- * Takes a deletion. Of a message that is not here yet it is kept, without a name or a word, and applied when the message comes.
- */
+/** Applies a deletion; one that comes before its message is kept without personal data. */
 export async function takeDeletion(ctx: BusinessContext, change: ChangedMessage): Promise<void> {
   if (await changeMessage(ctx, change)) return
   await ctx.db.insert(earlyDeletions).values({
@@ -149,11 +142,7 @@ export function hasEarlyChangesSql(ctx: BusinessContext, providerMessageId: stri
       and early.reply_to = ${providerMessageId} and early.kind = 'edit'))`
 }
 
-/**
- * Applies to a message, which was just written, what came before it: edits, which stood as messages of their own until now,
- * and deletions.
- * @returns the deletions to queue after the commit
- */
+/** Applies edits and deletions that came before their message. @returns the deletions to queue after the commit */
 export async function applyEarlyChanges(
   tx: Executor,
   ctx: BusinessContext,

@@ -1,4 +1,4 @@
-import { and, eq, inArray, max, type SQL } from 'drizzle-orm'
+import { and, desc, eq, inArray, max, type SQL } from 'drizzle-orm'
 import { messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { ProbeMedia } from '../../providers/whatsapp/port.ts'
@@ -38,9 +38,7 @@ type Assessment =
   | { verdict: 'cannot'; error: AppError; final: boolean }
 
 /**
- * Who sends a message: the provider asked for, or the business's second one when the first surely cannot take it (not
- * linked, not confirmed, restricted, down).
- * @param what.free it is not a template
+ * The account `preferred` where it surely takes the message now; else the provider asked for, or the second when the first surely cannot take it (not linked, not confirmed, restricted, down).
  * @throws AppError `not_configured`, `account_not_linked`, `template_required`, `template_not_supported`
  */
 export async function chooseSender(
@@ -49,7 +47,13 @@ export async function chooseSender(
   what: { to: string; free: boolean },
   settings: SendSettings,
   business: Pick<Awaited<ReturnType<typeof getBusiness>>, 'defaultWhatsappProvider' | 'fallbackWhatsappProvider'>,
+  preferred: ChosenSender | null = null,
 ): Promise<ChosenSender> {
+  if (preferred && (!asked || asked === preferred.provider)) {
+    const { provider, accountId } = preferred
+    const assessed = await assess(ctx, provider, { ...what, accountId }, settings)
+    if (assessed.verdict === 'takes') return assessed.sender
+  }
   const first = asked ?? business.defaultWhatsappProvider
   const assessed = await assess(ctx, first, what, settings)
   if (assessed.verdict === 'takes') return assessed.sender
@@ -67,7 +71,7 @@ export async function chooseSender(
 export async function assess(
   ctx: BusinessContext,
   provider: ProviderName,
-  what: { to: string; free: boolean },
+  what: { to: string; free: boolean; accountId?: string | null },
   settings: SendSettings,
 ): Promise<Assessment> {
   const cannot = (kind: 'unavailable' | 'conflict', code: string, message: string, field: string, final = false) =>
@@ -80,7 +84,7 @@ export async function assess(
       'Twilio is not configured: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or keys of the business’s own.',
       'provider',
     )
-  const choice = await senderFor(ctx, provider, twilio)
+  const choice = await senderFor(ctx, provider, twilio, what.accountId)
   if (choice.kind === 'none')
     return cannot('unavailable', 'not_configured', 'The business has no Twilio WhatsApp sender.', 'provider')
   if (choice.kind === 'never_linked')
@@ -117,6 +121,19 @@ async function windowMayBeOpen(
 ): Promise<boolean> {
   const last = await lastInbound(ctx, 'twilio', to)
   return Date.now() - (last ?? sender.since).getTime() < WINDOW_MS
+}
+
+/** The account that a person wrote to last: where they expect an answer from. Null when they never wrote. */
+export async function lastWrittenTo(ctx: BusinessContext, contactId: string): Promise<ChosenSender | null> {
+  const [row] = await ctx.db
+    .select({ provider: messages.provider, accountId: messages.accountId })
+    .from(messages)
+    .where(
+      and(eq(messages.businessId, ctx.businessId), eq(messages.contactId, contactId), eq(messages.direction, 'in')),
+    )
+    .orderBy(desc(messages.occurredAt), desc(messages.id))
+    .limit(1)
+  return row ?? null
 }
 
 async function lastInbound(ctx: BusinessContext, provider: ProviderName, phone: string): Promise<Date | null> {

@@ -16,11 +16,7 @@ const CONFIRMATIONS = {
   },
 } as const
 
-/**
- * When an inbound message asks to be written to no more, or again: the contact's opt-out, its audit, and the one message that
- * confirms it, within the transaction that takes the message in.
- * @returns the confirmation that is to be sent; null when nothing changed
- */
+/** Applies a consent word: opt-out, audit and one confirmation in the message's transaction; null when nothing changed. */
 export async function applyConsentWord(
   tx: Executor,
   ctx: BusinessContext,
@@ -54,6 +50,7 @@ export async function applyConsentWord(
     accountId: inbound.accountId,
     kind: 'text',
     status: 'queued',
+    writtenBy: 'system',
     toPhone: furtherNumber(inbound.phone, contact.phone),
     body: CONFIRMATIONS[said.language][said.optedOut ? 'stop' : 'start'](business.name),
     occurredAt: new Date(),

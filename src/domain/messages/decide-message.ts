@@ -8,10 +8,7 @@ import { getMessage } from './queries.ts'
 import { requeueMessage } from './requeue-message.ts'
 import type { MessageView } from './views.ts'
 
-/**
- * Decides by hand about a message of unknown outcome: it arrived, or it is sent again.
- * @throws AppError `message_not_found`, `message_not_unknown` when its state is known, or was decided meanwhile
- */
+/** Settles a message of unknown outcome by hand. @throws AppError `message_not_found`, `message_not_unknown` */
 export async function decideMessage(ctx: BusinessContext, id: string, arrived: boolean): Promise<MessageView> {
   const row = await ctx.db.transaction(async (tx) => {
     const set = arrived

@@ -11,6 +11,7 @@ import type { SendSettings } from './choose-sender.ts'
 import { moveToFallback } from './fallback.ts'
 import { outboundOf, partyPhone } from './outbound.ts'
 import { requeueMessage } from './requeue-message.ts'
+import { withdrawOvertaken } from './withdraw-overtaken.ts'
 
 export type DeliveryResult = { done: true; status: string } | { done: false; retryInMs: number; reason: string }
 
@@ -23,7 +24,6 @@ const DOUBT_ENDS_AFTER_MS = 30 * 60_000
 const PART_PAUSE_MS = 300
 const MAX_PART_PAUSE_MS = 10_000
 
-/** What a worker sends with over Twilio. `pool` is where the lock's connection is reserved from. */
 export type DeliveryDeps = {
   pool: DatabaseHandle['sql']
   /** What a business sends with; null where it has none. */
@@ -54,13 +54,12 @@ type Sending = OutboundMessage & {
   provider: 'twilio' | 'baileys'
   partOf: string | null
   part: number
+  byAgent: boolean
 }
 
 /**
- * Sends one queued message, exactly once as far as the provider allows it.
- * `sending` is committed before any byte leaves. A row that is found in `sending` belongs to an attempt that died or lost
- * its answer: it is reconciled with the provider before anything is sent again. An advisory lock, which dies with its
- * connection, keeps two workers off one message.
+ * Sends a queued message, exactly once where the provider allows. `sending` is committed before any byte; a row found so is
+ * reconciled first. An advisory lock, which dies with its connection, keeps two workers apart.
  */
 export async function deliverMessage(
   ctx: BusinessContext,
@@ -85,6 +84,7 @@ async function deliverLocked(ctx: BusinessContext, messageId: string, deps: Deli
   if (message.status !== 'queued') return { done: true, status: message.status }
   const waitMs = message.partOf ? await waitForEarlierParts(ctx, { ...message, partOf: message.partOf }) : 0
   if (waitMs > 0) return { done: false, retryInMs: waitMs, reason: 'an earlier part has not left yet' }
+  if (message.byAgent && (await withdrawOvertaken(ctx, messageId))) return { done: true, status: 'failed' }
 
   const begun = await ctx.db
     .update(messages)
@@ -234,5 +234,6 @@ async function loadMessage(ctx: BusinessContext, id: string, defaultSender: stri
     lastAttemptAt: message.lastAttemptAt,
     partOf: message.partOf,
     part: message.part,
+    byAgent: message.writtenBy === 'agent',
   }
 }

@@ -3,10 +3,7 @@ import { wakeAccount } from '../businesses/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { sendJobId } from '../job-ids.ts'
 
-/**
- * Has a committed message sent: by its job, or, for a linked account, by a notification to the worker that holds it.
- * @param round names another job of a message whose first one is done
- */
+/** Enqueues a committed message's job, or wakes its linked account's worker. `round` names another job once one is done. */
 export async function enqueueSend(
   ctx: BusinessContext,
   messageId: string,

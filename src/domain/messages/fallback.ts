@@ -13,10 +13,8 @@ import { emitMessage } from './message-event.ts'
 import { partyPhone } from './outbound.ts'
 
 /**
- * Gives a message, which its provider surely did not and will not take, to the business's second provider. Once a message;
- * never one whose outcome is unknown.
- * @param from the states in which it surely was not taken
- * @returns whether another provider has it now
+ * Gives a message that its provider surely (`from`: states) did not take to the second provider, once; never one of unknown
+ * outcome. @returns whether another provider has it now
  */
 export async function moveToFallback(
   ctx: BusinessContext,
@@ -34,6 +32,8 @@ export async function moveToFallback(
       and(eq(messages.id, messageId), eq(messages.businessId, ctx.businessId), inArray(messages.status, [...from])),
     )
   if (!row?.to || row.message.provider === provider || row.message.data?.fallbackFrom) return false
+  // It is about a message that the other provider does not know.
+  if (row.message.kind === 'reaction') return false
   // Given up since they asked not to be written to: by no provider.
   if (row.optedOutAt && row.optedOutAt > row.message.occurredAt) return false
   const assessed = await assess(ctx, provider, { to: row.to, free: row.message.template === null }, settings)
@@ -90,10 +90,7 @@ export async function moveToFallback(
   return true
 }
 
-/**
- * A message as the other provider takes it: whole, or, when it was a message of one part until now, in parts.
- * @returns none when the other provider does not take it
- */
+/** The message as the other provider takes it, split if it was one part; none when it does not take it. */
 async function partsFor(
   ctx: BusinessContext,
   provider: 'twilio' | 'baileys',
@@ -138,6 +135,7 @@ async function addPart(
     outboundMedia: media,
     partOf: message.id,
     toPhone: message.toPhone,
+    writtenBy: message.writtenBy,
     occurredAt: message.occurredAt,
   })
   await auditOnly(tx, ctx, {

@@ -10,10 +10,7 @@ import { mediaKey } from '../storage-keys.ts'
 import { trustedType } from './file-type.ts'
 import { emitMessage } from './message-event.ts'
 
-/**
- * Where a file can be fetched from. `provider` is whose message named the address: the carrier's credentials go with addresses of
- * its own webhooks alone, a bridge's addresses are fetched like any that a stranger names.
- */
+/** Where a file is. Credentials go with addresses of the carrier's own webhooks alone; a bridge's are a stranger's. */
 export type MediaSource = {
   downloadMedia(
     url: string,

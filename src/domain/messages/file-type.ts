@@ -1,6 +1,5 @@
 import { fileTypeFromBuffer } from 'file-type'
 
-/** Types that differ by what a program makes of them, not by their first bytes. */
 const SAME_CONTAINER = [
   /^(audio|video)\/(mp4|x-m4a|m4a|x-m4v|quicktime|3gpp2?)$/,
   /^(audio|video)\/(webm|x-matroska|matroska)$/,
@@ -9,15 +8,13 @@ const SAME_CONTAINER = [
   /^audio\/(mpeg|mp3)$/,
   /^application\/(zip|vnd\.[\w.+-]+|epub\+zip|x-cfb|msword)$/,
 ]
-/** What a browser or a program might run. */
 const ACTIVE = /html|xml|svg|javascript|ecmascript/
 /** Texts have no magic bytes, and do no harm unless they are shown as a page. */
 const TEXTS = new Set(['text/plain', 'text/csv', 'text/vcard', 'text/x-vcard', 'text/calendar'])
 
 /**
- * The type under which a file from outside may be served: what its bytes are, where they tell. A sender may call anything an
- * image; what says that it is shown or played, and is not by its bytes, is served as bytes to be saved; so is everything that
- * could run, such as HTML.
+ * The type under which a file is served: by its bytes where they tell. What could run (HTML), or claims to be shown but is
+ * not by its bytes, is served as bytes to save.
  */
 export async function trustedType(said: string, data: Uint8Array): Promise<string> {
   const claimed = bareType(said)

@@ -3,10 +3,7 @@ import { messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
-/**
- * Sets a failed message aside, so that it waits for no one any more, or takes that back.
- * @throws AppError `message_not_found`, `message_not_failed`
- */
+/** Sets a failed message aside, or undoes that. @throws AppError `message_not_found`, `message_not_failed` */
 export async function handleMessage(ctx: BusinessContext, id: string, handled: boolean): Promise<void> {
   const mine = and(eq(messages.id, id), eq(messages.businessId, ctx.businessId))
   await ctx.db.transaction(async (tx) => {

@@ -12,7 +12,6 @@ export type SendLimits = {
   text: number
   /** Words below a file; longer ones are sent after it. */
   caption: number
-  /** Kinds of files that carry words. */
   captioned: readonly MediaKind[]
   files: number
   /** Content types that are taken, by kind; null takes any, as a document where there is nothing better. */
@@ -56,10 +55,7 @@ export const SEND_LIMITS: Readonly<Record<'twilio' | 'baileys', SendLimits>> = {
   },
 }
 
-/**
- * Templates' variables: "Error 21656" (no empty value, no line break or tab, at most four blanks in a row) and "Error 21658"
- * (1,600 characters).
- */
+/** "Error 21656" (no empty value, line break or tab; at most four blanks in a row), "Error 21658" (1,600 characters). */
 export const TEMPLATE_LIMITS = { variables: 100, value: 1_600, blanks: 4 }
 
 export type FileToSend = { url: string; contentType?: string; fileName?: string; voice?: boolean }
@@ -72,12 +68,9 @@ export type Template = { contentSid: string; variables: Record<string, string> }
 export type MessagePart = { text: string; media: FileToSend[] | null; template: Template | null }
 
 /**
- * The messages that a request becomes, in order: as a rule one. A text that is longer than its provider takes is split
- * between words, or refused, as the business has it; of several files each is a message; words that a file cannot carry follow
- * it.
- * @param facts of each file, in order
- * @throws AppError `text_too_long`, `media_type_not_supported`, `media_too_large`, `media_missing`, `template_not_supported`, `template_with_content`,
- *   `invalid_template_variable`
+ * The messages of a request, in order: long texts are split or refused, files are one each, and words a file cannot carry
+ * follow it. `facts`: of each file. @throws AppError `text_too_long`, `media_type_not_supported`, `media_too_large`,
+ * `media_missing`, `template_not_supported`, `template_with_content`, `invalid_template_variable`
  */
 export function planParts(
   provider: 'twilio' | 'baileys',
@@ -178,7 +171,6 @@ function kindOf(file: FileToSend): MediaKind {
   return file.voice ? 'voice' : mediaKindOf(file.contentType ?? typeByName(file.url))
 }
 
-/** A type by the name of the file: only to know whether it carries words. */
 function typeByName(url: string): string | undefined {
   const extension = /\.(\w{2,5})$/.exec(URL.parse(url)?.pathname ?? '')?.[1]?.toLowerCase() ?? ''
   const family = Object.entries({
@@ -194,9 +186,8 @@ const BREAKS = [/\n\s*\n/g, /\n/g, /[.!?…:;]["'”’)\]]?\s/g, /\s/g]
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
 /**
- * A text as parts of at most `max` UTF-16 units: cut at paragraphs, lines, sentences or words, as late in the part as there
- * is one, and within a word only when it is longer than a part; never within a character as a reader sees it. Nothing but
- * the white space at a cut is lost.
+ * Parts of at most `max` UTF-16 units, cut late at paragraphs, lines, sentences or words; in a word only if it is longer,
+ * never in a grapheme. Only white space at a cut is lost.
  */
 export function splitText(text: string, max: number): string[] {
   const parts: string[] = []

@@ -14,10 +14,7 @@ export type DescribedContent = Pick<InboundMessage, 'kind' | 'body' | 'media'> &
 /** WhatsApp's own limit of a text, in UTF-16 units. */
 export const MAX_BODY = 65_536
 
-/**
- * A message's content as its row has it, for every provider. Nothing that a person wrote is left out of `body`; whatever has
- * a structure is in `data` as well (`latitude`, `contacts`, `choice`, `poll`, …) beside the extras (`forwarded`, `referral`, …).
- */
+/** Content of any provider as its row has it: all that a person wrote is in `body`; structure and extras are in `data`. */
 export function describeContent(content: InboundContent, extras: InboundExtras = {}): DescribedContent {
   const { kind, body, media = [], data = {} } = describe(content)
   const target = 'messageId' in content ? content.messageId : null

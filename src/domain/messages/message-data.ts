@@ -7,9 +7,8 @@ const numberOrNull = z.number().nullable()
 const person = z.object({ phone: textOrNull, lid: textOrNull, name: textOrNull })
 
 /**
- * What a program reads of a message's content. Which fields are there depends on the message's kind: `location` has
- * `latitude` and `longitude`, `contacts` has `contacts`, `choice` has `choice`, and so on. Fields that are not listed here are
- * internal and are never shown.
+ * What a program reads of a message, by its kind (`location` has `latitude` and `longitude`, `choice` has `choice`, …).
+ * Fields not listed here are internal and never shown.
  */
 const content = z.object({
   /** `location`: decimal degrees. `live` is a place that moves. */
@@ -28,7 +27,6 @@ const content = z.object({
       organization: textOrNull.optional(),
     }),
   ),
-  /** `choice`: what was chosen of buttons, rows or a form. */
   choice: z.object({
     id: textOrNull,
     text,
@@ -36,12 +34,10 @@ const content = z.object({
     source: z.enum(['button', 'list', 'template', 'flow', 'other']),
     data: z.unknown().optional(),
   }),
-  /** `interactive`: what was offered. */
   header: textOrNull,
   footer: textOrNull,
   choices: z.array(z.object({ id: textOrNull, text, description: textOrNull.optional(), url: textOrNull.optional() })),
   poll: z.object({ question: text, options: z.array(text), selectable: numberOrNull }),
-  /** `poll_vote`: the chosen options. */
   options: z.array(text),
   /** `order`: amounts in the currency's smallest unit. */
   order: z.object({
@@ -61,7 +57,6 @@ const content = z.object({
   }),
   /** `unsupported`: the provider's name of what it is. */
   type: text,
-  /** Of the first file. */
   fileName: textOrNull,
   bytes: numberOrNull,
   seconds: numberOrNull,
@@ -72,11 +67,9 @@ const content = z.object({
 const surroundings = z.object({
   /** People mentioned, E.164 or LID. */
   mentions: z.array(text),
-  /** Who wrote it, in a group. */
   author: person,
   /** The owner's broadcast list it was sent to, on the phone itself. */
   broadcastList: text,
-  /** Fields of the provider that this product does not know. */
   extra: z.record(z.string(), text),
   /** The provider that could not send it, and why. */
   fallbackFrom: text,

@@ -2,10 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import { type BusinessContext, eventsOf } from '../context.ts'
 
-/**
- * What the events of a message say, for a statement whose rows named `message` have a message's columns: enough to show it or
- * answer it without a second call. Its data goes when the message is deleted, erased or over its time.
- */
+/** The event data of rows named `message`, enough to show or answer it; deleted with the message or its retention. */
 export const messageEventSql: SQL = sql`jsonb_build_object('id', message.id, 'conversationId', message.conversation_id,
   'contactId', message.contact_id, 'direction', message.direction, 'provider', message.provider, 'kind', message.kind,
   'body', message.body, 'occurredAt', to_char(message.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),

@@ -2,13 +2,19 @@ import { sql } from 'drizzle-orm'
 import { contacts, messages } from '../../../db/schema/index.ts'
 import type { OutboundMessage } from '../../providers/whatsapp/port.ts'
 
-/** The number that a message goes to or came from, of a query that joins the contact. */
 export const partyPhone = sql<string | null>`coalesce(${messages.toPhone}, ${contacts.phone})`
 
 export function outboundOf(
   row: typeof messages.$inferSelect,
   parties: { to: string; account: string },
 ): OutboundMessage {
+  if (row.kind === 'reaction')
+    return {
+      id: row.id,
+      ...parties,
+      reaction: { emoji: row.body, messageId: row.replyTo ?? '' },
+      ...(row.providerMessageId ? { providerMessageId: row.providerMessageId } : {}),
+    }
   return {
     id: row.id,
     ...parties,

@@ -5,8 +5,7 @@ import type { InboundMessage } from '../../jobs/registry.ts'
 import type { BusinessContext } from '../context.ts'
 
 /**
- * Removes a row that stood for a message that could not be read (`data.placeholder`), when the message itself comes.
- * @returns false when the row is the message, or what comes is a placeholder once more
+ * Removes an unreadable message's row (`data.placeholder`) when the message comes; false when there is nothing to replace.
  */
 export async function removePlaceholder(
   tx: Executor,

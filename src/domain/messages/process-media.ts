@@ -1,8 +1,9 @@
 import { and, eq, gt, isNull, lt, sql } from 'drizzle-orm'
-import { businesses, messageMedia, messages } from '../../../db/schema/index.ts'
+import { messageMedia, messages } from '../../../db/schema/index.ts'
+import { redactCards } from '../../lib/cards.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { Thumbnailer } from '../../providers/images/port.ts'
-import type { Transcriber } from '../../providers/speech/port.ts'
+import type { VoiceNoteTranscriber } from '../../providers/models/port.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
 import { jobId } from '../job-ids.ts'
@@ -11,7 +12,7 @@ import { describeCards } from './message-content.ts'
 import { emitMessage } from './message-event.ts'
 import { parseVCards } from './vcard.ts'
 
-export type MediaDeps = { storage: ObjectStorage; thumbnailer: Thumbnailer; transcriber: Transcriber | null }
+export type MediaDeps = { storage: ObjectStorage; thumbnailer: Thumbnailer; voiceNotes: VoiceNoteTranscriber | null }
 
 const PICTURES = new Set(['image/jpeg', 'image/png', 'image/webp', 'image/gif'])
 const CARDS = new Set(['text/vcard', 'text/x-vcard'])
@@ -20,20 +21,15 @@ const SPOKEN = /^(audio|video)\/(ogg|opus|mpeg|mp3|mp4|x-m4a|m4a|wav|x-wav|webm|
 const MAX_SPOKEN_BYTES = 25 * 1024 * 1024
 const MAX_CARD_BYTES = 1024 * 1024
 
-type Row = { media: typeof messageMedia.$inferSelect; message: typeof messages.$inferSelect; language: 'he' | 'en' }
+type Row = { media: typeof messageMedia.$inferSelect; message: typeof messages.$inferSelect }
 
-/**
- * Makes what a stored file still lacks: a picture's thumbnail, the words of a voice note, the people of a contact card. Run
- * twice, it does nothing more.
- * @throws AppError of the storage or the transcriber, when it is worth trying again
- */
+/** Makes a file's missing thumbnail, transcript or cards, once. @throws AppError of the storage or transcriber, to retry */
 export async function processMedia(ctx: BusinessContext, mediaId: string, deps: MediaDeps): Promise<void> {
   const mine = and(eq(messageMedia.id, mediaId), eq(messageMedia.businessId, ctx.businessId))
   const [row] = await ctx.db
-    .select({ media: messageMedia, message: messages, language: businesses.language })
+    .select({ media: messageMedia, message: messages })
     .from(messageMedia)
     .innerJoin(messages, eq(messages.id, messageMedia.messageId))
-    .innerJoin(businesses, eq(businesses.id, messageMedia.businessId))
     .where(mine)
   if (row?.media.state !== 'stored' || row.media.processedAt || !row.media.storageKey) return
   const type = bareType(row.media.contentType)
@@ -43,7 +39,7 @@ export async function processMedia(ctx: BusinessContext, mediaId: string, deps: 
   }
   if (PICTURES.has(type)) await makeThumbnail(ctx, row, deps.thumbnailer, read)
   else if (CARDS.has(type)) await readCards(ctx, row, read)
-  else if (row.media.kind === 'voice' || row.media.kind === 'audio') await transcribe(ctx, row, deps.transcriber, read)
+  else if (row.media.kind === 'voice' || row.media.kind === 'audio') await transcribe(ctx, row, deps.voiceNotes, read)
   await ctx.db.update(messageMedia).set({ processedAt: new Date() }).where(mine)
 }
 
@@ -71,11 +67,26 @@ async function makeThumbnail(ctx: BusinessContext, { media }: Row, thumbnailer: 
   })
 }
 
-async function transcribe(ctx: BusinessContext, { media, language }: Row, transcriber: Transcriber | null, read: Read) {
-  if (!transcriber || media.transcript !== null || !SPOKEN.test(bareType(media.contentType))) return
+/** What is not transcribed now is not later: too long, no sound, no budget, no key. */
+const STAYS_UNHEARD: ReadonlySet<string> = new Set([
+  'model_budget_used_up',
+  'model_not_set',
+  'voice_note_too_large',
+  'voice_note_too_long',
+  'voice_note_unreadable',
+])
+
+async function transcribe(
+  ctx: BusinessContext,
+  { media, message }: Row,
+  voiceNotes: VoiceNoteTranscriber | null,
+  read: Read,
+) {
+  if (!voiceNotes || media.transcript !== null || !SPOKEN.test(bareType(media.contentType))) return
   const spoken = await read(MAX_SPOKEN_BYTES)
   if (!spoken) return
-  const { text } = await transcriber.transcribe({ wav: spoken, contentType: bareType(media.contentType), language })
+  const text = await hear(ctx, voiceNotes, { media, message }, spoken)
+  if (text === null) return
   await ctx.db.transaction(async (tx) => {
     // Of a message that was erased, or taken back, meanwhile nothing is kept.
     const kept = await tx
@@ -88,7 +99,27 @@ async function transcribe(ctx: BusinessContext, { media, language }: Row, transc
   })
 }
 
-/** Shows the people of a card that came as a file as a card that came in the message is shown. */
+async function hear(
+  ctx: BusinessContext,
+  voiceNotes: VoiceNoteTranscriber,
+  { media, message }: Pick<Row, 'media' | 'message'>,
+  audio: Uint8Array,
+): Promise<string | null> {
+  try {
+    const { text } = await voiceNotes.transcribe({
+      businessId: ctx.businessId,
+      subject: { conversationId: message.conversationId },
+      audio,
+      mediaType: bareType(media.contentType),
+    })
+    return redactCards(text)
+  } catch (error) {
+    if (!(error instanceof AppError && STAYS_UNHEARD.has(error.code))) throw error
+    ctx.log.info({ mediaId: media.id, reason: error.code }, 'a voice note is not transcribed')
+    return null
+  }
+}
+
 async function readCards(ctx: BusinessContext, { media, message }: Row, read: Read) {
   const file = await read(MAX_CARD_BYTES)
   const cards = file ? parseVCards(new TextDecoder().decode(file)) : []

@@ -1,9 +1,10 @@
-import { and, eq, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, eq, gte, inArray, isNotNull, isNull, lt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { contacts, conversations, messages } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
+import { firstIdAt } from '../../lib/ids.ts'
 import type { BusinessContext } from '../context.ts'
-import { type Page, pageInput, pageQuery, toPage } from '../paging.ts'
+import { type Page, pageInput, pageQuery, timeFilter, toPage } from '../paging.ts'
 import { partyPhone } from './outbound.ts'
 import { type MessageView, toMessageView } from './views.ts'
 
@@ -13,6 +14,10 @@ export const messageFilters = pageInput.extend({
   direction: z.enum(messages.direction.enumValues).optional(),
   provider: z.enum(messages.provider.enumValues).optional(),
   status: z.enum(messages.status.enumValues).optional(),
+  /** When it came or was requested, from this moment on. */
+  since: timeFilter.optional(),
+  /** And before this one. */
+  until: timeFilter.optional(),
   /** Of the failed ones, those that a member set aside, or that still wait. */
   handled: z
     .union([z.boolean(), z.enum(['true', 'false'])])
@@ -23,10 +28,7 @@ export const messageFilters = pageInput.extend({
 /** Reactions of a large group to one message are shown up to this many. */
 const MOST_REACTIONS = 300
 
-/**
- * What a message's view gathers from other rows, each by one index look-up within the statement that reads the messages, so
- * that a page of them costs one round trip. For a query whose messages are named `messages`.
- */
+/** A view's related rows by index look-ups in the statement that reads `messages`, so that a page costs one round trip. */
 export const relatedSql = {
   files: sql<unknown>`(select jsonb_agg(jsonb_build_object('id', file.id, 'kind', file.kind, 'contentType', file.content_type,
       'fileName', file.file_name, 'bytes', file.bytes, 'seconds', file.seconds, 'state', file.state,
@@ -38,6 +40,7 @@ export const relatedSql = {
     from (select * from messages as note
       where note.business_id = messages.business_id and note.reply_to = messages.provider_message_id
         and note.kind in ('reaction', 'poll_vote') and note.conversation_id = messages.conversation_id
+        and note.status <> 'failed'
       order by note.occurred_at desc, note.id desc limit ${sql.raw(String(MOST_REACTIONS))}) as said) end`,
   answered: sql<unknown>`case when messages.reply_to is not null then (
     select jsonb_build_object('id', target.id, 'text', left(target.body, 300)) from messages as target
@@ -45,8 +48,9 @@ export const relatedSql = {
       and target.conversation_id = messages.conversation_id limit 1) end`,
 }
 
-/** Whether a message is a reaction or vote whose message is here, and shown with it. */
-export const isFoldedSql: SQL = sql`(messages.kind in ('reaction', 'poll_vote') and exists (
+/** Whether a reaction or vote is shown with its message; ours that failed or is unknown is also shown by itself. */
+export const isFoldedSql: SQL = sql`(messages.kind in ('reaction', 'poll_vote')
+  and messages.status not in ('failed', 'unknown') and exists (
   select from messages as target where target.provider = messages.provider
     and target.provider_message_id = messages.reply_to and target.conversation_id = messages.conversation_id))`
 
@@ -79,10 +83,7 @@ const columns = {
   ...relatedSql,
 }
 
-/**
- * The messages of the business, newest first: every one that came or went, reactions and votes too, which point at their
- * message by `replyTo` and are shown with it as well.
- */
+/** The business's messages, newest first, with reactions and votes, which `replyTo` links to their message. */
 export async function listMessages(
   ctx: BusinessContext,
   input: z.input<typeof messageFilters>,
@@ -99,6 +100,9 @@ export async function listMessages(
     page.direction === 'in' ? eq(messages.status, 'received') : undefined,
     page.provider ? eq(messages.provider, page.provider) : undefined,
     page.status ? eq(messages.status, page.status) : undefined,
+    // By the id, which begins with the time, as the statistics count.
+    page.since ? gte(messages.id, firstIdAt(new Date(page.since))) : undefined,
+    page.until ? lt(messages.id, firstIdAt(new Date(page.until))) : undefined,
     page.handled === undefined ? undefined : page.handled ? isNotNull(messages.handledAt) : isNull(messages.handledAt),
   )
   const rows = await ctx.db
@@ -135,10 +139,7 @@ export async function getMessages(ctx: BusinessContext, ids: string[]): Promise<
   return ids.flatMap((id) => found.get(id) ?? [])
 }
 
-/**
- * The message once its sending is decided (`sent` or later, `failed`, `unknown`), or as it stands when time is up.
- * @param timeoutMs how long to wait at most
- */
+/** The message once sent, failed or unknown, or as it stands after `timeoutMs`. */
 export async function waitForMessage(ctx: BusinessContext, id: string, timeoutMs: number): Promise<MessageView> {
   const deadline = Date.now() + timeoutMs
   for (let pause = 25; ; pause = Math.min(250, pause * 2)) {

@@ -10,10 +10,8 @@ import { changeLockSql, hasEarlyChangesSql } from './change-message.ts'
 import { messageEventSql } from './message-event.ts'
 
 /**
- * Writes a message of a contact that has every identity it came with, in one statement: what nearly every message is.
- * It does what the steps of `receiveMessage` do, under the same lock.
- * @returns the message's id; null, and nothing is written, when those steps have to decide: there is something to learn
- *   of the person, the message was there already, it is of before an erasure, or it was changed before it came
+ * The steps of `receiveMessage` in one statement, under the same lock, for a contact with all identities. Null, and nothing
+ * written, when the steps must decide: something new, a repeat, before an erasure, or changed earlier.
  */
 export async function receiveMessageFastPath(
   ctx: BusinessContext,

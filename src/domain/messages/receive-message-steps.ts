@@ -17,7 +17,6 @@ import { removePlaceholder } from './placeholder.ts'
 import { receiveLockSql } from './receive-message-fast-path.ts'
 import { mediaKindOf } from './views.ts'
 
-/** How an inbound message is to be taken. */
 export type ReceiveOptions = {
   /** The business wrote it on its own phone: an outbound row; one that this product sent is left as it is. */
   own?: boolean
@@ -42,10 +41,8 @@ type Received = {
 }
 
 /**
- * Writes an inbound message step by step, in one transaction, and queues what follows from it. `receiveMessageFastPath` writes
- * the common case in one statement; a property test holds it to these steps.
- * @returns the message's id, the first one's when it was there already
- * @throws AppError `person_erased` when it is of before the person was erased
+ * Writes an inbound message in one transaction and queues what follows; a property test holds the fast path to these steps.
+ * @returns its id, the first one's on a repeat @throws AppError `person_erased`
  */
 export async function receiveMessageInSteps(
   ctx: BusinessContext,
@@ -98,7 +95,6 @@ async function findEarlier(tx: Executor, ctx: BusinessContext, input: InboundMes
   return row?.id ?? null
 }
 
-/** Writes contact, conversation, message and media. `replaced` is the id of the placeholder whose place it takes. */
 async function writeInbound(
   tx: Executor,
   ctx: BusinessContext,
@@ -131,7 +127,7 @@ async function writeInbound(
     accountId,
     kind: input.kind,
     status: how.own ? 'sent' : 'received',
-    ...(how.own ? { sentAt: at } : {}),
+    ...(how.own ? { sentAt: at, writtenBy: 'person' as const } : {}),
     body: input.body,
     providerMessageId,
     dedupeKey: input.dedupeKey,

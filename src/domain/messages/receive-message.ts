@@ -1,4 +1,5 @@
 import type { InboundMessage } from '../../jobs/registry.ts'
+import { redactCards } from '../../lib/cards.ts'
 import { isOvertaken } from '../../lib/errors.ts'
 import { cleanDeep } from '../../lib/text.ts'
 import { readConsentWord } from '../contacts/index.ts'
@@ -23,18 +24,17 @@ export async function takeInbound(
 }
 
 /**
- * Writes an inbound message: contact, conversation, message, media. Delivered any number of times, at once, from any
- * number of processes, it is one row. One that asks to be written to no more, or again, is heeded and confirmed. An edit
- * (`kind`) changes the message it is about; while that is not here it stands for itself.
- * @returns the message's id, the first one's when it was there already
- * @throws AppError `person_erased` when it is of before the person was erased
+ * Writes an inbound message with contact, conversation and media as one row, however often and from where it comes. Consent
+ * words are applied; an edit whose message is missing stands alone. @returns its id @throws AppError `person_erased`
  */
 export async function receiveMessage(
   ctx: BusinessContext,
   message: InboundMessage,
   how: ReceiveOptions = {},
 ): Promise<string> {
-  const input = cleanDeep(message)
+  const clean = cleanDeep(message)
+  // The number of a payment card is not kept.
+  const input = { ...clean, body: redactCards(clean.body) }
   const asked = {
     consents: !how.own && !how.history && !how.group && readConsentWord(input.body) !== null,
     change: input.kind === 'edit' && input.replyTo ? changeOf(input, input.replyTo, how.own === true) : null,

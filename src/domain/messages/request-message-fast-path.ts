@@ -15,17 +15,13 @@ export type AskedMessage = Pick<
   | 'body'
   | 'template'
   | 'outboundMedia'
+  | 'writtenBy'
   | 'replyTo'
   | 'idempotencyKey'
   | 'requestHash'
 > & { id: string; occurredAt: Date }
 
-/**
- * Writes a message to the contact of this number, in one statement: what nearly every message is. It does what
- * the steps of `requestMessage` do, and wakes the worker that holds a linked account.
- * @returns null when those steps have to decide: no contact has this number yet, they asked not to be written to, or the
- *   idempotency key was used before
- */
+/** Writes a message to an existing contact in one statement and wakes a linked account's worker; null: the steps decide. */
 export async function requestMessageFastPath(
   ctx: BusinessContext,
   phone: string,
@@ -46,10 +42,11 @@ export async function requestMessageFastPath(
       returning talk.id, talk.contact_id
     ), message as (
       insert into ${messages} (id, business_id, conversation_id, contact_id, direction, provider, account_id, kind, status,
-        body, template, outbound_media, reply_to, idempotency_key, request_hash, occurred_at)
+        body, template, outbound_media, written_by, reply_to, idempotency_key, request_hash, occurred_at)
       select ${id}::uuid, ${ctx.businessId}::uuid, talk.id, talk.contact_id, 'out', ${provider}, ${accountId ?? null}::uuid,
         ${message.kind ?? 'text'}, 'queued', ${message.body ?? ''}, ${json(message.template)}::text::jsonb,
-        ${json(message.outboundMedia)}::text::jsonb, ${message.replyTo ?? null}, ${message.idempotencyKey ?? null},
+        ${json(message.outboundMedia)}::text::jsonb, ${message.writtenBy ?? null}, ${message.replyTo ?? null},
+        ${message.idempotencyKey ?? null},
         ${message.requestHash ?? null}, ${at}::timestamptz
       from talk
       on conflict do nothing

@@ -8,22 +8,27 @@ import { openConversation } from '../conversations/index.ts'
 import { keepFiles, refuseErasedCall } from '../erasures/index.ts'
 import { emitMessage } from './message-event.ts'
 import type { AskedMessage } from './request-message-fast-path.ts'
-import { rowOfUpload, type Upload, uploadKey } from './uploads.ts'
+import { rowOfUpload, type SentUpload, uploadKey } from './uploads.ts'
 
-type Part = AskedMessage & Pick<typeof messages.$inferInsert, 'partOf' | 'part'> & { upload?: Upload | null }
+/** What else is written with a message. */
+export type InTransaction = (
+  tx: Executor,
+  written: { contactId: string; conversationId: string; messageId: string },
+) => Promise<void>
+
+type Part = AskedMessage & Pick<typeof messages.$inferInsert, 'partOf' | 'part'> & { upload?: SentUpload | null }
 
 /**
- * Writes a message to send, or all of its parts, step by step in one transaction. `requestMessageFastPath` writes the common
- * case in one statement; a property test holds it to these steps.
- * @param ofCall the SID of the call that the message comes of
- * @returns the first part, or the message that another request wrote meanwhile under the same idempotency key
- * @throws AppError `contact_opted_out`, `person_erased`, `upload_expired`
+ * Writes a message or its parts in one transaction, of the call with SID `ofCall`; a property test holds the fast path to
+ * these steps. @returns the first part, or the one with the same idempotency key @throws AppError `contact_opted_out`,
+ * `person_erased`, `upload_expired`
  */
 export async function requestMessageInSteps(
   ctx: BusinessContext,
   phone: string,
   parts: readonly Part[],
   ofCall: string | null = null,
+  inTransaction?: InTransaction,
 ) {
   const [first, ...more] = parts
   if (!first) throw new Error('A message has at least one part.')
@@ -38,6 +43,8 @@ export async function requestMessageInSteps(
     if (contact?.optedOutAt)
       throw new AppError('forbidden', 'contact_opted_out', 'This person asked not to be written to.', { field: 'to' })
     const conversationId = await openConversation(tx, ctx, contactId, { at: first.occurredAt, inbound: false })
+    // The conversation's row is locked from here on: whoever writes to it comes before or after, never meanwhile.
+    await inTransaction?.(tx, { contactId, conversationId, messageId: first.id })
     const toPhone = furtherNumber(phone, contact?.phone ?? null)
     const toContact = { toPhone, businessId: ctx.businessId, conversationId, contactId } as const
     const insert = ({ upload: _, ...part }: Part) =>
@@ -61,7 +68,6 @@ export async function requestMessageInSteps(
   return message
 }
 
-/** The files of the parts belong to their messages from now on. */
 async function takeUploads(tx: Executor, ctx: BusinessContext, parts: readonly Part[]): Promise<void> {
   const taken = parts.flatMap(({ id, upload }) => (upload ? [{ messageId: id, upload }] : []))
   if (taken.length === 0) return

@@ -1,6 +1,7 @@
 import { and, eq } from 'drizzle-orm'
 import { z } from 'zod'
-import { messages } from '../../../db/schema/index.ts'
+import { type MESSAGE_WRITERS, messages } from '../../../db/schema/index.ts'
+import { redactCards } from '../../lib/cards.ts'
 import { AppError, errorMessage, isOvertaken } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import { networkPhone, parsePhone } from '../../lib/phone.ts'
@@ -9,17 +10,16 @@ import { findContactByPhone } from '../contacts/index.ts'
 import type { BusinessContext } from '../context.ts'
 import { refuseErasedCall } from '../erasures/index.ts'
 import { jobId } from '../job-ids.ts'
-import { chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
+import { type ChosenSender, chooseSender, type ProviderName, type SendSettings } from './choose-sender.ts'
 import { enqueueSend } from './enqueue-send.ts'
 import { type FileFacts, type FileToSend, planParts } from './limits.ts'
 import { requestMessageFastPath } from './request-message-fast-path.ts'
-import { findByKey, requestMessageInSteps } from './request-message-steps.ts'
+import { findByKey, type InTransaction, requestMessageInSteps } from './request-message-steps.ts'
 import type { MessageStatus } from './status.ts'
-import type { Upload } from './uploads.ts'
+import type { SentUpload, Upload } from './uploads.ts'
 
 const MAX_TEXT = 4096
 
-/** What a client may ask to send. A text, a template or media must be there. */
 export const sendRequest = z.object({
   /** `whatsapp:+972…`, `+972…` or `05x-…`. */
   to: z.string().max(64),
@@ -32,6 +32,8 @@ export const sendRequest = z.object({
         contentType: z.string().max(128).optional(),
         fileName: z.string().max(255).optional(),
         voice: z.boolean().optional(),
+        /** What an uploaded voice note says, where it is known: kept as its transcript, and not sent. */
+        transcript: z.string().trim().min(1).max(MAX_TEXT).optional(),
       }),
     )
     .max(10)
@@ -49,20 +51,20 @@ export const sendRequest = z.object({
 export type SendRequest = z.input<typeof sendRequest>
 
 /**
- * Takes a WhatsApp message to send: the row is committed first, then its job, or, for a linked account, a notification to the worker
- * that holds it. When the job cannot be queued the sweep queues it later, so an answer of this verb means the message is safe.
- * Asked again with the same idempotency key and the same request, it answers the first message. What the provider does not
- * take in one message becomes several, all of them or none, sent in order (`planParts`).
- * @param ofCall the SID of the call that it comes of: a call that was erased with its caller sends nothing
- * @throws AppError `unknown_provider`, `invalid_number`, `empty_text`, `business_blocked`, `not_configured`,
- *   `account_not_linked`, `template_required`, `idempotency_conflict`, `contact_opted_out`, `person_erased`, `upload_expired`, and those of
- *   `planParts`; nothing is written then
+ * Takes a message to send. The row is committed before its job or notification; the sweep queues a lost job, so an answer
+ * means that it is safe. The same idempotency key and request answer the first message; `planParts` splits, all or none.
+ * `ofCall`: a call SID; an erased call sends nothing. `inTransaction` runs in the transaction that writes the message, and what it
+ * throws is thrown with nothing written. `preferred`: what `chooseSender` prefers. @throws AppError `unknown_provider`, `invalid_number`, `empty_text`,
+ * `business_blocked`, `not_configured`, `account_not_linked`, `template_required`, `idempotency_conflict`,
+ * `contact_opted_out`, `person_erased`, `upload_expired`, those of `planParts`; nothing is written then
  */
 export async function requestMessage(
   ctx: BusinessContext,
   input: SendRequest,
   settings: SendSettings,
   ofCall: string | null = null,
+  inTransaction?: InTransaction,
+  preferred: ChosenSender | null = null,
 ): Promise<{ id: string; status: MessageStatus; parts?: string[] }> {
   const request = sendRequest.parse(input)
   if (ofCall) await refuseErasedCall(ctx.db, ofCall)
@@ -70,11 +72,11 @@ export async function requestMessage(
   // A request that was answered once is answered the same, whatever has become of the providers since.
   const answered = request.idempotencyKey ? await findByKey(ctx.db, ctx, request.idempotencyKey) : null
   const what = { to: phone, free: !request.template }
-  const sender = answered ? null : await chooseSender(ctx, asked, what, settings, business)
+  const sender = answered ? null : await chooseSender(ctx, asked, what, settings, business, preferred)
   const files = sender ? await lookAt(ctx, request.media ?? [], settings) : []
   const rows = sender ? await rowsOf(ctx, request, text, { ...sender, requestHash }, business.longText, files) : []
   const [row] = rows
-  if (row && rows.length === 1 && !row.upload) {
+  if (row && rows.length === 1 && !row.upload && !inTransaction) {
     const status = await requestMessageFastPath(ctx, phone, row).catch((error: unknown) => {
       // The contact was merged meanwhile; the steps below find out.
       if (isOvertaken(error)) return null
@@ -86,7 +88,7 @@ export async function requestMessage(
       return { id: row.id, status }
     }
   }
-  const message = answered ?? (await requestMessageInSteps(ctx, phone, rows, ofCall))
+  const message = answered ?? (await requestMessageInSteps(ctx, phone, rows, ofCall, inTransaction))
   if (message.requestHash !== requestHash)
     throw new AppError('conflict', 'idempotency_conflict', 'This idempotency key was used for another message.', {
       field: 'idempotencyKey',
@@ -123,32 +125,31 @@ async function checkRequest(ctx: BusinessContext, request: z.output<typeof sendR
   return { business, asked, phone, text, requestHash }
 }
 
-/** A file to send, with what is known of it. */
-type AskedFile = { file: FileToSend; facts: FileFacts; upload: Upload | null }
+type AskedFile = { file: FileToSend; facts: FileFacts; upload: SentUpload | null }
+type MediaRequest = FileToSend & { transcript?: string | undefined }
 
 async function lookAt(
   ctx: BusinessContext,
-  media: FileToSend[],
+  media: MediaRequest[],
   { uploads, probeMedia }: SendSettings,
 ): Promise<AskedFile[]> {
   return await Promise.all(
-    media.map(async (file) => {
+    media.map(async ({ transcript, ...file }) => {
       const upload = uploads?.read(file.url) ?? null
-      if (upload?.businessId === ctx.businessId) return askedUpload(file, upload)
+      if (upload?.businessId === ctx.businessId) return askedUpload(file, upload, transcript ?? null)
       const found = (await probeMedia?.(file.url)) ?? null
       return { file, facts: found?.missing ? { missing: true, contentType: null, bytes: null } : found, upload: null }
     }),
   )
 }
 
-/** Type and name are the ones that were found when it was uploaded. */
-function askedUpload({ url, voice }: FileToSend, upload: Upload): AskedFile {
+function askedUpload({ url, voice }: FileToSend, upload: Upload, transcript: string | null): AskedFile {
   const { contentType, fileName, bytes } = upload
   const isVoice = voice ?? upload.voice
   return {
     file: { url, contentType, ...(fileName ? { fileName } : {}), ...(isVoice ? { voice: true } : {}) },
     facts: { missing: false, contentType, bytes },
-    upload: { ...upload, voice: isVoice },
+    upload: { ...upload, voice: isVoice, transcript: isVoice && transcript ? redactCards(transcript) : null },
   }
 }
 
@@ -191,10 +192,23 @@ async function rowsOf(
     template: part.template,
     outboundMedia: part.media,
     upload: files.find(({ file }) => part.media?.includes(file))?.upload ?? null,
+    writtenBy: writerOf(ctx),
     replyTo: index === 0 ? replyTo : null,
     idempotencyKey: index === 0 ? (request.idempotencyKey ?? null) : null,
     occurredAt: new Date(),
   }))
+}
+
+/** The actor id of the agent that answers messages. */
+export const AGENT_ACTOR = 'agent'
+
+/** The actor id of whoever uses the console or the command line on the machine itself, without a login. */
+export const LOOPBACK_ACTOR = 'loopback'
+
+function writerOf({ actor }: BusinessContext): (typeof MESSAGE_WRITERS)[number] {
+  if (actor.kind === 'user' || (actor.kind === 'system' && actor.id === LOOPBACK_ACTOR)) return 'person'
+  if (actor.kind === 'api_key') return 'integration'
+  return actor.kind === 'system' && actor.id === AGENT_ACTOR ? 'agent' : 'system'
 }
 
 async function providerIdOf(ctx: BusinessContext, id: string): Promise<string> {

@@ -3,10 +3,7 @@ import { contacts, messages } from '../../../db/schema/index.ts'
 
 type Row = typeof messages.$inferInsert
 
-/**
- * What an attempt that came to nothing sets: the message waits for the next one. Unless its person asked meanwhile, while it was
- * under way, not to be written to: then it is given up. What was asked for after that, as the word that confirms it, waits.
- */
+/** What a failed attempt sets: the message waits, or is given up if its person opted out meanwhile; later ones wait. */
 export function requeueMessage(set: Pick<Row, 'nextAttemptAt' | 'errorCode' | 'errorMessage'> = {}) {
   const optedOut = sql`exists (select from ${contacts}
     where ${contacts.id} = ${messages.contactId} and ${contacts.optedOutAt} > ${messages.occurredAt})`

@@ -22,11 +22,7 @@ const MEANING: Record<string, keyof typeof BEFORE> = {
   undelivered: 'failed',
 }
 
-/**
- * Takes a provider's status update of a message we sent. Run twice or out of order, it changes nothing more.
- * A callback that carries our row's id links the provider's id to it: after a lost response this is how we learn it.
- * @returns whether a message was found
- */
+/** Applies a status update, in any order; a callback with our row's id links a lost provider id. @returns whether found */
 export async function applyMessageStatus(ctx: DomainContext, update: JobPayload<'message.status'>): Promise<boolean> {
   const at = new Date(update.at)
   const mine = and(

@@ -9,11 +9,7 @@ const LOST_AFTER_MS = 90_000
 /** At a time: after a long outage the rest comes with the next rounds, the longest untouched first. */
 const BATCH = 500
 
-/**
- * Queues again what is queued in the table but perhaps nowhere else: the job was never written, or was lost with the
- * queue. A job too many does no harm, since delivery looks at the row first.
- * @returns how many were queued again
- */
+/** Requeues messages whose job may be lost; an extra job is harmless, as delivery reads the row first. @returns how many */
 export async function requeueLostMessages(ctx: DomainContext, lostAfterMs = LOST_AFTER_MS): Promise<number> {
   const lost = await ctx.db
     .update(messages)

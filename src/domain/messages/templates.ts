@@ -9,14 +9,10 @@ export const templateView = z.object({
   language: z.string(),
   /** With its variables as `{{1}}`. */
   text: z.string(),
-  /** The names of the variables, in order. */
   variables: z.array(z.string()),
 })
 
-/**
- * The templates that WhatsApp approved for the business's Twilio account; none where it has no account.
- * @throws AppError `templates_unavailable` when Twilio does not answer
- */
+/** The approved templates of the Twilio account; none without one. @throws AppError `templates_unavailable` */
 export async function listTemplates(ctx: BusinessContext, source: TemplateSource | null) {
   if (!source) return []
   try {

@@ -22,6 +22,12 @@ export type Upload = {
   voice: boolean
 }
 
+/** An upload that a message is sent with. */
+export type SentUpload = Upload & {
+  /** What a voice note says, where it is known. */
+  transcript: string | null
+}
+
 export type UploadLinks = {
   /** The address under which a provider fetches the file. */
   urlOf(upload: Upload): string
@@ -82,19 +88,14 @@ function uploadOf({ i, b, t, n, s, h, v }: z.infer<typeof claims>): Upload {
 }
 
 export const uploadView = z.object({
-  /** Give it as `media[].url` of a message. */
   url: z.url(),
   contentType: z.string(),
   fileName: z.string().nullable(),
   bytes: z.number(),
-  /** The providers that take it. */
   providers: z.array(z.enum(['twilio', 'baileys'])),
 })
 
-/**
- * Stores a file that a message is to be sent with. One that is not sent within a day is deleted.
- * @throws AppError `empty_file`
- */
+/** Stores a file to send; deleted when it is not sent within a day. @throws AppError `empty_file` */
 export async function storeUpload(
   ctx: BusinessContext,
   file: { data: Uint8Array; contentType: string; fileName: string | null; voice: boolean },
@@ -126,8 +127,8 @@ export function uploadKey({ businessId, id }: Pick<Upload, 'businessId' | 'id'>)
 }
 
 /** The row of an upload that a message is sent with. */
-export function rowOfUpload(upload: Upload, messageId: string): typeof messageMedia.$inferInsert {
-  const { id, businessId, contentType, fileName, bytes, sha256, voice } = upload
+export function rowOfUpload(upload: SentUpload, messageId: string): typeof messageMedia.$inferInsert {
+  const { id, businessId, contentType, fileName, bytes, sha256, voice, transcript } = upload
   const kind = voice ? 'voice' : mediaKindOf(contentType)
   const storageKey = uploadKey(upload)
   return {
@@ -141,6 +142,7 @@ export function rowOfUpload(upload: Upload, messageId: string): typeof messageMe
     bytes,
     sha256,
     storageKey,
+    transcript,
     state: 'stored',
   }
 }

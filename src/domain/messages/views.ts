@@ -43,23 +43,17 @@ export const messageView = z.object({
   /** The message that is answered, or that a reaction, vote or edit is about. */
   replyTo: z
     .object({
-      /** Ours; null when that message is not here. */
       id: z.uuid().nullable(),
       providerMessageId: z.string(),
-      /** Its words, as the provider quoted them or as they are here. */
       text: z.string().nullable(),
     })
     .nullable(),
   editedAt: z.date().nullable(),
   deletedAt: z.date().nullable(),
-  /** The latest reaction of each person. */
   reactions: z.array(z.object({ emoji: z.string(), from: reactionBy, at: z.date() })),
-  /** The latest vote of each person, on a poll. */
   votes: z.array(z.object({ options: z.array(z.string()), from: reactionBy, at: z.date() })),
   forwarded: z.boolean(),
-  /** The advertisement or post that the conversation was opened from. */
   referral: messageReferral.nullable(),
-  /** The first part of a message that was sent in parts. */
   partOf: z.uuid().nullable(),
   providerMessageId: z.string().nullable(),
   errorCode: z.string().nullable(),
@@ -76,11 +70,9 @@ export type MessageView = z.infer<typeof messageView>
 export const messageTaken = z.object({
   id: z.uuid(),
   status: z.enum(MESSAGE_STATUSES),
-  /** All parts in order, `id` first, when the message was split. */
   parts: z.array(z.uuid()).optional(),
 })
 
-/** What the database gathers beside a message's own columns; its names are those of `relatedColumns`. */
 const related = z.object({
   files: z
     .array(

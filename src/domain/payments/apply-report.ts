@@ -6,10 +6,8 @@ import { audit, type BusinessContext } from '../context.ts'
 import { AMOUNT_MISMATCH, moveTo, type PaymentRow, recordEvent } from './states.ts'
 
 /**
- * Writes what the provider's books say of a payment. The same reports, twice or in any order, end the same: a charge counts
- * when our id, amount and currency match, it belongs to no other payment, and none was counted before.
- * @param account in whose account, as the checkouts have it
- * @returns the payment as it stands now, and whether this made it paid
+ * Writes what the provider's `account` reports, in any order: a charge counts when id, amount and currency match, no other
+ * payment has it and none was counted. @returns the payment, and whether this made it paid
  */
 export async function applyReport(
   ctx: BusinessContext,
@@ -133,7 +131,6 @@ async function applyRefund(
   await audit(tx, ctx, { action: 'payment.refund_partial', entity: 'payment', entityId: payment.id, data })
 }
 
-/** Keeps a movement of money; only from `pending` does it ever change. */
 async function writeTransaction(
   tx: Executor,
   ctx: BusinessContext,

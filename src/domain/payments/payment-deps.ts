@@ -11,10 +11,7 @@ export type PaymentProviders = Record<PaymentProviderName, PaymentProvider | nul
 export type PaymentDeps = {
   /** What a business takes payments with: its own account where it has keys, else the installation's; null is none. */
   providersOf(businessId: string): PaymentProviders
-  /**
-   * Who speaks for the account in which money of a business moved or may move: its own, or with null the installation's.
-   * @returns null when this installation no longer has its keys
-   */
+  /** The account, own or (null) the installation's, in which money may move; null when its keys are gone. */
   accountOf(businessId: string, provider: PaymentProviderName, account: string | null): Promise<PaymentProvider | null>
   installation: PaymentProviders
   ownAccounts(provider: PaymentProviderName): PaymentProvider[]
@@ -29,9 +26,8 @@ export type PaymentDeps = {
 }
 
 /**
- * The provider by name, or the one to take when none is named: the business's own choice where it is set up and takes the
- * currency; else one at which it has an account of its own; else shekels go to Tranzila where that is set up.
- * @throws AppError `unknown_provider`, `payments_not_configured` (501)
+ * The named provider; else the business's choice if it takes the currency, its own account, Tranzila for shekels. @throws
+ * AppError `unknown_provider`, `payments_not_configured` (501)
  */
 export function chooseProvider(
   providers: PaymentProviders,
@@ -80,10 +76,8 @@ export function isPaymentBusy(error: unknown): boolean {
 }
 
 /**
- * Runs `work` while no other process talks to the provider about this payment: two captures or two mintings at once could take
- * money twice. The lock dies with its connection.
- * @param options.wait whether to wait for it some seconds, as a customer does, or to come back later, as a job does
- * @throws AppError `payment_busy`
+ * Runs `work` while no other process talks to the provider about the payment: parallel captures could take money twice. The
+ * lock dies with its connection. `wait`: for seconds (customer) or not (job). @throws AppError `payment_busy`
  */
 export async function withPaymentLock<T>(
   deps: PaymentDeps,
@@ -100,7 +94,6 @@ export async function withPaymentLock<T>(
     if (!done) throw busy()
     return done.value
   } finally {
-    // The place goes to who waits longest, or is free again.
     const next = waiting.shift()
     if (next) next()
     else held -= 1

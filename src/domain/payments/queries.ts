@@ -62,10 +62,7 @@ export async function listPayments(ctx: BusinessContext, input: z.input<typeof p
   return toPage(withUrls, page.limit) satisfies Page<(typeof withUrls)[number]>
 }
 
-/**
- * One payment with its history and the money that moved.
- * @throws AppError `payment_not_found`
- */
+/** A payment with its history and transactions. @throws AppError `payment_not_found` */
 export async function getPayment(ctx: BusinessContext, id: string, deps: PaymentDeps) {
   const [row] = await ctx.db
     .select(view)
@@ -116,10 +113,7 @@ export type PublicPayment = {
   paidAt: Date | null
 }
 
-/**
- * A payment as its public page shows it.
- * @throws AppError `payment_not_found`
- */
+/** A payment as its public page shows it. @throws AppError `payment_not_found` */
 export async function getPublicPayment(ctx: DomainContext, id: string, deps: PaymentDeps): Promise<PublicPayment> {
   // One statement sees one moment: asked one after the other, the payment of before and its attempts of after the provider's
   // answer would look like one that never began.

@@ -11,10 +11,9 @@ import { checkAfter, settleLocked } from './settle-payment.ts'
 import type { PaymentState } from './states.ts'
 
 /**
- * Gives a paid payment back in full. Asked again, it answers how the first refund stands.
- * @returns `refunded`, or `paid` while the provider still works on it
- * @throws AppError `payment_not_found`, `business_blocked`, `payments_not_configured`, `refund_not_supported` (501),
- *   `payment_not_paid`, `refund_partly_done`, `refund_refused`
+ * Refunds a payment in full; a repeat answers how it stands: `refunded`, or `paid` while under way. @throws AppError
+ * `payment_not_found`, `business_blocked`, `payments_not_configured`, `refund_not_supported` (501), `payment_not_paid`,
+ * `refund_partly_done`, `refund_refused`
  */
 export async function refundPayment(
   ctx: BusinessContext,

@@ -9,7 +9,7 @@ import { getBusiness } from '../businesses/index.ts'
 import { getContact, identitiesOf, resolveContact } from '../contacts/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { refuseErased } from '../erasures/index.ts'
-import { requestMessage } from '../messages/index.ts'
+import { lastWrittenTo, requestMessage } from '../messages/index.ts'
 import { linkText } from './messages.ts'
 import { chooseProvider, type PaymentDeps } from './payment-deps.ts'
 import { recordEvent } from './states.ts'
@@ -19,12 +19,10 @@ const MAX_AMOUNT = 100_000_000
 const DEFAULT_HOURS = 7 * 24
 
 export const paymentRequest = z.object({
-  /** The id of a contact, or a phone number. */
   contact: z.string().min(1).max(64),
   /** In agorot (cents): 7900 is 79.00. */
   amount: z.int('a whole number of agorot').min(1).max(MAX_AMOUNT),
   currency: z.enum(payments.currency.enumValues).default('ILS'),
-  /** What it is for; the customer reads it. */
   description: z.string().trim().min(1).max(127),
   /** `paypal` or `tranzila`; the installation's own choice when absent. */
   provider: z.string().max(32).optional(),
@@ -43,7 +41,6 @@ export type RequestedPayment = {
   url: string
   state: (typeof payments.$inferSelect)['state']
   provider: 'paypal' | 'tranzila'
-  /** The message that carries the link, when one was asked for. */
   messageId: string | null
 }
 
@@ -66,12 +63,10 @@ export async function requireUnblocked(ctx: BusinessContext) {
 }
 
 /**
- * Makes a payment and its link. Nothing is minted at the provider until the customer presses the link's button.
- * @param askedAt when it was asked for, where that was before now: of a person erased since then nothing is asked
- * Asked again with the same idempotency key and the same request, it answers the first payment.
- * @throws AppError `business_blocked`, `payments_not_configured`, `unknown_provider`, `currency_not_supported`,
- *   `invalid_number`, `contact_not_found`, `idempotency_conflict`, `person_erased`: nothing is written then; and what sending throws, when the
- *   payment itself stands
+ * Makes a payment and its link, once per idempotency key; the provider is called when the customer presses the button.
+ * `askedAt`: nothing is asked of a person erased since. @throws AppError `business_blocked`, `payments_not_configured`,
+ * `unknown_provider`, `currency_not_supported`, `invalid_number`, `contact_not_found`, `idempotency_conflict`,
+ * `person_erased`: nothing is written; sending's errors leave the payment
  */
 export async function requestPayment(
   ctx: BusinessContext,
@@ -102,11 +97,10 @@ export async function requestPayment(
 
   const url = deps.urls.page(payment.id)
   const text = linkText(business.language, { ...payment, businessName: business.name, url })
-  const messageId = request.send ? await sendLink(ctx, payment.id, known, text, deps) : null
+  const messageId = request.send ? await sendLink(ctx, payment, known, text, deps) : null
   return { id: payment.id, url, state: payment.state, provider: payment.provider, messageId }
 }
 
-/** A contact's id, or the number of a person who may have no contact yet. */
 type Payer = string | { phone: string }
 
 /** Writes the payment, or finds the earlier one of the same idempotency key. @throws AppError `person_erased` */
@@ -153,12 +147,19 @@ async function findByKey(tx: Executor, ctx: BusinessContext, key: string | null)
   return row
 }
 
-/** @returns the message's id @throws AppError `no_phone`, and those of `requestMessage` */
-async function sendLink(ctx: BusinessContext, paymentId: string, payer: Payer, text: string, deps: PaymentDeps) {
+/** Sends from the account that the payer wrote to. @returns the message's id @throws AppError `no_phone`, and those of `requestMessage` */
+async function sendLink(
+  ctx: BusinessContext,
+  { id, contactId }: Pick<typeof payments.$inferSelect, 'id' | 'contactId'>,
+  payer: Payer,
+  text: string,
+  deps: PaymentDeps,
+) {
   const phone = typeof payer === 'string' ? (await getContact(ctx, payer)).phone : payer.phone
   if (!phone) throw new AppError('invalid', 'no_phone', 'The contact has no phone number to send the link to.')
-  const idempotencyKey = `payment-link-${paymentId}`
-  return (await requestMessage(ctx, { to: phone, text, idempotencyKey }, deps.messages)).id
+  const request = { to: phone, text, idempotencyKey: `payment-link-${id}` }
+  const writtenTo = contactId ? await lastWrittenTo(ctx, contactId) : null
+  return (await requestMessage(ctx, request, deps.messages, null, undefined, writtenTo)).id
 }
 
 function phoneOf(input: string): string {

@@ -8,10 +8,7 @@ import { receiptText } from './messages.ts'
 import type { PaymentDeps } from './payment-deps.ts'
 import { recordEvent } from './states.ts'
 
-/**
- * Sends the receipt of a paid payment by WhatsApp, once however often it runs.
- * @throws AppError `unavailable` when sending cannot work now
- */
+/** Sends the receipt of a paid payment by WhatsApp, once. @throws AppError `unavailable` when it cannot be sent now */
 export async function sendReceipt(ctx: BusinessContext, paymentId: string, deps: PaymentDeps): Promise<void> {
   const [row] = await ctx.db
     .select({ payment: payments, phone: contacts.phone })

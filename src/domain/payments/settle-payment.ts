@@ -19,12 +19,9 @@ export function checkAfter(checks: number): Date {
 }
 
 /**
- * Finds out at the provider how a payment stands, takes the money of an approved order, and writes what is so. Whoever
- * asks (a webhook, a notify, the returning customer, the sweep) only points at the payment; run any number of times, at
- * once, it settles once.
- * @param transactionId a transaction that a notify pointed at
- * @returns the payment, or null when there is none of this id
- * @throws AppError `unavailable` when the provider cannot tell now, `payment_busy` at once when another process holds it
+ * Asks the provider, captures an approved order and writes the result. Callers only point at the payment; it settles once,
+ * however often it runs. `transactionId`: named by a notify. @returns the payment, or null @throws AppError `unavailable`
+ * when the provider cannot tell, `payment_busy` when another process holds it
  */
 export async function settlePayment(
   ctx: DomainContext,
@@ -60,10 +57,7 @@ export async function findPaymentOf(
   return row?.paymentId ?? null
 }
 
-/**
- * Whose keys check a notification: those of the accounts in which the payment it points at was begun, or would be.
- * @returns null when it points at no payment of this provider
- */
+/** Whose keys check a notification: the payment's accounts, begun or possible; null when it names no payment of ours. */
 export async function findNotifiers(
   ctx: DomainContext,
   deps: PaymentDeps,

@@ -7,12 +7,10 @@ import { requireUnblocked } from './request-payment.ts'
 import { checkAfter, earlier, isPayable, moneyUnderWay, settleLocked } from './settle-payment.ts'
 import { moveTo, type PaymentRow, recordEvent } from './states.ts'
 
-/** Where the customer goes next: to the provider's page, or back to ours, since there is nothing to pay. */
 export type CheckoutStart = { kind: 'redirect'; url: string } | { kind: 'done'; state: PaymentRow['state'] }
 
 /**
- * The press of the button: mints an order or a handshake, or leads to the one that is still open. What happened to an
- * earlier one is found out first, so that no customer pays twice.
+ * Mints an order or handshake, or returns the open one; earlier ones are settled first, so that no customer pays twice.
  * @throws AppError `payment_not_found`, `business_blocked`, `payments_not_configured`, `unavailable`
  */
 export async function startCheckout(

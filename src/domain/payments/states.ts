@@ -3,16 +3,12 @@ import type { Executor } from '../../../db/client.ts'
 import { paymentEvents, payments } from '../../../db/schema/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 
-/** The reason of a payment for which another amount or currency was taken. */
 export const AMOUNT_MISMATCH = 'amount_mismatch'
 
 export type PaymentRow = typeof payments.$inferSelect
 export type PaymentState = PaymentRow['state']
 
-/**
- * From where a payment may move: only ever forward. `failed` is the last attempt's end, another one may follow; money that
- * comes after the end of the time is money all the same.
- */
+/** States move forward only. After `failed` another attempt may follow; money that comes late still counts. */
 const BEFORE = {
   pending: ['created'],
   failed: ['created', 'pending'],
@@ -37,10 +33,7 @@ export async function recordEvent(
   })
 }
 
-/**
- * Moves a payment to a state, with history and audit; where it may not move to from where it is, nothing happens.
- * @returns whether it moved
- */
+/** Moves a payment to a state with history and audit, where that is allowed. @returns whether it moved */
 export async function moveTo(
   tx: Executor,
   ctx: BusinessContext,

@@ -5,14 +5,9 @@ import { jobId } from '../job-ids.ts'
 import { checkAfter } from './settle-payment.ts'
 
 const BATCH = 200
-/** A receipt's job may be away this long without being lost. */
 const RECEIPT_LOST_AFTER_MS = 60_000
 
-/**
- * Asks about every payment whose time has come: those no webhook came for, those not paid in time, receipts whose job
- * was lost. A job too many does no harm.
- * @returns how many jobs were queued
- */
+/** Queues jobs for due payments and lost receipts; an extra job is harmless. @returns how many */
 export async function sweepPayments(ctx: DomainContext): Promise<number> {
   const due = await ctx.db
     .select({ id: payments.id, checks: payments.checks, dueAt: payments.nextCheckAt })

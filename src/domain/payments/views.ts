@@ -7,7 +7,6 @@ import {
   paymentTransactions,
 } from '../../../db/schema/index.ts'
 
-/** A payment as lists answer it; amounts in the smallest unit of the currency. */
 export const paymentView = z.object({
   id: z.uuid(),
   contactId: z.uuid().nullable(),

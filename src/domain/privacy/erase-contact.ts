@@ -14,17 +14,13 @@ export const erasure = z.object({
   leads: z.number(),
   notes: z.number(),
   appointments: z.number(),
-  /** Files and carrier's copies whose deletion is under way. */
   files: z.number(),
 })
 
 /**
- * Erases everything of one contact: messages, calls with their turns, recordings, leads, appointments, notes, the
- * person; payments stay in the books without the person. What the audit log and the events say of these loses its data.
- * Files, and the carrier's copies of recordings, are written down in the same transaction and deleted by jobs, so that none is
- * forgotten. What jobs still carry of the person is not written any more: a tombstone of the same transaction tells it. Who
- * calls or writes after it is a new contact.
- * @throws AppError `contact_not_found`
+ * Erases all of a contact; payments stay without the person, audit log and events lose their data. The transaction notes
+ * files and carrier copies for deletion by jobs, and a tombstone that stops late jobs. Whoever calls or writes later is a
+ * new contact. @throws AppError `contact_not_found`
  */
 export async function eraseContact(ctx: BusinessContext, contactId: string): Promise<z.infer<typeof erasure>> {
   const { counts, pending } = await ctx.db.transaction(async (tx) => {
@@ -61,10 +57,7 @@ export async function eraseContact(ctx: BusinessContext, contactId: string): Pro
   return counts
 }
 
-/**
- * Holds a contact, all that it is known by, and its calls. In the order in which those lock who write a call or a message:
- * identities, calls, conversation, contact.
- */
+/** Locks a contact, its identities and calls in the writers' order: identities, calls, conversation, contact. */
 async function lockWhole(tx: Executor, ctx: BusinessContext, contactId: string) {
   await lockCalls(tx, ctx, contactId, await lockNames(tx, ctx, contactId))
   await lockContactWhole(tx, ctx, contactId)

@@ -46,10 +46,7 @@ export async function setRetention(ctx: BusinessContext, settings: Retention): P
 
 const SWEEP_BATCH = 500
 
-/**
- * Deletes what is older than its business keeps it, some of each kind at a time.
- * @returns how many rows went
- */
+/** Deletes what is past its retention, in portions. @returns how many rows */
 export async function sweepRetention(ctx: DomainContext): Promise<number> {
   let gone = 0
   for (const row of await ctx.db.select().from(retentionSettings)) {
@@ -96,7 +93,6 @@ async function expireCalls(ctx: BusinessContext, before: Date): Promise<number> 
   })
 }
 
-/** Recordings and turns' audio go, the call's words stay. */
 async function expireRecordings(ctx: BusinessContext, before: Date): Promise<number> {
   return await expire(ctx, 'recordings', async (tx) => {
     const rows = await tx

@@ -1,12 +1,13 @@
 import { createPublicKey } from 'node:crypto'
 import { and, asc, eq, isNull, ne, or, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { PUSH_KINDS, pushDeliveries, pushDevices, pushSettings } from '../../../db/schema/index.ts'
+import { PUSH_KINDS, pushDevices, pushSettings } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId, sha256Hex } from '../../lib/ids.ts'
 import type { SecretBox } from '../../lib/secret-box.ts'
 import type { PushTarget } from '../../providers/push/port.ts'
 import { audit, type BusinessContext } from '../context.ts'
+import type { PushDeps } from './keys.ts'
 
 export { PUSH_KINDS }
 
@@ -83,11 +84,16 @@ export async function listPushDevices(ctx: BusinessContext) {
 /**
  * Notifies the browser from now on; one that was there already gets the new settings. A browser belongs to who used it last:
  * it is taken from another member.
- * @throws AppError `member_required`, `too_many_devices`
+ * @throws AppError `member_required`, `push_forbidden`, `too_many_devices`
  */
-export async function addPushDevice(ctx: BusinessContext, box: SecretBox, input: z.input<typeof newDevice>) {
+export async function addPushDevice(ctx: BusinessContext, { sender, box }: PushDeps, input: z.input<typeof newDevice>) {
   const { subscription, label, language, kinds } = newDevice.parse(input)
   const userId = memberOf(ctx)
+  // A name without an address is refused alike: the answer must not show which names the network has.
+  if (!(await sender.isAllowed(subscription.endpoint)))
+    throw new AppError('invalid', 'push_forbidden', 'The address of the push service is not a public one.', {
+      field: 'subscription.endpoint',
+    })
   const endpointHash = sha256Hex(subscription.endpoint)
   return await ctx.db.transaction(async (tx) => {
     await tx
@@ -147,19 +153,13 @@ export async function removePushDevice(ctx: BusinessContext, id: string): Promis
   })
 }
 
-/** Sends the device a notification, to try it. @throws AppError `device_not_found` */
-export async function testPushDevice(ctx: BusinessContext, id: string): Promise<void> {
+/** Whether the device is one of the member who asks. @throws AppError `device_not_found` */
+export async function requireOwnDevice(ctx: BusinessContext, id: string): Promise<void> {
   const [device] = await ctx.db
     .select({ id: pushDevices.id })
     .from(pushDevices)
     .where(and(mine(ctx), eq(pushDevices.id, id)))
   if (!device) throw noDevice()
-  await ctx.db.transaction(async (tx) => {
-    await tx
-      .insert(pushDeliveries)
-      .values({ businessId: ctx.businessId, deviceId: id, kind: 'test', entityId: newId() })
-    await audit(tx, ctx, { action: 'push.test', entity: 'push_device', entityId: id })
-  })
 }
 
 export const pushSettingsView = z.object({

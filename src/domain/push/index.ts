@@ -1,4 +1,3 @@
-export { deliverPush } from './deliver-push.ts'
 export {
   addPushDevice,
   changePushDevice,
@@ -9,8 +8,9 @@ export {
   PUSH_KINDS,
   pushSettingsView,
   removePushDevice,
+  requireOwnDevice,
   savePushSettings,
-  testPushDevice,
 } from './devices.ts'
+export { takeEarlierDeliveries } from './earlier.ts'
 export { ensurePushKeys, type PushDeps } from './keys.ts'
-export { prunePushes, queuePushes } from './notices.ts'
+export { forgetDevice, sendToDevice } from './send.ts'

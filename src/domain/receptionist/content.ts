@@ -2,6 +2,7 @@ import { and, asc, desc, eq, gt, isNull, lte, or } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { businesses, businessTexts, businessTextVersions, receptionistProfiles } from '../../../db/schema/index.ts'
+import { typedText } from '../../lib/text.ts'
 import type { BusinessContext } from '../context.ts'
 import {
   DEFAULT_RECEPTIONIST,
@@ -12,12 +13,11 @@ import {
 } from './settings.ts'
 
 export const businessText = z.object({
-  title: z.string().trim().min(1).max(200),
-  body: z.string().trim().min(1).max(8_000),
+  title: typedText().trim().min(1).max(200),
+  body: typedText().trim().min(1).max(8_000),
 })
 export type BusinessText = z.output<typeof businessText>
 
-/** All that a version consists of: the settings, and the texts in the order of their titles. */
 export type ReceptionistContent = { settings: ReceptionistSettings; texts: BusinessText[] }
 
 export const receptionistContent = z.object({ settings: receptionistSettings, texts: z.array(businessText) })

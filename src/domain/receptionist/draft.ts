@@ -7,10 +7,10 @@ import { isSame, mergeChanges } from '../../lib/merge.ts'
 import { businessHours } from '../appointments/index.ts'
 import { audit, auditOnly, type BusinessContext, emit } from '../context.ts'
 import { businessText, type ReceptionistContent, readLive, receptionistContent } from './content.ts'
+import { requireScenariosPassed } from './scenario-gate.ts'
 import { receptionistSettings } from './settings.ts'
 import { checkedHours, lockReceptionist, putContent } from './versions.ts'
 
-/** As many as a receptionist's texts are listed. */
 const MAX_TEXTS = 500
 
 export const draftChanges = z.object({
@@ -23,9 +23,7 @@ export const draftChanges = z.object({
 })
 
 export type Draft = {
-  /** What the next change names. */
   revision: number
-  /** Whether there is a draft; else the content is that of the version in force. */
   exists: boolean
   /** Whether the draft was begun from an older version than the one in force. */
   outdated: boolean
@@ -88,10 +86,7 @@ function joined({ base, content }: Stored, live: ReceptionistContent) {
 
 const inOrder = (texts: ReceptionistContent['texts']) => texts.sort((a, b) => (a.title < b.title ? -1 : 1))
 
-/**
- * Changes the draft, or begins one.
- * @throws AppError `draft_conflict` when it was changed since it was read, `invalid_hours`, `too_many_texts`
- */
+/** Changes or begins the draft. @throws AppError `draft_conflict`, `invalid_hours`, `too_many_texts` */
 export async function saveDraft(ctx: BusinessContext, input: z.input<typeof draftChanges>): Promise<Draft> {
   const changes = draftChanges.parse(input)
   const { settings } = changes
@@ -171,9 +166,8 @@ export async function discardDraft(ctx: BusinessContext, revision: number): Prom
 }
 
 /**
- * Takes the changes of the version in force into a draft that was begun from an older one.
- * @returns the draft, and the fields that both changed: there the draft's own stay
- * @throws AppError `draft_conflict`, `no_draft`
+ * Merges the live version into an outdated draft; returns overlaps, where the draft's stay. @throws AppError
+ * `draft_conflict`, `no_draft`
  */
 export async function rebaseDraft(
   ctx: BusinessContext,
@@ -190,13 +184,13 @@ export async function rebaseDraft(
 }
 
 /**
- * Puts the draft in force as a new version.
- * @throws AppError `draft_conflict`, `no_draft`, `nothing_changed`, `invalid_hours`, and `version_conflict` when another
- *   version was saved since the draft was begun
+ * Publishes the draft. @throws AppError `draft_conflict`, `no_draft`, `nothing_changed`, `invalid_hours`, `version_conflict`,
+ * `scenarios_not_run`, `scenarios_running`, `scenarios_failed`
+ * @param input.force whatever came of the scenarios
  */
 export async function publishDraft(
   ctx: BusinessContext,
-  input: { revision: number; note?: string | null | undefined },
+  input: { revision: number; note?: string | null | undefined; force?: boolean },
 ): Promise<number> {
   return await ctx.db.transaction(async (tx) => {
     await lockReceptionist(tx, ctx)
@@ -209,9 +203,11 @@ export async function publishDraft(
       )
     if (isSame(content, live.content))
       throw new AppError('conflict', 'nothing_changed', 'The draft is the same as the version in force.')
+    if (!input.force) await requireScenariosPassed(tx, ctx, input.revision)
     const { id, version } = await putContent(tx, ctx, live.content, content, { note: input.note ?? null })
     await writeRow(tx, ctx, { revision: input.revision, content: null })
-    await audit(tx, ctx, { action: 'receptionist.publish', entity: 'receptionist', entityId: id, data: { version } })
+    const data = { version, ...(input.force ? { forced: true } : {}) }
+    await audit(tx, ctx, { action: 'receptionist.publish', entity: 'receptionist', entityId: id, data })
     return version
   })
 }

@@ -8,11 +8,7 @@ import { getProfile } from './content.ts'
 import { linksIn } from './links.ts'
 import { numbersIn } from './numbers.ts'
 
-/**
- * Sends the caller the message that the business wants sent after a call, once a call.
- * @returns whether one was asked for
- * @throws AppError `person_erased` when the call was erased with its caller
- */
+/** Sends the follow-up, once a call; returns whether one was asked for. @throws AppError `person_erased` */
 export async function sendFollowUp(
   ctx: BusinessContext,
   call: { callSid: string; from: string; name: string | null; businessName: string; language: 'he' | 'en' },

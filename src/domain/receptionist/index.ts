@@ -1,7 +1,7 @@
 import type { IntakeScript, Language } from '../../providers/speech/port.ts'
 
+export { type CatalogueQuery, catalogueQuery } from './catalogue-query.ts'
 export {
-  type BusinessText,
   businessText,
   getProfile,
   type ReceptionistContent,
@@ -12,6 +12,7 @@ export { buildInstructions, openingWords } from './instructions.ts'
 export { foreignLinks, linksIn } from './links.ts'
 export { foreignNumbers, numbersIn } from './numbers.ts'
 export { overnightView, readOvernight } from './overnight.ts'
+export { fingerprintScenarios } from './scenario-gate.ts'
 export {
   createProfileCache,
   DEFAULT_RECEPTIONIST,
@@ -20,20 +21,22 @@ export {
   receptionistSettings,
 } from './settings.ts'
 export {
-  bestTexts,
   listBusinessTexts,
-  lookupBusinessInfo,
   removeBusinessText,
   saveBusinessText,
 } from './texts.ts'
 export { toolLimitOf, toolLimits } from './tool-limits.ts'
 export { type CallToolName, callTools, engineTools } from './tools.ts'
-export { getProfileVersion, listProfiles, profilePageInput, restoreVersion, saveProfile } from './versions.ts'
+export {
+  getProfileVersion,
+  listProfiles,
+  profilePageInput,
+  putSettingsForTrial,
+  restoreVersion,
+  saveProfile,
+} from './versions.ts'
 
-/**
- * What the receptionist says. Hebrew is pointed, since a synthesizer cannot read it right otherwise, U+05AB marking a
- * stress off the last syllable; it addresses the caller in the plural, which fits everybody.
- */
+/** Hebrew is pointed for the synthesizer (U+05AB: stress off the last syllable), and plural, which fits everybody. */
 type Lines = {
   greeting: (businessName: string) => string
   askName: string
@@ -91,8 +94,7 @@ export type ScriptOptions = {
 }
 
 /**
- * The script of an intake call: name, inquiry, a good time to call back. The greeting ends with the first question; the
- * silence that ends an answer is longer where people think while they speak.
+ * The intake script: name, inquiry, callback time. The greeting ends with a question; thoughtful answers get longer silence.
  */
 export function intakeScript({ language, businessName, greeting, notice }: ScriptOptions): IntakeScript {
   const lines = LINES[language]
@@ -113,10 +115,7 @@ export function intakeScript({ language, businessName, greeting, notice }: Scrip
   }
 }
 
-/**
- * What a caller hears before the tone when neither a person nor the agent can answer.
- * @param options.voicemail the business's own words
- */
+/** What a caller hears before the tone; `voicemail` is the business's own text. */
 export function voicemailPrompt({
   language,
   businessName,

@@ -1,5 +1,5 @@
+import { wallClock } from '../../lib/local-time.ts'
 import type { Language } from '../../providers/speech/port.ts'
-import { wallClock } from '../appointments/index.ts'
 import type { ReceptionistSettings } from './settings.ts'
 
 const LANGUAGE_NAMES: Record<Language, string> = { he: 'Hebrew', en: 'English' }
@@ -28,6 +28,7 @@ export function buildInstructions({ businessName, language, timeZone, settings, 
       : []),
     'Learn the caller’s name, what they want, and when they may be called back. Keep it with save_lead as you learn it.',
     'Use tools for every fact and every action. Never say that something was done before its tool has answered; when a tool fails, say so and offer to take a message.',
+    'Offer only times that find_times answered; name the service in it and in book_appointment when the business has several. The caller’s own appointments: my_appointments, reschedule_appointment, cancel_appointment. When nothing suits: join_waiting_list.',
     settings.transferNumber
       ? 'When the caller asks for a person, use transfer_to_human.'
       : 'No one can be reached right now: when the caller asks for a person, take a message.',

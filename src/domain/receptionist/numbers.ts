@@ -32,7 +32,6 @@ export function foreignNumbers(text: string, own: readonly string[]): string[] {
   return found.filter((number) => !waysToWrite(number).some((way) => known.includes(way)))
 }
 
-/** Without what hides digits, such as marks that enclose them. */
 const plain = (text: string) => plainNumber(text).replace(/\p{M}/gu, '')
 const digitsOf = (text: string) => text.replace(/\D/g, '')
 

@@ -7,7 +7,6 @@ import type { BusinessContext } from '../context.ts'
 import { getProfile } from './content.ts'
 
 export const overnightView = z.object({
-  /** When the business last closed. */
   since: z.date(),
   /** Calls that ended since, those of the agent, and those in which a message was left. */
   calls: z.number(),

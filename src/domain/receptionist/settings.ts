@@ -4,23 +4,20 @@ import type { Database } from '../../../db/client.ts'
 import { businesses, receptionistProfiles, type WeekHours } from '../../../db/schema/index.ts'
 import type { Logger } from '../../lib/log.ts'
 import { parsePhone } from '../../lib/phone.ts'
+import { typedText } from '../../lib/text.ts'
 import { businessHours, DEFAULT_HOURS, weekOf } from '../appointments/index.ts'
 import { createPolling, type Polling } from '../polling-cache.ts'
 
-const words = z.string().trim().max(2_000)
+const words = typedText().trim().max(2_000)
 const perLanguage = z.object({ he: words.optional(), en: words.optional() })
 
 /** How a business's receptionist behaves. Everything has a default, so that an empty object is a receptionist. */
 export const receptionistSettings = z.object({
-  /** Added to the instructions of every receptionist. */
-  instructions: z.string().max(12_000).default(''),
-  /** Spoken first, by language; the business's greeting otherwise. */
+  instructions: typedText().max(12_000).default(''),
   greeting: perLanguage.default({}),
   /** The engine's voice; its own choice when null. */
   voice: z.string().max(64).nullable().default(null),
-  /** Spoken in front of the greeting: that the call is recorded, and that the staff may listen, for example. */
   consentNotice: perLanguage.default({}),
-  /** Languages it may switch to when the caller does. */
   languages: z.array(z.enum(businesses.language.enumValues)).default([]),
   /** The week is the business's own hours, whichever endpoint sets it; the holidays are stored here. */
   hours: businessHours.default(DEFAULT_HOURS),
@@ -37,7 +34,6 @@ export const receptionistSettings = z.object({
     .default(null),
   /** Sent to the caller by WhatsApp after a call; `{name}` and `{business}` are filled in. */
   followUp: perLanguage.default({}),
-  /** Spoken before the tone when neither the agent nor a person can answer; our own words otherwise. */
   voicemail: perLanguage.default({}),
 })
 export type ReceptionistSettings = z.output<typeof receptionistSettings>

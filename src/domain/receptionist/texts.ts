@@ -3,13 +3,9 @@ import type { z } from 'zod'
 import type { Executor } from '../../../db/client.ts'
 import { businessTexts } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
-import { stripPoints } from '../../lib/hebrew.ts'
 import { audit, type BusinessContext } from '../context.ts'
-import { type BusinessText, businessText, readProfile } from './content.ts'
+import { businessText, readProfile } from './content.ts'
 import { addVersion, lockReceptionist } from './versions.ts'
-
-const ANSWERS = 3
-const ANSWER_CHARS = 1_500
 
 /** Keeps a text, in a new version; one of the same title is replaced. */
 export async function saveBusinessText(ctx: BusinessContext, input: z.input<typeof businessText>): Promise<string> {
@@ -56,7 +52,6 @@ export async function removeBusinessText(ctx: BusinessContext, id: string): Prom
   })
 }
 
-/** The settings stay; the texts are those that are there now. */
 async function addTextVersion(tx: Executor, ctx: BusinessContext): Promise<void> {
   const { settings } = await readProfile(tx, ctx)
   await addVersion(tx, ctx, { settings })
@@ -69,48 +64,4 @@ export function listBusinessTexts(ctx: BusinessContext) {
     .where(eq(businessTexts.businessId, ctx.businessId))
     .orderBy(asc(businessTexts.title))
     .limit(500)
-}
-
-/** The texts that share most words with a question, best first; Hebrew prefixes such as ב and ה do not matter. */
-export async function lookupBusinessInfo(
-  ctx: BusinessContext,
-  query: string,
-): Promise<{ title: string; body: string }[]> {
-  return bestTexts(await listBusinessTexts(ctx), query)
-}
-
-/** What a model is answered of these texts, best first, each bounded. */
-export function bestTexts(texts: readonly BusinessText[], query: string): BusinessText[] {
-  return rankTexts(texts, query)
-    .slice(0, ANSWERS)
-    .map(({ title, body }) => ({ title, body: body.slice(0, ANSWER_CHARS) }))
-}
-
-/** Pure: the texts that have words of the query, those with more of them first; a title counts three times. */
-export function rankTexts<T extends { title: string; body: string }>(texts: readonly T[], query: string): T[] {
-  const wanted = wordsOf(query)
-  return texts
-    .map((text) => {
-      const title = wordsOf(text.title)
-      const body = wordsOf(text.body)
-      const score = wanted.reduce((sum, word) => sum + (has(title, word) ? 3 : 0) + (has(body, word) ? 1 : 0), 0)
-      return { text, score }
-    })
-    .filter(({ score }) => score > 0)
-    .sort((a, b) => b.score - a.score)
-    .map(({ text }) => text)
-}
-
-function wordsOf(text: string): string[] {
-  return [...new Set(stripPoints(text.toLowerCase()).match(/[\p{L}\p{N}]+/gu) ?? [])].filter((word) => word.length > 1)
-}
-
-/** Whether a word is there, as itself or behind one of the letters that Hebrew writes in front of a word. */
-function has(words: readonly string[], wanted: string): boolean {
-  const bare = bareOf(wanted)
-  return words.some((word) => word === wanted || bareOf(word) === bare || (bare.length > 3 && word.startsWith(bare)))
-}
-
-function bareOf(word: string): string {
-  return /^[הבלמוכש][\u05d0-\u05ea]{3,}$/.test(word) ? word.slice(1) : word
 }

@@ -1,16 +1,18 @@
 import { z } from 'zod'
+import { nameText } from '../../lib/text.ts'
 import type { EngineTool } from '../../providers/speech/port.ts'
+import { appointmentTools } from '../appointments/index.ts'
+import { catalogueQuery } from './catalogue-query.ts'
 
 const short = z.string().trim().min(1).max(200)
 const long = z.string().trim().min(1).max(2_000)
 
-/** What a model may do in a call: the arguments and the description that it gets. */
 export const callTools = {
   save_lead: {
     description:
       'Keep what the caller wants. Call it as soon as you know the name or the inquiry, and again when you learn more.',
     args: z.object({
-      name: short.optional(),
+      name: nameText(200).optional(),
       inquiry: long.optional(),
       callback_time: short.optional(),
       area: short.optional(),
@@ -19,22 +21,17 @@ export const callTools = {
   },
   update_contact: {
     description: 'Correct the name of the caller in the address book, when the caller gives or corrects it.',
-    args: z.object({ name: short }),
+    args: z.object({ name: nameText(200) }),
   },
-  book_appointment: {
-    description:
-      'Book an appointment in local time. Say the day and the time back to the caller first. When the time is not free, offer one of the free ones that the answer names.',
-    args: z.object({
-      date: z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date such as 2026-11-30'),
-      time: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time such as 09:30'),
-      minutes: z.int().min(5).max(480).optional(),
-      name: short.optional(),
-      note: long.optional(),
-    }),
-  },
+  ...appointmentTools,
   lookup_business_info: {
     description: 'Look up prices, addresses, opening hours and other facts of the business. Never invent them.',
     args: z.object({ query: short }),
+  },
+  search_catalogue: {
+    description:
+      'Search what the business sells, rents or offers one by one, such as apartments, cars or products. Name only items that this answered.',
+    args: catalogueQuery,
   },
   send_whatsapp: {
     description: 'Send the caller a WhatsApp message, for example an address or a link that the caller asked for.',

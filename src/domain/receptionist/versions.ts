@@ -10,9 +10,9 @@ import { setBusiness, weekHours } from '../businesses/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { lock } from '../locks.ts'
 import { type BusinessText, type ReceptionistContent, readLive, readProfile, readVersion } from './content.ts'
+import { areScenariosRequired } from './scenario-gate.ts'
 import { type ReceptionistSettings, type ReceptionistSettingsInput, receptionistSettings } from './settings.ts'
 
-/** A version that was looked up, with its texts. */
 export type VersionContent = ReceptionistContent & { version: number }
 
 /** @throws AppError `profile_not_found` */
@@ -27,7 +27,6 @@ export async function getProfileVersion(ctx: BusinessContext, version: number): 
 const noVersion = () => new AppError('not_found', 'profile_not_found', 'There is no such version.')
 
 export const profilePageInput = z.object({
-  /** The last version of the page before. */
   cursor: z
     .string()
     .regex(/^\d{1,9}$/)
@@ -72,10 +71,8 @@ export function requireVersion(current: number, basedOn: number | undefined): vo
 }
 
 /**
- * Saves settings as a new version, which counts from now on.
- * @param input.settings.hours the business's hours from now on; left out, they stay
- * @param input.basedOn the version that was changed; another one since then is a conflict
- * @throws AppError `version_conflict`, `invalid_hours`
+ * Saves a new version, based on `basedOn`; absent `hours` stay.
+ * @throws AppError `version_conflict`, `invalid_hours`, `scenarios_not_run`
  */
 export async function saveProfile(
   ctx: BusinessContext,
@@ -84,6 +81,12 @@ export async function saveProfile(
   const settings = receptionistSettings.parse(input.settings)
   return await ctx.db.transaction(async (tx) => {
     await lockReceptionist(tx, ctx)
+    if (await areScenariosRequired(tx, ctx))
+      throw new AppError(
+        'conflict',
+        'scenarios_not_run',
+        'The scenarios were not played with these settings. Save them as a draft, play the scenarios, then publish.',
+      )
     const present = await readProfile(tx, ctx)
     requireVersion(present.version, input.basedOn)
     if (input.settings.hours === undefined) settings.hours = present.settings.hours
@@ -94,10 +97,7 @@ export async function saveProfile(
   })
 }
 
-/**
- * Makes an earlier version's content the newest version.
- * @throws AppError `profile_not_found`, `version_conflict`
- */
+/** Makes an earlier version's content the newest. @throws AppError `profile_not_found`, `version_conflict` */
 export async function restoreVersion(
   ctx: BusinessContext,
   input: { version: number; basedOn?: number | undefined },
@@ -119,10 +119,7 @@ export async function restoreVersion(
   })
 }
 
-/**
- * Puts content in force as a new version, under the receptionist's lock.
- * @throws AppError `invalid_hours`
- */
+/** Publishes content under the receptionist's lock. @throws AppError `invalid_hours` */
 export async function putContent(
   tx: Executor,
   ctx: BusinessContext,
@@ -133,6 +130,20 @@ export async function putContent(
   await saveHours(tx, ctx, settings)
   await replaceTexts(tx, ctx, live.texts, texts)
   return await addVersion(tx, ctx, { settings, ...made })
+}
+
+/**
+ * Puts settings in force without a version's lock, in a transaction that is rolled back. Texts are given to the search instead,
+ * which holds those in force in memory.
+ */
+export async function putSettingsForTrial(ctx: BusinessContext, settings: ReceptionistSettings): Promise<void> {
+  const live = await readProfile(ctx.db, ctx)
+  const hours = checkedHours(settings.hours)
+  if (!isDeepStrictEqual(weekOf(hours), weekOf(checkedHours(live.settings.hours))))
+    await setBusiness(ctx.db, ctx, { hours })
+  await ctx.db
+    .insert(receptionistProfiles)
+    .values({ id: newId(), businessId: ctx.businessId, version: live.version + 1, settings })
 }
 
 async function replaceTexts(
@@ -192,10 +203,7 @@ export async function addVersion(
   return { id, version }
 }
 
-/**
- * Writes the business's hours when they are others than those that count.
- * @throws AppError `invalid_hours`
- */
+/** Writes the business's hours when they differ. @throws AppError `invalid_hours` */
 async function saveHours(tx: Executor, ctx: BusinessContext, settings: ReceptionistSettings): Promise<void> {
   const hours = checkedHours(settings.hours)
   const [business] = await tx

@@ -1,8 +1,10 @@
 import { and, eq, isNull } from 'drizzle-orm'
-import { businesses, recordings } from '../../../db/schema/index.ts'
+import { businesses, type RecordingPeaks, recordings } from '../../../db/schema/index.ts'
 import type { JobPayload } from '../../jobs/registry.ts'
-import { AppError, isErased } from '../../lib/errors.ts'
+import { AppError, errorMessage, isErased } from '../../lib/errors.ts'
 import { sha256Hex } from '../../lib/ids.ts'
+import { cleanDeep } from '../../lib/text.ts'
+import type { Transcriber } from '../../providers/speech/port.ts'
 import type { ObjectStorage } from '../../providers/storage/port.ts'
 import { endCallWithMessage, upsertCall } from '../calls/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
@@ -17,17 +19,16 @@ export type RecordingSource = {
 }
 
 /**
- * Fetches a message that a caller left, stores it, and only then, if the business wants so, has the carrier's copy deleted.
- * Run twice, the second finds it stored.
- * @throws AppError `recording_not_ready` while the carrier still works on it: try again; `person_erased` when the call was
- *   erased: neither our file nor the carrier's stays
+ * Fetches and stores a recording, once; only then is the carrier's copy deleted, if wanted. A failed transcript holds up
+ * nothing. @throws AppError `recording_not_ready`: try again; `person_erased`: neither copy stays
  */
 export async function fetchRecording(
   ctx: BusinessContext,
   job: JobPayload<'recording.fetch'>,
   source: RecordingSource,
   storage: ObjectStorage,
-  durationOf: (wav: Uint8Array) => number | null,
+  measure: (wav: Uint8Array) => { durationMs: number; peaks: RecordingPeaks } | null,
+  transcriber: Transcriber | null = null,
 ): Promise<void> {
   const at = new Date(job.at)
   const storageKey = recordingKey(ctx.businessId, job.recordingSid)
@@ -44,18 +45,23 @@ export async function fetchRecording(
     try {
       const { data, contentType } = await source.downloadRecording(job.recordingSid)
       await storage.put(storageKey, data, contentType)
+      const measured = measure(data)
       const file = {
         storageKey,
         contentType,
         bytes: data.byteLength,
         sha256: sha256Hex(data),
-        durationMs: durationOf(data) ?? row.durationMs,
+        durationMs: measured?.durationMs ?? row.durationMs,
+        peaks: measured?.peaks ?? null,
+        // Whoever tells members of it waits for the words only where there will be some.
+        transcript: transcriber ? null : '',
       }
       if (!(await markStored(ctx, row, file, at))) {
         // Erased, or past its retention, while it was fetched; the deletion of the carrier's copy is queued with that.
         await storage.delete(storageKey)
         throw personErased()
       }
+      if (transcriber) await transcribe(ctx, row, { wav: data, contentType }, transcriber)
     } catch (error) {
       if (isErased(error) || !(error instanceof AppError && error.kind === 'gone')) throw error
       await ctx.db.update(recordings).set({ state: 'failed', error: error.code }).where(thisRow(ctx, row))
@@ -105,11 +111,30 @@ async function insertRecording(ctx: BusinessContext, job: JobPayload<'recording.
   })
 }
 
+async function transcribe(
+  ctx: BusinessContext,
+  row: Recording,
+  audio: { wav: Uint8Array; contentType: string },
+  transcriber: Transcriber,
+): Promise<void> {
+  let transcript = ''
+  try {
+    const [business] = await ctx.db
+      .select({ language: businesses.language })
+      .from(businesses)
+      .where(eq(businesses.id, ctx.businessId))
+    transcript = cleanDeep(await transcriber.transcribe({ ...audio, language: business?.language ?? 'he' })).text.trim()
+  } catch (error) {
+    ctx.log.warn({ recordingId: row.id, error: errorMessage(error) }, 'voicemail not transcribed')
+  }
+  await ctx.db.update(recordings).set({ transcript }).where(thisRow(ctx, row))
+}
+
 /** @returns false when the row is gone */
 async function markStored(
   ctx: BusinessContext,
   row: Recording,
-  file: Pick<Recording, 'storageKey' | 'contentType' | 'bytes' | 'sha256' | 'durationMs'>,
+  file: Pick<Recording, 'storageKey' | 'contentType' | 'bytes' | 'sha256' | 'durationMs' | 'peaks' | 'transcript'>,
   at: Date,
 ): Promise<boolean> {
   return await ctx.db.transaction(async (tx) => {

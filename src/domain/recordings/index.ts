@@ -1,4 +1,11 @@
 export { deleteRemoteRecording, fetchRecording } from './fetch-recording.ts'
 export { markHeard } from './mark-heard.ts'
-export { getRecording, listRecordings, recordingFilters, recordingView } from './queries.ts'
+export {
+  getRecording,
+  getRecordingPeaks,
+  listRecordings,
+  recordingFilters,
+  recordingPeaksView,
+  recordingView,
+} from './queries.ts'
 export { requeueRemoteDeletions } from './sweep.ts'

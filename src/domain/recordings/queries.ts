@@ -19,9 +19,7 @@ export const recordingView = z.object({
   error: z.string().nullable(),
   deletedRemotelyAt: z.date().nullable(),
   recordedAt: z.date(),
-  /** When a member listened to it. */
   heardAt: z.date().nullable(),
-  /** Who left it. */
   from: z.string(),
   contactId: z.uuid().nullable(),
   contactName: z.string().nullable(),
@@ -29,7 +27,6 @@ export const recordingView = z.object({
 })
 
 export const recordingFilters = pageInput.extend({
-  /** Whether a member has listened to it. */
   heard: z
     .union([z.boolean(), z.enum(['true', 'false'])])
     .transform((value) => value === true || value === 'true')
@@ -45,9 +42,10 @@ export async function listRecordings(ctx: BusinessContext, input: z.input<typeof
     eq(recordings.businessId, ctx.businessId),
     page.heard === undefined ? undefined : page.heard ? isNotNull(recordings.heardAt) : isNull(recordings.heardAt),
   )
+  const { peaks: _, ...columns } = getTableColumns(recordings)
   const rows = await ctx.db
     .select({
-      ...getTableColumns(recordings),
+      ...columns,
       from: calls.fromNumber,
       contactId: calls.contactId,
       contactName: contacts.name,
@@ -59,6 +57,22 @@ export async function listRecordings(ctx: BusinessContext, input: z.input<typeof
     .orderBy(query.orderBy)
     .limit(query.limit)
   return toPage(rows, page.limit)
+}
+
+export const recordingPeaksView = z.object({
+  durationMs: z.number(),
+  stepMs: z.number(),
+  /** The loudest sample of each step, 0 to 100; empty for one that was stored before there were any, or cannot be read. */
+  values: z.array(z.number()),
+})
+
+/** What is drawn of a recording. @throws AppError `recording_not_found` */
+export async function getRecordingPeaks(
+  ctx: BusinessContext,
+  id: string,
+): Promise<z.output<typeof recordingPeaksView>> {
+  const { durationMs, peaks } = await getRecording(ctx, id)
+  return { durationMs: durationMs ?? 0, stepMs: peaks?.stepMs ?? 0, values: peaks?.values ?? [] }
 }
 
 /** @throws AppError `recording_not_found` */

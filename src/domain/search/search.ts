@@ -13,7 +13,6 @@ export const searchInput = z.object({
   /** Words, the beginning of a word, or a phone number in any spelling. */
   q: z.string().trim().min(2).max(200),
   kinds: z.array(z.enum(SEARCH_KINDS)).min(1).optional(),
-  /** Hits of each kind at most, the newest. */
   limit: z.coerce.number().int().min(1).max(50).default(10),
 })
 
@@ -73,9 +72,8 @@ const NOTHING: Record<TextKind, SearchHit[]> = { messages: [], calls: [], leads:
 const COMMON = 2_000
 
 /**
- * The text index says which rows have the words, but in no order. A few of them are sorted; for a common word the rows are
- * read newest first instead, where the next match is never far. Postgres cannot tell the two apart beforehand for words that
- * no one wrote, so the index is asked first.
+ * A few rows are sorted; for a common word rows are read newest first. Postgres cannot tell the cases apart, so the index is
+ * asked first.
  */
 async function findTexts(
   ctx: BusinessContext,

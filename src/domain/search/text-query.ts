@@ -7,9 +7,8 @@ const HEBREW_WORD = /^[\u05d0-\u05ea]{2,}$/
 const MAX_WORDS = 8
 
 /**
- * What a person typed as a Postgres text query: every word must be there, each may go on after what was typed. The
- * business is a word of its own in the index, so that a search reads one business's entries alone.
- * @returns null when nothing was typed that could be found
+ * A text query: all words, as prefixes. The business is a word of the index, so that only its entries are read; null: no
+ * words.
  */
 export function textQuery(businessId: string, typed: string): SQL | null {
   const words = typed

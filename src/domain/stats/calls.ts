@@ -11,15 +11,12 @@ const outcomes = z.record(z.enum(CALL_OUTCOMES), count)
 const measure = z.number().nullable()
 
 export const callTotalsView = z.object({
-  /** The first moment that is counted. */
   since: z.date(),
   total: count,
   outcomes,
-  /** One for each day, the oldest first, in the business's time zone. */
   days: z.array(
     z.object({ day: z.iso.date(), from: z.date(), to: z.date(), outcomes, p50Ms: measure, p95Ms: measure }),
   ),
-  /** One for each hour of the day, in the business's time zone. */
   hours: z.array(z.object({ hour: z.int().min(0).max(23), outcomes })),
   /** How long callers waited for an answer of the agent: over the calls, the median of their medians and the 95th percentile of their slow answers. */
   latency: z.object({ p50Ms: measure, p95Ms: measure }),

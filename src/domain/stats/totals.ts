@@ -12,7 +12,6 @@ const count = z.coerce.number()
 export const leadTotalsView = z.object({
   since: z.date(),
   total: count,
-  /** In the order of the board. */
   stages: z.array(
     z.object({
       key: z.string(),

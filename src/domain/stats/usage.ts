@@ -13,7 +13,6 @@ export const monthUsage = z.object({ month: z.string().regex(/^\d{4}-\d\d$/), ..
 export const businessUsage = z.object({
   businessId: z.uuid(),
   ...amounts,
-  /** Its linked WhatsApp accounts, and how many of them are connected. */
   accounts: count,
   accountsWorking: count,
 })

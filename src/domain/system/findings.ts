@@ -1,11 +1,11 @@
 import { z } from 'zod'
 
-/** What an examination of the installation found. */
 export const findingView = z.object({
   check: z.string(),
   state: z.enum(['ok', 'warning', 'problem']),
+  /** Stable, for words of another language: `found` and `advice` are English. */
+  code: z.string(),
   found: z.string(),
-  /** What to do about it. */
   advice: z.string().nullable(),
 })
 export type Finding = z.infer<typeof findingView>

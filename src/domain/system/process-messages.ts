@@ -6,21 +6,14 @@ import { newId, sha256Hex } from '../../lib/ids.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import type { DomainContext } from '../context.ts'
 
-/**
- * Messages between the processes of an installation, wherever they run, by NOTIFY: each listens on a channel of its own.
- * Nothing is stored, and a process that is gone answers nothing.
- */
+/** Messages between processes by NOTIFY, a channel each. Nothing is stored; a dead process answers nothing. */
 export type ProcessMessages = {
   readonly processId: string
   start(): Promise<void>
   /** @param answer takes what another process asks; its errors reach the asker */
   onQuestion(answer: (body: unknown, from: string) => Promise<unknown>): void
-  /** @param take gets what is sent without an answer */
   onMessage(take: (body: unknown, from: string) => void): void
-  /**
-   * Asks a process; one's own too.
-   * @throws AppError what the other threw; `process_silent` when nothing comes in time
-   */
+  /** Asks a process, also one's own. @throws AppError the other's, or `process_silent` after the timeout */
   ask(processId: string, body: unknown, timeoutMs: number): Promise<unknown>
   /** Tells a process; resolves once Postgres has it. @throws AppError `message_too_long` above 8,000 bytes */
   tell(processId: string, body: unknown): Promise<void>

@@ -84,10 +84,8 @@ export const timelineEntry = z.discriminatedUnion('kind', [
 export const timelinePage = z.object({ items: z.array(timelineEntry), nextCursor: z.string().nullable() })
 
 /**
- * Everything that happened with a contact, newest first: messages, calls, payments, appointments (when they were made), private
- * notes. Reactions and votes stand with their message, and alone only when it is not here. Each kind is read from its own
- * index to the page's length, so that a page costs the same however long the history is.
- * @throws AppError `contact_not_found`
+ * A contact's history, newest first; reactions and votes stand with their message if it is here. Each kind is read from its
+ * index to the page's length, so that history costs nothing. @throws AppError `contact_not_found`
  */
 export async function readTimeline(
   ctx: BusinessContext,

@@ -5,13 +5,10 @@ import { AppError, errorMessage } from '../../lib/errors.ts'
 import type { SecretBox } from '../../lib/secret-box.ts'
 import { audit, type BusinessContext, type DomainContext } from '../context.ts'
 import { jobId } from '../job-ids.ts'
-import { mine, noEndpoint } from './endpoints.ts'
+import { GONE, mine, noEndpoint, SWITCHED_OFF } from './endpoints.ts'
 import { openEndpointSecret } from './secrets.ts'
 
-/**
- * Posts to an address that a tenant chose. Handed in by the composition root, which lets it reach public addresses only.
- * @returns the answer's status
- */
+/** Posts to a tenant's address, public ones only (see the composition root). @returns the status */
 export type PostOut = (url: string, body: string, headers: Record<string, string>) => Promise<number>
 
 /** A delivery is given up after this many attempts: with the job's backoff, after about a day. */
@@ -20,23 +17,15 @@ export const MAX_ATTEMPTS = 12
 /** A webhook of which this many events were given up while none was taken is switched off. */
 const GIVEN_UP_TOO_OFTEN = 20
 const NOT_TAKEN_FOR = sql`interval '3 days'`
-/** HTTP 410: the receiver says that it is no more (Standard Webhooks, "Response handling"). */
-const GONE = 410
 
-/**
- * The signature of a delivery: HMAC-SHA256 over id, time and body, so that neither can be changed nor played back later
- * (Standard Webhooks, "Webhook signatures").
- */
+/** HMAC-SHA256 over id, time and body against change and replay (Standard Webhooks, "Webhook signatures"). */
 export function signDelivery(secret: string, id: string, timestamp: number, body: string): string {
   // Reads both alphabets: the first secrets were written in the other one.
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
 }
 
-/**
- * Delivers one event to one endpoint. Delivered already, it does nothing.
- * @throws AppError `webhook_refused` (unavailable) when it is worth trying again
- */
+/** Delivers an event to an endpoint, once. @throws AppError `webhook_refused` (unavailable) when a retry may help */
 export async function deliverWebhook(
   ctx: BusinessContext,
   ref: { endpointId: string; eventId: string },
@@ -57,7 +46,7 @@ export async function deliverWebhook(
   const { delivery, endpoint, event } = row
   if (delivery.state !== 'pending') return delivery.state
   if (!endpoint.enabled) {
-    await ctx.db.update(webhookDeliveries).set({ state: 'failed', error: 'the webhook is switched off' }).where(where)
+    await ctx.db.update(webhookDeliveries).set({ state: 'failed', error: SWITCHED_OFF }).where(where)
     return 'failed'
   }
   const attempts = delivery.attempts + 1
@@ -132,12 +121,7 @@ async function switchOff(ctx: BusinessContext, endpointId: string, atOnce: boole
   })
 }
 
-/**
- * Queues the deliveries that are written but not under way. One that is under way is queued once, since its job's id says
- * which it is.
- * @param idleMs how long a delivery must have been left alone
- * @returns how many were queued
- */
+/** Queues deliveries left alone for `idleMs`; the job id prevents duplicates. @returns how many */
 export async function queueDeliveries(ctx: DomainContext, idleMs = 0): Promise<number> {
   const rows = await ctx.db
     .select()

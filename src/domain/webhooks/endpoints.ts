@@ -15,7 +15,6 @@ const eventType = z.string().regex(/^[a-z_]+\.(\*|[a-z_]+)$/, 'an event type suc
 export const endpointSettings = z.object({
   url: z.url({ protocol: /^https?$/, error: 'an http(s) URL' }).max(2_048),
   description: z.string().trim().max(200).nullable().default(null),
-  /** Null is every event. */
   types: z.array(eventType).min(1).max(100).nullable().default(null),
   enabled: z.boolean().default(true),
 })
@@ -36,6 +35,8 @@ export const deliveryView = z.object({
   attempts: z.number(),
   status: z.number().nullable(),
   error: z.string().nullable(),
+  /** Stable, for words of another language: `error` is English. */
+  code: z.string().nullable(),
   deliveredAt: z.date().nullable(),
   createdAt: z.date(),
 })
@@ -136,7 +137,9 @@ export async function listDeliveries(
     )
     .orderBy(sql`${webhookDeliveries.eventSeq} desc`)
     .limit(input.limit + 1)
-  const items = rows.slice(0, input.limit).map(({ eventSeq, ...row }) => ({ ...row, eventId: String(eventSeq) }))
+  const items = rows
+    .slice(0, input.limit)
+    .map(({ eventSeq, ...row }) => ({ ...row, code: codeOf(row), eventId: String(eventSeq) }))
   return { items, nextCursor: rows.length > input.limit ? (items.at(-1)?.eventId ?? null) : null }
 }
 
@@ -146,4 +149,18 @@ export function mine(ctx: BusinessContext, id: string) {
 
 export function noEndpoint() {
   return new AppError('not_found', 'webhook_not_found', 'There is no such webhook.')
+}
+
+/** HTTP 410: the receiver says that it is no more (Standard Webhooks, "Response handling"). */
+export const GONE = 410
+/** What a delivery says that was not tried; the others are those of `PostOut`. */
+export const SWITCHED_OFF = 'the webhook is switched off'
+
+/** Why a delivery was not taken. */
+function codeOf({ status, error }: Pick<typeof webhookDeliveries.$inferSelect, 'status' | 'error'>): string | null {
+  if (error === null) return null
+  if (error === SWITCHED_OFF) return 'webhook_off'
+  if (status !== null) return status === GONE ? 'webhook_gone' : 'webhook_answered'
+  if (error.startsWith('no answer within')) return 'webhook_timeout'
+  return error.includes('public address') ? 'webhook_address_forbidden' : 'webhook_unreachable'
 }

@@ -3,7 +3,6 @@ import { webhookEndpoints } from '../../../db/schema/index.ts'
 import type { SecretBox } from '../../lib/secret-box.ts'
 import type { DomainContext } from '../context.ts'
 
-/** How a secret begins that an earlier version stored as it is. */
 const PLAIN = 'whsec_'
 
 export function sealEndpointSecret(box: SecretBox, endpointId: string, secret: string): string {

@@ -11,7 +11,6 @@ import { abandonAccountMessages } from '../messages/index.ts'
 
 const pace = z.int().min(0).max(600_000)
 
-/** The rules an account sends by. */
 export const accountSettings = z.object({
   delivery: z.enum(whatsappLinks.delivery.enumValues).optional(),
   gapMs: pace.optional(),
@@ -31,7 +30,6 @@ export const linkView = z.object({
   reason: z.string().nullable(),
   advice: z.string().nullable(),
   linked: z.boolean(),
-  /** The code to scan, while there is one that still serves. */
   qr: z.string().nullable(),
   qrExpiresAt: z.date().nullable(),
   pairingCode: z.string().nullable(),
@@ -40,7 +38,6 @@ export const linkView = z.object({
   confirmationNeeded: z.object({ phone: z.string(), expectedPhone: z.string() }).nullable(),
   retryAt: z.date().nullable(),
   restriction: z.object({ code: z.string(), at: z.date() }).nullable(),
-  /** The process that holds the socket. */
   owner: z.string().nullable(),
   settings: accountSettings.required(),
 })
@@ -92,9 +89,8 @@ export async function createAccount(ctx: BusinessContext, settings: AccountSetti
 }
 
 /**
- * Opens an account so that it can be linked; one that is linked connects. The QR code stands in `getLink` a moment later.
- * @param input.phone own number, to be linked by a pairing code instead: the code stands in `getLink` then
- * @throws AppError `account_not_found`, `already_linked`, `invalid_number`
+ * Opens an account for linking by QR, or by pairing code with `phone`. @throws AppError `account_not_found`,
+ * `already_linked`, `invalid_number`
  */
 export async function requestLink(ctx: BusinessContext, id: string, input: { phone?: string } = {}): Promise<void> {
   const { state } = await getLink(ctx, id)
@@ -103,7 +99,9 @@ export async function requestLink(ctx: BusinessContext, id: string, input: { pho
   const phone = input.phone === undefined ? null : parsePhone(input.phone)
   if (input.phone !== undefined && !phone)
     throw new AppError('invalid', 'invalid_number', 'This is no phone number.', { field: 'phone' })
-  await want(ctx, id, 'whatsapp.link', phone ? { kind: 'pairing_code', data: { phone } } : null)
+  // A process that still gives up an account that was logged out would take back the inquiry alone; a command it leaves.
+  const reopen: Command | null = state === 'starting' || state === 'scan_qr' ? null : { kind: 'restart' }
+  await want(ctx, id, 'whatsapp.link', phone ? { kind: 'pairing_code', data: { phone } } : reopen)
 }
 
 /** Connects an account anew, whatever it is doing now. */
@@ -139,10 +137,7 @@ export async function deleteAccount(ctx: BusinessContext, id: string): Promise<v
   })
 }
 
-/**
- * Changes the rules an account works by. Those of sending hold from the next message on; whether it listens to groups is
- * settled when its socket is opened, so that a change of that opens it anew.
- */
+/** Changes an account's rules: sending rules hold from the next message; a change about groups reopens the socket. */
 export async function changeAccountSettings(
   ctx: BusinessContext,
   id: string,

@@ -6,8 +6,7 @@ import type { DomainContext } from '../context.ts'
 import { holds, type Lease } from './leases.ts'
 
 /**
- * Where a linked account keeps its credentials and keys: rows in Postgres, written only under the account's latest lease.
- * The share lock on the link's row makes a takeover wait for a write under way, so that the next owner reads all of it.
+ * A linked account's credentials in Postgres, written under the latest lease. A share lock makes takeovers wait for writes.
  */
 export function createAuthStore(ctx: DomainContext, lease: Lease): AuthStore {
   const mine = eq(whatsappKeys.accountId, lease.accountId)

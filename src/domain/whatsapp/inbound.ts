@@ -14,10 +14,7 @@ const RECALL_MS = 48 * 3_600_000
 /** What a broadcast list is shown as whose members are not known. */
 const LIST_NAME = 'Broadcast list'
 
-/**
- * Writes what a linked account brought: a message of a contact, of the owner's own phone, or a change to an earlier one.
- * Brought any number of times it is one row; of before its person was erased, none.
- */
+/** Stores an inbound event or change of a linked account, once; nothing from before its person's erasure. */
 export async function storeInbound(ctx: BusinessContext, accountId: string, given: InboundEvent): Promise<void> {
   const event = cleanDeep(given)
   const { content } = event

@@ -43,3 +43,4 @@ export {
 export { applyReceipts } from './receipts.ts'
 export { findMessageSecret } from './secrets.ts'
 export { isOver, saveAccountStatus } from './status.ts'
+export { addTwilioSender } from './twilio-senders.ts'

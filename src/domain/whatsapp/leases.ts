@@ -18,10 +18,7 @@ const ALIVE_SECONDS = 15
 /** Advisory lock under which processes share accounts out, so that two do not count at the same moment. */
 const SHARING_LOCK = 4_120_502
 
-/**
- * Takes free accounts: this process's even share at once, more than that only what stayed free for a while, since an account
- * that no process holds is worse than an uneven spread.
- */
+/** Takes free accounts: this process's even share at once, more only after a while, since unheld is worse than uneven. */
 export async function acquireLeases(ctx: DomainContext, owner: string, timing: LeaseTiming): Promise<Lease[]> {
   return await ctx.db.transaction(async (tx) => {
     await lock(tx, SHARING_LOCK)
@@ -83,11 +80,7 @@ export async function surplusOf(ctx: DomainContext, owner: string): Promise<numb
   return Math.max(0, held - share)
 }
 
-/**
- * Frees at once what processes of this machine held that are no more, instead of waiting for their leases to run out, and
- * counts those processes among the living no longer.
- * @param goneProcess gets an owner's name; names the process only when that surely ended
- */
+/** Frees the accounts of ended processes of this machine, as `goneProcess` names them, and removes their heartbeats. */
 export async function releaseOrphans(
   ctx: DomainContext,
   goneProcess: (owner: string) => { host: string; pid: number } | null,

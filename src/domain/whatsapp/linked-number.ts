@@ -14,10 +14,7 @@ const REQUEST_MS = 3_600_000
 /** Nothing is sent by an account whose number waits to be confirmed. */
 export const mayWrite: SQL = sql`${whatsappLinks.expectedPhone} is null`
 
-/**
- * The number that was expected, when a phone with another one has linked the account; null when the number needs no
- * confirmation. Expected is the number that a member asked a pairing code for, else the one it was linked with before.
- */
+/** The expected number (of the pairing code, else the earlier link) when another one linked the account; else null. */
 export async function expectedInsteadOf(
   tx: Executor,
   account: { id: string; phone: string | null; expectedPhone: string | null },
@@ -45,11 +42,7 @@ async function requestedPhone(tx: Executor, accountId: string): Promise<string |
   return command?.data?.phone ?? null
 }
 
-/**
- * Accepts the number that linked an account: what waits is sent.
- * @param phone the number as the member saw it
- * @throws AppError `account_not_found`, `nothing_to_confirm`, `another_number` when that is not the one that is linked now
- */
+/** Accepts the number as the member saw it. @throws AppError `account_not_found`, `nothing_to_confirm`, `another_number` */
 export async function confirmNumber(ctx: BusinessContext, id: string, phone: string): Promise<LinkView> {
   const needed = await requireUnconfirmed(ctx, id, phone)
   await ctx.db.transaction(async (tx) => {
@@ -71,11 +64,7 @@ export async function confirmNumber(ctx: BusinessContext, id: string, phone: str
   return getLink(ctx, id)
 }
 
-/**
- * Refuses the number that linked an account: the account is unlinked and has no number, until one links it again. The expected
- * one needs no confirmation then.
- * @throws AppError `account_not_found`, `nothing_to_confirm`, `another_number`
- */
+/** Refuses the linked number and unlinks. @throws AppError `account_not_found`, `nothing_to_confirm`, `another_number` */
 export async function refuseNumber(ctx: BusinessContext, id: string, phone: string): Promise<void> {
   const needed = await requireUnconfirmed(ctx, id, phone)
   await ctx.db.transaction((tx) => note(tx, ctx, 'whatsapp.refuse', id, needed.phone))

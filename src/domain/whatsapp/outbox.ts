@@ -7,15 +7,15 @@ import { outboundOf, partyPhone, requeueMessage } from '../messages/index.ts'
 import { holds, type Lease } from './leases.ts'
 import { mayWrite } from './linked-number.ts'
 
-/** The next message of an account, and the rules it is sent by. */
 export type OutboxItem = {
   message: OutboundMessage
   /** `sending`: an attempt began and its outcome is unknown. */
   status: 'queued' | 'sending'
   attempts: number
   lastAttemptAt: Date | null
-  /** No person ever wrote to this account, nor was written to. */
   isFirst: boolean
+  /** A person who writes first withdraws it. */
+  byAgent: boolean
   rules: Pick<
     typeof whatsappLinks.$inferSelect,
     'delivery' | 'gapMs' | 'jitterMs' | 'typingMsPerChar' | 'newContactsPerDay' | 'restrictionCode' | 'restrictedAt'
@@ -45,8 +45,7 @@ const isConfirmed = sql`exists (select from ${whatsappLinks}
 const isDue = or(isNull(messages.nextAttemptAt), lte(messages.nextAttemptAt, sql`now()`))
 
 /**
- * The oldest messages that may be sent now, in order. A contact's later messages wait for its earlier ones, whatever those
- * wait for; the list therefore holds only as long as each of it is accepted.
+ * The oldest sendable messages in order; valid only while each is accepted, as a contact's later ones wait for earlier ones.
  */
 export async function nextInOutbox(ctx: BusinessContext, lease: Lease, limit = 1): Promise<OutboxItem[]> {
   const free = sql`(
@@ -84,6 +83,7 @@ export async function nextInOutbox(ctx: BusinessContext, lease: Lease, limit = 1
       attempts: message.attempts,
       lastAttemptAt: message.lastAttemptAt,
       isFirst: first,
+      byAgent: message.writtenBy === 'agent',
       rules: link,
     }
   })
@@ -93,12 +93,10 @@ export type SendPermit =
   | { may: true }
   /** Not now: the row says when. */
   | { may: false; why: 'daily_cap' | 'taken' }
-  /** Never, by what WhatsApp said of this account. */
   | { may: false; why: 'restricted'; outcome: SendOutcome & { outcome: 'rejected' } }
 
 /**
- * Begins an attempt: `sending` and the fixed provider id are committed under the latest lease before any byte leaves.
- * The first message to a person who never wrote is held to the account's daily ration.
+ * Commits `sending` and the provider id under the latest lease before any byte leaves; first messages have a daily limit.
  */
 export async function beginSend(
   ctx: BusinessContext,
@@ -142,10 +140,8 @@ export async function beginSend(
 }
 
 /**
- * Ends an attempt that was accepted and begins the next, in one statement: of two messages that follow one another without
- * a pause, the first is known to be sent before any byte of the second leaves.
- * @param next neither the first to its contact nor in doubt: what `beginSend` would ask about, there is nothing to ask
- * @returns whether the next one was begun
+ * Ends an accepted attempt before any byte of `next` leaves; `next` is no first message and not in doubt. @returns whether
+ * begun
  */
 export async function endAndBegin(
   ctx: BusinessContext,
@@ -166,7 +162,6 @@ export async function endAndBegin(
   return (rows[0]?.begun ?? 0) > 0
 }
 
-/** A message that WhatsApp took, and under which id. */
 export type AcceptedSend = { id: string; providerMessageId: string }
 
 /** Ends an attempt that `beginSend` began. Updates of the message that came meanwhile stay. */
@@ -201,10 +196,7 @@ export async function refuseQueued(ctx: BusinessContext, id: string, why: { code
   await move(ctx, id, eq(messages.status, 'queued'), failure(why))
 }
 
-/**
- * Decides about an attempt whose outcome was unknown, by what reconciling it found. When that found neither, `at-least-once`
- * sends again under the same id, and `at-most-once` leaves it `unknown` for a person.
- */
+/** Settles a doubt by reconciling; undecided, `at-least-once` resends with the same id, `at-most-once` leaves `unknown`. */
 export async function settleDoubt(
   ctx: BusinessContext,
   item: OutboxItem,

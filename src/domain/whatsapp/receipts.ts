@@ -4,10 +4,7 @@ import { cleanDeep } from '../../lib/text.ts'
 import type { ReceiptEvent } from '../../providers/whatsapp/port.ts'
 import { type BusinessContext, eventsOf } from '../context.ts'
 
-/**
- * Writes what a linked account learnt of messages it sent, all of it in one statement. A message only ever moves forward,
- * whatever order receipts arrive in and however often; what is no message of ours is left alone.
- */
+/** Applies receipts in one statement; messages move forward only, in any order; messages that are not ours stay. */
 export async function applyReceipts(ctx: BusinessContext, accountId: string, events: ReceiptEvent[]): Promise<void> {
   if (events.length === 0) return
   const receipts = JSON.stringify(

@@ -10,11 +10,7 @@ import { expectedInsteadOf } from './linked-number.ts'
 const QR_MS = 60_000
 const PAIRING_MS = 160_000
 
-/**
- * Writes how an account stands, as long as the lease is the latest, and tells those who follow the business's events when
- * there is something new to see: a state, its reason, or a code to link by. The code itself is in `getLink` alone.
- * @returns `number_taken` when the phone that linked it belongs to another account already; nothing is written then
- */
+/** Writes an account's status under the latest lease, with an event if it changed; `number_taken` writes nothing. */
 export async function saveAccountStatus(
   ctx: DomainContext,
   lease: Lease,
@@ -81,7 +77,6 @@ export async function saveAccountStatus(
   })
 }
 
-/** Whether another account has this number. */
 async function isTaken(tx: Executor, lease: Lease, phone: string): Promise<boolean> {
   const [other] = await tx
     .select({ id: whatsappAccounts.id })

@@ -71,10 +71,7 @@ async function accept(accepting: Accepting): Promise<Response> {
   return sendPage(c, codePage(language, answer.status === 429 ? tooMany : wrongCode), { status: 401 })
 }
 
-/**
- * Signs in to the existing login, or creates it. Both take the same time and give the same errors: an invitation link must not
- * show whether an address has a login.
- */
+/** Signs in or creates the login, with equal time and errors: the link must not show whether a login exists. */
 async function acceptByPassword(accepting: Accepting, password: string, givenName = ''): Promise<Response> {
   const { c, deps, token, invitation } = accepting
   const { email } = invitation

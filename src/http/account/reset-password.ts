@@ -52,7 +52,6 @@ export async function requestResetForm(c: Context, deps: AccountPagesDeps): Prom
   const email = emailField.safeParse(normalizeEmail(form.email ?? ''))
   if (hasMail && !(await countAttempt(deps.ctx, `forgot:${deps.clientOf(c.req.raw)}`, FORGOT_LIMIT)))
     return sendPage(c, forgotPage(language, hasMail, texts.tooMany), { status: 429 })
-  // Every address takes the same time, whether or not it has a login.
   const pause = Bun.sleep(FORGOT_MS)
   if (hasMail && email.success) await requestPasswordReset(deps.ctx, { email: email.data, language }, deps.links)
   await pause

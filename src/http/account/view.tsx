@@ -24,9 +24,7 @@ type Card = {
   heading: string
   problem?: string | undefined
   children?: Child
-  /** Where the form posts to; null for a page without a form. */
   action?: string | null
-  /** What the link to the other language keeps of the address. */
   keep?: Record<string, string>
 }
 
@@ -197,7 +195,6 @@ function codeField(label: string) {
   )
 }
 
-/** The address is left-to-right in a page of either direction. */
 function emailField(language: Language, email: string) {
   return (
     <label>

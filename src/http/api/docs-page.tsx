@@ -6,10 +6,7 @@ import type { JsonSchema } from '../../trpc/json-schema.ts'
 import { FONTS, LOOK } from '../page-look.ts'
 import { DOCS_SCRIPT } from './docs-script.ts'
 
-/**
- * The API reference, made from the OpenAPI document; its requests are sent from the page. It loads nothing from other hosts.
- * @param base the path of the public address
- */
+/** The API reference from the OpenAPI document, with nothing from other hosts. `base`: the public address's path. */
 export function createDocsPage(describe: () => JsonSchema, base: string): Hono {
   const app = new Hono()
   app.get('/', (c) => {
@@ -151,7 +148,6 @@ function Parameters({ parameters }: { parameters: Parameter[] }) {
   )
 }
 
-/** The request, to be filled in and sent. Optional parameters begin empty. */
 function TryOut({ path, method, operation }: EntryProps) {
   const body = operation.requestBody?.content['application/json']
   return (

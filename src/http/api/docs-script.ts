@@ -1,4 +1,3 @@
-/** The script of the API reference: filters the operations, and sends the requests that a reader fills in. */
 export const DOCS_SCRIPT = `const base = document.body.dataset.base
 const box = document.getElementById('filter')
 const key = document.getElementById('key')

@@ -23,7 +23,7 @@ export function serveExport(
       'export_not_found',
       `There is no such export. There are ${EXPORT_KINDS.join(', ')}.`,
     )
-  requireKnownParameters(new URL(c.req.url).searchParams, [])
+  requireKnownParameters(new URL(c.req.url).searchParams, ['business'])
   const business = c.get('business')
   const lines = streamExport(business, kind.data)
   let checkedAt = performance.now()

@@ -1,12 +1,10 @@
 import type { RestTag } from '../../trpc/rest-meta.ts'
 
-/** A route below `/api/v1` that takes a file or answers with one, as the API reference describes it. */
 export type FileRoute = {
   name: string
   path: string
   /** As Hono writes it, and `ROUTES`. */
   route: string
-  /** GET when left out. */
   method?: 'POST'
   tag: RestTag
   summary: string

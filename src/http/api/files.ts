@@ -25,7 +25,6 @@ const uploadParameters = z.object({ fileName: z.string().max(255).optional(), vo
 export type FilesDeps = {
   storage: ObjectStorage
   uploads: UploadLinks
-  /** For exports that outlive their request. */
   authenticateAgain(request: Request): Promise<AccessContext>
 }
 
@@ -112,7 +111,6 @@ const EXTENSIONS: Record<string, string> = {
   'text/plain': 'txt',
 }
 
-/** The sender's name of the file, or a name made of its kind and id. */
 function nameOf({ id, kind, contentType, fileName }: MediaFile): string {
   if (fileName) return fileName
   const extension = EXTENSIONS[contentType.split(';')[0]?.trim() ?? ''] ?? 'bin'

@@ -1,9 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 
-/**
- * Rejects an unknown query parameter: a misspelt filter would be ignored and answer everything.
- * @throws AppError `unknown_parameter`
- */
+/** Rejects unknown query parameters: a misspelt filter would answer everything. @throws AppError `unknown_parameter` */
 export function requireKnownParameters(query: URLSearchParams, known: readonly string[]): void {
   const unknown = [...query.keys()].find((name) => !known.includes(name))
   if (unknown === undefined) return

@@ -86,6 +86,16 @@ function describeBody({ inBody, fields, required }: RestOperation, example: Reco
   }
 }
 
+const BUSINESS_PARAMETER = {
+  name: 'business',
+  in: 'query',
+  required: false,
+  schema: { type: 'string', format: 'uuid' },
+  example: '01900000-0000-7000-8000-000000000000',
+  description:
+    'The business of a member of several, where no `x-business-id` can be sent: in an image, a player, a link.',
+}
+
 function describeFile(file: FileRoute): JsonSchema {
   const rule = ROUTES[`${file.method ?? 'GET'} /api/v1${file.route}`]
   if (rule?.access !== 'business') throw new Error(`ROUTES has no permission for ${file.route}.`)
@@ -101,6 +111,7 @@ function describeFile(file: FileRoute): JsonSchema {
     parameters: [
       ...(file.path.includes('{') ? [{ ...parameter, in: 'path', required: true }] : []),
       ...(file.parameters ?? []),
+      ...(rule.byAddress ? [BUSINESS_PARAMETER] : []),
     ],
     ...(file.method === 'POST' ? { requestBody: { required: true, content: contentOf(file) } } : {}),
     responses: {
@@ -140,7 +151,6 @@ function errorResponses(of: { input: boolean; resource: boolean }): JsonSchema {
   }
 }
 
-/** The example is what the server answers. */
 function errorResponse(description: string, error: AppError, headers?: JsonSchema): JsonSchema {
   return {
     description,
@@ -193,6 +203,11 @@ const COMPONENTS: JsonSchema = {
             code: { type: 'string', description: 'Stable: programs may depend on it.' },
             message: { type: 'string', description: 'For people: it may change.' },
             field: { type: 'string', description: 'The part of the input that is wrong.' },
+            nextTimes: {
+              type: 'array',
+              items: { type: 'string', format: 'date-time' },
+              description: 'Of an appointment whose time is not free: the next times that are, soonest first.',
+            },
           },
         },
       },

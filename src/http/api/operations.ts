@@ -15,7 +15,6 @@ export type RestOperation = {
   route: string
   meta: RestMeta
   needs: Requirement
-  /** The fields that stand in the path, the query and the body. */
   inRoute: string[]
   inQuery: string[]
   inBody: string[]
@@ -31,9 +30,8 @@ const objectSchema = z.looseObject({
 })
 
 /**
- * Every query and mutation of the router as a REST operation, in the order in which routes are registered.
- * Our own generator: `trpc-to-openapi` has one handler for all routes, with its own error shape and body parser, so that the
- * guard could not decide by route before the body is read; it also takes no input schema but plain objects.
+ * The router as REST operations, in order of registration. Not `trpc-to-openapi`: its single handler has its own errors and
+ * body parser and hides the route from the guard; it takes only plain objects.
  */
 export function restOperations(): RestOperation[] {
   const operations = listProcedures().flatMap(([procedure, { type, inputs, output, meta }]) => {

@@ -61,7 +61,6 @@ const named = z.looseObject({
   currency: z.string().optional().catch(undefined),
 })
 
-/** Provider and currency of a body that is not validated yet. */
 function namedProvider(text: string): { provider?: string; currency?: string } {
   try {
     const { provider, currency } = named.parse(JSON.parse(text))

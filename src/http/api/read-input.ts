@@ -8,10 +8,7 @@ import { BODY_LIMITS, requireJson } from '../request-body.ts'
 import { requireKnownParameters } from './known-parameters.ts'
 import type { RestOperation } from './operations.ts'
 
-/**
- * The input of an operation: ids from the path, parameters of GET and DELETE from the query, everything else from a JSON body.
- * An `Idempotency-Key` header stands for the field `idempotencyKey`.
- */
+/** The input from path, query (GET, DELETE) or JSON body; an `Idempotency-Key` header is the field `idempotencyKey`. */
 export async function readInput(operation: RestOperation, c: Context): Promise<Record<string, unknown>> {
   const { method, inBody, fields } = operation
   const query = readQuery(operation, new URL(c.req.url).searchParams)

@@ -4,20 +4,14 @@ import type { ObjectStorage } from '../../providers/storage/port.ts'
 export type ServedFile = {
   key: string
   contentType: string
-  /** Checksum of the content, for `ETag` and `If-Range`. */
   sha256?: string | null
-  /** The name of the saved file. */
   fileName?: string | null
 }
 
 /** What a browser may show in the session of a member: images, audio and video, which run no code. */
 const SHOWN = /^(image\/(jpeg|png|gif|webp)|audio\/[\w.+-]+|video\/[\w.+-]+)(;|$)/
 
-/**
- * Serves one object, or one range of it (RFC 9110, 14). No cache may store it: it must not outlive the session or the erasure
- * of its contact.
- * @param options.download saves the file instead of showing it
- */
+/** Serves an object or a range (RFC 9110, 14), never cached: it must not outlive session or erasure. */
 export async function serveFile(
   request: Request,
   storage: ObjectStorage,
@@ -61,10 +55,7 @@ export function fileHeaders(
   }
 }
 
-/**
- * A `Content-Disposition` (RFC 6266) with the name in ASCII and in the form of RFC 5987. The name is the sender's: path
- * separators, control and direction characters are removed.
- */
+/** `Content-Disposition` (RFC 6266, 5987); removes separators, controls and direction marks of the sender's name. */
 export function contentDisposition(type: 'inline' | 'attachment', fileName: string | null): string {
   const name = (fileName ?? '')
     .toWellFormed()

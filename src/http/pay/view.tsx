@@ -9,7 +9,6 @@ export type PayView = {
   payment: PublicPayment
   money: string
   language: PayLanguage
-  /** `checking`: the customer has just returned, and the provider is being asked. */
   status: PublicPayment['status'] | 'checking'
   notice: 'canceled' | 'unconfirmed' | 'trouble' | null
   refresh: { seconds: number; url: string } | null

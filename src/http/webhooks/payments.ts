@@ -10,7 +10,6 @@ import type { PaymentProviderName, WebhookPointer } from '../../providers/paymen
 import { createAddressLimit } from '../address-limit.ts'
 import { readText } from '../form-body.ts'
 
-/** PayPal's events contain whole orders. */
 const MAX_BYTES = 256 * 1024
 
 /** Useless requests of an address in a minute: random payment ids, wrong signatures. */

@@ -49,10 +49,7 @@ export function readCarrierForm(
   return readSigned(c.req.raw, carriers)
 }
 
-/**
- * The form of a request that only the carrier may send, and who signed it.
- * @throws AppError `telephony_not_configured`, `invalid_signature`
- */
+/** The carrier's signed form and signer. @throws AppError `telephony_not_configured`, `invalid_signature` */
 export async function requireCarrierForm(
   c: Context,
   carriers: Carriers,

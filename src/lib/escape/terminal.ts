@@ -1,7 +1,4 @@
-/**
- * Characters that control a terminal or are invisible: controls (C0, DEL, C1), line and paragraph separators, default-ignorable
- * characters (direction marks, zero width, tags), annotations, noncharacters and halves of surrogate pairs.
- */
+/** Controls, line separators, default-ignorable characters, annotations, noncharacters and lone surrogates. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{DI}\p{NChar}\ufff9-\ufffb]/gu
 /** A joiner is visible after these: emoji, and letters of scripts that join. */
 const JOINS =

@@ -12,10 +12,8 @@ import { numberWebhooks } from '../number-webhooks.ts'
 import { examineAccess, examineFiles, examineSettings, type Report } from './safety.ts'
 
 /**
- * Checks everything that an installation needs, and reports what to do.
- * @param options.fix sets the webhooks of the business numbers to this installation
- * @param options.environment the environment that the settings were read from
- * @returns whether no problem was found
+ * Checks all an installation needs, with advice; `fix` sets its numbers' webhooks. `environment`: of the settings. @returns
+ * whether no problem was found
  */
 export async function examine(
   config: Config,
@@ -24,13 +22,18 @@ export async function examine(
   options: { fix?: boolean; environment?: Environment } = {},
 ): Promise<boolean> {
   let healthy = true
-  const report: Report = (check, state, found, advice = null) => {
+  const report: Report = (check, state, code, found, advice = null) => {
     if (state === 'problem') healthy = false
-    onFinding({ check, state, found, advice })
+    onFinding({ check, state, code: `doctor_${code}`, found, advice })
   }
-  report('settings', 'ok', `${config.environment}${config.sandbox ? ', sandbox' : ''}, data in ${config.dataDir}`)
+  report(
+    'settings',
+    'ok',
+    'settings',
+    `${config.environment}${config.sandbox ? ', sandbox' : ''}, data in ${config.dataDir}`,
+  )
   if (config.environment === 'production' && config.queue.kind === 'postgres')
-    report('settings', 'warning', 'the queue is in Postgres', 'Set REDIS_URL for a higher load.')
+    report('settings', 'warning', 'queue_in_postgres', 'the queue is in Postgres', 'Set REDIS_URL for a higher load.')
 
   examineSettings(config, options.environment ?? {}, report)
   await examineFiles(config, report)
@@ -39,16 +42,23 @@ export async function examine(
   try {
     const missing = await missingMigrations(config)
     reachable = true
-    if (missing.length === 0) report('database', 'ok', 'reachable, migrations applied')
-    else report('database', 'problem', `${missing.length} migrations missing`, 'Run `bun run cli migrate`.')
+    if (missing.length === 0) report('database', 'ok', 'database', 'reachable, migrations applied')
+    else
+      report(
+        'database',
+        'problem',
+        'migrations_missing',
+        `${missing.length} migrations missing`,
+        'Run `bun run cli migrate`.',
+      )
   } catch (error) {
-    report('database', 'problem', errorMessage(error), 'Start it, or correct DATABASE_URL.')
+    report('database', 'problem', 'database_unreachable', errorMessage(error), 'Start it, or correct DATABASE_URL.')
   }
   if (reachable)
     try {
       await open((deps) => examineInside(deps, report, options.fix ?? false))
     } catch (error) {
-      report('queue', 'problem', errorMessage(error), 'Start Redis, or correct REDIS_URL.')
+      report('queue', 'problem', 'queue_unreachable', errorMessage(error), 'Start Redis, or correct REDIS_URL.')
     }
   await examineAddresses(config, report)
   return healthy
@@ -57,20 +67,35 @@ export async function examine(
 async function examineInside(deps: Deps, report: Report, fix: boolean) {
   const queue = deps.backend
     .ping()
-    .then(() => report('queue', 'ok', deps.config.queue.kind))
-    .catch((error: unknown) => report('queue', 'problem', errorMessage(error), 'Start it, or correct REDIS_URL.'))
+    .then(() => report('queue', 'ok', 'queue', deps.config.queue.kind))
+    .catch((error: unknown) =>
+      report('queue', 'problem', 'queue_unreachable', errorMessage(error), 'Start it, or correct REDIS_URL.'),
+    )
   const storage = deps.storage
     .check()
-    .then(() => report('storage', 'ok', deps.config.storage.kind))
+    .then(() => report('storage', 'ok', 'storage', deps.config.storage.kind))
     .catch((error: unknown) =>
-      report('storage', 'problem', errorMessage(error), 'Make the directory writable, or correct the S3 settings.'),
+      report(
+        'storage',
+        'problem',
+        'storage_failing',
+        errorMessage(error),
+        'Make the directory writable, or correct the S3 settings.',
+      ),
     )
   await Promise.all([queue, storage])
   await examineAccess(deps, report)
   const alive = await processesAlive(deps.ctx)
   for (const kind of ['web', 'crm', 'whatsapp', 'recordings'] as const)
-    if (alive[kind] > 0) report(`process ${kind}`, 'ok', `${alive[kind]} alive`)
-    else report(`process ${kind}`, 'problem', 'no heartbeat for 15 seconds', 'Start everything with ./start_all.sh.')
+    if (alive[kind] > 0) report(`process ${kind}`, 'ok', 'process', `${alive[kind]} alive`)
+    else
+      report(
+        `process ${kind}`,
+        'problem',
+        'process_missing',
+        'no heartbeat for 15 seconds',
+        'Start everything with ./start_all.sh.',
+      )
 
   await examineEvents(deps, report)
 
@@ -84,15 +109,27 @@ async function examineInside(deps: Deps, report: Report, fix: boolean) {
       if (deps.keyring.held(id, 'twilio').kind === 'none') for (const number of numbers) ofInstallation.add(number)
     }
   } catch (error) {
-    return report('businesses', 'problem', errorMessage(error), 'Run `bun run cli migrate`.')
+    return report('businesses', 'problem', 'businesses_unreadable', errorMessage(error), 'Run `bun run cli migrate`.')
   }
 
   if (!deps.telephony)
-    return report('twilio', 'warning', 'not configured', 'Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.')
+    return report(
+      'twilio',
+      'warning',
+      'twilio_not_configured',
+      'not configured',
+      'Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.',
+    )
   try {
     await examineNumbers(deps, deps.telephony, report, { check: 'twilio', answered: ofInstallation, fix })
   } catch (error) {
-    report('twilio', 'problem', errorMessage(error), 'Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.')
+    report(
+      'twilio',
+      'problem',
+      'twilio_refused',
+      errorMessage(error),
+      'Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.',
+    )
   }
 }
 
@@ -105,18 +142,25 @@ async function examineEvents(deps: Deps, report: Report) {
     report(
       'events',
       'warning',
+      'events_late',
       `${waiting} waiting, the oldest since ${oldest.toISOString()}`,
       'Look at `bun run cli queue list` and at the log of the crm worker.',
     )
-  else report('events', 'ok', `${waiting} waiting`)
+  else report('events', 'ok', 'events', `${waiting} waiting`)
   const { count, cut, nearlyFull } = await describeQuarantine(deps.ctx)
-  if (count === 0) return report('quarantine', 'ok', 'empty')
+  if (count === 0) return report('quarantine', 'ok', 'quarantine', 'empty')
   const found = [
     `${count} could not be stored`,
     ...(cut > 0 ? [`${cut} stored in part`] : []),
     ...nearlyFull.map((id) => `nearly full for ${id === null ? 'no business' : `business ${id}`}`),
   ]
-  report('quarantine', 'warning', found.join(', '), 'Look at `bun run cli quarantine list`; retry or drop each event.')
+  report(
+    'quarantine',
+    'warning',
+    'quarantine_not_empty',
+    found.join(', '),
+    'Look at `bun run cli quarantine list`; retry or drop each event.',
+  )
 }
 
 type OwnKeys = { id: string; name: string; provider: CredentialProvider; numbers: string[]; fix: boolean }
@@ -130,6 +174,7 @@ async function examineOwnKeys(deps: Deps, report: Report, { id, name, provider, 
     return report(
       check,
       'problem',
+      'keys_unreadable',
       'its keys cannot be decrypted: SESSION_SECRET has changed',
       `Restore it, or ${setAgain}`,
     )
@@ -137,10 +182,11 @@ async function examineOwnKeys(deps: Deps, report: Report, { id, name, provider, 
     const account = provider === 'twilio' ? deps.carriers.of(id) : null
     if (account) await examineNumbers(deps, account, report, { check, answered: new Set(numbers), fix })
     if (provider === 'paypal' || provider === 'tranzila') await deps.payments.providersOf(id)[provider]?.check()
-    if (provider === 'openai') await deps.model(id)?.check()
-    report(check, 'ok', 'its keys are accepted')
+    if (provider !== 'twilio' && provider !== 'paypal' && provider !== 'tranzila')
+      await deps.modelAdmin.checkOwn(id, provider)
+    report(check, 'ok', 'keys', 'its keys are accepted')
   } catch (error) {
-    report(check, 'problem', errorMessage(error), `If the keys are wrong, ${setAgain}`)
+    report(check, 'problem', 'keys_refused', errorMessage(error), `If the keys are wrong, ${setAgain}`)
   }
 }
 
@@ -150,7 +196,8 @@ type Asked = { check: string; answered: ReadonlySet<string>; fix: boolean }
 async function examineNumbers(deps: Deps, telephony: Telephony, report: Report, asked: Asked) {
   const { answered, fix } = asked
   const owned = await telephony.listNumbers()
-  if (owned.length === 0) report(asked.check, 'warning', 'the account has no number', 'Buy one in the Twilio console.')
+  if (owned.length === 0)
+    report(asked.check, 'warning', 'no_number', 'the account has no number', 'Buy one in the Twilio console.')
 
   const wanted = numberWebhooks(deps.config)
   for (const number of owned) {
@@ -160,18 +207,35 @@ async function examineNumbers(deps: Deps, telephony: Telephony, report: Report, 
       report(
         check,
         'warning',
+        'number_unassigned',
         'it is assigned to no business',
         `If a business should answer it: \`bun run cli number add ${number.number}\`.`,
       )
-    else if (wrong.length === 0) report(check, 'ok', 'its webhooks are set')
+    else if (wrong.length === 0) report(check, 'ok', 'number_webhooks', 'its webhooks are set')
     else if (fix) {
       const left = describeWrong(await telephony.configureNumber(number.id, wanted), wanted)
-      if (left.length === 0) report(check, 'ok', `its webhooks were set; before, ${whereTo(number)}`)
-      else report(check, 'problem', 'Twilio accepted the change but does not show it', `Set ${left.join(' and ')}.`)
-    } else
+      if (left.length === 0) report(check, 'ok', 'number_webhooks', `its webhooks were set; before, ${whereTo(number)}`)
+      else
+        report(
+          check,
+          'problem',
+          'number_not_changed',
+          'Twilio accepted the change but does not show it',
+          `Set ${left.join(' and ')}.`,
+        )
+    } else if (wrongWebhooks(number, wanted).every((webhook) => webhook === 'sms'))
+      report(
+        check,
+        'warning',
+        'number_sms',
+        `SMS go to ${number.smsUrl || 'nowhere'}; answers by SMS do not arrive here`,
+        `Run \`bun run cli doctor --fix\`, or set in the Twilio console ${wrong.join(' and ')}.`,
+      )
+    else
       report(
         check,
         'problem',
+        'number_webhooks_wrong',
         whereTo(number),
         `Run \`bun run cli doctor --fix\`, or set in the Twilio console ${wrong.join(' and ')}.`,
       )
@@ -181,6 +245,7 @@ async function examineNumbers(deps: Deps, telephony: Telephony, report: Report, 
       report(
         `twilio ${number}`,
         'warning',
+        'number_foreign',
         'the account does not have this number',
         'Buy or move it, or remove it here.',
       )
@@ -192,11 +257,12 @@ function whereTo(number: CarrierNumber): string {
 }
 
 function describeWrong(number: CarrierNumber, wanted: NumberWebhooks): string[] {
-  return wrongWebhooks(number, wanted).map((webhook) =>
-    webhook === 'voice'
-      ? `“A call comes in”: Webhook, ${wanted.voiceUrl}, HTTP POST`
-      : `“Call status changes”: ${wanted.statusCallback}, HTTP POST`,
-  )
+  const texts = {
+    voice: `“A call comes in”: Webhook, ${wanted.voiceUrl}, HTTP POST`,
+    status: `“Call status changes”: ${wanted.statusCallback}, HTTP POST`,
+    sms: `“A message comes in”: Webhook, ${wanted.smsUrl}, HTTP POST`,
+  }
+  return wrongWebhooks(number, wanted).map((webhook) => texts[webhook])
 }
 
 async function examineAddresses(config: Config, report: Report) {
@@ -204,17 +270,18 @@ async function examineAddresses(config: Config, report: Report) {
   await probe(`${local}/readyz`)
     .then((status) =>
       status === 200
-        ? report('web server', 'ok', `ready at ${local}`)
-        : report('web server', 'problem', `answers ${status} to /readyz`, `Look at ${local}/readyz.`),
+        ? report('web server', 'ok', 'web', `ready at ${local}`)
+        : report('web server', 'problem', 'web_not_ready', `answers ${status} to /readyz`, `Look at ${local}/readyz.`),
     )
     .catch((error: unknown) =>
-      report('web server', 'problem', errorMessage(error), 'Start everything with ./start_all.sh.'),
+      report('web server', 'problem', 'web_unreachable', errorMessage(error), 'Start everything with ./start_all.sh.'),
     )
   const { protocol, hostname } = new URL(config.publicBaseUrl)
   if (protocol !== 'https:')
     report(
       'public address',
       config.sandbox ? 'ok' : 'problem',
+      config.sandbox ? 'address_sandbox' : 'address_not_https',
       `${config.publicBaseUrl} is not an https address${config.sandbox ? '; the sandbox needs none' : ''}`,
       config.sandbox ? null : 'Set PUBLIC_BASE_URL to the https address that Twilio can reach.',
     )
@@ -222,13 +289,20 @@ async function examineAddresses(config: Config, report: Report) {
     await probe(`${config.publicBaseUrl}/healthz`)
       .then((status) =>
         status === 200
-          ? report('public address', 'ok', `${hostname} reaches this server`)
-          : report('public address', 'problem', `${hostname} answers ${status}`, 'Point the proxy at this server.'),
+          ? report('public address', 'ok', 'address', `${hostname} reaches this server`)
+          : report(
+              'public address',
+              'problem',
+              'address_wrong',
+              `${hostname} answers ${status}`,
+              'Point the proxy at this server.',
+            ),
       )
       .catch((error: unknown) =>
         report(
           'public address',
           'problem',
+          'address_unreachable',
           errorMessage(error),
           'Check DNS, certificate and proxy of PUBLIC_BASE_URL.',
         ),

@@ -4,7 +4,6 @@ import { errorMessage } from '../../lib/errors.ts'
 import { makePrivateDirectory, tightenTree } from '../../lib/file-modes.ts'
 import type { Logger } from '../../lib/log.ts'
 
-/** The product's files in the data directory; Postgres sets the modes of its own. */
 export const PRIVATE_ENTRIES = [
   'files',
   'call-records',

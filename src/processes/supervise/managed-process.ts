@@ -33,17 +33,13 @@ export type ManagedProcess = {
   ready: Promise<ReadyMessage>
   /** SIGTERM, then SIGKILL when time is up. Resolves when the process and its children have ended. */
   stop(): Promise<void>
-  /** SIGKILL. */
   kill(): void
-  /** Sends a message to the process; lost when it is not running. */
   send(message: { type: string }): void
 }
 
-/** Called for every start of a process, not only the first. */
 export type ProcessHooks = {
   onReady?(): void
   onMessage?(message: unknown): void
-  /** It ended by itself; it starts again after the backoff. */
   onExit?(): void
 }
 
@@ -142,7 +138,6 @@ async function stopChild(child: Bun.Subprocess, spec: ProcessSpec, logger: Logge
   clearTimeout(killTimer)
 }
 
-/** Kills a process with its children; it may have ended already. */
 function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')

@@ -17,7 +17,6 @@ export type ProductOptions = {
   logger: Logger
   /** Fills an empty database (first business, first login); gets the environment that the processes get. */
   prepare(environment: Environment): Promise<void>
-  /** The program that runs the sources, and the directory of the sources. */
   bun: string
   root: string
 }
@@ -26,10 +25,7 @@ const WORKERS = ['crm', 'recordings'] as const
 const START_MS = 60_000
 const WORKER_STOP_MS = 45_000
 
-/**
- * The whole product as steps. WhatsApp starts before the processes that call it, and the web server starts last, so that
- * every request finds the whole product; the steps stop in reverse order.
- */
+/** The product as steps: WhatsApp before its callers, the web server last; stops in reverse. */
 export function productSteps(options: ProductOptions): Step[] {
   const { config, logger, bun, root } = options
   const environment: ChildEnvironment = { ...options.environment, DATA_DIR: config.dataDir }
@@ -60,7 +56,6 @@ export function productSteps(options: ProductOptions): Step[] {
   ]
 }
 
-/** Makes sure that the data directory and the port belong to this process alone. */
 function lockStep(config: Config, logger: Logger): Step {
   return {
     name: 'lock',

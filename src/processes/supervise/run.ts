@@ -2,8 +2,7 @@ import type { Logger } from '../../lib/log.ts'
 import { createSupervision, StartRefused, type Step } from './steps.ts'
 
 /**
- * Starts all steps, then waits for the signal to stop: SIGTERM, SIGINT or a closed terminal. A second signal kills.
- * Ends the process itself: 0 after an ordered stop, 1 when the start failed.
+ * Starts all steps and waits for SIGTERM, SIGINT or a closed terminal; a second kills. Exits 0, or 1 if the start failed.
  */
 export async function runSupervision(steps: Step[], logger: Logger, onUp: () => void): Promise<void> {
   const supervision = createSupervision(steps, logger)

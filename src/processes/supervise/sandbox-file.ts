@@ -13,9 +13,12 @@ const sandboxFile = z.object({
   baileysSecret: z.string(),
   /** Root of the sandbox's WhatsApp; its remote control is under `/_control`. */
   whatsappUrl: z.string().optional(),
+  /** Root of the played text model; its rules are under `/_control`. */
+  modelsUrl: z.string().optional(),
   paymentsSecret: z.string().optional(),
   paypalUrl: z.string().optional(),
   tranzilaUrl: z.string().optional(),
+  calendarsUrl: z.string().optional(),
 })
 export type SandboxFile = z.infer<typeof sandboxFile>
 

@@ -7,6 +7,7 @@ import type { Config, Environment } from '../../config.ts'
 import { PRIVATE_DIRECTORY } from '../../lib/file-modes.ts'
 import type { Logger } from '../../lib/log.ts'
 import { findFreePort } from '../../lib/net.ts'
+import { SANDBOX_CALENDAR_CLIENT } from '../../sandbox/calendars/state.ts'
 import { SANDBOX_NUMBERS } from '../../sandbox/demo.ts'
 import { SANDBOX_PAYMENTS } from '../../sandbox/payments/accounts.ts'
 import { readSandboxFile, writeSecretFile } from './sandbox-file.ts'
@@ -14,7 +15,7 @@ import { type ChildEnvironment, processStep, type ReadyMessage, type ScriptSpec,
 
 /** Twilio's own WhatsApp sandbox sends from this number. */
 const SANDBOX_WHATSAPP_FROM = 'whatsapp:+14155238886'
-const VENDORS = ['carrier', 'whatsapp', 'openai', 'paypal', 'tranzila'] as const
+const VENDORS = ['carrier', 'whatsapp', 'openai', 'models', 'paypal', 'tranzila', 'calendars'] as const
 const STOP_MS = 5_000
 
 type Ports = Record<(typeof VENDORS)[number], number>
@@ -27,7 +28,6 @@ export function sandboxStep(config: Config, environment: ChildEnvironment, scrip
   return processStep(
     'sandbox',
     async () => {
-      // Chosen here, so that a sandbox that is started again has the same addresses.
       ports = await choosePorts()
       const flags = Object.entries(sandboxFlags(config, ports, secrets)).map(([flag, value]) => `--${flag}=${value}`)
       return [script('sandbox', 'src/sandbox/main.ts', STOP_MS, ...flags)]
@@ -36,7 +36,7 @@ export function sandboxStep(config: Config, environment: ChildEnvironment, scrip
     {
       onReady: ([message]) => {
         ports = { ...ports, ...reportedPorts(message) }
-        Object.assign(environment, accountVariables(ports, secrets))
+        Object.assign(environment, accountVariables(config, ports, secrets))
         const whatsappUrl = localUrl(ports.whatsapp)
         const { accountSid, authToken, baileysSecret, paymentsSecret } = secrets
         writeSecretFile(join(config.dataDir, 'sandbox.json'), {
@@ -46,9 +46,11 @@ export function sandboxStep(config: Config, environment: ChildEnvironment, scrip
           authToken,
           baileysSecret,
           whatsappUrl,
+          modelsUrl: localUrl(ports.models),
           paymentsSecret,
           paypalUrl: localUrl(ports.paypal),
           tranzilaUrl: localUrl(ports.tranzila),
+          calendarsUrl: localUrl(ports.calendars),
         })
       },
     },
@@ -71,7 +73,7 @@ function readSecrets({ dataDir, speech }: Config) {
 }
 
 async function choosePorts(): Promise<Ports> {
-  const ports: Ports = { carrier: 0, whatsapp: 0, openai: 0, paypal: 0, tranzila: 0 }
+  const ports: Ports = { carrier: 0, whatsapp: 0, openai: 0, models: 0, paypal: 0, tranzila: 0, calendars: 0 }
   for (const vendor of VENDORS) ports[vendor] = await findFreePort('127.0.0.1')
   return ports
 }
@@ -88,8 +90,10 @@ function sandboxFlags(config: Config, ports: Ports, secrets: Secrets): Record<st
     'state-dir': stateDir,
     'secrets-file': secretsFile,
     ...(openaiKey ? { 'openai-port': String(ports.openai) } : {}),
+    'models-port': String(ports.models),
     'paypal-port': String(ports.paypal),
     'tranzila-port': String(ports.tranzila),
+    'calendars-port': String(ports.calendars),
     'log-level': config.logLevel,
     'public-base-url': config.publicBaseUrl,
     // The simulated carrier reaches the server on this machine, whatever the public address is.
@@ -97,6 +101,7 @@ function sandboxFlags(config: Config, ports: Ports, secrets: Secrets): Record<st
     numbers: Object.values(SANDBOX_NUMBERS).join(','),
     'voice-url': publicUrl(config.publicBaseUrl, WEBHOOKS.incomingCall),
     'status-callback': publicUrl(config.publicBaseUrl, WEBHOOKS.callStatus),
+    'sms-url': publicUrl(config.publicBaseUrl, WEBHOOKS.sms),
   }
 }
 
@@ -104,8 +109,7 @@ function reportedPorts(message: ReadyMessage | undefined): Partial<Ports> {
   return z.object({ ports: z.record(z.string(), z.number()).default({}) }).parse(message ?? {}).ports
 }
 
-/** The settings with which the product uses the simulated vendors. */
-function accountVariables(ports: Ports, secrets: Secrets): Environment {
+function accountVariables(config: Config, ports: Ports, secrets: Secrets): Environment {
   return {
     SANDBOX: '1',
     TWILIO_ACCOUNT_SID: secrets.accountSid,
@@ -120,6 +124,8 @@ function accountVariables(ports: Ports, secrets: Secrets): Environment {
           OPENAI_REALTIME_URL: `ws://127.0.0.1:${ports.openai}/v1/realtime`,
         }
       : {}),
+    // `TEXT_MODEL=compatible:sandbox` answers with the played model, unless the address is the user's.
+    ...(config.models.compatible ? {} : { COMPATIBLE_BASE_URL: `${localUrl(ports.models)}/v1` }),
     PAYPAL_CLIENT_ID: SANDBOX_PAYMENTS.clientId,
     PAYPAL_CLIENT_SECRET: secrets.paymentsSecret,
     PAYPAL_WEBHOOK_ID: SANDBOX_PAYMENTS.webhookId,
@@ -130,6 +136,12 @@ function accountVariables(ports: Ports, secrets: Secrets): Environment {
     TRANZILA_API_BASE_URL: localUrl(ports.tranzila),
     TRANZILA_REPORT_BASE_URL: localUrl(ports.tranzila),
     TRANZILA_PAY_BASE_URL: localUrl(ports.tranzila),
+    GOOGLE_CLIENT_ID: SANDBOX_CALENDAR_CLIENT.id,
+    GOOGLE_CLIENT_SECRET: SANDBOX_CALENDAR_CLIENT.secret,
+    GOOGLE_CALENDAR_BASE_URL: localUrl(ports.calendars),
+    MICROSOFT_CLIENT_ID: SANDBOX_CALENDAR_CLIENT.id,
+    MICROSOFT_CLIENT_SECRET: SANDBOX_CALENDAR_CLIENT.secret,
+    MICROSOFT_CALENDAR_BASE_URL: localUrl(ports.calendars),
   }
 }
 
@@ -137,7 +149,6 @@ function localUrl(port: number): string {
   return `http://127.0.0.1:${port}`
 }
 
-/** Where the web server is reached from this machine. */
 function localAddress({ host, port }: Config): string {
   const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`

@@ -15,16 +15,12 @@ export class StartRefused extends Error {
   override name = 'StartRefused'
 }
 
-/** A start that the signal to stop interrupted. */
 export const START_CANCELED = 'The start was canceled.'
 
-/** The environment of the child processes; steps add to it what later processes need. */
 export type ChildEnvironment = Record<string, string | undefined>
 
-/** One of the sources as a child process. */
 export type ScriptSpec = (name: string, file: string, stopTimeoutMs: number, ...args: string[]) => ProcessSpec
 
-/** Undoes a step when everything stops. `kill` is for a second signal: no waiting, no order. */
 export type Running = { stop(): Promise<void>; kill?(): void }
 
 /** One thing to start. Steps start in order, each when the one before is up, and stop in reverse order. */
@@ -102,10 +98,7 @@ export function runningOf(processes: readonly ManagedProcess[]): Running {
   }
 }
 
-/**
- * A step of one or more processes that start together.
- * @param specs called when the step starts, so that it can use the results of earlier steps
- */
+/** A step of processes that start together; `specs` is called at its start, to use earlier results. */
 export function processStep(
   name: string,
   specs: () => ProcessSpec[] | Promise<ProcessSpec[]>,

@@ -6,20 +6,15 @@ import { type Running, runningOf, START_CANCELED, type Step } from './steps.ts'
 type Slot = { process: ManagedProcess; state: 'starting' | 'standby' | 'listening' }
 
 export type WebPool = {
-  /** How many servers serve at a time. */
   listening: number
   spec(name: string): ProcessSpec
 }
 
-/** How long the start waits for the standby server once the others serve. */
 const STANDBY_MS = 5_000
 
 const listeningMessage = z.object({ type: z.literal('listening') })
 
-/**
- * The web servers and one standby: a server that has everything ready but the port. When one dies the standby takes the
- * port within milliseconds, since the carrier asks at once what to do with the caller of a dropped stream.
- */
+/** Web servers and a standby that is ready but for the port, which it takes in milliseconds: the carrier asks at once. */
 export function webStep(name: string, pool: WebPool, logger: Logger, backoff?: Backoff): Step {
   return {
     name,
@@ -40,7 +35,6 @@ export function webStep(name: string, pool: WebPool, logger: Logger, backoff?: B
   }
 }
 
-/** Starts the servers; `served` resolves when as many as wanted have the port. */
 function startPool(pool: WebPool, logger: Logger, backoff?: Backoff) {
   const slots: Slot[] = []
   const served = Promise.withResolvers<void>()

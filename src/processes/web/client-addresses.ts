@@ -6,7 +6,6 @@ export class ClientAddresses {
 
   constructor(private readonly proxies: TrustedProxies) {}
 
-  /** Notes the peer of a request before the routes see it. */
   setPeer(request: Request, address: string): void {
     this.#peers.set(request, address)
   }

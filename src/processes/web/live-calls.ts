@@ -1,21 +1,26 @@
 import { join } from 'node:path'
 import { publicUrl, WEBHOOKS } from '../../access/urls.ts'
 import type { Deps } from '../../composition/deps.ts'
+import { readCallerMemory } from '../../domain/agent/index.ts'
 import type { BusinessDirectory } from '../../domain/businesses/index.ts'
 import { createStreamToken, type StreamToken, verifyStreamToken } from '../../domain/calls/index.ts'
+import { within } from '../../domain/context.ts'
 import { createProfileCache } from '../../domain/receptionist/index.ts'
 import { createProcessMessages } from '../../domain/system/index.ts'
 import type { VoiceWebhookDeps } from '../../http/webhooks/voice/context.ts'
 import { networkPhone } from '../../lib/phone.ts'
 import { waitAtMost } from '../../lib/wait-at-most.ts'
 import { Admission } from '../../media/admission.ts'
+import { createFileSpool } from '../../media/audio-spool.ts'
 import { createCallEvents } from '../../media/call-events.ts'
 import { createCallTools } from '../../media/call-tools.ts'
 import { createCallTraceStore } from '../../media/call-trace-store.ts'
 import { createFileTraceWriters } from '../../media/call-trace-writer.ts'
+import { CallerMemories } from '../../media/caller-memories.ts'
 import { systemClock } from '../../media/clock.ts'
 import { createListenSocket } from '../../media/listen-socket.ts'
 import { createLiveControl } from '../../media/live-control.ts'
+import { LoopWatch } from '../../media/loop-watch.ts'
 import {
   type CallTools,
   DEFAULT_LIMITS,
@@ -27,7 +32,8 @@ import { createPreviewVoice } from '../../media/preview-voice.ts'
 import { PrewarmedSessions } from '../../media/prewarmed-sessions.ts'
 import { createReceptionist, type Receptionist } from '../../media/reception.ts'
 import { createStreamRejections } from '../../media/reject-stream.ts'
-import { createMediaSocket } from '../../media/socket.ts'
+import { createMediaSocket, type MediaSocket } from '../../media/socket.ts'
+import type { Metrics } from '../../observability/metrics.ts'
 import type { VoiceServices } from '../../trpc/trpc.ts'
 
 /** How long a test call waits for its greeting before it is dialled. */
@@ -52,7 +58,9 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
   })
   const events = createCallEvents({ ...deps, serverId: deps.processId })
   const traces = createTraces(deps)
+  const audioSpool = createFileSpool(join(config.dataDir, 'call-audio'), log)
   const prewarmed = new PrewarmedSessions(speech.engine)
+  const memories = createMemories(deps)
   const tools = createCallTools({
     ctx,
     profiles,
@@ -68,7 +76,13 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
     limit: config.maxConcurrentCalls,
     live: () => media.liveCalls(),
     draining: () => draining,
+    delayMs: () => loop.recentMs,
   })
+  const loop = new LoopWatch({ live: () => media.liveCalls(), onDelay: (ms) => media.noteDelay(ms) })
+  const admit = (callSid: string) => {
+    loop.begin()
+    return admission.admit(callSid)
+  }
   const media = createMediaSocket({
     log,
     verifyUpgrade: (path, signature) => carriers.verifyUpgrade(path, signature),
@@ -76,8 +90,10 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
       engine: speech.engine,
       standby: speech.standby,
       adopt: (callSid) => prewarmed.adopt(callSid),
+      known: (call) => memories.of(call),
       tools,
       openTrace: (callSid) => traces.writers.open(callSid),
+      audioSpool,
       events: { ...events, refuse: createStreamRejections({ ctx, inbox, metrics }) },
       log,
       limits: { ...DEFAULT_LIMITS, ...limits },
@@ -94,8 +110,7 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
   })
   const messages = createProcessMessages({ ctx, sql: deps.database.sql, processId: deps.processId })
   const control = createLiveControl({ messages, sessionOf: (callSid) => media.sessionOf(callSid), log })
-  metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
-  metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
+  addGauges(metrics, media, loop)
 
   return {
     media,
@@ -103,14 +118,14 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
     upgradeListener: createListenSocket({ control, admit: createListenAccess(deps), log }),
     receptionist,
     webhooks: {
-      expectCall: (call) => prewarmCall(call, { receptionist, prewarmed, tools }),
-      admitCall: (callSid) => admission.admit(callSid),
+      expectCall: (call) => prewarmCall(call, { receptionist, prewarmed, tools, memories }),
+      admitCall: admit,
       knownEnd: (callSid) => events.reasonOf(callSid),
     } satisfies Pick<VoiceWebhookDeps, 'expectCall' | 'admitCall' | 'knownEnd'>,
     voice: {
       speak: createPreviewVoice(speech.preview),
       async admitTestCall(call, settings) {
-        if (!admission.admit(call.callSid)) return null
+        if (!admit(call.callSid)) return null
         const reception = receptionist.receptionOfTest(call.businessId, settings, call.test.language)
         // A greeting that takes longer, or fails, is the call's to deal with.
         await waitAtMost(reception?.renderGreeting().catch(() => null) ?? Promise.resolve(null), GREETING_MS)
@@ -130,8 +145,10 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
     /** Ends once every call's events are written or queued. */
     async stop() {
       control.stop()
+      loop.stop()
       await messages.stop()
       await events.settled()
+      await audioSpool.close()
       profiles.stop()
       prewarmed.close()
       await traces.writers.flush()
@@ -139,6 +156,24 @@ export function createLiveCalls(deps: Deps, directory: BusinessDirectory, limits
       await speech.close()
     },
   }
+}
+
+function createMemories({ ctx, log }: Deps): CallerMemories {
+  return new CallerMemories(({ businessId, callSid, from }) => {
+    const business = within(ctx, businessId, { kind: 'system', id: `call ${callSid}` })
+    return readCallerMemory(business, { from }, new Date())
+  }, log)
+}
+
+function addGauges(metrics: Metrics, media: MediaSocket, loop: LoopWatch): void {
+  metrics.gauge('calls_live', 'Calls being served by this process', media.liveCalls)
+  metrics.gauge('media_sockets', 'Open media sockets', media.sockets)
+  for (const at of ['p50', 'p99', 'max'] as const)
+    metrics.gauge(
+      `call_event_loop_delay_${at}_milliseconds`,
+      `How late the event loop was in the last minute with live calls, ${at}`,
+      () => loop.lastMinute[at],
+    )
 }
 
 /** A test call is served on the connection of the member who asked for it alone, and no other call there. */
@@ -150,8 +185,8 @@ function servedBy(call: StreamToken | null, tester: Tester | null): ServedCall |
 
 /** Opens the engine session of a call while its webhook is answered. */
 function prewarmCall(
-  call: Pick<StreamToken, 'callSid' | 'businessId' | 'from' | 'to'>,
-  parts: { receptionist: Receptionist; prewarmed: PrewarmedSessions; tools: CallTools },
+  call: Omit<StreamToken, 'expiresAt' | 'nonce'>,
+  parts: { receptionist: Receptionist; prewarmed: PrewarmedSessions; tools: CallTools; memories: CallerMemories },
 ): void {
   const reception = parts.receptionist.receptionOf(call.businessId, call.to)
   if (!reception) return
@@ -164,10 +199,13 @@ function prewarmCall(
     ...(voice ? { voice } : {}),
     tools: parts.tools.list({ ...call, expiresAt: 0, nonce: '' }),
   }
-  parts.prewarmed.open(call.callSid, options, engines?.engine)
+  const session = parts.prewarmed.open(call.callSid, options, engines?.engine)
+  if (!session?.remember) return
+  void parts.memories.of(call).then((known) => {
+    if (known !== null) session.remember?.(known)
+  })
 }
 
-/** The files that the traces of live calls go into, and what stores them once the calls are over. */
 function createTraces({ config, ctx, log, metrics, storage }: Deps) {
   const dir = join(config.dataDir, 'call-records')
   const writers = createFileTraceWriters({
@@ -187,7 +225,6 @@ function createTraces({ config, ctx, log, metrics, storage }: Deps) {
   return { writers, store }
 }
 
-/** What the carrier does to connect the caller to a person. */
 function transferDocument({ carriers, config }: Deps, call: StreamToken, number: string): string {
   const url = (path: string) => publicUrl(config.publicBaseUrl, `${path}?business=${call.businessId}`)
   const document = carriers.any()?.dialPerson({

@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { type AccessContext, businessOf, type PrincipalDeps } from '../../access/authenticate.ts'
+import { type AccessContext, businessOf, businessParameter, type PrincipalDeps } from '../../access/authenticate.ts'
 import { createKeyLimit } from '../../access/key-limit.ts'
 import { createOperatorCheck } from '../../access/operators.ts'
 import { checkNewPassword, hashPassword } from '../../access/passwords.ts'
 import { StreamGate } from '../../access/streams.ts'
-import { UPLOADED_FILES } from '../../access/urls.ts'
+import { CALENDARS, UNSUBSCRIBE, UPLOADED_FILES } from '../../access/urls.ts'
+import { readUnsubscription } from '../../composition/alerts.ts'
 import type { Deps } from '../../composition/deps.ts'
 import type { BusinessDirectory } from '../../domain/businesses/index.ts'
 import type { Actor } from '../../domain/context.ts'
@@ -20,6 +21,8 @@ import { createRestApi } from '../../http/api/rest.ts'
 import { createTrpcEndpoint } from '../../http/api/trpc.ts'
 import { createWhatsAppApi } from '../../http/api/whatsapp.ts'
 import { createBoard } from '../../http/board.ts'
+import { createBookPages } from '../../http/book/routes.ts'
+import { createCalendarRoutes } from '../../http/calendars/routes.ts'
 import { createConsole } from '../../http/console.ts'
 import { handleError } from '../../http/errors.ts'
 import { calledProcedures, createGuard, type GuardEnv } from '../../http/guard.ts'
@@ -30,6 +33,10 @@ import { createPrompts } from '../../http/prompts.ts'
 import { createRemovedRoutes } from '../../http/removed-routes.ts'
 import { BODY_LIMITS } from '../../http/request-body.ts'
 import { refuseUnstorableAddress, refuseUnstorableBody } from '../../http/storable.ts'
+import { createUnsubscribe } from '../../http/unsubscribe.tsx'
+import { createAlertWebhooks } from '../../http/webhooks/alerts.ts'
+import { createCalendarWebhooks } from '../../http/webhooks/calendars.ts'
+import { createNoticeWebhooks } from '../../http/webhooks/notices.ts'
 import { createPaymentWebhooks } from '../../http/webhooks/payments.ts'
 import type { VoiceWebhookDeps } from '../../http/webhooks/voice/context.ts'
 import { createVoiceWebhooks } from '../../http/webhooks/voice/routes.ts'
@@ -40,7 +47,6 @@ import type { ClientAddresses } from './client-addresses.ts'
 import type { LiveCalls } from './live-calls.ts'
 import type { LoginService } from './login-service.ts'
 
-/** Where `./start_all.sh` builds the console. */
 const CONSOLE_FOLDER = join(import.meta.dir, '../../../dist/console')
 
 export type RouteDeps = {
@@ -52,6 +58,28 @@ export type RouteDeps = {
   calls: LiveCalls
   voice: VoiceWebhookDeps
   services: ApiServices
+}
+
+/** Pages that customers open without an account, and what comes from calendars outside. */
+function mountCustomerPages(app: Hono<GuardEnv>, parts: RouteDeps): void {
+  const { deps, addresses } = parts
+  const { ctx, payments, inbox, bookingLinks: links } = deps
+  app.route(
+    '/',
+    createNoticeWebhooks({ ctx, carriers: deps.carriers, links: deps.notices.links, now: deps.alerts.now }),
+  )
+  app.route('/pay', createPayPages({ ctx, payments, inbox }))
+  app.route('/book', createBookPages({ ctx, payments, links, addressOf: addresses.limitKeyOf }))
+  mountCalendars(app, parts)
+}
+
+function mountCalendars(app: Hono<GuardEnv>, { deps, addresses, principal }: RouteDeps): void {
+  const { ctx, calendars, calendarFeeds: feeds, config } = deps
+  const addressOf = addresses.limitKeyOf
+  app.route('/', createCalendarWebhooks({ ctx, calendars, addressOf }))
+  const { publicBaseUrl } = config
+  const routes = { ctx, calendars, feedLinks: feeds.links, writeFeed: feeds.write, principal, publicBaseUrl, addressOf }
+  app.route(CALENDARS, createCalendarRoutes(routes))
 }
 
 /** Every route of the web server, in the order in which they are tried. */
@@ -95,8 +123,16 @@ export function mountRoutes(parts: RouteDeps): Hono<GuardEnv> {
     }),
   )
   app.route('/', createPaymentWebhooks({ ctx, payments, inbox, addressOf: addresses.limitKeyOf, log }))
+  app.route(
+    '/',
+    createAlertWebhooks({ ctx, carriers, directory, inbox, publicBaseUrl: config.publicBaseUrl, alerts: deps.alerts }),
+  )
+  app.route(
+    UNSUBSCRIBE,
+    createUnsubscribe({ ctx, directory, read: (token) => readUnsubscription(config.sessionSecret, token) }),
+  )
   app.route('/', createRemovedRoutes())
-  app.route('/pay', createPayPages({ ctx, payments, inbox }))
+  mountCustomerPages(app, parts)
   app.route('/prompts', createPrompts(calls.receptionist))
   app.route(
     '/',
@@ -119,7 +155,7 @@ export function mountRoutes(parts: RouteDeps): Hono<GuardEnv> {
     createFilesApi({
       storage: deps.storage,
       uploads: deps.uploads,
-      authenticateAgain: (request) => businessOf(request, principal),
+      authenticateAgain: (request) => businessOf(request, principal, businessParameter(request)),
     }),
   )
   app.route(UPLOADED_FILES, createUploadedFiles(deps))
@@ -175,7 +211,6 @@ export function principalDeps(
   }
 }
 
-/** The context of a procedure, whether it is called over tRPC or REST. */
 function createContexts(
   deps: Deps,
   principal: PrincipalDeps,

@@ -1,5 +1,5 @@
 import type { Server } from 'bun'
-import { businessOf, type PrincipalDeps } from '../../access/authenticate.ts'
+import { businessOf, businessParameter, type PrincipalDeps } from '../../access/authenticate.ts'
 import { SOCKETS } from '../../access/permissions.ts'
 import { requireAccess } from '../../access/require-access.ts'
 import { TEST_CALL_SOCKET } from '../../access/urls.ts'
@@ -9,11 +9,7 @@ import { toAppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { type MediaSocket, type MediaSocketData, refuseNoSocket } from '../../media/socket.ts'
 
-/**
- * Answers upgrades of `/ws/test-call`: a member's browser speaks the carrier's frames there. Authenticated like a request,
- * with the business in `?business=`, since a browser sets no headers here.
- * @returns undefined once upgraded
- */
+/** Upgrades `/ws/test-call` for a member's browser, authenticated with `?business=`; undefined once upgraded. */
 export function createTestCallSocket(deps: {
   principal: PrincipalDeps
   media: MediaSocket
@@ -24,7 +20,7 @@ export function createTestCallSocket(deps: {
     const noSocket = refuseNoSocket(request)
     if (noSocket) return noSocket
     try {
-      const business = await businessOf(request, deps.principal, new URL(request.url).searchParams.get('business'))
+      const business = await businessOf(request, deps.principal, businessParameter(request))
       if (rule?.access !== 'business') throw new Error('The socket for test calls has no rule.')
       requireAccess(business.access, rule.needs)
       const { content, live } = await getDraft(business)

@@ -25,13 +25,18 @@ export function createSmtpMailer(options: { url: string; from: string; connectMs
   })
   const domain = /@([^\s>]+)>?\s*$/.exec(options.from)?.[1] ?? 'localhost'
   return {
-    async send({ id, ...mail }) {
+    async send({ id, unsubscribe, ...mail }) {
       try {
         await transport.sendMail({
           ...mail,
           from: options.from,
           messageId: `<${id}@${domain}>`,
-          headers: { 'Auto-Submitted': 'auto-generated' },
+          headers: {
+            'Auto-Submitted': 'auto-generated',
+            ...(unsubscribe
+              ? { 'List-Unsubscribe': `<${unsubscribe}>`, 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' }
+              : {}),
+          },
         })
       } catch (error) {
         throw refusal(error)
@@ -56,6 +61,10 @@ function refusal(error: unknown): AppError {
   const settings = code === 'EAUTH' || status === 530 || status === 535
   if (status !== null && status >= 500 && !settings)
     return new AppError('invalid', 'mail_refused', `The mail server refuses the mail (${answered}).`, { cause: error })
+  // The mail was handed over and nothing came back (RFC 5321, section 4.5.4.2): it may be sent.
+  const unanswered = status === null && error instanceof Error && Reflect.get(error, 'command') === 'DATA'
+  if (unanswered)
+    return new AppError('unavailable', 'mail_unknown', `The mail server did not answer (${code}).`, { cause: error })
   return new AppError('unavailable', 'mail_unavailable', `The mail server does not take mail (${answered}).`, {
     cause: error,
   })

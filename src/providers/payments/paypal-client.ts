@@ -9,7 +9,6 @@ const tokenBody = z.looseObject({ access_token: z.string(), expires_in: z.number
 
 type PayPalClientOptions = { clientId: string; clientSecret: string; apiBaseUrl: string; now: () => number }
 
-/** PayPal's REST API with its access tokens. */
 export class PayPalClient {
   private readonly options: PayPalClientOptions
   private readonly api: string

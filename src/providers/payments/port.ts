@@ -35,7 +35,6 @@ export type Charge = {
 
 export type Refund = {
   transactionId: string
-  /** The refunded charge. */
   chargeId: string
   status: 'pending' | 'completed' | 'failed'
   amount: number
@@ -87,10 +86,7 @@ export interface PaymentProvider {
         currency: Currency
       }) => Promise<Refund | null>)
     | null
-  /**
-   * The pointer of a webhook, before its sender is verified.
-   * @throws AppError `invalid` for a body that is not a webhook
-   */
+  /** The pointer of a webhook, before its sender is verified. @throws AppError `invalid` for a body that is no webhook */
   peekWebhook(body: string): WebhookPointer
   /**
    * The pointer of a webhook. Null: it is not from the provider, or not about a payment.

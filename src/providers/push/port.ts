@@ -6,6 +6,8 @@ export type PushKeys = { publicKey: string; privateKey: string }
 
 export interface PushSender {
   makeKeys(): PushKeys
+  /** Whether `send` may reach the address: a public one, unless the settings allow others. */
+  isAllowed(endpoint: string): Promise<boolean>
   /**
    * Sends a message, encrypted for the browser alone (RFC 8291).
    * @returns `gone` when the browser takes none any more (404 or 410)

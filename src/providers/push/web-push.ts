@@ -1,9 +1,10 @@
 import webPush from 'web-push'
 import { AppError, errorMessage } from '../../lib/errors.ts'
-import { createSafeFetch, SafeFetchError, type SafeFetchSettings } from '../../lib/safe-fetch.ts'
+import { createSafeFetch, isAllowedUrl, SafeFetchError, type SafeFetchSettings } from '../../lib/safe-fetch.ts'
 import type { PushSender } from './port.ts'
 
 const TIMEOUT_MS = 10_000
+const LOOKUP_MS = 5_000
 /** How long a push service keeps a message for a phone that is off: what is older says nothing new. */
 const TTL_SECONDS = 6 * 3_600
 
@@ -16,6 +17,7 @@ export function createWebPush(options: { subject: string } & SafeFetchSettings):
   const fetchSafely = createSafeFetch(settings)
   return {
     makeKeys: () => webPush.generateVAPIDKeys(),
+    isAllowed: (endpoint) => isAllowedUrl(endpoint, settings, LOOKUP_MS),
     async send(target, payload, keys) {
       const { endpoint, headers, body } = webPush.generateRequestDetails(target, payload, {
         vapidDetails: { subject, ...keys },

@@ -15,6 +15,17 @@ export interface SpeechSynthesizer {
   close(): Promise<void>
 }
 
+/** Speaks an answer that is sent, and not heard on a line. */
+export interface VoiceNoteSpeaker {
+  /**
+   * Speaks one text, off the caller's thread. @returns Opus in Ogg, one channel
+   * @throws AppError `voice_unavailable`, `text_too_long`, `nothing_to_say`
+   */
+  speakVoiceNote(request: { text: string; language: Language }): Promise<Uint8Array<ArrayBuffer>>
+  /** As that of a `SpeechSynthesizer`. */
+  close(): Promise<void>
+}
+
 /** One question of the receptionist. `endOfTurnMs`: the silence after which the answer counts as complete. */
 export type IntakeQuestion = { key: 'name' | 'inquiry' | 'callback_time'; prompt: string; endOfTurnMs: number }
 
@@ -105,16 +116,12 @@ export interface EnginePlayer {
 
 /** One call's conversation. Every method may be called at any time, after `close` too, and none throws. */
 export interface EngineSession {
-  /**
-   * Base64 μ-law as Twilio sent it, with its `media.timestamp`.
-   * @param rms how loud it is, on the 16-bit scale, if known
-   */
+  /** Base64 μ-law as Twilio sent it, with its `media.timestamp`. @param rms how loud it is, on the 16-bit scale, if known */
   sendAudio(payload: string, timestampMs: number, rms?: number): void
   /** From now on audio goes to a player instead of `audio` events; for engines with many small pieces. */
   playTo?(player: EnginePlayer): void
   /** Speaks a text now, as an item, in place of what is being made or waits. */
   say(text: string): void
-  /** Stops the current item. */
   cancel(): void
   /** Requests an answer for a caller who waits too long, unless one is being made. */
   answer(): void
@@ -126,11 +133,10 @@ export interface EngineSession {
   truncate(itemId: string, heardMs: number): void
   /** @param options.silent no answer follows: the call ends or is transferred */
   toolResult(toolCallId: string, result: unknown, options?: { silent?: boolean }): void
-  /**
-   * Gives the model an instruction that the caller does not hear; it answers with that in mind. Absent where the engine
-   * only follows its script.
-   */
+  /** Gives the model an instruction that the caller does not hear; absent where the engine only follows its script. */
   instruct?(text: string): void
+  /** Adds what is known of the caller to the model's instructions, whenever it comes; absent as `instruct` is. */
+  remember?(known: string): void
   /** Whether the caller speaks right now; true where the engine does not know. */
   hearsVoice(): boolean
   /** The last speech was a noise or a backchannel, or the time is up: no answer. */

@@ -16,7 +16,6 @@ export type RecordingDownload = { data: Uint8Array; contentType: string }
 
 /** A number of the carrier's account; addresses are empty where none is set. */
 export type CarrierNumber = {
-  /** The carrier's id of it. */
   id: string
   /** E.164. */
   number: string
@@ -24,16 +23,26 @@ export type CarrierNumber = {
   voiceMethod: string
   statusCallback: string
   statusMethod: string
+  smsUrl: string
+  smsMethod: string
+  /** Whether it can take and send SMS. */
+  sms: boolean
   /** What answers calls instead of `voiceUrl`, if set. */
   answeredBy: 'application' | 'trunk' | null
 }
+
+/** Numbers are E.164. */
+export type OutboundText = { from: string; to: string; text: string }
+/** `statusUrl` is POSTed to when its state changes. */
+type OutboundTextRequest = OutboundText & { statusUrl?: string }
+/** `url` answers with the document, `statusUrl` hears how it ended; both are POSTed to. */
+export type OutboundRing = { from: string; to: string; url: string; statusUrl: string; seconds: number }
 
 /** Audio to play; where the product has none, the carrier's own voice says `spoken` instead. */
 export type Prompt = { promptUrl: string; spoken?: { text: string; language: 'he' | 'en' } | null }
 
 /** The telephone carrier. Answers are documents in the carrier's markup. */
 export interface Telephony {
-  /** The account whose keys it holds. */
   readonly accountSid: string
   /** Whether the carrier signed this webhook. */
   verifyWebhook(request: SignedRequest): boolean
@@ -74,7 +83,26 @@ export interface Telephony {
    * @param id the carrier's id of the number
    * @throws AppError `carrier_refused`, `carrier_unreachable`
    */
-  configureNumber(id: string, webhooks: { voiceUrl: string; statusCallback: string }): Promise<CarrierNumber>
+  configureNumber(
+    id: string,
+    webhooks: { voiceUrl: string; statusCallback: string; smsUrl: string },
+  ): Promise<CarrierNumber>
+  /**
+   * Sends an SMS. @returns the carrier's id of it
+   * @throws AppError `carrier_refused` (invalid) when it is refused for good, `carrier_busy` (unavailable) when it certainly was
+   *   not taken, `outcome_unknown` (unavailable) when it may have been
+   */
+  sendText(text: OutboundTextRequest): Promise<string>
+  /** The id of an SMS that was sent after `since`; null when the carrier has none. */
+  findText(text: OutboundText & { since: Date }): Promise<string | null>
+  /** Rings a number up; who answers hears the document at `url`. Throws as `sendText`. */
+  ring(call: OutboundRing): Promise<string>
+  /** The id of such a call that was made after `since` and is none of `otherIds`; null when the carrier has none. */
+  findRing(call: Pick<OutboundRing, 'from' | 'to'> & { since: Date; otherIds: string[] }): Promise<string | null>
+  /** A text that is read out twice; a key that is pressed meanwhile goes to `actionUrl`. */
+  askForKey(options: { text: string; ask: string; language: 'he' | 'en'; actionUrl: string }): string
+  /** A sentence in the carrier's own voice, then hang up. */
+  sayText(options: { text: string; language: 'he' | 'en' }): string
   /** Downloads a file that came with an inbound message; credentials go only to the carrier's own hosts. */
   downloadMedia(url: string, maxBytes: number): Promise<RecordingDownload>
 }

@@ -25,7 +25,6 @@ export class TwilioClient {
     this.#authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString('base64')}`
   }
 
-  /** The path of a resource of the account. */
   pathOf(...parts: string[]): string {
     return [this.#accountUrl, ...parts].join('/')
   }

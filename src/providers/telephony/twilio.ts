@@ -3,6 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { readAnswer } from '../answers.ts'
 import type { CarrierNumber, RecordingDownload, Telephony } from './port.ts'
 import { bytesOf, carrierError, GARBLED, TwilioClient } from './twilio-client.ts'
+import { createTwilioOutbound } from './twilio-outbound.ts'
 import { twiml } from './twiml.ts'
 import { isSignedByTwilio } from './verify-signature.ts'
 
@@ -24,6 +25,9 @@ const numberResource = z
     voice_method: z.string().nullish(),
     status_callback: z.string().nullish(),
     status_callback_method: z.string().nullish(),
+    sms_url: z.string().nullish(),
+    sms_method: z.string().nullish(),
+    capabilities: z.object({ sms: z.boolean().nullish() }).nullish(),
     voice_application_sid: z.string().nullish(),
     trunk_sid: z.string().nullish(),
   })
@@ -35,6 +39,9 @@ const numberResource = z
       voiceMethod: row.voice_method ?? '',
       statusCallback: row.status_callback ?? '',
       statusMethod: row.status_callback_method ?? '',
+      smsUrl: row.sms_url ?? '',
+      smsMethod: row.sms_method ?? '',
+      sms: row.capabilities?.sms === true,
       answeredBy: row.trunk_sid ? 'trunk' : row.voice_application_sid ? 'application' : null,
     }),
   )
@@ -69,16 +76,20 @@ export function createTwilioTelephony(options: TwilioTelephonyOptions): Telephon
     downloadRecording: (sid) => downloadRecording(client, sid),
     deleteRecording: (sid) => deleteRecording(client, sid),
     listNumbers: () => listNumbers(client),
-    configureNumber: (id, { voiceUrl, statusCallback }) =>
+    configureNumber: (id, { voiceUrl, statusCallback, smsUrl }) =>
       client.request(client.pathOf('IncomingPhoneNumbers', `${encodeURIComponent(id)}.json`), numberResource, {
         VoiceUrl: voiceUrl,
         VoiceMethod: 'POST',
         StatusCallback: statusCallback,
         StatusCallbackMethod: 'POST',
+        SmsUrl: smsUrl,
+        SmsMethod: 'POST',
+        SmsApplicationSid: '',
         VoiceApplicationSid: '',
         TrunkSid: '',
       }),
     downloadMedia: (url, maxBytes) => downloadMedia(client, url, maxBytes),
+    ...createTwilioOutbound(client),
   }
 }
 

@@ -7,7 +7,12 @@ const VOICEMAIL_SECONDS = 300
 /** How long a person's telephone rings. */
 const DIAL_SECONDS = 20
 
-type Documents = Pick<Telephony, 'connectStream' | 'voicemail' | 'sayGoodbye' | 'hangUp' | 'dialPerson' | 'playPrompt'>
+type Documents = Pick<
+  Telephony,
+  'connectStream' | 'voicemail' | 'sayGoodbye' | 'hangUp' | 'dialPerson' | 'playPrompt' | 'askForKey' | 'sayText'
+>
+/** How long a key is waited for after the text, in seconds. */
+const KEY_SECONDS = 8
 
 /** The documents that answer Twilio's webhooks; they depend on no account. Source: Twilio's TwiML pages. */
 export const twiml: Documents = {
@@ -65,11 +70,41 @@ export const twiml: Documents = {
     response.play(promptUrl)
     return xmlCharacters(response.toString())
   },
+  askForKey({ text, ask, language, actionUrl }) {
+    const response = new VoiceResponse()
+    for (let time = 0; time < 2; time++) {
+      const gather = response.gather({
+        input: ['dtmf'],
+        numDigits: 1,
+        timeout: KEY_SECONDS,
+        action: actionUrl,
+        method: 'POST',
+      })
+      gather.say(voiceOf(language), spokenText(text, language))
+      gather.say(voiceOf(language), spokenText(ask, language))
+    }
+    response.hangup()
+    return xmlCharacters(response.toString())
+  },
+  sayText({ text, language }) {
+    const response = new VoiceResponse()
+    response.say(voiceOf(language), spokenText(text, language))
+    response.hangup()
+    return xmlCharacters(response.toString())
+  },
+}
+
+function voiceOf(language: 'he' | 'en') {
+  return language === 'he'
+    ? { language: 'he-IL' as const, voice: 'Google.he-IL-Standard-A' as const }
+    : { language: 'en-US' as const }
+}
+
+function spokenText(text: string, language: 'he' | 'en'): string {
+  return xmlCharacters(language === 'he' ? stripPoints(text) : text)
 }
 
 function addPrompt(response: VoiceResponse, { promptUrl, spoken }: Prompt): void {
   if (!spoken) response.play(promptUrl)
-  else if (spoken.language === 'he')
-    response.say({ language: 'he-IL', voice: 'Google.he-IL-Standard-A' }, xmlCharacters(stripPoints(spoken.text)))
-  else response.say({ language: 'en-US' }, xmlCharacters(spoken.text))
+  else response.say(voiceOf(spoken.language), spokenText(spoken.text, spoken.language))
 }

@@ -35,10 +35,7 @@ export function createMediaFetcher(settings: SafeFetchSettings) {
 
 const LOOK_MS = 3_000
 
-/**
- * Makes a function that asks the server of a file for its type and size, without fetching it. null when it cannot be asked
- * now: only sending tells.
- */
+/** Asks a file's server for its type and size without fetching it; null when it cannot be asked now: only sending tells. */
 export function createMediaProbe(settings: SafeFetchSettings): ProbeMedia {
   const fetchSafely = createSafeFetch(settings)
   return async (url) => {

@@ -15,6 +15,8 @@ export type OutboundMessage = {
   text?: string
   media?: OutboundMedia[]
   template?: { contentSid: string; variables: Record<string, string> }
+  /** Instead of all of that: about a message of theirs, by its provider's id. An empty emoji takes it back. */
+  reaction?: { emoji: string; messageId: string }
   replyTo?: string
   providerMessageId?: string
 }
@@ -95,10 +97,7 @@ export type WhatsAppParty = { phone: string | null; lid: string | null; name: st
 
 export type InboundMedia = {
   kind: 'image' | 'video' | 'audio' | 'voice' | 'document' | 'sticker'
-  /**
-   * Where the file is fetched from. For a linked account it is the argument of `downloadMedia`, contains the file's key and is
-   * valid for weeks. null when there is no key or address.
-   */
+  /** Linked account: `downloadMedia`'s argument, holds the file's key, valid for weeks. null without key or address. */
   url: string | null
   contentType: string
   fileName: string | null
@@ -112,10 +111,7 @@ export type InboundMedia = {
 
 export type OfferedChoice = { id: string | null; text: string; description?: string | null; url?: string | null }
 
-/**
- * The content of a message, the same for every provider. Text is preserved even where the rest of the message is not
- * supported.
- */
+/** The content of a message, the same for every provider. Text is preserved even of a message that is not supported. */
 export type InboundContent =
   | { kind: 'text'; text: string }
   /** `emoji` is empty when a reaction was taken back. */
@@ -228,10 +224,7 @@ export type InboundEvent = {
   replyTo: string | null
   content: InboundContent
   extras?: InboundExtras
-  /**
-   * The key under which answers to this message are encrypted (votes, edits, some reactions), base64. As secret as the
-   * message; `findSecret` returns it.
-   */
+  /** Key of the answers to this message (votes, edits, some reactions), base64; as secret as it. `findSecret` returns it. */
   secret?: string
   /** The message could not be read yet; the same `dedupeKey` comes again when it can. */
   placeholder?: boolean
@@ -244,10 +237,7 @@ export type StoredSecret = {
   options: string[] | null
 }
 
-/**
- * Reads a message that a bridge posts in Baileys' own form, as JSON.
- * @returns null for what is not part of a conversation with one person
- */
+/** Reads a message that a bridge posts in Baileys' form, as JSON; null for what is not a conversation with one person. */
 export type ReadBridgeMessage = (message: unknown) => Promise<InboundEvent | null>
 
 /** A status of a sent message. Statuses come in any order and more than once. */
@@ -279,6 +269,8 @@ export type AccountHooks = {
   findSecret?(providerMessageId: string): Promise<StoredSecret | null>
   /** WhatsApp has a number that was written to (E.164) under the id of another number, as in Brazil, Mexico and Argentina. */
   onIdentity?(phone: string, jid: string): Promise<void>
+  /** A person types, or has stopped. Nothing waits for it. */
+  onTyping?(who: { phone: string | null; lid: string | null }, isTyping: boolean): void
   /** A recently sent message, by provider id, for a phone that could not decrypt it. */
   getMessage?(providerMessageId: string): Promise<OutboundMessage | null>
 }
@@ -289,7 +281,6 @@ export interface LinkedAccount extends WhatsAppSender {
   status(): AccountStatus
   /** The id under which a message is sent, the same at every attempt. */
   fixedId(message: OutboundMessage): string
-  /** Connects, and stays connected until `stop`. */
   start(): Promise<void>
   /** Disconnects within some two seconds; the link stays. */
   stop(reason?: string): Promise<void>

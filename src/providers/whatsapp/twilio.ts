@@ -44,6 +44,8 @@ export function createTwilioWhatsApp(options: TwilioWhatsAppOptions): WhatsAppSe
   return {
     provider: 'twilio',
     async send(message) {
+      if (message.reaction)
+        return { outcome: 'rejected', code: 'reaction_not_supported', message: 'Twilio has no way to react.' }
       const api = await open()
       try {
         const created = await api.messages.create({

@@ -16,7 +16,16 @@ export type CallCode = { atMs: number; code: number; level: 'error' | 'warning' 
 /** A requested TwiML document. `url` is null for TwiML that came through REST. */
 export type FollowedDocument = {
   atMs: number
-  source: 'webhook' | 'fallback' | 'connect_action' | 'record_action' | 'dial_action' | 'redirect' | 'rest' | 'whisper'
+  source:
+    | 'webhook'
+    | 'fallback'
+    | 'connect_action'
+    | 'record_action'
+    | 'dial_action'
+    | 'gather_action'
+    | 'redirect'
+    | 'rest'
+    | 'whisper'
   url: string | null
   params: Readonly<Record<string, string>>
   status: number | null

@@ -1,26 +1,8 @@
 import { BYTES_PER_MS, findVoice } from './audio.ts'
 import type { CallLog } from './call-log.ts'
 import type { CallerTurn } from './call-report.ts'
+import type { CallerStep } from './caller-step.ts'
 import { FRAME_MS, type Line } from './line.ts'
-
-/**
- * When a step begins, after the step before it ended:
- * `now`; `{ afterMs }` later; `agent_done` = the agent has spoken since the caller's last speech or key, and the line has been
- * quiet for `quietMs`; `barge_in` = the agent has been speaking for `bargeInMs` and still is.
- */
-export type When = 'now' | 'agent_done' | 'barge_in' | { afterMs: number }
-
-type Timing = { when?: When; quietMs?: number; bargeInMs?: number }
-
-export type CallerStep = Timing &
-  (
-    | /** Says something; `agent_done` by default. */ { say: Uint8Array; label?: string }
-    | /** Presses keys, one every 200 ms; `agent_done` by default. */ { dtmf: string }
-    | /** Hangs up; `now` by default. */ { hangup: true }
-    | /** Lets time pass; `now` by default. */ { wait: number }
-    | /** Stays silent that long after the agent is done. */ { silence: number }
-    | /** The caller's network is gone that long: no frame is sent. */ { networkGap: number }
-  )
 
 /** How long the line must be quiet before the agent counts as done. */
 const QUIET_MS = 500

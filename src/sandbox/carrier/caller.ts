@@ -13,7 +13,8 @@ import {
 } from './call-context.ts'
 import { CallLog } from './call-log.ts'
 import type { CallEnd, CallReport, CallStatus } from './call-report.ts'
-import { type CallerStep, ScriptRunner } from './caller-script.ts'
+import { ScriptRunner } from './caller-script.ts'
+import type { CallerStep } from './caller-step.ts'
 import { runDocument } from './interpreter.ts'
 import { Line } from './line.ts'
 import { type CallUpdate, type CarrierCall, type CarrierState, newCarrierCall } from './state.ts'
@@ -29,6 +30,8 @@ export type PlaceCall = {
   connectBaseUrl?: string
   from: string
   to: string
+  /** `outbound-api` for a call that the product makes: the steps are those of the person who answers. */
+  direction?: 'inbound' | 'outbound-api'
   /** The caller's steps; a caller without a script listens until the agent ends the call. */
   script?: readonly CallerStep[]
   maxSeconds?: number
@@ -59,7 +62,7 @@ const DEFAULT_MAX_SECONDS = 60
  */
 export async function placeCall(options: PlaceCall): Promise<CallReport> {
   const { carrier } = options
-  const call = newCarrierCall(options.from, options.to)
+  const call = newCarrierCall(options.from, options.to, null, options.direction)
   const interrupt = new Interrupt()
   const line = new Line(options.background ?? null)
   const log = new CallLog()

@@ -1,5 +1,7 @@
+import { placeCall } from './caller.ts'
+import { postCallback } from './message-delivery.ts'
 import { API_ROOT, deliverAnswer, injectedError, pageOf, twilioError, twilioJson, twilioNotFound } from './rest.ts'
-import type { CarrierCall, CarrierState } from './state.ts'
+import { type CarrierCall, type CarrierState, newCarrierCall } from './state.ts'
 import { formatRfc2822 } from './twilio-sid.ts'
 
 const MAX_TWIML = 4000
@@ -61,6 +63,57 @@ export async function readCalls(state: CarrierState, parts: readonly string[], u
   const call = state.calls.get(sid)
   if (!call) return twilioNotFound(url.pathname.slice(API_ROOT.length))
   return deliverAnswer(twilioJson(callToJson(state, call)), effects)
+}
+
+const NUMBER = /^\+[1-9]\d{6,14}$/
+const RING_MS = 100
+
+/** `POST /Calls.json`: rings a person up, who reacts as `answers` says. Codes: 21201, 21213, 21211, 21212, 21205. */
+export async function createCall(state: CarrierState, form: URLSearchParams): Promise<Response> {
+  const [to, from, target] = [form.get('To') ?? '', form.get('From') ?? '', form.get('Url')]
+  const effects = state.faults.strike('calls.create', to)
+  const refused = injectedError(effects)
+  if (refused) return refused
+  if (to === '') return twilioError(400, 21201, 'No To number specified')
+  if (from === '') return twilioError(400, 21213, 'Caller phone number required')
+  if (!NUMBER.test(to)) return twilioError(400, 21211, `Invalid 'To' Phone Number: ${to}`)
+  if (!NUMBER.test(from)) return twilioError(400, 21212, `Invalid From Number (caller ID): ${from}`)
+  if (target === null || !URL.canParse(target)) return twilioError(400, 21205, `Url is not a valid URL: ${target}`)
+  const { outcome, script = [] } = state.answers.get(to) ?? { outcome: 'answered' }
+  const statusCallbackUrl = form.get('StatusCallback')
+  if (outcome === 'answered') {
+    const rule = state.settings.connectRules.find(({ publicBaseUrl }) => target.startsWith(publicBaseUrl))
+    const placed = Promise.withResolvers<string>()
+    const call = placeCall({
+      carrier: state,
+      webhookUrl: target,
+      from,
+      to,
+      direction: 'outbound-api',
+      script,
+      ...(rule ? { connectBaseUrl: rule.connectBaseUrl } : {}),
+      ...(statusCallbackUrl === null ? {} : { statusCallbackUrl }),
+      onPlaced: placed.resolve,
+    })
+    call.catch((error: unknown) => {
+      state.logger.error({ err: error }, 'simulated outgoing call failed')
+      placed.reject(error)
+    })
+    const made = state.calls.get(await placed.promise)
+    if (!made) throw new Error('the call was not placed')
+    return deliverAnswer(twilioJson(callToJson(state, made), 201), effects)
+  }
+  const call = newCarrierCall(from, to, null, 'outbound-api')
+  state.addCall(call)
+  state.later(RING_MS, async () => {
+    call.status = outcome
+    call.endedAt = new Date()
+    call.updatedAt = call.endedAt
+    if (statusCallbackUrl === null) return
+    const params = { AccountSid: state.accountSid, CallSid: call.sid, CallStatus: outcome, From: from, To: to }
+    await postCallback(state, 'call_status', statusCallbackUrl, { ...params, Direction: call.direction })
+  })
+  return deliverAnswer(twilioJson(callToJson(state, call), 201), effects)
 }
 
 /** `POST /Calls/{sid}.json`: new TwiML, a new URL, or the end, for a call in progress (21220 otherwise). */

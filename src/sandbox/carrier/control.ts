@@ -3,7 +3,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import { readTelephoneWav, writeTelephoneWav } from './audio.ts'
 import { reportToJson } from './call-report.ts'
 import { placeCall } from './caller.ts'
-import type { CallerStep } from './caller-script.ts'
+import type { CallerStep } from './caller-step.ts'
 import { callToJson } from './calls-api.ts'
 import { faultSchema } from './faults.ts'
 import { sendInboundWhatsApp } from './inbound-whatsapp.ts'
@@ -53,6 +53,13 @@ const callSchema = z.strictObject({
   background: audioSchema.optional(),
   /** Answer with the report after the call, instead of at once with its sid. */
   wait: z.boolean().default(false),
+})
+
+/** How a person reacts whom the product rings up. */
+const answerSchema = z.strictObject({
+  number: z.string().min(1),
+  outcome: z.enum(['answered', 'no-answer', 'busy', 'failed']).default('answered'),
+  script: z.array(stepSchema).max(200).default([]),
 })
 
 const inboundSchema = z.strictObject({
@@ -174,6 +181,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
     control.pressKeys(digits)
     return new Response(null, { status: 204 })
   },
+  'PUT /answers': ({ state, body }) => {
+    const { number, ...answer } = answerSchema.parse(body)
+    state.answers.set(number, { ...answer, script: answer.script.map((step) => dropUndefined(step)) })
+    return new Response(null, { status: 204 })
+  },
   'GET /messages': ({ state, url }) => {
     const to = url.searchParams.get('to')
     const from = url.searchParams.get('from')
@@ -209,10 +221,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
 }
 
-/**
- * `/_control/…` drives the carrier from another process, in JSON. A body must have the JSON content type, so that no page of
- * another site can post here.
- */
+/** Drives the carrier by JSON. The JSON content type is required, so that no page of another site can post here. */
 export async function handleControl(state: CarrierState, request: Request, url: URL): Promise<Response> {
   const [first = '', sid = '', last] = url.pathname.replace(/^\/_control\/?/, '').split('/')
   const path = sid === '' ? `/${first}` : `/${first}/:sid${last === undefined ? '' : `/${last}`}`

@@ -29,6 +29,7 @@ export const faultSchema = z.object({
       'messages.create',
       'messages.fetch',
       'messages.list',
+      'calls.create',
       'calls.update',
       'calls.fetch',
       'recordings',

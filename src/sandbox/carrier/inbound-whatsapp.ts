@@ -65,10 +65,7 @@ export type InboundResult = {
   deliveries: InboundDelivery[]
 }
 
-/**
- * A customer's WhatsApp message: stored in the carrier (its files hosted under `/Messages/{sid}/Media`), opens the 24 hour
- * window, and is posted to the webhook with all the fields that Twilio sends.
- */
+/** Stores a customer's message and its files, opens the 24 hour window, and posts all the fields that Twilio sends. */
 export async function sendInboundWhatsApp(options: InboundWhatsApp): Promise<InboundResult> {
   const { carrier } = options
   const message = keepMessage(options)

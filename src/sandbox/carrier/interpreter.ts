@@ -11,6 +11,7 @@ import {
   waitUntilHeard,
 } from './call-context.ts'
 import type { CallEnd } from './call-report.ts'
+import { runGather } from './gather-verb.ts'
 import { runStream } from './media-stream.ts'
 import { runRecord } from './record-verb.ts'
 import { newCarrierCall } from './state.ts'
@@ -57,6 +58,10 @@ async function runVerb(context: CallContext, verb: TwimlElement, base: string | 
   if (verb.name === 'Play') return runPlay(context, verb, base)
   if (verb.name === 'Connect') return runConnect(context, verb, base, method)
   if (verb.name === 'Dial') return runDial(context, verb, base, method)
+  if (verb.name === 'Gather') {
+    const next = await runGather(context, verb, base)
+    return next === null ? null : goOn(next)
+  }
   if (verb.name === 'Record') {
     const next = await runRecord(context, verb, base)
     return next === null ? null : goOn(next)

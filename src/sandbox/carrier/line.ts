@@ -63,7 +63,6 @@ export class Line {
     this.#listeners.push(listener)
   }
 
-  /** Connects a stream or recorder to the other end, or nothing. */
   connect(end: LineEnd | null): void {
     this.#end = end
   }

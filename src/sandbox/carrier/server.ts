@@ -1,7 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import { createLogger, type Logger } from '../../lib/log.ts'
 import { refuseForeign } from '../guard.ts'
-import { readCalls, updateCall } from './calls-api.ts'
+import { createCall, readCalls, updateCall } from './calls-api.ts'
 import { CONTENT_PATH, readContents } from './content-api.ts'
 import { handleControl } from './control.ts'
 import { createMessage, deleteMessages, readMessages } from './messages-api.ts'
@@ -12,7 +12,6 @@ import { type CarrierSettings, CarrierState } from './state.ts'
 
 export type StartCarrier = {
   port: number
-  /** Loopback only; anything else is refused. */
   hostname?: string
   accountSid: string
   authToken: string
@@ -96,6 +95,7 @@ async function handleApi(accounts: readonly CarrierState[], request: Request, ur
   const parts = rest.map(stripExtension)
   if (request.method === 'POST') {
     if (name === 'Messages' && parts.length === 0) return createMessage(state, await readForm(request))
+    if (name === 'Calls' && parts.length === 0) return createCall(state, await readForm(request))
     if (name === 'Calls' && parts.length === 1) return updateCall(state, parts[0] ?? '', await readForm(request), url)
     if (name === 'IncomingPhoneNumbers' && parts.length === 1)
       return updateNumber(state, parts[0] ?? '', await readForm(request), url)

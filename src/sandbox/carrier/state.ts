@@ -1,5 +1,6 @@
 import type { Logger } from '../../lib/log.ts'
 import type { CallReport, CallStatus } from './call-report.ts'
+import type { CallerStep } from './caller-step.ts'
 import { FaultList } from './faults.ts'
 import { newSid } from './twilio-sid.ts'
 import type { ConnectRule } from './webhook-client.ts'
@@ -45,7 +46,7 @@ export type CarrierCall = {
   parentSid: string | null
   from: string
   to: string
-  direction: 'inbound' | 'outbound-dial'
+  direction: 'inbound' | 'outbound-dial' | 'outbound-api'
   status: CallStatus
   createdAt: Date
   updatedAt: Date
@@ -89,7 +90,6 @@ export type NumberRecord = {
   updatedAt: Date
 }
 
-/** A template of the Content API. */
 export type ContentRecord = {
   sid: string
   friendlyName: string
@@ -106,6 +106,12 @@ export type CallbackRecord = {
   params: Readonly<Record<string, string>>
   status: number | null
   error: string | null
+}
+
+/** How a person who is rung up reacts. */
+export type PersonAnswer = {
+  outcome: 'answered' | 'no-answer' | 'busy' | 'failed'
+  script?: readonly CallerStep[]
 }
 
 export type CarrierSettings = {
@@ -167,13 +173,13 @@ export class CarrierState {
   readonly calls = new Map<string, CarrierCall>()
   readonly recordings = new Map<string, RecordingRecord>()
   readonly numbers = new Map<string, NumberRecord>()
-  /** Templates of the Content API. */
   readonly contents: ContentRecord[] = DEFAULT_CONTENTS.map((content) => ({ ...content }))
   readonly callbacks: CallbackRecord[] = []
+  /** How people answer calls that the product makes, by number; the rest listen and press nothing, like a machine. */
+  readonly answers = new Map<string, PersonAnswer>()
   readonly faults = new FaultList()
   /** When each WhatsApp user last wrote to each sender: key `sender|user`, ms since the epoch. */
   readonly lastInbound = new Map<string, number>()
-  /** Root URL of the REST API, set when the server listens. */
   url = ''
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
   #closed = false
@@ -229,14 +235,19 @@ function keepNewest<T>(map: Map<string, T>, key: string, value: T, keep: number)
   if (oldest !== undefined) map.delete(oldest)
 }
 
-export function newCarrierCall(from: string, to: string, parentSid: string | null = null): CarrierCall {
+export function newCarrierCall(
+  from: string,
+  to: string,
+  parentSid: string | null = null,
+  direction: CarrierCall['direction'] = parentSid === null ? 'inbound' : 'outbound-dial',
+): CarrierCall {
   const now = new Date()
   return {
     sid: newSid('CA'),
     parentSid,
     from,
     to,
-    direction: parentSid === null ? 'inbound' : 'outbound-dial',
+    direction,
     status: 'ringing',
     createdAt: now,
     updatedAt: now,

@@ -110,6 +110,20 @@ const VERBS: Readonly<Record<string, { attributes: readonly string[]; children: 
   Play: { attributes: ['loop', 'digits'], children: [] },
   Say: { attributes: ['voice', 'loop', 'language'], children: ['break', 'prosody', 'emphasis', 'p', 's'] },
   Pause: { attributes: ['length'], children: [] },
+  Gather: {
+    attributes: [
+      'action',
+      'method',
+      'input',
+      'timeout',
+      'numDigits',
+      'finishOnKey',
+      'actionOnEmptyResult',
+      'language',
+      'speechTimeout',
+    ],
+    children: ['Say', 'Play', 'Pause'],
+  },
   Record: {
     attributes: [
       'action',
@@ -173,6 +187,7 @@ export const SIMULATED_VERBS: ReadonlySet<string> = new Set([
   'Play',
   'Say',
   'Pause',
+  'Gather',
   'Record',
   'Dial',
   'Redirect',

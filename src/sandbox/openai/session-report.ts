@@ -1,6 +1,5 @@
 import type { NewItem, SessionSettings } from './client-events.ts'
 
-/** What a session did, for tests and the control API. */
 export type SessionReport = {
   id: string
   model: string

@@ -289,10 +289,7 @@ export class RealtimeSession {
     this.#send('conversation.item.truncated', { item_id: itemId, content_index: 0, audio_end_ms: audioEndMs })
   }
 
-  /**
-   * Without speech for `idle_timeout_ms` after an answer was played, by its length, the model answers by itself (realtime
-   * server_vad, `idle_timeout_ms`).
-   */
+  /** After `idle_timeout_ms` without speech behind a played answer the model speaks by itself (realtime server_vad). */
   #awaitSpeech(response: ActiveResponse): void {
     clearTimeout(this.#idle)
     const detection = this.#turnDetection

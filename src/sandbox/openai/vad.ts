@@ -17,7 +17,6 @@ export class LoudnessVad {
   #speaking = false
   #silentMs = 0
 
-  /** All the audio that came so far. */
   get totalMs(): number {
     return this.#ms + this.#rest.length / 8
   }

@@ -7,10 +7,7 @@ import type { Ledger } from './ledger.ts'
 export type ControlParts = { faults: PaymentFaults; ledger: Ledger; deliveries: Deliveries }
 export type ControlRoute = (body: unknown, id: string) => Promise<Response> | Response
 
-/**
- * The common control API of both payment servers under `/_control`: `GET ledger`, `GET webhooks`, `GET|POST|DELETE faults`,
- * and the server's own actions, as `POST name` or `POST name/id`.
- */
+/** `/_control` of both payment servers: GET ledger, webhooks; GET, POST, DELETE faults; own actions as POST name[/id]. */
 export async function handlePaymentControl(
   request: Request,
   url: URL,

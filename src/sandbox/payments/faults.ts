@@ -59,7 +59,6 @@ export class PaymentFaults {
     return this.#faults
   }
 
-  /** The effects that strike this request. */
   strike(operation: Operation): PaymentEffect[] {
     const struck = this.#faults.filter(
       (fault) => fault.operation === operation && (fault.rate >= 1 || Math.random() < fault.rate),

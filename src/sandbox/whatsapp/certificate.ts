@@ -6,10 +6,7 @@ const SEQUENCE = 0x30
 const SET = 0x31
 const ECDSA_SHA256 = oid('2a8648ce3d040302')
 
-/**
- * Makes an ECDSA P-256 certificate for loopback addresses, valid for a year. Media needs TLS because clients build `https://`
- * addresses from the media host alone. X.509 v3 by RFC 5280, written out in DER.
- */
+/** ECDSA P-256 for loopback, one year, DER by RFC 5280. Clients build `https://` from the media host, so media needs TLS. */
 export function makeLoopbackCertificate(): SelfSigned {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const name = der(

@@ -12,10 +12,7 @@ import {
   type WhatsAppState,
 } from './whatsapp-state.ts'
 
-/**
- * Sends the history to a newly linked device, inline, as an INITIAL_BOOTSTRAP history sync. An empty one is sent too: a client
- * holds its events back for 20 s while it waits for this message.
- */
+/** Sends the history (INITIAL_BOOTSTRAP) to a new device, even if empty: a client holds its events for 20 s without it. */
 export async function pushInitialHistory(state: WhatsAppState, account: Account, companion: Companion): Promise<void> {
   const chats = Map.groupBy(
     state.history.filter((entry) => entry.account === account.phone),

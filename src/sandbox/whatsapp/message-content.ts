@@ -63,10 +63,7 @@ export type ContentInput = z.input<typeof contentSchema>
 /** A message ready to be encrypted, with the attributes of its stanza. */
 export type BuiltContent = { message: proto.IMessage; mediaType?: string; edit?: string }
 
-/**
- * Builds the message a contact's phone would send.
- * @param parties digits of who writes and who is written to
- */
+/** Builds the message a contact's phone would send. @param parties digits of who writes and who is written to */
 export async function buildContent(
   content: Content,
   parties: { contact: string; account: string },

@@ -213,10 +213,7 @@ export async function sendFromContact(state: WhatsAppState, input: ContactMessag
   return id
 }
 
-/**
- * The owner of an account writes to a contact from the phone itself; linked devices get a copy.
- * @returns the stanza id
- */
+/** The owner of an account writes to a contact from the phone itself; linked devices get a copy. @returns the stanza id */
 export async function sendFromOwner(state: WhatsAppState, input: ContactMessage): Promise<string> {
   const account = state.account(input.contact)
   const destinationJid = input.group ?? phoneJid(input.to)

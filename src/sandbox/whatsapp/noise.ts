@@ -25,10 +25,7 @@ export type NoiseEvents = {
 
 export type NoiseIdentity = { staticKey: KeyPair; chain: Uint8Array }
 
-/**
- * Root, intermediate and leaf as WhatsApp sends them. Baileys checks only the issuer serial of the chain, so a chain made here
- * passes an unmodified client.
- */
+/** Root, intermediate and leaf as WhatsApp's. Baileys checks only the issuer serial, so that this chain passes. */
 export function makeNoiseIdentity(): NoiseIdentity {
   const root = Curve.generateKeyPair()
   const intermediate = Curve.generateKeyPair()

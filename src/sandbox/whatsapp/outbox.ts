@@ -1,10 +1,7 @@
 import { areJidsSameUser, type BinaryNode } from '@whiskeysockets/baileys'
 import type { Companion } from './whatsapp-state.ts'
 
-/**
- * Sends a stanza to a linked device. The server holds it until the device acknowledges it, so that one sent into a dying
- * socket, or without a connection, comes again at the next login.
- */
+/** Sends a stanza and holds it until acknowledged: one lost in a dying socket comes again at the next login. */
 export function pushStanza(companion: Companion, node: BinaryNode): void {
   companion.pending.push({ node, retried: false })
   companion.link?.send(node)

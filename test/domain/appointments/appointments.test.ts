@@ -1,15 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import {
-  type BusinessHours,
   bookAppointment,
   cancelAppointment,
   DEFAULT_HOURS,
-  instantOf,
-  isOpen,
   listAppointments,
-  possibleStarts,
-  wallClock,
 } from '../../../src/domain/appointments/index.ts'
+import { instantOf, wallClock } from '../../../src/lib/local-time.ts'
 import { startDomain } from '../../support/call-domain.ts'
 
 const ZONE = 'Asia/Jerusalem'
@@ -40,49 +36,6 @@ describe('hours', () => {
     expect(wallClock(instantOf('2027-03-26', '03:00', ZONE), ZONE)).toMatchObject({ date: '2027-03-26', time: '03:00' })
     // The hour that comes twice.
     expect(wallClock(instantOf('2027-10-31', '01:30', ZONE), ZONE)).toMatchObject({ date: '2027-10-31', time: '01:30' })
-  })
-
-  test('free times are on every day once, also when a day has 23 hours or 25', () => {
-    const daily: BusinessHours = {
-      week: Object.fromEntries(
-        ['0', '1', '2', '3', '4', '5', '6'].map((day) => [day, [{ from: '09:00', to: '10:00' }]]),
-      ),
-      holidays: [],
-    }
-    const days = (after: string) =>
-      [...possibleStarts(daily, new Date(after), 60, ZONE, 4)].map((start) => wallClock(start, ZONE).date)
-    // Late on the evening before, and early in the night of the change.
-    expect(days('2027-03-25T21:30:00Z')).toEqual(['2027-03-26', '2027-03-27', '2027-03-28', '2027-03-29'])
-    expect(days('2027-10-30T21:15:00Z')).toEqual(['2027-10-31', '2027-11-01', '2027-11-02', '2027-11-03', '2027-11-04'])
-    const nights = { ...daily, week: { ...daily.week, '5': [{ from: '01:00', to: '04:00' }] } }
-    const times = [...possibleStarts(nights, new Date('2027-03-25T21:30:00Z'), 30, ZONE, 1)]
-    expect(times.map((start) => wallClock(start, ZONE).time)).toEqual(['01:00', '01:30', '03:00', '03:30'])
-  })
-
-  test('over midnight a business must be open on both days', () => {
-    const open = (week: BusinessHours['week'], minutes: number, holidays: string[] = []) => {
-      const start = instantOf('2026-11-22', '23:30', ZONE)
-      return isOpen({ week, holidays }, start, new Date(start.getTime() + minutes * 60_000), ZONE)
-    }
-    const evening = { '0': [{ from: '20:00', to: '24:00' }] }
-    expect(open(evening, 30)).toBe(true)
-    expect(open(evening, 60)).toBe(false)
-    const bar = { ...evening, '1': [{ from: '00:00', to: '02:00' }] }
-    expect(open(bar, 60)).toBe(true)
-    expect(open(bar, 180)).toBe(false)
-    expect(open(bar, 60, ['2026-11-23'])).toBe(false)
-    expect(open(bar, 26 * 60)).toBe(false)
-  })
-
-  test('open is within one opening of a day that is no holiday', () => {
-    const open = (date: string, from: string, to: string) =>
-      isOpen(settings.hours, instantOf(date, from, ZONE), instantOf(date, to, ZONE), ZONE)
-    expect(open('2026-11-23', '09:00', '09:30')).toBe(true)
-    expect(open('2026-11-23', '16:30', '17:00')).toBe(true)
-    expect(open('2026-11-23', '16:45', '17:15')).toBe(false)
-    expect(open('2026-11-23', '08:45', '09:15')).toBe(false)
-    expect(open('2026-11-27', '10:00', '10:30')).toBe(false)
-    expect(open('2026-11-24', '10:00', '10:30')).toBe(false)
   })
 })
 
@@ -126,6 +79,13 @@ test('the past, next year but one, and closed hours are refused, the last with f
   await expect(bookAppointment(business, at('2028-11-22', '09:00'), settings)).rejects.toMatchObject({
     code: 'too_far',
   })
+  // A caller comes no sooner, and books no farther ahead, than the business lets customers.
+  await expect(bookAppointment(business, at('2026-11-22', '10:30'), settings)).rejects.toMatchObject({
+    code: 'too_soon',
+  })
+  await expect(bookAppointment(business, at('2027-03-01', '10:30'), settings)).rejects.toMatchObject({
+    code: 'too_far',
+  })
   // A day that is not on the calendar is not taken for the one it would spill over to.
   await expect(bookAppointment(business, at('2027-02-30', '10:00'), settings)).rejects.toMatchObject({
     code: 'invalid_date',
@@ -134,6 +94,21 @@ test('the past, next year but one, and closed hours are refused, the last with f
     code: 'closed',
     message: expect.stringContaining('Free: 2026-11-25 09:00'),
   })
+})
+
+test('what a caller books instead may overlap what it replaces; where it cannot be had, that stays', async () => {
+  const { business, call } = await startDomain()
+  const callSid = await call('+972501000009')
+  const caller = { number: '+972501000009', perCall: 9, perDay: 9 }
+  const book = (time: string) =>
+    bookAppointment(business, { ...at('2026-11-23', time, callSid), minutes: 60, caller }, settings)
+  const first = await book('10:00')
+  const second = await book('10:30')
+  const booked = async () => (await listAppointments(business, { from: NOW.toISOString() })).items.map(({ id }) => id)
+  expect(await booked()).toEqual([second.id])
+  expect(second.id).not.toBe(first.id)
+  await expect(book('20:00')).rejects.toMatchObject({ code: 'closed' })
+  expect(await booked()).toEqual([second.id])
 })
 
 test('a list goes on behind its cursor, soonest first', async () => {

@@ -9,6 +9,7 @@ import {
   listAppointments,
   moveAppointment,
   restoreAppointment,
+  updateAppointment,
 } from '../../../src/domain/appointments/index.ts'
 import { createBusiness } from '../../../src/domain/businesses/index.ts'
 import { within } from '../../../src/domain/context.ts'
@@ -54,6 +55,19 @@ test('a move keeps the length, may overlap its own time, and not another', async
   await expect(moveAppointment(domain.business, id, { startsAt: second })).rejects.toMatchObject({ code: 'slot_taken' })
   await moveAppointment(domain.business, id, { startsAt: first, minutes: 60 })
   expect((await getAppointment(domain.business, id)).endsAt.getTime() - Date.parse(first)).toBe(3_600_000)
+})
+
+test('the name and the note are changed, each alone, and emptied; another business finds nothing', async () => {
+  const id = await make(free(), { name: 'Dana', note: 'Kitchen' })
+  await updateAppointment(domain.business, id, { note: 'Kitchen and hall' })
+  expect(await getAppointment(domain.business, id)).toMatchObject({ name: 'Dana', note: 'Kitchen and hall' })
+  await updateAppointment(domain.business, id, { name: ' Noa ', note: null })
+  const changed = await getAppointment(domain.business, id)
+  expect(changed).toMatchObject({ name: 'Noa', note: null, state: 'booked' })
+  const other = within(domain.ctx, await createBusiness(domain.ctx, { name: 'Other', language: 'he' }))
+  await expect(updateAppointment(other, id, { name: 'Mine' })).rejects.toMatchObject({ code: 'appointment_not_found' })
+  await expect(updateAppointment(domain.business, id, { name: '' })).rejects.toThrow()
+  expect(await getAppointment(domain.business, id)).toEqual(changed)
 })
 
 test('a cancellation is taken back while the time is free', async () => {

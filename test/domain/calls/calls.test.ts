@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
+import { saveAgentSettings } from '../../../src/domain/agent/index.ts'
 import {
   type CallEndReason,
   claimStream,
@@ -8,15 +9,19 @@ import {
   endAbandonedCalls,
   finishCall,
   getCall,
+  getSummary,
   recordCallStatus,
   recordStreamEvent,
   registerCall,
   rejectStream,
   saveTurn,
+  saveTurns,
+  summarizeCall,
   verifyStreamToken,
 } from '../../../src/domain/calls/index.ts'
 import type { BusinessContext } from '../../../src/domain/context.ts'
 import { saveLead } from '../../../src/domain/leads/index.ts'
+import { saveCallTurns } from '../../../workers/handlers/calls.ts'
 import { openDomain, type TestDomain } from '../../support/domain.ts'
 import { quietFor } from '../../support/wait.ts'
 
@@ -128,6 +133,88 @@ describe('in whatever order the events of a call arrive, each twice, the record 
       expect(await domain.handle.sql`select 1 from calls where call_sid = ${call.callSid}`).toHaveLength(1)
     }
     expect(await domain.handle.sql`select 1 from contacts where business_id = ${ctx.businessId}`).toHaveLength(1)
+  })
+})
+
+test('turns and summaries are kept without card numbers, and without what the business has masked', async () => {
+  const own = await domain.newBusiness()
+  await saveAgentSettings(own, { masked: ['id_number', 'phone'] })
+  const call = { ...newCall(), businessId: own.businessId }
+  await claimStream(own, { ...call, streamSid: 'MZ9', serverId: 'web@here:1' })
+  const text =
+    'card 4580 4580 4580 4580, id 123456782, wife 052-3334444, me 050-1234567, you 03-376-0000, order 123456782'
+  const turn = { ...call, index: 0, role: 'caller' as const, text, question: 'inquiry' }
+  await saveTurn(own, { ...turn, startMs: 0, endMs: 9, interrupted: false })
+  const kept =
+    'card [card number removed], id [ID number removed], wife [phone number removed], me 050-1234567, you 03-376-0000, order 123456782'
+  const { id, turns } = await getCall(own, call.callSid)
+  expect(turns).toMatchObject([{ text: kept }])
+  await saveLead(own, { ...call, inquiry: 'call 052-3334444', source: 'call' })
+  await summarizeCall(own, call.callSid, null)
+  const summary = await getSummary(own, id)
+  expect(summary?.fields.inquiry).toBe('call [phone number removed]')
+  expect(JSON.stringify(summary)).not.toContain('3334444')
+  // The lead is what the business acts on.
+  expect((await getCall(own, call.callSid)).lead?.inquiry).toBe('call 052-3334444')
+})
+
+describe('turns of many calls, written together', () => {
+  const turnOf = (call: Call, businessId: string, index: number, text: string | null = 'hi') => ({
+    ...{ callSid: call.callSid, businessId, index, role: 'caller' as const, text },
+    ...{ startMs: 0, endMs: 9.4, interrupted: false, audioKey: `turns/${call.callSid}/${index}` },
+  })
+  const eventsOf = async (ids: string[]) =>
+    await domain.handle.sql<{ type: string; businessId: string }[]>`
+      select type, business_id as "businessId" from events
+      where data->>'turnId' in ${domain.handle.sql(ids)} order by seq`
+
+  test('each goes to its own business; the same again makes no event, a correction one', async () => {
+    const other = await domain.newBusiness()
+    const [mine, theirs] = [newCall(), newCall()]
+    await claim(mine)
+    await claimStream(other, { ...theirs, streamSid: 'MZ2', serverId: 'web@here:1' })
+    const turns = [
+      turnOf(mine, ctx.businessId, 1, null),
+      turnOf(theirs, other.businessId, 0),
+      turnOf(mine, ctx.businessId, 0),
+      // Of a call that another business has, and of one that is not there.
+      turnOf(theirs, ctx.businessId, 1),
+      turnOf(newCall(), ctx.businessId, 0),
+    ]
+    const saved = await saveTurns(domain.ctx, turns)
+    expect(saved.map((each) => each?.untranscribed ?? null)).toEqual([true, false, false, null, null])
+    const ids = saved.flatMap((each) => each?.id ?? [])
+    expect((await eventsOf(ids)).map(({ businessId }) => businessId).toSorted()).toEqual(
+      [ctx.businessId, ctx.businessId, other.businessId].toSorted(),
+    )
+    expect((await getCall(ctx, mine.callSid)).turns.map(({ index, text, endMs }) => [index, text, endMs])).toEqual([
+      [0, 'hi', 9],
+      [1, null, 9],
+    ])
+    expect((await getCall(other, theirs.callSid)).turns).toHaveLength(1)
+
+    const again = await Promise.all([saveTurns(domain.ctx, turns), saveTurns(domain.ctx, turns.toReversed())])
+    expect(again.map((each) => each.flatMap((found) => found?.id ?? []).toSorted())).toEqual([
+      ids.toSorted(),
+      ids.toSorted(),
+    ])
+    expect(await eventsOf(ids)).toHaveLength(3)
+    await saveTurns(domain.ctx, [turnOf(mine, ctx.businessId, 1, 'heard')])
+    expect(await eventsOf(ids)).toHaveLength(4)
+  })
+
+  test('one that the database refuses costs the others nothing: it becomes an event of its own', async () => {
+    const call = newCall()
+    await claim(call)
+    const bad = { ...turnOf(call, ctx.businessId, 1), startMs: 1e12 }
+    const turns = [turnOf(call, ctx.businessId, 0), bad, turnOf(newCall(), ctx.businessId, 0)]
+    await saveCallTurns(domain.ctx, turns)
+    const waiting = await domain.handle.sql<{ key: string }[]>`
+      select key from inbound_events where job = 'call.turn' and key like ${`%${call.callSid}:%`} order by key`
+    // All that came with it are judged alone.
+    expect(waiting.map(({ key }) => key)).toEqual([0, 1].map((index) => `call.turn:${call.callSid}:${index}`))
+    await saveCallTurns(domain.ctx, [turnOf(call, ctx.businessId, 0), turnOf(call, ctx.businessId, 2)])
+    expect((await getCall(ctx, call.callSid)).turns.map(({ index }) => index)).toEqual([0, 2])
   })
 })
 

@@ -2,11 +2,14 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { getSummary, registerCall, saveTurn } from '../../../src/domain/calls/index.ts'
 import type { BusinessContext } from '../../../src/domain/context.ts'
 import type { JobContext } from '../../../src/jobs/consumer.ts'
-import { AppError } from '../../../src/lib/errors.ts'
 import { createLogger } from '../../../src/lib/log.ts'
-import type { TextModel } from '../../../src/providers/models/port.ts'
+import { createModelConnection } from '../../../src/providers/models/connection.ts'
+import { startModelServer } from '../../../src/sandbox/models/server.ts'
 import { callHandlers } from '../../../workers/handlers/calls.ts'
 import { openDomain, type TestDomain } from '../../support/domain.ts'
+import { openTextModels } from '../../support/models.ts'
+
+const AWAY = { rules: [{ steps: [{ fault: 'server_error' as const }] }] }
 
 let domain: TestDomain
 let ctx: BusinessContext
@@ -34,30 +37,25 @@ test('a call whose server died gets its summary from a model that was away at th
     ...{ callSid, businessId: ctx.businessId, index: 0, role: 'caller', interrupted: false },
     ...{ text: 'A flat in Haifa', startMs: 0, endMs: 900 },
   })
-  let isAway = true
-  const model: TextModel = {
-    name: 'test',
-    check: async () => {},
-    askForJson: async () => {
-      if (isAway) throw new AppError('unavailable', 'model_unreachable', 'The model is away.')
-      return { summary: 'They want a flat in Haifa.', sentiment: 'neutral' }
-    },
-  }
+  const server = startModelServer({ plan: AWAY })
+  const { candidate } = createModelConnection({ provider: 'compatible', apiKey: null, baseUrl: server.baseUrl })
+  const { models } = openTextModels([candidate('test')])
   const handlers = callHandlers({
     ctx: domain.ctx,
-    model: () => model,
+    models,
     sendSettings: { twilio: () => ({ configured: false, defaultSender: null, own: false }) },
   })
   const payload = { callSid, businessId: ctx.businessId, fallback: true }
   const [row] = await domain.handle.sql<{ id: string }[]>`select id from calls where call_sid = ${callSid}`
   const summary = () => getSummary(ctx, row?.id ?? '')
 
-  await expect(handlers['call.summarize'](payload, attempt(1))).rejects.toMatchObject({ code: 'model_unreachable' })
+  await expect(handlers['call.summarize'](payload, attempt(1))).rejects.toMatchObject({ code: 'model_unavailable' })
   expect(await summary()).toMatchObject({ madeBy: 'rules' })
-  isAway = false
+  server.plan({ rules: [{ steps: [{ say: '{"summary": "They want a flat in Haifa.", "sentiment": "neutral"}' }] }] })
   await handlers['call.summarize'](payload, attempt(2))
   expect(await summary()).toMatchObject({ madeBy: 'model', summary: 'They want a flat in Haifa.' })
   // Another job of the same call finds it summarized.
-  isAway = true
+  server.plan(AWAY)
   await handlers['call.summarize'](payload, attempt(1))
+  await server.close()
 })

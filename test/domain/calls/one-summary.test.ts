@@ -69,7 +69,7 @@ async function play(order: Step[], serverLives: boolean) {
         { businessId: ctx.businessId, callSid, recordingSid: `RE${callSid}`, at: at.toISOString() },
         source,
         storage,
-        () => 1,
+        () => null,
       ),
     main: () => summarizeCall(ctx, callSid, null),
     fallback: async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
-import { appointments, callTurns, messageMedia, pendingDeletions, recordings } from '../../../db/schema/index.ts'
+import { callTurns, messageMedia, pendingDeletions, recordings } from '../../../db/schema/index.ts'
 import { attachCallTrace, registerCall, saveTurn } from '../../../src/domain/calls/index.ts'
 import { within } from '../../../src/domain/context.ts'
 import { getImport, runImport } from '../../../src/domain/imports/index.ts'
@@ -13,6 +13,7 @@ import { createSecretBox, deriveKey } from '../../../src/lib/secret-box.ts'
 import { createFileStorage } from '../../../src/providers/storage/file.ts'
 import { createPublicPost, isPublicAddress } from '../../../src/providers/webhooks/public-post.ts'
 import { createTestApi, type TestApi } from '../../support/api.ts'
+import { insertAppointment } from '../../support/appointments.ts'
 import { temporaryDirectory } from '../../support/cleanup.ts'
 
 let api: TestApi
@@ -54,7 +55,12 @@ describe('a CSV import', () => {
     expect(preview.notices).toEqual(['Not read: “עיר”.'])
     expect(preview.rows[0]).toMatchObject({ row: 2, phone: '+972501000001', tags: ['vip', 'new'] })
     expect(preview.errors).toEqual([
-      { row: 4, column: 'טלפון', message: 'no phone number; write it as +972… or 05x-…' },
+      {
+        row: 4,
+        column: 'טלפון',
+        code: 'import_phone',
+        message: 'no phone number; write it as +972… or 05x-…',
+      },
     ])
   })
 
@@ -206,7 +212,7 @@ describe('an erasure', () => {
       [10, { contactId: contact.id }],
       [11, { callId }],
     ] as const)
-      await api.database.db.insert(appointments).values({
+      await insertAppointment(api.database.db, {
         businessId: api.businessId,
         ...link,
         startsAt: new Date(`2027-01-03T${hour}:00:00Z`),

@@ -385,7 +385,7 @@ describe('a file made to hurt', () => {
     expect(sumOf(result)).toBe(result.total)
     expect(result.total).toBeGreaterThan(100_000)
     expect(process.memoryUsage().rss - before).toBeLessThan(600e6)
-    expect(longest).toBeLessThan(500)
+    expect(longest).toBeLessThan(1_500)
     await expect(owner.imports.preview({ kind: 'contacts', csv: `name\n${'a\n'.repeat(200_001)}` })).rejects.toThrow(
       /200000 rows/,
     )

@@ -8,9 +8,12 @@ import { decideAt, paymentEnvironment, startPaymentServers, until } from '../../
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts'
 import { randomNumbers, withSeed } from '../../support/seed.ts'
 
-const PAYMENTS = 500
+/** How a customer behaves depends on the number by 2, 4, 5, 10 and 17: each combination comes once. */
+const PAYMENTS = 200
 const BUYERS = 24
 const PATIENCE_MS = 60_000
+const KILLS = 12
+/** At the longest: the slower the machine, the longer between two kills. */
 const KILLING_MS = 60_000
 const ROOT = join(import.meta.dir, '../../..')
 
@@ -177,7 +180,7 @@ test(
 
     let killing = true
     const killer = (async () => {
-      for (const end = Date.now() + KILLING_MS; killing && Date.now() < end; ) {
+      for (const end = Date.now() + KILLING_MS; killing && victims.kills < KILLS && Date.now() < end; ) {
         await Bun.sleep(300 + random() * 900)
         if (killing) victims.kill()
         // On a slow machine a start takes longer than a life: half of the victims stay up while the others come back.
@@ -236,6 +239,8 @@ test(
       const [left] = await sql<{ n: number }[]>`
       select count(*)::int as n from payments where receipt = 'due'
         or exists (select from payment_transactions t where t.payment_id = payments.id and t.status = 'pending')`
+      // What a vendor still decides would be charged behind our back.
+      if (entries().some(({ status }) => status === 'pending')) return false
       return (
         left?.n === 0 && (await counted('charge')) === sumOf('charge') && (await counted('refund')) === sumOf('refund')
       )

@@ -267,7 +267,7 @@ test('a recording and a file that come late, or are on their way during the eras
   }
   const slow = {
     downloadMedia: async () => {
-      await fetchRecording(domain.business, job('RElate1'), source, storage, () => 1).catch((error: unknown) => {
+      await fetchRecording(domain.business, job('RElate1'), source, storage, () => null).catch((error: unknown) => {
         expect(error).toSatisfy(isErased)
       })
       return { data, contentType: 'image/png' }
@@ -281,7 +281,7 @@ test('a recording and a file that come late, or are on their way during the eras
     await storage.put(key, data, 'audio/wav')
   }
   for (const sid of ['RElate1', 'RElate2'])
-    await refused(fetchRecording(domain.business, job(sid), source, storage, () => 1))
+    await refused(fetchRecording(domain.business, job(sid), source, storage, () => null))
   await fetchMessageMedia(domain.business, media.id, source, storage)
   expect((await deleteWrittenDown()).sort()).toEqual(['RElate1', 'RElate2'])
   for (const key of keys) expect(await storage.get(key)).toBeNull()

@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'bun:test'
-import { durationOfWav, writeWavMulaw } from '../../../src/audio/wav.ts'
+import { measureWav } from '../../../src/audio/peaks.ts'
+import { writeWavMulaw } from '../../../src/audio/wav.ts'
 import {
   deleteRemoteRecording,
   fetchRecording,
@@ -47,11 +48,13 @@ const byCall = async (callSid: string) =>
 test('a message that a caller left is stored once, however often the job runs, and makes a lead', async () => {
   const job = await newJob()
   const source = carrier()
-  await fetchRecording(domain.business, job, source, storage, durationOfWav)
-  await fetchRecording(domain.business, job, source, storage, durationOfWav)
+  await fetchRecording(domain.business, job, source, storage, measureWav)
+  await fetchRecording(domain.business, job, source, storage, measureWav)
   expect(source.asked).toEqual([`download ${job.recordingSid}`])
   const row = await byCall(job.callSid)
   // What was measured counts, not what the carrier said.
+  expect(row?.peaks.stepMs).toBe(20)
+  expect(row?.peaks.values).toHaveLength(100)
   expect(row).toMatchObject({ state: 'stored', duration_ms: 2_000, bytes: String(audio.byteLength) })
   const stored = await storage.get(row?.storage_key)
   expect(new Uint8Array(await new Response(stored?.body ?? null).arrayBuffer())).toEqual(new Uint8Array(audio))
@@ -65,18 +68,18 @@ test('a message that a caller left is stored once, however often the job runs, a
 test('a recording that is not ready is tried again, one that the carrier no longer has is given up', async () => {
   const job = await newJob()
   const notReady = new AppError('unavailable', 'recording_not_ready', 'Not yet.')
-  await expect(fetchRecording(domain.business, job, carrier(notReady), storage, durationOfWav)).rejects.toMatchObject({
+  await expect(fetchRecording(domain.business, job, carrier(notReady), storage, measureWav)).rejects.toMatchObject({
     code: 'recording_not_ready',
   })
   expect((await byCall(job.callSid))?.state).toBe('pending')
   const lost = new AppError('gone', 'recording_gone', 'The carrier has no such recording.')
-  await fetchRecording(domain.business, job, carrier(lost), storage, durationOfWav)
+  await fetchRecording(domain.business, job, carrier(lost), storage, measureWav)
   expect(await byCall(job.callSid)).toMatchObject({ state: 'failed', error: 'recording_gone' })
 })
 
 test('a recording belongs to one business alone', async () => {
   const job = await newJob()
-  await fetchRecording(domain.business, job, carrier(), storage, durationOfWav)
+  await fetchRecording(domain.business, job, carrier(), storage, measureWav)
   const row = await byCall(job.callSid)
   const stranger = { ...domain.business, businessId: newId() }
   await expect(getRecording(stranger, row?.id)).rejects.toMatchObject({ code: 'recording_not_found' })
@@ -86,12 +89,12 @@ test('a recording belongs to one business alone', async () => {
 
 test('the carrier’s copy is deleted where the business wants so, once; a lost job is queued again', async () => {
   const kept = await newJob()
-  await fetchRecording(domain.business, kept, carrier(), storage, durationOfWav)
+  await fetchRecording(domain.business, kept, carrier(), storage, measureWav)
   expect(domain.jobs.filter(({ name }) => name === 'recording.delete_remote')).toEqual([])
   await domain.sql`update businesses set delete_remote_recordings = true`
   const job = await newJob()
   const source = carrier()
-  await fetchRecording(domain.business, job, source, storage, durationOfWav)
+  await fetchRecording(domain.business, job, source, storage, measureWav)
   const id = (await byCall(job.callSid))?.id
   expect(domain.jobs.at(-1)).toEqual({
     name: 'recording.delete_remote',

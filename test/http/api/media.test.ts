@@ -1,17 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import sharp from 'sharp'
+import { ROUTES } from '../../../src/access/permissions.ts'
 import { createBusiness } from '../../../src/domain/businesses/index.ts'
 import { type BusinessContext, within } from '../../../src/domain/context.ts'
+import { grantMembership } from '../../../src/domain/members/index.ts'
 import { fetchMessageMedia, getMessage, processMedia, takeInbound } from '../../../src/domain/messages/index.ts'
 import { eraseContact } from '../../../src/domain/privacy/index.ts'
 import { contentDisposition } from '../../../src/http/api/serve-file.ts'
 import type { InboundMessage } from '../../../src/jobs/registry.ts'
+import { AppError } from '../../../src/lib/errors.ts'
 import { createThumbnailer } from '../../../src/providers/images/sharp.ts'
-import { createOpenAiTranscriber, restBaseOf } from '../../../src/providers/speech/openai-realtime/transcriber.ts'
-import type { Transcriber } from '../../../src/providers/speech/port.ts'
+import type { VoiceNoteTranscriber } from '../../../src/providers/models/port.ts'
+import { createVoiceNoteTranscriber } from '../../../src/providers/models/voice-notes.ts'
+import { postTranscription, restBaseOf } from '../../../src/providers/speech/openai-realtime/transcriber.ts'
 import { startOpenAi } from '../../../src/sandbox/openai/server.ts'
 import { temporaryDirectory } from '../../support/cleanup.ts'
+import { loginAs } from '../../support/identities.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 
@@ -38,12 +43,13 @@ type File = InboundMessage['media'][number]
 async function receive(
   data: Uint8Array | null,
   file: Partial<File> = {},
-  transcriber: Transcriber | null = null,
+  voiceNotes: VoiceNoteTranscriber | null = null,
+  of = ctx,
 ): Promise<{ id: string; messageId: string }> {
   count += 1
-  await takeInbound(ctx, {
+  await takeInbound(of, {
     provider: 'twilio',
-    businessId: ctx.businessId,
+    businessId: of.businessId,
     dedupeKey: `m${count}`,
     providerMessageId: `m${count}`,
     kind: 'document',
@@ -59,10 +65,45 @@ async function receive(
     const source = {
       downloadMedia: async () => ({ data, contentType: file.contentType ?? 'application/octet-stream' }),
     }
-    await fetchMessageMedia(ctx, row.id, source, web.deps.storage)
-    await processMedia(ctx, row.id, { storage: web.deps.storage, thumbnailer: createThumbnailer(), transcriber })
+    await fetchMessageMedia(of, row.id, source, web.deps.storage)
+    await processMedia(of, row.id, { storage: web.deps.storage, thumbnailer: createThumbnailer(), voiceNotes })
   }
   return { id: row.id, messageId: row.message_id }
+}
+
+/** An Ogg file of Opus (RFC 7845) of so many seconds: its head, and a last page with its granule position. */
+function voiceOf(seconds: number): Buffer {
+  const head = Buffer.concat([
+    Buffer.from('OggS\u0000\u0002'),
+    Buffer.alloc(22),
+    Buffer.from('\u0001\u0013OpusHead'),
+    Buffer.alloc(64),
+  ])
+  const last = Buffer.concat([Buffer.from('OggS\u0000\u0004'), Buffer.alloc(8), Buffer.alloc(64, 7)])
+  last.writeBigInt64LE(BigInt(seconds * 48_000), 6)
+  return Buffer.concat([head, last])
+}
+
+/** The voice notes of the product, over a played OpenAI. @param refuses what the budget says */
+function heardBy(openai: ReturnType<typeof startOpenAi>, refuses?: string): VoiceNoteTranscriber {
+  const options = { baseUrl: restBaseOf(openai.realtimeUrl), apiKey: 'k', model: 'm' }
+  return createVoiceNoteTranscriber({
+    serviceOf: () => ({
+      model: 'openai:m',
+      post: async ({ audio, mediaType, signal }) => ({
+        ...{ text: (await postTranscription(options, { audio, contentType: mediaType, signal })).text },
+        ...{ language: null, seconds: null, usage: null },
+      }),
+    }),
+    pricesOf: async () => ({}),
+    ledger: {
+      reserve: async () => {
+        if (refuses) throw new AppError('rate_limited', refuses, 'The budget is used up.')
+        return { settle: async () => {} }
+      },
+      report: async () => {},
+    },
+  })
 }
 
 const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
@@ -164,20 +205,43 @@ describe('a file', () => {
     expect(await ask(pending.id)).toEqual([409, 'media_pending'])
   })
 
+  test('of a voice that cannot be transcribed stays without words, and what fails for now is tried again', async () => {
+    const openai = startOpenAi({ port: 0, apiKey: 'k' })
+    const voice = { kind: 'voice', contentType: 'audio/ogg; codecs=opus' } as const
+    const words = async (id: string) => {
+      const [row] = await web.deps.database
+        .sql`select transcript, processed_at is not null as done from message_media where id = ${id}`
+      return [row?.transcript, row?.done]
+    }
+    const patient = heardBy(openai)
+    const cases: [string, Buffer, VoiceNoteTranscriber][] = [
+      ['too long', voiceOf(301), patient],
+      ['silent', voiceOf(0), patient],
+      ['over budget', voiceOf(3), heardBy(openai, 'model_budget_used_up')],
+    ]
+    for (const [what, data, voiceNotes] of cases)
+      expect([what, ...(await words((await receive(data, voice, voiceNotes)).id))]).toEqual([what, null, true])
+    expect(openai.uses).toHaveLength(0)
+    // The job is done again; the agent answers meanwhile that it did not hear it.
+    openai.rest.failures = [500, 429]
+    await expect(receive(voiceOf(3), voice, patient)).rejects.toMatchObject({ code: 'model_unavailable' })
+    await expect(receive(voiceOf(3), voice, patient)).rejects.toMatchObject({ code: 'model_unavailable' })
+    openai.rest.transcripts = ['הכרטיס שלי 4111 1111 1111 1111']
+    expect(await words((await receive(voiceOf(3), voice, patient)).id)).toEqual([
+      'הכרטיס שלי [card number removed]',
+      true,
+    ])
+    await openai.close()
+  })
+
   test('and its words go with its person', async () => {
     const openai = startOpenAi({ port: 0, apiKey: 'k' })
-    const transcriber = createOpenAiTranscriber({ baseUrl: restBaseOf(openai.realtimeUrl), apiKey: 'k', model: 'm' })
+    const voiceNotes = heardBy(openai)
     openai.rest.transcripts = ['אפשר לקבוע תור?']
-    const voice = Buffer.concat([
-      Buffer.from('OggS\u0000\u0002'),
-      Buffer.alloc(22),
-      Buffer.from('\u0001\u0013OpusHead'),
-      Buffer.alloc(64),
-    ])
     const { id, messageId } = await receive(
-      voice,
+      voiceOf(3),
       { kind: 'voice', contentType: 'audio/ogg; codecs=opus', seconds: 3 },
-      transcriber,
+      voiceNotes,
     )
     const message = await getMessage(ctx, messageId)
     expect(message.media).toMatchObject([
@@ -188,8 +252,8 @@ describe('a file', () => {
     expect(events.map(({ type }) => type)).toEqual(['message.receive', 'message.media', 'message.transcript'])
     expect(events[2]?.data).toMatchObject({ mediaId: id, transcript: 'אפשר לקבוע תור?', contactId: message.contactId })
     // Transcribed once; a format that the transcriber does not take is not sent.
-    await processMedia(ctx, id, { storage: web.deps.storage, thumbnailer: createThumbnailer(), transcriber })
-    await receive(Buffer.from('#!AMR\n123456'), { kind: 'voice', contentType: 'audio/amr' }, transcriber)
+    await processMedia(ctx, id, { storage: web.deps.storage, thumbnailer: createThumbnailer(), voiceNotes })
+    await receive(Buffer.from('#!AMR\n123456'), { kind: 'voice', contentType: 'audio/amr' }, voiceNotes)
     expect(openai.uses).toHaveLength(1)
     await eraseContact(ctx, message.contactId)
     expect((await get(id)).status).toBe(404)
@@ -316,4 +380,71 @@ test.each([
   ['   ...', ''],
 ])('the name %p in a header', (name, expected) => {
   expect(contentDisposition('attachment', name)).toBe(['attachment', expected].filter(Boolean).join('; '))
+})
+
+describe('a file by its address alone, as images, players and links ask for it', () => {
+  /** A member of two businesses, the older one by default; who is in one only; a file of the second. */
+  async function crossing() {
+    const second = within(web.deps.ctx, await createBusiness(web.deps.ctx, { name: 'Second', language: 'he' }))
+    const both = await loginAs(web, web.businessId, 'manager')
+    await web.deps.ctx.db.transaction((tx) => grantMembership(tx, second, both.userId ?? '', 'manager'))
+    const outsider = await loginAs(web, web.businessId, 'owner')
+    const data = await picture(40, 40).jpeg().toBuffer()
+    const { id } = await receive(data, { kind: 'image', contentType: 'image/jpeg' }, null, {
+      ...second,
+      enqueue: async () => {},
+    })
+    const cookie = (identity: typeof both) => ({ Cookie: identity.headers.Cookie ?? '' })
+    const ask = (path: string, headers: Record<string, string>, method = 'GET') =>
+      fetch(`${web.url}/api/v1/${path}`, { headers, method })
+    return { id, second: second.businessId, both: cookie(both), outsider: cookie(outsider), ask, data }
+  }
+
+  test('is that of the business in the address, for its members alone', async () => {
+    const { id, second, both, outsider, ask, data } = await crossing()
+    expect((await ask(`media/${id}`, both)).status).toBe(404)
+    const found = await ask(`media/${id}?business=${second}`, both)
+    expect(found.status).toBe(200)
+    expect(Buffer.from(await found.arrayBuffer()).equals(data)).toBe(true)
+    const part = await ask(`media/${id}?download=1&business=${second}`, { ...both, Range: 'bytes=0-3' })
+    expect([part.status, part.headers.get('content-disposition')?.split(';')[0]]).toEqual([206, 'attachment'])
+    expect((await ask(`media/${id}?business=${second}`, both, 'HEAD')).status).toBe(200)
+    // The header, which pages of other sites cannot set, outweighs the address.
+    const own = { ...both, 'x-business-id': web.businessId }
+    expect((await ask(`media/${id}?business=${second}`, own)).status).toBe(404)
+    const csv = await (await ask(`exports/contacts.csv?business=${second}`, both)).text()
+    expect(csv).toContain(`97250123${4_000 + count}`)
+    expect(await (await ask('exports/contacts.csv', both)).text()).not.toContain(`97250123${4_000 + count}`)
+    const refused = await ask(`media/${id}?business=${second}`, outsider)
+    expect([refused.status, await refused.json()]).toMatchObject([403, { error: { code: 'not_a_member' } }])
+    const byKey = await ask(`media/${id}?business=${second}`, { Authorization: `Bearer ${key}` })
+    expect([byKey.status, await byKey.json()]).toMatchObject([403, { error: { code: 'not_a_member' } }])
+  })
+
+  test('no route that lets the address choose is open to who is no member; every other route does not look at it', async () => {
+    const { second, both, outsider, ask } = await crossing()
+    const chosen = Object.entries(ROUTES).filter(([, rule]) => rule.access === 'business' && rule.byAddress)
+    expect(chosen.length).toBeGreaterThanOrEqual(7)
+    for (const [route] of chosen) {
+      expect(route).toStartWith('GET /')
+      const path = route
+        .slice('GET '.length)
+        .replace(/:file\{.*/, 'contacts.csv')
+        .replace(':id', '01900000-0000-7000-8000-000000000000')
+        .replace(':kind', 'google')
+      const open = (business: string, headers: Record<string, string>) =>
+        fetch(`${web.url}${path}?business=${business}`, { headers, redirect: 'manual' })
+      const answers = [await open(second, outsider), await open('x', both)]
+      for (const answer of answers)
+        expect([path, answer.status, await answer.json()]).toMatchObject([
+          path,
+          403,
+          { error: { code: 'not_a_member' } },
+        ])
+    }
+    const other = await ask(`contacts?business=${second}`, both)
+    expect([other.status, await other.json()]).toMatchObject([400, { error: { code: 'unknown_parameter' } }])
+    const account = await ask(`uploads?business=${second}`, { ...both, Origin: web.url }, 'POST')
+    expect(account.status).toBe(400)
+  })
 })

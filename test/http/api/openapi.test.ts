@@ -52,20 +52,23 @@ async function readDocument() {
 /** Words that are no plural noun and name one thing or a set of things in a business. */
 const SINGULAR = new Set([
   'account',
+  'agent',
   'audit',
   'draft',
   'preview',
   'privacy',
   'push',
+  'reaction',
   'receptionist',
   'search',
+  'staff',
   'system',
 ])
 const VERBS =
-  /^(refuse|resend|block|unblock|merge|repair|close|reopen|snooze|move|refund|link|restart|logout|preview|retry|replay|confirm|cancel|drain|handle|restore|connect|end|listen|transfer|whisper|discard|rebase|publish|test)$/
+  /^(book|refuse|resend|block|unblock|merge|repair|close|reopen|snooze|move|refund|link|restart|logout|preview|retry|replay|confirm|cancel|drain|handle|restore|connect|end|listen|transfer|whisper|discard|rebase|publish|force-publish|test|take|see|no-show|sync|decide|order|pause|resume|turn-off|answer|send|dismiss|read|stop)$/
 /** What a resource has once. */
 const PARTS =
-  /^(outcome|summary|overnight|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats|live|key|usage|doctor|backup|audio)$/
+  /^(outcome|summary|overnight|replay|assignee|opt-out|history|timeline|board|second-factor|retention|rejected-rows|stats|live|key|usage|doctor|backup|settings|audio|escalation|agent|memory|requirement)$/
 
 describe('every procedure', () => {
   test('has its place in REST, or is a subscription that says what it sends', () => {
@@ -88,7 +91,7 @@ describe('every procedure', () => {
       for (const [index, segment] of segments.entries()) {
         if (segment.startsWith('{')) {
           // A parameter follows the collection that it is from.
-          expect(segments[index - 1]).toMatch(/s$/)
+          expect(segments[index - 1]).toMatch(/(s|^staff)$/)
           continue
         }
         const last = index === segments.length - 1

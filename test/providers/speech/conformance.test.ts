@@ -54,7 +54,9 @@ describe.each(Object.entries(engines))('%s', (_, engine) => {
     await call.next('ready')
     call.session.say(script.reprompt)
     const { itemId } = await call.next('audio_done')
-    const pieces = call.events.flatMap((event) => (event.type === 'audio' ? [event] : []))
+    // On a busy machine the dialogue has gone on meanwhile.
+    const end = call.events.findIndex((event) => event.type === 'audio_done')
+    const pieces = call.events.slice(0, end).flatMap((event) => (event.type === 'audio' ? [event] : []))
     expect(pieces.length).toBeGreaterThan(0)
     for (const piece of pieces) {
       expect(piece.itemId).toBe(itemId)

@@ -66,9 +66,53 @@ test('every document is valid markup of the carrier, with any text in its values
     telephony.sayGoodbye({ promptUrl: hostile }),
     telephony.dialPerson({ number: '+972 <&\u0001', callerId: null, whisperUrl: hostile, actionUrl: hostile }),
     telephony.playPrompt({ promptUrl: hostile }),
+    telephony.askForKey({ text: '<x> & \u0001', ask: '"1"', language: 'he', actionUrl: hostile }),
+    telephony.sayText({ text: '<x> & \u0001', language: 'en' }),
     telephony.hangUp(),
   ]
   for (const document of documents) expect(checkTwiml(parseTwiml(document))).toEqual([])
+})
+
+describe('SMS and outgoing calls', () => {
+  const text = {
+    from: '+97233330000',
+    to: '+972501234567',
+    text: 'שלום <x>',
+    statusUrl: `${PUBLIC}/webhook/sms_status`,
+  }
+  const url = `${PUBLIC}/webhook/alert_call`
+  const ring = { from: text.from, to: text.to, url, statusUrl: url, seconds: 20 }
+  const since = new Date(Date.now() - 60_000)
+
+  test('what was taken is found again when its answer was lost, and nothing that was not', async () => {
+    expect(await telephony.findText({ ...text, since })).toBeNull()
+    carrier.faults.add({ operation: 'messages.create', times: 1, effect: { kind: 'response_lost' } })
+    expect(await failureOf(telephony.sendText(text))).toMatchObject({ kind: 'unavailable', code: 'outcome_unknown' })
+    const sid = await telephony.findText({ ...text, since })
+    expect(sid).toMatch(/^SM/)
+    expect(await telephony.findText({ ...text, text: 'another', since })).toBeNull()
+    carrier.answers.set(text.to, { outcome: 'busy' })
+    carrier.faults.add({ operation: 'calls.create', times: 1, effect: { kind: 'response_lost' } })
+    expect(await failureOf(telephony.ring(ring))).toMatchObject({ code: 'outcome_unknown' })
+    const call = await telephony.findRing({ ...ring, since, otherIds: [] })
+    expect(call).toMatch(/^CA/)
+    expect(await telephony.findRing({ ...ring, since, otherIds: [call ?? ''] })).toBeNull()
+  })
+
+  test('what is refused for good, what is busy, and what may have been taken have codes of their own', async () => {
+    expect(await failureOf(telephony.sendText({ ...text, to: '12' }))).toMatchObject({
+      kind: 'invalid',
+      code: 'carrier_refused',
+    })
+    const answers = { 429: 'carrier_busy', 503: 'outcome_unknown', 400: 'carrier_refused' }
+    for (const [status, code] of Object.entries(answers)) {
+      const effect = { kind: 'http_error', status: Number(status), code: 20500 } as const
+      carrier.faults.add({ operation: 'calls.create', times: 1, effect })
+      expect(await failureOf(telephony.ring(ring))).toMatchObject({ code })
+    }
+    expect(await failureOf(missing.sendText(text))).toMatchObject({ code: 'outcome_unknown' })
+    expect(await failureOf(wrongKeys.sendText(text))).toMatchObject({ code: 'carrier_refused' })
+  })
 })
 
 describe('recordings', () => {
@@ -96,7 +140,11 @@ test('a number is listed, and configured to lead here in place of a trunk', asyn
   expect(await telephony.listNumbers()).toContainEqual(
     expect.objectContaining({ id: sid, number: '+972721112222', voiceUrl: '', answeredBy: 'trunk' }),
   )
-  const webhooks = { voiceUrl: `${PUBLIC}/webhooks/voice`, statusCallback: `${PUBLIC}/webhooks/status` }
+  const webhooks = {
+    voiceUrl: `${PUBLIC}/webhooks/voice`,
+    statusCallback: `${PUBLIC}/webhooks/status`,
+    smsUrl: `${PUBLIC}/webhooks/sms`,
+  }
   const configured = { id: sid, ...webhooks, voiceMethod: 'POST', statusMethod: 'POST', answeredBy: null }
   expect(await telephony.configureNumber(sid, webhooks)).toMatchObject(configured)
   expect(await telephony.listNumbers()).toContainEqual(expect.objectContaining(configured))

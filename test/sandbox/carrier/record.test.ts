@@ -56,7 +56,7 @@ describe('<Record>', () => {
   test('plays the prompt and the beep, records until silence, and the file can be had when it is ready', async () => {
     const { app, carrier } = startVoicemail('timeout="1" maxLength="10"')
     const said = concatBytes([mulawSilence(100), voice(900)])
-    const report = await call(app, carrier, [{ say: said, quietMs: 60 }])
+    const report = await call(app, carrier, [{ say: said, quietMs: 500 }])
     expect(report.recordings).toEqual([expect.objectContaining({ durationSeconds: 1, endedBy: 'silence' })])
     // The prompt of 200 ms and the beep of 400 ms.
     expect(report.heardMs).toBe(600)
@@ -117,7 +117,7 @@ describe('<Record>', () => {
 
   test('ends with a hang-up: the action is asked with Digits=hangup, its answer thrown away', async () => {
     const { app, carrier } = startVoicemail('timeout="5"')
-    const report = await call(app, carrier, [{ say: voice(300), quietMs: 60 }, { hangup: true }])
+    const report = await call(app, carrier, [{ say: voice(300), quietMs: 500 }, { hangup: true }])
     expect(report.recordings[0]?.endedBy).toBe('hangup')
     expect(app.to('/recorded')[0]?.params).toMatchObject({ Digits: 'hangup', CallStatus: 'completed' })
     expect(report.ended.by).toBe('caller')
@@ -126,7 +126,7 @@ describe('<Record>', () => {
 
   test('ends at its maximum length', async () => {
     const { app, carrier } = startVoicemail('maxLength="1"')
-    const report = await call(app, carrier, [{ say: voice(3000), quietMs: 60 }])
+    const report = await call(app, carrier, [{ say: voice(3000), quietMs: 500 }])
     expect(report.recordings[0]).toMatchObject({ endedBy: 'max_length', durationSeconds: 1 })
   })
 

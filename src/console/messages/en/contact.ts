@@ -1,7 +1,7 @@
 export const contact = {
   title: 'Contacts',
   search: 'Search',
-  empty: 'No contacts yet.',
+  empty: 'No contacts yet. Whoever calls or writes is added by itself; a file can be imported too.',
   phone: 'Phone',
   email: 'E-mail',
   tags: 'Tags',

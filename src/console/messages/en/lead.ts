@@ -1,4 +1,7 @@
 export const lead = {
+  filtered: 'Only some of the leads are shown.',
+  toBoard: 'To the whole board',
+  noneFound: 'There are no such leads.',
   title: 'Leads',
   empty: 'No leads in this stage.',
   callback: 'Call back at',

@@ -1,4 +1,6 @@
 export const live = {
+  notNotified: 'Callers do not hear that your staff may listen to the call.',
+  toNotice: 'Add a notice before the greeting',
   title: 'Live calls',
   empty: 'No one is on the phone right now. A call appears here as soon as the agent answers it.',
   count: '{count, plural, one {# call} other {# calls}}',

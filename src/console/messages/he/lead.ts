@@ -1,4 +1,7 @@
 export const lead = {
+  filtered: 'רק חלק מהלידים מוצגים.',
+  toBoard: 'לכל הלוח',
+  noneFound: 'אין לידים כאלה.',
   title: 'לידים',
   empty: 'אין לידים בשלב הזה.',
   callback: 'לחזור ב',

@@ -1,8 +1,8 @@
 export const nav = {
   today: 'היום',
-  inbox: 'שיחות',
+  inbox: 'הודעות',
   live: 'עכשיו',
-  calls: 'טלפון',
+  calls: 'שיחות',
   leads: 'לידים',
   calendar: 'יומן',
   payments: 'תשלומים',

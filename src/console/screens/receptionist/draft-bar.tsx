@@ -2,17 +2,24 @@ import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { isSame } from '../../../lib/merge.ts'
-import { mutation, queryClient } from '../../app/trpc.ts'
+import { useAccess } from '../../app/access.ts'
+import { codeOf, mutation, queryClient } from '../../app/trpc.ts'
 import { Act } from '../../ui/buttons.tsx'
+import { Confirm } from '../../ui/confirm.tsx'
 import { Problem } from '../../ui/fields.tsx'
+import { isolated } from '../../ui/values.tsx'
 import { type Content, contentOf, type DraftEditing } from './draft.ts'
 import { labelOf } from './fields.ts'
+
+/** Why a draft waits for its scenarios: an owner can publish it all the same. */
+const SCENARIO_CODES: ReadonlySet<string> = new Set(['scenarios_not_run', 'scenarios_running', 'scenarios_failed'])
 
 /** Where the draft stands, and what can be done with it. */
 export function DraftBar({ editing, mayEdit }: { editing: DraftEditing; mayEdit: boolean }) {
   const t = useTranslations('receptionist')
   const { state, saving, dirty, error } = editing
   const draft = useDraftActions(editing)
+  const mayForce = useAccess().may('owner')
   if (!state) return null
   const { seen, mine } = state
   const changed = !isSame(contentOf(seen.live), mine)
@@ -41,10 +48,18 @@ export function DraftBar({ editing, mayEdit }: { editing: DraftEditing; mayEdit:
           <Act
             look="main"
             isDisabled={!changed || seen.outdated || draft.isPending}
-            onPress={() => draft.publish.mutate()}
+            onPress={() => draft.publish.mutate(false)}
           >
             {t('publish')}
           </Act>
+          {mayForce && SCENARIO_CODES.has(codeOf(draft.publish.error) ?? '') && (
+            <Confirm
+              label={t('publishAnyway')}
+              question={t('publishAnywayQuestion')}
+              isDisabled={draft.isPending}
+              onConfirm={() => draft.publish.mutate(true)}
+            />
+          )}
           <Act isDisabled={!seen.exists || draft.isPending} onPress={() => draft.discard.mutate()}>
             {t('discard')}
           </Act>
@@ -61,7 +76,10 @@ function useDraftActions(editing: DraftEditing) {
   const [thrownAway, setThrownAway] = useState<Content | null>(null)
   const reread = () => queryClient.invalidateQueries({ queryKey: ['receptionist'] })
   const publish = useMutation({
-    mutationFn: async () => await mutation('receptionist.publishDraft').mutationFn({ revision: await editing.saved() }),
+    mutationFn: async (force: boolean) =>
+      await mutation(force ? 'receptionist.forcePublish' : 'receptionist.publishDraft').mutationFn({
+        revision: await editing.saved(),
+      }),
     onSettled: reread,
   })
   const discard = useMutation({
@@ -109,7 +127,9 @@ function Notices({ editing, rebase }: { editing: DraftEditing; rebase(): void })
       )}
       {overlaps.length > 0 && (
         <div role="alert" className="flex flex-wrap items-center gap-2 rounded-lg bg-warn-soft p-2 text-warn">
-          <p className="flex-1">{t('overlaps', { fields: overlaps.map((path) => labelOf(t, path)).join(', ') })}</p>
+          <p className="flex-1">
+            {t('overlaps', { fields: overlaps.map((path) => isolated(labelOf(t, path))).join(', ') })}
+          </p>
           <Act onPress={editing.forgetOverlaps}>{t('understood')}</Act>
         </div>
       )}

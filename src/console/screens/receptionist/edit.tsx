@@ -1,4 +1,5 @@
 import { useTranslations } from 'use-intl'
+import { Act } from '../../ui/buttons.tsx'
 import { Field, Panel } from '../../ui/fields.tsx'
 import { type Content, type DraftEditing, type Settings, setting } from './draft.ts'
 import { EnginePanel } from './engine.tsx'
@@ -68,7 +69,24 @@ function Opening(part: Part) {
     <Panel title={t('opening')}>
       <Spoken {...part} name="greeting" hint={t('greetingHint')} listen="greeting" />
       <Spoken {...part} name="consentNotice" hint={t('consentHint')} />
+      <ConsentReady {...part} />
     </Panel>
+  )
+}
+
+/** Members may listen to live calls: while no notice says so, one that does is offered. */
+function ConsentReady({ editing, settings }: Part) {
+  const t = useTranslations('receptionist')
+  const missing = LANGUAGES.filter((language) => !settings.consentNotice[language]?.trim())
+  if (missing.length === 0) return null
+  const ready = Object.fromEntries(missing.map((language) => [language, t(`consentReady.${language}`)]))
+  return (
+    <div className="flex flex-col items-start gap-2 rounded-lg bg-warn-soft p-3 text-sm text-warn">
+      <p>{t('consentMissing')}</p>
+      <Act onPress={() => setting(editing, 'consentNotice', { ...settings.consentNotice, ...ready })}>
+        {t('consentTake')}
+      </Act>
+    </div>
   )
 }
 

@@ -2,12 +2,14 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { useTranslations } from 'use-intl'
+import { PageError } from '../../app/errors.ts'
 import { mutation, type Out, query, statusOf } from '../../app/trpc.ts'
 import { openTelephone, type Telephone } from '../../phone/call.ts'
 import { Act } from '../../ui/buttons.tsx'
 import { Panel, Problem } from '../../ui/fields.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Duration, Written } from '../../ui/values.tsx'
+import { Choice } from './choice.tsx'
 import { LANGUAGES, type Language } from './fields.ts'
 
 type Detail = Out<'calls.get'>
@@ -75,30 +77,6 @@ export function TestCallPanel({
   )
 }
 
-function Choice<T extends string>({
-  legend,
-  value,
-  options,
-  onChange,
-}: {
-  legend: string
-  value: T
-  options: Record<T, string>
-  onChange(value: string): void
-}) {
-  return (
-    <fieldset className="flex flex-col gap-1">
-      <legend className="mb-1 font-medium">{legend}</legend>
-      {Object.entries<string>(options).map(([key, label]) => (
-        <label key={key} className="flex items-center gap-2">
-          <input type="radio" name={legend} checked={key === value} onChange={() => onChange(key)} />
-          {label}
-        </label>
-      ))}
-    </fieldset>
-  )
-}
-
 type TestCall = ReturnType<typeof useTestCall>
 
 /** The state of one call; another screen hangs it up. */
@@ -148,8 +126,8 @@ function useTestCall(saved: () => Promise<unknown>) {
   }
   function explain(problem: unknown): Error {
     if (problem instanceof DOMException)
-      return new Error(t(problem.name === 'NotFoundError' ? 'noDevice' : 'noMicrophone'))
-    return problem instanceof Error && statusOf(problem) !== null ? problem : new Error(t('noLine'))
+      return new PageError(t(problem.name === 'NotFoundError' ? 'noDevice' : 'noMicrophone'))
+    return problem instanceof Error && statusOf(problem) !== null ? problem : new PageError(t('noLine'))
   }
   return {
     stage,
@@ -184,7 +162,7 @@ function Controls({ call }: { call: TestCall }) {
   const t = useTranslations('receptionist')
   return (
     <div className="flex flex-wrap gap-2">
-      <Act look="main" onPress={call.hangUp}>
+      <Act look="danger" onPress={call.hangUp}>
         {t('hangUp')}
       </Act>
       {call.stage === 'talking' && (

@@ -1,9 +1,10 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { useTranslations } from 'use-intl'
+import { useTimeZone, useTranslations } from 'use-intl'
 import { pages, query } from '../../app/trpc.ts'
-import { Act } from '../../ui/buttons.tsx'
+import { addDays, momentAt } from '../../ui/days.ts'
 import { Field, Panel } from '../../ui/fields.tsx'
+import { More } from '../../ui/more.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { Ago } from '../../ui/values.tsx'
 
@@ -15,15 +16,20 @@ const ENTITIES = [
   'call',
   'recording',
   'appointment',
+  'service',
+  'staff',
   'payment',
   'note',
   'receptionist',
   'business_text',
+  'knowledge_gap',
+  'catalogue_item',
   'business',
   'phone_number',
   'whatsapp_account',
   'member',
   'invitation',
+  'knowledge_source',
   'user',
   'api_key',
   'credentials',
@@ -40,16 +46,9 @@ type Filters = {
   until?: string
 }
 
-/** The first moment of a date of the browser's calendar, or of the day after it. */
-const momentOf = (date: string, daysLater = 0) => {
-  const [year = 0, month = 1, day = 1] = date.split('-').map(Number)
-  return new Date(year, month - 1, day + daysLater).toISOString()
-}
-
 export function AuditSettings() {
   const t = useTranslations('audit')
   const settings = useTranslations('settings')
-  const state = useTranslations('state')
   const [filters, setFilters] = useState<Filters>({})
   const list = useInfiniteQuery(pages('audit.list', { ...filters, limit: 50 }))
   const items = list.data?.pages.flatMap((page) => page.items) ?? []
@@ -83,11 +82,7 @@ export function AuditSettings() {
           )
         }
       </Loaded>
-      {list.hasNextPage && (
-        <Act className="self-start" isDisabled={list.isFetchingNextPage} onPress={() => void list.fetchNextPage()}>
-          {state('more')}
-        </Act>
-      )}
+      <More of={list} />
     </Panel>
   )
 }
@@ -96,6 +91,7 @@ const isEntity = (entity: string): entity is Entity => ENTITIES.some((each) => e
 
 function AuditFilters({ onChange }: { onChange(filters: Filters): void }) {
   const t = useTranslations('audit')
+  const timeZone = useTimeZone()
   const members = useQuery(query('members.list', { limit: 200 }))
   const read = (form: HTMLFormElement) => {
     const data = new FormData(form)
@@ -106,8 +102,8 @@ function AuditFilters({ onChange }: { onChange(filters: Filters): void }) {
     onChange({
       ...(entity ? { entity } : {}),
       ...(actorKind ? { actorKind } : actor ? { actorKind: 'user', actorId: actor } : {}),
-      ...(since ? { since: momentOf(since) } : {}),
-      ...(until ? { until: momentOf(until, 1) } : {}),
+      ...(since ? { since: momentAt(since, '00:00', timeZone).toISOString() } : {}),
+      ...(until ? { until: momentAt(addDays(until, 1), '00:00', timeZone).toISOString() } : {}),
     })
   }
   return (

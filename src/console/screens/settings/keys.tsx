@@ -6,6 +6,7 @@ import { Act } from '../../ui/buttons.tsx'
 import { Confirm } from '../../ui/confirm.tsx'
 import { Copyable } from '../../ui/copy.tsx'
 import { Field, Panel, Problem } from '../../ui/fields.tsx'
+import { MoreRow } from '../../ui/more.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { Ago } from '../../ui/values.tsx'
 
@@ -59,11 +60,7 @@ export function KeySettings() {
                   )}
                 </li>
               ))}
-              {keys.hasNextPage && (
-                <li>
-                  <Act onPress={() => void keys.fetchNextPage()}>{state('more')}</Act>
-                </li>
-              )}
+              <MoreRow of={keys} />
             </ul>
           )
         }

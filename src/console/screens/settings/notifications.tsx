@@ -8,6 +8,10 @@ import { Act } from '../../ui/buttons.tsx'
 import { Panel } from '../../ui/fields.tsx'
 import { Loaded } from '../../ui/states.tsx'
 import { Ago } from '../../ui/values.tsx'
+import { AlertChannels } from './alert-channels.tsx'
+import { AlertHistory } from './alert-history.tsx'
+import { AlertLadder } from './alert-ladder.tsx'
+import { MyAlerts, TeamAlerts } from './alert-members.tsx'
 
 type Device = Out<'push.devices'>['items'][number]
 const KINDS = ['missed_call', 'voicemail', 'lead', 'message'] as const
@@ -18,6 +22,7 @@ const refresh = () => queryClient.invalidateQueries({ queryKey: ['push'] })
 /** Which devices of the member are notified, and of what. */
 export function NotificationSettings() {
   const t = useTranslations('push')
+  const { may } = useAccess()
   const devices = useQuery(query('push.devices'))
   const here = useQuery({ queryKey: HERE, queryFn: endpointHash, enabled: canBeNotified() })
   return (
@@ -37,7 +42,12 @@ export function NotificationSettings() {
           }}
         </Loaded>
       </Panel>
+      <MyAlerts />
       <BusinessPart />
+      {may('manager') && <TeamAlerts />}
+      {may('manager') && <AlertChannels />}
+      <AlertLadder />
+      <AlertHistory />
     </>
   )
 }

@@ -3,9 +3,9 @@ import { useDeferredValue, useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { useAccess } from '../../app/access.ts'
 import { mutation, type Out, query, queryClient } from '../../app/trpc.ts'
-import { Act } from '../../ui/buttons.tsx'
 import { Confirm } from '../../ui/confirm.tsx'
 import { Field, Panel, Problem } from '../../ui/fields.tsx'
+import { SaveRow } from '../../ui/save-row.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { Phone } from '../../ui/values.tsx'
 
@@ -23,7 +23,6 @@ export function PrivacySettings() {
 
 function Retention() {
   const t = useTranslations('privacy')
-  const state = useTranslations('state')
   const { may } = useAccess()
   const retention = useQuery(query('privacy.retention'))
   const save = useMutation({
@@ -65,14 +64,7 @@ function Retention() {
               </Field>
             ))}
             <Problem error={save.error} />
-            {may('owner') && (
-              <div className="flex items-center gap-3">
-                <Act type="submit" look="main" isDisabled={save.isPending}>
-                  {state('save')}
-                </Act>
-                {save.isSuccess && <span role="status">{state('saved')}</span>}
-              </div>
-            )}
+            <SaveRow of={save} needs="owner" />
           </form>
         )}
       </Loaded>

@@ -21,6 +21,12 @@ const KEYS = {
     { name: 'apiKey', label: 'API key', secret: true },
     { name: 'model', label: 'Realtime model', optional: true },
   ],
+  anthropic: [{ name: 'apiKey', label: 'API key', secret: true }],
+  google: [{ name: 'apiKey', label: 'API key', secret: true }],
+  compatible: [
+    { name: 'baseUrl', label: 'Base URL', placeholder: 'https://models.example.com/v1' },
+    { name: 'apiKey', label: 'API key', secret: true, optional: true },
+  ],
   paypal: [
     { name: 'clientId', label: 'Client ID' },
     { name: 'clientSecret', label: 'Secret', secret: true },
@@ -35,8 +41,16 @@ const KEYS = {
   Provider,
   readonly { name: string; label: string; secret?: true; optional?: true; placeholder?: string }[]
 >
-const TITLES = { twilio: 'Twilio', openai: 'OpenAI', paypal: 'PayPal', tranzila: 'Tranzila' } as const
-const PROVIDERS = ['twilio', 'openai', 'paypal', 'tranzila'] as const
+const TITLES = {
+  twilio: 'Twilio',
+  openai: 'OpenAI',
+  anthropic: 'Anthropic',
+  google: 'Google Gemini',
+  compatible: 'OpenAI-compatible',
+  paypal: 'PayPal',
+  tranzila: 'Tranzila',
+} as const
+const PROVIDERS = ['twilio', 'openai', 'anthropic', 'google', 'compatible', 'paypal', 'tranzila'] as const
 
 export function ProviderSettings() {
   const t = useTranslations('providers')

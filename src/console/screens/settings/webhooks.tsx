@@ -2,11 +2,13 @@ import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslations } from 'use-intl'
 import { useAccess } from '../../app/access.ts'
+import { useFindingText } from '../../app/errors.ts'
 import { mutation, type Out, pages, queryClient } from '../../app/trpc.ts'
 import { Act } from '../../ui/buttons.tsx'
 import { Confirm } from '../../ui/confirm.tsx'
 import { Copyable } from '../../ui/copy.tsx'
 import { Field, Panel, Problem } from '../../ui/fields.tsx'
+import { More, MoreRow } from '../../ui/more.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { Ago } from '../../ui/values.tsx'
 
@@ -18,7 +20,6 @@ const again = { onSuccess: () => queryClient.invalidateQueries({ queryKey: ['web
 export function WebhookSettings() {
   const t = useTranslations('webhooks')
   const settings = useTranslations('settings')
-  const state = useTranslations('state')
   const { may } = useAccess()
   const list = useInfiniteQuery(pages('webhooks.list', { limit: 50 }))
   const items = list.data?.pages.flatMap((page) => page.items) ?? []
@@ -34,11 +35,7 @@ export function WebhookSettings() {
               {items.map((endpoint) => (
                 <EndpointRow key={endpoint.id} endpoint={endpoint} />
               ))}
-              {list.hasNextPage && (
-                <li>
-                  <Act onPress={() => void list.fetchNextPage()}>{state('more')}</Act>
-                </li>
-              )}
+              <MoreRow of={list} />
             </ul>
           )
         }
@@ -85,13 +82,13 @@ function EndpointRow({ endpoint }: { endpoint: Endpoint }) {
 
 function Deliveries({ endpointId }: { endpointId: string }) {
   const t = useTranslations('webhooks')
-  const state = useTranslations('state')
   const [wanted, setWanted] = useState<(typeof STATES)[number] | undefined>(undefined)
   const list = useInfiniteQuery({
     ...pages('webhooks.deliveries', { id: endpointId, limit: 20, ...(wanted ? { state: wanted } : {}) }),
     // Attempts that follow each other make no event of their own.
     refetchInterval: 5_000,
   })
+  const textOf = useFindingText()
   const replay = useMutation({ ...mutation('webhooks.replay'), ...again })
   const items = list.data?.pages.flatMap((page) => page.items) ?? []
   return (
@@ -128,9 +125,9 @@ function Deliveries({ endpointId }: { endpointId: string }) {
                     {delivery.status !== null && <bdi dir="ltr"> HTTP {delivery.status}</bdi>}
                   </span>
                   {delivery.error && (
-                    <bdi dir="auto" className="break-all text-danger">
-                      {delivery.error}
-                    </bdi>
+                    <span className="text-danger" title={delivery.error}>
+                      {textOf({ code: delivery.code, message: delivery.error })}
+                    </span>
                   )}
                   <Ago at={delivery.deliveredAt ?? delivery.createdAt} className="text-muted" />
                   <Act
@@ -146,11 +143,7 @@ function Deliveries({ endpointId }: { endpointId: string }) {
           )
         }
       </Loaded>
-      {list.hasNextPage && (
-        <Act className="self-start" onPress={() => void list.fetchNextPage()}>
-          {state('more')}
-        </Act>
-      )}
+      <More of={list} />
     </div>
   )
 }

@@ -1,5 +1,6 @@
 import { publicSocketUrl, publicUrl, WEBHOOKS } from '../../../access/urls.ts'
 import type { BusinessDirectory, BusinessEntry } from '../../../domain/businesses/index.ts'
+import type { StreamToken } from '../../../domain/calls/index.ts'
 import type { DomainContext } from '../../../domain/context.ts'
 import type { Inbox } from '../../../jobs/inbox.ts'
 import type { Logger } from '../../../lib/log.ts'
@@ -15,15 +16,13 @@ export type VoiceWebhookDeps = {
   directory: BusinessDirectory
   inbox: Pick<Inbox, 'accept' | 'acceptEventually'>
   publicBaseUrl: string
-  /** Spoken when the business is unknown. */
   defaultLanguage: 'he' | 'en'
   /** The prompts that the carrier must speak itself, since no audio of them exists. */
   prompts: Pick<Receptionist, 'textWithoutSound'>
   streamSecret: string
   /** Whether this process can serve one more call; reserves a place for it. */
   admitCall(callSid: string): boolean
-  /** Called when a call is answered with a stream: its engine may be opened before the stream arrives. */
-  expectCall?(call: { callSid: string; businessId: string; from: string; to: string }): void
+  expectCall?(call: Omit<StreamToken, 'expiresAt' | 'nonce'>): void
   knownEnd(callSid: string): string | null
   count(event: VoiceEvent): void
 }

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import type { BusinessEntry } from '../../../domain/businesses/index.ts'
-import { attestationOf, createStreamToken } from '../../../domain/calls/index.ts'
+import { attestationOf, createStreamToken, isDiverted } from '../../../domain/calls/index.ts'
 import { networkPhone } from '../../../lib/phone.ts'
 import { speaksFor, type Telephony } from '../../../providers/telephony/port.ts'
 import { invalidSignature, requireCarrierForm, telephonyNotConfigured } from '../verify-signature.ts'
@@ -68,16 +68,17 @@ function connectToAgent(voice: VoiceContext, call: IncomingCall, business: Busin
   const { CallSid: callSid, to } = call
   const from = call.From ?? 'anonymous'
   voice.count('call_to_agent')
-  const token = createStreamToken(voice.streamSecret, {
+  const expected = {
     callSid,
     businessId: business.id,
     from,
     to,
     ...(attestationOf(call.StirVerstat) === 'failed' ? { unverified: true as const } : {}),
     ...(voice.carriers.of(business.id) === telephony ? {} : { viaInstallation: true as const }),
-  })
-  voice.expectCall?.({ callSid, businessId: business.id, from, to })
-  return voice.connect(telephony, token, to)
+    ...(isDiverted({ from, forwardedFrom: call.ForwardedFrom }) ? { diverted: true as const } : {}),
+  }
+  voice.expectCall?.(expected)
+  return voice.connect(telephony, createStreamToken(voice.streamSecret, expected), to)
 }
 
 /** `GET /webhook/incoming_call_preview`: the TwiML as a call would get it. */

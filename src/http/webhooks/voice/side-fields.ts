@@ -23,10 +23,7 @@ export type SideFieldValues<Fields> = {
   [Name in keyof Fields]: Fields[Name] extends SideField<infer Value> ? Value | null : never
 }
 
-/**
- * Reads the optional fields of a webhook; none of them can make it fail.
- * @param onOdd called with the name of each field whose value was cut or dropped
- */
+/** Reads optional fields, which never fail; `onOdd` gets the name of each that was cut or dropped. */
 export function readSideFields<Fields extends Record<string, SideField<unknown>>>(
   params: Readonly<Record<string, string>>,
   fields: Fields,

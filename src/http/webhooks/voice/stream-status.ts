@@ -6,10 +6,7 @@ import { createSideFieldReader, streamForm } from './forms.ts'
 
 const READ_MS = 1_000
 
-/**
- * `/webhook/stream_status`, mounted before any middleware: always 204 and fast, whatever is sent. A signed body is stored for
- * its call; an unsigned one is only counted.
- */
+/** `/webhook/stream_status`, before any middleware: always a fast 204. Signed bodies are stored, unsigned ones counted. */
 export function createStreamStatusHandler(
   deps: Pick<VoiceWebhookDeps, 'carriers' | 'inbox' | 'count' | 'log'>,
 ): (request: Request) => Promise<Response> {

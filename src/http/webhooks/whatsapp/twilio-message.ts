@@ -68,7 +68,6 @@ export const TWILIO_FIELDS: Readonly<Record<string, TwilioFieldUse>> = {
   ReferralNumMedia: 'ignored',
   ChannelMetadata: 'fallback',
   OptOutType: 'extra',
-  /** The account is known from the signature. */
   AccountSid: 'ignored',
   MessagingServiceSid: 'ignored',
   ApiVersion: 'ignored',
@@ -113,9 +112,8 @@ const MAX_NAME = 64
 type Read = (name: string, max?: number) => string | null
 
 /**
- * Reads the form that Twilio posts for an inbound message. Required fields are checked; any other field that is too long is cut,
- * an invalid one is dropped, an unknown one is stored.
- * @throws ZodError when `MessageSid`, `From` or `To` is missing
+ * Reads Twilio's inbound form: long fields are cut, unknown ones stored. @throws ZodError without `MessageSid`, `From` or
+ * `To`
  */
 export function readTwilioMessage(params: Readonly<Record<string, string>>): TwilioMessage {
   const { MessageSid, From, To } = required.parse({
@@ -366,7 +364,6 @@ function readExtras(params: Readonly<Record<string, string>>): { extra: Record<s
   return { extra, unknown }
 }
 
-/** `ChannelMetadata` repeats what the channel sent, including values without a field of their own. */
 function contextOf(metadata: string | undefined): Record<string, unknown> {
   const data = recordOf(recordOf(parseJson(metadata && metadata.length <= MAX_JSON ? metadata : null))?.data)
   return recordOf(data?.context) ?? {}

@@ -8,7 +8,6 @@ export type EmbeddedEngineOptions = { prompts: PromptCache; vad?: VadPoolOptions
 
 /** Counts of an embedded engine, for health checks and tests. */
 export type EmbeddedEngine = SpeechEngine & {
-  /** Conversations under way. */
   readonly sessionCount: number
   /** Lines of the detector threads; equals the conversations unless a line leaks. */
   countLines(): Promise<number>

@@ -148,7 +148,6 @@ export class EmbeddedSession implements EngineSession {
     this.#release('closed')
   }
 
-  /** Ends the session for a reason of the engine's own. */
   endBecause(reason: string): void {
     this.#release(reason)
   }

@@ -72,7 +72,6 @@ export function hebrewPhonemes(text: string): string {
   return text.normalize('NFD').replace(HEBREW_WORD, (word) => readWord(word.replace(/^["״'׳]+/, '')))
 }
 
-/** The phonemes of one word, by rule, by lexicon, or by guess. */
 function readWord(word: string): string {
   if (IS_POINTED.test(word)) return readPointed(word)
   const bare = word.replace(POINTS, '').replaceAll('׳', "'").replaceAll('״', '"')

@@ -1,5 +1,5 @@
 import { AppError } from '../../../lib/errors.ts'
-import type { SpeechSynthesizer } from '../port.ts'
+import type { SpeechSynthesizer, VoiceNoteSpeaker } from '../port.ts'
 import { toRuns } from './utterance.ts'
 import type { SynthesisReply, SynthesisRequest } from './worker.ts'
 
@@ -14,20 +14,17 @@ export type EspeakOptions = {
   timeoutMs?: number
 }
 
-type Pending = { resolve: (mulaw: Uint8Array) => void; reject: (error: AppError) => void; timer: Timer }
+type Pending = { resolve: (audio: Uint8Array<ArrayBuffer>) => void; reject: (error: AppError) => void; timer: Timer }
 
-/**
- * espeak-ng (WASM) in a thread of its own, for its synthesis blocks. The thread starts with the first request, and
- * starts anew with the next request after it died.
- */
-export function createEspeakSynthesizer(options: EspeakOptions = {}): SpeechSynthesizer {
+/** espeak-ng (WASM) in its own thread, as its synthesis blocks; a request starts the thread when none runs. */
+export function createEspeakSynthesizer(options: EspeakOptions = {}): SpeechSynthesizer & VoiceNoteSpeaker {
   return new EspeakSynthesizer(
     options.workerUrl ?? new URL('./worker.ts', import.meta.url),
     options.timeoutMs ?? 20_000,
   )
 }
 
-class EspeakSynthesizer implements SpeechSynthesizer {
+class EspeakSynthesizer implements SpeechSynthesizer, VoiceNoteSpeaker {
   readonly version = VERSION
   readonly #workerUrl: URL
   readonly #timeoutMs: number
@@ -41,7 +38,15 @@ class EspeakSynthesizer implements SpeechSynthesizer {
     this.#timeoutMs = timeoutMs
   }
 
-  async synthesize({ text, language }: Omit<SynthesisRequest, 'id'>): Promise<Uint8Array> {
+  synthesize(request: Pick<SynthesisRequest, 'text' | 'language'>): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#request({ ...request, as: 'mulaw' })
+  }
+
+  speakVoiceNote(request: Pick<SynthesisRequest, 'text' | 'language'>): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#request({ ...request, as: 'voice_note' })
+  }
+
+  async #request({ text, language, as }: Omit<SynthesisRequest, 'id'>): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#closed) throw unavailable('The voice was closed.')
     if (text.length > MAX_TEXT)
       throw new AppError(
@@ -58,7 +63,7 @@ class EspeakSynthesizer implements SpeechSynthesizer {
         this.#end(worker, unavailable(`The voice did not answer within ${this.#timeoutMs} ms and was restarted.`))
       }, this.#timeoutMs)
       this.#pending.set(id, { resolve, reject, timer })
-      worker.postMessage({ id, text, language } satisfies SynthesisRequest)
+      worker.postMessage({ id, text, language, as } satisfies SynthesisRequest)
     })
   }
 
@@ -82,7 +87,7 @@ class EspeakSynthesizer implements SpeechSynthesizer {
     if (!pending) return
     this.#pending.delete(reply.id)
     clearTimeout(pending.timer)
-    if ('mulaw' in reply) pending.resolve(reply.mulaw)
+    if ('audio' in reply) pending.resolve(reply.audio)
     else pending.reject(unavailable(`The voice could not speak this text: ${reply.error}`))
   }
 

@@ -34,7 +34,6 @@ export class AgentAudio {
     return itemId === this.item ? this.#itemMs : this.#earlierMs.get(itemId)
   }
 
-  /** Whether audio of a response came last. */
   spokeIn(responseId: string): boolean {
     return this.responseId === responseId && this.#itemMs > 0
   }

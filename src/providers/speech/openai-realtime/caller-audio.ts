@@ -1,6 +1,6 @@
 import { AudioTape } from '../../../audio/audio-tape.ts'
 import { rmsOfMulawBase64 } from '../../../audio/energy.ts'
-import { EnergyDetector, FRAMES_PER_LOOK, voicedMs, withFrame } from '../../../audio/energy-detector.ts'
+import { EnergyDetector, FRAMES_PER_LOOK, isVoice, voicedMs, withFrame } from '../../../audio/energy-detector.ts'
 import { mulawSilence } from '../../../audio/mulaw.ts'
 import { msOfBase64 } from './audio-delta.ts'
 import type { RealtimeConnection } from './connection.ts'
@@ -15,10 +15,12 @@ const PAD_MS = 1_000
 const SILENCE_MS = 120
 const SILENCE = Buffer.from(mulawSilence(SILENCE_MS)).toString('base64')
 
+/** A server reports speech this much later at most: after it became ready, it is sent what was held for it. */
+const REPORT_FRAMES = MAX_EARLY_FRAMES
 /** The longest turn whose audio is cut out, and what is kept of a silent line: more than a turn's start is reported late. */
 const MAX_TURN_MS = 120_000
-const IDLE_MS = 5_000
-const TRIM_EVERY_FRAMES = 250
+const IDLE_MS = 3_000
+const TRIM_EVERY_FRAMES = 50
 /** Lead-in and tail of a turn's audio. */
 const LEAD_MS = 300
 const TAIL_MS = 100
@@ -27,7 +29,6 @@ const monotonic = () => performance.now()
 
 /** The caller's audio on its way to the server, as the base64 it came in. The server's clock counts what was appended. */
 export class CallerAudio {
-  /** Frames that were sent; the watch sees whether more come. */
   frames = 0
   readonly detector = new EnergyDetector()
   #expectedMs: number | null = null
@@ -35,8 +36,10 @@ export class CallerAudio {
   #frameMs = 0
   #appendedMs = 0
   #offsetMs = 0
-  /** Which of the last frames were loud. */
   #loud = 0
+  /** Of the last frames, where each ends on the server's clock, and whether it was loud. */
+  readonly #ends = new Float32Array(REPORT_FRAMES)
+  readonly #voices = new Uint8Array(REPORT_FRAMES)
   #paddedMs = 0
   readonly #tape = new AudioTape(MAX_TURN_MS)
   #early: { payload: string; atMs: number }[] = []
@@ -53,9 +56,28 @@ export class CallerAudio {
     return Math.max(0, serverMs + this.#offsetMs)
   }
 
-  /** Voice among the last frames, in ms. */
   voicedMs(frames?: number): number {
     return voicedMs(this.#loud, this.#frameMs, frames)
+  }
+
+  /** Voice since a time of the server's clock, in ms: a report that comes late is not about what is heard now. */
+  voicedSince(serverMs: number): number {
+    let loud = 0
+    for (let frame = this.frames - 1; frame >= 0 && frame >= this.frames - REPORT_FRAMES; frame--) {
+      const at = frame % REPORT_FRAMES
+      if ((this.#ends[at] ?? 0) <= serverMs) break
+      loud += this.#voices[at] ?? 0
+    }
+    return loud * this.#frameMs
+  }
+
+  /** Where the last voice before a time of the server's clock ended, on that clock; null when there was none. */
+  voiceEndBefore(serverMs: number): number | null {
+    for (let frame = this.frames - 1; frame >= 0 && frame >= this.frames - REPORT_FRAMES; frame--) {
+      const end = this.#ends[frame % REPORT_FRAMES] ?? 0
+      if (end <= serverMs && this.#voices[frame % REPORT_FRAMES]) return end
+    }
+    return null
   }
 
   send(payload: string, timestampMs: number, rms: number): void {
@@ -66,6 +88,8 @@ export class CallerAudio {
     this.#expectedMs = timestampMs + ms
     this.#offsetMs = this.#expectedMs - this.#appendedMs
     this.#loud = withFrame(this.#loud, rms)
+    this.#ends[this.frames % REPORT_FRAMES] = this.#appendedMs
+    this.#voices[this.frames % REPORT_FRAMES] = isVoice(rms) ? 1 : 0
     if (++this.frames % FRAMES_PER_LOOK === 0) this.detector.look(this.#loud, monotonic)
     this.connection.append(payload)
     this.#tape.append(payload, timestampMs)

@@ -30,17 +30,19 @@ export class CallerTurns {
     this.#turns.set(itemId, this.#last)
     this.speaking = true
     this.audio.detector.reported()
-    this.context.emit({ type: 'speech_started', atMs: startMs, voicedMs: this.audio.voicedMs() })
+    this.context.emit({ type: 'speech_started', atMs: startMs, voicedMs: this.audio.voicedSince(audioStartMs) })
   }
 
   /** @returns whether the turn wants an answer */
   stop(itemId: string, audioEndMs: number): boolean {
     const { settings } = this.context
     const turn = this.#turns.get(itemId)
-    // The reported end includes the silence that proved it; how long a semantic detector waited, only our detector knows.
-    const silence =
-      settings.turnDetection === 'server' ? settings.silenceMs : (this.audio.detector.silentFor(performance.now()) ?? 0)
-    const endMs = Math.max(turn?.startMs ?? 0, this.audio.toMediaMs(audioEndMs - silence))
+    // The reported end includes the silence that proved it; how long a semantic detector waited, only the audio shows.
+    const voiceEndMs =
+      settings.turnDetection === 'server'
+        ? audioEndMs - settings.silenceMs
+        : (this.audio.voiceEndBefore(audioEndMs) ?? audioEndMs)
+    const endMs = Math.max(turn?.startMs ?? 0, this.audio.toMediaMs(voiceEndMs))
     if (turn) {
       turn.endMs = endMs
       turn.audio = this.audio.cut(turn.startMs, endMs)
@@ -56,7 +58,6 @@ export class CallerTurns {
     return this.speaking ? (this.#last?.startMs ?? null) : null
   }
 
-  /** Whether the end of a turn is still to be reported. */
   isOpen(itemId: string): boolean {
     return this.#turns.get(itemId)?.endMs === null
   }
@@ -90,7 +91,6 @@ export class CallerTurns {
     return this.#last
   }
 
-  /** Whether a response answers a turn that wants no answer. */
   isIgnored(responseId: string): boolean {
     return this.#last?.responseId === responseId && this.#last.ignored
   }

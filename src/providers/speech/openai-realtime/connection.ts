@@ -36,7 +36,6 @@ export class RealtimeConnection {
     this.#socket.onclose = (event) => handlers.onLost(this.#describeLoss(`${event.code} ${event.reason}`.trim()))
   }
 
-  /** Bytes that the engine has not read. */
   get unsentBytes(): number {
     return this.#socket.bufferedAmount
   }

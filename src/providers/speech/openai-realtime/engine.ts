@@ -17,7 +17,6 @@ export type RealtimeEngineOptions = {
 }
 
 export type RealtimeEngine = SpeechEngine & {
-  /** Conversations under way. */
   readonly sessionCount: number
   /** Whether a connection is open for the next call. */
   readonly warmConnectionReady: boolean

@@ -25,10 +25,7 @@ export const STOPPED_REASONS = {
 /** `answered`: the caller hears words or will hear of a tool. `again`: they are to be asked for once more. `failed`: by the error. */
 export type ResponseVerdict = { kind: 'answered' } | { kind: 'again'; instructions?: string } | { kind: 'failed' }
 
-/**
- * @param spoke whether audio of it came
- * @param called whether it called a tool
- */
+/** @param spoke whether audio of it came @param called whether it called a tool */
 export function judgeResponse(end: {
   status: string
   reason: string | null

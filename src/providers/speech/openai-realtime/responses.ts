@@ -12,7 +12,6 @@ export type FinishedResponse = ServerEventOf<'response.done'>['response']
 
 /** The responses of the model: one at a time, those to come, and those whose audio is not wanted any more. */
 export class Responses {
-  /** The response under way. */
   active: string | null = null
   /** To be asked for as soon as the present response is over. */
   #wanted: WantedResponse | null = null
@@ -41,7 +40,6 @@ export class Responses {
     private readonly watch: StallWatch,
   ) {}
 
-  /** Whether a response is under way or asked for. */
   get isBusy(): boolean {
     return this.active !== null || this.#creating
   }

@@ -10,7 +10,14 @@ import { usageOf } from './prices.ts'
 import { raceOf } from './race-errors.ts'
 import { type FinishedResponse, Responses } from './responses.ts'
 import type { SessionContext } from './session-context.ts'
-import { historyItems, longestPauseOf, type RealtimeLimits, type RealtimeSettings, sessionUpdate } from './settings.ts'
+import {
+  historyItems,
+  knownUpdate,
+  longestPauseOf,
+  type RealtimeLimits,
+  type RealtimeSettings,
+  sessionUpdate,
+} from './settings.ts'
 import { StallWatch } from './stall-watch.ts'
 import { ToolCalls, toolCallOf } from './tool-calls.ts'
 
@@ -43,12 +50,17 @@ export class RealtimeEngineSession implements EngineSession, SessionContext {
   readonly #tools: ToolCalls
   /** The server is about to ask a silent caller again. */
   #reminding = false
+  #configured = false
+  #known: string | null = null
 
   constructor(
     readonly call: EngineSessionOptions,
     private readonly options: RealtimeSessionOptions,
   ) {
-    const configure = () => this.#connection.send(sessionUpdate(options.settings, call))
+    const configure = () => {
+      this.#configured = true
+      this.#connection.send(sessionUpdate(options.settings, call, this.#known))
+    }
     this.#connection = new RealtimeConnection(
       options,
       {
@@ -147,6 +159,12 @@ export class RealtimeEngineSession implements EngineSession, SessionContext {
     if (!this.#turns.speaking) this.#responses.ask({})
   }
 
+  remember(known: string): void {
+    if (known === this.#known || this.#state === 'closed') return
+    this.#known = known
+    if (this.#configured) this.#connection.send(knownUpdate(this.call, known))
+  }
+
   hearsVoice(): boolean {
     return this.#audio.voicedMs(PRESENT_FRAMES) >= PRESENT_MS
   }
@@ -161,7 +179,6 @@ export class RealtimeEngineSession implements EngineSession, SessionContext {
     this.#release('closed')
   }
 
-  /** Ends the session for a reason of the engine's own. */
   endBecause(reason: string): void {
     this.#release(reason)
   }

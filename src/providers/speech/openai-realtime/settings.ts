@@ -43,13 +43,17 @@ export const DEFAULT_SETTINGS: Omit<RealtimeSettings, 'model'> = {
 export const PROBE: SessionUpdateEvent = { type: 'session.update', session: { type: 'realtime' } }
 
 /** The `session.update` of a call: μ-law both ways, interruptions decided by the call, low effort. */
-export function sessionUpdate(settings: RealtimeSettings, call: EngineSessionOptions): SessionUpdateEvent {
+export function sessionUpdate(
+  settings: RealtimeSettings,
+  call: EngineSessionOptions,
+  known: string | null = null,
+): SessionUpdateEvent {
   return {
     type: 'session.update',
     session: {
       type: 'realtime',
       model: settings.model,
-      instructions: call.instructions ?? '',
+      instructions: instructionsOf(call, known),
       output_modalities: ['audio'],
       audio: {
         input: {
@@ -69,6 +73,14 @@ export function sessionUpdate(settings: RealtimeSettings, call: EngineSessionOpt
     },
   }
 }
+
+/** What is known of the caller came after the session was configured: the instructions are replaced. */
+export function knownUpdate(call: EngineSessionOptions, known: string): SessionUpdateEvent {
+  return { type: 'session.update', session: { type: 'realtime', instructions: instructionsOf(call, known) } }
+}
+
+const instructionsOf = ({ instructions }: EngineSessionOptions, known: string | null) =>
+  [instructions, known].filter(Boolean).join('\n\n')
 
 const EAGERNESS = { 'semantic-low': 'low', 'semantic-medium': 'medium', 'semantic-high': 'high' } as const
 

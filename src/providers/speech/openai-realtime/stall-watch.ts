@@ -19,10 +19,8 @@ type Activity = { speaking: boolean; responding: boolean }
 
 /** Notices what does not happen: an engine that does not answer, does not listen or does not read. */
 export class StallWatch {
-  /** Messages of the server so far. */
   messages = 0
   readonly #startedAt = performance.now()
-  /** Since when an answer is expected. */
   #expectingSince: number | null = null
   #quietReported = false
   #framesSeen = 0
@@ -38,13 +36,11 @@ export class StallWatch {
     private readonly audio: CallerAudio,
   ) {}
 
-  /** From now on an answer is expected. */
   expect(): void {
     this.#expectingSince = performance.now()
     this.#quietReported = false
   }
 
-  /** No answer is expected any more. */
   answered(): void {
     this.#expectingSince = null
   }
@@ -86,10 +82,7 @@ export class StallWatch {
     this.#messagesSeen = this.messages
   }
 
-  /**
-   * Our detector heard a voice that the engine did not report: the engine is sent an event that it must answer.
-   * @returns whether that answer is awaited
-   */
+  /** Sends an event that must be answered, after a voice that was not reported. @returns whether the answer is awaited */
   #probe(now: number, speaking: boolean): boolean {
     if (this.#probedAt !== null) return this.#awaitProbe(now, this.#probedAt)
     const { detector } = this.audio

@@ -9,7 +9,6 @@ export class ToolCalls {
   readonly #names = new Map<string, string>()
   readonly #seen = new Set<string>()
   readonly #pending = new Set<string>()
-  /** The response that called a tool last. */
   #lastResponse = ''
 
   /** @param onInvalid answers a call whose arguments are not valid */
@@ -18,7 +17,6 @@ export class ToolCalls {
     private readonly onInvalid: (toolCallId: string, result: unknown) => void,
   ) {}
 
-  /** Whether calls wait for their results. */
   get isPending(): boolean {
     return this.#pending.size > 0
   }

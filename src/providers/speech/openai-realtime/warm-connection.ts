@@ -24,7 +24,6 @@ export class WarmConnection {
   #closed = false
   #timer: Timer | undefined
 
-  /** @param open begins a connection */
   constructor(
     private readonly open: () => WebSocket,
     private readonly times: WarmConnectionTimes = DEFAULT_TIMES,

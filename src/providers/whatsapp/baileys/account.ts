@@ -21,6 +21,7 @@ import {
 import { ReceiptTracker } from './receipts.ts'
 import { type Backoff, decideAfterClose, RECENT_MS } from './reconnect.ts'
 import { CLOSE_LOST, LiveSocket, type SocketTiming } from './socket.ts'
+import { TypingNotices } from './typing-notices.ts'
 
 export type AccountTiming = SocketTiming & {
   ackMs: number
@@ -152,10 +153,7 @@ export class BaileysAccount implements LinkedAccount {
     this.setStatus({ state: 'logged_out', reason: 'requested', advice, qr: null, pairingCode: null, retryAt: null })
   }
 
-  /**
-   * Requests a code that the owner types on the phone instead of scanning. Only while `scan_qr`.
-   * @param phone own number, E.164
-   */
+  /** Requests a code that the owner types instead of scanning. Only while `scan_qr`. @param phone own number, E.164 */
   async requestPairingCode(phone: string): Promise<string> {
     const { live } = this
     if (!live || this.current.state !== 'scan_qr')
@@ -270,8 +268,11 @@ export class BaileysAccount implements LinkedAccount {
     ev.on('messages.update', (updates) => {
       for (const { key, update } of updates) this.noteStatus(key, update.status, update.messageStubParameters)
     })
-    ev.on('messages.upsert', ({ messages }) => {
+    const typing = new TypingNotices(live.sock, this.options.hooks, this.log)
+    ev.on('presence.update', (update) => typing.note(update))
+    ev.on('messages.upsert', ({ messages, type }) => {
       for (const message of messages) {
+        if (type === 'notify' && !message.key.fromMe) typing.follow(message.key.remoteJid)
         this.noteStatus(message.key, message.status, message.messageStubParameters)
         this.intake.storeLate(live, message)
       }

@@ -21,10 +21,7 @@ const bridged = z.object({
   messageTimestamp: z.coerce.number().positive().optional().catch(undefined),
 })
 
-/**
- * Reads a `WAMessage` as a bridge posts it, in JSON.
- * @returns null for what is not part of a conversation with one person
- */
+/** Reads a `WAMessage` as a bridge posts it, in JSON; null for what is not part of a conversation with one person. */
 export async function readBridgeMessage(json: unknown): Promise<InboundEvent | null> {
   const { key, message, ...rest } = bridged.parse(json)
   if (!message) return null

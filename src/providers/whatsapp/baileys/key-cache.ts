@@ -8,10 +8,7 @@ const ABSENT_CHARS = 64
 /** Read once each, at a person's first message; there are hundreds. */
 const READ_ONCE = new Set(['pre-key', 'app-state-sync-key', 'app-state-sync-version'])
 
-/**
- * The recently used keys of one account, and those still to be written. Valid because only the holder of the account's lease
- * writes keys; sealed, so that each reader gets its own copy.
- */
+/** An account's recent and unwritten keys. Only the lease holder writes them; sealed, so that each reader gets a copy. */
 export class KeyCache {
   /** Least recently used first; null means absent in the store. */
   private readonly cached = new Map<string, string | null>()

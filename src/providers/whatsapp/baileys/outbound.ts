@@ -43,6 +43,7 @@ export function providerIdOf(message: OutboundMessage): string {
 export function refuseAtOnce(message: OutboundMessage): SendOutcome | null {
   const refuse = (code: string, text: string): SendOutcome => ({ outcome: 'rejected', code, message: text })
   const media = message.media ?? []
+  if (message.reaction) return null
   if (message.template) return refuse('template_not_supported', 'A linked account sends no templates; send text.')
   if (!message.text && media.length === 0) return refuse('empty_message', 'The message has neither text nor media.')
   if (media.length > 1) return refuse('too_many_media', 'A WhatsApp message holds one file; send one message a file.')
@@ -165,7 +166,11 @@ export async function buildContent(
 ): Promise<proto.IMessage> {
   const { sock } = live
   const userJid = sock.user?.id ?? ''
-  const body = await bodyOf(message, options.fetchMedia)
+  const body: AnyMessageContent = message.reaction
+    ? {
+        react: { text: message.reaction.emoji, key: { remoteJid: jid, id: message.reaction.messageId, fromMe: false } },
+      }
+    : await bodyOf(message, options.fetchMedia)
   const generated = await generateWAMessageContent(body, { upload: createUploader(sock, options.media), jid })
   const full = generateWAMessageFromContent(jid, generated, {
     userJid,

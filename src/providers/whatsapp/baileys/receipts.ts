@@ -9,10 +9,7 @@ const REMEMBERED = 10_000
 const ATTEMPTS = 5
 const { Status } = proto.WebMessageInfo
 
-/**
- * Statuses of sent messages. A status comes in a receipt, in an update by Baileys, or, while Baileys' buffer holds the
- * message, folded into the message; each is passed on once.
- */
+/** Statuses from receipts, Baileys' updates, or messages that Baileys' buffer folded them into; each is passed on once. */
 export class ReceiptTracker {
   private readonly account: string
   private readonly log: Logger

@@ -73,6 +73,8 @@ const WITHHELD: { readonly [type: string]: string } = {
 }
 /** Baileys does not request the content of older messages from the phone. */
 const ASKED_AGAIN_SECONDS = 14 * 86_400
+/** So long the next message of a sender waits for the one before it. */
+const HANDLED_MS = 10_000
 export const CLOSE_LOST = 408
 const CLOSE_OUTDATED = 405
 const CLOSE_UNAVAILABLE = 503
@@ -87,6 +89,7 @@ export class LiveSocket {
   private encrypted = 0
   private over = false
   private receipts: Promise<unknown> = Promise.resolve()
+  private readonly handling = new Map<string, Promise<unknown>>()
 
   constructor(options: LiveSocketOptions) {
     this.options = options
@@ -116,7 +119,7 @@ export class LiveSocket {
       this.kill(status === 405 ? CLOSE_OUTDATED : CLOSE_UNAVAILABLE, `the upgrade was answered ${status}`)
     })
     this.holdReceipts()
-    this.holdWithheld()
+    this.holdMessages()
     this.sock.ev.on('connection.update', this.onUpdate)
     this.timers.push(setTimeout(() => this.kill(CLOSE_LOST, 'it took too long to connect'), timing.connectMs))
     this.timers.push(setInterval(() => this.checkLiveness(), timing.livenessMs / 3))
@@ -184,10 +187,7 @@ export class LiveSocket {
     for (const { content } of frame.content) if (content instanceof Uint8Array) this.stanzas.set(content, arrival)
   }
 
-  /**
-   * Puts our storage between a receipt and Baileys, which acknowledges it without waiting for its listeners: an acknowledged
-   * receipt never comes again.
-   */
+  /** Stores a receipt before Baileys acknowledges it, as it does without waiting: an acknowledged one never comes again. */
   private holdReceipts(): void {
     const { ws } = this.sock
     const handlers = ws.listeners(RECEIPT)
@@ -204,22 +204,37 @@ export class LiveSocket {
   }
 
   /**
-   * Linked devices only learn that a view-once message, or some others, exists. Baileys acknowledges those without an event.
+   * View-once and some other messages are withheld from linked devices; Baileys acknowledges them without an event.
+   * Those of one sender are handed on one after the other: Baileys looks a new sender up before it queues for decryption, so
+   * that the second of a burst overtook the first, and a crash between the two stored them in that order.
    */
-  private holdWithheld(): void {
+  private holdMessages(): void {
     const { ws } = this.sock
     const handlers = ws.listeners(MESSAGE)
     ws.removeAllListeners(MESSAGE)
     ws.on(MESSAGE, (node: BinaryNode) => {
-      const pass = () => {
-        if (!this.over) for (const handle of handlers) handle.call(ws, node)
+      const pass = async () => {
+        if (!this.over) await Promise.all(handlers.map((handle) => handle.call(ws, node)))
       }
       const type = withheldType(node)
       const message = type && this.decodeStanza(node)
-      if (!message) return pass()
+      if (!message) return this.afterEarlier(node.attrs.from ?? '', pass)
       this.options
         .onWithheld(message, { type, arrival: newId() })
         .then(pass, () => this.kill(CLOSE_LOST, 'a message could not be stored'))
+    })
+  }
+
+  /** @param handle what Baileys does with a message, which it ends without an error; one that hangs is not waited for */
+  private afterEarlier(sender: string, handle: () => Promise<unknown>): void {
+    const earlier = this.handling.get(sender)
+    const handled = earlier ? waitAtMost(earlier, HANDLED_MS).then(handle) : handle()
+    const settled = handled.catch((error: unknown) =>
+      this.options.log.error({ reason: errorMessage(error) }, 'message not handled'),
+    )
+    this.handling.set(sender, settled)
+    void settled.then(() => {
+      if (this.handling.get(sender) === settled) this.handling.delete(sender)
     })
   }
 

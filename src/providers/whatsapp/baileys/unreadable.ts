@@ -5,10 +5,7 @@ type Waiting = { message: WAMessage; timer: ReturnType<typeof setTimeout> }
 const WAITING_MAX = 1_000
 const TRIES = 5
 
-/**
- * Undecryptable messages that WhatsApp was asked to deliver again. One that does not come in time is shown as unreadable; when
- * it comes later, it takes that place.
- */
+/** Undecryptable messages asked for again; one that is late is shown as unreadable and takes that place when it comes. */
 export class UnreadableMessages {
   private readonly waiting = new Map<string, Waiting>()
   private readonly waitMs: number

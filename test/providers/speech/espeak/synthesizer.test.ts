@@ -1,6 +1,9 @@
 import { afterAll, expect, test } from 'bun:test'
+import { createDecoder } from 'libopus-wasm'
+import { BufferSource, EncodedPacketSink, Input, OGG } from 'mediabunny'
 import { rmsOfMulaw } from '../../../../src/audio/energy.ts'
 import { msOfBytes } from '../../../../src/audio/mulaw.ts'
+import { audioSeconds } from '../../../../src/providers/models/audio-length.ts'
 import { createEspeakSynthesizer } from '../../../../src/providers/speech/espeak/synthesizer.ts'
 
 const voice = createEspeakSynthesizer()
@@ -29,6 +32,37 @@ test.each([
   expect(loudMs(mulaw) / ms).toBeGreaterThan(0.5)
   // It begins at once: what plays first is heard first.
   expect(rmsOfMulaw(mulaw.subarray(0, 1600))).toBeGreaterThan(300)
+})
+
+test.each([
+  ['שלום, אנחנו פתוחים עד שש בערב. לקבוע לך תור?', 'he'],
+  ['We are open until six today. Shall I book you a visit?', 'en'],
+] as const)('a voice note of %s is Opus in Ogg, as long and as loud as it is spoken', async (text, language) => {
+  const [note, mulaw] = await Promise.all([
+    voice.speakVoiceNote({ text, language }),
+    voice.synthesize({ text, language }),
+  ])
+  const seconds = msOfBytes(mulaw.length) / 1_000
+  expect(audioSeconds(note)).toBeCloseTo(seconds, 2)
+  expect(note.length).toBeLessThan(seconds * 4_500)
+  // Read by another's demuxer and libopus.
+  const input = new Input({ source: new BufferSource(note), formats: [OGG] })
+  const track = await input.getPrimaryAudioTrack()
+  if (!track) throw new Error('The file has no track.')
+  expect(track).toMatchObject({ codec: 'opus', numberOfChannels: 1 })
+  expect(await track.computeDuration()).toBeCloseTo(seconds, 2)
+  const decoder = await createDecoder({ channels: 1, sampleRate: 24_000 })
+  let sum = 0
+  let samples = 0
+  for await (const { data } of new EncodedPacketSink(track).packets())
+    for (const sample of decoder.decode(data)) {
+      sum += sample ** 2
+      samples += 1
+    }
+  decoder.free()
+  expect(samples / 24_000).toBeGreaterThan(seconds)
+  const loudness = Math.sqrt(sum / samples)
+  expect(loudness / rmsOfMulaw(mulaw)).toBeWithin(0.6, 1.4)
 })
 
 test('a pause stands where the comma stands', async () => {
@@ -81,10 +115,10 @@ test.each(['exit now', 'throw now'])(
 )
 
 test('a voice that hangs is given up after its time', async () => {
-  const hanging = createEspeakSynthesizer({ workerUrl: dyingUrl, timeoutMs: 3000 })
+  const hanging = createEspeakSynthesizer({ workerUrl: dyingUrl, timeoutMs: 6000 })
   await hanging.synthesize({ text: 'warm', language: 'en' })
   await expect(hanging.synthesize({ text: 'hang now', language: 'en' })).rejects.toThrow(
-    'did not answer within 3000 ms',
+    'did not answer within 6000 ms',
   )
   expect((await hanging.synthesize({ text: 'hello again', language: 'en' })).length).toBeGreaterThan(1000)
   await hanging.close()

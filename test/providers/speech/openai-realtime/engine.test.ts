@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { createRealtimeEngine, type RealtimeEngine } from '../../../../src/providers/speech/openai-realtime/engine.ts'
+import type { RealtimeSettings } from '../../../../src/providers/speech/openai-realtime/settings.ts'
 import type { RealtimeScriptInput } from '../../../../src/sandbox/openai/script.ts'
 import type { OpenAiSandbox } from '../../../../src/sandbox/openai/server.ts'
 import { until } from '../../../sandbox/carrier/support.ts'
@@ -8,12 +9,16 @@ import { eventually, quietFor } from '../../../support/wait.ts'
 
 const open: { sandbox: OpenAiSandbox; engine: RealtimeEngine; caller?: RealtimeCaller }[] = []
 
-function start(script: RealtimeScriptInput, apiKey = OPENAI_KEY) {
+function start(
+  script: RealtimeScriptInput,
+  { apiKey = OPENAI_KEY, turnDetection }: { apiKey?: string; turnDetection?: RealtimeSettings['turnDetection'] } = {},
+) {
   const sandbox = startTestOpenAi(script)
   const engine = createRealtimeEngine({
     apiKey,
     url: sandbox.realtimeUrl,
     model: 'gpt-realtime-2.1',
+    ...(turnDetection ? { settings: { turnDetection } } : {}),
     limits: { connectMs: 1_000, quietMs: 600, stallMs: 1_500 },
   })
   const parts: (typeof open)[number] = { sandbox, engine }
@@ -75,6 +80,22 @@ describe('the session', () => {
     expect(usage.costMicroUsd).toBeGreaterThan(20 * 64)
     expect(lastReport(sandbox).errors).toEqual([])
   })
+
+  for (const turnDetection of ['server', 'semantic-low'] as const)
+    test(`a turn that the server (${turnDetection}) reports seconds late has all of its voice, and its own end`, async () => {
+      const { call } = start(
+        { steps: [{ say: 'Good morning to you.', ms: 1_000 }], heard: ['Hello'] },
+        { turnDetection },
+      )
+      const caller = call()
+      caller.rush(300)
+      caller.speak(700)
+      caller.rush(6_000)
+      expect((await caller.next('speech_started')).voicedMs).toBe(700)
+      expect(Math.abs((await caller.next('speech_stopped')).atMs - 1_000)).toBeLessThan(80)
+      const { transcript, audio } = await caller.next('user_turn')
+      expect([transcript, (audio?.length ?? 0) > 5_000]).toEqual(['Hello', true])
+    })
 
   test('an interruption cancels, truncates to what was heard, and late audio does not come through', async () => {
     const { sandbox, call } = start({ steps: [{ say: 'A long story.', ms: 6_000 }], speed: 4 })
@@ -204,7 +225,7 @@ describe('an engine that fails', () => {
       })
 
   test('refuses the key, is over its limit, has no room, never configures the session: each has its own code', async () => {
-    const wrong = start({}, 'sk-wrong').call()
+    const wrong = start({}, { apiKey: 'sk-wrong' }).call()
     expect(await wrong.next('error')).toMatchObject({ code: 'engine_refused', fatal: true, retry: false })
     const limited = start({})
     limited.sandbox.faults.add({ at: 'connect', effect: { kind: 'refuse', status: 429 } })

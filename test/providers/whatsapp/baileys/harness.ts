@@ -5,6 +5,7 @@ import { createSecretBox, type SecretBox } from '../../../../src/lib/secret-box.
 import { BaileysAccount, type BaileysAccountOptions } from '../../../../src/providers/whatsapp/baileys/account.ts'
 import { createMediaFetcher } from '../../../../src/providers/whatsapp/media-by-url.ts'
 import {
+  type AccountHooks,
   type AccountStatus,
   type AuthChanges,
   type AuthStore,
@@ -79,9 +80,9 @@ export class Harness {
   constructor(
     sandbox: WhatsAppSandbox,
     readonly store: MapStore,
-    extra: Partial<BaileysAccountOptions> & { log?: Logger; isOwner?: () => Promise<boolean> } = {},
+    extra: Partial<BaileysAccountOptions> & { log?: Logger } & Pick<AccountHooks, 'isOwner' | 'onTyping'> = {},
   ) {
-    const { isOwner, ...options } = extra
+    const { isOwner, onTyping, ...options } = extra
     this.account = new BaileysAccount({
       account: 'acc-1',
       store,
@@ -112,6 +113,7 @@ export class Harness {
         onIdentity: async (phone, jid) => void this.identities.push({ phone, jid }),
         getMessage: async (id) => this.sent.get(id) ?? null,
         ...(isOwner ? { isOwner } : {}),
+        ...(onTyping ? { onTyping } : {}),
       },
     })
   }

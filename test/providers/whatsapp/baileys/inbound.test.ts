@@ -44,6 +44,28 @@ const arrival = (id: string) => harness.until(() => stored(id)[0], 'the event')
 const confirmed = (id: string) =>
   sandbox.notices(ME).some(({ tag, attrs }) => tag === 'receipt' && attrs.id === id && attrs.type !== 'retry')
 
+test('who wrote is followed, and their typing is reported until it ends', async () => {
+  const typed: [string | null, boolean][] = []
+  const watcher = new Harness(sandbox, new MapStore(), {
+    onTyping: ({ phone }, isTyping) => typed.push([phone, isTyping]),
+  })
+  const phone = '+972501111888'
+  await watcher.work(sandbox, phone)
+  await sandbox.send({ from: '+972502222333', to: phone }, { kind: 'text', text: 'hello' })
+  await sandbox.until(
+    () => sandbox.notices(phone).some(({ tag, attrs }) => tag === 'presence' && attrs.type === 'subscribe'),
+    8_000,
+    'the subscription',
+  )
+  for (const composing of [true, false]) sandbox.typing({ from: '+972502222333', to: phone, composing })
+  await watcher.until(() => typed.length === 2, 'both notices')
+  expect(typed).toEqual([
+    ['+972502222333', true],
+    ['+972502222333', false],
+  ])
+  await watcher.account.stop()
+})
+
 test('the history before the link is handed over up to its limit', async () => {
   await harness.until(() => harness.history.length > 0, 'the history')
   expect(harness.history.map(({ content, direction, source }) => ({ content, direction, source }))).toEqual([
@@ -205,7 +227,49 @@ test('the owner’s messages from the phone are outbound', async () => {
   expect(event).toMatchObject({ direction: 'out', content: { kind: 'text', text: 'I answer myself' } })
   expect(event.contact).toEqual({ phone: BOB, lid: bobLid, name: null })
   await harness.until(() => sandbox.pending(ME).flat().length === 0, 'its receipt')
+  // It names the own device and the chat; the server ends the connection of a client whose receipt has no recipient.
+  const receipts = sandbox.notices(ME).filter(({ tag, attrs }) => tag === 'receipt' && attrs.id === id)
+  expect(receipts.map(({ attrs }) => attrs)).toEqual([
+    { id, type: 'sender', recipient: `${BOB.slice(1)}@s.whatsapp.net`, to: `${ME.slice(1)}@s.whatsapp.net` },
+  ])
 })
+
+test('what the owner writes, under any address, to a group or to a list, ends no connection', async () => {
+  const reconnects = () =>
+    sandbox.notices(ME).filter(({ tag, attrs }) => tag === 'presence' || attrs.type === 'retry').length
+  const before = reconnects()
+  const group = '120363000000000077@g.us'
+  const text = { conversation: 'from the phone' }
+  const ids = [
+    await sandbox.sendRawAsOwner({ from: ME, to: BOB, addressing: 'lid' }, text),
+    await sandbox.sendRawAsOwner({ from: ME, to: BOB, group }, text),
+    await sandbox.sendRawAsOwner({ from: ME, to: BOB, group: '1700000000@broadcast', recipients: [BOB] }, text),
+    await sandbox.sendRawAsOwner({ from: ME, to: BOB }, { reactionMessage: { text: '👍', key: { id: 'x' } } }),
+  ]
+  await harness.until(() => sandbox.pending(ME).flat().length === 0, 'their receipts', 5_000)
+  for (const id of ids) {
+    const receipts = sandbox.notices(ME).filter(({ tag, attrs }) => tag === 'receipt' && attrs.id === id)
+    for (const { attrs } of receipts) expect(attrs.to?.length ?? 0).toBeGreaterThan(5)
+  }
+  expect(harness.account.status().state).toBe('working')
+  expect(reconnects()).toBe(before)
+})
+
+test('the messages of one new sender are stored in the order in which they came, beside those of others', async () => {
+  const senders = Array.from({ length: 12 }, (_, index) => `+97250777${String(1_000 + index)}`)
+  for (const phone of senders) sandbox.putAccount({ phone, name: phone })
+  const sent = await Promise.all(
+    senders.map(async (from) => {
+      const ids: string[] = []
+      for (let index = 0; index < 4; index++)
+        ids.push(await sandbox.send({ from, to: ME }, { kind: 'text', text: String(index) }))
+      return ids
+    }),
+  )
+  await harness.until(() => sent.flat().every((id) => stored(id).length > 0), 'all of them', 10_000)
+  const order = harness.inbound.map(({ id }) => id)
+  for (const ids of sent) expect(order.filter((id) => ids.includes(id))).toEqual(ids)
+}, 15_000)
 
 test('duplicates of the server have one and the same key', async () => {
   sandbox.addFault({ kind: 'duplicate', to: ME })

@@ -1,0 +1,2 @@
+-- online
+ALTER TABLE "recordings" ADD COLUMN IF NOT EXISTS "peaks" jsonb;

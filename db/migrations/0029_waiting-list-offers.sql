@@ -1,0 +1,2 @@
+ALTER TABLE "booking_settings" ADD COLUMN "offer_minutes" integer DEFAULT 30 NOT NULL;--> statement-breakpoint
+ALTER TABLE "booking_settings" ADD CONSTRAINT "booking_settings_offer" CHECK ("booking_settings"."offer_minutes" between 5 and 1440);
