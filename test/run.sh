@@ -69,8 +69,8 @@ arguments=(--timeout 120000 --max-concurrency 6)
 if [ $# -gt 0 ]; then
   names=(named)
 else
-  # Two workers a processor, each with the next file, the longest first: most tests wait more than they compute. What the
-  # runtime itself breaks off fails as its file, and the others go on. A worker keeps its modules and its Postgres.
+  # Two workers a processor and one more, each with the next file, the longest first: most tests wait more than they compute.
+  # What the runtime itself breaks off fails as its file, and the others go on. A worker keeps its modules and its Postgres.
   processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
   workers=${TEST_WORKERS:-$((processors < 2 ? 2 : processors > 4 ? 8 : 2 * processors))}
   arguments+=(--parallel-delay=0 --no-isolate --update-timings)
@@ -94,7 +94,7 @@ else
   start live bun test "${arguments[@]}" --parallel="$each" --timings="$outputs/timings-live.json" "${live[@]/#/./}"
   ignored=()
   for path in "${live[@]}"; do if [ -d "$path" ]; then ignored+=("$path/**"); else ignored+=("$path"); fi; done
-  start rest nice -n 5 bun test "${arguments[@]}" --parallel="$each" --timings="$outputs/timings-rest.json" \
+  start rest nice -n 5 bun test "${arguments[@]}" --parallel=$((each + 1)) --timings="$outputs/timings-rest.json" \
     "${ignored[@]/#/--path-ignore-patterns=}"
 fi
 

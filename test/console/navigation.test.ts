@@ -12,7 +12,6 @@ let contactId = ''
 
 beforeAll(async () => {
   fixture = await startConsole({
-    workers: ['crm'],
     carrier: { statusDelaysMs: { queued: 2, sent: 10, delivered: 20, read: 30 } },
   })
   const { product } = fixture
@@ -131,7 +130,11 @@ test(
     await state.waitFor()
     const [sent] = (await product.trpc().messages.list.query({ direction: 'out' })).items
     const readAt = new Date(sent?.readAt ?? Number.NaN)
-    const full = new Intl.DateTimeFormat('en', { timeZone: 'Asia/Jerusalem', dateStyle: 'full', timeStyle: 'medium' })
+    const full = new Intl.DateTimeFormat('en-IL', {
+      timeZone: 'Asia/Jerusalem',
+      dateStyle: 'full',
+      timeStyle: 'medium',
+    })
     expect(await state.getAttribute('title')).toBe(full.format(readAt))
     await close()
   },

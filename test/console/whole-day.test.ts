@@ -315,6 +315,8 @@ test(
     const link = await eventually(
       async () => (await sandbox.received(CUSTOMER)).find(({ text }) => text?.includes('/pay/')),
       'the link at the customer',
+      // WhatsApp sees it being typed.
+      30_000,
     )
     const customer = await browser.newContext({ locale: 'he-IL', viewport: { width: 360, height: 740 } })
     const page = await customer.newPage()
@@ -401,7 +403,11 @@ test(
     await desk.locator('#composer').fill('כן, קיבלנו. תודה!')
     killWebServers(installation.dataDir)
     await desk.keyboard.press('Enter')
-    await log(desk).getByText('כן, קיבלנו. תודה!').waitFor()
+    try {
+      await log(desk).getByText('כן, קיבלנו. תודה!').waitFor()
+    } catch (error) {
+      throw new Error(`what was sent is not shown: ${await desk.locator('body').innerText()}`, { cause: error })
+    }
     await eventually(() => installation.isUp(), 'a server to be back', 60_000)
     await log(phone).getByText('כן, קיבלנו. תודה!').waitFor({ timeout: 30_000 })
     await eventually(async () => (await arrived('כן, קיבלנו. תודה!')).length > 0, 'the message at the customer', 30_000)

@@ -142,7 +142,8 @@ test('a form that is refused for its number is answered by a page in the readerâ
       body: 'name=x',
     })
   let refused = await send('text/html')
-  for (let tries = 0; refused.status !== 429 && tries < 40; tries++) refused = await send('text/html')
+  for (let tries = 0; refused.status !== 429 && tries < 30; tries++)
+    refused = (await Promise.all(Array.from({ length: 40 }, () => send('text/html')))).at(-1) ?? refused
   expect([refused.status, refused.headers.get('content-type')?.split(';')[0]]).toEqual([429, 'text/html'])
   const page = await refused.text()
   expect(page).toContain('dir="rtl"')

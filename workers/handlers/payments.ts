@@ -1,3 +1,4 @@
+import { settleDeposits } from '../../src/domain/appointments/index.ts'
 import { type DomainContext, within } from '../../src/domain/context.ts'
 import {
   findPaymentOf,
@@ -29,6 +30,8 @@ export function paymentHandlers(ctx: DomainContext, deps: PaymentDeps): PaymentH
         // The transaction is a hint only when the payment's own notification named it.
         const found = id && (await settlePayment(ctx, id, deps, paymentId ? (transactionId ?? null) : null))
         if (!found) job.logger.info('event of an unknown payment dropped')
+        // Who paid for a time sees it booked at once, not after the next sweep.
+        else if (id) await settleDeposits(ctx, new Date(), id)
       } catch (error) {
         if (isPaymentBusy(error))
           throw new DelayJob(500 + Math.random() * 1_000, 'another process settles this payment')

@@ -7,9 +7,12 @@ import { query } from './trpc.ts'
 
 export type Locale = 'he' | 'en'
 
+/** How dates, times and numbers are written: the clock has 24 hours, and the day comes before the month. */
+const FORMATS = { he: 'he-IL', en: 'en-IL' } as const
+
 declare module 'use-intl' {
   interface AppConfig {
-    Locale: Locale
+    Locale: (typeof FORMATS)[Locale]
     Messages: typeof he
   }
 }
@@ -53,8 +56,12 @@ export function Localized({ timeZone, children }: { timeZone: string; children: 
   if (!messages) return isMissing ? <NoTexts /> : null
   return (
     <LocaleContext value={{ locale, setLocale }}>
-      <I18nProvider locale={locale === 'he' ? 'he-IL' : 'en-IL'}>
-        <IntlProvider locale={messages.locale} messages={messages.texts} timeZone={business.data?.timezone ?? timeZone}>
+      <I18nProvider locale={FORMATS[locale]}>
+        <IntlProvider
+          locale={FORMATS[messages.locale]}
+          messages={messages.texts}
+          timeZone={business.data?.timezone ?? timeZone}
+        >
           {children}
         </IntlProvider>
       </I18nProvider>

@@ -40,7 +40,7 @@ export function Settings() {
             </Link>
           ))}
         </nav>
-        <div className="flex min-h-0 min-w-0 flex-1 flex-col gap-4 overflow-y-auto p-4">
+        <div className="relative flex min-h-0 min-w-0 flex-1 flex-col gap-4 overflow-y-auto p-4">
           <Suspense fallback={<p role="status">{state('loading')}</p>}>
             {isKnown && !may(SETTINGS_PARTS[part].needs) ? <p role="alert">{state('forbidden')}</p> : <Part />}
           </Suspense>

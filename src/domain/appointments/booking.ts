@@ -10,7 +10,7 @@ import { type BusinessCalendar, readCalendar, readService, type Service } from '
 import { refreshBusyTimes } from './busy-times.ts'
 import { lockCalendar } from './lock-calendar.ts'
 import { offerWaiting } from './offer-waiting.ts'
-import { freeSlots, lastReachable, notFree, type Visit } from './place.ts'
+import { freeSlots, fullDatesOf, lastReachable, notFree, type Visit } from './place.ts'
 import { planDeposit, planNotices } from './plan-notices.ts'
 import { appointmentNotFound } from './queries.ts'
 import { readSlotHandle, type SlotFacts, slotHandle } from './slots.ts'
@@ -63,15 +63,41 @@ export async function offerSlots(
   now = new Date(),
 ): Promise<SlotOffer[]> {
   const calendar = await readCalendar(ctx.db, ctx)
-  const { settings, timeZone } = calendar
   const visit = await visitOf(ctx.db, ctx, wanted)
+  const span = reachableIn(calendar, dates, now)
+  const slots = span ? await freeSlots(ctx.db, ctx, calendar, visit, span) : []
+  return [...new Set(slots.map((each) => each.startsAt))].map((at) =>
+    offerOf(ctx, wanted, calendar.timeZone, new Date(at)),
+  )
+}
+
+/**
+ * Of the dates asked for, those on which a service is given and every time is taken: what one can wait for.
+ * @throws AppError `service_not_found`
+ */
+export async function fullDates(
+  ctx: BusinessContext,
+  serviceId: string,
+  dates: { from: string; days: number },
+  now = new Date(),
+): Promise<string[]> {
+  const calendar = await readCalendar(ctx.db, ctx)
+  const span = reachableIn(calendar, dates, now)
+  return span ? await fullDatesOf(ctx.db, ctx, calendar, await visitOf(ctx.db, ctx, { serviceId }), span) : []
+}
+
+/** The part of some dates that customers can book; null where there is none. */
+function reachableIn(
+  calendar: BusinessCalendar,
+  dates: { from: string; days: number },
+  now: Date,
+): { from: Date; to: Date } | null {
+  const { settings, timeZone } = calendar
   const earliest = now.getTime() + settings.noticeMinutes * MINUTE
   const last = lastReachable(calendar, now)
   const from = new Date(Math.max(earliest, startOfDate(dates.from, timeZone).getTime()))
   const to = new Date(Math.min(last.getTime(), startOfDate(addDates(dates.from, dates.days), timeZone).getTime()))
-  if (from >= to) return []
-  const slots = await freeSlots(ctx.db, ctx, calendar, visit, { from, to })
-  return [...new Set(slots.map((each) => each.startsAt))].map((at) => offerOf(ctx, wanted, timeZone, new Date(at)))
+  return from < to ? { from, to } : null
 }
 
 /**

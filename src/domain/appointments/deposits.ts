@@ -51,11 +51,12 @@ export async function requestDeposit(
 }
 
 /**
- * Books what was held for a deposit that is paid, and gives up what was held too long. A deposit that came too late books its time
- * where that is still free; else it is to be given back, of which the business and the customer are notified.
+ * Books what was held for a deposit that is paid. One that came too late books its time where that is still free; else it is to be
+ * given back, of which the business and the customer are notified.
+ * @param paymentId only for this payment
  * @returns how many changed
  */
-export async function settleHolds(ctx: DomainContext, now = new Date()): Promise<number> {
+export async function settleDeposits(ctx: DomainContext, now = new Date(), paymentId?: string): Promise<number> {
   const paid = await ctx.db
     .select({ id: appointments.id, businessId: appointments.businessId })
     .from(appointments)
@@ -66,6 +67,7 @@ export async function settleHolds(ctx: DomainContext, now = new Date()): Promise
         isNull(appointments.depositPaidAt),
         isNull(appointments.refundDueAt),
         eq(payments.state, 'paid'),
+        paymentId ? eq(appointments.depositPaymentId, paymentId) : undefined,
       ),
     )
     .limit(BATCH)
@@ -76,6 +78,12 @@ export async function settleHolds(ctx: DomainContext, now = new Date()): Promise
       // The others are not kept waiting by one.
       ctx.log.error({ businessId, appointmentId: id, error: errorMessage(error) }, 'a paid deposit was not settled')
     }
+  return paid.length
+}
+
+/** Books what was held for a deposit that is paid, then gives up what was held too long. @returns how many changed */
+export async function settleHolds(ctx: DomainContext, now = new Date()): Promise<number> {
+  const paid = await settleDeposits(ctx, now)
   const over = await ctx.db
     .selectDistinct({ businessId: appointments.businessId })
     .from(appointments)
@@ -90,7 +98,7 @@ export async function settleHolds(ctx: DomainContext, now = new Date()): Promise
       ctx.log.error({ businessId, error: errorMessage(error) }, 'holds that are over were not given up')
     }
   }
-  return paid.length + over.length
+  return paid + over.length
 }
 
 async function settleOne(ctx: BusinessContext, id: string, now: Date): Promise<void> {

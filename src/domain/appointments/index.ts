@@ -3,6 +3,7 @@ export {
   bookHeld,
   bookSlot,
   cancelByCustomer,
+  fullDates,
   moveByCustomer,
   offerMoves,
   offerSlots,
@@ -23,12 +24,12 @@ export {
   restoreAppointment,
   updateAppointment,
 } from './change-appointment.ts'
-export { requestDeposit, settleHolds } from './deposits.ts'
+export { requestDeposit, settleDeposits, settleHolds } from './deposits.ts'
 export { type BusinessHours, businessHours, DEFAULT_HOURS, hoursOf, lastClosing, weekOf } from './hours.ts'
 export { endNoticeCall, noteNoticeStatus, type SpokenNotice, speakNotice, takeNoticeKey } from './notice-calls.ts'
 export type { NoticeDeps, NoticeLinks } from './notice-deps.ts'
 export { answersReminder, readReplies, takeNoticeSms } from './notice-replies.ts'
-export { noticeTextsView, sayWhen, usualTexts } from './notice-texts.ts'
+export { noticeTextsView, sayUntil, sayWhen, usualTexts } from './notice-texts.ts'
 export { sendNotices } from './notices.ts'
 export { isOffer } from './offer-waiting.ts'
 export {
@@ -55,6 +56,7 @@ export {
   staffView,
 } from './offerings.ts'
 export { cancelByCalendar, moveByCalendar } from './outside-change.ts'
+export { lastDate } from './place.ts'
 export {
   appointmentFilters,
   appointmentView,

@@ -1,17 +1,25 @@
 import { z } from 'zod'
 import { NOTICE_TEXTS, type NoticeTextKind, type NoticeTexts } from '../../../db/schema/index.ts'
+import { wallClock } from '../../lib/local-time.ts'
 
 type Language = 'he' | 'en'
 
-/** What a text is filled with; `amount` is the deposit's. */
-export type NoticeFacts = { business: string; when: string; link: string; amount?: string }
+/** What a text is filled with; `amount` is the deposit's, `until` how long a time is kept. */
+export type NoticeFacts = {
+  business: string
+  when: string
+  link: string
+  service?: string
+  amount?: string
+  until?: string
+}
 
 /** An answer to what a customer answered. */
 export type AnswerKind = 'confirmed' | 'move' | 'too_late' | 'unclear'
 export type NoticeText = NoticeTextKind | AnswerKind | 'offer'
 
 /** The names that a business may write in braces in its own words. */
-const PLACEHOLDERS = ['business', 'when', 'link', 'amount'] as const
+const PLACEHOLDERS = ['business', 'when', 'link', 'service', 'amount', 'until'] as const
 
 /** What is sent where a business has no words of its own. */
 const USUAL_TEXTS: Record<Language, Record<NoticeText, string>> = {
@@ -22,10 +30,10 @@ const USUAL_TEXTS: Record<Language, Record<NoticeText, string>> = {
     reminder: 'תזכורת: תור אצל {business}, {when}. להשיב 1 לאישור, 2 לשינוי, 3 לביטול. {link}',
     follow_up: 'תודה על הביקור אצל {business}. נשמח לשמוע איך היה.',
     no_show: 'לא נפגשנו {when} אצל {business}. לקביעת מועד אחר אפשר להתקשר או לכתוב לנו.',
-    deposit: 'כדי שהתור אצל {business}, {when}, יישמר, יש לשלם מקדמה של {amount}: {link}',
+    deposit: 'כדי שהתור אצל {business} ({service}), {when}, ייקבע, יש לשלם עד {until} מקדמה של {amount}: {link}',
     released: 'המקדמה לתור אצל {business}, {when}, לא שולמה בזמן, והמועד שוחרר.',
     refund_due: 'המקדמה התקבלה אחרי שהמועד {when} אצל {business} שוחרר, והוא כבר תפוס. העסק יחזור אליך ויחזיר את הכסף.',
-    offer: 'התפנה תור אצל {business}: {when}. הוא שמור לך לזמן קצר. לקביעה או לוויתור: {link}',
+    offer: 'התפנה תור אצל {business}: {when}. הוא שמור לך עד {until}. לקביעה או לוויתור: {link}',
     confirmed: 'תודה, נתראה {when}.',
     move: 'לבחירת מועד אחר: {link}',
     too_late: 'מאוחר מדי לשנות כאן. נא להתקשר אל {business}.',
@@ -38,13 +46,14 @@ const USUAL_TEXTS: Record<Language, Record<NoticeText, string>> = {
     reminder: 'Reminder: your appointment at {business}, {when}. Answer 1 to confirm, 2 to move, 3 to cancel. {link}',
     follow_up: 'Thank you for visiting {business}. We would like to hear how it was.',
     no_show: 'We missed you {when} at {business}. Call or write to us to choose another time.',
-    deposit: 'To keep your appointment at {business}, {when}, pay the deposit of {amount}: {link}',
+    deposit:
+      'To book your appointment at {business} ({service}), {when}, pay the deposit of {amount} by {until}: {link}',
     released:
       'The deposit for your appointment at {business}, {when}, was not paid in time, and the time was released.',
     refund_due:
       'Your deposit came after the time {when} at {business} was released, and it is taken. The business will contact you and return the money.',
     offer:
-      'A time became free at {business}: {when}. It is held for you for a short while. Take or decline it here: {link}',
+      'A time became free at {business}: {when}. It is held for you until {until}. Take or decline it here: {link}',
     confirmed: 'Thank you, see you {when}.',
     move: 'Choose another time here: {link}',
     too_late: 'It is too late to change it here. Please call {business}.',
@@ -118,6 +127,12 @@ export function unknownPlaceholders(text: string): string[] {
 export function sayWhen(language: Language, at: Date, timeZone: string): string {
   const locale = language === 'he' ? 'he-IL' : 'en-GB'
   return new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short', timeZone }).format(at)
+}
+
+/** Until when something is kept: the time alone, where that is on the day of `now`. */
+export function sayUntil(language: Language, at: Date, timeZone: string, now: Date): string {
+  const { date, time } = wallClock(at, timeZone)
+  return date === wallClock(now, timeZone).date ? time : sayWhen(language, at, timeZone)
 }
 
 export type Reply = 'confirm' | 'move' | 'cancel'

@@ -15,7 +15,7 @@ import { requestMessage } from '../messages/index.ts'
 import { formatMoney } from '../payments/index.ts'
 import { requestDeposit } from './deposits.ts'
 import type { NoticeDeps } from './notice-deps.ts'
-import { type NoticeFacts, noticeText, sayWhen } from './notice-texts.ts'
+import { type NoticeFacts, noticeText, sayUntil, sayWhen } from './notice-texts.ts'
 
 const RING_SECONDS = 40
 
@@ -149,12 +149,15 @@ async function composeNotice(
 ): Promise<{ text: string; facts: NoticeFacts }> {
   const { notice, appointment, service, rules } = due
   const language = languageOf(due)
+  const { heldUntil } = appointment
   const deposit = notice.kind === 'deposit' ? await depositLink(ctx, due, deps) : null
   const facts = {
     business: due.business,
     when: sayWhen(language, appointment.startsAt, appointment.zone),
     link: deposit ?? deps.bookingLinks.urlOf(appointment.id),
+    ...(service ? { service: language === 'en' ? service.nameEn : service.nameHe } : {}),
     ...(service?.deposit ? { amount: formatMoney(language, service.deposit, 'ILS') } : {}),
+    ...(heldUntil ? { until: sayUntil(language, heldUntil, appointment.zone, notice.dueAt) } : {}),
   }
   return { text: noticeText(language, notice.kind, facts, rules?.texts), facts }
 }

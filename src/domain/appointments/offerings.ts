@@ -111,7 +111,7 @@ export const absenceView = z.object({
 
 const ownText = requiredText(500).refine(
   (text) => unknownPlaceholders(text).length === 0,
-  'It may hold {business}, {when}, {link} and {amount}.',
+  'It may hold {business}, {when}, {link}, {service}, {amount} and {until}.',
 )
 const byLanguage = <T extends z.ZodType<string>>(text: T) =>
   z.partialRecord(z.enum(['he', 'en']), z.partialRecord(z.enum(NOTICE_TEXTS), text))
@@ -156,7 +156,7 @@ export const bookingSettingsInput = z.object({
         .refine((ways) => new Set(ways).size === ways.length, 'Each way once.')
         .optional(),
       noShow: z.boolean().optional(),
-      /** With `{business}`, `{when}`, `{link}` and, of a deposit, `{amount}`; the usual words where there are none. */
+      /** With `{business}`, `{when}`, `{link}`, `{service}` and, of a deposit, `{amount}` and `{until}`; the usual words where there are none. */
       texts: byLanguage(ownText).optional(),
       /** WhatsApp templates by kind: variables 1 business, 2 time, 3 link. */
       templates: byLanguage(z.string().regex(/^HX[0-9a-f]{32}$/i, 'HX followed by 32 hex digits')).optional(),

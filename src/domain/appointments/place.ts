@@ -2,7 +2,7 @@ import type { Executor } from '../../../db/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import { addDates, startOfDate, wallClock } from '../../lib/local-time.ts'
 import type { BusinessContext } from '../context.ts'
-import { findSlots, freeSeat, openSpans, type Slot } from './availability.ts'
+import { type AvailabilityQuery, findSlots, freeSeat, openSpans, type Slot } from './availability.ts'
 import {
   type BusinessCalendar,
   dateRuleOf,
@@ -45,9 +45,35 @@ export async function freeSlots(
   visit: Visit,
   span: { from: Date; to: Date },
 ): Promise<Slot[]> {
+  return findSlots(await availabilityOf(tx, ctx, calendar, visit, span))
+}
+
+/** The dates on which a visit could be, were all that is busy free, and on which nothing is. */
+export async function fullDatesOf(
+  tx: Executor,
+  ctx: BusinessContext,
+  calendar: BusinessCalendar,
+  visit: Visit,
+  span: { from: Date; to: Date },
+): Promise<string[]> {
+  const query = await availabilityOf(tx, ctx, calendar, visit, span)
+  const datesOf = (slots: Slot[]) =>
+    new Set(slots.map(({ startsAt }) => wallClock(new Date(startsAt), calendar.timeZone).date))
+  const free = datesOf(findSlots(query))
+  const open = datesOf(findSlots({ ...query, staff: query.staff.map((each) => ({ ...each, busy: [] })) }))
+  return [...open].filter((date) => !free.has(date))
+}
+
+async function availabilityOf(
+  tx: Executor,
+  ctx: BusinessContext,
+  calendar: BusinessCalendar,
+  visit: Visit,
+  span: { from: Date; to: Date },
+): Promise<AvailabilityQuery> {
   const margin = { from: new Date(span.from.getTime() - DAY), to: new Date(span.to.getTime() + 2 * DAY) }
   const staff = await readStaffTimes(tx, ctx, calendar, visit, margin)
-  return findSlots({
+  return {
     timeZone: calendar.timeZone,
     from: span.from.getTime(),
     to: span.to.getTime(),
@@ -58,7 +84,7 @@ export async function freeSlots(
     staff,
     dateRule: dateRuleOf(calendar),
     travel: travelFrom(calendar, visit.area ?? null),
-  })
+  }
 }
 
 export type PlaceOptions = {
@@ -169,7 +195,12 @@ async function nextFree(
 
 /** Before this moment a customer's appointment begins. */
 export function lastReachable({ settings, timeZone }: BusinessCalendar, now: Date): Date {
-  return startOfDate(addDates(wallClock(now, timeZone).date, settings.aheadDays + 1), timeZone)
+  return startOfDate(addDates(lastDate({ settings, timeZone }, now), 1), timeZone)
+}
+
+/** The last date on which customers can book. */
+export function lastDate({ settings, timeZone }: Pick<BusinessCalendar, 'settings' | 'timeZone'>, now: Date): string {
+  return addDates(wallClock(now, timeZone).date, settings.aheadDays)
 }
 
 const sayTime = (at: Date, timeZone: string) => {

@@ -2,13 +2,13 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import type { BookingLinks, listServices } from '../../domain/appointments/index.ts'
 import type { BusinessContext, DomainContext } from '../../domain/context.ts'
-import type { PaymentDeps } from '../../domain/payments/index.ts'
-import { instantOf } from '../../lib/local-time.ts'
+import { formatMoney, type PaymentDeps } from '../../domain/payments/index.ts'
+import { addDates, instantOf } from '../../lib/local-time.ts'
 import { parsePhone } from '../../lib/phone.ts'
 import { nameText } from '../../lib/text.ts'
 import { sendPage } from '../html-page.tsx'
 import { languageOf } from '../page-language.ts'
-import type { BookLanguage } from './texts.ts'
+import type { BookError, BookLanguage } from './texts.ts'
 import { missingPage } from './view.tsx'
 
 export type BookDeps = {
@@ -31,8 +31,6 @@ export const query = z.object({
   from: bookDate.optional().catch(undefined),
 })
 export const form = z.object({
-  slot: z.string().min(1).max(40),
-  key: z.uuid(),
   name: nameText(120),
   phone: z
     .string()
@@ -45,6 +43,18 @@ export const form = z.object({
     }),
   note: z.string().trim().max(500).default(''),
 })
+export type Who = { name: string; phone: string; note: string }
+
+/** What is wrong with a form. */
+export function formError({ issues }: z.ZodError): BookError {
+  const [field] = issues[0]?.path ?? []
+  return field === 'name' || field === 'phone' || field === 'note' ? `invalid_${field}` : 'other'
+}
+
+export function whoOf({ name = '', phone = '', note = '' }: Record<string, string | undefined>): Who {
+  return { name, phone, note }
+}
+
 export const MAX_FORM_BYTES = 8 * 1024
 
 export type Offered = Awaited<ReturnType<typeof listServices>>[number]
@@ -58,6 +68,24 @@ export type Open = {
   /** Whether the reader may choose. */
   oneLanguage: boolean
   here: string
+  /** The dates that can be booked. */
+  today: string
+  last: string
+}
+
+/** The date asked for, within those that can be booked. */
+export function reachable(asked: string | undefined, { today, last }: { today: string; last: string }): string {
+  if (!asked || asked < today) return today
+  return asked > last ? last : asked
+}
+
+/** Where the dates before and after those of a page are shown. */
+export function neighbours(base: string, from: string, { today, last }: { today: string; last: string }) {
+  const [before, after] = [addDates(from, -DAYS), addDates(from, DAYS)]
+  return {
+    earlier: from > today ? `${base}&from=${before < today ? today : before}` : null,
+    later: after <= last ? `${base}&from=${after}` : null,
+  }
 }
 
 export function heading(
@@ -75,11 +103,29 @@ export function heading(
 export const nameOf = (language: BookLanguage, service: { nameHe: string; nameEn: string }) =>
   language === 'he' ? service.nameHe : service.nameEn
 
-export function dateText(language: BookLanguage, date: string): string {
-  const locale = language === 'he' ? 'he-IL' : 'en-GB'
-  return new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long', timeZone: 'UTC' }).format(
-    new Date(`${date}T12:00:00Z`),
-  )
+/** A date as it is read; with its year where that is not the one of `today`. */
+export function dateText(language: BookLanguage, date: string, today: string): string {
+  return new Intl.DateTimeFormat(language === 'he' ? 'he-IL' : 'en-GB', {
+    ...{ weekday: 'long', day: 'numeric', month: 'long', timeZone: 'UTC' },
+    ...(date.slice(0, 4) === today.slice(0, 4) ? {} : { year: 'numeric' }),
+  }).format(new Date(`${date}T12:00:00Z`))
+}
+
+/** Where another one is booked; null where the page is closed. */
+export function againOf(
+  { pageEnabled, slug }: { pageEnabled: boolean; slug: string | null },
+  language: BookLanguage,
+): string | null {
+  return pageEnabled && slug ? `/book/${slug}?lang=${language}` : null
+}
+
+/** What a service takes and costs. */
+export function choiceOf(language: BookLanguage, service: Offered) {
+  const money = (amount: number | null) => (amount === null ? null : formatMoney(language, amount, 'ILS'))
+  return {
+    ...{ id: service.id, name: nameOf(language, service), minutes: service.minutes },
+    ...{ price: money(service.price), deposit: money(service.deposit) },
+  }
 }
 
 export function missing(c: Context) {

@@ -5,7 +5,9 @@ import {
   bookSlot,
   cancelByCustomer,
   findBookingPage,
+  fullDates,
   isOffer,
+  lastDate,
   listServices,
   moveByCustomer,
   offerMoves,
@@ -14,57 +16,65 @@ import {
   readCalendar,
   readSlot,
   requestDeposit,
+  sayUntil,
   sayWhen,
   takeOffer,
 } from '../../domain/appointments/index.ts'
 import { type BusinessContext, within } from '../../domain/context.ts'
-import { formatMoney } from '../../domain/payments/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
-import { addDates, wallClock } from '../../lib/local-time.ts'
+import { wallClock } from '../../lib/local-time.ts'
 import { WindowCounter } from '../../lib/window-counter.ts'
 import { cleanForm, parseForm, readText } from '../form-body.ts'
 import { sendPage } from '../html-page.tsx'
 import { languageOf } from '../page-language.ts'
 import {
+  againOf,
   type BookDeps,
+  choiceOf,
   DAYS,
   dateText,
   form,
+  formError,
   heading,
   MAX_FORM_BYTES,
   missing,
   nameOf,
+  neighbours,
   type Offered,
   type Open,
   query,
+  reachable,
+  type Who,
+  whoOf,
 } from './parts.ts'
-import { type BookError, type BookLanguage, isBookError } from './texts.ts'
-import { appointmentPage, formPage, offerPage, servicesPage, timesPage } from './view.tsx'
+import { type BookError, isBookError } from './texts.ts'
+import { appointmentPage, cancelPage, formPage, offerPage, servicesPage, timesPage } from './view.tsx'
 import { addWaitRoutes, createWaitingPages } from './waiting.ts'
 
-/** What an address may do in ten minutes: look, and change something. */
-const LOOKS = 300
-const CHANGES = 20
-/** What all addresses may book of one business in ten minutes. */
+/** What an address may ask for in ten minutes: behind one there may be all customers of a carrier. */
+const REQUESTS = 1_000
+/** What an address, and what all of them, may book of one business in ten minutes; a form that is refused is no booking. */
+const BOOKINGS_OF_ONE = 20
 const BOOKINGS = 300
 
 /** The booking page of a business, and that of an appointment, which its link opens. No script, no account, no cookie. */
 export function createBookPages(deps: BookDeps): Hono {
   const app = new Hono()
-  const looks = new WindowCounter(600_000)
-  const changes = new WindowCounter(600_000)
+  const requests = new WindowCounter(600_000)
   app.use(async (c, next) => {
-    const [counter, most] = c.req.method === 'POST' ? [changes, CHANGES] : [looks, LOOKS]
     const address = deps.addressOf(c.req.raw)
-    if (counter.read(address).count >= most) throw tooMany()
-    counter.add(address)
+    if (requests.read(address).count >= REQUESTS) throw tooMany()
+    requests.add(address)
     await next()
     c.header('Referrer-Policy', 'no-referrer')
   })
   app.route('/a', createOwnPages(deps))
   app.route('/w', createWaitingPages(deps))
   app.route('/', createSlugPages(deps))
+  // What is mistyped is a customer's as well.
+  app.get('/:slug/', (c) => c.redirect(c.req.url.replace(/\/(?=$|\?)/, ''), 301))
+  app.all('*', missing)
   return app
 }
 
@@ -74,16 +84,12 @@ const tooMany = () =>
   })
 
 async function services(c: Context, page: Open) {
-  const money = (amount: number | null) => (amount === null ? null : formatMoney(page.language, amount, 'ILS'))
-  const choices = page.services.map((each) => ({
-    ...{ id: each.id, name: nameOf(page.language, each), minutes: each.minutes },
-    ...{ price: money(each.price), deposit: money(each.deposit) },
-  }))
+  const choices = page.services.map((each) => choiceOf(page.language, each))
   return sendPage(c, servicesPage({ ...heading(page, page.here), here: page.here, services: choices }))
 }
 
 /** The business of a booking page; null where there is none that is open. */
-async function openPage(ctx: BookDeps['ctx'], c: Context): Promise<Open | null> {
+async function openPage(ctx: BookDeps['ctx'], c: Context, now: Date): Promise<Open | null> {
   // Phones begin a word with a capital.
   const slug = (c.req.param('slug') ?? '').toLowerCase()
   const found = /^[a-z0-9-]{3,60}$/.test(slug) ? await findBookingPage(ctx.db, slug) : null
@@ -95,14 +101,31 @@ async function openPage(ctx: BookDeps['ctx'], c: Context): Promise<Open | null> 
   const { pageLanguage, pageNote } = calendar.settings
   const oneLanguage = pageLanguage !== 'both'
   const language = pageLanguage === 'both' ? languageOf(c, calendar.language) : pageLanguage
-  return { business, name, timeZone, language, oneLanguage, services, note: pageNote, here: `/book/${slug}` }
+  return {
+    ...{ business, name, timeZone, language, oneLanguage, services, note: pageNote, here: `/book/${slug}` },
+    ...{ today: wallClock(now, timeZone).date, last: lastDate(calendar, now) },
+  }
+}
+
+/** Each writes to a number that anybody typed. @returns what admits one, and then takes it from the count where it is not made */
+function limitBookings({ addressOf }: BookDeps): (c: Context, page: Open) => () => void {
+  const bookings = new WindowCounter(600_000)
+  return (c, { business: { businessId } }) => {
+    const ofOne = `${businessId} ${addressOf(c.req.raw)}`
+    if (bookings.read(businessId).count >= BOOKINGS || bookings.read(ofOne).count >= BOOKINGS_OF_ONE) throw tooMany()
+    const count = (amount: number) => {
+      for (const key of [businessId, ofOne]) bookings.add(key, amount)
+    }
+    count(1)
+    return () => count(-1)
+  }
 }
 
 function createSlugPages(deps: BookDeps): Hono {
   const { ctx, links, now = () => new Date() } = deps
   const app = new Hono()
-  const bookings = new WindowCounter(600_000)
-  const open = (c: Context) => openPage(ctx, c)
+  const admitBooking = limitBookings(deps)
+  const open = (c: Context) => openPage(ctx, c, now())
 
   app.get('/:slug', async (c) => {
     const page = await open(c)
@@ -112,7 +135,7 @@ function createSlugPages(deps: BookDeps): Hono {
     const service = page.services.find(({ id }) => id === asked.service)
     if (!service) return missing(c)
     return asked.slot
-      ? await ask(c, page, service, asked.slot, { name: '', phone: '', note: '' }, null)
+      ? await ask(c, page, service, asked.slot, whoOf({}), null)
       : await times(c, page, service, asked.from, null)
   })
 
@@ -124,12 +147,12 @@ function createSlugPages(deps: BookDeps): Hono {
     const slot = await offeredSlot(business, fields.slot ?? '')
     const service = page.services.find(({ id }) => id === slot?.serviceId)
     if (!slot || !service) return missing(c)
-    const parsed = form.safeParse(fields)
-    const { name = '', phone = '', note = '' } = fields
-    if (!parsed.success) return await ask(c, page, service, fields.slot ?? '', { name, phone, note }, 'invalid_form')
-    if (page.note === 'required' && !parsed.data.note)
-      return await ask(c, page, service, fields.slot ?? '', { name, phone, note }, 'note_missing')
-    countBooking(page)
+    const parsed = form.extend({ slot: z.string(), key: z.uuid() }).safeParse(fields)
+    const again = (error: BookError) =>
+      ask(c, page, service, fields.slot ?? '', whoOf(fields), error, z.uuid().safeParse(fields.key).data)
+    if (!parsed.success) return await again(formError(parsed.error))
+    if (page.note === 'required' && !parsed.data.note) return await again('note_missing')
+    const notBooked = admitBooking(c, page)
     try {
       const row = await bookSlot(
         business,
@@ -143,18 +166,14 @@ function createSlugPages(deps: BookDeps): Hono {
       )
       return c.redirect(`${links.urlOf(row.id)}?lang=${page.language}`, 303)
     } catch (error) {
+      notBooked()
       if (!(error instanceof AppError) || error.kind === 'unavailable') throw error
       const from = wallClock(error.nextTimes?.[0] ?? slot.startsAt, page.timeZone).date
       return await times(c, page, service, from, isBookError(error.code) ? error.code : 'other', error.status)
     }
   })
 
-  addWaitRoutes(app, deps, { open, times, count: countBooking })
-
-  function countBooking({ business }: Open): void {
-    if (bookings.read(business.businessId).count >= BOOKINGS) throw tooMany()
-    bookings.add(business.businessId)
-  }
+  addWaitRoutes(app, deps, { open, times, admit: admitBooking })
 
   async function times(
     c: Context,
@@ -165,19 +184,19 @@ function createSlugPages(deps: BookDeps): Hono {
     status: AppError['status'] | 200 = 200,
   ) {
     const { language } = page
-    const today = wallClock(now(), page.timeZone).date
-    const from = asked && asked > today ? asked : today
-    const offers = await offerSlots(page.business, { serviceId: service.id }, { from, days: DAYS }, now())
+    const from = reachable(asked, page)
+    const days = { from, days: DAYS }
+    const offers = await offerSlots(page.business, { serviceId: service.id }, days, now())
+    const full = await fullDates(page.business, service.id, days, now())
     const base = `${page.here}?service=${service.id}&lang=${language}`
     return sendPage(
       c,
       timesPage({
         ...{ ...heading(page, `${page.here}?service=${service.id}`), error, title: nameOf(language, service) },
-        ...{ times: offers, dateText: (date: string) => dateText(language, date), action: null },
+        ...{ times: offers, dateText: (date: string) => dateText(language, date, page.today), action: null },
         linkTo: (slot) => `${base}&slot=${slot}`,
-        earlier: from > today ? `${base}&from=${addDates(from, -DAYS)}` : null,
-        later: `${base}&from=${addDates(from, DAYS)}`,
-        wait: `${page.here}/wait?service=${service.id}&lang=${language}&from=${from}`,
+        ...neighbours(base, from, page),
+        wait: full.length > 0 ? `${page.here}/wait?service=${service.id}&lang=${language}&from=${from}` : null,
       }),
       { status },
     )
@@ -188,19 +207,26 @@ function createSlugPages(deps: BookDeps): Hono {
     page: Open,
     service: Offered,
     handle: string,
-    values: { name: string; phone: string; note: string },
+    values: Who,
     error: BookError | null,
+    key: string = newId(),
   ) {
     const slot = await offeredSlot(page.business, handle)
     if (slot?.serviceId !== service.id) return await times(c, page, service, undefined, 'slot_unknown', 400)
     const { language } = page
     const base = `${page.here}?service=${service.id}`
+    // The form that the back button shows is the same one, with its key: sent again it is the same appointment.
+    if (!error) c.header('Cache-Control', 'private, no-cache')
     return sendPage(
       c,
       formPage({
-        ...{ ...heading(page, `${base}&slot=${handle}`), error, slot: handle, key: newId(), values },
+        ...{ ...heading(page, `${base}&slot=${handle}`), error, slot: handle, key, values },
         action: `${page.here}?lang=${language}`,
-        ...{ title: nameOf(language, service), note: page.note, when: sayWhen(language, slot.startsAt, page.timeZone) },
+        ...{
+          choice: choiceOf(language, service),
+          note: page.note,
+          when: sayWhen(language, slot.startsAt, page.timeZone),
+        },
         back: `${base}&lang=${language}&from=${wallClock(slot.startsAt, page.timeZone).date}`,
       }),
       { status: error ? 400 : 200, formAction: false },
@@ -234,6 +260,14 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
     }
     return c.redirect(`${links.urlOf(found.row.id)}?lang=${found.language}`, 303)
   })
+  app.get('/:id/:token/cancel', async (c) => {
+    const found = await own(c)
+    if (!found) return missing(c)
+    const { row, language, here, title } = found
+    const when = sayWhen(language, row.startsAt, row.zone)
+    if (row.state !== 'booked' && row.state !== 'held') return await show(c, found)
+    return sendPage(c, cancelPage({ ...heading(found, `${here}/cancel`), here, title, when }))
+  })
   app.post('/:id/:token/cancel', (c) => change(c, (business, id) => cancelByCustomer(business, id, now())))
   app.post('/:id/:token/take', (c) => change(c, (business, id) => takeOffer(business, id, now())))
 
@@ -256,20 +290,22 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
     const row = await readAppointmentRow(ctx, id.data)
     if (!row) return null
     const business = within(ctx, row.businessId, { kind: 'system', id: 'booking page' })
-    const { name, settings } = await readCalendar(ctx.db, business)
+    const calendar = await readCalendar(ctx.db, business)
+    const { name, settings } = calendar
     const language = languageOf(c, row.language ?? 'he')
     const service = (await listServices(business)).find(({ id: each }) => each === row.serviceId)
     return {
       ...{ business, row, name, language, here: new URL(links.urlOf(row.id)).pathname },
+      reach: { today: wallClock(now(), row.zone).date, last: lastDate(calendar, now()) },
       title: service ? nameOf(language, service) : null,
-      again: settings.pageEnabled && settings.slug ? `/book/${settings.slug}?lang=${language}` : null,
+      again: againOf(settings, language),
     }
   }
   type Own = NonNullable<Awaited<ReturnType<typeof own>>>
 
   async function show(c: Context, found: Own, error: BookError | null = null, status: AppError['status'] | 200 = 200) {
     const { row, language, business, title, here } = found
-    const until = row.heldUntil ? sayUntil(language, row.heldUntil, row.zone) : ''
+    const until = row.heldUntil ? sayUntil(language, row.heldUntil, row.zone, now()) : ''
     if (row.state === 'held' && row.heldUntil && (await isOffer(business.db, business, row.id))) {
       const when = sayWhen(language, row.startsAt, row.zone)
       return sendPage(c, offerPage({ ...heading(found, here), error, here, title, when, until }), { status })
@@ -287,12 +323,6 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
     return sendPage(c, page, { status })
   }
 
-  /** The time alone, where that is today. */
-  function sayUntil(language: BookLanguage, at: Date, zone: string): string {
-    const { date, time } = wallClock(at, zone)
-    return date === wallClock(now(), zone).date ? time : sayWhen(language, at, zone)
-  }
-
   async function deposit(business: BusinessContext, row: AppointmentRow): Promise<string | null> {
     try {
       return await requestDeposit(business, row, payments)
@@ -304,18 +334,16 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
   }
 
   async function moves(c: Context, found: Own, error: BookError | null, refused?: AppError) {
-    const { row, language, business } = found
+    const { row, language, business, reach } = found
     const [next] = refused?.nextTimes ?? []
-    const asked = next ? wallClock(next, row.zone).date : query.parse(c.req.query()).from
-    const today = wallClock(now(), row.zone).date
-    const from = asked && asked > today ? asked : today
+    const from = reachable(next ? wallClock(next, row.zone).date : query.parse(c.req.query()).from, reach)
     const times = await offerMoves(business, row, { from, days: DAYS }, now())
     const base = `${found.here}/move?lang=${language}`
     const page = timesPage({
       ...{ ...heading(found, `${found.here}/move`), error, title: sayWhen(language, row.startsAt, row.zone), times },
-      ...{ dateText: (date: string) => dateText(language, date), linkTo: () => '', action: base },
-      earlier: from > today ? `${base}&from=${addDates(from, -DAYS)}` : null,
-      later: `${base}&from=${addDates(from, DAYS)}`,
+      ...{ dateText: (date: string) => dateText(language, date, reach.today), linkTo: () => '', action: base },
+      ...neighbours(base, from, reach),
+      wait: null,
     })
     return sendPage(c, page, { status: refused?.status ?? 200 })
   }

@@ -2,7 +2,7 @@
 import type { Child } from 'hono/jsx'
 import type { HtmlPage } from '../html-page.tsx'
 import { LOOK } from '../page-look.ts'
-import { BOOK_TEXTS, type BookError, type BookLanguage } from './texts.ts'
+import { BOOK_TEXTS, type BookError, type BookLanguage, type BookTexts } from './texts.ts'
 
 export type ServiceChoice = { id: string; name: string; minutes: number; price: string | null; deposit: string | null }
 export type TimeChoice = { slot: string; date: string; time: string }
@@ -21,17 +21,18 @@ export function servicesPage(page: Page & { here: string; services: ServiceChoic
           <li key={each.id}>
             <a href={`${page.here}?lang=${page.language}&service=${each.id}`}>
               <bdi>{each.name}</bdi>
-              <small>
-                {each.minutes} {texts.minutes}
-                {each.price && ` · ${each.price}`}
-                {each.deposit && ` · ${texts.deposit} ${each.deposit}`}
-              </small>
+              <small>{costs(texts, each)}</small>
             </a>
           </li>
         ))}
       </ul>
     </>,
   )
+}
+
+function costs(texts: BookTexts, { minutes, price, deposit }: ServiceChoice): string {
+  const parts = [`${minutes} ${texts.minutes}`, price, deposit && `${texts.deposit} ${deposit}`]
+  return parts.filter(Boolean).join(' · ')
 }
 
 /** When; with `action`, a choice moves an appointment there. */
@@ -44,8 +45,8 @@ export function timesPage(
     action: string | null
     earlier: string | null
     later: string | null
-    /** Where to wait for one, when nothing is free. */
-    wait?: string
+    /** Where to wait for one, when days are full. */
+    wait: string | null
   },
 ): HtmlPage {
   const texts = BOOK_TEXTS[page.language]
@@ -93,6 +94,11 @@ export function timesPage(
         {page.earlier && <a href={page.earlier}>{texts.earlier}</a>}
         {page.later && <a href={page.later}>{texts.later}</a>}
       </p>
+      {days.length > 0 && page.wait && (
+        <p class="more">
+          <a href={page.wait}>{texts.noneSuits}</a>
+        </p>
+      )}
     </>,
   )
 }
@@ -103,7 +109,7 @@ export function formPage(
     action: string
     slot: string
     key: string
-    title: string
+    choice: ServiceChoice
     when: string
     back: string
     values: { name: string; phone: string; note: string }
@@ -114,10 +120,10 @@ export function formPage(
   return frame(
     page,
     <>
-      <p class="to">
-        <bdi>{page.title}</bdi>
-      </p>
+      {titleLine(page.choice.name)}
       <p class="when">{page.when}</p>
+      <p class="to">{costs(texts, page.choice)}</p>
+      {page.choice.deposit && <p class="notice">{texts.depositFirst}</p>}
       <form method="post" action={page.action}>
         <input type="hidden" name="slot" value={page.slot} />
         <input type="hidden" name="key" value={page.key} />
@@ -163,6 +169,10 @@ export function waitPage(
     from: string
     title: string
     days: string
+    /** The full ones, of which one may be chosen; any of them suits where nothing else is free. */
+    choices: { date: string; text: string }[]
+    anyDay: boolean
+    day: string
     back: string
     values: { name: string; phone: string }
   },
@@ -179,6 +189,17 @@ export function waitPage(
       <form method="post" action={page.action}>
         <input type="hidden" name="service" value={page.service} />
         <input type="hidden" name="from" value={page.from} />
+        <label>
+          {texts.waitDay}
+          <select name="day">
+            {page.anyDay && <option value="">{texts.anyDay}</option>}
+            {page.choices.map(({ date, text }) => (
+              <option key={date} value={date} selected={date === page.day}>
+                {text}
+              </option>
+            ))}
+          </select>
+        </label>
         {whoFields(page)}
         <button type="submit">{texts.wait}</button>
       </form>
@@ -189,29 +210,40 @@ export function waitPage(
   )
 }
 
-/** That someone waits, and how to leave the list; `offer` leads to what is held for them. */
+/** That someone waits, and how to leave the list; what is held for them, or that they took it. */
 export function waitingPage(
-  page: Page & { here: string; isOpen: boolean; title: string | null; days: string; offer: string | null },
+  page: Page & {
+    here: string
+    state: 'waiting' | 'freed' | 'yours' | 'waitingOver'
+    title: string | null
+    days: string
+    /** What is held for them, or what they took. */
+    appointment: string | null
+    again: string | null
+  },
 ): HtmlPage {
   const texts = BOOK_TEXTS[page.language]
+  const isOpen = page.state === 'waiting' || page.state === 'freed'
   return frame(
     page,
     <>
-      <div class={`status ${page.isOpen ? 'good' : 'bad'}`} role="status">
-        <h2>{page.isOpen ? texts.waiting : texts.waitingOver}</h2>
+      <div class={`status ${page.state === 'waitingOver' ? '' : 'good'}`} role="status">
+        <h2>{texts[page.state]}</h2>
       </div>
       {titleLine(page.title)}
-      <p class="when">{page.days}</p>
-      {page.offer && (
+      {page.state !== 'yours' && <p class="when">{page.days}</p>}
+      {page.appointment && (
         <p class="more">
-          <a class="button" href={page.offer}>
-            {texts.offered}
+          <a class="button" href={page.appointment}>
+            {texts.see}
           </a>
         </p>
       )}
-      {page.isOpen && (
+      {page.state === 'waitingOver' && againLine(texts, page.again)}
+      {isOpen && (
         <>
-          <p class="to">{texts.waitFor}</p>
+          {page.state === 'waiting' && <p class="to">{texts.waitFor}</p>}
+          <p class="to">{texts.keepWaiting}</p>
           <form method="post" action={`${page.here}/leave?lang=${page.language}`}>
             <button type="submit" class="quiet">
               {texts.leave}
@@ -292,19 +324,44 @@ export function appointmentPage(
           <p class="more">
             <a href={`${page.here}/move?lang=${page.language}`}>{texts.move}</a>
           </p>
-          <form method="post" action={`${page.here}/cancel?lang=${page.language}`}>
-            <button type="submit" class="quiet">
-              {texts.cancel}
-            </button>
-          </form>
+          <p class="more">
+            <a href={`${page.here}/cancel?lang=${page.language}`}>{texts.cancel}</a>
+          </p>
         </>
       )}
-      {!open && page.again && (
-        <p class="more">
-          <a href={page.again}>{texts.again}</a>
-        </p>
-      )}
+      {!open && againLine(texts, page.again)}
     </>,
+  )
+}
+
+/** Asks before an appointment is given up. */
+export function cancelPage(page: Page & { here: string; title: string | null; when: string }): HtmlPage {
+  const texts = BOOK_TEXTS[page.language]
+  return frame(
+    page,
+    <>
+      <div class="status">
+        <h2>{texts.cancelAsk}</h2>
+      </div>
+      {titleLine(page.title)}
+      <p class="when">{page.when}</p>
+      <form method="post" action={`${page.here}/cancel?lang=${page.language}`}>
+        <button type="submit">{texts.cancel}</button>
+      </form>
+      <p class="more">
+        <a href={`${page.here}?lang=${page.language}`}>{texts.keepIt}</a>
+      </p>
+    </>,
+  )
+}
+
+function againLine(texts: BookTexts, again: string | null) {
+  return (
+    again && (
+      <p class="more">
+        <a href={again}>{texts.again}</a>
+      </p>
+    )
   )
 }
 
@@ -378,7 +435,7 @@ ul { list-style: none; }
 .good h2 { color: var(--accent); } .bad h2 { color: var(--danger); }
 form { display: grid; gap: 1rem; margin-top: 1.5rem; text-align: start; }
 label { display: grid; gap: .25rem; }
-input, textarea { width: 100%; min-height: 48px; }
+input, textarea, select { width: 100%; min-height: 48px; }
 button:not(.time), .button { width: 100%; min-height: 56px; border: 0; border-radius: 14px; background: var(--accent); color: var(--accent-ink);
   font: inherit; font-size: 1.125rem; font-weight: 650; }
 .more .button { display: flex; justify-content: center; color: var(--accent-ink); text-decoration: none; }

@@ -2,8 +2,10 @@ import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import {
   cancelWaiting,
+  fullDates,
   joinWaitingList,
   listServices,
+  offerSlots,
   readCalendar,
   readWaitingRow,
 } from '../../domain/appointments/index.ts'
@@ -14,11 +16,13 @@ import { cleanForm, parseForm, readText } from '../form-body.ts'
 import { sendPage } from '../html-page.tsx'
 import { languageOf } from '../page-language.ts'
 import {
+  againOf,
   type BookDeps,
   bookDate,
   DAYS,
   dateText,
   form,
+  formError,
   heading,
   MAX_FORM_BYTES,
   missing,
@@ -26,23 +30,27 @@ import {
   type Offered,
   type Open,
   query,
+  reachable,
+  whoOf,
 } from './parts.ts'
 import { type BookError, type BookLanguage, isBookError } from './texts.ts'
 import { waitingPage, waitPage } from './view.tsx'
 
-const waitForm = form.pick({ name: true, phone: true }).extend({ service: z.uuid(), from: bookDate })
+const waitForm = form.pick({ name: true, phone: true })
+/** One day, or any of those that the page showed. */
+const dayOf = z.union([z.literal(''), bookDate]).catch('')
 
 type SlugPages = {
   open(c: Context): Promise<Open | null>
-  /** Counts a request that may write to a customer. */
-  count(page: Open): void
+  /** Admits a request that may write to a customer. @returns what takes it from the count again, where it is not made */
+  admit(c: Context, page: Open): () => void
   times(
     c: Context,
     page: Open,
     service: Offered,
     from: string,
-    error: BookError,
-    status: AppError['status'],
+    error: BookError | null,
+    status?: AppError['status'],
   ): Promise<Response>
 }
 
@@ -53,7 +61,7 @@ export function addWaitRoutes(app: Hono, { links, now = () => new Date() }: Book
     const asked = query.parse(c.req.query())
     const service = page?.services.find(({ id }) => id === asked.service)
     if (!page || !service || !asked.from) return missing(c)
-    return await waitFor(c, page, service, asked.from, { name: '', phone: '' }, null)
+    return await waitFor(c, page, service, { from: asked.from, day: '', ...whoOf({}) }, null)
   })
 
   app.post('/:slug/wait', async (c) => {
@@ -64,56 +72,72 @@ export function addWaitRoutes(app: Hono, { links, now = () => new Date() }: Book
     const service = page.services.find(({ id }) => id === fields.service)
     const from = bookDate.safeParse(fields.from)
     if (!service || !from.success) return missing(c)
-    const { name = '', phone = '' } = fields
-    if (!parsed.success) return await waitFor(c, page, service, from.data, { name, phone }, 'invalid_form', 400)
-    pages.count(page)
+    const values = { from: from.data, day: dayOf.parse(fields.day ?? ''), ...whoOf(fields) }
+    if (!parsed.success) return await waitFor(c, page, service, values, formError(parsed.error), 400)
+    const notJoined = pages.admit(c, page)
     try {
       const id = await joinWaitingList(
         page.business,
         {
           ...{ serviceId: service.id, phone: parsed.data.phone, name: parsed.data.name, language: page.language },
-          ...windowOf(page, from.data),
+          ...windowOf(page, values),
         },
         now(),
       )
       return c.redirect(`${links.waitingUrlOf(id)}?lang=${page.language}`, 303)
     } catch (error) {
+      notJoined()
       if (!(error instanceof AppError) || error.kind === 'unavailable') throw error
       const code = isBookError(error.code) ? error.code : 'other'
       return error.code === 'times_free'
         ? await pages.times(c, page, service, from.data, code, error.status)
-        : await waitFor(c, page, service, from.data, { name, phone }, code, error.status)
+        : await waitFor(c, page, service, values, code, error.status)
     }
   })
+
+  async function waitFor(
+    c: Context,
+    page: Open,
+    service: Offered,
+    values: Values,
+    error: BookError | null,
+    status: AppError['status'] | 200 = 200,
+  ) {
+    const { language, today } = page
+    const from = reachable(values.from, page)
+    const days = { from, days: DAYS }
+    const full = await fullDates(page.business, service.id, days, now())
+    // There is something free, or the business is closed then: which of both, the page of the times shows.
+    if (full.length === 0) return await pages.times(c, page, service, from, error)
+    const free = await offerSlots(page.business, { serviceId: service.id }, days, now())
+    const base = `${page.here}?service=${service.id}`
+    return sendPage(
+      c,
+      waitPage({
+        ...{ ...heading(page, `${page.here}/wait?service=${service.id}&from=${from}`), error, values, from },
+        ...{ service: service.id, title: nameOf(language, service), action: `${page.here}/wait?lang=${language}` },
+        ...{ day: values.day, anyDay: free.length === 0 },
+        choices: full.map((date) => ({ date, text: dateText(language, date, today) })),
+        days: daysText(language, [from, lastOf(from, page)], today),
+        back: `${base}&lang=${language}&from=${from}`,
+      }),
+      { status, formAction: false },
+    )
+  }
 }
 
-/** The days that a page shows. */
-const windowOf = ({ timeZone }: Open, from: string) => ({
-  from: startOfDate(from, timeZone).toISOString(),
-  to: startOfDate(addDates(from, DAYS), timeZone).toISOString(),
-})
+type Values = { from: string; day: string; name: string; phone: string }
 
-async function waitFor(
-  c: Context,
-  page: Open,
-  service: Offered,
-  from: string,
-  values: { name: string; phone: string },
-  error: BookError | null,
-  status: AppError['status'] | 200 = 200,
-) {
-  const { language } = page
-  const base = `${page.here}?service=${service.id}`
-  return sendPage(
-    c,
-    waitPage({
-      ...{ ...heading(page, `${page.here}/wait?service=${service.id}&from=${from}`), error, values, from },
-      ...{ service: service.id, title: nameOf(language, service), action: `${page.here}/wait?lang=${language}` },
-      days: daysText(language, from, addDates(from, DAYS - 1)),
-      back: `${base}&lang=${language}&from=${from}`,
-    }),
-    { status, formAction: false },
-  )
+/** The last of the days that a page shows from one on. */
+const lastOf = (from: string, page: Open) => reachable(addDates(from, DAYS - 1), page)
+
+/** The chosen day, or those that a page shows. */
+function windowOf(page: Open, { from, day }: Values) {
+  const first = reachable(day || from, page)
+  return {
+    from: startOfDate(first, page.timeZone).toISOString(),
+    to: startOfDate(addDates(day ? first : lastOf(first, page), 1), page.timeZone).toISOString(),
+  }
 }
 
 /** Where someone sees that they wait, behind its link. */
@@ -123,13 +147,18 @@ export function createWaitingPages({ ctx, links, now = () => new Date() }: BookD
   app.get('/:id/:token', async (c) => {
     const found = await own(c)
     if (!found) return missing(c)
-    const { row, language, name, timeZone, here } = found
-    const isOpen = row.state === 'waiting' || row.state === 'offered'
-    const offer = row.state === 'offered' && row.appointmentId ? links.urlOf(row.appointmentId) : null
-    const days = daysText(language, dateIn(row.fromAt, timeZone), dateIn(new Date(row.toAt.getTime() - 1), timeZone))
+    const { row, language, name, timeZone, here, again } = found
+    const state = STATES[row.state]
+    const isTheirs = (state === 'freed' || state === 'yours') && row.appointmentId
+    const appointment = isTheirs ? `${links.urlOf(isTheirs)}?lang=${language}` : null
+    const dates = [row.fromAt, new Date(row.toAt.getTime() - 1)].map((at) => wallClock(at, timeZone).date)
+    const days = daysText(language, dates, wallClock(now(), timeZone).date)
     const service = (await listServices(found.business)).find(({ id }) => id === row.serviceId)
     const title = service ? nameOf(language, service) : null
-    return sendPage(c, waitingPage({ ...heading({ language, name }, here), here, isOpen, title, days, offer }))
+    return sendPage(
+      c,
+      waitingPage({ ...heading({ language, name }, here), here, state, title, days, appointment, again }),
+    )
   })
   app.post('/:id/:token/leave', async (c) => {
     const found = await own(c)
@@ -144,15 +173,22 @@ export function createWaitingPages({ ctx, links, now = () => new Date() }: BookD
     const row = await readWaitingRow(ctx, id.data)
     if (!row) return null
     const business = within(ctx, row.businessId, { kind: 'system', id: 'booking page' })
-    const { name, timeZone } = await readCalendar(ctx.db, business)
+    const { name, timeZone, settings } = await readCalendar(ctx.db, business)
     const here = new URL(links.waitingUrlOf(row.id)).pathname
-    return { business, row, name, timeZone, language: languageOf(c, row.language), here }
+    const language = languageOf(c, row.language)
+    return { business, row, name, timeZone, language, here, again: againOf(settings, language) }
   }
 
   return app
 }
 
-const dateIn = (at: Date, timeZone: string) => wallClock(at, timeZone).date
+const STATES = {
+  waiting: 'waiting',
+  offered: 'freed',
+  booked: 'yours',
+  cancelled: 'waitingOver',
+  expired: 'waitingOver',
+} as const
 
-const daysText = (language: BookLanguage, from: string, to: string) =>
-  from === to ? dateText(language, from) : `${dateText(language, from)} – ${dateText(language, to)}`
+const daysText = (language: BookLanguage, dates: string[], today: string) =>
+  [...new Set(dates)].map((date) => dateText(language, date, today)).join(' – ')

@@ -359,9 +359,26 @@ test('the page: a stranger books, moves and cancels; forged links, other busines
   expect((await app.request(`/${slug}?service=${theirs}`)).status).toBe(404)
   expect((await app.request('/no-such-business')).status).toBe(404)
   expect((await app.request(`/${slug.toUpperCase()}`)).status).toBe(200)
+  const slash = await app.request(`http://localhost/${slug}/?lang=en`)
+  expect([slash.status, slash.headers.get('location')]).toEqual([301, `http://localhost/${slug}?lang=en`])
+  for (const strange of ['/%ff', `/${slug}/none/of/it`]) {
+    const answer = await app.request(strange)
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([404, 'text/html; charset=UTF-8'])
+  }
+  // The last dates that can be booked are the end.
+  const end = await (await app.request(`/${slug}?service=${serviceId}&from=9999-12-31&lang=en`)).text()
+  expect([end.includes('Later days'), end.includes('Earlier days')]).toEqual([false, true])
   const fields = { slot: offer.slot, key: newId(), name: '<script>', phone: '050-1234567' }
   expect((await post(app, `/${otherSlug}`, fields)).status).toBe(404)
-  expect((await post(app, `/${slug}`, { ...fields, phone: 'x' })).status).toBe(400)
+  for (const [wrong, said] of [
+    [{ phone: 'x' }, 'a valid phone number'],
+    [{ name: 'x'.repeat(121) }, 'at most 120 characters'],
+  ] as const) {
+    const refused = await post(app, `/${slug}?lang=en`, { ...fields, ...wrong })
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining(said)])
+  }
+  // Forms that are refused are no bookings: others behind the same address are not kept out by them.
+  for (let tries = 0; tries < 25; tries += 1) await post(app, `/${slug}`, { ...fields, phone: 'x' })
   const booked = await post(app, `/${slug}`, fields)
   expect(booked.status).toBe(303)
   const path = new URL(booked.headers.get('location') ?? '').pathname.replace('/book', '')
@@ -423,6 +440,8 @@ test('who reads the page in English stays in English, by the page’s own forms,
   await follow(/\/move/)
   expect((await send(/\/move/)).status).toBe(303)
   expect(await look()).toContain('Your appointment is booked')
+  await follow(/\/cancel/)
+  expect(await look()).toContain('Cancel this appointment?')
   expect((await send(/\/cancel/)).status).toBe(303)
   expect(await look()).toContain('The appointment is cancelled')
   const [row] = await domain.sql<{ language: string }[]>`

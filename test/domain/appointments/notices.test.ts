@@ -335,7 +335,9 @@ test('a deposit: the link is sent, it is released in time, and a late one books 
   }
   const [inTime, free, taken, cancelled] = [await book(), await book(), await book(), await book()]
   expect(inTime.state).toBe('held')
-  expect(textsTo(inTime.to)).toEqual([expect.stringMatching(/pay the deposit of ₪50.00: https:.*\/pay\//)])
+  expect(textsTo(inTime.to)).toEqual([
+    expect.stringMatching(/\(Haircut\), .*, pay the deposit of ₪50.00 by .*\d\d:\d\d: https:.*\/pay\//),
+  ])
   const shown = await api.as({ role: 'owner' }).appointments.get({ id: inTime.id })
   expect(textsTo(inTime.to)[0]).toContain(new URL(shown.deposit?.url ?? '').pathname)
   await paid(inTime.id)

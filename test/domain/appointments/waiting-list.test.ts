@@ -217,11 +217,14 @@ test('a stranger joins on the page, is sent a link, takes the time there; forged
       await createAppointment(business, { startsAt: startsAt.toISOString(), minutes: 60, serviceId })
   let now = NOON
   const page = app(() => now)
-  const times = await (await page.request(`/${slug}?service=${serviceId}&from=${date}&lang=en`)).text()
+  const textOf = async (path: string) => await (await page.request(path)).text()
+  const times = await textOf(`/${slug}?service=${serviceId}&from=${date}&lang=en`)
   expect(times).toContain('Join the waiting list')
   const fields = { service: serviceId, from: date, name: 'Dana', phone: '050-7654321' }
   expect((await page.request(`/${slug}/wait?service=${serviceId}&from=${date}`)).status).toBe(200)
   expect((await post(page, `/${slug}/wait`, { ...fields, phone: 'x' })).status).toBe(400)
+  // Beyond what can be booked nothing is promised: the last days are shown instead.
+  expect(await textOf(`/${slug}/wait?service=${serviceId}&from=9999-12-31`)).not.toContain('9999')
   const joined = await post(page, `/${slug}/wait?lang=en`, fields)
   expect(joined.status).toBe(303)
   const waiting = pathOf(joined)
@@ -247,12 +250,31 @@ test('a stranger joins on the page, is sent a link, takes the time there; forged
     expect((await post(page, forged)).status).toBe(404)
   // Looking takes nothing: programs open links before people do.
   expect((await getAppointment(business, id)).state).toBe('held')
+  expect(await textOf(`${waiting}?lang=en`)).toContain('A time became free')
   expect((await post(page, `${path}/take`)).status).toBe(303)
   expect((await getAppointment(business, id)).state).toBe('booked')
   expect(await (await page.request(`${path}?lang=en`)).text()).toContain('Your appointment is booked')
+  expect(await textOf(`${waiting}?lang=en`)).toContain('You have an appointment')
   now = after(60)
   expect((await post(page, `${waiting}/leave`)).status).toBe(303)
   expect((await getAppointment(business, id)).state).toBe('booked')
+})
+
+test('one full day is waited for though others have free times; a day with free ones, closed or out of reach is not', async () => {
+  const { business, slug, serviceId, date } = await fullDay()
+  const page = app(() => NOON)
+  const textOf = async (path: string) => await (await page.request(path)).text()
+  const [free] = await offerSlots(business, { serviceId }, { from: addDates(date, 1), days: 6 }, NOON)
+  expect(await textOf(`/${slug}?service=${serviceId}&from=${date}&lang=en`)).toContain('No time that suits you?')
+  const form = await textOf(`/${slug}/wait?service=${serviceId}&from=${date}&lang=en`)
+  expect([...form.matchAll(/<option value="([^"]*)"/g)].map(([, day]) => day)).toEqual([date])
+  const fields = { service: serviceId, from: date, name: 'Dana', phone: phone() }
+  expect((await post(page, `/${slug}/wait?lang=en`, { ...fields, day: free?.date ?? '' })).status).toBe(409)
+  const joined = await post(page, `/${slug}/wait?lang=en`, { ...fields, day: date })
+  expect(joined.status).toBe(303)
+  const [entry] = await listWaiting(business)
+  expect([entry?.from, entry?.to]).toEqual([startOfDate(date, ZONE), startOfDate(addDates(date, 1), ZONE)])
+  expect(await textOf(`${pathOf(joined)}?lang=en`)).not.toContain(' – ')
 })
 
 test('a deposit is asked for when the time is taken, and not before', async () => {

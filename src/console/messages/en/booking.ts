@@ -135,7 +135,7 @@ export const booking = {
   way: { none: '–', whatsapp: 'WhatsApp', sms: 'SMS', voice: 'Telephone call' },
   ownTexts: 'Your own words',
   ownTextsHint:
-    '{business}, {when} and {link} are filled in, and {amount} in what is said of a deposit. An empty text is the usual one. A WhatsApp template is sent to customers who have not written for a day; its variables are 1 business, 2 time, 3 link.',
+    '{business}, {when}, {service} and {link} are filled in, and {amount} and {until} in what is said of a deposit. An empty text is the usual one. A WhatsApp template is sent to customers who have not written for a day; its variables are 1 business, 2 time, 3 link.',
   text: {
     booked: 'Booked',
     moved: 'Moved',

@@ -10,7 +10,10 @@ type Kind = Out<'booking.texts'>['items'][number]['kind']
 type Texts = NonNullable<Rules['texts']>
 const LANGUAGES = ['he', 'en'] as const
 /** Shown as they are written. */
-const PLACEHOLDERS = { business: '{business}', when: '{when}', link: '{link}', amount: '{amount}' }
+const PLACEHOLDERS = {
+  ...{ business: '{business}', when: '{when}', link: '{link}', service: '{service}' },
+  ...{ amount: '{amount}', until: '{until}' },
+}
 
 /** The business's own words for each message, and the WhatsApp templates that stand in for them. */
 export function ReminderTexts({ rules }: { rules: Rules }) {
