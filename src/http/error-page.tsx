@@ -14,6 +14,7 @@ small { color: var(--muted); }
 const TEXTS = {
   en: {
     missing: ['There is no such page', 'Check the address, or begin at the start page.'],
+    gone: ['There is no such page', 'The link is wrong or no longer exists.'],
     login: ['You are not logged in', 'Log in to see this page.'],
     forbidden: ['You may not see this page', 'Ask an owner of the business for the permission.'],
     busy: ['Not available right now', 'Wait a moment, then load the page again.'],
@@ -23,6 +24,7 @@ const TEXTS = {
   },
   he: {
     missing: ['אין דף כזה', 'בדקו את הכתובת, או התחילו מדף הבית.'],
+    gone: ['אין דף כזה', 'הקישור שגוי או שאינו קיים עוד.'],
     login: ['אינכם מחוברים', 'התחברו כדי לראות את הדף.'],
     forbidden: ['אין לכם הרשאה לדף הזה', 'בקשו אותה מאחד מבעלי העסק.'],
     busy: ['לא זמין כרגע', 'המתינו רגע וטענו את הדף שוב.'],
@@ -32,22 +34,29 @@ const TEXTS = {
   },
 } as const
 
-/** What a person sees in a browser when a page fails: what happened, what to do, and the code for a report. */
-export function errorPage(language: 'he' | 'en', error: AppError): HtmlPage {
+/**
+ * What a person sees in a browser when a page fails: what happened, what to do, and the code for a report. Customers, on pages below
+ * `/book` and `/pay`, are not led to the console.
+ */
+export function errorPage(language: 'he' | 'en', error: AppError, path: string): HtmlPage {
   const texts = TEXTS[language]
-  const [title, hint] = texts[kindOf(error)]
+  const kind = kindOf(error)
+  const isCustomers = /^\/(?:book|pay)(?:\/|$)/.test(path)
+  const [title, hint] = texts[isCustomers && kind === 'missing' ? 'gone' : kind]
   const needsLogin = error.status === 401
   return {
     language,
-    title: `AgentLocator: ${title}`,
+    title: isCustomers ? title : `AgentLocator: ${title}`,
     style: STYLE,
     body: (
       <main>
         <h1>{title}</h1>
         <p>{hint}</p>
-        <p>
-          <a href={needsLogin ? '/admin/login' : '/console'}>{needsLogin ? texts.toLogin : texts.start}</a>
-        </p>
+        {!isCustomers && (
+          <p>
+            <a href={needsLogin ? '/admin/login' : '/console'}>{needsLogin ? texts.toLogin : texts.start}</a>
+          </p>
+        )}
         <small dir="ltr">
           {error.status} · {error.code}
         </small>

@@ -39,7 +39,7 @@ export function handleError(log: Logger) {
     else refused.write('info', known.code, line, 'request refused')
     if (known.retryAfterSeconds !== undefined) c.header('Retry-After', String(known.retryAfterSeconds))
     return wantsErrorPage(c)
-      ? sendPage(c, errorPage(languageOf(c), known), { status: known.status })
+      ? sendPage(c, errorPage(languageOf(c), known, path), { status: known.status })
       : c.json(errorBody(known), known.status)
   }
 }

@@ -92,6 +92,16 @@ test(
   LONG,
 )
 
+test('what a customer mistypes is answered by a page that does not lead to the console', async () => {
+  for (const path of ['/book/none/of/it', '/pay/none/of/it']) {
+    const answer = await fetch(`${web.url}${path}?lang=he`, { headers: { accept: 'text/html' } })
+    expect([answer.status, answer.headers.get('content-type')?.split(';')[0]]).toEqual([404, 'text/html'])
+    const text = await answer.text()
+    expect(text).toContain('הקישור שגוי')
+    expect(text).not.toContain('<a ')
+  }
+})
+
 test('what calls the API gets errors as JSON, whatever it accepts', async () => {
   for (const path of ['/api/v1/none', '/trpc/none.none', '/api/none']) {
     const answer = await fetch(web.url + path, { headers: { accept: 'text/html', authorization: `Bearer ${key}` } })

@@ -72,9 +72,9 @@ export function createBookPages(deps: BookDeps): Hono {
   app.route('/a', createOwnPages(deps))
   app.route('/w', createWaitingPages(deps))
   app.route('/', createSlugPages(deps))
-  // What is mistyped is a customer's as well.
-  app.get('/:slug/', (c) => c.redirect(c.req.url.replace(/\/(?=$|\?)/, ''), 301))
-  app.all('*', missing)
+  app.get('/:slug/', (c) =>
+    c.redirect(`/book/${encodeURIComponent(c.req.param('slug'))}${new URL(c.req.url).search}`, 301),
+  )
   return app
 }
 

@@ -207,6 +207,72 @@ test('a PDF that Chromium printed from right to left comes out in reading order'
   }
 }, 120_000)
 
+const COLUMNS: { dir: 'rtl' | 'ltr'; title: string; paragraphs: string[]; table: [string, string][]; end: string }[] = [
+  {
+    dir: 'rtl',
+    title: 'מדריך קצר לדיירים של המגדל החדש ברחוב הרצל שבעיר, מהדורה שנייה',
+    paragraphs: [
+      'הכניסה לחניון היא מרחוב ביאליק בלבד, ושער הרכב נפתח בחיוג מהטלפון שרשום אצל ועד הבית. מי שהחליף מספר מתבקש לעדכן את המזכירות עוד לפני סוף השבוע.',
+      'את האשפה הגדולה מוציאים ביום שלישי בערב אל הרחבה שמאחורי הבניין, ולא לפני השעה שמונה. העירייה אוספת אותה ביום רביעי בבוקר, ומה שנשאר אחרי כן מחכה עוד שבוע.',
+      'חדר הכושר פתוח בכל יום מחמש בבוקר ועד חצות. ילדים עד גיל שש עשרה נכנסים רק יחד עם מבוגר, והדלת ננעלת אחרי כל כניסה מטעמי ביטחון.',
+      'המים החמים בקיץ מגיעים מהקולטים שעל הגג, ובחורף מהדוד המרכזי שבמרתף. תקלה שנמשכת יותר משעה מדווחים לאב הבית, בטלפון או בהודעה.',
+    ],
+    table: [
+      ['חניה לאורח', '20 ₪'],
+      ['מפתח נוסף', '35 ₪'],
+      ['שלט לשער', '90 ₪'],
+      ['מחסן', '150 ₪'],
+      ['חדר אירועים', '400 ₪'],
+      ['ניקיון', '80 ₪'],
+    ],
+    end: 'המחירים נכונים לשנה הזאת, והוועד רשאי לשנות אותם בהודעה של שלושים יום מראש לכל הדיירים.',
+  },
+  {
+    dir: 'ltr',
+    title: 'A short guide for those who live in the new tower on Herzl Street',
+    paragraphs: [
+      'The car park is entered from Bialik Street alone, and its gate opens when you ring it from the telephone that the office knows. Whoever has a new number tells the office before the end of the week.',
+      'Bulky waste is put out behind the building on Tuesday evening, not before eight. The town collects it on Wednesday morning, and whatever is left after that waits for another week.',
+      'The gym is open every day from five in the morning until midnight. Children up to sixteen come with an adult only, and the door locks behind everyone who enters.',
+      'In summer the hot water comes from the panels on the roof, and in winter from the boiler in the cellar. A fault that lasts more than an hour is reported to the caretaker.',
+    ],
+    table: [
+      ['Guest parking', '20 ₪'],
+      ['Another key', '35 ₪'],
+      ['Gate remote', '90 ₪'],
+      ['Storage room', '150 ₪'],
+      ['Event room', '400 ₪'],
+      ['Cleaning', '80 ₪'],
+    ],
+    end: 'These prices hold for this year, and the committee may change them with a notice of thirty days to everyone.',
+  },
+]
+
+test('text in columns is read one column after the other; the rows of a table stay together', async () => {
+  const browser = await openBrowser()
+  try {
+    const page = await browser.newPage()
+    for (const { dir, title, paragraphs, table, end } of COLUMNS)
+      for (const [columns, gap] of [
+        [2, '2em'],
+        [2, '1.2em'],
+        [3, '2em'],
+      ] as const) {
+        const text = paragraphs.map((each) => `<p>${each}</p>`).join('')
+        const rows = table.map((cells) => `<tr>${cells.map((each) => `<td>${each}</td>`).join('')}</tr>`).join('')
+        await page.setContent(`<!doctype html><html dir="${dir}"><meta charset="utf-8"><body style="font: 11pt sans-serif">
+          <h1>${title}</h1><div style="column-count: ${columns}; column-gap: ${gap}">${text}</div>
+          <table style="width: 100%">${rows}</table><p>${end}</p></body></html>`)
+        const lines = await linesOf(new Uint8Array(await page.pdf()))
+        const flat = lines.join(' ').replaceAll('# ', '')
+        const rowsRead = table.map((cells) => cells.join(' | ')).join(' ')
+        expect([dir, columns, gap, flat]).toEqual([dir, columns, gap, [title, ...paragraphs, rowsRead, end].join(' ')])
+      }
+  } finally {
+    await browser.close()
+  }
+}, 120_000)
+
 test('a PDF that LibreOffice 7.4 wrote of the same page does too', async () => {
   const file = Bun.file(join(import.meta.dir, 'fixtures/libreoffice.pdf'))
   expect(await linesOf(await file.bytes())).toEqual(READ)

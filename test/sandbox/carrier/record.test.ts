@@ -75,8 +75,11 @@ describe('<Record>', () => {
 
     const client = twilio(ACCOUNT_SID, AUTH_TOKEN)
     client.api.baseUrl = carrier.url
-    expect(await client.recordings(sid).fetch()).toMatchObject({ status: 'processing', callSid: report.callSid })
-    expect((await fetchFile(carrier, `${url}.wav`)).status).toBe(404)
+    const status = await client.recordings(sid).fetch()
+    // Until it is ready there is no file; on a slow machine it is ready by now.
+    const early = await fetchFile(carrier, `${url}.wav`)
+    if (app.to('/ready').length === 0)
+      expect([status.callSid, status.status, early.status]).toEqual([report.callSid, 'processing', 404])
     await until(() => app.to('/ready').length === 1)
     expect(app.to('/ready')[0]).toMatchObject({
       valid: true,

@@ -1,8 +1,4 @@
-/**
- * A run of text of a page as pdf.js reports it: `str` in logical order within itself, as it has a paragraph of the direction `dir`;
- * `x`, `y` in points from the lower left.
- */
-export type PdfRun = { str: string; dir: string; x: number; y: number; width: number; height: number }
+import { inColumns, type PdfRun } from './pdf-columns.ts'
 
 const RTL = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]/
 const LATIN = /[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u
@@ -33,13 +29,15 @@ type Line = { runs: PdfRun[]; y: number; height: number }
  * headings (`#`), cells of a row stand apart by ` | `.
  */
 export function textOfPage(runs: readonly PdfRun[]): string {
-  const lines = linesOf(runs)
+  const lines = inColumns(linesOf(runs), linesOf)
   const body = usualHeight(lines)
   const texts = textsOf(lines)
   const out: string[] = []
   for (const [index, line] of lines.entries()) {
     const before = lines[index - 1]
-    if (before && before.y - line.y > PARAGRAPH_GAP * Math.min(before.height, line.height)) out.push('')
+    // Upwards: the next column.
+    const gap = before ? before.y - line.y : 0
+    if (before && (gap < 0 || gap > PARAGRAPH_GAP * Math.min(before.height, line.height))) out.push('')
     const text = texts[index] ?? ''
     if (text === '') continue
     const heading = line.height > body * HEADING && text.length <= MAX_HEADING && /\p{L}/u.test(text)

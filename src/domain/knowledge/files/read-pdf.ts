@@ -1,5 +1,6 @@
 import { Unreadable } from '../unreadable.ts'
-import { type PdfRun, textOfPage } from './pdf-lines.ts'
+import type { PdfRun } from './pdf-columns.ts'
+import { textOfPage } from './pdf-lines.ts'
 
 export const MAX_PDF_PAGES = 200
 
