@@ -431,6 +431,8 @@ export const ROUTES: Readonly<Record<string, Rule>> = {
   'GET /book/w/:id/:token': BOOK,
   'POST /book/w/:id/:token/leave': BOOK,
   'GET /book/:slug/': BOOK,
+  'GET /book/a/:id/:token/': BOOK,
+  'GET /book/w/:id/:token/': BOOK,
   'GET /pay/:id': PAGE,
   'POST /pay/:id/checkout': PAGE,
   'GET /pay/:id/return': PAGE,

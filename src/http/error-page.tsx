@@ -19,6 +19,7 @@ const TEXTS = {
     forbidden: ['You may not see this page', 'Ask an owner of the business for the permission.'],
     busy: ['Not available right now', 'Wait a moment, then load the page again.'],
     refused: ['This did not work', 'Go back and try again.'],
+    later: (minutes: number) => `Wait ${minutes} minutes, then try again.`,
     start: 'Start page',
     toLogin: 'Log in',
   },
@@ -29,6 +30,7 @@ const TEXTS = {
     forbidden: ['אין לכם הרשאה לדף הזה', 'בקשו אותה מאחד מבעלי העסק.'],
     busy: ['לא זמין כרגע', 'המתינו רגע וטענו את הדף שוב.'],
     refused: ['זה לא הצליח', 'חזרו אחורה ונסו שוב.'],
+    later: (minutes: number) => `המתינו ${minutes} דקות ונסו שוב.`,
     start: 'לדף הבית',
     toLogin: 'כניסה',
   },
@@ -42,7 +44,9 @@ export function errorPage(language: 'he' | 'en', error: AppError, path: string):
   const texts = TEXTS[language]
   const kind = kindOf(error)
   const isCustomers = /^\/(?:book|pay)(?:\/|$)/.test(path)
-  const [title, hint] = texts[isCustomers && kind === 'missing' ? 'gone' : kind]
+  const [title, usual] = texts[isCustomers && kind === 'missing' ? 'gone' : kind]
+  const minutes = Math.ceil((error.retryAfterSeconds ?? 0) / 60)
+  const hint = minutes > 1 ? texts.later(minutes) : usual
   const needsLogin = error.status === 401
   return {
     language,

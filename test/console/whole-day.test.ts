@@ -406,7 +406,7 @@ test(
     try {
       await log(desk).getByText('כן, קיבלנו. תודה!').waitFor()
     } catch (error) {
-      throw new Error(`what was sent is not shown: ${await desk.locator('body').innerText()}`, { cause: error })
+      throw new Error(`what was sent is not shown: ${await desk.locator('body').textContent()}`, { cause: error })
     }
     await eventually(() => installation.isUp(), 'a server to be back', 60_000)
     await log(phone).getByText('כן, קיבלנו. תודה!').waitFor({ timeout: 30_000 })

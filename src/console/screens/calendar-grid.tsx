@@ -1,6 +1,6 @@
 import { type DragEvent, useState } from 'react'
 import { useFormatter, useTimeZone, useTranslations } from 'use-intl'
-import { WEEKDAYS } from '../../lib/weekdays.ts'
+import { USUAL_WEEK, WEEKDAYS } from '../../lib/weekdays.ts'
 import { useAccess } from '../app/access.ts'
 import { dateOf, momentAt, timeOf, weekdayOf } from '../ui/days.ts'
 import { StaffDot } from '../ui/staff-dot.tsx'
@@ -147,7 +147,7 @@ function Lane({
     <section
       aria-label={title}
       ref={isToday && !person ? scrollToday : undefined}
-      className="min-w-28 flex-1 border-line border-s"
+      className="min-w-24 flex-1 border-line border-s"
     >
       <h2
         className={`flex h-10 items-center justify-center gap-2 px-2 text-center text-sm ${isToday ? 'font-bold text-accent' : 'text-muted'}`}
@@ -225,10 +225,9 @@ function grabbedAt(event: DragEvent<HTMLElement>): string {
 function openingsOf({ day, person }: Column, hours: Hours): [string, string][] {
   const name = WEEKDAYS[weekdayOf(day)]
   if (!name) return []
-  const spans = ((person?.hours ?? hours)?.[name] ?? []).map(([from = '00:00', to = '24:00']): [string, string] => [
-    from,
-    to,
-  ])
+  const spans = ((person?.hours ?? hours ?? USUAL_WEEK)[name] ?? []).map(
+    ([from = '00:00', to = '24:00']): [string, string] => [from, to],
+  )
   return (person?.breaks[name] ?? []).reduce(
     (open, [from = '00:00', to = '00:00']) =>
       open.flatMap(([start, end]): [string, string][] =>

@@ -88,7 +88,7 @@ function Entry({ entry, services }: { entry: Waiting; services: Service[] }) {
         <span className="block text-sm">
           {offer?.heldUntil
             ? t('offeredUntil', { at: clock(offer.startsAt), until: clock(offer.heldUntil, true) })
-            : t('waits')}
+            : t(entry.optedOut ? 'waitsOptedOut' : 'waits')}
         </span>
       </span>
       <Allowed to="agent">

@@ -25,7 +25,7 @@ export function Settings() {
       <div className="flex min-h-0 flex-1 flex-col md:flex-row">
         <nav
           aria-label={t('tabs')}
-          className="flex shrink-0 gap-1 overflow-x-auto border-line border-b bg-surface px-3 py-2 md:w-44 md:flex-col md:border-e md:border-b-0"
+          className="flex shrink-0 gap-1 overflow-x-auto border-line border-b bg-surface px-3 py-2 md:w-44 md:flex-col md:gap-0.5 md:border-e md:border-b-0"
         >
           {SETTINGS_NAMES.filter((name) => may(SETTINGS_PARTS[name].needs)).map((name) => (
             <Link
@@ -34,7 +34,7 @@ export function Settings() {
               to="/settings"
               search={{ part: name }}
               aria-current={part === name ? 'page' : undefined}
-              className="shrink-0 whitespace-nowrap rounded-full px-3 py-1 text-muted hover:bg-raised aria-[current=page]:bg-accent-soft aria-[current=page]:text-ink"
+              className="shrink-0 whitespace-nowrap rounded-full px-3 py-1 text-muted md:py-0.5 hover:bg-raised aria-[current=page]:bg-accent-soft aria-[current=page]:text-ink"
             >
               {t(name)}
             </Link>

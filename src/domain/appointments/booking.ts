@@ -187,7 +187,8 @@ export async function readSlot(tx: Executor, ctx: BusinessContext, handle: strin
 /**
  * Books a time that was offered, for a customer. One that asks for a deposit is held until it is paid. Asked again with the same key,
  * it is the same appointment.
- * @throws AppError `slot_unknown`, `slot_taken`, `closed` (both name free times), `too_soon`, `too_far`, `booking_limit`
+ * @throws AppError `slot_unknown`, `slot_taken`, `closed` (both name free times), `too_soon`, `too_far`, `booking_limit`,
+ *   `already_booked`
  */
 export async function bookSlot(ctx: BusinessContext, request: SlotRequest, now = new Date()): Promise<AppointmentRow> {
   await refreshBusyTimes(ctx)
@@ -200,6 +201,7 @@ export async function bookSlot(ctx: BusinessContext, request: SlotRequest, now =
     requireInReach(calendar, slot.startsAt, now)
     const visit = await visitOf(tx, ctx, { ...request, ...slot })
     const contactId = await resolveContact(tx, ctx, { phone: request.phone, name: request.name ?? null })
+    if (request.source === 'page') await requireOther(tx, ctx, contactId, slot)
     const givenUp = request.source === 'page' ? [] : await giveUpKept(tx, ctx, contactId, now)
     await requireFewOpen(tx, ctx, contactId, calendar.settings.openPerCustomer, now)
     const { depositMinutes, holdMinutes } = calendar.settings
@@ -412,6 +414,27 @@ async function findByRequest(tx: Executor, ctx: BusinessContext, requestKey: str
   return row ?? null
 }
 
+/** A form that is opened again and sent again is not a second appointment. */
+async function requireOther(
+  tx: Executor,
+  ctx: BusinessContext,
+  contactId: string,
+  { startsAt, serviceId }: SlotFacts,
+): Promise<void> {
+  const same = await tx.$count(
+    appointments,
+    and(
+      eq(appointments.businessId, ctx.businessId),
+      eq(appointments.contactId, contactId),
+      eq(appointments.startsAt, startsAt),
+      serviceId ? eq(appointments.serviceId, serviceId) : isNull(appointments.serviceId),
+      inArray(appointments.state, ['held', 'booked']),
+    ),
+  )
+  if (same > 0)
+    throw new AppError('conflict', 'already_booked', 'This number has that appointment already.', { field: 'slot' })
+}
+
 async function requireFewOpen(
   tx: Executor,
   ctx: BusinessContext,
@@ -458,9 +481,14 @@ export function requireInReach(calendar: BusinessCalendar, startsAt: Date, now: 
     throw new AppError('invalid', 'too_far', 'This time is too far away. Choose an earlier one.', { field })
 }
 
+/** Whether customers may still move or cancel what begins then. */
+export function canStillChange(startsAt: Date, changeMinutes: number, now: Date): boolean {
+  return startsAt.getTime() - now.getTime() >= changeMinutes * MINUTE
+}
+
 function requireChangeable({ settings }: BusinessCalendar, row: AppointmentRow, now: Date): void {
   if (row.state !== 'booked' && row.state !== 'held')
     throw new AppError('gone', 'appointment_over', 'This appointment can no longer be changed.')
-  if (row.startsAt.getTime() - now.getTime() < settings.changeMinutes * MINUTE)
+  if (!canStillChange(row.startsAt, settings.changeMinutes, now))
     throw new AppError('conflict', 'too_late', 'It is too late to change this appointment here. Call the business.')
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { WeekHours } from '../../../db/schema/index.ts'
 import { addDates, instantOf, wallClock } from '../../lib/local-time.ts'
-import { WEEKDAYS } from '../../lib/weekdays.ts'
+import { USUAL_WEEK, WEEKDAYS } from '../../lib/weekdays.ts'
 
 const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'a time such as 09:30')
 const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a date such as 2026-11-30')
@@ -16,18 +16,14 @@ export const businessHours = z.object({
 })
 export type BusinessHours = z.output<typeof businessHours>
 
-/** Sunday to Thursday, nine to five: what most Israeli offices keep. */
-export const DEFAULT_HOURS: BusinessHours = {
-  week: Object.fromEntries(['0', '1', '2', '3', '4'].map((each) => [each, [{ from: '09:00', to: '17:00' }]])),
-  holidays: [],
-}
+export const DEFAULT_HOURS: BusinessHours = { week: weekOf(USUAL_WEEK), holidays: [] }
 
 /** The week of a business's hours, by number of the day; a business that has set none has the usual ones. */
 export function weekOf(hours: WeekHours | null): BusinessHours['week'] {
-  if (!hours) return DEFAULT_HOURS.week
+  const week = hours ?? USUAL_WEEK
   return Object.fromEntries(
     WEEKDAYS.flatMap((name, number) => {
-      const spans = hours[name]
+      const spans = week[name]
       return spans?.length ? [[String(number), spans.map(([from, to]) => ({ from, to }))]] : []
     }),
   )

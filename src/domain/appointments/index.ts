@@ -3,6 +3,7 @@ export {
   bookHeld,
   bookSlot,
   cancelByCustomer,
+  canStillChange,
   fullDates,
   moveByCustomer,
   offerMoves,
@@ -58,8 +59,11 @@ export {
 export { cancelByCalendar, moveByCalendar } from './outside-change.ts'
 export { lastDate } from './place.ts'
 export {
+  type AppointmentEnd,
   appointmentFilters,
+  appointmentOfPayment,
   appointmentView,
+  endOf,
   getAppointment,
   listAppointments,
   readAppointmentRow,

@@ -5,7 +5,8 @@ import { isSamePhone } from '../../lib/phone.ts'
 import { findContactByPhone, readConsentWord, writeOptOut } from '../contacts/index.ts'
 import { audit, type BusinessContext, type DomainContext, within } from '../context.ts'
 import { requestMessage } from '../messages/index.ts'
-import { cancelByCustomer } from './booking.ts'
+import { cancelByCustomer, canStillChange } from './booking.ts'
+import { readCalendar } from './business-calendar.ts'
 import type { NoticeDeps } from './notice-deps.ts'
 import { type AnswerKind, noticeText, type Reply, readReply, sayWhen } from './notice-texts.ts'
 import { planAnswer } from './plan-notices.ts'
@@ -78,7 +79,7 @@ export async function actOnReply(
   reply: Reply,
   now: Date,
 ): Promise<AnswerKind | null> {
-  if (reply === 'move') return 'move'
+  if (reply === 'move') return (await isChangeable(ctx, appointmentId, now)) ? 'move' : 'too_late'
   if (reply === 'confirm') {
     await ctx.db.transaction(async (tx) => {
       const confirmed = await tx
@@ -105,6 +106,15 @@ export async function actOnReply(
     if (!(error instanceof AppError) || error.kind === 'unavailable') throw error
     return 'too_late'
   }
+}
+
+async function isChangeable(ctx: BusinessContext, appointmentId: string, now: Date): Promise<boolean> {
+  const [row] = await ctx.db
+    .select({ startsAt: appointments.startsAt })
+    .from(appointments)
+    .where(and(eq(appointments.id, appointmentId), eq(appointments.businessId, ctx.businessId)))
+  const { settings } = await readCalendar(ctx.db, ctx)
+  return row !== undefined && canStillChange(row.startsAt, settings.changeMinutes, now)
 }
 
 async function answerByWhatsApp(

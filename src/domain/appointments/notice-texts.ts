@@ -16,7 +16,7 @@ export type NoticeFacts = {
 
 /** An answer to what a customer answered. */
 export type AnswerKind = 'confirmed' | 'move' | 'too_late' | 'unclear'
-export type NoticeText = NoticeTextKind | AnswerKind | 'offer'
+export type NoticeText = NoticeTextKind | AnswerKind | 'offer' | 'reminder_late'
 
 /** The names that a business may write in braces in its own words. */
 const PLACEHOLDERS = ['business', 'when', 'link', 'service', 'amount', 'until'] as const
@@ -28,6 +28,7 @@ const USUAL_TEXTS: Record<Language, Record<NoticeText, string>> = {
     moved: 'התור שלך אצל {business} הועבר: {when}. לשינוי או לביטול: {link}',
     cancelled: 'התור שלך אצל {business} בוטל: {when}.',
     reminder: 'תזכורת: תור אצל {business}, {when}. להשיב 1 לאישור, 2 לשינוי, 3 לביטול. {link}',
+    reminder_late: 'תזכורת: תור אצל {business}, {when}. להשיב 1 לאישור. לשינוי או לביטול נא להתקשר. {link}',
     follow_up: 'תודה על הביקור אצל {business}. נשמח לשמוע איך היה.',
     no_show: 'לא נפגשנו {when} אצל {business}. לקביעת מועד אחר אפשר להתקשר או לכתוב לנו.',
     deposit: 'כדי שהתור אצל {business} ({service}), {when}, ייקבע, יש לשלם עד {until} מקדמה של {amount}: {link}',
@@ -44,6 +45,8 @@ const USUAL_TEXTS: Record<Language, Record<NoticeText, string>> = {
     moved: 'Your appointment at {business} was moved: {when}. To move or cancel it: {link}',
     cancelled: 'Your appointment at {business} was cancelled: {when}.',
     reminder: 'Reminder: your appointment at {business}, {when}. Answer 1 to confirm, 2 to move, 3 to cancel. {link}',
+    reminder_late:
+      'Reminder: your appointment at {business}, {when}. Answer 1 to confirm. To move or cancel it, please call. {link}',
     follow_up: 'Thank you for visiting {business}. We would like to hear how it was.',
     no_show: 'We missed you {when} at {business}. Call or write to us to choose another time.',
     deposit:
@@ -97,7 +100,8 @@ export function noticeText(
   facts: NoticeFacts,
   own: NoticeTexts | undefined = undefined,
 ): string {
-  const words = (isOwn(kind) ? own?.[language]?.[kind]?.trim() : '') || USUAL_TEXTS[language][kind]
+  const ownKind = kind === 'reminder_late' ? 'reminder' : kind
+  const words = (isOwn(ownKind) ? own?.[language]?.[ownKind]?.trim() : '') || USUAL_TEXTS[language][kind]
   return words.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const known = PLACEHOLDERS.find((each) => each === name)
     return known ? (facts[known] ?? '') : whole
@@ -159,6 +163,13 @@ const WORDS: Record<Reply, readonly string[]> = {
   move: ['2', 'לשנות', 'שינוי', 'להזיז', 'לדחות', 'להעביר', 'move', 'change', 'reschedule', 'postpone'],
   cancel: ['3', 'לבטל', 'ביטול', 'מבטל', 'מבטלת', 'בטלו', 'cancel'],
 }
+/** A refusal as a whole; what else is said with it may say when, and is left to a person. */
+const REFUSALS = [
+  /^(?:אני )?לא (?:אגיע|נגיע|מגיע|מגיעה|מגיעים|אבוא|נבוא|בא|באה|אוכל להגיע|נוכל להגיע|(?:יכול|יכולה|יכולים) להגיע)$/,
+  /^(?:i |we )?(?:am not coming|are not coming|i'm not coming|we're not coming|not coming|(?:can't|cannot|can not|won't|will not) (?:come|make it|be there))$/,
+]
+/** Said with it, and asking for nothing else. */
+const POLITE = new Set(['מצטער', 'מצטערת', 'מצטערים', 'סליחה', 'תודה', 'שלום', 'היי', 'sorry', 'thanks', 'hi', 'hello'])
 /** What turns a word around: "not coming", "do not cancel". A person reads these. */
 const NEGATIONS = ['לא', 'אל', 'not', 'no', "don't", 'dont', "can't", 'cant', 'never']
 /** Longer is a message to a person. */
@@ -171,6 +182,8 @@ export function readReply(text: string): Reply | null {
     .replaceAll('’', "'")
     .split(/[^\p{L}\p{N}']+/u)
     .filter(Boolean)
+  const plain = words.filter((word) => !POLITE.has(word)).join(' ')
+  if (REFUSALS.some((refusal) => refusal.test(plain))) return 'cancel'
   if (words.length === 0 || words.length > MAX_WORDS || words.some((word) => NEGATIONS.includes(word))) return null
   // "at 3" is a time, not an answer.
   const [first] = words

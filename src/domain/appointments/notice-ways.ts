@@ -13,6 +13,7 @@ import { listPhoneNumbers } from '../businesses/index.ts'
 import { audit, type BusinessContext } from '../context.ts'
 import { requestMessage } from '../messages/index.ts'
 import { formatMoney } from '../payments/index.ts'
+import { canStillChange } from './booking.ts'
 import { requestDeposit } from './deposits.ts'
 import type { NoticeDeps } from './notice-deps.ts'
 import { type NoticeFacts, noticeText, sayUntil, sayWhen } from './notice-texts.ts'
@@ -28,6 +29,8 @@ export type Due = {
   business: string
   language: 'he' | 'en'
   rules: ReminderRules | null
+  /** Until so long before it, customers move and cancel by themselves. */
+  changeMinutes: number
   /** Why it does not hold any more; then an attempt that may have arrived is looked up, and nothing is sent. */
   over: string | null
 }
@@ -159,7 +162,11 @@ async function composeNotice(
     ...(service?.deposit ? { amount: formatMoney(language, service.deposit, 'ILS') } : {}),
     ...(heldUntil ? { until: sayUntil(language, heldUntil, appointment.zone, notice.dueAt) } : {}),
   }
-  return { text: noticeText(language, notice.kind, facts, rules?.texts), facts }
+  // What is offered is not refused then.
+  const isLate =
+    notice.kind === 'reminder' &&
+    !canStillChange(appointment.startsAt, due.changeMinutes, notice.claimedAt ?? notice.dueAt)
+  return { text: noticeText(language, isLate ? 'reminder_late' : notice.kind, facts, rules?.texts), facts }
 }
 
 /** Where the business can take no payment, a person has to know: the customer waits for a link. */

@@ -12,6 +12,7 @@ import {
 } from '../../../db/schema/index.ts'
 import { AppError, errorMessage } from '../../lib/errors.ts'
 import { type BusinessContext, type DomainContext, within } from '../context.ts'
+import { DEFAULT_SETTINGS } from './business-calendar.ts'
 import type { NoticeDeps } from './notice-deps.ts'
 import { type Due, sendBy } from './notice-ways.ts'
 import { nextOpen } from './plan-notices.ts'
@@ -95,6 +96,8 @@ async function claimNotice(ctx: BusinessContext, id: string, now: Date): Promise
         business: businesses.name,
         language: businesses.language,
         rules: bookingSettings.reminders,
+        changeMinutes:
+          sql<number>`coalesce(${bookingSettings.changeMinutes}, ${DEFAULT_SETTINGS.changeMinutes})`.mapWith(Number),
       })
       .from(appointments)
       .innerJoin(businesses, eq(businesses.id, appointments.businessId))

@@ -37,22 +37,27 @@ const weekHours: z.ZodType<WeekHours, WeekHours> = z.partialRecord(z.enum(WEEKDA
 
 const MAX_ROWS = 200
 
-export const serviceInput = z.object({
-  id: z.uuid().optional(),
-  nameHe: nameText(120),
-  nameEn: nameText(120),
-  minutes: z.int().min(5).max(1_440),
-  bufferBefore: z.int().min(0).max(480).default(0),
-  bufferAfter: z.int().min(0).max(480).default(0),
-  /** Agorot. */
-  price: z.int().min(0).max(100_000_000).nullable().default(null),
-  /** Agorot that are paid before the appointment counts. */
-  deposit: z.int().min(100).max(100_000_000).nullable().default(null),
-  place: z.enum(SERVICE_PLACES).default('business'),
-  online: z.boolean().default(true),
-  /** Who gives it; all staff when empty. */
-  staffIds: z.array(z.uuid()).max(MAX_ROWS).default([]),
-})
+export const serviceInput = z
+  .object({
+    id: z.uuid().optional(),
+    nameHe: nameText(120),
+    nameEn: nameText(120),
+    minutes: z.int().min(5).max(1_440),
+    bufferBefore: z.int().min(0).max(480).default(0),
+    bufferAfter: z.int().min(0).max(480).default(0),
+    /** Agorot. */
+    price: z.int().min(0).max(100_000_000).nullable().default(null),
+    /** Agorot that are paid before the appointment counts. */
+    deposit: z.int().min(100).max(100_000_000).nullable().default(null),
+    place: z.enum(SERVICE_PLACES).default('business'),
+    online: z.boolean().default(true),
+    /** Who gives it; all staff when empty. */
+    staffIds: z.array(z.uuid()).max(MAX_ROWS).default([]),
+  })
+  .refine(({ price, deposit }) => !price || !deposit || deposit <= price, {
+    path: ['deposit'],
+    error: 'A deposit is at most the price.',
+  })
 
 export const serviceView = z.object({
   id: z.uuid(),

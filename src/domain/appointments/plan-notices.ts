@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, inArray } from 'drizzle-orm'
 import type { Executor } from '../../../db/client.ts'
 import {
   appointmentNotices,
@@ -17,6 +17,8 @@ const MINUTE = 60_000
 const DAY_MINUTES = 1_440
 /** A slip of the hand is taken back before the customer hears of it. */
 const NO_SHOW_AFTER_MS = 15 * MINUTE
+/** The same, of a move or a cancellation. */
+const SECOND_THOUGHT_MS = 30_000
 
 type Row = typeof appointments.$inferSelect
 type NewNotice = typeof appointmentNotices.$inferInsert
@@ -32,12 +34,16 @@ export async function planNotices(
   row: Row,
   now: Date,
   kind: 'booked' | 'moved' | 'cancelled',
+  before?: Pick<Row, 'startsAt'>,
 ): Promise<void> {
+  const change = await unknownChange(tx, row, kind, before)
   await dropPlanned(tx, row.id, kind)
   const rules = calendar.settings.reminders
   if (!rules || !row.contactId) return
   const notice = noticeOf(ctx, row)
-  const planned: NewNotice[] = [{ ...notice, id: newId(), kind, dueAt: now }]
+  // A member who changes their mind has written to no one.
+  const dueAt = ctx.actor.kind === 'user' && kind !== 'booked' ? new Date(now.getTime() + SECOND_THOUGHT_MS) : now
+  const planned: NewNotice[] = change ? [{ ...notice, ...change, id: newId(), dueAt }] : []
   if (kind !== 'cancelled') {
     for (const before of rules.before) {
       const dueAt = reminderTime(row.startsAt, before, rules, row.zone)
@@ -48,7 +54,36 @@ export async function planNotices(
       planned.push({ ...notice, id: newId(), kind: 'follow_up', dueAt: nextOpen(after, rules, row.zone) })
     }
   }
-  await tx.insert(appointmentNotices).values(planned).onConflictDoNothing()
+  if (planned.length > 0) await tx.insert(appointmentNotices).values(planned).onConflictDoNothing()
+}
+
+/**
+ * What a customer does not know yet: nothing where a change was taken back before they were written to, or only another person
+ * receives them. `detail` of a move that waits to be sent is the time that they know.
+ */
+async function unknownChange(
+  tx: Executor,
+  { id, startsAt }: Row,
+  kind: 'booked' | 'moved' | 'cancelled',
+  before?: Pick<Row, 'startsAt'>,
+): Promise<Pick<NewNotice, 'kind' | 'detail'> | null> {
+  const unsent = await tx
+    .select({ kind: appointmentNotices.kind, detail: appointmentNotices.detail })
+    .from(appointmentNotices)
+    .where(
+      and(
+        eq(appointmentNotices.appointmentId, id),
+        eq(appointmentNotices.state, 'pending'),
+        eq(appointmentNotices.attempts, 0),
+        inArray(appointmentNotices.kind, ['booked', 'moved', 'cancelled']),
+      ),
+    )
+  const unsentOf = (of: string) => unsent.find((each) => each.kind === of)
+  if (kind === 'cancelled') return unsentOf('booked') ? null : { kind }
+  if (kind === 'booked') return unsentOf('cancelled') ? null : { kind }
+  if (unsentOf('booked')) return { kind: 'booked' }
+  const known = unsentOf('moved')?.detail ?? before?.startsAt.toISOString() ?? null
+  return known === startsAt.toISOString() ? null : { kind, detail: known }
 }
 
 /** The link by which the deposit of a held appointment is paid. It is sent whatever the rules: without it nothing can be booked. */

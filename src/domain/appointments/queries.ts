@@ -1,6 +1,6 @@
 import { and, asc, eq, getTableColumns, gt, inArray, lt } from 'drizzle-orm'
 import { z } from 'zod'
-import { appointments, contacts, payments, TAKING_STATES } from '../../../db/schema/index.ts'
+import { appointments, contacts, payments, TAKING_STATES, waitingList } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BusinessContext, DomainContext } from '../context.ts'
 import { laterThan, timePageInput, timeText, toTimePage } from '../paging-by-time.ts'
@@ -123,4 +123,35 @@ export async function readAppointmentRow(ctx: DomainContext, id: string) {
 
 export function appointmentNotFound(): AppError {
   return new AppError('not_found', 'appointment_not_found', 'There is no such appointment.')
+}
+
+/** How an appointment ended, as its customer is informed; null while it is booked, held or past. */
+export type AppointmentEnd = 'cancelled' | 'unpaid' | 'refund_due' | 'declined' | 'offer_over'
+
+export async function endOf(
+  ctx: BusinessContext,
+  row: typeof appointments.$inferSelect,
+): Promise<AppointmentEnd | null> {
+  if (row.refundDueAt) return 'refund_due'
+  if (row.state !== 'cancelled' && row.state !== 'expired') return null
+  if (row.state === 'expired' && row.depositPaymentId) return 'unpaid'
+  const [entry] = await ctx.db
+    .select({ state: waitingList.state })
+    .from(waitingList)
+    .where(and(eq(waitingList.businessId, ctx.businessId), eq(waitingList.appointmentId, row.id)))
+  if (row.state === 'expired') return entry ? 'offer_over' : null
+  // Who took what was offered had an appointment.
+  return entry && entry.state !== 'booked' ? 'declined' : 'cancelled'
+}
+
+/** The appointment for which a payment is the deposit; null for any other payment. */
+export async function appointmentOfPayment(
+  ctx: DomainContext,
+  paymentId: string,
+): Promise<{ id: string; isOver: boolean } | null> {
+  const [row] = await ctx.db
+    .select({ id: appointments.id, state: appointments.state })
+    .from(appointments)
+    .where(eq(appointments.depositPaymentId, paymentId))
+  return row ? { id: row.id, isOver: row.state === 'expired' || row.state === 'cancelled' } : null
 }

@@ -54,6 +54,8 @@ export const waitingView = z.object({
   state: z.enum(WAITING_STATES),
   /** What is held for them now, and until when. */
   offer: z.object({ appointmentId: z.uuid(), startsAt: z.date(), heldUntil: z.date().nullable() }).nullable(),
+  /** They asked not to be written to: nothing is offered to them. */
+  optedOut: z.boolean(),
   createdAt: z.date(),
 })
 
@@ -62,7 +64,7 @@ type NewWaiting = z.input<typeof newWaiting>
 /**
  * Puts someone on the waiting list, once for the same service and person: asked again, it waits for the new window.
  * @returns the entry's id
- * @throws AppError `waiting_window`, `times_free` (with them), `waiting_full`, `service_not_found`, `staff_not_found`,
+ * @throws AppError `waiting_window`, `times_free` (with them), `waiting_full`, `contact_opted_out`, `service_not_found`, `staff_not_found`,
  *   `contact_not_found`, `invalid_number`, `contact_missing`
  */
 export async function joinWaitingList(ctx: BusinessContext, input: NewWaiting, now = new Date()): Promise<string> {
@@ -83,6 +85,7 @@ export async function joinWaitingList(ctx: BusinessContext, input: NewWaiting, n
     const free = await freeForWaiting(tx, ctx, calendar, visitOfWaiting(window, service), now, window)
     if (free.length > 0) throw timesFree(free.slice(0, 3), calendar.timeZone)
     const contactId = await contactOf(tx, ctx, wanted)
+    await requireReachable(tx, ctx, contactId)
     const open = await tx
       .select()
       .from(waitingList)
@@ -124,6 +127,23 @@ async function requireStaffMember(tx: Executor, ctx: BusinessContext, id: string
     throw new AppError('not_found', 'staff_not_found', 'There is no such person among the staff.', { field: 'staffId' })
 }
 
+/** What becomes free is offered in writing. */
+async function requireReachable(tx: Executor, ctx: BusinessContext, contactId: string): Promise<void> {
+  const [row] = await tx
+    .select({ optedOutAt: contacts.optedOutAt })
+    .from(contacts)
+    .where(and(eq(contacts.id, contactId), eq(contacts.businessId, ctx.businessId)))
+  if (row?.optedOutAt)
+    throw new AppError(
+      'conflict',
+      'contact_opted_out',
+      'This number asked for no messages, so nothing can be offered.',
+      {
+        field: 'phone',
+      },
+    )
+}
+
 async function contactOf(
   tx: Executor,
   ctx: BusinessContext,
@@ -144,7 +164,10 @@ async function contactOf(
 /** Who waits, or was offered a time and has not answered: those who wait longest first. */
 export async function listWaiting(ctx: BusinessContext) {
   const rows = await ctx.db
-    .select({ row: waitingList, name: contacts.name, phone: contacts.phone, offer: appointmentOfOffer })
+    .select({
+      ...{ row: waitingList, name: contacts.name, phone: contacts.phone, optedOutAt: contacts.optedOutAt },
+      offer: appointmentOfOffer,
+    })
     .from(waitingList)
     .innerJoin(contacts, eq(contacts.id, waitingList.contactId))
     .where(
@@ -156,10 +179,11 @@ export async function listWaiting(ctx: BusinessContext) {
     )
     .orderBy(asc(waitingList.createdAt), asc(waitingList.id))
     .limit(MOST_WAITING)
-  return rows.map(({ row: { fromAt, toAt, ...row }, name, phone, offer }) => ({
+  return rows.map(({ row: { fromAt, toAt, ...row }, name, phone, optedOutAt, offer }) => ({
     ...{ id: row.id, contactId: row.contactId, name, phone, serviceId: row.serviceId, staffId: row.staffId },
     ...{ minutes: row.minutes, from: fromAt, to: toAt, state: row.state, createdAt: row.createdAt },
     offer: offer && row.state === 'offered' ? heldOf(offer) : null,
+    optedOut: optedOutAt !== null,
   }))
 }
 

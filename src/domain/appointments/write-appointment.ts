@@ -64,12 +64,15 @@ export async function writeAppointment(
   )
   const act = wanted.act === 'book' && row.state === 'held' ? 'hold' : wanted.act
   await audit(tx, ctx, { action: `appointment.${act}`, entity: 'appointment', entityId: row.id })
-  if (row.state === 'booked') await planNotices(tx, ctx, calendar, row, now, act === 'move' ? 'moved' : 'booked')
+  if (row.state === 'booked')
+    await planNotices(tx, ctx, calendar, row, now, act === 'move' ? 'moved' : 'booked', beforeOf(wanted))
   else if (wanted.act === 'book' ? wanted.deposit : visit.service?.deposit && (await awaitsDeposit(tx, ctx, row)))
     // The link of the earlier time is not sent any more, and names it.
     await planDeposit(tx, ctx, row, now)
   return row
 }
+
+const beforeOf = (wanted: Written) => (wanted.act === 'book' ? undefined : wanted.row)
 
 /** Whether it is held for its deposit, and not for who waits or decides. */
 export async function awaitsDeposit(tx: Executor, ctx: BusinessContext, row: AppointmentRow): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { BookingLinks, listServices } from '../../domain/appointments/index.ts'
+import { listPhoneNumbers } from '../../domain/businesses/index.ts'
 import type { BusinessContext, DomainContext } from '../../domain/context.ts'
 import { formatMoney, type PaymentDeps } from '../../domain/payments/index.ts'
 import { addDates, instantOf } from '../../lib/local-time.ts'
@@ -61,6 +62,8 @@ export type Offered = Awaited<ReturnType<typeof listServices>>[number]
 export type Open = {
   business: BusinessContext
   name: string
+  /** Where a person is reached; null where the business has no number. */
+  phone: string | null
   timeZone: string
   language: BookLanguage
   services: Offered[]
@@ -89,12 +92,17 @@ export function neighbours(base: string, from: string, { today, last }: { today:
 }
 
 export function heading(
-  { language, name, oneLanguage = false }: { language: BookLanguage; name: string; oneLanguage?: boolean },
+  {
+    language,
+    name,
+    phone,
+    oneLanguage = false,
+  }: { language: BookLanguage; name: string; phone: string | null; oneLanguage?: boolean },
   here: string,
 ) {
   const other = language === 'he' ? 'en' : 'he'
   return {
-    language,
+    ...{ language, phone },
     business: name,
     switchTo: oneLanguage ? null : `${here}${here.includes('?') ? '&' : '?'}lang=${other}`,
   }
@@ -126,6 +134,12 @@ export function choiceOf(language: BookLanguage, service: Offered) {
     ...{ id: service.id, name: nameOf(language, service), minutes: service.minutes },
     ...{ price: money(service.price), deposit: money(service.deposit) },
   }
+}
+
+/** The number under which the business is called. */
+export async function phoneOf(business: BusinessContext): Promise<string | null> {
+  const [first] = await listPhoneNumbers(business)
+  return first?.e164 ?? null
 }
 
 export function missing(c: Context) {

@@ -4,6 +4,8 @@ import {
   type AppointmentRow,
   bookSlot,
   cancelByCustomer,
+  canStillChange,
+  endOf,
   findBookingPage,
   fullDates,
   isOffer,
@@ -43,6 +45,7 @@ import {
   neighbours,
   type Offered,
   type Open,
+  phoneOf,
   query,
   reachable,
   type Who,
@@ -52,6 +55,7 @@ import { type BookError, isBookError } from './texts.ts'
 import { appointmentPage, cancelPage, formPage, offerPage, servicesPage, timesPage } from './view.tsx'
 import { addWaitRoutes, createWaitingPages } from './waiting.ts'
 
+const REFRESH_SECONDS = 15
 /** What an address may ask for in ten minutes: behind one there may be all customers of a carrier. */
 const REQUESTS = 1_000
 /** What an address, and what all of them, may book of one business in ten minutes; a form that is refused is no booking. */
@@ -72,6 +76,14 @@ export function createBookPages(deps: BookDeps): Hono {
   app.route('/a', createOwnPages(deps))
   app.route('/w', createWaitingPages(deps))
   app.route('/', createSlugPages(deps))
+  for (const kind of ['a', 'w'])
+    app.get(`/${kind}/:id/:token/`, (c) => {
+      const { id, token } = c.req.param() as { id: string; token: string }
+      return c.redirect(
+        `/book/${kind}/${encodeURIComponent(id)}/${encodeURIComponent(token)}${new URL(c.req.url).search}`,
+        301,
+      )
+    })
   app.get('/:slug/', (c) =>
     c.redirect(`/book/${encodeURIComponent(c.req.param('slug'))}${new URL(c.req.url).search}`, 301),
   )
@@ -103,16 +115,17 @@ async function openPage(ctx: BookDeps['ctx'], c: Context, now: Date): Promise<Op
   const language = pageLanguage === 'both' ? languageOf(c, calendar.language) : pageLanguage
   return {
     ...{ business, name, timeZone, language, oneLanguage, services, note: pageNote, here: `/book/${slug}` },
+    phone: await phoneOf(business),
     ...{ today: wallClock(now, timeZone).date, last: lastDate(calendar, now) },
   }
 }
 
-/** Each writes to a number that anybody typed. @returns what admits one, and then takes it from the count where it is not made */
-function limitBookings({ addressOf }: BookDeps): (c: Context, page: Open) => () => void {
+/** Each writes to a number that anybody typed. @returns what admits one, or null, and then takes it from the count where it is not made */
+function limitBookings({ addressOf }: BookDeps): (c: Context, page: Open) => (() => void) | null {
   const bookings = new WindowCounter(600_000)
   return (c, { business: { businessId } }) => {
     const ofOne = `${businessId} ${addressOf(c.req.raw)}`
-    if (bookings.read(businessId).count >= BOOKINGS || bookings.read(ofOne).count >= BOOKINGS_OF_ONE) throw tooMany()
+    if (bookings.read(businessId).count >= BOOKINGS || bookings.read(ofOne).count >= BOOKINGS_OF_ONE) return null
     const count = (amount: number) => {
       for (const key of [businessId, ofOne]) bookings.add(key, amount)
     }
@@ -148,26 +161,22 @@ function createSlugPages(deps: BookDeps): Hono {
     const service = page.services.find(({ id }) => id === slot?.serviceId)
     if (!slot || !service) return missing(c)
     const parsed = form.extend({ slot: z.string(), key: z.uuid() }).safeParse(fields)
-    const again = (error: BookError) =>
-      ask(c, page, service, fields.slot ?? '', whoOf(fields), error, z.uuid().safeParse(fields.key).data)
+    const again = (error: BookError, status: AppError['status'] = 400) =>
+      ask(c, page, service, fields.slot ?? '', whoOf(fields), { error, status }, z.uuid().safeParse(fields.key).data)
     if (!parsed.success) return await again(formError(parsed.error))
     if (page.note === 'required' && !parsed.data.note) return await again('note_missing')
     const notBooked = admitBooking(c, page)
+    if (!notBooked) return await again('rate_limited', 429)
     try {
-      const row = await bookSlot(
-        business,
-        {
-          ...{ slot: parsed.data.slot, source: 'page' as const, requestKey: `page:${parsed.data.key}` },
-          ...{ phone: parsed.data.phone, name: parsed.data.name },
-          note: page.note === 'off' ? null : parsed.data.note || null,
-          language: page.language,
-        },
-        now(),
-      )
+      const { note, key, ...chosen } = parsed.data
+      const kept = { note: page.note === 'off' ? null : note || null, language: page.language }
+      const request = { ...chosen, ...kept, source: 'page' as const, requestKey: `page:${key}` }
+      const row = await bookSlot(business, request, now())
       return c.redirect(`${links.urlOf(row.id)}?lang=${page.language}`, 303)
     } catch (error) {
       notBooked()
       if (!(error instanceof AppError) || error.kind === 'unavailable') throw error
+      if (error.code === 'already_booked') return await again('already_booked', error.status)
       const from = wallClock(error.nextTimes?.[0] ?? slot.startsAt, page.timeZone).date
       return await times(c, page, service, from, isBookError(error.code) ? error.code : 'other', error.status)
     }
@@ -196,6 +205,7 @@ function createSlugPages(deps: BookDeps): Hono {
         ...{ times: offers, dateText: (date: string) => dateText(language, date, page.today), action: null },
         linkTo: (slot) => `${base}&slot=${slot}`,
         ...neighbours(base, from, page),
+        moving: null,
         wait: full.length > 0 ? `${page.here}/wait?service=${service.id}&lang=${language}&from=${from}` : null,
       }),
       { status },
@@ -208,7 +218,7 @@ function createSlugPages(deps: BookDeps): Hono {
     service: Offered,
     handle: string,
     values: Who,
-    error: BookError | null,
+    refused: { error: BookError; status: AppError['status'] } | null,
     key: string = newId(),
   ) {
     const slot = await offeredSlot(page.business, handle)
@@ -216,11 +226,11 @@ function createSlugPages(deps: BookDeps): Hono {
     const { language } = page
     const base = `${page.here}?service=${service.id}`
     // The form that the back button shows is the same one, with its key: sent again it is the same appointment.
-    if (!error) c.header('Cache-Control', 'private, no-cache')
+    if (!refused) c.header('Cache-Control', 'private, no-cache')
     return sendPage(
       c,
       formPage({
-        ...{ ...heading(page, `${base}&slot=${handle}`), error, slot: handle, key, values },
+        ...{ ...heading(page, `${base}&slot=${handle}`), error: refused?.error ?? null, slot: handle, key, values },
         action: `${page.here}?lang=${language}`,
         ...{
           choice: choiceOf(language, service),
@@ -229,7 +239,7 @@ function createSlugPages(deps: BookDeps): Hono {
         },
         back: `${base}&lang=${language}&from=${wallClock(slot.startsAt, page.timeZone).date}`,
       }),
-      { status: error ? 400 : 200, formAction: false },
+      { status: refused?.status ?? 200, formAction: false },
     )
   }
 
@@ -246,7 +256,8 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
   })
   app.get('/:id/:token/move', async (c) => {
     const found = await own(c)
-    return found ? await moves(c, found, null) : missing(c)
+    if (!found) return missing(c)
+    return isOpen(found.row) ? await moves(c, found, null) : await show(c, found)
   })
   app.post('/:id/:token/move', async (c) => {
     const found = await own(c)
@@ -256,6 +267,7 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
       await moveByCustomer(found.business, found.row.id, slot, now())
     } catch (error) {
       if (!(error instanceof AppError) || error.kind === 'unavailable') throw error
+      if (error.code === 'appointment_over') return await show(c, found, null, error.status)
       return await moves(c, found, isBookError(error.code) ? error.code : 'other', error)
     }
     return c.redirect(`${links.urlOf(found.row.id)}?lang=${found.language}`, 303)
@@ -265,7 +277,7 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
     if (!found) return missing(c)
     const { row, language, here, title } = found
     const when = sayWhen(language, row.startsAt, row.zone)
-    if (row.state !== 'booked' && row.state !== 'held') return await show(c, found)
+    if (!isOpen(row)) return await show(c, found)
     return sendPage(c, cancelPage({ ...heading(found, `${here}/cancel`), here, title, when }))
   })
   app.post('/:id/:token/cancel', (c) => change(c, (business, id) => cancelByCustomer(business, id, now())))
@@ -298,6 +310,8 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
       ...{ business, row, name, language, here: new URL(links.urlOf(row.id)).pathname },
       reach: { today: wallClock(now(), row.zone).date, last: lastDate(calendar, now()) },
       title: service ? nameOf(language, service) : null,
+      phone: await phoneOf(business),
+      changeMinutes: settings.changeMinutes,
       again: againOf(settings, language),
     }
   }
@@ -311,9 +325,11 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
       return sendPage(c, offerPage({ ...heading(found, here), error, here, title, when, until }), { status })
     }
     const url = row.state === 'held' ? await deposit(business, row) : null
-    const shown = row.state === 'booked' || row.state === 'held' || row.state === 'cancelled' ? row.state : 'over'
+    const shown = row.state === 'booked' || row.state === 'held' ? row.state : ((await endOf(business, row)) ?? 'over')
     const page = appointmentPage({
-      ...{ ...heading(found, here), error, here, title, again: found.again },
+      // Paid in another window, it is booked.
+      ...(url ? { refresh: REFRESH_SECONDS } : {}),
+      ...{ ...heading(found, here), error, here, title, again: found.again, canChange: canChange(found, now()) },
       ...{
         state: shown,
         when: sayWhen(language, row.startsAt, row.zone),
@@ -340,7 +356,8 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
     const times = await offerMoves(business, row, { from, days: DAYS }, now())
     const base = `${found.here}/move?lang=${language}`
     const page = timesPage({
-      ...{ ...heading(found, `${found.here}/move`), error, title: sayWhen(language, row.startsAt, row.zone), times },
+      ...{ ...heading(found, `${found.here}/move`), error, title: found.title ?? '', times },
+      moving: { when: sayWhen(language, row.startsAt, row.zone), back: `${found.here}?lang=${language}` },
       ...{ dateText: (date: string) => dateText(language, date, reach.today), linkTo: () => '', action: base },
       ...neighbours(base, from, reach),
       wait: null,
@@ -350,6 +367,12 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
 
   return app
 }
+
+/** A time that is only held is given up at any time. */
+const canChange = ({ row, changeMinutes }: { row: AppointmentRow; changeMinutes: number }, now: Date) =>
+  row.state === 'held' || canStillChange(row.startsAt, changeMinutes, now)
+
+const isOpen = ({ state }: AppointmentRow) => state === 'booked' || state === 'held'
 
 /** The time that a page offered; null for one that no page did. */
 async function offeredSlot(business: BusinessContext, handle: string) {

@@ -1,5 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
+import type { AppointmentEnd } from '../../domain/appointments/index.ts'
+import { formatPhone } from '../../lib/phone.ts'
 import type { HtmlPage } from '../html-page.tsx'
 import { LOOK } from '../page-look.ts'
 import { BOOK_TEXTS, type BookError, type BookLanguage, type BookTexts } from './texts.ts'
@@ -7,7 +9,15 @@ import { BOOK_TEXTS, type BookError, type BookLanguage, type BookTexts } from '.
 export type ServiceChoice = { id: string; name: string; minutes: number; price: string | null; deposit: string | null }
 export type TimeChoice = { slot: string; date: string; time: string }
 
-type Page = { language: BookLanguage; business: string; switchTo: string | null; error?: BookError | null }
+type Page = {
+  language: BookLanguage
+  business: string
+  switchTo: string | null
+  phone?: string | null
+  error?: BookError | null
+  /** After so many seconds it is loaded again. */
+  refresh?: number
+}
 
 /** What to book. */
 export function servicesPage(page: Page & { here: string; services: ServiceChoice[] }): HtmlPage {
@@ -45,6 +55,8 @@ export function timesPage(
     action: string | null
     earlier: string | null
     later: string | null
+    /** Of what is moved: when it is, and where it stays so. */
+    moving: { when: string; back: string } | null
     /** Where to wait for one, when days are full. */
     wait: string | null
   },
@@ -54,9 +66,15 @@ export function timesPage(
   return frame(
     page,
     <>
-      <p class="to">
-        <bdi>{page.title}</bdi>
-      </p>
+      {titleLine(page.title)}
+      {page.moving && (
+        <>
+          <p class="to">
+            {texts.now}: {page.moving.when}
+          </p>
+          <p class="when">{texts.moveTo}</p>
+        </>
+      )}
       {days.length === 0 && <p class="notice">{texts.none}</p>}
       {days.length === 0 && page.wait && (
         <p class="more">
@@ -94,6 +112,11 @@ export function timesPage(
         {page.earlier && <a href={page.earlier}>{texts.earlier}</a>}
         {page.later && <a href={page.later}>{texts.later}</a>}
       </p>
+      {page.moving && (
+        <p class="more">
+          <a href={page.moving.back}>{texts.keepIt}</a>
+        </p>
+      )}
       {days.length > 0 && page.wait && (
         <p class="more">
           <a href={page.wait}>{texts.noneSuits}</a>
@@ -218,7 +241,7 @@ export function waitingPage(
     title: string | null
     days: string
     /** What is held for them, or what they took. */
-    appointment: string | null
+    appointment: { url: string; when: string; until: string | null } | null
     again: string | null
   },
 ): HtmlPage {
@@ -231,10 +254,15 @@ export function waitingPage(
         <h2>{texts[page.state]}</h2>
       </div>
       {titleLine(page.title)}
-      {page.state !== 'yours' && <p class="when">{page.days}</p>}
+      <p class="when">{page.appointment ? page.appointment.when : page.days}</p>
+      {page.appointment?.until && (
+        <p class="to">
+          {texts.until} {page.appointment.until}
+        </p>
+      )}
       {page.appointment && (
         <p class="more">
-          <a class="button" href={page.appointment}>
+          <a class="button" href={page.appointment.url}>
             {texts.see}
           </a>
         </p>
@@ -286,12 +314,14 @@ export function offerPage(page: Page & { here: string; title: string | null; whe
 export function appointmentPage(
   page: Page & {
     here: string
-    state: 'booked' | 'held' | 'cancelled' | 'over'
+    state: 'booked' | 'held' | AppointmentEnd | 'over'
     /** What it is for. */
     title: string | null
     when: string
     /** The deposit that is waited for: where it is paid, and until when the time is kept. */
     deposit: { url: string; until: string } | null
+    /** Not shortly before it. */
+    canChange: boolean
     /** Where another one is booked. */
     again: string | null
   },
@@ -318,7 +348,8 @@ export function appointmentPage(
           </p>
         </>
       )}
-      {open && (
+      {open && !page.canChange && <p class="notice">{texts.errors.too_late}</p>}
+      {open && page.canChange && (
         <>
           <p class="to">{texts.keep}</p>
           <p class="more">
@@ -383,8 +414,8 @@ export function missingPage(language: BookLanguage): HtmlPage {
   )
 }
 
-function frame({ language, business, switchTo, error }: Page, content: Child): HtmlPage {
-  const { other, title, errors } = BOOK_TEXTS[language]
+function frame({ language, business, switchTo, phone, error, refresh }: Page, content: Child): HtmlPage {
+  const { other, title, errors, call } = BOOK_TEXTS[language]
   const body = (
     <>
       <nav>
@@ -404,10 +435,19 @@ function frame({ language, business, switchTo, error }: Page, content: Child): H
           </p>
         )}
         {content}
+        {phone && (
+          <p class="foot">
+            {call}:{' '}
+            <a href={`tel:${phone}`} dir="ltr">
+              {formatPhone(phone)}
+            </a>
+          </p>
+        )}
       </main>
     </>
   )
-  return { language, style: STYLE, body, title: `${title} · ${business}` }
+  const head = refresh ? <meta http-equiv="refresh" content={String(refresh)} /> : undefined
+  return { language, style: STYLE, head, body, title: `${title} · ${business}` }
 }
 
 const STYLE = `${LOOK}
@@ -441,4 +481,6 @@ button:not(.time), .button { width: 100%; min-height: 56px; border: 0; border-ra
 .more .button { display: flex; justify-content: center; color: var(--accent-ink); text-decoration: none; }
 button.quiet { background: var(--raised); color: var(--ink); }
 .more { margin-top: .75rem; }
+.foot { margin-top: 1.5rem; padding-top: .75rem; border-top: 1px solid var(--line); color: var(--muted); font-size: .9375rem; }
+.foot a { display: inline-block; padding-block: .625rem; }
 `

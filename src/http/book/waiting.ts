@@ -6,8 +6,11 @@ import {
   joinWaitingList,
   listServices,
   offerSlots,
+  readAppointmentRow,
   readCalendar,
   readWaitingRow,
+  sayUntil,
+  sayWhen,
 } from '../../domain/appointments/index.ts'
 import { within } from '../../domain/context.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -29,6 +32,7 @@ import {
   nameOf,
   type Offered,
   type Open,
+  phoneOf,
   query,
   reachable,
   whoOf,
@@ -42,8 +46,8 @@ const dayOf = z.union([z.literal(''), bookDate]).catch('')
 
 type SlugPages = {
   open(c: Context): Promise<Open | null>
-  /** Admits a request that may write to a customer. @returns what takes it from the count again, where it is not made */
-  admit(c: Context, page: Open): () => void
+  /** Admits a request that may write to a customer. @returns what takes it from the count again, where it is not made; null where there were too many */
+  admit(c: Context, page: Open): (() => void) | null
   times(
     c: Context,
     page: Open,
@@ -74,7 +78,10 @@ export function addWaitRoutes(app: Hono, { links, now = () => new Date() }: Book
     if (!service || !from.success) return missing(c)
     const values = { from: from.data, day: dayOf.parse(fields.day ?? ''), ...whoOf(fields) }
     if (!parsed.success) return await waitFor(c, page, service, values, formError(parsed.error), 400)
+    if (values.day && !(await canWaitFor(page, service, values.day)))
+      return await waitFor(c, page, service, { ...values, day: '' }, 'waiting_window', 400)
     const notJoined = pages.admit(c, page)
+    if (!notJoined) return await waitFor(c, page, service, values, 'rate_limited', 429)
     try {
       const id = await joinWaitingList(
         page.business,
@@ -94,6 +101,17 @@ export function addWaitRoutes(app: Hono, { links, now = () => new Date() }: Book
         : await waitFor(c, page, service, values, code, error.status)
     }
   })
+
+  /** A day on which the service is given; where something is free, the list says so itself. */
+  async function canWaitFor(page: Open, service: Offered, day: string): Promise<boolean> {
+    if (reachable(day, page) !== day) return false
+    const days = { from: day, days: 1 }
+    const [full, free] = await Promise.all([
+      fullDates(page.business, service.id, days, now()),
+      offerSlots(page.business, { serviceId: service.id }, days, now()),
+    ])
+    return full.length + free.length > 0
+  }
 
   async function waitFor(
     c: Context,
@@ -147,18 +165,25 @@ export function createWaitingPages({ ctx, links, now = () => new Date() }: BookD
   app.get('/:id/:token', async (c) => {
     const found = await own(c)
     if (!found) return missing(c)
-    const { row, language, name, timeZone, here, again } = found
-    const state = STATES[row.state]
-    const isTheirs = (state === 'freed' || state === 'yours') && row.appointmentId
-    const appointment = isTheirs ? `${links.urlOf(isTheirs)}?lang=${language}` : null
+    const { row, language, timeZone, here, again } = found
+    const theirs = row.appointmentId ? await readAppointmentRow(ctx, row.appointmentId) : null
+    // What ran out a moment ago is not closed yet.
+    const isHeld = theirs?.state === 'held' && theirs.heldUntil !== null && theirs.heldUntil > now()
+    const state = row.state === 'offered' && !isHeld ? 'waitingOver' : STATES[row.state]
+    const appointment =
+      theirs && (state === 'freed' || state === 'yours')
+        ? {
+            url: `${links.urlOf(theirs.id)}?lang=${language}`,
+            when: sayWhen(language, theirs.startsAt, theirs.zone),
+            until:
+              state === 'freed' && theirs.heldUntil ? sayUntil(language, theirs.heldUntil, theirs.zone, now()) : null,
+          }
+        : null
     const dates = [row.fromAt, new Date(row.toAt.getTime() - 1)].map((at) => wallClock(at, timeZone).date)
     const days = daysText(language, dates, wallClock(now(), timeZone).date)
     const service = (await listServices(found.business)).find(({ id }) => id === row.serviceId)
     const title = service ? nameOf(language, service) : null
-    return sendPage(
-      c,
-      waitingPage({ ...heading({ language, name }, here), here, state, title, days, appointment, again }),
-    )
+    return sendPage(c, waitingPage({ ...heading(found, here), here, state, title, days, appointment, again }))
   })
   app.post('/:id/:token/leave', async (c) => {
     const found = await own(c)
@@ -176,7 +201,8 @@ export function createWaitingPages({ ctx, links, now = () => new Date() }: BookD
     const { name, timeZone, settings } = await readCalendar(ctx.db, business)
     const here = new URL(links.waitingUrlOf(row.id)).pathname
     const language = languageOf(c, row.language)
-    return { business, row, name, timeZone, language, here, again: againOf(settings, language) }
+    const phone = await phoneOf(business)
+    return { business, row, name, phone, timeZone, language, here, again: againOf(settings, language) }
   }
 
   return app

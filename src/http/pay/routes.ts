@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 import { z } from 'zod'
+import { appointmentOfPayment, type BookingLinks } from '../../domain/appointments/index.ts'
 import type { DomainContext } from '../../domain/context.ts'
 import {
   formatMoney,
@@ -17,7 +18,13 @@ import { settleSoon } from '../webhooks/payments.ts'
 import type { PayLanguage } from './texts.ts'
 import { missingPage, type PayView, payPage } from './view.tsx'
 
-export type PayDeps = { ctx: DomainContext; payments: PaymentDeps; inbox: Pick<Inbox, 'accept'> }
+export type PayDeps = {
+  ctx: DomainContext
+  payments: PaymentDeps
+  inbox: Pick<Inbox, 'accept'>
+  /** Leads to the appointment whose deposit is paid. */
+  appointments: Pick<BookingLinks, 'urlOf'>
+}
 
 const COOKIE = 'pay_lang'
 const REFRESH_SECONDS = 2
@@ -40,7 +47,7 @@ const returned = z.looseObject({
     .catch(undefined),
 })
 
-export function createPayPages({ ctx, payments, inbox }: PayDeps): Hono {
+export function createPayPages({ ctx, payments, inbox, appointments }: PayDeps): Hono {
   const app = new Hono()
 
   app.use(async (c, next) => {
@@ -53,7 +60,8 @@ export function createPayPages({ ctx, payments, inbox }: PayDeps): Hono {
     if (asked.lang) setCookie(c, COOKIE, asked.lang, { path: '/pay', sameSite: 'Lax', httpOnly: true })
     const payment = await find(c)
     if (!payment) return missing(c)
-    return send(c, { ...viewOf(payment, asked), ...localize(c, payment, asked.lang) })
+    const appointment = await appointmentOf(payment.id)
+    return send(c, { ...viewOf(payment, asked), ...localize(c, payment, asked.lang), appointment })
   })
 
   app.post('/:id/checkout', async (c) => {
@@ -67,7 +75,8 @@ export function createPayPages({ ctx, payments, inbox }: PayDeps): Hono {
       if (!(error instanceof AppError)) throw error
       // The customer needs a page with a way to continue, not an error envelope.
       ctx.log.warn({ paymentId: payment.id, code: error.code, reason: errorMessage(error) }, 'checkout failed to start')
-      return send(c, { ...viewOf(payment, { trouble: '1' }), ...localize(c, payment, lang) }, error.status)
+      const appointment = await appointmentOf(payment.id)
+      return send(c, { ...viewOf(payment, { trouble: '1' }), ...localize(c, payment, lang), appointment }, error.status)
     }
   })
 
@@ -94,6 +103,11 @@ export function createPayPages({ ctx, payments, inbox }: PayDeps): Hono {
     const payment = await find(c)
     return payment ? c.redirect(`/pay/${payment.id}?canceled=1`, 303) : missing(c)
   })
+
+  async function appointmentOf(paymentId: string) {
+    const found = await appointmentOfPayment(ctx, paymentId)
+    return found ? { url: appointments.urlOf(found.id), isOver: found.isOver } : null
+  }
 
   async function find(c: Context): Promise<PublicPayment | null> {
     const id = z.uuid().safeParse(c.req.param('id'))

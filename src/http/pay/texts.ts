@@ -15,6 +15,8 @@ export const PAY_TEXTS = {
     trouble: 'לא הצלחנו להגיע לעמוד התשלום. לא חויבת. נא לנסות שוב בעוד רגע.',
     reference: 'אסמכתא',
     paidOn: 'שולם בתאריך',
+    appointment: 'לתור שלך',
+    released: 'התור שהמקדמה הזאת היא שלו כבר לא שמור. נא לראות את התור לפני התשלום.',
     status: {
       checking: { title: 'בודקים את התשלום…', text: 'רק כמה שניות. אין צורך לשלם שוב.' },
       processing: {
@@ -46,6 +48,8 @@ export const PAY_TEXTS = {
     trouble: 'The payment page could not be reached. You were not charged. Please try again in a moment.',
     reference: 'Reference',
     paidOn: 'Paid on',
+    appointment: 'Your appointment',
+    released: 'The appointment that this deposit is for is no longer held. Please look at it before you pay.',
     status: {
       checking: { title: 'Checking your payment…', text: 'Just a few seconds. There is no need to pay again.' },
       processing: {

@@ -12,6 +12,8 @@ export type PayView = {
   status: PublicPayment['status'] | 'checking'
   notice: 'canceled' | 'unconfirmed' | 'trouble' | null
   refresh: { seconds: number; url: string } | null
+  /** The appointment whose deposit it is. */
+  appointment: { url: string; isOver: boolean } | null
 }
 
 type Tone = 'plain' | 'good' | 'bad' | 'wait'
@@ -58,8 +60,18 @@ export function payPage(view: PayView): HtmlPage {
           {texts[notice]}
         </p>
       )}
+      {payable && view.appointment?.isOver && (
+        <p class="notice" role="alert">
+          {texts.released}
+        </p>
+      )}
       <Details view={view} label={payable ? texts.toPay : texts.amount} />
       {payable && <Checkout view={view} action={`${here}/checkout`} />}
+      {view.appointment && (
+        <p class="more">
+          <a href={`${view.appointment.url}?lang=${language}`}>{texts.appointment}</a>
+        </p>
+      )}
       {(notice === 'unconfirmed' || status === 'processing') && (
         <p class="more">
           <a href={`${here}?checking=1`}>{texts.refresh}</a>

@@ -68,7 +68,7 @@ function mountCustomerPages(app: Hono<GuardEnv>, parts: RouteDeps): void {
     '/',
     createNoticeWebhooks({ ctx, carriers: deps.carriers, links: deps.notices.links, now: deps.alerts.now }),
   )
-  app.route('/pay', createPayPages({ ctx, payments, inbox }))
+  app.route('/pay', createPayPages({ ctx, payments, inbox, appointments: links }))
   app.route('/book', createBookPages({ ctx, payments, links, addressOf: addresses.limitKeyOf }))
   mountCalendars(app, parts)
 }

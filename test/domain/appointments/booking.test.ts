@@ -359,6 +359,7 @@ test('the page: a stranger books, moves and cancels; forged links, other busines
   expect((await app.request(`/${slug}?service=${theirs}`)).status).toBe(404)
   expect((await app.request('/no-such-business')).status).toBe(404)
   expect((await app.request(`/${slug.toUpperCase()}`)).status).toBe(200)
+  expect((await app.request('/a/x/y/?lang=en')).headers.get('location')).toBe('/book/a/x/y?lang=en')
   const slash = await app.request(`http://localhost/${slug}/?lang=en`)
   expect([slash.status, slash.headers.get('location')]).toEqual([301, `/book/${slug}?lang=en`])
   const strange = await app.request('/%ff')
@@ -381,6 +382,9 @@ test('the page: a stranger books, moves and cancels; forged links, other busines
   expect(booked.status).toBe(303)
   const path = new URL(booked.headers.get('location') ?? '').pathname.replace('/book', '')
   expect((await post(app, `/${slug}`, fields)).headers.get('location')).toBe(booked.headers.get('location'))
+  // A form that is opened again has another key, and asks for the same.
+  const again = await post(app, `/${slug}?lang=en`, { ...fields, key: newId() })
+  expect([again.status, await again.text()]).toEqual([409, expect.stringContaining('has that appointment already')])
   const [, , id = '', token = ''] = path.split('/')
   for (const forged of [`/a/${id}/${'0'.repeat(token.length)}`, `/a/${newId()}/${token}`, `/a/${id}/`, `/a/x/${token}`])
     expect((await app.request(forged)).status).toBe(404)
@@ -396,11 +400,16 @@ test('the page: a stranger books, moves and cancels; forged links, other busines
   expect(await getAppointment(business, id)).toEqual(expect.objectContaining({ startsAt: to?.startsAt, revision: 2 }))
   expect((await post(app, `${path}/cancel`, {})).status).toBe(303)
   expect((await post(app, `${path}/move`, { slot: offer.slot })).status).toBe(410)
+  for (const gone of ['move', 'cancel'])
+    expect(await (await app.request(`${path}/${gone}?lang=en`)).text()).toContain('The appointment is cancelled')
   expect(await getAppointment(business, id)).toEqual(
     expect.objectContaining({ state: 'cancelled', startsAt: to?.startsAt }),
   )
   const flood = await Promise.all(Array.from({ length: 40 }, () => post(app, `/${slug}`, fields)))
-  expect(flood.filter(({ status }) => status !== 303).length).toBeGreaterThan(20)
+  expect(flood.filter(({ status }) => status === 429).length).toBeGreaterThan(20)
+  // What was typed is not lost by that.
+  const refused = await (await post(app, `/${slug}`, { ...fields, key: newId(), name: 'Typed' })).text()
+  expect(refused).toContain('value="Typed"')
 })
 
 test('who reads the page in English stays in English, by the page’s own forms, and is written to in English', async () => {
@@ -544,14 +553,14 @@ test('answers to a reminder confirm, ask for the link, or cancel; others are lef
   const { id } = await bookSlot(business, { slot: offer.slot, source: 'whatsapp', requestKey: newId(), phone: number })
   await domain.sql`update appointment_notices set due_at = now() - interval '1 second' where appointment_id = ${id}`
   await sendNotices(domain.ctx, deps)
-  await say('I will not come, cancel nothing yet')
+  await say('I will not come before five')
   await readReplies(domain.ctx, deps)
   expect(await getAppointment(business, id)).toMatchObject({ state: 'booked', customerConfirmedAt: null })
   await say('כן, מאשרת')
   // Several workers hear of it at once.
   await Promise.all([1, 2, 3].map(() => readReplies(domain.ctx, deps)))
   expect((await getAppointment(business, id)).customerConfirmedAt).not.toBeNull()
-  await say('לבטל')
+  await say('מצטערת, לא אגיע')
   await Promise.all([1, 2, 3].map(() => readReplies(domain.ctx, deps)))
   await readReplies(domain.ctx, deps)
   expect(await getAppointment(business, id)).toMatchObject({ state: 'cancelled' })

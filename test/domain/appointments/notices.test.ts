@@ -4,14 +4,17 @@ import { reachOf, runAlerts } from '../../../src/domain/alerts/index.ts'
 import {
   archiveStaff,
   bookSlot,
+  cancelAppointment,
   cancelByCustomer,
   createAppointment,
+  endOf,
   getAppointment,
   listStaff,
   moveAppointment,
   noteNoShow,
   noteNoticeStatus,
   offerSlots,
+  readAppointmentRow,
   restoreAppointment,
   saveBookingSettings,
   saveService,
@@ -201,6 +204,36 @@ test('an answer that was lost, a process that died, and several workers at once:
   expect(carrier.calls.size).toBe(0)
 }, 30_000)
 
+test('what a member takes back within half a minute is not written to the customer; another person at the same time neither', async () => {
+  const reminders = { before: [], from: '00:00', to: '24:00', followUpAfter: null, ways: ['sms' as const] }
+  await saveBookingSettings(business, { reminders })
+  const member = within(api.ctx, business.businessId, { kind: 'user', id: newId() })
+  const to = phone()
+  const startsAt = new Date(Date.now() + 20 * 86_400_000)
+  const inHours = (hours: number) => ({ startsAt: new Date(startsAt.getTime() + hours * 3_600_000).toISOString() })
+  const id = await createAppointment(member, { ...inHours(0), minutes: 30, phone: to })
+  const person = await saveStaff(business, { name: 'Dana' })
+  const seconds = (after: number) => send(new Date(Date.now() + after * 1_000))
+  await seconds(0)
+  expect(textsTo(to)).toHaveLength(1)
+  await moveAppointment(member, id, inHours(2))
+  await moveAppointment(member, id, inHours(0))
+  await moveAppointment(member, id, { ...inHours(0), staffId: person })
+  await cancelAppointment(member, id)
+  await restoreAppointment(member, id)
+  await seconds(60)
+  expect(textsTo(to)).toHaveLength(1)
+  await moveAppointment(member, id, inHours(1))
+  await moveAppointment(member, id, inHours(3))
+  await seconds(0)
+  expect(textsTo(to)).toHaveLength(1)
+  await seconds(60)
+  expect(textsTo(to).slice(1)).toEqual([expect.stringContaining('was moved')])
+  await cancelAppointment(member, id)
+  await seconds(60)
+  expect(textsTo(to).slice(2)).toEqual([expect.stringContaining('was cancelled')])
+})
+
 async function postSms(from: string, body: string, token = AUTH_TOKEN): Promise<number> {
   const params = {
     MessageSid: `SM${newId().replaceAll('-', '')}`,
@@ -229,15 +262,19 @@ test('answers by SMS are done and answered once; what is unclear is answered onc
   const reply = jobs['alert.reply'].payload.parse(JSON.parse(row?.payload ?? 'null'))
   for (let run = 0; run < 2; run += 1) expect(await takeNoticeSms(business, reply, at)).toBe(true)
   await send(at)
-  expect(textsTo(to).slice(1)).toEqual([expect.stringContaining('Choose another time here: https:')])
+  // An hour before it is too late for that.
+  expect(textsTo(to).slice(1)).toEqual([expect.stringContaining('too late to change')])
+  await saveBookingSettings(business, { changeMinutes: 0 })
+  expect(await takeNoticeSms(business, { ...reply, id: newId() }, at)).toBe(true)
+  await send(at)
+  expect(textsTo(to).slice(2)).toEqual([expect.stringContaining('Choose another time here: https:')])
   expect(await takeNoticeSms(business, { ...reply, from: phone() }, at)).toBe(false)
   for (const text of ['I am in the car', 'not sure'])
     expect(await takeNoticeSms(business, { ...reply, id: newId(), text }, at)).toBe(true)
   await send(at)
-  expect(textsTo(to).slice(2)).toEqual([expect.stringContaining('Only 1 to confirm')])
+  expect(textsTo(to).slice(3)).toEqual([expect.stringContaining('Only 1 to confirm')])
   await takeNoticeSms(business, { ...reply, id: newId(), text: 'כן' }, at)
   expect((await getAppointment(business, id)).customerConfirmedAt).not.toBeNull()
-  await saveBookingSettings(business, { changeMinutes: 0 })
   await takeNoticeSms(business, { ...reply, id: newId(), text: 'לבטל' }, at)
   await send(at)
   expect(textsTo(to).at(-1)).toContain('was cancelled')
@@ -333,6 +370,10 @@ test('a deposit: the link is sent, it is released in time, and a late one books 
     await send(new Date())
     return { to, id: row.id, slot, state: row.state }
   }
+  const endOfRow = async (id: string) => {
+    const row = await readAppointmentRow(api.ctx, id)
+    return row && (await endOf(business, row))
+  }
   const [inTime, free, taken, cancelled] = [await book(), await book(), await book(), await book()]
   expect(inTime.state).toBe('held')
   expect(textsTo(inTime.to)).toEqual([
@@ -349,6 +390,7 @@ test('a deposit: the link is sent, it is released in time, and a late one books 
   for (const { id, to } of [free, taken]) {
     expect(await getAppointment(business, id)).toMatchObject({ state: 'expired' })
     expect(textsTo(to).slice(1)).toEqual([expect.stringContaining('the time was released')])
+    expect(await endOfRow(id)).toBe('unpaid')
   }
   await createAppointment(business, {
     startsAt: (await getAppointment(business, taken.id)).startsAt.toISOString(),
@@ -367,6 +409,8 @@ test('a deposit: the link is sent, it is released in time, and a late one books 
     expect.objectContaining({ state: 'cancelled', refundDueAt: later }),
   )
   expect(textsTo(taken.to).slice(2)).toEqual([expect.stringContaining('return the money')])
+  for (const { id } of [taken, cancelled]) expect(await endOfRow(id)).toBe('refund_due')
+  expect(await endOfRow(free.id)).toBeNull()
   await runAlerts(api.ctx, reachOf(server.deps.alerts), later)
   const alerts = await api.ctx.db.execute<{ subject: string }>(
     sql`select subject from alert_incidents where kind = 'deposit_late' order by subject`,

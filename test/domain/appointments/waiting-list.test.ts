@@ -260,6 +260,11 @@ test('a stranger joins on the page, is sent a link, takes the time there; forged
   expect((await getAppointment(business, id)).state).toBe('booked')
 })
 
+/** The next Saturday: DEFAULT_HOURS are closed. */
+function closedDay(date: string): string {
+  for (let day = date; ; day = addDates(day, 1)) if (new Date(`${day}T12:00:00Z`).getUTCDay() === 6) return day
+}
+
 test('one full day is waited for though others have free times; a day with free ones, closed or out of reach is not', async () => {
   const { business, slug, serviceId, date } = await fullDay()
   const page = app(() => NOON)
@@ -270,6 +275,9 @@ test('one full day is waited for though others have free times; a day with free 
   expect([...form.matchAll(/<option value="([^"]*)"/g)].map(([, day]) => day)).toEqual([date])
   const fields = { service: serviceId, from: date, name: 'Dana', phone: phone() }
   expect((await post(page, `/${slug}/wait?lang=en`, { ...fields, day: free?.date ?? '' })).status).toBe(409)
+  const [last, saturday] = [addDates(date, 400), closedDay(date)]
+  for (const day of ['2020-01-01', last, saturday])
+    expect([day, (await post(page, `/${slug}/wait?lang=en`, { ...fields, day })).status]).toEqual([day, 400])
   const joined = await post(page, `/${slug}/wait?lang=en`, { ...fields, day: date })
   expect(joined.status).toBe(303)
   const [entry] = await listWaiting(business)
@@ -286,8 +294,19 @@ test('a deposit is asked for when the time is taken, and not before', async () =
     expect.objectContaining({ state: 'held', heldUntil: after(65) }),
   )
   expect(await statesOf(id)).toEqual(['booked'])
+  const shown = async (of: string) =>
+    await (
+      await app(() => after(70)).request(`${new URL(links.urlOf(of)).pathname.replace('/book', '')}?lang=en`)
+    ).text()
+  const [next, late] = [await join(), await join()]
+  await cancelAppointment(business, booked[1] ?? '', after(6))
+  const declined = await heldOf(next)
+  await cancelByCustomer(business, declined, after(7))
+  expect(await shown(declined)).toContain('You declined this time')
+  const over = await heldOf(late)
   await settleHolds(domain.ctx, after(66))
   expect((await getAppointment(business, held)).state).toBe('expired')
+  expect(await shown(over)).toContain('no longer held for you')
 })
 
 test('a customer who books by themselves does not get what is held for another', async () => {

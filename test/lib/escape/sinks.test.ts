@@ -40,6 +40,7 @@ describe.each(TEXTS)('%s', (_, text) => {
           language: 'en',
           status: 'payable',
           notice: null,
+          appointment: null,
           refresh: null,
         }),
         'n',

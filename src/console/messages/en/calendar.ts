@@ -64,6 +64,7 @@ export const calendar = {
   noWaiting: 'No one waits for a time.',
   addWaiting: 'Add to the waiting list',
   waits: 'Waits',
+  waitsOptedOut: 'Wants no messages: nothing is offered',
   offeredUntil: 'Offered {at}, held until {until}',
   leaveWaiting: 'Remove {name} from the waiting list',
   remove: 'Remove',

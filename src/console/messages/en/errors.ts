@@ -83,6 +83,7 @@ export const errors = {
   body_not_read: 'The request was not read. Try again.',
   body_too_large: 'This is too large. Send less, or a smaller file.',
   body_too_slow: 'The connection is too slow and the request was stopped. Try again.',
+  already_booked: 'This number has that appointment already.',
   booking_limit: 'Too many appointments were made from this number.',
   booking_open: 'There is an appointment that waits to be confirmed.',
   business_blocked: 'The business is blocked, so nothing is sent. Ask whoever runs the system.',

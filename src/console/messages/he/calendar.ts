@@ -64,6 +64,7 @@ export const calendar = {
   noWaiting: 'אף אחד לא ממתין לתור.',
   addWaiting: 'הוספה לרשימת ההמתנה',
   waits: 'בהמתנה',
+  waitsOptedOut: 'לא רוצה הודעות: לא יוצע תור',
   offeredUntil: 'הוצע {at}, שמור עד {until}',
   leaveWaiting: 'הסרה של {name} מרשימת ההמתנה',
   remove: 'הסרה',
