@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { adminUrl, readConnection } from '../../db/embedded-files.ts'
 import { findFreePort } from '../../src/lib/net.ts'
 import { signTwilioRequest } from '../../src/sandbox/carrier/signature.ts'
+import { startModelServer } from '../../src/sandbox/models/server.ts'
 import { machineEnvironment } from '../../test/support/product-process.ts'
 import { AUTH_TOKEN, onCore, PUBLIC, RELAY_CORE } from '../voice/relays.ts'
 import { type Account, account } from './processes.ts'
@@ -37,6 +38,21 @@ export type Installation = {
   stop(): Promise<void>
 }
 
+const SUMMARY = JSON.stringify({
+  ...{
+    summary: 'The caller wants to sell an apartment in Haifa. It has three and a half rooms.',
+    sentiment: 'neutral',
+  },
+  ...{
+    name: null,
+    inquiry: 'Sell an apartment',
+    area: 'Haifa',
+    budget: null,
+    callback_time: null,
+    next_step: 'Call back',
+  },
+})
+
 const statementRow = z.object({ query: z.string(), calls: z.number(), totalMs: z.number(), rows: z.number() })
 
 /** @param oneCore everything of it shares one core */
@@ -47,6 +63,8 @@ export async function startInstallation(queue: Queue, enginePort: number, oneCor
   const port = await findFreePort('127.0.0.1')
   const core = oneCore ? onCore(RELAY_CORE) : []
   const redis = queue === 'redis' ? await startRedis(dataDir, core) : null
+  // Not of the installation: a model that answers at once.
+  const model = startModelServer({ plan: { rules: [{ steps: [{ say: SUMMARY }] }] } })
   const env = {
     ...machineEnvironment(),
     DATA_DIR: dataDir,
@@ -58,6 +76,8 @@ export async function startInstallation(queue: Queue, enginePort: number, oneCor
     TWILIO_AUTH_TOKEN: AUTH_TOKEN,
     SPEECH_ENGINE: 'openai-realtime',
     OPENAI_API_KEY: 'bench',
+    TEXT_MODEL: 'compatible:summaries',
+    COMPATIBLE_BASE_URL: model.baseUrl,
     OPENAI_REALTIME_URL: `ws://127.0.0.1:${enginePort}/v1/realtime`,
     BUSINESS_LANGUAGE: 'en',
     METRICS_TOKEN: 'metrics-of-the-bench',
@@ -127,6 +147,7 @@ export async function startInstallation(queue: Queue, enginePort: number, oneCor
     async stop() {
       await admin.end()
       await stopAll(child)
+      await model.close()
       await redis?.stop()
       rmSync(dataDir, { recursive: true, force: true })
     },

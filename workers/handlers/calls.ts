@@ -101,7 +101,7 @@ async function summarize(deps: CallDeps, payload: JobPayload<'call.summarize'>, 
     await summarizeBy(deps.models)
   } catch (error) {
     // The caller's message does not wait for an unavailable model, whose summary is retried.
-    if (isOfModel(error)) await summarizeBy(null)
+    if (isOfModel(error) && job.attempt === 1) await summarizeBy(null)
     throw error
   }
 }

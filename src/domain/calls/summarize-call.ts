@@ -1,4 +1,4 @@
-import { and, asc, eq, ne } from 'drizzle-orm'
+import { and, asc, eq, ne, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { businesses, callSummaries, calls, callTurns, contacts, leads } from '../../../db/schema/index.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -184,9 +184,15 @@ async function keep(ctx: BusinessContext, callId: string, summary: CallSummary):
       .onConflictDoUpdate({
         target: callSummaries.callId,
         set: { ...summary, updatedAt: new Date() },
-        // What a model understood is not taken back by what rules can say, nor what a member wrote by either.
-        ...(summary.madeBy === 'rules' ? { setWhere: eq(callSummaries.madeBy, 'rules') } : {}),
-        ...(summary.madeBy === 'model' ? { setWhere: ne(callSummaries.madeBy, 'member') } : {}),
+        // What a model understood is not taken back by what rules can say, nor what a member wrote by either; what is the same is
+        // no change.
+        setWhere: and(
+          summary.madeBy === 'rules' ? eq(callSummaries.madeBy, 'rules') : undefined,
+          summary.madeBy === 'model' ? ne(callSummaries.madeBy, 'member') : undefined,
+          sql`(${callSummaries.summary}, ${callSummaries.sentiment}, ${callSummaries.nextStep}, ${callSummaries.fields},
+            ${callSummaries.madeBy}) is distinct from
+            (excluded.summary, excluded.sentiment, excluded.next_step, excluded.fields, excluded.made_by)`,
+        ),
       })
       .returning({ callId: callSummaries.callId })
     if (kept.length === 0) return

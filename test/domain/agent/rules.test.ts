@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { saveAgentSettings } from '../../../src/domain/agent/index.ts'
+import { readDate } from '../../../src/domain/agent/rules/times.ts'
 import { listAppointments } from '../../../src/domain/appointments/index.ts'
 import { updateBusiness } from '../../../src/domain/businesses/index.ts'
 import type { BusinessContext } from '../../../src/domain/context.ts'
@@ -125,17 +126,24 @@ describe('what the rules answer', () => {
   })
 })
 
+test('a day is read with the letters that stand before it', () => {
+  const read = (text: string) => readDate(text, '2026-11-29')
+  expect(['אפשר למחרתיים?', 'בעוד יומיים', 'ולמחר?', 'ממחר', 'להיום', 'לראשון', 'למחרת'].map(read)).toEqual([
+    ...['2026-12-01', '2026-12-01', '2026-11-30', '2026-11-30', '2026-11-29', '2026-12-06', null],
+  ])
+})
+
 describe.each([
   [
     'en',
-    'I want to book an appointment for tomorrow',
+    'I want to book an appointment for the day after tomorrow',
     '1',
     'please cancel my appointment',
     'yes',
     /booked/,
     /cancelled/,
   ],
-  ['he', 'אפשר לקבוע תור למחר?', '1', 'אני רוצה לבטל את התור', 'כן', /נקבע תור/, /בוטל/],
+  ['he', 'אפשר לקבוע תור למחרתיים?', '1', 'אני רוצה לבטל את התור', 'כן', /נקבע תור/, /בוטל/],
 ] as const)('appointments in %s', (_, ask, choose, cancel, yes, booked, cancelled) => {
   test('are offered, booked, and cancelled after a question', async () => {
     const { phone, answers } = await talk(ask, choose, cancel, yes)

@@ -1,12 +1,12 @@
 import { addDates, weekdayOf } from '../../../lib/local-time.ts'
 
 const NAMED_DAYS: readonly (readonly [RegExp, number])[] = [
-  [/(?<!\p{L})(day after tomorrow|מחרתיים)(?!\p{L})/iu, 2],
-  [/(?<!\p{L})(tomorrow|[בל]?מחר)(?!\p{L})/iu, 1],
-  [/(?<!\p{L})(today|tonight|היום|הערב)(?!\p{L})/iu, 0],
+  [/(?<!\p{L})(day after tomorrow|in two days|[ובלמ]{0,2}מחרתיים|[ול]?בעוד יומיים)(?!\p{L})/iu, 2],
+  [/(?<!\p{L})(tomorrow|[ובלמ]{0,2}מחר)(?!\p{L})/iu, 1],
+  [/(?<!\p{L})(today|tonight|[ובלמ]{0,2}היום|[ול]{0,2}הערב)(?!\p{L})/iu, 0],
 ]
 const WEEKDAYS = [
-  /(?<!\p{L})(sunday|[בל]?יום (ראשון|א)|ראשון)(?!\p{L})/iu,
+  /(?<!\p{L})(sunday|[בל]?יום (ראשון|א)|[בל]?ראשון)(?!\p{L})/iu,
   /(?<!\p{L})(monday|[בל]?יום (שני|ב)|[בל]?שני)(?!\p{L})/iu,
   /(?<!\p{L})(tuesday|[בל]?יום (שלישי|ג)|[בל]?שלישי)(?!\p{L})/iu,
   /(?<!\p{L})(wednesday|[בל]?יום (רביעי|ד)|[בל]?רביעי)(?!\p{L})/iu,
