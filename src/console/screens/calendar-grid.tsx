@@ -65,9 +65,9 @@ export function Grid({
       </p>
       <div
         className="flex min-w-full"
-        style={{ width: columns.length > 1 ? `max(100%, ${columns.length * 7 + 4}rem)` : '100%' }}
+        style={{ width: columns.length > 1 ? `max(100%, ${columns.length * 6 + 4}rem)` : '100%' }}
       >
-        <div aria-hidden="true" className="w-14 shrink-0 pt-10 text-muted text-xs">
+        <div aria-hidden="true" className="sticky -start-2 z-10 w-14 shrink-0 bg-page pt-10 text-muted text-xs">
           {clock.map((hour) => (
             <div key={hour} style={{ height: HOUR_HEIGHT }} className="tabular-nums">
               <bdi dir="ltr">{clockOf(hour * 60)}</bdi>
