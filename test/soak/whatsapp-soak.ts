@@ -11,6 +11,7 @@ import { createBusiness } from '../../src/domain/businesses/index.ts'
 import { type BusinessContext, within } from '../../src/domain/context.ts'
 import { requestMessage } from '../../src/domain/messages/index.ts'
 import { type AccountSettings, createAccount, getLink } from '../../src/domain/whatsapp/index.ts'
+import { AppError } from '../../src/lib/errors.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { waitAtMost } from '../../src/lib/wait-at-most.ts'
 import type { WhatsAppSandbox } from '../../src/sandbox/whatsapp/sandbox.ts'
@@ -206,7 +207,12 @@ async function link(deps: Deps, sandbox: WhatsAppSandbox, index: number, options
     if (view.state === 'working') break
     if (view.qr && view.qr !== scanned) {
       scanned = view.qr
-      await sandbox.scan(view.qr, phone)
+      try {
+        await sandbox.scan(view.qr, phone)
+      } catch (error) {
+        // The client shows another one by now.
+        if (!(error instanceof AppError) || error.code !== 'unknown_qr') throw error
+      }
     }
     if (Date.now() > deadline) throw new Error(`account ${index} was not linked: ${JSON.stringify(view)}`)
   }
@@ -323,7 +329,8 @@ type Row = { status: string; direction: string; body: string }
 
 async function judge(deps: Deps, sandbox: WhatsAppSandbox, setups: Setup[], options: SoakOptions) {
   const sql = postgres(deps.config.database.kind === 'external' ? deps.config.database.url : '', { max: 1 })
-  const all = await sql<Row[]>`select status, direction, body from messages order by id`
+  // The database may have been killed a moment ago.
+  const all = await insist(() => sql<Row[]>`select status, direction, body from messages order by id`)
   await sql.end()
   const rows: Record<string, number> = {}
   for (const { status } of all) rows[status] = (rows[status] ?? 0) + 1

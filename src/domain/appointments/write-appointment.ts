@@ -114,8 +114,15 @@ export const holdEnd = (now: Date, minutes: number, startsAt: Date): Date =>
 
 const changesOf = ({ act, row }: { act: 'move' | 'restore'; row: AppointmentRow }, startsAt: Date) =>
   act === 'move'
-    ? { customerConfirmedAt: null, heldUntil: row.heldUntil && row.heldUntil > startsAt ? startsAt : row.heldUntil }
+    ? {
+        ...confirmedAgain(row, startsAt),
+        heldUntil: row.heldUntil && row.heldUntil > startsAt ? startsAt : row.heldUntil,
+      }
     : { state: 'booked' as const, heldUntil: null, ...(row.refundDueAt ? kept(row.refundDueAt) : {}) }
+
+/** Another time has to be confirmed anew; another person at the same time does not. */
+const confirmedAgain = (row: AppointmentRow, startsAt: Date) =>
+  row.startsAt.getTime() === startsAt.getTime() ? {} : { customerConfirmedAt: null }
 
 /** Who has a time after all has paid for it. */
 const kept = (paidAt: Date) => ({ depositPaidAt: paidAt, refundDueAt: null })
