@@ -328,7 +328,7 @@ function createOwnPages({ ctx, payments, links, now = () => new Date() }: BookDe
     const shown = row.state === 'booked' || row.state === 'held' ? row.state : ((await endOf(business, row)) ?? 'over')
     const page = appointmentPage({
       // Paid in another window, it is booked.
-      ...(url ? { refresh: REFRESH_SECONDS } : {}),
+      ...(url ? { refresh: { seconds: REFRESH_SECONDS, url: `${here}?lang=${language}` } } : {}),
       ...{ ...heading(found, here), error, here, title, again: found.again, canChange: canChange(found, now()) },
       ...{
         state: shown,

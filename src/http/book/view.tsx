@@ -15,8 +15,8 @@ type Page = {
   switchTo: string | null
   phone?: string | null
   error?: BookError | null
-  /** After so many seconds it is loaded again. */
-  refresh?: number
+  /** After so many seconds this is loaded. */
+  refresh?: { seconds: number; url: string }
 }
 
 /** What to book. */
@@ -446,7 +446,7 @@ function frame({ language, business, switchTo, phone, error, refresh }: Page, co
       </main>
     </>
   )
-  const head = refresh ? <meta http-equiv="refresh" content={String(refresh)} /> : undefined
+  const head = refresh ? <meta http-equiv="refresh" content={`${refresh.seconds};url=${refresh.url}`} /> : undefined
   return { language, style: STYLE, head, body, title: `${title} · ${business}` }
 }
 

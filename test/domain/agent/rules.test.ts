@@ -131,6 +131,8 @@ test('a day is read with the letters that stand before it', () => {
   expect(['אפשר למחרתיים?', 'בעוד יומיים', 'ולמחר?', 'ממחר', 'להיום', 'לראשון', 'למחרת'].map(read)).toEqual([
     ...['2026-12-01', '2026-12-01', '2026-11-30', '2026-11-30', '2026-11-29', '2026-12-06', null],
   ])
+  // A city, not a Sunday.
+  expect(['דירה בראשון לציון', 'ראשון לציון', 'ביום ראשון בראשון לציון'].map(read)).toEqual([null, null, '2026-12-06'])
 })
 
 describe.each([

@@ -273,6 +273,33 @@ test('text in columns is read one column after the other; the rows of a table st
   }
 }, 120_000)
 
+test('questions and long answers side by side stay together, row by row', async () => {
+  const browser = await openBrowser()
+  try {
+    const page = await browser.newPage()
+    const [, second = '', third = ''] = COLUMNS[0]?.paragraphs ?? []
+    for (const [spacing, align, size] of [
+      [12, 'top', 11],
+      [2, 'top', 10],
+      [6, 'middle', 11],
+    ] as const) {
+      const answer = (n: number) => `${n}. ${(n % 2 ? second : third).slice(0, 110)}`
+      const rows = [1, 2, 3, 4, 5, 6].map(
+        (n) => `<tr><td style="width: 35%">שאלה מספר ${n} של הדיירים בבניין</td><td>${answer(n)}</td></tr>`,
+      )
+      await page.setContent(`<!doctype html><html dir="rtl"><meta charset="utf-8"><style>body { font: ${size}pt sans-serif }
+        table { width: 100%; border-spacing: ${spacing}px } td { vertical-align: ${align} }</style><table>${rows.join('')}</table>`)
+      const text = (await linesOf(new Uint8Array(await page.pdf()))).join(' ')
+      const order = [...text.matchAll(/שאלה מספר (\d)|(\d)\. /g)].map(([, asked, answered]) =>
+        Number(asked ?? answered),
+      )
+      expect([spacing, order]).toEqual([spacing, order.toSorted((a, b) => a - b)])
+    }
+  } finally {
+    await browser.close()
+  }
+}, 120_000)
+
 test('a PDF that LibreOffice 7.4 wrote of the same page does too', async () => {
   const file = Bun.file(join(import.meta.dir, 'fixtures/libreoffice.pdf'))
   expect(await linesOf(await file.bytes())).toEqual(READ)

@@ -21,6 +21,8 @@ const FEW = 0.34
 const NEXT_PARAGRAPH = 1.2
 /** On a page with more there is no text that people set. */
 const MAX_LINES = 400
+/** So many rows that end together are no chance. */
+const TABLE_ROWS = 3
 /** Columns within columns; deeper is no text that people set. */
 const MAX_DEPTH = 3
 
@@ -72,7 +74,8 @@ function blockFrom(lines: readonly Row[], start: number): { end: number; gutters
     // All of them at once; or one alone, where another is a table's within a column.
     for (const gutters of [between, ...between.map((each) => [each])]) {
       const part = withoutTable(block, gutters)
-      if (gutters.length > 0 && areColumns(part, gutters)) return { end: start + part.length, gutters }
+      if (gutters.length > 0 && areColumns(part, gutters) && !isTable(part, gutters))
+        return { end: start + part.length, gutters }
     }
   }
   return null
@@ -86,8 +89,8 @@ function withoutTable(all: readonly Row[], gutters: Span[]): readonly Row[] {
   }
   const block = all.slice(0, all.findLastIndex((line) => !isRow(line)) + 1)
   const full = fullnessOf(block, gutters)
-  const steps = block.slice(1).map(({ y }, index) => (block[index]?.y ?? y) - y)
-  const usual = steps.toSorted((a, b) => a - b)[Math.floor(steps.length / 2)] ?? 0
+  const steps = stepsOf(block)
+  const usual = median(steps)
   let from = 0
   for (let at = 1; at <= block.length; at += 1) {
     if (at < block.length && (steps[at - 1] ?? 0) <= NEXT_PARAGRAPH * usual) continue
@@ -140,6 +143,29 @@ function areColumns(block: readonly Row[], gutters: Span[]): boolean {
     .map((rows) => rows.filter((each) => each !== null))
     .every((rows) => rows.length >= MIN_LINES && rows.filter(Boolean).length >= MOST * rows.length)
 }
+
+/** The rows of a table end on both sides at once; the paragraphs of columns do so by chance. */
+function isTable(block: readonly Row[], gutters: Span[]): boolean {
+  const cellsOf = (line: Row) => columnsOf([line], gutters).map((runs) => runs.length > 0)
+  const pitches = Array.from({ length: gutters.length + 1 }, (_, column) =>
+    median(stepsOf(block.filter((line) => cellsOf(line)[column]))),
+  )
+  const pitch = Math.min(...pitches)
+  const bands: boolean[][] = []
+  for (const [index, line] of block.entries()) {
+    const cells = cellsOf(line)
+    const band = bands.at(-1)
+    const step = (block[index - 1]?.y ?? line.y) - line.y
+    if (!band || step > NEXT_PARAGRAPH * pitch) bands.push(cells)
+    else for (const [column, isThere] of cells.entries()) if (isThere) band[column] = true
+  }
+  const rows = bands.filter((cells) => cells.every(Boolean))
+  return rows.length >= TABLE_ROWS && rows.length >= MOST * bands.length
+}
+
+const stepsOf = (lines: readonly Row[]) => lines.slice(1).map(({ y }, index) => (lines[index]?.y ?? y) - y)
+
+const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
 
 /** Whether each line fills each column, as prose does; null where it has nothing there. */
 function fullnessOf(block: readonly Row[], gutters: Span[]): (boolean | null)[][] {
