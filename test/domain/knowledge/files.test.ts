@@ -283,7 +283,7 @@ test('questions and long answers side by side stay together, row by row', async 
       [2, 'top', 10],
       [6, 'middle', 11],
     ] as const) {
-      const answer = (n: number) => `${n}. ${(n % 2 ? second : third).slice(0, 110)}`
+      const answer = (n: number) => `${n}. ${(n % 2 ? second : third).slice(0, 150)}`
       const rows = [1, 2, 3, 4, 5, 6].map(
         (n) => `<tr><td style="width: 35%">שאלה מספר ${n} של הדיירים בבניין</td><td>${answer(n)}</td></tr>`,
       )

@@ -39,10 +39,10 @@ export function inColumns<Line extends Row>(
   const out: Line[] = []
   for (let at = 0; at < lines.length; ) {
     const block = blockFrom(lines, at)
-    if (!block) {
-      const line = lines[at]
-      if (line) out.push(line)
-      at += 1
+    if (!block || block.gutters.length === 0) {
+      const end = block?.end ?? at + 1
+      out.push(...lines.slice(at, end))
+      at = end
       continue
     }
     const columns = columnsOf(lines.slice(at, block.end), block.gutters)
@@ -53,7 +53,7 @@ export function inColumns<Line extends Row>(
   return out
 }
 
-/** The lines from one on that stand in columns, and what is between these; null where the line begins none. */
+/** The lines from one on that stand in columns, and what is between these: nothing in a table. Null where the line begins none. */
 function blockFrom(lines: readonly Row[], start: number): { end: number; gutters: Span[] } | null {
   const page = extent(lines.flatMap(({ runs }) => runs))
   const ends: { end: number; free: Span[] }[] = []
@@ -73,9 +73,10 @@ function blockFrom(lines: readonly Row[], start: number): { end: number; gutters
     const between = spaces.filter(({ from, to }) => from > text.from && to < text.to)
     // All of them at once; or one alone, where another is a table's within a column.
     for (const gutters of [between, ...between.map((each) => [each])]) {
-      const part = withoutTable(block, gutters)
-      if (gutters.length > 0 && areColumns(part, gutters) && !isTable(part, gutters))
-        return { end: start + part.length, gutters }
+      const part = gutters.length > 0 ? withoutTable(block, gutters) : []
+      const end = start + part.length
+      if (isTable(part, gutters)) return { end, gutters: [] }
+      if (part.length > 0 && areColumns(part, gutters)) return { end, gutters }
     }
   }
   return null
